@@ -1,0 +1,90 @@
+//! Binds the two ports and serves them.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::TcpListener,
+    task::{JoinHandle, JoinSet},
+};
+
+use crate::{
+    admin,
+    edge::Edge,
+    options::Options,
+    world::{Shared, World},
+};
+
+/// A running sandbox; it stops when this is dropped.
+pub struct Running {
+    /// Address of the simulated services.
+    pub listen: SocketAddr,
+    /// Address of the admin server.
+    pub admin: SocketAddr,
+    /// The world behind both.
+    pub shared: Shared,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// The line printed at start: `{"listen":"http://…","admin":"http://…"}`.
+    pub fn announcement(&self) -> String {
+        serde_json::json!({"listen": format!("http://{}", self.listen), "admin": format!("http://{}", self.admin)}).to_string()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Builds a world and serves it.
+///
+/// # Errors
+/// When one of the two addresses cannot be bound.
+pub async fn start(options: &Options) -> io::Result<Running> {
+    let upstream = TcpListener::bind(&options.listen).await?;
+    let admin_port = TcpListener::bind(&options.admin).await?;
+    let (listen, admin) = (upstream.local_addr()?, admin_port.local_addr()?);
+    let shared = World::shared(options);
+    let edge = Edge::new(shared.clone());
+    let router = admin::router(shared.clone());
+    let tasks = vec![
+        tokio::spawn(serve_upstream(upstream, edge)),
+        tokio::spawn(async move {
+            if let Err(error) = axum::serve(admin_port, router).await {
+                eprintln!("admin server stopped: {error}");
+            }
+        }),
+    ];
+    Ok(Running { listen, admin, shared, tasks })
+}
+
+/// Serves HTTP/1.1 directly on the connection: only so can a connection be closed without an answer.
+async fn serve_upstream(listener: TcpListener, edge: Edge) {
+    let edge = Arc::new(edge);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    let edge = Arc::clone(&edge);
+                    connections.spawn(async move {
+                        let service = service_fn(move |request| {
+                            let edge = Arc::clone(&edge);
+                            async move { edge.exchange(request).await }
+                        });
+                        // The error is a peer that went away or a drop on purpose; both end this connection only.
+                        let _ended = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service).await;
+                    });
+                }
+                Err(error) => eprintln!("accept failed: {error}"),
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}

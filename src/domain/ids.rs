@@ -1,0 +1,142 @@
+//! Identifiers of the outside world as types of their own, so that a portal can't be passed where a contact is wanted.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+/// A HubSpot portal (account), also called hub id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortalId(pub u64);
+
+/// A HubSpot contact record (`hs_object_id`). Numeric: compared as an integer, never as text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContactId(pub u64);
+
+/// A HubSpot deal record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DealId(pub u64);
+
+/// A Google Ads conversion action; the same number is Data Manager's `productDestinationId`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActionId(pub u64);
+
+macro_rules! display_number {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+        impl FromStr for $name {
+            type Err = std::num::ParseIntError;
+            fn from_str(s: &str) -> Result<Self, Self::Err> {
+                s.parse().map(Self)
+            }
+        }
+    )*};
+}
+display_number!(PortalId, ContactId, DealId, ActionId);
+
+/// A Google Ads customer id: exactly ten digits, kept without dashes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CustomerId(String);
+
+/// A customer id that is not ten digits (dashes allowed).
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{0:?} is not a Google Ads customer id (ten digits, dashes optional)")]
+pub struct BadCustomerId(String);
+
+impl CustomerId {
+    /// The ten digits, as the API's paths and headers want them.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CustomerId {
+    type Err = BadCustomerId;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let digits: String = s.chars().filter(|c| *c != '-').collect();
+        if digits.len() == 10 && digits.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(Self(digits))
+        } else {
+            Err(BadCustomerId(s.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for CustomerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The deduplication key that Google sees for one conversion: `hs-` and 40 hex digits.
+///
+/// SHA-256 of `v1|portalId|root|stageValue|epochMillis`, first 20 bytes. Nothing of the cluster, the event or the
+/// action is in it, so that a re-created event, a restored cluster or a lost ledger can't count a conversion twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TransactionId(pub [u8; 20]);
+
+impl TransactionId {
+    /// The id of the entry of the contact with this `root` into `stage` (internal value) at `at_ms` (epoch
+    /// milliseconds, from the property's history).
+    pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
+        let digest = Sha256::digest(format!("v1|{portal}|{root}|{stage}|{at_ms}").as_bytes());
+        let mut id = [0; 20];
+        id.copy_from_slice(&digest[..20]);
+        Self(id)
+    }
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hs-")?;
+        self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// Namespace and name of a Kubernetes object of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl ObjectKey {
+    /// A key from its two parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transaction_ids_are_stable_and_short_enough_for_google() {
+        let id = TransactionId::for_lifecycle(PortalId(62515), ContactId(151), "customer", 1_762_074_843_512);
+        // First 40 hex digits of: printf 'v1|62515|151|customer|1762074843512' | sha256sum
+        assert_eq!(id.to_string(), "hs-5192c28f41660d3a20d7a45b89ed1493eb7bb2d1");
+        assert!(id.to_string().len() <= 64);
+    }
+
+    #[test]
+    fn customer_ids_lose_their_dashes() {
+        assert_eq!("123-456-7890".parse::<CustomerId>().unwrap().as_str(), "1234567890");
+        assert!("123".parse::<CustomerId>().is_err());
+        assert!("12345678901".parse::<CustomerId>().is_err());
+        assert!("12345678a0".parse::<CustomerId>().is_err());
+    }
+}

@@ -1,0 +1,4 @@
+//! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
+
+pub mod ids;
+pub mod outcome;

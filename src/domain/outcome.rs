@@ -1,0 +1,139 @@
+//! What can become of an occurrence: five outcomes, and the reasons a user reads in `status.sync.reasons`.
+//!
+//! The law every count obeys: `observed = uploaded + processing + pending + skipped + rejected`.
+
+use std::fmt;
+
+/// The outcome of one occurrence. Pending and processing are passing, the other three are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Outcome {
+    /// Will be sent later; the reason says what it waits for.
+    Pending,
+    /// Accepted by Data Manager; Google has not said yet what became of it.
+    Processing,
+    /// Google has accepted and processed it.
+    Uploaded,
+    /// Never to be sent.
+    Skipped,
+    /// Refused by Google for good.
+    Rejected,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of the ledger's codes.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::Processing, Self::Uploaded, Self::Skipped, Self::Rejected];
+
+    /// The number that stands for it in the ledger. Never change these: databases hold them.
+    pub const fn code(self) -> i64 {
+        match self {
+            Self::Pending => 0,
+            Self::Processing => 1,
+            Self::Uploaded => 2,
+            Self::Skipped => 3,
+            Self::Rejected => 4,
+        }
+    }
+
+    /// The outcome with this ledger code.
+    pub fn from_code(code: i64) -> Option<Self> {
+        Self::ALL.into_iter().find(|o| o.code() == code)
+    }
+
+    /// True where nothing can change any more.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Uploaded | Self::Skipped | Self::Rejected)
+    }
+
+    /// The name users see in status and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Processing => "Processing",
+            Self::Uploaded => "Uploaded",
+            Self::Skipped => "Skipped",
+            Self::Rejected => "Rejected",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reasons of rows, exactly as users see them. Rejected rows carry Google's own code instead (see [`crate::domain::codes`]).
+pub mod reason {
+    /// Pending: inside the settle delay after it was first seen.
+    pub const NOT_DUE: &str = "NotDue";
+    /// Pending: part of a request whose answer is not recorded yet.
+    pub const IN_FLIGHT: &str = "InFlight";
+    /// Pending: no click id yet, the click grace still runs.
+    pub const AWAITING_CLICK_ID: &str = "AwaitingClickId";
+    /// Pending: consent missing (forms only).
+    pub const AWAITING_CONSENT: &str = "AwaitingConsent";
+    /// Pending: the web tag's conversion has not been found yet (forms only).
+    pub const AWAITING_WEB_CONVERSION: &str = "AwaitingWebConversion";
+    /// Pending: Google takes no uploads for an action this young.
+    pub const ACTION_TOO_NEW: &str = "ActionTooNew";
+    /// Pending: Google takes no uploads for a click this young.
+    pub const CLICK_TOO_RECENT: &str = "ClickTooRecent";
+    /// Pending: a quota of Google or HubSpot is used up.
+    pub const QUOTA_EXHAUSTED: &str = "QuotaExhausted";
+    /// Pending: Google or HubSpot could not be reached or failed.
+    pub const UPSTREAM_UNAVAILABLE: &str = "UpstreamUnavailable";
+    /// Pending: an account or the conversion action is not ready.
+    pub const ACCOUNT_NOT_READY: &str = "AccountNotReady";
+    /// Pending: the event or one of its accounts is suspended.
+    pub const SUSPENDED: &str = "Suspended";
+    /// Processing: Google has accepted the row and has not reported on it.
+    pub const AWAITING_RESULT: &str = "AwaitingResult";
+    /// Processing: Google reported failures without saying which rows.
+    pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
+    /// Skipped: no click id and nothing declared to share.
+    pub const NO_CLICK_ID: &str = "NoClickId";
+    /// Skipped: neither a click id nor a usable declared identifier.
+    pub const NO_SHARED_DATA: &str = "NoSharedData";
+    /// Skipped: the consent property does not hold a granted value.
+    pub const NO_CONSENT: &str = "NoConsent";
+    /// Skipped: the click is older than the click window.
+    pub const OUTSIDE_CLICK_WINDOW: &str = "OutsideClickWindow";
+    /// Skipped: the contact no longer exists.
+    pub const CONTACT_DELETED: &str = "ContactDeleted";
+    /// Skipped: observed while suspended, under `resumePolicy: SkipMissed`.
+    pub const MISSED_WHILE_SUSPENDED: &str = "MissedWhileSuspended";
+    /// Skipped: an enhancement could not be sent in time (forms only).
+    pub const DEADLINE_MISSED: &str = "DeadlineMissed";
+    /// Rejected: only bisection could single the row out, Google gave no code for it.
+    pub const INVALID_ARGUMENT: &str = "InvalidArgument";
+    /// Uploaded: nothing to add.
+    pub const PROCESSED: &str = "Processed";
+}
+
+/// What a class of rows means and what to do about it, one sentence each; `None` for a code of Google's.
+pub fn explain(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        reason::NOT_DUE => "Seen, waiting out the settle delay before it is sent. Nothing to do.",
+        reason::IN_FLIGHT => "Part of a request to Google whose answer is not recorded yet; a repeat uses the same ids and values. Nothing to do.",
+        reason::AWAITING_CLICK_ID => "No click id on the contact yet; it is looked for until the click grace ends. Nothing to do.",
+        reason::AWAITING_CONSENT => "The consent property does not hold a granted value yet; sent once it does, inside the deadline.",
+        reason::AWAITING_WEB_CONVERSION => "Google has not seen the web tag's conversion yet. If this stays, check that the snippet is on the page.",
+        reason::ACTION_TOO_NEW => "Google takes no conversions for an action younger than some hours. Sent afterwards, nothing to do.",
+        reason::CLICK_TOO_RECENT => "Google takes no conversion for a click younger than some hours. Sent afterwards, nothing to do.",
+        reason::QUOTA_EXHAUSTED => "A quota is used up; sent when it refills. If this stays, raise the quota of the Google Cloud project or the HubSpot portal.",
+        reason::UPSTREAM_UNAVAILABLE => "Google or HubSpot failed or could not be reached; retried with growing pauses. See lastErrors.",
+        reason::ACCOUNT_NOT_READY => "An account or the conversion action is not ready; sent once it is. See the conditions AccountsReady and ConversionActionReady.",
+        reason::SUSPENDED => "The event or one of its accounts is suspended. Set spec.suspend to false to go on.",
+        reason::AWAITING_RESULT => "Google has accepted the rows and reports on them later (30 minutes to 24 hours). Nothing to do.",
+        reason::OUTCOME_UNKNOWN => "Google failed some of these rows without saying which; they are sent again in smaller requests under the same ids and values.",
+        reason::NO_CLICK_ID => "The contact has no Google click id and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code.",
+        reason::NO_SHARED_DATA => "The contact has neither a click id nor a usable value of the kinds in spec.shareData.",
+        reason::NO_CONSENT => "The contact's consent property does not hold a value of spec.consent.grantedValues.",
+        reason::OUTSIDE_CLICK_WINDOW => "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows.",
+        reason::CONTACT_DELETED => "The contact was deleted in HubSpot before the conversion could be sent.",
+        reason::MISSED_WHILE_SUSPENDED => "Reached the stage while the event was suspended, under resumePolicy SkipMissed.",
+        reason::DEADLINE_MISSED => "The enhancement could not be sent within a day of the submission, Google takes none later.",
+        reason::INVALID_ARGUMENT => "Google refused the request that held only this row, without naming a field.",
+        _ => return None,
+    })
+}

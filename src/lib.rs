@@ -1,0 +1,9 @@
+//! Kubernetes operator that turns HubSpot lifecycle stages and form submissions into Google Ads conversions.
+//!
+//! Data flows one way: read, decide, send, record, report. Modules may import downwards only:
+//! `cli` → `controller` → `sync` → `domain` → `api`; `hubspot`, `google` and `ledger` implement the ports that `sync`
+//! owns, and only `cli` imports them.
+#![forbid(unsafe_code)]
+
+pub mod domain;
+pub mod sync;

@@ -1,0 +1,99 @@
+//! One error type for every call to HubSpot and Google: what happened, whether the call may have taken effect, and
+//! what the service said, verbatim where it is a code.
+
+use jiff::SignedDuration;
+
+/// What a failed call means for us. Decided once, in the clients, from status and body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The token is refused also after one refresh, or could not be had at all (revoked, expired, wrong). A person must act.
+    CredentialsRejected,
+    /// The token lacks a scope. A person must act; the token itself is valid.
+    MissingScope,
+    /// The credential's user has no access to this account or object. A person must act.
+    AccessDenied,
+    /// The API is switched off in the Cloud project. A person must act; the message names the API.
+    ServiceDisabled,
+    /// The project or customer may not use this feature (Google's allow lists). A person must act.
+    NotAllowlisted,
+    /// A short-term limit; `retry_after` says how long.
+    RateLimited,
+    /// A daily quota is used up; `retry_after` says how long where known.
+    QuotaExhausted,
+    /// Not reached, timed out, or a failure on the other side that may pass.
+    Unavailable,
+    /// The request itself is refused for good (4xx with a reason). `code` holds it.
+    Refused,
+    /// The object does not exist.
+    NotFound,
+    /// The API version or path does not exist any more.
+    UnsupportedVersion,
+    /// The answer could not be understood (truncated, HTML, wrong type).
+    Malformed,
+}
+
+/// Whether a failed call may have taken effect on the other side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// Certainly not: refused, or never sent.
+    None,
+    /// Unknown: sent, and no answer that settles it.
+    Unknown,
+}
+
+/// A failed call to HubSpot or Google. Holds no token and no personal data: `message` is made of codes, field names and
+/// the service's own words with values cut out, at most 512 characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{service}: {message}")]
+pub struct UpstreamError {
+    /// `HubSpot`, `Google Ads`, `Data Manager` or `Google OAuth`.
+    pub service: &'static str,
+    /// What it means for us.
+    pub cause: Cause,
+    /// Whether the call may have taken effect.
+    pub effect: Effect,
+    /// The service's own code, verbatim (`DUPLICATE_NAME`, `MISSING_SCOPES`, `invalid_grant`), where it gave one.
+    pub code: Option<String>,
+    /// HTTP status, where there was an answer.
+    pub status: Option<u16>,
+    /// For people.
+    pub message: String,
+    /// How long the service wants us to wait (`Retry-After`, `retryDelay`).
+    pub retry_after: Option<SignedDuration>,
+    /// The service's id of the request (`request-id`, `correlationId`), for support.
+    pub request_id: Option<String>,
+}
+
+impl UpstreamError {
+    /// An error with nothing but a cause and a message; the rest empty, effect none.
+    pub fn new(service: &'static str, cause: Cause, message: impl Into<String>) -> Self {
+        Self {
+            service,
+            cause,
+            effect: Effect::None,
+            code: None,
+            status: None,
+            message: message.into(),
+            retry_after: None,
+            request_id: None,
+        }
+    }
+
+    /// True where waiting may help without anybody acting.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self.cause, Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed)
+    }
+
+    /// True where only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
+    pub const fn needs_a_person(&self) -> bool {
+        matches!(
+            self.cause,
+            Cause::CredentialsRejected
+                | Cause::MissingScope
+                | Cause::AccessDenied
+                | Cause::ServiceDisabled
+                | Cause::NotAllowlisted
+                | Cause::UnsupportedVersion
+        )
+    }
+}

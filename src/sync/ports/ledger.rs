@@ -1,0 +1,333 @@
+//! The ledger: row-level truth about every occurrence. Holds ids, times and codes only: neither personal data, nor
+//! click ids, nor hashes of identifiers.
+//!
+//! Words: a **track** is the rows of one conversion action and one trigger (portal and stage). While the action of an
+//! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
+//! request, written before it is sent.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId, TransactionId};
+use crate::domain::outcome::Outcome;
+
+/// The ledger failed: disk full, damaged, not reachable. Nothing may be sent while it does.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("ledger: {message}")]
+pub struct LedgerError {
+    /// What the database said; holds no data of rows.
+    pub message: String,
+}
+
+/// Result of a ledger call.
+pub type LedgerResult<T> = Result<T, LedgerError>;
+
+/// Identity of the database itself, in `status.sync.ledgerId`. Changes only when the ledger was lost and rebuilt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerId(pub String);
+
+/// Internal number of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TrackId(pub i64);
+
+/// Internal number of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RowId(pub i64);
+
+/// Internal number of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchId(pub i64);
+
+/// The conversion action a track belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ActionKey {
+    /// The account that owns the action.
+    pub customer: CustomerId,
+    /// The action.
+    pub action: ActionId,
+}
+
+/// Asks for the track of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrackRequest {
+    /// The event.
+    pub event: ObjectKey,
+    /// Its uid: a re-created event without an action yet does not inherit rows of its namesake.
+    pub event_uid: String,
+    /// The portal of the trigger.
+    pub portal: PortalId,
+    /// The stage's internal value.
+    pub stage: String,
+    /// The action, once known.
+    pub action: Option<ActionKey>,
+}
+
+/// An occurrence to note, unless the track has it under any of the `transactions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRow {
+    /// Candidate ids: the first is the one to use, the others are those that other ids of the contact's lineage would
+    /// give; a row that exists under any of them is this occurrence.
+    pub transactions: Vec<TransactionId>,
+    /// The contact's record id today.
+    pub contact: ContactId,
+    /// When the stage was reached, from the history.
+    pub occurred_at: Timestamp,
+    /// When we saw it first.
+    pub first_seen: Timestamp,
+    /// Why it waits (a pending reason) or is skipped.
+    pub outcome: Outcome,
+    /// Reason, see [`crate::domain::outcome::reason`].
+    pub reason: String,
+    /// Not looked at before this time.
+    pub due: Timestamp,
+    /// Seen while the event was suspended.
+    pub while_suspended: bool,
+}
+
+/// A row of the ledger.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// Internal number.
+    pub id: RowId,
+    /// Its track.
+    pub track: TrackId,
+    /// Deduplication key.
+    pub transaction: TransactionId,
+    /// The contact to read.
+    pub contact: ContactId,
+    /// When the stage was reached.
+    pub occurred_at: Timestamp,
+    /// When we saw it first.
+    pub first_seen: Timestamp,
+    /// Outcome so far.
+    pub outcome: Outcome,
+    /// Reason or Google's code (CamelCase).
+    pub reason: String,
+    /// Not looked at before this time.
+    pub due: Timestamp,
+    /// How often it was tried in vain since it last moved on; drives the backoff.
+    pub attempts: u32,
+    /// `Some` once an upload may have reached Google: then every repeat uses exactly this value, because another value
+    /// under the same id *adjusts* the conversion. The inner `None`: sent without value.
+    pub sent: Option<Option<(Decimal, String)>>,
+    /// Rows with the same number must share a request with each other and with no one else (0: free). Used to cut down
+    /// requests whose failures Google did not attribute.
+    pub split: i64,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowUpdate {
+    /// The row.
+    pub row: RowId,
+    /// Its outcome now.
+    pub outcome: Outcome,
+    /// Reason or Google's code (CamelCase).
+    pub reason: String,
+    /// The verbatim code behind a rejection, else empty.
+    pub detail: String,
+    /// Not looked at before this time (final outcomes: ignored).
+    pub due: Timestamp,
+    /// Count this as a failed try.
+    pub failed_try: bool,
+    /// See [`Row::split`].
+    pub split: i64,
+}
+
+/// A row as it goes into a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchRow {
+    /// The row.
+    pub row: RowId,
+    /// Value and currency it is sent with.
+    pub value: Option<(Decimal, String)>,
+}
+
+/// What a call told us about a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BatchResult {
+    /// Accepted under this request id: its rows are processing (`AwaitingResult`); first look at `poll_at`.
+    Accepted {
+        /// Google's id.
+        request_id: String,
+        /// First look at its status.
+        poll_at: Timestamp,
+    },
+    /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
+    Refused {
+        /// What becomes of its rows; rows not named become pending with the reason they had, due at once.
+        updates: Vec<RowUpdate>,
+    },
+    /// Nobody knows: the rows keep their values for the repeat and get the `updates`.
+    Unknown {
+        /// What becomes of its rows (pending, with a due time).
+        updates: Vec<RowUpdate>,
+    },
+}
+
+/// A request whose outcome is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenRequest {
+    /// The batch.
+    pub batch: BatchId,
+    /// Google's id.
+    pub request_id: String,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
+    /// How often its status was asked.
+    pub polls: u32,
+    /// When to ask next.
+    pub poll_at: Timestamp,
+    /// Its destinations in order, as actions.
+    pub destinations: Vec<ActionKey>,
+    /// Its rows in request order: row and index of its destination.
+    pub rows: Vec<(RowId, usize)>,
+}
+
+/// What a look at a request's status told us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusResult {
+    /// The batch.
+    pub batch: BatchId,
+    /// Rows whose outcome is known now (or that go back to pending, or stay processing as `OutcomeUnknown`).
+    pub updates: Vec<RowUpdate>,
+    /// When to ask again; `None`: nothing more to ask, the request is closed.
+    pub poll_at: Option<Timestamp>,
+}
+
+/// Rows of one class.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassCount {
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Reason or Google's code.
+    pub reason: String,
+    /// The verbatim code behind it, empty for our own reasons.
+    pub detail: String,
+    /// How many rows.
+    pub count: u64,
+    /// When the last one changed into it.
+    pub last: Timestamp,
+}
+
+/// The counts of a track.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// One entry per outcome, reason and detail.
+    pub classes: Vec<ClassCount>,
+    /// `occurred_at` of the oldest pending row.
+    pub oldest_pending: Option<Timestamp>,
+    /// When rows of this track were last accepted by Google.
+    pub last_upload: Option<Timestamp>,
+    /// Earliest due time among pending rows.
+    pub next_due: Option<Timestamp>,
+}
+
+/// How far the feed has come for one track: every occurrence between the two times has been observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedMark {
+    /// Everything since here has been read once (start of the backfill).
+    pub covered_from: Timestamp,
+    /// The newest time seen, HubSpot's clock: polls begin a little before it.
+    pub cursor: Timestamp,
+}
+
+/// An action left behind by a deleted event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrphanNote {
+    /// The account that owns the action.
+    pub customer: CustomerId,
+    /// The action.
+    pub action: ActionId,
+    /// Its name then.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+    /// The event, `namespace/name`.
+    pub former_event: String,
+    /// True where this operator had created it (then `deletionPolicy: Delete` may remove it later).
+    pub created_by_us: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The ledger. All methods are atomic: they took effect wholly or not at all. Written before status; counts come from it.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// Identity of the database; made when the database is.
+    async fn id(&self) -> LedgerResult<LedgerId>;
+
+    /// The track of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
+    /// move to the action's track; rows the action's track already has (same transaction id) are dropped, theirs wins.
+    async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
+
+    /// The root of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
+    /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one.
+    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<ContactId>>;
+
+    /// All roots that ids of this lineage ever had, without making any.
+    async fn known_roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>>;
+
+    /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date.
+    /// Returns how many were new.
+    async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize>;
+
+    /// Rows of a track that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
+    /// after `since`, oldest due first.
+    async fn due(&self, track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>>;
+
+    /// Brings rows up to date. A final outcome is never left again: such updates are ignored.
+    async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
+
+    /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
+    async fn resume(&self, track: TrackId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
+
+    /// Makes all waiting rows of a track with one of these reasons due now (an account was mended).
+    async fn release(&self, track: TrackId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
+
+    /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
+    /// `account` names the Google account object (`namespace/name`) whose uploader sends it.
+    async fn begin(
+        &self,
+        account: &ObjectKey,
+        destinations: &[ActionKey],
+        rows: &[(BatchRow, usize)],
+        now: Timestamp,
+    ) -> LedgerResult<BatchId>;
+
+    /// Records the answer to a batch.
+    async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
+
+    /// At start: batches that were begun and never finished (the process died). Their rows become pending
+    /// `UpstreamUnavailable`, due now, and keep their values for the repeat. Returns how many rows.
+    async fn recover(&self, now: Timestamp) -> LedgerResult<usize>;
+
+    /// Open requests of an account's uploader whose next look is due.
+    async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
+
+    /// Earliest next look among the open requests of an account.
+    async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
+
+    /// Records what a status look said.
+    async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
+
+    /// Counts of a track's rows that occurred at or after `since`.
+    async fn tally(&self, track: TrackId, since: Timestamp) -> LedgerResult<Tally>;
+
+    /// How far the feed has come for each of these tracks. Where rows moved from an event's track to its action's, the
+    /// moved mark wins.
+    async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>>;
+
+    /// Remembers how far the feed has come.
+    async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()>;
+
+    /// Notes an action left behind.
+    async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;
+
+    /// All notes about a customer's actions, oldest first.
+    async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>>;
+
+    /// Forgets a note (adopted again, or gone from Google).
+    async fn forget_orphan(&self, customer: &CustomerId, action: ActionId) -> LedgerResult<()>;
+}

@@ -1,0 +1,61 @@
+//! The ports: what the sync loops and controllers need of the outside world, as traits and plain data.
+//!
+//! `hubspot`, `google` and `ledger` implement them; nothing imports those modules but `cli`, which wires them.
+
+pub mod ads;
+pub mod crm;
+pub mod error;
+pub mod ledger;
+pub mod sink;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::domain::ids::CustomerId;
+
+pub use error::{Cause, Effect, UpstreamError};
+
+/// Wall clock, so that tests can hold the time.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The data of a Kubernetes Secret, decoded. Values never appear in `Debug`, logs or errors.
+pub type SecretData = BTreeMap<String, SecretString>;
+
+/// Why a Secret can't be used: names the key and the way out, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SecretInvalid {
+    /// For people, e.g. `key "refreshToken" is missing: give clientId, clientSecret and refreshToken, or credentials.json`.
+    pub message: String,
+}
+
+/// Both Google clients of one set of credentials. They share the token source and the limiters.
+#[derive(Clone)]
+pub struct GoogleClients {
+    /// Google Ads API: configuration and reports.
+    pub ads: Arc<dyn ads::GoogleAds>,
+    /// Data Manager API: conversion uploads.
+    pub sink: Arc<dyn sink::ConversionSink>,
+}
+
+/// Makes Google clients out of a Secret.
+#[async_trait]
+pub trait GoogleConnector: Send + Sync {
+    /// Clients for the credentials in `secret` (`None`: ambient credentials). Does no API call of its own; a token
+    /// is fetched by the first call. `login` is the manager the access comes through.
+    async fn connect(&self, secret: Option<&SecretData>, login: Option<CustomerId>) -> Result<GoogleClients, SecretInvalid>;
+}
+
+/// Makes HubSpot clients out of a Secret.
+#[async_trait]
+pub trait CrmConnector: Send + Sync {
+    /// A client for the credentials in `secret`. Does no API call of its own.
+    async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn crm::Crm>, SecretInvalid>;
+}

@@ -1,0 +1,16 @@
+//! Developer tooling: a real control plane for tests and the demo, the test
+//! command, the demo. Blocking, no async runtime, no product code.
+//!
+//! Integration tests use [`control_plane::ControlPlane`] and [`tools`].
+
+pub mod control_plane;
+mod credentials;
+pub mod error;
+pub mod kubectl;
+mod ports;
+pub mod process;
+pub mod suite;
+pub mod supervisor;
+pub mod tools;
+
+pub use error::Error;
