@@ -5,5 +5,6 @@
 //! owns, and only `cli` imports them.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod domain;
 pub mod sync;

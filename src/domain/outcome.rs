@@ -62,53 +62,10 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Reasons of rows, exactly as users see them. Rejected rows carry Google's own code instead (see [`crate::domain::codes`]).
-pub mod reason {
-    /// Pending: inside the settle delay after it was first seen.
-    pub const NOT_DUE: &str = "NotDue";
-    /// Pending: part of a request whose answer is not recorded yet.
-    pub const IN_FLIGHT: &str = "InFlight";
-    /// Pending: no click id yet, the click grace still runs.
-    pub const AWAITING_CLICK_ID: &str = "AwaitingClickId";
-    /// Pending: consent missing (forms only).
-    pub const AWAITING_CONSENT: &str = "AwaitingConsent";
-    /// Pending: the web tag's conversion has not been found yet (forms only).
-    pub const AWAITING_WEB_CONVERSION: &str = "AwaitingWebConversion";
-    /// Pending: Google takes no uploads for an action this young.
-    pub const ACTION_TOO_NEW: &str = "ActionTooNew";
-    /// Pending: Google takes no uploads for a click this young.
-    pub const CLICK_TOO_RECENT: &str = "ClickTooRecent";
-    /// Pending: a quota of Google or HubSpot is used up.
-    pub const QUOTA_EXHAUSTED: &str = "QuotaExhausted";
-    /// Pending: Google or HubSpot could not be reached or failed.
-    pub const UPSTREAM_UNAVAILABLE: &str = "UpstreamUnavailable";
-    /// Pending: an account or the conversion action is not ready.
-    pub const ACCOUNT_NOT_READY: &str = "AccountNotReady";
-    /// Pending: the event or one of its accounts is suspended.
-    pub const SUSPENDED: &str = "Suspended";
-    /// Processing: Google has accepted the row and has not reported on it.
-    pub const AWAITING_RESULT: &str = "AwaitingResult";
-    /// Processing: Google reported failures without saying which rows.
-    pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
-    /// Skipped: no click id and nothing declared to share.
-    pub const NO_CLICK_ID: &str = "NoClickId";
-    /// Skipped: neither a click id nor a usable declared identifier.
-    pub const NO_SHARED_DATA: &str = "NoSharedData";
-    /// Skipped: the consent property does not hold a granted value.
-    pub const NO_CONSENT: &str = "NoConsent";
-    /// Skipped: the click is older than the click window.
-    pub const OUTSIDE_CLICK_WINDOW: &str = "OutsideClickWindow";
-    /// Skipped: the contact no longer exists.
-    pub const CONTACT_DELETED: &str = "ContactDeleted";
-    /// Skipped: observed while suspended, under `resumePolicy: SkipMissed`.
-    pub const MISSED_WHILE_SUSPENDED: &str = "MissedWhileSuspended";
-    /// Skipped: an enhancement could not be sent in time (forms only).
-    pub const DEADLINE_MISSED: &str = "DeadlineMissed";
-    /// Rejected: only bisection could single the row out, Google gave no code for it.
-    pub const INVALID_ARGUMENT: &str = "InvalidArgument";
-    /// Uploaded: nothing to add.
-    pub const PROCESSED: &str = "Processed";
-}
+pub use crate::api::reasons::row as reason;
+
+/// The reason of uploaded rows: nothing to add, users never see it.
+pub const PROCESSED: &str = "Processed";
 
 /// What a class of rows means and what to do about it, one sentence each; `None` for a code of Google's.
 pub fn explain(reason: &str) -> Option<&'static str> {

@@ -2,3 +2,4 @@
 //! per Google account), over the ports they own.
 
 pub mod ports;
+pub mod registry;

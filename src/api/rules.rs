@@ -1,0 +1,259 @@
+//! Rules the API server checks when a manifest is applied (CEL). Every message names the field and
+//! the way out. A pattern in the schema would show the user a bare regular expression, so formats
+//! are rules too; the schema has the upper bounds of length, which keep the rules cheap.
+
+use kube::core::{Reason, Rule};
+
+/// What a change of a fixed field is told.
+const KEPT: &str = "is immutable: delete and re-create the event: its action and its history are kept";
+
+/// Active codes of ISO 4217, without funds and metals (list one, 2026).
+pub const CURRENCIES: [&str; 155] = [
+    "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BHD", "BIF", "BMD", "BND",
+    "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CLP", "CNY", "COP", "CRC", "CUP", "CVE",
+    "CZK", "DJF", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD",
+    "GNF", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS", "INR", "IQD", "IRR", "ISK", "JMD", "JOD", "JPY",
+    "KES", "KGS", "KHR", "KMF", "KPW", "KRW", "KWD", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD", "LSL", "LYD", "MAD",
+    "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN", "MYR", "MZN", "NAD", "NGN", "NIO",
+    "NOK", "NPR", "NZD", "OMR", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "PYG", "QAR", "RON", "RSD", "RUB", "RWF",
+    "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB",
+    "TJS", "TMT", "TND", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "UGX", "USD", "UYU", "UZS", "VED", "VES", "VND",
+    "VUV", "WST", "XAF", "XCD", "XCG", "XOF", "XPF", "YER", "ZAR", "ZMW", "ZWG",
+];
+
+fn rule(expression: impl Into<String>, message: &str) -> Rule {
+    Rule::new(expression).message(message)
+}
+
+fn required(expression: &str, field: &str, message: &str) -> Rule {
+    rule(expression, message).reason(Reason::FieldValueRequired).field_path(field)
+}
+
+fn forbidden(expression: &str, field: &str, message: &str) -> Rule {
+    rule(expression, message).reason(Reason::FieldValueForbidden).field_path(field)
+}
+
+/// The field may not change.
+pub(crate) fn immutable(field: &str) -> Rule {
+    rule("self == oldSelf", &format!("{field} {KEPT}"))
+}
+
+/// A decimal amount of at least zero.
+pub(crate) fn amount() -> Rule {
+    rule(
+        "self.matches('^[0-9]{1,12}([.][0-9]{1,3})?$')",
+        "amount must be a decimal string like \"250.00\": not negative, at most 12 digits before the point and 3 after",
+    )
+}
+
+/// A currency of [`CURRENCIES`].
+pub(crate) fn currency() -> Rule {
+    let list = CURRENCIES.map(|code| format!("'{code}'")).join(",");
+    rule(
+        format!("self in [{list}]"),
+        "currency must be an active ISO 4217 code in capitals, like EUR or USD",
+    )
+}
+
+/// The name of another Kubernetes object.
+pub(crate) fn object_name(field: &str) -> Rule {
+    rule(
+        "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')",
+        &format!("{field} must be the name of an object in this namespace: lower-case letters, digits, '-' and '.'"),
+    )
+}
+
+/// The internal name of a HubSpot property.
+pub(crate) fn property_name(field: &str) -> Rule {
+    rule(
+        "self.matches('^[a-z0-9_]+$')",
+        &format!("{field} must be the internal name of a HubSpot contact property: lower-case letters, digits and '_'"),
+    )
+}
+
+/// A Google Ads customer id; the dashes are optional.
+pub(crate) fn customer_id(field: &str) -> Rule {
+    rule(
+        "self.matches('^([0-9]{10}|[0-9]{3}-[0-9]{3}-[0-9]{4})$')",
+        &format!("{field} must be a Google Ads customer id of ten digits, like 123-456-7890 or 1234567890"),
+    )
+}
+
+/// The same customer, however the dashes are written.
+pub(crate) fn same_customer() -> Rule {
+    rule(
+        "self.replace('-', '') == oldSelf.replace('-', '')",
+        "customerId is immutable: create a second GoogleAdsAccount, then delete and re-create its events: \
+         their actions and their history are kept",
+    )
+}
+
+/// Digits only.
+pub(crate) fn digits(field: &str) -> Rule {
+    rule(
+        "self.matches('^[0-9]+$')",
+        &format!("{field} must be the number of a conversion action, digits only; to map by name, set name instead"),
+    )
+}
+
+/// Text with something in it.
+pub(crate) fn not_blank(field: &str, way_out: &str) -> Rule {
+    rule("self.trim().size() > 0", &format!("{field} must not be empty: {way_out}"))
+}
+
+/// A duration longer than nothing; the grammar is that of [`super::Duration`].
+pub(crate) fn duration(field: &str) -> Rule {
+    rule(
+        "self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$') && self.matches('[1-9]')",
+        &format!("{field} must be a duration longer than zero, like 90s, 1m or 1h30m"),
+    )
+}
+
+/// Two capitals.
+pub(crate) fn region(field: &str) -> Rule {
+    rule(
+        "self.matches('^[A-Z]{2}$')",
+        &format!("{field} must be the two capitals of an ISO 3166 country, like DE"),
+    )
+}
+
+/// `eventName` or, without one, the name of the object becomes the name of the action.
+pub(crate) fn name_fits() -> Rule {
+    rule(
+        "size(self.metadata.name) <= 100 || has(self.spec.eventName) \
+         || (has(self.spec.conversionAction) && has(self.spec.conversionAction.existing))",
+        "metadata.name is longer than 100 characters and cannot name the conversion action: set eventName",
+    )
+    .field_path(".spec.eventName")
+}
+
+/// Google needs a Google Ads account.
+pub(crate) fn google_needs_account() -> Rule {
+    required(
+        "self.adNetwork != 'Google' || has(self.googleAdsAccountRef)",
+        ".googleAdsAccountRef",
+        "googleAdsAccountRef is required when adNetwork is Google: name a GoogleAdsAccount of this namespace",
+    )
+}
+
+/// A mapped form event sends no value of its own.
+pub(crate) fn no_value_on_mapped_form() -> Rule {
+    forbidden(
+        "!(has(self.value) && has(self.trigger.formSubmission) \
+         && has(self.conversionAction) && has(self.conversionAction.existing))",
+        ".value",
+        "value cannot be set together with conversionAction.existing on a form trigger: remove value, \
+         or have an action created with conversionAction.create",
+    )
+}
+
+/// A mapped action is never modified.
+pub(crate) fn no_include_on_existing() -> Rule {
+    forbidden(
+        "!(has(self.includeInConversions) && has(self.conversionAction) && has(self.conversionAction.existing))",
+        ".includeInConversions",
+        "includeInConversions cannot be set together with conversionAction.existing, because a mapped action is never \
+         modified: remove it and set the action's optimisation in Google Ads",
+    )
+}
+
+/// Form data needs consent.
+pub(crate) fn form_needs_consent() -> Rule {
+    required(
+        "!has(self.trigger.formSubmission) || has(self.consent)",
+        ".consent",
+        "consent is required for a formSubmission trigger: name the contact property that holds it and its grantedValues",
+    )
+}
+
+/// A form submission is matched by shared data alone.
+pub(crate) fn form_needs_share_data() -> Rule {
+    required(
+        "!has(self.trigger.formSubmission) || (has(self.shareData) && size(self.shareData) > 0)",
+        ".shareData",
+        "shareData needs at least one of Email, Phone or Address for a formSubmission trigger",
+    )
+}
+
+/// Google accepts gbraid and wbraid only for actions that count every conversion.
+pub(crate) fn braids_need_many() -> Rule {
+    rule(
+        "!has(self.clickIds) || !(has(self.clickIds.gbraidProperty) || has(self.clickIds.wbraidProperty)) \
+         || (has(self.conversionAction) && (has(self.conversionAction.existing) \
+         || (has(self.conversionAction.create) && has(self.conversionAction.create.countingType) \
+         && self.conversionAction.create.countingType == 'ManyPerClick')))",
+        "clickIds.gbraidProperty and clickIds.wbraidProperty need conversionAction.create.countingType: ManyPerClick \
+         (absent, it is OnePerClick): set it, or remove the two properties",
+    )
+    .field_path(".clickIds")
+}
+
+/// Created stays created, mapped stays mapped.
+pub(crate) fn no_switch_of_action() -> Rule {
+    rule(
+        "(has(self.conversionAction) && has(self.conversionAction.existing)) \
+         == (has(oldSelf.conversionAction) && has(oldSelf.conversionAction.existing))",
+        "conversionAction cannot switch between create (also when absent) and existing: \
+         it is immutable: delete and re-create the event: its action and its history are kept",
+    )
+    .field_path(".conversionAction")
+}
+
+/// A start cannot be taken back.
+pub(crate) fn start_time_stays() -> Rule {
+    rule(
+        "!has(oldSelf.startTime) || has(self.startTime)",
+        "startTime cannot be removed once set: keep it, or move it earlier",
+    )
+    .field_path(".startTime")
+}
+
+/// A start only moves earlier.
+pub(crate) fn start_time_earlier() -> Rule {
+    rule(
+        "self <= oldSelf",
+        "startTime may only move earlier: what was observed since the old start stays counted; \
+         to start later, delete and re-create the event",
+    )
+}
+
+/// Exactly one trigger.
+pub(crate) fn one_trigger() -> Rule {
+    rule(
+        "has(self.lifecycleStage) != has(self.formSubmission)",
+        "trigger takes exactly one of lifecycleStage or formSubmission",
+    )
+}
+
+/// The kind of the trigger stays.
+pub(crate) fn same_trigger() -> Rule {
+    rule(
+        "has(self.lifecycleStage) == has(oldSelf.lifecycleStage) \
+         && has(self.formSubmission) == has(oldSelf.formSubmission)",
+        &format!("trigger {KEPT}"),
+    )
+}
+
+/// Exactly one source of the value.
+pub(crate) fn one_value() -> Rule {
+    rule(
+        "has(self.fixed) != has(self.dealAmount)",
+        "value takes exactly one of fixed or dealAmount; leave value out to send none",
+    )
+}
+
+/// Created or mapped.
+pub(crate) fn one_action() -> Rule {
+    rule(
+        "has(self.create) != has(self.existing)",
+        "conversionAction takes exactly one of create or existing; leave it out to have one created",
+    )
+}
+
+/// Mapped by id or by name.
+pub(crate) fn one_identity() -> Rule {
+    rule(
+        "has(self.id) != has(self.name)",
+        "conversionAction.existing takes exactly one of id or name",
+    )
+}

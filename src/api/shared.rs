@@ -1,0 +1,127 @@
+//! Types and schema helpers that more than one kind uses.
+
+use kube::KubeSchema;
+use rust_decimal::Decimal;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::rules;
+
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+
+/// Most conditions that a status may hold; the operator writes fewer.
+pub const MAX_CONDITIONS: u32 = 16;
+
+/// An amount of money in one currency.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Money {
+    /// Decimal string, zero or more, at most 12 digits before the point and 3 after: "250.00".
+    #[schemars(with = "String", length(max = 32))]
+    #[x_kube(validation = rules::amount())]
+    pub amount: Decimal,
+    /// Active ISO 4217 code in capitals: EUR.
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = rules::currency())]
+    pub currency: String,
+}
+
+/// Names an account object in the same namespace.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountRef {
+    /// Name of the account object.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::object_name("name"))]
+    pub name: String,
+}
+
+/// Names a Secret in the same namespace.
+#[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Name of the Secret.
+    #[schemars(length(max = 253))]
+    #[x_kube(validation = rules::object_name("name"))]
+    pub name: String,
+}
+
+/// Schema of a list of conditions, merged by type. Shorter than the one Kubernetes publishes.
+pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "What is true of this object now; Ready sums up.",
+        "type": "array",
+        "maxItems": MAX_CONDITIONS,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {"type": "string", "description": "Name of the condition.", "maxLength": 316},
+                "status": {"type": "string", "description": "True, False or Unknown.", "enum": ["True", "False", "Unknown"]},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0,
+                    "description": "The metadata.generation this was said of."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When status last flipped."},
+                "reason": {"type": "string", "description": "One word for a program.", "minLength": 1, "maxLength": 1024},
+                "message": {"type": "string", "description": "One sentence for a person.", "maxLength": 32768}
+            }
+        }
+    })
+}
+
+/// Takes `null` out of the properties of a struct: in a manifest, absent and `null` are the same,
+/// and the API server drops a `null` where the schema does not allow it.
+pub(crate) fn not_nullable(schema: &mut Schema) {
+    for property in properties(schema) {
+        strip_null(property);
+    }
+}
+
+/// As [`not_nullable`], and without defaults: a status has what the operator wrote and nothing else.
+pub(crate) fn status_fields(schema: &mut Schema) {
+    for property in properties(schema) {
+        strip_null(property);
+        property.remove("default");
+    }
+    if let Some(object) = schema.as_object_mut() {
+        object.remove("default");
+    }
+}
+
+fn properties(schema: &mut Schema) -> impl Iterator<Item = &mut Map<String, Value>> {
+    schema
+        .as_object_mut()
+        .and_then(|object| object.get_mut("properties"))
+        .and_then(Value::as_object_mut)
+        .into_iter()
+        .flat_map(|properties| properties.values_mut())
+        .filter_map(Value::as_object_mut)
+}
+
+fn strip_null(property: &mut Map<String, Value>) {
+    property.remove("nullable");
+    if let Some(Value::Array(types)) = property.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            property.insert("type".into(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = property.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let Some(Value::Array(members)) = property.get("anyOf") else {
+        return;
+    };
+    let kept: Vec<&Value> = members.iter().filter(|member| member["type"] != "null").collect();
+    if let [Value::Object(only)] = kept.as_slice() {
+        let only = only.clone();
+        property.remove("anyOf");
+        for (key, value) in only {
+            // The text of the field says more than the text of its type.
+            property.entry(key).or_insert(value);
+        }
+    }
+}
