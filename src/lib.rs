@@ -6,5 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod controller;
 pub mod domain;
+pub mod ops;
 pub mod sync;
