@@ -1,5 +1,15 @@
 //! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
 
+pub mod backoff;
+pub mod batch;
+pub mod codes;
+pub mod contact;
+pub mod conversion;
+pub mod counts;
+pub mod coverage;
 pub mod eligibility;
+pub mod identifiers;
 pub mod ids;
+pub mod occurrence;
 pub mod outcome;
+pub mod value;
