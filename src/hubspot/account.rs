@@ -70,7 +70,6 @@ impl HubSpot {
     /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
     pub(super) async fn read_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         let config = self.transport.config();
-        self.transport.pass_gate().await?;
         let token = self.auth.token(&self.transport).await?;
         let secret = token.secret.expose_secret();
         let request = match &self.auth {

@@ -46,8 +46,6 @@ impl HubSpot {
         let url = self.transport.config().url(&call.path);
         let mut renewed = false;
         loop {
-            // Before the token, so that none is bought while HubSpot wants to be left alone.
-            self.transport.pass_gate().await?;
             let token = self.auth.token(&self.transport).await?;
             let request = Request {
                 name: call.name,

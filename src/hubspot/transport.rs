@@ -95,11 +95,6 @@ impl Transport {
         *limits = self.shared.portals.share(portal, &limits);
     }
 
-    /// An error where a `Retry-After` is open for longer than we would wait; otherwise waits it out.
-    pub(super) async fn pass_gate(&self) -> Result<(), UpstreamError> {
-        self.limits().gate.pass(self.config().waits.longest).await
-    }
-
     /// Sends a request, with the quick retries that are left to us.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
         let waits = &self.config().waits;

@@ -63,20 +63,17 @@ async fn a_window_counts_from_the_end_of_a_call() {
 
 #[tokio::test]
 async fn a_caller_that_gives_up_costs_no_turn() {
-    let slots = Slots::new(Limit { calls: 1, per: WINDOW });
+    let window = WINDOW * 5;
+    let slots = Slots::new(Limit { calls: 1, per: window });
     drop(slots.acquire().await);
-    let free_again = Instant::now() + WINDOW;
-    for _ in 0..5 {
-        assert!(
-            tokio::time::timeout(Duration::from_millis(1), slots.acquire())
-                .await
-                .is_err()
-        );
+    let free_again = Instant::now() + window;
+    for _ in 0..2 {
+        assert!(tokio::time::timeout(window * 2 / 5, slots.acquire()).await.is_err());
     }
     let _slot = slots.acquire().await.unwrap();
-    let late = Instant::now().duration_since(free_again);
+    let late = Instant::now().saturating_duration_since(free_again);
     assert!(
-        late < WINDOW,
+        late < window / 2,
         "a cancelled caller took the slot's time with it: {late:?}"
     );
 }

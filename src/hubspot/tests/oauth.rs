@@ -120,6 +120,25 @@ async fn refused_purchases_say_what_to_do_and_no_secret() {
 }
 
 #[tokio::test]
+async fn callers_that_waited_for_a_failed_purchase_share_its_failure() {
+    let bench = Bench::new().await;
+    let refused = status(400)
+        .set_body_json(json!({ "error": "invalid_grant" }))
+        .set_delay(Duration::from_millis(50));
+    let purchases = bench.turns(TOKENS, vec![refused]).await;
+    let client = client(&bench);
+    let results = join_all((0..5).map(|_| client.portal())).await;
+    assert!(
+        results
+            .into_iter()
+            .all(|result| failed(result).cause == Cause::CredentialsRejected)
+    );
+    assert_eq!(purchases.all().len(), 1);
+    failed(client.portal().await);
+    assert_eq!(purchases.all().len(), 2, "a later caller tries for itself");
+}
+
+#[tokio::test]
 async fn a_token_endpoint_that_is_down_condemns_no_credentials() {
     let bench = Bench::new().await;
     let purchases = bench.turns(TOKENS, vec![status(503)]).await;
