@@ -7,4 +7,5 @@
 
 pub mod api;
 pub mod domain;
+pub mod hubspot;
 pub mod sync;
