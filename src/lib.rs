@@ -8,5 +8,6 @@
 pub mod api;
 pub mod controller;
 pub mod domain;
+pub mod hubspot;
 pub mod ops;
 pub mod sync;

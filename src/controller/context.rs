@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kube::Client;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -13,7 +14,7 @@ use super::Object;
 use super::apply::WriteBarrier;
 use super::events::Events;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use crate::domain::account_trouble::pause;
+use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
@@ -270,7 +271,7 @@ fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
     (Cache { stores }, writers)
 }
 
-/// Pauses after failures: from one second, doubled each time up to the maximum, spread by a fifth either way.
+/// Pauses after failures: from one second, doubled each time up to the maximum, less up to a fifth.
 #[derive(Debug)]
 pub struct Backoff {
     max: Duration,
@@ -297,7 +298,7 @@ impl Backoff {
             *count = count.saturating_add(1);
             *count
         });
-        spread(pause(attempt, self.max))
+        pause(attempt, self.max)
     }
 
     /// Notes a success, or that the object is gone.
@@ -306,11 +307,21 @@ impl Backoff {
     }
 }
 
-/// A fifth more or less, so that objects that began together don't stay together.
+/// The pause after this many failures in a row: from one second doubled up to `max`, less up to a fifth.
+pub fn pause(failures: u32, max: Duration) -> Duration {
+    let max = SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
+    backoff(failures.saturating_sub(1), max, random()).unsigned_abs()
+}
+
+/// Up to a fifth less, so that objects that began together don't stay together.
 pub fn spread(pause: Duration) -> Duration {
-    // The keys of a fresh hasher are random: no need for a generator of our own.
-    let random = u32::try_from(RandomState::new().hash_one(()) % 401).unwrap_or_default();
-    pause.mul_f64(f64::from(800 + random) / 1000.0)
+    let permille = u32::try_from(random() % 200).unwrap_or_default();
+    pause.mul_f64(f64::from(1000 - permille) / 1000.0)
+}
+
+/// A random number: the keys of a fresh hasher are random, no need for a generator of our own.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
 }
 
 #[cfg(test)]
@@ -324,7 +335,7 @@ mod tests {
         let range = |pause: Duration, seconds: u64| {
             let pause = pause.as_millis();
             let middle = u128::from(seconds) * 1000;
-            pause >= middle * 8 / 10 && pause <= middle * 12 / 10
+            pause >= middle * 8 / 10 && pause <= middle
         };
         assert!(range(backoff.failed("X", &key), 1));
         assert!(range(backoff.failed("X", &key), 2));

@@ -1,5 +1,4 @@
-//! What is said about an account: from plain observations to conditions, and from a change of conditions to the notices
-//! people get.
+//! What is said about an account: from plain observations to conditions, and from a change of conditions to what people are told.
 
 use std::time::Duration;
 
@@ -224,7 +223,7 @@ pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Opt
 
 /// Something people should be told once: a Kubernetes Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct Announcement {
     /// True where a person should look.
     pub warning: bool,
     /// CamelCase.
@@ -234,10 +233,10 @@ pub struct Notice {
 }
 
 /// What to tell people about the change from one set of conditions to the next. Nothing where nothing flipped.
-pub fn notices(before: &[Condition], after: &[Condition]) -> Vec<Notice> {
-    let mut notices = Vec::new();
+pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcement> {
+    let mut told = Vec::new();
     let mut tell = |warning, reason: &str, message: &str| {
-        notices.push(Notice {
+        told.push(Announcement {
             warning,
             reason: reason.to_owned(),
             message: message.to_owned(),
@@ -283,7 +282,7 @@ pub fn notices(before: &[Condition], after: &[Condition]) -> Vec<Notice> {
     if was_ready && turned(condition::READY, "False") && stalled.is_none() {
         tell(true, ready, message(condition::READY));
     }
-    notices
+    told
 }
 
 #[cfg(test)]

@@ -280,8 +280,8 @@ fn terms_name_the_page() {
 #[case::resumed(
     &run(&Case { previous: &was_ready(), suspended: true, ..AT_START }), &was_ready(), "N/Resumed"
 )]
-fn notices_on_transitions_only(#[case] before: &[Condition], #[case] after: &[Condition], #[case] wanted: &str) {
-    let told: Vec<_> = notices(before, after)
+fn announcements_on_transitions_only(#[case] before: &[Condition], #[case] after: &[Condition], #[case] wanted: &str) {
+    let told: Vec<_> = announcements(before, after)
         .into_iter()
         .map(|n| format!("{}/{}", if n.warning { "W" } else { "N" }, n.reason))
         .collect();

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::backoff::backoff;
+
 /// What a fault means for the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultKind {
@@ -183,7 +185,8 @@ impl Trouble {
         let wait = if own.fault.kind.stalls() {
             probe
         } else {
-            pause(own.tries, longest)
+            let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+            backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
         let wanted = own.fault.retry_after.map_or(Duration::ZERO, |d| d.unsigned_abs());
         Some(later(own.last, wait.max(wanted)))
@@ -200,12 +203,6 @@ impl Trouble {
     }
 }
 
-/// The pause after this many failures in a row: one second, doubled each time, at most `longest`.
-pub fn pause(failures: u32, longest: Duration) -> Duration {
-    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-    Duration::from_secs(1).saturating_mul(factor).min(longest)
-}
-
 /// A time and a span after it; the end of time where that is too far.
 pub fn later(time: Timestamp, span: Duration) -> Timestamp {
     time.checked_add(span).unwrap_or(Timestamp::MAX)
@@ -214,8 +211,6 @@ pub fn later(time: Timestamp, span: Duration) -> Timestamp {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
 
     const TEN: Duration = Duration::from_secs(600);
@@ -227,17 +222,6 @@ mod tests {
 
     fn fault(kind: FaultKind) -> Fault {
         Fault::new(kind, "Reason", "Message")
-    }
-
-    #[rstest]
-    #[case(1, 1)]
-    #[case(2, 2)]
-    #[case(5, 16)]
-    #[case(9, 256)]
-    #[case(10, 300)]
-    #[case(4_000_000, 300)]
-    fn pauses_double_up_to_the_longest(#[case] failures: u32, #[case] seconds: u64) {
-        assert_eq!(pause(failures, FIVE), Duration::from_secs(seconds));
     }
 
     #[test]

@@ -2,7 +2,21 @@
 
 pub mod account_state;
 pub mod account_trouble;
+pub mod action;
+pub mod action_plan;
+pub mod backoff;
+pub mod batch;
+pub mod codes;
 pub mod conditions;
+pub mod contact;
+pub mod conversion;
+pub mod counts;
+pub mod coverage;
 pub mod eligibility;
+pub mod identifiers;
 pub mod ids;
+pub mod occurrence;
 pub mod outcome;
+pub mod ownership;
+pub mod spec;
+pub mod value;

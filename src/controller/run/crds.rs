@@ -8,9 +8,8 @@ use kube::api::ListParams;
 
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::apply::within;
-use crate::controller::context::{Context, spread};
+use crate::controller::context::{Context, pause};
 use crate::controller::{Error, Object};
-use crate::domain::account_trouble::pause;
 
 /// Longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -21,7 +20,7 @@ pub(super) async fn wait(ctx: &Arc<Context>, namespaces: &[String]) {
     while let Err(obstacle) = look(ctx, namespaces).await {
         tries = tries.saturating_add(1);
         tracing::warn!(obstacle, "waiting for the Kubernetes API");
-        tokio::time::sleep(spread(pause(tries, LONGEST))).await;
+        tokio::time::sleep(pause(tries, LONGEST)).await;
     }
 }
 
