@@ -7,4 +7,5 @@
 
 pub mod api;
 pub mod domain;
+pub mod google;
 pub mod sync;

@@ -59,3 +59,11 @@ pub trait CrmConnector: Send + Sync {
     /// A client for the credentials in `secret`. Does no API call of its own.
     async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn crm::Crm>, SecretInvalid>;
 }
+
+/// Told of every call to an upstream API, so that metrics can be counted where everything is wired.
+pub trait CallObserver: Send + Sync {
+    /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent where no answer came.
+    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
+    /// A call was held back by a limiter or a `Retry-After` for this long.
+    fn throttled(&self, api: &'static str, wait: std::time::Duration);
+}
