@@ -8,4 +8,5 @@
 pub mod api;
 pub mod domain;
 pub mod google;
+pub mod hubspot;
 pub mod sync;

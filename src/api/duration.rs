@@ -141,7 +141,9 @@ mod tests {
 
     #[rstest]
     fn refuses(
-        #[values("", "1", "m", "1 m", "-1m", "1.5h", "1m1h", "1m1m", "1d", "1M", "1µs", "1234567s", "1m ", "h1")]
+        #[values(
+            "", "1", "m", "1 m", "-1m", "1.5h", "1m1h", "1m1m", "1d", "1M", "1µs", "1234567s", "1m ", "h1"
+        )]
         text: &str,
     ) {
         assert!(text.parse::<Duration>().is_err(), "{text:?} was taken");

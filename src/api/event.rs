@@ -100,8 +100,8 @@ pub struct AdConversionEventSpec {
     /// Conversions before this time are not sent; at most 90 days before creation. If absent: the time of
     /// creation. May only move earlier.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 40))]
-    #[x_kube(validation = rules::start_time_earlier())]
+    #[schemars(length(max = 35))]
+    #[x_kube(validation = rules::start_time_sane(), validation = rules::start_time_earlier())]
     pub start_time: Option<Time>,
     /// True: conversions are observed but not sent.
     #[serde(default)]
@@ -139,6 +139,7 @@ pub struct Trigger {
 /// A contact enters a lifecycle stage.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct LifecycleStageTrigger {
     /// Internal value (customer, 1066237962) or label (Customer) of the stage. Immutable.
     #[schemars(length(max = 100))]
@@ -152,6 +153,7 @@ pub struct LifecycleStageTrigger {
 /// A contact submits a form.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct FormSubmissionTrigger {
     /// GUID or exact name of the form. Immutable.
     #[schemars(length(max = 200))]
@@ -179,6 +181,7 @@ pub struct ConversionValue {
 /// The weighted amount of the contact's most recent deal.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct DealAmount {
     /// Sent where there is no deal, it is lost, or it has no amount.
     pub default: Money,
@@ -187,6 +190,7 @@ pub struct DealAmount {
 /// Where a contact's consent is found.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct Consent {
     /// Internal name of a contact property.
     #[schemars(length(max = 100))]

@@ -25,7 +25,11 @@ pub const MAX_ORPHANED_ACTIONS: usize = 100;
     status = "GoogleAdsAccountStatus",
     derive = "PartialEq",
     doc = "A Google Ads account whose conversion actions the operator keeps and to which it sends conversions.",
-    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
     printcolumn(name = "ACCOUNT", type_ = "string", json_path = ".spec.customerId"),
     printcolumn(name = "USED-BY", type_ = "integer", json_path = ".status.usedBy"),
     printcolumn(name = "LAST-CHECK", type_ = "date", json_path = ".status.lastCheckTime"),
@@ -61,6 +65,7 @@ pub struct GoogleAdsAccountSpec {
 /// Which of Google's interfaces uploads take.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(transform = not_nullable)]
 pub struct Uploads {
     /// For conversions by click id or shared data.
     pub click_conversions: UploadApi,

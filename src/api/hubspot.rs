@@ -25,7 +25,11 @@ pub const MAX_LIFECYCLE_STAGES: usize = 500;
     status = "HubSpotAccountStatus",
     derive = "PartialEq",
     doc = "A HubSpot portal that the operator reads.",
-    printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(
+        name = "READY",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
+    ),
     printcolumn(name = "ACCOUNT", type_ = "string", json_path = ".status.portalId"),
     printcolumn(name = "USED-BY", type_ = "integer", json_path = ".status.usedBy"),
     printcolumn(name = "LAST-CHECK", type_ = "date", json_path = ".status.lastCheckTime"),
@@ -111,6 +115,7 @@ pub struct HubSpotAccountStatus {
 /// A lifecycle stage.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct LifecycleStage {
     /// Internal value.
     pub value: String,

@@ -50,11 +50,7 @@ pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 
 /// The definitions of the three kinds, the event first.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![
-        AdConversionEvent::crd(),
-        GoogleAdsAccount::crd(),
-        HubSpotAccount::crd(),
-    ]
+    vec![AdConversionEvent::crd(), GoogleAdsAccount::crd(), HubSpotAccount::crd()]
 }
 
 /// The definitions as one YAML text of several documents.

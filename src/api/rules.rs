@@ -26,11 +26,15 @@ fn rule(expression: impl Into<String>, message: &str) -> Rule {
 }
 
 fn required(expression: &str, field: &str, message: &str) -> Rule {
-    rule(expression, message).reason(Reason::FieldValueRequired).field_path(field)
+    rule(expression, message)
+        .reason(Reason::FieldValueRequired)
+        .field_path(field)
 }
 
 fn forbidden(expression: &str, field: &str, message: &str) -> Rule {
-    rule(expression, message).reason(Reason::FieldValueForbidden).field_path(field)
+    rule(expression, message)
+        .reason(Reason::FieldValueForbidden)
+        .field_path(field)
 }
 
 /// The field may not change.
@@ -98,7 +102,10 @@ pub(crate) fn digits(field: &str) -> Rule {
 
 /// Text with something in it.
 pub(crate) fn not_blank(field: &str, way_out: &str) -> Rule {
-    rule("self.trim().size() > 0", &format!("{field} must not be empty: {way_out}"))
+    rule(
+        "self.trim().size() > 0",
+        &format!("{field} must not be empty: {way_out}"),
+    )
 }
 
 /// A duration longer than nothing; the grammar is that of [`super::Duration`].
@@ -214,6 +221,14 @@ pub(crate) fn start_time_earlier() -> Rule {
         "self <= oldSelf",
         "startTime may only move earlier: what was observed since the old start stays counted; \
          to start later, delete and re-create the event",
+    )
+}
+
+/// A start that people mean; what is far outside of it could not be computed with.
+pub(crate) fn start_time_sane() -> Rule {
+    rule(
+        "self > timestamp('2000-01-01T00:00:00Z') && self < timestamp('2200-01-01T00:00:00Z')",
+        "startTime must lie between the years 2000 and 2200, like 2026-11-01T00:00:00Z",
     )
 }
 

@@ -16,6 +16,7 @@ pub const MAX_CONDITIONS: u32 = 16;
 /// An amount of money in one currency.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct Money {
     /// Decimal string, zero or more, at most 12 digits before the point and 3 after: "250.00".
     #[schemars(with = "String", length(max = 32))]
@@ -30,6 +31,7 @@ pub struct Money {
 /// Names an account object in the same namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct AccountRef {
     /// Name of the account object.
     #[schemars(length(max = 253))]
@@ -40,6 +42,7 @@ pub struct AccountRef {
 /// Names a Secret in the same namespace.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq, Hash)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = not_nullable)]
 pub struct SecretRef {
     /// Name of the Secret.
     #[schemars(length(max = 253))]
@@ -74,19 +77,26 @@ pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
 /// Takes `null` out of the properties of a struct: in a manifest, absent and `null` are the same,
 /// and the API server drops a `null` where the schema does not allow it.
 pub(crate) fn not_nullable(schema: &mut Schema) {
+    plain_description(schema.ensure_object());
     for property in properties(schema) {
         strip_null(property);
+        plain_description(property);
     }
 }
 
 /// As [`not_nullable`], and without defaults: a status has what the operator wrote and nothing else.
 pub(crate) fn status_fields(schema: &mut Schema) {
+    not_nullable(schema);
+    schema.remove("default");
     for property in properties(schema) {
-        strip_null(property);
         property.remove("default");
     }
-    if let Some(object) = schema.as_object_mut() {
-        object.remove("default");
+}
+
+/// `kubectl explain` shows plain text.
+fn plain_description(part: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = part.get_mut("description") {
+        *text = text.replace('`', "").replace('\n', " ");
     }
 }
 

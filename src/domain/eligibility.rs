@@ -1,6 +1,14 @@
 //! Whether and what to send for one occurrence: pure, from a fresh read of the contact.
 
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
+
+use super::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
+use super::conversion::{ClickId, UserIdentifier};
+use super::identifiers;
+use super::outcome::reason;
 
 /// A fixed amount of money, as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,4 +73,175 @@ pub struct EventRules {
     pub share: Vec<SharedKind>,
     /// Click id properties.
     pub clicks: ClickProperties,
+}
+
+/// The waits that the process's flags set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waits {
+    /// `--settle-delay`: from first seen to sent.
+    pub settle: SignedDuration,
+    /// `--click-grace`: how long after the change a click id is looked for.
+    pub click_grace: SignedDuration,
+    /// `--too-recent-wait`: Google takes no click younger than this.
+    pub too_recent: SignedDuration,
+}
+
+/// Facts of the row that is decided about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occurrence {
+    /// When the stage was reached.
+    pub at: Timestamp,
+    /// When we saw it first.
+    pub first_seen: Timestamp,
+}
+
+/// A click id and when it came to HubSpot (where history shows it).
+struct Click {
+    id: ClickId,
+    at: Option<Timestamp>,
+}
+
+/// What identifies the conversion, decided from a fresh read. No `Debug`: click ids and hashes.
+pub struct Prepared {
+    /// The click id, if there is one.
+    pub click: Option<ClickId>,
+    /// Hashed identifiers of the declared kinds.
+    pub identifiers: Vec<UserIdentifier>,
+    /// A consent block is declared and holds.
+    pub consent_granted: bool,
+}
+
+/// What becomes of a row now.
+pub enum Decision {
+    /// Send it.
+    Send(Prepared),
+    /// Look again at `due`.
+    Wait {
+        /// A pending reason.
+        reason: &'static str,
+        /// When.
+        due: Timestamp,
+    },
+    /// Never.
+    Skip {
+        /// A skipped reason.
+        reason: &'static str,
+    },
+}
+
+/// Google's hard limit between click and conversion, whatever the action's window (reference notes, Google 4.6).
+const MAX_WINDOW_DAYS: i64 = 90;
+
+/// Decides about a row from a fresh read of its contact (`None`: deleted). `window_days` is the action's click window,
+/// `region` the account's default for phones without a country.
+pub fn decide(
+    contact: Option<&Contact>,
+    occurrence: Occurrence,
+    rules: &EventRules,
+    waits: &Waits,
+    window_days: Option<i64>,
+    region: Option<&str>,
+    now: Timestamp,
+) -> Decision {
+    let Some(contact) = contact else {
+        return Decision::Skip { reason: reason::CONTACT_DELETED };
+    };
+    let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
+    if let Some((reason, due)) = wait(click.as_ref(), occurrence, waits, now) {
+        return Decision::Wait { reason, due };
+    }
+    if rules.consent.as_ref().is_some_and(|c| !granted(contact, c)) {
+        return Decision::Skip { reason: reason::NO_CONSENT };
+    }
+    let identifiers = identifiers::of(contact, &rules.share, region);
+    if click.is_none() && identifiers.is_empty() {
+        let reason = if rules.share.is_empty() { reason::NO_CLICK_ID } else { reason::NO_SHARED_DATA };
+        return Decision::Skip { reason };
+    }
+    if click.as_ref().and_then(|c| c.at).is_some_and(|at| outside_window(at, occurrence.at, window_days)) {
+        return Decision::Skip { reason: reason::OUTSIDE_CLICK_WINDOW };
+    }
+    let consent_granted = rules.consent.is_some();
+    Decision::Send(Prepared { click: click.map(|c| c.id), identifiers, consent_granted })
+}
+
+/// Why and until when a new row waits, from the read that found it: the latest of its waits, so that it is read again
+/// once and not once per wait. `None`: it may be sent at once.
+pub fn first_wait(
+    contact: &Contact,
+    occurrence: Occurrence,
+    clicks: &ClickProperties,
+    waits: &Waits,
+    now: Timestamp,
+) -> Option<(&'static str, Timestamp)> {
+    wait(find_click(contact, clicks, occurrence.at, waits.click_grace).as_ref(), occurrence, waits, now)
+}
+
+fn wait(
+    click: Option<&Click>,
+    occurrence: Occurrence,
+    waits: &Waits,
+    now: Timestamp,
+) -> Option<(&'static str, Timestamp)> {
+    let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let grace = until(occurrence.at, waits.click_grace);
+    if click.is_none() && grace > now {
+        return Some((reason::AWAITING_CLICK_ID, grace.max(until(occurrence.first_seen, waits.settle))));
+    }
+    let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));
+    let old_enough = click.and_then(|c| c.at).map(|at| (reason::CLICK_TOO_RECENT, until(at, waits.too_recent)));
+    [Some(settled), old_enough].into_iter().flatten().filter(|(_, due)| *due > now).max_by_key(|(_, due)| *due)
+}
+
+fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {
+    let days = window_days.unwrap_or(MAX_WINDOW_DAYS).min(MAX_WINDOW_DAYS);
+    change.duration_since(click) > SignedDuration::from_hours(24 * days)
+}
+
+/// The contact's consent property holds a granted value; multi-checkboxes (`a;b`) by membership.
+fn granted(contact: &Contact, rule: &ConsentRule) -> bool {
+    contact.property(&rule.property).is_some_and(|value| {
+        let is_granted = |v: &str| rule.granted.iter().any(|g| g == v);
+        is_granted(value) || value.split(';').any(|part| is_granted(part.trim()))
+    })
+}
+
+/// gclid before gbraid before wbraid; of each the last value at or before the change, else the first one within the
+/// grace after it, else, where no history exists, the current value.
+fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, grace: SignedDuration) -> Option<Click> {
+    let of = |property: &str, wrap: fn(String) -> ClickId| {
+        let history = contact.history_of(property);
+        if history.is_empty() {
+            let current = contact.property(property)?.trim();
+            return (!current.is_empty()).then(|| Click { id: wrap(current.to_owned()), at: None });
+        }
+        let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
+        let filled = || history.iter().filter(|e| !e.value.trim().is_empty());
+        let entry = filled()
+            .rfind(|e| e.at <= change)
+            .or_else(|| filled().find(|e| e.at > change && e.at <= end))?;
+        Some(Click { id: wrap(entry.value.trim().to_owned()), at: Some(entry.at) })
+    };
+    of(&clicks.gclid, ClickId::Gclid)
+        .or_else(|| of(clicks.gbraid.as_deref()?, ClickId::Gbraid))
+        .or_else(|| of(clicks.wbraid.as_deref()?, ClickId::Wbraid))
+}
+
+/// What to read of a contact for these events: properties, and properties with history. Sorted, no repeats.
+pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Vec<String>, Vec<String>) {
+    let mut plain = BTreeSet::from([MERGED_IDS]);
+    let mut history = BTreeSet::from([LIFECYCLE_STAGE]);
+    for rule in rules {
+        plain.extend(rule.consent.as_ref().map(|c| c.property.as_str()));
+        for kind in &rule.share {
+            plain.extend(identifiers::properties(*kind));
+        }
+        history.insert(&rule.clicks.gclid);
+        history.extend(rule.clicks.gbraid.as_deref());
+        history.extend(rule.clicks.wbraid.as_deref());
+    }
+    // The current value of a click id is asked for too: it counts where no history exists.
+    plain.extend(history.iter());
+    let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    (owned(plain), owned(history))
 }

@@ -1,5 +1,19 @@
 //! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
 
+pub mod action;
+pub mod action_plan;
+pub mod backoff;
+pub mod batch;
+pub mod codes;
+pub mod contact;
+pub mod conversion;
+pub mod counts;
+pub mod coverage;
 pub mod eligibility;
+pub mod identifiers;
 pub mod ids;
+pub mod occurrence;
 pub mod outcome;
+pub mod ownership;
+pub mod spec;
+pub mod value;

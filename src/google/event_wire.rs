@@ -215,7 +215,7 @@ impl Display for Reference {
     }
 }
 
-/// UTC with milliseconds, as `HubSpot` keeps them.
+/// UTC with milliseconds, as HubSpot keeps them.
 struct Rfc3339(Timestamp);
 
 impl Display for Rfc3339 {

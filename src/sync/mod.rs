@@ -1,5 +1,12 @@
 //! The sync loops: feed (one per HubSpot account), event loop (one per event), uploader and request-status poller (one
 //! per Google account), over the ports they own.
 
+pub mod context;
+pub mod event_loop;
+pub mod fault;
+pub mod feed;
+pub mod poller;
 pub mod ports;
 pub mod registry;
+pub mod supervisor;
+pub mod uploader;

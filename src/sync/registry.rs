@@ -213,6 +213,25 @@ pub struct FeedReport {
     pub last_poll: Option<Timestamp>,
 }
 
+/// How soon a change of a report should reach the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// Nothing a user would see changed.
+    Quiet,
+    /// Counts moved: at the next status interval.
+    Soon,
+    /// A condition changes: at once.
+    Now,
+}
+
+impl Notice {
+    /// `Now` where a condition flips, else this.
+    #[must_use]
+    pub fn or_now(self, flips: bool) -> Self {
+        if flips { Self::Now } else { self }
+    }
+}
+
 /// Whose controller should look again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wake {
@@ -377,14 +396,16 @@ impl Registry {
         self.read(|s| s.reports.get(key).cloned().unwrap_or_default())
     }
 
-    /// Changes the report about an event; `f` returns true where the status should be written without delay. Reports of
-    /// events that are not registered are dropped.
-    pub fn update_report(&self, key: &ObjectKey, f: impl FnOnce(&mut EventReport) -> bool) {
-        let now = self.write(|s| {
+    /// Changes the report about an event; `f` says how soon its status should be written. Reports of events that are
+    /// not registered are dropped.
+    pub fn update_report(&self, key: &ObjectKey, f: impl FnOnce(&mut EventReport) -> Notice) {
+        let notice = self.write(|s| {
             s.events.contains_key(key).then(|| f(s.reports.entry(key.clone()).or_default()))
         });
-        if let Some(now) = now {
-            self.wake(Wake::Event(key.clone(), now));
+        match notice {
+            None | Some(Notice::Quiet) => {}
+            Some(Notice::Soon) => self.wake(Wake::Event(key.clone(), false)),
+            Some(Notice::Now) => self.wake(Wake::Event(key.clone(), true)),
         }
     }
 

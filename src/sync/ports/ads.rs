@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::UpstreamError;
+pub use crate::domain::action::{ActionFields, ConversionAction, Goal};
 use crate::domain::ids::{ActionId, CustomerId};
 
 /// The customer and its conversion tracking (reference notes, Google 3.5).
@@ -30,79 +31,6 @@ pub struct Customer {
     pub accepted_customer_data_terms: bool,
     /// `effectiveEnablementSetting` (enhanced conversions): `ON` or `OFF`.
     pub enablement: Option<String>,
-}
-
-/// A conversion action (reference notes, Google 3.1). Enums are Google's names, unknown ones kept as they are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ConversionAction {
-    /// Its id.
-    pub id: ActionId,
-    /// `customers/{cid}/conversionActions/{id}`.
-    pub resource_name: String,
-    /// Unique among the account's actions.
-    pub name: String,
-    /// `ENABLED`, `HIDDEN`, `REMOVED`.
-    pub status: String,
-    /// e.g. `UPLOAD_CLICKS`, `WEBPAGE`.
-    pub kind: String,
-    /// e.g. `WEBSITE`; with the category it names the goal.
-    pub origin: Option<String>,
-    /// e.g. `CONVERTED_LEAD`.
-    pub category: Option<String>,
-    /// Google's "primary action".
-    pub primary_for_goal: Option<bool>,
-    /// `ONE_PER_CLICK` or `MANY_PER_CLICK`.
-    pub counting_type: Option<String>,
-    /// Days, 1–90.
-    pub click_window_days: Option<i64>,
-    /// Days, 1–30.
-    pub view_window_days: Option<i64>,
-    /// `valueSettings.defaultValue`.
-    pub default_value: Option<f64>,
-    /// `valueSettings.defaultCurrencyCode`.
-    pub default_currency: Option<String>,
-    /// `valueSettings.alwaysUseDefaultValue`.
-    pub always_use_default_value: Option<bool>,
-    /// Event snippets of the tag (web actions only), HTML format; the `send_to` value is in them.
-    pub event_snippets: Vec<String>,
-}
-
-/// An account-default goal: whether actions of this category and origin are bid for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Goal {
-    /// Google's category name.
-    pub category: String,
-    /// Google's origin name.
-    pub origin: String,
-    /// The account default.
-    pub biddable: bool,
-}
-
-/// Fields of a conversion action to create, or to change where `Some`. `None`: leave it to Google, or as it is.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ActionFields {
-    /// Name, 1–100 characters.
-    pub name: Option<String>,
-    /// `UPLOAD_CLICKS` or `WEBPAGE`; create only (immutable).
-    pub kind: Option<String>,
-    /// Google's category name.
-    pub category: Option<String>,
-    /// Google's "primary action".
-    pub primary_for_goal: Option<bool>,
-    /// `ONE_PER_CLICK` or `MANY_PER_CLICK`.
-    pub counting_type: Option<String>,
-    /// Days, 1–90.
-    pub click_window_days: Option<i64>,
-    /// Days, 1–30.
-    pub view_window_days: Option<i64>,
-    /// Default value, in units of `default_currency`.
-    pub default_value: Option<f64>,
-    /// ISO 4217.
-    pub default_currency: Option<String>,
-    /// False lets each conversion bring its own value.
-    pub always_use_default_value: Option<bool>,
-    /// `ENABLED` to bring a hidden action back.
-    pub status: Option<String>,
 }
 
 /// The Google Ads API of one credential. Implementations honour `retryDelay`, refresh the token once on 401 and never

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use rust_decimal::Decimal;
 
 use super::UpstreamError;
+pub use crate::domain::contact::{Contact, Deal, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
 
 /// `GET /account-info/{version}/details`.
@@ -29,49 +29,6 @@ pub struct Stage {
     pub value: String,
     /// What people see; may be changed at any time.
     pub label: String,
-}
-
-/// Values of one property over time.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The value; empty where it was cleared.
-    pub value: String,
-    /// When it was set, HubSpot's clock, milliseconds.
-    pub at: Timestamp,
-    /// HubSpot's `sourceType`, e.g. `CRM_UI`, `IMPORT`, `MERGE_OBJECTS`.
-    pub source: String,
-}
-
-/// A contact as search or batch read gives it. No `Debug`: it holds personal data.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Contact {
-    /// The id it was asked for by (an id from before a merge is possible); equals `id` in searches.
-    pub requested_id: ContactId,
-    /// The record's id now.
-    pub id: ContactId,
-    /// `updatedAt`, HubSpot's clock.
-    pub updated_at: Timestamp,
-    /// Current values of the properties asked for; absent, null and empty are all left out.
-    pub properties: BTreeMap<String, String>,
-    /// Histories of the properties asked for with history, oldest first. Empty for a property without one.
-    pub history: BTreeMap<String, Vec<HistoryEntry>>,
-}
-
-impl Contact {
-    /// The current value of a property, unless absent, null or empty.
-    pub fn property(&self, name: &str) -> Option<&str> {
-        self.properties.get(name).map(String::as_str)
-    }
-
-    /// All ids of this contact's lineage: its own, the one asked for, and `hs_merged_object_ids`. Sorted, no repeats.
-    pub fn lineage(&self) -> Vec<ContactId> {
-        let merged = self.property("hs_merged_object_ids").unwrap_or_default();
-        let mut ids: Vec<_> = merged.split(';').filter_map(|id| id.trim().parse().ok()).collect();
-        ids.extend([self.id, self.requested_id]);
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
 }
 
 /// A search over contacts: rows where *any* of `any_since` holds, with an id above `after`, ascending by id.
@@ -103,21 +60,6 @@ pub struct ContactRead {
     pub properties: Vec<String>,
     /// Properties to return with their history.
     pub with_history: Vec<String>,
-}
-
-/// A deal with what the value rule needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deal {
-    /// Its id.
-    pub id: DealId,
-    /// `createdate`, else the record's `createdAt`.
-    pub created_at: Timestamp,
-    /// `hs_projected_amount` (amount times stage probability), in the deal's currency.
-    pub projected_amount: Option<Decimal>,
-    /// `deal_currency_code`, ISO 4217; absent in portals with one currency.
-    pub currency: Option<String>,
-    /// `hs_is_closed_lost`.
-    pub closed_lost: bool,
 }
 
 /// HubSpot's CRM, read only. Implementations keep the portal's limits themselves (5 searches a second, the burst and

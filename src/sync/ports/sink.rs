@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::UpstreamError;
+pub use crate::domain::conversion::{ClickId, UserIdentifier};
 use crate::domain::ids::{ActionId, CustomerId, TransactionId};
 
 /// Most rows in one request (reference notes, Google 1.4).
@@ -19,37 +20,6 @@ pub struct Destination {
     pub customer: CustomerId,
     /// The action.
     pub action: ActionId,
-}
-
-/// The one click id of a row. No `Debug`: it identifies a person's click.
-#[derive(Clone, PartialEq, Eq)]
-pub enum ClickId {
-    /// Google click id.
-    Gclid(String),
-    /// App campaigns on iOS, one-per-click refused.
-    Gbraid(String),
-    /// Web to app on iOS, one-per-click refused.
-    Wbraid(String),
-}
-
-/// A hashed identifier (SHA-256 as 64 lower-case hex digits). No `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub enum UserIdentifier {
-    /// Hashed e-mail.
-    Email(String),
-    /// Hashed phone.
-    Phone(String),
-    /// Full address; names hashed, region and postal code plain.
-    Address {
-        /// Hashed given name.
-        given_name: String,
-        /// Hashed family name.
-        family_name: String,
-        /// ISO 3166-1 alpha-2, plain.
-        region: String,
-        /// Plain.
-        postal_code: String,
-    },
 }
 
 /// One conversion, ready to send. No `Debug`: it holds click ids and hashed identifiers.

@@ -1,0 +1,360 @@
+//! What to do about an event's conversion action: adopt, map, create, correct, or say why not. One step at a time, from
+//! what Google has and what the status remembers; the name is the only key Google keeps unique.
+
+use super::action::{ActionFields, ConversionAction, ENABLED, REMOVED};
+use super::ids::ActionId;
+use crate::api::ActionOrigin;
+use crate::api::reasons::reason;
+
+/// Which action a manifest wants.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted<'a> {
+    /// One of our own.
+    Create {
+        /// Declared fields: enforced.
+        declared: &'a ActionFields,
+        /// All fields of a new one.
+        full: &'a ActionFields,
+    },
+    /// An existing one by id, never touched.
+    Id(ActionId),
+    /// An existing one by exact name, never touched.
+    Name(&'a str),
+}
+
+/// What we know of the action from earlier passes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// Its id, once recorded.
+    pub id: Option<ActionId>,
+    /// How we came by it.
+    pub origin: Option<ActionOrigin>,
+    /// A create was acknowledged and its outcome is not recorded: under this name.
+    pub creating: Option<String>,
+}
+
+/// What Google has.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// Actions of the account.
+    pub actions: &'a [ConversionAction],
+    /// True where they were read just now, so that a missing name is really free.
+    pub live: bool,
+    /// Actions that belong to other events, with the event's name.
+    pub others: &'a [(ActionId, String)],
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// The action is as declared.
+    Keep {
+        /// It.
+        id: ActionId,
+        /// How we come by it.
+        origin: ActionOrigin,
+    },
+    /// The action differs from the manifest in these fields.
+    Correct {
+        /// It.
+        id: ActionId,
+        /// How we come by it.
+        origin: ActionOrigin,
+        /// Fields to write.
+        fields: Box<ActionFields>,
+        /// The first difference, for people: `name is "A", declared "B"`.
+        difference: String,
+    },
+    /// The name seems free: read the account live before anything is created.
+    LookLive,
+    /// The name is free: note the attempt in the status, then create.
+    Create,
+    /// A create is under way with an unknown outcome and nothing is there yet: look again until Google has settled.
+    AwaitCreate,
+    /// A person must act.
+    Stalled {
+        /// Condition reason.
+        reason: &'static str,
+        /// What is wrong and the ways out.
+        message: String,
+    },
+}
+
+/// The next step for an event whose trigger needs actions of type `kind`.
+pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+    match wanted {
+        Wanted::Id(id) => map(seen.actions.iter().find(|a| a.id == *id), &format!("id {id}"), kind, seen.live),
+        Wanted::Name(name) => {
+            let found = |a: &&ConversionAction| match known.id {
+                Some(id) => a.id == id,
+                None => a.name == *name && a.status != REMOVED,
+            };
+            map(seen.actions.iter().find(found), &format!("name {name:?}"), kind, seen.live)
+        }
+        Wanted::Create { declared, full } => match known.id {
+            Some(id) => keep(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
+            None => look(declared, full, kind, known, seen),
+        },
+    }
+}
+
+fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> Step {
+    match found {
+        None if !live => Step::LookLive,
+        None => Step::Stalled {
+            reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
+            message: format!(
+                "Google Ads has no conversion action with {what}. Correct spec.conversionAction.existing (delete and re-create the event), or create the action in Google Ads."
+            ),
+        },
+        Some(action) if action.status == REMOVED => Step::Stalled {
+            reason: reason::EXTERNAL_RESOURCE_REMOVED,
+            message: format!(
+                "The conversion action with {what} (id {}) is removed in Google Ads. Delete this event and map another action.",
+                action.id
+            ),
+        },
+        Some(action) if action.kind != kind => Step::Stalled {
+            reason: reason::INVALID_SPEC,
+            message: format!(
+                "The conversion action with {what} (id {}) is of type {}; this trigger needs {kind}. Delete this event and map another action.",
+                action.id, action.kind
+            ),
+        },
+        Some(action) => Step::Keep { id: action.id, origin: ActionOrigin::Mapped },
+    }
+}
+
+fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<'_>) -> Step {
+    let Some(action) = seen.actions.iter().find(|a| a.id == id) else {
+        if !seen.live {
+            return Step::LookLive;
+        }
+        return Step::Stalled {
+            reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
+            message: format!(
+                "Google Ads no longer knows conversion action {id}. Delete and re-create the event to have a new one created."
+            ),
+        };
+    };
+    if action.status == REMOVED {
+        return Step::Stalled {
+            reason: reason::EXTERNAL_RESOURCE_REMOVED,
+            message: format!(
+                "Conversion action {id} was removed in Google Ads, and Google can't bring it back. Delete and re-create the event to have a new one created, or map another action."
+            ),
+        };
+    }
+    if let Some(name) = &declared.name
+        && let Some(taken) = seen.actions.iter().find(|a| a.id != id && a.name == *name && a.status != REMOVED)
+    {
+        return conflict(taken, "the name this event's action is to have");
+    }
+    match differences(action, declared) {
+        Some((fields, difference)) => Step::Correct { id, origin, fields: Box::new(fields), difference },
+        None => Step::Keep { id, origin },
+    }
+}
+
+fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+    // An attempt under way is finished under its own name, even if the manifest wants another by now.
+    let name = known.creating.as_deref().or(full.name.as_deref()).unwrap_or_default();
+    let found = seen.actions.iter().find(|a| a.name == name && a.status != REMOVED);
+    let Some(action) = found else {
+        return match (&known.creating, seen.live) {
+            (Some(_), _) => Step::AwaitCreate,
+            (None, false) => Step::LookLive,
+            (None, true) => Step::Create,
+        };
+    };
+    let ours = known.creating.as_deref() == Some(name);
+    if let Some((_, owner)) = seen.others.iter().find(|(id, _)| *id == action.id) {
+        return Step::Stalled {
+            reason: reason::OWNERSHIP_CONFLICT,
+            message: format!(
+                "Conversion action {} named {name:?} belongs to the event {owner}. Give this event another eventName, or delete one of the two.",
+                action.id
+            ),
+        };
+    }
+    let same = action.status == ENABLED && action.kind == kind && action.category == full.category;
+    if !same {
+        return conflict(action, "the name this event wants");
+    }
+    let origin = if ours { ActionOrigin::Created } else { ActionOrigin::Adopted };
+    match differences(action, declared) {
+        Some((fields, difference)) => Step::Correct { id: action.id, origin, fields: Box::new(fields), difference },
+        None => Step::Keep { id: action.id, origin },
+    }
+}
+
+fn conflict(taken: &ConversionAction, what: &str) -> Step {
+    Step::Stalled {
+        reason: reason::NAME_CONFLICT,
+        message: format!(
+            "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}). Change spec.eventName, or map the action with spec.conversionAction.existing.id: \"{}\" in a new event.",
+            taken.id,
+            taken.name,
+            taken.status,
+            taken.kind,
+            taken.category.as_deref().unwrap_or("no category"),
+            taken.id
+        ),
+    }
+}
+
+/// The declared fields that differ, and the first of them in words. A hidden action of ours is shown again.
+fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(ActionFields, String)> {
+    let mut fields = ActionFields::default();
+    let mut first = None;
+    let mut note = |what: &str, is: String, wanted: String| {
+        first.get_or_insert_with(|| format!("{what} is {is}, declared {wanted}"));
+    };
+    macro_rules! compare {
+        ($member:ident, $what:literal, $is:expr) => {
+            if declared.$member.is_some() && declared.$member != $is {
+                note($what, shown($is.as_ref()), shown(declared.$member.as_ref()));
+                fields.$member = declared.$member.clone();
+            }
+        };
+    }
+    compare!(name, "name", Some(action.name.clone()));
+    compare!(category, "category", action.category);
+    compare!(primary_for_goal, "includeInConversions", action.primary_for_goal);
+    compare!(counting_type, "countingType", action.counting_type);
+    compare!(click_window_days, "clickThroughLookbackWindowDays", action.click_window_days);
+    compare!(view_window_days, "viewThroughLookbackWindowDays", action.view_window_days);
+    if action.status != ENABLED {
+        note("status", action.status.clone(), ENABLED.to_owned());
+        fields.status = Some(ENABLED.to_owned());
+    }
+    first.map(|first| (fields, first))
+}
+
+fn shown<T: std::fmt::Debug>(value: Option<&T>) -> String {
+    value.map_or_else(|| "not set".to_owned(), |v| format!("{v:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::action::UPLOAD_CLICKS;
+    use super::*;
+
+    fn action(id: u64, name: &str) -> ConversionAction {
+        ConversionAction {
+            id: ActionId(id),
+            resource_name: format!("customers/1/conversionActions/{id}"),
+            name: name.into(),
+            status: ENABLED.into(),
+            kind: UPLOAD_CLICKS.into(),
+            origin: Some("WEBSITE".into()),
+            category: Some("CONVERTED_LEAD".into()),
+            primary_for_goal: Some(true),
+            counting_type: Some("ONE_PER_CLICK".into()),
+            click_window_days: Some(90),
+            view_window_days: Some(1),
+            default_value: None,
+            default_currency: None,
+            always_use_default_value: None,
+            event_snippets: vec![],
+        }
+    }
+
+    fn full() -> ActionFields {
+        ActionFields { name: Some("X".into()), category: Some("CONVERTED_LEAD".into()), ..ActionFields::default() }
+    }
+
+    fn declared() -> ActionFields {
+        ActionFields { name: Some("X".into()), ..ActionFields::default() }
+    }
+
+    fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
+        let (declared, full) = (declared(), full());
+        let wanted = Wanted::Create { declared: &declared, full: &full };
+        plan(&wanted, UPLOAD_CLICKS, known, Seen { actions, live, others: &[] })
+    }
+
+    fn reason_of(step: &Step) -> &str {
+        match step {
+            Step::Stalled { reason, .. } => reason,
+            _ => "",
+        }
+    }
+
+    #[test]
+    fn a_free_name_is_looked_up_live_then_created() {
+        assert_eq!(step(&Known::default(), &[], false), Step::LookLive);
+        assert_eq!(step(&Known::default(), &[], true), Step::Create);
+        let removed = ConversionAction { status: REMOVED.into(), ..action(1, "X") };
+        assert_eq!(step(&Known::default(), &[removed], true), Step::Create);
+    }
+
+    #[test]
+    fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
+        let keep = Step::Keep { id: ActionId(1), origin: ActionOrigin::Adopted };
+        assert_eq!(step(&Known::default(), &[action(1, "X")], true), keep);
+        for other in [
+            ConversionAction { kind: "WEBPAGE".into(), ..action(1, "X") },
+            ConversionAction { category: Some("PURCHASE".into()), ..action(1, "X") },
+            ConversionAction { status: "HIDDEN".into(), ..action(1, "X") },
+        ] {
+            let step = step(&Known::default(), &[other], true);
+            assert_eq!(reason_of(&step), reason::NAME_CONFLICT);
+        }
+    }
+
+    #[test]
+    fn after_a_lost_reply_the_action_found_is_ours() {
+        let creating = Known { creating: Some("X".into()), ..Known::default() };
+        assert_eq!(step(&creating, &[], true), Step::AwaitCreate);
+        let keep = Step::Keep { id: ActionId(7), origin: ActionOrigin::Created };
+        assert_eq!(step(&creating, &[action(7, "X")], true), keep);
+    }
+
+    #[test]
+    fn an_action_of_another_event_is_never_taken() {
+        let (declared, full) = (declared(), full());
+        let wanted = Wanted::Create { declared: &declared, full: &full };
+        let actions = [action(1, "X")];
+        let others = [(ActionId(1), "marketing/other".to_owned())];
+        let seen = Seen { actions: &actions, live: true, others: &others };
+        assert_eq!(reason_of(&plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen)), reason::OWNERSHIP_CONFLICT);
+    }
+
+    #[test]
+    fn only_declared_fields_are_corrected() {
+        let known = Known { id: Some(ActionId(1)), origin: Some(ActionOrigin::Created), creating: None };
+        let edited = ConversionAction { name: "Y".into(), counting_type: Some("MANY_PER_CLICK".into()), ..action(1, "X") };
+        let Step::Correct { fields, difference, .. } = step(&known, &[edited], false) else {
+            unreachable!("a renamed action is corrected")
+        };
+        assert_eq!(*fields, ActionFields { name: Some("X".into()), ..ActionFields::default() });
+        assert_eq!(difference, r#"name is "Y", declared "X""#);
+        let hidden = ConversionAction { status: "HIDDEN".into(), ..action(1, "X") };
+        assert!(matches!(step(&known, &[hidden], false), Step::Correct { fields, .. } if fields.status.is_some()));
+    }
+
+    #[test]
+    fn a_removed_or_vanished_action_needs_a_person() {
+        let known = Known { id: Some(ActionId(1)), origin: Some(ActionOrigin::Created), creating: None };
+        let removed = ConversionAction { status: REMOVED.into(), ..action(1, "X") };
+        assert_eq!(reason_of(&step(&known, &[removed], true)), reason::EXTERNAL_RESOURCE_REMOVED);
+        assert_eq!(step(&known, &[], false), Step::LookLive);
+        assert_eq!(reason_of(&step(&known, &[], true)), reason::EXTERNAL_RESOURCE_NOT_FOUND);
+        let taken = [action(1, "Y"), action(2, "X")];
+        assert_eq!(reason_of(&step(&known, &taken, true)), reason::NAME_CONFLICT);
+    }
+
+    #[test]
+    fn mapping_changes_nothing() {
+        let actions = [ConversionAction { name: "Demo".into(), status: "HIDDEN".into(), ..action(5, "Demo") }];
+        let seen = Seen { actions: &actions, live: true, others: &[] };
+        let mapped = Step::Keep { id: ActionId(5), origin: ActionOrigin::Mapped };
+        assert_eq!(plan(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen), mapped);
+        assert_eq!(plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen), mapped);
+        let none = plan(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
+        assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
+        let kind = plan(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
+        assert_eq!(reason_of(&kind), reason::INVALID_SPEC);
+    }
+}

@@ -1,0 +1,76 @@
+//! A contact and a deal as HubSpot gives them, as plain data.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::ids::{ContactId, DealId};
+
+/// Internal name of the property with the lifecycle stage.
+pub const LIFECYCLE_STAGE: &str = "lifecyclestage";
+/// Internal name of the property with the ids of merged records, `;`-separated.
+pub const MERGED_IDS: &str = "hs_merged_object_ids";
+
+/// A value of one property, from its history.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The value; empty where it was cleared.
+    pub value: String,
+    /// When it was set, HubSpot's clock, milliseconds.
+    pub at: Timestamp,
+    /// HubSpot's `sourceType`, e.g. `CRM_UI`, `IMPORT`, `MERGE_OBJECTS`.
+    pub source: String,
+}
+
+/// A contact as search or batch read gives it. No `Debug`: it holds personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The id it was asked for by (an id from before a merge is possible); equals `id` in searches.
+    pub requested_id: ContactId,
+    /// The record's id now.
+    pub id: ContactId,
+    /// `updatedAt`, HubSpot's clock.
+    pub updated_at: Timestamp,
+    /// Current values of the properties asked for; absent, null and empty are all left out.
+    pub properties: BTreeMap<String, String>,
+    /// Histories of the properties asked for with history, oldest first. Empty for a property without one.
+    pub history: BTreeMap<String, Vec<HistoryEntry>>,
+}
+
+impl Contact {
+    /// The current value of a property, unless absent, null or empty.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.get(name).map(String::as_str)
+    }
+
+    /// The history of a property, oldest first; empty where there is none.
+    pub fn history_of(&self, name: &str) -> &[HistoryEntry] {
+        self.history.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All ids of this contact's lineage: its own, the one asked for, and the merged ones. Sorted, no repeats.
+    pub fn lineage(&self) -> Vec<ContactId> {
+        let merged = self.property(MERGED_IDS).unwrap_or_default();
+        let mut ids: Vec<_> = merged.split(';').filter_map(|id| id.trim().parse().ok()).collect();
+        ids.extend([self.id, self.requested_id]);
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// A deal with what the value rule needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deal {
+    /// Its id.
+    pub id: DealId,
+    /// `createdate`, else the record's `createdAt`.
+    pub created_at: Timestamp,
+    /// `hs_projected_amount` (amount times stage probability), in the deal's currency.
+    pub projected_amount: Option<Decimal>,
+    /// `deal_currency_code`, ISO 4217; absent in portals with one currency.
+    pub currency: Option<String>,
+    /// `hs_is_closed_lost`.
+    pub closed_lost: bool,
+}

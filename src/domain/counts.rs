@@ -1,0 +1,225 @@
+//! From the ledger's classes to what a user reads: counts that obey the law of conservation, and reasons in their
+//! order of precedence.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::outcome::{Outcome, explain, reason};
+
+/// Most classes shown; the rest is folded into `Other` of their outcome.
+pub const MAX_CLASSES: usize = 32;
+
+/// Rows of one class, as the ledger counts them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Reason, or Google's code in CamelCase.
+    pub reason: String,
+    /// The verbatim code behind a rejection, else empty.
+    pub detail: String,
+    /// How many rows.
+    pub count: u64,
+    /// How many of them could be looked at now, were there no gate.
+    pub due: u64,
+    /// When the last one came into it.
+    pub last: Timestamp,
+}
+
+/// What holds up a whole event, whatever its rows say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gates {
+    /// The event or an account of it is suspended.
+    pub suspended: bool,
+    /// An account, or the conversion action, is not ready.
+    pub account_not_ready: bool,
+    /// The action was created too recently.
+    pub action_too_new: bool,
+}
+
+/// One line of `status.sync.reasons`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReasonCount {
+    /// Outcome.
+    pub outcome: Outcome,
+    /// Reason.
+    pub reason: String,
+    /// How many rows.
+    pub count: u64,
+    /// When the last one came into it.
+    pub last: Timestamp,
+    /// What it means and what to do.
+    pub message: String,
+}
+
+/// Counts of an event: `observed = uploaded + processing + pending + skipped + rejected`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// All occurrences.
+    pub observed: u64,
+    /// By outcome; an outcome without rows is absent.
+    pub by_outcome: BTreeMap<Outcome, u64>,
+    /// Classes, largest first.
+    pub reasons: Vec<ReasonCount>,
+}
+
+impl Counts {
+    /// Rows of one outcome.
+    pub fn of(&self, outcome: Outcome) -> u64 {
+        self.by_outcome.get(&outcome).copied().unwrap_or(0)
+    }
+}
+
+/// Pending reasons in the order in which they are shown when several hold. Others come after these.
+const PRECEDENCE: [&str; 8] = [
+    reason::IN_FLIGHT,
+    reason::SUSPENDED,
+    reason::ACCOUNT_NOT_READY,
+    reason::AWAITING_CLICK_ID,
+    reason::AWAITING_CONSENT,
+    reason::NOT_DUE,
+    reason::ACTION_TOO_NEW,
+    reason::CLICK_TOO_RECENT,
+];
+
+fn rank(reason: &str) -> usize {
+    PRECEDENCE.iter().position(|r| *r == reason).unwrap_or(PRECEDENCE.len())
+}
+
+impl Gates {
+    fn reason(self) -> Option<&'static str> {
+        [
+            (self.suspended, reason::SUSPENDED),
+            (self.account_not_ready, reason::ACCOUNT_NOT_READY),
+            (self.action_too_new, reason::ACTION_TOO_NEW),
+        ]
+        .into_iter()
+        .find_map(|(closed, reason)| closed.then_some(reason))
+    }
+
+    /// The reason shown for a pending row: its own while its wait lasts, unless a gate comes before it.
+    fn shown<'a>(self, own: &'a str, due: bool) -> &'a str {
+        match self.reason() {
+            Some(gate) if own != reason::IN_FLIGHT && (due || rank(gate) < rank(own)) => gate,
+            _ => own,
+        }
+    }
+}
+
+/// Adds up an event's classes under its gates.
+pub fn counts(classes: &[Class], gates: Gates) -> Counts {
+    let mut counts = Counts::default();
+    let mut lines: BTreeMap<(Outcome, &str), ReasonCount> = BTreeMap::new();
+    for class in classes {
+        counts.observed += class.count;
+        *counts.by_outcome.entry(class.outcome).or_default() += class.count;
+        let parts = if class.outcome == Outcome::Pending {
+            let due = class.due.min(class.count);
+            vec![(gates.shown(&class.reason, true), due), (gates.shown(&class.reason, false), class.count - due)]
+        } else {
+            vec![(class.reason.as_str(), class.count)]
+        };
+        for (reason, count) in parts.into_iter().filter(|(_, n)| *n > 0) {
+            if class.outcome != Outcome::Uploaded {
+                add(&mut lines, class, reason, count);
+            }
+        }
+    }
+    counts.reasons = fold(lines.into_values().collect());
+    counts
+}
+
+fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), ReasonCount>, class: &'a Class, reason: &'a str, count: u64) {
+    let line = lines.entry((class.outcome, reason)).or_insert_with(|| ReasonCount {
+        outcome: class.outcome,
+        reason: reason.to_owned(),
+        count: 0,
+        last: class.last,
+        message: message(reason, &class.detail),
+    });
+    line.count += count;
+    line.last = line.last.max(class.last);
+}
+
+fn message(reason: &str, detail: &str) -> String {
+    match explain(reason) {
+        Some(text) => text.to_owned(),
+        None if detail.is_empty() => "Google refused these conversions for good.".to_owned(),
+        None => format!("Google refused these conversions for good: {detail}. The code is Google's; its documentation says what it means."),
+    }
+}
+
+/// Largest classes first; beyond the limit one `Other` for each outcome.
+fn fold(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
+    lines.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (a.outcome, &a.reason).cmp(&(b.outcome, &b.reason))));
+    if lines.len() <= MAX_CLASSES {
+        return lines;
+    }
+    let mut others: BTreeMap<Outcome, ReasonCount> = BTreeMap::new();
+    for line in lines.split_off(MAX_CLASSES) {
+        let other = others.entry(line.outcome).or_insert_with(|| ReasonCount {
+            reason: reason::OTHER.to_owned(),
+            count: 0,
+            message: "Further classes, folded; each is small.".to_owned(),
+            ..line.clone()
+        });
+        other.count += line.count;
+        other.last = other.last.max(line.last);
+    }
+    lines.extend(others.into_values());
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
+        Class { outcome, reason: reason.into(), detail: String::new(), count, due, last: Timestamp::UNIX_EPOCH }
+    }
+
+    fn shown(classes: &[Class], gates: Gates) -> Vec<(String, u64)> {
+        counts(classes, gates).reasons.into_iter().map(|r| (r.reason, r.count)).collect()
+    }
+
+    #[test]
+    fn a_gate_covers_what_comes_after_it() {
+        let rows = [
+            class(Outcome::Pending, reason::IN_FLIGHT, 9, 9),
+            class(Outcome::Pending, reason::AWAITING_CLICK_ID, 8, 0),
+            class(Outcome::Pending, reason::NOT_DUE, 7, 2),
+        ];
+        let gate = |gates| shown(&rows, gates);
+        assert_eq!(gate(Gates::default()), [("InFlight".into(), 9), ("AwaitingClickId".into(), 8), ("NotDue".into(), 7)]);
+        assert_eq!(gate(Gates { suspended: true, ..Gates::default() }), [("Suspended".into(), 15), ("InFlight".into(), 9)]);
+        assert_eq!(
+            gate(Gates { action_too_new: true, ..Gates::default() }),
+            [("InFlight".into(), 9), ("AwaitingClickId".into(), 8), ("NotDue".into(), 5), ("ActionTooNew".into(), 2)]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn conservation(
+            rows in proptest::collection::vec((0_usize..5, 0_usize..60, 0_u64..9, 0_u64..9), 0..80),
+            suspended: bool,
+            account_not_ready: bool,
+            action_too_new: bool,
+        ) {
+            let classes: Vec<_> = rows
+                .iter()
+                .map(|(o, r, n, due)| class(Outcome::ALL[*o], &format!("R{r}"), *n, *due))
+                .collect();
+            let c = counts(&classes, Gates { suspended, account_not_ready, action_too_new });
+            prop_assert_eq!(c.observed, Outcome::ALL.iter().map(|o| c.of(*o)).sum::<u64>());
+            for outcome in Outcome::ALL {
+                let listed: u64 = c.reasons.iter().filter(|r| r.outcome == outcome).map(|r| r.count).sum();
+                prop_assert_eq!(listed, if outcome == Outcome::Uploaded { 0 } else { c.of(outcome) });
+            }
+            prop_assert!(c.reasons.len() <= MAX_CLASSES + 4);
+        }
+    }
+}

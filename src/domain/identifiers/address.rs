@@ -1,0 +1,39 @@
+//! Names, postal codes and countries.
+
+use super::is_space;
+
+/// A given or family name: trimmed, lower-cased; nothing else is removed, as in Google's formatter. `None` when blank.
+pub fn name(value: &str) -> Option<String> {
+    let name = value.trim_matches(is_space).to_lowercase();
+    (!name.is_empty()).then_some(name)
+}
+
+/// A postal code: trimmed, sent plain. `None` when blank.
+pub fn postal_code(value: &str) -> Option<String> {
+    let code = value.trim_matches(is_space);
+    (!code.is_empty()).then(|| code.to_owned())
+}
+
+/// ISO 3166-1 alpha-2 out of a code in any case. `None` for anything else: a wrong country is worse than none.
+pub fn region(value: &str) -> Option<String> {
+    let code = value.trim_matches(is_space).to_ascii_uppercase();
+    (code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())).then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules() {
+        assert_eq!(name("  Anna María ").as_deref(), Some("anna maría"));
+        assert_eq!(name("D'Angelo").as_deref(), Some("d'angelo"));
+        assert_eq!(name(" ").as_deref(), None);
+        assert_eq!(postal_code(" 94045-1234 ").as_deref(), Some("94045-1234"));
+        assert_eq!(postal_code("sw1a 1aa").as_deref(), Some("sw1a 1aa"));
+        assert_eq!(region(" gb ").as_deref(), Some("GB"));
+        for bad in ["USA", "u s", "U1", "日本", ""] {
+            assert_eq!(region(bad), None, "{bad}");
+        }
+    }
+}

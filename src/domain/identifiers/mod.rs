@@ -1,0 +1,101 @@
+//! Normalisation and hashing of shared data by Google's written rules (reference notes, Google 7).
+
+mod address;
+mod email;
+mod phone;
+
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::contact::Contact;
+use super::conversion::UserIdentifier;
+use super::eligibility::SharedKind;
+
+pub use address::{name, postal_code, region};
+pub use email::email;
+pub use phone::phone;
+
+/// Contact properties that a kind of identifier is made of.
+pub const fn properties(kind: SharedKind) -> &'static [&'static str] {
+    match kind {
+        SharedKind::Email => &["email"],
+        SharedKind::Phone => &["phone", "mobilephone", "hs_country_region_code", "country"],
+        SharedKind::Address => &["firstname", "lastname", "zip", "hs_country_region_code", "country"],
+    }
+}
+
+/// The usable identifiers of the declared kinds, normalised and hashed. What can't be normalised is left out.
+pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>) -> Vec<UserIdentifier> {
+    let country = ["hs_country_region_code", "country"].iter().find_map(|p| contact.property(p).and_then(region));
+    kinds
+        .iter()
+        .filter_map(|kind| match kind {
+            SharedKind::Email => contact.property("email").and_then(|v| hashed(v, email)).map(UserIdentifier::Email),
+            SharedKind::Phone => {
+                let region = country.as_deref().or(default_region);
+                ["phone", "mobilephone"]
+                    .iter()
+                    .find_map(|p| contact.property(p).and_then(|v| hashed(v, |v| phone(v, region))))
+                    .map(UserIdentifier::Phone)
+            }
+            SharedKind::Address => full_address(contact, country.clone()),
+        })
+        .collect()
+}
+
+fn full_address(contact: &Contact, region: Option<String>) -> Option<UserIdentifier> {
+    Some(UserIdentifier::Address {
+        given_name: hashed(contact.property("firstname")?, name)?,
+        family_name: hashed(contact.property("lastname")?, name)?,
+        region: region?,
+        postal_code: postal_code(contact.property("zip")?)?,
+    })
+}
+
+/// The hash of the normalised value; a value that is a hash already (64 hex digits) is only lower-cased.
+fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option<String> {
+    let trimmed = value.trim();
+    if trimmed.len() == 64 && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Some(trimmed.to_ascii_lowercase());
+    }
+    normalise(value).map(|v| sha256_hex(&v))
+}
+
+/// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
+pub fn sha256_hex(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// White space as Google's formatter sees it: Unicode's, and the four separators U+001C–U+001F.
+fn is_space(c: char) -> bool {
+    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn anchors_published_by_google() {
+        assert_eq!(
+            hashed(" Cloudy.SanFrancisco+Shopping@GMAIL.com ", email).as_deref(),
+            Some("223ebda6f6889b1494551ba902d9d381daf2f642bae055888e96343d53e9f9c4")
+        );
+        assert_eq!(
+            hashed("+1 (800) 555-0100", |v| phone(v, None)).as_deref(),
+            Some("fb4f73a6ec5fdb7077d564cdd22c3554b43ce49168550c3b12c547b78c517b30")
+        );
+    }
+
+    #[test]
+    fn a_hash_is_not_hashed_again() {
+        let hash = "223EBDA6F6889B1494551BA902D9D381DAF2F642BAE055888E96343D53E9F9C4";
+        assert_eq!(hashed(hash, email), Some(hash.to_lowercase()));
+    }
+}

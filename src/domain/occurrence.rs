@@ -1,0 +1,103 @@
+//! Which rows of a contact's lifecycle history are occurrences, and under which ids.
+
+use jiff::Timestamp;
+
+use super::contact::{Contact, LIFECYCLE_STAGE};
+use super::ids::{ContactId, PortalId, TransactionId};
+
+/// History rows with this source copy what another record already had.
+const MERGE_SOURCE: &str = "MERGE_OBJECTS";
+
+/// When the contact entered `stage` (internal value) at or after `start`, oldest first.
+///
+/// No occurrence: an empty value, the same value as the older row, a row written by a merge. Jumps, re-entries and
+/// custom stages count. Source: reference notes, HubSpot 4.6 (rows to drop).
+pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestamp> {
+    let mut older: Option<&str> = None;
+    let mut entries = Vec::new();
+    for row in contact.history_of(LIFECYCLE_STAGE) {
+        let repeats = older == Some(row.value.as_str());
+        older = Some(&row.value);
+        if row.value == stage && !repeats && row.source != MERGE_SOURCE && row.at >= start {
+            entries.push(row.at);
+        }
+    }
+    entries
+}
+
+/// The transaction ids an occurrence may have: first the one to use, then those that every other id of the lineage, or
+/// a root one of them once had, would give. An occurrence known under any of them is not new.
+pub fn candidates(
+    portal: PortalId,
+    root: ContactId,
+    lineage: &[ContactId],
+    known_roots: &[ContactId],
+    stage: &str,
+    at: Timestamp,
+) -> Vec<TransactionId> {
+    let id = |contact| TransactionId::for_lifecycle(portal, contact, stage, at.as_millisecond());
+    let mut ids = vec![id(root)];
+    for &other in lineage.iter().chain(known_roots) {
+        let candidate = id(other);
+        if !ids.contains(&candidate) {
+            ids.push(candidate);
+        }
+    }
+    ids
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::contact::HistoryEntry;
+    use super::*;
+
+    fn contact(rows: &[(&str, i64, &str)]) -> Contact {
+        let history = rows
+            .iter()
+            .map(|(value, at, source)| HistoryEntry {
+                value: (*value).into(),
+                at: Timestamp::from_second(*at).unwrap(),
+                source: (*source).into(),
+            })
+            .collect();
+        Contact {
+            requested_id: ContactId(1),
+            id: ContactId(1),
+            updated_at: Timestamp::UNIX_EPOCH,
+            properties: BTreeMap::new(),
+            history: BTreeMap::from([(LIFECYCLE_STAGE.into(), history)]),
+        }
+    }
+
+    #[rstest::rstest]
+    #[case::plain(&[("lead", 1, "FORM"), ("customer", 2, "CRM_UI")], &[2])]
+    #[case::jump(&[("customer", 5, "API")], &[5])]
+    #[case::repeated_value(&[("customer", 1, "API"), ("customer", 2, "API")], &[1])]
+    #[case::cleared_and_set_again(&[("customer", 1, "API"), ("", 2, "API"), ("customer", 3, "API")], &[1, 3])]
+    #[case::re_entry(&[("customer", 1, "API"), ("lead", 2, "API"), ("customer", 3, "API")], &[1, 3])]
+    #[case::merge_row(&[("customer", 1, "MERGE_OBJECTS")], &[])]
+    #[case::same_after_merge_row(&[("customer", 1, "MERGE_OBJECTS"), ("customer", 2, "API")], &[])]
+    #[case::before_start(&[("customer", -9, "API"), ("lead", 1, "API"), ("customer", 2, "API")], &[2])]
+    #[case::at_start(&[("customer", 0, "API")], &[0])]
+    #[case::other_stage(&[("lead", 1, "API")], &[])]
+    #[case::no_history(&[], &[])]
+    fn rows_of_the_history(#[case] rows: &[(&str, i64, &str)], #[case] expected: &[i64]) {
+        let found: Vec<i64> = entries(&contact(rows), "customer", Timestamp::UNIX_EPOCH)
+            .into_iter()
+            .map(|at| at.as_second())
+            .collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn the_root_comes_first_and_no_id_twice() {
+        let at = Timestamp::from_second(9).unwrap();
+        let of = |c| TransactionId::for_lifecycle(PortalId(7), ContactId(c), "customer", at.as_millisecond());
+        let ids = [ContactId(20), ContactId(30)];
+        let found = candidates(PortalId(7), ContactId(20), &ids, &[ContactId(5)], "customer", at);
+        assert_eq!(found, [of(20), of(30), of(5)]);
+    }
+}

@@ -1,0 +1,103 @@
+//! The client: authenticated calls, and the port on top of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::auth::Auth;
+use super::limits::Bucket;
+use super::transport::{Answer, Payload, Request, Shared, Transport};
+use crate::domain::ids::{ContactId, DealId};
+use crate::sync::ports::crm::{Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage};
+use crate::sync::ports::{Cause, UpstreamError};
+
+/// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
+pub struct HubSpot {
+    pub(super) transport: Transport,
+    pub(super) auth: Auth,
+}
+
+/// An authenticated call.
+pub(super) struct Call<'a> {
+    /// Our short name, for metrics.
+    pub(super) name: &'static str,
+    pub(super) bucket: Bucket,
+    /// Path from the base, version included.
+    pub(super) path: String,
+    /// JSON to POST; `None`: GET.
+    pub(super) body: Option<&'a str>,
+}
+
+impl HubSpot {
+    pub(super) fn new(shared: Arc<Shared>, auth: Auth) -> Self {
+        Self {
+            transport: Transport::new(shared),
+            auth,
+        }
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.transport.config().version
+    }
+
+    /// Makes a call. A refused OAuth token is bought anew once.
+    pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        let url = self.transport.config().url(&call.path);
+        let mut renewed = false;
+        loop {
+            let token = self.auth.token(&self.transport).await?;
+            let request = Request {
+                name: call.name,
+                bucket: call.bucket,
+                url: url.clone(),
+                payload: call.body.map_or(Payload::Nothing, Payload::Json),
+                bearer: Some(&token.header),
+            };
+            match self.transport.send(&request).await {
+                Err(error) if error.cause == Cause::CredentialsRejected && !renewed => {
+                    if !self.auth.give_up(&token).await {
+                        return Err(error);
+                    }
+                    renewed = true;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Crm for HubSpot {
+    async fn portal(&self) -> Result<Portal, UpstreamError> {
+        self.read_portal().await
+    }
+
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        self.read_scopes().await
+    }
+
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        self.read_stages().await
+    }
+
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        self.read_property_names().await
+    }
+
+    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        self.search_contacts(search).await
+    }
+
+    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+        self.read_contacts(read).await
+    }
+
+    async fn deals_of(&self, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+        self.read_associations(contacts).await
+    }
+
+    async fn deals(&self, ids: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+        self.read_deals(ids).await
+    }
+}

@@ -1,0 +1,54 @@
+use super::*;
+
+async fn refusal(pairs: &[(&str, &str)]) -> String {
+    Bench::new()
+        .await
+        .connector
+        .client(&secret(pairs))
+        .err()
+        .expect("a refusal")
+        .message
+}
+
+#[tokio::test]
+async fn refusals_name_the_key_and_the_way_out() {
+    for (pairs, key) in [
+        (&[][..], "accessToken"),
+        (&[("token", "x")], "accessToken"),
+        (&[("accessToken", " \n")], "accessToken"),
+        (&[("clientId", "a"), ("refreshToken", "b")], "clientSecret"),
+        (
+            &[("clientId", "a"), ("clientSecret", "b"), ("refreshToken", "")],
+            "refreshToken",
+        ),
+        (&[("clientSecret", "b"), ("refreshToken", "c")], "clientId"),
+    ] {
+        let message = refusal(pairs).await;
+        assert!(message.starts_with(&format!("key \"{key}\" is ")), "{message}");
+        assert!(message.contains("give accessToken"), "{message}");
+    }
+    for value in ["Bearer hidden", "hid\nden", "hiddén"] {
+        let message = refusal(&[("accessToken", value)]).await;
+        assert!(
+            message.contains("\"accessToken\"") && !message.contains("hid"),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_credentials_get_the_same_client() {
+    let bench = Bench::new().await;
+    let client = |pairs: &[(&str, &str)]| bench.connector.client(&secret(pairs)).unwrap();
+    let first = client(&[("accessToken", "a")]);
+    assert!(Arc::ptr_eq(
+        &first,
+        &client(&[("accessToken", " a\r\n"), ("note", "x")])
+    ));
+    assert!(!Arc::ptr_eq(&first, &client(&[("accessToken", "b")])));
+    let oauth = client(&[("clientId", "a"), ("clientSecret", "bc"), ("refreshToken", "d")]);
+    assert!(!Arc::ptr_eq(
+        &oauth,
+        &client(&[("clientId", "ab"), ("clientSecret", "c"), ("refreshToken", "d")])
+    ));
+}

@@ -1,0 +1,159 @@
+use reqwest::header::HeaderMap;
+use serde_json::json;
+
+use super::*;
+
+fn verdict(status: u16, body: &Value) -> (Cause, Again) {
+    let verdict = classify(status, &ErrorBody::of(body));
+    (verdict.cause, verdict.again)
+}
+
+#[test]
+fn every_row_of_the_status_table() {
+    let none = json!({});
+    let category = |category: &str| json!({ "category": category, "message": "m" });
+    let policy = |policy: &str| json!({ "errorType": "RATE_LIMIT", "policyName": policy });
+    let rows = [
+        (400, category("VALIDATION_ERROR"), Cause::Refused, Again::No),
+        (401, none.clone(), Cause::CredentialsRejected, Again::No),
+        (403, category("MISSING_SCOPES"), Cause::MissingScope, Again::No),
+        (403, category("FORBIDDEN"), Cause::AccessDenied, Again::No),
+        (403, none.clone(), Cause::AccessDenied, Again::No),
+        (404, category("OBJECT_NOT_FOUND"), Cause::NotFound, Again::No),
+        (404, none.clone(), Cause::UnsupportedVersion, Again::No),
+        (408, none.clone(), Cause::Unavailable, Again::No),
+        (410, none.clone(), Cause::UnsupportedVersion, Again::No),
+        (414, none.clone(), Cause::Refused, Again::No),
+        (423, none.clone(), Cause::Unavailable, Again::Locked),
+        (429, policy("SECONDLY"), Cause::RateLimited, Again::Secondly),
+        (
+            429,
+            policy("TEN_SECONDLY_ROLLING"),
+            Cause::RateLimited,
+            Again::TenSecondly,
+        ),
+        (429, policy("DAILY"), Cause::QuotaExhausted, Again::No),
+        (429, none.clone(), Cause::RateLimited, Again::TenSecondly),
+        (477, none.clone(), Cause::Unavailable, Again::No),
+        (500, none.clone(), Cause::Unavailable, Again::Soon),
+        (502, none.clone(), Cause::Unavailable, Again::Soon),
+        (503, none.clone(), Cause::Unavailable, Again::Soon),
+        (504, none.clone(), Cause::Unavailable, Again::Soon),
+        (521, none.clone(), Cause::Unavailable, Again::No),
+        (522, none.clone(), Cause::Unavailable, Again::No),
+        (523, none.clone(), Cause::Unavailable, Again::No),
+        (524, none.clone(), Cause::Unavailable, Again::No),
+        (525, none.clone(), Cause::Unavailable, Again::No),
+        (526, none.clone(), Cause::Unavailable, Again::No),
+        (530, none.clone(), Cause::CredentialsRejected, Again::No),
+        (418, none.clone(), Cause::Refused, Again::No),
+        (599, none.clone(), Cause::Unavailable, Again::No),
+        (302, none.clone(), Cause::Malformed, Again::No),
+        (700, none, Cause::Malformed, Again::No),
+    ];
+    for (status, body, cause, again) in rows {
+        assert_eq!(verdict(status, &body), (cause, again), "{status} {body}");
+    }
+}
+
+#[test]
+fn newer_rate_limit_bodies_name_the_limit_in_the_message_only() {
+    let body = |message: &str| json!({ "category": "RATE_LIMITS", "message": message });
+    assert_eq!(
+        verdict(429, &body("You have reached your daily limit.")),
+        (Cause::QuotaExhausted, Again::No)
+    );
+    assert_eq!(
+        verdict(429, &body("You have reached your secondly limit.")),
+        (Cause::RateLimited, Again::Secondly)
+    );
+    let ten = body("You have reached your ten_secondly_rolling limit.");
+    assert_eq!(verdict(429, &ten), (Cause::RateLimited, Again::TenSecondly));
+    assert_eq!(verdict(400, &ten), (Cause::RateLimited, Again::TenSecondly));
+}
+
+#[test]
+fn missing_scopes_are_named_wherever_they_stand() {
+    for key in ["requiredGranularScopes", "requiredScopes", "missingScopes"] {
+        let body = json!({ "errors": [{ "context": { key: ["crm.objects.deals.read"] } }] });
+        let (error, _) = answer_error(403, &HeaderMap::new(), body.to_string().as_bytes(), "");
+        assert_eq!(error.cause, Cause::MissingScope);
+        assert!(error.message.contains("crm.objects.deals.read"), "{}", error.message);
+    }
+}
+
+#[test]
+fn values_are_cut_out_of_messages() {
+    let sent = r#"{"properties":["no_such_property"]}"#;
+    for (message, expected) in [
+        (
+            r#"Property "no_such_property" does not exist"#,
+            "Property no_such_property does not exist",
+        ),
+        (r#"Property "ann_lee" does not exist"#, "Property … does not exist"),
+        ("'O'Brien' isn't an option", "… isn't an option"),
+        (r#"value "a \"b\" secret" is bad"#, "value … is bad"),
+        ("value “Ann Lee” is bad", "value … is bad"),
+        ("never closed 'Ann Lee is bad", "never closed …"),
+        ("ann@example.com is bad", "… is bad"),
+        ("phone +491711234567 is bad", "phone … is bad"),
+        ("click EAIaIQobChMI2abcDEF9 is bad", "click … is bad"),
+        (
+            r#"Property values were not valid: [{"name":"Ann"}] Ann"#,
+            "Property values were not valid:",
+        ),
+        (
+            "The maximum number of inputs is 50",
+            "The maximum number of inputs is 50",
+        ),
+    ] {
+        assert_eq!(without_values(message, sent), expected);
+    }
+}
+
+#[test]
+fn only_categories_about_the_request_show_the_servers_words() {
+    let body = json!({ "category": "OBJECT_NOT_FOUND", "message": "Ann is gone", "correlationId": "c-1" });
+    let (error, _) = answer_error(404, &HeaderMap::new(), body.to_string().as_bytes(), "");
+    assert!(!error.to_string().contains("Ann"));
+    assert_eq!(error.code.as_deref(), Some("OBJECT_NOT_FOUND"));
+    assert_eq!(error.request_id.as_deref(), Some("c-1"));
+}
+
+#[test]
+fn messages_are_bounded() {
+    let body = json!({ "category": "VALIDATION_ERROR", "message": "far too long ".repeat(100) });
+    let (error, _) = answer_error(400, &HeaderMap::new(), body.to_string().as_bytes(), "");
+    assert_eq!(error.message.chars().count(), 512);
+}
+
+#[test]
+fn retry_after_in_all_its_forms() {
+    let wait = |pairs: &[(&'static str, &'static str)]| {
+        retry_after(
+            &pairs
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+                .collect(),
+        )
+    };
+    assert_eq!(wait(&[]), None);
+    assert_eq!(wait(&[("retry-after", "7")]), Some(SignedDuration::from_secs(7)));
+    assert_eq!(
+        wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
+        Some(SignedDuration::from_millis(250))
+    );
+    assert_eq!(wait(&[("retry-after", "-3")]), Some(SignedDuration::ZERO));
+    assert_eq!(wait(&[("retry-after", "9e99")]), Some(LONGEST_RETRY_AFTER));
+    assert_eq!(wait(&[("retry-after", "soon")]), None);
+    let date = "Sun, 01 Nov 2026 10:00:30 GMT";
+    let now = "Sun, 01 Nov 2026 10:00:00 GMT";
+    assert_eq!(
+        wait(&[("retry-after", date), ("date", now)]),
+        Some(SignedDuration::from_secs(30))
+    );
+    assert_eq!(
+        wait(&[("retry-after", now), ("date", date)]),
+        Some(SignedDuration::ZERO)
+    );
+}

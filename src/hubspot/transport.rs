@@ -1,0 +1,246 @@
+//! One HTTP call: limiter, gate, quick retries, bounded body, metrics. Everything HubSpot is asked goes through here.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, Response};
+use serde::de::DeserializeOwned;
+
+use super::errors::{Again, answer_error, malformed, unreached};
+use super::limits::{Bucket, Limits, Portals, lock};
+use super::{API, HubSpotConfig, SERVICE};
+use crate::domain::ids::PortalId;
+use crate::sync::ports::{CallObserver, Cause, UpstreamError};
+
+/// What a connector's clients have in common.
+pub(super) struct Shared {
+    pub(super) config: HubSpotConfig,
+    pub(super) http: Client,
+    pub(super) observer: Arc<dyn CallObserver>,
+    pub(super) portals: Portals,
+}
+
+/// One request. No `Debug`: bodies of token calls hold secrets.
+pub(super) struct Request<'a> {
+    /// Our short name of the call, for metrics.
+    pub(super) name: &'static str,
+    pub(super) bucket: Bucket,
+    pub(super) url: String,
+    pub(super) payload: Payload<'a>,
+    pub(super) bearer: Option<&'a HeaderValue>,
+}
+
+/// The body of a request, which decides the method too.
+pub(super) enum Payload<'a> {
+    /// GET.
+    Nothing,
+    /// POST of JSON without values of records or tokens.
+    Json(&'a str),
+    /// POST of JSON that holds a token.
+    SecretJson(String),
+    /// POST of a form that holds tokens.
+    SecretForm(Vec<(&'static str, String)>),
+}
+
+/// A successful answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON. The error names the position only: serde's own words can quote values.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let kind = match error.classify() {
+                serde_json::error::Category::Eof => "it ends too early",
+                serde_json::error::Category::Data => "a field has the wrong type",
+                _ => "it is no JSON",
+            };
+            let at = format!("{kind} (line {}, column {})", error.line(), error.column());
+            UpstreamError {
+                status: Some(self.status),
+                ..malformed(at)
+            }
+        })
+    }
+}
+
+/// The way of one client to HubSpot.
+pub(super) struct Transport {
+    pub(super) shared: Arc<Shared>,
+    limits: Mutex<Arc<Limits>>,
+}
+
+impl Transport {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let limits = Mutex::new(Arc::new(Limits::new(&shared.config)));
+        Self { shared, limits }
+    }
+
+    pub(super) fn config(&self) -> &HubSpotConfig {
+        &self.shared.config
+    }
+
+    /// Taken anew for each attempt: the portal may have become known.
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&lock(&self.limits))
+    }
+
+    /// From now on this client counts with all others of its portal.
+    pub(super) fn joins(&self, portal: PortalId) {
+        let mut limits = lock(&self.limits);
+        *limits = self.shared.portals.share(portal, &limits);
+    }
+
+    /// Sends a request, with the quick retries that are left to us.
+    pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
+        let waits = &self.config().waits;
+        let mut attempt = 1;
+        loop {
+            let (mut error, again) = match self.attempt(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let pause = match again {
+                Again::No => Duration::ZERO,
+                Again::Soon => waits.server * attempt,
+                Again::Locked => waits.locked * attempt,
+                Again::Secondly => waits.secondly * attempt,
+                Again::TenSecondly => waits.ten_secondly,
+            };
+            if matches!(again, Again::Secondly | Again::TenSecondly) && error.retry_after.is_none() {
+                error.retry_after = SignedDuration::try_from(pause).ok();
+            }
+            let asked = error
+                .retry_after
+                .and_then(|wait| wait.try_into().ok())
+                .unwrap_or(Duration::ZERO);
+            if !asked.is_zero() && error.status.is_some() {
+                self.limits().gate.shut(asked, &error);
+            }
+            if again == Again::No || attempt > waits.retries || pause.max(asked) > waits.longest {
+                return Err(error);
+            }
+            tracing::debug!(
+                api = API,
+                call = request.name,
+                status = error.status,
+                attempt,
+                "trying again"
+            );
+            tokio::time::sleep(pause.max(asked)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, (UpstreamError, Again)> {
+        let waits = &self.config().waits;
+        let limits = self.limits();
+        let asked = Instant::now();
+        let slot = async {
+            limits.gate.pass(waits.longest).await?;
+            let slot = tokio::time::timeout(waits.queue, limits.slot(request.bucket))
+                .await
+                .map_err(|_| busy(waits.queue))?;
+            limits.gate.pass(waits.longest).await?;
+            Ok(slot)
+        }
+        .await
+        .map_err(|error: UpstreamError| (error, Again::No));
+        let held_back = asked.elapsed();
+        // Below a millisecond nothing was waited for.
+        if held_back >= Duration::from_millis(1) {
+            self.shared.observer.throttled(API, held_back);
+        }
+        let slot = slot?;
+        let start = Instant::now();
+        let mut status = None;
+        let result = self.exchange(request, &mut status).await;
+        drop(slot);
+        self.shared.observer.call(API, request.name, status, start.elapsed());
+        result
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        status: &mut Option<u16>,
+    ) -> Result<Answer, (UpstreamError, Again)> {
+        let response = self.build(request).send().await.map_err(unreached)?;
+        let code = response.status().as_u16();
+        *status = Some(code);
+        let headers = response.headers().clone();
+        let body = self.body(response).await;
+        if !(200..300).contains(&code) {
+            // The status alone says enough: a body that can't be read takes nothing away from it.
+            let sent = if let Payload::Json(sent) = request.payload {
+                sent
+            } else {
+                ""
+            };
+            return Err(answer_error(code, &headers, &body.unwrap_or_default(), sent));
+        }
+        let body = body.map_err(|error| {
+            (
+                UpstreamError {
+                    status: Some(code),
+                    ..error
+                },
+                Again::No,
+            )
+        })?;
+        Ok(Answer { status: code, body })
+    }
+
+    fn build(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
+        let method = if matches!(request.payload, Payload::Nothing) {
+            Method::GET
+        } else {
+            Method::POST
+        };
+        let builder = self
+            .shared
+            .http
+            .request(method, &request.url)
+            .timeout(self.config().timeout);
+        let builder = match request.bearer {
+            Some(bearer) => builder.header(reqwest::header::AUTHORIZATION, bearer.clone()),
+            None => builder,
+        };
+        match &request.payload {
+            Payload::Nothing => builder,
+            Payload::Json(body) => builder
+                .header(CONTENT_TYPE, "application/json")
+                .body((*body).to_owned()),
+            Payload::SecretJson(body) => builder.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            Payload::SecretForm(fields) => builder.form(fields),
+        }
+    }
+
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, UpstreamError> {
+        let limit = self.config().max_body;
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
+                    return Err(malformed(format!("it is larger than {limit} bytes")));
+                }
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Err(error) if error.is_timeout() => return Err(unreached(error).0),
+                Err(_) => return Err(malformed("it broke off")),
+            }
+        }
+    }
+}
+
+fn busy(waited: Duration) -> UpstreamError {
+    let message = format!("not called: no turn at our own limiter within {} s", waited.as_secs());
+    UpstreamError {
+        retry_after: Some(SignedDuration::from_secs(1)),
+        ..UpstreamError::new(SERVICE, Cause::RateLimited, message)
+    }
+}

@@ -1,0 +1,170 @@
+//! HubSpot's JSON as we read it: nothing is required that can be done without, ids and values may be strings, numbers
+//! or booleans, null is the same as absent. No `Debug` where records are held.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde_json::Value;
+
+use super::errors::malformed;
+use crate::domain::ids::ContactId;
+use crate::sync::ports::UpstreamError;
+
+/// A string, number or boolean, as text.
+pub(super) struct Scalar(pub(super) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_owned()))
+    }
+    fn visit_string<E: de::Error>(self, v: String) -> Result<Scalar, E> {
+        Ok(Scalar(v))
+    }
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+}
+
+impl Scalar {
+    /// ISO 8601 or epoch milliseconds.
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        let text = self.0.trim();
+        text.parse()
+            .ok()
+            .or_else(|| text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+    }
+
+    /// A record id.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.0.trim().parse().ok()
+    }
+}
+
+/// A contact or a deal.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Record {
+    pub(super) id: Option<Scalar>,
+    pub(super) properties: Option<BTreeMap<String, Option<Scalar>>>,
+    pub(super) properties_with_history: Option<BTreeMap<String, Option<Vec<Version>>>>,
+    pub(super) created_at: Option<Scalar>,
+    pub(super) updated_at: Option<Scalar>,
+    pub(super) archived: Option<bool>,
+}
+
+/// One value of a property's history.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Version {
+    pub(super) value: Option<Scalar>,
+    pub(super) timestamp: Option<Scalar>,
+    pub(super) source_type: Option<Scalar>,
+}
+
+impl Record {
+    /// The record's id, or its `hs_object_id`.
+    pub(super) fn id(&self) -> Result<u64, UpstreamError> {
+        let id = self.id.as_ref().or_else(|| self.property("hs_object_id"));
+        id.and_then(Scalar::id)
+            .ok_or_else(|| malformed("a record has no numeric id"))
+    }
+
+    /// A property that is neither absent nor null.
+    pub(super) fn property(&self, name: &str) -> Option<&Scalar> {
+        self.properties.as_ref()?.get(name)?.as_ref()
+    }
+
+    /// A property that is neither absent, null nor blank.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.property(name)
+            .map(|value| value.0.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (of which
+    /// one holds `id:time` pairs) are looked at where they come along.
+    pub(super) fn merged_ids(&self) -> Vec<ContactId> {
+        [
+            "hs_merged_object_ids",
+            "hs_calculated_merged_vids",
+            "hs_all_contact_vids",
+        ]
+        .into_iter()
+        .filter_map(|name| self.text(name))
+        .flat_map(|ids| ids.split(';'))
+        .filter_map(|id| id.split(':').next()?.trim().parse().ok())
+        .collect()
+    }
+}
+
+/// An answer with `results`: a list, a page of a search, or a batch.
+#[derive(serde::Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+pub(super) struct Results<T> {
+    #[serde(rename = "results")]
+    rows: Option<Vec<T>>,
+    pub(super) total: Option<Scalar>,
+    pub(super) paging: Option<Paging>,
+    #[serde(rename = "errors")]
+    item_errors: Option<Vec<Value>>,
+}
+
+impl<T> Results<T> {
+    /// The rows. An answer without the field is not understood rather than taken for an empty one.
+    pub(super) fn take(&mut self) -> Result<Vec<T>, UpstreamError> {
+        self.rows.take().ok_or_else(|| malformed("it has no \"results\""))
+    }
+
+    /// What a batch answer (207) says about single inputs.
+    pub(super) fn item_errors(&self) -> &[Value] {
+        self.item_errors.as_deref().unwrap_or_default()
+    }
+}
+
+/// Where the next page is.
+#[derive(serde::Deserialize)]
+pub(super) struct Paging {
+    next: Option<Next>,
+}
+
+#[derive(serde::Deserialize)]
+struct Next {
+    after: Option<Scalar>,
+}
+
+impl Paging {
+    /// The cursor of the next page.
+    pub(super) fn after(self) -> Option<String> {
+        self.next
+            .and_then(|next| next.after)
+            .map(|after| after.0)
+            .filter(|after| !after.is_empty())
+    }
+
+    pub(super) const fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+}

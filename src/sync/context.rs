@@ -1,0 +1,100 @@
+//! What all sync loops share.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::ports::Clock;
+use super::ports::ledger::Ledger;
+use super::registry::Registry;
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::Waits;
+use crate::domain::ids::{ContactId, ObjectKey};
+
+/// The durations that steer the loops; each is a flag of the process.
+#[derive(Debug, Clone, Copy)]
+pub struct SyncSettings {
+    /// Waits of single rows.
+    pub waits: Waits,
+    /// Between two rounds of an uploader; also how old a read may be at the moment of sending.
+    pub upload_interval: SignedDuration,
+    /// How far the wider polls go back (every sixth of it, never less often).
+    pub overlap: SignedDuration,
+    /// Between two sweeps by modification time.
+    pub sweep_interval: SignedDuration,
+    /// First look at the status of a request.
+    pub diagnostics_first_poll: SignedDuration,
+    /// Longest pause between two looks.
+    pub diagnostics_max_poll: SignedDuration,
+    /// Longest pause after failures.
+    pub backoff_max: SignedDuration,
+}
+
+/// What all sync loops share.
+pub struct SyncContext {
+    /// Accounts, events and reports.
+    pub registry: Registry,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Durations.
+    pub settings: SyncSettings,
+    caches: Mutex<BTreeMap<ObjectKey, Arc<ContactCache>>>,
+}
+
+impl SyncContext {
+    /// A context without cached contacts.
+    pub fn new(registry: Registry, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, settings: SyncSettings) -> Self {
+        Self { registry, ledger, clock, settings, caches: Mutex::default() }
+    }
+
+    /// The contacts read a moment ago through this HubSpot account.
+    pub fn contacts(&self, hubspot: &ObjectKey) -> Arc<ContactCache> {
+        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
+        caches.entry(hubspot.clone()).or_default().clone()
+    }
+}
+
+/// What was read of a contact: the two lists of property names.
+pub type ReadPlan = Arc<(Vec<String>, Vec<String>)>;
+
+/// Contacts read a moment ago, so that a row that need not wait is not read twice. Bounded: the oldest go first. Lives
+/// in memory only, as contacts are personal data.
+#[derive(Default)]
+pub struct ContactCache {
+    inner: Mutex<Entries>,
+}
+
+#[derive(Default)]
+struct Entries {
+    by_id: HashMap<ContactId, (Timestamp, ReadPlan, Arc<Contact>)>,
+    order: VecDeque<(ContactId, Timestamp)>,
+}
+
+/// Two full requests and what is read ahead; about a kilobyte each.
+const MAX_CONTACTS: usize = 6000;
+
+impl ContactCache {
+    /// Remembers a contact read at `at` under the id it was asked for.
+    pub fn put(&self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
+        let mut entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = contact.requested_id;
+        entries.by_id.insert(id, (at, plan.clone(), contact));
+        entries.order.push_back((id, at));
+        while entries.order.len() > MAX_CONTACTS {
+            let Some((old, at)) = entries.order.pop_front() else { break };
+            if entries.by_id.get(&old).is_some_and(|(read, ..)| *read == at) {
+                entries.by_id.remove(&old);
+            }
+        }
+    }
+
+    /// The contact, if it was read by the same plan after `since`.
+    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<Arc<Contact>> {
+        let entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, read_by, contact) = entries.by_id.get(&id)?;
+        (*at > since && read_by == plan).then(|| contact.clone())
+    }
+}

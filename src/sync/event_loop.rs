@@ -1,0 +1,234 @@
+//! The event loop: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::context::SyncContext;
+use super::fault::Fault;
+use super::feed::{read_plan, scan_limit};
+use super::ports::crm::{ContactRead, Crm, Deal};
+use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
+use super::ports::{Cause, UpstreamError};
+use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
+use crate::domain::backoff::backoff;
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::{Decision, Occurrence, Prepared, ValueRule, decide};
+use crate::domain::ids::{ContactId, DealId};
+use crate::domain::outcome::{Outcome, reason};
+use crate::domain::value::value;
+
+/// Most contacts in one question for associations (reference notes, HubSpot 6.1).
+const MAX_ASSOCIATIONS: usize = 1000;
+/// Most deals in one read (reference notes, HubSpot 6.2).
+const MAX_DEALS: usize = 100;
+
+/// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
+pub struct Ready {
+    /// The row.
+    pub row: Row,
+    /// Where it goes.
+    pub action: ActionKey,
+    /// What identifies it.
+    pub prepared: Prepared,
+    /// Value and currency.
+    pub value: Option<(Decimal, String)>,
+}
+
+/// An event whose rows may be sent now.
+pub struct Sendable {
+    event: Event,
+    action: BoundAction,
+    account: HubSpotAccount,
+    crm: Arc<dyn Crm>,
+    company_currency: String,
+    track: TrackId,
+}
+
+/// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
+pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
+    let now = ctx.clock.now();
+    let action = event.action.clone()?;
+    if event.suspended || action.hold_until.is_some_and(|until| until > now) {
+        return None;
+    }
+    let account = ctx.registry.hubspot(&event.hubspot)?;
+    if account.readiness != Readiness::Ready {
+        return None;
+    }
+    let crm = account.crm.clone()?;
+    let company_currency = account.portal.as_ref()?.company_currency.clone();
+    let track = ctx.registry.report(&event.key).track?;
+    Some(Sendable { event, action, account, crm, company_currency, track })
+}
+
+impl Sendable {
+    /// The event.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Its track.
+    pub fn track(&self) -> TrackId {
+        self.track
+    }
+
+    /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the ledger.
+    /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
+    pub async fn prepare(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<Ready>, usize), Fault> {
+        let now = ctx.clock.now();
+        let rows = ctx.ledger.due(self.track, self.event.start, now, limit).await?;
+        let looked_at = rows.len();
+        if rows.is_empty() {
+            return Ok((vec![], 0));
+        }
+        let contacts = match self.contacts(ctx, &rows).await {
+            Ok(contacts) => contacts,
+            Err(error) => return Err(postpone(ctx, &rows, error).await),
+        };
+        let mut updates = Vec::new();
+        let mut ready = Vec::new();
+        for row in rows {
+            match self.decide(ctx, &row, contacts.get(&row.contact).map(Arc::as_ref)) {
+                Decision::Send(prepared) => ready.push((row, prepared)),
+                Decision::Wait { reason, due } => updates.push(update(&row, Outcome::Pending, reason, due)),
+                Decision::Skip { reason } => updates.push(update(&row, Outcome::Skipped, reason, now)),
+            }
+        }
+        ctx.ledger.settle(&updates, now).await?;
+        let rows: Vec<Row> = ready.iter().map(|(row, _)| row.clone()).collect();
+        let values = match self.values(&rows).await {
+            Ok(values) => values,
+            Err(error) => return Err(postpone(ctx, &rows, error).await),
+        };
+        let action = &self.action.key;
+        let ready = ready
+            .into_iter()
+            .zip(values)
+            .map(|((row, prepared), value)| Ready { row, action: action.clone(), prepared, value })
+            .collect();
+        Ok((ready, looked_at))
+    }
+
+    fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        let occurrence = Occurrence { at: row.occurred_at, first_seen: row.first_seen };
+        let window = self.action.click_window_days;
+        let region = self.account.default_region.as_deref();
+        let now = ctx.clock.now();
+        decide(contact, occurrence, &self.event.rules, &ctx.settings.waits, window, region, now)
+    }
+
+    /// The contacts of these rows, read within the upload interval. Contacts that are gone are absent.
+    async fn contacts(&self, ctx: &SyncContext, rows: &[Row]) -> Result<HashMap<ContactId, Arc<Contact>>, UpstreamError> {
+        let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
+        let plan = read_plan(events.iter());
+        let cache = ctx.contacts(&self.event.hubspot);
+        let fresh_since = ctx.clock.now().saturating_sub(ctx.settings.upload_interval).unwrap_or(Timestamp::MIN);
+        let mut found = HashMap::new();
+        let mut missing = BTreeSet::new();
+        for row in rows {
+            match cache.fresh(row.contact, &plan, fresh_since) {
+                Some(contact) => {
+                    found.insert(row.contact, contact);
+                }
+                None => {
+                    missing.insert(row.contact);
+                }
+            }
+        }
+        let missing: Vec<_> = missing.into_iter().collect();
+        for chunk in missing.chunks(scan_limit()) {
+            let read = ContactRead { ids: chunk.to_vec(), properties: plan.0.clone(), with_history: plan.1.clone() };
+            let now = ctx.clock.now();
+            for contact in self.crm.read(&read).await? {
+                let contact = Arc::new(contact);
+                cache.put(contact.clone(), &plan, now);
+                found.insert(contact.requested_id, contact);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The value of each row: what an earlier try may have sent, else by the rule.
+    async fn values(&self, rows: &[Row]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
+        let Some(rule) = &self.event.rules.value else {
+            return Ok(rows.iter().map(|row| row.sent.clone().flatten()).collect());
+        };
+        let deals = match rule {
+            ValueRule::Fixed(_) => HashMap::new(),
+            ValueRule::DealAmount { .. } => self.deals(rows).await?,
+        };
+        let by_rule = |row: &Row| value(rule, deals.get(&row.contact).map_or(&[], Vec::as_slice), &self.company_currency);
+        Ok(rows.iter().map(|row| row.sent.clone().unwrap_or_else(|| Some(by_rule(row)))).collect())
+    }
+
+    async fn deals(&self, rows: &[Row]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
+        let contacts: BTreeSet<_> = rows.iter().filter(|r| r.sent.is_none()).map(|r| r.contact).collect();
+        let contacts: Vec<_> = contacts.into_iter().collect();
+        let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
+        for chunk in contacts.chunks(MAX_ASSOCIATIONS) {
+            ids_of.extend(self.crm.deals_of(chunk).await?);
+        }
+        let ids: BTreeSet<_> = ids_of.values().flatten().copied().collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let mut by_id = HashMap::new();
+        for chunk in ids.chunks(MAX_DEALS) {
+            by_id.extend(self.crm.deals(chunk).await?.into_iter().map(|d| (d.id, d)));
+        }
+        Ok(ids_of
+            .into_iter()
+            .map(|(contact, ids)| (contact, ids.iter().filter_map(|id| by_id.get(id).cloned()).collect()))
+            .collect())
+    }
+}
+
+/// An update that moves a row to this outcome, keeping its place in a split.
+pub fn update(row: &Row, outcome: Outcome, reason: &str, due: Timestamp) -> RowUpdate {
+    RowUpdate {
+        row: row.id,
+        outcome,
+        reason: reason.to_owned(),
+        detail: String::new(),
+        due,
+        failed_try: false,
+        split: row.split,
+    }
+}
+
+/// The pending reason for rows whose upload or read failed this way.
+pub const fn pending_reason(cause: Cause) -> &'static str {
+    match cause {
+        Cause::RateLimited | Cause::QuotaExhausted => reason::QUOTA_EXHAUSTED,
+        Cause::CredentialsRejected
+        | Cause::MissingScope
+        | Cause::AccessDenied
+        | Cause::ServiceDisabled
+        | Cause::NotAllowlisted
+        | Cause::UnsupportedVersion => reason::ACCOUNT_NOT_READY,
+        Cause::Unavailable | Cause::Malformed | Cause::Refused | Cause::NotFound => reason::UPSTREAM_UNAVAILABLE,
+    }
+}
+
+/// Rows wait for the next try after a failed call.
+pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Vec<RowUpdate> {
+    let now = ctx.clock.now();
+    let attempts = rows.iter().map(|r| r.attempts).max().unwrap_or(0);
+    let wait = backoff(attempts, ctx.settings.backoff_max, 0).max(error.retry_after.unwrap_or_default());
+    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    rows.iter()
+        .map(|row| {
+            let outcome = if row.outcome == Outcome::Processing { Outcome::Processing } else { Outcome::Pending };
+            let reason = if outcome == Outcome::Processing { &row.reason } else { pending_reason(error.cause) };
+            RowUpdate { failed_try: true, ..update(row, outcome, reason, due) }
+        })
+        .collect()
+}
+
+async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Fault {
+    match ctx.ledger.settle(&retry_later(ctx, rows, &error), ctx.clock.now()).await {
+        Ok(()) => error.into(),
+        Err(ledger) => ledger.into(),
+    }
+}

@@ -1,0 +1,228 @@
+//! One scan: search page by page, read the histories that matter, note occurrences.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::memory::{LAST_MODIFIED, Memory, concerns, entered, modified};
+use super::plan::{Tracked, date_entered, read_plan};
+use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
+use crate::domain::eligibility::{Occurrence, first_wait};
+use crate::domain::ids::ContactId;
+use crate::domain::occurrence::{candidates, entries};
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
+use crate::sync::fault::Fault;
+use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
+use crate::sync::ports::ledger::{NewRow, TrackId};
+
+/// Most groups in one search (reference notes, HubSpot 3).
+const MAX_GROUPS: usize = 5;
+/// Most contacts in one read with history (reference notes, HubSpot 4.4).
+pub const MAX_READ: usize = 50;
+
+/// What a scan saw.
+#[derive(Default)]
+pub struct Seen {
+    newest: BTreeMap<String, Timestamp>,
+    new: HashMap<TrackId, usize>,
+    /// Rows noted for the first time.
+    pub new_rows: usize,
+}
+
+impl Seen {
+    fn saw(&mut self, stage: &str, at: Timestamp) {
+        self.newest.entry(stage.to_owned()).and_modify(|t| *t = (*t).max(at)).or_insert(at);
+    }
+
+    /// Newest time seen for a stage, HubSpot's clock.
+    pub fn newest_of(&self, stage: &str) -> Option<Timestamp> {
+        self.newest.get(stage).copied()
+    }
+
+    /// Newest time seen at all.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.newest.values().max().copied()
+    }
+
+    /// New rows of a track.
+    pub fn new_of(&self, track: TrackId) -> usize {
+        self.new.get(&track).copied().unwrap_or(0)
+    }
+}
+
+/// Ways of finding contacts: which of a page's contacts need their history read.
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Entry(&'a BTreeMap<String, Timestamp>),
+    /// `dated`: the portal has entry times, so that contacts that never were in a stage can be told by them.
+    Modification { dated: bool },
+}
+
+/// One scan over a portal.
+pub struct Scan<'a> {
+    ctx: &'a SyncContext,
+    crm: &'a dyn Crm,
+    portal: &'a Portal,
+    events: &'a [Tracked],
+    stages: Vec<String>,
+    memory: &'a mut Memory,
+    plan: ReadPlan,
+    cache: Arc<ContactCache>,
+    /// Reads are only worth keeping where rows may be sent before they grow old.
+    keep_reads: bool,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan for these events.
+    pub fn new(
+        ctx: &'a SyncContext,
+        crm: &'a dyn Crm,
+        portal: &'a Portal,
+        events: &'a [Tracked],
+        memory: &'a mut Memory,
+    ) -> Self {
+        let mut stages: Vec<_> = events.iter().map(|t| t.event.stage.clone()).collect();
+        stages.sort_unstable();
+        stages.dedup();
+        let plan = read_plan(events.iter().map(|t| &t.event));
+        let cache = events.first().map(|t| ctx.contacts(&t.event.hubspot)).unwrap_or_default();
+        let keep_reads = ctx.settings.waits.settle < ctx.settings.upload_interval;
+        Self { ctx, crm, portal, events, stages, memory, plan, cache, keep_reads }
+    }
+
+    /// Contacts whose last entry into a stage is at or after its bound; five stages a search.
+    pub async fn by_entry(&mut self, bounds: &BTreeMap<String, Timestamp>) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        let all: Vec<_> = bounds.iter().collect();
+        for group in all.chunks(MAX_GROUPS) {
+            let bounds: BTreeMap<String, Timestamp> = group.iter().map(|(s, t)| ((*s).clone(), **t)).collect();
+            let any_since = bounds.iter().map(|(stage, since)| (date_entered(stage), *since)).collect();
+            self.pages(any_since, Way::Entry(&bounds), &mut seen).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Contacts modified at or after `since`. `dated`: the portal has entry times for all stages.
+    pub async fn by_modification(&mut self, since: Timestamp, dated: bool) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], Way::Modification { dated }, &mut seen).await?;
+        Ok(seen)
+    }
+
+    async fn pages(&mut self, any_since: Vec<(String, Timestamp)>, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+        let mut properties = vec![LAST_MODIFIED.to_owned(), LIFECYCLE_STAGE.to_owned(), MERGED_IDS.to_owned()];
+        properties.extend(self.stages.iter().map(|s| date_entered(s)));
+        let mut search = ContactSearch { any_since, after: ContactId(0), properties };
+        loop {
+            let page = self.crm.search(&search).await?;
+            let Some(last) = page.contacts.iter().map(|c| c.id).max() else { return Ok(()) };
+            self.page(&page.contacts, way, seen).await?;
+            if !page.more {
+                return Ok(());
+            }
+            search.after = last;
+        }
+    }
+
+    async fn page(&mut self, found: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+        let wanted: Vec<&Contact> = found.iter().filter(|c| self.wants(c, way)).collect();
+        for chunk in wanted.chunks(MAX_READ) {
+            let read = ContactRead {
+                ids: chunk.iter().map(|c| c.id).collect(),
+                properties: self.plan.0.clone(),
+                with_history: self.plan.1.clone(),
+            };
+            let contacts = self.crm.read(&read).await?;
+            self.observe(contacts, seen).await?;
+            for contact in chunk {
+                self.memory.note(contact, self.stages.iter());
+            }
+        }
+        for contact in found {
+            self.advance(contact, way, seen);
+        }
+        Ok(())
+    }
+
+    fn wants(&self, contact: &Contact, way: Way<'_>) -> bool {
+        match way {
+            Way::Entry(_) => self.memory.new_entry(contact, self.stages.iter()),
+            Way::Modification { dated } => {
+                self.memory.new_modification(contact) && (!dated || concerns(contact, self.stages.iter()))
+            }
+        }
+    }
+
+    /// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
+    fn advance(&self, contact: &Contact, way: Way<'_>, seen: &mut Seen) {
+        let modified = modified(contact);
+        match way {
+            Way::Entry(bounds) => {
+                for (stage, bound) in bounds {
+                    if let Some(at) = entered(contact, stage).filter(|at| at >= bound) {
+                        seen.saw(stage, at.min(modified));
+                    }
+                }
+            }
+            Way::Modification { .. } => self.stages.iter().for_each(|stage| seen.saw(stage, modified)),
+        }
+    }
+
+    /// Notes the occurrences of freshly read contacts for every event.
+    async fn observe(&mut self, contacts: Vec<Contact>, seen: &mut Seen) -> Result<(), Fault> {
+        let now = self.ctx.clock.now();
+        let concerned: Vec<&Contact> = contacts
+            .iter()
+            .filter(|c| self.events.iter().any(|t| !entries(c, &t.event.stage, t.event.start).is_empty()))
+            .collect();
+        if !concerned.is_empty() {
+            let lineages: Vec<_> = concerned.iter().map(|c| c.lineage()).collect();
+            let known = self.ctx.ledger.known_roots(self.portal.id, &lineages).await?;
+            let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
+            for tracked in self.events {
+                let mut rows = Vec::new();
+                for (((contact, lineage), known), root) in concerned.iter().zip(&lineages).zip(&known).zip(&roots) {
+                    for at in entries(contact, &tracked.event.stage, tracked.event.start) {
+                        let transactions = candidates(self.portal.id, *root, lineage, known, &tracked.event.stage, at);
+                        rows.push(self.row(tracked, contact, at, transactions, now));
+                    }
+                }
+                let new = if rows.is_empty() { 0 } else { self.ctx.ledger.observe(tracked.track, &rows).await? };
+                *seen.new.entry(tracked.track).or_default() += new;
+                seen.new_rows += new;
+            }
+        }
+        if self.keep_reads {
+            for contact in contacts {
+                self.cache.put(Arc::new(contact), &self.plan, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn row(
+        &self,
+        tracked: &Tracked,
+        contact: &Contact,
+        at: Timestamp,
+        transactions: Vec<crate::domain::ids::TransactionId>,
+        now: Timestamp,
+    ) -> NewRow {
+        let occurrence = Occurrence { at, first_seen: now };
+        let waits = &self.ctx.settings.waits;
+        let (reason, due) =
+            first_wait(contact, occurrence, &tracked.event.rules.clicks, waits, now).unwrap_or((reason::NOT_DUE, now));
+        NewRow {
+            transactions,
+            contact: contact.id,
+            occurred_at: at,
+            first_seen: now,
+            outcome: Outcome::Pending,
+            reason: reason.to_owned(),
+            due,
+            while_suspended: tracked.event.suspended,
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The request-status poller: one per Google account. Asks what became of accepted requests, 30 minutes after they were
+//! accepted and then at growing pauses (reference notes, Google 6.6), and ties the results to rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::context::SyncContext;
+use super::fault::Fault;
+use super::ports::UpstreamError;
+use super::ports::ledger::{OpenRequest, Row, RowUpdate, StatusResult};
+use super::ports::sink::{ConversionSink, DestinationStatus};
+use super::registry::{Notice, Readiness};
+use super::uploader::fate_update;
+use crate::domain::backoff::backoff;
+use crate::domain::batch::{Failure, Fate, results};
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::{Outcome, reason};
+
+/// Most requests asked about in one round.
+const MAX_REQUESTS: usize = 50;
+/// Looks at least this often whether an answer is due.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// Codes with which Google says that it does not know a request (any more).
+const FORGOTTEN: [&str; 2] = ["INVALID_REQUEST_ID", "REQUEST_TOO_OLD"];
+
+/// The poller of one Google account.
+pub struct Poller {
+    key: ObjectKey,
+    ctx: Arc<SyncContext>,
+    uploaded: Arc<Notify>,
+    failures: u32,
+}
+
+impl Poller {
+    /// The poller of this account; `uploaded` wakes it.
+    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<Notify>) -> Self {
+        Self { key, ctx, uploaded, failures: 0 }
+    }
+
+    /// Asks when answers are due, until cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let pause = match self.round().await {
+                Ok(pause) => {
+                    self.failures = 0;
+                    pause
+                }
+                Err(fault) => {
+                    warn!(account = %self.key, error = %fault, "request status not read");
+                    if let Fault::Upstream(error) = &fault {
+                        self.ctx.registry.google_fault(&self.key, error);
+                    }
+                    let wait = backoff(self.failures, self.ctx.settings.backoff_max, 0);
+                    self.failures = self.failures.saturating_add(1);
+                    Duration::try_from(wait.max(fault.retry_after().unwrap_or_default())).unwrap_or(MAX_PAUSE)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.uploaded.notified(), if self.failures == 0 => {}
+            }
+        }
+    }
+
+    async fn round(&self) -> Result<Duration, Fault> {
+        let account = self.ctx.registry.google(&self.key);
+        let Some(clients) = account.filter(|a| a.readiness == Readiness::Ready).and_then(|a| a.clients) else {
+            return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
+        };
+        let due = self.ctx.ledger.open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS).await?;
+        for request in &due {
+            self.look(clients.sink.as_ref(), request).await?;
+        }
+        let next = self.ctx.ledger.next_poll(&self.key).await?;
+        let now = self.ctx.clock.now();
+        Ok(next.map_or(MAX_PAUSE, |t| Duration::try_from(t.duration_since(now)).unwrap_or_default()).min(MAX_PAUSE))
+    }
+
+    async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), Fault> {
+        let answer = sink.request_status(&request.request_id).await;
+        let now = self.ctx.clock.now();
+        let (updates, done) = match answer {
+            Ok(statuses) => self.judge(request, &statuses, now),
+            Err(error) if forgotten(&error) => (self.send_again(request, now), true),
+            Err(error) if error.is_transient() || error.needs_a_person() => return Err(error.into()),
+            Err(error) => {
+                // This request only: the others are asked about all the same.
+                warn!(account = %self.key, request = %request.request_id, %error, "request status refused");
+                (vec![], false)
+            }
+        };
+        let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
+        let moved = !updates.is_empty();
+        debug!(account = %self.key, request = %request.request_id, rows = updates.len(), done, "request status");
+        self.ctx.ledger.record_status(&StatusResult { batch: request.batch, updates, poll_at }, now).await?;
+        if moved {
+            for event in self.ctx.registry.events_of_google(&self.key) {
+                self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fates of the rows of every destination that is finished; true when all are.
+    fn judge(&self, request: &OpenRequest, statuses: &[DestinationStatus], now: Timestamp) -> (Vec<RowUpdate>, bool) {
+        let mut updates = Vec::new();
+        let mut done = true;
+        for (index, action) in request.destinations.iter().enumerate() {
+            let members: Vec<usize> =
+                request.rows.iter().enumerate().filter(|(_, (_, d))| *d == index).map(|(i, _)| i).collect();
+            let named = statuses.iter().find(|s| s.action == Some(action.action));
+            let status = named.or_else(|| statuses.get(index).filter(|s| s.action.is_none()));
+            match status.and_then(|s| results(&s.status, &members, &failures(s))) {
+                Some(fates) => updates.extend(self.updates(request, &fates, index, now)),
+                None => done = false,
+            }
+        }
+        (updates, done)
+    }
+
+    fn updates(
+        &self,
+        request: &OpenRequest,
+        fates: &BTreeMap<usize, Fate>,
+        destination: usize,
+        now: Timestamp,
+    ) -> Vec<RowUpdate> {
+        fates
+            .iter()
+            .filter_map(|(index, fate)| {
+                let (row, _) = request.rows.get(*index)?;
+                let mut update = fate_update(&self.ctx, &bare(*row), fate, now);
+                if let Fate::Unknown(half) = fate {
+                    update.split = split_number(request, destination, *half);
+                }
+                Some(update)
+            })
+            .collect()
+    }
+
+    /// Google has forgotten the request: its rows go again, under the same ids and values.
+    fn send_again(&self, request: &OpenRequest, now: Timestamp) -> Vec<RowUpdate> {
+        request
+            .rows
+            .iter()
+            .map(|(row, _)| fate_update(&self.ctx, &bare(*row), &Fate::Unknown(0), now))
+            .collect()
+    }
+}
+
+/// A number no other request, destination or half has.
+fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
+    let destination = i64::try_from(destination).unwrap_or(0);
+    (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
+}
+
+/// All that a fate needs to know of a row.
+fn bare(id: super::ports::ledger::RowId) -> Row {
+    Row {
+        id,
+        track: super::ports::ledger::TrackId(0),
+        transaction: crate::domain::ids::TransactionId([0; 20]),
+        contact: crate::domain::ids::ContactId(0),
+        occurred_at: Timestamp::UNIX_EPOCH,
+        first_seen: Timestamp::UNIX_EPOCH,
+        outcome: Outcome::Processing,
+        reason: reason::AWAITING_RESULT.to_owned(),
+        due: Timestamp::UNIX_EPOCH,
+        attempts: 0,
+        sent: None,
+        split: 0,
+    }
+}
+
+fn failures(status: &DestinationStatus) -> Vec<Failure<'_>> {
+    status.errors.iter().map(|e| Failure { code: &e.reason, count: e.count, rows: &e.rows }).collect()
+}
+
+fn forgotten(error: &UpstreamError) -> bool {
+    error.code.as_deref().is_some_and(|code| FORGOTTEN.contains(&code))
+}
+
+/// The first pause times 1.3 for every look so far, at most the longest pause.
+fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timestamp {
+    let max = ctx.settings.diagnostics_max_poll;
+    let mut pause = ctx.settings.diagnostics_first_poll;
+    for _ in 0..request.polls.min(64) {
+        pause = pause.checked_mul(13).map_or(max, |p| p / 10).min(max);
+    }
+    now.saturating_add(pause.max(SignedDuration::from_millis(200))).unwrap_or(Timestamp::MAX)
+}

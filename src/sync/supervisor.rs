@@ -1,0 +1,144 @@
+//! Starts and stops the loops as accounts come and go: a feed for each HubSpot account, an uploader and a poller for
+//! each Google account.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::context::SyncContext;
+use super::feed::Feed;
+use super::poller::Poller;
+use super::uploader::Uploader;
+use crate::domain::ids::ObjectKey;
+
+/// How long loops may take to finish what they are at when the process stops.
+const STOP_LIMIT: Duration = Duration::from_secs(25);
+/// Pause before another look at a ledger that fails at start.
+const RECOVER_PAUSE: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+struct Loops {
+    running: BTreeMap<(&'static str, ObjectKey), CancellationToken>,
+}
+
+/// Runs the loops until `stop`; then waits for them, within limits.
+pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
+    if !recover(&ctx, &stop).await {
+        return;
+    }
+    let mut changes = ctx.registry.subscribe();
+    let mut loops = Loops::default();
+    let mut tasks = JoinSet::new();
+    loop {
+        changes.mark_unchanged();
+        loops.adjust(&ctx, &stop, &mut tasks);
+        tokio::select! {
+            () = stop.cancelled() => break,
+            changed = changes.changed() => if changed.is_err() { break },
+            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
+                let key = match ended {
+                    Ok(key) => Some(key),
+                    Err(panic) => {
+                        error!(error = %panic, "a sync loop ended unexpectedly, all are started again");
+                        None
+                    }
+                };
+                loops.forget(key.as_ref());
+            }
+        }
+    }
+    let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        warn!("sync loops did not stop in time; what was in flight is settled at the next start");
+    }
+}
+
+/// Batches that were on their way when the process died become sendable again, before anything else is sent.
+async fn recover(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+    loop {
+        match ctx.ledger.recover(ctx.clock.now()).await {
+            Ok(0) => return true,
+            Ok(rows) => {
+                info!(rows, "conversions were in flight when the process ended; they go again with the same ids and values");
+                return true;
+            }
+            Err(error) => error!(%error, "ledger not usable, nothing is sent"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(RECOVER_PAUSE) => {}
+        }
+    }
+}
+
+type Task = (&'static str, ObjectKey);
+
+impl Loops {
+    fn adjust(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, tasks: &mut JoinSet<Task>) {
+        let hubspot = ctx.registry.hubspot_keys();
+        let google = ctx.registry.google_keys();
+        self.running.retain(|(kind, key), token| {
+            let keep = if *kind == "feed" { hubspot.contains(key) } else { google.contains(key) };
+            if !keep {
+                token.cancel();
+            }
+            keep
+        });
+        for key in hubspot {
+            self.start("feed", &key, stop, tasks, |token| Feed::new(key.clone(), ctx.clone()).run(token));
+        }
+        for key in google {
+            let uploaded = Arc::new(Notify::new());
+            let poller = Poller::new(key.clone(), ctx.clone(), uploaded.clone());
+            let uploader = Uploader::new(key.clone(), ctx.clone(), uploaded);
+            self.start("google", &key, stop, tasks, |token| async move {
+                tokio::join!(uploader.run(token.clone()), poller.run(token));
+            });
+        }
+    }
+
+    fn start<F>(
+        &mut self,
+        kind: &'static str,
+        key: &ObjectKey,
+        stop: &CancellationToken,
+        tasks: &mut JoinSet<Task>,
+        run: impl FnOnce(CancellationToken) -> F,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let id = (kind, key.clone());
+        if self.running.contains_key(&id) {
+            return;
+        }
+        let token = stop.child_token();
+        self.running.insert(id.clone(), token.clone());
+        let work = run(token);
+        tasks.spawn(async move {
+            work.await;
+            id
+        });
+    }
+
+    /// A loop ended: it may be started again. After a panic nobody knows which it was, so all are.
+    fn forget(&mut self, key: Option<&Task>) {
+        match key {
+            Some(key) => {
+                // A loop that was cancelled and replaced must not take its successor along.
+                if self.running.get(key).is_some_and(CancellationToken::is_cancelled) {
+                    self.running.remove(key);
+                }
+            }
+            None => {
+                for (_, token) in std::mem::take(&mut self.running) {
+                    token.cancel();
+                }
+            }
+        }
+    }
+}
