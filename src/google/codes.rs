@@ -30,7 +30,11 @@ pub(super) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
         | ("databaseError", "CONCURRENT_MODIFICATION" | "DATA_CONSTRAINT_VIOLATION")
         | ("requestError", "RPC_DEADLINE_TOO_SHORT") => Cause::Unavailable,
         ("mutateError" | "requestError", "RESOURCE_NOT_FOUND") => Cause::NotFound,
-        ("requestError", "CLOUD_PROJECT_NOT_FOUND") => Cause::AccessDenied,
+        // Ids that people wrote into the account: wrong until they act.
+        ("headerError", "INVALID_LOGIN_CUSTOMER_ID")
+        | ("requestError", "CLOUD_PROJECT_NOT_FOUND" | "INVALID_CUSTOMER_ID" | "LOGIN_CUSTOMER_ID_PARAMETER_MISSING") => {
+            Cause::AccessDenied
+        }
         (key, _) if REFUSED_KEYS.contains(&key) => Cause::Refused,
         _ => return None,
     };
@@ -172,6 +176,9 @@ mod tests {
                 "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE",
                 Cause::NotFound,
             ),
+            ("headerError", "INVALID_LOGIN_CUSTOMER_ID", Cause::AccessDenied),
+            ("headerError", "INVALID_LINKED_CUSTOMER_ID", Cause::Refused),
+            ("requestError", "INVALID_CUSTOMER_ID", Cause::AccessDenied),
             ("mutateError", "RESOURCE_NOT_FOUND", Cause::NotFound),
             ("requestError", "RESOURCE_NOT_FOUND", Cause::NotFound),
             ("requestError", "UNSUPPORTED_VERSION", Cause::UnsupportedVersion),
