@@ -7,5 +7,6 @@
 
 pub mod api;
 pub mod domain;
+pub mod google;
 pub mod hubspot;
 pub mod sync;
