@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod controller;
 pub mod domain;
 pub mod google;
 pub mod hubspot;
+pub mod ops;
 pub mod sync;

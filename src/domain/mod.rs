@@ -1,10 +1,13 @@
 //! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
 
+pub mod account_state;
+pub mod account_trouble;
 pub mod action;
 pub mod action_plan;
 pub mod backoff;
 pub mod batch;
 pub mod codes;
+pub mod conditions;
 pub mod contact;
 pub mod conversion;
 pub mod counts;

@@ -3,87 +3,24 @@
 //! Controllers write accounts and events, sync loops write reports. Neither calls the other: a change wakes the sync
 //! supervisor, a report wakes the controller of the object it is about.
 
-use std::collections::{BTreeMap, VecDeque};
+mod accounts;
+mod reports;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
-use super::ports::GoogleClients;
-use super::ports::ads::{ConversionAction, Customer, Goal};
-use super::ports::crm::{Crm, Portal, Stage};
-use super::ports::ledger::{ActionKey, TrackId};
+use super::ports::ads::ConversionAction;
+use super::ports::ledger::ActionKey;
 use super::ports::{Cause, UpstreamError};
 use crate::domain::eligibility::EventRules;
 use crate::domain::ids::{CustomerId, ObjectKey};
+use accounts::newer_actions;
 
-/// Whether an account can be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Readiness {
-    /// Yes.
-    Ready,
-    /// `spec.suspend`: read nothing, send nothing.
-    Suspended,
-    /// No; reason and message are those of its Ready condition.
-    NotReady {
-        /// CamelCase.
-        reason: String,
-        /// For people.
-        message: String,
-    },
-}
-
-/// One snapshot of a Google account's configuration, shared by all its events.
-#[derive(Debug, Clone)]
-pub struct GoogleSnapshot {
-    /// The customer, read hourly.
-    pub customer: Customer,
-    /// All conversion actions of the owner account.
-    pub actions: Arc<Vec<ConversionAction>>,
-    /// Account goals.
-    pub goals: Arc<Vec<Goal>>,
-    /// When the actions were read.
-    pub read_at: Timestamp,
-}
-
-/// A `GoogleAdsAccount` object as the sync loops and the event controller see it.
-#[derive(Clone)]
-pub struct GoogleAccount {
-    /// The object.
-    pub key: ObjectKey,
-    /// `spec.customerId`.
-    pub customer: CustomerId,
-    /// `spec.loginCustomerId`.
-    pub login: Option<CustomerId>,
-    /// Clients of its credentials; `None` while they can't be made.
-    pub clients: Option<GoogleClients>,
-    /// Whether it can be used.
-    pub readiness: Readiness,
-    /// `None` until read once.
-    pub snapshot: Option<Arc<GoogleSnapshot>>,
-}
-
-/// A `HubSpotAccount` object as the sync loops and the event controller see it.
-#[derive(Clone)]
-pub struct HubSpotAccount {
-    /// The object.
-    pub key: ObjectKey,
-    /// Client of its credentials; `None` while it can't be made.
-    pub crm: Option<Arc<dyn Crm>>,
-    /// Whether it can be used.
-    pub readiness: Readiness,
-    /// `None` until read once. Its id is the pinned one.
-    pub portal: Option<Portal>,
-    /// Options of `lifecyclestage`.
-    pub stages: Arc<Vec<Stage>>,
-    /// Names of all contact properties.
-    pub properties: Arc<Vec<String>>,
-    /// `spec.interval`, already held above the floor.
-    pub interval: Duration,
-    /// `spec.defaultRegion`.
-    pub default_region: Option<String>,
-}
+pub use accounts::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice};
 
 /// The conversion action of an event, once it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,117 +58,6 @@ pub struct Event {
     pub skip_missed: bool,
 }
 
-/// An error worth showing in `status.sync.lastErrors`. No personal data.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrorNote {
-    /// When.
-    pub time: Timestamp,
-    /// CamelCase reason.
-    pub reason: String,
-    /// For people.
-    pub message: String,
-    /// The contact it is about, if one.
-    pub contact: Option<u64>,
-}
-
-/// How one side of the sync (reading, or sending) of an event is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Health {
-    /// Last success.
-    pub last_success: Option<Timestamp>,
-    /// Since when every try has failed; `None` while it works.
-    pub failing_since: Option<Timestamp>,
-    /// What failed last, while failing.
-    pub error: Option<ErrorNote>,
-}
-
-impl Health {
-    /// Notes a success; true where that changes more than the time.
-    pub fn succeeded(&mut self, now: Timestamp) -> bool {
-        let changed = self.failing_since.is_some() || self.last_success.is_none();
-        *self = Self { last_success: Some(now), failing_since: None, error: None };
-        changed
-    }
-
-    /// Notes a failure; true where it was healthy before.
-    pub fn failed(&mut self, note: ErrorNote) -> bool {
-        let changed = self.failing_since.is_none();
-        self.failing_since.get_or_insert(note.time);
-        self.error = Some(note);
-        changed
-    }
-}
-
-/// What the sync loops report about an event.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EventReport {
-    /// Its track in the ledger; `None` until the first pass.
-    pub track: Option<TrackId>,
-    /// The feed; `last_success` set means it has made one pass for this event.
-    pub feed: Health,
-    /// The uploader.
-    pub upload: Health,
-    /// The ledger, while it fails.
-    pub ledger: Health,
-    /// The last five errors, newest last.
-    pub errors: VecDeque<ErrorNote>,
-}
-
-impl EventReport {
-    /// Adds an error, keeping the last five; a repeat of the newest only moves its time.
-    pub fn push_error(&mut self, note: ErrorNote) {
-        if let Some(last) = self.errors.back_mut()
-            && last.reason == note.reason
-            && last.message == note.message
-            && last.contact == note.contact
-        {
-            last.time = note.time;
-            return;
-        }
-        self.errors.push_back(note);
-        while self.errors.len() > 5 {
-            self.errors.pop_front();
-        }
-    }
-}
-
-/// How the feed detects changes in a portal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeDetection {
-    /// By `hs_v2_date_entered_<stage>`: only real changes come back.
-    DateEntered,
-    /// By `lastmodifieddate`: works in every portal, reads more.
-    LastModified,
-}
-
-/// What the feed reports about a HubSpot account.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct FeedReport {
-    /// How changes are detected; `None` until probed.
-    pub change_detection: Option<ChangeDetection>,
-    /// Last successful poll.
-    pub last_poll: Option<Timestamp>,
-}
-
-/// How soon a change of a report should reach the status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Notice {
-    /// Nothing a user would see changed.
-    Quiet,
-    /// Counts moved: at the next status interval.
-    Soon,
-    /// A condition changes: at once.
-    Now,
-}
-
-impl Notice {
-    /// `Now` where a condition flips, else this.
-    #[must_use]
-    pub fn or_now(self, flips: bool) -> Self {
-        if flips { Self::Now } else { self }
-    }
-}
-
 /// Whose controller should look again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Wake {
@@ -252,6 +78,15 @@ struct State {
     feeds: BTreeMap<ObjectKey, FeedReport>,
     google_faults: BTreeMap<ObjectKey, UpstreamError>,
     hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
+    google_trials: BTreeMap<ObjectKey, Readiness>,
+    hubspot_trials: BTreeMap<ObjectKey, Readiness>,
+}
+
+fn put<T>(map: &mut BTreeMap<ObjectKey, T>, key: &ObjectKey, value: Option<T>) {
+    match value {
+        Some(value) => map.insert(key.clone(), value),
+        None => map.remove(key),
+    };
 }
 
 /// The shared picture. Cheap to clone; locks are held for a lookup only, never across an await.
@@ -292,37 +127,90 @@ impl Registry {
         let _ = self.wake.send(wake);
     }
 
-    /// Writes a Google account and wakes the sync loops and its events' controllers where usability changed.
-    pub fn set_google(&self, account: GoogleAccount) {
-        let key = account.key.clone();
-        let users = self.write(|s| {
-            s.google_faults.remove(&key);
-            s.google.insert(key.clone(), account);
-            s.events.values().filter(|e| e.google == key).map(|e| e.key.clone()).collect::<Vec<_>>()
+    /// Writes a Google account; wakes the sync loops where that changes more than the time of a snapshot. Returns whether
+    /// it did: then its events' controllers should look again. A snapshot read later than the given one stays.
+    pub fn set_google(&self, mut account: GoogleAccount) -> bool {
+        let changed = self.write(|s| {
+            let before = s.google.get(&account.key);
+            if let Some((old, new)) = before.and_then(|b| b.snapshot.as_ref()).zip(account.snapshot.as_ref()) {
+                account.snapshot = Some(newer_actions(old, new));
+            }
+            let changed = before.is_none_or(|b| !b.same(&account));
+            s.google.insert(account.key.clone(), account);
+            changed
         });
-        self.bump();
-        for event in users {
-            self.wake(Wake::Event(event, true));
+        if changed {
+            self.bump();
         }
+        changed
     }
 
-    /// Writes a HubSpot account.
-    pub fn set_hubspot(&self, account: HubSpotAccount) {
-        let key = account.key.clone();
-        let users = self.write(|s| {
-            s.hubspot_faults.remove(&key);
-            s.hubspot.insert(key.clone(), account);
-            s.events.values().filter(|e| e.hubspot == key).map(|e| e.key.clone()).collect::<Vec<_>>()
-        });
-        self.bump();
-        for event in users {
-            self.wake(Wake::Event(event, true));
+    /// Takes over a later read of the actions of the account that owned them so far. Returns the snapshot as it is then,
+    /// and whether the actions changed; `None` where the account is not known or has no snapshot of that owner.
+    pub fn set_google_actions(
+        &self,
+        key: &ObjectKey,
+        owner: &CustomerId,
+        actions: Vec<ConversionAction>,
+        read_at: Timestamp,
+    ) -> Option<(Arc<GoogleSnapshot>, bool)> {
+        let (snapshot, changed) = self.write(|s| {
+            let slot = &mut s.google.get_mut(key)?.snapshot;
+            let old = slot.as_ref().filter(|old| old.customer.conversion_customer == *owner)?;
+            let new = GoogleSnapshot { actions: Arc::new(actions), read_at, ..old.as_ref().clone() };
+            let new = newer_actions(old, &Arc::new(new));
+            let changed = new.actions != old.actions;
+            *slot = Some(Arc::clone(&new));
+            Some((new, changed))
+        })?;
+        if changed {
+            self.bump();
         }
+        Some((snapshot, changed))
+    }
+
+    /// Writes a HubSpot account; wakes the sync loops where that changes anything. Returns whether it did: then its
+    /// events' controllers should look again.
+    pub fn set_hubspot(&self, account: HubSpotAccount) -> bool {
+        let changed = self.write(|s| {
+            let changed = s.hubspot.get(&account.key).is_none_or(|b| !b.same(&account));
+            s.hubspot.insert(account.key.clone(), account);
+            changed
+        });
+        if changed {
+            self.bump();
+        }
+        changed
+    }
+
+    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
+    /// as it was; `None` ends that.
+    pub fn set_google_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
+        self.write(|s| put(&mut s.google_trials, key, shown));
+    }
+
+    /// As [`Self::set_google_trial`].
+    pub fn set_hubspot_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
+        self.write(|s| put(&mut s.hubspot_trials, key, shown));
+    }
+
+    /// Whether a Google account can be used, as its status and those of its events say; `None` where it is not known.
+    pub fn google_shown(&self, key: &ObjectKey) -> Option<Readiness> {
+        self.read(|s| s.google_trials.get(key).cloned().or_else(|| Some(s.google.get(key)?.readiness.clone())))
+    }
+
+    /// Whether a HubSpot account can be used, as its status and those of its events say; `None` where it is not known.
+    pub fn hubspot_shown(&self, key: &ObjectKey) -> Option<Readiness> {
+        self.read(|s| s.hubspot_trials.get(key).cloned().or_else(|| Some(s.hubspot.get(key)?.readiness.clone())))
     }
 
     /// Forgets a Google account (deleted).
     pub fn remove_google(&self, key: &ObjectKey) {
-        self.write(|s| s.google.remove(key));
+        self.write(|s| {
+            s.google_faults.remove(key);
+            s.google_trials.remove(key);
+            s.google.remove(key)
+        });
         self.bump();
     }
 
@@ -330,6 +218,8 @@ impl Registry {
     pub fn remove_hubspot(&self, key: &ObjectKey) {
         self.write(|s| {
             s.feeds.remove(key);
+            s.hubspot_faults.remove(key);
+            s.hubspot_trials.remove(key);
             s.hubspot.remove(key)
         });
         self.bump();
@@ -439,13 +329,13 @@ impl Registry {
         }
     }
 
-    /// The fault the sync loops met since the account's controller last wrote it. Data Manager's permissions and scopes
+    /// The fault the sync loops met since the account's controller last asked. Data Manager's permissions and scopes
     /// show only here: nothing but an upload probes them.
     pub fn take_google_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
         self.write(|s| s.google_faults.remove(key))
     }
 
-    /// The fault the sync loops met since the account's controller last wrote it.
+    /// The fault the sync loops met since the account's controller last asked.
     pub fn take_hubspot_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
         self.write(|s| s.hubspot_faults.remove(key))
     }

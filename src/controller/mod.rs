@@ -1,0 +1,171 @@
+//! The Kubernetes shell: watches, caches, status writes, finalizers, Kubernetes Events. Decisions are made in `domain`;
+//! here they are fed and carried out.
+//!
+//! Everything about a user's object or an upstream service becomes a condition and an `Ok(Action)`. An [`Error`] means
+//! that the Kubernetes API itself, or the ledger, failed: the object is retried with growing pauses.
+
+pub mod apply;
+pub mod context;
+pub mod events;
+mod kinds;
+pub mod run;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::{NamespaceResourceScope, object::HasStatus};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use kube::runtime::controller::Action;
+
+use crate::api::{Condition, FLUX_REQUESTED_AT, RECONCILE_REQUESTED_AT};
+use crate::domain::ids::ObjectKey;
+use crate::sync::ports::ledger::LedgerError;
+use crate::sync::registry::Wake;
+use context::Context;
+
+/// Why a reconcile could not be finished. Holds no secret value: Kubernetes' words about a Secret name it only.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The Kubernetes API refused or failed.
+    #[error("Kubernetes API, {what}: {source}")]
+    Kube {
+        /// What was being done.
+        what: &'static str,
+        /// What came back.
+        source: Box<kube::Error>,
+    },
+    /// The object was changed meanwhile: nothing was written, the next pass sees the change.
+    #[error("{what}: the object was changed by somebody else meanwhile")]
+    Conflict {
+        /// What was being done.
+        what: &'static str,
+    },
+    /// The Kubernetes API did not answer in time.
+    #[error("Kubernetes API, {what}: no answer in time")]
+    NoAnswer {
+        /// What was being done.
+        what: &'static str,
+    },
+    /// A status cannot be written as JSON: a bug.
+    #[error("the status cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The whole reconcile took too long.
+    #[error("the reconcile took longer than {} s", .0.as_secs())]
+    TooLong(Duration),
+    /// A bug in the operator.
+    #[error("the reconcile panicked; the log says where")]
+    Panic,
+}
+
+impl Error {
+    /// Wraps an error of the client; a conflict becomes [`Error::Conflict`].
+    pub fn kube(what: &'static str, source: kube::Error) -> Self {
+        match &source {
+            kube::Error::Api(status) if status.is_conflict() => Self::Conflict { what },
+            _ => Self::Kube {
+                what,
+                source: Box::new(source),
+            },
+        }
+    }
+
+    /// How long the Kubernetes API asked us to wait, if it did.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Kube { source, .. } = self else { return None };
+        let kube::Error::Api(status) = source.as_ref() else {
+            return None;
+        };
+        let seconds = status.details.as_ref().map_or(0, |d| d.retry_after_seconds);
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+
+    /// Name of the class, for metrics.
+    pub const fn result(&self) -> &'static str {
+        match self {
+            Self::Conflict { .. } => "conflict",
+            Self::TooLong(_) => "timeout",
+            Self::Panic => "panic",
+            _ => "error",
+        }
+    }
+}
+
+/// One of our kinds, with what the shell needs of it.
+pub trait Object:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + HasStatus<Status: Serialize + DeserializeOwned>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Name of the kind.
+    const KIND: &'static str;
+
+    /// Wakes the controller of this kind for one object.
+    fn wake(key: ObjectKey) -> Wake;
+
+    /// Whose controllers are told when this object comes or goes.
+    fn neighbours(&self) -> Vec<Wake>;
+
+    /// Conditions of the status, if there is one.
+    fn conditions(&self) -> &[Condition];
+
+    /// `status.lastHandledReconcileAt`.
+    fn last_handled(&self) -> Option<&str>;
+
+    /// Namespace and name.
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.namespace().unwrap_or_default(), self.name_any())
+    }
+
+    /// The uid; empty in objects that no API server has seen.
+    fn id(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    /// True once somebody has asked for its deletion.
+    fn deleting(&self) -> bool {
+        self.meta().deletion_timestamp.is_some()
+    }
+
+    /// The newest value of the annotations that ask for work now.
+    fn requested_at(&self) -> Option<&str> {
+        let annotations = self.annotations();
+        let values = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| annotations.get(name).map(String::as_str));
+        // Both hold times in one format where both are used at all: the greater text is the later time.
+        values.into_iter().flatten().max()
+    }
+
+    /// The value of the annotations, where it has not been acted upon.
+    fn open_request(&self) -> Option<&str> {
+        self.requested_at()
+            .filter(|wanted| self.last_handled() != Some(*wanted))
+    }
+}
+
+/// A controller of one kind. The shell calls it for one object at a time, never twice at once for the same object.
+pub trait Reconciler: Send + Sync + 'static {
+    /// The kind.
+    type Object: Object;
+
+    /// Brings the world and the status to what the object says.
+    ///
+    /// # Errors
+    /// Only where the Kubernetes API or the ledger fails, see [`Error`].
+    fn reconcile(object: Arc<Self::Object>, ctx: Arc<Context>) -> impl Future<Output = Result<Action, Error>> + Send;
+
+    /// The object is gone from Kubernetes (not: is being deleted). Forgets what is kept about it; must not block.
+    fn gone(key: &ObjectKey, ctx: &Context);
+}

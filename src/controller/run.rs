@@ -1,0 +1,229 @@
+//! Starts everything: waits for the definitions, fills the caches, runs one controller for each kind and namespace, and
+//! stops in order.
+
+mod crds;
+mod router;
+mod watch;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderName, HeaderValue};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
+use kube::runtime::controller::{Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::context::{Cache, CacheWriters, Context, Parts, Writers};
+use super::{Action, Error, Object, Reconciler};
+use crate::api::AdConversionEvent;
+use crate::domain::ids::ObjectKey;
+use crate::sync::registry::Wake;
+use router::{Outlet, Router};
+
+/// Reconciles of one kind (and namespace, where namespaces are named) at once.
+const CONCURRENCY: u16 = 8;
+/// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
+const RECONCILE_LIMIT: Duration = Duration::from_secs(180);
+/// How soon an object is looked at again whose cached version is older than our own write.
+const DEFER: Duration = Duration::from_millis(100);
+/// How long running reconciles may take to end after a stop.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// The client for [`Parts`]: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
+/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded.
+///
+/// # Errors
+/// Where there is no usable configuration.
+pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
+    let mut config = kube::Config::infer().await?;
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.write_timeout = Some(Duration::from_secs(30));
+    let agent = match instance {
+        Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
+        None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    if let Ok(agent) = HeaderValue::from_str(&agent) {
+        config.headers.push((HeaderName::from_static("user-agent"), agent));
+    }
+    Ok(Client::try_from(config)?)
+}
+
+/// There is no way to reach a Kubernetes API.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Neither a service account nor a usable kubeconfig.
+    #[error("neither a service account nor a usable kubeconfig: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The configuration cannot be used.
+    #[error("the Kubernetes configuration cannot be used: {0}")]
+    Client(Box<kube::Error>),
+}
+
+impl From<kube::Error> for ClientError {
+    fn from(error: kube::Error) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+/// Runs the controllers of all three kinds until `stop`; `E` is the controller of events. `wakes` is the receiver that
+/// came with `parts.registry`. After `stop` no reconcile begins, and those running have 20 seconds to end.
+pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
+    parts: Parts,
+    wakes: mpsc::UnboundedReceiver<Wake>,
+    stop: CancellationToken,
+) {
+    parts.probes.gate("caches", false);
+    let namespaces = parts.namespaces.clone();
+    let (context, writers) = Context::new(parts);
+    let ctx = Arc::new(context);
+    let found = stop.run_until_cancelled(crds::wait(&ctx, &namespaces)).await;
+    if found.is_none() {
+        return;
+    }
+    let mut tasks = JoinSet::new();
+    let Writers {
+        events,
+        google,
+        hubspot,
+    } = writers;
+    let mut router = Router::new(ctx.settings.status_interval);
+    start::<E>(&ctx, &ctx.caches.events, events, &mut router.events, &mut tasks, &stop);
+    drop((google, hubspot));
+    tasks.spawn(router.run(wakes, Arc::clone(&ctx.probes), stop.clone()));
+    tasks.spawn(open_gate(Arc::clone(&ctx), stop.clone()));
+    while let Some(result) = tokio::select! {
+        result = tasks.join_next() => result,
+        () = stop.cancelled() => None,
+    } {
+        if let Err(error) = result {
+            tracing::error!(%error, "a controller task ended unexpectedly; stopping");
+            stop.cancel();
+        }
+    }
+    let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(
+            limit_s = STOP_LIMIT.as_secs(),
+            "reconciles still running at the end of the stop were dropped"
+        );
+    }
+    ctx.probes.retire(router::LOOP);
+}
+
+/// One watch and one controller for each namespace of a kind.
+fn start<R: Reconciler>(
+    ctx: &Arc<Context>,
+    cache: &Cache<R::Object>,
+    writers: CacheWriters<R::Object>,
+    outlets: &mut Vec<Outlet>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) {
+    for ((scope, store), writer) in cache.stores().iter().zip(writers) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        outlets.push(Outlet {
+            scope: scope.clone(),
+            sender,
+        });
+        let api = scoped(ctx.client.clone(), scope.as_deref());
+        tasks.spawn(watch::run::<R>(Arc::clone(ctx), api, writer, stop.clone()));
+        tasks.spawn(control::<R>(Arc::clone(ctx), store.clone(), receiver, stop.clone()));
+    }
+}
+
+/// The API of a kind in one namespace, or in all.
+fn scoped<K>(client: Client, scope: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    }
+}
+
+async fn open_gate(ctx: Arc<Context>, stop: CancellationToken) {
+    async fn ready<K: Object>(cache: &Cache<K>) -> bool {
+        for (_, store) in cache.stores() {
+            if store.wait_until_ready().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+    let caches = &ctx.caches;
+    let all = async { ready(&caches.events).await && ready(&caches.google).await && ready(&caches.hubspot).await };
+    if stop.run_until_cancelled(all).await == Some(true) {
+        ctx.probes.gate("caches", true);
+        tracing::info!("caches are in sync");
+    }
+}
+
+/// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
+/// burst of changes through as one.
+async fn control<R: Reconciler>(
+    ctx: Arc<Context>,
+    store: Store<R::Object>,
+    mut keys: mpsc::UnboundedReceiver<ObjectKey>,
+    stop: CancellationToken,
+) {
+    let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))
+        .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
+    let no_watch: BoxStream<'static, Result<R::Object, watcher::Error>> = stream::pending().boxed();
+    Controller::for_stream(no_watch, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(keys)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(guarded::<R>, policy::<R>, ctx)
+        .for_each(async |result| match result {
+            // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
+            Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
+            Err(error) => tracing::warn!(kind = R::Object::KIND, %error, "controller"),
+        })
+        .await;
+}
+
+/// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.
+async fn guarded<R: Reconciler>(object: Arc<R::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let kind = R::Object::KIND;
+    let key = object.key();
+    if ctx.barrier.is_stale(object.as_ref()) {
+        ctx.metrics.deferred();
+        return Ok(Action::requeue(DEFER));
+    }
+    let begun = Instant::now();
+    let work = AssertUnwindSafe(R::reconcile(object, Arc::clone(&ctx))).catch_unwind();
+    let result = match tokio::time::timeout(RECONCILE_LIMIT, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::Panic),
+        Err(_) => Err(Error::TooLong(RECONCILE_LIMIT)),
+    };
+    let name = result.as_ref().map_or_else(Error::result, |_| "ok");
+    ctx.metrics.reconciled(kind, name, begun.elapsed());
+    if result.is_ok() {
+        ctx.backoff.reset(kind, &key);
+    }
+    result
+}
+
+/// How long to wait after a failed reconcile.
+#[allow(clippy::needless_pass_by_value)] // the signature is that of the controller
+fn policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context>) -> Action {
+    let (kind, key) = (R::Object::KIND, object.key());
+    let pause = ctx.backoff.failed(kind, &key);
+    let pause = error.retry_after().map_or(pause, |wanted| pause.max(wanted));
+    if matches!(error, Error::Conflict { .. }) {
+        tracing::debug!(kind, object = %key, %error, "will look again");
+    } else {
+        tracing::warn!(kind, object = %key, %error, retry_in_ms = pause.as_millis(), "reconcile failed");
+    }
+    Action::requeue(pause)
+}

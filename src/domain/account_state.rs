@@ -1,0 +1,290 @@
+//! What is said about an account: from plain observations to conditions, and from a change of conditions to what people are told.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::account_trouble::{Fault, FaultKind, Trouble, later};
+use super::conditions::{Conditions, Status, Summary, find, is_true};
+use crate::api::Condition;
+use crate::api::reasons::{condition, event, reason};
+
+/// Users a message names; the rest is counted.
+const NAMED_USERS: usize = 5;
+
+/// Everything that decides the conditions both kinds of accounts have.
+#[derive(Debug, Clone)]
+pub struct Observed<'a> {
+    /// The account and its service in words: `Google Ads account 1234567890`.
+    pub what: &'a str,
+    /// Conditions as they are.
+    pub previous: &'a [Condition],
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// The time.
+    pub now: Timestamp,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// Somebody asked for its deletion.
+    pub deleting: bool,
+    /// Names of the events that use it, sorted.
+    pub users: &'a [String],
+    /// The account has been read completely since this process began.
+    pub known: bool,
+    /// What is wrong.
+    pub trouble: &'a Trouble,
+    /// How long failures may last before Ready follows.
+    pub threshold: Duration,
+    /// Something else worth saying while Ready.
+    pub remark: Option<&'a str>,
+}
+
+/// The conditions both kinds of accounts have. The caller adds those of its kind.
+pub fn plan(observed: &Observed<'_>) -> Conditions {
+    let mut conditions = Conditions::new(observed.previous, observed.generation, observed.now);
+    deletion(&mut conditions, observed);
+    if observed.suspended {
+        conditions.restate(condition::CREDENTIALS_VALID);
+        conditions.restate(condition::QUOTA_AVAILABLE);
+        let message = format!(
+            "Suspended by spec.suspend: {} is neither read nor sent to.",
+            observed.what
+        );
+        conditions.summarize(&Summary::Suspended { message });
+        return conditions;
+    }
+    credentials(&mut conditions, observed);
+    quota(&mut conditions, observed);
+    conditions.summarize(&summary(observed));
+    conditions
+}
+
+fn deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
+    if !observed.deleting || observed.users.is_empty() {
+        conditions.remove(condition::DELETION_BLOCKED);
+        return;
+    }
+    let message = format!(
+        "The deletion waits until no AdConversionEvent names this account any more: {}. Delete them first.",
+        list(observed.users)
+    );
+    conditions.set(condition::DELETION_BLOCKED, Status::True, reason::IN_USE, &message);
+}
+
+fn list(users: &[String]) -> String {
+    let named = users
+        .iter()
+        .take(NAMED_USERS)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    match users.len().saturating_sub(NAMED_USERS) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
+fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
+    let type_ = condition::CREDENTIALS_VALID;
+    let works = "The credentials work.";
+    match observed.trouble.fault() {
+        Some(f) if f.kind == FaultKind::Credentials => conditions.set(type_, Status::False, &f.reason, &f.message),
+        Some(f) if f.kind == FaultKind::Unreadable => conditions.set(type_, Status::Unknown, &f.reason, &f.message),
+        Some(f) if f.kind == FaultKind::Unavailable => match conditions.get(type_) {
+            Some(_) => conditions.restate(type_),
+            None => conditions.set(
+                type_,
+                Status::Unknown,
+                reason::PROGRESSING,
+                "Not tried yet: no answer so far.",
+            ),
+        },
+        // The service answered: it knows the token.
+        Some(_) => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
+        None if observed.known => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
+        None => unknown(conditions, type_),
+    }
+}
+
+fn quota(conditions: &mut Conditions, observed: &Observed<'_>) {
+    let type_ = condition::QUOTA_AVAILABLE;
+    match observed.trouble.limit() {
+        Some(why) => conditions.set(type_, Status::False, reason::RATE_LIMITED, why),
+        None if observed.known => {
+            conditions.set(
+                type_,
+                Status::True,
+                reason::WITHIN_QUOTA,
+                "No quota holds requests back.",
+            );
+        }
+        None => unknown(conditions, type_),
+    }
+}
+
+fn unknown(conditions: &mut Conditions, type_: &str) {
+    if conditions.get(type_).is_some() {
+        conditions.restate(type_);
+    } else {
+        conditions.set(type_, Status::Unknown, reason::PROGRESSING, "Not known yet.");
+    }
+}
+
+fn summary(observed: &Observed<'_>) -> Summary {
+    let was_ready = is_true(observed.previous, condition::READY);
+    match observed.trouble.fault() {
+        Some(fault) if fault.kind.stalls() => Summary::Stalled {
+            reason: fault.reason.clone(),
+            message: fault.message.clone(),
+        },
+        // A quota stops the checks, not what is known: with that, conversions go on.
+        Some(fault) if fault.kind == FaultKind::Limited && (was_ready || observed.known) => {
+            ready(observed, Some(&fault.message))
+        }
+        Some(fault) => failing(observed, fault, was_ready),
+        None if observed.known => ready(observed, None),
+        None => Summary::Progressing {
+            message: format!("Reading {}.", observed.what),
+        },
+    }
+}
+
+fn failing(observed: &Observed<'_>, fault: &Fault, was_ready: bool) -> Summary {
+    let since = observed.trouble.since().unwrap_or(observed.now);
+    let for_long = later(since, observed.threshold) <= observed.now;
+    if was_ready && !for_long {
+        return ready(observed, Some(&fault.message));
+    }
+    let said_before = find(observed.previous, condition::READY).is_some_and(|c| c.reason == fault.reason);
+    let reason = if for_long || said_before {
+        fault.reason.clone()
+    } else {
+        reason::PROGRESSING.to_owned()
+    };
+    Summary::Failing {
+        reason,
+        message: fault.message.clone(),
+    }
+}
+
+fn ready(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
+    let mut message = format!("{} can be used.", observed.what);
+    if let Some(failure) = failure {
+        message = format!("{message} The last check failed and is repeated: {failure}");
+    }
+    if let Some(remark) = observed.remark {
+        message = format!("{message} {remark}");
+    }
+    Summary::Ready {
+        reason: reason::SUCCEEDED.to_owned(),
+        message,
+    }
+}
+
+/// Adds the conditions only a Google account has. `enablement` is Google's setting of enhanced conversions.
+pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Option<&str>) {
+    if terms_accepted {
+        let message = "The customer data terms are accepted.";
+        conditions.set(
+            condition::CUSTOMER_DATA_TERMS_ACCEPTED,
+            Status::True,
+            reason::TERMS_ACCEPTED,
+            message,
+        );
+    } else {
+        let message = "Google takes no contact data from this account until its customer data terms are accepted. \
+                       Accept them in Google Ads under Goals > Settings > Customer data terms. Conversions by click id \
+                       are not affected.";
+        conditions.set(
+            condition::CUSTOMER_DATA_TERMS_ACCEPTED,
+            Status::False,
+            reason::TERMS_NOT_ACCEPTED,
+            message,
+        );
+    }
+    if enablement == Some("ON") {
+        let message = "Enhanced conversions are switched on.";
+        conditions.set(
+            condition::ENHANCED_CONVERSIONS_ENABLED,
+            Status::True,
+            reason::ENABLED,
+            message,
+        );
+    } else {
+        let message = "Enhanced conversions are not switched on. Nothing to do: the first upload switches them on.";
+        conditions.set(
+            condition::ENHANCED_CONVERSIONS_ENABLED,
+            Status::False,
+            reason::NOT_ENABLED,
+            message,
+        );
+    }
+}
+
+/// Something people should be told once: a Kubernetes Event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// True where a person should look.
+    pub warning: bool,
+    /// CamelCase.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+}
+
+/// What to tell people about the change from one set of conditions to the next. Nothing where nothing flipped.
+pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcement> {
+    let mut told = Vec::new();
+    let mut tell = |warning, reason: &str, message: &str| {
+        told.push(Announcement {
+            warning,
+            reason: reason.to_owned(),
+            message: message.to_owned(),
+        });
+    };
+    let status = |list, type_| find(list, type_).map(|c| c.status.as_str());
+    let why = |list, type_| find(list, type_).map(|c| c.reason.as_str());
+    let turned = |type_, to| status(before, type_) != Some(to) && status(after, type_) == Some(to);
+    let message = |type_| find(after, type_).map_or("", |c| c.message.as_str());
+
+    if turned(condition::CREDENTIALS_VALID, "False") {
+        tell(true, event::CREDENTIALS_INVALID, message(condition::CREDENTIALS_VALID));
+    }
+    if turned(condition::CREDENTIALS_VALID, "True") && status(before, condition::CREDENTIALS_VALID) == Some("False") {
+        tell(
+            false,
+            event::CREDENTIALS_RECOVERED,
+            message(condition::CREDENTIALS_VALID),
+        );
+    }
+    if turned(condition::QUOTA_AVAILABLE, "False") {
+        tell(true, event::RATE_LIMITED, message(condition::QUOTA_AVAILABLE));
+    }
+    if turned(condition::DELETION_BLOCKED, "True") {
+        tell(true, reason::IN_USE, message(condition::DELETION_BLOCKED));
+    }
+    let stalled = why(after, condition::STALLED);
+    let credentials_tell = status(after, condition::CREDENTIALS_VALID) == Some("False");
+    if let Some(reason) = stalled.filter(|_| !credentials_tell && stalled != why(before, condition::STALLED)) {
+        tell(true, reason, message(condition::STALLED));
+    }
+    let suspended = |list| why(list, condition::READY) == Some(reason::SUSPENDED);
+    match (suspended(before), suspended(after)) {
+        (false, true) => tell(false, event::SUSPENDED, message(condition::READY)),
+        (true, false) => tell(false, event::RESUMED, message(condition::READY)),
+        _ => {}
+    }
+    let ready = find(after, condition::READY).map_or("", |c| c.reason.as_str());
+    if turned(condition::READY, "True") {
+        tell(false, ready, message(condition::READY));
+    }
+    let was_ready = status(before, condition::READY) == Some("True");
+    if was_ready && turned(condition::READY, "False") && stalled.is_none() {
+        tell(true, ready, message(condition::READY));
+    }
+    told
+}
+
+#[cfg(test)]
+#[path = "account_state_tests.rs"]
+mod tests;

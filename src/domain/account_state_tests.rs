@@ -1,0 +1,333 @@
+//! Tables of what is said about accounts.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    let reason = match kind {
+        FaultKind::Credentials => reason::TOKEN_REVOKED,
+        FaultKind::Unreadable | FaultKind::Denied => reason::ACCESS_DENIED,
+        FaultKind::Limited => reason::RATE_LIMITED,
+        FaultKind::Unavailable => reason::UPSTREAM_UNAVAILABLE,
+    };
+    Fault::new(kind, reason, "What happened.")
+}
+
+fn failed(kind: FaultKind, since: i64) -> Trouble {
+    let mut trouble = Trouble::default();
+    trouble.failed(fault(kind), at(since));
+    trouble
+}
+
+struct Case<'a> {
+    previous: &'a [Condition],
+    now: i64,
+    suspended: bool,
+    known: bool,
+    trouble: Trouble,
+}
+
+const AT_START: Case<'static> = Case {
+    previous: &[],
+    now: 0,
+    suspended: false,
+    known: false,
+    trouble: Trouble::NONE,
+};
+
+fn run(case: &Case<'_>) -> Vec<Condition> {
+    plan(&Observed {
+        what: "HubSpot portal 62515",
+        previous: case.previous,
+        generation: Some(1),
+        now: at(case.now),
+        suspended: case.suspended,
+        deleting: false,
+        users: &[],
+        known: case.known,
+        trouble: &case.trouble,
+        threshold: Duration::from_secs(900),
+        remark: None,
+    })
+    .finish()
+}
+
+fn was_ready() -> Vec<Condition> {
+    run(&Case {
+        known: true,
+        now: -10,
+        ..AT_START
+    })
+}
+
+fn was_stalled() -> Vec<Condition> {
+    run(&Case {
+        trouble: failed(FaultKind::Credentials, -10),
+        now: -10,
+        ..AT_START
+    })
+}
+
+fn shown(conditions: &[Condition]) -> String {
+    let parts: Vec<_> = conditions
+        .iter()
+        .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
+        .collect();
+    parts.join(" ")
+}
+
+#[rstest]
+#[case::not_read_yet(
+    &[], false, Trouble::NONE, 0,
+    "Ready=False/Progressing Reconciling=True/Progressing CredentialsValid=Unknown/Progressing \
+     QuotaAvailable=Unknown/Progressing"
+)]
+#[case::read(
+    &[], true, Trouble::NONE, 0,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
+)]
+#[case::token_refused(
+    &was_ready(), true, failed(FaultKind::Credentials, 0), 0,
+    "Ready=False/TokenRevoked Stalled=True/TokenRevoked CredentialsValid=False/TokenRevoked \
+     QuotaAvailable=True/WithinQuota"
+)]
+#[case::secret_unreadable(
+    &[], false, failed(FaultKind::Unreadable, 0), 0,
+    "Ready=False/AccessDenied Stalled=True/AccessDenied CredentialsValid=Unknown/AccessDenied \
+     QuotaAvailable=Unknown/Progressing"
+)]
+#[case::api_off(
+    &was_ready(), true, failed(FaultKind::Denied, 0), 0,
+    "Ready=False/AccessDenied Stalled=True/AccessDenied CredentialsValid=True/TokenRefreshed \
+     QuotaAvailable=True/WithinQuota"
+)]
+#[case::api_off_from_the_first_call(
+    &[], false, failed(FaultKind::Denied, 0), 0,
+    "Ready=False/AccessDenied Stalled=True/AccessDenied CredentialsValid=True/TokenRefreshed \
+     QuotaAvailable=Unknown/Progressing"
+)]
+#[case::blip(
+    &was_ready(), true, failed(FaultKind::Unavailable, 0), 899,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
+)]
+#[case::blip_after_a_restart(
+    &was_ready(), false, failed(FaultKind::Unavailable, 0), 5,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
+)]
+#[case::down_past_the_threshold(
+    &was_ready(), true, failed(FaultKind::Unavailable, 0), 900,
+    "Ready=False/UpstreamUnavailable Reconciling=True/ProgressingWithRetry CredentialsValid=True/TokenRefreshed \
+     QuotaAvailable=True/WithinQuota"
+)]
+#[case::down_from_the_start(
+    &[], false, failed(FaultKind::Unavailable, 0), 5,
+    "Ready=False/Progressing Reconciling=True/ProgressingWithRetry CredentialsValid=Unknown/Progressing \
+     QuotaAvailable=Unknown/Progressing"
+)]
+#[case::limited(
+    &was_ready(), true, failed(FaultKind::Limited, 0), 86_400,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=False/RateLimited"
+)]
+#[case::limited_before_anything_was_read(
+    &[], false, failed(FaultKind::Limited, 0), 900,
+    "Ready=False/RateLimited Reconciling=True/ProgressingWithRetry CredentialsValid=True/TokenRefreshed \
+     QuotaAvailable=False/RateLimited"
+)]
+#[case::healed(
+    &was_stalled(), true, Trouble::NONE, 0,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
+)]
+fn conditions(
+    #[case] previous: &[Condition],
+    #[case] known: bool,
+    #[case] trouble: Trouble,
+    #[case] now: i64,
+    #[case] wanted: &str,
+) {
+    assert_eq!(
+        shown(&run(&Case {
+            previous,
+            known,
+            trouble,
+            now,
+            ..AT_START
+        })),
+        wanted
+    );
+}
+
+#[test]
+fn down_stays_down_across_a_restart() {
+    let down = run(&Case {
+        previous: &was_ready(),
+        trouble: failed(FaultKind::Unavailable, -900),
+        known: true,
+        ..AT_START
+    });
+    let after = run(&Case {
+        previous: &down,
+        trouble: failed(FaultKind::Unavailable, 10),
+        now: 10,
+        ..AT_START
+    });
+    assert_eq!(after, down);
+}
+
+#[rstest]
+#[case::ready(
+    was_ready(),
+    "Ready=True/Suspended CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
+)]
+#[case::stalled(
+    was_stalled(),
+    "Ready=False/Suspended Stalled=True/TokenRevoked CredentialsValid=False/TokenRevoked QuotaAvailable=Unknown/Progressing"
+)]
+#[case::new(Vec::new(), "Ready=Unknown/Suspended")]
+fn suspended_keeps_ready(#[case] previous: Vec<Condition>, #[case] wanted: &str) {
+    let after = run(&Case {
+        previous: &previous,
+        suspended: true,
+        ..AT_START
+    });
+    assert_eq!(shown(&after), wanted);
+    assert!(after[0].message.contains("Suspended by spec.suspend"));
+}
+
+#[test]
+fn a_deletion_in_use_names_five_users() {
+    let users: Vec<_> = (1..=7).map(|n| format!("event-{n}")).collect();
+    let trouble = Trouble::default();
+    let mut observed = Observed {
+        what: "HubSpot portal 62515",
+        previous: &[],
+        generation: Some(1),
+        now: at(0),
+        suspended: false,
+        deleting: true,
+        users: &users,
+        known: true,
+        trouble: &trouble,
+        threshold: Duration::from_secs(900),
+        remark: None,
+    };
+    let blocked = plan(&observed).finish();
+    let condition = find(&blocked, "DeletionBlocked").unwrap();
+    assert_eq!(
+        (condition.status.as_str(), condition.reason.as_str()),
+        ("True", "InUse")
+    );
+    assert!(
+        condition
+            .message
+            .contains("event-1, event-2, event-3, event-4, event-5 and 2 more"),
+        "{condition:?}"
+    );
+    observed.previous = &blocked;
+    observed.users = &[];
+    assert!(find(&plan(&observed).finish(), "DeletionBlocked").is_none());
+}
+
+#[test]
+fn terms_name_the_page() {
+    let mut conditions = Conditions::new(&[], Some(1), at(0));
+    google(&mut conditions, false, Some("OFF"));
+    let terms = conditions.get("CustomerDataTermsAccepted").unwrap();
+    assert_eq!(
+        (terms.status.as_str(), terms.reason.as_str()),
+        ("False", "TermsNotAccepted")
+    );
+    assert!(terms.message.contains("Goals > Settings > Customer data terms"));
+    assert_eq!(
+        conditions.get("EnhancedConversionsEnabled").unwrap().reason,
+        "NotEnabled"
+    );
+    google(&mut conditions, true, Some("ON"));
+    assert_eq!(
+        conditions.get("CustomerDataTermsAccepted").unwrap().reason,
+        "TermsAccepted"
+    );
+    assert_eq!(conditions.get("EnhancedConversionsEnabled").unwrap().reason, "Enabled");
+}
+
+#[rstest]
+#[case::first_ready(&[], &was_ready(), "N/Succeeded")]
+#[case::nothing_new(&was_ready(), &was_ready(), "")]
+#[case::token_refused(&was_ready(), &was_stalled(), "W/CredentialsInvalid")]
+#[case::healed(&was_stalled(), &was_ready(), "N/CredentialsRecovered N/Succeeded")]
+#[case::denied(
+    &was_ready(), &run(&Case { previous: &was_ready(), known: true, trouble: failed(FaultKind::Denied, 0), ..AT_START }),
+    "W/AccessDenied"
+)]
+#[case::limited(
+    &was_ready(), &run(&Case { previous: &was_ready(), known: true, trouble: failed(FaultKind::Limited, 0), ..AT_START }),
+    "W/RateLimited"
+)]
+#[case::down(
+    &was_ready(),
+    &run(&Case { previous: &was_ready(), trouble: failed(FaultKind::Unavailable, -900), ..AT_START }),
+    "W/UpstreamUnavailable"
+)]
+#[case::suspended(
+    &was_ready(), &run(&Case { previous: &was_ready(), suspended: true, ..AT_START }), "N/Suspended"
+)]
+#[case::resumed(
+    &run(&Case { previous: &was_ready(), suspended: true, ..AT_START }), &was_ready(), "N/Resumed"
+)]
+fn announcements_on_transitions_only(#[case] before: &[Condition], #[case] after: &[Condition], #[case] wanted: &str) {
+    let told: Vec<_> = announcements(before, after)
+        .into_iter()
+        .map(|n| format!("{}/{}", if n.warning { "W" } else { "N" }, n.reason))
+        .collect();
+    assert_eq!(told.join(" "), wanted);
+}
+
+fn kind() -> impl Strategy<Value = Option<FaultKind>> {
+    prop::option::of(prop_oneof![
+        Just(FaultKind::Credentials),
+        Just(FaultKind::Unreadable),
+        Just(FaultKind::Denied),
+        Just(FaultKind::Limited),
+        Just(FaultKind::Unavailable),
+    ])
+}
+
+proptest! {
+    /// Whatever happens to an account: the rules of kstatus hold, and a stalled account is never Ready.
+    #[test]
+    fn kstatus_rules_hold(
+        steps in prop::collection::vec((kind(), kind(), any::<bool>(), 1_i64..2000), 1..25)
+    ) {
+        let probe = Duration::from_secs(600);
+        let mut trouble = Trouble::default();
+        let mut previous: Vec<Condition> = Vec::new();
+        let (mut now, mut known) = (0, false);
+        for (own, reported, suspended, elapsed) in steps {
+            now += elapsed;
+            match own {
+                Some(kind) => trouble.failed(fault(kind), at(now)),
+                None => { trouble.succeeded(); known = true; }
+            }
+            if let Some(kind) = reported {
+                trouble.report(fault(kind), at(now), probe);
+            }
+            trouble.turn(at(now), probe, None);
+            let after = run(&Case { previous: &previous, now, suspended, known, trouble: trouble.clone() });
+            let stalled = is_true(&after, "Stalled");
+            prop_assert!(find(&after, "Ready").is_some());
+            prop_assert!(!(is_true(&after, "Reconciling") && stalled));
+            prop_assert!(!(is_true(&after, "Ready") && stalled));
+            for c in &after {
+                let kept = find(&previous, &c.type_).filter(|before| before.status == c.status);
+                prop_assert_eq!(c.last_transition_time.0, kept.map_or(at(now), |b| b.last_transition_time.0));
+            }
+            previous = after;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `/livez`, `/readyz` and `/metrics`.
+//!
+//! Alive means that work moves on: every loop that has announced itself has shown a sign of life within its limit. Ready
+//! means that every gate is open: caches synced, ledger open.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::metrics::Metrics;
+
+/// Media type of the OpenMetrics text format.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Signs of life and open gates of the process. Shared by everything that has to report.
+#[derive(Debug, Default)]
+pub struct Probes {
+    gates: Mutex<BTreeMap<&'static str, bool>>,
+    beats: Mutex<BTreeMap<&'static str, Beat>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Beat {
+    last: Instant,
+    limit: Duration,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Probes {
+    /// Opens or closes a gate. The process is ready while every gate it knows is open.
+    pub fn gate(&self, name: &'static str, open: bool) {
+        lock(&self.gates).insert(name, open);
+    }
+
+    /// A sign of life of a loop. From now on the process is alive only while the next comes within `limit`.
+    pub fn beat(&self, name: &'static str, limit: Duration) {
+        lock(&self.beats).insert(
+            name,
+            Beat {
+                last: Instant::now(),
+                limit,
+            },
+        );
+    }
+
+    /// A loop has ended on purpose: no more signs are expected.
+    pub fn retire(&self, name: &'static str) {
+        lock(&self.beats).remove(name);
+    }
+
+    /// Names of the gates that are closed. A process without any gate is not ready: it has not begun.
+    pub fn closed(&self) -> Vec<&'static str> {
+        let gates = lock(&self.gates);
+        if gates.is_empty() {
+            return vec!["start"];
+        }
+        gates
+            .iter()
+            .filter(|(_, open)| !**open)
+            .map(|(name, _)| *name)
+            .collect()
+    }
+
+    /// Loops that have shown no sign of life within their limit.
+    pub fn stuck(&self) -> Vec<&'static str> {
+        let beats = lock(&self.beats);
+        beats
+            .iter()
+            .filter(|(_, beat)| beat.last.elapsed() > beat.limit)
+            .map(|(name, _)| *name)
+            .collect()
+    }
+}
+
+#[derive(Clone)]
+struct Shared {
+    probes: Arc<Probes>,
+    metrics: Arc<Metrics>,
+}
+
+/// The three routes.
+pub fn router(probes: Arc<Probes>, metrics: Arc<Metrics>) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(serve_metrics))
+        .with_state(Shared { probes, metrics })
+}
+
+/// Answers until `stop`.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+fn verdict(failed: &[&str], what: &str) -> Response {
+    if failed.is_empty() {
+        return (StatusCode::OK, "ok\n").into_response();
+    }
+    let mut text = String::new();
+    for name in failed {
+        let _ = writeln!(text, "{what}: {name}");
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, text).into_response()
+}
+
+async fn livez(State(shared): State<Shared>) -> Response {
+    verdict(&shared.probes.stuck(), "no progress")
+}
+
+async fn readyz(State(shared): State<Shared>) -> Response {
+    verdict(&shared.probes.closed(), "not ready")
+}
+
+async fn serve_metrics(State(shared): State<Shared>) -> Response {
+    match shared.metrics.encode(Timestamp::now()) {
+        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be encoded");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_once_every_gate_is_open() {
+        let probes = Probes::default();
+        assert_eq!(probes.closed(), ["start"]);
+        probes.gate("caches", false);
+        probes.gate("ledger", true);
+        assert_eq!(probes.closed(), ["caches"]);
+        probes.gate("caches", true);
+        assert!(probes.closed().is_empty());
+    }
+
+    #[test]
+    fn alive_while_every_loop_keeps_its_limit() {
+        let probes = Probes::default();
+        assert!(probes.stuck().is_empty());
+        probes.beat("controllers", Duration::from_secs(600));
+        assert!(probes.stuck().is_empty());
+        probes.beat("feed", Duration::ZERO);
+        while probes.stuck().is_empty() {
+            std::hint::spin_loop();
+        }
+        assert_eq!(probes.stuck(), ["feed"]);
+        probes.retire("feed");
+        assert!(probes.stuck().is_empty());
+    }
+}

@@ -1,0 +1,118 @@
+//! What the sync loops report.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use crate::sync::ports::ledger::TrackId;
+
+/// An error worth showing in `status.sync.lastErrors`. No personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorNote {
+    /// When.
+    pub time: Timestamp,
+    /// CamelCase reason.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// The contact it is about, if one.
+    pub contact: Option<u64>,
+}
+
+/// How one side of the sync (reading, or sending) of an event is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Last success.
+    pub last_success: Option<Timestamp>,
+    /// Since when every try has failed; `None` while it works.
+    pub failing_since: Option<Timestamp>,
+    /// What failed last, while failing.
+    pub error: Option<ErrorNote>,
+}
+
+impl Health {
+    /// Notes a success; true where that changes more than the time.
+    pub fn succeeded(&mut self, now: Timestamp) -> bool {
+        let changed = self.failing_since.is_some() || self.last_success.is_none();
+        *self = Self { last_success: Some(now), failing_since: None, error: None };
+        changed
+    }
+
+    /// Notes a failure; true where it was healthy before.
+    pub fn failed(&mut self, note: ErrorNote) -> bool {
+        let changed = self.failing_since.is_none();
+        self.failing_since.get_or_insert(note.time);
+        self.error = Some(note);
+        changed
+    }
+}
+
+/// What the sync loops report about an event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventReport {
+    /// Its track in the ledger; `None` until the first pass.
+    pub track: Option<TrackId>,
+    /// The feed; `last_success` set means it has made one pass for this event.
+    pub feed: Health,
+    /// The uploader.
+    pub upload: Health,
+    /// The ledger, while it fails.
+    pub ledger: Health,
+    /// The last five errors, newest last.
+    pub errors: VecDeque<ErrorNote>,
+}
+
+impl EventReport {
+    /// Adds an error, keeping the last five; a repeat of the newest only moves its time.
+    pub fn push_error(&mut self, note: ErrorNote) {
+        if let Some(last) = self.errors.back_mut()
+            && last.reason == note.reason
+            && last.message == note.message
+            && last.contact == note.contact
+        {
+            last.time = note.time;
+            return;
+        }
+        self.errors.push_back(note);
+        while self.errors.len() > 5 {
+            self.errors.pop_front();
+        }
+    }
+}
+
+/// How the feed detects changes in a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeDetection {
+    /// By `hs_v2_date_entered_<stage>`: only real changes come back.
+    DateEntered,
+    /// By `lastmodifieddate`: works in every portal, reads more.
+    LastModified,
+}
+
+/// What the feed reports about a HubSpot account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedReport {
+    /// How changes are detected; `None` until probed.
+    pub change_detection: Option<ChangeDetection>,
+    /// Last successful poll.
+    pub last_poll: Option<Timestamp>,
+}
+
+/// How soon a change of a report should reach the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// Nothing a user would see changed.
+    Quiet,
+    /// Counts moved: at the next status interval.
+    Soon,
+    /// A condition changes: at once.
+    Now,
+}
+
+impl Notice {
+    /// `Now` where a condition flips, else this.
+    #[must_use]
+    pub fn or_now(self, flips: bool) -> Self {
+        if flips { Self::Now } else { self }
+    }
+}
