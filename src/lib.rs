@@ -8,6 +8,7 @@
 pub mod api;
 pub mod controller;
 pub mod domain;
+pub mod google;
 pub mod hubspot;
 pub mod ops;
 pub mod sync;

@@ -1,4 +1,6 @@
 //! `AdConversionEvent`: what a team declares.
+// Columns repeat their types; the names of fields are the manifest's.
+#![allow(clippy::duplicated_attributes, clippy::struct_field_names)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -232,7 +234,7 @@ pub struct ConversionAction {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct CreateAction {
-    /// Google's category; `HubSpot` calls it "ad network stage". If absent, it follows from the trigger.
+    /// Google's category; HubSpot calls it "ad network stage". If absent, it follows from the trigger.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<ActionCategory>,
     /// How many conversions of one click count. If absent: `OnePerClick`.
@@ -305,7 +307,7 @@ pub enum CountingType {
     ManyPerClick,
 }
 
-/// `HubSpot` contact properties that hold click ids.
+/// HubSpot contact properties that hold click ids.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]

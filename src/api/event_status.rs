@@ -29,7 +29,7 @@ pub struct AdConversionEventStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions_schema")]
     pub conditions: Vec<Condition>,
-    /// The trigger as found in `HubSpot`.
+    /// The trigger as found in HubSpot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerStatus>,
     /// The conversion action in Google Ads.
@@ -43,7 +43,7 @@ pub struct AdConversionEventStatus {
     pub attribution: Option<AttributionStatus>,
 }
 
-/// The trigger as found in `HubSpot`.
+/// The trigger as found in HubSpot.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = status_fields)]
@@ -57,7 +57,7 @@ pub struct TriggerStatus {
     /// GUID of the form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub form_id: Option<String>,
-    /// Name that people see in `HubSpot`.
+    /// Name that people see in HubSpot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
@@ -139,7 +139,7 @@ pub struct SyncStatus {
     /// Effective start: conversions before it are not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_time: Option<Time>,
-    /// Conversions seen in `HubSpot` since startTime.
+    /// Conversions seen in HubSpot since startTime.
     pub observed: i64,
     /// Google has accepted and processed.
     pub uploaded: i64,
@@ -160,13 +160,13 @@ pub struct SyncStatus {
     /// Why conversions wait, were skipped or were refused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
-        length(max = 36),
+        length(max = MAX_REASONS),
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["outcome", "reason"])
     )]
     pub reasons: Vec<OutcomeReason>,
     /// Last errors of reading or sending, newest first, without personal data.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = MAX_LAST_ERRORS), extend("x-kubernetes-list-type" = "atomic"))]
     pub last_errors: Vec<LastError>,
 }
 
@@ -213,7 +213,7 @@ pub struct LastError {
     pub reason: String,
     /// What happened and what to do.
     pub message: String,
-    /// `HubSpot` id of the contact, where the error is about one.
+    /// HubSpot id of the contact, where the error is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<String>,
 }

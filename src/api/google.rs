@@ -1,4 +1,6 @@
 //! `GoogleAdsAccount`: one Google Ads customer and how it is reached.
+// Columns repeat their types.
+#![allow(clippy::duplicated_attributes)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -150,7 +152,7 @@ pub struct GoogleAdsAccountStatus {
     pub last_check_time: Option<Time>,
     /// Conversion actions left behind by deleted events, at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = MAX_ORPHANED_ACTIONS), extend("x-kubernetes-list-type" = "atomic"))]
     pub orphaned_conversion_actions: Vec<OrphanedConversionAction>,
 }
 

@@ -1,4 +1,6 @@
 //! `HubSpotAccount`: one HubSpot portal and how it is read.
+// Columns repeat their types.
+#![allow(clippy::duplicated_attributes)]
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -12,7 +14,7 @@ use super::{
 /// Lifecycle stages that a status keeps.
 pub const MAX_LIFECYCLE_STAGES: usize = 500;
 
-/// One `HubSpot` portal and how it is read.
+/// One HubSpot portal and how it is read.
 #[derive(CustomResource, Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[kube(
     group = "adconversion.dev",
@@ -96,7 +98,7 @@ pub struct HubSpotAccountStatus {
     pub ui_domain: Option<String>,
     /// Lifecycle stages of the portal.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(length(max = MAX_LIFECYCLE_STAGES), extend("x-kubernetes-list-type" = "atomic"))]
     pub lifecycle_stages: Vec<LifecycleStage>,
     /// How changes are found.
     #[serde(skip_serializing_if = "Option::is_none")]

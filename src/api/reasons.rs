@@ -13,7 +13,7 @@ pub mod condition {
     pub const ACCOUNTS_READY: &str = "AccountsReady";
     /// Events: the conversion action exists as declared.
     pub const CONVERSION_ACTION_READY: &str = "ConversionActionReady";
-    /// Events: the last pass over `HubSpot` and the last upload went through.
+    /// Events: the last pass over HubSpot and the last upload went through.
     pub const SYNCED: &str = "Synced";
     /// Events: Google bids by the action.
     pub const COUNTED_FOR_BIDDING: &str = "CountedForBidding";
@@ -54,7 +54,7 @@ pub mod reason {
     pub const EXTERNAL_RESOURCE_NOT_FOUND: &str = "ExternalResourceNotFound";
     /// Stalled: a person has removed the action.
     pub const EXTERNAL_RESOURCE_REMOVED: &str = "ExternalResourceRemoved";
-    /// Stalled, DeletionBlocked: an API is off or a permission is missing.
+    /// Stalled, `DeletionBlocked`: an API is off or a permission is missing.
     pub const ACCESS_DENIED: &str = "AccessDenied";
     /// Stalled, `CustomerDataTermsAccepted`: the customer data terms are not accepted.
     pub const TERMS_NOT_ACCEPTED: &str = "TermsNotAccepted";
@@ -105,7 +105,7 @@ pub mod reason {
     pub const RATE_LIMITED: &str = "RateLimited";
     /// Synced: Google does not answer as it should.
     pub const UPSTREAM_UNAVAILABLE: &str = "UpstreamUnavailable";
-    /// Synced: `HubSpot` does not answer as it should.
+    /// Synced: HubSpot does not answer as it should.
     pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
     /// Synced: conversions wait longer than they should.
     pub const BACKLOGGED: &str = "Backlogged";
@@ -183,7 +183,7 @@ pub mod event {
     pub const RESUMED: &str = "Resumed";
     /// Normal: a reconcile request was acted upon.
     pub const RECONCILE_REQUEST_HANDLED: &str = "ReconcileRequestHandled";
-    /// Warning: the ledger was lost and is rebuilt from `HubSpot`.
+    /// Warning: the ledger was lost and is rebuilt from HubSpot.
     pub const LEDGER_REBUILT: &str = "LedgerRebuilt";
     /// Warning: the oldest note of an orphaned action was dropped to make room.
     pub const ORPHAN_NOTE_DROPPED: &str = "OrphanNoteDropped";

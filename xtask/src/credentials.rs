@@ -5,18 +5,36 @@ use std::fmt::Write as _;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 
 use crate::Error;
 
-/// A private key (PEM, PKCS #8) that signs and verifies service account tokens.
-/// kube-apiserver takes ECDSA keys as well as RSA ones, and reads the public
-/// half out of the private key.
-pub(crate) fn service_account_key() -> Result<String, Error> {
-    let document =
-        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &SystemRandom::new())
-            .map_err(|_| Error::Setup("the system gave no randomness for a key".to_owned()))?;
-    Ok(pem("PRIVATE KEY", document.as_ref()))
+/// What a P-256 public key (65 bytes, uncompressed) is preceded by in a
+/// `SubjectPublicKeyInfo` (RFC 5480).
+const P256_INFO: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// A key pair in PEM that signs and verifies service account tokens: Kubernetes
+/// takes ECDSA keys as well as RSA ones.
+pub(crate) struct KeyPair {
+    pub(crate) private: String,
+    pub(crate) public: String,
+}
+
+/// A new key pair for service account tokens.
+pub(crate) fn service_account_keys() -> Result<KeyPair, Error> {
+    let failed = || Error::Setup("no key pair could be generated".to_owned());
+    let random = SystemRandom::new();
+    let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
+    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &random).map_err(|_| failed())?;
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref(), &random).map_err(|_| failed())?;
+    let public = [P256_INFO.as_slice(), pair.public_key().as_ref()].concat();
+    Ok(KeyPair {
+        private: pem("PRIVATE KEY", document.as_ref()),
+        public: pem("PUBLIC KEY", &public),
+    })
 }
 
 /// 128 random bits in hexadecimal.

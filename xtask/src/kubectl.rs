@@ -1,8 +1,8 @@
 //! kubectl bound to one cluster.
 
 use std::fs;
-use std::os::unix::fs::OpenOptionsExt;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::Error;
 use crate::process::{self, Output};
 
 /// Limit of a call, unless the caller gives one.
-pub const CALL_LIMIT: Duration = Duration::from_secs(60);
+pub const CALL_LIMIT: Duration = Duration::from_mins(1);
 
 /// kubectl with everything that binds it to one cluster.
 #[derive(Debug, Clone)]
@@ -51,12 +51,7 @@ impl Kubectl {
     }
 
     /// Runs kubectl with optional input and a limit, at which it is killed.
-    pub fn run_with(
-        &self,
-        arguments: &[&str],
-        input: Option<&str>,
-        limit: Duration,
-    ) -> Result<Output, Error> {
+    pub fn run_with(&self, arguments: &[&str], input: Option<&str>, limit: Duration) -> Result<Output, Error> {
         let mut command = self.command();
         command.args(arguments);
         process::run(command, input, limit)
@@ -82,15 +77,8 @@ impl Kubectl {
 
     /// Writes a self-contained kubeconfig that authenticates as a service account
     /// for 24 hours. Missing permissions then show as they would in a pod.
-    pub fn write_service_account_kubeconfig(
-        &self,
-        namespace: &str,
-        name: &str,
-        file: &Path,
-    ) -> Result<(), Error> {
-        let token = self.must(&[
-            "create", "token", name, "--namespace", namespace, "--duration", "24h",
-        ])?;
+    pub fn write_service_account_kubeconfig(&self, namespace: &str, name: &str, file: &Path) -> Result<(), Error> {
+        let token = self.must(&["create", "token", name, "--namespace", namespace, "--duration", "24h"])?;
         let mut config = self.json(&["config", "view", "--minify", "--flatten", "--raw"])?;
         set_user(&mut config, namespace, token.trim())?;
         let mut target = fs::File::options()
@@ -131,10 +119,7 @@ impl Kubectl {
         let mut command = Command::new(helm);
         match &self.cluster {
             Cluster::Kubeconfig { file, .. } => {
-                command
-                    .env_remove("KUBECONFIG")
-                    .arg("--kubeconfig")
-                    .arg(file);
+                command.env_remove("KUBECONFIG").arg("--kubeconfig").arg(file);
             }
             Cluster::Context(context) => {
                 command.arg("--kube-context").arg(context);
@@ -145,8 +130,7 @@ impl Kubectl {
 }
 
 fn parse(text: &str) -> Result<Value, Error> {
-    serde_json::from_str(text)
-        .map_err(|error| Error::Failed(format!("kubectl printed no valid JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| Error::Failed(format!("kubectl printed no valid JSON: {error}")))
 }
 
 /// Replaces the only user of a minified kubeconfig by a token.

@@ -5,6 +5,7 @@
 
 pub mod control_plane;
 mod credentials;
+pub mod demo;
 pub mod error;
 pub mod kubectl;
 mod ports;

@@ -67,17 +67,14 @@ pub fn run(mut command: Command, input: Option<&str>, limit: Duration) -> Result
     }
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
-    let status = match wait(&mut child, limit)? {
-        Some(status) => status,
-        None => {
-            kill(&mut child)?;
-            let seen = stderr.recv_timeout(DRAIN).unwrap_or_default();
-            return Err(Error::Timeout {
-                what: format!("`{text}`"),
-                seconds: limit.as_secs(),
-                detail: detail(&seen),
-            });
-        }
+    let Some(status) = wait(&mut child, limit)? else {
+        kill(&mut child)?;
+        let seen = stderr.recv_timeout(DRAIN).unwrap_or_default();
+        return Err(Error::Timeout {
+            what: format!("`{text}`"),
+            seconds: limit.as_secs(),
+            detail: detail(&seen),
+        });
     };
     let drained = |pipe: Receiver<String>| {
         pipe.recv_timeout(DRAIN).map_err(|_| Error::Timeout {
@@ -123,11 +120,7 @@ pub fn kill(child: &mut Child) -> Result<ExitStatus, Error> {
 /// `group`. Through the shell, as the standard library knows only `KILL` for
 /// single children.
 pub fn signal(name: &str, pid: u32, group: bool) -> Result<bool, Error> {
-    let target = if group {
-        format!("-{pid}")
-    } else {
-        pid.to_string()
-    };
+    let target = if group { format!("-{pid}") } else { pid.to_string() };
     Command::new("sh")
         .args(["-c", "kill -s \"$0\" -- \"$1\"", name, &target])
         .stdin(Stdio::null())

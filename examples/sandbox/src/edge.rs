@@ -5,6 +5,7 @@ use std::{fmt, io, time::Duration};
 use axum::{
     Router,
     body::Body,
+    extract::DefaultBodyLimit,
     http::{HeaderValue, Request, StatusCode, header, request::Parts},
     response::Response,
 };
@@ -47,9 +48,19 @@ pub enum Service {
 impl Service {
     /// The service a path belongs to.
     pub fn of(path: &str) -> Self {
-        const HUBSPOT: [&str; 7] = ["/crm/", "/account-info/", "/oauth/", "/form-integrations/", "/marketing/", "/settings/", "/automation/"];
+        const HUBSPOT: [&str; 7] = [
+            "/crm/",
+            "/account-info/",
+            "/oauth/",
+            "/form-integrations/",
+            "/marketing/",
+            "/settings/",
+            "/automation/",
+        ];
         let first = path.split('/').nth(1).unwrap_or_default();
-        let numbered = first.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+        let numbered = first
+            .strip_prefix('v')
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
         if HUBSPOT.iter().any(|prefix| path.starts_with(prefix)) {
             Self::HubSpot
         } else if path.ends_with("/token") || path.ends_with(":generateAccessToken") {
@@ -87,7 +98,12 @@ pub struct Edge {
 impl Edge {
     /// All services over one world.
     pub fn new(shared: Shared) -> Self {
-        Self { hubspot: hubspot::router(shared.clone()), google: google::router(shared.clone()), shared }
+        let whole = |router: Router| router.layer(DefaultBodyLimit::disable());
+        Self {
+            hubspot: whole(hubspot::router(shared.clone())),
+            google: whole(google::router(shared.clone())),
+            shared,
+        }
     }
 
     /// Answers one request.
@@ -100,7 +116,9 @@ impl Edge {
         B::Error: Into<axum::BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let body = axum::body::to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
+        let body = axum::body::to_bytes(Body::new(body), MAX_BODY)
+            .await
+            .map_err(|_| Dropped)?;
         let service = Service::of(parts.uri.path());
         let (number, verdict, ticket) = self.arrive(service, &parts, &body);
         let fault = verdict.id.clone();
@@ -113,14 +131,23 @@ impl Edge {
     fn arrive(&self, service: Service, parts: &Parts, body: &Bytes) -> (u64, Verdict, Option<Ticket>) {
         let mut world = lock(&self.shared);
         let now = world.clock.now();
-        let number = world.log.begin(now, service, &parts.method, &parts.uri, &parts.headers, body);
+        let number = world
+            .log
+            .begin(now, service, &parts.method, &parts.uri, &parts.headers, body);
         let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
         let verdict = world.faults.decide(service, &parts.method, path, body);
         let ticket = world.faults.gate.count(service, &parts.method, parts.uri.path());
         (number, verdict, ticket)
     }
 
-    async fn answer(&self, service: Service, parts: Parts, body: Bytes, verdict: Verdict, mut ticket: Option<Ticket>) -> Result<Response, Dropped> {
+    async fn answer(
+        &self,
+        service: Service,
+        parts: Parts,
+        body: Bytes,
+        verdict: Verdict,
+        mut ticket: Option<Ticket>,
+    ) -> Result<Response, Dropped> {
         if let Some(ticket) = ticket.take_if(|t| t.when == When::Before) {
             self.park(ticket).await?;
         }
@@ -150,12 +177,18 @@ impl Edge {
 
     async fn park(&self, ticket: Ticket) -> Result<(), Dropped> {
         lock(&self.shared).faults.gate.reached();
-        tokio::time::timeout(GATE_LIMIT, ticket.wait()).await.map_err(|_| Dropped)
+        tokio::time::timeout(GATE_LIMIT, ticket.wait())
+            .await
+            .map_err(|_| Dropped)
     }
 
     async fn apply(&self, service: Service, parts: Parts, body: Bytes) -> Response {
         let request = Request::from_parts(parts, Body::from(body));
-        let router = if service == Service::HubSpot { &self.hubspot } else { &self.google };
+        let router = if service == Service::HubSpot {
+            &self.hubspot
+        } else {
+            &self.google
+        };
         let Ok(response) = router.clone().oneshot(request).await;
         response
     }
@@ -188,14 +221,17 @@ fn google_status(status: StatusCode) -> &'static str {
 }
 
 fn html() -> Response {
-    let page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
+    let page =
+        "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>";
     respond(StatusCode::BAD_GATEWAY, "text/html; charset=utf-8", page.to_owned())
 }
 
 fn respond(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -204,7 +240,9 @@ async fn truncate(response: Response, bytes: usize) -> Result<Response, Dropped>
     let (mut parts, body) = response.into_parts();
     let whole = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Dropped)?;
     let sent = whole.slice(..bytes.min(whole.len().saturating_sub(1)));
-    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
+    parts
+        .headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let chunks = stream::unfold(Some(sent), |first| async move {
         if let Some(chunk) = first {
             return Some((Ok(chunk), None));

@@ -109,7 +109,13 @@ pub struct Faults {
 impl Faults {
     /// No faults armed; `flaky_percent` of all requests fail at random.
     pub fn new(flaky_percent: u8, seed: u64) -> Self {
-        Self { gate: Gate::default(), armed: Vec::new(), next_id: 1, flaky_percent, random: Random::new(seed) }
+        Self {
+            gate: Gate::default(),
+            armed: Vec::new(),
+            next_id: 1,
+            flaky_percent,
+            random: Random::new(seed),
+        }
     }
 
     /// Arms a fault and returns its id; one with the same id is replaced.
@@ -121,7 +127,13 @@ impl Faults {
         let id = request.id.clone().unwrap_or_else(|| format!("fault-{}", self.next_id));
         self.next_id += 1;
         self.armed.retain(|fault| fault.id != id);
-        self.armed.push(Fault { id: id.clone(), request, action, seen: 0, fired: 0 });
+        self.armed.push(Fault {
+            id: id.clone(),
+            request,
+            action,
+            seen: 0,
+            fired: 0,
+        });
         Ok(id)
     }
 
@@ -160,10 +172,23 @@ impl Faults {
             }
         }
         if self.random.chance(f64::from(self.flaky_percent) / 100.0) {
-            let statuses = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT];
-            let status = self.random.pick(&statuses).copied().unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            let statuses = [
+                StatusCode::INTERNAL_SERVER_ERROR,
+                StatusCode::BAD_GATEWAY,
+                StatusCode::SERVICE_UNAVAILABLE,
+                StatusCode::GATEWAY_TIMEOUT,
+            ];
+            let status = self
+                .random
+                .pick(&statuses)
+                .copied()
+                .unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             verdict.id = Some("flaky".to_owned());
-            verdict.action = Some(Action::Status { status, headers: Vec::new(), body: None });
+            verdict.action = Some(Action::Status {
+                status,
+                headers: Vec::new(),
+                body: None,
+            });
         }
         verdict
     }
@@ -174,9 +199,15 @@ impl Fault {
         let wanted = &self.request;
         let spent = wanted.count != 0 && self.fired >= wanted.count;
         let matches = wanted.service == service
-            && wanted.method.as_ref().is_none_or(|m| m.eq_ignore_ascii_case(method.as_str()))
+            && wanted
+                .method
+                .as_ref()
+                .is_none_or(|m| m.eq_ignore_ascii_case(method.as_str()))
             && wanted.path.as_ref().is_none_or(|part| path.contains(part.as_str()))
-            && wanted.body_contains.as_ref().is_none_or(|part| contains(body, part.as_bytes()));
+            && wanted
+                .body_contains
+                .as_ref()
+                .is_none_or(|part| contains(body, part.as_bytes()));
         if spent || !matches {
             return false;
         }
@@ -192,18 +223,37 @@ impl ActionRequest {
         let mut found = Vec::new();
         if let Some(code) = self.status {
             let status = StatusCode::from_u16(code).map_err(|e| e.to_string())?;
-            let headers = self.headers.iter().map(|(n, v)| header(n, v)).collect::<Result<_, _>>()?;
-            found.push(Action::Status { status, headers, body: self.body.clone() });
+            let headers = self
+                .headers
+                .iter()
+                .map(|(n, v)| header(n, v))
+                .collect::<Result<_, _>>()?;
+            found.push(Action::Status {
+                status,
+                headers,
+                body: self.body.clone(),
+            });
         } else if self.body.is_some() || !self.headers.is_empty() {
             return Err("headers and body go with status".to_owned());
         }
         found.extend(self.delay_ms.map(|ms| Action::Delay(Duration::from_millis(ms))));
         found.extend(self.truncate.map(Action::Truncate));
-        let switches = [(self.drop_before, Action::DropBefore), (self.drop_after, Action::DropAfter), (self.html, Action::Html)];
-        found.extend(switches.into_iter().filter(|(on, _)| *on == Some(true)).map(|(_, action)| action));
+        let switches = [
+            (self.drop_before, Action::DropBefore),
+            (self.drop_after, Action::DropAfter),
+            (self.html, Action::Html),
+        ];
+        found.extend(
+            switches
+                .into_iter()
+                .filter(|(on, _)| *on == Some(true))
+                .map(|(_, action)| action),
+        );
         match <[Action; 1]>::try_from(found) {
             Ok([action]) => Ok(action),
-            Err(_) => Err("action must be exactly one of status, dropBefore, dropAfter, delayMs, truncate, html".to_owned()),
+            Err(_) => {
+                Err("action must be exactly one of status, dropBefore, dropAfter, delayMs, truncate, html".to_owned())
+            }
         }
     }
 }
@@ -228,13 +278,19 @@ mod tests {
     }
 
     fn hit(faults: &mut Faults, path: &str, body: &str) -> Option<Action> {
-        faults.decide(Service::HubSpot, &Method::POST, path, body.as_bytes()).action
+        faults
+            .decide(Service::HubSpot, &Method::POST, path, body.as_bytes())
+            .action
     }
 
     #[test]
     fn skip_and_count_bound_a_fault() {
         let mut faults = Faults::new(0, 1);
-        faults.arm(request(&json!({"service":"hubspot","path":"/search","skip":1,"count":2,"action":{"html":true}}))).unwrap();
+        faults
+            .arm(request(
+                &json!({"service":"hubspot","path":"/search","skip":1,"count":2,"action":{"html":true}}),
+            ))
+            .unwrap();
         let fired: Vec<bool> = (0..5).map(|_| hit(&mut faults, "/x/search", "").is_some()).collect();
         assert_eq!(fired, [false, true, true, false, false]);
         assert!(hit(&mut faults, "/other", "").is_none());
@@ -244,26 +300,52 @@ mod tests {
     #[test]
     fn body_and_service_select() {
         let mut faults = Faults::new(0, 1);
-        faults.arm(request(&json!({"service":"hubspot","bodyContains":"needle","count":0,"action":{"dropAfter":true}}))).unwrap();
+        faults
+            .arm(request(
+                &json!({"service":"hubspot","bodyContains":"needle","count":0,"action":{"dropAfter":true}}),
+            ))
+            .unwrap();
         assert!(hit(&mut faults, "/a", "hay").is_none());
         assert_eq!(hit(&mut faults, "/a", "hay needle hay"), Some(Action::DropAfter));
-        assert!(faults.decide(Service::GoogleAds, &Method::POST, "/a", b"needle").action.is_none());
+        assert!(
+            faults
+                .decide(Service::GoogleAds, &Method::POST, "/a", b"needle")
+                .action
+                .is_none()
+        );
     }
 
     #[test]
     fn an_action_is_exactly_one() {
         let mut faults = Faults::new(0, 1);
-        for action in [json!({}), json!({"html":true,"dropAfter":true}), json!({"body":"x"}), json!({"status":99})] {
-            assert!(faults.arm(request(&json!({"service":"token","action":action}))).is_err(), "{action}");
+        for action in [
+            json!({}),
+            json!({"html":true,"dropAfter":true}),
+            json!({"body":"x"}),
+            json!({"status":99}),
+        ] {
+            assert!(
+                faults
+                    .arm(request(&json!({"service":"token","action":action})))
+                    .is_err(),
+                "{action}"
+            );
         }
     }
 
     #[test]
     fn delays_add_to_another_fault() {
         let mut faults = Faults::new(0, 1);
-        faults.arm(request(&json!({"service":"hubspot","action":{"delayMs":5}}))).unwrap();
-        faults.arm(request(&json!({"service":"hubspot","action":{"dropBefore":true}}))).unwrap();
+        faults
+            .arm(request(&json!({"service":"hubspot","action":{"delayMs":5}})))
+            .unwrap();
+        faults
+            .arm(request(&json!({"service":"hubspot","action":{"dropBefore":true}})))
+            .unwrap();
         let verdict = faults.decide(Service::HubSpot, &Method::GET, "/", b"");
-        assert_eq!((verdict.delay, verdict.action), (Duration::from_millis(5), Some(Action::DropBefore)));
+        assert_eq!(
+            (verdict.delay, verdict.action),
+            (Duration::from_millis(5), Some(Action::DropBefore))
+        );
     }
 }

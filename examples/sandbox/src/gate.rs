@@ -66,7 +66,12 @@ impl Gate {
         if request.number == 0 {
             return Err("number starts at 1".to_owned());
         }
-        self.armed = Some(Armed { request, seen: 0, reached: false, open: watch::channel(()).0 });
+        self.armed = Some(Armed {
+            request,
+            seen: 0,
+            reached: false,
+            open: watch::channel(()).0,
+        });
         Ok(())
     }
 
@@ -86,7 +91,10 @@ impl Gate {
             return None;
         }
         armed.seen += 1;
-        (armed.seen == request.number).then(|| Ticket { when: request.when, opened: armed.open.subscribe() })
+        (armed.seen == request.number).then(|| Ticket {
+            when: request.when,
+            opened: armed.open.subscribe(),
+        })
     }
 
     /// Notes that the parked request stands at the gate.
@@ -100,7 +108,9 @@ impl Gate {
     pub fn to_json(&self) -> Value {
         match &self.armed {
             None => json!({"armed": false, "reached": false, "seen": 0}),
-            Some(armed) => json!({"armed": true, "reached": armed.reached, "seen": armed.seen, "number": armed.request.number}),
+            Some(armed) => {
+                json!({"armed": true, "reached": armed.reached, "seen": armed.seen, "number": armed.request.number})
+            }
         }
     }
 }
@@ -116,7 +126,9 @@ impl Ticket {
 pub fn mutates(service: Service, method: &Method, path: &str) -> bool {
     let reads = [":search", ":searchStream", ":listAccessibleCustomers", ":retrieve"];
     match service {
-        Service::GoogleAds | Service::DataManager => method == Method::POST && !reads.iter().any(|verb| path.ends_with(verb)),
+        Service::GoogleAds | Service::DataManager => {
+            method == Method::POST && !reads.iter().any(|verb| path.ends_with(verb))
+        }
         Service::HubSpot | Service::Token | Service::Other => false,
     }
 }

@@ -15,7 +15,14 @@ pub const MAX_ENTRIES: usize = 200_000;
 /// Bytes of request bodies kept in total; beyond it the oldest entries are dropped.
 pub const MAX_BODY_BYTES: usize = 512 << 20;
 /// Form fields that never appear in the log.
-const SECRET_FIELDS: [&str; 6] = ["client_secret", "refresh_token", "token", "assertion", "subject_token", "tokenKey"];
+const SECRET_FIELDS: [&str; 6] = [
+    "client_secret",
+    "refresh_token",
+    "token",
+    "assertion",
+    "subject_token",
+    "tokenKey",
+];
 
 /// One upstream request.
 #[derive(Clone, Debug)]
@@ -66,10 +73,23 @@ pub struct RequestLog {
 
 impl RequestLog {
     /// Notes that a request arrived and returns its number (starting at 1). The outcome follows with [`Self::finish`].
-    pub fn begin(&mut self, time: Timestamp, service: Service, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> u64 {
+    pub fn begin(
+        &mut self,
+        time: Timestamp,
+        service: Service,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> u64 {
         self.last_number += 1;
-        let path = uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
-        *self.counts.entry((service, method.to_string(), template(uri.path()))).or_default() += 1;
+        let path = uri
+            .path_and_query()
+            .map_or_else(|| uri.path().to_owned(), ToString::to_string);
+        *self
+            .counts
+            .entry((service, method.to_string(), template(uri.path())))
+            .or_default() += 1;
         self.body_bytes += body.len();
         self.entries.push_back(Entry {
             number: self.last_number,
@@ -80,7 +100,8 @@ impl RequestLog {
             headers: kept_headers(headers),
             authorized: headers.contains_key(header::AUTHORIZATION),
             body: (!body.is_empty()).then(|| body.clone()),
-            is_form: header_text(headers, "content-type").is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")),
+            is_form: header_text(headers, "content-type")
+                .is_some_and(|t| t.starts_with("application/x-www-form-urlencoded")),
             status: None,
             fault: None,
         });
@@ -98,7 +119,10 @@ impl RequestLog {
 
     /// Entries with a number greater than `since`, of one service if named, as JSON.
     pub fn list(&self, since: u64, service: Option<Service>) -> Value {
-        let rows = self.entries.iter().filter(|e| e.number > since && service.is_none_or(|s| s == e.service));
+        let rows = self
+            .entries
+            .iter()
+            .filter(|e| e.number > since && service.is_none_or(|s| s == e.service));
         Value::Array(rows.map(Entry::to_json).collect())
     }
 
@@ -120,7 +144,10 @@ impl RequestLog {
 
     /// Forgets all entries and counts; numbering goes on.
     pub fn clear(&mut self) {
-        *self = Self { last_number: self.last_number, ..Self::default() };
+        *self = Self {
+            last_number: self.last_number,
+            ..Self::default()
+        };
     }
 
     fn entry_mut(&mut self, number: u64) -> Option<&mut Entry> {
@@ -140,8 +167,11 @@ impl RequestLog {
 
 impl Entry {
     fn to_json(&self) -> Value {
-        let headers: serde_json::Map<String, Value> =
-            self.headers.iter().map(|(name, value)| ((*name).to_owned(), Value::from(value.clone()))).collect();
+        let headers: serde_json::Map<String, Value> = self
+            .headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Value::from(value.clone())))
+            .collect();
         json!({
             "number": self.number,
             "time": self.time.to_string(),
@@ -161,7 +191,11 @@ impl Entry {
 fn readable(body: &Bytes, is_form: bool) -> Value {
     if is_form {
         let fields = form_fields(body).into_iter().map(|(name, value)| {
-            let shown = if SECRET_FIELDS.contains(&name.as_str()) { "[redacted]".to_owned() } else { value };
+            let shown = if SECRET_FIELDS.contains(&name.as_str()) {
+                "[redacted]".to_owned()
+            } else {
+                value
+            };
             (name, Value::from(shown))
         });
         return Value::Object(fields.collect());
@@ -170,7 +204,10 @@ fn readable(body: &Bytes, is_form: bool) -> Value {
         return Value::from(String::from_utf8_lossy(body).into_owned());
     };
     if let Value::Object(fields) = &mut value {
-        for (_, secret) in fields.iter_mut().filter(|(name, _)| SECRET_FIELDS.contains(&name.as_str())) {
+        for (_, secret) in fields
+            .iter_mut()
+            .filter(|(name, _)| SECRET_FIELDS.contains(&name.as_str()))
+        {
             *secret = Value::from("[redacted]");
         }
     }
@@ -179,15 +216,22 @@ fn readable(body: &Bytes, is_form: bool) -> Value {
 
 /// Fields of an `application/x-www-form-urlencoded` body, in order; empty if it is not one.
 pub fn form_fields(body: &[u8]) -> Vec<(String, String)> {
-    let Ok(uri) = Uri::builder().path_and_query(format!("/?{}", String::from_utf8_lossy(body).replace(' ', "+"))).build() else {
+    let Ok(uri) = Uri::builder()
+        .path_and_query(format!("/?{}", String::from_utf8_lossy(body).replace(' ', "+")))
+        .build()
+    else {
         return Vec::new();
     };
-    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri).map(|q| q.0).unwrap_or_default()
+    axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&uri)
+        .map(|q| q.0)
+        .unwrap_or_default()
 }
 
 fn kept_headers(headers: &HeaderMap) -> Vec<(&'static str, String)> {
     let kept = ["user-agent", "login-customer-id", "content-type", "x-goog-user-project"];
-    kept.into_iter().filter_map(|name| header_text(headers, name).map(|text| (name, text.to_owned()))).collect()
+    kept.into_iter()
+        .filter_map(|name| header_text(headers, name).map(|text| (name, text.to_owned())))
+        .collect()
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -216,17 +260,45 @@ mod tests {
         headers.insert("content-type", content_type.parse().unwrap());
         headers.insert("authorization", "Bearer secret-token".parse().unwrap());
         let body = Bytes::from_static(body.as_bytes());
-        log.begin(Timestamp::UNIX_EPOCH, Service::HubSpot, &Method::POST, &path.parse().unwrap(), &headers, &body)
+        log.begin(
+            Timestamp::UNIX_EPOCH,
+            Service::HubSpot,
+            &Method::POST,
+            &path.parse().unwrap(),
+            &headers,
+            &body,
+        )
     }
 
     #[test]
     fn no_credential_reaches_the_log() {
         let mut log = RequestLog::default();
-        let number = begin(&mut log, "/oauth/2026-09/token", "grant_type=refresh_token&client_secret=s1&refresh_token=s2", "application/x-www-form-urlencoded");
-        begin(&mut log, "/oauth/v2/private-apps/get/access-token-info", r#"{"tokenKey":"s3"}"#, "application/json");
-        log.finish(number, Outcome { status: Some(200), fault: None });
+        let number = begin(
+            &mut log,
+            "/oauth/2026-09/token",
+            "grant_type=refresh_token&client_secret=s1&refresh_token=s2",
+            "application/x-www-form-urlencoded",
+        );
+        begin(
+            &mut log,
+            "/oauth/v2/private-apps/get/access-token-info",
+            r#"{"tokenKey":"s3"}"#,
+            "application/json",
+        );
+        log.finish(
+            number,
+            Outcome {
+                status: Some(200),
+                fault: None,
+            },
+        );
         let text = log.list(0, None).to_string();
-        assert!(!["secret-token", "s1", "s2", "s3"].iter().any(|secret| text.contains(secret)), "{text}");
+        assert!(
+            !["secret-token", "s1", "s2", "s3"]
+                .iter()
+                .any(|secret| text.contains(secret)),
+            "{text}"
+        );
         assert!(text.contains("\"grant_type\":\"refresh_token\"") && text.contains("\"authorization\":true"));
     }
 
@@ -240,12 +312,21 @@ mod tests {
         assert_eq!(log.last_number(), MAX_ENTRIES as u64 + 5);
         let summary = log.summary();
         assert_eq!(summary.len(), 1);
-        assert_eq!((summary[0].path.as_str(), summary[0].count), ("/crm/objects/2026-09/contacts/{id}", MAX_ENTRIES as u64 + 5));
+        assert_eq!(
+            (summary[0].path.as_str(), summary[0].count),
+            ("/crm/objects/2026-09/contacts/{id}", MAX_ENTRIES as u64 + 5)
+        );
     }
 
     #[test]
     fn templates_keep_verbs() {
-        assert_eq!(template("/v26/customers/1234567890:uploadClickConversions"), "/v26/customers/{id}:uploadClickConversions");
-        assert_eq!(template("/marketing/v3/forms/78c2891f-ebdd-44c0-bd94-15c012bbbfbf"), "/marketing/v3/forms/{id}");
+        assert_eq!(
+            template("/v26/customers/1234567890:uploadClickConversions"),
+            "/v26/customers/{id}:uploadClickConversions"
+        );
+        assert_eq!(
+            template("/marketing/v3/forms/78c2891f-ebdd-44c0-bd94-15c012bbbfbf"),
+            "/marketing/v3/forms/{id}"
+        );
     }
 }

@@ -11,7 +11,7 @@ impl Random {
     }
 
     /// The next 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -21,7 +21,7 @@ impl Random {
 
     /// A number in `0..bound`; 0 when `bound` is 0.
     pub fn below(&mut self, bound: u64) -> u64 {
-        if bound == 0 { 0 } else { self.next() % bound }
+        if bound == 0 { 0 } else { self.bits() % bound }
     }
 
     /// A number in `0..bound` as a time span in milliseconds; 0 when `bound` is not positive.
@@ -32,7 +32,7 @@ impl Random {
 
     /// True with the given probability (0 to 1).
     pub fn chance(&mut self, probability: f64) -> bool {
-        let bits = u32::try_from(self.next() >> 32).unwrap_or(0);
+        let bits = u32::try_from(self.bits() >> 32).unwrap_or(0);
         f64::from(bits) < probability * 4_294_967_296.0
     }
 
@@ -44,8 +44,15 @@ impl Random {
 
     /// Random hex digits in the shape of a UUID (for correlation ids).
     pub fn uuid(&mut self) -> String {
-        let (a, b) = (self.next(), self.next());
-        format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", a >> 32, (a >> 16) & 0xFFFF, a & 0xFFF, b >> 52, b & 0xFFFF_FFFF_FFFF)
+        let (a, b) = (self.bits(), self.bits());
+        format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            a >> 32,
+            (a >> 16) & 0xFFFF,
+            a & 0xFFF,
+            b >> 52,
+            b & 0xFFFF_FFFF_FFFF
+        )
     }
 }
 
@@ -56,8 +63,8 @@ mod tests {
     #[test]
     fn same_seed_same_sequence() {
         let (mut a, mut b) = (Random::new(7), Random::new(7));
-        assert!((0..100).all(|_| a.next() == b.next()));
-        assert_ne!(Random::new(7).next(), Random::new(8).next());
+        assert!((0..100).all(|_| a.bits() == b.bits()));
+        assert_ne!(Random::new(7).bits(), Random::new(8).bits());
     }
 
     #[test]

@@ -30,7 +30,10 @@ pub struct Running {
 impl Running {
     /// The line printed at start: `{"listen":"http://…","admin":"http://…"}`.
     pub fn announcement(&self) -> String {
-        serde_json::json!({"listen": format!("http://{}", self.listen), "admin": format!("http://{}", self.admin)}).to_string()
+        format!(
+            r#"{{"listen":"http://{}","admin":"http://{}"}}"#,
+            self.listen, self.admin
+        )
     }
 }
 
@@ -61,7 +64,12 @@ pub async fn start(options: &Options) -> io::Result<Running> {
             }
         }),
     ];
-    Ok(Running { listen, admin, shared, tasks })
+    Ok(Running {
+        listen,
+        admin,
+        shared,
+        tasks,
+    })
 }
 
 /// Serves HTTP/1.1 directly on the connection: only so can a connection be closed without an answer.

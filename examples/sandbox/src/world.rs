@@ -33,8 +33,14 @@ impl World {
             log: RequestLog::default(),
         };
         if options.contacts > 0 {
-            let plan = hubspot::generate::Plan { count: options.contacts, seed: options.seed, ..Default::default() };
-            hubspot::generate::run(&mut world, hubspot::state::DEFAULT_PORTAL, &plan);
+            let plan = hubspot::generate::Plan {
+                count: options.contacts,
+                seed: options.seed,
+                ..Default::default()
+            };
+            if let Err(error) = hubspot::generate::run(&mut world, &plan) {
+                eprintln!("no contacts generated: {error}");
+            }
         }
         world
     }

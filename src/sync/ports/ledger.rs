@@ -246,8 +246,8 @@ pub struct OrphanNote {
     pub kind: String,
     /// The event, `namespace/name`.
     pub former_event: String,
-    /// True where this operator had created it (then `deletionPolicy: Delete` may remove it later).
-    pub created_by_us: bool,
+    /// When this operator created it (then `deletionPolicy: Delete` may remove it later); `None` for a stranger's.
+    pub created_at: Option<Timestamp>,
     /// When.
     pub at: Timestamp,
 }

@@ -13,7 +13,7 @@ use crate::process::{self, say};
 const PROGRESS: Duration = Duration::from_secs(20);
 /// Limit of one `go build`, downloads included.
 const BUILD_LIMIT: Duration = Duration::from_mins(40);
-const LOCK_LIMIT: Duration = Duration::from_mins(60);
+const LOCK_LIMIT: Duration = Duration::from_hours(1);
 
 /// What is built by one `go build`: what a control plane needs comes first.
 const BATCHES: [&[Tool]; 3] = [
@@ -77,8 +77,7 @@ fn build_batch(workspace: &Path, bin: &Path, batch: &[Tool]) -> Result<(), Error
         say(&format!("building {names}: {} s", start.elapsed().as_secs()));
     };
     if !status.success() {
-        let log = fs::read_to_string(&log_path)
-            .map_err(|source| Error::path("read", &log_path, source))?;
+        let log = fs::read_to_string(&log_path).map_err(|source| Error::path("read", &log_path, source))?;
         return Err(Error::Command {
             command: text,
             status: status.to_string(),
@@ -113,9 +112,7 @@ fn linker_flags(version: &str) -> String {
     let mut parts = version.trim_start_matches('v').split('.');
     let (major, minor) = (parts.next().unwrap_or("0"), parts.next().unwrap_or("0"));
     let package = "k8s.io/component-base/version";
-    format!(
-        "-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}"
-    )
+    format!("-s -w -X {package}.gitVersion={version} -X {package}.gitMajor={major} -X {package}.gitMinor={minor}")
 }
 
 /// The file name `go build` gives a tool: the last path element that is no

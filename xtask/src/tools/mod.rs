@@ -169,9 +169,7 @@ fn resolve(tool: Tool, assets: Option<&Path>, bin: &Path) -> Place {
 }
 
 fn assets() -> Option<PathBuf> {
-    env::var_os(ASSETS)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(ASSETS).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn cache() -> Result<PathBuf, Error> {
@@ -181,8 +179,7 @@ fn cache() -> Result<PathBuf, Error> {
         (None, Some(home)) => PathBuf::from(home).join(".cache"),
         (None, None) => {
             return Err(Error::Setup(
-                "neither XDG_CACHE_HOME nor HOME is set: no place for the control plane's binaries"
-                    .to_owned(),
+                "neither XDG_CACHE_HOME nor HOME is set: no place for the control plane's binaries".to_owned(),
             ));
         }
     };
@@ -193,10 +190,7 @@ fn cache() -> Result<PathBuf, Error> {
 }
 
 fn cache_key(go_mod: &str, go_sum: &str) -> String {
-    let digest = ring::digest::digest(
-        &ring::digest::SHA256,
-        format!("{go_mod}\n{go_sum}").as_bytes(),
-    );
+    let digest = ring::digest::digest(&ring::digest::SHA256, format!("{go_mod}\n{go_sum}").as_bytes());
     let version = required_version(go_mod, "k8s.io/kubernetes").unwrap_or("v0.0.0");
     format!("{version}-{}", &hex(digest.as_ref())[..16])
 }
@@ -206,9 +200,7 @@ fn required_version<'a>(go_mod: &'a str, module: &str) -> Option<&'a str> {
     go_mod.lines().find_map(|line| {
         let mut words = line.trim().trim_start_matches("require ").split_whitespace();
         let found = words.next() == Some(module);
-        words
-            .next()
-            .filter(|version| found && version.starts_with('v'))
+        words.next().filter(|version| found && version.starts_with('v'))
     })
 }
 

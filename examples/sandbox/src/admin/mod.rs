@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json, Router,
-    extract::{Query, State},
+    extract::{DefaultBodyLimit, Query, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -34,7 +34,9 @@ pub fn router(shared: Shared) -> Router {
         .route("/admin/requests/summary", get(summarise_requests))
         .route("/admin/tally", get(tally))
         .with_state(shared.clone());
-    own.nest("/admin/hubspot", hubspot::admin::router(shared.clone())).nest("/admin/google", google::admin_router(shared))
+    own.nest("/admin/hubspot", hubspot::admin::router(shared.clone()))
+        .nest("/admin/google", google::admin_router(shared))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// A refusal of the admin server: 400 with `{"error": "…"}`.
@@ -54,7 +56,9 @@ impl IntoResponse for Refusal {
 
 async fn read_clock(State(shared): State<Shared>) -> Json<Value> {
     let clock = lock(&shared).clock;
-    Json(json!({"now": clock.now().to_string(), "offsetSeconds": Duration::try_from(clock.offset().abs()).unwrap_or_default().as_secs_f64() * f64::from(clock.offset().signum())}))
+    Json(
+        json!({"now": clock.now().to_string(), "offsetSeconds": Duration::try_from(clock.offset().abs()).unwrap_or_default().as_secs_f64() * f64::from(clock.offset().signum())}),
+    )
 }
 
 #[derive(Deserialize)]

@@ -43,9 +43,10 @@ pub enum Alphabet {
 /// Decodes Base64. `None` for characters outside the alphabet or wrong padding.
 pub fn base64(text: &str, alphabet: Alphabet) -> Option<Vec<u8>> {
     let body = match alphabet {
-        Alphabet::Standard if text.len().is_multiple_of(4) => {
-            text.strip_suffix("==").or_else(|| text.strip_suffix('=')).unwrap_or(text)
-        }
+        Alphabet::Standard if text.len().is_multiple_of(4) => text
+            .strip_suffix("==")
+            .or_else(|| text.strip_suffix('='))
+            .unwrap_or(text),
         Alphabet::Standard => return None,
         Alphabet::Url => text,
     };

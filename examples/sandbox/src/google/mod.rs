@@ -36,7 +36,10 @@ pub fn router(shared: Shared) -> Router {
         .route("/token", post(token::handle))
         .route("/v1/events:ingest", post(dm::ingest))
         .route("/v1/requestStatus:retrieve", get(dm::retrieve))
-        .route("/{version}/customers:listAccessibleCustomers", any(ads::list_accessible))
+        .route(
+            "/{version}/customers:listAccessibleCustomers",
+            any(ads::list_accessible),
+        )
         .route("/{version}/customers/{*rest}", any(ads::handle))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(shared)
@@ -44,7 +47,9 @@ pub fn router(shared: Shared) -> Router {
 
 /// The routes by which a test or a person arranges Google's side; the core nests them under `/admin/google`.
 pub fn admin_router(shared: Shared) -> Router {
-    admin::router().layer(DefaultBodyLimit::max(MAX_BODY)).with_state(shared)
+    admin::router()
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(shared)
 }
 
 /// Runs `f` on Google's state at the present sandbox time, after everything that was due has been processed.

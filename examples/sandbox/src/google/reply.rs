@@ -22,7 +22,11 @@ impl Refusal {
         if !details.is_empty() {
             error["details"] = Value::Array(details);
         }
-        Self { code, body: json!({"error": error}), headers: Vec::new() }
+        Self {
+            code,
+            body: json!({"error": error}),
+            headers: Vec::new(),
+        }
     }
 
     /// Adds a response header.
@@ -55,9 +59,19 @@ pub fn error_info(reason: &str, domain: &str, metadata: &Value) -> Value {
 pub fn malformed(violations: &[Violation]) -> Refusal {
     let list: Vec<Value> = violations
         .iter()
-        .map(|v| if v.field.is_empty() { json!({"description": v.description}) } else { json!({"field": v.field, "description": v.description}) })
+        .map(|v| {
+            if v.field.is_empty() {
+                json!({"description": v.description})
+            } else {
+                json!({"field": v.field, "description": v.description})
+            }
+        })
         .collect();
-    let message = violations.iter().map(|v| v.description.as_str()).collect::<Vec<_>>().join("\n");
+    let message = violations
+        .iter()
+        .map(|v| v.description.as_str())
+        .collect::<Vec<_>>()
+        .join("\n");
     let detail = json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": list});
     Refusal::new(400, "INVALID_ARGUMENT", message, vec![detail])
 }
@@ -67,14 +81,25 @@ pub fn unauthenticated(reason: &str, service: &str) -> Refusal {
     let message = "Request had invalid authentication credentials. Expected OAuth 2 access token, login cookie or other valid \
                    authentication credential.";
     let info = error_info(reason, "googleapis.com", &json!({"service": service}));
-    Refusal::new(401, "UNAUTHENTICATED", message, vec![info])
-        .with_header("www-authenticate", "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"")
+    Refusal::new(401, "UNAUTHENTICATED", message, vec![info]).with_header(
+        "www-authenticate",
+        "Bearer realm=\"https://accounts.google.com/\", error=\"invalid_token\"",
+    )
 }
 
 /// 403 for a token that lacks the scope of the API.
 pub fn scope_insufficient(service: &str) -> Refusal {
-    let info = error_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "googleapis.com", &json!({"service": service}));
-    Refusal::new(403, "PERMISSION_DENIED", "Request had insufficient authentication scopes.", vec![info])
+    let info = error_info(
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        "googleapis.com",
+        &json!({"service": service}),
+    );
+    Refusal::new(
+        403,
+        "PERMISSION_DENIED",
+        "Request had insufficient authentication scopes.",
+        vec![info],
+    )
 }
 
 /// 403 for an API that is not enabled in the credential's project.
@@ -94,29 +119,52 @@ pub fn service_disabled(service: &str, title: &str, project: &str) -> Refusal {
 pub fn not_found() -> Response {
     let page = "<!DOCTYPE html>\n<html lang=en>\n<title>Error 404 (Not Found)!!1</title>\n<p><b>404.</b> <ins>That’s an error.</ins>\n\
                 <p>The requested URL was not found on this server. <ins>That’s all we know.</ins>\n";
-    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "text/html; charset=UTF-8")], page).into_response()
+    (
+        StatusCode::NOT_FOUND,
+        [(header::CONTENT_TYPE, "text/html; charset=UTF-8")],
+        page,
+    )
+        .into_response()
 }
 
 /// Refuses a body that is not declared to be JSON.
 pub fn require_json(headers: &HeaderMap) -> Result<(), Refusal> {
-    let declared = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if declared.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+    let declared = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|v| v.to_str().ok())
+        .unwrap_or_default();
+    if declared
+        .split(';')
+        .next()
+        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    {
         return Ok(());
     }
-    let description = format!("Invalid JSON payload received. Content-Type must be application/json, not {declared:?}.");
-    Err(malformed(&[Violation { field: String::new(), description }]))
+    let description =
+        format!("Invalid JSON payload received. Content-Type must be application/json, not {declared:?}.");
+    Err(malformed(&[Violation {
+        field: String::new(),
+        description,
+    }]))
 }
 
 /// Refuses query parameters other than the listed ones and `alt=json`; returns the values of the listed ones.
 pub fn query(text: Option<&str>, known: &[&str]) -> Result<Vec<(String, String)>, Refusal> {
-    let refuse = |description: String| malformed(&[Violation { field: String::new(), description }]);
+    let refuse = |description: String| {
+        malformed(&[Violation {
+            field: String::new(),
+            description,
+        }])
+    };
     let pairs = super::encoding::form(text.unwrap_or_default()).ok_or_else(|| refuse("Malformed query.".to_owned()))?;
     let mut kept = Vec::new();
     for (name, value) in pairs {
         if known.contains(&name.as_str()) {
             kept.push((name, value));
         } else if name != "alt" || value != "json" {
-            return Err(refuse(format!("Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter.")));
+            return Err(refuse(format!(
+                "Invalid JSON payload received. Unknown name \"{name}\": Cannot bind query parameter."
+            )));
         }
     }
     Ok(kept)

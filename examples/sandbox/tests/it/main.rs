@@ -1,0 +1,11 @@
+//! The strict rules of the simulated services, through HTTP.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod core;
+mod history;
+mod limits;
+mod oauth;
+mod reads;
+mod search;
+mod seeding;
+mod support;

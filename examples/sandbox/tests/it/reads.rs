@@ -1,0 +1,213 @@
+use axum::http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{ASSOCIATIONS, READ_DEALS, SEARCH, Sandbox};
+
+#[tokio::test]
+async fn contacts_without_deals_arrive_as_errors() {
+    let sandbox = Sandbox::new();
+    let contacts = sandbox.contacts(&json!([{}, {}])).await;
+    let deals = sandbox
+        .deals(&json!([{"contactIds": [contacts[0]]}, {"contactIds": [contacts[0]]}, {"contactIds": [contacts[1]]}]))
+        .await;
+    sandbox
+        .admin(Method::DELETE, &format!("/hubspot/deals/{}", deals[2]), &Value::Null)
+        .await;
+    let reply = sandbox
+        .post(
+            ASSOCIATIONS,
+            &json!({"inputs": [{"id": contacts[0]}, {"id": contacts[1]}]}),
+        )
+        .await;
+    assert_eq!(reply.status, 207);
+    let result = &reply.body["results"][0];
+    assert_eq!(result["from"]["id"], contacts[0]);
+    assert_eq!(result["to"][1]["toObjectId"], deals[1]);
+    assert_eq!(result["to"][0]["associationTypes"][0]["typeId"], 4);
+    let error = &reply.body["errors"][0];
+    assert_eq!(error["context"]["fromObjectId"], json!([contacts[1]]));
+    assert!(
+        error["subCategory"]
+            .as_str()
+            .unwrap()
+            .ends_with("NO_ASSOCIATIONS_FOUND")
+    );
+}
+
+#[tokio::test]
+async fn associations_take_a_thousand_inputs_and_page_by_five_hundred() {
+    let sandbox = Sandbox::new();
+    let contact = sandbox.contacts(&json!([{}])).await.remove(0);
+    let deals = sandbox.deals(&json!(vec![json!({"contactIds": [contact]}); 501])).await;
+    let first = sandbox.post(ASSOCIATIONS, &json!({"inputs": [{"id": contact}]})).await;
+    assert_eq!(
+        (first.status, first.body["results"][0]["to"].as_array().unwrap().len()),
+        (200, 500)
+    );
+    let after = first.body["results"][0]["paging"]["next"]["after"].clone();
+    let second = sandbox
+        .post(ASSOCIATIONS, &json!({"inputs": [{"id": contact, "after": after}]}))
+        .await;
+    assert_eq!(
+        second.body["results"][0]["to"],
+        json!([{"toObjectId": deals[500],
+        "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 4, "label": null}]}])
+    );
+    assert!(second.body["results"][0].get("paging").is_none());
+    let inputs = |count: usize| json!({"inputs": vec![json!({"id": contact}); count]});
+    assert_eq!(sandbox.post(ASSOCIATIONS, &inputs(1000)).await.status, 200);
+    sandbox
+        .post(ASSOCIATIONS, &inputs(1001))
+        .await
+        .refused(400, "VALIDATION_ERROR");
+}
+
+#[tokio::test]
+async fn weighted_amounts_follow_the_stage() {
+    let sandbox = Sandbox::new();
+    let deals = sandbox
+        .deals(&json!([
+            {"createdAt": "2026-11-01T00:00:00Z", "properties": {"amount": "1000.50", "dealstage": "qualifiedtobuy"}},
+            {"properties": {"amount": "80", "dealstage": "closedlost", "deal_currency_code": "USD"}},
+            {"properties": {"dealstage": "closedwon"}},
+            {"properties": {"amount": "80", "dealstage": "closedwon", "hs_projected_amount": "12.5"}},
+        ]))
+        .await;
+    let inputs: Vec<Value> = deals.iter().map(|id| json!({"id": id})).collect();
+    let names = [
+        "hs_projected_amount",
+        "hs_is_closed_lost",
+        "deal_currency_code",
+        "createdate",
+    ];
+    let reply = sandbox
+        .post(
+            READ_DEALS,
+            &json!({"inputs": inputs, "properties": names, "propertiesWithHistory": []}),
+        )
+        .await;
+    let of = |at: usize, name: &str| reply.body["results"][at]["properties"][name].clone();
+    let weighted: Vec<Value> = (0..4).map(|at| of(at, "hs_projected_amount")).collect();
+    assert_eq!(weighted, [json!("400.2"), json!("0"), Value::Null, json!("12.5")]);
+    assert_eq!(
+        (of(0, "createdate"), of(1, "hs_is_closed_lost")),
+        (json!("2026-11-01T00:00:00.000Z"), json!("true"))
+    );
+    assert_eq!(
+        (of(0, "deal_currency_code"), of(1, "deal_currency_code")),
+        (Value::Null, json!("USD"))
+    );
+}
+
+#[tokio::test]
+async fn account_properties_and_pipelines() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .patch_portal(&json!({"customStages": [{"value": "1066237962", "label": "Trial"}]}))
+        .await;
+    let account = sandbox.get("/account-info/2026-09/details").await.body;
+    assert_eq!(
+        (&account["portalId"], &account["timeZone"], &account["companyCurrency"]),
+        (&json!(62515), &json!("Europe/Berlin"), &json!("EUR"))
+    );
+    let stage = sandbox
+        .get("/crm/properties/2026-09/contacts/lifecyclestage")
+        .await
+        .body;
+    assert_eq!(stage["type"], "enumeration");
+    let options = stage["options"].as_array().unwrap();
+    assert_eq!(
+        (options.len(), &options[8]["value"], &options[8]["label"]),
+        (9, &json!("1066237962"), &json!("Trial"))
+    );
+    assert_eq!(
+        sandbox
+            .get("/crm/properties/2026-09/contacts/hs_v2_date_entered_1066237962")
+            .await
+            .body["type"],
+        "datetime"
+    );
+    assert_eq!(
+        sandbox
+            .get("/crm/properties/2026-09/contacts/hs_lifecyclestage_1066237962_date")
+            .await
+            .status,
+        404
+    );
+    sandbox
+        .get("/crm/properties/2026-09/contacts/nope")
+        .await
+        .refused(404, "OBJECT_NOT_FOUND");
+    let pipelines = sandbox.get("/crm/pipelines/2026-09/deals").await.body;
+    assert_eq!(
+        pipelines["results"][0]["stages"][6]["metadata"],
+        json!({"probability": "0.0", "isClosed": "true"})
+    );
+}
+
+#[tokio::test]
+async fn other_versions_and_methods_do_not_exist() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .post("/crm/v3/objects/contacts/search", &json!({}))
+        .await
+        .refused(404, "OBJECT_NOT_FOUND");
+    sandbox.get(SEARCH).await.refused(405, "VALIDATION_ERROR");
+}
+
+#[tokio::test]
+async fn scopes_are_enforced_per_endpoint() {
+    let sandbox = Sandbox::new();
+    let only = async |scope: &str| {
+        sandbox
+            .patch_portal(&json!({"scopes": {"pat-na1-sandbox": [scope]}}))
+            .await;
+    };
+    let read = json!({"inputs": [{"id": "1"}], "properties": [], "propertiesWithHistory": []});
+    let links = json!({"inputs": [{"id": "1"}]});
+    only("crm.objects.deals.read").await;
+    let refused = sandbox.post(SEARCH, &json!({})).await;
+    refused.refused(403, "MISSING_SCOPES");
+    assert_eq!(
+        refused.body["errors"][0]["context"]["requiredGranularScopes"],
+        json!(["crm.objects.contacts.read"])
+    );
+    sandbox.history(&["1"]).await.refused(403, "MISSING_SCOPES");
+    sandbox
+        .get("/crm/properties/2026-09/contacts")
+        .await
+        .refused(403, "MISSING_SCOPES");
+    assert_eq!(sandbox.post(READ_DEALS, &read).await.status, 207);
+    assert_eq!(sandbox.post(ASSOCIATIONS, &links).await.status, 207);
+    only("crm.objects.contacts.read").await;
+    sandbox.post(READ_DEALS, &read).await.refused(403, "MISSING_SCOPES");
+    sandbox
+        .get("/crm/pipelines/2026-09/deals")
+        .await
+        .refused(403, "MISSING_SCOPES");
+    assert_eq!(sandbox.post(ASSOCIATIONS, &links).await.status, 207);
+    only("forms").await;
+    sandbox.post(ASSOCIATIONS, &links).await.refused(403, "MISSING_SCOPES");
+    assert_eq!(sandbox.get("/account-info/2026-09/details").await.status, 200);
+}
+
+#[tokio::test]
+async fn portals_are_apart() {
+    let mut sandbox = Sandbox::new();
+    sandbox
+        .admin(
+            Method::POST,
+            "/hubspot/portals",
+            &json!({"portalId": 7, "timeZone": "America/New_York", "companyCurrency": "USD",
+                    "tokens": [{"accessToken": "other", "kind": "serviceKey", "scopes": ["crm.objects.contacts.read"]}]}),
+        )
+        .await;
+    let ids = sandbox.contacts(&json!([{}])).await;
+    "other".clone_into(&mut sandbox.token);
+    assert_eq!(sandbox.history(&[&ids[0]]).await.status, 207);
+    let account = sandbox.get("/account-info/2026-09/details").await.body;
+    assert_eq!(
+        (&account["portalId"], &account["companyCurrency"]),
+        (&json!(7), &json!("USD"))
+    );
+}

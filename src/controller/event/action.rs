@@ -1,0 +1,494 @@
+//! The conversion action: carries out the plan of `domain::action_plan`, one effect at a time. The intent to create is in
+//! the status, under a precondition, before Google is asked; a create is never repeated blindly.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::resolve::{Accounts, Resolved, owned_by_others};
+use super::{Basis, Stall};
+use crate::api::reasons::{event as happened, reason};
+use crate::api::{
+    ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, CreationAttempt, Time,
+};
+use crate::controller::context::Context;
+use crate::controller::events::Severity;
+use crate::controller::{Error, Object, apply};
+use crate::domain::action::{ActionFields, ConversionAction, REMOVED, UPLOAD_CLICKS};
+use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
+use crate::domain::ids::{ActionId, CustomerId};
+use crate::domain::spec;
+use crate::sync::fault::reason_of;
+use crate::sync::ports::ads::GoogleAds;
+use crate::sync::ports::{Cause, Effect, UpstreamError};
+use crate::sync::registry::GoogleAccount;
+
+/// Most steps in one pass; each is an effect or a look.
+const MAX_STEPS: usize = 6;
+/// Pause between two looks after a lost reply.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Where the conversion action stands after a pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionOutcome {
+    /// For the status.
+    pub action: ConversionActionStatus,
+    /// The action itself, where known.
+    pub found: Option<ConversionAction>,
+    /// True where uploads may go to it.
+    pub usable: bool,
+    /// Status, reason and message of `ConversionActionReady`; `None` keeps what was said before.
+    pub condition: Option<(bool, &'static str, String)>,
+    /// A person must act.
+    pub stall: Option<Stall>,
+    /// Look again after this time.
+    pub retry: Option<Duration>,
+}
+
+/// Everything the steps need.
+struct Work<'a> {
+    ctx: &'a Context,
+    account: &'a GoogleAccount,
+    ads: Arc<dyn GoogleAds>,
+    owner: CustomerId,
+    declared: ActionFields,
+    full: ActionFields,
+    actions: Vec<ConversionAction>,
+    live: bool,
+}
+
+/// Brings the conversion action to what the manifest says, as far as it can be now. Returns the event as it is after
+/// our own status writes.
+pub async fn settle(
+    ctx: &Context,
+    event: Arc<AdConversionEvent>,
+    resolved: &Resolved,
+) -> Result<(Arc<AdConversionEvent>, ActionOutcome), Error> {
+    let before = event.status.as_ref().and_then(|s| s.conversion_action.clone()).unwrap_or_default();
+    let Some(mut work) = work(ctx, &event, resolved) else {
+        let usable = before.id.is_some() && resolved.stall.is_none();
+        return Ok((event, ActionOutcome { usable, ..waiting(before, resolved) }));
+    };
+    let mut event = event;
+    let mut current = before;
+    for _ in 0..MAX_STEPS {
+        match step(&mut work, &event, &mut current).await? {
+            Next::Done(outcome) => return Ok((event, *outcome)),
+            Next::Again => {}
+            Next::Written(written) => event = Arc::new(*written),
+        }
+    }
+    let message = "The conversion action keeps changing in Google Ads; looking again shortly.".to_owned();
+    Ok((event, retrying(current, reason::DRIFTED, message, LOOK_AGAIN)))
+}
+
+/// What it takes to work on the action; `None` while an account is not usable or somebody must act first.
+fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved) -> Option<Work<'a>> {
+    let google_usable = !matches!(resolved.accounts, Accounts::NotReady(..) | Accounts::Suspended(_))
+        || resolved.google.as_ref().is_some_and(|g| g.readiness == crate::sync::registry::Readiness::Ready);
+    let account = resolved.google.as_ref().filter(|_| google_usable && resolved.stall.is_none())?;
+    let stage = resolved.stage.as_ref()?;
+    let snapshot = account.snapshot.clone()?;
+    Some(Work {
+        ctx,
+        account,
+        ads: account.clients.as_ref()?.ads.clone(),
+        owner: snapshot.customer.conversion_customer.clone(),
+        declared: spec::declared(event),
+        full: spec::to_create(event, Some(&stage.value)),
+        actions: snapshot.actions.to_vec(),
+        live: false,
+    })
+}
+
+fn waiting(action: ConversionActionStatus, resolved: &Resolved) -> ActionOutcome {
+    let condition = action.id.is_none().then(|| {
+        let message = match &resolved.stall {
+            Some(_) => "Not looked at: see the condition Stalled.",
+            None => "Waits for the accounts.",
+        };
+        (false, reason::PROGRESSING, message.to_owned())
+    });
+    ActionOutcome { action, found: None, usable: false, condition, stall: None, retry: None }
+}
+
+fn retrying(action: ConversionActionStatus, why: &'static str, message: String, wait: Duration) -> ActionOutcome {
+    let condition = Some((false, why, message));
+    ActionOutcome { action, found: None, usable: false, condition, stall: None, retry: Some(wait) }
+}
+
+fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition: Some((false, why, message.clone())),
+        stall: Some((why, message)),
+        retry: None,
+    }
+}
+
+enum Next {
+    Done(Box<ActionOutcome>),
+    Again,
+    Written(Box<AdConversionEvent>),
+}
+
+fn done(outcome: ActionOutcome) -> Next {
+    Next::Done(Box::new(outcome))
+}
+
+async fn step(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+    let existing = event.spec.existing_action();
+    let id = existing.and_then(|e| e.id.as_deref()).and_then(|id| id.parse::<ActionId>().ok());
+    let name = existing.and_then(|e| e.name.as_deref());
+    let wanted = match (id, name) {
+        (Some(id), _) => Wanted::Id(id),
+        (None, Some(name)) => Wanted::Name(name),
+        (None, None) => Wanted::Create { declared: &work.declared, full: &work.full },
+    };
+    let known = Known {
+        id: current.id.as_deref().and_then(|id| id.parse().ok()),
+        origin: current.origin,
+        creating: current.creation.as_ref().map(|c| c.name.clone()),
+    };
+    let others = owned_by_others(work.ctx, event, &work.owner);
+    let seen = Seen { actions: &work.actions, live: work.live, others: &others };
+    match plan(&wanted, UPLOAD_CLICKS, &known, seen) {
+        Step::Keep { id, origin } => keep(work, event, current, id, origin).await,
+        Step::Correct { id, origin, fields, difference } => {
+            correct(work, event, current, (id, origin), &fields, &difference).await
+        }
+        Step::LookLive => look(work, current).await,
+        Step::Create => create(work, event, current).await,
+        Step::AwaitCreate => await_create(work, event, current).await,
+        Step::Stalled { reason, message } => {
+            // An attempt whose name turned out to be a stranger's is over.
+            current.creation = None;
+            Ok(done(stalled(current.clone(), reason, message)))
+        }
+    }
+}
+
+/// Reads the account live: all of it where the id counts, else the one name.
+async fn look(work: &mut Work<'_>, current: &ConversionActionStatus) -> Result<Next, Error> {
+    let name = current.creation.as_ref().map(|c| c.name.clone()).or_else(|| work.full.name.clone());
+    let by_name = current.id.is_none() && name.is_some();
+    let read = match name {
+        Some(name) if by_name => work.ads.actions_named(&work.owner, &name).await,
+        _ => work.ads.actions(&work.owner).await,
+    };
+    match read {
+        Ok(found) if by_name => {
+            let ids: Vec<_> = found.iter().map(|a| a.id).collect();
+            work.actions.retain(|a| !ids.contains(&a.id));
+            work.actions.extend(found);
+        }
+        Ok(found) => work.actions = found,
+        Err(error) => return Ok(done(failed(work, current, reason::PROGRESSING, &error))),
+    }
+    work.live = true;
+    Ok(Next::Again)
+}
+
+/// A call failed that changed nothing.
+fn failed(work: &Work<'_>, current: &ConversionActionStatus, why: &'static str, error: &UpstreamError) -> ActionOutcome {
+    work.ctx.registry.google_fault(&work.account.key, error);
+    let wait = error
+        .retry_after
+        .and_then(|d| Duration::try_from(d).ok())
+        .unwrap_or_else(|| work.ctx.backoff.failed("ConversionAction", &work.account.key));
+    let usable = current.id.is_some();
+    ActionOutcome { usable, ..retrying(current.clone(), why, error.to_string(), wait) }
+}
+
+async fn keep(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+    id: ActionId,
+    origin: ActionOrigin,
+) -> Result<Next, Error> {
+    let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
+        return Ok(Next::Again);
+    };
+    work.ctx.backoff.reset("ConversionAction", &work.account.key);
+    let first = current.id.is_none();
+    let next = ConversionActionStatus {
+        customer_id: Some(work.owner.to_string()),
+        id: Some(id.to_string()),
+        resource_name: Some(action.resource_name.clone()),
+        name: Some(action.name.clone()),
+        origin: Some(origin),
+        create_time: create_time(work, current, id, origin).await?,
+        send_to: None,
+        creation: None,
+    };
+    if first {
+        let written = record(work.ctx, event, &next).await?;
+        *current = next;
+        announce(work, event, current, origin).await;
+        work.ctx.ledger.forget_orphan(&work.owner, id).await?;
+        if let Some(written) = written {
+            return Ok(Next::Written(Box::new(written)));
+        }
+    }
+    *current = next;
+    let word = match origin {
+        ActionOrigin::Created => reason::CREATED,
+        ActionOrigin::Adopted => reason::ADOPTED,
+        ActionOrigin::Mapped => reason::MAPPED,
+    };
+    let message = format!("Conversion action {id} {:?} is as declared.", action.name);
+    Ok(done(ActionOutcome {
+        action: current.clone(),
+        found: Some(action),
+        usable: true,
+        condition: Some((true, word, message)),
+        stall: None,
+        retry: None,
+    }))
+}
+
+/// When this operator created the action: what the status says, now for one found after a lost reply, or what our own
+/// note of an earlier event remembers.
+async fn create_time(
+    work: &Work<'_>,
+    current: &ConversionActionStatus,
+    id: ActionId,
+    origin: ActionOrigin,
+) -> Result<Option<Time>, Error> {
+    if current.id.is_some() || origin == ActionOrigin::Mapped {
+        return Ok(current.create_time.clone());
+    }
+    if origin == ActionOrigin::Created {
+        let started = current.creation.as_ref().map(|c| c.started_at.clone());
+        return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
+    }
+    let notes = work.ctx.ledger.orphans(&work.owner).await?;
+    Ok(notes.into_iter().find(|n| n.action == id).and_then(|n| n.created_at).map(Time))
+}
+
+async fn announce(work: &Work<'_>, event: &AdConversionEvent, current: &ConversionActionStatus, origin: ActionOrigin) {
+    let (why, verb) = match origin {
+        ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
+        ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
+        ActionOrigin::Mapped => (happened::CONVERSION_ACTION_MAPPED, "Mapped"),
+    };
+    let name = current.name.as_deref().unwrap_or_default();
+    let id = current.id.as_deref().unwrap_or_default();
+    let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {}.", work.owner);
+    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
+    work.ctx.registry.wake(crate::sync::registry::Wake::Google(work.account.key.clone()));
+}
+
+/// Writes the conversion action into the status, on exactly the version that was read.
+async fn record(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    action: &ConversionActionStatus,
+) -> Result<Option<AdConversionEvent>, Error> {
+    let mut status: AdConversionEventStatus = event.status.clone().unwrap_or_default();
+    status.conversion_action = Some(action.clone());
+    apply::status(ctx, event, &status, Basis::Exact).await
+}
+
+/// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
+async fn create(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+    let name = work.full.name.clone().unwrap_or_default();
+    let now = work.ctx.clock.now();
+    current.creation = Some(CreationAttempt {
+        attempt_id: format!("{}-{}", event.id(), now.as_millisecond()),
+        name: name.clone(),
+        name_was_free: true,
+        started_at: Time(now),
+    });
+    let written = record(work.ctx, event, current).await?;
+    send_create(work, event, current, written).await
+}
+
+async fn send_create(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+    written: Option<AdConversionEvent>,
+) -> Result<Next, Error> {
+    let event = written.as_ref().unwrap_or(event);
+    match work.ads.create_action(&work.owner, &work.full).await {
+        Ok(id) => created(work, event, current, id).await,
+        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => {
+            current.creation = None;
+            taken(work, current).await
+        }
+        Err(error) if error.effect == Effect::Unknown => {
+            work.live = false;
+            let message = format!(
+                "Google's answer to the create was lost ({error}); looking for the action before anything else is tried."
+            );
+            Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, LOOK_AGAIN)))
+        }
+        Err(error) => {
+            current.creation = None;
+            Ok(done(refused(work, current, &error)))
+        }
+    }
+}
+
+/// The reply came: the id is recorded before anything else.
+async fn created(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+    id: ActionId,
+) -> Result<Next, Error> {
+    *current = ConversionActionStatus {
+        customer_id: Some(work.owner.to_string()),
+        id: Some(id.to_string()),
+        resource_name: Some(format!("customers/{}/conversionActions/{id}", work.owner)),
+        name: work.full.name.clone(),
+        origin: Some(ActionOrigin::Created),
+        create_time: Some(Time(work.ctx.clock.now())),
+        send_to: None,
+        creation: None,
+    };
+    let written = record(work.ctx, event, current).await?;
+    announce(work, event, current, ActionOrigin::Created).await;
+    work.live = false;
+    match work.ads.actions_named(&work.owner, work.full.name.as_deref().unwrap_or_default()).await {
+        Ok(found) => {
+            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
+            work.actions.extend(found);
+        }
+        Err(error) => tracing::debug!(%error, "the new action was not read back yet"),
+    }
+    if work.actions.iter().any(|a| a.id == id) {
+        return Ok(written.map_or(Next::Again, |w| Next::Written(Box::new(w))));
+    }
+    // Google's reads may lag behind its writes: the action is ours all the same.
+    let message = format!("Created conversion action {id}; Google does not list it yet.");
+    let condition = Some((true, reason::CREATED, message));
+    let action = current.clone();
+    Ok(done(ActionOutcome { action, found: None, usable: true, condition, stall: None, retry: Some(LOOK_AGAIN) }))
+}
+
+/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's.
+async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+    let name = work.full.name.clone().unwrap_or_default();
+    match work.ads.actions_named(&work.owner, &name).await {
+        Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
+            let holder = found.first().map_or_else(|| "an action that can't be seen".to_owned(), |a| format!("removed action {}", a.id));
+            let message = format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
+            Ok(done(stalled(current.clone(), reason::NAME_CONFLICT, message)))
+        }
+        Ok(found) => {
+            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
+            work.actions.extend(found);
+            work.live = true;
+            Ok(Next::Again)
+        }
+        Err(error) => Ok(done(failed(work, current, reason::CREATE_FAILED, &error))),
+    }
+}
+
+/// A create or update that certainly did not take effect.
+fn refused(work: &Work<'_>, current: &ConversionActionStatus, error: &UpstreamError) -> ActionOutcome {
+    if matches!(error.cause, Cause::Refused | Cause::NotFound) {
+        let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
+        return ActionOutcome { usable: current.id.is_some(), ..stalled(current.clone(), reason::INVALID_SPEC, message) };
+    }
+    let why = if current.id.is_none() { reason::CREATE_FAILED } else { reason_of(error.cause) };
+    failed(work, current, why, error)
+}
+
+/// The outcome of a create is unknown: look for it until Google's reads must have caught up, then create again.
+async fn await_create(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+) -> Result<Next, Error> {
+    let Some(attempt) = current.creation.clone() else { return Ok(Next::Again) };
+    if !work.live {
+        return look(work, current).await;
+    }
+    let now = work.ctx.clock.now();
+    let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
+    let waited = now.duration_since(attempt.started_at.0);
+    if waited < settle {
+        let left = Duration::try_from(settle - waited).unwrap_or_default() + Duration::from_millis(50);
+        let message = format!(
+            "The outcome of creating {:?} is not known; looking for it until {}.",
+            attempt.name,
+            end(attempt.started_at.0, settle)
+        );
+        return Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, left.min(LOOK_AGAIN))));
+    }
+    current.creation = None;
+    create(work, event, current).await
+}
+
+fn end(start: Timestamp, wait: SignedDuration) -> Timestamp {
+    start.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// Writes the declared fields that differ.
+async fn correct(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+    (id, origin): (ActionId, ActionOrigin),
+    fields: &ActionFields,
+    difference: &str,
+) -> Result<Next, Error> {
+    let observed = event.status.as_ref().and_then(|s| s.observed_generation);
+    let drifted = current.id.is_some() && observed == event.metadata.generation;
+    if drifted {
+        let note = format!("Conversion action {id} was changed in Google Ads: {difference}.");
+        work.ctx.events.publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note).await;
+    }
+    if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
+        // Writing the same values again is harmless, so an unknown outcome is simply tried again.
+        let mut outcome = refused(work, current, &error);
+        outcome.found = work.actions.iter().find(|a| a.id == id).cloned();
+        return Ok(done(outcome));
+    }
+    let (why, note) = if drifted {
+        (happened::DRIFT_CORRECTED, format!("Conversion action {id} is as declared again; {difference} before."))
+    } else {
+        (happened::CONVERSION_ACTION_UPDATED, format!("Updated conversion action {id}: {difference}."))
+    };
+    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
+    for action in work.actions.iter_mut().filter(|a| a.id == id) {
+        overlay(action, fields);
+    }
+    work.ctx.registry.wake(crate::sync::registry::Wake::Google(work.account.key.clone()));
+    crate::controller::google_account::refresh_google_actions(work.ctx, &work.account.key).await;
+    keep(work, event, current, id, origin).await
+}
+
+/// The action as it is after our write.
+fn overlay(action: &mut ConversionAction, fields: &ActionFields) {
+    let ActionFields {
+        name,
+        kind: _,
+        category,
+        primary_for_goal,
+        counting_type,
+        click_window_days,
+        view_window_days,
+        default_value,
+        default_currency,
+        always_use_default_value,
+        status,
+    } = fields.clone();
+    action.name = name.unwrap_or_else(|| action.name.clone());
+    action.status = status.unwrap_or_else(|| action.status.clone());
+    action.category = category.or_else(|| action.category.take());
+    action.primary_for_goal = primary_for_goal.or(action.primary_for_goal);
+    action.counting_type = counting_type.or_else(|| action.counting_type.take());
+    action.click_window_days = click_window_days.or(action.click_window_days);
+    action.view_window_days = view_window_days.or(action.view_window_days);
+    action.default_value = default_value.or(action.default_value);
+    action.default_currency = default_currency.or_else(|| action.default_currency.take());
+    action.always_use_default_value = always_use_default_value.or(action.always_use_default_value);
+}

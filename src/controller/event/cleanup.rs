@@ -1,0 +1,232 @@
+//! Deletion: stop the work, leave the action in place (or remove it, if told so and it is ours), note it, let go. Works
+//! with Secret, account object or Google gone, unless Google itself must act.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::api::reasons::{condition, event as happened, reason};
+use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
+use crate::controller::apply::{self, Basis};
+use crate::controller::context::Context;
+use crate::controller::events::Severity;
+use crate::controller::{Action, Error, Object};
+use crate::domain::action::{ConversionAction, REMOVED};
+use crate::domain::conditions::{Conditions, Status};
+use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::sync::ports::ledger::OrphanNote;
+use crate::sync::ports::{Cause, UpstreamError};
+use crate::sync::registry::{GoogleAccount, Wake};
+
+/// Pause between two tries while Google must act.
+const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// What keeps a deletion: condition reason and message.
+type Blocked = (&'static str, String);
+
+/// Settles what is outside Kubernetes, then removes our finalizer.
+pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action, Error> {
+    let key = event.key();
+    ctx.registry.remove_event(&key);
+    if !apply::has_finalizer(event) {
+        return Ok(Action::await_change());
+    }
+    let action = event.status.as_ref().and_then(|s| s.conversion_action.clone()).unwrap_or_default();
+    let account = google_account(ctx, event);
+    let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
+    if let Some(target) = Target::of(&action)
+        && action.origin != Some(ActionOrigin::Mapped)
+    {
+        let ours = action.create_time.is_some();
+        let shared = used_by_another(ctx, event, &target);
+        if event.spec.deletion_policy == DeletionPolicy::Delete && ours && shared.is_none() {
+            if let Err(blocked) = remove(ctx, event, account.as_ref(), &target).await {
+                return hold(ctx, event, blocked).await;
+            }
+        } else if let Err(error) = orphan(ctx, event, &action, &target, shared).await {
+            if !timed_out(ctx, event) {
+                return Err(error);
+            }
+            tracing::error!(event = %key, %error, "the note about the conversion action could not be kept");
+        }
+    }
+    ctx.registry.forget_event(&key);
+    apply::remove_finalizer(ctx, event).await?;
+    wake_others(ctx, event);
+    Ok(Action::await_change())
+}
+
+/// The action as the status names it.
+struct Target {
+    customer: CustomerId,
+    id: ActionId,
+    name: String,
+}
+
+impl Target {
+    fn of(action: &ConversionActionStatus) -> Option<Self> {
+        Some(Self {
+            customer: action.customer_id.as_deref()?.parse().ok()?,
+            id: action.id.as_deref()?.parse().ok()?,
+            name: action.name.clone().unwrap_or_default(),
+        })
+    }
+}
+
+fn google_key(event: &AdConversionEvent) -> Option<ObjectKey> {
+    let name = &event.spec.google_ads_account_ref.as_ref()?.name;
+    Some(ObjectKey::new(event.key().namespace, name))
+}
+
+fn google_account(ctx: &Context, event: &AdConversionEvent) -> Option<GoogleAccount> {
+    ctx.registry.google(&google_key(event)?)
+}
+
+/// A create whose reply was lost may have left an action: it is looked for once, so that it can be noted.
+async fn found_after_lost_reply(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    account: Option<&GoogleAccount>,
+    action: ConversionActionStatus,
+) -> ConversionActionStatus {
+    let (None, Some(attempt)) = (&action.id, &action.creation) else { return action };
+    let name = attempt.name.clone();
+    let found = match account.and_then(|a| Some((a.clients.clone()?, a.snapshot.clone()?))) {
+        Some((clients, snapshot)) => {
+            let owner = snapshot.customer.conversion_customer.clone();
+            clients.ads.actions_named(&owner, &name).await.map(|found| {
+                let live = found.into_iter().find(|a| a.status != REMOVED);
+                live.map(|a| (owner, a))
+            })
+        }
+        None => Err(UpstreamError::new("Google Ads", Cause::Unavailable, "the account can't be used")),
+    };
+    match found {
+        Ok(Some((owner, found))) => after_lost_reply(&action, &owner, &found),
+        Ok(None) => action,
+        Err(error) => {
+            let note = format!(
+                "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads; an event with the same eventName adopts it."
+            );
+            ctx.events.publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note).await;
+            action
+        }
+    }
+}
+
+fn after_lost_reply(action: &ConversionActionStatus, owner: &CustomerId, found: &ConversionAction) -> ConversionActionStatus {
+    ConversionActionStatus {
+        customer_id: Some(owner.to_string()),
+        id: Some(found.id.to_string()),
+        name: Some(found.name.clone()),
+        origin: Some(ActionOrigin::Created),
+        create_time: action.creation.as_ref().map(|c| c.started_at.clone()),
+        ..action.clone()
+    }
+}
+
+/// Another event that uses the same action: then it is never removed.
+fn used_by_another(ctx: &Context, event: &AdConversionEvent, target: &Target) -> Option<ObjectKey> {
+    super::resolve::owned_by_others(ctx, event, &target.customer)
+        .into_iter()
+        .find(|(id, _)| *id == target.id)
+        .and_then(|(_, name)| name.split_once('/').map(|(namespace, name)| ObjectKey::new(namespace, name)))
+}
+
+async fn orphan(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    action: &ConversionActionStatus,
+    target: &Target,
+    shared: Option<ObjectKey>,
+) -> Result<(), Error> {
+    if let Some(other) = shared {
+        let note = format!("Conversion action {} {:?} stays: the event {other} uses it.", target.id, target.name);
+        ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note).await;
+        return Ok(());
+    }
+    let kind = crate::domain::action::UPLOAD_CLICKS;
+    let note = OrphanNote {
+        customer: target.customer.clone(),
+        action: target.id,
+        name: target.name.clone(),
+        kind: kind.to_owned(),
+        former_event: event.key().to_string(),
+        created_at: action.create_time.as_ref().map(|t| t.0),
+        at: ctx.clock.now(),
+    };
+    ctx.ledger.note_orphan(&note).await?;
+    let text = format!(
+        "Conversion action {} {:?} stays in Google Ads account {}. An event with the same eventName and category adopts it.",
+        target.id, target.name, target.customer
+    );
+    ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &text).await;
+    Ok(())
+}
+
+async fn remove(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    account: Option<&GoogleAccount>,
+    target: &Target,
+) -> Result<(), Blocked> {
+    let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
+        return Err((reason::UPSTREAM_UNREACHABLE, "the GoogleAdsAccount is missing or has no usable credentials".into()));
+    };
+    match clients.ads.remove_action(&target.customer, target.id).await {
+        Ok(()) => {}
+        Err(error) if gone(&error) => {}
+        Err(error) if error.needs_a_person() => return Err((reason::ACCESS_DENIED, error.to_string())),
+        Err(error) => return Err((reason::UPSTREAM_UNREACHABLE, error.to_string())),
+    }
+    let note = format!("Removed conversion action {} {:?} in Google Ads account {}.", target.id, target.name, target.customer);
+    ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_DELETED, &note).await;
+    Ok(())
+}
+
+/// Removing what is removed already is no failure.
+fn gone(error: &UpstreamError) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    error.cause == Cause::NotFound
+        || matches!(code, "RESOURCE_NOT_FOUND" | "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE")
+}
+
+fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
+    let limit = SignedDuration::try_from(ctx.settings.deletion_timeout).unwrap_or_default();
+    let since = event.metadata.deletion_timestamp.as_ref().map_or(ctx.clock.now(), |t| t.0);
+    ctx.clock.now().duration_since(since) >= limit
+}
+
+/// The deletion goes on trying; once the limit has passed it says that it is blocked, and the way out.
+async fn hold(ctx: &Context, event: &AdConversionEvent, (why, message): Blocked) -> Result<Action, Error> {
+    tracing::warn!(event = %event.key(), message, "the conversion action can't be removed yet");
+    if timed_out(ctx, event) {
+        let mut status = event.status.clone().unwrap_or_default();
+        let mut conditions = Conditions::new(&status.conditions, event.metadata.generation, ctx.clock.now());
+        let text = format!(
+            "The conversion action can't be removed: {message}. Mend the account, or set spec.deletionPolicy to Orphan to leave the action in Google Ads."
+        );
+        conditions.set(condition::DELETION_BLOCKED, Status::True, why, &text);
+        status.conditions = conditions.finish();
+        apply::status(ctx, event, &status, Basis::Any).await?;
+    }
+    let backoff = ctx.backoff.failed("Deletion", &event.key());
+    Ok(Action::requeue(backoff.min(TRY_AGAIN)))
+}
+
+/// Events that lost the action to this one may have it now, and the accounts count their users again.
+fn wake_others(ctx: &Context, event: &AdConversionEvent) {
+    let blocked = |e: &AdConversionEvent| {
+        e.conditions().iter().any(|c| c.type_ == condition::STALLED && c.reason == reason::OWNERSHIP_CONFLICT)
+    };
+    for other in ctx.caches.events.all() {
+        if other.id() != event.id() && blocked(&other) {
+            ctx.registry.wake(Wake::Event(other.key(), true));
+        }
+    }
+    if let Some(google) = google_key(event) {
+        ctx.registry.wake(Wake::Google(google));
+    }
+    let hubspot = ObjectKey::new(event.key().namespace, &event.spec.hub_spot_account_ref.name);
+    ctx.registry.wake(Wake::HubSpot(hubspot));
+}

@@ -1,0 +1,186 @@
+//! The controller of `AdConversionEvent`: resolve what the manifest names, settle the conversion action, hand the event
+//! to the sync loops, report.
+
+mod action;
+mod cleanup;
+mod publish;
+mod resolve;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::action::ActionOutcome;
+use self::resolve::Resolved;
+use super::apply::{self, Basis};
+use super::context::Context;
+use super::{Action, Error, Object, Reconciler};
+use crate::api::{AdConversionEvent, ConversionActionStatus};
+use crate::domain::ids::{ActionId, ObjectKey};
+use crate::domain::spec;
+use crate::sync::ports::ledger::{ActionKey, Tally, TrackRequest};
+use crate::sync::registry::{self, BoundAction};
+
+/// Looks again at least this often while rows wait: gates open by time alone.
+const BUSY_PAUSE: Duration = Duration::from_secs(30);
+/// Looks again at least this often.
+const IDLE_PAUSE: Duration = Duration::from_secs(600);
+/// An account has not been looked at since the process started.
+const SOON: Duration = Duration::from_secs(1);
+
+/// A reason why a person must act: condition reason and message.
+pub type Stall = (&'static str, String);
+
+/// The controller of `AdConversionEvent`.
+pub struct EventController;
+
+impl Reconciler for EventController {
+    type Object = AdConversionEvent;
+
+    async fn reconcile(event: Arc<AdConversionEvent>, ctx: Arc<Context>) -> Result<Action, Error> {
+        if event.deleting() {
+            return cleanup::cleanup(&ctx, &event).await;
+        }
+        let event = match apply::add_finalizer(&ctx, event.as_ref()).await? {
+            Some(with_finalizer) => Arc::new(with_finalizer),
+            None => event,
+        };
+        let resolved = resolve::resolve(&ctx, &event);
+        if resolved.undecided && event.status.as_ref().is_some_and(|s| !s.conditions.is_empty()) {
+            // The process has just started and the accounts are being looked at: what was said before stands.
+            return Ok(Action::requeue(SOON));
+        }
+        let (event, outcome) = action::settle(&ctx, event, &resolved).await?;
+        report(&ctx, &event, &resolved, outcome).await
+    }
+
+    fn gone(key: &ObjectKey, ctx: &Context) {
+        ctx.registry.forget_event(key);
+    }
+}
+
+/// Hands the event to the sync loops, counts, and writes the status.
+async fn report(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    resolved: &Resolved,
+    outcome: ActionOutcome,
+) -> Result<Action, Error> {
+    let now = ctx.clock.now();
+    let start = spec::effective_start(event, created(event));
+    let bound = bound(ctx, resolved, &outcome.action);
+    hand_over(ctx, event, resolved, &outcome, bound.clone(), start);
+    let tally = tally(ctx, event, resolved, bound.as_ref(), start, now).await;
+    let facts = status::Facts {
+        event,
+        resolved,
+        outcome: &outcome,
+        report: ctx.registry.report(&event.key()),
+        tally,
+        hold_until: bound.as_ref().and_then(|b| b.hold_until),
+        start,
+        now,
+        failure_threshold: ctx.settings.failure_threshold,
+    };
+    let next = status::compose(&facts);
+    let pending = next.sync.as_ref().is_some_and(|s| s.pending > 0);
+    if apply::status(ctx, event, &next, Basis::Any).await?.is_some() {
+        publish::transitions(ctx, event, &next).await;
+    }
+    let pause = if resolved.undecided { SOON } else if pending { BUSY_PAUSE } else { IDLE_PAUSE };
+    Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(until_gate(&bound, now))))
+}
+
+fn created(event: &AdConversionEvent) -> Timestamp {
+    event.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0)
+}
+
+/// Until the hold on a new action ends.
+fn until_gate(bound: &Option<BoundAction>, now: Timestamp) -> Duration {
+    bound
+        .as_ref()
+        .and_then(|b| b.hold_until)
+        .and_then(|until| Duration::try_from(until.duration_since(now)).ok())
+        .filter(|wait| !wait.is_zero())
+        .map_or(IDLE_PAUSE, |wait| wait + Duration::from_millis(100))
+}
+
+/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
+fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
+    let key = ActionKey {
+        customer: action.customer_id.as_deref()?.parse().ok()?,
+        action: action.id.as_deref()?.parse::<ActionId>().ok()?,
+    };
+    let created_here = action.origin == Some(crate::api::ActionOrigin::Created);
+    let hold = jiff::SignedDuration::try_from(ctx.settings.new_action_hold).unwrap_or_default();
+    let hold_until = action
+        .create_time
+        .as_ref()
+        .filter(|_| created_here)
+        .and_then(|t| t.0.saturating_add(hold).ok());
+    let click_window_days = resolved.known_action(key.action).and_then(|a| a.click_window_days);
+    Some(BoundAction { key, hold_until, click_window_days })
+}
+
+/// Registers the event, or takes it out while it is stalled: then no work is done for it.
+fn hand_over(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    resolved: &Resolved,
+    outcome: &ActionOutcome,
+    bound: Option<BoundAction>,
+    start: Timestamp,
+) {
+    let stalled = resolved.stall.is_some() || outcome.stall.is_some();
+    let (Some(stage), false) = (&resolved.stage, stalled) else {
+        ctx.registry.remove_event(&event.key());
+        return;
+    };
+    ctx.registry.set_event(registry::Event {
+        key: event.key(),
+        uid: event.id(),
+        hubspot: resolved.hubspot_key.clone(),
+        google: resolved.google_key.clone(),
+        stage: stage.value.clone(),
+        start,
+        action: bound.filter(|_| outcome.usable),
+        rules: spec::rules(&event.spec),
+        suspended: event.spec.suspend,
+        skip_missed: event.spec.resume_policy == crate::api::ResumePolicy::SkipMissed,
+    });
+}
+
+/// The counts of the event's track; `None` while the portal or the stage is not known, or the ledger fails.
+async fn tally(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    resolved: &Resolved,
+    bound: Option<&BoundAction>,
+    start: Timestamp,
+    now: Timestamp,
+) -> Option<status::Counted> {
+    let portal = resolved.portal?;
+    let stage = resolved.stage.as_ref()?;
+    let request = TrackRequest {
+        event: event.key(),
+        event_uid: event.id(),
+        portal,
+        stage: stage.value.clone(),
+        action: bound.map(|b| b.key.clone()),
+    };
+    let read = async {
+        let track = ctx.ledger.track(&request).await?;
+        let tally: Tally = ctx.ledger.tally(track, start, now).await?;
+        let id = ctx.ledger.id().await?;
+        Ok::<_, crate::sync::ports::ledger::LedgerError>(status::Counted { tally, ledger_id: id.0 })
+    };
+    match read.await {
+        Ok(counted) => Some(counted),
+        Err(error) => {
+            tracing::error!(event = %event.key(), %error, "counts could not be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What the manifest names: its accounts, its stage, its properties; and who else wants the same action.
+
+use std::sync::Arc;
+
+use super::Stall;
+use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, TriggerStatus, TriggerType};
+use crate::controller::Object;
+use crate::controller::context::Context;
+use crate::domain::action::ConversionAction;
+use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
+use crate::domain::ownership::{Claim, winner};
+use crate::domain::spec;
+use crate::sync::ports::crm::Stage;
+use crate::sync::registry::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+
+/// State of an event's two accounts, for the condition `AccountsReady`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accounts {
+    /// Both can be used.
+    Ready,
+    /// One is suspended.
+    Suspended(String),
+    /// One is missing or not ready: reason and message.
+    NotReady(&'static str, String),
+}
+
+/// What the manifest names, looked up.
+pub struct Resolved {
+    /// The Google account object.
+    pub google_key: ObjectKey,
+    /// The HubSpot account object.
+    pub hubspot_key: ObjectKey,
+    /// The Google account, once its controller has seen it.
+    pub google: Option<GoogleAccount>,
+    /// State of both.
+    pub accounts: Accounts,
+    /// An account exists but has not been looked at since the process started.
+    pub undecided: bool,
+    /// The portal, once known.
+    pub portal: Option<PortalId>,
+    /// The stage, once known.
+    pub stage: Option<Stage>,
+    /// For the status.
+    pub trigger: Option<TriggerStatus>,
+    /// A person must act.
+    pub stall: Option<Stall>,
+}
+
+impl Resolved {
+    /// The snapshot of the Google account.
+    pub fn snapshot(&self) -> Option<Arc<GoogleSnapshot>> {
+        self.google.as_ref()?.snapshot.clone()
+    }
+
+    /// An action, as the snapshot has it.
+    pub fn known_action(&self, id: ActionId) -> Option<ConversionAction> {
+        self.snapshot()?.actions.iter().find(|a| a.id == id).cloned()
+    }
+}
+
+/// Looks up what the manifest names. Calls nobody: accounts and their configuration are in the registry.
+pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
+    let key = event.key();
+    let google_name = event.spec.google_ads_account_ref.as_ref().map(|r| r.name.clone()).unwrap_or_default();
+    let google_key = ObjectKey::new(&key.namespace, google_name);
+    let hubspot_key = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
+    let google = ctx.registry.google(&google_key);
+    let hubspot = ctx.registry.hubspot(&hubspot_key);
+    let google_exists = ctx.caches.google.get(&google_key).is_some();
+    let hubspot_exists = ctx.caches.hubspot.get(&hubspot_key).is_some();
+    let accounts = first_problem(&[
+        account("GoogleAdsAccount", &google_key, google_exists, google.as_ref().map(|a| &a.readiness)),
+        account("HubSpotAccount", &hubspot_key, hubspot_exists, hubspot.as_ref().map(|a| &a.readiness)),
+    ]);
+    let undecided = (google_exists && google.is_none()) || (hubspot_exists && hubspot.is_none());
+    let mut resolved = Resolved {
+        google_key,
+        hubspot_key,
+        google,
+        accounts,
+        undecided,
+        portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
+        stage: None,
+        trigger: None,
+        stall: None,
+    };
+    match stage(event, hubspot.as_ref()) {
+        Ok(stage) => resolved.stage = stage,
+        Err(stall) => resolved.stall = Some(stall),
+    }
+    resolved.trigger = trigger(event, resolved.stage.as_ref());
+    resolved.stall = resolved
+        .stall
+        .or_else(|| future_start(ctx, event))
+        .or_else(|| unknown_property(event, hubspot.as_ref()))
+        .or_else(|| lost_ownership(ctx, event, &resolved));
+    resolved
+}
+
+fn account(kind: &str, key: &ObjectKey, exists: bool, readiness: Option<&Readiness>) -> Accounts {
+    let name = &key.name;
+    match readiness {
+        _ if !exists => Accounts::NotReady(
+            reason::ACCOUNT_NOT_FOUND,
+            format!("{kind} {name:?} does not exist in namespace {}. Create it, or delete and re-create this event with another one.", key.namespace),
+        ),
+        None => Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{kind} {name:?} has not been checked yet.")),
+        Some(Readiness::Ready) => Accounts::Ready,
+        Some(Readiness::Suspended) => {
+            Accounts::Suspended(format!("{kind} {name:?} is suspended; conversions wait until its spec.suspend is false."))
+        }
+        Some(Readiness::NotReady { reason, message }) => {
+            Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{kind} {name:?} is not ready ({reason}): {message}"))
+        }
+    }
+}
+
+/// Not ready before suspended before ready; of two alike the first.
+fn first_problem(accounts: &[Accounts]) -> Accounts {
+    let not_ready = accounts.iter().find(|a| matches!(a, Accounts::NotReady(..)));
+    let suspended = || accounts.iter().find(|a| matches!(a, Accounts::Suspended(_)));
+    not_ready.or_else(suspended).cloned().unwrap_or(Accounts::Ready)
+}
+
+/// The stage by internal value, else by label; one resolved before is kept, as labels may change at any time.
+fn stage(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Stage>, Stall> {
+    let Some(trigger) = &event.spec.trigger.lifecycle_stage else {
+        return Err((
+            reason::INVALID_SPEC,
+            "trigger.formSubmission is not supported by this version of the operator. Use trigger.lifecycleStage, or wait for a version that lists form events in its change log.".into(),
+        ));
+    };
+    let before = event.status.as_ref().and_then(|s| s.trigger.as_ref()).and_then(|t| {
+        Some(Stage { value: t.stage.clone()?, label: t.label.clone().unwrap_or_default() })
+    });
+    let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
+    if stages.is_empty() {
+        return Ok(before);
+    }
+    let wanted = trigger.stage.as_str();
+    let found = before
+        .as_ref()
+        .and_then(|b| stages.iter().find(|s| s.value == b.value))
+        .or_else(|| stages.iter().find(|s| s.value == wanted))
+        .or_else(|| stages.iter().find(|s| s.label == wanted))
+        .or_else(|| stages.iter().find(|s| s.label.eq_ignore_ascii_case(wanted)));
+    found.cloned().map(Some).ok_or_else(|| {
+        let known: Vec<_> = stages.iter().take(20).map(|s| format!("{} ({:?})", s.value, s.label)).collect();
+        (
+            reason::STAGE_NOT_FOUND,
+            format!(
+                "HubSpot has no lifecycle stage with value or label {wanted:?}. It has: {}. Delete and re-create the event with one of these, or add the stage in HubSpot.",
+                known.join(", ")
+            ),
+        )
+    })
+}
+
+fn trigger(event: &AdConversionEvent, stage: Option<&Stage>) -> Option<TriggerStatus> {
+    let form = event.spec.trigger.form_submission.as_ref();
+    match (stage, form) {
+        (Some(stage), _) => Some(TriggerStatus {
+            type_: TriggerType::LifecycleStage,
+            stage: Some(stage.value.clone()),
+            form_id: None,
+            label: Some(stage.label.clone()),
+        }),
+        (None, Some(form)) => Some(TriggerStatus {
+            type_: TriggerType::FormSubmission,
+            stage: None,
+            form_id: Some(form.form_id.clone()),
+            label: Some(form.form_id.clone()),
+        }),
+        (None, None) => event.status.as_ref().and_then(|s| s.trigger.clone()),
+    }
+}
+
+fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
+    let start = event.spec.start_time.as_ref()?.0;
+    (start > ctx.clock.now()).then(|| {
+        (
+            reason::INVALID_SPEC,
+            format!("spec.startTime {start} is in the future. Move it to now or earlier; until then nothing counts."),
+        )
+    })
+}
+
+fn unknown_property(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
+    let properties = hubspot.map(|h| h.properties.clone()).filter(|p| !p.is_empty())?;
+    let rules = spec::rules(&event.spec);
+    let missing = spec::named_properties(&rules)
+        .into_iter()
+        .find(|(_, name)| properties.binary_search_by(|p| p.as_str().cmp(name)).is_err());
+    missing.map(|(field, name)| {
+        (
+            reason::PROPERTY_NOT_FOUND,
+            format!("HubSpot has no contact property {name:?} (spec.{field}). Use the property's internal name, or create it in HubSpot."),
+        )
+    })
+}
+
+fn lost_ownership(ctx: &Context, event: &AdConversionEvent, resolved: &Resolved) -> Option<Stall> {
+    let mine = claim(ctx, event, resolved.portal)?;
+    let all: Vec<_> = ctx
+        .caches
+        .events
+        .all()
+        .iter()
+        .filter(|e| e.id() != event.id())
+        .filter_map(|e| claim(ctx, e, None))
+        .collect();
+    winner(&mine, &all).map(|winner| {
+        (
+            reason::OWNERSHIP_CONFLICT,
+            format!(
+                "The event {} is older and already has this conversion action for this trigger. Delete one of the two, or give this one another eventName.",
+                winner.event
+            ),
+        )
+    })
+}
+
+/// What an event lays claim to.
+fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> Option<Claim> {
+    let key = event.key();
+    let account = ObjectKey::new(&key.namespace, &event.spec.google_ads_account_ref.as_ref()?.name);
+    let status = event.status.as_ref().and_then(|s| s.conversion_action.as_ref());
+    let customer = status
+        .and_then(|s| s.customer_id.as_deref())
+        .and_then(|id| id.parse::<CustomerId>().ok())
+        .or_else(|| ctx.registry.google(&account)?.snapshot.map(|s| s.customer.conversion_customer.clone()))
+        .or_else(|| ctx.caches.google.get(&account)?.spec.customer_id.parse().ok())?;
+    let existing = event.spec.existing_action();
+    let action = status
+        .and_then(|s| s.id.as_deref())
+        .or_else(|| existing.and_then(|e| e.id.as_deref()))
+        .and_then(|id| id.parse().ok());
+    let portal = portal.or_else(|| {
+        let hubspot = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
+        ctx.registry.hubspot(&hubspot)?.portal.map(|p| p.id)
+    });
+    Some(Claim {
+        uid: event.id(),
+        created: super::created(event),
+        customer,
+        action,
+        creates: existing.is_none().then(|| event.action_name().to_owned()),
+        trigger: format!("{portal:?}/{}", trigger_of(event)),
+        event: key,
+    })
+}
+
+/// The resolved stage, else what the manifest says.
+fn trigger_of(event: &AdConversionEvent) -> String {
+    let resolved = event.status.as_ref().and_then(|s| s.trigger.as_ref()?.stage.clone());
+    let declared = || {
+        let trigger = &event.spec.trigger;
+        trigger.lifecycle_stage.as_ref().map_or_else(
+            || trigger.form_submission.as_ref().map(|f| f.form_id.clone()).unwrap_or_default(),
+            |s| s.stage.clone(),
+        )
+    };
+    resolved.unwrap_or_else(declared)
+}
+
+/// Actions that belong to other events of the same account, with the event's name.
+pub fn owned_by_others(ctx: &Context, event: &AdConversionEvent, customer: &CustomerId) -> Vec<(ActionId, String)> {
+    ctx.caches
+        .events
+        .all()
+        .iter()
+        .filter(|other| other.id() != event.id())
+        .filter_map(|other| {
+            let action = other.status.as_ref()?.conversion_action.as_ref()?;
+            let same = action.customer_id.as_deref() == Some(customer.as_str());
+            let id = action.id.as_deref()?.parse().ok()?;
+            same.then(|| (id, other.key().to_string()))
+        })
+        .collect()
+}

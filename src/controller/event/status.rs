@@ -1,0 +1,277 @@
+//! The status of an event, from everything known: pure.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::ActionOutcome;
+use super::resolve::{Accounts, Resolved};
+use crate::api::reasons::{condition, reason};
+use crate::api::{
+    AdConversionEvent, AdConversionEventStatus, LastError, Outcome as ShownOutcome, OutcomeReason, SyncStatus, Time,
+};
+use crate::controller::Object;
+use crate::domain::conditions::{Conditions, Status, Summary, is_true};
+use crate::domain::counts::{Class, Gates, ReasonCount, counts};
+use crate::domain::outcome::Outcome;
+use crate::sync::ports::ledger::Tally;
+use crate::sync::registry::{ErrorNote, EventReport};
+
+/// The counts of an event's track.
+pub struct Counted {
+    /// Classes and times.
+    pub tally: Tally,
+    /// Identity of the database.
+    pub ledger_id: String,
+}
+
+/// Everything known about an event at the end of a pass.
+pub struct Facts<'a> {
+    /// The object.
+    pub event: &'a AdConversionEvent,
+    /// What the manifest names.
+    pub resolved: &'a Resolved,
+    /// The conversion action.
+    pub outcome: &'a ActionOutcome,
+    /// What the sync loops say.
+    pub report: EventReport,
+    /// Counts; `None` where they can't be had.
+    pub tally: Option<Counted>,
+    /// Nothing is sent before.
+    pub hold_until: Option<Timestamp>,
+    /// Effective start.
+    pub start: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// How long failures may last before Ready follows.
+    pub failure_threshold: Duration,
+}
+
+/// The status that says all this.
+pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
+    let before = facts.event.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(&before.conditions, facts.event.metadata.generation, facts.now);
+    accounts(&mut conditions, facts);
+    action(&mut conditions, facts);
+    bidding(&mut conditions, facts);
+    let synced = synced(facts, &before);
+    conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
+    conditions.remove(condition::DELETION_BLOCKED);
+    conditions.summarize(&summary(facts, &before));
+    AdConversionEventStatus {
+        observed_generation: facts.event.metadata.generation,
+        last_handled_reconcile_at: facts
+            .event
+            .requested_at()
+            .map(str::to_owned)
+            .or(before.last_handled_reconcile_at),
+        conditions: conditions.finish(),
+        trigger: facts.resolved.trigger.clone().or(before.trigger),
+        conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
+        sync: sync(facts).or(before.sync),
+        attribution: before.attribution,
+    }
+}
+
+fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
+    match &facts.resolved.accounts {
+        Accounts::Ready => {
+            conditions.set(condition::ACCOUNTS_READY, Status::True, reason::ACCOUNTS_READY, "Both accounts are ready.");
+        }
+        Accounts::Suspended(message) => {
+            conditions.set(condition::ACCOUNTS_READY, Status::False, reason::SUSPENDED, message);
+        }
+        Accounts::NotReady(why, message) => conditions.set(condition::ACCOUNTS_READY, Status::False, why, message),
+    }
+}
+
+fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
+    match &facts.outcome.condition {
+        Some((ready, why, message)) => {
+            conditions.set(condition::CONVERSION_ACTION_READY, Status::from(*ready), why, message);
+        }
+        None => conditions.restate(condition::CONVERSION_ACTION_READY),
+    }
+}
+
+/// Whether Google bids by the action: primary, and its goal biddable for the account.
+fn bidding(conditions: &mut Conditions, facts: &Facts<'_>) {
+    let (Some(action), Some(snapshot)) = (&facts.outcome.found, facts.resolved.snapshot()) else {
+        conditions.restate(condition::COUNTED_FOR_BIDDING);
+        return;
+    };
+    let goal = snapshot
+        .goals
+        .iter()
+        .find(|g| Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref());
+    let (status, why, message) = match (action.primary_for_goal, goal.map(|g| g.biddable)) {
+        (Some(false), _) => (
+            Status::False,
+            reason::SECONDARY_ACTION,
+            "A secondary action: it shows under \"All conversions\" and Google does not bid by it (spec.includeInConversions).".to_owned(),
+        ),
+        (_, Some(true)) => (Status::True, reason::GOAL_BIDDABLE, "A primary action, and its goal is an account default.".to_owned()),
+        (_, Some(false)) => (
+            Status::False,
+            reason::GOAL_NOT_BIDDABLE,
+            format!(
+                "The account goal {} / {} is not an account default, so campaigns don't bid by it. Make it one in Google Ads (Goals > Conversions), or set spec.manageAccountGoals on the GoogleAdsAccount.",
+                action.category.as_deref().unwrap_or("?"),
+                action.origin.as_deref().unwrap_or("?")
+            ),
+        ),
+        (_, None) => (Status::Unknown, reason::PROGRESSING, "Google does not list the goal of this action yet.".to_owned()),
+    };
+    conditions.set(condition::COUNTED_FOR_BIDDING, status, why, &message);
+}
+
+/// The failing side of the sync, worst first.
+fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
+    [&report.ledger, &report.feed, &report.upload]
+        .into_iter()
+        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
+}
+
+/// The feed has made a pass for this event, in this life of the process or before.
+fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
+    facts.report.feed.last_success.is_some() || is_true(&before.conditions, condition::SYNCED)
+}
+
+fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
+    if let Some((error, _)) = failing(&facts.report) {
+        let why = match error.reason.as_str() {
+            r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
+            _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
+            _ => reason::UPSTREAM_UNAVAILABLE,
+        };
+        return (Status::False, why, error.message.clone());
+    }
+    if made_a_pass(facts, before) {
+        return (Status::True, reason::RUN_SUCCEEDED, "HubSpot is read and due conversions are sent.".to_owned());
+    }
+    (Status::Unknown, reason::PROGRESSING, "HubSpot has not been read for this event yet.".to_owned())
+}
+
+fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
+    let stall = facts.resolved.stall.as_ref().or(facts.outcome.stall.as_ref());
+    if facts.event.spec.suspend {
+        return Summary::Suspended {
+            message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
+        };
+    }
+    if let Some((why, message)) = stall {
+        return Summary::Stalled { reason: (*why).to_owned(), message: message.clone() };
+    }
+    match &facts.resolved.accounts {
+        Accounts::NotReady(why, message) => {
+            return Summary::Waiting { reason: (*why).to_owned(), message: message.clone() };
+        }
+        Accounts::Suspended(message) => return Summary::Suspended { message: message.clone() },
+        Accounts::Ready => {}
+    }
+    match &facts.outcome.condition {
+        Some((false, why, message)) if *why == reason::PROGRESSING => {
+            return Summary::Progressing { message: message.clone() };
+        }
+        Some((false, _, message)) => {
+            return Summary::Failing { reason: reason::PROVISIONING_FAILED.to_owned(), message: message.clone() };
+        }
+        _ => {}
+    }
+    if let Some((error, since)) = failing(&facts.report) {
+        let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
+        let too_long = facts.now.duration_since(since) >= limit;
+        if too_long || !made_a_pass(facts, before) {
+            return Summary::Failing { reason: reason::SYNC_FAILING.to_owned(), message: error.message.clone() };
+        }
+    } else if !made_a_pass(facts, before) {
+        return Summary::Progressing { message: "Reading HubSpot for the first time.".to_owned() };
+    }
+    Summary::Ready { reason: reason::SUCCEEDED.to_owned(), message: ready_message(facts) }
+}
+
+fn ready_message(facts: &Facts<'_>) -> String {
+    let label = facts.resolved.stage.as_ref().map_or("", |s| s.label.as_str());
+    let action = facts.outcome.action.name.as_deref().unwrap_or_default();
+    let hold = facts.hold_until.filter(|until| *until > facts.now);
+    match hold {
+        Some(until) => format!(
+            "Conversions of stage {label:?} are collected; uploads to {action:?} begin at {until:.0}, as Google takes none for a new action before."
+        ),
+        None => format!("Conversions of stage {label:?} are sent to {action:?}."),
+    }
+}
+
+fn gates(facts: &Facts<'_>) -> Gates {
+    let suspended = facts.event.spec.suspend || matches!(facts.resolved.accounts, Accounts::Suspended(_));
+    let stalled = facts.resolved.stall.is_some() || facts.outcome.stall.is_some();
+    let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
+    Gates {
+        suspended,
+        account_not_ready: not_ready || stalled || !facts.outcome.usable,
+        action_too_new: facts.hold_until.is_some_and(|until| until > facts.now),
+    }
+}
+
+fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
+    let counted = facts.tally.as_ref()?;
+    let classes: Vec<_> = counted
+        .tally
+        .classes
+        .iter()
+        .map(|c| Class {
+            outcome: c.outcome,
+            reason: c.reason.clone(),
+            detail: c.detail.clone(),
+            count: c.count,
+            due: c.due,
+            last: c.last,
+        })
+        .collect();
+    let counts = counts(&classes, gates(facts));
+    let of = |outcome| signed(counts.of(outcome));
+    Some(SyncStatus {
+        ledger_id: Some(counted.ledger_id.clone()),
+        start_time: Some(Time(facts.start)),
+        observed: signed(counts.observed),
+        uploaded: of(Outcome::Uploaded),
+        processing: of(Outcome::Processing),
+        pending: of(Outcome::Pending),
+        skipped: of(Outcome::Skipped),
+        rejected: of(Outcome::Rejected),
+        oldest_pending_time: counted.tally.oldest_pending.map(Time),
+        last_upload_time: counted.tally.last_upload.map(Time),
+        reasons: counts.reasons.iter().filter_map(shown).collect(),
+        last_errors: facts.report.errors.iter().rev().map(last_error).collect(),
+    })
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn shown(line: &ReasonCount) -> Option<OutcomeReason> {
+    let outcome = match line.outcome {
+        Outcome::Pending => ShownOutcome::Pending,
+        Outcome::Processing => ShownOutcome::Processing,
+        Outcome::Skipped => ShownOutcome::Skipped,
+        Outcome::Rejected => ShownOutcome::Rejected,
+        Outcome::Uploaded => return None,
+    };
+    Some(OutcomeReason {
+        outcome,
+        reason: line.reason.clone(),
+        count: signed(line.count),
+        last_time: Some(Time(line.last)),
+        message: Some(line.message.clone()),
+    })
+}
+
+fn last_error(note: &ErrorNote) -> LastError {
+    LastError {
+        time: Time(note.time),
+        reason: note.reason.clone(),
+        message: note.message.clone(),
+        contact_id: note.contact.map(|c| c.to_string()),
+    }
+}

@@ -1,0 +1,215 @@
+//! Google Ads API in JSON: queries, rows, mutates. Pure (reference notes, Google 2.3, 2.5, 3).
+
+use serde_json::{Map, Value, json};
+
+use super::wire::{double, integer, last_part, text, unsigned};
+use crate::domain::ids::{ActionId, CustomerId};
+use crate::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal};
+
+/// The customer and its conversion tracking.
+pub(super) const CUSTOMER: &str = "SELECT customer.id, customer.descriptive_name, customer.currency_code, \
+    customer.time_zone, customer.manager, customer.test_account, \
+    customer.conversion_tracking_setting.conversion_tracking_id, \
+    customer.conversion_tracking_setting.cross_account_conversion_tracking_id, \
+    customer.conversion_tracking_setting.conversion_tracking_status, \
+    customer.conversion_tracking_setting.google_ads_conversion_customer, \
+    customer.conversion_tracking_setting.accepted_customer_data_terms, \
+    customer.conversion_tracking_setting.effective_enablement_setting FROM customer";
+
+/// All conversion actions: no filter, so removed and hidden ones are among them.
+pub(super) const ACTIONS: &str = "SELECT conversion_action.resource_name, conversion_action.id, \
+    conversion_action.name, conversion_action.status, conversion_action.type, conversion_action.origin, \
+    conversion_action.category, conversion_action.primary_for_goal, conversion_action.counting_type, \
+    conversion_action.click_through_lookback_window_days, conversion_action.view_through_lookback_window_days, \
+    conversion_action.value_settings.default_value, conversion_action.value_settings.default_currency_code, \
+    conversion_action.value_settings.always_use_default_value, conversion_action.tag_snippets \
+    FROM conversion_action";
+
+/// All account-default goals.
+pub(super) const GOALS: &str = "SELECT customer_conversion_goal.category, customer_conversion_goal.origin, \
+    customer_conversion_goal.biddable FROM customer_conversion_goal";
+
+/// The query for the actions of one name.
+pub(super) fn actions_named(name: &str) -> String {
+    format!("{ACTIONS} WHERE conversion_action.name = {}", literal(name))
+}
+
+/// A GAQL string literal.
+fn literal(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('\'');
+    for c in text.chars() {
+        if matches!(c, '\'' | '\\') {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// A row of [`CUSTOMER`]. Without a conversion customer the account owns its actions itself.
+pub(super) fn customer(row: &Value, asked: &CustomerId) -> Customer {
+    let customer = &row["customer"];
+    let tracking = &customer["conversionTrackingSetting"];
+    let owner = tracking["googleAdsConversionCustomer"]
+        .as_str()
+        .and_then(|name| last_part(name).parse().ok());
+    // A manager's tracking overrides the account's own.
+    let tracking_id = ["crossAccountConversionTrackingId", "conversionTrackingId"]
+        .into_iter()
+        .find_map(|field| text(&tracking[field]).filter(|id| id != "0"));
+    Customer {
+        id: asked.clone(),
+        descriptive_name: text(&customer["descriptiveName"]),
+        currency_code: text(&customer["currencyCode"]),
+        time_zone: text(&customer["timeZone"]),
+        manager: customer["manager"].as_bool().unwrap_or_default(),
+        test_account: customer["testAccount"].as_bool().unwrap_or_default(),
+        conversion_customer: owner.unwrap_or_else(|| asked.clone()),
+        conversion_tracking_id: tracking_id,
+        conversion_tracking_status: text(&tracking["conversionTrackingStatus"]),
+        accepted_customer_data_terms: tracking["acceptedCustomerDataTerms"].as_bool().unwrap_or_default(),
+        enablement: text(&tracking["effectiveEnablementSetting"]),
+    }
+}
+
+/// A row of [`ACTIONS`]; nothing where it has no id: an action left out would be created again.
+pub(super) fn action(row: &Value) -> Option<ConversionAction> {
+    let action = &row["conversionAction"];
+    let resource = action["resourceName"].as_str().unwrap_or_default();
+    let id = unsigned(&action["id"]).or_else(|| last_part(resource).parse().ok())?;
+    let values = &action["valueSettings"];
+    let snippets = action["tagSnippets"].as_array().into_iter().flatten();
+    Some(ConversionAction {
+        id: ActionId(id),
+        resource_name: resource.to_owned(),
+        name: text(&action["name"]).unwrap_or_default(),
+        status: text(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        kind: text(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        origin: text(&action["origin"]),
+        category: text(&action["category"]),
+        primary_for_goal: action["primaryForGoal"].as_bool(),
+        counting_type: text(&action["countingType"]),
+        click_window_days: integer(&action["clickThroughLookbackWindowDays"]),
+        view_window_days: integer(&action["viewThroughLookbackWindowDays"]),
+        default_value: double(&values["defaultValue"]),
+        default_currency: text(&values["defaultCurrencyCode"]),
+        always_use_default_value: values["alwaysUseDefaultValue"].as_bool(),
+        event_snippets: snippets
+            .filter(|snippet| snippet["pageFormat"].as_str().is_none_or(|format| format == "HTML"))
+            .filter_map(|snippet| text(&snippet["eventSnippet"]))
+            .collect(),
+    })
+}
+
+/// A row of [`GOALS`]; nothing where it names no goal.
+pub(super) fn goal(row: &Value) -> Option<Goal> {
+    let goal = &row["customerConversionGoal"];
+    Some(Goal {
+        category: text(&goal["category"])?,
+        origin: text(&goal["origin"])?,
+        biddable: goal["biddable"].as_bool().unwrap_or_default(),
+    })
+}
+
+/// The name of an action as a resource.
+pub(super) fn action_resource(owner: &CustomerId, id: ActionId) -> String {
+    format!("customers/{owner}/conversionActions/{id}")
+}
+
+/// The body of a create.
+pub(super) fn create(fields: &ActionFields) -> Value {
+    let (mut object, _) = changes(fields);
+    if let Some(kind) = &fields.kind {
+        object.insert("type".to_owned(), json!(kind));
+    }
+    json!({"operations": [{"create": object}]})
+}
+
+/// The body of an update of exactly the fields that are `Some`; nothing where none is. `kind` is immutable and left out.
+pub(super) fn update(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Option<Value> {
+    let (mut object, mask) = changes(fields);
+    if mask.is_empty() {
+        return None;
+    }
+    object.insert("resourceName".to_owned(), json!(action_resource(owner, id)));
+    Some(json!({"operations": [{"update": object, "updateMask": mask.join(",")}]}))
+}
+
+/// The body of a removal.
+pub(super) fn remove(owner: &CustomerId, id: ActionId) -> Value {
+    json!({"operations": [{"remove": action_resource(owner, id)}]})
+}
+
+/// The body that makes a goal biddable or not.
+pub(super) fn goal_biddable(owner: &CustomerId, goal: &Goal, biddable: bool) -> Value {
+    let resource = format!(
+        "customers/{owner}/customerConversionGoals/{}~{}",
+        goal.category, goal.origin
+    );
+    json!({"operations": [{"update": {"resourceName": resource, "biddable": biddable}, "updateMask": "biddable"}]})
+}
+
+/// The id of the action that a create made.
+pub(super) fn created(answer: &Value) -> Option<ActionId> {
+    last_part(answer["results"][0]["resourceName"].as_str()?).parse().ok()
+}
+
+/// Mutable fields that are `Some`, and the names of the leaves for the mask. 64-bit numbers travel as text.
+fn changes(fields: &ActionFields) -> (Map<String, Value>, Vec<&'static str>) {
+    let ActionFields {
+        name,
+        kind: _,
+        category,
+        primary_for_goal,
+        counting_type,
+        click_window_days,
+        view_window_days,
+        default_value,
+        default_currency,
+        always_use_default_value,
+        status,
+    } = fields;
+    let leaves: [(&'static str, Option<Value>); 10] = [
+        ("name", name.as_ref().map(|v| json!(v))),
+        ("status", status.as_ref().map(|v| json!(v))),
+        ("category", category.as_ref().map(|v| json!(v))),
+        ("primaryForGoal", primary_for_goal.map(|v| json!(v))),
+        ("countingType", counting_type.as_ref().map(|v| json!(v))),
+        (
+            "clickThroughLookbackWindowDays",
+            click_window_days.map(|v| json!(v.to_string())),
+        ),
+        (
+            "viewThroughLookbackWindowDays",
+            view_window_days.map(|v| json!(v.to_string())),
+        ),
+        ("valueSettings.defaultValue", default_value.map(|v| json!(v))),
+        (
+            "valueSettings.defaultCurrencyCode",
+            default_currency.as_ref().map(|v| json!(v)),
+        ),
+        (
+            "valueSettings.alwaysUseDefaultValue",
+            always_use_default_value.map(|v| json!(v)),
+        ),
+    ];
+    let (mut object, mut mask, mut values) = (Map::new(), Vec::new(), Map::new());
+    for (leaf, value) in leaves {
+        let Some(value) = value else { continue };
+        mask.push(leaf);
+        match leaf.split_once('.') {
+            Some((_, inner)) => values.insert(inner.to_owned(), value),
+            None => object.insert(leaf.to_owned(), value),
+        };
+    }
+    if !values.is_empty() {
+        object.insert("valueSettings".to_owned(), Value::Object(values));
+    }
+    (object, mask)
+}
+
+#[cfg(test)]
+#[path = "ads_wire_tests.rs"]
+mod tests;

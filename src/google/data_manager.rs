@@ -1,0 +1,153 @@
+//! The Data Manager API client: ingest, and what became of it (reference notes, Google 6).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::errors::{Api, malformed};
+use super::event_wire;
+use super::redact::code;
+use super::session::{Call, Session};
+use super::wire::{text, unsigned};
+use crate::domain::ids::ActionId;
+use crate::sync::ports::sink::{
+    ConversionSink, DestinationStatus, ErrorCount, IngestError, IngestRequest, MAX_DESTINATIONS, MAX_ROWS,
+};
+use crate::sync::ports::{Cause, UpstreamError};
+
+/// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
+pub(super) struct DataManagerClient {
+    session: Arc<Session>,
+}
+
+impl DataManagerClient {
+    pub(super) fn new(session: Arc<Session>) -> Self {
+        Self { session }
+    }
+}
+
+/// A request we would not send: it can only be refused.
+fn refused(what: String) -> IngestError {
+    IngestError {
+        error: UpstreamError::new(Api::DataManager.service(), Cause::Refused, what),
+        violations: Vec::new(),
+    }
+}
+
+/// Why a request is not sent, if so.
+fn check(request: &IngestRequest) -> Option<IngestError> {
+    let (rows, destinations) = (request.rows.len(), request.destinations.len());
+    if rows == 0 || rows > MAX_ROWS || destinations == 0 || destinations > MAX_DESTINATIONS {
+        return Some(refused(format!("not sent: {rows} rows, {destinations} destinations")));
+    }
+    None
+}
+
+#[async_trait]
+impl ConversionSink for DataManagerClient {
+    async fn ingest(&self, request: &IngestRequest) -> Result<String, IngestError> {
+        if let Some(error) = check(request) {
+            return Err(error);
+        }
+        let body = event_wire::body(request);
+        let body = body.ok_or_else(|| refused("not sent: a row points at no destination".to_owned()))?;
+        let call = Call {
+            api: Api::DataManager,
+            method: "ingestEvents",
+            path: "/v1/events:ingest".to_owned(),
+            query: &[],
+            body: Some(body),
+            mutating: true,
+            timeout: self.session.config().timeouts.ingest,
+            customer: None,
+            login: None,
+        };
+        let answer = self.session.call(&call).await.map_err(|failure| IngestError {
+            error: failure.error,
+            violations: failure.violations,
+        })?;
+        let Some(id) = answer["requestId"].as_str().filter(|id| !id.is_empty()) else {
+            let error = malformed(Api::DataManager, true, 200, None, "the answer holds no requestId");
+            return Err(IngestError {
+                error,
+                violations: Vec::new(),
+            });
+        };
+        for (reason, count) in warnings(&answer) {
+            tracing::debug!(reason, count, "Data Manager left out optional fields");
+        }
+        Ok(id.to_owned())
+    }
+
+    async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        let call = Call {
+            api: Api::DataManager,
+            method: "retrieveRequestStatus",
+            path: "/v1/requestStatus:retrieve".to_owned(),
+            query: &[("requestId", request_id)],
+            body: None,
+            mutating: false,
+            timeout: self.session.config().timeouts.read,
+            customer: None,
+            login: None,
+        };
+        let answer = self.session.read(&call).await.map_err(|failure| failure.error)?;
+        statuses(&answer).ok_or_else(|| {
+            malformed(
+                Api::DataManager,
+                false,
+                200,
+                None,
+                "the answer holds no requestStatusPerDestination",
+            )
+        })
+    }
+}
+
+/// Fields that Google went on without, by reason. Descriptions are not read: they may echo values.
+fn warnings(answer: &Value) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for warning in answer["fieldWarnings"].as_array().into_iter().flatten() {
+        let reason = warning["reason"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| "UNSPECIFIED".to_owned());
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts
+}
+
+/// Reads a request status, in the order of the answer. Names we don't know are kept.
+fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
+    let list = answer["requestStatusPerDestination"].as_array()?;
+    let read = |status: &Value| DestinationStatus {
+        action: unsigned(&status["destination"]["productDestinationId"]).map(ActionId),
+        status: text(&status["requestStatus"]).unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
+        errors: status["errorInfo"]["errorCounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(error_count)
+            .collect(),
+    };
+    Some(list.iter().map(read).collect())
+}
+
+fn error_count(value: &Value) -> ErrorCount {
+    let indices = value["recordIndices"].as_array().into_iter().flatten();
+    let rows: Vec<usize> = indices
+        .filter_map(|index| usize::try_from(unsigned(index)?).ok())
+        .collect();
+    // A count below the rows that are named can't be right; the rows are.
+    let count = unsigned(&value["recordCount"])
+        .unwrap_or_default()
+        .max(rows.len() as u64);
+    let reason = text(&value["reason"]).unwrap_or_else(|| "PROCESSING_ERROR_REASON_UNSPECIFIED".to_owned());
+    ErrorCount { reason, count, rows }
+}
+
+#[cfg(test)]
+#[path = "data_manager_tests.rs"]
+mod tests;

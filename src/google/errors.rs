@@ -1,0 +1,396 @@
+//! From an answer of Google's to one [`UpstreamError`]: pure, for both APIs. Understands `google.rpc.Status` with
+//! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (reference notes, Google 2.4, 6.5), a list around it, and
+//! answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use super::codes;
+use super::fields::violation;
+use super::redact::{bounded, code, field_path, words};
+use crate::sync::ports::sink::Violation;
+use crate::sync::ports::{Cause, Effect, UpstreamError};
+
+/// Longest wait we take from an answer; more is a mistake of something in between.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+
+/// The two APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Api {
+    /// Google Ads API.
+    Ads,
+    /// Data Manager API.
+    DataManager,
+}
+
+impl Api {
+    /// The name in errors.
+    pub(super) const fn service(self) -> &'static str {
+        match self {
+            Self::Ads => "Google Ads",
+            Self::DataManager => "Data Manager",
+        }
+    }
+
+    /// The name in metrics.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Ads => "googleAds",
+            Self::DataManager => "dataManager",
+        }
+    }
+
+    const fn host(self) -> &'static str {
+        match self {
+            Self::Ads => "googleads.googleapis.com",
+            Self::DataManager => "datamanager.googleapis.com",
+        }
+    }
+
+    /// The OAuth scope it wants.
+    pub(super) const fn scope(self) -> &'static str {
+        match self {
+            Self::Ads => "https://www.googleapis.com/auth/adwords",
+            Self::DataManager => "https://www.googleapis.com/auth/datamanager",
+        }
+    }
+}
+
+/// An answer as it came.
+pub(super) struct Answer {
+    /// Who answered.
+    pub(super) api: Api,
+    /// True where the call changes something on the other side.
+    pub(super) mutating: bool,
+    /// HTTP status.
+    pub(super) status: u16,
+    /// The body, decompressed.
+    pub(super) body: Vec<u8>,
+    /// The `request-id` header.
+    pub(super) request_id: Option<String>,
+    /// The `Retry-After` header.
+    pub(super) retry_after: Option<SignedDuration>,
+}
+
+/// A failed call with what the port's error has no room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// The port's error.
+    pub(super) error: UpstreamError,
+    /// True where the quota that was hit is the customer's, not the project's.
+    pub(super) account_only: bool,
+    /// Fields Google complained about (Data Manager only).
+    pub(super) violations: Vec<Violation>,
+}
+
+impl From<UpstreamError> for Box<Failure> {
+    fn from(error: UpstreamError) -> Self {
+        Box::new(Failure {
+            error,
+            account_only: false,
+            violations: Vec::new(),
+        })
+    }
+}
+
+/// What the parts of a `google.rpc.Status` say.
+#[derive(Default)]
+struct Parts {
+    cause: Option<Cause>,
+    code: Option<String>,
+    text: String,
+    request_id: Option<String>,
+    retry_after: Option<SignedDuration>,
+    account_only: bool,
+    effect_open: bool,
+    violations: Vec<Violation>,
+}
+
+impl Answer {
+    /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
+    pub(super) fn into_json(self) -> Result<Value, Box<Failure>> {
+        let json = serde_json::from_slice::<Value>(&self.body).ok();
+        if !(200..300).contains(&self.status) {
+            return Err(Box::new(self.failure(json.as_ref())));
+        }
+        match json {
+            Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
+            Some(json @ Value::Object(_)) => Ok(json),
+            _ => Err(self.malformed("the answer is no JSON object").into()),
+        }
+    }
+
+    /// An error about a good status with a body that can't be understood.
+    pub(super) fn malformed(&self, what: &str) -> UpstreamError {
+        malformed(self.api, self.mutating, self.status, self.request_id.clone(), what)
+    }
+
+    fn failure(&self, json: Option<&Value>) -> Failure {
+        let Some(status) = json.and_then(status_of) else {
+            return Failure {
+                error: self.unreadable(),
+                account_only: false,
+                violations: Vec::new(),
+            };
+        };
+        let parts = self.parts(status);
+        let cause = self.cause(&parts, status);
+        let effect = if self.mutating && (self.status >= 500 || self.status == 408 || parts.effect_open) {
+            Effect::Unknown
+        } else {
+            Effect::None
+        };
+        let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
+        let error = UpstreamError {
+            service: self.api.service(),
+            cause,
+            effect,
+            message: self.message(cause, &parts, request_id.as_deref()),
+            code: parts.code,
+            status: Some(self.status),
+            retry_after: parts
+                .retry_after
+                .or(self.retry_after)
+                .map(|wait| wait.min(LONGEST_WAIT)),
+            request_id,
+        };
+        Failure {
+            error,
+            account_only: parts.account_only,
+            violations: parts.violations,
+        }
+    }
+
+    /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
+    fn unreadable(&self) -> UpstreamError {
+        let cause = match self.status {
+            401 | 404 | 408 | 413 | 429 | 500.. => codes::status_cause(self.status),
+            _ => Cause::Malformed,
+        };
+        let mut error = self.malformed("");
+        error.cause = cause;
+        error.effect = match self.status {
+            408 | 500.. if self.mutating => Effect::Unknown,
+            _ => Effect::None,
+        };
+        error.retry_after = self.retry_after.map(|wait| wait.min(LONGEST_WAIT));
+        error.message = match cause {
+            Cause::UnsupportedVersion => self.gone(),
+            _ => format!("HTTP {} without an error of Google's in the body", self.status),
+        };
+        error
+    }
+
+    fn gone(&self) -> String {
+        match self.api {
+            Api::Ads => {
+                "HTTP 404: this version of the Google Ads API is not served: set --google-ads-version to one that is"
+                    .to_owned()
+            }
+            Api::DataManager => "HTTP 404: this path of the Data Manager API does not exist".to_owned(),
+        }
+    }
+
+    fn cause(&self, parts: &Parts, status: &Value) -> Cause {
+        // A fast fail is a refusal whatever its reason; the reason itself is in `code` and in the violations.
+        if self.api == Api::DataManager && self.status == 400 {
+            return Cause::Refused;
+        }
+        if let Some(cause) = parts.cause {
+            return cause;
+        }
+        match self.status {
+            404 if self.api == Api::DataManager && parts.code.is_some() && status["details"].is_array() => {
+                Cause::NotFound
+            }
+            // An error inside HTTP 200: the canonical code stands in for the status.
+            200..300 => Cause::Refused,
+            other => codes::status_cause(other),
+        }
+    }
+
+    fn parts(&self, status: &Value) -> Parts {
+        let mut parts = Parts::default();
+        for detail in status["details"].as_array().into_iter().flatten() {
+            let kind = detail["@type"].as_str().unwrap_or_default();
+            if kind.ends_with("GoogleAdsFailure") || detail["errors"].is_array() {
+                ads_failure(detail, &mut parts);
+            } else if kind.ends_with("google.rpc.ErrorInfo") {
+                self.error_info(detail, &mut parts);
+            } else if kind.ends_with("google.rpc.RetryInfo") {
+                parts.retry_after = parts.retry_after.max(duration(&detail["retryDelay"]));
+            } else if kind.ends_with("google.rpc.BadRequest") {
+                let found = detail["fieldViolations"].as_array().into_iter().flatten();
+                parts.violations.extend(found.map(violation));
+            } else if kind.ends_with("google.rpc.RequestInfo") && parts.request_id.is_none() {
+                parts.request_id = detail["requestId"].as_str().and_then(code);
+            }
+        }
+        if matches!(
+            parts.code.as_deref(),
+            None | Some("INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED")
+        ) {
+            // A reason tied to a row is that row's matter and stays with it.
+            let own = parts
+                .violations
+                .iter()
+                .find(|v| v.row.is_none() && !v.reason.is_empty());
+            let own = own.map(|v| v.reason.clone()).or(parts.code.take());
+            parts.code = own.or_else(|| status["status"].as_str().and_then(code));
+        }
+        parts
+    }
+
+    fn error_info(&self, detail: &Value, parts: &mut Parts) {
+        let reason = detail["reason"].as_str().unwrap_or_default();
+        let metadata = &detail["metadata"];
+        let limit = metadata["quota_limit"].as_str().and_then(code);
+        parts.cause = parts.cause.or(codes::reason_cause(reason, limit.as_deref()));
+        if parts.code.is_none() {
+            parts.code = code(reason);
+        }
+        if parts.request_id.is_none() {
+            parts.request_id = metadata["requestId"].as_str().and_then(code);
+        }
+        let host = metadata["service"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| self.api.host().to_owned());
+        match codes::reason_cause(reason, limit.as_deref()) {
+            Some(Cause::ServiceDisabled) => {
+                let project = metadata["consumer"]
+                    .as_str()
+                    .map(|c| c.trim_start_matches("projects/"))
+                    .and_then(code);
+                let project = project.map(|p| format!(" {p}")).unwrap_or_default();
+                parts.text = format!(
+                    "the API {host} ({}) is switched off in the Google Cloud project{project}: enable it there",
+                    self.api.service()
+                );
+            }
+            Some(Cause::MissingScope) => {
+                parts.text = format!(
+                    "the token lacks the scope {} that {host} ({}) wants: grant access again with it",
+                    self.api.scope(),
+                    self.api.service()
+                );
+            }
+            _ => {
+                if let Some(limit) = limit {
+                    parts.text = format!("quota {limit} is used up");
+                }
+            }
+        }
+    }
+
+    fn message(&self, cause: Cause, parts: &Parts, request_id: Option<&str>) -> String {
+        let code = parts.code.as_deref().unwrap_or("no code");
+        let mut text = parts.text.clone();
+        if text.is_empty() && cause == Cause::UnsupportedVersion && self.status == 404 {
+            text = self.gone();
+        }
+        if text.is_empty() {
+            let named: Vec<String> = parts
+                .violations
+                .iter()
+                .take(3)
+                .map(|v| format!("{} at {}", v.reason, v.field).trim().to_owned())
+                .collect();
+            text = if named.is_empty() {
+                format!("HTTP {}", self.status)
+            } else {
+                named.join("; ")
+            };
+        }
+        let id = request_id.map(|id| format!(" (request-id {id})")).unwrap_or_default();
+        let room = 500usize.saturating_sub(code.len() + id.len());
+        let text: String = text.chars().take(room).collect();
+        bounded(format!("{code}: {text}{id}"))
+    }
+}
+
+/// The `google.rpc.Status` of an error, a list with one inside, or a partial failure (which for our single operations
+/// is a failure as any other).
+fn status_of(json: &Value) -> Option<&Value> {
+    match json {
+        Value::Array(items) => items.iter().find_map(status_of),
+        Value::Object(map) => {
+            let status = map.get("error").or_else(|| map.get("partialFailureError"))?;
+            status.as_object().filter(|status| !status.is_empty()).map(|_| status)
+        }
+        _ => None,
+    }
+}
+
+/// Reads a `GoogleAdsFailure`. The first error decides; the message names up to three.
+fn ads_failure(detail: &Value, parts: &mut Parts) {
+    if let Some(id) = detail["requestId"].as_str().and_then(code) {
+        parts.request_id = Some(id);
+    }
+    let mut texts = Vec::new();
+    for error in detail["errors"].as_array().into_iter().flatten() {
+        let named = error["errorCode"].as_object().and_then(|codes| codes.iter().next());
+        let (key, name) = named.map_or(("", ""), |(key, name)| {
+            (key.as_str(), name.as_str().unwrap_or_default())
+        });
+        if parts.code.is_none() {
+            parts.code = code(name);
+            parts.cause = codes::ads_cause(key, name);
+        }
+        parts.effect_open |= codes::leaves_effect_open(key, name);
+        let quota = &error["details"]["quotaErrorDetails"];
+        parts.retry_after = parts.retry_after.max(duration(&quota["retryDelay"]));
+        parts.account_only |= quota["rateScope"] == "ACCOUNT";
+        let path = location(&error["location"]["fieldPathElements"]);
+        let said = error["message"].as_str().map(words).unwrap_or_default();
+        let label = if texts.is_empty() {
+            String::new()
+        } else {
+            format!("{} ", code(name).unwrap_or_default())
+        };
+        texts.push(format!("{label}{path} {said}").trim().to_owned());
+    }
+    texts.truncate(3);
+    parts.text = texts.join("; ");
+}
+
+/// `operations[0].create.name` out of `fieldPathElements`.
+fn location(elements: &Value) -> String {
+    let steps = elements.as_array().into_iter().flatten().map(|element| {
+        let name = field_path(element["fieldName"].as_str().unwrap_or_default());
+        match super::wire::integer(&element["index"]) {
+            Some(index) => format!("{name}[{index}]"),
+            None => name,
+        }
+    });
+    steps.collect::<Vec<_>>().join(".")
+}
+
+/// A protobuf duration in JSON: `"30s"`, `"1.5s"`.
+fn duration(value: &Value) -> Option<SignedDuration> {
+    let seconds: f64 = value.as_str()?.strip_suffix('s')?.parse().ok()?;
+    let wait = Duration::try_from_secs_f64(seconds).ok()?;
+    SignedDuration::try_from(wait).ok()
+}
+
+/// A good status with a body that can't be understood: a change may have happened.
+pub(super) fn malformed(
+    api: Api,
+    mutating: bool,
+    status: u16,
+    request_id: Option<String>,
+    what: &str,
+) -> UpstreamError {
+    UpstreamError {
+        effect: if mutating { Effect::Unknown } else { Effect::None },
+        status: Some(status),
+        request_id,
+        ..UpstreamError::new(api.service(), Cause::Malformed, format!("HTTP {status}: {what}"))
+    }
+}
+
+#[cfg(test)]
+#[path = "errors_tests.rs"]
+mod tests;

@@ -1,0 +1,132 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::google::test_support::{Silent, TEST_KEY, http, refresh_secret, secret};
+
+fn endpoint() -> Endpoint {
+    Endpoint {
+        http: http(),
+        url: "http://127.0.0.1:9/token".to_owned(),
+        timeout: Duration::from_secs(1),
+        observer: Arc::new(Silent),
+    }
+}
+
+fn message(pairs: &[(&str, &str)]) -> String {
+    match read(&secret(pairs), endpoint()) {
+        Ok(_) => "accepted".to_owned(),
+        Err(invalid) => invalid.message,
+    }
+}
+
+fn file(json: &Value) -> String {
+    message(&[("credentials.json", &json.to_string())])
+}
+
+fn external() -> Value {
+    json!({"type": "external_account", "audience": "//iam.googleapis.com/x",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt", "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"file": "/var/run/secrets/token"}})
+}
+
+#[test]
+fn good_secrets_of_every_kind_are_taken() {
+    assert!(read(&refresh_secret(), endpoint()).is_ok());
+    let account = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY});
+    let user = json!({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"});
+    for json in [account, user, external()] {
+        assert_eq!(file(&json), "accepted", "{}", json["type"]);
+    }
+}
+
+#[test]
+fn the_developer_token_is_optional_and_trimmed() {
+    let mut data = refresh_secret();
+    assert!(read(&data, endpoint()).unwrap().developer_token.is_none());
+    data.extend(secret(&[("developerToken", " dev-1 \n")]));
+    assert_eq!(
+        read(&data, endpoint())
+            .unwrap()
+            .developer_token
+            .unwrap()
+            .expose_secret(),
+        "dev-1"
+    );
+    data.extend(secret(&[("developerToken", "dev 1")]));
+    assert!(
+        read(&data, endpoint())
+            .err()
+            .unwrap()
+            .message
+            .contains("\"developerToken\"")
+    );
+}
+
+#[test]
+fn mistakes_are_named_by_key_with_the_way_out() {
+    let table: [(&[(&str, &str)], &str); 6] = [
+        (
+            &[],
+            "key \"credentials.json\" is missing: give it, or clientId, clientSecret and refreshToken",
+        ),
+        (
+            &[("clientId", "i"), ("clientSecret", "s")],
+            "key \"refreshToken\" is missing: give clientId, clientSecret and refreshToken, or credentials.json",
+        ),
+        (
+            &[("clientId", "i")],
+            "keys \"clientSecret\" and \"refreshToken\" are missing: give clientId, clientSecret and refreshToken, or credentials.json",
+        ),
+        (
+            &[("clientId", "i"), ("clientSecret", " \n"), ("refreshToken", "r")],
+            "key \"clientSecret\" is empty: give it a value or remove it",
+        ),
+        (
+            &[("credentials.json", "{\"private\": sesame")],
+            "key \"credentials.json\" is no JSON (line 1, column 13): put the key file in as it is",
+        ),
+        (
+            &[("credentials.json", "")],
+            "key \"credentials.json\" is empty: give it a value or remove it",
+        ),
+    ];
+    for (pairs, expected) in table {
+        assert_eq!(message(pairs), expected);
+    }
+}
+
+#[test]
+fn mistakes_inside_the_file_are_named_by_member() {
+    assert!(file(&json!({"type": "impersonated_service_account"})).contains("\"type\""));
+    assert!(file(&json!([])).contains("\"type\""));
+    let user = json!({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": " "});
+    assert!(file(&user).contains("\"refresh_token\""));
+    let account = json!({"type": "service_account", "client_email": "a@b.c", "private_key": "sesame"});
+    let message = file(&account);
+    assert!(
+        message.contains("\"private_key\"") && !message.contains("sesame"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_federation_may_neither_run_programs_nor_send_to_others() {
+    let with = |pointer: &str, value: Value| {
+        let mut json = external();
+        *json.pointer_mut(pointer).unwrap() = value;
+        file(&json)
+    };
+    assert!(with("/token_url", json!("https://sts.example.com/v1/token")).contains("\"token_url\""));
+    assert!(with("/token_url", json!("http://sts.googleapis.com/v1/token")).contains("\"token_url\""));
+    assert!(with("/token_url", json!("https://evilgoogleapis.com/")).contains("\"token_url\""));
+    assert!(with("/credential_source", json!({"executable": {"command": "x"}})).contains("executable"));
+    assert!(with("/credential_source", Value::Null).contains("\"credential_source\""));
+    let mut json = external();
+    json["service_account_impersonation_url"] = json!("https://iam.example.com/");
+    assert!(file(&json).contains("\"service_account_impersonation_url\""));
+}

@@ -1,0 +1,295 @@
+//! `cargo xtask test`: everything that must hold before a change is merged.
+
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::process::{self, say};
+use crate::supervisor::XTASK_BIN;
+use crate::tools::{self, Tool};
+
+/// Path of the operator's executable, for tests that run it.
+pub const OPERATOR_BIN: &str = "ADCONVERSION_BIN";
+/// Path of the sandbox's executable, for tests that run it.
+pub const SANDBOX_BIN: &str = "ADCONVERSION_SANDBOX_BIN";
+
+/// One step of the suite, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Step {
+    /// Formatting.
+    Fmt,
+    /// Lints, warnings denied.
+    Clippy,
+    /// All executables, as the end-to-end tests run them.
+    Build,
+    /// etcd, kube-apiserver, kubectl, kube-controller-manager and helm.
+    ControlPlane,
+    /// Unit, integration and end-to-end tests.
+    Test,
+}
+
+impl Step {
+    /// All steps in order.
+    pub const ALL: [Self; 5] = [Self::Fmt, Self::Clippy, Self::Build, Self::ControlPlane, Self::Test];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Clippy => "clippy",
+            Self::Build => "build",
+            Self::ControlPlane => "control-plane",
+            Self::Test => "test",
+        }
+    }
+
+    const fn limit(self) -> Duration {
+        Duration::from_mins(match self {
+            Self::Fmt => 2,
+            Self::Clippy | Self::Build => 25,
+            Self::ControlPlane => 40,
+            Self::Test => 30,
+        })
+    }
+
+    /// Steps whose failure leaves nothing to be learned from this one.
+    const fn needs(self) -> &'static [Self] {
+        match self {
+            Self::Test => &[Self::Build, Self::ControlPlane],
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    Failed,
+    NotRun,
+}
+
+struct Report {
+    step: Step,
+    outcome: Outcome,
+    elapsed: Duration,
+}
+
+/// Runs the chosen steps and says how each went. True when all of them passed.
+pub fn run(only: &[Step], skip: &[Step]) -> Result<bool, Error> {
+    let steps = choose(only, skip);
+    if steps.is_empty() {
+        return Err(Error::Failed("no step is left to run".to_owned()));
+    }
+    let root = repository()?;
+    // The longest step needs no result of the others: it runs beside them.
+    let mut background = steps.contains(&Step::ControlPlane).then(start_control_plane_build);
+    let mut reports: Vec<Report> = Vec::new();
+    for step in steps {
+        let start = Instant::now();
+        let outcome = if is_blocked(step, &reports) {
+            say(&format!("== {step}: not run, as a step before it failed"));
+            Outcome::NotRun
+        } else {
+            match run_step(step, &root, &mut background) {
+                Ok(()) => Outcome::Passed,
+                Err(error) => {
+                    say(&format!("== {step} failed: {error}"));
+                    Outcome::Failed
+                }
+            }
+        };
+        let elapsed = start.elapsed();
+        reports.push(Report { step, outcome, elapsed });
+    }
+    say("== summary");
+    for report in &reports {
+        say(&line(report));
+    }
+    Ok(reports.iter().all(|report| report.outcome == Outcome::Passed))
+}
+
+fn choose(only: &[Step], skip: &[Step]) -> Vec<Step> {
+    Step::ALL
+        .into_iter()
+        .filter(|step| only.is_empty() || only.contains(step))
+        .filter(|step| !skip.contains(step))
+        .collect()
+}
+
+fn is_blocked(step: Step, reports: &[Report]) -> bool {
+    reports
+        .iter()
+        .any(|report| step.needs().contains(&report.step) && report.outcome != Outcome::Passed)
+}
+
+fn line(report: &Report) -> String {
+    let outcome = match report.outcome {
+        Outcome::Passed => "ok",
+        Outcome::Failed => "FAILED",
+        Outcome::NotRun => "not run",
+    };
+    let seconds = report.elapsed.as_secs_f64();
+    format!("{outcome:<8}{:<14}{seconds:>7.1} s", report.step.name())
+}
+
+type Background = JoinHandle<Result<(), Error>>;
+
+fn start_control_plane_build() -> Background {
+    thread::spawn(|| tools::ensure(&Tool::ALL))
+}
+
+fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Result<(), Error> {
+    let command = match step {
+        Step::Fmt => cargo(root, &["fmt", "--all", "--", "--check"]),
+        Step::Clippy => cargo(
+            root,
+            &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
+        ),
+        Step::Build => cargo(root, &["build", "--workspace"]),
+        Step::ControlPlane => return finish_control_plane(background.take()),
+        Step::Test => test_command(root)?,
+    };
+    let limit = step.limit();
+    let text = short(&command);
+    say(&format!("== {step}: {text} (limit {} min)", limit.as_secs() / 60));
+    let status = process::run_group(command, limit)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!("`{text}` ended with {status}")))
+}
+
+fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
+    let limit = Step::ControlPlane.limit();
+    say(&format!(
+        "== {}: binaries of Kubernetes {} (limit {} min)",
+        Step::ControlPlane,
+        tools::kubernetes_version(),
+        limit.as_secs() / 60
+    ));
+    let Some(build) = background else {
+        return tools::ensure(&Tool::ALL);
+    };
+    let start = Instant::now();
+    while !build.is_finished() {
+        if start.elapsed() >= limit {
+            return Err(Error::Timeout {
+                what: "the control plane's binaries".to_owned(),
+                seconds: limit.as_secs(),
+                detail: String::new(),
+            });
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    build
+        .join()
+        .map_err(|_| Error::Failed("building the control plane's binaries broke off".to_owned()))?
+}
+
+fn test_command(root: &Path) -> Result<Command, Error> {
+    let target = target_directory(root)?.join("debug");
+    let mut command = cargo(root, &["test", "--workspace"]);
+    for (variable, name) in [
+        (XTASK_BIN, "xtask"),
+        (OPERATOR_BIN, "adconversion"),
+        (SANDBOX_BIN, "adconversion-sandbox"),
+    ] {
+        let path = target.join(name);
+        if !path.is_file() {
+            return Err(Error::Setup(format!(
+                "{} does not exist: run the step `build` first",
+                path.display()
+            )));
+        }
+        command.env(variable, path);
+    }
+    Ok(command)
+}
+
+/// cargo in the workspace, without the user's cluster.
+pub(crate) fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .current_dir(root)
+        .args(arguments)
+        // No test may reach a cluster that the user works with.
+        .env_remove("KUBECONFIG");
+    command
+}
+
+/// The command without the directories of its program.
+fn short(command: &Command) -> String {
+    let text = process::display(command);
+    let program = command.get_program().to_string_lossy();
+    let name = Path::new(command.get_program()).file_name();
+    let name = name.map_or_else(|| program.clone(), |name| name.to_string_lossy());
+    text.replacen(program.as_ref(), &name, 1)
+}
+
+/// The directory of the workspace.
+pub(crate) fn repository() -> Result<PathBuf, Error> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .filter(|root| root.join("Cargo.toml").is_file())
+        .map(Path::to_owned)
+        .ok_or_else(|| Error::Setup(format!("{} is not in its repository", here.display())))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory(root: &Path) -> Result<PathBuf, Error> {
+    let metadata = cargo(root, &["metadata", "--format-version", "1", "--no-deps"]);
+    let text = process::run(metadata, None, Duration::from_mins(2))?.ok()?;
+    serde_json::from_str::<serde_json::Value>(&text)
+        .ok()
+        .and_then(|value| Some(PathBuf::from(value.get("target_directory")?.as_str()?)))
+        .ok_or_else(|| Error::Failed("cargo metadata names no target directory".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(step: Step, outcome: Outcome) -> Report {
+        Report {
+            step,
+            outcome,
+            elapsed: Duration::from_millis(1500),
+        }
+    }
+
+    #[test]
+    fn steps_keep_their_order() {
+        assert_eq!(choose(&[], &[]), Step::ALL);
+        assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
+        assert_eq!(
+            choose(&[], &[Step::ControlPlane, Step::Clippy, Step::Test]),
+            [Step::Fmt, Step::Build]
+        );
+        assert_eq!(choose(&[Step::Fmt], &[Step::Fmt]), []);
+    }
+
+    #[test]
+    fn tests_are_blocked_by_what_they_need_only() {
+        assert!(is_blocked(Step::Test, &[report(Step::Build, Outcome::Failed)]));
+        assert!(!is_blocked(Step::Test, &[report(Step::Clippy, Outcome::Failed)]));
+        assert!(!is_blocked(Step::Test, &[report(Step::Build, Outcome::Passed)]));
+        assert!(!is_blocked(Step::Build, &[report(Step::Fmt, Outcome::Failed)]));
+    }
+
+    #[test]
+    fn a_summary_line_says_how_and_how_long() {
+        assert_eq!(
+            line(&report(Step::Fmt, Outcome::Failed)),
+            "FAILED  fmt               1.5 s"
+        );
+    }
+}
