@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod context;
+pub mod event;
 pub mod events;
 mod kinds;
 pub mod run;

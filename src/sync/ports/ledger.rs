@@ -207,6 +207,8 @@ pub struct ClassCount {
     pub detail: String,
     /// How many rows.
     pub count: u64,
+    /// How many of them are due.
+    pub due: u64,
     /// When the last one changed into it.
     pub last: Timestamp,
 }
@@ -312,8 +314,8 @@ pub trait Ledger: Send + Sync {
     /// Records what a status look said.
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// Counts of a track's rows that occurred at or after `since`.
-    async fn tally(&self, track: TrackId, since: Timestamp) -> LedgerResult<Tally>;
+    /// Counts of a track's rows that occurred at or after `since`; `now` decides which are due.
+    async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally>;
 
     /// How far the feed has come for each of these tracks. Where rows moved from an event's track to its action's, the
     /// moved mark wins.
