@@ -1,6 +1,8 @@
 //! Integration tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod chart;
 mod crds;
+mod e2e;
 mod manifests;
 mod support;

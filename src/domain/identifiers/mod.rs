@@ -1,6 +1,7 @@
 //! Normalisation and hashing of shared data by Google's written rules (reference notes, Google 7).
 
 mod address;
+mod countries;
 mod email;
 mod phone;
 

@@ -236,7 +236,7 @@ async fn keep(
     };
     if first {
         let written = record(work.ctx, event, &next).await?;
-        *current = next;
+        current.clone_from(&next);
         announce(work, event, current, origin).await;
         work.ctx.ledger.forget_orphan(&work.owner, id).await?;
         if let Some(written) = written {
