@@ -22,7 +22,7 @@ pub const MANAGER: &str = "adconversion-operator";
 /// Longest wait for one answer of the Kubernetes API.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// Times of a status that are brought up to date by themselves, when they are this old.
-const STALE_TIME: Duration = Duration::from_secs(300);
+const STALE_TIME: Duration = Duration::from_mins(5);
 /// After this long a cache that still lags is believed: it may have been restored from a backup.
 const BARRIER_LIMIT: Duration = Duration::from_secs(30);
 

@@ -13,6 +13,8 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use super::Object;
 use super::apply::WriteBarrier;
 use super::events::Events;
+use super::google_account::GoogleMemories;
+use super::hubspot_account::HubSpotMemories;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
@@ -122,6 +124,10 @@ pub struct Context {
     pub barrier: WriteBarrier,
     /// Pauses after failures, per object.
     pub backoff: Backoff,
+    /// What is remembered about Google accounts.
+    pub google_memories: GoogleMemories,
+    /// What is remembered about HubSpot accounts.
+    pub hubspot_memories: HubSpotMemories,
 }
 
 impl Context {
@@ -142,6 +148,8 @@ impl Context {
             caches,
             barrier: WriteBarrier::default(),
             backoff: Backoff::new(parts.settings.backoff_max),
+            google_memories: GoogleMemories::default(),
+            hubspot_memories: HubSpotMemories::default(),
         };
         (context, writers)
     }
@@ -198,6 +206,16 @@ impl<K: Object> Cache<K> {
             .collect()
     }
 
+    /// Waits until every namespace has been listed once; false where that will never be, because the watch has ended.
+    pub(super) async fn ready(&self) -> bool {
+        for (_, store) in &self.stores {
+            if store.wait_until_ready().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// The caches by namespace (`None`: all namespaces).
     pub(super) fn stores(&self) -> &[(Option<String>, Store<K>)] {
         &self.stores
@@ -228,6 +246,11 @@ pub struct Writers {
 }
 
 impl Caches {
+    /// Waits until all objects of all kinds are known: decisions about one kind look at the others.
+    pub(super) async fn ready(&self) -> bool {
+        self.events.ready().await && self.google.ready().await && self.hubspot.ready().await
+    }
+
     fn new(namespaces: &[String]) -> (Self, Writers) {
         let (events, event_writers) = cache(namespaces);
         let (google, google_writers) = cache(namespaces);

@@ -4,12 +4,17 @@
 //! Everything about a user's object or an upstream service becomes a condition and an `Ok(Action)`. An [`Error`] means
 //! that the Kubernetes API itself, or the ledger, failed: the object is retried with growing pauses.
 
+pub mod account;
 pub mod apply;
 pub mod context;
 pub mod event;
 pub mod events;
+pub mod google_account;
+pub mod hubspot_account;
 mod kinds;
 pub mod run;
+pub mod secrets;
+pub mod usage;
 
 use std::fmt::Debug;
 use std::future::Future;

@@ -21,6 +21,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{Cache, CacheWriters, Context, Parts, Writers};
+use super::google_account::GoogleReconciler;
+use super::hubspot_account::HubSpotReconciler;
 use super::{Action, Error, Object, Reconciler};
 use crate::api::AdConversionEvent;
 use crate::domain::ids::ObjectKey;
@@ -30,7 +32,7 @@ use router::{Outlet, Router};
 /// Reconciles of one kind (and namespace, where namespaces are named) at once.
 const CONCURRENCY: u16 = 8;
 /// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
-const RECONCILE_LIMIT: Duration = Duration::from_secs(180);
+const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
 /// How soon an object is looked at again whose cached version is older than our own write.
 const DEFER: Duration = Duration::from_millis(100);
 /// How long running reconciles may take to end after a stop.
@@ -96,7 +98,15 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
     } = writers;
     let mut router = Router::new(ctx.settings.status_interval);
     start::<E>(&ctx, &ctx.caches.events, events, &mut router.events, &mut tasks, &stop);
-    drop((google, hubspot));
+    start::<GoogleReconciler>(&ctx, &ctx.caches.google, google, &mut router.google, &mut tasks, &stop);
+    start::<HubSpotReconciler>(
+        &ctx,
+        &ctx.caches.hubspot,
+        hubspot,
+        &mut router.hubspot,
+        &mut tasks,
+        &stop,
+    );
     tasks.spawn(router.run(wakes, Arc::clone(&ctx.probes), stop.clone()));
     tasks.spawn(open_gate(Arc::clone(&ctx), stop.clone()));
     while let Some(result) = tokio::select! {
@@ -151,17 +161,7 @@ where
 }
 
 async fn open_gate(ctx: Arc<Context>, stop: CancellationToken) {
-    async fn ready<K: Object>(cache: &Cache<K>) -> bool {
-        for (_, store) in cache.stores() {
-            if store.wait_until_ready().await.is_err() {
-                return false;
-            }
-        }
-        true
-    }
-    let caches = &ctx.caches;
-    let all = async { ready(&caches.events).await && ready(&caches.google).await && ready(&caches.hubspot).await };
-    if stop.run_until_cancelled(all).await == Some(true) {
+    if stop.run_until_cancelled(ctx.caches.ready()).await == Some(true) {
         ctx.probes.gate("caches", true);
         tracing::info!("caches are in sync");
     }
@@ -175,6 +175,10 @@ async fn control<R: Reconciler>(
     mut keys: mpsc::UnboundedReceiver<ObjectKey>,
     stop: CancellationToken,
 ) {
+    // An account that seems unused because the events are not listed yet must not lose its finalizer.
+    if stop.run_until_cancelled(ctx.caches.ready()).await != Some(true) {
+        return;
+    }
     let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))
         .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
     let no_watch: BoxStream<'static, Result<R::Object, watcher::Error>> = stream::pending().boxed();

@@ -12,6 +12,14 @@ use crate::api::reasons::{condition, event, reason};
 /// Users a message names; the rest is counted.
 const NAMED_USERS: usize = 5;
 
+/// What was last known stays true of the manifest while nothing is asked.
+const KEPT_WHILE_SUSPENDED: [&str; 4] = [
+    condition::CREDENTIALS_VALID,
+    condition::QUOTA_AVAILABLE,
+    condition::CUSTOMER_DATA_TERMS_ACCEPTED,
+    condition::ENHANCED_CONVERSIONS_ENABLED,
+];
+
 /// Everything that decides the conditions both kinds of accounts have.
 #[derive(Debug, Clone)]
 pub struct Observed<'a> {
@@ -44,8 +52,9 @@ pub fn plan(observed: &Observed<'_>) -> Conditions {
     let mut conditions = Conditions::new(observed.previous, observed.generation, observed.now);
     deletion(&mut conditions, observed);
     if observed.suspended {
-        conditions.restate(condition::CREDENTIALS_VALID);
-        conditions.restate(condition::QUOTA_AVAILABLE);
+        for type_ in KEPT_WHILE_SUSPENDED {
+            conditions.restate(type_);
+        }
         let message = format!(
             "Suspended by spec.suspend: {} is neither read nor sent to.",
             observed.what

@@ -113,7 +113,7 @@ impl Trouble {
         match fault.kind {
             FaultKind::Unavailable => {}
             FaultKind::Limited => {
-                let until = later(now, fault.retry_after.map_or(hold, |wait| wait.unsigned_abs()));
+                let until = later(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
                 self.limited = Some((until, fault.message));
             }
             _ => {
@@ -121,7 +121,7 @@ impl Trouble {
                     fault,
                     at: now,
                     trying: None,
-                })
+                });
             }
         }
     }
@@ -142,11 +142,10 @@ impl Trouble {
         match reported.trying {
             None if later(reported.at, interval) <= now => reported.trying = Some(now),
             None => {}
-            Some(begun) => {
-                if success.is_some_and(|at| at > begun) || later(begun, interval) <= now {
-                    self.reported = None;
-                }
+            Some(begun) if success.is_some_and(|at| at > begun) || later(begun, interval) <= now => {
+                self.reported = None;
             }
+            Some(_) => {}
         }
     }
 
@@ -188,7 +187,7 @@ impl Trouble {
             let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
             backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
-        let wanted = own.fault.retry_after.map_or(Duration::ZERO, |d| d.unsigned_abs());
+        let wanted = own.fault.retry_after.map_or(Duration::ZERO, SignedDuration::unsigned_abs);
         Some(later(own.last, wait.max(wanted)))
     }
 

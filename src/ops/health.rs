@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::metrics::Metrics;
 
-/// Media type of the OpenMetrics text format.
+/// Media type of the `OpenMetrics` text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Signs of life and open gates of the process. Shared by everything that has to report.

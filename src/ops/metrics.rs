@@ -251,7 +251,7 @@ impl Metrics {
         }));
     }
 
-    /// All metrics as OpenMetrics text.
+    /// All metrics as `OpenMetrics` text.
     ///
     /// # Errors
     /// Where a metric cannot be written as text.

@@ -101,7 +101,14 @@ impl Registry {
     /// An empty registry, and the stream of wake-ups for the controllers.
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Wake>) {
         let (wake, wakes) = mpsc::unbounded_channel();
-        (Self { state: Arc::default(), changed: watch::Sender::new(0), wake }, wakes)
+        (
+            Self {
+                state: Arc::default(),
+                changed: watch::Sender::new(0),
+                wake,
+            },
+            wakes,
+        )
     }
 
     fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
@@ -157,7 +164,11 @@ impl Registry {
         let (snapshot, changed) = self.write(|s| {
             let slot = &mut s.google.get_mut(key)?.snapshot;
             let old = slot.as_ref().filter(|old| old.customer.conversion_customer == *owner)?;
-            let new = GoogleSnapshot { actions: Arc::new(actions), read_at, ..old.as_ref().clone() };
+            let new = GoogleSnapshot {
+                actions: Arc::new(actions),
+                read_at,
+                ..old.as_ref().clone()
+            };
             let new = newer_actions(old, &Arc::new(new));
             let changed = new.actions != old.actions;
             *slot = Some(Arc::clone(&new));
@@ -196,12 +207,22 @@ impl Registry {
 
     /// Whether a Google account can be used, as its status and those of its events say; `None` where it is not known.
     pub fn google_shown(&self, key: &ObjectKey) -> Option<Readiness> {
-        self.read(|s| s.google_trials.get(key).cloned().or_else(|| Some(s.google.get(key)?.readiness.clone())))
+        self.read(|s| {
+            s.google_trials
+                .get(key)
+                .cloned()
+                .or_else(|| Some(s.google.get(key)?.readiness.clone()))
+        })
     }
 
     /// Whether a HubSpot account can be used, as its status and those of its events say; `None` where it is not known.
     pub fn hubspot_shown(&self, key: &ObjectKey) -> Option<Readiness> {
-        self.read(|s| s.hubspot_trials.get(key).cloned().or_else(|| Some(s.hubspot.get(key)?.readiness.clone())))
+        self.read(|s| {
+            s.hubspot_trials
+                .get(key)
+                .cloned()
+                .or_else(|| Some(s.hubspot.get(key)?.readiness.clone()))
+        })
     }
 
     /// Forgets a Google account (deleted).
@@ -290,7 +311,9 @@ impl Registry {
     /// not registered are dropped.
     pub fn update_report(&self, key: &ObjectKey, f: impl FnOnce(&mut EventReport) -> Notice) {
         let notice = self.write(|s| {
-            s.events.contains_key(key).then(|| f(s.reports.entry(key.clone()).or_default()))
+            s.events
+                .contains_key(key)
+                .then(|| f(s.reports.entry(key.clone()).or_default()))
         });
         match notice {
             None | Some(Notice::Quiet) => {}

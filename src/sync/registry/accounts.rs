@@ -59,7 +59,12 @@ pub struct GoogleAccount {
 impl GoogleSnapshot {
     /// The same but for the time it was read.
     fn same(&self, other: &Self) -> bool {
-        let Self { customer, actions, goals, read_at: _ } = self;
+        let Self {
+            customer,
+            actions,
+            goals,
+            read_at: _,
+        } = self;
         *customer == other.customer && *actions == other.actions && *goals == other.goals
     }
 }
@@ -70,12 +75,23 @@ pub(super) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>
         return Arc::clone(new);
     }
     let actions = Arc::clone(&old.actions);
-    Arc::new(GoogleSnapshot { actions, read_at: old.read_at, ..new.as_ref().clone() })
+    Arc::new(GoogleSnapshot {
+        actions,
+        read_at: old.read_at,
+        ..new.as_ref().clone()
+    })
 }
 
 impl GoogleAccount {
     pub(super) fn same(&self, other: &Self) -> bool {
-        let Self { key, customer, login, clients, readiness, snapshot } = self;
+        let Self {
+            key,
+            customer,
+            login,
+            clients,
+            readiness,
+            snapshot,
+        } = self;
         let same_clients = match (clients, &other.clients) {
             (None, None) => true,
             (Some(a), Some(b)) => Arc::ptr_eq(&a.ads, &b.ads) && Arc::ptr_eq(&a.sink, &b.sink),
@@ -114,7 +130,16 @@ pub struct HubSpotAccount {
 
 impl HubSpotAccount {
     pub(super) fn same(&self, other: &Self) -> bool {
-        let Self { key, crm, readiness, portal, stages, properties, interval, default_region } = self;
+        let Self {
+            key,
+            crm,
+            readiness,
+            portal,
+            stages,
+            properties,
+            interval,
+            default_region,
+        } = self;
         let same_client = match (crm, &other.crm) {
             (None, None) => true,
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),

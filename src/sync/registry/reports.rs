@@ -34,7 +34,11 @@ impl Health {
     /// Notes a success; true where that changes more than the time.
     pub fn succeeded(&mut self, now: Timestamp) -> bool {
         let changed = self.failing_since.is_some() || self.last_success.is_none();
-        *self = Self { last_success: Some(now), failing_since: None, error: None };
+        *self = Self {
+            last_success: Some(now),
+            failing_since: None,
+            error: None,
+        };
         changed
     }
 

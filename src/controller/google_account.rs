@@ -1,0 +1,245 @@
+//! The controller of `GoogleAdsAccount`: credentials, one snapshot of the account's configuration for all its events, and
+//! what stands in their way.
+
+mod read;
+mod status;
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::account::{self, Basics, finish, keep_finalizer, readiness};
+use super::apply::remove_finalizer;
+use super::context::Context;
+use super::{Action, Error, Object, Reconciler, secrets, usage};
+use crate::api::GoogleAdsAccount;
+use crate::api::reasons::reason;
+use crate::domain::account_state::{self, Observed};
+use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::sync::ports::ads::{Customer, Goal};
+use crate::sync::ports::{GoogleClients, SecretData};
+use crate::sync::registry::{GoogleAccount, GoogleSnapshot, Readiness};
+
+pub use read::{RefreshError, refresh_google_actions};
+
+/// Controller of Google accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct GoogleReconciler;
+
+/// What is remembered about a Google account. No `Debug`: the clients hold tokens.
+#[derive(Default)]
+pub struct GoogleMemory {
+    basics: Basics,
+    clients: Option<GoogleClients>,
+    customer: Option<(Customer, Timestamp)>,
+    goals: Option<(Arc<Vec<Goal>>, Timestamp)>,
+    stretch: read::Stretch,
+}
+
+impl Reconciler for GoogleReconciler {
+    type Object = GoogleAdsAccount;
+
+    async fn reconcile(object: Arc<GoogleAdsAccount>, ctx: Arc<Context>) -> Result<Action, Error> {
+        let mut memory = ctx.google_memories.take(object.as_ref());
+        let result = pass(&ctx, &object, &mut memory).await;
+        ctx.google_memories.put(object.as_ref(), memory);
+        let key = object.key();
+        if ctx.caches.google.get(&key).is_none() {
+            // It went while we worked: what this pass has left behind must go too.
+            Self::gone(&key, &ctx);
+        }
+        result
+    }
+
+    fn gone(key: &ObjectKey, ctx: &Context) {
+        ctx.google_memories.forget(key);
+        ctx.registry.remove_google(key);
+        ctx.wake_events_of_google(key);
+    }
+}
+
+async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemory) -> Result<Action, Error> {
+    let key = object.key();
+    let users = usage::of_google(ctx, &key);
+    if object.deleting() && users.is_empty() {
+        GoogleReconciler::gone(&key, ctx);
+        remove_finalizer(ctx, object).await?;
+        return Ok(Action::await_change());
+    }
+    keep_finalizer(ctx, object, !users.is_empty()).await?;
+    let acted = memory.basics.acted(object, ctx.clock.now());
+    let identity = identity(object);
+    if let (false, Ok((customer, login))) = (object.spec.suspend, &identity) {
+        check(ctx, object, memory, (customer, login.as_ref()), acted).await?;
+    } else if let Err(fault) = &identity {
+        memory.basics.trouble.failed(fault.clone(), ctx.clock.now());
+    }
+    let now = ctx.clock.now();
+    let snapshot = ctx.registry.google(&key).and_then(|account| account.snapshot);
+    let snapshot = memory.snapshot(snapshot.as_deref());
+    let mut conditions = account_state::plan(&Observed {
+        what: &what(object, memory),
+        previous: object.conditions(),
+        generation: object.metadata.generation,
+        now,
+        suspended: object.spec.suspend,
+        deleting: object.deleting(),
+        users: &users,
+        known: snapshot.is_some(),
+        trouble: &memory.basics.trouble,
+        threshold: ctx.settings.failure_threshold,
+        remark: None,
+    });
+    if let Some((customer, _)) = &memory.customer {
+        let enablement = customer.enablement.as_deref();
+        account_state::google(&mut conditions, customer.accepted_customer_data_terms, enablement);
+    }
+    let conditions = conditions.finish();
+    if let Ok((customer, login)) = identity {
+        let shown = readiness(&conditions, object.spec.suspend);
+        hand_over(ctx, memory, &key, (customer, login), snapshot.clone(), shown);
+    }
+    let (status, told) = status::build(ctx, object, memory, snapshot.as_deref(), &users, &conditions).await;
+    finish(ctx, object, &status, &conditions, &told).await?;
+    if object.spec.suspend {
+        return Ok(Action::await_change());
+    }
+    let due = read::next_due(ctx, memory, snapshot.as_deref());
+    Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
+}
+
+/// The schema refuses malformed ids; this is for objects older than the schema.
+fn identity(object: &GoogleAdsAccount) -> Result<(CustomerId, Option<CustomerId>), Fault> {
+    let parse = |text: &str| {
+        text.parse::<CustomerId>()
+            .map_err(|error| Fault::new(FaultKind::Denied, reason::INVALID_SPEC, format!("{error}.")))
+    };
+    let login = object.spec.login_customer_id.as_deref().map(parse).transpose()?;
+    Ok((parse(&object.spec.customer_id)?, login))
+}
+
+fn what(object: &GoogleAdsAccount, memory: &GoogleMemory) -> String {
+    let id = &object.spec.customer_id;
+    match memory
+        .customer
+        .as_ref()
+        .and_then(|(customer, _)| customer.descriptive_name.as_deref())
+    {
+        Some(name) => format!("Google Ads account {id} ({name})"),
+        None => format!("Google Ads account {id}"),
+    }
+}
+
+/// Reads the Secret, and of Google what is due. What goes wrong upstream is noted in the memory.
+async fn check(
+    ctx: &Context,
+    object: &GoogleAdsAccount,
+    memory: &mut GoogleMemory,
+    (customer, login): (&CustomerId, Option<&CustomerId>),
+    acted: account::Acted,
+) -> Result<(), Error> {
+    let key = object.key();
+    let mut data: Option<SecretData> = None;
+    let mut other_clients = acted.manifest;
+    if let Some(reference) = &object.spec.credentials_secret_ref {
+        match secrets::read(ctx, &key.namespace, &reference.name).await? {
+            Ok(secret) => {
+                other_clients |= memory.basics.secret_changed(&secret.version);
+                data = Some(secret.data);
+            }
+            Err(fault) => {
+                memory.clients = None;
+                memory.basics.secret_failed(fault, ctx.clock.now());
+                return Ok(());
+            }
+        }
+    }
+    let now = ctx.clock.now();
+    let probe = ctx.settings.stalled_probe_interval;
+    let reported = ctx.registry.take_google_fault(&key);
+    let acted = acted.request || other_clients;
+    let mut urgent = acted;
+    if acted {
+        memory.basics.trouble.acted();
+    } else if let Some(error) = reported {
+        urgent = memory.basics.reported(&error, now, probe);
+    }
+    memory.basics.trouble.turn(now, probe, last_upload(ctx, &key));
+    if !acted && !memory.basics.may_check(now, &ctx.settings) {
+        return Ok(());
+    }
+    if other_clients || memory.basics.token_refused() {
+        memory.clients = None;
+    }
+    let clients = match memory.clients.clone() {
+        Some(clients) => clients,
+        None => match ctx.google.connect(data.as_ref(), login.cloned()).await {
+            Ok(clients) => {
+                memory.basics.connected = Some(now);
+                memory.clients.insert(clients).clone()
+            }
+            Err(invalid) => {
+                let fault = Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, invalid.message);
+                memory.basics.trouble.failed(fault, now);
+                return Ok(());
+            }
+        },
+    };
+    read::read(ctx, &key, customer, &clients, memory, acted, urgent).await;
+    Ok(())
+}
+
+/// When an upload of this account last went through: the proof that what was refused works again.
+fn last_upload(ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
+    let events = ctx.registry.events_of_google(key);
+    events
+        .iter()
+        .filter_map(|event| ctx.registry.report(&event.key).upload.last_success)
+        .max()
+}
+
+impl GoogleMemory {
+    /// The snapshot as it is now: actions from the registry, where event controllers refresh them too, the rest from here.
+    fn snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
+        let ((customer, _), (goals, _), registered) = (self.customer.as_ref()?, self.goals.as_ref()?, registered?);
+        if customer.conversion_customer != registered.customer.conversion_customer {
+            return None;
+        }
+        let (actions, read_at) = (Arc::clone(&registered.actions), registered.read_at);
+        Some(Arc::new(GoogleSnapshot {
+            customer: customer.clone(),
+            actions,
+            goals: Arc::clone(goals),
+            read_at,
+        }))
+    }
+}
+
+/// Tells the sync loops and the events.
+fn hand_over(
+    ctx: &Context,
+    memory: &GoogleMemory,
+    key: &ObjectKey,
+    (customer, login): (CustomerId, Option<CustomerId>),
+    snapshot: Option<Arc<GoogleSnapshot>>,
+    shown: Readiness,
+) {
+    let before = ctx.registry.google_shown(key);
+    let trying = memory.basics.trouble.trying() && matches!(shown, Readiness::NotReady { .. });
+    ctx.registry.set_google_trial(key, trying.then(|| shown.clone()));
+    let changed = ctx.registry.set_google(GoogleAccount {
+        key: key.clone(),
+        customer,
+        login,
+        clients: memory.clients.clone(),
+        readiness: if trying { Readiness::Ready } else { shown },
+        snapshot,
+    });
+    if changed || before != ctx.registry.google_shown(key) {
+        ctx.wake_events_of_google(key);
+    }
+}
+
+/// The account's part of the memory, for [`account::Memories`].
+pub type GoogleMemories = account::Memories<GoogleMemory>;

@@ -1,0 +1,270 @@
+//! The controller of `HubSpotAccount`: credentials, the portal behind them, its stages and properties, and what stands in
+//! their way.
+
+mod read;
+mod status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::account::{self, Basics, finish, keep_finalizer, readiness};
+use super::apply::remove_finalizer;
+use super::context::Context;
+use super::{Action, Error, Object, Reconciler, secrets, usage};
+use crate::api::HubSpotAccount as Manifest;
+use crate::api::reasons::reason;
+use crate::domain::account_state::{self, Announcement, Observed};
+use crate::domain::account_trouble::{Fault, FaultKind, later};
+use crate::domain::ids::ObjectKey;
+use crate::sync::ports::SecretData;
+use crate::sync::ports::crm::Crm;
+use crate::sync::registry::{HubSpotAccount, Readiness};
+use read::Picture;
+
+/// Reason of the Kubernetes Event that says that `spec.interval` is below the floor.
+const INTERVAL_RAISED: &str = "IntervalRaised";
+
+/// Controller of HubSpot accounts.
+#[derive(Debug, Clone, Copy)]
+pub struct HubSpotReconciler;
+
+/// What is remembered about a HubSpot account. No `Debug`: the client holds a token.
+#[derive(Default)]
+pub struct HubSpotMemory {
+    basics: Basics,
+    client: Option<Arc<dyn Crm>>,
+    /// The client has shown that it opens the right portal: only then anybody else gets it.
+    verified: bool,
+    picture: Option<Arc<Picture>>,
+}
+
+impl Reconciler for HubSpotReconciler {
+    type Object = Manifest;
+
+    async fn reconcile(object: Arc<Manifest>, ctx: Arc<Context>) -> Result<Action, Error> {
+        let mut memory = ctx.hubspot_memories.take(object.as_ref());
+        let result = pass(&ctx, &object, &mut memory).await;
+        ctx.hubspot_memories.put(object.as_ref(), memory);
+        let key = object.key();
+        if ctx.caches.hubspot.get(&key).is_none() {
+            // It went while we worked: what this pass has left behind must go too.
+            Self::gone(&key, &ctx);
+        }
+        result
+    }
+
+    fn gone(key: &ObjectKey, ctx: &Context) {
+        ctx.hubspot_memories.forget(key);
+        ctx.registry.remove_hubspot(key);
+        ctx.wake_events_of_hubspot(key);
+    }
+}
+
+async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> Result<Action, Error> {
+    let key = object.key();
+    let users = usage::of_hubspot(ctx, &key);
+    if object.deleting() && users.is_empty() {
+        HubSpotReconciler::gone(&key, ctx);
+        remove_finalizer(ctx, object).await?;
+        return Ok(Action::await_change());
+    }
+    keep_finalizer(ctx, object, !users.is_empty()).await?;
+    let acted = memory.basics.acted(object, ctx.clock.now());
+    if !object.spec.suspend {
+        check(ctx, object, memory, acted).await?;
+    }
+    let interval = Interval::of(object, ctx.settings.min_interval);
+    let conditions = account_state::plan(&Observed {
+        what: &what(object, memory),
+        previous: object.conditions(),
+        generation: object.metadata.generation,
+        now: ctx.clock.now(),
+        suspended: object.spec.suspend,
+        deleting: object.deleting(),
+        users: &users,
+        known: memory.picture.is_some(),
+        trouble: &memory.basics.trouble,
+        threshold: ctx.settings.failure_threshold,
+        remark: interval.remark.as_deref(),
+    })
+    .finish();
+    let shown = readiness(&conditions, object.spec.suspend);
+    hand_over(ctx, object, memory, interval.effective, shown);
+    let status = status::build(ctx, object, memory, &users, &conditions);
+    finish(ctx, object, &status, &conditions, &interval.announce(object)).await?;
+    if object.spec.suspend {
+        return Ok(Action::await_change());
+    }
+    let due = memory
+        .picture
+        .as_ref()
+        .map(|picture| later(picture.read_at, read::interval(&ctx.settings)));
+    Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
+}
+
+fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
+    match memory
+        .picture
+        .as_ref()
+        .map(|picture| picture.portal.id)
+        .map(|id| id.to_string())
+    {
+        Some(id) => format!("HubSpot portal {id}"),
+        None => match object.spec.portal_id.or_else(|| object.status.as_ref()?.portal_id) {
+            Some(id) => format!("HubSpot portal {id}"),
+            None => "The HubSpot portal".to_owned(),
+        },
+    }
+}
+
+/// `spec.interval`, held above the floor.
+struct Interval {
+    effective: Duration,
+    remark: Option<String>,
+}
+
+impl Interval {
+    fn of(object: &Manifest, floor: Duration) -> Self {
+        let declared = object.spec.interval;
+        if declared.get() >= floor {
+            return Self {
+                effective: declared.get(),
+                remark: None,
+            };
+        }
+        let floor_text = crate::api::Duration::from(floor);
+        let remark =
+            format!("spec.interval {declared} is below the floor of this operator: {floor_text} is used instead.");
+        Self {
+            effective: floor,
+            remark: Some(remark),
+        }
+    }
+
+    /// Said once for each manifest.
+    fn announce(&self, object: &Manifest) -> Vec<Announcement> {
+        let seen = object.status.as_ref().and_then(|s| s.observed_generation);
+        let remark = self.remark.iter().filter(|_| seen != object.metadata.generation);
+        remark
+            .map(|remark| Announcement {
+                warning: true,
+                reason: INTERVAL_RAISED.to_owned(),
+                message: remark.clone(),
+            })
+            .collect()
+    }
+}
+
+/// Reads the Secret, and of HubSpot what is due. What goes wrong upstream is noted in the memory.
+async fn check(
+    ctx: &Context,
+    object: &Manifest,
+    memory: &mut HubSpotMemory,
+    acted: account::Acted,
+) -> Result<(), Error> {
+    let key = object.key();
+    let name = &object.spec.credentials_secret_ref.name;
+    let secret = match secrets::read(ctx, &key.namespace, name).await? {
+        Ok(secret) => secret,
+        Err(fault) => {
+            memory.forget_client();
+            memory.basics.secret_failed(fault, ctx.clock.now());
+            return Ok(());
+        }
+    };
+    let other_secret = memory.basics.secret_changed(&secret.version);
+    let now = ctx.clock.now();
+    let probe = ctx.settings.stalled_probe_interval;
+    let reported = ctx.registry.take_hubspot_fault(&key);
+    let acted_now = acted.any() || other_secret;
+    let mut urgent = acted_now;
+    if acted_now {
+        memory.basics.trouble.acted();
+    } else if let Some(error) = reported {
+        urgent = memory.basics.reported(&error, now, probe);
+    }
+    memory
+        .basics
+        .trouble
+        .turn(now, probe, ctx.registry.feed(&key).last_poll);
+    let allowed = acted_now || memory.basics.may_check(now, &ctx.settings);
+    let due = memory
+        .picture
+        .as_ref()
+        .is_none_or(|p| later(p.read_at, read::interval(&ctx.settings)) <= now);
+    let wrong = memory.basics.trouble.since().is_some();
+    if other_secret || acted.manifest || (allowed && memory.basics.token_refused()) {
+        memory.forget_client();
+    }
+    if !allowed || !(due || urgent || wrong || !memory.verified) {
+        return Ok(());
+    }
+    let Some(client) = memory.connect(ctx, &secret.data, now).await else {
+        return Ok(());
+    };
+    let pins = read::Pins::of(object, memory.picture.as_deref());
+    memory.basics.checked = Some(now);
+    match read::read(client.as_ref(), &pins, now).await {
+        Ok(picture) => {
+            memory.verified = true;
+            memory.picture = Some(Arc::new(picture));
+            memory.basics.trouble.succeeded();
+        }
+        Err(fault) => {
+            tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", fault.message);
+            memory.basics.trouble.failed(fault, ctx.clock.now());
+        }
+    }
+    Ok(())
+}
+
+impl HubSpotMemory {
+    fn forget_client(&mut self) {
+        self.client = None;
+        self.verified = false;
+    }
+
+    /// The client, made if there is none. `None` where the Secret does not allow it: that is noted.
+    async fn connect(&mut self, ctx: &Context, secret: &SecretData, now: Timestamp) -> Option<Arc<dyn Crm>> {
+        if self.client.is_none() {
+            match ctx.crm.connect(secret).await {
+                Ok(client) => {
+                    self.basics.connected = Some(now);
+                    self.client = Some(client);
+                }
+                Err(invalid) => {
+                    let fault = Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, invalid.message);
+                    self.basics.trouble.failed(fault, now);
+                }
+            }
+        }
+        self.client.clone()
+    }
+}
+
+/// Tells the sync loops and the events.
+fn hand_over(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, interval: Duration, shown: Readiness) {
+    let key = object.key();
+    let before = ctx.registry.hubspot_shown(&key);
+    let trying = memory.basics.trouble.trying() && matches!(shown, Readiness::NotReady { .. });
+    ctx.registry.set_hubspot_trial(&key, trying.then(|| shown.clone()));
+    let picture = memory.picture.as_deref();
+    let changed = ctx.registry.set_hubspot(HubSpotAccount {
+        key: key.clone(),
+        crm: memory.client.clone().filter(|_| memory.verified),
+        readiness: if trying { Readiness::Ready } else { shown },
+        portal: picture.map(|p| p.portal.clone()),
+        stages: picture.map(|p| Arc::clone(&p.stages)).unwrap_or_default(),
+        properties: picture.map(|p| Arc::clone(&p.properties)).unwrap_or_default(),
+        interval,
+        default_region: object.spec.default_region.clone(),
+    });
+    if changed || before != ctx.registry.hubspot_shown(&key) {
+        ctx.wake_events_of_hubspot(&key);
+    }
+}
+
+/// The account's part of the memory, for [`account::Memories`].
+pub type HubSpotMemories = account::Memories<HubSpotMemory>;

@@ -1,0 +1,54 @@
+//! The status of a HubSpot account.
+
+use super::HubSpotMemory;
+use crate::api::{
+    ChangeDetection, Condition, HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES,
+    Time,
+};
+use crate::controller::Object;
+use crate::controller::context::Context;
+use crate::sync::registry;
+
+/// The status as it should be.
+pub(super) fn build(
+    ctx: &Context,
+    object: &Manifest,
+    memory: &HubSpotMemory,
+    users: &[String],
+    conditions: &[Condition],
+) -> HubSpotAccountStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    status.observed_generation = object.metadata.generation;
+    status.last_handled_reconcile_at = object
+        .requested_at()
+        .map(str::to_owned)
+        .or(status.last_handled_reconcile_at);
+    status.conditions = conditions.to_vec();
+    status.used_by = i64::try_from(users.len()).ok();
+    if let Some(picture) = &memory.picture {
+        status.portal_id = i64::try_from(picture.portal.id.0).ok();
+        status.time_zone = Some(picture.portal.time_zone.clone());
+        status.company_currency = Some(picture.portal.company_currency.clone());
+        status.ui_domain = Some(picture.portal.ui_domain.clone());
+        let stages = picture.stages.iter().take(MAX_LIFECYCLE_STAGES);
+        let show = |stage: &crate::sync::ports::crm::Stage| LifecycleStage {
+            value: stage.value.clone(),
+            label: stage.label.clone(),
+        };
+        status.lifecycle_stages = stages.map(show).collect();
+    }
+    let feed = ctx.registry.feed(&object.key());
+    if let Some(mode) = feed.change_detection {
+        status.change_detection = Some(match mode {
+            registry::ChangeDetection::DateEntered => ChangeDetection::DateEntered,
+            registry::ChangeDetection::LastModified => ChangeDetection::LastModified,
+        });
+    }
+    if let Some(poll) = feed.last_poll {
+        status.last_poll_time = Some(Time(poll));
+    }
+    if let Some(checked) = memory.basics.checked {
+        status.last_check_time = Some(Time(checked));
+    }
+    status
+}
