@@ -11,4 +11,5 @@ pub mod domain;
 pub mod google;
 pub mod hubspot;
 pub mod ops;
+pub mod ledger;
 pub mod sync;
