@@ -12,4 +12,5 @@ pub mod domain;
 pub mod google;
 pub mod hubspot;
 pub mod ops;
+pub mod ledger;
 pub mod sync;

@@ -156,7 +156,8 @@ pub enum BatchResult {
     },
     /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
     Refused {
-        /// What becomes of its rows; rows not named become pending with the reason they had, due at once.
+        /// What becomes of its rows; rows not named become pending (`OutcomeUnknown` ones: processing) with the reason
+        /// they had, due at once.
         updates: Vec<RowUpdate>,
     },
     /// Nobody knows: the rows keep their values for the repeat and get the `updates`.
@@ -222,7 +223,7 @@ pub struct Tally {
     pub oldest_pending: Option<Timestamp>,
     /// When rows of this track were last accepted by Google.
     pub last_upload: Option<Timestamp>,
-    /// Earliest due time among pending rows.
+    /// Earliest due time among rows that wait: pending and not in flight, or `OutcomeUnknown`.
     pub next_due: Option<Timestamp>,
 }
 
@@ -261,7 +262,8 @@ pub trait Ledger: Send + Sync {
     async fn id(&self) -> LedgerResult<LedgerId>;
 
     /// The track of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
-    /// move to the action's track; rows the action's track already has (same transaction id) are dropped, theirs wins.
+    /// move to the action's track; where that has a row of the same transaction id, the one further along stays
+    /// (uploaded, rejected, processing, in flight, sent before, pending, skipped), at a draw the action's.
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
 
     /// The root of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
