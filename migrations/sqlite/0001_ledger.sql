@@ -117,7 +117,7 @@ CREATE TABLE orphans (
     name          TEXT    NOT NULL,
     kind          TEXT    NOT NULL,
     former_event  TEXT    NOT NULL,
-    created_by_us INTEGER NOT NULL,
+    created_at    INTEGER,
     noted_at      INTEGER NOT NULL,
     PRIMARY KEY (customer, action)
 ) STRICT, WITHOUT ROWID;

@@ -159,8 +159,8 @@ impl Ledger for SqliteLedger {
         write!(self, |tx| requests::record_status(tx, result, now))
     }
 
-    async fn tally(&self, track: TrackId, since: Timestamp) -> LedgerResult<Tally> {
-        read!(self, |tx| tally::tally(tx, track, since))
+    async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
+        read!(self, |tx| tally::tally(tx, track, since, now))
     }
 
     async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {

@@ -9,18 +9,18 @@ use crate::sync::ports::ledger::{LedgerResult, OrphanNote};
 /// Notes an action left behind; a later note about the same action takes the place of the earlier one.
 pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
-        "INSERT INTO orphans (customer, action, name, kind, former_event, created_by_us, noted_at)
+        "INSERT INTO orphans (customer, action, name, kind, former_event, created_at, noted_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT (customer, action) DO UPDATE SET
              name = excluded.name, kind = excluded.kind, former_event = excluded.former_event,
-             created_by_us = excluded.created_by_us, noted_at = excluded.noted_at",
+             created_at = excluded.created_at, noted_at = excluded.noted_at",
     )
     .bind(note.customer.as_str())
     .bind(note.action.0.cast_signed())
     .bind(&note.name)
     .bind(&note.kind)
     .bind(&note.former_event)
-    .bind(i64::from(note.created_by_us))
+    .bind(note.created_at.map(ms))
     .bind(ms(note.at))
     .execute(conn)
     .await?;
@@ -28,14 +28,14 @@ pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> Ledg
 }
 
 pub(super) async fn of(conn: &mut SqliteConnection, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
-    let found: Vec<(i64, String, String, String, bool, i64)> = sqlx::query_as(
-        "SELECT action, name, kind, former_event, created_by_us, noted_at FROM orphans WHERE customer = ?1
+    let found: Vec<(i64, String, String, String, Option<i64>, i64)> = sqlx::query_as(
+        "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans WHERE customer = ?1
          ORDER BY noted_at, action",
     )
     .bind(customer.as_str())
     .fetch_all(conn)
     .await?;
-    let note = |(action, name, kind, former_event, created_by_us, at): (i64, String, String, String, bool, i64)| {
+    let note = |(action, name, kind, former_event, created_at, at): (i64, String, String, String, Option<i64>, i64)| {
         let action = ActionId(action.cast_unsigned());
         Ok(OrphanNote {
             customer: customer.clone(),
@@ -43,7 +43,7 @@ pub(super) async fn of(conn: &mut SqliteConnection, customer: &CustomerId) -> Le
             name,
             kind,
             former_event,
-            created_by_us,
+            created_at: created_at.map(time).transpose()?,
             at: time(at)?,
         })
     };

@@ -9,19 +9,20 @@ use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
 
 /// See [`crate::sync::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
-pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Timestamp) -> LedgerResult<Tally> {
-    let found: Vec<(i64, String, String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT g.outcome, c.reason, c.detail, g.rows, g.last, g.oldest
-         FROM (SELECT outcome, class, count(*) AS rows, max(changed_at) AS last, min(occurred_at) AS oldest
+pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
+    let found: Vec<(i64, String, String, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT g.outcome, c.reason, c.detail, g.rows, g.due, g.last, g.oldest
+         FROM (SELECT outcome, class, count(*) AS rows, count(*) FILTER (WHERE due <= ?3) AS due, max(changed_at) AS last, min(occurred_at) AS oldest
                FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class) g
          JOIN classes c ON c.id = g.class ORDER BY g.outcome, c.reason, c.detail",
     )
     .bind(track.0)
     .bind(ms(since))
+    .bind(ms(now))
     .fetch_all(&mut *conn)
     .await?;
     let mut tally = Tally::default();
-    for (code, reason, detail, rows, last, oldest) in found {
+    for (code, reason, detail, rows, due, last, oldest) in found {
         let outcome = outcome(code)?;
         let count = u64::try_from(rows).map_err(|_| damaged("a negative count"))?;
         if outcome == Outcome::Pending {
@@ -33,6 +34,7 @@ pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Ti
             reason,
             detail,
             count,
+            due: u64::try_from(due).map_err(|_| damaged("a negative count"))?,
             last: time(last)?,
         });
     }

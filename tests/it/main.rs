@@ -5,4 +5,5 @@ mod chart;
 mod crds;
 mod e2e;
 mod manifests;
+mod normalisation;
 mod support;

@@ -67,11 +67,10 @@ fn settled(number: &PhoneNumber, written: &str) -> Option<String> {
     let code = number.code().value();
     let plans = DATABASE.by_code(&code)?;
     for plan in plans {
-        let general = plan.descriptors().general();
+        let general = plan.descriptors().general().national_number();
         let fits = |digits: &&str| {
-            let possible = u16::try_from(digits.len()).is_ok_and(|length| general.possible_length().contains(&length));
-            let begins = general.national_number().find(digits).is_some_and(|found| found.start() == 0);
-            possible && begins
+            let found = general.find(digits);
+            found.is_some_and(|found| found.start() == 0 && found.end() == digits.len())
         };
         let stripped = plan.national_prefix().and_then(|prefix| written.strip_prefix(prefix));
         if let Some(digits) = stripped.filter(fits).or(Some(written).filter(fits)) {

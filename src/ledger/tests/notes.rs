@@ -166,7 +166,7 @@ async fn orphans_are_noted_until_forgotten() {
         name: "Customers".into(),
         kind: "UPLOAD_CLICKS".into(),
         former_event: "ads/customers".into(),
-        created_by_us: true,
+        created_at: Some(at(1)),
         at: at(minute),
     };
     for n in [note(1, 5), note(2, 3), note(1, 6)] {

@@ -243,7 +243,7 @@ fn its_token_opens_what_it_uses() {
         let arguments = [arguments, &["--namespace", &users]].concat();
         let output = operator.run(&arguments).unwrap();
         assert!(
-            !output.success() && output.stderr.contains("Forbidden"),
+            !output.success() && output.stderr.contains("forbidden"),
             "{arguments:?}: {}",
             output.stderr
         );

@@ -16,6 +16,7 @@ use crate::api::reasons::{event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, Time};
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
+use crate::controller::google_account::refresh_google_actions;
 use crate::controller::apply::{self, Basis};
 use crate::controller::Error;
 use crate::domain::action::{ActionFields, ConversionAction, UPLOAD_CLICKS};
@@ -63,7 +64,10 @@ struct Work<'a> {
 impl Work<'_> {
     /// Has the shared snapshot of the account show what we have just written.
     async fn refresh(&self) {
-        crate::controller::google_account::refresh_google_actions(self.ctx, &self.account.key).await;
+        if let Err(error) = refresh_google_actions(self.ctx, &self.account.key).await {
+            // The next regular read brings the same.
+            tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
+        }
     }
 }
 
