@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod api;
+pub mod cli;
 pub mod controller;
 pub mod domain;
 pub mod google;
 pub mod hubspot;
 pub mod ops;
+pub mod ledger;
 pub mod sync;

@@ -7,6 +7,7 @@
 pub mod account;
 pub mod apply;
 pub mod context;
+pub mod event;
 pub mod events;
 pub mod google_account;
 pub mod hubspot_account;

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod accounts;
+mod chart;
 mod crds;
+mod e2e;
 mod manifests;
+mod normalisation;
 mod support;

@@ -13,7 +13,7 @@ const HIGH: u16 = 32_000;
 const ATTEMPTS: usize = 200;
 
 /// `count` different ports that were free on 127.0.0.1 a moment ago.
-pub(crate) fn free(count: usize) -> Result<Vec<u16>, Error> {
+pub fn free(count: usize) -> Result<Vec<u16>, Error> {
     let mut held: Vec<(u16, TcpListener)> = Vec::new();
     for _ in 0..ATTEMPTS {
         if held.len() == count {

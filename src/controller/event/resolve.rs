@@ -90,8 +90,8 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         Err(stall) => resolved.stall = Some(stall),
     }
     resolved.trigger = trigger(event, resolved.stage.as_ref());
-    resolved.stall = resolved
-        .stall
+    let first = resolved.stall.take();
+    resolved.stall = first
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
         .or_else(|| lost_ownership(ctx, event, &resolved));

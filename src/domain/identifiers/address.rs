@@ -1,6 +1,6 @@
 //! Names, postal codes and countries.
 
-use super::is_space;
+use super::{countries, is_space};
 
 /// A given or family name: trimmed, lower-cased; nothing else is removed, as in Google's formatter. `None` when blank.
 pub fn name(value: &str) -> Option<String> {
@@ -14,10 +14,15 @@ pub fn postal_code(value: &str) -> Option<String> {
     (!code.is_empty()).then(|| code.to_owned())
 }
 
-/// ISO 3166-1 alpha-2 out of a code in any case. `None` for anything else: a wrong country is worse than none.
+/// ISO 3166-1 alpha-2 out of a code in any case, or of a country's English name as HubSpot writes it ("Germany").
+/// `None` for anything else: a wrong country is worse than none.
 pub fn region(value: &str) -> Option<String> {
-    let code = value.trim_matches(is_space).to_ascii_uppercase();
-    (code.len() == 2 && code.bytes().all(|b| b.is_ascii_uppercase())).then_some(code)
+    let text = value.trim_matches(is_space);
+    let code = text.to_ascii_uppercase();
+    if countries::is_code(&code) {
+        return Some(code);
+    }
+    countries::code_of(text)
 }
 
 #[cfg(test)]
@@ -32,7 +37,8 @@ mod tests {
         assert_eq!(postal_code(" 94045-1234 ").as_deref(), Some("94045-1234"));
         assert_eq!(postal_code("sw1a 1aa").as_deref(), Some("sw1a 1aa"));
         assert_eq!(region(" gb ").as_deref(), Some("GB"));
-        for bad in ["USA", "u s", "U1", "日本", ""] {
+        assert_eq!(region("Germany").as_deref(), Some("DE"));
+        for bad in ["USA", "u s", "U1", "日本", "", "UK", "XX", "ZZ"] {
             assert_eq!(region(bad), None, "{bad}");
         }
     }

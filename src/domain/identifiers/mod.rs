@@ -1,6 +1,7 @@
 //! Normalisation and hashing of shared data by Google's written rules (reference notes, Google 7).
 
 mod address;
+mod countries;
 mod email;
 mod phone;
 
@@ -55,7 +56,7 @@ fn full_address(contact: &Contact, region: Option<String>) -> Option<UserIdentif
 
 /// The hash of the normalised value; a value that is a hash already (64 hex digits) is only lower-cased.
 fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option<String> {
-    let trimmed = value.trim();
+    let trimmed = value.trim_matches(is_space);
     if trimmed.len() == 64 && trimmed.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Some(trimmed.to_ascii_lowercase());
     }

@@ -156,7 +156,8 @@ pub enum BatchResult {
     },
     /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
     Refused {
-        /// What becomes of its rows; rows not named become pending with the reason they had, due at once.
+        /// What becomes of its rows; rows not named become pending (`OutcomeUnknown` ones: processing) with the reason
+        /// they had, due at once.
         updates: Vec<RowUpdate>,
     },
     /// Nobody knows: the rows keep their values for the repeat and get the `updates`.
@@ -207,6 +208,8 @@ pub struct ClassCount {
     pub detail: String,
     /// How many rows.
     pub count: u64,
+    /// How many of them are due.
+    pub due: u64,
     /// When the last one changed into it.
     pub last: Timestamp,
 }
@@ -220,7 +223,7 @@ pub struct Tally {
     pub oldest_pending: Option<Timestamp>,
     /// When rows of this track were last accepted by Google.
     pub last_upload: Option<Timestamp>,
-    /// Earliest due time among pending rows.
+    /// Earliest due time among rows that wait: pending and not in flight, or `OutcomeUnknown`.
     pub next_due: Option<Timestamp>,
 }
 
@@ -259,7 +262,8 @@ pub trait Ledger: Send + Sync {
     async fn id(&self) -> LedgerResult<LedgerId>;
 
     /// The track of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
-    /// move to the action's track; rows the action's track already has (same transaction id) are dropped, theirs wins.
+    /// move to the action's track; where that has a row of the same transaction id, the one further along stays
+    /// (uploaded, rejected, processing, in flight, sent before, pending, skipped), at a draw the action's.
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
 
     /// The root of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
@@ -312,8 +316,8 @@ pub trait Ledger: Send + Sync {
     /// Records what a status look said.
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// Counts of a track's rows that occurred at or after `since`.
-    async fn tally(&self, track: TrackId, since: Timestamp) -> LedgerResult<Tally>;
+    /// Counts of a track's rows that occurred at or after `since`; `now` decides which are due.
+    async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally>;
 
     /// How far the feed has come for each of these tracks. Where rows moved from an event's track to its action's, the
     /// moved mark wins.

@@ -270,7 +270,7 @@ fn prepare(directory: &Path, options: &Options) -> Result<(Layout, Supervisor), 
 }
 
 /// A new private directory for temporary files.
-pub(crate) fn new_directory() -> Result<PathBuf, Error> {
+pub fn new_directory() -> Result<PathBuf, Error> {
     let nanos = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos());

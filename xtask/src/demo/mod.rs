@@ -4,11 +4,7 @@
 //! Ends with a comparison of what the events' status says with what the sandbox
 //! counted; succeeds only if they agree.
 
-mod http;
-mod install;
-mod operator;
 mod report;
-mod sandbox;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,9 +18,10 @@ use crate::kubectl::Kubectl;
 use crate::process::{self, say};
 use crate::supervisor::{State, Supervisor};
 use crate::{Error, ports, suite};
-use install::Installed;
+use crate::lab::install::{self, Installed};
+use crate::lab::operator;
+use crate::lab::sandbox::{self, Sandbox};
 use report::Report;
-use sandbox::Sandbox;
 
 const CONTACTS: u32 = 400;
 /// Contacts that move one stage on, and how often.
@@ -95,15 +92,21 @@ impl Stage {
         let directory = control_plane::new_directory()?;
         let supervisor = Supervisor::start(None, &directory, false)?;
         say(&format!("== starting the sandbox with {CONTACTS} contacts"));
-        let sandbox = Sandbox::start(&supervisor, bin.join("adconversion-sandbox"), &directory)?;
+        let sandbox = Sandbox::start(&supervisor, bin.join("adconversion-sandbox"), &directory, &["--flaky=2", "--index-lag=1s"])?;
         sandbox.generate(CONTACTS)?;
         sandbox.create_action("Sales qualified lead", "QUALIFIED_LEAD")?;
         say("== starting the operator as the chart's service account");
         let kubeconfig = directory.join("operator.kubeconfig");
         kubectl.write_service_account_kubeconfig(install::NAMESPACE, &installed.service_account, &kubeconfig)?;
         let port = ports::free(1)?[0];
-        let spec = operator::spec(bin.join("adconversion"), &directory, &kubeconfig, port, &sandbox);
-        supervisor.run(spec)?;
+        supervisor.run(operator::spec(operator::Start {
+            program: bin.join("adconversion"),
+            directory: &directory,
+            kubeconfig: &kubeconfig,
+            port,
+            upstream: &sandbox.upstream,
+            flags: &[],
+        }))?;
         Ok(Self {
             kubectl,
             supervisor,

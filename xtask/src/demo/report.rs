@@ -5,7 +5,7 @@ use std::iter::Sum;
 
 use serde_json::Value;
 
-use super::sandbox::Tally;
+use crate::lab::sandbox::Tally;
 
 /// An event's status, as far as the demo looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::kubectl::Kubectl;
 use crate::{Error, process, tools};
 
 /// Namespace of the operator.
-pub(super) const NAMESPACE: &str = "adconversion-system";
+pub const NAMESPACE: &str = "adconversion-system";
 /// Of what the chart renders, only this is applied: the operator runs outside
 /// the cluster, where its log can be watched.
 const KINDS: [&str; 5] = [
@@ -25,16 +25,16 @@ const KINDS: [&str; 5] = [
 const LIMIT: Duration = Duration::from_mins(2);
 
 /// What was installed.
-pub(super) struct Installed {
+pub struct Installed {
     /// Name of the service account, in [`NAMESPACE`].
-    pub(super) service_account: String,
+    pub service_account: String,
     /// The applied objects, as a list that `kubectl delete` takes.
-    pub(super) permissions: String,
+    pub permissions: String,
 }
 
 /// Applies the definitions and waits until the API server serves them, then the
 /// permissions.
-pub(super) fn install(kubectl: &Kubectl, helm: &Path, repository: &Path) -> Result<Installed, Error> {
+pub fn install(kubectl: &Kubectl, helm: &Path, repository: &Path) -> Result<Installed, Error> {
     let crds = repository.join("crds").display().to_string();
     kubectl.must(&["apply", "--server-side", "--filename", &crds])?;
     let mut wait = vec!["wait", "--for", "condition=Established", "--timeout", "30s"];
@@ -73,7 +73,7 @@ pub(super) fn install(kubectl: &Kubectl, helm: &Path, repository: &Path) -> Resu
 }
 
 /// helm of the user where it is on `PATH`, else the one that is built.
-pub(super) fn helm(prefer_path: bool) -> Result<PathBuf, Error> {
+pub fn helm(prefer_path: bool) -> Result<PathBuf, Error> {
     let mut probe = Command::new("helm");
     probe.args(["version", "--short"]);
     if prefer_path && process::run(probe, None, LIMIT).is_ok_and(|output| output.success()) {

@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Sends one request and returns the JSON of the answer (`null` for an empty
 /// one). Anything but a 2xx status is an error.
-pub(super) fn call(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+pub fn call(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
     let what = format!("{method} http://{address}{path}");
     let io = |source| Error::io(what.clone(), source);
     let body = body.map(Value::to_string).unwrap_or_default();

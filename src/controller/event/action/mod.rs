@@ -1,27 +1,30 @@
 //! The conversion action: carries out the plan of `domain::action_plan`, one effect at a time. The intent to create is in
 //! the status, under a precondition, before Google is asked; a create is never repeated blindly.
 
+mod correct;
+mod create;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use self::correct::correct;
+use self::create::{await_create, create};
 
 use super::resolve::{Accounts, Resolved, owned_by_others};
-use super::{Basis, Stall};
+use super::Stall;
 use crate::api::reasons::{event as happened, reason};
-use crate::api::{
-    ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, CreationAttempt, Time,
-};
+use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, Time};
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
-use crate::controller::{Error, Object, apply};
-use crate::domain::action::{ActionFields, ConversionAction, REMOVED, UPLOAD_CLICKS};
+use crate::controller::google_account::refresh_google_actions;
+use crate::controller::apply::{self, Basis};
+use crate::controller::Error;
+use crate::domain::action::{ActionFields, ConversionAction, UPLOAD_CLICKS};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::spec;
-use crate::sync::fault::reason_of;
 use crate::sync::ports::ads::GoogleAds;
-use crate::sync::ports::{Cause, Effect, UpstreamError};
+use crate::sync::ports::UpstreamError;
 use crate::sync::registry::GoogleAccount;
 
 /// Most steps in one pass; each is an effect or a look.
@@ -56,6 +59,16 @@ struct Work<'a> {
     full: ActionFields,
     actions: Vec<ConversionAction>,
     live: bool,
+}
+
+impl Work<'_> {
+    /// Has the shared snapshot of the account show what we have just written.
+    async fn refresh(&self) {
+        if let Err(error) = refresh_google_actions(self.ctx, &self.account.key).await {
+            // The next regular read brings the same.
+            tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
+        }
+    }
 }
 
 /// Brings the conversion action to what the manifest says, as far as it can be now. Returns the event as it is after
@@ -227,7 +240,7 @@ async fn keep(
     };
     if first {
         let written = record(work.ctx, event, &next).await?;
-        *current = next;
+        current.clone_from(&next);
         announce(work, event, current, origin).await;
         work.ctx.ledger.forget_orphan(&work.owner, id).await?;
         if let Some(written) = written {
@@ -280,7 +293,7 @@ async fn announce(work: &Work<'_>, event: &AdConversionEvent, current: &Conversi
     let id = current.id.as_deref().unwrap_or_default();
     let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {}.", work.owner);
     work.ctx.events.publish(event, Severity::Normal, why, &note).await;
-    work.ctx.registry.wake(crate::sync::registry::Wake::Google(work.account.key.clone()));
+    work.refresh().await;
 }
 
 /// Writes the conversion action into the status, on exactly the version that was read.
@@ -292,203 +305,4 @@ async fn record(
     let mut status: AdConversionEventStatus = event.status.clone().unwrap_or_default();
     status.conversion_action = Some(action.clone());
     apply::status(ctx, event, &status, Basis::Exact).await
-}
-
-/// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
-async fn create(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut ConversionActionStatus) -> Result<Next, Error> {
-    let name = work.full.name.clone().unwrap_or_default();
-    let now = work.ctx.clock.now();
-    current.creation = Some(CreationAttempt {
-        attempt_id: format!("{}-{}", event.id(), now.as_millisecond()),
-        name: name.clone(),
-        name_was_free: true,
-        started_at: Time(now),
-    });
-    let written = record(work.ctx, event, current).await?;
-    send_create(work, event, current, written).await
-}
-
-async fn send_create(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-    written: Option<AdConversionEvent>,
-) -> Result<Next, Error> {
-    let event = written.as_ref().unwrap_or(event);
-    match work.ads.create_action(&work.owner, &work.full).await {
-        Ok(id) => created(work, event, current, id).await,
-        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => {
-            current.creation = None;
-            taken(work, current).await
-        }
-        Err(error) if error.effect == Effect::Unknown => {
-            work.live = false;
-            let message = format!(
-                "Google's answer to the create was lost ({error}); looking for the action before anything else is tried."
-            );
-            Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, LOOK_AGAIN)))
-        }
-        Err(error) => {
-            current.creation = None;
-            Ok(done(refused(work, current, &error)))
-        }
-    }
-}
-
-/// The reply came: the id is recorded before anything else.
-async fn created(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-    id: ActionId,
-) -> Result<Next, Error> {
-    *current = ConversionActionStatus {
-        customer_id: Some(work.owner.to_string()),
-        id: Some(id.to_string()),
-        resource_name: Some(format!("customers/{}/conversionActions/{id}", work.owner)),
-        name: work.full.name.clone(),
-        origin: Some(ActionOrigin::Created),
-        create_time: Some(Time(work.ctx.clock.now())),
-        send_to: None,
-        creation: None,
-    };
-    let written = record(work.ctx, event, current).await?;
-    announce(work, event, current, ActionOrigin::Created).await;
-    work.live = false;
-    match work.ads.actions_named(&work.owner, work.full.name.as_deref().unwrap_or_default()).await {
-        Ok(found) => {
-            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
-            work.actions.extend(found);
-        }
-        Err(error) => tracing::debug!(%error, "the new action was not read back yet"),
-    }
-    if work.actions.iter().any(|a| a.id == id) {
-        return Ok(written.map_or(Next::Again, |w| Next::Written(Box::new(w))));
-    }
-    // Google's reads may lag behind its writes: the action is ours all the same.
-    let message = format!("Created conversion action {id}; Google does not list it yet.");
-    let condition = Some((true, reason::CREATED, message));
-    let action = current.clone();
-    Ok(done(ActionOutcome { action, found: None, usable: true, condition, stall: None, retry: Some(LOOK_AGAIN) }))
-}
-
-/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's.
-async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Result<Next, Error> {
-    let name = work.full.name.clone().unwrap_or_default();
-    match work.ads.actions_named(&work.owner, &name).await {
-        Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
-            let holder = found.first().map_or_else(|| "an action that can't be seen".to_owned(), |a| format!("removed action {}", a.id));
-            let message = format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
-            Ok(done(stalled(current.clone(), reason::NAME_CONFLICT, message)))
-        }
-        Ok(found) => {
-            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
-            work.actions.extend(found);
-            work.live = true;
-            Ok(Next::Again)
-        }
-        Err(error) => Ok(done(failed(work, current, reason::CREATE_FAILED, &error))),
-    }
-}
-
-/// A create or update that certainly did not take effect.
-fn refused(work: &Work<'_>, current: &ConversionActionStatus, error: &UpstreamError) -> ActionOutcome {
-    if matches!(error.cause, Cause::Refused | Cause::NotFound) {
-        let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
-        return ActionOutcome { usable: current.id.is_some(), ..stalled(current.clone(), reason::INVALID_SPEC, message) };
-    }
-    let why = if current.id.is_none() { reason::CREATE_FAILED } else { reason_of(error.cause) };
-    failed(work, current, why, error)
-}
-
-/// The outcome of a create is unknown: look for it until Google's reads must have caught up, then create again.
-async fn await_create(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-) -> Result<Next, Error> {
-    let Some(attempt) = current.creation.clone() else { return Ok(Next::Again) };
-    if !work.live {
-        return look(work, current).await;
-    }
-    let now = work.ctx.clock.now();
-    let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
-    let waited = now.duration_since(attempt.started_at.0);
-    if waited < settle {
-        let left = Duration::try_from(settle - waited).unwrap_or_default() + Duration::from_millis(50);
-        let message = format!(
-            "The outcome of creating {:?} is not known; looking for it until {}.",
-            attempt.name,
-            end(attempt.started_at.0, settle)
-        );
-        return Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, left.min(LOOK_AGAIN))));
-    }
-    current.creation = None;
-    create(work, event, current).await
-}
-
-fn end(start: Timestamp, wait: SignedDuration) -> Timestamp {
-    start.saturating_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-/// Writes the declared fields that differ.
-async fn correct(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-    (id, origin): (ActionId, ActionOrigin),
-    fields: &ActionFields,
-    difference: &str,
-) -> Result<Next, Error> {
-    let observed = event.status.as_ref().and_then(|s| s.observed_generation);
-    let drifted = current.id.is_some() && observed == event.metadata.generation;
-    if drifted {
-        let note = format!("Conversion action {id} was changed in Google Ads: {difference}.");
-        work.ctx.events.publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note).await;
-    }
-    if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
-        // Writing the same values again is harmless, so an unknown outcome is simply tried again.
-        let mut outcome = refused(work, current, &error);
-        outcome.found = work.actions.iter().find(|a| a.id == id).cloned();
-        return Ok(done(outcome));
-    }
-    let (why, note) = if drifted {
-        (happened::DRIFT_CORRECTED, format!("Conversion action {id} is as declared again; {difference} before."))
-    } else {
-        (happened::CONVERSION_ACTION_UPDATED, format!("Updated conversion action {id}: {difference}."))
-    };
-    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
-    for action in work.actions.iter_mut().filter(|a| a.id == id) {
-        overlay(action, fields);
-    }
-    work.ctx.registry.wake(crate::sync::registry::Wake::Google(work.account.key.clone()));
-    crate::controller::google_account::refresh_google_actions(work.ctx, &work.account.key).await;
-    keep(work, event, current, id, origin).await
-}
-
-/// The action as it is after our write.
-fn overlay(action: &mut ConversionAction, fields: &ActionFields) {
-    let ActionFields {
-        name,
-        kind: _,
-        category,
-        primary_for_goal,
-        counting_type,
-        click_window_days,
-        view_window_days,
-        default_value,
-        default_currency,
-        always_use_default_value,
-        status,
-    } = fields.clone();
-    action.name = name.unwrap_or_else(|| action.name.clone());
-    action.status = status.unwrap_or_else(|| action.status.clone());
-    action.category = category.or_else(|| action.category.take());
-    action.primary_for_goal = primary_for_goal.or(action.primary_for_goal);
-    action.counting_type = counting_type.or_else(|| action.counting_type.take());
-    action.click_window_days = click_window_days.or(action.click_window_days);
-    action.view_window_days = view_window_days.or(action.view_window_days);
-    action.default_value = default_value.or(action.default_value);
-    action.default_currency = default_currency.or_else(|| action.default_currency.take());
-    action.always_use_default_value = always_use_default_value.or(action.always_use_default_value);
 }

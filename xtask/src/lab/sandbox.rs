@@ -13,44 +13,44 @@ use super::http;
 use crate::Error;
 use crate::supervisor::{Spec, State, Supervisor};
 
-pub(super) const NAME: &str = "sandbox";
+/// Name of the process among the children of its supervisor.
+pub const NAME: &str = "sandbox";
 const START_LIMIT: Duration = Duration::from_secs(15);
 
 /// A running sandbox.
-pub(super) struct Sandbox {
+pub struct Sandbox {
     /// Base URL of the simulated `HubSpot` and Google.
-    pub(super) upstream: String,
+    pub upstream: String,
     /// Base URL of the admin port.
-    pub(super) admin: String,
+    pub admin: String,
     address: SocketAddr,
 }
 
 /// What Google counts for one conversion action, as the sandbox tells it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub struct Tally {
     /// Conversions, each counted once.
-    pub(super) conversions: u64,
+    pub conversions: u64,
     /// Uploads that only repeated an earlier one.
-    pub(super) repeated: u64,
+    pub repeated: u64,
     /// Uploads that changed the value of an earlier one.
-    pub(super) adjusted: u64,
+    pub adjusted: u64,
 }
 
 impl Sandbox {
-    /// Starts it on free ports and waits until it says which (at most 15 s).
-    pub(super) fn start(supervisor: &Supervisor, program: PathBuf, directory: &Path) -> Result<Self, Error> {
+    /// Starts it on free ports, with further `options`, and waits until it says which (at most 15 s).
+    pub fn start(
+        supervisor: &Supervisor,
+        program: PathBuf,
+        directory: &Path,
+        options: &[&str],
+    ) -> Result<Self, Error> {
         let log = directory.join("sandbox.log");
-        // A little unreliable, as the real services are.
-        let arguments = [
-            "--listen=127.0.0.1:0",
-            "--admin=127.0.0.1:0",
-            "--flaky=2",
-            "--index-lag=1s",
-        ];
+        let arguments = ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"].iter().chain(options);
         supervisor.run(Spec {
             name: NAME.to_owned(),
             program,
-            arguments: arguments.map(str::to_owned).to_vec(),
+            arguments: arguments.map(|a| (*a).to_owned()).collect(),
             environment: BTreeMap::new(),
             log: log.clone(),
         })?;
@@ -76,14 +76,14 @@ impl Sandbox {
     }
 
     /// Generates contacts that stand somewhere before the last stage.
-    pub(super) fn generate(&self, count: u32) -> Result<(), Error> {
+    pub fn generate(&self, count: u32) -> Result<(), Error> {
         let stages = ["lead", "marketingqualifiedlead", "salesqualifiedlead"];
         let plan = json!({"count": count, "stages": stages});
         self.post("/admin/hubspot/generate", &plan).map(drop)
     }
 
     /// Moves contacts one stage on; returns how many moved.
-    pub(super) fn advance(&self, count: u32) -> Result<usize, Error> {
+    pub fn advance(&self, count: u32) -> Result<usize, Error> {
         let answer = self.post("/admin/hubspot/tick", &json!({"count": count}))?;
         let moved = answer.get("moved").and_then(Value::as_array);
         moved
@@ -92,7 +92,7 @@ impl Sandbox {
     }
 
     /// How many entries into a stage the contacts' histories hold since a time.
-    pub(super) fn expected(&self, stage: &str, since: &str) -> Result<u64, Error> {
+    pub fn expected(&self, stage: &str, since: &str) -> Result<u64, Error> {
         let path = format!("/admin/hubspot/expected?stage={stage}&since={since}");
         let answer = http::call(self.address, "GET", &path, None)?;
         let entries = answer.as_array().map(Vec::len);
@@ -102,19 +102,30 @@ impl Sandbox {
     }
 
     /// What Google counts, by id of the conversion action.
-    pub(super) fn tally(&self) -> Result<BTreeMap<String, Tally>, Error> {
+    pub fn tally(&self) -> Result<BTreeMap<String, Tally>, Error> {
         let answer = http::call(self.address, "GET", "/admin/google/tally?summary=true", None)?;
         tally(&answer).ok_or_else(|| Error::Failed(format!("the sandbox's tally is not understood: {answer}")))
     }
 
     /// Makes Google have a conversion action that a person created.
-    pub(super) fn create_action(&self, name: &str, category: &str) -> Result<(), Error> {
+    pub fn create_action(&self, name: &str, category: &str) -> Result<(), Error> {
         let action = json!({"customerId": "1234567890", "type": "UPLOAD_CLICKS", "name": name, "category": category});
         self.post("/admin/google/actions", &action).map(drop)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        http::call(self.address, "POST", path, Some(body))
+    /// Posts to the admin port.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        self.call("POST", path, Some(body))
+    }
+
+    /// Reads from the admin port.
+    pub fn get(&self, path: &str) -> Result<Value, Error> {
+        self.call("GET", path, None)
+    }
+
+    /// Any call of the admin port.
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Error> {
+        http::call(self.address, method, path, body)
     }
 }
 

@@ -1,0 +1,142 @@
+//! Flags of `adconversion run`. Each has an environment name; durations are written like `90s`, `1m`, `6h`.
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use jiff::SignedDuration;
+
+use crate::api::Duration;
+use crate::controller::context::Settings;
+use crate::domain::eligibility::Waits;
+use crate::ops::telemetry::LogFormat;
+use crate::sync::context::SyncSettings;
+
+/// Flags of `adconversion run`.
+#[derive(Debug, Clone, Args)]
+#[command(next_line_help = false)]
+pub struct RunFlags {
+    /// Namespaces to watch, separated by commas. If absent: all.
+    #[arg(long, env = "ADCONVERSION_WATCH_NAMESPACES", value_delimiter = ',')]
+    pub watch_namespaces: Vec<String>,
+    /// Where the ledger is kept: sqlite:///PATH. Its directory must exist.
+    #[arg(long, env = "ADCONVERSION_LEDGER_URL", default_value = "sqlite:///var/lib/adconversion/ledger.db")]
+    pub ledger_url: String,
+    /// Address of /livez, /readyz and /metrics.
+    #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "0.0.0.0:8080")]
+    pub listen: SocketAddr,
+    /// text or json. If absent: text on a terminal, else json.
+    #[arg(long, env = "ADCONVERSION_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Base of the Google Ads API, without version.
+    #[arg(long, env = "ADCONVERSION_GOOGLE_ADS_ENDPOINT", default_value = "https://googleads.googleapis.com")]
+    pub google_ads_endpoint: String,
+    /// Version of the Google Ads API.
+    #[arg(long, env = "ADCONVERSION_GOOGLE_ADS_VERSION", default_value = "v26")]
+    pub google_ads_version: String,
+    /// Base of the Data Manager API, without version.
+    #[arg(long, env = "ADCONVERSION_DATA_MANAGER_ENDPOINT", default_value = "https://datamanager.googleapis.com")]
+    pub data_manager_endpoint: String,
+    /// Full URL of Google's OAuth token endpoint.
+    #[arg(long, env = "ADCONVERSION_GOOGLE_TOKEN_ENDPOINT", default_value = "https://oauth2.googleapis.com/token")]
+    pub google_token_endpoint: String,
+    /// Base of the HubSpot API.
+    #[arg(long, env = "ADCONVERSION_HUBSPOT_ENDPOINT", default_value = "https://api.hubapi.com")]
+    pub hubspot_endpoint: String,
+    /// Dated version of the HubSpot API.
+    #[arg(long, env = "ADCONVERSION_HUBSPOT_VERSION", default_value = "2026-09")]
+    pub hubspot_version: String,
+    /// Floor of spec.interval of HubSpot accounts.
+    #[arg(long, env = "ADCONVERSION_MIN_INTERVAL", default_value = "10s")]
+    pub min_interval: Duration,
+    /// Between two rounds of uploads.
+    #[arg(long, env = "ADCONVERSION_UPLOAD_INTERVAL", default_value = "60s")]
+    pub upload_interval: Duration,
+    /// Shortest time between two status writes of an event while only counts move.
+    #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s")]
+    pub status_interval: Duration,
+    /// How long an occurrence waits after it was first seen.
+    #[arg(long, env = "ADCONVERSION_SETTLE_DELAY", default_value = "60s")]
+    pub settle_delay: Duration,
+    /// How long after the change a click id is looked for.
+    #[arg(long, env = "ADCONVERSION_CLICK_GRACE", default_value = "1h")]
+    pub click_grace: Duration,
+    /// How far the wider polls go back.
+    #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
+    pub overlap: Duration,
+    /// Between two sweeps by modification time.
+    #[arg(long, env = "ADCONVERSION_SWEEP_INTERVAL", default_value = "24h")]
+    pub sweep_interval: Duration,
+    /// How long nothing is sent to an action this operator has just created.
+    #[arg(long, env = "ADCONVERSION_NEW_ACTION_HOLD", default_value = "6h")]
+    pub new_action_hold: Duration,
+    /// How old a click must be before its conversion is sent.
+    #[arg(long, env = "ADCONVERSION_TOO_RECENT_WAIT", default_value = "6h")]
+    pub too_recent_wait: Duration,
+    /// How long an action is looked for after the reply to its create was lost.
+    #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
+    pub create_settle: Duration,
+    /// First look at what became of an accepted request.
+    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_FIRST_POLL", default_value = "30m")]
+    pub diagnostics_first_poll: Duration,
+    /// Longest pause between two such looks.
+    #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
+    pub diagnostics_max_poll: Duration,
+    /// How old the snapshot of a Google account's actions may become.
+    #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
+    pub google_refresh_interval: Duration,
+    /// How often the Secrets of accounts are read again.
+    #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
+    pub account_check_interval: Duration,
+    /// How often a stalled object is tried again by itself.
+    #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
+    pub stalled_probe_interval: Duration,
+    /// Longest pause between two tries.
+    #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
+    pub backoff_max: Duration,
+    /// How long failures may last before Ready follows.
+    #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
+    pub failure_threshold: Duration,
+    /// How long a deletion waits for Google before it says that it is blocked.
+    #[arg(long, env = "ADCONVERSION_DELETION_TIMEOUT", default_value = "10m")]
+    pub deletion_timeout: Duration,
+}
+
+fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration.get()).unwrap_or(SignedDuration::MAX)
+}
+
+impl RunFlags {
+    /// Durations of the controllers.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            min_interval: self.min_interval.get(),
+            status_interval: self.status_interval.get(),
+            google_refresh_interval: self.google_refresh_interval.get(),
+            account_check_interval: self.account_check_interval.get(),
+            stalled_probe_interval: self.stalled_probe_interval.get(),
+            new_action_hold: self.new_action_hold.get(),
+            create_settle: self.create_settle.get(),
+            failure_threshold: self.failure_threshold.get(),
+            deletion_timeout: self.deletion_timeout.get(),
+            backoff_max: self.backoff_max.get(),
+            ..Settings::default()
+        }
+    }
+
+    /// Durations of the sync loops.
+    pub fn sync_settings(&self) -> SyncSettings {
+        SyncSettings {
+            waits: Waits {
+                settle: signed(self.settle_delay),
+                click_grace: signed(self.click_grace),
+                too_recent: signed(self.too_recent_wait),
+            },
+            upload_interval: signed(self.upload_interval),
+            overlap: signed(self.overlap),
+            sweep_interval: signed(self.sweep_interval),
+            diagnostics_first_poll: signed(self.diagnostics_first_poll),
+            diagnostics_max_poll: signed(self.diagnostics_max_poll),
+            backoff_max: signed(self.backoff_max),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! `adconversion run`: wires ledger, clients, controllers and sync loops, and stops them in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::{CommandError, RunFlags};
+use crate::controller::context::Parts;
+use crate::controller::event::EventController;
+use crate::controller::run as controllers;
+use crate::google::{GoogleConfig, GoogleConnector};
+use crate::hubspot::{HubSpotConfig, HubSpotConnector};
+use crate::ledger::SqliteLedger;
+use crate::ops::health::{self, Probes};
+use crate::ops::metrics::Metrics;
+use crate::ops::telemetry::{self, LogFormat};
+use crate::sync::context::SyncContext;
+use crate::sync::ports::Clock;
+use crate::sync::ports::ledger::Ledger;
+use crate::sync::registry::Registry;
+use crate::sync::supervisor;
+
+/// Longest wait for a connection to an upstream service.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Pause between two tries to open the ledger.
+const LEDGER_PAUSE: Duration = Duration::from_secs(5);
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(flags: RunFlags) -> Result<(), CommandError> {
+    telemetry::init(flags.log_format.unwrap_or_else(LogFormat::detect))?;
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed already".into());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(flags))
+}
+
+async fn serve(flags: RunFlags) -> Result<(), CommandError> {
+    let stop = CancellationToken::new();
+    stop_on_signals(&stop)?;
+    let metrics = Arc::new(Metrics::new());
+    metrics.count_panics();
+    let probes = Arc::new(Probes::default());
+    probes.gate("ledger", false);
+    let listener = TcpListener::bind(flags.listen)
+        .await
+        .map_err(|e| format!("--listen {}: {e}", flags.listen))?;
+    let address = listener.local_addr()?;
+    let routes = health::router(probes.clone(), metrics.clone());
+    let server = tokio::spawn(health::serve(listener, routes, stop.child_token()));
+    info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
+
+    let Some(ledger) = open_ledger(&flags.ledger_url, &stop).await? else {
+        return Ok(());
+    };
+    probes.gate("ledger", true);
+    let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
+    let client = controllers::client(instance.as_deref()).await?;
+    let http = reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
+        .build()?;
+    let (registry, wakes) = Registry::new();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let sync = Arc::new(SyncContext::new(
+        registry.clone(),
+        ledger.clone(),
+        clock.clone(),
+        flags.sync_settings(),
+    ));
+    let parts = Parts {
+        client,
+        registry,
+        ledger,
+        google: Arc::new(GoogleConnector::new(google(&flags), http.clone(), metrics.clone())),
+        crm: Arc::new(HubSpotConnector::new(hubspot(&flags), http, metrics.clone())),
+        clock,
+        settings: flags.settings(),
+        metrics,
+        probes,
+        namespaces: flags.watch_namespaces.clone(),
+        instance,
+    };
+    let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
+    controllers::run::<EventController>(parts, wakes, stop.clone()).await;
+    stop.cancel();
+    finish("sync loops", loops).await;
+    match server.await {
+        Ok(Err(error)) => error!(%error, "health and metrics server failed"),
+        Err(error) => error!(%error, "health and metrics server ended unexpectedly"),
+        Ok(Ok(())) => {}
+    }
+    info!("stopped");
+    Ok(())
+}
+
+async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
+    if let Err(error) = task.await {
+        error!(%error, what, "ended unexpectedly");
+    }
+}
+
+/// A ledger that can't be opened is tried again: nothing is sent meanwhile, and the pod is not ready. A URL that can
+/// never work ends the process.
+async fn open_ledger(url: &str, stop: &CancellationToken) -> Result<Option<Arc<dyn Ledger>>, CommandError> {
+    if !url.starts_with("sqlite:") {
+        return Err("--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into());
+    }
+    loop {
+        match SqliteLedger::open(url).await {
+            Ok(ledger) => return Ok(Some(Arc::new(ledger))),
+            Err(failure) => error!(error = %failure, "the ledger can't be opened, nothing is read or sent"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(LEDGER_PAUSE) => {}
+        }
+    }
+}
+
+fn stop_on_signals(stop: &CancellationToken) -> Result<(), CommandError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        info!("stopping");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+fn google(flags: &RunFlags) -> GoogleConfig {
+    let base = |url: &str| url.trim_end_matches('/').to_owned();
+    GoogleConfig {
+        ads_endpoint: base(&flags.google_ads_endpoint),
+        ads_version: flags.google_ads_version.clone(),
+        data_manager_endpoint: base(&flags.data_manager_endpoint),
+        token_endpoint: flags.google_token_endpoint.clone(),
+        ..GoogleConfig::default()
+    }
+}
+
+fn hubspot(flags: &RunFlags) -> HubSpotConfig {
+    HubSpotConfig {
+        endpoint: flags.hubspot_endpoint.trim_end_matches('/').to_owned(),
+        version: flags.hubspot_version.clone(),
+        ..HubSpotConfig::default()
+    }
+}

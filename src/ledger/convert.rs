@@ -1,0 +1,117 @@
+//! Between the port's types and what columns hold.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use sqlx::SqliteConnection;
+
+use super::error::{damaged, failed};
+use crate::domain::ids::TransactionId;
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::ports::ledger::LedgerResult;
+
+/// Rows of one statement: large enough to spread its cost, small enough for a short array.
+pub(super) const CHUNK: usize = 2_000;
+
+pub(super) fn ms(time: Timestamp) -> i64 {
+    time.as_millisecond()
+}
+
+pub(super) fn time(ms: i64) -> LedgerResult<Timestamp> {
+    Timestamp::from_millisecond(ms).map_err(|_| damaged("a time"))
+}
+
+pub(super) fn outcome(code: i64) -> LedgerResult<Outcome> {
+    Outcome::from_code(code).ok_or_else(|| damaged("an outcome"))
+}
+
+pub(super) fn hex(id: &TransactionId) -> String {
+    use std::fmt::Write;
+    id.0.iter().fold(String::with_capacity(40), |mut s, b| {
+        // Writing to a string can't fail.
+        let _ = write!(s, "{b:02x}");
+        s
+    })
+}
+
+/// The array that a bulk statement reads with `json_each`.
+pub(super) fn json<T: Serialize>(items: &[T]) -> LedgerResult<String> {
+    serde_json::to_string(items).map_err(|e| failed(format!("rows can't be written as JSON: {e}")))
+}
+
+/// Canonical text of an amount: no trailing zeros, so that one amount has one text.
+pub(super) fn amount(value: Option<&(Decimal, String)>) -> (Option<String>, Option<&str>) {
+    match value {
+        Some((amount, currency)) => (Some(amount.normalize().to_string()), Some(currency)),
+        None => (None, None),
+    }
+}
+
+pub(super) fn value(amount: Option<String>, currency: Option<String>) -> LedgerResult<Option<(Decimal, String)>> {
+    match (amount, currency) {
+        (Some(amount), Some(currency)) => {
+            let amount = amount.parse().map_err(|_| damaged("an amount"))?;
+            Ok(Some((amount, currency)))
+        }
+        (None, None) => Ok(None),
+        _ => Err(damaged("an amount without currency")),
+    }
+}
+
+/// The column `due`: empty unless the row waits.
+pub(super) fn due(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
+    match outcome {
+        Outcome::Pending => Some(ms(due)),
+        Outcome::Processing => (why == reason::OUTCOME_UNKNOWN).then(|| ms(due)),
+        Outcome::Uploaded | Outcome::Skipped | Outcome::Rejected => None,
+    }
+}
+
+/// Numbers of classes, by reason and detail.
+pub(super) struct Classes(HashMap<(String, String), i64>);
+
+impl Classes {
+    /// Makes those that are new.
+    pub(super) async fn of<'a>(
+        conn: &mut SqliteConnection,
+        keys: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> LedgerResult<Self> {
+        let keys: Vec<_> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
+        let keys = json(&keys)?;
+        sqlx::query(
+            "INSERT INTO classes (reason, detail) SELECT value->>0, value->>1 FROM json_each(?1) WHERE true
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(&keys)
+        .execute(&mut *conn)
+        .await?;
+        let found: Vec<(i64, String, String)> = sqlx::query_as(
+            "WITH j AS MATERIALIZED (SELECT value->>0 AS reason, value->>1 AS detail FROM json_each(?1))
+             SELECT c.id, c.reason, c.detail FROM j JOIN classes c ON c.reason = j.reason AND c.detail = j.detail",
+        )
+        .bind(&keys)
+        .fetch_all(&mut *conn)
+        .await?;
+        Ok(Self(
+            found
+                .into_iter()
+                .map(|(id, reason, detail)| ((reason, detail), id))
+                .collect(),
+        ))
+    }
+
+    pub(super) fn id(&self, reason: &str, detail: &str) -> LedgerResult<i64> {
+        let key = (reason.to_owned(), detail.to_owned());
+        self.0
+            .get(&key)
+            .copied()
+            .ok_or_else(|| failed("a class was not stored"))
+    }
+}
+
+/// The number of the class of a reason of our own.
+pub(super) async fn class(conn: &mut SqliteConnection, reason: &str) -> LedgerResult<i64> {
+    Classes::of(conn, [(reason, "")]).await?.id(reason, "")
+}

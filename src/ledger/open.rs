@@ -1,0 +1,136 @@
+//! Opening the database: connections, checks, schema, identity.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::error::{failed, migration};
+use crate::sync::ports::ledger::{LedgerId, LedgerResult};
+
+/// Files up to this size are checked page by page when opened, some hundred milliseconds at most; in larger ones damage
+/// shows when a damaged page is read.
+const CHECKED_UP_TO: u64 = 256 * 1024 * 1024;
+
+/// How long a connection waits for a lock, and a caller for a connection.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
+const CONNECTION_WAIT: Duration = Duration::from_secs(30);
+
+/// Counting reads while the feed and the uploaders look up rows.
+const READERS: u32 = 4;
+
+/// What every `SQLite` file begins with.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// One connection that writes, since `SQLite` has one writer at a time, and some that read beside it.
+pub(super) struct Pools {
+    pub(super) writer: SqlitePool,
+    pub(super) readers: SqlitePool,
+}
+
+pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
+    let in_memory = url == "sqlite::memory:";
+    if !in_memory && !url.starts_with("sqlite://") {
+        let scheme = url.split(':').next().unwrap_or_default();
+        return Err(failed(format!(
+            "unsupported database {scheme:?}: give sqlite:///path/to/file"
+        )));
+    }
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(|e| failed(format!("not a URL of a database: {e}")))?
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(LOCK_WAIT);
+    let size = if in_memory { 0 } else { inspect(options.get_filename())? };
+    let writer = pool(1).connect_with(options.clone()).await?;
+    if size > 0 && size <= CHECKED_UP_TO {
+        quick_check(&writer).await?;
+    }
+    sqlx::migrate!("migrations/sqlite")
+        .run(&writer)
+        .await
+        .map_err(|e| migration(&e))?;
+    identify(&writer).await?;
+    // Every connection to a database in memory would have one of its own.
+    let readers = if in_memory {
+        writer.clone()
+    } else {
+        pool(READERS).connect_with(options.pragma("query_only", "on")).await?
+    };
+    Ok(Pools { writer, readers })
+}
+
+/// Connections stay: closing the only one would drop a database in memory.
+fn pool(size: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(size)
+        .min_connections(1)
+        .acquire_timeout(CONNECTION_WAIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+}
+
+/// Says clearly what `SQLite` would only call "unable to open". Returns the size, 0 when there is no file yet.
+fn inspect(file: &Path) -> LedgerResult<u64> {
+    use std::io::{ErrorKind, Read};
+    let directory = file
+        .parent()
+        .filter(|d| !d.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if !directory.is_dir() {
+        return Err(failed(format!("the directory {} does not exist", directory.display())));
+    }
+    let unreadable = |e: std::io::Error| failed(format!("{} can't be read: {e}", file.display()));
+    let mut opened = match std::fs::File::open(file) {
+        Ok(opened) => opened,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let size = opened.metadata().map_err(unreadable)?.len();
+    let mut header = [0; HEADER.len()];
+    if size > 0 && (opened.read_exact(&mut header).is_err() || &header != HEADER) {
+        return Err(failed(format!(
+            "{} is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot",
+            file.display()
+        )));
+    }
+    Ok(size)
+}
+
+async fn quick_check(writer: &SqlitePool) -> LedgerResult<()> {
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(writer).await?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(failed(
+        "the file is damaged: restore it or move it away; a new ledger is rebuilt from HubSpot",
+    ))
+}
+
+/// Gives a new database its identity. Writes at every start, so that a file that can't be written is found at once.
+async fn identify(writer: &SqlitePool) -> LedgerResult<()> {
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('ledger_id', lower(hex(randomblob(16)))) ON CONFLICT DO NOTHING",
+    )
+    .execute(writer)
+    .await?;
+    sqlx::query(
+        "INSERT INTO meta (name, value) VALUES ('starts', '1')
+         ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS INTEGER) + 1 AS TEXT)",
+    )
+    .execute(writer)
+    .await?;
+    Ok(())
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::id`].
+pub(super) async fn id(conn: &mut SqliteConnection) -> LedgerResult<LedgerId> {
+    let id = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'ledger_id'")
+        .fetch_one(conn)
+        .await?;
+    Ok(LedgerId(id))
+}

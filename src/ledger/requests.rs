@@ -1,0 +1,126 @@
+//! Accepted requests whose outcome is not known yet.
+
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::batches::close;
+use super::convert::{json, ms, time};
+use super::error::{damaged, failed};
+use super::updates;
+use crate::domain::ids::{ActionId, ObjectKey};
+use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, RowId, StatusResult};
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    id: i64,
+    request_id: String,
+    accepted_at: i64,
+    polls: u32,
+    poll_at: i64,
+    destinations: String,
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
+/// became of them since: record indices count all of them.
+pub(super) async fn open_requests(
+    conn: &mut SqliteConnection,
+    account: &ObjectKey,
+    now: Timestamp,
+    limit: usize,
+) -> LedgerResult<Vec<OpenRequest>> {
+    let found: Vec<Stored> = sqlx::query_as(
+        "SELECT id, request_id, accepted_at, polls, poll_at, destinations FROM batches
+         WHERE account = ?1 AND poll_at <= ?2 ORDER BY poll_at, id LIMIT ?3",
+    )
+    .bind(account.to_string())
+    .bind(ms(now))
+    .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all requests"))?)
+    .fetch_all(&mut *conn)
+    .await?;
+    let batches: Vec<i64> = found.iter().map(|b| b.id).collect();
+    let mut rows = rows_of(conn, &batches).await?;
+    let mut requests = Vec::with_capacity(found.len());
+    for batch in found {
+        requests.push(OpenRequest {
+            batch: BatchId(batch.id),
+            request_id: batch.request_id,
+            accepted_at: time(batch.accepted_at)?,
+            polls: batch.polls,
+            poll_at: time(batch.poll_at)?,
+            destinations: destinations(&batch.destinations)?,
+            rows: rows.remove(&batch.id).unwrap_or_default(),
+        });
+    }
+    Ok(requests)
+}
+
+async fn rows_of(conn: &mut SqliteConnection, batches: &[i64]) -> LedgerResult<HashMap<i64, Vec<(RowId, usize)>>> {
+    let found: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT batch, row_id, destination FROM batch_rows WHERE batch IN (SELECT value FROM json_each(?1))
+         ORDER BY batch, position",
+    )
+    .bind(json(batches)?)
+    .fetch_all(conn)
+    .await?;
+    let mut rows: HashMap<i64, Vec<(RowId, usize)>> = HashMap::new();
+    for (batch, row, destination) in found {
+        let destination = usize::try_from(destination).map_err(|_| damaged("a destination"))?;
+        rows.entry(batch).or_default().push((RowId(row), destination));
+    }
+    Ok(rows)
+}
+
+fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
+    let stored: Vec<(String, i64)> = serde_json::from_str(stored).map_err(|_| damaged("destinations"))?;
+    let key = |(customer, action): (String, i64)| {
+        let customer = customer.parse().map_err(|_| damaged("a customer id"))?;
+        Ok(ActionKey {
+            customer,
+            action: ActionId(action.cast_unsigned()),
+        })
+    };
+    stored.into_iter().map(key).collect()
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::next_poll`].
+pub(super) async fn next_poll(conn: &mut SqliteConnection, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+    let next: Option<i64> =
+        sqlx::query_scalar("SELECT min(poll_at) FROM batches WHERE account = ?1 AND poll_at IS NOT NULL")
+            .bind(account.to_string())
+            .fetch_one(conn)
+            .await?;
+    next.map(time).transpose()
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::record_status`]. Says nothing about rows that were answered before or went
+/// into a later batch. A request that is closed already stays as it is: the call may be repeated after an error.
+pub(super) async fn record_status(
+    conn: &mut SqliteConnection,
+    result: &StatusResult,
+    now: Timestamp,
+) -> LedgerResult<()> {
+    let open: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM batches WHERE id = ?1 AND request_id IS NOT NULL)")
+            .bind(result.batch.0)
+            .fetch_one(&mut *conn)
+            .await?;
+    if !open {
+        tracing::warn!(
+            batch = result.batch.0,
+            "the status of a request that is not open is ignored"
+        );
+        return Ok(());
+    }
+    updates::apply(conn, &result.updates, Some(result.batch), now).await?;
+    let Some(poll_at) = result.poll_at else {
+        return close(conn, result.batch, now).await;
+    };
+    sqlx::query("UPDATE batches SET poll_at = ?2, polls = polls + 1 WHERE id = ?1")
+        .bind(result.batch.0)
+        .bind(ms(poll_at))
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Roots of contact lineages: the id that stands for all contacts that were merged into one.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::SqliteConnection;
+
+use super::convert::{CHUNK, json};
+use super::error::failed;
+use crate::domain::ids::{ContactId, PortalId};
+use crate::sync::ports::ledger::LedgerResult;
+
+/// See [`crate::sync::ports::ledger::Ledger::roots`].
+pub(super) async fn roots(
+    conn: &mut SqliteConnection,
+    portal: PortalId,
+    lineages: &[Vec<ContactId>],
+) -> LedgerResult<Vec<ContactId>> {
+    let mut known = stored(conn, portal, lineages).await?;
+    let mut fresh = Vec::new();
+    let mut roots = Vec::with_capacity(lineages.len());
+    for lineage in lineages {
+        let root = lineage
+            .iter()
+            .filter_map(|id| known.get(id))
+            .min()
+            .or(lineage.iter().min())
+            .copied();
+        let root = root.ok_or_else(|| failed("a lineage without a contact"))?;
+        for id in lineage {
+            known.entry(*id).or_insert_with(|| {
+                fresh.push((id.0.cast_signed(), root.0.cast_signed()));
+                root
+            });
+        }
+        roots.push(root);
+    }
+    for chunk in fresh.chunks(CHUNK) {
+        sqlx::query("INSERT INTO roots (portal, contact, root) SELECT ?2, value->>0, value->>1 FROM json_each(?1)")
+            .bind(json(chunk)?)
+            .bind(portal.0.cast_signed())
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(roots)
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::known_roots`]; ascending.
+pub(super) async fn known_roots(
+    conn: &mut SqliteConnection,
+    portal: PortalId,
+    lineages: &[Vec<ContactId>],
+) -> LedgerResult<Vec<Vec<ContactId>>> {
+    let known = stored(conn, portal, lineages).await?;
+    let of = |lineage: &Vec<ContactId>| -> BTreeSet<ContactId> {
+        lineage.iter().filter_map(|id| known.get(id)).copied().collect()
+    };
+    Ok(lineages
+        .iter()
+        .map(|lineage| of(lineage).into_iter().collect())
+        .collect())
+}
+
+async fn stored(
+    conn: &mut SqliteConnection,
+    portal: PortalId,
+    lineages: &[Vec<ContactId>],
+) -> LedgerResult<HashMap<ContactId, ContactId>> {
+    let ids: Vec<i64> = lineages.iter().flatten().map(|id| id.0.cast_signed()).collect();
+    let mut known = HashMap::new();
+    for chunk in ids.chunks(CHUNK) {
+        let found: Vec<(i64, i64)> = sqlx::query_as(
+            "SELECT contact, root FROM roots WHERE portal = ?2 AND contact IN (SELECT value FROM json_each(?1))",
+        )
+        .bind(json(chunk)?)
+        .bind(portal.0.cast_signed())
+        .fetch_all(&mut *conn)
+        .await?;
+        known.extend(
+            found
+                .into_iter()
+                .map(|(id, root)| (ContactId(id.cast_unsigned()), ContactId(root.cast_unsigned()))),
+        );
+    }
+    Ok(known)
+}

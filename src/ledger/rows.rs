@@ -1,0 +1,123 @@
+//! Rows that wait: which are due, and what a resume or a mended account does to them.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::convert::{class, json, ms, outcome, time, value};
+use super::error::{damaged, failed};
+use crate::domain::ids::{ContactId, TransactionId};
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::ports::ledger::{LedgerResult, Row, RowId, TrackId};
+
+#[derive(sqlx::FromRow)]
+struct Stored {
+    id: i64,
+    track: i64,
+    txn: Vec<u8>,
+    contact: i64,
+    occurred_at: i64,
+    first_seen: i64,
+    outcome: i64,
+    reason: String,
+    due: i64,
+    attempts: u32,
+    split: i64,
+    sent: bool,
+    value: Option<String>,
+    currency: Option<String>,
+}
+
+impl Stored {
+    fn into_row(self) -> LedgerResult<Row> {
+        let value = value(self.value, self.currency)?;
+        Ok(Row {
+            id: RowId(self.id),
+            track: TrackId(self.track),
+            transaction: TransactionId(self.txn.try_into().map_err(|_| damaged("a transaction id"))?),
+            contact: ContactId(self.contact.cast_unsigned()),
+            occurred_at: time(self.occurred_at)?,
+            first_seen: time(self.first_seen)?,
+            outcome: outcome(self.outcome)?,
+            reason: self.reason,
+            due: time(self.due)?,
+            attempts: self.attempts,
+            sent: self.sent.then_some(value),
+            split: self.split,
+        })
+    }
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::due`].
+pub(super) async fn due(
+    conn: &mut SqliteConnection,
+    track: TrackId,
+    since: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> LedgerResult<Vec<Row>> {
+    let found: Vec<Stored> = sqlx::query_as(
+        "SELECT r.id, r.track, r.txn, r.contact, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due, r.attempts,
+                r.split, r.sent, r.value, r.currency
+         FROM rows r JOIN classes c ON c.id = r.class
+         WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
+         ORDER BY r.due, r.id LIMIT ?4",
+    )
+    .bind(track.0)
+    .bind(ms(now))
+    .bind(ms(since))
+    .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
+    .fetch_all(conn)
+    .await?;
+    found.into_iter().map(Stored::into_row).collect()
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not
+/// skipped. Rows that wait because of the suspension are due at once.
+pub(super) async fn resume(
+    conn: &mut SqliteConnection,
+    track: TrackId,
+    skip: bool,
+    now: Timestamp,
+) -> LedgerResult<usize> {
+    let mut skipped = 0;
+    if skip {
+        let missed = class(conn, reason::MISSED_WHILE_SUSPENDED).await?;
+        let done = sqlx::query(
+            "UPDATE rows SET outcome = ?2, class = ?3, due = NULL, attempts = 0, suspended = 0, changed_at = ?4
+             WHERE track = ?1 AND due IS NOT NULL AND outcome = 0 AND suspended = 1 AND sent = 0",
+        )
+        .bind(track.0)
+        .bind(Outcome::Skipped.code())
+        .bind(missed)
+        .bind(ms(now))
+        .execute(&mut *conn)
+        .await?;
+        skipped = usize::try_from(done.rows_affected()).map_err(|_| failed("a count beyond all rows"))?;
+    }
+    sqlx::query("UPDATE rows SET suspended = 0 WHERE track = ?1 AND due IS NOT NULL AND suspended = 1")
+        .bind(track.0)
+        .execute(&mut *conn)
+        .await?;
+    release(conn, track, &[reason::SUSPENDED], now).await?;
+    Ok(skipped)
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::release`].
+pub(super) async fn release(
+    conn: &mut SqliteConnection,
+    track: TrackId,
+    reasons: &[&str],
+    now: Timestamp,
+) -> LedgerResult<()> {
+    sqlx::query(
+        "UPDATE rows SET due = ?3
+         WHERE track = ?1 AND due > ?3
+           AND class IN (SELECT id FROM classes WHERE reason IN (SELECT value FROM json_each(?2)))",
+    )
+    .bind(track.0)
+    .bind(json(reasons)?)
+    .bind(ms(now))
+    .execute(conn)
+    .await?;
+    Ok(())
+}

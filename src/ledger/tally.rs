@@ -1,0 +1,58 @@
+//! Counts.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::convert::{ms, outcome, time};
+use super::error::damaged;
+use crate::domain::outcome::Outcome;
+use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
+
+/// See [`crate::sync::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
+pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
+    let found: Vec<(i64, String, String, i64, i64, i64, i64)> = sqlx::query_as(
+        "SELECT g.outcome, c.reason, c.detail, g.rows, g.due, g.last, g.oldest
+         FROM (SELECT outcome, class, count(*) AS rows, count(*) FILTER (WHERE due <= ?3) AS due, max(changed_at) AS last, min(occurred_at) AS oldest
+               FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class) g
+         JOIN classes c ON c.id = g.class ORDER BY g.outcome, c.reason, c.detail",
+    )
+    .bind(track.0)
+    .bind(ms(since))
+    .bind(ms(now))
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut tally = Tally::default();
+    for (code, reason, detail, rows, due, last, oldest) in found {
+        let outcome = outcome(code)?;
+        let count = u64::try_from(rows).map_err(|_| damaged("a negative count"))?;
+        if outcome == Outcome::Pending {
+            let oldest = time(oldest)?;
+            tally.oldest_pending = Some(tally.oldest_pending.map_or(oldest, |t| t.min(oldest)));
+        }
+        tally.classes.push(ClassCount {
+            outcome,
+            reason,
+            detail,
+            count,
+            due: u64::try_from(due).map_err(|_| damaged("a negative count"))?,
+            last: time(last)?,
+        });
+    }
+    // An upload before `since` was none of these rows.
+    let last_upload: Option<i64> =
+        sqlx::query_scalar("SELECT last_upload FROM tracks WHERE id = ?1 AND last_upload >= ?2")
+            .bind(track.0)
+            .bind(ms(since))
+            .fetch_optional(&mut *conn)
+            .await?;
+    tally.last_upload = last_upload.map(time).transpose()?;
+    let next_due: Option<i64> = sqlx::query_scalar(
+        "SELECT due FROM rows WHERE track = ?1 AND due IS NOT NULL AND occurred_at >= ?2 ORDER BY due LIMIT 1",
+    )
+    .bind(track.0)
+    .bind(ms(since))
+    .fetch_optional(conn)
+    .await?;
+    tally.next_due = next_due.map(time).transpose()?;
+    Ok(tally)
+}

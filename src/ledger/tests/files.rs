@@ -1,0 +1,130 @@
+use super::*;
+
+async fn refusal(url: &str) -> String {
+    match SqliteLedger::open(url).await {
+        Ok(_) => panic!("{url} was opened"),
+        Err(e) => e.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn the_identity_is_that_of_the_file() {
+    let scratch = Scratch::new();
+    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let id = first.id().await.unwrap();
+    assert!(
+        id.0.len() == 32 && id.0.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{id:?}"
+    );
+    first.close().await;
+    let again = SqliteLedger::open(&scratch.url()).await.unwrap();
+    assert_eq!(again.id().await.unwrap(), id);
+    assert_ne!(in_memory().await.id().await.unwrap(), id);
+}
+
+#[tokio::test]
+async fn a_url_that_is_none_of_ours_is_refused_without_showing_its_password() {
+    let message = refusal("postgres://user:secret@db/ledger").await;
+    assert!(message.contains("postgres") && !message.contains("secret"), "{message}");
+}
+
+#[tokio::test]
+async fn a_missing_directory_is_named() {
+    let message = refusal("sqlite:///nowhere/at/all/ledger.db").await;
+    assert!(message.contains("/nowhere/at/all does not exist"), "{message}");
+}
+
+/// `/proc` takes no files, not even root's.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn a_directory_that_takes_no_files_is_explained() {
+    let message = refusal("sqlite:///proc/ledger.db").await;
+    assert!(message.contains("writable"), "{message}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_explained() {
+    let scratch = Scratch::new();
+    for content in [vec![b'x'; 8192], b"SQLite".to_vec()] {
+        std::fs::write(scratch.file(), content).unwrap();
+        let message = refusal(&scratch.url()).await;
+        assert!(message.contains("damaged"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn damage_inside_the_file_is_found_when_it_is_opened() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let track = ledger.track(&request(None)).await.unwrap();
+    let rows: Vec<_> = (0..=255).map(pending).collect();
+    ledger.observe(track, &rows).await.unwrap();
+    ledger.close().await;
+    let mut content = std::fs::read(scratch.file()).unwrap();
+    let pages = content.len() / 4096;
+    assert!(pages > 10);
+    content[(pages - 4) * 4096..].fill(0xa5);
+    std::fs::write(scratch.file(), content).unwrap();
+    let message = refusal(&scratch.url()).await;
+    assert!(message.contains("damaged"), "{message}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_left_alone() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999")
+        .execute(&ledger.pools.writer)
+        .await
+        .unwrap();
+    ledger.close().await;
+    let message = refusal(&scratch.url()).await;
+    assert!(message.contains("newer version"), "{message}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_reported_and_nothing_is_half_written() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let track = ledger.track(&request(None)).await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
+        .fetch_one(&ledger.pools.writer)
+        .await
+        .unwrap();
+    let limit = async |pages: i64| {
+        let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(pragma).execute(&ledger.pools.writer).await.unwrap();
+    };
+    limit(pages).await;
+    let rows: Vec<_> = (0..=255).map(pending).collect();
+    let message = ledger.observe(track, &rows).await.unwrap_err().to_string();
+    assert!(message.contains("disk is full"), "{message}");
+    assert!(counts(&ledger, track).await.is_empty());
+    limit(1_000_000).await;
+    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 256);
+}
+
+/// Readers see whole transactions, and do not hold up the writer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_are_of_one_moment_while_rows_are_written() {
+    let scratch = Scratch::new();
+    let ledger = std::sync::Arc::new(SqliteLedger::open(&scratch.url()).await.unwrap());
+    let track = ledger.track(&request(None)).await.unwrap();
+    let writer = tokio::spawn({
+        let ledger = ledger.clone();
+        async move {
+            for batch in 0..25 {
+                let rows: Vec<_> = (0..10).map(|n| pending(batch * 10 + n)).collect();
+                assert_eq!(ledger.observe(track, &rows).await.unwrap(), 10);
+            }
+        }
+    });
+    let mut seen = 0;
+    while seen < 250 {
+        assert!(!writer.is_finished() || tally(&ledger, track).await.classes[0].count == 250);
+        let now: u64 = tally(&ledger, track).await.classes.iter().map(|c| c.count).sum();
+        assert!(now >= seen && now % 10 == 0, "{now} after {seen}");
+        seen = now;
+    }
+    writer.await.unwrap();
+}

@@ -1,0 +1,148 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod batches;
+mod files;
+mod model;
+mod notes;
+mod property;
+mod speed;
+mod tracks;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jiff::Timestamp;
+
+use super::SqliteLedger;
+use crate::domain::ids::{ActionId, ContactId, ObjectKey, PortalId, TransactionId};
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::ports::ledger::{
+    ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Tally, TrackId, TrackRequest,
+};
+
+/// A directory of its own, gone afterwards.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("ledger-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.0.join("ledger.db")
+    }
+
+    fn url(&self) -> String {
+        format!("sqlite://{}", self.file().display())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.0).unwrap();
+    }
+}
+
+async fn in_memory() -> SqliteLedger {
+    SqliteLedger::open("sqlite::memory:").await.unwrap()
+}
+
+/// The time `minute`s after an arbitrary zero.
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + minute * 60).unwrap()
+}
+
+fn account() -> ObjectKey {
+    ObjectKey::new("ads", "main")
+}
+
+fn action(id: u64) -> ActionKey {
+    ActionKey {
+        customer: "1234567890".parse().unwrap(),
+        action: ActionId(id),
+    }
+}
+
+fn request(action: Option<ActionKey>) -> TrackRequest {
+    TrackRequest {
+        event: ObjectKey::new("ads", "customers"),
+        event_uid: "uid-1".into(),
+        portal: PortalId(62515),
+        stage: "customer".into(),
+        action,
+    }
+}
+
+fn transaction(n: u8) -> TransactionId {
+    TransactionId([n; 20])
+}
+
+fn pending(n: u8) -> NewRow {
+    NewRow {
+        transactions: vec![transaction(n)],
+        contact: ContactId(u64::from(n)),
+        occurred_at: at(0),
+        first_seen: at(1),
+        outcome: Outcome::Pending,
+        reason: reason::NOT_DUE.into(),
+        due: at(2),
+        while_suspended: false,
+    }
+}
+
+fn update(row: RowId, outcome: Outcome, reason: &str) -> RowUpdate {
+    RowUpdate {
+        row,
+        outcome,
+        reason: reason.into(),
+        detail: String::new(),
+        due: at(60),
+        failed_try: false,
+        split: 0,
+    }
+}
+
+fn plain(row: RowId) -> (BatchRow, usize) {
+    (BatchRow { row, value: None }, 0)
+}
+
+fn worth(row: RowId, amount: &str) -> (BatchRow, usize) {
+    (
+        BatchRow {
+            row,
+            value: Some((amount.parse().unwrap(), "EUR".into())),
+        },
+        0,
+    )
+}
+
+/// An action's track with these pending rows.
+async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (TrackId, Vec<RowId>) {
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let rows: Vec<_> = numbers.iter().map(|n| pending(*n)).collect();
+    assert_eq!(ledger.observe(track, &rows).await.unwrap(), numbers.len());
+    let due = due(ledger, track, 2).await;
+    (track, due.iter().map(|r| r.id).collect())
+}
+
+async fn due(ledger: &SqliteLedger, track: TrackId, minute: i64) -> Vec<Row> {
+    ledger.due(track, at(0), at(minute), 1_000).await.unwrap()
+}
+
+async fn tally(ledger: &SqliteLedger, track: TrackId) -> Tally {
+    ledger.tally(track, at(0), at(1_000_000)).await.unwrap()
+}
+
+/// Outcome, reason and count of each class.
+async fn counts(ledger: &SqliteLedger, track: TrackId) -> Vec<(Outcome, String, u64)> {
+    tally(ledger, track)
+        .await
+        .classes
+        .into_iter()
+        .map(|c| (c.outcome, c.reason, c.count))
+        .collect()
+}

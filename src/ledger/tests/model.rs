@@ -1,0 +1,278 @@
+//! What the ledger should do, as plain maps: a second reading of the port's documentation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
+
+/// One row, in the terms of the port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub track: TrackId,
+    pub number: u8,
+    pub outcome: Outcome,
+    pub reason: String,
+    /// `None`: does not wait.
+    pub due: Option<Timestamp>,
+    pub attempts: u32,
+    pub split: i64,
+    pub suspended: bool,
+    pub sent: Option<Option<u32>>,
+    pub batch: Option<BatchId>,
+}
+
+impl Known {
+    fn in_flight(&self) -> bool {
+        self.outcome == Outcome::Pending && self.due.is_none()
+    }
+
+    fn rank(&self) -> u8 {
+        match self.outcome {
+            Outcome::Uploaded => 6,
+            Outcome::Rejected => 5,
+            Outcome::Processing => 4,
+            Outcome::Pending if self.in_flight() => 3,
+            Outcome::Pending if self.sent.is_some() => 2,
+            Outcome::Pending => 1,
+            Outcome::Skipped => 0,
+        }
+    }
+
+    fn fix(&mut self, value: Option<u32>) {
+        self.sent = Some(self.sent.unwrap_or(value));
+    }
+
+    fn wait(&mut self, outcome: Outcome, reason: &str, due: Timestamp) {
+        self.outcome = outcome;
+        self.reason = reason.into();
+        self.due = Some(due);
+        self.batch = None;
+    }
+
+    fn update(&mut self, u: &RowUpdate) {
+        if u.failed_try {
+            self.attempts += 1;
+        } else if (self.outcome, &self.reason) != (u.outcome, &u.reason) {
+            self.attempts = 0;
+        }
+        let waits = u.outcome == Outcome::Pending || u.reason == reason::OUTCOME_UNKNOWN;
+        self.outcome = u.outcome;
+        self.reason.clone_from(&u.reason);
+        self.due = waits.then_some(u.due);
+        self.split = u.split;
+        if u.outcome != Outcome::Processing {
+            self.batch = None;
+        }
+    }
+}
+
+/// A row of a batch: what it is sent with, and what it was.
+struct Sent {
+    row: RowId,
+    value: Option<u32>,
+    prior: (Outcome, String),
+}
+
+#[derive(Default)]
+struct Request {
+    accepted: bool,
+    rows: Vec<Sent>,
+}
+
+#[derive(Default)]
+pub(super) struct Model {
+    pub rows: BTreeMap<RowId, Known>,
+    requests: BTreeMap<BatchId, Request>,
+    /// Distinct occurrences that were observed, per track.
+    pub observed: BTreeSet<(TrackId, u8)>,
+}
+
+impl Model {
+    pub(super) fn batches(&self, accepted: bool) -> Vec<BatchId> {
+        self.requests
+            .iter()
+            .filter(|(_, r)| r.accepted == accepted)
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    pub(super) fn rows_of(&self, batch: BatchId) -> Vec<RowId> {
+        self.requests[&batch].rows.iter().map(|s| s.row).collect()
+    }
+
+    /// Rows a batch may take: not in flight.
+    pub(super) fn free(&self) -> Vec<RowId> {
+        self.rows
+            .iter()
+            .filter(|(_, r)| !r.in_flight())
+            .map(|(id, _)| *id)
+            .collect()
+    }
+
+    pub(super) fn settle(&mut self, updates: &[RowUpdate]) {
+        for u in updates {
+            if let Some(row) = self.rows.get_mut(&u.row)
+                && !row.outcome.is_final()
+                && !row.in_flight()
+            {
+                row.update(u);
+            }
+        }
+    }
+
+    fn update(&mut self, batch: BatchId, updates: &[RowUpdate]) {
+        for u in updates {
+            if let Some(row) = self.rows.get_mut(&u.row)
+                && row.batch == Some(batch)
+            {
+                row.update(u);
+            }
+        }
+    }
+
+    pub(super) fn begin(&mut self, batch: BatchId, rows: &[(RowId, Option<u32>)]) {
+        let mut request = Request::default();
+        for (id, value) in rows {
+            let row = self.rows.get_mut(id).unwrap();
+            request.rows.push(Sent {
+                row: *id,
+                value: *value,
+                prior: (row.outcome, row.reason.clone()),
+            });
+            if !row.outcome.is_final() {
+                row.outcome = Outcome::Pending;
+                row.reason = reason::IN_FLIGHT.into();
+                row.due = None;
+                row.batch = Some(batch);
+            }
+        }
+        self.requests.insert(batch, request);
+    }
+
+    pub(super) fn finish(&mut self, batch: BatchId, result: &BatchResult, now: Timestamp) {
+        match result {
+            BatchResult::Accepted { .. } => {
+                self.requests.get_mut(&batch).unwrap().accepted = true;
+                self.each(batch, |row, sent| {
+                    row.fix(sent.value);
+                    row.outcome = Outcome::Processing;
+                    row.reason = reason::AWAITING_RESULT.into();
+                });
+            }
+            BatchResult::Refused { updates } => {
+                let taken = |u: &&RowUpdate| matches!(u.outcome, Outcome::Uploaded | Outcome::Processing);
+                let taken: BTreeSet<_> = updates.iter().filter(taken).map(|u| u.row).collect();
+                self.each(batch, |row, sent| {
+                    if taken.contains(&sent.row) {
+                        row.fix(sent.value);
+                    }
+                });
+                self.update(batch, updates);
+                self.each(batch, |row, sent| {
+                    if row.in_flight() {
+                        row.wait(sent.prior.0, &sent.prior.1, now);
+                    }
+                });
+                self.close(batch, now);
+            }
+            BatchResult::Unknown { updates } => {
+                self.each(batch, |row, sent| row.fix(sent.value));
+                self.update(batch, updates);
+                self.each(batch, |row, _| {
+                    if row.in_flight() {
+                        row.wait(Outcome::Pending, reason::UPSTREAM_UNAVAILABLE, now);
+                    }
+                });
+                self.close(batch, now);
+            }
+        }
+    }
+
+    pub(super) fn recover(&mut self, now: Timestamp) -> usize {
+        let before = self.rows.values().filter(|r| r.in_flight()).count();
+        for batch in self.batches(false) {
+            self.finish(batch, &BatchResult::Unknown { updates: vec![] }, now);
+        }
+        before
+    }
+
+    pub(super) fn status(&mut self, result: &StatusResult, now: Timestamp) {
+        self.update(result.batch, &result.updates);
+        if result.poll_at.is_none() {
+            self.close(result.batch, now);
+        }
+    }
+
+    fn close(&mut self, batch: BatchId, now: Timestamp) {
+        self.each(batch, |row, _| {
+            let due = row.due;
+            row.wait(Outcome::Processing, reason::OUTCOME_UNKNOWN, due.unwrap_or(now));
+        });
+        self.requests.remove(&batch);
+    }
+
+    /// Rows that still belong to the batch.
+    fn each(&mut self, batch: BatchId, mut change: impl FnMut(&mut Known, &Sent)) {
+        for sent in &self.requests[&batch].rows {
+            if let Some(row) = self.rows.get_mut(&sent.row)
+                && row.batch == Some(batch)
+            {
+                change(row, sent);
+            }
+        }
+    }
+
+    pub(super) fn resume(&mut self, track: TrackId, skip: bool, now: Timestamp) -> usize {
+        let mut skipped = 0;
+        for row in self.rows.values_mut().filter(|r| r.track == track && r.due.is_some()) {
+            if skip && row.suspended && row.outcome == Outcome::Pending && row.sent.is_none() {
+                skipped += 1;
+                row.wait(Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED, now);
+                row.due = None;
+                row.attempts = 0;
+            }
+            row.suspended = false;
+        }
+        self.release(track, reason::SUSPENDED, now);
+        skipped
+    }
+
+    pub(super) fn release(&mut self, track: TrackId, reason: &str, now: Timestamp) {
+        for row in self
+            .rows
+            .values_mut()
+            .filter(|r| r.track == track && r.reason == reason)
+        {
+            row.due = row.due.map(|due| due.min(now));
+        }
+    }
+
+    pub(super) fn merge(&mut self, from: TrackId, to: TrackId) {
+        for id in self
+            .rows
+            .iter()
+            .filter(|(_, r)| r.track == from)
+            .map(|(id, _)| *id)
+            .collect::<Vec<_>>()
+        {
+            let (number, rank) = (self.rows[&id].number, self.rows[&id].rank());
+            let theirs = self.rows.iter().find(|(_, r)| r.track == to && r.number == number);
+            match theirs.map(|(id, r)| (*id, r.rank())) {
+                Some((_, theirs)) if theirs >= rank => {
+                    self.rows.remove(&id);
+                    continue;
+                }
+                Some((theirs, _)) => {
+                    self.rows.remove(&theirs);
+                }
+                None => {}
+            }
+            self.rows.get_mut(&id).unwrap().track = to;
+        }
+        self.observed = self
+            .observed
+            .iter()
+            .map(|(t, n)| (if *t == from { to } else { *t }, *n))
+            .collect();
+    }
+}

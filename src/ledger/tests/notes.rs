@@ -1,0 +1,180 @@
+use super::*;
+use crate::sync::ports::ledger::OrphanNote;
+
+#[tokio::test]
+async fn an_occurrence_known_under_any_candidate_is_not_new() {
+    let ledger = in_memory().await;
+    let (track, rows) = with_rows(&ledger, &[1]).await;
+    let merged = NewRow {
+        transactions: vec![transaction(8), transaction(1)],
+        contact: ContactId(42),
+        ..pending(8)
+    };
+    let twice = NewRow {
+        transactions: vec![transaction(6), transaction(5)],
+        contact: ContactId(43),
+        ..pending(6)
+    };
+    assert_eq!(ledger.observe(track, &[merged, pending(5), twice]).await.unwrap(), 1);
+    let due = due(&ledger, track, 2).await;
+    assert_eq!(due.iter().map(|r| r.contact.0).collect::<Vec<_>>(), [42, 43]);
+    assert_eq!(
+        (due[0].id, due[0].transaction),
+        (rows[0], transaction(1)),
+        "an id once in the ledger stays"
+    );
+}
+
+#[tokio::test]
+async fn impossible_rows_are_refused_as_a_whole() {
+    let ledger = in_memory().await;
+    let (track, _) = with_rows(&ledger, &[1]).await;
+    let nameless = NewRow {
+        transactions: vec![],
+        ..pending(3)
+    };
+    assert!(ledger.observe(track, &[pending(2), nameless]).await.is_err());
+    assert!(
+        ledger
+            .observe(
+                track,
+                &[NewRow {
+                    outcome: Outcome::Uploaded,
+                    ..pending(3)
+                }]
+            )
+            .await
+            .is_err()
+    );
+    assert!(ledger.observe(TrackId(99), &[pending(2)]).await.is_err());
+    assert_eq!(
+        counts(&ledger, track).await,
+        [(Outcome::Pending, reason::NOT_DUE.into(), 1)]
+    );
+}
+
+#[tokio::test]
+async fn due_rows_respect_start_time_limit_and_order() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let old = NewRow {
+        occurred_at: at(-1),
+        ..pending(1)
+    };
+    let late = NewRow {
+        due: at(9),
+        ..pending(2)
+    };
+    let skipped = NewRow {
+        outcome: Outcome::Skipped,
+        reason: reason::NO_CLICK_ID.into(),
+        ..pending(3)
+    };
+    ledger.observe(track, &[old, late, pending(4), skipped]).await.unwrap();
+    let numbers = async |minute, limit| -> Vec<u8> {
+        ledger
+            .due(track, at(0), at(minute), limit)
+            .await
+            .unwrap()
+            .iter()
+            .map(|r| r.transaction.0[0])
+            .collect()
+    };
+    assert_eq!(numbers(1, 10).await, [] as [u8; 0]);
+    assert_eq!(numbers(2, 10).await, [4]);
+    assert_eq!(numbers(9, 10).await, [4, 2]);
+    assert_eq!(numbers(9, 1).await, [4]);
+    let counted = tally(&ledger, track).await;
+    assert_eq!((counted.next_due, counted.oldest_pending), (Some(at(2)), Some(at(0))));
+    assert_eq!(counted.classes.iter().map(|c| c.count).sum::<u64>(), 3);
+}
+
+#[tokio::test]
+async fn resume_skips_or_lets_go() {
+    for skip in [true, false] {
+        let ledger = in_memory().await;
+        let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+        let waiting = NewRow {
+            reason: reason::SUSPENDED.into(),
+            due: at(500),
+            ..pending(1)
+        };
+        let missed = NewRow {
+            while_suspended: true,
+            transactions: vec![transaction(2)],
+            ..waiting.clone()
+        };
+        ledger.observe(track, &[waiting, missed]).await.unwrap();
+        assert_eq!(ledger.resume(track, skip, at(10)).await.unwrap(), usize::from(skip));
+        assert_eq!(due(&ledger, track, 10).await.len(), if skip { 1 } else { 2 });
+        let skipped = (Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED.into(), 1);
+        assert_eq!(counts(&ledger, track).await.contains(&skipped), skip);
+        assert_eq!(
+            ledger.resume(track, true, at(11)).await.unwrap(),
+            0,
+            "what was let go is not missed"
+        );
+    }
+}
+
+#[tokio::test]
+async fn release_makes_rows_of_these_reasons_due() {
+    let ledger = in_memory().await;
+    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let mut waiting = update(rows[0], Outcome::Pending, reason::ACCOUNT_NOT_READY);
+    waiting.detail = "DEVELOPER_TOKEN".into();
+    ledger
+        .settle(&[waiting, update(rows[1], Outcome::Pending, reason::NOT_DUE)], at(3))
+        .await
+        .unwrap();
+    ledger
+        .release(track, &[reason::ACCOUNT_NOT_READY], at(4))
+        .await
+        .unwrap();
+    let due = due(&ledger, track, 4).await;
+    assert_eq!((due.len(), due[0].id), (1, rows[0]));
+}
+
+#[tokio::test]
+async fn roots_stay() {
+    let ledger = in_memory().await;
+    let portal = PortalId(1);
+    let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
+    let roots = async |lineages: &[Vec<ContactId>]| ledger.roots(portal, lineages).await.unwrap();
+    assert!(ledger.known_roots(portal, &[ids(&[9])]).await.unwrap()[0].is_empty());
+    assert_eq!(roots(&[ids(&[9]), ids(&[20, 15])]).await, ids(&[9, 15]));
+    // Merged with an older contact that was never met: the root that is known stays.
+    assert_eq!(roots(&[ids(&[9, 3])]).await, ids(&[9]));
+    // Two known lineages become one: the smallest known root, and none of the ids changes its own.
+    assert_eq!(roots(&[ids(&[20, 3, 50]), ids(&[50])]).await, ids(&[9, 9]));
+    assert_eq!(
+        ledger.known_roots(portal, &[ids(&[15, 50]), ids(&[7])]).await.unwrap(),
+        [ids(&[9, 15]), vec![]]
+    );
+    assert!(ledger.known_roots(PortalId(2), &[ids(&[9])]).await.unwrap()[0].is_empty());
+    let large = u64::MAX - 1;
+    assert_eq!(roots(&[ids(&[large, u64::MAX])]).await, ids(&[large]));
+    assert!(ledger.roots(portal, &[vec![]]).await.is_err());
+}
+
+#[tokio::test]
+async fn orphans_are_noted_until_forgotten() {
+    let ledger = in_memory().await;
+    let note = |action, minute| OrphanNote {
+        customer: "123-456-7890".parse().unwrap(),
+        action: ActionId(action),
+        name: "Customers".into(),
+        kind: "UPLOAD_CLICKS".into(),
+        former_event: "ads/customers".into(),
+        created_at: Some(at(1)),
+        at: at(minute),
+    };
+    for n in [note(1, 5), note(2, 3), note(1, 6)] {
+        ledger.note_orphan(&n).await.unwrap();
+    }
+    let customer = "1234567890".parse().unwrap();
+    assert_eq!(ledger.orphans(&customer).await.unwrap(), [note(2, 3), note(1, 6)]);
+    ledger.forget_orphan(&customer, ActionId(2)).await.unwrap();
+    assert_eq!(ledger.orphans(&customer).await.unwrap(), [note(1, 6)]);
+    assert!(ledger.orphans(&"0000000000".parse().unwrap()).await.unwrap().is_empty());
+}

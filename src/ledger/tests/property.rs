@@ -1,0 +1,318 @@
+//! Random sequences of calls, with the file dropped and opened again in between, against the model.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::model::{Known, Model};
+use super::*;
+use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
+
+/// What to do, and three numbers that say with what.
+type Step = (u8, u8, u8, u8);
+
+struct Run {
+    scratch: Scratch,
+    ledger: SqliteLedger,
+    model: Model,
+    minute: i64,
+    of_event: TrackId,
+    of_action: TrackId,
+    finals: BTreeMap<RowId, Outcome>,
+    sent: BTreeMap<RowId, Option<u32>>,
+}
+
+fn kind(n: u8) -> (Outcome, &'static str, bool) {
+    match n % 8 {
+        0 => (Outcome::Pending, reason::UPSTREAM_UNAVAILABLE, true),
+        1 => (Outcome::Pending, reason::AWAITING_CLICK_ID, false),
+        2 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, false),
+        3 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, true),
+        4 => (Outcome::Uploaded, "Processed", false),
+        5 => (Outcome::Skipped, reason::NO_CONSENT, false),
+        6 => (Outcome::Rejected, "InvalidGclid", false),
+        _ => (Outcome::Pending, reason::SUSPENDED, false),
+    }
+}
+
+fn pick<T: Copy>(items: &[T], mask: u8) -> Vec<T> {
+    items
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| mask >> (i % 8) & 1 == 1)
+        .map(|(_, item)| *item)
+        .collect()
+}
+
+impl Run {
+    async fn new() -> Self {
+        let scratch = Scratch::new();
+        let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+        let of_event = ledger.track(&request(None)).await.unwrap();
+        let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+        let (model, finals, sent) = Default::default();
+        Self {
+            scratch,
+            ledger,
+            model,
+            minute: 10,
+            of_event,
+            of_action,
+            finals,
+            sent,
+        }
+    }
+
+    fn updates(&self, rows: &[RowId], a: u8) -> Vec<RowUpdate> {
+        let one = |(i, row): (usize, &RowId)| {
+            let (outcome, reason, failed_try) = kind(a.wrapping_add(u8::try_from(i).unwrap()));
+            let due = at(self.minute + i64::from(a % 7));
+            RowUpdate {
+                due,
+                failed_try,
+                split: i64::from(a % 3),
+                ..update(*row, outcome, reason)
+            }
+        };
+        rows.iter().enumerate().map(one).collect()
+    }
+
+    async fn step(&mut self, (what, a, b, c): Step) {
+        self.minute += i64::from(c % 4);
+        let now = at(self.minute);
+        let track = if a % 2 == 0 { self.of_event } else { self.of_action };
+        match what {
+            0..=2 => self.observe(track, a, b).await,
+            3 => {
+                let rows: Vec<RowId> = self.model.rows.keys().copied().collect();
+                let updates = self.updates(&pick(&rows, a), b);
+                self.ledger.settle(&updates, now).await.unwrap();
+                self.model.settle(&updates);
+            }
+            4 | 5 => {
+                let rows: Vec<_> = pick(&self.model.free(), a | 1).into_iter().collect();
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|r| (*r, (b % 3 > 0).then_some(u32::from(b) * 10)))
+                    .collect();
+                let row = |(row, value): &(RowId, Option<u32>)| {
+                    value.map_or_else(|| plain(*row), |v| worth(*row, &v.to_string()))
+                };
+                let batch: Vec<_> = rows.iter().map(row).collect();
+                let id = self.ledger.begin(&account(), &[action(7)], &batch, now).await.unwrap();
+                self.model.begin(id, &rows);
+            }
+            6 | 7 => self.finish(a, b, c).await,
+            8 | 9 => self.status(a, b, c).await,
+            10 => {
+                self.ledger = SqliteLedger::open(&self.scratch.url()).await.unwrap();
+                if a % 2 == 0 {
+                    assert_eq!(self.ledger.recover(now).await.unwrap(), self.model.recover(now));
+                }
+            }
+            11 => {
+                let skipped = self.ledger.resume(track, b % 2 == 0, now).await.unwrap();
+                assert_eq!(skipped, self.model.resume(track, b % 2 == 0, now));
+            }
+            12 => {
+                let why = kind(b).1;
+                self.ledger.release(track, &[why], now).await.unwrap();
+                self.model.release(track, why, now);
+            }
+            _ => {
+                assert_eq!(
+                    self.ledger.track(&request(Some(action(7)))).await.unwrap(),
+                    self.of_action
+                );
+                self.model.merge(self.of_event, self.of_action);
+            }
+        }
+    }
+
+    async fn observe(&mut self, track: TrackId, a: u8, b: u8) {
+        let numbers = pick(&[1, 2, 3, 4, 5, 6, 7, 8], b);
+        let row = |n: &u8| NewRow {
+            outcome: if b % 5 == 0 { Outcome::Skipped } else { Outcome::Pending },
+            due: at(self.minute + i64::from(a % 5)),
+            while_suspended: a % 3 == 0,
+            ..pending(*n)
+        };
+        let rows: Vec<_> = numbers.iter().map(row).collect();
+        let new = self.ledger.observe(track, &rows).await.unwrap();
+        let fresh: Vec<_> = rows
+            .iter()
+            .filter(|r| self.model.observed.insert((track, r.contact.0 as u8)))
+            .collect();
+        assert_eq!(new, fresh.len());
+        let stored = self.stored().await;
+        for row in fresh {
+            let number = row.transactions[0].0[0];
+            let (id, _) = stored
+                .iter()
+                .find(|(_, r)| r.track == track && r.number == number)
+                .unwrap();
+            let known = Known {
+                track,
+                number,
+                outcome: row.outcome,
+                reason: row.reason.clone(),
+                due: (row.outcome == Outcome::Pending).then_some(row.due),
+                attempts: 0,
+                split: 0,
+                suspended: row.while_suspended,
+                sent: None,
+                batch: None,
+            };
+            self.model.rows.insert(*id, known);
+        }
+    }
+
+    async fn finish(&mut self, a: u8, b: u8, c: u8) {
+        let now = at(self.minute);
+        let Some(batch) = self.model.batches(false).get(usize::from(c % 2)).copied() else {
+            return;
+        };
+        let updates = self.updates(&pick(&self.model.rows_of(batch), a), b);
+        let result = match b % 3 {
+            0 => BatchResult::Accepted {
+                request_id: format!("r{}", batch.0),
+                poll_at: now,
+            },
+            1 => BatchResult::Refused { updates },
+            _ => BatchResult::Unknown { updates },
+        };
+        self.ledger.finish(batch, &result, now).await.unwrap();
+        self.model.finish(batch, &result, now);
+    }
+
+    async fn status(&mut self, a: u8, b: u8, c: u8) {
+        let now = at(self.minute);
+        let open = self
+            .ledger
+            .open_requests(&account(), at(self.minute + 100), 100)
+            .await
+            .unwrap();
+        let mut ids: Vec<BatchId> = open.iter().map(|r| r.batch).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, self.model.batches(true));
+        let Some(request) = open.get(usize::from(c % 3)) else {
+            return;
+        };
+        let rows: Vec<RowId> = request.rows.iter().map(|(row, _)| *row).collect();
+        assert_eq!(rows, self.model.rows_of(request.batch));
+        let updates = self.updates(&pick(&rows, a), b);
+        let poll_at = (c % 2 == 0).then_some(now);
+        let result = StatusResult {
+            batch: request.batch,
+            updates,
+            poll_at,
+        };
+        self.ledger.record_status(&result, now).await.unwrap();
+        self.model.status(&result, now);
+    }
+
+    /// The table itself.
+    async fn stored(&self) -> BTreeMap<RowId, Known> {
+        type Columns = (
+            i64,
+            i64,
+            Vec<u8>,
+            i64,
+            String,
+            Option<i64>,
+            u32,
+            i64,
+            bool,
+            bool,
+            Option<String>,
+            Option<i64>,
+        );
+        let rows: Vec<Columns> = sqlx::query_as(
+            "SELECT r.id, track, txn, outcome, reason, due, attempts, split, suspended, sent, value, batch
+             FROM rows r JOIN classes c ON c.id = r.class",
+        )
+        .fetch_all(&self.ledger.pools.writer)
+        .await
+        .unwrap();
+        let known =
+            |(id, track, txn, outcome, reason, due, attempts, split, suspended, sent, value, batch): Columns| {
+                let value = value.map(|v| v.parse().unwrap());
+                let known = Known {
+                    track: TrackId(track),
+                    number: txn[0],
+                    outcome: Outcome::from_code(outcome).unwrap(),
+                    reason,
+                    due: due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),
+                    attempts,
+                    split,
+                    suspended,
+                    sent: sent.then_some(value),
+                    batch: batch.map(BatchId),
+                };
+                (RowId(id), known)
+            };
+        rows.into_iter().map(known).collect()
+    }
+
+    async fn check(&mut self) {
+        assert_eq!(self.stored().await, self.model.rows);
+        for track in [self.of_event, self.of_action] {
+            let counted: u64 = tally(&self.ledger, track).await.classes.iter().map(|c| c.count).sum();
+            let observed = self.model.observed.iter().filter(|(t, _)| *t == track).count();
+            assert_eq!(
+                counted, observed as u64,
+                "observed = uploaded + processing + pending + skipped + rejected"
+            );
+            let now = at(self.minute);
+            let due = self.ledger.due(track, at(0), now, 100).await.unwrap();
+            assert!(due.is_sorted_by_key(|r| (r.due, r.id)));
+            let expected = |(_, r): &(&RowId, &Known)| r.track == track && r.due.is_some_and(|d| d <= now);
+            let mut ids: Vec<_> = due.iter().map(|r| r.id).collect();
+            ids.sort_unstable();
+            assert_eq!(
+                ids,
+                self.model
+                    .rows
+                    .iter()
+                    .filter(expected)
+                    .map(|(id, _)| *id)
+                    .collect::<Vec<_>>()
+            );
+        }
+        for (id, row) in self.stored().await {
+            if row.outcome.is_final() {
+                assert_eq!(*self.finals.entry(id).or_insert(row.outcome), row.outcome);
+            }
+            assert!(
+                row.outcome.is_final() || !self.finals.contains_key(&id),
+                "a final outcome was left"
+            );
+            if let Some(value) = row.sent {
+                assert_eq!(
+                    *self.sent.entry(id).or_insert(value),
+                    value,
+                    "another value would adjust the conversion"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_ledger_agrees_with_its_model(
+        steps in proptest::collection::vec((0_u8..14, any::<u8>(), any::<u8>(), any::<u8>()), 1..80)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut run = Run::new().await;
+            for step in steps {
+                run.step(step).await;
+                run.check().await;
+            }
+            run.ledger.close().await;
+        });
+    }
+}

@@ -1,0 +1,73 @@
+use std::time::Instant;
+
+use super::*;
+
+const ROWS: u32 = 50_000;
+
+fn many(from: u32, count: u32) -> Vec<NewRow> {
+    let row = |n: u32| {
+        let transaction = TransactionId::for_lifecycle(PortalId(1), ContactId(u64::from(n)), "customer", i64::from(n));
+        let contact = ContactId(u64::from(n) + 20_000_000_000);
+        NewRow {
+            transactions: vec![transaction],
+            contact,
+            ..pending(0)
+        }
+    };
+    (from..from + count).map(row).collect()
+}
+
+/// Prints what it measures (`--nocapture`); asserts only that the work was done.
+#[tokio::test]
+async fn speed_of_bulk_writes() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let rate = |what: &str, since: Instant| {
+        println!("{what}: {:.0} rows/s", f64::from(ROWS) / since.elapsed().as_secs_f64());
+    };
+    let batches: Vec<_> = (0..ROWS).step_by(2_000).map(|from| many(from, 2_000)).collect();
+    let start = Instant::now();
+    for batch in &batches {
+        assert_eq!(ledger.observe(track, batch).await.unwrap(), 2_000);
+    }
+    rate("observe, new", start);
+    let start = Instant::now();
+    for batch in &batches {
+        assert_eq!(ledger.observe(track, batch).await.unwrap(), 0);
+    }
+    rate("observe, known", start);
+    let start = Instant::now();
+    let rows = ledger.due(track, at(0), at(2), ROWS as usize).await.unwrap();
+    rate("due", start);
+    assert_eq!(rows.len(), ROWS as usize);
+    let start = Instant::now();
+    for chunk in rows.chunks(2_000) {
+        let chunk: Vec<_> = chunk.iter().map(|r| worth(r.id, "12.5")).collect();
+        ledger.begin(&account(), &[action(7)], &chunk, at(3)).await.unwrap();
+    }
+    rate("begin", start);
+    let start = Instant::now();
+    assert_eq!(ledger.recover(at(4)).await.unwrap(), ROWS as usize);
+    rate("recover", start);
+    let start = Instant::now();
+    for chunk in rows.chunks(2_000) {
+        let chunk: Vec<_> = chunk
+            .iter()
+            .map(|r| update(r.id, Outcome::Uploaded, "Processed"))
+            .collect();
+        ledger.settle(&chunk, at(5)).await.unwrap();
+    }
+    rate("settle", start);
+    let start = Instant::now();
+    assert_eq!(
+        counts(&ledger, track).await,
+        [(Outcome::Uploaded, "Processed".into(), u64::from(ROWS))]
+    );
+    rate("tally", start);
+    ledger.close().await;
+    println!(
+        "{} bytes a row",
+        std::fs::metadata(scratch.file()).unwrap().len() / u64::from(ROWS)
+    );
+}

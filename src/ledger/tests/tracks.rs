@@ -1,0 +1,155 @@
+use super::*;
+use crate::sync::ports::ledger::{BatchResult, FeedMark};
+
+#[tokio::test]
+async fn a_recreated_event_without_action_inherits_nothing() {
+    let ledger = in_memory().await;
+    let first = ledger.track(&request(None)).await.unwrap();
+    assert_eq!(ledger.track(&request(None)).await.unwrap(), first);
+    let other = ledger
+        .track(&TrackRequest {
+            event_uid: "uid-2".into(),
+            ..request(None)
+        })
+        .await
+        .unwrap();
+    assert_ne!(other, first);
+    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let recreated = TrackRequest {
+        event_uid: "uid-2".into(),
+        ..request(Some(action(7)))
+    };
+    assert_eq!(ledger.track(&recreated).await.unwrap(), of_action);
+    let other_stage = TrackRequest {
+        stage: "lead".into(),
+        ..request(Some(action(7)))
+    };
+    assert_ne!(ledger.track(&other_stage).await.unwrap(), of_action);
+}
+
+#[tokio::test]
+async fn rows_and_marks_move_when_the_action_is_known() {
+    let ledger = in_memory().await;
+    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let theirs = FeedMark {
+        covered_from: at(0),
+        cursor: at(5),
+    };
+    ledger.set_feed_marks(&[(of_action, theirs)]).await.unwrap();
+    ledger.track(&request(Some(action(7)))).await.unwrap();
+    assert_eq!(
+        ledger.feed_marks(&[of_action]).await.unwrap(),
+        [Some(theirs)],
+        "nothing moved, nothing lost"
+    );
+    let of_event = ledger.track(&request(None)).await.unwrap();
+    ledger.observe(of_event, &[pending(1)]).await.unwrap();
+    let moved = FeedMark {
+        covered_from: at(-9),
+        cursor: at(3),
+    };
+    ledger.set_feed_marks(&[(of_event, moved)]).await.unwrap();
+    assert_eq!(ledger.track(&request(Some(action(7)))).await.unwrap(), of_action);
+    assert_eq!(
+        ledger.feed_marks(&[of_event, of_action]).await.unwrap(),
+        [None, Some(moved)]
+    );
+    assert_eq!(due(&ledger, of_action, 2).await.len(), 1);
+    assert!(counts(&ledger, of_event).await.is_empty());
+    assert!(ledger.set_feed_marks(&[(TrackId(99), moved)]).await.is_err());
+}
+
+/// Brings the only row of a track as far along as named.
+async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &str) {
+    let row = due(ledger, track, 2).await[0].id;
+    let begin = async || {
+        ledger
+            .begin(&account(), &[action(7)], &[plain(row)], at(3))
+            .await
+            .unwrap()
+    };
+    match stage {
+        "skipped" => ledger
+            .settle(&[update(row, Outcome::Skipped, stage)], at(3))
+            .await
+            .unwrap(),
+        "pending" => ledger
+            .settle(&[update(row, Outcome::Pending, stage)], at(3))
+            .await
+            .unwrap(),
+        "sent" => {
+            let updates = vec![update(row, Outcome::Pending, stage)];
+            ledger
+                .finish(begin().await, &BatchResult::Unknown { updates }, at(4))
+                .await
+                .unwrap();
+        }
+        "in flight" => {
+            begin().await;
+        }
+        "processing" => {
+            let accepted = BatchResult::Accepted {
+                request_id: "r".into(),
+                poll_at: at(30),
+            };
+            ledger.finish(begin().await, &accepted, at(4)).await.unwrap();
+        }
+        "rejected" => ledger
+            .settle(&[update(row, Outcome::Rejected, stage)], at(3))
+            .await
+            .unwrap(),
+        _ => ledger
+            .settle(&[update(row, Outcome::Uploaded, stage)], at(3))
+            .await
+            .unwrap(),
+    }
+}
+
+async fn id_of(ledger: &SqliteLedger, track: TrackId) -> i64 {
+    sqlx::query_scalar("SELECT id FROM rows WHERE track = ?1")
+        .bind(track.0)
+        .fetch_one(&ledger.pools.writer)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
+    let order = [
+        "skipped",
+        "pending",
+        "sent",
+        "in flight",
+        "processing",
+        "rejected",
+        "uploaded",
+    ];
+    for (i, ours) in order.iter().enumerate() {
+        for (k, theirs) in order.iter().enumerate() {
+            let ledger = in_memory().await;
+            let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+            let of_event = ledger.track(&request(None)).await.unwrap();
+            for (track, stage) in [(of_action, theirs), (of_event, ours)] {
+                ledger.observe(track, &[pending(1)]).await.unwrap();
+                bring(&ledger, track, stage).await;
+            }
+            let winner = if i > k { of_event } else { of_action };
+            let expected = id_of(&ledger, winner).await;
+            ledger.track(&request(Some(action(7)))).await.unwrap();
+            assert_eq!(
+                id_of(&ledger, of_action).await,
+                expected,
+                "event's {ours}, action's {theirs}"
+            );
+            assert_eq!(
+                tally(&ledger, of_action)
+                    .await
+                    .classes
+                    .iter()
+                    .map(|c| c.count)
+                    .sum::<u64>(),
+                1
+            );
+        }
+    }
+}

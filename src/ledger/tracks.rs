@@ -1,0 +1,174 @@
+//! Tracks and how far the feed has come for them.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::SqliteConnection;
+
+use super::convert::{json, ms, time};
+use super::error::failed;
+use crate::sync::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
+
+/// See [`crate::sync::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
+/// number may note rows there, and the next call moves those as well.
+pub(super) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
+    let of_event = event_track(conn, request).await?;
+    let Some(action) = &request.action else {
+        return match of_event {
+            Some(id) => Ok(TrackId(id)),
+            None => new_event_track(conn, request).await,
+        };
+    };
+    let of_action = action_track(conn, request, action).await?;
+    if let Some(of_event) = of_event {
+        move_rows(conn, of_event, of_action).await?;
+        move_marks(conn, of_event, of_action).await?;
+    }
+    Ok(TrackId(of_action))
+}
+
+async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<i64>> {
+    let id =
+        sqlx::query_scalar("SELECT id FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4")
+            .bind(request.event.to_string())
+            .bind(&request.event_uid)
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.stage)
+            .fetch_optional(conn)
+            .await?;
+    Ok(id)
+}
+
+async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
+    let id =
+        sqlx::query_scalar("INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id")
+            .bind(request.event.to_string())
+            .bind(&request.event_uid)
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.stage)
+            .fetch_one(conn)
+            .await?;
+    Ok(TrackId(id))
+}
+
+async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
+    let known: Option<i64> =
+        sqlx::query_scalar("SELECT id FROM tracks WHERE customer = ?1 AND action = ?2 AND portal = ?3 AND stage = ?4")
+            .bind(action.customer.as_str())
+            .bind(action.action.0.cast_signed())
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.stage)
+            .fetch_optional(&mut *conn)
+            .await?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id =
+        sqlx::query_scalar("INSERT INTO tracks (customer, action, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id")
+            .bind(action.customer.as_str())
+            .bind(action.action.0.cast_signed())
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.stage)
+            .fetch_one(conn)
+            .await?;
+    Ok(id)
+}
+
+/// Where both tracks know an occurrence, the row further along stays (see `row_ranks`), at a draw the action's.
+async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    sqlx::query(
+        "DELETE FROM rows WHERE id IN (
+             SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs ON theirs.track = ?2 AND theirs.txn = ours.txn
+             WHERE ours.track = ?1 AND ours.rank > theirs.rank)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "DELETE FROM rows WHERE id IN (
+             SELECT ours.id FROM rows ours JOIN rows theirs ON theirs.track = ?2 AND theirs.txn = ours.txn
+             WHERE ours.track = ?1)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("UPDATE rows SET track = ?2 WHERE track = ?1")
+        .bind(from)
+        .bind(to)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn move_marks(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    sqlx::query(
+        "UPDATE tracks SET covered_from = e.covered_from, feed_cursor = e.feed_cursor
+         FROM tracks e WHERE tracks.id = ?2 AND e.id = ?1 AND e.feed_cursor IS NOT NULL",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE tracks SET last_upload = e.last_upload FROM tracks e
+         WHERE tracks.id = ?2 AND e.id = ?1 AND e.last_upload > coalesce(tracks.last_upload, 0)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE tracks SET covered_from = NULL, feed_cursor = NULL, last_upload = NULL
+         WHERE id = ?1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
+    )
+    .bind(from)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn marks(conn: &mut SqliteConnection, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
+    let ids: Vec<i64> = tracks.iter().map(|t| t.0).collect();
+    let found: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT id, covered_from, feed_cursor FROM tracks
+         WHERE id IN (SELECT value FROM json_each(?1)) AND feed_cursor IS NOT NULL",
+    )
+    .bind(json(&ids)?)
+    .fetch_all(conn)
+    .await?;
+    let mut marks = HashMap::new();
+    for (id, covered_from, cursor) in found {
+        marks.insert(
+            id,
+            FeedMark {
+                covered_from: time(covered_from)?,
+                cursor: time(cursor)?,
+            },
+        );
+    }
+    Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
+}
+
+pub(super) async fn set_marks(conn: &mut SqliteConnection, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
+    let distinct: HashSet<TrackId> = marks.iter().map(|(track, _)| *track).collect();
+    if distinct.len() != marks.len() {
+        return Err(failed("two feed marks for one track"));
+    }
+    let items: Vec<_> = marks
+        .iter()
+        .map(|(t, m)| (t.0, ms(m.covered_from), ms(m.cursor)))
+        .collect();
+    let done = sqlx::query(
+        "WITH j AS MATERIALIZED (
+             SELECT value->>0 AS id, value->>1 AS covered_from, value->>2 AS feed_cursor FROM json_each(?1))
+         UPDATE tracks SET covered_from = j.covered_from, feed_cursor = j.feed_cursor FROM j WHERE tracks.id = j.id",
+    )
+    .bind(json(&items)?)
+    .execute(conn)
+    .await?;
+    if done.rows_affected() != marks.len() as u64 {
+        return Err(failed("a feed mark for a track that does not exist"));
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! The chart on an API server. Pods do not run there.
+
+use serde_json::{Value, json};
+use xtask::{
+    control_plane::{ControlPlane, Options},
+    kubectl::Kubectl,
+};
+
+use super::{chart, helm_on, install, the};
+use crate::support::cluster::{LONG_CALL, cluster, namespace};
+
+const RELEASE: &str = "adconversion-operator";
+const SYSTEM: &str = "adconversion-system";
+/// What an uninstall leaves, so that neither manifests nor the ledger are lost.
+const KEPT: [&str; 4] = [
+    "crd/adconversionevents.adconversion.dev",
+    "crd/googleadsaccounts.adconversion.dev",
+    "crd/hubspotaccounts.adconversion.dev",
+    "persistentvolumeclaim/adconversion-operator-ledger",
+];
+const GONE: [&str; 7] = [
+    "deployment/adconversion-operator",
+    "service/adconversion-operator-metrics",
+    "serviceaccount/adconversion-operator",
+    "clusterrole/adconversion-operator",
+    "clusterrolebinding/adconversion-operator",
+    "clusterrole/adconversion-operator-view",
+    "clusterrole/adconversion-operator-edit",
+];
+
+fn restrict(kubectl: &Kubectl, namespace: &str) {
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl.must(&["label", "namespace", namespace, label]).unwrap();
+}
+
+fn exists(kubectl: &Kubectl, object: &str) -> bool {
+    let arguments = ["get", object, "--namespace", SYSTEM, "--ignore-not-found", "-o", "name"];
+    !kubectl.must(&arguments).unwrap().is_empty()
+}
+
+/// The first thing a user does, on a cluster that has nothing of ours: install, use, upgrade, uninstall, install again.
+#[test]
+fn a_release_comes_changes_goes_and_comes_back() {
+    let options = Options {
+        controller_manager: false,
+        ..Options::default()
+    };
+    let plane = ControlPlane::start(&options).unwrap();
+    let kubectl = plane.client();
+    let chart = chart().display().to_string();
+    kubectl.must(&["create", "namespace", SYSTEM]).unwrap();
+    kubectl.must(&["create", "namespace", "marketing"]).unwrap();
+    restrict(kubectl, SYSTEM);
+    let install = ["install", RELEASE, &chart, "--namespace", SYSTEM];
+    let notes = helm_on(kubectl, &install, None).unwrap();
+    for command in [
+        "kubectl rollout status",
+        "kubectl create secret",
+        "kubectl get adconversion",
+    ] {
+        assert!(notes.contains(command), "{notes}");
+    }
+    for object in KEPT.iter().chain(&GONE) {
+        assert!(exists(kubectl, object), "{object}");
+    }
+    let established = ["wait", "--for=condition=Established", "--timeout=30s", KEPT[0]];
+    kubectl.must(&established).unwrap();
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/qualified-lead.yaml");
+    kubectl.must(&["apply", "--filename", example]).unwrap();
+
+    let upgrade = ["upgrade", RELEASE, &chart, "--namespace", SYSTEM];
+    helm_on(kubectl, &upgrade, Some(&json!({"watchNamespaces": ["marketing"]}))).unwrap();
+    assert!(!exists(kubectl, "clusterrole/adconversion-operator"));
+    let role = ["get", "role", "adconversion-operator", "--namespace", "marketing"];
+    kubectl.must(&role).unwrap();
+
+    helm_on(kubectl, &["uninstall", RELEASE, "--namespace", SYSTEM], None).unwrap();
+    for object in GONE {
+        assert!(!exists(kubectl, object), "{object} is still there");
+    }
+    for object in KEPT {
+        assert!(exists(kubectl, object), "{object} is gone");
+    }
+    let kept = ["get", "adce", "qualified-lead", "--namespace", "marketing"];
+    kubectl.must(&kept).unwrap();
+    helm_on(kubectl, &install, None).unwrap();
+    plane.stop().unwrap();
+}
+
+#[test]
+fn the_pod_meets_the_restricted_standard() {
+    let kubectl = cluster().client();
+    let namespace = namespace("restricted");
+    restrict(kubectl, &namespace);
+    for values in [json!({}), json!({"persistence": {"enabled": false}})] {
+        let release = install(kubectl, &namespace, &values);
+        let deployments = ["get", "deployment", &release, "--namespace", &namespace];
+        let deployment = kubectl.json(&deployments).unwrap();
+        let spec = deployment["spec"]["template"]["spec"].clone();
+        let create = |spec: &Value| {
+            let metadata = json!({"name": "operator", "namespace": namespace});
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec});
+            let arguments = ["create", "--dry-run=server", "--filename", "-"];
+            kubectl.run_with(&arguments, Some(&pod.to_string()), LONG_CALL).unwrap()
+        };
+        let output = create(&spec);
+        assert!(output.success() && output.stderr.is_empty(), "{}", output.stderr);
+        let mut root = spec;
+        root["securityContext"]["runAsNonRoot"] = json!(false);
+        let output = create(&root);
+        assert!(
+            output.stderr.contains("violates PodSecurity \"restricted"),
+            "{}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn the_container_can_write_to_its_volumes_only() {
+    let objects = super::render(&json!({}));
+    let pod = &the(&objects, "Deployment")["spec"]["template"]["spec"];
+    let container = &pod["containers"][0]["securityContext"];
+    assert_eq!(container["readOnlyRootFilesystem"], true);
+    // The claim belongs to root until its group is set.
+    assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsUser"]);
+    assert_eq!(pod["enableServiceLinks"], false);
+    assert!(pod.get("hostNetwork").is_none());
+}

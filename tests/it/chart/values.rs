@@ -1,0 +1,132 @@
+//! Which values the chart takes, and what becomes of the flags among them.
+
+use std::collections::BTreeSet;
+
+use adconversion_operator::cli::Cli;
+use clap::{CommandFactory, Parser};
+use rstest::rstest;
+use serde_json::{Map, Value, json};
+
+use super::{arguments, helm, read, render};
+
+/// Flags that the chart sets by itself.
+const OWN: [&str; 3] = ["ledger-url", "listen", "watch-namespaces"];
+
+/// The flags of `adconversion run`, asked from the program.
+fn flags() -> BTreeSet<String> {
+    let program = Cli::command();
+    let run = program.find_subcommand("run").unwrap();
+    let flags = run.get_arguments().filter_map(|argument| argument.get_long());
+    flags.filter(|flag| *flag != "help").map(str::to_owned).collect()
+}
+
+fn schema() -> Value {
+    serde_json::from_str(&read("values.schema.json")).unwrap()
+}
+
+fn keys(object: &Value) -> BTreeSet<String> {
+    object.as_object().unwrap().keys().cloned().collect()
+}
+
+/// A value that the schema takes.
+fn sample(property: &Value) -> &'static str {
+    match property["$ref"].as_str() {
+        Some("#/definitions/duration") => "1h30m",
+        Some("#/definitions/url") => "http://127.0.0.1:4000",
+        _ => match property["pattern"].as_str() {
+            Some("^v[0-9]+$") => "v27",
+            Some(_) => "2027-03",
+            None => "text",
+        },
+    }
+}
+
+#[test]
+fn every_key_of_config_is_a_flag_of_the_program() {
+    let schema = schema();
+    let properties = schema["properties"]["config"]["properties"].as_object().unwrap();
+    let config: Map<String, Value> = properties
+        .iter()
+        .map(|(key, property)| (key.clone(), json!(sample(property))))
+        .collect();
+    let objects = render(&json!({"config": config, "watchNamespaces": ["marketing"]}));
+    let arguments = arguments(&objects);
+    let passed: BTreeSet<&str> = arguments
+        .iter()
+        .filter_map(|argument| Some(argument.strip_prefix("--")?.split_once('=')?.0))
+        .collect();
+    let known = flags();
+    assert!(OWN.iter().all(|flag| known.contains(*flag)));
+    assert_eq!(passed, known.iter().map(String::as_str).collect());
+    for flag in known.iter().filter(|flag| !OWN.contains(&flag.as_str())) {
+        let mut words = flag.split('-');
+        let first = words.next().unwrap().to_owned();
+        let key = words.fold(first, |key, word| key + &word[..1].to_uppercase() + &word[1..]);
+        let expected = format!("--{flag}={}", config[&key].as_str().unwrap());
+        assert!(arguments.contains(&expected.as_str()), "{expected}: {arguments:?}");
+    }
+    for arguments in [arguments, super::arguments(&render(&json!({})))] {
+        let line = std::iter::once("adconversion").chain(arguments);
+        Cli::try_parse_from(line).expect("the program takes what the chart passes");
+    }
+}
+
+#[test]
+fn values_and_schema_name_the_same_things() {
+    let values: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let schema = schema();
+    let mut known = keys(&schema["properties"]);
+    assert!(known.remove("global"), "Helm puts it there");
+    assert_eq!(keys(&values), known);
+    for (name, value) in values.as_object().unwrap() {
+        let property = &schema["properties"][name];
+        let open = property.get("additionalProperties").is_some_and(Value::is_object);
+        if value.is_object() && name != "config" && name != "affinity" && name != "resources" && !open {
+            assert_eq!(keys(value), keys(&property["properties"]), "{name}");
+            assert_eq!(property["additionalProperties"], false, "{name}");
+        }
+    }
+    let text = read("values.yaml");
+    for key in keys(&schema["properties"]["config"]["properties"]) {
+        assert!(
+            text.contains(&format!("\n  # {key}: ")),
+            "values.yaml does not name config.{key}"
+        );
+    }
+}
+
+#[rstest]
+#[case::unknown(json!({"replicas": 2}), "replicas")]
+#[case::unknown_flag(json!({"config": {"leaderElect": "true"}}), "leaderElect")]
+#[case::flag_of_the_chart(json!({"config": {"ledgerUrl": "sqlite://x"}}), "ledgerUrl")]
+#[case::unknown_member(json!({"persistence": {"mode": "x"}}), "mode")]
+#[case::unknown_member_of_crds(json!({"crds": {"install": true}}), "install")]
+#[case::days(json!({"config": {"overlap": "1d"}}), "/config/overlap")]
+#[case::bare_number(json!({"config": {"overlap": 60}}), "/config/overlap")]
+#[case::empty_duration(json!({"config": {"overlap": ""}}), "/config/overlap")]
+#[case::log_format(json!({"config": {"logFormat": "xml"}}), "/config/logFormat")]
+#[case::endpoint(json!({"config": {"hubspotEndpoint": "api.hubapi.com"}}), "/config/hubspotEndpoint")]
+#[case::version(json!({"config": {"googleAdsVersion": "26"}}), "/config/googleAdsVersion")]
+#[case::namespace(json!({"watchNamespaces": ["Marketing"]}), "/watchNamespaces/0")]
+#[case::one_namespace(json!({"watchNamespaces": "marketing"}), "/watchNamespaces")]
+#[case::digest(json!({"image": {"digest": "sha256:12"}}), "/image/digest")]
+#[case::size(json!({"persistence": {"size": "big"}}), "/persistence/size")]
+fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
+    let output = helm(&["template", "adconversion-operator"], &values);
+    assert!(!output.success(), "{values} is taken");
+    assert!(
+        output.stderr.contains("don't meet the specifications of the schema"),
+        "{}",
+        output.stderr
+    );
+    assert!(output.stderr.contains(says), "{}", output.stderr);
+}
+
+#[rstest]
+#[case::zero(json!({"config": {"newActionHold": "0s"}}))]
+#[case::all_units(json!({"config": {"overlap": "1h2m3s4ms"}}))]
+#[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
+fn values_it_knows_are_taken(#[case] values: Value) {
+    let output = helm(&["template", "adconversion-operator"], &values);
+    assert!(output.success(), "{}", output.stderr);
+}

@@ -1,0 +1,26 @@
+//! End to end: the real binary under the chart's service account, a real API server, the sandbox. What counts is judged
+//! from outside: by the objects' status and by what the sandbox accepted, never by our own counters alone.
+
+mod accounts;
+mod actions;
+mod conversions;
+mod crashes;
+mod deletion;
+mod stage;
+
+use stage::Stage;
+
+/// Adds a request log to the file that the wire check reads, where one is asked for.
+fn record(log: &serde_json::Value) {
+    use std::io::Write;
+    use std::sync::{Mutex, PoisonError};
+    static FILE: Mutex<()> = Mutex::new(());
+    let Some(path) = std::env::var_os("ADCONVERSION_REQUEST_LOG") else { return };
+    let _guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = std::path::PathBuf::from(path);
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).expect("a directory for the request log");
+    }
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the request log");
+    writeln!(file, "{log}").expect("the request log");
+}

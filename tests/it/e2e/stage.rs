@@ -1,0 +1,330 @@
+//! One operator, one sandbox, one namespace; ends with the test.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use xtask::lab::install;
+use xtask::lab::operator;
+use xtask::lab::sandbox::Sandbox;
+use xtask::supervisor::{State, Supervisor};
+
+use crate::support::cluster::{cluster, namespace};
+
+/// Longest wait for something that takes seconds.
+pub const LIMIT: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_millis(250);
+const MANIFESTS: &str = include_str!("accounts.yaml");
+
+static PERMISSIONS: OnceLock<String> = OnceLock::new();
+
+/// Everything one test runs.
+pub struct Stage {
+    /// Namespace of the test's objects.
+    pub namespace: String,
+    /// HubSpot and Google.
+    pub sandbox: Sandbox,
+    supervisor: Supervisor,
+    directory: PathBuf,
+    kubeconfig: PathBuf,
+    port: u16,
+    flags: Vec<(String, String)>,
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn binary(variable: &str, name: &str) -> PathBuf {
+    if let Some(path) = std::env::var_os(variable) {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("the test's own path");
+    let built = test.ancestors().nth(2).expect("target directory").join(name);
+    assert!(built.exists(), "{} is not built: cargo build --workspace", built.display());
+    built
+}
+
+/// The chart's service account, bound to the chart's permissions; its name.
+fn service_account() -> &'static str {
+    PERMISSIONS.get_or_init(|| {
+        let helm = xtask::tools::helm().expect("helm");
+        let installed = install::install(cluster().client(), &helm, repository()).expect("the chart's permissions");
+        installed.service_account
+    })
+}
+
+impl Stage {
+    /// Sandbox and operator, with accounts `acme` of both kinds and their Secrets applied.
+    pub fn start(name: &str) -> Self {
+        Self::with(name, &[], &[])
+    }
+
+    /// As [`Self::start`], with options of the sandbox and flags of the operator.
+    pub fn with(name: &str, options: &[&str], flags: &[(&str, &str)]) -> Self {
+        let stage = Self::empty(name, options, flags);
+        stage.start_operator();
+        stage.apply(MANIFESTS);
+        stage
+    }
+
+    /// Sandbox only; the operator is not started and nothing is applied.
+    pub fn empty(name: &str, options: &[&str], flags: &[(&str, &str)]) -> Self {
+        let account = service_account();
+        let namespace = namespace(name);
+        let directory = xtask::control_plane::new_directory().expect("a directory");
+        let supervisor = Supervisor::start(None, &directory, false).expect("a supervisor");
+        let program = binary("ADCONVERSION_SANDBOX_BIN", "adconversion-sandbox");
+        let sandbox = Sandbox::start(&supervisor, program, &directory, options).expect("the sandbox");
+        let kubeconfig = directory.join("operator.kubeconfig");
+        cluster()
+            .client()
+            .write_service_account_kubeconfig(install::NAMESPACE, account, &kubeconfig)
+            .expect("a kubeconfig of the service account");
+        let flags = flags.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned())).collect();
+        let port = xtask::ports::free(1).expect("a port")[0];
+        Self { namespace, sandbox, supervisor, directory, kubeconfig, port, flags }
+    }
+
+    /// Starts the operator, also again after a kill.
+    pub fn start_operator(&self) {
+        let mut flags = vec![("watch-namespaces", self.namespace.as_str())];
+        flags.extend(self.flags.iter().map(|(f, v)| (f.as_str(), v.as_str())));
+        let start = operator::Start {
+            program: binary("ADCONVERSION_BIN", "adconversion"),
+            directory: &self.directory,
+            kubeconfig: &self.kubeconfig,
+            port: self.port,
+            upstream: &self.sandbox.upstream,
+            flags: &flags,
+        };
+        self.supervisor.run(operator::spec(start)).expect("the operator");
+    }
+
+    /// SIGKILL.
+    pub fn kill_operator(&self) {
+        if let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") {
+            xtask::process::signal("KILL", pid, false).expect("kill -9");
+        }
+        self.supervisor.stop(operator::NAME, Duration::from_secs(5)).expect("the end of the operator");
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn stop_operator(&self) -> State {
+        self.supervisor.stop(operator::NAME, Duration::from_secs(40)).expect("the end of the operator")
+    }
+
+    /// The ledger's file.
+    pub fn ledger(&self) -> PathBuf {
+        self.directory.join("ledger.db")
+    }
+
+    /// What the operator wrote to its log.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("operator.log")).unwrap_or_default()
+    }
+
+    /// A GET of the operator's own port: status line and body.
+    pub fn http(&self, path: &str) -> String {
+        use std::io::{Read, Write};
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else { return String::new() };
+        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a limit");
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("a request");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map(|_| answer).unwrap_or_default()
+    }
+
+    /// kubectl in the test's namespace; must succeed.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let all = [&["--namespace", self.namespace.as_str()], arguments].concat();
+        cluster().client().must(&all).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// `kubectl apply` in the test's namespace.
+    pub fn apply(&self, manifests: &str) {
+        let arguments = ["--namespace", self.namespace.as_str(), "apply", "--filename", "-"];
+        let output = cluster().client().run_with(&arguments, Some(manifests), LIMIT).expect("kubectl");
+        output.ok().unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// A merge patch of an object, e.g. `patch("adce/x", json!({...}))`.
+    pub fn patch(&self, object: &str, patch: &Value) {
+        self.kubectl(&["patch", object, "--type", "merge", "--patch", &patch.to_string()]);
+    }
+
+    /// An object as JSON, or null when there is none.
+    pub fn get(&self, object: &str) -> Value {
+        let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
+        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// Waits until `found` is true of the object; panics with its last state and the log's end.
+    pub fn wait(&self, object: &str, what: &str, found: impl Fn(&Value) -> bool) -> Value {
+        self.wait_for(what, || {
+            let value = self.get(object);
+            if found(&value) { Ok(value) } else { Err(value["status"].clone()) }
+        })
+    }
+
+    /// Waits until `look` is Ok; panics with what it said last.
+    pub fn wait_for<T>(&self, what: &str, look: impl Fn() -> Result<T, Value>) -> T {
+        let start = Instant::now();
+        loop {
+            let last = match look() {
+                Ok(value) => return value,
+                Err(last) => last,
+            };
+            if start.elapsed() >= LIMIT {
+                let log = xtask::process::tail(&self.log(), 40);
+                panic!("waited {} s for {what}; last: {last:#}\nlog:\n{log}", LIMIT.as_secs());
+            }
+            thread::sleep(LOOK);
+        }
+    }
+
+    /// Waits for a condition of an object to have this status and reason (empty: any).
+    pub fn condition(&self, object: &str, type_: &str, status: &str, reason: &str) -> Value {
+        let what = format!("{object} {type_}={status}/{reason}");
+        let value = self.wait(object, &what, |v| {
+            let c = condition(v, type_);
+            c["status"] == status && (reason.is_empty() || c["reason"] == reason)
+        });
+        condition(&value, type_)
+    }
+
+    /// Posts to the sandbox's admin port.
+    pub fn post(&self, path: &str, body: &Value) -> Value {
+        self.sandbox.post(&format!("/admin{path}"), body).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Reads from the sandbox's admin port.
+    pub fn admin(&self, path: &str) -> Value {
+        self.sandbox.get(&format!("/admin{path}")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Any other call of the sandbox's admin port.
+    pub fn admin_call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let path = format!("/admin{path}");
+        self.sandbox.call(method, &path, body).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Conversions the sandbox accepted for an action.
+    pub fn accepted(&self, action: &str) -> Vec<Value> {
+        let tally = self.admin(&format!("/google/tally?actionId={action}"));
+        tally["conversions"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// One contact with these lifecycle rows (`(value, timestamp)`), a click id and further properties; its id.
+    pub fn contact(&self, rows: &[(&str, String)], click: Option<&str>, properties: &Value) -> String {
+        let stages: Vec<_> =
+            rows.iter().map(|(v, t)| json!({"value": v, "timestamp": t, "sourceType": "CRM_UI"})).collect();
+        let mut history = json!({"lifecyclestage": stages});
+        if let Some(click) = click {
+            history["hs_google_click_id"] = json!([{"value": click, "timestamp": ago(86_400), "sourceType": "FORM"}]);
+        }
+        let contact = json!([{"createdAt": ago(90_000), "properties": properties, "history": history}]);
+        let created = self.post("/hubspot/contacts", &contact);
+        let id = created.pointer("/ids/0").or_else(|| created.pointer("/0/id")).or_else(|| created.get(0));
+        id.and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string())))
+            .unwrap_or_else(|| panic!("no id in {created}"))
+    }
+
+    /// Applies a lifecycle event of this name and stage; `more` is merged into its spec.
+    pub fn event(&self, name: &str, stage: &str, more: &Value) {
+        let mut spec = json!({
+            "googleAdsAccountRef": {"name": "acme"},
+            "hubSpotAccountRef": {"name": "acme"},
+            "trigger": {"lifecycleStage": {"stage": stage}},
+        });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            spec[field] = value.clone();
+        }
+        let event = json!({
+            "apiVersion": "adconversion.dev/v1alpha1",
+            "kind": "AdConversionEvent",
+            "metadata": {"name": name},
+            "spec": spec,
+        });
+        self.apply(&event.to_string());
+    }
+
+    /// Waits until nothing is pending or processing and `observed` occurrences are counted; returns the event.
+    pub fn settled(&self, name: &str, observed: u64) -> Value {
+        self.wait(&format!("adce/{name}"), &format!("{observed} settled"), |event| {
+            let sync = Counts::of(event);
+            sync.conserved(event);
+            sync.observed == observed && sync.pending == 0 && sync.processing == 0
+        })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("operator's log of {}:\n{}", self.namespace, xtask::process::tail(&self.log(), 60));
+        } else if let Ok(log) = self.sandbox.get("/admin/requests?since=0") {
+            super::record(&log);
+        }
+    }
+}
+
+/// A condition of an object, or null.
+pub fn condition(object: &Value, type_: &str) -> Value {
+    let all = object.pointer("/status/conditions").and_then(Value::as_array);
+    all.into_iter().flatten().find(|c| c["type"] == type_).cloned().unwrap_or_default()
+}
+
+/// RFC 3339 text of so many seconds ago.
+pub fn ago(seconds: i64) -> String {
+    let then = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+    format!("{then:.3}")
+}
+
+/// The numbers of `status.sync`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub observed: u64,
+    pub uploaded: u64,
+    pub processing: u64,
+    pub pending: u64,
+    pub skipped: u64,
+    pub rejected: u64,
+}
+
+impl Counts {
+    /// Out of an event.
+    pub fn of(event: &Value) -> Self {
+        let number = |name: &str| event["status"]["sync"][name].as_u64().unwrap_or(0);
+        Self {
+            observed: number("observed"),
+            uploaded: number("uploaded"),
+            processing: number("processing"),
+            pending: number("pending"),
+            skipped: number("skipped"),
+            rejected: number("rejected"),
+        }
+    }
+
+    /// The law of conservation, for the sums and for the reasons.
+    pub fn conserved(self, event: &Value) {
+        let sum = self.uploaded + self.processing + self.pending + self.skipped + self.rejected;
+        assert_eq!(self.observed, sum, "conservation: {event:#}");
+        let reasons = event["status"]["sync"]["reasons"].as_array();
+        let of = |outcome: &str| -> u64 {
+            let all = reasons.into_iter().flatten().filter(|r| r["outcome"] == outcome);
+            all.filter_map(|r| r["count"].as_u64()).sum()
+        };
+        let listed = [of("Pending"), of("Processing"), of("Skipped"), of("Rejected")];
+        assert_eq!(listed, [self.pending, self.processing, self.skipped, self.rejected], "reasons: {event:#}");
+    }
+}
+
+/// The count of one class.
+pub fn reason(event: &Value, outcome: &str, reason: &str) -> u64 {
+    let reasons = event["status"]["sync"]["reasons"].as_array();
+    let class = reasons.into_iter().flatten().find(|r| r["outcome"] == outcome && r["reason"] == reason);
+    class.and_then(|r| r["count"].as_u64()).unwrap_or(0)
+}
