@@ -309,7 +309,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         action: ActionId(99),
         ..note.clone()
     };
-    world.orphans.lock().unwrap().extend([note, gone]);
+    for note in [note, gone] {
+        op.ledger.note_orphan(&note).await.unwrap();
+    }
     // The note about an action Google does not have goes, the other is shown.
     op.wait_for::<GoogleAdsAccount>("acme", |a| {
         let orphans = a.status.as_ref().map_or(&[][..], |s| &s.orphaned_conversion_actions);
@@ -339,9 +341,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "and not written"
     );
-    let namespace = op.namespace.clone();
+    let (namespace, ledger) = (op.namespace.clone(), op.ledger.clone());
     op.stop().await;
-    let op = Operator::start_in(namespace, &world).await;
+    let op = Operator::start_in(namespace, &world, ledger).await;
     let deadline = Instant::now() + PATIENCE;
     while op
         .registry
@@ -360,6 +362,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "nor by a restart"
     );
-    assert_eq!(op.world.orphans.lock().unwrap().len(), 1);
+    assert_eq!(
+        op.ledger.orphans(&"1234567890".parse().unwrap()).await.unwrap().len(),
+        1
+    );
     op.stop().await;
 }

@@ -8,7 +8,9 @@ use adconversion_operator::controller::context::{Context, Parts, Settings};
 use adconversion_operator::controller::{Action, Error, Object, Reconciler, run};
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ObjectKey;
+use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ops::{health::Probes, metrics::Metrics};
+use adconversion_operator::sync::ports::ledger::Ledger;
 use adconversion_operator::sync::registry::Registry;
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
@@ -17,7 +19,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::fake::{Google, HubSpot, Notes, WallClock, World};
+use super::fake::{Google, HubSpot, WallClock, World};
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes a few intervals of the settings below.
@@ -37,7 +39,7 @@ impl Reconciler for NoEvents {
 pub struct Operator {
     pub client: Client,
     pub namespace: String,
-    pub world: Arc<World>,
+    pub ledger: Arc<dyn Ledger>,
     pub registry: Registry,
     pub probes: Arc<Probes>,
     stop: CancellationToken,
@@ -49,10 +51,11 @@ impl Operator {
         // Starting the control plane blocks.
         let prefix = name.to_owned();
         let namespace = tokio::task::spawn_blocking(move || namespace(&prefix)).await.unwrap();
-        Self::start_in(namespace, world).await
+        let ledger = SqliteLedger::open("sqlite::memory:").await.unwrap();
+        Self::start_in(namespace, world, Arc::new(ledger)).await
     }
 
-    pub async fn start_in(namespace: String, world: &Arc<World>) -> Self {
+    pub async fn start_in(namespace: String, world: &Arc<World>, ledger: Arc<dyn Ledger>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let kubeconfig = Kubeconfig::read_from(cluster().admin_kubeconfig()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -64,7 +67,7 @@ impl Operator {
         let parts = Parts {
             client: client.clone(),
             registry: registry.clone(),
-            ledger: Arc::new(Notes(Arc::clone(world))),
+            ledger: Arc::clone(&ledger),
             google: Arc::new(Google(Arc::clone(world))),
             crm: Arc::new(HubSpot(Arc::clone(world))),
             clock: Arc::new(WallClock),
@@ -86,7 +89,7 @@ impl Operator {
         Self {
             client,
             namespace,
-            world: Arc::clone(world),
+            ledger,
             registry,
             probes,
             stop,
