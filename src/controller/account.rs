@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn a_refused_token_of_the_clients_before_is_not_believed() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let hold = Duration::from_secs(600);
+        let hold = Duration::from_mins(10);
         let mut basics = Basics {
             connected: Some(now),
             ..Basics::default()
@@ -384,7 +384,7 @@ mod tests {
     #[test]
     fn due_means_never_or_long_ago() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert!(is_due(None, minute, now));
         assert!(is_due(Some(now - SignedDuration::from_secs(60)), minute, now));
         assert!(!is_due(Some(now - SignedDuration::from_secs(59)), minute, now));

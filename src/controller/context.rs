@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use kube::Client;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::SetOnce;
 
 use super::Object;
 use super::apply::WriteBarrier;
@@ -207,7 +208,8 @@ impl<K: Object> Cache<K> {
     }
 
     /// Waits until every namespace has been listed once; false where that will never be, because the watch has ended.
-    pub(super) async fn ready(&self) -> bool {
+    /// For one task only: a store wakes no more than its last waiter.
+    async fn listed(&self) -> bool {
         for (_, store) in &self.stores {
             if store.wait_until_ready().await.is_err() {
                 return false;
@@ -233,6 +235,7 @@ pub struct Caches {
     pub google: Cache<GoogleAdsAccount>,
     /// HubSpot accounts.
     pub hubspot: Cache<HubSpotAccount>,
+    ready: SetOnce<()>,
 }
 
 /// Writers of [`Caches`].
@@ -247,8 +250,19 @@ pub struct Writers {
 
 impl Caches {
     /// Waits until all objects of all kinds are known: decisions about one kind look at the others.
-    pub(super) async fn ready(&self) -> bool {
-        self.events.ready().await && self.google.ready().await && self.hubspot.ready().await
+    pub(super) async fn ready(&self) {
+        self.ready.wait().await;
+    }
+
+    /// Watches over the first lists, and lets everybody go on who waits in [`Self::ready`]. Called once. False where the
+    /// watches ended before.
+    pub(super) async fn fill(&self) -> bool {
+        let filled = self.events.listed().await && self.google.listed().await && self.hubspot.listed().await;
+        if filled {
+            // A second call finds it said already.
+            let _ = self.ready.set(());
+        }
+        filled
     }
 
     fn new(namespaces: &[String]) -> (Self, Writers) {
@@ -265,6 +279,7 @@ impl Caches {
                 events,
                 google,
                 hubspot,
+                ready: SetOnce::new(),
             },
             writers,
         )
@@ -353,7 +368,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_until_a_success() {
-        let backoff = Backoff::new(Duration::from_secs(300));
+        let backoff = Backoff::new(Duration::from_mins(5));
         let key = ObjectKey::new("a", "b");
         let range = |pause: Duration, seconds: u64| {
             let pause = pause.as_millis();

@@ -161,7 +161,7 @@ where
 }
 
 async fn open_gate(ctx: Arc<Context>, stop: CancellationToken) {
-    if stop.run_until_cancelled(ctx.caches.ready()).await == Some(true) {
+    if stop.run_until_cancelled(ctx.caches.fill()).await == Some(true) {
         ctx.probes.gate("caches", true);
         tracing::info!("caches are in sync");
     }
@@ -176,7 +176,7 @@ async fn control<R: Reconciler>(
     stop: CancellationToken,
 ) {
     // An account that seems unused because the events are not listed yet must not lose its finalizer.
-    if stop.run_until_cancelled(ctx.caches.ready()).await != Some(true) {
+    if stop.run_until_cancelled(ctx.caches.ready()).await.is_none() {
         return;
     }
     let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))

@@ -53,7 +53,7 @@ fn run(case: &Case<'_>) -> Vec<Condition> {
         users: &[],
         known: case.known,
         trouble: &case.trouble,
-        threshold: Duration::from_secs(900),
+        threshold: Duration::from_mins(15),
         remark: None,
     })
     .finish()
@@ -154,9 +154,9 @@ fn conditions(
     assert_eq!(
         shown(&run(&Case {
             previous,
+            now,
             known,
             trouble,
-            now,
             ..AT_START
         })),
         wanted
@@ -214,7 +214,7 @@ fn a_deletion_in_use_names_five_users() {
         users: &users,
         known: true,
         trouble: &trouble,
-        threshold: Duration::from_secs(900),
+        threshold: Duration::from_mins(15),
         remark: None,
     };
     let blocked = plan(&observed).finish();
@@ -304,15 +304,17 @@ proptest! {
     fn kstatus_rules_hold(
         steps in prop::collection::vec((kind(), kind(), any::<bool>(), 1_i64..2000), 1..25)
     ) {
-        let probe = Duration::from_secs(600);
+        let probe = Duration::from_mins(10);
         let mut trouble = Trouble::default();
         let mut previous: Vec<Condition> = Vec::new();
         let (mut now, mut known) = (0, false);
         for (own, reported, suspended, elapsed) in steps {
             now += elapsed;
-            match own {
-                Some(kind) => trouble.failed(fault(kind), at(now)),
-                None => { trouble.succeeded(); known = true; }
+            if let Some(kind) = own {
+                trouble.failed(fault(kind), at(now));
+            } else {
+                trouble.succeeded();
+                known = true;
             }
             if let Some(kind) = reported {
                 trouble.report(fault(kind), at(now), probe);

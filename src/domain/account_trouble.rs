@@ -141,11 +141,10 @@ impl Trouble {
         let Some(reported) = &mut self.reported else { return };
         match reported.trying {
             None if later(reported.at, interval) <= now => reported.trying = Some(now),
-            None => {}
             Some(begun) if success.is_some_and(|at| at > begun) || later(begun, interval) <= now => {
                 self.reported = None;
             }
-            Some(_) => {}
+            _ => {}
         }
     }
 
@@ -187,7 +186,10 @@ impl Trouble {
             let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
             backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
-        let wanted = own.fault.retry_after.map_or(Duration::ZERO, SignedDuration::unsigned_abs);
+        let wanted = own
+            .fault
+            .retry_after
+            .map_or(Duration::ZERO, SignedDuration::unsigned_abs);
         Some(later(own.last, wait.max(wanted)))
     }
 
@@ -212,8 +214,8 @@ pub fn later(time: Timestamp, span: Duration) -> Timestamp {
 mod tests {
     use super::*;
 
-    const TEN: Duration = Duration::from_secs(600);
-    const FIVE: Duration = Duration::from_secs(300);
+    const TEN: Duration = Duration::from_mins(10);
+    const FIVE: Duration = Duration::from_mins(5);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_790_000_000 + second).unwrap()

@@ -248,7 +248,11 @@ impl Registry {
 
     /// Writes an event; the sync loops start or change its work.
     pub fn set_event(&self, event: Event) {
-        let changed = self.write(|s| s.events.insert(event.key.clone(), event.clone()).as_ref() != Some(&event));
+        let changed = self.write(|s| {
+            let changed = s.events.get(&event.key) != Some(&event);
+            s.events.insert(event.key.clone(), event);
+            changed
+        });
         if changed {
             self.bump();
         }

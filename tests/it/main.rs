@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod chart;
+mod accounts;
 mod crds;
 mod e2e;
 mod manifests;

@@ -242,7 +242,7 @@ mod tests {
     fn intervals_stretch_while_the_daily_quota_runs_out() {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let hours = |h| now + SignedDuration::from_hours(h);
-        let ten = Duration::from_secs(600);
+        let ten = Duration::from_mins(10);
         let mut stretch = Stretch::default();
         assert_eq!(stretch.apply(ten), ten);
         stretch.exhausted(now);

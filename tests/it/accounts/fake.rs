@@ -1,0 +1,305 @@
+//! Upstream services in memory: what they answer can be changed while the controllers run.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
+use adconversion_operator::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::sync::ports::crm::{
+    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage,
+};
+use adconversion_operator::sync::ports::ledger::{
+    ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerId, LedgerResult, NewRow, OpenRequest,
+    OrphanNote, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+};
+use adconversion_operator::sync::ports::sink::{ConversionSink, DestinationStatus, IngestError, IngestRequest};
+use adconversion_operator::sync::ports::{
+    Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, SecretData, SecretInvalid, UpstreamError,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+
+/// The real time.
+pub struct WallClock;
+
+impl Clock for WallClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// What HubSpot and Google answer.
+pub struct World {
+    pub portal: Mutex<u64>,
+    pub scopes: Mutex<Option<Vec<String>>>,
+    pub hubspot_error: Mutex<Option<UpstreamError>>,
+    pub google_error: Mutex<Option<UpstreamError>>,
+    pub terms: Mutex<bool>,
+    pub actions: Mutex<Vec<ConversionAction>>,
+    pub orphans: Mutex<Vec<OrphanNote>>,
+    pub hubspot_clients: AtomicU32,
+    pub google_clients: AtomicU32,
+    pub google_reads: AtomicU32,
+}
+
+impl World {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            portal: Mutex::new(62515),
+            scopes: Mutex::new(None),
+            hubspot_error: Mutex::new(None),
+            google_error: Mutex::new(None),
+            terms: Mutex::new(true),
+            actions: Mutex::new(vec![action(1), action(2)]),
+            orphans: Mutex::new(Vec::new()),
+            hubspot_clients: AtomicU32::new(0),
+            google_clients: AtomicU32::new(0),
+            google_reads: AtomicU32::new(0),
+        })
+    }
+
+    fn hubspot(&self) -> Result<(), UpstreamError> {
+        self.hubspot_error.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+
+    fn google(&self) -> Result<(), UpstreamError> {
+        self.google_reads.fetch_add(1, Ordering::Relaxed);
+        self.google_error.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
+}
+
+pub fn refusal(service: &'static str, cause: Cause) -> UpstreamError {
+    UpstreamError::new(service, cause, "as the test wants it")
+}
+
+pub fn action(id: u64) -> ConversionAction {
+    ConversionAction {
+        id: ActionId(id),
+        resource_name: format!("customers/1234567890/conversionActions/{id}"),
+        name: format!("Action {id}"),
+        status: "ENABLED".into(),
+        kind: "UPLOAD_CLICKS".into(),
+        origin: None,
+        category: None,
+        primary_for_goal: None,
+        counting_type: None,
+        click_window_days: None,
+        view_window_days: None,
+        default_value: None,
+        default_currency: None,
+        always_use_default_value: None,
+        event_snippets: Vec::new(),
+    }
+}
+
+pub struct HubSpot(pub Arc<World>);
+
+#[async_trait]
+impl CrmConnector for HubSpot {
+    async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn Crm>, SecretInvalid> {
+        match secret.get("accessToken") {
+            Some(token) if !token.expose_secret().is_empty() => {
+                self.0.hubspot_clients.fetch_add(1, Ordering::Relaxed);
+                Ok(Arc::new(Self(Arc::clone(&self.0))))
+            }
+            _ => Err(SecretInvalid {
+                message: "key \"accessToken\" is missing".into(),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Crm for HubSpot {
+    async fn portal(&self) -> Result<Portal, UpstreamError> {
+        self.0.hubspot()?;
+        Ok(Portal {
+            id: PortalId(*self.0.portal.lock().unwrap()),
+            time_zone: "Europe/Berlin".into(),
+            company_currency: "EUR".into(),
+            ui_domain: "app.hubspot.com".into(),
+        })
+    }
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        self.0.hubspot()?;
+        Ok(self.0.scopes.lock().unwrap().clone())
+    }
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        self.0.hubspot()?;
+        Ok(vec![Stage {
+            value: "customer".into(),
+            label: "Customer".into(),
+        }])
+    }
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        self.0.hubspot()?;
+        Ok(vec!["email".into()])
+    }
+    async fn search(&self, _: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        unimplemented!()
+    }
+    async fn read(&self, _: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+        unimplemented!()
+    }
+    async fn deals_of(&self, _: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+        unimplemented!()
+    }
+    async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+        unimplemented!()
+    }
+}
+
+pub struct Google(pub Arc<World>);
+
+#[async_trait]
+impl GoogleConnector for Google {
+    async fn connect(&self, _: Option<&SecretData>, _: Option<CustomerId>) -> Result<GoogleClients, SecretInvalid> {
+        self.0.google_clients.fetch_add(1, Ordering::Relaxed);
+        let ads = Arc::new(Self(Arc::clone(&self.0)));
+        Ok(GoogleClients {
+            ads,
+            sink: Arc::new(Self(Arc::clone(&self.0))),
+        })
+    }
+}
+
+#[async_trait]
+impl GoogleAds for Google {
+    async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
+        self.0.google()?;
+        Ok(Customer {
+            id: id.clone(),
+            descriptive_name: Some("Acme".into()),
+            currency_code: Some("EUR".into()),
+            time_zone: Some("Europe/Berlin".into()),
+            manager: false,
+            test_account: true,
+            conversion_customer: id.clone(),
+            conversion_tracking_id: Some("987654321".into()),
+            conversion_tracking_status: Some("CONVERSION_TRACKING_MANAGED_BY_SELF".into()),
+            accepted_customer_data_terms: *self.0.terms.lock().unwrap(),
+            enablement: Some("ON".into()),
+        })
+    }
+    async fn actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+        self.0.google()?;
+        Ok(self.0.actions.lock().unwrap().clone())
+    }
+    async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        unimplemented!()
+    }
+    async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        self.0.google()?;
+        Ok(Vec::new())
+    }
+    async fn create_action(&self, _: &CustomerId, _: &ActionFields) -> Result<ActionId, UpstreamError> {
+        unimplemented!()
+    }
+    async fn update_action(&self, _: &CustomerId, _: ActionId, _: &ActionFields) -> Result<(), UpstreamError> {
+        unimplemented!()
+    }
+    async fn remove_action(&self, _: &CustomerId, _: ActionId) -> Result<(), UpstreamError> {
+        unimplemented!()
+    }
+    async fn set_goal_biddable(&self, _: &CustomerId, _: &Goal, _: bool) -> Result<(), UpstreamError> {
+        unimplemented!()
+    }
+}
+
+#[async_trait]
+impl ConversionSink for Google {
+    async fn ingest(&self, _: &IngestRequest) -> Result<String, IngestError> {
+        unimplemented!()
+    }
+    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        unimplemented!()
+    }
+}
+
+/// Only the notes about orphaned actions: account controllers ask a ledger for nothing else.
+pub struct Notes(pub Arc<World>);
+
+#[async_trait]
+impl Ledger for Notes {
+    async fn id(&self) -> LedgerResult<LedgerId> {
+        unimplemented!()
+    }
+    async fn track(&self, _: &TrackRequest) -> LedgerResult<TrackId> {
+        unimplemented!()
+    }
+    async fn roots(&self, _: PortalId, _: &[Vec<ContactId>]) -> LedgerResult<Vec<ContactId>> {
+        unimplemented!()
+    }
+    async fn known_roots(&self, _: PortalId, _: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>> {
+        unimplemented!()
+    }
+    async fn observe(&self, _: TrackId, _: &[NewRow]) -> LedgerResult<usize> {
+        unimplemented!()
+    }
+    async fn due(&self, _: TrackId, _: Timestamp, _: Timestamp, _: usize) -> LedgerResult<Vec<Row>> {
+        unimplemented!()
+    }
+    async fn settle(&self, _: &[RowUpdate], _: Timestamp) -> LedgerResult<()> {
+        unimplemented!()
+    }
+    async fn resume(&self, _: TrackId, _: bool, _: Timestamp) -> LedgerResult<usize> {
+        unimplemented!()
+    }
+    async fn release(&self, _: TrackId, _: &[&str], _: Timestamp) -> LedgerResult<()> {
+        unimplemented!()
+    }
+    async fn begin(
+        &self,
+        _: &ObjectKey,
+        _: &[ActionKey],
+        _: &[(BatchRow, usize)],
+        _: Timestamp,
+    ) -> LedgerResult<BatchId> {
+        unimplemented!()
+    }
+    async fn finish(&self, _: BatchId, _: &BatchResult, _: Timestamp) -> LedgerResult<()> {
+        unimplemented!()
+    }
+    async fn recover(&self, _: Timestamp) -> LedgerResult<usize> {
+        unimplemented!()
+    }
+    async fn open_requests(&self, _: &ObjectKey, _: Timestamp, _: usize) -> LedgerResult<Vec<OpenRequest>> {
+        unimplemented!()
+    }
+    async fn next_poll(&self, _: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+        unimplemented!()
+    }
+    async fn record_status(&self, _: &StatusResult, _: Timestamp) -> LedgerResult<()> {
+        unimplemented!()
+    }
+    async fn tally(&self, _: TrackId, _: Timestamp) -> LedgerResult<Tally> {
+        unimplemented!()
+    }
+    async fn feed_marks(&self, _: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
+        unimplemented!()
+    }
+    async fn set_feed_marks(&self, _: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
+        unimplemented!()
+    }
+    async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
+        self.0.orphans.lock().unwrap().push(note.clone());
+        Ok(())
+    }
+    async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
+        Ok(self
+            .0
+            .orphans
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|n| n.customer == *customer)
+            .cloned()
+            .collect())
+    }
+    async fn forget_orphan(&self, _: &CustomerId, action: ActionId) -> LedgerResult<()> {
+        self.0.orphans.lock().unwrap().retain(|n| n.action != action);
+        Ok(())
+    }
+}

@@ -1,0 +1,536 @@
+//! The account controllers against a real API server, with upstream services in memory.
+
+mod fake;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use adconversion_operator::controller::context::{Context, Parts, Settings};
+use adconversion_operator::controller::{Action, Error, Object, Reconciler, run};
+use adconversion_operator::domain::conditions::find;
+use adconversion_operator::domain::ids::{ActionId, ObjectKey};
+use adconversion_operator::ops::{health::Probes, metrics::Metrics};
+use adconversion_operator::sync::ports::Cause;
+use adconversion_operator::sync::ports::ledger::OrphanNote;
+use adconversion_operator::sync::registry::{Readiness, Registry};
+use jiff::Timestamp;
+use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::cluster::{cluster, namespace};
+use fake::{Google, HubSpot, Notes, WallClock, World, refusal};
+
+/// Longest wait for something that takes a few intervals of the settings below.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct NoEvents;
+
+impl Reconciler for NoEvents {
+    type Object = AdConversionEvent;
+    async fn reconcile(_: Arc<AdConversionEvent>, _: Arc<Context>) -> Result<Action, Error> {
+        Ok(Action::await_change())
+    }
+    fn gone(_: &ObjectKey, _: &Context) {}
+}
+
+/// A running operator (accounts only) in a namespace of its own.
+struct Operator {
+    client: Client,
+    namespace: String,
+    world: Arc<World>,
+    registry: Registry,
+    probes: Arc<Probes>,
+    stop: CancellationToken,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Operator {
+    async fn start(name: &str, world: &Arc<World>) -> Self {
+        // Starting the control plane blocks.
+        let prefix = name.to_owned();
+        let namespace = tokio::task::spawn_blocking(move || namespace(&prefix)).await.unwrap();
+        Self::start_in(namespace, world).await
+    }
+
+    async fn start_in(namespace: String, world: &Arc<World>) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let kubeconfig = Kubeconfig::read_from(cluster().admin_kubeconfig()).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .unwrap();
+        let client = Client::try_from(config).unwrap();
+        let (registry, wakes) = Registry::new();
+        let probes = Arc::new(Probes::default());
+        let parts = Parts {
+            client: client.clone(),
+            registry: registry.clone(),
+            ledger: Arc::new(Notes(Arc::clone(world))),
+            google: Arc::new(Google(Arc::clone(world))),
+            crm: Arc::new(HubSpot(Arc::clone(world))),
+            clock: Arc::new(WallClock),
+            settings: Settings {
+                google_refresh_interval: Duration::from_secs(1),
+                account_check_interval: Duration::from_millis(500),
+                stalled_probe_interval: Duration::from_secs(3),
+                failure_threshold: Duration::from_secs(3),
+                backoff_max: Duration::from_secs(1),
+                ..Settings::default()
+            },
+            metrics: Arc::new(Metrics::new()),
+            probes: Arc::clone(&probes),
+            namespaces: vec![namespace.clone()],
+            instance: Some("test".into()),
+        };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run::run::<NoEvents>(parts, wakes, stop.clone()));
+        Self {
+            client,
+            namespace,
+            world: Arc::clone(world),
+            registry,
+            probes,
+            stop,
+            task,
+        }
+    }
+
+    fn api<K: Object>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    fn key(&self, name: &str) -> ObjectKey {
+        ObjectKey::new(self.namespace.as_str(), name)
+    }
+
+    async fn create<K: Object>(&self, name: &str, spec: &Value) -> K {
+        let object = json!({
+            "apiVersion": K::api_version(&()), "kind": K::KIND,
+            "metadata": {"name": name, "namespace": self.namespace}, "spec": spec,
+        });
+        let object = serde_json::from_value(object).unwrap();
+        self.api::<K>().create(&PostParams::default(), &object).await.unwrap()
+    }
+
+    async fn patch<K: Object>(&self, name: &str, patch: &Value) {
+        self.api::<K>()
+            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
+            .await
+            .unwrap();
+    }
+
+    async fn secret(&self, name: &str, data: &Value) {
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&secret))
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the conditions contain all of `wanted`, given as `Type=Status/Reason`; `!Type` means absent.
+    async fn wait<K: Object>(&self, name: &str, wanted: &[&str]) -> K {
+        self.wait_for(name, |object: &K| wanted.iter().all(|w| holds(object, w)))
+            .await
+    }
+
+    async fn wait_for<K: Object>(&self, name: &str, good: impl Fn(&K) -> bool) -> K {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let object = self.api::<K>().get(name).await.unwrap();
+            let generation = object
+                .status()
+                .map(|s| serde_json::to_value(s).unwrap()["observedGeneration"].clone());
+            if generation == Some(json!(object.meta().generation)) && good(&object) {
+                return object;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not in time: {}",
+                serde_json::to_string_pretty(&object).unwrap()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Reasons of the Kubernetes Events about an object, once the wanted one is there.
+    async fn told(&self, name: &str, wanted: &str) -> Vec<String> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let events = api.list(&ListParams::default()).await.unwrap().items;
+            let about = |e: &Event| e.regarding.as_ref().is_some_and(|r| r.name.as_deref() == Some(name));
+            let reasons: Vec<String> = events.into_iter().filter(about).filter_map(|e| e.reason).collect();
+            if reasons.iter().any(|r| r == wanted) {
+                return reasons;
+            }
+            assert!(Instant::now() < deadline, "no Event {wanted} about {name}: {reasons:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.task)
+            .await
+            .expect("stops in time")
+            .unwrap();
+    }
+}
+
+fn holds<K: Object>(object: &K, wanted: &str) -> bool {
+    if let Some(absent) = wanted.strip_prefix('!') {
+        return find(object.conditions(), absent).is_none();
+    }
+    object
+        .conditions()
+        .iter()
+        .any(|c| format!("{}={}/{}", c.type_, c.status, c.reason) == wanted)
+}
+
+const HUBSPOT_READY: [&str; 5] = [
+    "Ready=True/Succeeded",
+    "CredentialsValid=True/TokenRefreshed",
+    "QuotaAvailable=True/WithinQuota",
+    "!Stalled",
+    "!Reconciling",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
+    let world = World::new();
+    let op = Operator::start("hubspot", &world).await;
+    op.create::<HubSpotAccount>(
+        "acme",
+        &json!({"credentialsSecretRef": {"name": "hs"}, "interval": "1s"}),
+    )
+    .await;
+    let missing = [
+        "Stalled=True/SecretNotFound",
+        "CredentialsValid=False/SecretNotFound",
+        "!Reconciling",
+    ];
+    op.wait::<HubSpotAccount>("acme", &missing).await;
+    op.secret("hs", &json!({"other": "x"})).await;
+    op.wait::<HubSpotAccount>("acme", &["Stalled=True/SecretInvalid"]).await;
+    op.secret("hs", &json!({"accessToken": "pat-secret-value"})).await;
+    let ready = op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
+    let status = ready.status.clone().unwrap();
+    assert_eq!((status.portal_id, status.used_by), (Some(62515), Some(0)));
+    assert_eq!(status.lifecycle_stages.len(), 1);
+    assert!(
+        find(&status.conditions, "Ready")
+            .unwrap()
+            .message
+            .contains("spec.interval 1s is below the floor")
+    );
+    assert!(
+        !ready.finalizers().iter().any(|f| f.starts_with("adconversion")),
+        "not in use: no finalizer"
+    );
+    let told = op.told("acme", "CredentialsRecovered").await;
+    assert!(
+        told.contains(&"CredentialsInvalid".to_owned()) && told.contains(&"IntervalRaised".to_owned()),
+        "{told:?}"
+    );
+    assert!(op.probes.closed().is_empty());
+    let registered = op.registry.hubspot(&op.key("acme")).unwrap();
+    assert_eq!(
+        (registered.readiness, registered.interval),
+        (Readiness::Ready, Duration::from_secs(10))
+    );
+
+    // A refused token stalls; what is mended at HubSpot heals without anybody touching Kubernetes.
+    *world.hubspot_error.lock().unwrap() = Some(refusal("HubSpot", Cause::CredentialsRejected));
+    op.registry
+        .hubspot_fault(&op.key("acme"), &refusal("HubSpot", Cause::MissingScope));
+    op.wait::<HubSpotAccount>(
+        "acme",
+        &["Stalled=True/TokenRevoked", "CredentialsValid=False/TokenRevoked"],
+    )
+    .await;
+    *world.hubspot_error.lock().unwrap() = None;
+    op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
+
+    // Another portal behind a new token: nothing of it is read.
+    *world.portal.lock().unwrap() = 7;
+    op.secret("hs", &json!({"accessToken": "pat-other"})).await;
+    let stalled = op
+        .wait::<HubSpotAccount>("acme", &["Stalled=True/PortalMismatch", "Ready=False/PortalMismatch"])
+        .await;
+    assert_eq!(stalled.status.unwrap().portal_id, Some(62515));
+    assert!(
+        op.registry.hubspot(&op.key("acme")).unwrap().crm.is_none(),
+        "the client of the wrong portal stays here"
+    );
+    *world.portal.lock().unwrap() = 62515;
+    op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
+
+    *world.scopes.lock().unwrap() = Some(vec!["crm.objects.contacts.read".into()]);
+    op.patch::<HubSpotAccount>(
+        "acme",
+        &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now-1"}}}),
+    )
+    .await;
+    let stalled = op.wait::<HubSpotAccount>("acme", &["Stalled=True/MissingScope"]).await;
+    assert_eq!(
+        stalled.status.unwrap().last_handled_reconcile_at.as_deref(),
+        Some("now-1")
+    );
+    assert!(
+        op.told("acme", "ReconcileRequestHandled")
+            .await
+            .contains(&"PortalMismatch".to_owned())
+    );
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_google_account_is_read_guarded_and_let_go() {
+    let world = World::new();
+    *world.terms.lock().unwrap() = false;
+    let op = Operator::start("google", &world).await;
+    op.secret("ga", &json!({"refreshToken": "x"})).await;
+    let spec = json!({"customerId": "123-456-7890", "credentialsSecretRef": {"name": "ga"}});
+    op.create::<GoogleAdsAccount>("acme", &spec).await;
+    let account = op
+        .wait::<GoogleAdsAccount>(
+            "acme",
+            &[
+                "Ready=True/Succeeded",
+                "CustomerDataTermsAccepted=False/TermsNotAccepted",
+                "EnhancedConversionsEnabled=True/Enabled",
+            ],
+        )
+        .await;
+    let status = account.status.unwrap();
+    assert_eq!(status.descriptive_name.as_deref(), Some("Acme"));
+    assert_eq!(status.conversion_customer_id.as_deref(), Some("1234567890"));
+
+    // In use: finalizer and count; a deletion waits.
+    let event = json!({
+        "googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"},
+        "trigger": {"lifecycleStage": {"stage": "customer"}},
+    });
+    op.create::<AdConversionEvent>("won", &event).await;
+    op.wait_for::<GoogleAdsAccount>("acme", |a| {
+        a.status.as_ref().is_some_and(|s| s.used_by == Some(1)) && !a.finalizers().is_empty()
+    })
+    .await;
+    op.api::<GoogleAdsAccount>()
+        .delete("acme", &DeleteParams::default())
+        .await
+        .unwrap();
+    let blocked = op
+        .wait::<GoogleAdsAccount>("acme", &["DeletionBlocked=True/InUse", "Ready=True/Succeeded"])
+        .await;
+    let message = find(blocked.conditions(), "DeletionBlocked").unwrap().message.clone();
+    assert!(message.contains("won"), "{message}");
+    op.api::<AdConversionEvent>()
+        .delete("won", &DeleteParams::default())
+        .await
+        .unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while op.api::<GoogleAdsAccount>().get_opt("acme").await.unwrap().is_some() {
+        assert!(Instant::now() < deadline, "the account is still there");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(op.registry.google(&op.key("acme")).is_none());
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap() {
+    let world = World::new();
+    let op = Operator::start("reported", &world).await;
+    op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
+        .await;
+    op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
+    let key = op.key("acme");
+    let refused = refusal("Data Manager", Cause::ServiceDisabled);
+    op.registry.google_fault(&key, &refused);
+    let stalled = op
+        .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
+        .await;
+    let since = find(stalled.conditions(), "Stalled")
+        .unwrap()
+        .last_transition_time
+        .clone();
+    assert!(holds(&stalled, "CredentialsValid=True/TokenRefreshed"));
+
+    // The uploader may try again while the status says what it said; it fails: nothing flips.
+    let usable = |op: &Operator| op.registry.google(&key).unwrap().readiness == Readiness::Ready;
+    for _ in 0..2 {
+        let deadline = Instant::now() + PATIENCE;
+        while !usable(&op) {
+            assert!(Instant::now() < deadline, "the uploader is never let in again");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(matches!(
+            op.registry.google_shown(&key),
+            Some(Readiness::NotReady { .. })
+        ));
+        op.registry.google_fault(&key, &refused);
+        let deadline = Instant::now() + PATIENCE;
+        while usable(&op) {
+            assert!(Instant::now() < deadline, "the uploader is not kept out");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let now = op
+            .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
+            .await;
+        assert_eq!(find(now.conditions(), "Stalled").unwrap().last_transition_time, since);
+    }
+    // Nothing more is refused: it heals by itself.
+    op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Stalled"])
+        .await;
+    assert_eq!(op.registry.google_shown(&key), Some(Readiness::Ready));
+    let told = op.told("acme", "AccessDenied").await;
+    assert_eq!(told.iter().filter(|r| *r == "AccessDenied").count(), 1, "{told:?}");
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
+    let world = World::new();
+    let op = Operator::start("blip", &world).await;
+    op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
+        .await;
+    let ready = op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
+    let since = find(ready.conditions(), "Ready").unwrap().last_transition_time.clone();
+    *world.google_error.lock().unwrap() = Some(refusal("Google Ads", Cause::Unavailable));
+    let failing = |a: &GoogleAdsAccount| {
+        find(a.conditions(), "Ready")
+            .unwrap()
+            .message
+            .contains("last check failed")
+    };
+    let blip = op.wait_for::<GoogleAdsAccount>("acme", failing).await;
+    assert!(holds(&blip, "Ready=True/Succeeded") && holds(&blip, "!Reconciling"));
+    assert_eq!(find(blip.conditions(), "Ready").unwrap().last_transition_time, since);
+    op.wait::<GoogleAdsAccount>(
+        "acme",
+        &[
+            "Ready=False/UpstreamUnavailable",
+            "Reconciling=True/ProgressingWithRetry",
+            "!Stalled",
+        ],
+    )
+    .await;
+    *world.google_error.lock().unwrap() = None;
+    op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Reconciling"])
+        .await;
+
+    op.patch::<GoogleAdsAccount>("acme", &json!({"spec": {"suspend": true}}))
+        .await;
+    op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Suspended"]).await;
+    assert_eq!(
+        op.registry.google(&op.key("acme")).unwrap().readiness,
+        Readiness::Suspended
+    );
+    let reads = world.google_reads.load(Ordering::Relaxed);
+    let version = op
+        .api::<GoogleAdsAccount>()
+        .get("acme")
+        .await
+        .unwrap()
+        .resource_version();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(
+        world.google_reads.load(Ordering::Relaxed),
+        reads,
+        "nothing is read while suspended"
+    );
+    assert_eq!(
+        op.api::<GoogleAdsAccount>()
+            .get("acme")
+            .await
+            .unwrap()
+            .resource_version(),
+        version
+    );
+    op.patch::<GoogleAdsAccount>("acme", &json!({"spec": {"suspend": false}}))
+        .await;
+    op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
+    let told = op.told("acme", "Resumed").await;
+    assert!(told.contains(&"Suspended".to_owned()), "{told:?}");
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
+    let world = World::new();
+    let op = Operator::start("idle", &world).await;
+    op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
+        .await;
+    let note = OrphanNote {
+        customer: "1234567890".parse().unwrap(),
+        action: ActionId(2),
+        name: "Action 2".into(),
+        kind: "UPLOAD_CLICKS".into(),
+        former_event: "ns/old".into(),
+        created_at: Some(Timestamp::now()),
+        at: Timestamp::now(),
+    };
+    let gone = OrphanNote {
+        action: ActionId(99),
+        ..note.clone()
+    };
+    world.orphans.lock().unwrap().extend([note, gone]);
+    // The note about an action Google does not have goes, the other is shown.
+    op.wait_for::<GoogleAdsAccount>("acme", |a| {
+        let orphans = a.status.as_ref().map_or(&[][..], |s| &s.orphaned_conversion_actions);
+        orphans.len() == 1 && orphans[0].id == "2" && holds(a, "Ready=True/Succeeded")
+    })
+    .await;
+    let reads = world.google_reads.load(Ordering::Relaxed);
+    let version = op
+        .api::<GoogleAdsAccount>()
+        .get("acme")
+        .await
+        .unwrap()
+        .resource_version();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert!(world.google_reads.load(Ordering::Relaxed) > reads, "it is read");
+    assert_eq!(
+        world.google_clients.load(Ordering::Relaxed),
+        1,
+        "with one set of clients"
+    );
+    assert_eq!(
+        op.api::<GoogleAdsAccount>()
+            .get("acme")
+            .await
+            .unwrap()
+            .resource_version(),
+        version,
+        "and not written"
+    );
+    let namespace = op.namespace.clone();
+    op.stop().await;
+    let op = Operator::start_in(namespace, &world).await;
+    let deadline = Instant::now() + PATIENCE;
+    while op
+        .registry
+        .google(&op.key("acme"))
+        .is_none_or(|a| a.readiness != Readiness::Ready)
+    {
+        assert!(Instant::now() < deadline, "not ready after the restart");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(
+        op.api::<GoogleAdsAccount>()
+            .get("acme")
+            .await
+            .unwrap()
+            .resource_version(),
+        version,
+        "nor by a restart"
+    );
+    assert_eq!(op.world.orphans.lock().unwrap().len(), 1);
+    op.stop().await;
+}
