@@ -1,6 +1,8 @@
 //! What the controllers of both account kinds share: memory between passes, the meaning of upstream errors, and the end
 //! of a pass.
 
+mod fault;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -18,8 +20,10 @@ use crate::domain::account_state::{Announcement, announcements};
 use crate::domain::account_trouble::{Fault, FaultKind, Trouble, later};
 use crate::domain::conditions::find;
 use crate::domain::ids::ObjectKey;
-use crate::sync::ports::{Cause, UpstreamError};
+use crate::sync::ports::UpstreamError;
 use crate::sync::registry::Readiness;
+
+pub use fault::fault;
 
 /// A refused token reported this soon after the clients were made belongs to the clients before.
 const OLD_CLIENTS: SignedDuration = SignedDuration::from_secs(60);
@@ -169,77 +173,6 @@ impl Basics {
     }
 }
 
-/// What an upstream error means for the account whose call it was.
-pub fn fault(error: &UpstreamError) -> Fault {
-    let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let (kind, reason, advice) = match error.cause {
-        Cause::CredentialsRejected if code.contains("expired") => (
-            FaultKind::Credentials,
-            reason::TOKEN_EXPIRED,
-            "Put a new token into the Secret.",
-        ),
-        Cause::CredentialsRejected if code == "invalid_client" || code == "unauthorized_client" => (
-            FaultKind::Credentials,
-            reason::SECRET_INVALID,
-            "Correct the client id and secret in the Secret.",
-        ),
-        Cause::CredentialsRejected => (
-            FaultKind::Credentials,
-            reason::TOKEN_REVOKED,
-            "Put working credentials into the Secret.",
-        ),
-        Cause::MissingScope => (
-            FaultKind::Denied,
-            reason::MISSING_SCOPE,
-            "Grant the scope to the app or consent screen and put the new token into the Secret.",
-        ),
-        Cause::AccessDenied => (
-            FaultKind::Denied,
-            reason::ACCESS_DENIED,
-            "Give the user or service account of these credentials access to the account (through a manager account: set \
-             loginCustomerId).",
-        ),
-        Cause::ServiceDisabled => (
-            FaultKind::Denied,
-            reason::ACCESS_DENIED,
-            "Enable this API in the Google Cloud project of the credentials (APIs & Services > Library).",
-        ),
-        Cause::NotAllowlisted => (
-            FaultKind::Denied,
-            reason::NOT_ALLOWLISTED,
-            "Set spec.uploads.clickConversions to DataManager.",
-        ),
-        Cause::UnsupportedVersion => (
-            FaultKind::Denied,
-            reason::UNSUPPORTED_API_VERSION,
-            "Upgrade the operator, or correct the endpoint or API version in its flags.",
-        ),
-        Cause::NotFound => (
-            FaultKind::Denied,
-            reason::INVALID_SPEC,
-            "Correct the account in the manifest.",
-        ),
-        Cause::Refused => (FaultKind::Denied, reason::ACCESS_DENIED, "See what the service says."),
-        Cause::RateLimited | Cause::QuotaExhausted => (
-            FaultKind::Limited,
-            reason::RATE_LIMITED,
-            "Nothing to do: it goes on when the quota refills.",
-        ),
-        Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
-    };
-    let text = error.to_string();
-    let end = if text.ends_with('.') || advice.is_empty() {
-        ""
-    } else {
-        "."
-    };
-    let message = format!("{text}{end} {advice}").trim_end().to_owned();
-    Fault {
-        retry_after: error.retry_after,
-        ..Fault::new(kind, reason, message)
-    }
-}
-
 /// Keeps the finalizer while the account is in use, and only then.
 pub async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) -> Result<(), Error> {
     match (in_use, has_finalizer(object)) {
@@ -309,62 +242,8 @@ pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bo
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
-
-    fn error(cause: Cause, code: Option<&str>) -> UpstreamError {
-        UpstreamError {
-            code: code.map(str::to_owned),
-            ..UpstreamError::new("Google Ads", cause, "what it said")
-        }
-    }
-
-    #[rstest]
-    #[case(
-        Cause::CredentialsRejected,
-        Some("invalid_grant"),
-        FaultKind::Credentials,
-        "TokenRevoked"
-    )]
-    #[case(
-        Cause::CredentialsRejected,
-        Some("EXPIRED_AUTHENTICATION"),
-        FaultKind::Credentials,
-        "TokenExpired"
-    )]
-    #[case(
-        Cause::CredentialsRejected,
-        Some("invalid_client"),
-        FaultKind::Credentials,
-        "SecretInvalid"
-    )]
-    #[case(Cause::CredentialsRejected, None, FaultKind::Credentials, "TokenRevoked")]
-    #[case(Cause::MissingScope, None, FaultKind::Denied, "MissingScope")]
-    #[case(Cause::AccessDenied, None, FaultKind::Denied, "AccessDenied")]
-    #[case(Cause::ServiceDisabled, None, FaultKind::Denied, "AccessDenied")]
-    #[case(Cause::NotAllowlisted, None, FaultKind::Denied, "NotAllowlisted")]
-    #[case(Cause::UnsupportedVersion, None, FaultKind::Denied, "UnsupportedApiVersion")]
-    #[case(Cause::NotFound, None, FaultKind::Denied, "InvalidSpec")]
-    #[case(Cause::RateLimited, None, FaultKind::Limited, "RateLimited")]
-    #[case(Cause::QuotaExhausted, None, FaultKind::Limited, "RateLimited")]
-    #[case(Cause::Unavailable, None, FaultKind::Unavailable, "UpstreamUnavailable")]
-    #[case(Cause::Malformed, None, FaultKind::Unavailable, "UpstreamUnavailable")]
-    fn causes(#[case] cause: Cause, #[case] code: Option<&str>, #[case] kind: FaultKind, #[case] reason: &str) {
-        let fault = fault(&error(cause, code));
-        assert_eq!((fault.kind, fault.reason.as_str()), (kind, reason));
-        assert!(
-            fault.message.starts_with("Google Ads: what it said"),
-            "{}",
-            fault.message
-        );
-    }
-
-    #[test]
-    fn a_switched_off_api_says_where_to_switch_it_on() {
-        let message = fault(&error(Cause::ServiceDisabled, None)).message;
-        assert!(message.contains("APIs & Services"), "{message}");
-    }
+    use crate::sync::ports::Cause;
 
     #[test]
     fn a_refused_token_of_the_clients_before_is_not_believed() {
@@ -374,7 +253,7 @@ mod tests {
             connected: Some(now),
             ..Basics::default()
         };
-        let refused = error(Cause::CredentialsRejected, None);
+        let refused = UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no");
         assert!(!basics.reported(&refused, now + SignedDuration::from_secs(59), hold));
         assert!(basics.trouble.fault().is_none());
         assert!(basics.reported(&refused, now + SignedDuration::from_secs(60), hold));
