@@ -39,6 +39,7 @@ pub struct Feed {
     members: Vec<Member>,
     last_overlap: Option<Timestamp>,
     last_sweep: Timestamp,
+    last_interval: std::time::Duration,
     failures: u32,
 }
 
@@ -65,6 +66,7 @@ impl Feed {
             members: Vec::new(),
             last_overlap: None,
             last_sweep,
+            last_interval: std::time::Duration::ZERO,
             failures: 0,
         }
     }
@@ -87,7 +89,7 @@ impl Feed {
                         if changed.is_err() {
                             return;
                         }
-                        if self.members() != self.members {
+                        if self.members() != self.members || self.interval() != self.last_interval {
                             break;
                         }
                     }
@@ -107,9 +109,15 @@ impl Feed {
         events.into_iter().map(|e| (e.key, e.uid, e.stage, e.start)).collect()
     }
 
+    fn interval(&self) -> std::time::Duration {
+        let account = self.ctx.registry.hubspot(&self.key);
+        account.map_or(std::time::Duration::from_secs(60), |a| a.interval)
+    }
+
     /// One pass and the pause after it.
     async fn turn(&mut self) -> std::time::Duration {
-        let interval = self.ctx.registry.hubspot(&self.key).map_or(std::time::Duration::from_secs(60), |a| a.interval);
+        let interval = self.interval();
+        self.last_interval = interval;
         let members = self.members();
         if members.iter().any(|m| !self.members.contains(m)) {
             self.memory.clear();

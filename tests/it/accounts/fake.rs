@@ -274,7 +274,7 @@ impl Ledger for Notes {
     async fn record_status(&self, _: &StatusResult, _: Timestamp) -> LedgerResult<()> {
         unimplemented!()
     }
-    async fn tally(&self, _: TrackId, _: Timestamp) -> LedgerResult<Tally> {
+    async fn tally(&self, _: TrackId, _: Timestamp, _: Timestamp) -> LedgerResult<Tally> {
         unimplemented!()
     }
     async fn feed_marks(&self, _: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {

@@ -57,7 +57,7 @@ fn missing_scope_and_switched_off_api_are_named_and_heal() {
 
     stage.admin_call("PATCH", "/google/settings", Some(&json!({"googleAdsDisabled": true})));
     let c = stage.condition("gaa/acme", "Stalled", "True", "AccessDenied");
-    assert!(c["message"].as_str().expect("a message").contains("Google Ads API"), "{c}");
+    assert!(c["message"].as_str().expect("a message").contains("googleads.googleapis.com"), "{c}");
     stage.condition("gaa/acme", "CredentialsValid", "True", "");
     stage.admin_call("PATCH", "/google/settings", Some(&json!({"googleAdsDisabled": false})));
     stage.condition("gaa/acme", "Ready", "True", "");

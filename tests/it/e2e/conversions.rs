@@ -30,7 +30,7 @@ fn from_apply_to_a_counted_conversion() {
     assert_eq!(action["customerId"], "1234567890");
     assert_eq!(event["status"]["trigger"]["label"], "Customer");
     assert!(event["status"]["sync"]["lastUploadTime"].is_string());
-    assert_eq!(condition(&event, "CountedForBidding")["status"], "True");
+    stage.condition("adce/became-customer", "CountedForBidding", "True", "GoalBiddable");
     let table = stage.kubectl(&["get", "adce"]);
     for word in ["READY", "TRIGGER", "UPLOADED", "became-customer", "True", "Customer"] {
         assert!(table.contains(word), "{word} in {table}");

@@ -223,9 +223,9 @@ impl Stage {
             rows.iter().map(|(v, t)| json!({"value": v, "timestamp": t, "sourceType": "CRM_UI"})).collect();
         let mut history = json!({"lifecyclestage": stages});
         if let Some(click) = click {
-            history["hs_google_click_id"] = json!([{"value": click, "timestamp": ago(86_400), "sourceType": "FORM"}]);
+            history["hs_google_click_id"] = json!([{"value": click, "timestamp": ago(86_400 * 9), "sourceType": "FORM"}]);
         }
-        let contact = json!([{"createdAt": ago(90_000), "properties": properties, "history": history}]);
+        let contact = json!([{"createdAt": ago(86_400 * 10), "properties": properties, "history": history}]);
         let created = self.post("/hubspot/contacts", &contact);
         let id = created.pointer("/ids/0").or_else(|| created.pointer("/0/id")).or_else(|| created.get(0));
         id.and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string())))
