@@ -51,7 +51,7 @@ fn explain(error: Error, namespace: &str, name: &str) -> Result<Fault, Error> {
         return Err(error);
     };
     match source.as_ref() {
-        kube::Error::Api(status) if status.is_forbidden() => {
+        kube::Error::Api(status) if status.is_forbidden() || status.code == 403 => {
             let message = format!(
                 "The operator may not read the Secret {name} in namespace {namespace}. Give its service account the verb \
                  get for Secrets there."

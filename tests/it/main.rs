@@ -1,10 +1,11 @@
 //! Integration tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod chart;
 mod accounts;
+mod chart;
 mod crds;
 mod e2e;
+mod layering;
 mod manifests;
 mod normalisation;
 mod support;

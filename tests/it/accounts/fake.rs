@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
+use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
 use adconversion_operator::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::sync::ports::crm::{
     Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage,
-};
-use adconversion_operator::sync::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerId, LedgerResult, NewRow, OpenRequest,
-    OrphanNote, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
 use adconversion_operator::sync::ports::sink::{ConversionSink, DestinationStatus, IngestError, IngestRequest};
 use adconversion_operator::sync::ports::{
@@ -38,7 +34,6 @@ pub struct World {
     pub google_error: Mutex<Option<UpstreamError>>,
     pub terms: Mutex<bool>,
     pub actions: Mutex<Vec<ConversionAction>>,
-    pub orphans: Mutex<Vec<OrphanNote>>,
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
@@ -53,7 +48,6 @@ impl World {
             google_error: Mutex::new(None),
             terms: Mutex::new(true),
             actions: Mutex::new(vec![action(1), action(2)]),
-            orphans: Mutex::new(Vec::new()),
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
@@ -215,91 +209,5 @@ impl ConversionSink for Google {
     }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
         unimplemented!()
-    }
-}
-
-/// Only the notes about orphaned actions: account controllers ask a ledger for nothing else.
-pub struct Notes(pub Arc<World>);
-
-#[async_trait]
-impl Ledger for Notes {
-    async fn id(&self) -> LedgerResult<LedgerId> {
-        unimplemented!()
-    }
-    async fn track(&self, _: &TrackRequest) -> LedgerResult<TrackId> {
-        unimplemented!()
-    }
-    async fn roots(&self, _: PortalId, _: &[Vec<ContactId>]) -> LedgerResult<Vec<ContactId>> {
-        unimplemented!()
-    }
-    async fn known_roots(&self, _: PortalId, _: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>> {
-        unimplemented!()
-    }
-    async fn observe(&self, _: TrackId, _: &[NewRow]) -> LedgerResult<usize> {
-        unimplemented!()
-    }
-    async fn due(&self, _: TrackId, _: Timestamp, _: Timestamp, _: usize) -> LedgerResult<Vec<Row>> {
-        unimplemented!()
-    }
-    async fn settle(&self, _: &[RowUpdate], _: Timestamp) -> LedgerResult<()> {
-        unimplemented!()
-    }
-    async fn resume(&self, _: TrackId, _: bool, _: Timestamp) -> LedgerResult<usize> {
-        unimplemented!()
-    }
-    async fn release(&self, _: TrackId, _: &[&str], _: Timestamp) -> LedgerResult<()> {
-        unimplemented!()
-    }
-    async fn begin(
-        &self,
-        _: &ObjectKey,
-        _: &[ActionKey],
-        _: &[(BatchRow, usize)],
-        _: Timestamp,
-    ) -> LedgerResult<BatchId> {
-        unimplemented!()
-    }
-    async fn finish(&self, _: BatchId, _: &BatchResult, _: Timestamp) -> LedgerResult<()> {
-        unimplemented!()
-    }
-    async fn recover(&self, _: Timestamp) -> LedgerResult<usize> {
-        unimplemented!()
-    }
-    async fn open_requests(&self, _: &ObjectKey, _: Timestamp, _: usize) -> LedgerResult<Vec<OpenRequest>> {
-        unimplemented!()
-    }
-    async fn next_poll(&self, _: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        unimplemented!()
-    }
-    async fn record_status(&self, _: &StatusResult, _: Timestamp) -> LedgerResult<()> {
-        unimplemented!()
-    }
-    async fn tally(&self, _: TrackId, _: Timestamp, _: Timestamp) -> LedgerResult<Tally> {
-        unimplemented!()
-    }
-    async fn feed_marks(&self, _: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
-        unimplemented!()
-    }
-    async fn set_feed_marks(&self, _: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
-        unimplemented!()
-    }
-    async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
-        self.0.orphans.lock().unwrap().push(note.clone());
-        Ok(())
-    }
-    async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
-        Ok(self
-            .0
-            .orphans
-            .lock()
-            .unwrap()
-            .iter()
-            .filter(|n| n.customer == *customer)
-            .cloned()
-            .collect())
-    }
-    async fn forget_orphan(&self, _: &CustomerId, action: ActionId) -> LedgerResult<()> {
-        self.0.orphans.lock().unwrap().retain(|n| n.action != action);
-        Ok(())
     }
 }

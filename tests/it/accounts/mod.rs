@@ -1,196 +1,25 @@
 //! The account controllers against a real API server, with upstream services in memory.
 
 mod fake;
+mod operator;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use adconversion_operator::controller::context::{Context, Parts, Settings};
-use adconversion_operator::controller::{Action, Error, Object, Reconciler, run};
+use adconversion_operator::controller::Object;
 use adconversion_operator::domain::conditions::find;
-use adconversion_operator::domain::ids::{ActionId, ObjectKey};
-use adconversion_operator::ops::{health::Probes, metrics::Metrics};
+use adconversion_operator::domain::ids::ActionId;
 use adconversion_operator::sync::ports::Cause;
 use adconversion_operator::sync::ports::ledger::OrphanNote;
-use adconversion_operator::sync::registry::{Readiness, Registry};
+use adconversion_operator::sync::registry::Readiness;
 use jiff::Timestamp;
-use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Api, Client, ResourceExt};
-use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::json;
 
-use crate::support::cluster::{cluster, namespace};
-use fake::{Google, HubSpot, Notes, WallClock, World, refusal};
-
-/// Longest wait for something that takes a few intervals of the settings below.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct NoEvents;
-
-impl Reconciler for NoEvents {
-    type Object = AdConversionEvent;
-    async fn reconcile(_: Arc<AdConversionEvent>, _: Arc<Context>) -> Result<Action, Error> {
-        Ok(Action::await_change())
-    }
-    fn gone(_: &ObjectKey, _: &Context) {}
-}
-
-/// A running operator (accounts only) in a namespace of its own.
-struct Operator {
-    client: Client,
-    namespace: String,
-    world: Arc<World>,
-    registry: Registry,
-    probes: Arc<Probes>,
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Operator {
-    async fn start(name: &str, world: &Arc<World>) -> Self {
-        // Starting the control plane blocks.
-        let prefix = name.to_owned();
-        let namespace = tokio::task::spawn_blocking(move || namespace(&prefix)).await.unwrap();
-        Self::start_in(namespace, world).await
-    }
-
-    async fn start_in(namespace: String, world: &Arc<World>) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let kubeconfig = Kubeconfig::read_from(cluster().admin_kubeconfig()).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .unwrap();
-        let client = Client::try_from(config).unwrap();
-        let (registry, wakes) = Registry::new();
-        let probes = Arc::new(Probes::default());
-        let parts = Parts {
-            client: client.clone(),
-            registry: registry.clone(),
-            ledger: Arc::new(Notes(Arc::clone(world))),
-            google: Arc::new(Google(Arc::clone(world))),
-            crm: Arc::new(HubSpot(Arc::clone(world))),
-            clock: Arc::new(WallClock),
-            settings: Settings {
-                google_refresh_interval: Duration::from_secs(1),
-                account_check_interval: Duration::from_millis(500),
-                stalled_probe_interval: Duration::from_secs(3),
-                failure_threshold: Duration::from_secs(3),
-                backoff_max: Duration::from_secs(1),
-                ..Settings::default()
-            },
-            metrics: Arc::new(Metrics::new()),
-            probes: Arc::clone(&probes),
-            namespaces: vec![namespace.clone()],
-            instance: Some("test".into()),
-        };
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(run::run::<NoEvents>(parts, wakes, stop.clone()));
-        Self {
-            client,
-            namespace,
-            world: Arc::clone(world),
-            registry,
-            probes,
-            stop,
-            task,
-        }
-    }
-
-    fn api<K: Object>(&self) -> Api<K> {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
-    fn key(&self, name: &str) -> ObjectKey {
-        ObjectKey::new(self.namespace.as_str(), name)
-    }
-
-    async fn create<K: Object>(&self, name: &str, spec: &Value) -> K {
-        let object = json!({
-            "apiVersion": K::api_version(&()), "kind": K::KIND,
-            "metadata": {"name": name, "namespace": self.namespace}, "spec": spec,
-        });
-        let object = serde_json::from_value(object).unwrap();
-        self.api::<K>().create(&PostParams::default(), &object).await.unwrap()
-    }
-
-    async fn patch<K: Object>(&self, name: &str, patch: &Value) {
-        self.api::<K>()
-            .patch(name, &PatchParams::default(), &Patch::Merge(patch))
-            .await
-            .unwrap();
-    }
-
-    async fn secret(&self, name: &str, data: &Value) {
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        api.patch(name, &PatchParams::apply("test").force(), &Patch::Apply(&secret))
-            .await
-            .unwrap();
-    }
-
-    /// Waits until the conditions contain all of `wanted`, given as `Type=Status/Reason`; `!Type` means absent.
-    async fn wait<K: Object>(&self, name: &str, wanted: &[&str]) -> K {
-        self.wait_for(name, |object: &K| wanted.iter().all(|w| holds(object, w)))
-            .await
-    }
-
-    async fn wait_for<K: Object>(&self, name: &str, good: impl Fn(&K) -> bool) -> K {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let object = self.api::<K>().get(name).await.unwrap();
-            let generation = object
-                .status()
-                .map(|s| serde_json::to_value(s).unwrap()["observedGeneration"].clone());
-            if generation == Some(json!(object.meta().generation)) && good(&object) {
-                return object;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "not in time: {}",
-                serde_json::to_string_pretty(&object).unwrap()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Reasons of the Kubernetes Events about an object, once the wanted one is there.
-    async fn told(&self, name: &str, wanted: &str) -> Vec<String> {
-        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let events = api.list(&ListParams::default()).await.unwrap().items;
-            let about = |e: &Event| e.regarding.as_ref().is_some_and(|r| r.name.as_deref() == Some(name));
-            let reasons: Vec<String> = events.into_iter().filter(about).filter_map(|e| e.reason).collect();
-            if reasons.iter().any(|r| r == wanted) {
-                return reasons;
-            }
-            assert!(Instant::now() < deadline, "no Event {wanted} about {name}: {reasons:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn stop(self) {
-        self.stop.cancel();
-        tokio::time::timeout(PATIENCE, self.task)
-            .await
-            .expect("stops in time")
-            .unwrap();
-    }
-}
-
-fn holds<K: Object>(object: &K, wanted: &str) -> bool {
-    if let Some(absent) = wanted.strip_prefix('!') {
-        return find(object.conditions(), absent).is_none();
-    }
-    object
-        .conditions()
-        .iter()
-        .any(|c| format!("{}={}/{}", c.type_, c.status, c.reason) == wanted)
-}
+use fake::{World, refusal};
+use operator::{Operator, PATIENCE, holds};
 
 const HUBSPOT_READY: [&str; 5] = [
     "Ready=True/Succeeded",
@@ -480,7 +309,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         action: ActionId(99),
         ..note.clone()
     };
-    world.orphans.lock().unwrap().extend([note, gone]);
+    for note in [note, gone] {
+        op.ledger.note_orphan(&note).await.unwrap();
+    }
     // The note about an action Google does not have goes, the other is shown.
     op.wait_for::<GoogleAdsAccount>("acme", |a| {
         let orphans = a.status.as_ref().map_or(&[][..], |s| &s.orphaned_conversion_actions);
@@ -510,9 +341,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "and not written"
     );
-    let namespace = op.namespace.clone();
+    let (namespace, ledger) = (op.namespace.clone(), op.ledger.clone());
     op.stop().await;
-    let op = Operator::start_in(namespace, &world).await;
+    let op = Operator::start_in(namespace, &world, ledger).await;
     let deadline = Instant::now() + PATIENCE;
     while op
         .registry
@@ -531,6 +362,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "nor by a restart"
     );
-    assert_eq!(op.world.orphans.lock().unwrap().len(), 1);
+    assert_eq!(
+        op.ledger.orphans(&"1234567890".parse().unwrap()).await.unwrap().len(),
+        1
+    );
     op.stop().await;
 }
