@@ -18,6 +18,11 @@ fn named<'a>(actions: &'a [Value], name: &str) -> Vec<&'a Value> {
     actions.iter().filter(|a| a["name"] == name).collect()
 }
 
+/// Numbers and texts alike: int64 travels as text.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn creates(stage: &Stage) -> usize {
     let log = stage.admin("/requests?since=0");
     let all = log["requests"]
@@ -47,15 +52,9 @@ fn created_with_the_defaults_and_corrected_where_declared() {
     let expected = json!({"type": "UPLOAD_CLICKS", "category": "CONVERTED_LEAD", "countingType": "MANY_PER_CLICK",
         "clickThroughLookbackWindowDays": "90", "primaryForGoal": true});
     for (field, value) in expected.as_object().expect("an object") {
-        let is = &action[field];
-        assert!(
-            is == value || is.to_string() == value.as_str().unwrap_or_default(),
-            "{field}: {is} in {action:#}"
-        );
+        assert_eq!(&text(&action[field]), &text(value), "{field} in {action:#}");
     }
-    let id = action["id"]
-        .as_str()
-        .map_or_else(|| action["id"].to_string(), str::to_owned);
+    let id = text(&action["id"]);
     // A person renames it and changes what nobody declared.
     let edit = json!({"name": "Renamed", "clickThroughLookbackWindowDays": 45});
     stage.admin_call("PATCH", &format!("/google/actions/{id}"), Some(&edit));
