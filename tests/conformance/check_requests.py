@@ -57,6 +57,16 @@ def check_logs(logs):
     return counts, lines
 
 
+def contents(logs):
+    """How many events were in well-formed ingests, and what they had: what the log is a proof for."""
+    found = collections.Counter()
+    for entry in (entry for log in logs for entry in log if entry["service"] == "dataManager"):
+        kind, violations = check_entry(entry)
+        if kind == INGEST and not violations:
+            found.update(ingest.features(entry["body"]))
+    return found
+
+
 def main(arguments):
     if arguments == ["--selftest"]:
         import samples
@@ -74,6 +84,7 @@ def main(arguments):
     counts, lines = check_logs(logs)
     for kind, count in sorted(counts.items()):
         print(f"{count:7} {kind}")
+    print(f"{'':7} ingested: {', '.join(f'{count} {name}' for name, count in sorted(contents(logs).items()))}")
     for line in lines:
         print(line)
     if not counts[INGEST]:

@@ -38,6 +38,16 @@ def check(entry, report):
     return "IngestEventsRequest"
 
 
+def features(body):
+    """What the events of an ingest have, one name for each."""
+    for event in body.get("events", []):
+        yield "events"
+        yield from (name for name in ("conversionValue", "consent") if name in event)
+        yield from (name for name in CLICK_IDS if name in event.get("adIdentifiers", {}))
+        for identifier in event.get("userData", {}).get("userIdentifiers", []):
+            yield from identifier
+
+
 def request(body, report):
     references = destinations(body.get("destinations", []), report)
     events = body.get("events", [])
@@ -106,7 +116,6 @@ def user_data(value, path, encoding, report):
     report.require(good, f"{path}.userIdentifiers", f"1 to {MAX_IDENTIFIERS} identifiers")
     for index, row in enumerate(rows):
         where = f"{path}.userIdentifiers[{index}]"
-        report.require(len(row) == 1, where, "exactly one of emailAddress, phoneNumber, address")
         for name in ("emailAddress", "phoneNumber"):
             if name in row:
                 report.require(is_hash(row[name], encoding), f"{where}.{name}", "no SHA-256 in the request's encoding")

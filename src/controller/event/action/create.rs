@@ -82,18 +82,6 @@ async fn created(
     };
     let written = record(work.ctx, event, current).await?;
     announce(work, event, current, ActionOrigin::Created).await;
-    work.live = false;
-    match work
-        .ads
-        .actions_named(&work.owner, work.full.name.as_deref().unwrap_or_default())
-        .await
-    {
-        Ok(found) => {
-            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
-            work.actions.extend(found);
-        }
-        Err(error) => tracing::debug!(%error, "the new action was not read back yet"),
-    }
     if work.actions.iter().any(|a| a.id == id) {
         return Ok(written.map_or(Next::Again, |w| Next::Written(Box::new(w))));
     }

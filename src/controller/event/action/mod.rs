@@ -62,11 +62,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Has the shared snapshot of the account show what we have just written.
-    async fn refresh(&self) {
-        if let Err(error) = refresh_google_actions(self.ctx, &self.account.key).await {
+    /// Has the shared snapshot of the account, and this pass, see what we have just written.
+    async fn refresh(&mut self) {
+        match refresh_google_actions(self.ctx, &self.account.key).await {
+            Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
-            tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
+            Err(error) => {
+                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date")
+            }
         }
     }
 }
