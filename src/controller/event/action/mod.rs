@@ -348,7 +348,12 @@ async fn create_time(
         .map(Time))
 }
 
-async fn announce(work: &Work<'_>, event: &AdConversionEvent, current: &ConversionActionStatus, origin: ActionOrigin) {
+async fn announce(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &ConversionActionStatus,
+    origin: ActionOrigin,
+) {
     let (why, verb) = match origin {
         ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
         ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
