@@ -11,6 +11,6 @@ pub mod controller;
 pub mod domain;
 pub mod google;
 pub mod hubspot;
-pub mod ops;
 pub mod ledger;
+pub mod ops;
 pub mod sync;

@@ -18,8 +18,12 @@ pub struct RunFlags {
     /// Namespaces to watch, separated by commas. If absent: all.
     #[arg(long, env = "ADCONVERSION_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// Where the ledger is kept: sqlite:///PATH. Its directory must exist.
-    #[arg(long, env = "ADCONVERSION_LEDGER_URL", default_value = "sqlite:///var/lib/adconversion/ledger.db")]
+    /// Where the ledger is kept: `sqlite:///PATH`. Its directory must exist.
+    #[arg(
+        long,
+        env = "ADCONVERSION_LEDGER_URL",
+        default_value = "sqlite:///var/lib/adconversion/ledger.db"
+    )]
     pub ledger_url: String,
     /// Address of /livez, /readyz and /metrics.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "0.0.0.0:8080")]
@@ -28,19 +32,35 @@ pub struct RunFlags {
     #[arg(long, env = "ADCONVERSION_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
     /// Base of the Google Ads API, without version.
-    #[arg(long, env = "ADCONVERSION_GOOGLE_ADS_ENDPOINT", default_value = "https://googleads.googleapis.com")]
+    #[arg(
+        long,
+        env = "ADCONVERSION_GOOGLE_ADS_ENDPOINT",
+        default_value = "https://googleads.googleapis.com"
+    )]
     pub google_ads_endpoint: String,
     /// Version of the Google Ads API.
     #[arg(long, env = "ADCONVERSION_GOOGLE_ADS_VERSION", default_value = "v26")]
     pub google_ads_version: String,
     /// Base of the Data Manager API, without version.
-    #[arg(long, env = "ADCONVERSION_DATA_MANAGER_ENDPOINT", default_value = "https://datamanager.googleapis.com")]
+    #[arg(
+        long,
+        env = "ADCONVERSION_DATA_MANAGER_ENDPOINT",
+        default_value = "https://datamanager.googleapis.com"
+    )]
     pub data_manager_endpoint: String,
     /// Full URL of Google's OAuth token endpoint.
-    #[arg(long, env = "ADCONVERSION_GOOGLE_TOKEN_ENDPOINT", default_value = "https://oauth2.googleapis.com/token")]
+    #[arg(
+        long,
+        env = "ADCONVERSION_GOOGLE_TOKEN_ENDPOINT",
+        default_value = "https://oauth2.googleapis.com/token"
+    )]
     pub google_token_endpoint: String,
     /// Base of the HubSpot API.
-    #[arg(long, env = "ADCONVERSION_HUBSPOT_ENDPOINT", default_value = "https://api.hubapi.com")]
+    #[arg(
+        long,
+        env = "ADCONVERSION_HUBSPOT_ENDPOINT",
+        default_value = "https://api.hubapi.com"
+    )]
     pub hubspot_endpoint: String,
     /// Dated version of the HubSpot API.
     #[arg(long, env = "ADCONVERSION_HUBSPOT_VERSION", default_value = "2026-09")]

@@ -117,7 +117,9 @@ async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
 /// never work ends the process.
 async fn open_ledger(url: &str, stop: &CancellationToken) -> Result<Option<Arc<dyn Ledger>>, CommandError> {
     if !url.starts_with("sqlite:") {
-        return Err("--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into());
+        return Err(
+            "--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into(),
+        );
     }
     loop {
         match SqliteLedger::open(url).await {

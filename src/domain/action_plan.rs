@@ -83,13 +83,23 @@ pub enum Step {
 /// The next step for an event whose trigger needs actions of type `kind`.
 pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
     match wanted {
-        Wanted::Id(id) => map(seen.actions.iter().find(|a| a.id == *id), &format!("id {id}"), kind, seen.live),
+        Wanted::Id(id) => map(
+            seen.actions.iter().find(|a| a.id == *id),
+            &format!("id {id}"),
+            kind,
+            seen.live,
+        ),
         Wanted::Name(name) => {
             let found = |a: &&ConversionAction| match known.id {
                 Some(id) => a.id == id,
                 None => a.name == *name && a.status != REMOVED,
             };
-            map(seen.actions.iter().find(found), &format!("name {name:?}"), kind, seen.live)
+            map(
+                seen.actions.iter().find(found),
+                &format!("name {name:?}"),
+                kind,
+                seen.live,
+            )
         }
         Wanted::Create { declared, full } => match known.id {
             Some(id) => keep(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
@@ -121,7 +131,10 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
                 action.id, action.kind
             ),
         },
-        Some(action) => Step::Keep { id: action.id, origin: ActionOrigin::Mapped },
+        Some(action) => Step::Keep {
+            id: action.id,
+            origin: ActionOrigin::Mapped,
+        },
     }
 }
 
@@ -146,12 +159,20 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         };
     }
     if let Some(name) = &declared.name
-        && let Some(taken) = seen.actions.iter().find(|a| a.id != id && a.name == *name && a.status != REMOVED)
+        && let Some(taken) = seen
+            .actions
+            .iter()
+            .find(|a| a.id != id && a.name == *name && a.status != REMOVED)
     {
         return conflict(taken, "the name this event's action is to have");
     }
     match differences(action, declared) {
-        Some((fields, difference)) => Step::Correct { id, origin, fields: Box::new(fields), difference },
+        Some((fields, difference)) => Step::Correct {
+            id,
+            origin,
+            fields: Box::new(fields),
+            difference,
+        },
         None => Step::Keep { id, origin },
     }
 }
@@ -181,9 +202,18 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
     if !same {
         return conflict(action, "the name this event wants");
     }
-    let origin = if ours { ActionOrigin::Created } else { ActionOrigin::Adopted };
+    let origin = if ours {
+        ActionOrigin::Created
+    } else {
+        ActionOrigin::Adopted
+    };
     match differences(action, declared) {
-        Some((fields, difference)) => Step::Correct { id: action.id, origin, fields: Box::new(fields), difference },
+        Some((fields, difference)) => Step::Correct {
+            id: action.id,
+            origin,
+            fields: Box::new(fields),
+            difference,
+        },
         None => Step::Keep { id: action.id, origin },
     }
 }
@@ -222,8 +252,16 @@ fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(Ac
     compare!(category, "category", action.category);
     compare!(primary_for_goal, "includeInConversions", action.primary_for_goal);
     compare!(counting_type, "countingType", action.counting_type);
-    compare!(click_window_days, "clickThroughLookbackWindowDays", action.click_window_days);
-    compare!(view_window_days, "viewThroughLookbackWindowDays", action.view_window_days);
+    compare!(
+        click_window_days,
+        "clickThroughLookbackWindowDays",
+        action.click_window_days
+    );
+    compare!(
+        view_window_days,
+        "viewThroughLookbackWindowDays",
+        action.view_window_days
+    );
     if action.status != ENABLED {
         note("status", action.status.clone(), ENABLED.to_owned());
         fields.status = Some(ENABLED.to_owned());
@@ -261,17 +299,36 @@ mod tests {
     }
 
     fn full() -> ActionFields {
-        ActionFields { name: Some("X".into()), category: Some("CONVERTED_LEAD".into()), ..ActionFields::default() }
+        ActionFields {
+            name: Some("X".into()),
+            category: Some("CONVERTED_LEAD".into()),
+            ..ActionFields::default()
+        }
     }
 
     fn declared() -> ActionFields {
-        ActionFields { name: Some("X".into()), ..ActionFields::default() }
+        ActionFields {
+            name: Some("X".into()),
+            ..ActionFields::default()
+        }
     }
 
     fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
         let (declared, full) = (declared(), full());
-        let wanted = Wanted::Create { declared: &declared, full: &full };
-        plan(&wanted, UPLOAD_CLICKS, known, Seen { actions, live, others: &[] })
+        let wanted = Wanted::Create {
+            declared: &declared,
+            full: &full,
+        };
+        plan(
+            &wanted,
+            UPLOAD_CLICKS,
+            known,
+            Seen {
+                actions,
+                live,
+                others: &[],
+            },
+        )
     }
 
     fn reason_of(step: &Step) -> &str {
@@ -285,18 +342,33 @@ mod tests {
     fn a_free_name_is_looked_up_live_then_created() {
         assert_eq!(step(&Known::default(), &[], false), Step::LookLive);
         assert_eq!(step(&Known::default(), &[], true), Step::Create);
-        let removed = ConversionAction { status: REMOVED.into(), ..action(1, "X") };
+        let removed = ConversionAction {
+            status: REMOVED.into(),
+            ..action(1, "X")
+        };
         assert_eq!(step(&Known::default(), &[removed], true), Step::Create);
     }
 
     #[test]
     fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
-        let keep = Step::Keep { id: ActionId(1), origin: ActionOrigin::Adopted };
+        let keep = Step::Keep {
+            id: ActionId(1),
+            origin: ActionOrigin::Adopted,
+        };
         assert_eq!(step(&Known::default(), &[action(1, "X")], true), keep);
         for other in [
-            ConversionAction { kind: "WEBPAGE".into(), ..action(1, "X") },
-            ConversionAction { category: Some("PURCHASE".into()), ..action(1, "X") },
-            ConversionAction { status: "HIDDEN".into(), ..action(1, "X") },
+            ConversionAction {
+                kind: "WEBPAGE".into(),
+                ..action(1, "X")
+            },
+            ConversionAction {
+                category: Some("PURCHASE".into()),
+                ..action(1, "X")
+            },
+            ConversionAction {
+                status: "HIDDEN".into(),
+                ..action(1, "X")
+            },
         ] {
             let step = step(&Known::default(), &[other], true);
             assert_eq!(reason_of(&step), reason::NAME_CONFLICT);
@@ -305,40 +377,83 @@ mod tests {
 
     #[test]
     fn after_a_lost_reply_the_action_found_is_ours() {
-        let creating = Known { creating: Some("X".into()), ..Known::default() };
+        let creating = Known {
+            creating: Some("X".into()),
+            ..Known::default()
+        };
         assert_eq!(step(&creating, &[], true), Step::AwaitCreate);
-        let keep = Step::Keep { id: ActionId(7), origin: ActionOrigin::Created };
+        let keep = Step::Keep {
+            id: ActionId(7),
+            origin: ActionOrigin::Created,
+        };
         assert_eq!(step(&creating, &[action(7, "X")], true), keep);
     }
 
     #[test]
     fn an_action_of_another_event_is_never_taken() {
         let (declared, full) = (declared(), full());
-        let wanted = Wanted::Create { declared: &declared, full: &full };
+        let wanted = Wanted::Create {
+            declared: &declared,
+            full: &full,
+        };
         let actions = [action(1, "X")];
         let others = [(ActionId(1), "marketing/other".to_owned())];
-        let seen = Seen { actions: &actions, live: true, others: &others };
-        assert_eq!(reason_of(&plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen)), reason::OWNERSHIP_CONFLICT);
+        let seen = Seen {
+            actions: &actions,
+            live: true,
+            others: &others,
+        };
+        assert_eq!(
+            reason_of(&plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen)),
+            reason::OWNERSHIP_CONFLICT
+        );
     }
 
     #[test]
     fn only_declared_fields_are_corrected() {
-        let known = Known { id: Some(ActionId(1)), origin: Some(ActionOrigin::Created), creating: None };
-        let edited = ConversionAction { name: "Y".into(), counting_type: Some("MANY_PER_CLICK".into()), ..action(1, "X") };
+        let known = Known {
+            id: Some(ActionId(1)),
+            origin: Some(ActionOrigin::Created),
+            creating: None,
+        };
+        let edited = ConversionAction {
+            name: "Y".into(),
+            counting_type: Some("MANY_PER_CLICK".into()),
+            ..action(1, "X")
+        };
         let Step::Correct { fields, difference, .. } = step(&known, &[edited], false) else {
             unreachable!("a renamed action is corrected")
         };
-        assert_eq!(*fields, ActionFields { name: Some("X".into()), ..ActionFields::default() });
+        assert_eq!(
+            *fields,
+            ActionFields {
+                name: Some("X".into()),
+                ..ActionFields::default()
+            }
+        );
         assert_eq!(difference, r#"name is "Y", declared "X""#);
-        let hidden = ConversionAction { status: "HIDDEN".into(), ..action(1, "X") };
+        let hidden = ConversionAction {
+            status: "HIDDEN".into(),
+            ..action(1, "X")
+        };
         assert!(matches!(step(&known, &[hidden], false), Step::Correct { fields, .. } if fields.status.is_some()));
     }
 
     #[test]
     fn a_removed_or_vanished_action_needs_a_person() {
-        let known = Known { id: Some(ActionId(1)), origin: Some(ActionOrigin::Created), creating: None };
-        let removed = ConversionAction { status: REMOVED.into(), ..action(1, "X") };
-        assert_eq!(reason_of(&step(&known, &[removed], true)), reason::EXTERNAL_RESOURCE_REMOVED);
+        let known = Known {
+            id: Some(ActionId(1)),
+            origin: Some(ActionOrigin::Created),
+            creating: None,
+        };
+        let removed = ConversionAction {
+            status: REMOVED.into(),
+            ..action(1, "X")
+        };
+        assert_eq!(
+            reason_of(&step(&known, &[removed], true)),
+            reason::EXTERNAL_RESOURCE_REMOVED
+        );
         assert_eq!(step(&known, &[], false), Step::LookLive);
         assert_eq!(reason_of(&step(&known, &[], true)), reason::EXTERNAL_RESOURCE_NOT_FOUND);
         let taken = [action(1, "Y"), action(2, "X")];
@@ -347,11 +462,28 @@ mod tests {
 
     #[test]
     fn mapping_changes_nothing() {
-        let actions = [ConversionAction { name: "Demo".into(), status: "HIDDEN".into(), ..action(5, "Demo") }];
-        let seen = Seen { actions: &actions, live: true, others: &[] };
-        let mapped = Step::Keep { id: ActionId(5), origin: ActionOrigin::Mapped };
-        assert_eq!(plan(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen), mapped);
-        assert_eq!(plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen), mapped);
+        let actions = [ConversionAction {
+            name: "Demo".into(),
+            status: "HIDDEN".into(),
+            ..action(5, "Demo")
+        }];
+        let seen = Seen {
+            actions: &actions,
+            live: true,
+            others: &[],
+        };
+        let mapped = Step::Keep {
+            id: ActionId(5),
+            origin: ActionOrigin::Mapped,
+        };
+        assert_eq!(
+            plan(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen),
+            mapped
+        );
+        assert_eq!(
+            plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen),
+            mapped
+        );
         let none = plan(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
         assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
         let kind = plan(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);

@@ -73,7 +73,11 @@ pub fn refusal(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>
     let rows = destination_of.len();
     let mut fates = BTreeMap::new();
     for complaint in complaints {
-        let code = if complaint.code.is_empty() { code } else { complaint.code };
+        let code = if complaint.code.is_empty() {
+            code
+        } else {
+            complaint.code
+        };
         match (complaint.row, complaint.destination) {
             (Some(row), _) if row < rows => {
                 fates.entry(row).or_insert_with(|| fate_of_row(code));
@@ -95,21 +99,38 @@ pub fn refusal(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>
         let resend = if rest.is_empty() { vec![] } else { vec![rest] };
         return Refusal { fates, resend };
     }
-    let code = complaints.iter().map(|c| c.code).find(|c| !c.is_empty()).unwrap_or(code);
+    let code = complaints
+        .iter()
+        .map(|c| c.code)
+        .find(|c| !c.is_empty())
+        .unwrap_or(code);
     match fate_of_many(code) {
-        fate @ Fate::Wait(_) => Refusal { fates: (0..rows).map(|r| (r, fate.clone())).collect(), resend: vec![] },
-        _ if rows == 1 => Refusal { fates: BTreeMap::from([(0, single(code))]), resend: vec![] },
+        fate @ Fate::Wait(_) => Refusal {
+            fates: (0..rows).map(|r| (r, fate.clone())).collect(),
+            resend: vec![],
+        },
+        _ if rows == 1 => Refusal {
+            fates: BTreeMap::from([(0, single(code))]),
+            resend: vec![],
+        },
         _ => {
             let all: Vec<_> = (0..rows).collect();
             let (left, right) = all.split_at(rows / 2);
-            Refusal { fates, resend: vec![left.to_vec(), right.to_vec()] }
+            Refusal {
+                fates,
+                resend: vec![left.to_vec(), right.to_vec()],
+            }
         }
     }
 }
 
 /// The last row of a bisection: its own code where Google gave one, else only that the request was refused.
 fn single(code: &str) -> Fate {
-    if code == "INVALID_ARGUMENT" { rejected("") } else { fate_of_row(code) }
+    if code == "INVALID_ARGUMENT" {
+        rejected("")
+    } else {
+        fate_of_row(code)
+    }
 }
 
 /// Rows of one destination that failed for one reason.
@@ -174,14 +195,28 @@ mod tests {
     use super::*;
 
     fn row(row: usize, code: &str) -> Complaint<'_> {
-        Complaint { row: Some(row), destination: None, code }
+        Complaint {
+            row: Some(row),
+            destination: None,
+            code,
+        }
     }
 
     #[test]
     fn named_rows_are_cut_out_and_the_rest_goes_again() {
-        let plan = refusal(&[0, 0, 0, 0], "INVALID_ARGUMENT", &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
-        assert_eq!(plan.fates[&0], Fate::Rejected("InvalidCurrencyCode".into(), "INVALID_CURRENCY_CODE".into()));
-        assert_eq!(plan.fates[&2], Fate::Rejected("InvalidArgument".into(), "INVALID_ARGUMENT".into()));
+        let plan = refusal(
+            &[0, 0, 0, 0],
+            "INVALID_ARGUMENT",
+            &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")],
+        );
+        assert_eq!(
+            plan.fates[&0],
+            Fate::Rejected("InvalidCurrencyCode".into(), "INVALID_CURRENCY_CODE".into())
+        );
+        assert_eq!(
+            plan.fates[&2],
+            Fate::Rejected("InvalidArgument".into(), "INVALID_ARGUMENT".into())
+        );
         assert_eq!(plan.resend, [vec![1, 3]]);
     }
 
@@ -194,7 +229,11 @@ mod tests {
 
     #[test]
     fn a_bad_destination_holds_its_rows() {
-        let complaint = Complaint { row: None, destination: Some(1), code: "INVALID_CONVERSION_ACTION_ID" };
+        let complaint = Complaint {
+            row: None,
+            destination: Some(1),
+            code: "INVALID_CONVERSION_ACTION_ID",
+        };
         let plan = refusal(&[0, 1, 1, 0], "INVALID_ARGUMENT", &[complaint]);
         assert_eq!(plan.fates[&1], Fate::Wait(reason::ACCOUNT_NOT_READY));
         assert_eq!(plan.fates[&2], Fate::Wait(reason::ACCOUNT_NOT_READY));
@@ -207,7 +246,10 @@ mod tests {
         let alone = refusal(&[0], "INVALID_ARGUMENT", &[]);
         assert_eq!(alone.fates[&0], Fate::Rejected("InvalidArgument".into(), String::new()));
         let coded = refusal(&[0], "SOMETHING_NEW", &[]);
-        assert_eq!(coded.fates[&0], Fate::Rejected("SomethingNew".into(), "SOMETHING_NEW".into()));
+        assert_eq!(
+            coded.fates[&0],
+            Fate::Rejected("SomethingNew".into(), "SOMETHING_NEW".into())
+        );
     }
 
     #[test]
@@ -219,7 +261,11 @@ mod tests {
 
     #[test]
     fn results_by_index() {
-        let failures = [Failure { code: "PROCESSING_ERROR_REASON_INVALID_GCLID", count: 1, rows: &[4] }];
+        let failures = [Failure {
+            code: "PROCESSING_ERROR_REASON_INVALID_GCLID",
+            count: 1,
+            rows: &[4],
+        }];
         let fates = results("PARTIAL_SUCCESS", &[3, 4, 5], &failures).unwrap_or_default();
         assert_eq!(fates[&3], Fate::Uploaded);
         assert!(matches!(&fates[&4], Fate::Rejected(r, _) if r == "InvalidGclid"));
@@ -231,18 +277,37 @@ mod tests {
 
     #[test]
     fn short_indices_leave_the_rest_unknown() {
-        let failures = [Failure { code: "INVALID_GCLID", count: 2, rows: &[0] }];
+        let failures = [Failure {
+            code: "INVALID_GCLID",
+            count: 2,
+            rows: &[0],
+        }];
         let fates = results("PARTIAL_SUCCESS", &[0, 1, 2], &failures).unwrap_or_default();
         assert!(matches!(fates[&0], Fate::Rejected(..)));
-        assert_eq!((fates[&1].clone(), fates[&2].clone()), (Fate::Unknown(0), Fate::Unknown(1)));
+        assert_eq!(
+            (fates[&1].clone(), fates[&2].clone()),
+            (Fate::Unknown(0), Fate::Unknown(1))
+        );
     }
 
     #[test]
     fn when_all_failed_no_indices_are_needed() {
-        let all = [Failure { code: "EVENT_TOO_OLD", count: 2, rows: &[] }];
+        let all = [Failure {
+            code: "EVENT_TOO_OLD",
+            count: 2,
+            rows: &[],
+        }];
         let fates = results("FAILED", &[0, 1], &all).unwrap_or_default();
-        assert!(fates.values().all(|f| matches!(f, Fate::Rejected(r, _) if r == "EventTooOld")));
-        let account = [Failure { code: "TERMS_AND_CONDITIONS_NOT_SIGNED", count: 2, rows: &[] }];
+        assert!(
+            fates
+                .values()
+                .all(|f| matches!(f, Fate::Rejected(r, _) if r == "EventTooOld"))
+        );
+        let account = [Failure {
+            code: "TERMS_AND_CONDITIONS_NOT_SIGNED",
+            count: 2,
+            rows: &[],
+        }];
         let fates = results("FAILED", &[0, 1], &account).unwrap_or_default();
         assert!(fates.values().all(|f| *f == Fate::Wait(reason::ACCOUNT_NOT_READY)));
         let silent = results("FAILED", &[0, 1], &[]).unwrap_or_default();

@@ -34,7 +34,11 @@ pub fn camel_case(code: &str) -> String {
         .split('_')
         .flat_map(|word| {
             let mut chars = word.chars();
-            chars.next().into_iter().flat_map(char::to_uppercase).chain(chars.flat_map(char::to_lowercase))
+            chars
+                .next()
+                .into_iter()
+                .flat_map(char::to_uppercase)
+                .chain(chars.flat_map(char::to_lowercase))
         })
         .filter(char::is_ascii_alphanumeric)
         .take(100)
@@ -46,15 +50,22 @@ pub fn classify(code: &str) -> Class {
     let code = bare(code);
     match code {
         "TOO_RECENT_CLICK" | "TOO_RECENT_CALL" | "TOO_RECENT_EVENT" => Class::Wait(reason::CLICK_TOO_RECENT),
-        "DESTINATION_TOO_RECENTLY_CREATED" | "CONVERSION_ACTION_TOO_RECENTLY_CREATED" | "TOO_RECENT_CONVERSION_ACTION" => {
-            Class::Wait(reason::ACTION_TOO_NEW)
-        }
+        "DESTINATION_TOO_RECENTLY_CREATED"
+        | "CONVERSION_ACTION_TOO_RECENTLY_CREATED"
+        | "TOO_RECENT_CONVERSION_ACTION" => Class::Wait(reason::ACTION_TOO_NEW),
         "RESOURCE_EXHAUSTED" => Class::Wait(reason::QUOTA_EXHAUSTED),
         "INTERNAL_ERROR" | "DEADLINE_EXCEEDED" => Class::Wait(reason::UPSTREAM_UNAVAILABLE),
-        "DUPLICATE_TRANSACTION_ID" | "DUPLICATE_GCLID" | "ORDER_ID_ALREADY_IN_USE" | "CLICK_CONVERSION_ALREADY_EXISTS"
+        "DUPLICATE_TRANSACTION_ID"
+        | "DUPLICATE_GCLID"
+        | "ORDER_ID_ALREADY_IN_USE"
+        | "CLICK_CONVERSION_ALREADY_EXISTS"
         | "CALL_CONVERSION_ALREADY_EXISTS" => Class::Delivered,
-        "TOO_MANY_EVENTS" | "TOO_MANY_DESTINATIONS" | "DUPLICATE_DESTINATION_REFERENCE"
-        | "TOO_MANY_CONVERSIONS_IN_REQUEST" | "DUPLICATE_ORDER_ID" | "DUPLICATE_CLICK_CONVERSION_IN_REQUEST"
+        "TOO_MANY_EVENTS"
+        | "TOO_MANY_DESTINATIONS"
+        | "DUPLICATE_DESTINATION_REFERENCE"
+        | "TOO_MANY_CONVERSIONS_IN_REQUEST"
+        | "DUPLICATE_ORDER_ID"
+        | "DUPLICATE_CLICK_CONVERSION_IN_REQUEST"
         | "DUPLICATE_CALL_CONVERSION_IN_REQUEST" => Class::Split,
         _ if ACCOUNT.contains(&code) => Class::Account,
         _ if REJECTED.contains(&code) => Class::Rejected,
@@ -220,15 +231,30 @@ mod tests {
     fn no_published_processing_reason_is_unknown() {
         for name in PROCESSING.split_whitespace() {
             assert_ne!(classify(name), Class::Unknown, "{name}");
-            assert_eq!(classify(name), classify(&format!("PROCESSING_ERROR_REASON_{name}")), "{name}");
+            assert_eq!(
+                classify(name),
+                classify(&format!("PROCESSING_ERROR_REASON_{name}")),
+                "{name}"
+            );
         }
-        assert_eq!(classify("PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER"), Class::Account);
+        assert_eq!(
+            classify("PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER"),
+            Class::Account
+        );
     }
 
     #[rstest::rstest]
     #[case("PROCESSING_ERROR_REASON_INVALID_GCLID", Class::Rejected, "InvalidGclid")]
-    #[case("PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER", Class::Account, "OperatingAccountMismatchForAdIdentifier")]
-    #[case("CONVERSION_ACTION_TOO_RECENTLY_CREATED", Class::Wait(reason::ACTION_TOO_NEW), "ConversionActionTooRecentlyCreated")]
+    #[case(
+        "PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER",
+        Class::Account,
+        "OperatingAccountMismatchForAdIdentifier"
+    )]
+    #[case(
+        "CONVERSION_ACTION_TOO_RECENTLY_CREATED",
+        Class::Wait(reason::ACTION_TOO_NEW),
+        "ConversionActionTooRecentlyCreated"
+    )]
     #[case("TOO_RECENT_CLICK", Class::Wait(reason::CLICK_TOO_RECENT), "TooRecentClick")]
     #[case("DUPLICATE_TRANSACTION_ID", Class::Delivered, "DuplicateTransactionId")]
     #[case("TOO_MANY_EVENTS", Class::Split, "TooManyEvents")]

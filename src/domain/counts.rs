@@ -99,7 +99,7 @@ impl Gates {
     }
 
     /// The reason shown for a pending row: its own while its wait lasts, unless a gate comes before it.
-    fn shown<'a>(self, own: &'a str, due: bool) -> &'a str {
+    fn shown(self, own: &str, due: bool) -> &str {
         match self.reason() {
             Some(gate) if own != reason::IN_FLIGHT && (due || rank(gate) < rank(own)) => gate,
             _ => own,
@@ -116,7 +116,10 @@ pub fn counts(classes: &[Class], gates: Gates) -> Counts {
         *counts.by_outcome.entry(class.outcome).or_default() += class.count;
         let parts = if class.outcome == Outcome::Pending {
             let due = class.due.min(class.count);
-            vec![(gates.shown(&class.reason, true), due), (gates.shown(&class.reason, false), class.count - due)]
+            vec![
+                (gates.shown(&class.reason, true), due),
+                (gates.shown(&class.reason, false), class.count - due),
+            ]
         } else {
             vec![(class.reason.as_str(), class.count)]
         };
@@ -146,13 +149,19 @@ fn message(reason: &str, detail: &str) -> String {
     match explain(reason) {
         Some(text) => text.to_owned(),
         None if detail.is_empty() => "Google refused these conversions for good.".to_owned(),
-        None => format!("Google refused these conversions for good: {detail}. The code is Google's; its documentation says what it means."),
+        None => format!(
+            "Google refused these conversions for good: {detail}. The code is Google's; its documentation says what it means."
+        ),
     }
 }
 
 /// Largest classes first; beyond the limit one `Other` for each outcome.
 fn fold(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
-    lines.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (a.outcome, &a.reason).cmp(&(b.outcome, &b.reason))));
+    lines.sort_by(|a, b| {
+        b.count
+            .cmp(&a.count)
+            .then_with(|| (a.outcome, &a.reason).cmp(&(b.outcome, &b.reason)))
+    });
     if lines.len() <= MAX_CLASSES {
         return lines;
     }
@@ -178,11 +187,22 @@ mod tests {
     use super::*;
 
     fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
-        Class { outcome, reason: reason.into(), detail: String::new(), count, due, last: Timestamp::UNIX_EPOCH }
+        Class {
+            outcome,
+            reason: reason.into(),
+            detail: String::new(),
+            count,
+            due,
+            last: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn shown(classes: &[Class], gates: Gates) -> Vec<(String, u64)> {
-        counts(classes, gates).reasons.into_iter().map(|r| (r.reason, r.count)).collect()
+        counts(classes, gates)
+            .reasons
+            .into_iter()
+            .map(|r| (r.reason, r.count))
+            .collect()
     }
 
     #[test]
@@ -193,11 +213,32 @@ mod tests {
             class(Outcome::Pending, reason::NOT_DUE, 7, 2),
         ];
         let gate = |gates| shown(&rows, gates);
-        assert_eq!(gate(Gates::default()), [("InFlight".into(), 9), ("AwaitingClickId".into(), 8), ("NotDue".into(), 7)]);
-        assert_eq!(gate(Gates { suspended: true, ..Gates::default() }), [("Suspended".into(), 15), ("InFlight".into(), 9)]);
         assert_eq!(
-            gate(Gates { action_too_new: true, ..Gates::default() }),
-            [("InFlight".into(), 9), ("AwaitingClickId".into(), 8), ("NotDue".into(), 5), ("ActionTooNew".into(), 2)]
+            gate(Gates::default()),
+            [
+                ("InFlight".into(), 9),
+                ("AwaitingClickId".into(), 8),
+                ("NotDue".into(), 7)
+            ]
+        );
+        assert_eq!(
+            gate(Gates {
+                suspended: true,
+                ..Gates::default()
+            }),
+            [("Suspended".into(), 15), ("InFlight".into(), 9)]
+        );
+        assert_eq!(
+            gate(Gates {
+                action_too_new: true,
+                ..Gates::default()
+            }),
+            [
+                ("InFlight".into(), 9),
+                ("AwaitingClickId".into(), 8),
+                ("NotDue".into(), 5),
+                ("ActionTooNew".into(), 2)
+            ]
         );
     }
 

@@ -28,10 +28,14 @@ pub fn is_backfill(covered: Option<Covered>, start: Timestamp) -> bool {
 /// old coverage: it must not claim what nobody read.
 pub fn after(covered: Option<Covered>, start: Timestamp, read_from: Timestamp, newest: Timestamp) -> Covered {
     match covered {
-        Some(c) if read_from <= c.cursor => {
-            Covered { from: c.from.min(read_from), cursor: c.cursor.max(newest) }
-        }
-        _ => Covered { from: read_from.min(start), cursor: newest.max(read_from) },
+        Some(c) if read_from <= c.cursor => Covered {
+            from: c.from.min(read_from),
+            cursor: c.cursor.max(newest),
+        },
+        _ => Covered {
+            from: read_from.min(start),
+            cursor: newest.max(read_from),
+        },
     }
 }
 
@@ -49,32 +53,69 @@ mod tests {
     fn begins_at_the_start_and_then_a_little_before_the_newest() {
         assert_eq!(lower_bound(None, t(1000), BACK), t(1000));
         let c = after(None, t(1000), t(1000), t(5000));
-        assert_eq!(c, Covered { from: t(1000), cursor: t(5000) });
+        assert_eq!(
+            c,
+            Covered {
+                from: t(1000),
+                cursor: t(5000)
+            }
+        );
         assert_eq!(lower_bound(Some(c), t(1000), BACK), t(4880));
-        assert_eq!(lower_bound(Some(Covered { cursor: t(1010), ..c }), t(1000), BACK), t(1000), "never before the start");
+        assert_eq!(
+            lower_bound(Some(Covered { cursor: t(1010), ..c }), t(1000), BACK),
+            t(1000),
+            "never before the start"
+        );
     }
 
     #[test]
     fn an_earlier_start_reads_again_from_there() {
-        let c = Covered { from: t(1000), cursor: t(5000) };
+        let c = Covered {
+            from: t(1000),
+            cursor: t(5000),
+        };
         assert!(is_backfill(Some(c), t(500)));
         assert_eq!(lower_bound(Some(c), t(500), BACK), t(500));
-        assert_eq!(after(Some(c), t(500), t(500), t(5100)), Covered { from: t(500), cursor: t(5100) });
+        assert_eq!(
+            after(Some(c), t(500), t(500), t(5100)),
+            Covered {
+                from: t(500),
+                cursor: t(5100)
+            }
+        );
     }
 
     #[test]
     fn a_gap_is_not_covered() {
-        let old = Covered { from: t(1000), cursor: t(2000) };
+        let old = Covered {
+            from: t(1000),
+            cursor: t(2000),
+        };
         assert!(is_backfill(Some(old), t(9000)));
         let new = after(Some(old), t(9000), t(9000), t(9500));
-        assert_eq!(new, Covered { from: t(9000), cursor: t(9500) });
-        assert!(is_backfill(Some(new), t(1500)), "the hole between is read when somebody asks for it");
+        assert_eq!(
+            new,
+            Covered {
+                from: t(9000),
+                cursor: t(9500)
+            }
+        );
+        assert!(
+            is_backfill(Some(new), t(1500)),
+            "the hole between is read when somebody asks for it"
+        );
     }
 
     #[test]
     fn nothing_seen_keeps_the_place() {
         let c = after(None, t(1000), t(1000), Timestamp::MIN);
-        assert_eq!(c, Covered { from: t(1000), cursor: t(1000) });
+        assert_eq!(
+            c,
+            Covered {
+                from: t(1000),
+                cursor: t(1000)
+            }
+        );
         assert!(!is_backfill(Some(c), t(1000)));
     }
 }

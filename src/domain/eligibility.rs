@@ -144,25 +144,43 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let Some(contact) = contact else {
-        return Decision::Skip { reason: reason::CONTACT_DELETED };
+        return Decision::Skip {
+            reason: reason::CONTACT_DELETED,
+        };
     };
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
     if let Some((reason, due)) = wait(click.as_ref(), occurrence, waits, now) {
         return Decision::Wait { reason, due };
     }
     if rules.consent.as_ref().is_some_and(|c| !granted(contact, c)) {
-        return Decision::Skip { reason: reason::NO_CONSENT };
+        return Decision::Skip {
+            reason: reason::NO_CONSENT,
+        };
     }
     let identifiers = identifiers::of(contact, &rules.share, region);
     if click.is_none() && identifiers.is_empty() {
-        let reason = if rules.share.is_empty() { reason::NO_CLICK_ID } else { reason::NO_SHARED_DATA };
+        let reason = if rules.share.is_empty() {
+            reason::NO_CLICK_ID
+        } else {
+            reason::NO_SHARED_DATA
+        };
         return Decision::Skip { reason };
     }
-    if click.as_ref().and_then(|c| c.at).is_some_and(|at| outside_window(at, occurrence.at, window_days)) {
-        return Decision::Skip { reason: reason::OUTSIDE_CLICK_WINDOW };
+    if click
+        .as_ref()
+        .and_then(|c| c.at)
+        .is_some_and(|at| outside_window(at, occurrence.at, window_days))
+    {
+        return Decision::Skip {
+            reason: reason::OUTSIDE_CLICK_WINDOW,
+        };
     }
     let consent_granted = rules.consent.is_some();
-    Decision::Send(Prepared { click: click.map(|c| c.id), identifiers, consent_granted })
+    Decision::Send(Prepared {
+        click: click.map(|c| c.id),
+        identifiers,
+        consent_granted,
+    })
 }
 
 /// Why and until when a new row waits, from the read that found it: the latest of its waits, so that it is read again
@@ -174,7 +192,12 @@ pub fn first_wait(
     waits: &Waits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
-    wait(find_click(contact, clicks, occurrence.at, waits.click_grace).as_ref(), occurrence, waits, now)
+    wait(
+        find_click(contact, clicks, occurrence.at, waits.click_grace).as_ref(),
+        occurrence,
+        waits,
+        now,
+    )
 }
 
 fn wait(
@@ -186,11 +209,20 @@ fn wait(
     let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
     let grace = until(occurrence.at, waits.click_grace);
     if click.is_none() && grace > now {
-        return Some((reason::AWAITING_CLICK_ID, grace.max(until(occurrence.first_seen, waits.settle))));
+        return Some((
+            reason::AWAITING_CLICK_ID,
+            grace.max(until(occurrence.first_seen, waits.settle)),
+        ));
     }
     let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));
-    let old_enough = click.and_then(|c| c.at).map(|at| (reason::CLICK_TOO_RECENT, until(at, waits.too_recent)));
-    [Some(settled), old_enough].into_iter().flatten().filter(|(_, due)| *due > now).max_by_key(|(_, due)| *due)
+    let old_enough = click
+        .and_then(|c| c.at)
+        .map(|at| (reason::CLICK_TOO_RECENT, until(at, waits.too_recent)));
+    [Some(settled), old_enough]
+        .into_iter()
+        .flatten()
+        .filter(|(_, due)| *due > now)
+        .max_by_key(|(_, due)| *due)
 }
 
 fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {
@@ -213,14 +245,20 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
         let history = contact.history_of(property);
         if history.is_empty() {
             let current = contact.property(property)?.trim();
-            return (!current.is_empty()).then(|| Click { id: wrap(current.to_owned()), at: None });
+            return (!current.is_empty()).then(|| Click {
+                id: wrap(current.to_owned()),
+                at: None,
+            });
         }
         let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
         let filled = || history.iter().filter(|e| !e.value.trim().is_empty());
         let entry = filled()
             .rfind(|e| e.at <= change)
             .or_else(|| filled().find(|e| e.at > change && e.at <= end))?;
-        Some(Click { id: wrap(entry.value.trim().to_owned()), at: Some(entry.at) })
+        Some(Click {
+            id: wrap(entry.value.trim().to_owned()),
+            at: Some(entry.at),
+        })
     };
     of(&clicks.gclid, ClickId::Gclid)
         .or_else(|| of(clicks.gbraid.as_deref()?, ClickId::Gbraid))

@@ -87,7 +87,7 @@ mod tests {
     fn rows_of_the_history(#[case] rows: &[(&str, i64, &str)], #[case] expected: &[i64]) {
         let found: Vec<i64> = entries(&contact(rows), "customer", Timestamp::UNIX_EPOCH)
             .into_iter()
-            .map(|at| at.as_second())
+            .map(Timestamp::as_second)
             .collect();
         assert_eq!(found, expected);
     }

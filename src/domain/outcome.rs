@@ -21,7 +21,13 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order of the ledger's codes.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Processing, Self::Uploaded, Self::Skipped, Self::Rejected];
+    pub const ALL: [Self; 5] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Uploaded,
+        Self::Skipped,
+        Self::Rejected,
+    ];
 
     /// The number that stands for it in the ledger. Never change these: databases hold them.
     pub const fn code(self) -> i64 {
@@ -71,25 +77,57 @@ pub const PROCESSED: &str = "Processed";
 pub fn explain(reason: &str) -> Option<&'static str> {
     Some(match reason {
         reason::NOT_DUE => "Seen, waiting out the settle delay before it is sent. Nothing to do.",
-        reason::IN_FLIGHT => "Part of a request to Google whose answer is not recorded yet; a repeat uses the same ids and values. Nothing to do.",
-        reason::AWAITING_CLICK_ID => "No click id on the contact yet; it is looked for until the click grace ends. Nothing to do.",
-        reason::AWAITING_CONSENT => "The consent property does not hold a granted value yet; sent once it does, inside the deadline.",
-        reason::AWAITING_WEB_CONVERSION => "Google has not seen the web tag's conversion yet. If this stays, check that the snippet is on the page.",
-        reason::ACTION_TOO_NEW => "Google takes no conversions for an action younger than some hours. Sent afterwards, nothing to do.",
-        reason::CLICK_TOO_RECENT => "Google takes no conversion for a click younger than some hours. Sent afterwards, nothing to do.",
-        reason::QUOTA_EXHAUSTED => "A quota is used up; sent when it refills. If this stays, raise the quota of the Google Cloud project or the HubSpot portal.",
-        reason::UPSTREAM_UNAVAILABLE => "Google or HubSpot failed or could not be reached; retried with growing pauses. See lastErrors.",
-        reason::ACCOUNT_NOT_READY => "An account or the conversion action is not ready; sent once it is. See the conditions AccountsReady and ConversionActionReady.",
+        reason::IN_FLIGHT => {
+            "Part of a request to Google whose answer is not recorded yet; a repeat uses the same ids and values. Nothing to do."
+        }
+        reason::AWAITING_CLICK_ID => {
+            "No click id on the contact yet; it is looked for until the click grace ends. Nothing to do."
+        }
+        reason::AWAITING_CONSENT => {
+            "The consent property does not hold a granted value yet; sent once it does, inside the deadline."
+        }
+        reason::AWAITING_WEB_CONVERSION => {
+            "Google has not seen the web tag's conversion yet. If this stays, check that the snippet is on the page."
+        }
+        reason::ACTION_TOO_NEW => {
+            "Google takes no conversions for an action younger than some hours. Sent afterwards, nothing to do."
+        }
+        reason::CLICK_TOO_RECENT => {
+            "Google takes no conversion for a click younger than some hours. Sent afterwards, nothing to do."
+        }
+        reason::QUOTA_EXHAUSTED => {
+            "A quota is used up; sent when it refills. If this stays, raise the quota of the Google Cloud project or the HubSpot portal."
+        }
+        reason::UPSTREAM_UNAVAILABLE => {
+            "Google or HubSpot failed or could not be reached; retried with growing pauses. See lastErrors."
+        }
+        reason::ACCOUNT_NOT_READY => {
+            "An account or the conversion action is not ready; sent once it is. See the conditions AccountsReady and ConversionActionReady."
+        }
         reason::SUSPENDED => "The event or one of its accounts is suspended. Set spec.suspend to false to go on.",
-        reason::AWAITING_RESULT => "Google has accepted the rows and reports on them later (30 minutes to 24 hours). Nothing to do.",
-        reason::OUTCOME_UNKNOWN => "Google failed some of these rows without saying which; they are sent again in smaller requests under the same ids and values.",
-        reason::NO_CLICK_ID => "The contact has no Google click id and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code.",
-        reason::NO_SHARED_DATA => "The contact has neither a click id nor a usable value of the kinds in spec.shareData.",
+        reason::AWAITING_RESULT => {
+            "Google has accepted the rows and reports on them later (30 minutes to 24 hours). Nothing to do."
+        }
+        reason::OUTCOME_UNKNOWN => {
+            "Google failed some of these rows without saying which; they are sent again in smaller requests under the same ids and values."
+        }
+        reason::NO_CLICK_ID => {
+            "The contact has no Google click id and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code."
+        }
+        reason::NO_SHARED_DATA => {
+            "The contact has neither a click id nor a usable value of the kinds in spec.shareData."
+        }
         reason::NO_CONSENT => "The contact's consent property does not hold a value of spec.consent.grantedValues.",
-        reason::OUTSIDE_CLICK_WINDOW => "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows.",
+        reason::OUTSIDE_CLICK_WINDOW => {
+            "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows."
+        }
         reason::CONTACT_DELETED => "The contact was deleted in HubSpot before the conversion could be sent.",
-        reason::MISSED_WHILE_SUSPENDED => "Reached the stage while the event was suspended, under resumePolicy SkipMissed.",
-        reason::DEADLINE_MISSED => "The enhancement could not be sent within a day of the submission, Google takes none later.",
+        reason::MISSED_WHILE_SUSPENDED => {
+            "Reached the stage while the event was suspended, under resumePolicy SkipMissed."
+        }
+        reason::DEADLINE_MISSED => {
+            "The enhancement could not be sent within a day of the submission, Google takes none later."
+        }
         reason::INVALID_ARGUMENT => "Google refused the request that held only this row, without naming a field.",
         _ => return None,
     })

@@ -69,7 +69,11 @@ mod tests {
         assert_eq!(winner(&new, &all).map(|c| c.event.name.as_str()), Some("old"));
         assert_eq!(winner(&old, &all), None);
         let twin = claim("a-twin", 1, None, Some("X"), "lead");
-        assert_eq!(winner(&old, &[twin.clone(), old.clone()]), Some(&twin), "same second: by uid");
+        assert_eq!(
+            winner(&old, &[twin.clone(), old.clone()]),
+            Some(&twin),
+            "same second: by uid"
+        );
     }
 
     #[test]
@@ -85,7 +89,10 @@ mod tests {
     #[test]
     fn other_customers_are_other_actions() {
         let one = claim("one", 1, None, Some("X"), "customer");
-        let two = Claim { customer: "0987654321".parse().unwrap(), ..claim("two", 2, None, Some("X"), "customer") };
+        let two = Claim {
+            customer: "0987654321".parse().unwrap(),
+            ..claim("two", 2, None, Some("X"), "customer")
+        };
         assert_eq!(winner(&two, &[one]), None);
     }
 }

@@ -11,16 +11,24 @@ const MAX_REACH: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// The rules of an event's rows.
 pub fn rules(spec: &AdConversionEventSpec) -> EventRules {
-    let money = |m: &crate::api::Money| Money { amount: m.amount, currency: m.currency.clone() };
-    let value = spec.value.as_ref().and_then(|value| match (&value.fixed, &value.deal_amount) {
-        (Some(fixed), _) => Some(ValueRule::Fixed(money(fixed))),
-        (None, Some(deal)) => Some(ValueRule::DealAmount { default: money(&deal.default) }),
-        (None, None) => None,
-    });
-    let consent = spec
-        .consent
+    let money = |m: &crate::api::Money| Money {
+        amount: m.amount,
+        currency: m.currency.clone(),
+    };
+    let value = spec
+        .value
         .as_ref()
-        .map(|c| ConsentRule { property: c.property.clone(), granted: c.granted_values.clone() });
+        .and_then(|value| match (&value.fixed, &value.deal_amount) {
+            (Some(fixed), _) => Some(ValueRule::Fixed(money(fixed))),
+            (None, Some(deal)) => Some(ValueRule::DealAmount {
+                default: money(&deal.default),
+            }),
+            (None, None) => None,
+        });
+    let consent = spec.consent.as_ref().map(|c| ConsentRule {
+        property: c.property.clone(),
+        granted: c.granted_values.clone(),
+    });
     let share = spec
         .share_data
         .iter()
@@ -36,7 +44,12 @@ pub fn rules(spec: &AdConversionEventSpec) -> EventRules {
         gbraid: ids.and_then(|c| c.gbraid_property.clone()),
         wbraid: ids.and_then(|c| c.wbraid_property.clone()),
     };
-    EventRules { value, consent, share, clicks }
+    EventRules {
+        value,
+        consent,
+        share,
+        clicks,
+    }
 }
 
 /// Contact properties the manifest names; all must exist in the portal.
@@ -44,7 +57,12 @@ pub fn named_properties(rules: &EventRules) -> Vec<(&'static str, &str)> {
     let mut named = vec![("clickIds.gclidProperty", rules.clicks.gclid.as_str())];
     named.extend(rules.clicks.gbraid.as_deref().map(|p| ("clickIds.gbraidProperty", p)));
     named.extend(rules.clicks.wbraid.as_deref().map(|p| ("clickIds.wbraidProperty", p)));
-    named.extend(rules.consent.as_ref().map(|c| ("consent.property", c.property.as_str())));
+    named.extend(
+        rules
+            .consent
+            .as_ref()
+            .map(|c| ("consent.property", c.property.as_str())),
+    );
     named
 }
 
@@ -54,7 +72,11 @@ pub fn effective_start(event: &AdConversionEvent, created: Timestamp) -> Timesta
     let declared = event.spec.start_time.as_ref().map_or(created, |t| t.0);
     let earliest = created.saturating_sub(MAX_REACH).unwrap_or(Timestamp::MIN);
     let start = declared.max(earliest);
-    let before = event.status.as_ref().and_then(|s| s.sync.as_ref()?.start_time.as_ref()).map(|t| t.0);
+    let before = event
+        .status
+        .as_ref()
+        .and_then(|s| s.sync.as_ref()?.start_time.as_ref())
+        .map(|t| t.0);
     before.map_or(start, |before| before.min(start))
 }
 
@@ -111,9 +133,13 @@ pub fn declared(event: &AdConversionEvent) -> ActionFields {
 pub fn to_create(event: &AdConversionEvent, stage: Option<&str>) -> ActionFields {
     let mut fields = declared(event);
     fields.kind = Some(if stage.is_some() { UPLOAD_CLICKS } else { WEBPAGE }.to_owned());
-    fields.category.get_or_insert_with(|| category(default_category(stage)).to_owned());
+    fields
+        .category
+        .get_or_insert_with(|| category(default_category(stage)).to_owned());
     fields.primary_for_goal.get_or_insert(true);
-    fields.counting_type.get_or_insert_with(|| counting(CountingType::OnePerClick).to_owned());
+    fields
+        .counting_type
+        .get_or_insert_with(|| counting(CountingType::OnePerClick).to_owned());
     fields.click_window_days.get_or_insert(90);
     if let Some(ValueRule::Fixed(money) | ValueRule::DealAmount { default: money }) = rules(&event.spec).value {
         // Google takes a double; amounts have at most 12 + 3 digits, which a double holds.

@@ -23,8 +23,14 @@ fn pair(money: &Money) -> (Decimal, String) {
 
 fn deal_value(deals: &[Deal], company_currency: &str) -> Option<(Decimal, String)> {
     let latest = deals.iter().max_by_key(|d| (d.created_at, d.id))?;
-    let amount = latest.projected_amount.filter(|a| *a > Decimal::ZERO && !latest.closed_lost)?;
-    let currency = latest.currency.as_deref().filter(|c| !c.is_empty()).unwrap_or(company_currency);
+    let amount = latest
+        .projected_amount
+        .filter(|a| *a > Decimal::ZERO && !latest.closed_lost)?;
+    let currency = latest
+        .currency
+        .as_deref()
+        .filter(|c| !c.is_empty())
+        .unwrap_or(company_currency);
     let known = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
     known.then(|| (amount, currency.to_owned()))
 }
@@ -48,7 +54,10 @@ mod tests {
     }
 
     fn worth(deals: &[Deal]) -> String {
-        let default = Money { amount: "100.00".parse().unwrap(), currency: "EUR".into() };
+        let default = Money {
+            amount: "100.00".parse().unwrap(),
+            currency: "EUR".into(),
+        };
         let (amount, currency) = value(&ValueRule::DealAmount { default }, deals, "USD");
         format!("{amount} {currency}")
     }
@@ -59,18 +68,51 @@ mod tests {
         assert_eq!(worth(&[deal(1, 1, Some("50"))]), "50 USD");
         assert_eq!(worth(&[deal(1, 1, Some("50")), deal(2, 2, Some("70"))]), "70 USD");
         assert_eq!(worth(&[deal(2, 2, Some("70")), deal(1, 1, Some("50"))]), "70 USD");
-        assert_eq!(worth(&[deal(9, 2, Some("9")), deal(10, 2, Some("10"))]), "10 USD", "tie: greatest id as a number");
+        assert_eq!(
+            worth(&[deal(9, 2, Some("9")), deal(10, 2, Some("10"))]),
+            "10 USD",
+            "tie: greatest id as a number"
+        );
         assert_eq!(worth(&[deal(1, 1, None)]), "100.00 EUR");
         assert_eq!(worth(&[deal(1, 1, Some("0"))]), "100.00 EUR");
         assert_eq!(worth(&[deal(1, 1, Some("-5"))]), "100.00 EUR");
-        assert_eq!(worth(&[deal(1, 1, Some("50")), Deal { closed_lost: true, ..deal(2, 2, Some("70")) }]), "100.00 EUR");
-        assert_eq!(worth(&[Deal { currency: Some("CHF".into()), ..deal(1, 1, Some("50")) }]), "50 CHF");
-        assert_eq!(worth(&[Deal { currency: Some(String::new()), ..deal(1, 1, Some("50")) }]), "50 USD");
+        assert_eq!(
+            worth(&[
+                deal(1, 1, Some("50")),
+                Deal {
+                    closed_lost: true,
+                    ..deal(2, 2, Some("70"))
+                }
+            ]),
+            "100.00 EUR"
+        );
+        assert_eq!(
+            worth(&[Deal {
+                currency: Some("CHF".into()),
+                ..deal(1, 1, Some("50"))
+            }]),
+            "50 CHF"
+        );
+        assert_eq!(
+            worth(&[Deal {
+                currency: Some(String::new()),
+                ..deal(1, 1, Some("50"))
+            }]),
+            "50 USD"
+        );
     }
 
     #[test]
     fn fixed_ignores_deals() {
-        let money = Money { amount: "250.00".parse().unwrap(), currency: "EUR".into() };
-        assert_eq!(value(&ValueRule::Fixed(money), &[deal(1, 1, Some("50"))], "USD").0.to_string(), "250.00");
+        let money = Money {
+            amount: "250.00".parse().unwrap(),
+            currency: "EUR".into(),
+        };
+        assert_eq!(
+            value(&ValueRule::Fixed(money), &[deal(1, 1, Some("50"))], "USD")
+                .0
+                .to_string(),
+            "250.00"
+        );
     }
 }

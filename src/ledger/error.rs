@@ -44,7 +44,7 @@ pub(super) fn migration(error: &MigrateError) -> LedgerError {
     }
 }
 
-/// `code` is SQLite's extended result code; its low byte is the primary one.
+/// `code` is the extended result code; its low byte is the primary one.
 fn explain(code: Option<&str>, message: &str) -> String {
     let primary = code.and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff);
     let hint = match primary {

@@ -6,6 +6,16 @@ use super::convert::{ms, time};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::sync::ports::ledger::{LedgerResult, OrphanNote};
 
+#[derive(sqlx::FromRow)]
+struct Stored {
+    action: i64,
+    name: String,
+    kind: String,
+    former_event: String,
+    created_at: Option<i64>,
+    noted_at: i64,
+}
+
 /// Notes an action left behind; a later note about the same action takes the place of the earlier one.
 pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
@@ -28,23 +38,22 @@ pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> Ledg
 }
 
 pub(super) async fn of(conn: &mut SqliteConnection, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
-    let found: Vec<(i64, String, String, String, Option<i64>, i64)> = sqlx::query_as(
+    let found: Vec<Stored> = sqlx::query_as(
         "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans WHERE customer = ?1
          ORDER BY noted_at, action",
     )
     .bind(customer.as_str())
     .fetch_all(conn)
     .await?;
-    let note = |(action, name, kind, former_event, created_at, at): (i64, String, String, String, Option<i64>, i64)| {
-        let action = ActionId(action.cast_unsigned());
+    let note = |s: Stored| {
         Ok(OrphanNote {
             customer: customer.clone(),
-            action,
-            name,
-            kind,
-            former_event,
-            created_at: created_at.map(time).transpose()?,
-            at: time(at)?,
+            action: ActionId(s.action.cast_unsigned()),
+            name: s.name,
+            kind: s.kind,
+            former_event: s.former_event,
+            created_at: s.created_at.map(time).transpose()?,
+            at: time(s.noted_at)?,
         })
     };
     found.into_iter().map(note).collect()

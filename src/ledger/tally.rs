@@ -8,11 +8,28 @@ use super::error::damaged;
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
 
+#[derive(sqlx::FromRow)]
+struct Class {
+    outcome: i64,
+    reason: String,
+    detail: String,
+    count: i64,
+    due: i64,
+    last: i64,
+    oldest: i64,
+}
+
 /// See [`crate::sync::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
-pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
-    let found: Vec<(i64, String, String, i64, i64, i64, i64)> = sqlx::query_as(
-        "SELECT g.outcome, c.reason, c.detail, g.rows, g.due, g.last, g.oldest
-         FROM (SELECT outcome, class, count(*) AS rows, count(*) FILTER (WHERE due <= ?3) AS due, max(changed_at) AS last, min(occurred_at) AS oldest
+pub(super) async fn tally(
+    conn: &mut SqliteConnection,
+    track: TrackId,
+    since: Timestamp,
+    now: Timestamp,
+) -> LedgerResult<Tally> {
+    let found: Vec<Class> = sqlx::query_as(
+        "SELECT g.outcome, c.reason, c.detail, g.count, g.due, g.last, g.oldest
+         FROM (SELECT outcome, class, count(*) AS count, count(CASE WHEN due <= ?3 THEN 1 END) AS due,
+                      max(changed_at) AS last, min(occurred_at) AS oldest
                FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class) g
          JOIN classes c ON c.id = g.class ORDER BY g.outcome, c.reason, c.detail",
     )
@@ -21,21 +38,21 @@ pub(super) async fn tally(conn: &mut SqliteConnection, track: TrackId, since: Ti
     .bind(ms(now))
     .fetch_all(&mut *conn)
     .await?;
+    let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));
     let mut tally = Tally::default();
-    for (code, reason, detail, rows, due, last, oldest) in found {
-        let outcome = outcome(code)?;
-        let count = u64::try_from(rows).map_err(|_| damaged("a negative count"))?;
+    for class in found {
+        let outcome = outcome(class.outcome)?;
         if outcome == Outcome::Pending {
-            let oldest = time(oldest)?;
+            let oldest = time(class.oldest)?;
             tally.oldest_pending = Some(tally.oldest_pending.map_or(oldest, |t| t.min(oldest)));
         }
         tally.classes.push(ClassCount {
             outcome,
-            reason,
-            detail,
-            count,
-            due: u64::try_from(due).map_err(|_| damaged("a negative count"))?,
-            last: time(last)?,
+            reason: class.reason,
+            detail: class.detail,
+            count: count(class.count)?,
+            due: count(class.due)?,
+            last: time(class.last)?,
         });
     }
     // An upload before `since` was none of these rows.

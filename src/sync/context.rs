@@ -47,7 +47,13 @@ pub struct SyncContext {
 impl SyncContext {
     /// A context without cached contacts.
     pub fn new(registry: Registry, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, settings: SyncSettings) -> Self {
-        Self { registry, ledger, clock, settings, caches: Mutex::default() }
+        Self {
+            registry,
+            ledger,
+            clock,
+            settings,
+            caches: Mutex::default(),
+        }
     }
 
     /// The contacts read a moment ago through this HubSpot account.
@@ -84,7 +90,9 @@ impl ContactCache {
         entries.by_id.insert(id, (at, plan.clone(), contact));
         entries.order.push_back((id, at));
         while entries.order.len() > MAX_CONTACTS {
-            let Some((old, at)) = entries.order.pop_front() else { break };
+            let Some((old, at)) = entries.order.pop_front() else {
+                break;
+            };
             if entries.by_id.get(&old).is_some_and(|(read, ..)| *read == at) {
                 entries.by_id.remove(&old);
             }

@@ -61,7 +61,14 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
     let crm = account.crm.clone()?;
     let company_currency = account.portal.as_ref()?.company_currency.clone();
     let track = ctx.registry.report(&event.key).track?;
-    Some(Sendable { event, action, account, crm, company_currency, track })
+    Some(Sendable {
+        event,
+        action,
+        account,
+        crm,
+        company_currency,
+        track,
+    })
 }
 
 impl Sendable {
@@ -107,25 +114,49 @@ impl Sendable {
         let ready = ready
             .into_iter()
             .zip(values)
-            .map(|((row, prepared), value)| Ready { row, action: action.clone(), prepared, value })
+            .map(|((row, prepared), value)| Ready {
+                row,
+                action: action.clone(),
+                prepared,
+                value,
+            })
             .collect();
         Ok((ready, looked_at))
     }
 
     fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
-        let occurrence = Occurrence { at: row.occurred_at, first_seen: row.first_seen };
+        let occurrence = Occurrence {
+            at: row.occurred_at,
+            first_seen: row.first_seen,
+        };
         let window = self.action.click_window_days;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
-        decide(contact, occurrence, &self.event.rules, &ctx.settings.waits, window, region, now)
+        decide(
+            contact,
+            occurrence,
+            &self.event.rules,
+            &ctx.settings.waits,
+            window,
+            region,
+            now,
+        )
     }
 
     /// The contacts of these rows, read within the upload interval. Contacts that are gone are absent.
-    async fn contacts(&self, ctx: &SyncContext, rows: &[Row]) -> Result<HashMap<ContactId, Arc<Contact>>, UpstreamError> {
+    async fn contacts(
+        &self,
+        ctx: &SyncContext,
+        rows: &[Row],
+    ) -> Result<HashMap<ContactId, Arc<Contact>>, UpstreamError> {
         let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
         let plan = read_plan(events.iter());
         let cache = ctx.contacts(&self.event.hubspot);
-        let fresh_since = ctx.clock.now().saturating_sub(ctx.settings.upload_interval).unwrap_or(Timestamp::MIN);
+        let fresh_since = ctx
+            .clock
+            .now()
+            .saturating_sub(ctx.settings.upload_interval)
+            .unwrap_or(Timestamp::MIN);
         let mut found = HashMap::new();
         let mut missing = BTreeSet::new();
         for row in rows {
@@ -140,7 +171,11 @@ impl Sendable {
         }
         let missing: Vec<_> = missing.into_iter().collect();
         for chunk in missing.chunks(scan_limit()) {
-            let read = ContactRead { ids: chunk.to_vec(), properties: plan.0.clone(), with_history: plan.1.clone() };
+            let read = ContactRead {
+                ids: chunk.to_vec(),
+                properties: plan.0.clone(),
+                with_history: plan.1.clone(),
+            };
             let now = ctx.clock.now();
             for contact in self.crm.read(&read).await? {
                 let contact = Arc::new(contact);
@@ -160,8 +195,17 @@ impl Sendable {
             ValueRule::Fixed(_) => HashMap::new(),
             ValueRule::DealAmount { .. } => self.deals(rows).await?,
         };
-        let by_rule = |row: &Row| value(rule, deals.get(&row.contact).map_or(&[], Vec::as_slice), &self.company_currency);
-        Ok(rows.iter().map(|row| row.sent.clone().unwrap_or_else(|| Some(by_rule(row)))).collect())
+        let by_rule = |row: &Row| {
+            value(
+                rule,
+                deals.get(&row.contact).map_or(&[], Vec::as_slice),
+                &self.company_currency,
+            )
+        };
+        Ok(rows
+            .iter()
+            .map(|row| row.sent.clone().unwrap_or_else(|| Some(by_rule(row))))
+            .collect())
     }
 
     async fn deals(&self, rows: &[Row]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
@@ -219,15 +263,30 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
     let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
     rows.iter()
         .map(|row| {
-            let outcome = if row.outcome == Outcome::Processing { Outcome::Processing } else { Outcome::Pending };
-            let reason = if outcome == Outcome::Processing { &row.reason } else { pending_reason(error.cause) };
-            RowUpdate { failed_try: true, ..update(row, outcome, reason, due) }
+            let outcome = if row.outcome == Outcome::Processing {
+                Outcome::Processing
+            } else {
+                Outcome::Pending
+            };
+            let reason = if outcome == Outcome::Processing {
+                &row.reason
+            } else {
+                pending_reason(error.cause)
+            };
+            RowUpdate {
+                failed_try: true,
+                ..update(row, outcome, reason, due)
+            }
         })
         .collect()
 }
 
 async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Fault {
-    match ctx.ledger.settle(&retry_later(ctx, rows, &error), ctx.clock.now()).await {
+    match ctx
+        .ledger
+        .settle(&retry_later(ctx, rows, &error), ctx.clock.now())
+        .await
+    {
         Ok(()) => error.into(),
         Err(ledger) => ledger.into(),
     }

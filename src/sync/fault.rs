@@ -47,5 +47,10 @@ pub fn note(fault: &Fault, now: Timestamp) -> ErrorNote {
         Fault::Upstream(error) => reason_of(error.cause),
         Fault::Ledger(_) => "LedgerUnavailable",
     };
-    ErrorNote { time: now, reason: reason.to_owned(), message: fault.to_string(), contact: None }
+    ErrorNote {
+        time: now,
+        reason: reason.to_owned(),
+        message: fault.to_string(),
+        contact: None,
+    }
 }

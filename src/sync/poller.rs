@@ -40,7 +40,12 @@ pub struct Poller {
 impl Poller {
     /// The poller of this account; `uploaded` wakes it.
     pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<Notify>) -> Self {
-        Self { key, ctx, uploaded, failures: 0 }
+        Self {
+            key,
+            ctx,
+            uploaded,
+            failures: 0,
+        }
     }
 
     /// Asks when answers are due, until cancelled.
@@ -71,16 +76,27 @@ impl Poller {
 
     async fn round(&self) -> Result<Duration, Fault> {
         let account = self.ctx.registry.google(&self.key);
-        let Some(clients) = account.filter(|a| a.readiness == Readiness::Ready).and_then(|a| a.clients) else {
+        let Some(clients) = account
+            .filter(|a| a.readiness == Readiness::Ready)
+            .and_then(|a| a.clients)
+        else {
             return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
         };
-        let due = self.ctx.ledger.open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS).await?;
+        let due = self
+            .ctx
+            .ledger
+            .open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS)
+            .await?;
         for request in &due {
             self.look(clients.sink.as_ref(), request).await?;
         }
         let next = self.ctx.ledger.next_poll(&self.key).await?;
         let now = self.ctx.clock.now();
-        Ok(next.map_or(MAX_PAUSE, |t| Duration::try_from(t.duration_since(now)).unwrap_or_default()).min(MAX_PAUSE))
+        Ok(next
+            .map_or(MAX_PAUSE, |t| {
+                Duration::try_from(t.duration_since(now)).unwrap_or_default()
+            })
+            .min(MAX_PAUSE))
     }
 
     async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), Fault> {
@@ -99,7 +115,17 @@ impl Poller {
         let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
         let moved = !updates.is_empty();
         debug!(account = %self.key, request = %request.request_id, rows = updates.len(), done, "request status");
-        self.ctx.ledger.record_status(&StatusResult { batch: request.batch, updates, poll_at }, now).await?;
+        self.ctx
+            .ledger
+            .record_status(
+                &StatusResult {
+                    batch: request.batch,
+                    updates,
+                    poll_at,
+                },
+                now,
+            )
+            .await?;
         if moved {
             for event in self.ctx.registry.events_of_google(&self.key) {
                 self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
@@ -113,8 +139,13 @@ impl Poller {
         let mut updates = Vec::new();
         let mut done = true;
         for (index, action) in request.destinations.iter().enumerate() {
-            let members: Vec<usize> =
-                request.rows.iter().enumerate().filter(|(_, (_, d))| *d == index).map(|(i, _)| i).collect();
+            let members: Vec<usize> = request
+                .rows
+                .iter()
+                .enumerate()
+                .filter(|(_, (_, d))| *d == index)
+                .map(|(i, _)| i)
+                .collect();
             let named = statuses.iter().find(|s| s.action == Some(action.action));
             let status = named.or_else(|| statuses.get(index).filter(|s| s.action.is_none()));
             match status.and_then(|s| results(&s.status, &members, &failures(s))) {
@@ -180,7 +211,15 @@ fn bare(id: super::ports::ledger::RowId) -> Row {
 }
 
 fn failures(status: &DestinationStatus) -> Vec<Failure<'_>> {
-    status.errors.iter().map(|e| Failure { code: &e.reason, count: e.count, rows: &e.rows }).collect()
+    status
+        .errors
+        .iter()
+        .map(|e| Failure {
+            code: &e.reason,
+            count: e.count,
+            rows: &e.rows,
+        })
+        .collect()
 }
 
 fn forgotten(error: &UpstreamError) -> bool {
@@ -194,5 +233,6 @@ fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timest
     for _ in 0..request.polls.min(64) {
         pause = pause.checked_mul(13).map_or(max, |p| p / 10).min(max);
     }
-    now.saturating_add(pause.max(SignedDuration::from_millis(200))).unwrap_or(Timestamp::MAX)
+    now.saturating_add(pause.max(SignedDuration::from_millis(200)))
+        .unwrap_or(Timestamp::MAX)
 }

@@ -64,7 +64,10 @@ async fn recover(ctx: &SyncContext, stop: &CancellationToken) -> bool {
         match ctx.ledger.recover(ctx.clock.now()).await {
             Ok(0) => return true,
             Ok(rows) => {
-                info!(rows, "conversions were in flight when the process ended; they go again with the same ids and values");
+                info!(
+                    rows,
+                    "conversions were in flight when the process ended; they go again with the same ids and values"
+                );
                 return true;
             }
             Err(error) => error!(%error, "ledger not usable, nothing is sent"),
@@ -83,14 +86,20 @@ impl Loops {
         let hubspot = ctx.registry.hubspot_keys();
         let google = ctx.registry.google_keys();
         self.running.retain(|(kind, key), token| {
-            let keep = if *kind == "feed" { hubspot.contains(key) } else { google.contains(key) };
+            let keep = if *kind == "feed" {
+                hubspot.contains(key)
+            } else {
+                google.contains(key)
+            };
             if !keep {
                 token.cancel();
             }
             keep
         });
         for key in hubspot {
-            self.start("feed", &key, stop, tasks, |token| Feed::new(key.clone(), ctx.clone()).run(token));
+            self.start("feed", &key, stop, tasks, |token| {
+                Feed::new(key.clone(), ctx.clone()).run(token)
+            });
         }
         for key in google {
             let uploaded = Arc::new(Notify::new());

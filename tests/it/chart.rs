@@ -1,6 +1,7 @@
 //! The Helm chart: what it renders, which values it takes, what the API server makes of it.
 
 mod install;
+mod readme;
 mod render;
 mod rights;
 mod values;
@@ -20,7 +21,7 @@ use xtask::{
     tools,
 };
 
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 fn chart() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("charts/adconversion-operator")

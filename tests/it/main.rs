@@ -5,6 +5,7 @@ mod accounts;
 mod chart;
 mod crds;
 mod e2e;
+mod layering;
 mod manifests;
 mod normalisation;
 mod support;

@@ -168,7 +168,10 @@ fn the_table_is_written_for_the_comparison() {
         })
         .collect();
     let text = serde_json::to_string_pretty(&rows).unwrap();
-    assert_eq!(serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap().len(), file.cases.len());
+    assert_eq!(
+        serde_json::from_str::<Vec<serde_json::Value>>(&text).unwrap().len(),
+        file.cases.len()
+    );
     if let Some(path) = env::var_os(TABLE) {
         fs::write(path, text).unwrap();
     }

@@ -1,8 +1,9 @@
 //! Developer tooling: a real control plane for tests and the demo, the test
-//! command, the demo. Blocking, no async runtime, no product code.
+//! command, the conformance check, the demo. Blocking, no async runtime, no product code.
 //!
 //! Integration tests use [`control_plane::ControlPlane`] and [`tools`].
 
+pub mod conformance;
 pub mod control_plane;
 mod credentials;
 pub mod demo;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Parser, Subcommand};
 use xtask::control_plane::{ControlPlane, Options};
 use xtask::suite::{self, Step};
-use xtask::{Error, demo, supervisor, tools};
+use xtask::{Error, conformance, demo, supervisor, tools};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Developer tooling")]
@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
-    /// Runs every check: fmt, clippy, build, control-plane, test
+    /// Runs every check: fmt, clippy, build, control-plane, test, conformance
     Test {
         /// Runs this step and no other; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]
@@ -27,6 +27,12 @@ enum Subcommands {
         /// Leaves this step out; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]
         skip: Vec<Step>,
+    },
+    /// Checks requests to Google with Google's own message classes, and the normalisation with its formatter
+    Conformance {
+        /// Log of the sandbox's requests; if absent: the one that the tests left
+        #[arg(long, value_name = "FILE")]
+        log: Option<PathBuf>,
     },
     /// Shows the operator at work against the sandbox, from the manifests in examples/
     Demo {
@@ -59,6 +65,7 @@ enum Subcommands {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Subcommands::Test { only, skip } => suite::run(&only, &skip),
+        Subcommands::Conformance { log } => conformance::command(log.as_deref()),
         Subcommands::Demo { keep, context } => demo::run(&demo::Options { keep, context }),
         Subcommands::ControlPlane {
             keep,

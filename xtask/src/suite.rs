@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::conformance;
 use crate::process::{self, say};
 use crate::supervisor::XTASK_BIN;
 use crate::tools::{self, Tool};
@@ -30,11 +31,20 @@ pub enum Step {
     ControlPlane,
     /// Unit, integration and end-to-end tests.
     Test,
+    /// The tests' requests and the normalisation, judged by Google's own classes.
+    Conformance,
 }
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 5] = [Self::Fmt, Self::Clippy, Self::Build, Self::ControlPlane, Self::Test];
+    pub const ALL: [Self; 6] = [
+        Self::Fmt,
+        Self::Clippy,
+        Self::Build,
+        Self::ControlPlane,
+        Self::Test,
+        Self::Conformance,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
@@ -43,6 +53,7 @@ impl Step {
             Self::Build => "build",
             Self::ControlPlane => "control-plane",
             Self::Test => "test",
+            Self::Conformance => "conformance",
         }
     }
 
@@ -52,6 +63,8 @@ impl Step {
             Self::Clippy | Self::Build => 25,
             Self::ControlPlane => 40,
             Self::Test => 30,
+            // Its parts have limits of their own, these together.
+            Self::Conformance => 65,
         })
     }
 
@@ -157,6 +170,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::Build => cargo(root, &["build", "--workspace"]),
         Step::ControlPlane => return finish_control_plane(background.take()),
         Step::Test => test_command(root)?,
+        Step::Conformance => return check_conformance(root),
     };
     let limit = step.limit();
     let text = short(&command);
@@ -166,6 +180,14 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         return Ok(());
     }
     Err(Error::Failed(format!("`{text}` ended with {status}")))
+}
+
+fn check_conformance(root: &Path) -> Result<(), Error> {
+    say(&format!(
+        "== {}: requests of the tests and normalisation, by Google's classes",
+        Step::Conformance
+    ));
+    conformance::run(root, None)
 }
 
 fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
@@ -212,6 +234,7 @@ fn test_command(root: &Path) -> Result<Command, Error> {
         }
         command.env(variable, path);
     }
+    command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
     Ok(command)
 }
 
@@ -272,7 +295,7 @@ mod tests {
         assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
         assert_eq!(
             choose(&[], &[Step::ControlPlane, Step::Clippy, Step::Test]),
-            [Step::Fmt, Step::Build]
+            [Step::Fmt, Step::Build, Step::Conformance]
         );
         assert_eq!(choose(&[Step::Fmt], &[Step::Fmt]), []);
     }

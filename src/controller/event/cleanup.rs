@@ -31,7 +31,11 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
     if !apply::has_finalizer(event) {
         return Ok(Action::await_change());
     }
-    let action = event.status.as_ref().and_then(|s| s.conversion_action.clone()).unwrap_or_default();
+    let action = event
+        .status
+        .as_ref()
+        .and_then(|s| s.conversion_action.clone())
+        .unwrap_or_default();
     let account = google_account(ctx, event);
     let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
     if let Some(target) = Target::of(&action)
@@ -89,7 +93,9 @@ async fn found_after_lost_reply(
     account: Option<&GoogleAccount>,
     action: ConversionActionStatus,
 ) -> ConversionActionStatus {
-    let (None, Some(attempt)) = (&action.id, &action.creation) else { return action };
+    let (None, Some(attempt)) = (&action.id, &action.creation) else {
+        return action;
+    };
     let name = attempt.name.clone();
     let found = match account.and_then(|a| Some((a.clients.clone()?, a.snapshot.clone()?))) {
         Some((clients, snapshot)) => {
@@ -99,7 +105,11 @@ async fn found_after_lost_reply(
                 live.map(|a| (owner, a))
             })
         }
-        None => Err(UpstreamError::new("Google Ads", Cause::Unavailable, "the account can't be used")),
+        None => Err(UpstreamError::new(
+            "Google Ads",
+            Cause::Unavailable,
+            "the account can't be used",
+        )),
     };
     match found {
         Ok(Some((owner, found))) => after_lost_reply(&action, &owner, &found),
@@ -108,13 +118,19 @@ async fn found_after_lost_reply(
             let note = format!(
                 "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads; an event with the same eventName adopts it."
             );
-            ctx.events.publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note).await;
+            ctx.events
+                .publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
+                .await;
             action
         }
     }
 }
 
-fn after_lost_reply(action: &ConversionActionStatus, owner: &CustomerId, found: &ConversionAction) -> ConversionActionStatus {
+fn after_lost_reply(
+    action: &ConversionActionStatus,
+    owner: &CustomerId,
+    found: &ConversionAction,
+) -> ConversionActionStatus {
     ConversionActionStatus {
         customer_id: Some(owner.to_string()),
         id: Some(found.id.to_string()),
@@ -130,7 +146,10 @@ fn used_by_another(ctx: &Context, event: &AdConversionEvent, target: &Target) ->
     super::resolve::owned_by_others(ctx, event, &target.customer)
         .into_iter()
         .find(|(id, _)| *id == target.id)
-        .and_then(|(_, name)| name.split_once('/').map(|(namespace, name)| ObjectKey::new(namespace, name)))
+        .and_then(|(_, name)| {
+            name.split_once('/')
+                .map(|(namespace, name)| ObjectKey::new(namespace, name))
+        })
 }
 
 async fn orphan(
@@ -141,8 +160,13 @@ async fn orphan(
     shared: Option<ObjectKey>,
 ) -> Result<(), Error> {
     if let Some(other) = shared {
-        let note = format!("Conversion action {} {:?} stays: the event {other} uses it.", target.id, target.name);
-        ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note).await;
+        let note = format!(
+            "Conversion action {} {:?} stays: the event {other} uses it.",
+            target.id, target.name
+        );
+        ctx.events
+            .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
+            .await;
         return Ok(());
     }
     let kind = crate::domain::action::UPLOAD_CLICKS;
@@ -160,7 +184,9 @@ async fn orphan(
         "Conversion action {} {:?} stays in Google Ads account {}. An event with the same eventName and category adopts it.",
         target.id, target.name, target.customer
     );
-    ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &text).await;
+    ctx.events
+        .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &text)
+        .await;
     Ok(())
 }
 
@@ -171,7 +197,10 @@ async fn remove(
     target: &Target,
 ) -> Result<(), Blocked> {
     let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
-        return Err((reason::UPSTREAM_UNREACHABLE, "the GoogleAdsAccount is missing or has no usable credentials".into()));
+        return Err((
+            reason::UPSTREAM_UNREACHABLE,
+            "the GoogleAdsAccount is missing or has no usable credentials".into(),
+        ));
     };
     match clients.ads.remove_action(&target.customer, target.id).await {
         Ok(()) => {}
@@ -179,8 +208,13 @@ async fn remove(
         Err(error) if error.needs_a_person() => return Err((reason::ACCESS_DENIED, error.to_string())),
         Err(error) => return Err((reason::UPSTREAM_UNREACHABLE, error.to_string())),
     }
-    let note = format!("Removed conversion action {} {:?} in Google Ads account {}.", target.id, target.name, target.customer);
-    ctx.events.publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_DELETED, &note).await;
+    let note = format!(
+        "Removed conversion action {} {:?} in Google Ads account {}.",
+        target.id, target.name, target.customer
+    );
+    ctx.events
+        .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_DELETED, &note)
+        .await;
     Ok(())
 }
 
@@ -188,12 +222,19 @@ async fn remove(
 fn gone(error: &UpstreamError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     error.cause == Cause::NotFound
-        || matches!(code, "RESOURCE_NOT_FOUND" | "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE")
+        || matches!(
+            code,
+            "RESOURCE_NOT_FOUND" | "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE"
+        )
 }
 
 fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
     let limit = SignedDuration::try_from(ctx.settings.deletion_timeout).unwrap_or_default();
-    let since = event.metadata.deletion_timestamp.as_ref().map_or(ctx.clock.now(), |t| t.0);
+    let since = event
+        .metadata
+        .deletion_timestamp
+        .as_ref()
+        .map_or(ctx.clock.now(), |t| t.0);
     ctx.clock.now().duration_since(since) >= limit
 }
 
@@ -217,7 +258,9 @@ async fn hold(ctx: &Context, event: &AdConversionEvent, (why, message): Blocked)
 /// Events that lost the action to this one may have it now, and the accounts count their users again.
 fn wake_others(ctx: &Context, event: &AdConversionEvent) {
     let blocked = |e: &AdConversionEvent| {
-        e.conditions().iter().any(|c| c.type_ == condition::STALLED && c.reason == reason::OWNERSHIP_CONFLICT)
+        e.conditions()
+            .iter()
+            .any(|c| c.type_ == condition::STALLED && c.reason == reason::OWNERSHIP_CONFLICT)
     };
     for other in ctx.caches.events.all() {
         if other.id() != event.id() && blocked(&other) {

@@ -26,7 +26,7 @@ use crate::sync::registry::{self, BoundAction};
 /// Looks again at least this often while rows wait: gates open by time alone.
 const BUSY_PAUSE: Duration = Duration::from_secs(30);
 /// Looks again at least this often.
-const IDLE_PAUSE: Duration = Duration::from_secs(600);
+const IDLE_PAUSE: Duration = Duration::from_mins(10);
 /// An account has not been looked at since the process started.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -89,18 +89,33 @@ async fn report(
     if apply::status(ctx, event, &next, Basis::Any).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
-    let pause = if resolved.undecided { SOON } else if pending { BUSY_PAUSE } else { IDLE_PAUSE };
-    Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(until_gate(&bound, now))))
+    let pause = if resolved.undecided {
+        SOON
+    } else if pending {
+        BUSY_PAUSE
+    } else {
+        IDLE_PAUSE
+    };
+    Ok(Action::requeue(
+        outcome
+            .retry
+            .unwrap_or(pause)
+            .min(pause)
+            .min(until_gate(bound.as_ref(), now)),
+    ))
 }
 
 fn created(event: &AdConversionEvent) -> Timestamp {
-    event.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0)
+    event
+        .metadata
+        .creation_timestamp
+        .as_ref()
+        .map_or(Timestamp::UNIX_EPOCH, |t| t.0)
 }
 
 /// Until the hold on a new action ends.
-fn until_gate(bound: &Option<BoundAction>, now: Timestamp) -> Duration {
+fn until_gate(bound: Option<&BoundAction>, now: Timestamp) -> Duration {
     bound
-        .as_ref()
         .and_then(|b| b.hold_until)
         .and_then(|until| Duration::try_from(until.duration_since(now)).ok())
         .filter(|wait| !wait.is_zero())
@@ -121,7 +136,11 @@ fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) ->
         .filter(|_| created_here)
         .and_then(|t| t.0.saturating_add(hold).ok());
     let click_window_days = resolved.known_action(key.action).and_then(|a| a.click_window_days);
-    Some(BoundAction { key, hold_until, click_window_days })
+    Some(BoundAction {
+        key,
+        hold_until,
+        click_window_days,
+    })
 }
 
 /// Registers the event, or takes it out while it is stalled: then no work is done for it.

@@ -64,10 +64,16 @@ fn suspended(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -
         find(&status.conditions, condition::READY).is_some_and(|c| c.reason == reason::SUSPENDED)
     };
     match (is(before), is(next)) {
-        (false, true) => {
-            Some((Severity::Normal, happened::SUSPENDED, "Conversions are observed and wait until resumed.".to_owned()))
-        }
-        (true, false) => Some((Severity::Normal, happened::RESUMED, "Conversions are sent again.".to_owned())),
+        (false, true) => Some((
+            Severity::Normal,
+            happened::SUSPENDED,
+            "Conversions are observed and wait until resumed.".to_owned(),
+        )),
+        (true, false) => Some((
+            Severity::Normal,
+            happened::RESUMED,
+            "Conversions are sent again.".to_owned(),
+        )),
         _ => None,
     }
 }
@@ -75,7 +81,9 @@ fn suspended(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -
 fn rejected(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Change> {
     let reasons = |status: &AdConversionEventStatus| {
         let all = status.sync.as_ref().map(|s| s.reasons.clone()).unwrap_or_default();
-        all.into_iter().filter(|r| r.outcome == Outcome::Rejected).collect::<Vec<_>>()
+        all.into_iter()
+            .filter(|r| r.outcome == Outcome::Rejected)
+            .collect::<Vec<_>>()
     };
     let known = reasons(before);
     let new: Vec<_> = reasons(next)
@@ -83,7 +91,10 @@ fn rejected(before: &AdConversionEventStatus, next: &AdConversionEventStatus) ->
         .filter(|r| known.iter().all(|k| k.reason != r.reason))
         .map(|r| format!("{} ({})", r.reason, r.count))
         .collect();
-    let note = format!("Google refused conversions for good: {}. See status.sync.reasons.", new.join(", "));
+    let note = format!(
+        "Google refused conversions for good: {}. See status.sync.reasons.",
+        new.join(", ")
+    );
     (!new.is_empty()).then_some((Severity::Warning, happened::RECORDS_REJECTED, note))
 }
 

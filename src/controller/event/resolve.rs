@@ -62,7 +62,12 @@ impl Resolved {
 /// Looks up what the manifest names. Calls nobody: accounts and their configuration are in the registry.
 pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let key = event.key();
-    let google_name = event.spec.google_ads_account_ref.as_ref().map(|r| r.name.clone()).unwrap_or_default();
+    let google_name = event
+        .spec
+        .google_ads_account_ref
+        .as_ref()
+        .map(|r| r.name.clone())
+        .unwrap_or_default();
     let google_key = ObjectKey::new(&key.namespace, google_name);
     let hubspot_key = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
     let google = ctx.registry.google(&google_key);
@@ -70,8 +75,18 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let google_exists = ctx.caches.google.get(&google_key).is_some();
     let hubspot_exists = ctx.caches.hubspot.get(&hubspot_key).is_some();
     let accounts = first_problem(&[
-        account("GoogleAdsAccount", &google_key, google_exists, google.as_ref().map(|a| &a.readiness)),
-        account("HubSpotAccount", &hubspot_key, hubspot_exists, hubspot.as_ref().map(|a| &a.readiness)),
+        account(
+            "GoogleAdsAccount",
+            &google_key,
+            google_exists,
+            google.as_ref().map(|a| &a.readiness),
+        ),
+        account(
+            "HubSpotAccount",
+            &hubspot_key,
+            hubspot_exists,
+            hubspot.as_ref().map(|a| &a.readiness),
+        ),
     ]);
     let undecided = (google_exists && google.is_none()) || (hubspot_exists && hubspot.is_none());
     let mut resolved = Resolved {
@@ -103,16 +118,23 @@ fn account(kind: &str, key: &ObjectKey, exists: bool, readiness: Option<&Readine
     match readiness {
         _ if !exists => Accounts::NotReady(
             reason::ACCOUNT_NOT_FOUND,
-            format!("{kind} {name:?} does not exist in namespace {}. Create it, or delete and re-create this event with another one.", key.namespace),
+            format!(
+                "{kind} {name:?} does not exist in namespace {}. Create it, or delete and re-create this event with another one.",
+                key.namespace
+            ),
         ),
-        None => Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{kind} {name:?} has not been checked yet.")),
+        None => Accounts::NotReady(
+            reason::ACCOUNT_NOT_READY,
+            format!("{kind} {name:?} has not been checked yet."),
+        ),
         Some(Readiness::Ready) => Accounts::Ready,
-        Some(Readiness::Suspended) => {
-            Accounts::Suspended(format!("{kind} {name:?} is suspended; conversions wait until its spec.suspend is false."))
-        }
-        Some(Readiness::NotReady { reason, message }) => {
-            Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{kind} {name:?} is not ready ({reason}): {message}"))
-        }
+        Some(Readiness::Suspended) => Accounts::Suspended(format!(
+            "{kind} {name:?} is suspended; conversions wait until its spec.suspend is false."
+        )),
+        Some(Readiness::NotReady { reason, message }) => Accounts::NotReady(
+            reason::ACCOUNT_NOT_READY,
+            format!("{kind} {name:?} is not ready ({reason}): {message}"),
+        ),
     }
 }
 
@@ -132,7 +154,10 @@ fn stage(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<
         ));
     };
     let before = event.status.as_ref().and_then(|s| s.trigger.as_ref()).and_then(|t| {
-        Some(Stage { value: t.stage.clone()?, label: t.label.clone().unwrap_or_default() })
+        Some(Stage {
+            value: t.stage.clone()?,
+            label: t.label.clone().unwrap_or_default(),
+        })
     });
     let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
     if stages.is_empty() {
@@ -229,7 +254,12 @@ fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> 
     let customer = status
         .and_then(|s| s.customer_id.as_deref())
         .and_then(|id| id.parse::<CustomerId>().ok())
-        .or_else(|| ctx.registry.google(&account)?.snapshot.map(|s| s.customer.conversion_customer.clone()))
+        .or_else(|| {
+            ctx.registry
+                .google(&account)?
+                .snapshot
+                .map(|s| s.customer.conversion_customer.clone())
+        })
         .or_else(|| ctx.caches.google.get(&account)?.spec.customer_id.parse().ok())?;
     let existing = event.spec.existing_action();
     let action = status
@@ -257,7 +287,13 @@ fn trigger_of(event: &AdConversionEvent) -> String {
     let declared = || {
         let trigger = &event.spec.trigger;
         trigger.lifecycle_stage.as_ref().map_or_else(
-            || trigger.form_submission.as_ref().map(|f| f.form_id.clone()).unwrap_or_default(),
+            || {
+                trigger
+                    .form_submission
+                    .as_ref()
+                    .map(|f| f.form_id.clone())
+                    .unwrap_or_default()
+            },
             |s| s.stage.clone(),
         )
     };

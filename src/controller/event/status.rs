@@ -76,7 +76,12 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
 fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
     match &facts.resolved.accounts {
         Accounts::Ready => {
-            conditions.set(condition::ACCOUNTS_READY, Status::True, reason::ACCOUNTS_READY, "Both accounts are ready.");
+            conditions.set(
+                condition::ACCOUNTS_READY,
+                Status::True,
+                reason::ACCOUNTS_READY,
+                "Both accounts are ready.",
+            );
         }
         Accounts::Suspended(message) => {
             conditions.set(condition::ACCOUNTS_READY, Status::False, reason::SUSPENDED, message);
@@ -147,9 +152,17 @@ fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'sta
         return (Status::False, why, error.message.clone());
     }
     if made_a_pass(facts, before) {
-        return (Status::True, reason::RUN_SUCCEEDED, "HubSpot is read and due conversions are sent.".to_owned());
+        return (
+            Status::True,
+            reason::RUN_SUCCEEDED,
+            "HubSpot is read and due conversions are sent.".to_owned(),
+        );
     }
-    (Status::Unknown, reason::PROGRESSING, "HubSpot has not been read for this event yet.".to_owned())
+    (
+        Status::Unknown,
+        reason::PROGRESSING,
+        "HubSpot has not been read for this event yet.".to_owned(),
+    )
 }
 
 fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
@@ -160,21 +173,36 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         };
     }
     if let Some((why, message)) = stall {
-        return Summary::Stalled { reason: (*why).to_owned(), message: message.clone() };
+        return Summary::Stalled {
+            reason: (*why).to_owned(),
+            message: message.clone(),
+        };
     }
     match &facts.resolved.accounts {
         Accounts::NotReady(why, message) => {
-            return Summary::Waiting { reason: (*why).to_owned(), message: message.clone() };
+            return Summary::Waiting {
+                reason: (*why).to_owned(),
+                message: message.clone(),
+            };
         }
-        Accounts::Suspended(message) => return Summary::Suspended { message: message.clone() },
+        Accounts::Suspended(message) => {
+            return Summary::Suspended {
+                message: message.clone(),
+            };
+        }
         Accounts::Ready => {}
     }
     match &facts.outcome.condition {
         Some((false, why, message)) if *why == reason::PROGRESSING => {
-            return Summary::Progressing { message: message.clone() };
+            return Summary::Progressing {
+                message: message.clone(),
+            };
         }
         Some((false, _, message)) => {
-            return Summary::Failing { reason: reason::PROVISIONING_FAILED.to_owned(), message: message.clone() };
+            return Summary::Failing {
+                reason: reason::PROVISIONING_FAILED.to_owned(),
+                message: message.clone(),
+            };
         }
         _ => {}
     }
@@ -182,12 +210,20 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
         let too_long = facts.now.duration_since(since) >= limit;
         if too_long || !made_a_pass(facts, before) {
-            return Summary::Failing { reason: reason::SYNC_FAILING.to_owned(), message: error.message.clone() };
+            return Summary::Failing {
+                reason: reason::SYNC_FAILING.to_owned(),
+                message: error.message.clone(),
+            };
         }
     } else if !made_a_pass(facts, before) {
-        return Summary::Progressing { message: "Reading HubSpot for the first time.".to_owned() };
+        return Summary::Progressing {
+            message: "Reading HubSpot for the first time.".to_owned(),
+        };
     }
-    Summary::Ready { reason: reason::SUCCEEDED.to_owned(), message: ready_message(facts) }
+    Summary::Ready {
+        reason: reason::SUCCEEDED.to_owned(),
+        message: ready_message(facts),
+    }
 }
 
 fn ready_message(facts: &Facts<'_>) -> String {

@@ -9,7 +9,9 @@ use super::GoogleMemory;
 use crate::controller::account::{fault, is_due};
 use crate::controller::context::Context;
 use crate::domain::account_trouble::later;
+use crate::domain::action::ENABLED;
 use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::sync::ports::ads::{ConversionAction, Goal};
 use crate::sync::ports::{Cause, GoogleClients, UpstreamError};
 use crate::sync::registry::{GoogleAccount, GoogleSnapshot, Readiness};
 
@@ -118,7 +120,12 @@ async fn try_read(
     if registered.is_none() {
         memory.goals = None;
     }
-    if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), slowly)) {
+    // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
+    let pause = match (&registered, &memory.goals) {
+        (Some(snapshot), Some((goals, _))) if lacks_a_goal(&snapshot.actions, goals) => refresh,
+        _ => slowly,
+    };
+    if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {
         asked = true;
         let goals = clients.ads.goals(&owner).await?;
         memory.goals = Some((Arc::new(goals), ctx.clock.now()));
@@ -133,6 +140,16 @@ async fn try_read(
         first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
     }
     Ok(asked)
+}
+
+/// True where an action that counts has no goal among these.
+fn lacks_a_goal(actions: &[ConversionAction], goals: &[Goal]) -> bool {
+    let listed = |a: &ConversionAction| {
+        goals
+            .iter()
+            .any(|g| Some(&g.category) == a.category.as_ref() && Some(&g.origin) == a.origin.as_ref())
+    };
+    actions.iter().any(|a| a.status == ENABLED && !listed(a))
 }
 
 /// Puts freshly read actions where event controllers look for them and may refresh them too.

@@ -102,7 +102,11 @@ mod tests {
         let codes: Vec<_> = countries().map(|(code, _)| code).collect();
         assert_eq!(codes.len(), 249, "officially assigned codes");
         assert!(codes.is_sorted_by(|a, b| a < b), "sorted, no repeats");
-        assert!(codes.iter().all(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_lowercase())));
+        assert!(
+            codes
+                .iter()
+                .all(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_lowercase()))
+        );
         let names: Vec<_> = countries().flat_map(|(_, names)| names.split(';')).collect();
         let distinct: BTreeSet<_> = names.iter().collect();
         assert_eq!(distinct.len(), names.len(), "no name twice");

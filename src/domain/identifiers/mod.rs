@@ -28,11 +28,16 @@ pub const fn properties(kind: SharedKind) -> &'static [&'static str] {
 
 /// The usable identifiers of the declared kinds, normalised and hashed. What can't be normalised is left out.
 pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>) -> Vec<UserIdentifier> {
-    let country = ["hs_country_region_code", "country"].iter().find_map(|p| contact.property(p).and_then(region));
+    let country = ["hs_country_region_code", "country"]
+        .iter()
+        .find_map(|p| contact.property(p).and_then(region));
     kinds
         .iter()
         .filter_map(|kind| match kind {
-            SharedKind::Email => contact.property("email").and_then(|v| hashed(v, email)).map(UserIdentifier::Email),
+            SharedKind::Email => contact
+                .property("email")
+                .and_then(|v| hashed(v, email))
+                .map(UserIdentifier::Email),
             SharedKind::Phone => {
                 let region = country.as_deref().or(default_region);
                 ["phone", "mobilephone"]

@@ -7,6 +7,7 @@ use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 /// One row, in the terms of the port.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::option_option)] // as the port has it
 pub(super) struct Known {
     pub track: TrackId,
     pub number: u8,

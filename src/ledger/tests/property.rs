@@ -80,7 +80,11 @@ impl Run {
     async fn step(&mut self, (what, a, b, c): Step) {
         self.minute += i64::from(c % 4);
         let now = at(self.minute);
-        let track = if a % 2 == 0 { self.of_event } else { self.of_action };
+        let track = if a.is_multiple_of(2) {
+            self.of_event
+        } else {
+            self.of_action
+        };
         match what {
             0..=2 => self.observe(track, a, b).await,
             3 => {
@@ -106,13 +110,13 @@ impl Run {
             8 | 9 => self.status(a, b, c).await,
             10 => {
                 self.ledger = SqliteLedger::open(&self.scratch.url()).await.unwrap();
-                if a % 2 == 0 {
+                if a.is_multiple_of(2) {
                     assert_eq!(self.ledger.recover(now).await.unwrap(), self.model.recover(now));
                 }
             }
             11 => {
-                let skipped = self.ledger.resume(track, b % 2 == 0, now).await.unwrap();
-                assert_eq!(skipped, self.model.resume(track, b % 2 == 0, now));
+                let skipped = self.ledger.resume(track, b.is_multiple_of(2), now).await.unwrap();
+                assert_eq!(skipped, self.model.resume(track, b.is_multiple_of(2), now));
             }
             12 => {
                 let why = kind(b).1;
@@ -132,16 +136,20 @@ impl Run {
     async fn observe(&mut self, track: TrackId, a: u8, b: u8) {
         let numbers = pick(&[1, 2, 3, 4, 5, 6, 7, 8], b);
         let row = |n: &u8| NewRow {
-            outcome: if b % 5 == 0 { Outcome::Skipped } else { Outcome::Pending },
+            outcome: if b.is_multiple_of(5) {
+                Outcome::Skipped
+            } else {
+                Outcome::Pending
+            },
             due: at(self.minute + i64::from(a % 5)),
-            while_suspended: a % 3 == 0,
+            while_suspended: a.is_multiple_of(3),
             ..pending(*n)
         };
         let rows: Vec<_> = numbers.iter().map(row).collect();
         let new = self.ledger.observe(track, &rows).await.unwrap();
         let fresh: Vec<_> = rows
             .iter()
-            .filter(|r| self.model.observed.insert((track, r.contact.0 as u8)))
+            .filter(|r| self.model.observed.insert((track, r.transactions[0].0[0])))
             .collect();
         assert_eq!(new, fresh.len());
         let stored = self.stored().await;
@@ -201,7 +209,7 @@ impl Run {
         let rows: Vec<RowId> = request.rows.iter().map(|(row, _)| *row).collect();
         assert_eq!(rows, self.model.rows_of(request.batch));
         let updates = self.updates(&pick(&rows, a), b);
-        let poll_at = (c % 2 == 0).then_some(now);
+        let poll_at = c.is_multiple_of(2).then_some(now);
         let result = StatusResult {
             batch: request.batch,
             updates,
@@ -257,7 +265,8 @@ impl Run {
     async fn check(&mut self) {
         assert_eq!(self.stored().await, self.model.rows);
         for track in [self.of_event, self.of_action] {
-            let counted: u64 = tally(&self.ledger, track).await.classes.iter().map(|c| c.count).sum();
+            let classes = self.ledger.tally(track, at(0), at(self.minute)).await.unwrap().classes;
+            let counted: u64 = classes.iter().map(|c| c.count).sum();
             let observed = self.model.observed.iter().filter(|(t, _)| *t == track).count();
             assert_eq!(
                 counted, observed as u64,
@@ -265,6 +274,7 @@ impl Run {
             );
             let now = at(self.minute);
             let due = self.ledger.due(track, at(0), now, 100).await.unwrap();
+            assert_eq!(classes.iter().map(|c| c.due).sum::<u64>(), due.len() as u64);
             assert!(due.is_sorted_by_key(|r| (r.due, r.id)));
             let expected = |(_, r): &(&RowId, &Known)| r.track == track && r.due.is_some_and(|d| d <= now);
             let mut ids: Vec<_> = due.iter().map(|r| r.id).collect();

@@ -28,7 +28,10 @@ struct Read {
 
 /// Modification time of a contact, HubSpot's clock.
 pub fn modified(contact: &Contact) -> Timestamp {
-    contact.property(LAST_MODIFIED).and_then(time).unwrap_or(contact.updated_at)
+    contact
+        .property(LAST_MODIFIED)
+        .and_then(time)
+        .unwrap_or(contact.updated_at)
 }
 
 /// A date-time property: ISO 8601, or epoch milliseconds.
@@ -61,7 +64,9 @@ impl Memory {
 
     /// Found by modification time: the history must be read unless it was read since the modification.
     pub fn new_modification(&self, contact: &Contact) -> bool {
-        self.read.get(&contact.id).is_none_or(|r| r.modified < modified(contact))
+        self.read
+            .get(&contact.id)
+            .is_none_or(|r| r.modified < modified(contact))
     }
 
     /// Notes that the history was read after this search result.
@@ -69,7 +74,10 @@ impl Memory {
         if self.read.len() >= MAX_CONTACTS {
             self.read.clear();
         }
-        let read = Read { modified: modified(contact), entries: entries(contact, stages) };
+        let read = Read {
+            modified: modified(contact),
+            entries: entries(contact, stages),
+        };
         self.read.insert(contact.id, read);
     }
 

@@ -39,6 +39,7 @@ pub struct Feed {
     members: Vec<Member>,
     last_overlap: Option<Timestamp>,
     last_sweep: Timestamp,
+    last_interval: std::time::Duration,
     failures: u32,
 }
 
@@ -65,6 +66,7 @@ impl Feed {
             members: Vec::new(),
             last_overlap: None,
             last_sweep,
+            last_interval: std::time::Duration::ZERO,
             failures: 0,
         }
     }
@@ -87,7 +89,7 @@ impl Feed {
                         if changed.is_err() {
                             return;
                         }
-                        if self.members() != self.members {
+                        if self.members() != self.members || self.interval() != self.last_interval {
                             break;
                         }
                     }
@@ -103,13 +105,23 @@ impl Feed {
             .registry
             .hubspot(&self.key)
             .is_some_and(|a| a.readiness == Readiness::Ready && a.crm.is_some() && a.portal.is_some());
-        let events = if usable { self.ctx.registry.events_of_hubspot(&self.key) } else { vec![] };
+        let events = if usable {
+            self.ctx.registry.events_of_hubspot(&self.key)
+        } else {
+            vec![]
+        };
         events.into_iter().map(|e| (e.key, e.uid, e.stage, e.start)).collect()
+    }
+
+    fn interval(&self) -> std::time::Duration {
+        let account = self.ctx.registry.hubspot(&self.key);
+        account.map_or(std::time::Duration::from_mins(1), |a| a.interval)
     }
 
     /// One pass and the pause after it.
     async fn turn(&mut self) -> std::time::Duration {
-        let interval = self.ctx.registry.hubspot(&self.key).map_or(std::time::Duration::from_secs(60), |a| a.interval);
+        let interval = self.interval();
+        self.last_interval = interval;
         let members = self.members();
         if members.iter().any(|m| !self.members.contains(m)) {
             self.memory.clear();
@@ -144,7 +156,11 @@ impl Feed {
                 Notice::Soon.or_now(flips)
             });
         }
-        let wait = backoff(self.failures, self.ctx.settings.backoff_max, u64::from(self.failures) * 37);
+        let wait = backoff(
+            self.failures,
+            self.ctx.settings.backoff_max,
+            u64::from(self.failures) * 37,
+        );
         self.failures = self.failures.saturating_add(1);
         let asked = fault.retry_after().unwrap_or_default();
         std::time::Duration::try_from(wait.max(asked)).unwrap_or(interval)
@@ -152,8 +168,12 @@ impl Feed {
 
     /// Everything a pass needs, read from registry and ledger.
     async fn open(&self) -> Result<Option<Pass>, Fault> {
-        let Some(account) = self.ctx.registry.hubspot(&self.key) else { return Ok(None) };
-        let (Some(crm), Some(portal)) = (account.crm.clone(), account.portal.clone()) else { return Ok(None) };
+        let Some(account) = self.ctx.registry.hubspot(&self.key) else {
+            return Ok(None);
+        };
+        let (Some(crm), Some(portal)) = (account.crm.clone(), account.portal.clone()) else {
+            return Ok(None);
+        };
         let events = self.ctx.registry.events_of_hubspot(&self.key);
         let mut tracks = Vec::with_capacity(events.len());
         for event in &events {
@@ -173,7 +193,12 @@ impl Feed {
                 if moved { Notice::Soon } else { Notice::Quiet }
             });
         }
-        Ok(Some(Pass { account, crm, portal, events }))
+        Ok(Some(Pass {
+            account,
+            crm,
+            portal,
+            events,
+        }))
     }
 
     async fn pass(&mut self) -> Result<(), Fault> {
@@ -183,7 +208,12 @@ impl Feed {
         }
         let began = self.ctx.clock.now();
         let back = self.step_back(began);
-        let backfill = pass.events.iter().filter(|t| t.is_backfill()).map(|t| t.event.start).min();
+        let backfill = pass
+            .events
+            .iter()
+            .filter(|t| t.is_backfill())
+            .map(|t| t.event.start)
+            .min();
         let seen = self.poll(&pass, back).await?;
         if let Some(since) = backfill {
             info!(account = %self.key, %since, "backfill read");
@@ -197,7 +227,10 @@ impl Feed {
     /// Two minutes, and every so often the whole overlap.
     fn step_back(&mut self, now: Timestamp) -> SignedDuration {
         let overlap = self.ctx.settings.overlap;
-        if self.last_overlap.is_none_or(|last| now.duration_since(last) >= overlap / 6) {
+        if self
+            .last_overlap
+            .is_none_or(|last| now.duration_since(last) >= overlap / 6)
+        {
             self.last_overlap = Some(now);
             return overlap.max(STEP_BACK);
         }
@@ -205,7 +238,9 @@ impl Feed {
     }
 
     fn mode(&self) -> ChangeDetection {
-        self.mode.as_ref().map_or(ChangeDetection::LastModified, |(mode, _)| *mode)
+        self.mode
+            .as_ref()
+            .map_or(ChangeDetection::LastModified, |(mode, _)| *mode)
     }
 
     /// Picks the way to find changes, once for each set of stages: by entry time where the portal lists the property of
@@ -214,12 +249,28 @@ impl Feed {
         let bounds = bounds(&pass.events, back);
         let stages: BTreeSet<String> = bounds.keys().cloned().collect();
         if self.mode.as_ref().is_none_or(|(_, probed)| *probed != stages) {
-            let listed = stages.iter().all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
-            let mode = if listed { ChangeDetection::DateEntered } else { ChangeDetection::LastModified };
+            let listed = stages
+                .iter()
+                .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
+            let mode = if listed {
+                ChangeDetection::DateEntered
+            } else {
+                ChangeDetection::LastModified
+            };
             self.mode = Some((mode, stages.clone()));
         }
-        let mut scan = scan::Scan::new(&self.ctx, pass.crm.as_ref(), &pass.portal, &pass.events, &mut self.memory);
-        if self.mode.as_ref().is_some_and(|(mode, _)| *mode == ChangeDetection::DateEntered) {
+        let mut scan = scan::Scan::new(
+            &self.ctx,
+            pass.crm.as_ref(),
+            &pass.portal,
+            &pass.events,
+            &mut self.memory,
+        );
+        if self
+            .mode
+            .as_ref()
+            .is_some_and(|(mode, _)| *mode == ChangeDetection::DateEntered)
+        {
             match scan.by_entry(&bounds).await {
                 Err(Fault::Upstream(error)) if error.cause == super::ports::Cause::Refused => {
                     info!(account = %self.key, error = %error, "entry times can't be searched here: by modification time");
@@ -243,13 +294,24 @@ impl Feed {
         now: Timestamp,
     ) -> Result<(), Fault> {
         let daily = now.duration_since(self.last_sweep) >= self.ctx.settings.sweep_interval;
-        let newest = pass.events.iter().filter_map(|t| t.mark.map(|m| m.cursor)).chain(seen.newest()).max();
+        let newest = pass
+            .events
+            .iter()
+            .filter_map(|t| t.mark.map(|m| m.cursor))
+            .chain(seen.newest())
+            .max();
         let since = match (backfill, daily, newest) {
             (Some(start), ..) => start,
             (None, true, Some(newest)) => newest.saturating_sub(SWEEP_SPAN).unwrap_or(Timestamp::MIN),
             _ => return Ok(()),
         };
-        let mut scan = scan::Scan::new(&self.ctx, pass.crm.as_ref(), &pass.portal, &pass.events, &mut self.memory);
+        let mut scan = scan::Scan::new(
+            &self.ctx,
+            pass.crm.as_ref(),
+            &pass.portal,
+            &pass.events,
+            &mut self.memory,
+        );
         let swept = scan.by_modification(since, true).await?;
         debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
         self.last_sweep = now;
@@ -258,12 +320,20 @@ impl Feed {
 
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
-    async fn finish(&self, pass: &Pass, back: SignedDuration, seen: &scan::Seen, began: Timestamp) -> Result<(), Fault> {
+    async fn finish(
+        &self,
+        pass: &Pass,
+        back: SignedDuration,
+        seen: &scan::Seen,
+        began: Timestamp,
+    ) -> Result<(), Fault> {
         let now = self.ctx.clock.now();
         let length = now.duration_since(began).max(SignedDuration::ZERO);
         let mut marks = Vec::new();
         for tracked in &pass.events {
-            let newest = seen.newest_of(&tracked.event.stage).and_then(|t| t.saturating_sub(length).ok());
+            let newest = seen
+                .newest_of(&tracked.event.stage)
+                .and_then(|t| t.saturating_sub(length).ok());
             let mark = tracked.mark_after(tracked.lower_bound(back), newest.unwrap_or(Timestamp::MIN));
             if tracked.mark != Some(mark) {
                 marks.push((tracked.track, mark));
@@ -279,7 +349,10 @@ impl Feed {
                 if new > 0 { Notice::Soon } else { Notice::Quiet }.or_now(flips)
             });
         }
-        let report = FeedReport { change_detection: Some(self.mode()), last_poll: Some(now) };
+        let report = FeedReport {
+            change_detection: Some(self.mode()),
+            last_poll: Some(now),
+        };
         self.ctx.registry.set_feed(&self.key, report);
         Ok(())
     }

@@ -24,7 +24,10 @@ pub struct Tracked {
 
 impl Tracked {
     fn covered(&self) -> Option<Covered> {
-        self.mark.map(|m| Covered { from: m.covered_from, cursor: m.cursor })
+        self.mark.map(|m| Covered {
+            from: m.covered_from,
+            cursor: m.cursor,
+        })
     }
 
     /// Where to begin for this event, going back `back`.
@@ -40,7 +43,10 @@ impl Tracked {
     /// The mark after everything since `read_from` was read up to `newest`.
     pub fn mark_after(&self, read_from: Timestamp, newest: Timestamp) -> FeedMark {
         let after = coverage::after(self.covered(), self.event.start, read_from, newest);
-        FeedMark { covered_from: after.from, cursor: after.cursor }
+        FeedMark {
+            covered_from: after.from,
+            cursor: after.cursor,
+        }
     }
 }
 
@@ -49,7 +55,10 @@ pub fn bounds(events: &[Tracked], back: SignedDuration) -> BTreeMap<String, Time
     let mut bounds: BTreeMap<String, Timestamp> = BTreeMap::new();
     for tracked in events {
         let bound = tracked.lower_bound(back);
-        bounds.entry(tracked.event.stage.clone()).and_modify(|b| *b = (*b).min(bound)).or_insert(bound);
+        bounds
+            .entry(tracked.event.stage.clone())
+            .and_modify(|b| *b = (*b).min(bound))
+            .or_insert(bound);
     }
     bounds
 }

@@ -33,7 +33,10 @@ pub struct Seen {
 
 impl Seen {
     fn saw(&mut self, stage: &str, at: Timestamp) {
-        self.newest.entry(stage.to_owned()).and_modify(|t| *t = (*t).max(at)).or_insert(at);
+        self.newest
+            .entry(stage.to_owned())
+            .and_modify(|t| *t = (*t).max(at))
+            .or_insert(at);
     }
 
     /// Newest time seen for a stage, HubSpot's clock.
@@ -57,7 +60,9 @@ impl Seen {
 enum Way<'a> {
     Entry(&'a BTreeMap<String, Timestamp>),
     /// `dated`: the portal has entry times, so that contacts that never were in a stage can be told by them.
-    Modification { dated: bool },
+    Modification {
+        dated: bool,
+    },
 }
 
 /// One scan over a portal.
@@ -87,9 +92,22 @@ impl<'a> Scan<'a> {
         stages.sort_unstable();
         stages.dedup();
         let plan = read_plan(events.iter().map(|t| &t.event));
-        let cache = events.first().map(|t| ctx.contacts(&t.event.hubspot)).unwrap_or_default();
+        let cache = events
+            .first()
+            .map(|t| ctx.contacts(&t.event.hubspot))
+            .unwrap_or_default();
         let keep_reads = ctx.settings.waits.settle < ctx.settings.upload_interval;
-        Self { ctx, crm, portal, events, stages, memory, plan, cache, keep_reads }
+        Self {
+            ctx,
+            crm,
+            portal,
+            events,
+            stages,
+            memory,
+            plan,
+            cache,
+            keep_reads,
+        }
     }
 
     /// Contacts whose last entry into a stage is at or after its bound; five stages a search.
@@ -98,7 +116,10 @@ impl<'a> Scan<'a> {
         let all: Vec<_> = bounds.iter().collect();
         for group in all.chunks(MAX_GROUPS) {
             let bounds: BTreeMap<String, Timestamp> = group.iter().map(|(s, t)| ((*s).clone(), **t)).collect();
-            let any_since = bounds.iter().map(|(stage, since)| (date_entered(stage), *since)).collect();
+            let any_since = bounds
+                .iter()
+                .map(|(stage, since)| (date_entered(stage), *since))
+                .collect();
             self.pages(any_since, Way::Entry(&bounds), &mut seen).await?;
         }
         Ok(seen)
@@ -107,17 +128,32 @@ impl<'a> Scan<'a> {
     /// Contacts modified at or after `since`. `dated`: the portal has entry times for all stages.
     pub async fn by_modification(&mut self, since: Timestamp, dated: bool) -> Result<Seen, Fault> {
         let mut seen = Seen::default();
-        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], Way::Modification { dated }, &mut seen).await?;
+        self.pages(
+            vec![(LAST_MODIFIED.to_owned(), since)],
+            Way::Modification { dated },
+            &mut seen,
+        )
+        .await?;
         Ok(seen)
     }
 
     async fn pages(&mut self, any_since: Vec<(String, Timestamp)>, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
-        let mut properties = vec![LAST_MODIFIED.to_owned(), LIFECYCLE_STAGE.to_owned(), MERGED_IDS.to_owned()];
+        let mut properties = vec![
+            LAST_MODIFIED.to_owned(),
+            LIFECYCLE_STAGE.to_owned(),
+            MERGED_IDS.to_owned(),
+        ];
         properties.extend(self.stages.iter().map(|s| date_entered(s)));
-        let mut search = ContactSearch { any_since, after: ContactId(0), properties };
+        let mut search = ContactSearch {
+            any_since,
+            after: ContactId(0),
+            properties,
+        };
         loop {
             let page = self.crm.search(&search).await?;
-            let Some(last) = page.contacts.iter().map(|c| c.id).max() else { return Ok(()) };
+            let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
+                return Ok(());
+            };
             self.page(&page.contacts, way, seen).await?;
             if !page.more {
                 return Ok(());
@@ -175,7 +211,11 @@ impl<'a> Scan<'a> {
         let now = self.ctx.clock.now();
         let concerned: Vec<&Contact> = contacts
             .iter()
-            .filter(|c| self.events.iter().any(|t| !entries(c, &t.event.stage, t.event.start).is_empty()))
+            .filter(|c| {
+                self.events
+                    .iter()
+                    .any(|t| !entries(c, &t.event.stage, t.event.start).is_empty())
+            })
             .collect();
         if !concerned.is_empty() {
             let lineages: Vec<_> = concerned.iter().map(|c| c.lineage()).collect();
@@ -189,7 +229,11 @@ impl<'a> Scan<'a> {
                         rows.push(self.row(tracked, contact, at, transactions, now));
                     }
                 }
-                let new = if rows.is_empty() { 0 } else { self.ctx.ledger.observe(tracked.track, &rows).await? };
+                let new = if rows.is_empty() {
+                    0
+                } else {
+                    self.ctx.ledger.observe(tracked.track, &rows).await?
+                };
                 *seen.new.entry(tracked.track).or_default() += new;
                 seen.new_rows += new;
             }

@@ -48,7 +48,8 @@ pub trait GoogleAds: Send + Sync {
     /// Creates an action. `Effect::Unknown` in the error: look it up by name before another try.
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError>;
     /// Changes exactly the fields that are `Some`.
-    async fn update_action(&self, owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Result<(), UpstreamError>;
+    async fn update_action(&self, owner: &CustomerId, id: ActionId, fields: &ActionFields)
+    -> Result<(), UpstreamError>;
     /// Removes an action (its status becomes `REMOVED`).
     async fn remove_action(&self, owner: &CustomerId, id: ActionId) -> Result<(), UpstreamError>;
     /// Makes an account goal biddable or not.

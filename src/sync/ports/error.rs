@@ -81,7 +81,10 @@ impl UpstreamError {
 
     /// True where waiting may help without anybody acting.
     pub const fn is_transient(&self) -> bool {
-        matches!(self.cause, Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed)
+        matches!(
+            self.cause,
+            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed
+        )
     }
 
     /// True where only a person can mend the account (credentials, scopes, permissions, switched-off APIs).

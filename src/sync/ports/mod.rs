@@ -50,7 +50,11 @@ pub struct GoogleClients {
 pub trait GoogleConnector: Send + Sync {
     /// Clients for the credentials in `secret` (`None`: ambient credentials). Does no API call of its own; a token
     /// is fetched by the first call. `login` is the manager the access comes through.
-    async fn connect(&self, secret: Option<&SecretData>, login: Option<CustomerId>) -> Result<GoogleClients, SecretInvalid>;
+    async fn connect(
+        &self,
+        secret: Option<&SecretData>,
+        login: Option<CustomerId>,
+    ) -> Result<GoogleClients, SecretInvalid>;
 }
 
 /// Makes HubSpot clients out of a Secret.

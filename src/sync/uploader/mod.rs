@@ -46,7 +46,14 @@ enum Sent {
 impl Uploader {
     /// The uploader of this account; `uploaded` is notified after each accepted request.
     pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>) -> Self {
-        Self { key, ctx, resumed: BTreeMap::new(), was_ready: false, not_before: None, uploaded }
+        Self {
+            key,
+            ctx,
+            resumed: BTreeMap::new(),
+            was_ready: false,
+            not_before: None,
+            uploaded,
+        }
     }
 
     /// One round per upload interval, until cancelled. A request under way is finished first.
@@ -76,7 +83,10 @@ impl Uploader {
         let open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
         if !self.was_ready {
             for sendable in &open {
-                self.ctx.ledger.release(sendable.track(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now()).await?;
+                self.ctx
+                    .ledger
+                    .release(sendable.track(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
+                    .await?;
             }
             self.was_ready = true;
         }
@@ -110,7 +120,11 @@ impl Uploader {
             if event.suspended {
                 *settled = false;
             } else if !*settled && let Some(track) = self.ctx.registry.report(&event.key).track {
-                let skipped = self.ctx.ledger.resume(track, event.skip_missed, self.ctx.clock.now()).await?;
+                let skipped = self
+                    .ctx
+                    .ledger
+                    .resume(track, event.skip_missed, self.ctx.clock.now())
+                    .await?;
                 *settled = true;
                 if skipped > 0 {
                     info!(event = %event.key, skipped, "conversions missed while suspended are skipped");
@@ -185,14 +199,28 @@ impl Uploader {
 
     /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
     async fn send(&mut self, account: &GoogleAccount, ready: Vec<Ready>) -> Result<(Sent, Vec<Vec<Ready>>), Fault> {
-        let Some(clients) = &account.clients else { return Ok((Sent::Stop, vec![])) };
+        let Some(clients) = &account.clients else {
+            return Ok((Sent::Stop, vec![]));
+        };
         let destinations = destinations(&ready);
         let batch = Batch::new(account, &destinations);
         let rows: Vec<_> = ready
             .iter()
-            .map(|r| (BatchRow { row: r.row.id, value: r.value.clone() }, batch.destination_of(r)))
+            .map(|r| {
+                (
+                    BatchRow {
+                        row: r.row.id,
+                        value: r.value.clone(),
+                    },
+                    batch.destination_of(r),
+                )
+            })
             .collect();
-        let id = self.ctx.ledger.begin(&self.key, &destinations, &rows, self.ctx.clock.now()).await?;
+        let id = self
+            .ctx
+            .ledger
+            .begin(&self.key, &destinations, &rows, self.ctx.clock.now())
+            .await?;
         let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
         let answer = clients.sink.ingest(&request).await;
         drop(request);
@@ -200,7 +228,9 @@ impl Uploader {
         match answer {
             Ok(request_id) => {
                 debug!(account = %self.key, request = %request_id, rows = ready.len(), "accepted");
-                let poll_at = now.saturating_add(self.ctx.settings.diagnostics_first_poll).unwrap_or(Timestamp::MAX);
+                let poll_at = now
+                    .saturating_add(self.ctx.settings.diagnostics_first_poll)
+                    .unwrap_or(Timestamp::MAX);
                 let result = BatchResult::Accepted { request_id, poll_at };
                 self.record(id, &result, now).await;
                 self.succeeded(&ready, now);
@@ -241,7 +271,9 @@ impl Uploader {
 
     fn succeeded(&self, ready: &[Ready], now: Timestamp) {
         for event in self.events_of(ready) {
-            self.ctx.registry.update_report(&event, |report| Notice::Soon.or_now(report.upload.succeeded(now)));
+            self.ctx
+                .registry
+                .update_report(&event, |report| Notice::Soon.or_now(report.upload.succeeded(now)));
         }
     }
 
@@ -312,7 +344,11 @@ impl Uploader {
         let rows: Vec<Row> = ready.iter().map(|r| r.row.clone()).collect();
         let updates = retry_later(&self.ctx, &rows, error);
         let wait = error.retry_after.unwrap_or_else(|| {
-            backoff(rows.iter().map(|r| r.attempts).max().unwrap_or(0), self.ctx.settings.backoff_max, 0)
+            backoff(
+                rows.iter().map(|r| r.attempts).max().unwrap_or(0),
+                self.ctx.settings.backoff_max,
+                0,
+            )
         });
         self.not_before = now.saturating_add(wait).ok();
         updates
@@ -323,13 +359,18 @@ impl Uploader {
 pub fn fate_update(ctx: &SyncContext, row: &Row, fate: &Fate, now: Timestamp) -> RowUpdate {
     match fate {
         Fate::Uploaded => update(row, Outcome::Uploaded, PROCESSED, now),
-        Fate::Rejected(reason, code) => {
-            RowUpdate { detail: code.clone(), ..update(row, Outcome::Rejected, reason, now) }
-        }
+        Fate::Rejected(reason, code) => RowUpdate {
+            detail: code.clone(),
+            ..update(row, Outcome::Rejected, reason, now)
+        },
         Fate::Wait(reason) => {
             let wait = wait_of(ctx, reason, row.attempts);
             let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-            RowUpdate { failed_try: true, split: 0, ..update(row, Outcome::Pending, reason, due) }
+            RowUpdate {
+                failed_try: true,
+                split: 0,
+                ..update(row, Outcome::Pending, reason, due)
+            }
         }
         Fate::Unknown(_) => update(row, Outcome::Processing, reason::OUTCOME_UNKNOWN, now),
     }

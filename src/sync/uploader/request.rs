@@ -57,7 +57,10 @@ pub struct Batch {
 impl Batch {
     /// For these destinations.
     pub fn new(account: &GoogleAccount, destinations: &[ActionKey]) -> Self {
-        Self { destinations: destinations.to_vec(), login: account.login.clone() }
+        Self {
+            destinations: destinations.to_vec(),
+            login: account.login.clone(),
+        }
     }
 
     /// Index of a row's destination.
@@ -70,9 +73,16 @@ impl Batch {
         let destinations = self
             .destinations
             .iter()
-            .map(|d| Destination { customer: d.customer.clone(), action: d.action })
+            .map(|d| Destination {
+                customer: d.customer.clone(),
+                action: d.action,
+            })
             .collect();
-        IngestRequest { destinations, login: self.login.clone(), rows }
+        IngestRequest {
+            destinations,
+            login: self.login.clone(),
+            rows,
+        }
     }
 }
 
@@ -94,6 +104,10 @@ pub fn complaints(failure: &IngestError) -> Vec<Complaint<'_>> {
     failure
         .violations
         .iter()
-        .map(|v| Complaint { row: v.row, destination: v.destination, code: &v.reason })
+        .map(|v| Complaint {
+            row: v.row,
+            destination: v.destination,
+            code: &v.reason,
+        })
         .collect()
 }

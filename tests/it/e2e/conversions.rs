@@ -12,25 +12,43 @@ fn from_apply_to_a_counted_conversion() {
     stage.event("became-customer", "customer", &value);
     stage.condition("adce/became-customer", "Ready", "True", "Succeeded");
     let at = ago(3600);
-    stage.contact(&[("lead", ago(7200)), ("customer", at.clone())], Some("click-1"), &json!({"email": "a@example.com"}));
+    stage.contact(
+        &[("lead", ago(7200)), ("customer", at.clone())],
+        Some("click-1"),
+        &json!({"email": "a@example.com"}),
+    );
     let event = stage.settled("became-customer", 1);
     assert_eq!(Counts::of(&event).uploaded, 1);
-    let id = event["status"]["conversionAction"]["id"].as_str().expect("an action").to_owned();
+    let id = event["status"]["conversionAction"]["id"]
+        .as_str()
+        .expect("an action")
+        .to_owned();
     let accepted = stage.accepted(&id);
     assert_eq!(accepted.len(), 1);
     assert_eq!(accepted[0]["value"], 250.5);
     assert_eq!(accepted[0]["currency"], "EUR");
     assert_eq!(accepted[0]["clickId"], "click-1");
-    assert_eq!(accepted[0]["userIdentifiers"], 0, "nothing is shared that is not declared");
-    let sent: jiff::Timestamp = accepted[0]["eventTimestamp"].as_str().expect("a time").parse().expect("RFC 3339");
-    assert_eq!(sent, at.parse().expect("RFC 3339"), "the time of the history, to the millisecond");
+    assert_eq!(
+        accepted[0]["userIdentifiers"], 0,
+        "nothing is shared that is not declared"
+    );
+    let sent: jiff::Timestamp = accepted[0]["eventTimestamp"]
+        .as_str()
+        .expect("a time")
+        .parse()
+        .expect("RFC 3339");
+    assert_eq!(
+        sent,
+        at.parse().expect("RFC 3339"),
+        "the time of the history, to the millisecond"
+    );
     let action = event["status"]["conversionAction"].clone();
     assert_eq!(action["origin"], "Created");
     assert_eq!(action["name"], "became-customer");
     assert_eq!(action["customerId"], "1234567890");
     assert_eq!(event["status"]["trigger"]["label"], "Customer");
     assert!(event["status"]["sync"]["lastUploadTime"].is_string());
-    assert_eq!(condition(&event, "CountedForBidding")["status"], "True");
+    stage.condition("adce/became-customer", "CountedForBidding", "True", "GoalBiddable");
     let table = stage.kubectl(&["get", "adce"]);
     for word in ["READY", "TRIGGER", "UPLOADED", "became-customer", "True", "Customer"] {
         assert!(table.contains(word), "{word} in {table}");
@@ -38,11 +56,20 @@ fn from_apply_to_a_counted_conversion() {
     let metrics = stage.http("/metrics");
     assert!(metrics.contains("adconversion_upstream_requests_total"), "{metrics}");
     assert!(stage.http("/readyz").starts_with("HTTP/1.1 200"));
-    for secret in ["click-1", "a@example.com", "pat-na1-sandbox", "sandbox-refresh", "sandbox-secret"] {
+    for secret in [
+        "click-1",
+        "a@example.com",
+        "pat-na1-sandbox",
+        "sandbox-refresh",
+        "sandbox-secret",
+    ] {
         assert!(!stage.log().contains(secret), "{secret} in the log");
         assert!(!event.to_string().contains(secret), "{secret} in the status");
         let ledger = std::fs::read(stage.ledger()).expect("the ledger");
-        assert!(!ledger.windows(secret.len()).any(|w| w == secret.as_bytes()), "{secret} in the ledger");
+        assert!(
+            !ledger.windows(secret.len()).any(|w| w == secret.as_bytes()),
+            "{secret} in the ledger"
+        );
     }
 }
 
@@ -79,15 +106,25 @@ fn every_class_of_rows_is_counted_and_explained() {
     assert_eq!(reason(&event, "Skipped", "NoClickId"), 1);
     assert_eq!(reason(&event, "Skipped", "OutsideClickWindow"), 1);
     assert_eq!(reason(&event, "Rejected", "InvalidGclid"), 1);
-    let id = event["status"]["conversionAction"]["id"].as_str().expect("an action").to_owned();
-    let mut clicks: Vec<_> =
-        stage.accepted(&id).iter().map(|c| c["clickId"].as_str().expect("a click").to_owned()).collect();
+    let id = event["status"]["conversionAction"]["id"]
+        .as_str()
+        .expect("an action")
+        .to_owned();
+    let mut clicks: Vec<_> = stage
+        .accepted(&id)
+        .iter()
+        .map(|c| c["clickId"].as_str().expect("a click").to_owned())
+        .collect();
     clicks.sort();
     assert_eq!(clicks, ["good-1", "good-2"]);
     let messages = stage.kubectl(&["describe", "adce", "classes"]);
     assert!(messages.contains("consent property does not hold"), "{messages}");
     assert!(messages.contains("INVALID_GCLID"), "{messages}");
-    assert_eq!(condition(&event, "Ready")["status"], "True", "single rows never turn it");
+    assert_eq!(
+        condition(&event, "Ready")["status"],
+        "True",
+        "single rows never turn it"
+    );
 }
 
 #[test]
@@ -106,16 +143,27 @@ fn many_contacts_over_a_flaky_network_in_both_detection_modes() {
             "value": {"dealAmount": {"default": {"amount": "10", "currency": "EUR"}}}});
         stage.event("customer", "customer", &deal);
         for (name, lifecycle) in [("mql", "marketingqualifiedlead"), ("customer", "customer")] {
-            let event = stage.wait(&format!("adce/{name}"), "a start time", |e| e["status"]["sync"]["startTime"].is_string());
-            let since = event["status"]["sync"]["startTime"].as_str().expect("a time").to_owned();
+            let event = stage.wait(&format!("adce/{name}"), "a start time", |e| {
+                e["status"]["sync"]["startTime"].is_string()
+            });
+            let since = event["status"]["sync"]["startTime"]
+                .as_str()
+                .expect("a time")
+                .to_owned();
             let expected = stage.admin(&format!("/hubspot/expected?stage={lifecycle}&since={since}"));
             let expected = expected.as_array().expect("a list").len() as u64;
             assert!(expected > 100, "enough to matter: {expected}");
             let event = stage.settled(name, expected);
-            let id = event["status"]["conversionAction"]["id"].as_str().expect("an action").to_owned();
+            let id = event["status"]["conversionAction"]["id"]
+                .as_str()
+                .expect("an action")
+                .to_owned();
             let accepted = stage.accepted(&id);
             assert_eq!(accepted.len() as u64, Counts::of(&event).uploaded);
-            assert!(accepted.iter().all(|c| c["adjusted"] == 0), "no value was changed by a repeat");
+            assert!(
+                accepted.iter().all(|c| c["adjusted"] == 0),
+                "no value was changed by a repeat"
+            );
         }
         assert_eq!(stage.get("hsa/acme")["status"]["changeDetection"], mode);
     }
@@ -130,7 +178,9 @@ fn suspend_observes_and_resume_catches_up_or_skips() {
     }
     stage.contact(&[("customer", ago(600))], Some("while-suspended"), &json!({}));
     for name in ["catch-up", "skip"] {
-        let event = stage.wait(&format!("adce/{name}"), "one waiting", |e| reason(e, "Pending", "Suspended") == 1);
+        let event = stage.wait(&format!("adce/{name}"), "one waiting", |e| {
+            reason(e, "Pending", "Suspended") == 1
+        });
         assert_eq!(condition(&event, "Ready")["reason"], "Suspended");
     }
     for name in ["catch-up", "skip"] {
@@ -163,9 +213,13 @@ fn a_reconcile_request_is_echoed() {
     stage.event("echo", "customer", &json!({}));
     stage.condition("adce/echo", "Ready", "True", "");
     stage.kubectl(&["annotate", "adce/echo", "adconversion.dev/reconcile-requested-at=now-1"]);
-    stage.wait("adce/echo", "the echo", |e| e["status"]["lastHandledReconcileAt"] == "now-1");
+    stage.wait("adce/echo", "the echo", |e| {
+        e["status"]["lastHandledReconcileAt"] == "now-1"
+    });
     stage.kubectl(&["annotate", "gaa/acme", "reconcile.fluxcd.io/requestedAt=now-2"]);
-    stage.wait("gaa/acme", "the echo", |e| e["status"]["lastHandledReconcileAt"] == "now-2");
+    stage.wait("gaa/acme", "the echo", |e| {
+        e["status"]["lastHandledReconcileAt"] == "now-2"
+    });
 }
 
 #[test]
@@ -175,13 +229,18 @@ fn at_rest_nothing_is_written_and_only_polls_go_out() {
     stage.contact(&[("customer", ago(-1))], Some("soon"), &json!({}));
     stage.condition("adce/rest", "Ready", "True", "");
     stage.settled("rest", 1);
-    let versions = || {
-        ["adce/rest", "hsa/acme", "gaa/acme"].map(|o| stage.get(o)["metadata"]["resourceVersion"].clone())
-    };
+    let versions =
+        || ["adce/rest", "hsa/acme", "gaa/acme"].map(|o| stage.get(o)["metadata"]["resourceVersion"].clone());
     let (before, log) = (versions(), stage.admin("/requests?since=0"));
     let polls = |log: &serde_json::Value| {
-        let all = log["requests"].as_array().or_else(|| log.as_array()).cloned().unwrap_or_default();
-        all.into_iter().filter(|r| r["path"].as_str().is_some_and(|p| p.contains("/contacts/search"))).count()
+        let all = log["requests"]
+            .as_array()
+            .or_else(|| log.as_array())
+            .cloned()
+            .unwrap_or_default();
+        all.into_iter()
+            .filter(|r| r["path"].as_str().is_some_and(|p| p.contains("/contacts/search")))
+            .count()
     };
     let seen = polls(&log);
     stage.wait_for("six more polls", || {

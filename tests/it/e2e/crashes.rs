@@ -1,6 +1,6 @@
 //! Killed at any moment, started again: the same counts, nothing twice.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Stage;
 use super::stage::{Counts, ago};
@@ -11,8 +11,12 @@ const CONTACTS: u64 = 40;
 fn kill_at(stage: &Stage, service: &str, mutating: bool, number: u64, when: &str) -> bool {
     let gate = json!({"service": service, "mutating": mutating, "number": number, "when": when});
     stage.post("/gate", &gate);
-    stage.event("crash", "customer", &json!({"startTime": ago(86_400 * 10),
-        "value": {"dealAmount": {"default": {"amount": "10", "currency": "EUR"}}}}));
+    stage.event(
+        "crash",
+        "customer",
+        &json!({"startTime": ago(86_400 * 10),
+        "value": {"dealAmount": {"default": {"amount": "10", "currency": "EUR"}}}}),
+    );
     let start = std::time::Instant::now();
     let reached = loop {
         let armed = stage.admin("/gate");
@@ -46,13 +50,26 @@ fn prepared() -> Stage {
 fn judge(stage: &Stage, what: &str) {
     let event = stage.settled("crash", CONTACTS);
     assert_eq!(Counts::of(&event).uploaded, CONTACTS, "{what}: {event:#}");
-    let id = event["status"]["conversionAction"]["id"].as_str().expect("an id").to_owned();
+    let id = event["status"]["conversionAction"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
     let accepted = stage.accepted(&id);
     assert_eq!(accepted.len() as u64, CONTACTS, "{what}");
-    assert!(accepted.iter().all(|c| c["adjusted"] == 0), "{what}: a value was changed");
+    assert!(
+        accepted.iter().all(|c| c["adjusted"] == 0),
+        "{what}: a value was changed"
+    );
     let listed = stage.admin("/google/actions");
-    let all = listed["actions"].as_array().or_else(|| listed.as_array()).cloned().unwrap_or_default();
-    let ours = all.iter().filter(|a| a["name"] == "crash" && a["status"] != Value::from("REMOVED")).count();
+    let all = listed["actions"]
+        .as_array()
+        .or_else(|| listed.as_array())
+        .cloned()
+        .unwrap_or_default();
+    let ours = all
+        .iter()
+        .filter(|a| a["name"] == "crash" && a["status"] != "REMOVED")
+        .count();
     assert_eq!(ours, 1, "{what}: one conversion action");
 }
 
@@ -85,9 +102,17 @@ fn around_the_reads() {
 
 #[test]
 fn an_upload_whose_answer_is_lost_is_repeated_with_the_same_ids_and_values() {
-    for fault in [json!({"dropAfter": true}), json!({"truncate": 5}), json!({"status": 503}), json!({"html": true})] {
+    for fault in [
+        json!({"dropAfter": true}),
+        json!({"truncate": 5}),
+        json!({"status": 503}),
+        json!({"html": true}),
+    ] {
         let stage = prepared();
-        stage.post("/faults", &json!({"service": "dataManager", "path": "ingest", "action": fault}));
+        stage.post(
+            "/faults",
+            &json!({"service": "dataManager", "path": "ingest", "action": fault}),
+        );
         stage.event("crash", "customer", &json!({"startTime": ago(86_400 * 10)}));
         judge(&stage, &fault.to_string());
     }
@@ -122,5 +147,9 @@ fn a_plain_kill_and_a_graceful_stop() {
     stage.start_operator();
     judge(&stage, "after a plain kill");
     let state = stage.stop_operator();
-    assert!(format!("{state:?}").contains("exit status: 0"), "graceful stop: {state:?}\n{}", stage.log());
+    assert!(
+        format!("{state:?}").contains("exit status: 0"),
+        "graceful stop: {state:?}\n{}",
+        stage.log()
+    );
 }

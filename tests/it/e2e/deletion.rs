@@ -7,14 +7,23 @@ use super::stage::condition;
 
 fn status_of(stage: &Stage, id: &str) -> Value {
     let listed = stage.admin("/google/actions");
-    let all = listed["actions"].as_array().or_else(|| listed.as_array()).cloned().unwrap_or_default();
+    let all = listed["actions"]
+        .as_array()
+        .or_else(|| listed.as_array())
+        .cloned()
+        .unwrap_or_default();
     let is = |a: &Value| a["id"].as_str().map_or_else(|| a["id"].to_string(), str::to_owned) == id;
     all.into_iter().find(is).map_or(Value::Null, |a| a["status"].clone())
 }
 
 fn ready(stage: &Stage, name: &str) -> String {
-    let event = stage.wait(&format!("adce/{name}"), "Ready", |e| condition(e, "Ready")["status"] == "True");
-    event["status"]["conversionAction"]["id"].as_str().expect("an id").to_owned()
+    let event = stage.wait(&format!("adce/{name}"), "Ready", |e| {
+        condition(e, "Ready")["status"] == "True"
+    });
+    event["status"]["conversionAction"]["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
 }
 
 #[test]
@@ -25,17 +34,27 @@ fn the_action_stays_is_noted_and_adopted_again() {
     stage.kubectl(&["delete", "adce/first", "--timeout=30s"]);
     assert_eq!(status_of(&stage, &id), "ENABLED");
     let account = stage.wait("gaa/acme", "the note", |o| {
-        o["status"]["orphanedConversionActions"].as_array().is_some_and(|a| a.len() == 1)
+        o["status"]["orphanedConversionActions"]
+            .as_array()
+            .is_some_and(|a| a.len() == 1)
     });
     let note = &account["status"]["orphanedConversionActions"][0];
     assert_eq!(note["id"], id.as_str());
     assert_eq!(note["name"], "Kept");
     assert_eq!(note["formerEvent"], format!("{}/first", stage.namespace));
-    stage.event("second", "customer", &json!({"eventName": "Kept", "deletionPolicy": "Delete"}));
+    stage.event(
+        "second",
+        "customer",
+        &json!({"eventName": "Kept", "deletionPolicy": "Delete"}),
+    );
     assert_eq!(ready(&stage, "second"), id);
     let event = stage.get("adce/second");
     assert_eq!(event["status"]["conversionAction"]["origin"], "Adopted");
-    stage.wait("gaa/acme", "no note", |o| o["status"]["orphanedConversionActions"].as_array().is_none_or(Vec::is_empty));
+    stage.wait("gaa/acme", "no note", |o| {
+        o["status"]["orphanedConversionActions"]
+            .as_array()
+            .is_none_or(Vec::is_empty)
+    });
     stage.kubectl(&["delete", "adce/second", "--timeout=30s"]);
     assert_eq!(status_of(&stage, &id), "REMOVED", "ours, though adopted in between");
 }
@@ -43,10 +62,19 @@ fn the_action_stays_is_noted_and_adopted_again() {
 #[test]
 fn delete_removes_only_what_we_created() {
     let stage = Stage::start("remove");
-    let action = json!({"customerId": "1234567890", "type": "UPLOAD_CLICKS", "name": "Strangers", "category": "CONVERTED_LEAD"});
+    let action =
+        json!({"customerId": "1234567890", "type": "UPLOAD_CLICKS", "name": "Strangers", "category": "CONVERTED_LEAD"});
     stage.post("/google/actions", &action);
-    stage.event("ours", "customer", &json!({"eventName": "Ours", "deletionPolicy": "Delete"}));
-    stage.event("theirs", "customer", &json!({"eventName": "Strangers", "deletionPolicy": "Delete"}));
+    stage.event(
+        "ours",
+        "customer",
+        &json!({"eventName": "Ours", "deletionPolicy": "Delete"}),
+    );
+    stage.event(
+        "theirs",
+        "customer",
+        &json!({"eventName": "Strangers", "deletionPolicy": "Delete"}),
+    );
     let (ours, theirs) = (ready(&stage, "ours"), ready(&stage, "theirs"));
     stage.kubectl(&["delete", "adce/ours", "adce/theirs", "--timeout=30s"]);
     assert_eq!(status_of(&stage, &ours), "REMOVED");
@@ -74,7 +102,10 @@ fn a_removal_google_refuses_is_blocked_with_a_way_out() {
     stage.post("/faults", &broken);
     stage.kubectl(&["delete", "adce/blocked", "--wait=false"]);
     let c = stage.condition("adce/blocked", "DeletionBlocked", "True", "");
-    assert!(c["message"].as_str().expect("a message").contains("deletionPolicy"), "{c}");
+    assert!(
+        c["message"].as_str().expect("a message").contains("deletionPolicy"),
+        "{c}"
+    );
     stage.patch("adce/blocked", &json!({"spec": {"deletionPolicy": "Orphan"}}));
     stage.wait("adce/blocked", "to be gone", Value::is_null);
     assert_eq!(status_of(&stage, &id), "ENABLED");

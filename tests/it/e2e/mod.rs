@@ -15,12 +15,18 @@ fn record(log: &serde_json::Value) {
     use std::io::Write;
     use std::sync::{Mutex, PoisonError};
     static FILE: Mutex<()> = Mutex::new(());
-    let Some(path) = std::env::var_os("ADCONVERSION_REQUEST_LOG") else { return };
+    let Some(path) = std::env::var_os("ADCONVERSION_REQUEST_LOG") else {
+        return;
+    };
     let _guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
     let path = std::path::PathBuf::from(path);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).expect("a directory for the request log");
     }
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).expect("the request log");
+    let mut file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .expect("the request log");
     writeln!(file, "{log}").expect("the request log");
 }

@@ -15,7 +15,7 @@ use xtask::supervisor::{State, Supervisor};
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_mins(1);
 const LOOK: Duration = Duration::from_millis(250);
 const MANIFESTS: &str = include_str!("accounts.yaml");
 
@@ -44,7 +44,11 @@ fn binary(variable: &str, name: &str) -> PathBuf {
     }
     let test = std::env::current_exe().expect("the test's own path");
     let built = test.ancestors().nth(2).expect("target directory").join(name);
-    assert!(built.exists(), "{} is not built: cargo build --workspace", built.display());
+    assert!(
+        built.exists(),
+        "{} is not built: cargo build --workspace",
+        built.display()
+    );
     built
 }
 
@@ -86,7 +90,15 @@ impl Stage {
             .expect("a kubeconfig of the service account");
         let flags = flags.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned())).collect();
         let port = xtask::ports::free(1).expect("a port")[0];
-        Self { namespace, sandbox, supervisor, directory, kubeconfig, port, flags }
+        Self {
+            namespace,
+            sandbox,
+            supervisor,
+            directory,
+            kubeconfig,
+            port,
+            flags,
+        }
     }
 
     /// Starts the operator, also again after a kill.
@@ -109,12 +121,16 @@ impl Stage {
         if let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") {
             xtask::process::signal("KILL", pid, false).expect("kill -9");
         }
-        self.supervisor.stop(operator::NAME, Duration::from_secs(5)).expect("the end of the operator");
+        self.supervisor
+            .stop(operator::NAME, Duration::from_secs(5))
+            .expect("the end of the operator");
     }
 
     /// SIGTERM, and how it ended.
     pub fn stop_operator(&self) -> State {
-        self.supervisor.stop(operator::NAME, Duration::from_secs(40)).expect("the end of the operator")
+        self.supervisor
+            .stop(operator::NAME, Duration::from_secs(40))
+            .expect("the end of the operator")
     }
 
     /// The ledger's file.
@@ -130,7 +146,9 @@ impl Stage {
     /// A GET of the operator's own port: status line and body.
     pub fn http(&self, path: &str) -> String {
         use std::io::{Read, Write};
-        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else { return String::new() };
+        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else {
+            return String::new();
+        };
         stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a limit");
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("a request");
         let mut answer = String::new();
@@ -146,7 +164,10 @@ impl Stage {
     /// `kubectl apply` in the test's namespace.
     pub fn apply(&self, manifests: &str) {
         let arguments = ["--namespace", self.namespace.as_str(), "apply", "--filename", "-"];
-        let output = cluster().client().run_with(&arguments, Some(manifests), LIMIT).expect("kubectl");
+        let output = cluster()
+            .client()
+            .run_with(&arguments, Some(manifests), LIMIT)
+            .expect("kubectl");
         output.ok().unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -158,14 +179,22 @@ impl Stage {
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
-        if text.trim().is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+        if text.trim().is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).expect("JSON")
+        }
     }
 
     /// Waits until `found` is true of the object; panics with its last state and the log's end.
     pub fn wait(&self, object: &str, what: &str, found: impl Fn(&Value) -> bool) -> Value {
         self.wait_for(what, || {
             let value = self.get(object);
-            if found(&value) { Ok(value) } else { Err(value["status"].clone()) }
+            if found(&value) {
+                Ok(value)
+            } else {
+                Err(value["status"].clone())
+            }
         })
     }
 
@@ -197,18 +226,24 @@ impl Stage {
 
     /// Posts to the sandbox's admin port.
     pub fn post(&self, path: &str, body: &Value) -> Value {
-        self.sandbox.post(&format!("/admin{path}"), body).unwrap_or_else(|error| panic!("{error}"))
+        self.sandbox
+            .post(&format!("/admin{path}"), body)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Reads from the sandbox's admin port.
     pub fn admin(&self, path: &str) -> Value {
-        self.sandbox.get(&format!("/admin{path}")).unwrap_or_else(|error| panic!("{error}"))
+        self.sandbox
+            .get(&format!("/admin{path}"))
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Any other call of the sandbox's admin port.
     pub fn admin_call(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let path = format!("/admin{path}");
-        self.sandbox.call(method, &path, body).unwrap_or_else(|error| panic!("{error}"))
+        self.sandbox
+            .call(method, &path, body)
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// Conversions the sandbox accepted for an action.
@@ -219,17 +254,27 @@ impl Stage {
 
     /// One contact with these lifecycle rows (`(value, timestamp)`), a click id and further properties; its id.
     pub fn contact(&self, rows: &[(&str, String)], click: Option<&str>, properties: &Value) -> String {
-        let stages: Vec<_> =
-            rows.iter().map(|(v, t)| json!({"value": v, "timestamp": t, "sourceType": "CRM_UI"})).collect();
+        let stages: Vec<_> = rows
+            .iter()
+            .map(|(v, t)| json!({"value": v, "timestamp": t, "sourceType": "CRM_UI"}))
+            .collect();
         let mut history = json!({"lifecyclestage": stages});
         if let Some(click) = click {
-            history["hs_google_click_id"] = json!([{"value": click, "timestamp": ago(86_400), "sourceType": "FORM"}]);
+            history["hs_google_click_id"] =
+                json!([{"value": click, "timestamp": ago(86_400 * 9), "sourceType": "FORM"}]);
         }
-        let contact = json!([{"createdAt": ago(90_000), "properties": properties, "history": history}]);
+        let contact = json!([{"createdAt": ago(86_400 * 10), "properties": properties, "history": history}]);
         let created = self.post("/hubspot/contacts", &contact);
-        let id = created.pointer("/ids/0").or_else(|| created.pointer("/0/id")).or_else(|| created.get(0));
-        id.and_then(|id| id.as_str().map(str::to_owned).or_else(|| id.as_u64().map(|n| n.to_string())))
-            .unwrap_or_else(|| panic!("no id in {created}"))
+        let id = created
+            .pointer("/ids/0")
+            .or_else(|| created.pointer("/0/id"))
+            .or_else(|| created.get(0));
+        id.and_then(|id| {
+            id.as_str()
+                .map(str::to_owned)
+                .or_else(|| id.as_u64().map(|n| n.to_string()))
+        })
+        .unwrap_or_else(|| panic!("no id in {created}"))
     }
 
     /// Applies a lifecycle event of this name and stage; `more` is merged into its spec.
@@ -264,7 +309,11 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("operator's log of {}:\n{}", self.namespace, xtask::process::tail(&self.log(), 60));
+            eprintln!(
+                "operator's log of {}:\n{}",
+                self.namespace,
+                xtask::process::tail(&self.log(), 60)
+            );
         } else if let Ok(log) = self.sandbox.get("/admin/requests?since=0") {
             super::record(&log);
         }
@@ -274,7 +323,11 @@ impl Drop for Stage {
 /// A condition of an object, or null.
 pub fn condition(object: &Value, type_: &str) -> Value {
     let all = object.pointer("/status/conditions").and_then(Value::as_array);
-    all.into_iter().flatten().find(|c| c["type"] == type_).cloned().unwrap_or_default()
+    all.into_iter()
+        .flatten()
+        .find(|c| c["type"] == type_)
+        .cloned()
+        .unwrap_or_default()
 }
 
 /// RFC 3339 text of so many seconds ago.
@@ -318,13 +371,20 @@ impl Counts {
             all.filter_map(|r| r["count"].as_u64()).sum()
         };
         let listed = [of("Pending"), of("Processing"), of("Skipped"), of("Rejected")];
-        assert_eq!(listed, [self.pending, self.processing, self.skipped, self.rejected], "reasons: {event:#}");
+        assert_eq!(
+            listed,
+            [self.pending, self.processing, self.skipped, self.rejected],
+            "reasons: {event:#}"
+        );
     }
 }
 
 /// The count of one class.
 pub fn reason(event: &Value, outcome: &str, reason: &str) -> u64 {
     let reasons = event["status"]["sync"]["reasons"].as_array();
-    let class = reasons.into_iter().flatten().find(|r| r["outcome"] == outcome && r["reason"] == reason);
+    let class = reasons
+        .into_iter()
+        .flatten()
+        .find(|r| r["outcome"] == outcome && r["reason"] == reason);
     class.and_then(|r| r["count"].as_u64()).unwrap_or(0)
 }

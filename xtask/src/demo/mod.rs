@@ -15,12 +15,12 @@ use serde_json::Value;
 
 use crate::control_plane::{self, ControlPlane};
 use crate::kubectl::Kubectl;
-use crate::process::{self, say};
-use crate::supervisor::{State, Supervisor};
-use crate::{Error, ports, suite};
 use crate::lab::install::{self, Installed};
 use crate::lab::operator;
 use crate::lab::sandbox::{self, Sandbox};
+use crate::process::{self, say};
+use crate::supervisor::{State, Supervisor};
+use crate::{Error, ports, suite};
 use report::Report;
 
 const CONTACTS: u32 = 400;
@@ -92,7 +92,12 @@ impl Stage {
         let directory = control_plane::new_directory()?;
         let supervisor = Supervisor::start(None, &directory, false)?;
         say(&format!("== starting the sandbox with {CONTACTS} contacts"));
-        let sandbox = Sandbox::start(&supervisor, bin.join("adconversion-sandbox"), &directory, &["--flaky=2", "--index-lag=1s"])?;
+        let sandbox = Sandbox::start(
+            &supervisor,
+            bin.join("adconversion-sandbox"),
+            &directory,
+            &["--flaky=2", "--index-lag=1s"],
+        )?;
         sandbox.generate(CONTACTS)?;
         sandbox.create_action("Sales qualified lead", "QUALIFIED_LEAD")?;
         say("== starting the operator as the chart's service account");

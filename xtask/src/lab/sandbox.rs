@@ -39,12 +39,7 @@ pub struct Tally {
 
 impl Sandbox {
     /// Starts it on free ports, with further `options`, and waits until it says which (at most 15 s).
-    pub fn start(
-        supervisor: &Supervisor,
-        program: PathBuf,
-        directory: &Path,
-        options: &[&str],
-    ) -> Result<Self, Error> {
+    pub fn start(supervisor: &Supervisor, program: PathBuf, directory: &Path, options: &[&str]) -> Result<Self, Error> {
         let log = directory.join("sandbox.log");
         let arguments = ["--listen=127.0.0.1:0", "--admin=127.0.0.1:0"].iter().chain(options);
         supervisor.run(Spec {

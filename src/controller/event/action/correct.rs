@@ -22,7 +22,10 @@ pub(super) async fn correct(
     let drifted = current.id.is_some() && observed == event.metadata.generation;
     if drifted {
         let note = format!("Conversion action {id} was changed in Google Ads: {difference}.");
-        work.ctx.events.publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note).await;
+        work.ctx
+            .events
+            .publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note)
+            .await;
     }
     if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
         // Writing the same values again is harmless, so an unknown outcome is simply tried again.
@@ -31,9 +34,15 @@ pub(super) async fn correct(
         return Ok(done(outcome));
     }
     let (why, note) = if drifted {
-        (happened::DRIFT_CORRECTED, format!("Conversion action {id} is as declared again; {difference} before."))
+        (
+            happened::DRIFT_CORRECTED,
+            format!("Conversion action {id} is as declared again; {difference} before."),
+        )
     } else {
-        (happened::CONVERSION_ACTION_UPDATED, format!("Updated conversion action {id}: {difference}."))
+        (
+            happened::CONVERSION_ACTION_UPDATED,
+            format!("Updated conversion action {id}: {difference}."),
+        )
     };
     work.ctx.events.publish(event, Severity::Normal, why, &note).await;
     for action in work.actions.iter_mut().filter(|a| a.id == id) {

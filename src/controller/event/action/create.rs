@@ -14,7 +14,11 @@ use crate::sync::fault::reason_of;
 use crate::sync::ports::{Cause, Effect, UpstreamError};
 
 /// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
-pub(super) async fn create(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+pub(super) async fn create(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+) -> Result<Next, Error> {
     let name = work.full.name.clone().unwrap_or_default();
     let now = work.ctx.clock.now();
     current.creation = Some(CreationAttempt {
@@ -45,7 +49,12 @@ async fn send_create(
             let message = format!(
                 "Google's answer to the create was lost ({error}); looking for the action before anything else is tried."
             );
-            Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, LOOK_AGAIN)))
+            Ok(done(retrying(
+                current.clone(),
+                reason::CREATE_RESULT_UNKNOWN,
+                message,
+                LOOK_AGAIN,
+            )))
         }
         Err(error) => {
             current.creation = None;
@@ -73,14 +82,6 @@ async fn created(
     };
     let written = record(work.ctx, event, current).await?;
     announce(work, event, current, ActionOrigin::Created).await;
-    work.live = false;
-    match work.ads.actions_named(&work.owner, work.full.name.as_deref().unwrap_or_default()).await {
-        Ok(found) => {
-            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
-            work.actions.extend(found);
-        }
-        Err(error) => tracing::debug!(%error, "the new action was not read back yet"),
-    }
     if work.actions.iter().any(|a| a.id == id) {
         return Ok(written.map_or(Next::Again, |w| Next::Written(Box::new(w))));
     }
@@ -88,7 +89,14 @@ async fn created(
     let message = format!("Created conversion action {id}; Google does not list it yet.");
     let condition = Some((true, reason::CREATED, message));
     let action = current.clone();
-    Ok(done(ActionOutcome { action, found: None, usable: true, condition, stall: None, retry: Some(LOOK_AGAIN) }))
+    Ok(done(ActionOutcome {
+        action,
+        found: None,
+        usable: true,
+        condition,
+        stall: None,
+        retry: Some(LOOK_AGAIN),
+    }))
 }
 
 /// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's.
@@ -96,8 +104,12 @@ async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Res
     let name = work.full.name.clone().unwrap_or_default();
     match work.ads.actions_named(&work.owner, &name).await {
         Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
-            let holder = found.first().map_or_else(|| "an action that can't be seen".to_owned(), |a| format!("removed action {}", a.id));
-            let message = format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
+            let holder = found.first().map_or_else(
+                || "an action that can't be seen".to_owned(),
+                |a| format!("removed action {}", a.id),
+            );
+            let message =
+                format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
             Ok(done(stalled(current.clone(), reason::NAME_CONFLICT, message)))
         }
         Ok(found) => {
@@ -114,9 +126,16 @@ async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Res
 pub(super) fn refused(work: &Work<'_>, current: &ConversionActionStatus, error: &UpstreamError) -> ActionOutcome {
     if matches!(error.cause, Cause::Refused | Cause::NotFound) {
         let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
-        return ActionOutcome { usable: current.id.is_some(), ..stalled(current.clone(), reason::INVALID_SPEC, message) };
+        return ActionOutcome {
+            usable: current.id.is_some(),
+            ..stalled(current.clone(), reason::INVALID_SPEC, message)
+        };
     }
-    let why = if current.id.is_none() { reason::CREATE_FAILED } else { reason_of(error.cause) };
+    let why = if current.id.is_none() {
+        reason::CREATE_FAILED
+    } else {
+        reason_of(error.cause)
+    };
     failed(work, current, why, error)
 }
 
@@ -126,7 +145,9 @@ pub(super) async fn await_create(
     event: &AdConversionEvent,
     current: &mut ConversionActionStatus,
 ) -> Result<Next, Error> {
-    let Some(attempt) = current.creation.clone() else { return Ok(Next::Again) };
+    let Some(attempt) = current.creation.clone() else {
+        return Ok(Next::Again);
+    };
     if !work.live {
         return look(work, current).await;
     }
@@ -140,7 +161,12 @@ pub(super) async fn await_create(
             attempt.name,
             end(attempt.started_at.0, settle)
         );
-        return Ok(done(retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, left.min(LOOK_AGAIN))));
+        return Ok(done(retrying(
+            current.clone(),
+            reason::CREATE_RESULT_UNKNOWN,
+            message,
+            left.min(LOOK_AGAIN),
+        )));
     }
     current.creation = None;
     create(work, event, current).await

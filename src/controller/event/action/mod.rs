@@ -10,21 +10,21 @@ use std::time::Duration;
 use self::correct::correct;
 use self::create::{await_create, create};
 
-use super::resolve::{Accounts, Resolved, owned_by_others};
 use super::Stall;
+use super::resolve::{Accounts, Resolved, owned_by_others};
 use crate::api::reasons::{event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, Time};
+use crate::controller::Error;
+use crate::controller::apply::{self, Basis};
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::google_account::refresh_google_actions;
-use crate::controller::apply::{self, Basis};
-use crate::controller::Error;
 use crate::domain::action::{ActionFields, ConversionAction, UPLOAD_CLICKS};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::spec;
-use crate::sync::ports::ads::GoogleAds;
 use crate::sync::ports::UpstreamError;
+use crate::sync::ports::ads::GoogleAds;
 use crate::sync::registry::GoogleAccount;
 
 /// Most steps in one pass; each is an effect or a look.
@@ -62,11 +62,14 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Has the shared snapshot of the account show what we have just written.
-    async fn refresh(&self) {
-        if let Err(error) = refresh_google_actions(self.ctx, &self.account.key).await {
+    /// Has the shared snapshot of the account, and this pass, see what we have just written.
+    async fn refresh(&mut self) {
+        match refresh_google_actions(self.ctx, &self.account.key).await {
+            Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
-            tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
+            Err(error) => {
+                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date")
+            }
         }
     }
 }
@@ -78,10 +81,20 @@ pub async fn settle(
     event: Arc<AdConversionEvent>,
     resolved: &Resolved,
 ) -> Result<(Arc<AdConversionEvent>, ActionOutcome), Error> {
-    let before = event.status.as_ref().and_then(|s| s.conversion_action.clone()).unwrap_or_default();
+    let before = event
+        .status
+        .as_ref()
+        .and_then(|s| s.conversion_action.clone())
+        .unwrap_or_default();
     let Some(mut work) = work(ctx, &event, resolved) else {
         let usable = before.id.is_some() && resolved.stall.is_none();
-        return Ok((event, ActionOutcome { usable, ..waiting(before, resolved) }));
+        return Ok((
+            event,
+            ActionOutcome {
+                usable,
+                ..waiting(before, resolved)
+            },
+        ));
     };
     let mut event = event;
     let mut current = before;
@@ -99,8 +112,14 @@ pub async fn settle(
 /// What it takes to work on the action; `None` while an account is not usable or somebody must act first.
 fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved) -> Option<Work<'a>> {
     let google_usable = !matches!(resolved.accounts, Accounts::NotReady(..) | Accounts::Suspended(_))
-        || resolved.google.as_ref().is_some_and(|g| g.readiness == crate::sync::registry::Readiness::Ready);
-    let account = resolved.google.as_ref().filter(|_| google_usable && resolved.stall.is_none())?;
+        || resolved
+            .google
+            .as_ref()
+            .is_some_and(|g| g.readiness == crate::sync::registry::Readiness::Ready);
+    let account = resolved
+        .google
+        .as_ref()
+        .filter(|_| google_usable && resolved.stall.is_none())?;
     let stage = resolved.stage.as_ref()?;
     let snapshot = account.snapshot.clone()?;
     Some(Work {
@@ -123,12 +142,26 @@ fn waiting(action: ConversionActionStatus, resolved: &Resolved) -> ActionOutcome
         };
         (false, reason::PROGRESSING, message.to_owned())
     });
-    ActionOutcome { action, found: None, usable: false, condition, stall: None, retry: None }
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition,
+        stall: None,
+        retry: None,
+    }
 }
 
 fn retrying(action: ConversionActionStatus, why: &'static str, message: String, wait: Duration) -> ActionOutcome {
     let condition = Some((false, why, message));
-    ActionOutcome { action, found: None, usable: false, condition, stall: None, retry: Some(wait) }
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition,
+        stall: None,
+        retry: Some(wait),
+    }
 }
 
 fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
@@ -152,14 +185,23 @@ fn done(outcome: ActionOutcome) -> Next {
     Next::Done(Box::new(outcome))
 }
 
-async fn step(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+async fn step(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &mut ConversionActionStatus,
+) -> Result<Next, Error> {
     let existing = event.spec.existing_action();
-    let id = existing.and_then(|e| e.id.as_deref()).and_then(|id| id.parse::<ActionId>().ok());
+    let id = existing
+        .and_then(|e| e.id.as_deref())
+        .and_then(|id| id.parse::<ActionId>().ok());
     let name = existing.and_then(|e| e.name.as_deref());
     let wanted = match (id, name) {
         (Some(id), _) => Wanted::Id(id),
         (None, Some(name)) => Wanted::Name(name),
-        (None, None) => Wanted::Create { declared: &work.declared, full: &work.full },
+        (None, None) => Wanted::Create {
+            declared: &work.declared,
+            full: &work.full,
+        },
     };
     let known = Known {
         id: current.id.as_deref().and_then(|id| id.parse().ok()),
@@ -167,12 +209,19 @@ async fn step(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut Conv
         creating: current.creation.as_ref().map(|c| c.name.clone()),
     };
     let others = owned_by_others(work.ctx, event, &work.owner);
-    let seen = Seen { actions: &work.actions, live: work.live, others: &others };
+    let seen = Seen {
+        actions: &work.actions,
+        live: work.live,
+        others: &others,
+    };
     match plan(&wanted, UPLOAD_CLICKS, &known, seen) {
         Step::Keep { id, origin } => keep(work, event, current, id, origin).await,
-        Step::Correct { id, origin, fields, difference } => {
-            correct(work, event, current, (id, origin), &fields, &difference).await
-        }
+        Step::Correct {
+            id,
+            origin,
+            fields,
+            difference,
+        } => correct(work, event, current, (id, origin), &fields, &difference).await,
         Step::LookLive => look(work, current).await,
         Step::Create => create(work, event, current).await,
         Step::AwaitCreate => await_create(work, event, current).await,
@@ -186,7 +235,11 @@ async fn step(work: &mut Work<'_>, event: &AdConversionEvent, current: &mut Conv
 
 /// Reads the account live: all of it where the id counts, else the one name.
 async fn look(work: &mut Work<'_>, current: &ConversionActionStatus) -> Result<Next, Error> {
-    let name = current.creation.as_ref().map(|c| c.name.clone()).or_else(|| work.full.name.clone());
+    let name = current
+        .creation
+        .as_ref()
+        .map(|c| c.name.clone())
+        .or_else(|| work.full.name.clone());
     let by_name = current.id.is_none() && name.is_some();
     let read = match name {
         Some(name) if by_name => work.ads.actions_named(&work.owner, &name).await,
@@ -206,14 +259,22 @@ async fn look(work: &mut Work<'_>, current: &ConversionActionStatus) -> Result<N
 }
 
 /// A call failed that changed nothing.
-fn failed(work: &Work<'_>, current: &ConversionActionStatus, why: &'static str, error: &UpstreamError) -> ActionOutcome {
+fn failed(
+    work: &Work<'_>,
+    current: &ConversionActionStatus,
+    why: &'static str,
+    error: &UpstreamError,
+) -> ActionOutcome {
     work.ctx.registry.google_fault(&work.account.key, error);
     let wait = error
         .retry_after
         .and_then(|d| Duration::try_from(d).ok())
         .unwrap_or_else(|| work.ctx.backoff.failed("ConversionAction", &work.account.key));
     let usable = current.id.is_some();
-    ActionOutcome { usable, ..retrying(current.clone(), why, error.to_string(), wait) }
+    ActionOutcome {
+        usable,
+        ..retrying(current.clone(), why, error.to_string(), wait)
+    }
 }
 
 async fn keep(
@@ -280,10 +341,19 @@ async fn create_time(
         return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
     }
     let notes = work.ctx.ledger.orphans(&work.owner).await?;
-    Ok(notes.into_iter().find(|n| n.action == id).and_then(|n| n.created_at).map(Time))
+    Ok(notes
+        .into_iter()
+        .find(|n| n.action == id)
+        .and_then(|n| n.created_at)
+        .map(Time))
 }
 
-async fn announce(work: &Work<'_>, event: &AdConversionEvent, current: &ConversionActionStatus, origin: ActionOrigin) {
+async fn announce(
+    work: &mut Work<'_>,
+    event: &AdConversionEvent,
+    current: &ConversionActionStatus,
+    origin: ActionOrigin,
+) {
     let (why, verb) = match origin {
         ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
         ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
@@ -291,7 +361,10 @@ async fn announce(work: &Work<'_>, event: &AdConversionEvent, current: &Conversi
     };
     let name = current.name.as_deref().unwrap_or_default();
     let id = current.id.as_deref().unwrap_or_default();
-    let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {}.", work.owner);
+    let note = format!(
+        "{verb} conversion action {id} {name:?} in Google Ads account {}.",
+        work.owner
+    );
     work.ctx.events.publish(event, Severity::Normal, why, &note).await;
     work.refresh().await;
 }

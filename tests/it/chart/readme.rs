@@ -1,0 +1,59 @@
+//! What the README shows is true: the first manifests, the flags with their defaults.
+
+use std::collections::BTreeMap;
+
+use adconversion_operator::cli::Cli;
+use clap::CommandFactory;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::support::cluster::{LONG_CALL, cluster, namespace};
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+#[test]
+fn the_first_manifests_are_taken() {
+    let readme = readme();
+    let (_, block) = readme.split_once("```yaml\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let namespace = namespace("readme");
+    let manifests: Vec<Value> = serde_yaml::Deserializer::from_str(block)
+        .map(|document| {
+            let mut manifest = Value::deserialize(document).unwrap();
+            manifest["metadata"]["namespace"] = json!(namespace);
+            manifest
+        })
+        .collect();
+    assert_eq!(manifests.len(), 3);
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": manifests}).to_string();
+    let apply = ["apply", "--validate=strict", "--filename", "-"];
+    let output = cluster().client().run_with(&apply, Some(&list), LONG_CALL).unwrap();
+    assert!(output.success(), "{}", output.stderr);
+}
+
+/// Rows that begin with a flag; the default's column starts with the value in backticks.
+#[test]
+fn the_flags_and_their_defaults_are_those_of_the_program() {
+    let readme = readme();
+    let written: BTreeMap<&str, Option<&str>> = readme
+        .lines()
+        .filter_map(|line| {
+            let (flag, rest) = line.strip_prefix("| `--")?.split_once("` | ")?;
+            let default = rest.strip_prefix('`').and_then(|rest| rest.split_once("` |"));
+            Some((flag, default.map(|(default, _)| default)))
+        })
+        .collect();
+    let program = Cli::command();
+    let run = program.find_subcommand("run").unwrap();
+    let known: BTreeMap<&str, Option<&str>> = run
+        .get_arguments()
+        .filter_map(|argument| {
+            let default = argument.get_default_values().first();
+            Some((argument.get_long()?, default.map(|value| value.to_str().unwrap())))
+        })
+        .filter(|(flag, _)| *flag != "help")
+        .collect();
+    assert_eq!(written, known);
+}

@@ -1,0 +1,120 @@
+//! The direction of imports: `cli` → `controller` → `sync` → `domain` → `api`, and nothing imports the modules that
+//! implement ports but `cli`. The rules of `domain` stay pure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What each module may import of ours.
+const MAY: [(&str, &[&str]); 9] = [
+    ("api", &[]),
+    ("domain", &["api"]),
+    ("sync", &["domain", "api"]),
+    ("ops", &["domain", "api", "sync"]),
+    ("controller", &["sync", "domain", "api", "ops"]),
+    ("hubspot", &["sync", "domain", "api"]),
+    ("google", &["sync", "domain", "api"]),
+    ("ledger", &["sync", "domain", "api"]),
+    (
+        "cli",
+        &[
+            "controller",
+            "sync",
+            "domain",
+            "api",
+            "ops",
+            "hubspot",
+            "google",
+            "ledger",
+        ],
+    ),
+];
+
+/// Words that have no place in pure rules.
+const IMPURE: [&str; 8] = [
+    "async fn",
+    "tokio::",
+    "reqwest::",
+    "kube::Client",
+    "Timestamp::now",
+    "std::env",
+    "tracing::",
+    "SystemTime",
+];
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Modules of the crate that a text names, outside comments.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for line in text.lines().filter(|l| !l.trim_start().starts_with("//")) {
+        let mut rest = line;
+        while let Some(at) = rest.find("crate::") {
+            rest = &rest[at + "crate::".len()..];
+            let name: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            found.push(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_import_downwards_only() {
+    let mut seen = 0;
+    for (module, may) in MAY {
+        for file in files(&sources().join(module)) {
+            let text = fs::read_to_string(&file).expect("a source file");
+            for import in imports(&text) {
+                let known = MAY.iter().any(|(name, _)| *name == import);
+                let allowed = !known || import == module || may.contains(&import.as_str());
+                assert!(allowed, "{} imports crate::{import}", file.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 100, "the test reads the sources: {seen} imports seen");
+}
+
+#[test]
+fn the_rules_are_pure() {
+    for file in files(&sources().join("domain")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        for word in IMPURE {
+            let used = text
+                .lines()
+                .any(|l| !l.trim_start().starts_with("//") && l.contains(word));
+            assert!(!used, "{} uses {word}", file.display());
+        }
+    }
+}
+
+#[test]
+fn files_stay_readable_and_nothing_unwraps() {
+    for file in files(&sources()) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines", file.display());
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let in_tests = file.components().any(|c| c.as_os_str() == "tests") || file.to_string_lossy().contains("test");
+        for word in [".unwrap()", ".expect("] {
+            assert!(in_tests || !product.contains(word), "{} uses {word}", file.display());
+        }
+    }
+}
