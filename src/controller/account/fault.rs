@@ -6,8 +6,29 @@ use crate::sync::ports::{Cause, UpstreamError};
 
 /// What an upstream error means for the account whose call it was.
 pub fn fault(error: &UpstreamError) -> Fault {
+    let (kind, reason, advice) = meaning(error);
+    let mut text = error.to_string();
+    if let Some(id) = &error.request_id {
+        // It differs with every try: the status would be written again for it. The log has it.
+        text = text.replace(&format!(" (request-id {id})"), "");
+    }
+    let advice = advice.replace("{service}", error.service);
+    let end = if text.ends_with('.') || advice.is_empty() {
+        ""
+    } else {
+        "."
+    };
+    let message = format!("{text}{end} {advice}").trim_end().to_owned();
+    Fault {
+        retry_after: error.retry_after,
+        ..Fault::new(kind, reason, message)
+    }
+}
+
+/// What it is, in one word, and what to do.
+fn meaning(error: &UpstreamError) -> (FaultKind, &'static str, &'static str) {
     let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
-    let (kind, reason, advice) = match error.cause {
+    match error.cause {
         Cause::CredentialsRejected if code.contains("expired") => (
             FaultKind::Credentials,
             reason::TOKEN_EXPIRED,
@@ -61,22 +82,6 @@ pub fn fault(error: &UpstreamError) -> Fault {
             "Nothing to do: it goes on when the quota refills.",
         ),
         Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
-    };
-    let mut text = error.to_string();
-    if let Some(id) = &error.request_id {
-        // It differs with every try: the status would be written again for it. The log has it.
-        text = text.replace(&format!(" (request-id {id})"), "");
-    }
-    let advice = advice.replace("{service}", error.service);
-    let end = if text.ends_with('.') || advice.is_empty() {
-        ""
-    } else {
-        "."
-    };
-    let message = format!("{text}{end} {advice}").trim_end().to_owned();
-    Fault {
-        retry_after: error.retry_after,
-        ..Fault::new(kind, reason, message)
     }
 }
 
