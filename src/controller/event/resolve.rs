@@ -79,13 +79,13 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
             "GoogleAdsAccount",
             &google_key,
             google_exists,
-            google.as_ref().map(|a| &a.readiness),
+            ctx.registry.google_shown(&google_key).as_ref(),
         ),
         account(
             "HubSpotAccount",
             &hubspot_key,
             hubspot_exists,
-            hubspot.as_ref().map(|a| &a.readiness),
+            ctx.registry.hubspot_shown(&hubspot_key).as_ref(),
         ),
     ]);
     let undecided = (google_exists && google.is_none()) || (hubspot_exists && hubspot.is_none());
