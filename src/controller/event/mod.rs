@@ -91,12 +91,15 @@ async fn report(
     };
     let next = status::compose(&facts);
     measure(ctx, event, &next);
+    let stalled = resolved.stall.is_some() || outcome.stall.is_some();
     let pending = next.sync.as_ref().is_some_and(|s| s.pending > 0);
     if apply::status(ctx, event, &next, Basis::Any).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
     let pause = if resolved.undecided {
         SOON
+    } else if stalled {
+        ctx.settings.stalled_probe_interval
     } else if pending {
         BUSY_PAUSE
     } else {

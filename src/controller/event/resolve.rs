@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Stall;
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, TriggerStatus, TriggerType};
+use crate::api::{AdConversionEvent, TriggerStatus, TriggerType, UploadApi};
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::action::ConversionAction;
@@ -107,6 +107,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     resolved.trigger = trigger(event, resolved.stage.as_ref());
     let first = resolved.stall.take();
     resolved.stall = first
+        .or_else(|| unsupported_upload(ctx, &resolved.google_key))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
         .or_else(|| lost_ownership(ctx, event, &resolved));
@@ -199,6 +200,20 @@ fn trigger(event: &AdConversionEvent, stage: Option<&Stage>) -> Option<TriggerSt
         }),
         (None, None) => event.status.as_ref().and_then(|s| s.trigger.clone()),
     }
+}
+
+/// Uploads through the Google Ads API are declared but not built: nothing is sent another way behind the user's back.
+fn unsupported_upload(ctx: &Context, google: &ObjectKey) -> Option<Stall> {
+    let uploads = ctx.caches.google.get(google)?.spec.uploads;
+    (uploads.click_conversions == UploadApi::GoogleAds).then(|| {
+        let name = &google.name;
+        (
+            reason::INVALID_SPEC,
+            format!(
+                "GoogleAdsAccount {name:?} has spec.uploads.clickConversions: GoogleAds, which this version does not support. Set it to DataManager."
+            ),
+        )
+    })
 }
 
 fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {

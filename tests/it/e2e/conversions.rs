@@ -229,6 +229,7 @@ fn at_rest_nothing_is_written_and_only_polls_go_out() {
     stage.contact(&[("customer", ago(-1))], Some("soon"), &json!({}));
     stage.condition("adce/rest", "Ready", "True", "");
     stage.settled("rest", 1);
+    stage.condition("adce/rest", "CountedForBidding", "True", "");
     let versions =
         || ["adce/rest", "hsa/acme", "gaa/acme"].map(|o| stage.get(o)["metadata"]["resourceVersion"].clone());
     let (before, log) = (versions(), stage.admin("/requests?since=0"));
