@@ -68,7 +68,7 @@ impl Work<'_> {
             Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
             Err(error) => {
-                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date")
+                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
             }
         }
     }
