@@ -108,6 +108,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let first = resolved.stall.take();
     resolved.stall = first
         .or_else(|| unsupported_upload(ctx, &resolved.google_key))
+        .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
         .or_else(|| lost_ownership(ctx, event, &resolved));
@@ -212,6 +213,17 @@ fn unsupported_upload(ctx: &Context, google: &ObjectKey) -> Option<Stall> {
             format!(
                 "GoogleAdsAccount {name:?} has spec.uploads.clickConversions: GoogleAds, which this version does not support. Set it to DataManager."
             ),
+        )
+    })
+}
+
+/// Shared data needs the customer data terms; click ids alone do not.
+fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+    let missing = !event.spec.share_data.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
+    missing.then(|| {
+        (
+            reason::TERMS_NOT_ACCEPTED,
+            "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms), or remove spec.shareData.".to_owned(),
         )
     })
 }

@@ -117,12 +117,14 @@ async fn try_read(
 
     let registered = ctx.registry.google(key).and_then(|account| account.snapshot);
     let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
-    if registered.is_none() {
+    if registered.is_none() || ctx.registry.take_goals_changed(key) {
         memory.goals = None;
     }
     // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
+    // So they are where the operator manages them.
+    let managed = ctx.caches.google.get(key).is_some_and(|a| a.spec.manage_account_goals);
     let pause = match (&registered, &memory.goals) {
-        (Some(snapshot), Some((goals, _))) if lacks_a_goal(&snapshot.actions, goals) => refresh,
+        (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
         _ => slowly,
     };
     if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {

@@ -3,6 +3,7 @@
 
 mod correct;
 mod create;
+mod goal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -309,6 +310,7 @@ async fn keep(
         }
     }
     *current = next;
+    goal::manage(work, event, &action, origin).await;
     let word = match origin {
         ActionOrigin::Created => reason::CREATED,
         ActionOrigin::Adopted => reason::ADOPTED,
