@@ -6,6 +6,8 @@ mod actions;
 mod conversions;
 mod crashes;
 mod deletion;
+mod judge;
+mod outcomes;
 mod stage;
 
 use stage::Stage;
