@@ -4,8 +4,11 @@
 mod accounts;
 mod actions;
 mod conversions;
+mod counts;
 mod crashes;
 mod deletion;
+mod driver;
+mod faults;
 mod judge;
 mod outcomes;
 mod stage;
