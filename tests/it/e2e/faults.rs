@@ -94,10 +94,9 @@ fn the_api_server_restarts_and_refuses_a_status_write() {
     let role = status_role(plane);
     let mut less = role.clone();
     for rule in less["rules"].as_array_mut().expect("rules") {
-        let resources = rule["resources"].as_array_mut();
-        resources
-            .into_iter()
-            .for_each(|r| r.retain(|r| r != "adconversionevents/status"));
+        if let Some(resources) = rule["resources"].as_array_mut() {
+            resources.retain(|r| r != "adconversionevents/status");
+        }
     }
     plane
         .client()
@@ -226,4 +225,23 @@ fn an_answer_that_can_not_be_recorded_holds_everything_until_it_can() {
         accepted.iter().all(|c| c["acceptedCount"] == 1),
         "nothing was sent twice"
     );
+}
+
+#[test]
+fn results_of_an_account_that_is_gone_come_in_through_its_successor() {
+    let stage = Stage::empty("moved", &["--processing-delay=500ms"], &[]);
+    stage.admin_call("PATCH", "/google/settings", Some(&json!({"neverFinish": true})));
+    crowd(&stage, 10);
+    begin(&stage, "moved");
+    stage.wait("adce/moved", "all processing", |e| Counts::of(e).processing == 10);
+    stage.kubectl(&["delete", "adce/moved", "gaa/acme", "--wait", "--timeout=30s"]);
+    let successor = "apiVersion: adconversion.dev/v1alpha1\nkind: GoogleAdsAccount\nmetadata: {name: successor}\n\
+        spec: {customerId: 123-456-7890, credentialsSecretRef: {name: google-ads}}\n";
+    stage.apply(successor);
+    let more = json!({"startTime": ago(86_400 * 10), "googleAdsAccountRef": {"name": "successor"}});
+    stage.event("moved", "customer", &more);
+    stage.condition("adce/moved", "Ready", "True", "");
+    stage.admin_call("PATCH", "/google/settings", Some(&json!({"neverFinish": false})));
+    judge(&stage, "moved");
+    assert_eq!(calls(&stage, "events:ingest").len(), 1, "nothing is sent again");
 }
