@@ -87,7 +87,7 @@ fn requests() {
     let row = |i: usize| Conversion {
         destination: 0,
         transaction: TransactionId::for_lifecycle(PortalId(1), ContactId(i as u64), "customer", 0),
-        at: Timestamp::from_millisecond(1_790_000_000_123 + i as i64).unwrap(),
+        at: Timestamp::from_millisecond(1_790_000_000_123 + i64::try_from(i).unwrap()).unwrap(),
         value: Some(("250.00".parse().unwrap(), "EUR".to_owned())),
         click: Some(ClickId::Gclid(format!("Cj0KCQiA{i:080}"))),
         identifiers: vec![UserIdentifier::Email(identifiers::sha256_hex("ada@example.com"))],

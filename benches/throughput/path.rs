@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 struct Now;
 
@@ -214,7 +214,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         }),
         stages: Arc::default(),
         properties: Arc::new(vec!["hs_v2_date_entered_customer".into()]),
-        interval: Duration::from_secs(3600),
+        interval: Duration::from_hours(1),
         default_region: None,
     });
     let money = Money {
