@@ -6,7 +6,7 @@
 mod accounts;
 mod reports;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -78,6 +78,7 @@ struct State {
     feeds: BTreeMap<ObjectKey, FeedReport>,
     google_faults: BTreeMap<ObjectKey, UpstreamError>,
     hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
+    google_goals_changed: BTreeSet<ObjectKey>,
     google_trials: BTreeMap<ObjectKey, Readiness>,
     hubspot_trials: BTreeMap<ObjectKey, Readiness>,
 }
@@ -360,6 +361,17 @@ impl Registry {
     /// show only here: nothing but an upload probes them.
     pub fn take_google_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
         self.write(|s| s.google_faults.remove(key))
+    }
+
+    /// We have changed a goal of this account: its controller reads the goals again.
+    pub fn goals_changed(&self, key: &ObjectKey) {
+        self.write(|s| s.google_goals_changed.insert(key.clone()));
+        self.wake(Wake::Google(key.clone()));
+    }
+
+    /// Whether a goal was changed since the account's controller last asked.
+    pub fn take_goals_changed(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.google_goals_changed.remove(key))
     }
 
     /// The fault the sync loops met since the account's controller last asked.

@@ -7,6 +7,7 @@ mod publish;
 mod resolve;
 mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,9 +18,13 @@ use self::resolve::Resolved;
 use super::apply::{self, Basis};
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler};
-use crate::api::{AdConversionEvent, ConversionActionStatus};
+use crate::api::reasons::condition;
+use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::domain::conditions::find;
 use crate::domain::ids::{ActionId, ObjectKey};
+use crate::domain::outcome::Outcome;
 use crate::domain::spec;
+use crate::ops::metrics::EventCounts;
 use crate::sync::ports::ledger::{ActionKey, Tally, TrackRequest};
 use crate::sync::registry::{self, BoundAction};
 
@@ -85,12 +90,16 @@ async fn report(
         failure_threshold: ctx.settings.failure_threshold,
     };
     let next = status::compose(&facts);
+    measure(ctx, event, &next);
+    let stalled = resolved.stall.is_some() || outcome.stall.is_some();
     let pending = next.sync.as_ref().is_some_and(|s| s.pending > 0);
     if apply::status(ctx, event, &next, Basis::Any).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
     let pause = if resolved.undecided {
         SOON
+    } else if stalled {
+        ctx.settings.stalled_probe_interval
     } else if pending {
         BUSY_PAUSE
     } else {
@@ -103,6 +112,34 @@ async fn report(
             .min(pause)
             .min(until_gate(bound.as_ref(), now)),
     ))
+}
+
+/// Shows readiness and counts as metrics.
+fn measure(ctx: &Context, event: &AdConversionEvent, status: &AdConversionEventStatus) {
+    let key = event.key();
+    let ready = match find(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
+        Some("True") => "True",
+        Some("False") => "False",
+        _ => "Unknown",
+    };
+    ctx.metrics.object(AdConversionEvent::KIND, &key, ready);
+    let Some(sync) = &status.sync else { return };
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let outcomes = BTreeMap::from([
+        (Outcome::Pending, count(sync.pending)),
+        (Outcome::Processing, count(sync.processing)),
+        (Outcome::Uploaded, count(sync.uploaded)),
+        (Outcome::Skipped, count(sync.skipped)),
+        (Outcome::Rejected, count(sync.rejected)),
+    ]);
+    let oldest_pending = sync.oldest_pending_time.as_ref().map(|t| t.0);
+    ctx.metrics.event(
+        &key,
+        EventCounts {
+            outcomes,
+            oldest_pending,
+        },
+    );
 }
 
 fn created(event: &AdConversionEvent) -> Timestamp {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Stall;
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, TriggerStatus, TriggerType};
+use crate::api::{AdConversionEvent, TriggerStatus, TriggerType, UploadApi};
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::action::ConversionAction;
@@ -79,13 +79,13 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
             "GoogleAdsAccount",
             &google_key,
             google_exists,
-            google.as_ref().map(|a| &a.readiness),
+            ctx.registry.google_shown(&google_key).as_ref(),
         ),
         account(
             "HubSpotAccount",
             &hubspot_key,
             hubspot_exists,
-            hubspot.as_ref().map(|a| &a.readiness),
+            ctx.registry.hubspot_shown(&hubspot_key).as_ref(),
         ),
     ]);
     let undecided = (google_exists && google.is_none()) || (hubspot_exists && hubspot.is_none());
@@ -107,6 +107,8 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     resolved.trigger = trigger(event, resolved.stage.as_ref());
     let first = resolved.stall.take();
     resolved.stall = first
+        .or_else(|| unsupported_upload(ctx, &resolved.google_key))
+        .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
         .or_else(|| lost_ownership(ctx, event, &resolved));
@@ -199,6 +201,31 @@ fn trigger(event: &AdConversionEvent, stage: Option<&Stage>) -> Option<TriggerSt
         }),
         (None, None) => event.status.as_ref().and_then(|s| s.trigger.clone()),
     }
+}
+
+/// Uploads through the Google Ads API are declared but not built: nothing is sent another way behind the user's back.
+fn unsupported_upload(ctx: &Context, google: &ObjectKey) -> Option<Stall> {
+    let uploads = ctx.caches.google.get(google)?.spec.uploads;
+    (uploads.click_conversions == UploadApi::GoogleAds).then(|| {
+        let name = &google.name;
+        (
+            reason::INVALID_SPEC,
+            format!(
+                "GoogleAdsAccount {name:?} has spec.uploads.clickConversions: GoogleAds, which this version does not support. Set it to DataManager."
+            ),
+        )
+    })
+}
+
+/// Shared data needs the customer data terms; click ids alone do not.
+fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+    let missing = !event.spec.share_data.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
+    missing.then(|| {
+        (
+            reason::TERMS_NOT_ACCEPTED,
+            "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms), or remove spec.shareData.".to_owned(),
+        )
+    })
 }
 
 fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {

@@ -117,12 +117,14 @@ async fn try_read(
 
     let registered = ctx.registry.google(key).and_then(|account| account.snapshot);
     let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
-    if registered.is_none() {
+    if registered.is_none() || ctx.registry.take_goals_changed(key) {
         memory.goals = None;
     }
     // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
+    // So they are where the operator manages them.
+    let managed = ctx.caches.google.get(key).is_some_and(|a| a.spec.manage_account_goals);
     let pause = match (&registered, &memory.goals) {
-        (Some(snapshot), Some((goals, _))) if lacks_a_goal(&snapshot.actions, goals) => refresh,
+        (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
         _ => slowly,
     };
     if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {
@@ -139,7 +141,30 @@ async fn try_read(
         let actions = clients.ads.actions(&owner).await?;
         first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
     }
+    attribution(ctx, key, clients, memory, &owner).await;
     Ok(asked)
+}
+
+/// Reads what Google attributes, for accounts that have events. Nothing waits for these numbers: a failure is logged and
+/// the next interval tries again.
+async fn attribution(
+    ctx: &Context,
+    key: &ObjectKey,
+    clients: &GoogleClients,
+    memory: &mut GoogleMemory,
+    owner: &CustomerId,
+) {
+    let interval = memory.stretch.apply(ctx.settings.attribution_interval);
+    let now = ctx.clock.now();
+    let used = !ctx.registry.events_of_google(key).is_empty();
+    if !used || !is_due(memory.attribution_asked, interval, now) {
+        return;
+    }
+    memory.attribution_asked = Some(now);
+    match clients.ads.attribution(owner).await {
+        Ok(read) => memory.attribution = Some((Arc::new(read), now)),
+        Err(error) => tracing::warn!(account = %key, %error, "attributed conversions could not be read"),
+    }
 }
 
 /// True where an action that counts has no goal among these.
@@ -177,6 +202,7 @@ fn first_or_later(
         customer: read.clone(),
         actions: Arc::new(actions),
         goals: Arc::clone(goals),
+        attribution: memory.attribution.clone(),
         read_at,
     };
     let base = account.unwrap_or_else(|| GoogleAccount {

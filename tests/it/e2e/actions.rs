@@ -197,6 +197,49 @@ fn a_create_whose_reply_is_lost_makes_one_action() {
 }
 
 #[test]
+fn the_account_goal_is_managed_where_asked() {
+    let stage = Stage::start("goal");
+    stage.event("goal", "customer", &json!({}));
+    stage.condition("adce/goal", "CountedForBidding", "True", "GoalBiddable");
+    let off = json!({"customerId": "1234567890", "category": "CONVERTED_LEAD", "origin": "WEBSITE", "biddable": false});
+    stage.admin_call("PATCH", "/google/goals", Some(&off));
+    stage.patch("gaa/acme", &json!({"spec": {"manageAccountGoals": true}}));
+    stage.wait_for("the goal to be biddable", || {
+        let log = stage.admin("/requests?since=0").to_string();
+        if log.contains("customerConversionGoals:mutate") {
+            Ok(())
+        } else {
+            Err(Value::Null)
+        }
+    });
+    stage.condition("adce/goal", "CountedForBidding", "True", "GoalBiddable");
+}
+
+#[test]
+fn shared_data_waits_for_the_terms() {
+    let stage = Stage::start("terms");
+    let terms = |accepted: bool| {
+        let patch = json!({"acceptedCustomerDataTerms": accepted});
+        stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&patch));
+    };
+    terms(false);
+    stage.kubectl(&["annotate", "gaa/acme", "adconversion.dev/reconcile-requested-at=1"]);
+    stage.condition("gaa/acme", "CustomerDataTermsAccepted", "False", "TermsNotAccepted");
+    stage.event("shares", "customer", &json!({"shareData": ["Email"]}));
+    stage.event("clicks", "lead", &json!({}));
+    stage.condition("adce/shares", "Stalled", "True", "TermsNotAccepted");
+    stage.condition("adce/clicks", "Ready", "True", "");
+    terms(true);
+    stage.kubectl(&[
+        "annotate",
+        "gaa/acme",
+        "adconversion.dev/reconcile-requested-at=2",
+        "--overwrite",
+    ]);
+    stage.condition("adce/shares", "Ready", "True", "");
+}
+
+#[test]
 fn a_removed_action_needs_a_person() {
     let stage = Stage::start("removed");
     stage.event("removed", "customer", &json!({}));

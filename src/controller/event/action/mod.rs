@@ -3,6 +3,7 @@
 
 mod correct;
 mod create;
+mod goal;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Work<'_> {
             Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
             Err(error) => {
-                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date")
+                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
             }
         }
     }
@@ -309,6 +310,7 @@ async fn keep(
         }
     }
     *current = next;
+    goal::manage(work, event, &action, origin).await;
     let word = match origin {
         ActionOrigin::Created => reason::CREATED,
         ActionOrigin::Adopted => reason::ADOPTED,

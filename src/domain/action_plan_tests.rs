@@ -1,0 +1,216 @@
+//! Table of the plan's steps.
+
+use super::super::action::UPLOAD_CLICKS;
+use super::*;
+
+fn action(id: u64, name: &str) -> ConversionAction {
+    ConversionAction {
+        id: ActionId(id),
+        resource_name: format!("customers/1/conversionActions/{id}"),
+        name: name.into(),
+        status: ENABLED.into(),
+        kind: UPLOAD_CLICKS.into(),
+        origin: Some("WEBSITE".into()),
+        category: Some("CONVERTED_LEAD".into()),
+        primary_for_goal: Some(true),
+        counting_type: Some("ONE_PER_CLICK".into()),
+        click_window_days: Some(90),
+        view_window_days: Some(1),
+        default_value: None,
+        default_currency: None,
+        always_use_default_value: None,
+        event_snippets: vec![],
+    }
+}
+
+fn full() -> ActionFields {
+    ActionFields {
+        name: Some("X".into()),
+        category: Some("CONVERTED_LEAD".into()),
+        ..ActionFields::default()
+    }
+}
+
+fn declared() -> ActionFields {
+    ActionFields {
+        name: Some("X".into()),
+        ..ActionFields::default()
+    }
+}
+
+fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
+    let (declared, full) = (declared(), full());
+    let wanted = Wanted::Create {
+        declared: &declared,
+        full: &full,
+    };
+    plan(
+        &wanted,
+        UPLOAD_CLICKS,
+        known,
+        Seen {
+            actions,
+            live,
+            others: &[],
+        },
+    )
+}
+
+fn reason_of(step: &Step) -> &str {
+    match step {
+        Step::Stalled { reason, .. } => reason,
+        _ => "",
+    }
+}
+
+#[test]
+fn a_free_name_is_looked_up_live_then_created() {
+    assert_eq!(step(&Known::default(), &[], false), Step::LookLive);
+    assert_eq!(step(&Known::default(), &[], true), Step::Create);
+    let removed = ConversionAction {
+        status: REMOVED.into(),
+        ..action(1, "X")
+    };
+    assert_eq!(step(&Known::default(), &[removed], true), Step::Create);
+}
+
+#[test]
+fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
+    let keep = Step::Keep {
+        id: ActionId(1),
+        origin: ActionOrigin::Adopted,
+    };
+    assert_eq!(step(&Known::default(), &[action(1, "X")], true), keep);
+    for other in [
+        ConversionAction {
+            kind: "WEBPAGE".into(),
+            ..action(1, "X")
+        },
+        ConversionAction {
+            category: Some("PURCHASE".into()),
+            ..action(1, "X")
+        },
+        ConversionAction {
+            status: "HIDDEN".into(),
+            ..action(1, "X")
+        },
+    ] {
+        let step = step(&Known::default(), &[other], true);
+        assert_eq!(reason_of(&step), reason::NAME_CONFLICT);
+    }
+}
+
+#[test]
+fn after_a_lost_reply_the_action_found_is_ours() {
+    let creating = Known {
+        creating: Some("X".into()),
+        ..Known::default()
+    };
+    assert_eq!(step(&creating, &[], true), Step::AwaitCreate);
+    let keep = Step::Keep {
+        id: ActionId(7),
+        origin: ActionOrigin::Created,
+    };
+    assert_eq!(step(&creating, &[action(7, "X")], true), keep);
+}
+
+#[test]
+fn an_action_of_another_event_is_never_taken() {
+    let (declared, full) = (declared(), full());
+    let wanted = Wanted::Create {
+        declared: &declared,
+        full: &full,
+    };
+    let actions = [action(1, "X")];
+    let others = [(ActionId(1), "marketing/other".to_owned())];
+    let seen = Seen {
+        actions: &actions,
+        live: true,
+        others: &others,
+    };
+    assert_eq!(
+        reason_of(&plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen)),
+        reason::OWNERSHIP_CONFLICT
+    );
+}
+
+#[test]
+fn only_declared_fields_are_corrected() {
+    let known = Known {
+        id: Some(ActionId(1)),
+        origin: Some(ActionOrigin::Created),
+        creating: None,
+    };
+    let edited = ConversionAction {
+        name: "Y".into(),
+        counting_type: Some("MANY_PER_CLICK".into()),
+        ..action(1, "X")
+    };
+    let Step::Correct { fields, difference, .. } = step(&known, &[edited], false) else {
+        unreachable!("a renamed action is corrected")
+    };
+    assert_eq!(
+        *fields,
+        ActionFields {
+            name: Some("X".into()),
+            ..ActionFields::default()
+        }
+    );
+    assert_eq!(difference, r#"name is "Y", declared "X""#);
+    let hidden = ConversionAction {
+        status: "HIDDEN".into(),
+        ..action(1, "X")
+    };
+    assert!(matches!(step(&known, &[hidden], false), Step::Correct { fields, .. } if fields.status.is_some()));
+}
+
+#[test]
+fn a_removed_or_vanished_action_needs_a_person() {
+    let known = Known {
+        id: Some(ActionId(1)),
+        origin: Some(ActionOrigin::Created),
+        creating: None,
+    };
+    let removed = ConversionAction {
+        status: REMOVED.into(),
+        ..action(1, "X")
+    };
+    assert_eq!(
+        reason_of(&step(&known, &[removed], true)),
+        reason::EXTERNAL_RESOURCE_REMOVED
+    );
+    assert_eq!(step(&known, &[], false), Step::LookLive);
+    assert_eq!(reason_of(&step(&known, &[], true)), reason::EXTERNAL_RESOURCE_NOT_FOUND);
+    let taken = [action(1, "Y"), action(2, "X")];
+    assert_eq!(reason_of(&step(&known, &taken, true)), reason::NAME_CONFLICT);
+}
+
+#[test]
+fn mapping_changes_nothing() {
+    let actions = [ConversionAction {
+        name: "Demo".into(),
+        status: "HIDDEN".into(),
+        ..action(5, "Demo")
+    }];
+    let seen = Seen {
+        actions: &actions,
+        live: true,
+        others: &[],
+    };
+    let mapped = Step::Keep {
+        id: ActionId(5),
+        origin: ActionOrigin::Mapped,
+    };
+    assert_eq!(
+        plan(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen),
+        mapped
+    );
+    assert_eq!(
+        plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen),
+        mapped
+    );
+    let none = plan(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
+    assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
+    let kind = plan(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
+    assert_eq!(reason_of(&kind), reason::INVALID_SPEC);
+}
