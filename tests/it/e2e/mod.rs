@@ -6,6 +6,9 @@ mod actions;
 mod conversions;
 mod crashes;
 mod deletion;
+mod detection;
+mod rows;
+mod rows_of;
 mod stage;
 
 use stage::Stage;
