@@ -31,7 +31,7 @@ impl Feed {
         let last = self.ctx.ledger.last_sweep(&self.key).await?;
         let interval = self.ctx.settings.sweep_interval;
         let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
-            || (last.is_none() && !pass.events.iter().all(|t| t.is_backfill()));
+            || (last.is_none() && !pass.events.iter().all(super::plan::Tracked::is_backfill));
         let unproven = self.detection.unproven(bounds);
         let dated = self.detection.mode() == ChangeDetection::DateEntered;
         let since = [
