@@ -104,6 +104,9 @@ pub struct RunFlags {
     /// How old the snapshot of a Google account's actions may become.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
+    /// How often Google is asked what it attributes to the conversion actions.
+    #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h")]
+    pub attribution_interval: Duration,
     /// How often the Secrets of accounts are read again.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
@@ -139,7 +142,7 @@ impl RunFlags {
             failure_threshold: self.failure_threshold.get(),
             deletion_timeout: self.deletion_timeout.get(),
             backoff_max: self.backoff_max.get(),
-            ..Settings::default()
+            attribution_interval: self.attribution_interval.get(),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::api::reasons::reason;
 use crate::domain::account_state::{self, Observed};
 use crate::domain::account_trouble::{Fault, FaultKind};
 use crate::domain::ids::{CustomerId, ObjectKey};
-use crate::sync::ports::ads::{Customer, Goal};
+use crate::sync::ports::ads::{Attribution, Customer, Goal};
 use crate::sync::ports::{GoogleClients, SecretData};
 use crate::sync::registry::{GoogleAccount, GoogleSnapshot, Readiness};
 
@@ -34,6 +34,8 @@ pub struct GoogleMemory {
     clients: Option<GoogleClients>,
     customer: Option<(Customer, Timestamp)>,
     goals: Option<(Arc<Vec<Goal>>, Timestamp)>,
+    attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
+    attribution_asked: Option<Timestamp>,
     stretch: read::Stretch,
 }
 
@@ -211,6 +213,7 @@ impl GoogleMemory {
             customer: customer.clone(),
             actions,
             goals: Arc::clone(goals),
+            attribution: self.attribution.clone(),
             read_at,
         }))
     }

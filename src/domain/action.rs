@@ -57,6 +57,17 @@ pub struct Goal {
     pub biddable: bool,
 }
 
+/// What Google attributes to an action: only conversions it could tie to ads. Fractions come from its attribution models.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attribution {
+    /// The action.
+    pub action: ActionId,
+    /// Column "All conversions".
+    pub all_conversions: f64,
+    /// Column "Conversions": those Google bids by.
+    pub conversions: f64,
+}
+
 /// Fields of a conversion action to create, or to change where `Some`. `None`: leave it to Google, or as it is.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ActionFields {

@@ -1,5 +1,7 @@
 //! What answers of Data Manager mean for rows.
 
+#![allow(clippy::type_complexity)]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -77,7 +77,12 @@ pub fn effective_start(event: &AdConversionEvent, created: Timestamp) -> Timesta
         .as_ref()
         .and_then(|s| s.sync.as_ref()?.start_time.as_ref())
         .map(|t| t.0);
-    before.map_or(start, |before| before.min(start))
+    match before {
+        // Times in a status have no fraction: that is no earlier start, and no reason to read everything again.
+        Some(before) if before.as_second() == start.as_second() => start,
+        Some(before) => before.min(start),
+        None => start,
+    }
 }
 
 /// Google's name of a category.

@@ -9,7 +9,7 @@ use super::ads_wire as wire;
 use super::errors::{Api, malformed};
 use super::session::{Call, Session};
 use crate::domain::ids::{ActionId, CustomerId};
-use crate::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal, GoogleAds};
+use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
@@ -131,6 +131,10 @@ impl GoogleAds for AdsClient {
 
     async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
         decode(&self.search(owner, wire::GOALS).await?, wire::goal)
+    }
+
+    async fn attribution(&self, owner: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        decode(&self.search(owner, wire::ATTRIBUTION).await?, wire::attribution)
     }
 
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::wire::{double, integer, last_part, text, unsigned};
 use crate::domain::ids::{ActionId, CustomerId};
-use crate::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal};
+use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
 
 /// The customer and its conversion tracking.
 pub(super) const CUSTOMER: &str = "SELECT customer.id, customer.descriptive_name, customer.currency_code, \
@@ -28,6 +28,10 @@ pub(super) const ACTIONS: &str = "SELECT conversion_action.resource_name, conver
 /// All account-default goals.
 pub(super) const GOALS: &str = "SELECT customer_conversion_goal.category, customer_conversion_goal.origin, \
     customer_conversion_goal.biddable FROM customer_conversion_goal";
+
+/// What Google attributes to each action, today left out.
+pub(super) const ATTRIBUTION: &str = "SELECT segments.conversion_action, metrics.all_conversions, \
+    metrics.conversions FROM customer WHERE segments.date DURING LAST_30_DAYS";
 
 /// The query for the actions of one name.
 pub(super) fn actions_named(name: &str) -> String {
@@ -110,6 +114,16 @@ pub(super) fn goal(row: &Value) -> Option<Goal> {
         category: text(&goal["category"])?,
         origin: text(&goal["origin"])?,
         biddable: goal["biddable"].as_bool().unwrap_or_default(),
+    })
+}
+
+/// A row of [`ATTRIBUTION`]; nothing where it names no action. A metric that is left out is zero.
+pub(super) fn attribution(row: &Value) -> Option<Attribution> {
+    let metrics = &row["metrics"];
+    Some(Attribution {
+        action: last_part(row["segments"]["conversionAction"].as_str()?).parse().ok()?,
+        all_conversions: double(&metrics["allConversions"]).unwrap_or_default(),
+        conversions: double(&metrics["conversions"]).unwrap_or_default(),
     })
 }
 

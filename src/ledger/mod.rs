@@ -180,6 +180,14 @@ impl Ledger for SqliteLedger {
         write!(self, |tx| tracks::set_marks(tx, marks))
     }
 
+    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| tracks::last_sweep(tx, hubspot))
+    }
+
+    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
+        write!(self, |tx| tracks::set_last_sweep(tx, hubspot, at))
+    }
+
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
         write!(self, |tx| orphans::note(tx, note))
     }

@@ -2,10 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::convert::{json, ms, time};
 use super::error::failed;
+use crate::domain::ids::ObjectKey;
 use crate::sync::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
 
 /// See [`crate::sync::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
@@ -170,5 +172,30 @@ pub(super) async fn set_marks(conn: &mut SqliteConnection, marks: &[(TrackId, Fe
     if done.rows_affected() != marks.len() as u64 {
         return Err(failed("a feed mark for a track that does not exist"));
     }
+    Ok(())
+}
+
+fn sweep_of(hubspot: &ObjectKey) -> String {
+    format!("sweep:{hubspot}")
+}
+
+pub(super) async fn last_sweep(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")
+        .bind(sweep_of(hubspot))
+        .fetch_optional(conn)
+        .await?;
+    found.map(time).transpose()
+}
+
+pub(super) async fn set_last_sweep(
+    conn: &mut SqliteConnection,
+    hubspot: &ObjectKey,
+    at: Timestamp,
+) -> LedgerResult<()> {
+    sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+        .bind(sweep_of(hubspot))
+        .bind(ms(at).to_string())
+        .execute(conn)
+        .await?;
     Ok(())
 }

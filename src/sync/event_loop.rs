@@ -106,7 +106,12 @@ impl Sendable {
         }
         ctx.ledger.settle(&updates, now).await?;
         let rows: Vec<Row> = ready.iter().map(|(row, _)| row.clone()).collect();
-        let values = match self.values(&rows).await {
+        // Deals hang on the record of today, also where the row still has an id from before a merge.
+        let today: Vec<ContactId> = rows
+            .iter()
+            .map(|row| contacts.get(&row.contact).map_or(row.contact, |c| c.id))
+            .collect();
+        let values = match self.values(&rows, &today).await {
             Ok(values) => values,
             Err(error) => return Err(postpone(ctx, &rows, error).await),
         };
@@ -187,29 +192,31 @@ impl Sendable {
     }
 
     /// The value of each row: what an earlier try may have sent, else by the rule.
-    async fn values(&self, rows: &[Row]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
+    async fn values(&self, rows: &[Row], today: &[ContactId]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
         let Some(rule) = &self.event.rules.value else {
             return Ok(rows.iter().map(|row| row.sent.clone().flatten()).collect());
         };
         let deals = match rule {
             ValueRule::Fixed(_) => HashMap::new(),
-            ValueRule::DealAmount { .. } => self.deals(rows).await?,
+            ValueRule::DealAmount { .. } => self.deals(rows, today).await?,
         };
-        let by_rule = |row: &Row| {
+        let by_rule = |contact: &ContactId| {
             value(
                 rule,
-                deals.get(&row.contact).map_or(&[], Vec::as_slice),
+                deals.get(contact).map_or(&[], Vec::as_slice),
                 &self.company_currency,
             )
         };
         Ok(rows
             .iter()
-            .map(|row| row.sent.clone().unwrap_or_else(|| Some(by_rule(row))))
+            .zip(today)
+            .map(|(row, contact)| row.sent.clone().unwrap_or_else(|| Some(by_rule(contact))))
             .collect())
     }
 
-    async fn deals(&self, rows: &[Row]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
-        let contacts: BTreeSet<_> = rows.iter().filter(|r| r.sent.is_none()).map(|r| r.contact).collect();
+    async fn deals(&self, rows: &[Row], today: &[ContactId]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
+        let open = rows.iter().zip(today).filter(|(row, _)| row.sent.is_none());
+        let contacts: BTreeSet<_> = open.map(|(_, contact)| *contact).collect();
         let contacts: Vec<_> = contacts.into_iter().collect();
         let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
         for chunk in contacts.chunks(MAX_ASSOCIATIONS) {

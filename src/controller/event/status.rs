@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::action::ActionOutcome;
 use super::resolve::{Accounts, Resolved};
 use crate::api::reasons::{condition, reason};
 use crate::api::{
-    AdConversionEvent, AdConversionEventStatus, LastError, Outcome as ShownOutcome, OutcomeReason, SyncStatus, Time,
+    AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, Outcome as ShownOutcome, OutcomeReason,
+    SyncStatus, Time,
 };
 use crate::controller::Object;
 use crate::domain::conditions::{Conditions, Status, Summary, is_true};
@@ -69,8 +71,30 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
         trigger: facts.resolved.trigger.clone().or(before.trigger),
         conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
         sync: sync(facts).or(before.sync),
-        attribution: before.attribution,
+        attribution: attribution(facts).or(before.attribution),
     }
+}
+
+/// What Google attributes to the action over the last 30 full days of the account's zone.
+fn attribution(facts: &Facts<'_>) -> Option<AttributionStatus> {
+    let id = &facts.outcome.found.as_ref()?.id;
+    let snapshot = facts.resolved.snapshot()?;
+    let (list, at) = snapshot.attribution.as_ref()?;
+    let zone = snapshot
+        .customer
+        .time_zone
+        .as_deref()
+        .and_then(|name| TimeZone::get(name).ok());
+    let today = at.to_zoned(zone.unwrap_or(TimeZone::UTC)).start_of_day().ok()?;
+    let start = today.checked_sub(30.days()).ok()?;
+    let found = list.iter().find(|a| a.action == *id);
+    let number = |n: Option<f64>| Some(format!("{}", n.unwrap_or_default()));
+    Some(AttributionStatus {
+        start_time: Some(Time(start.timestamp())),
+        all_conversions: number(found.map(|a| a.all_conversions)),
+        conversions: number(found.map(|a| a.conversions)),
+        last_update_time: Some(Time(*at)),
+    })
 }
 
 fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {

@@ -141,7 +141,30 @@ async fn try_read(
         let actions = clients.ads.actions(&owner).await?;
         first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
     }
+    attribution(ctx, key, clients, memory, &owner).await;
     Ok(asked)
+}
+
+/// Reads what Google attributes, for accounts that have events. Nothing waits for these numbers: a failure is logged and
+/// the next interval tries again.
+async fn attribution(
+    ctx: &Context,
+    key: &ObjectKey,
+    clients: &GoogleClients,
+    memory: &mut GoogleMemory,
+    owner: &CustomerId,
+) {
+    let interval = memory.stretch.apply(ctx.settings.attribution_interval);
+    let now = ctx.clock.now();
+    let used = !ctx.registry.events_of_google(key).is_empty();
+    if !used || !is_due(memory.attribution_asked, interval, now) {
+        return;
+    }
+    memory.attribution_asked = Some(now);
+    match clients.ads.attribution(owner).await {
+        Ok(read) => memory.attribution = Some((Arc::new(read), now)),
+        Err(error) => tracing::warn!(account = %key, %error, "attributed conversions could not be read"),
+    }
 }
 
 /// True where an action that counts has no goal among these.
@@ -179,6 +202,7 @@ fn first_or_later(
         customer: read.clone(),
         actions: Arc::new(actions),
         goals: Arc::clone(goals),
+        attribution: memory.attribution.clone(),
         read_at,
     };
     let base = account.unwrap_or_else(|| GoogleAccount {

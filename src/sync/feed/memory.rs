@@ -1,6 +1,7 @@
 //! What the feed has read already in this life of the process, so that overlapping polls cost a search and no history.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use crate::domain::ids::ContactId;
 /// Name of the property with HubSpot's modification time of a contact.
 pub const LAST_MODIFIED: &str = "lastmodifieddate";
 
-/// Beyond this the contacts read longest ago are forgotten; they would cost one history read each if they come again.
+/// Beyond this all are forgotten: each costs one more read of its history if it comes again.
 const MAX_CONTACTS: usize = 400_000;
 
 /// Contacts whose history was read, and the state it was read in.
@@ -22,8 +23,7 @@ pub struct Memory {
 
 struct Read {
     modified: Timestamp,
-    /// Sum over the entry times seen: a change of any of them changes it.
-    entries: i64,
+    entries: u64,
 }
 
 /// Modification time of a contact, HubSpot's clock.
@@ -47,12 +47,13 @@ pub fn entered(contact: &Contact, stage: &str) -> Option<Timestamp> {
     contact.property(&date_entered(stage)).and_then(time)
 }
 
-fn entries<'a>(contact: &Contact, stages: impl Iterator<Item = &'a String>) -> i64 {
-    // Multiplied by the position so that two stages which swap their times don't cancel out.
-    stages
-        .zip(1_i64..)
-        .filter_map(|(stage, i)| Some(entered(contact, stage)?.as_millisecond().wrapping_mul(2 * i + 1)))
-        .fold(0, i64::wrapping_add)
+/// The entry times seen, as one number: another one says that some of them changed.
+fn entries<'a>(contact: &Contact, stages: impl Iterator<Item = &'a String>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for stage in stages {
+        entered(contact, stage).map(Timestamp::as_millisecond).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 impl Memory {

@@ -3,22 +3,28 @@
 //! Two ways to find changes: by the time of the last entry into a stage, where the portal has that property, else by
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
+mod detect;
 mod memory;
 mod plan;
 mod scan;
+mod sweep;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use self::detect::{Detection, Present};
 use self::memory::Memory;
-use self::plan::{Tracked, bounds, date_entered};
+use self::plan::{Back, Tracked, bounds, date_entered};
+use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
 use super::fault::{Fault, note};
-use super::ports::ledger::TrackRequest;
+use super::ports::Cause;
+use super::ports::ledger::{FeedMark, TrackId, TrackRequest};
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
@@ -27,24 +33,27 @@ pub use self::plan::read_plan;
 
 /// How far a normal poll goes back: the search index lags (reference notes, HubSpot 3).
 const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
-/// Span of the daily sweep.
-const SWEEP_SPAN: SignedDuration = SignedDuration::from_hours(72);
-
 /// The feed of one HubSpot account.
 pub struct Feed {
     key: ObjectKey,
     ctx: Arc<SyncContext>,
     memory: Memory,
-    mode: Option<(ChangeDetection, BTreeSet<String>)>,
+    detection: Detection,
+    present: Present,
     members: Vec<Member>,
-    last_overlap: Option<Timestamp>,
-    last_sweep: Timestamp,
+    /// Whose rows the last pass noted, and on which tracks.
+    served: BTreeMap<Member, TrackId>,
+    last_wide: Option<Instant>,
     last_interval: std::time::Duration,
     failures: u32,
 }
 
 /// What makes a pass necessary before its time: who takes part, and since when.
 type Member = (ObjectKey, String, String, Timestamp);
+
+fn member(event: &Event) -> Member {
+    (event.key.clone(), event.uid.clone(), event.stage.clone(), event.start)
+}
 
 /// One account at the moment of a pass: usable, with events.
 struct Pass {
@@ -57,15 +66,15 @@ struct Pass {
 impl Feed {
     /// The feed of this account; nothing is read before [`Self::run`].
     pub fn new(key: ObjectKey, ctx: Arc<SyncContext>) -> Self {
-        let last_sweep = ctx.clock.now();
         Self {
             key,
             ctx,
             memory: Memory::default(),
-            mode: None,
+            detection: Detection::default(),
+            present: Present::default(),
             members: Vec::new(),
-            last_overlap: None,
-            last_sweep,
+            served: BTreeMap::new(),
+            last_wide: None,
             last_interval: std::time::Duration::ZERO,
             failures: 0,
         }
@@ -110,7 +119,7 @@ impl Feed {
         } else {
             vec![]
         };
-        events.into_iter().map(|e| (e.key, e.uid, e.stage, e.start)).collect()
+        events.iter().map(member).collect()
     }
 
     fn interval(&self) -> std::time::Duration {
@@ -122,11 +131,7 @@ impl Feed {
     async fn turn(&mut self) -> std::time::Duration {
         let interval = self.interval();
         self.last_interval = interval;
-        let members = self.members();
-        if members.iter().any(|m| !self.members.contains(m)) {
-            self.memory.clear();
-        }
-        self.members = members;
+        self.members = self.members();
         if self.members.is_empty() {
             return interval;
         }
@@ -206,140 +211,107 @@ impl Feed {
         if pass.events.is_empty() {
             return Ok(());
         }
-        let began = self.ctx.clock.now();
-        let back = self.step_back(began);
-        let backfill = pass
-            .events
-            .iter()
-            .filter(|t| t.is_backfill())
-            .map(|t| t.event.start)
-            .min();
-        let seen = self.poll(&pass, back).await?;
-        if let Some(since) = backfill {
-            info!(account = %self.key, %since, "backfill read");
-        }
-        if self.mode() == ChangeDetection::DateEntered {
-            self.sweep_if_due(&pass, backfill, &seen, began).await?;
-        }
-        self.finish(&pass, back, &seen, began).await
-    }
-
-    /// Two minutes, and every so often the whole overlap.
-    fn step_back(&mut self, now: Timestamp) -> SignedDuration {
-        let overlap = self.ctx.settings.overlap;
-        if self
-            .last_overlap
-            .is_none_or(|last| now.duration_since(last) >= overlap / 6)
-        {
-            self.last_overlap = Some(now);
-            return overlap.max(STEP_BACK);
-        }
-        STEP_BACK
-    }
-
-    fn mode(&self) -> ChangeDetection {
-        self.mode
-            .as_ref()
-            .map_or(ChangeDetection::LastModified, |(mode, _)| *mode)
-    }
-
-    /// Picks the way to find changes, once for each set of stages: by entry time where the portal lists the property of
-    /// every stage and takes a search on it.
-    async fn poll(&mut self, pass: &Pass, back: SignedDuration) -> Result<scan::Seen, Fault> {
+        self.welcome(&pass.events);
+        let began = Instant::now();
+        let wide = self.is_wide(began);
+        let back = self.back(wide);
         let bounds = bounds(&pass.events, back);
-        let stages: BTreeSet<String> = bounds.keys().cloned().collect();
-        if self.mode.as_ref().is_none_or(|(_, probed)| *probed != stages) {
-            let listed = stages
-                .iter()
-                .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
-            let mode = if listed {
-                ChangeDetection::DateEntered
-            } else {
-                ChangeDetection::LastModified
-            };
-            self.mode = Some((mode, stages.clone()));
+        let mut seen = self.poll(&pass, &bounds).await?;
+        let whole = self.sweep(&pass, &bounds, wide, &mut seen).await?;
+        self.finish(&pass, back, &seen, began).await?;
+        if whole {
+            self.present.complete(began);
+            self.last_wide = if wide { Some(began) } else { self.last_wide };
         }
-        let mut scan = scan::Scan::new(
-            &self.ctx,
-            pass.crm.as_ref(),
-            &pass.portal,
-            &pass.events,
-            &mut self.memory,
-        );
-        if self
-            .mode
-            .as_ref()
-            .is_some_and(|(mode, _)| *mode == ChangeDetection::DateEntered)
-        {
-            match scan.by_entry(&bounds).await {
-                Err(Fault::Upstream(error)) if error.cause == super::ports::Cause::Refused => {
+        Ok(())
+    }
+
+    /// Where an event joins or comes back, or an action of another id takes the place of the old one, nothing that was
+    /// read before counts for it.
+    fn welcome(&mut self, events: &[Tracked]) {
+        let newcomer = |t: &Tracked| match self.served.get(&member(&t.event)) {
+            None => true,
+            Some(track) => *track != t.track && t.is_backfill(),
+        };
+        if events.iter().any(newcomer) {
+            self.memory.clear();
+            self.present.forget_reached();
+            self.last_wide = None;
+        }
+        self.served = events.iter().map(|t| (member(&t.event), t.track)).collect();
+    }
+
+    fn is_wide(&self, now: Instant) -> bool {
+        let pause = std::time::Duration::try_from(self.ctx.settings.overlap / 6).unwrap_or_default();
+        self.last_wide.is_none_or(|last| now.duration_since(last) >= pause)
+    }
+
+    /// Two minutes, and every so often the whole overlap before the newest time seen.
+    fn back(&self, wide: bool) -> Back {
+        if wide {
+            let by = self.ctx.settings.overlap.max(STEP_BACK);
+            return Back { by, reached: None };
+        }
+        Back {
+            by: STEP_BACK,
+            reached: self.present.reached(),
+        }
+    }
+
+    /// By entry time where the portal lists the property of every stage and takes a search on it.
+    async fn poll(&mut self, pass: &Pass, bounds: &BTreeMap<String, Timestamp>) -> Result<Seen, Fault> {
+        let stages: BTreeSet<String> = bounds.keys().cloned().collect();
+        let listed = stages
+            .iter()
+            .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
+        let retry = self.ctx.settings.sweep_interval.try_into().unwrap_or_default();
+        self.detection.pick(stages, listed, retry, Instant::now());
+        let mut scan = Scan::new(&self.ctx, pass, &mut self.memory);
+        let mut seen = None;
+        if self.detection.mode() == ChangeDetection::DateEntered {
+            match scan.by_entry(bounds).await {
+                Err(Fault::Upstream(error)) if error.cause == Cause::Refused => {
                     info!(account = %self.key, error = %error, "entry times can't be searched here: by modification time");
-                    self.mode = Some((ChangeDetection::LastModified, stages));
+                    self.detection.give_up(Instant::now());
                 }
-                other => return other,
+                found => seen = Some(found?),
             }
         }
-        match bounds.values().min() {
-            Some(since) => scan.by_modification(*since, false).await,
-            None => Ok(scan::Seen::default()),
-        }
+        let seen = match (seen, bounds.values().min()) {
+            (Some(seen), _) => seen,
+            (None, Some(since)) => scan.by_modification(*since, Way::Modified).await?,
+            (None, None) => Seen::default(),
+        };
+        self.detection.prove(seen.proven.iter().cloned());
+        self.learn_time(&seen);
+        Ok(seen)
     }
 
-    /// A sweep by modification time: over the whole span after a backfill, over three days once a day.
-    async fn sweep_if_due(
-        &mut self,
-        pass: &Pass,
-        backfill: Option<Timestamp>,
-        seen: &scan::Seen,
-        now: Timestamp,
-    ) -> Result<(), Fault> {
-        let daily = now.duration_since(self.last_sweep) >= self.ctx.settings.sweep_interval;
-        let newest = pass
-            .events
-            .iter()
-            .filter_map(|t| t.mark.map(|m| m.cursor))
-            .chain(seen.newest())
-            .max();
-        let since = match (backfill, daily, newest) {
-            (Some(start), ..) => start,
-            (None, true, Some(newest)) => newest.saturating_sub(SWEEP_SPAN).unwrap_or(Timestamp::MIN),
-            _ => return Ok(()),
-        };
-        let mut scan = scan::Scan::new(
-            &self.ctx,
-            pass.crm.as_ref(),
-            &pass.portal,
-            &pass.events,
-            &mut self.memory,
-        );
-        let swept = scan.by_modification(since, true).await?;
-        debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
-        self.last_sweep = now;
-        Ok(())
+    fn learn_time(&mut self, seen: &Seen) {
+        if let Some(modified) = seen.modified {
+            self.present.saw(modified, Instant::now());
+        }
     }
 
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
-    async fn finish(
-        &self,
-        pass: &Pass,
-        back: SignedDuration,
-        seen: &scan::Seen,
-        began: Timestamp,
-    ) -> Result<(), Fault> {
+    async fn finish(&self, pass: &Pass, back: Back, seen: &Seen, began: Instant) -> Result<(), Fault> {
         let now = self.ctx.clock.now();
-        let length = now.duration_since(began).max(SignedDuration::ZERO);
-        let mut marks = Vec::new();
+        let length = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
+        // Two events share a track while it is being settled whose it is: the one less far along counts.
+        let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
         for tracked in &pass.events {
             let newest = seen
                 .newest_of(&tracked.event.stage)
-                .and_then(|t| t.saturating_sub(length).ok());
-            let mark = tracked.mark_after(tracked.lower_bound(back), newest.unwrap_or(Timestamp::MIN));
+                .and_then(|t| t.checked_sub(length).ok());
+            let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
             if tracked.mark != Some(mark) {
-                marks.push((tracked.track, mark));
+                let kept = marks.entry(tracked.track).or_insert(mark);
+                *kept = if mark.cursor < kept.cursor { mark } else { *kept };
             }
         }
         if !marks.is_empty() {
+            let marks: Vec<_> = marks.into_iter().collect();
             self.ctx.ledger.set_feed_marks(&marks).await?;
         }
         for tracked in &pass.events {
@@ -350,7 +322,7 @@ impl Feed {
             });
         }
         let report = FeedReport {
-            change_detection: Some(self.mode()),
+            change_detection: Some(self.detection.mode()),
             last_poll: Some(now),
         };
         self.ctx.registry.set_feed(&self.key, report);

@@ -30,9 +30,12 @@ impl Tracked {
         })
     }
 
-    /// Where to begin for this event, going back `back`.
-    pub fn lower_bound(&self, back: SignedDuration) -> Timestamp {
-        coverage::lower_bound(self.covered(), self.event.start, back)
+    /// Where to begin for this event. Where `reached` is given, everything before it was read once: then `by` goes back
+    /// from there if that is later.
+    pub fn lower_bound(&self, back: Back) -> Timestamp {
+        let bound = coverage::lower_bound(self.covered(), self.event.start, back.by);
+        let reached = back.reached.filter(|_| !self.is_backfill());
+        bound.max(reached.and_then(|t| t.checked_sub(back.by).ok()).unwrap_or(bound))
     }
 
     /// True where the next read begins where nothing was read before.
@@ -40,8 +43,10 @@ impl Tracked {
         coverage::is_backfill(self.covered(), self.event.start)
     }
 
-    /// The mark after everything since `read_from` was read up to `newest`.
-    pub fn mark_after(&self, read_from: Timestamp, newest: Timestamp) -> FeedMark {
+    /// The mark after a pass that went back `by` and saw nothing newer than `newest`.
+    pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> FeedMark {
+        // Without `reached`: what lies between the cursor and there was read by the passes before.
+        let read_from = coverage::lower_bound(self.covered(), self.event.start, by);
         let after = coverage::after(self.covered(), self.event.start, read_from, newest);
         FeedMark {
             covered_from: after.from,
@@ -50,8 +55,18 @@ impl Tracked {
     }
 }
 
+/// How far a pass goes back.
+#[derive(Debug, Clone, Copy)]
+pub struct Back {
+    /// From the newest time seen, or from `reached`.
+    pub by: SignedDuration,
+    /// HubSpot's time up to which everything was read, for passes that need not go back to the newest time seen: on a
+    /// quiet portal that may be the time of a bulk change, which would be listed for ever.
+    pub reached: Option<Timestamp>,
+}
+
 /// The lower bound of every stage: the earliest any of its events needs.
-pub fn bounds(events: &[Tracked], back: SignedDuration) -> BTreeMap<String, Timestamp> {
+pub fn bounds(events: &[Tracked], back: Back) -> BTreeMap<String, Timestamp> {
     let mut bounds: BTreeMap<String, Timestamp> = BTreeMap::new();
     for tracked in events {
         let bound = tracked.lower_bound(back);

@@ -1,10 +1,12 @@
 //! One scan: search page by page, read the histories that matter, note occurrences.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Pass;
+use super::detect::Stray;
 use super::memory::{LAST_MODIFIED, Memory, concerns, entered, modified};
 use super::plan::{Tracked, date_entered, read_plan};
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
@@ -29,6 +31,12 @@ pub struct Seen {
     new: HashMap<TrackId, usize>,
     /// Rows noted for the first time.
     pub new_rows: usize,
+    /// Newest modification of any contact found, HubSpot's clock.
+    pub modified: Option<Timestamp>,
+    /// Stages of which a search by entry time found a contact.
+    pub proven: BTreeSet<String>,
+    /// The first contact of each stage that a search by entry time should have found.
+    pub strays: BTreeMap<String, Stray>,
 }
 
 impl Seen {
@@ -44,9 +52,13 @@ impl Seen {
         self.newest.get(stage).copied()
     }
 
-    /// Newest time seen at all.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.newest.values().max().copied()
+    /// Counts what a further scan of the same pass noted.
+    pub fn add_rows(&mut self, other: &Self) {
+        self.new_rows += other.new_rows;
+        for (track, new) in &other.new {
+            *self.new.entry(*track).or_default() += new;
+        }
+        self.modified = self.modified.max(other.modified);
     }
 
     /// New rows of a track.
@@ -57,12 +69,14 @@ impl Seen {
 
 /// Ways of finding contacts: which of a page's contacts need their history read.
 #[derive(Clone, Copy)]
-enum Way<'a> {
+pub enum Way<'a> {
+    /// By the time of the last entry into stages, each with its bound.
     Entry(&'a BTreeMap<String, Timestamp>),
-    /// `dated`: the portal has entry times, so that contacts that never were in a stage can be told by them.
-    Modification {
-        dated: bool,
-    },
+    /// By modification time.
+    Modified,
+    /// By modification time where the portal has entry times, so that contacts that never were in a stage can be told
+    /// by them; with the bounds of the stages for which that is not proven.
+    Swept(&'a BTreeMap<&'a str, Timestamp>),
 }
 
 /// One scan over a portal.
@@ -80,14 +94,9 @@ pub struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    /// A scan for these events.
-    pub fn new(
-        ctx: &'a SyncContext,
-        crm: &'a dyn Crm,
-        portal: &'a Portal,
-        events: &'a [Tracked],
-        memory: &'a mut Memory,
-    ) -> Self {
+    /// A scan for the events of this pass.
+    pub fn new(ctx: &'a SyncContext, pass: &'a Pass, memory: &'a mut Memory) -> Self {
+        let events = pass.events.as_slice();
         let mut stages: Vec<_> = events.iter().map(|t| t.event.stage.clone()).collect();
         stages.sort_unstable();
         stages.dedup();
@@ -99,8 +108,8 @@ impl<'a> Scan<'a> {
         let keep_reads = ctx.settings.waits.settle < ctx.settings.upload_interval;
         Self {
             ctx,
-            crm,
-            portal,
+            crm: pass.crm.as_ref(),
+            portal: &pass.portal,
             events,
             stages,
             memory,
@@ -125,16 +134,26 @@ impl<'a> Scan<'a> {
         Ok(seen)
     }
 
-    /// Contacts modified at or after `since`. `dated`: the portal has entry times for all stages.
-    pub async fn by_modification(&mut self, since: Timestamp, dated: bool) -> Result<Seen, Fault> {
+    /// Contacts modified at or after `since`.
+    pub async fn by_modification(&mut self, since: Timestamp, way: Way<'_>) -> Result<Seen, Fault> {
         let mut seen = Seen::default();
-        self.pages(
-            vec![(LAST_MODIFIED.to_owned(), since)],
-            Way::Modification { dated },
-            &mut seen,
-        )
-        .await?;
+        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], way, &mut seen)
+            .await?;
         Ok(seen)
+    }
+
+    /// Asks for a contact by the very entry time it shows; without one, whether the search finds anybody who entered.
+    pub async fn finds(&self, stage: &str, stray: Stray) -> Result<bool, Fault> {
+        let since = stray.entered.unwrap_or(Timestamp::UNIX_EPOCH);
+        let after = stray.entered.map_or(0, |_| stray.id.0.saturating_sub(1));
+        let search = ContactSearch {
+            any_since: vec![(date_entered(stage), since)],
+            after: ContactId(after),
+            properties: vec![LAST_MODIFIED.to_owned()],
+        };
+        let page = self.crm.search(&search).await?;
+        let first = page.contacts.first().map(|c| c.id);
+        Ok(first.is_some_and(|id| stray.entered.is_none() || id == stray.id))
     }
 
     async fn pages(&mut self, any_since: Vec<(String, Timestamp)>, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
@@ -143,7 +162,9 @@ impl<'a> Scan<'a> {
             LIFECYCLE_STAGE.to_owned(),
             MERGED_IDS.to_owned(),
         ];
-        properties.extend(self.stages.iter().map(|s| date_entered(s)));
+        if !matches!(way, Way::Modified) {
+            properties.extend(self.stages.iter().map(|s| date_entered(s)));
+        }
         let mut search = ContactSearch {
             any_since,
             after: ContactId(0),
@@ -163,21 +184,24 @@ impl<'a> Scan<'a> {
     }
 
     async fn page(&mut self, found: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+        self.look(found, way, seen);
         let wanted: Vec<&Contact> = found.iter().filter(|c| self.wants(c, way)).collect();
+        let asked = self.ctx.clock.now();
+        let mut contacts = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(MAX_READ) {
             let read = ContactRead {
                 ids: chunk.iter().map(|c| c.id).collect(),
                 properties: self.plan.0.clone(),
                 with_history: self.plan.1.clone(),
             };
-            let contacts = self.crm.read(&read).await?;
-            self.observe(contacts, seen).await?;
-            for contact in chunk {
-                self.memory.note(contact, self.stages.iter());
-            }
+            contacts.extend(self.crm.read(&read).await?);
         }
-        for contact in found {
-            self.advance(contact, way, seen);
+        let read: BTreeSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
+        // Once a page and not once a read: each is a write to the disk.
+        self.observe(contacts, asked, seen).await?;
+        // One that was deleted in between is read again should it be restored.
+        for contact in wanted.iter().filter(|c| read.contains(&c.id)) {
+            self.memory.note(contact, self.stages.iter());
         }
         Ok(())
     }
@@ -185,29 +209,42 @@ impl<'a> Scan<'a> {
     fn wants(&self, contact: &Contact, way: Way<'_>) -> bool {
         match way {
             Way::Entry(_) => self.memory.new_entry(contact, self.stages.iter()),
-            Way::Modification { dated } => {
-                self.memory.new_modification(contact) && (!dated || concerns(contact, self.stages.iter()))
+            Way::Modified => self.memory.new_modification(contact),
+            Way::Swept(_) => self.memory.new_modification(contact) && concerns(contact, self.stages.iter()),
+        }
+    }
+
+    /// What a page tells before any history is read.
+    fn look(&self, found: &[Contact], way: Way<'_>, seen: &mut Seen) {
+        for contact in found {
+            seen.modified = seen.modified.max(Some(modified(contact)));
+            match way {
+                Way::Entry(bounds) => Self::advance(contact, bounds, seen),
+                Way::Modified => {
+                    for stage in &self.stages {
+                        seen.saw(stage, modified(contact));
+                    }
+                }
+                Way::Swept(unproven) if self.memory.new_entry(contact, self.stages.iter()) => {
+                    strays(contact, unproven, seen);
+                }
+                Way::Swept(_) => {}
             }
         }
     }
 
     /// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
-    fn advance(&self, contact: &Contact, way: Way<'_>, seen: &mut Seen) {
-        let modified = modified(contact);
-        match way {
-            Way::Entry(bounds) => {
-                for (stage, bound) in bounds {
-                    if let Some(at) = entered(contact, stage).filter(|at| at >= bound) {
-                        seen.saw(stage, at.min(modified));
-                    }
-                }
+    fn advance(contact: &Contact, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
+        for (stage, bound) in bounds {
+            if let Some(at) = entered(contact, stage).filter(|at| at >= bound) {
+                seen.saw(stage, at.min(modified(contact)));
+                seen.proven.insert(stage.clone());
             }
-            Way::Modification { .. } => self.stages.iter().for_each(|stage| seen.saw(stage, modified)),
         }
     }
 
-    /// Notes the occurrences of freshly read contacts for every event.
-    async fn observe(&mut self, contacts: Vec<Contact>, seen: &mut Seen) -> Result<(), Fault> {
+    /// Notes the occurrences of contacts, asked for at `asked`, for every event.
+    async fn observe(&mut self, contacts: Vec<Contact>, asked: Timestamp, seen: &mut Seen) -> Result<(), Fault> {
         let now = self.ctx.clock.now();
         let concerned: Vec<&Contact> = contacts
             .iter()
@@ -240,7 +277,7 @@ impl<'a> Scan<'a> {
         }
         if self.keep_reads {
             for contact in contacts {
-                self.cache.put(Arc::new(contact), &self.plan, now);
+                self.cache.put(Arc::new(contact), &self.plan, asked);
             }
         }
         Ok(())
@@ -267,6 +304,21 @@ impl<'a> Scan<'a> {
             reason: reason.to_owned(),
             due,
             while_suspended: tracked.event.suspended,
+        }
+    }
+}
+
+/// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
+fn strays(contact: &Contact, unproven: &BTreeMap<&str, Timestamp>, seen: &mut Seen) {
+    for (stage, bound) in unproven {
+        let at = entered(contact, stage);
+        let in_stage = contact.property(LIFECYCLE_STAGE) == Some(stage);
+        if at.map_or(in_stage, |at| at >= *bound) {
+            let stray = Stray {
+                id: contact.id,
+                entered: at,
+            };
+            seen.strays.entry((*stage).to_owned()).or_insert(stray);
         }
     }
 }

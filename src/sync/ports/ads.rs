@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::UpstreamError;
-pub use crate::domain::action::{ActionFields, ConversionAction, Goal};
+pub use crate::domain::action::{ActionFields, Attribution, ConversionAction, Goal};
 use crate::domain::ids::{ActionId, CustomerId};
 
 /// The customer and its conversion tracking (reference notes, Google 3.5).
@@ -45,6 +45,9 @@ pub trait GoogleAds: Send + Sync {
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError>;
     /// All account-default goals. One search.
     async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError>;
+    /// What Google attributes to each action over the last 30 full days. One search; actions without conversions are
+    /// absent.
+    async fn attribution(&self, owner: &CustomerId) -> Result<Vec<Attribution>, UpstreamError>;
     /// Creates an action. `Effect::Unknown` in the error: look it up by name before another try.
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError>;
     /// Changes exactly the fields that are `Some`.

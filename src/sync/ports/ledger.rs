@@ -348,6 +348,12 @@ pub trait Ledger: Send + Sync {
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()>;
 
+    /// When the feed of this HubSpot account object last swept; `None`: never.
+    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
+
+    /// Remembers a sweep, so that a process that is restarted often sweeps all the same.
+    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
+
     /// Notes an action left behind.
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;
 

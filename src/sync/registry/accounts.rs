@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::GoogleClients;
-use crate::sync::ports::ads::{ConversionAction, Customer, Goal};
+use crate::sync::ports::ads::{Attribution, ConversionAction, Customer, Goal};
 use crate::sync::ports::crm::{Crm, Portal, Stage};
 
 /// Whether an account can be used.
@@ -35,6 +35,8 @@ pub struct GoogleSnapshot {
     pub actions: Arc<Vec<ConversionAction>>,
     /// Account goals.
     pub goals: Arc<Vec<Goal>>,
+    /// What Google attributes to the actions, and when that was read.
+    pub attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     /// When the actions were read.
     pub read_at: Timestamp,
 }
@@ -63,9 +65,14 @@ impl GoogleSnapshot {
             customer,
             actions,
             goals,
+            attribution,
             read_at: _,
         } = self;
-        *customer == other.customer && *actions == other.actions && *goals == other.goals
+        let numbers = |a: &Option<(Arc<Vec<Attribution>>, Timestamp)>| a.as_ref().map(|(list, _)| Arc::clone(list));
+        *customer == other.customer
+            && *actions == other.actions
+            && *goals == other.goals
+            && numbers(attribution) == numbers(&other.attribution)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
-use adconversion_operator::sync::ports::ads::{ActionFields, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::sync::ports::crm::{
     Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage,
 };
@@ -185,6 +185,10 @@ impl GoogleAds for Google {
         unimplemented!()
     }
     async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        self.0.google()?;
+        Ok(Vec::new())
+    }
+    async fn attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
         self.0.google()?;
         Ok(Vec::new())
     }

@@ -7,7 +7,7 @@ use super::stage::{Counts, ago, condition, reason};
 
 #[test]
 fn from_apply_to_a_counted_conversion() {
-    let stage = Stage::start("path");
+    let stage = Stage::with("path", &[], &[("attribution-interval", "1s")]);
     let value = json!({"value": {"fixed": {"amount": "250.50", "currency": "EUR"}}, "startTime": ago(86_400 * 30)});
     stage.event("became-customer", "customer", &value);
     stage.condition("adce/became-customer", "Ready", "True", "Succeeded");
@@ -49,6 +49,10 @@ fn from_apply_to_a_counted_conversion() {
     assert_eq!(event["status"]["trigger"]["label"], "Customer");
     assert!(event["status"]["sync"]["lastUploadTime"].is_string());
     stage.condition("adce/became-customer", "CountedForBidding", "True", "GoalBiddable");
+    let attributed = stage.wait("adce/became-customer", "Google's own count", |e| {
+        e["status"]["attribution"]["allConversions"] == "1"
+    });
+    assert_eq!(attributed["status"]["attribution"]["conversions"], "1");
     let table = stage.kubectl(&["get", "adce"]);
     for word in ["READY", "TRIGGER", "UPLOADED", "became-customer", "True", "Customer"] {
         assert!(table.contains(word), "{word} in {table}");

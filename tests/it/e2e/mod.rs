@@ -7,10 +7,13 @@ mod conversions;
 mod counts;
 mod crashes;
 mod deletion;
+mod detection;
 mod driver;
 mod faults;
 mod judge;
 mod outcomes;
+mod rows;
+mod rows_of;
 mod stage;
 
 use stage::Stage;

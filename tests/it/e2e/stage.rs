@@ -114,6 +114,11 @@ impl Stage {
         }
     }
 
+    /// Another flag for the operator's next start.
+    pub fn flag(&mut self, flag: &str, value: &str) {
+        self.flags.push((flag.to_owned(), value.to_owned()));
+    }
+
     /// Starts the operator, also again after a kill.
     pub fn start_operator(&self) {
         let mut flags = vec![("watch-namespaces", self.namespace.as_str())];
@@ -214,15 +219,20 @@ impl Stage {
 
     /// Waits until `look` is Ok; panics with what it said last.
     pub fn wait_for<T>(&self, what: &str, look: impl Fn() -> Result<T, Value>) -> T {
+        self.wait_within(LIMIT, what, look)
+    }
+
+    /// As [`Self::wait_for`], with a limit of its own.
+    pub fn wait_within<T>(&self, limit: Duration, what: &str, look: impl Fn() -> Result<T, Value>) -> T {
         let start = Instant::now();
         loop {
             let last = match look() {
                 Ok(value) => return value,
                 Err(last) => last,
             };
-            if start.elapsed() >= LIMIT {
+            if start.elapsed() >= limit {
                 let log = xtask::process::tail(&self.log(), 40);
-                panic!("waited {} s for {what}; last: {last:#}\nlog:\n{log}", LIMIT.as_secs());
+                panic!("waited {} s for {what}; last: {last:#}\nlog:\n{log}", limit.as_secs());
             }
             thread::sleep(LOOK);
         }

@@ -1,0 +1,198 @@
+//! Which way of finding changes is used, and what HubSpot's answers tell about its clock. Pure but for monotonic time,
+//! which comes in as an argument.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::ids::ContactId;
+use crate::sync::registry::ChangeDetection;
+
+/// With more stages than this their properties don't fit into one search (3,000 characters; reference notes, HubSpot 3).
+const MAX_DATED_STAGES: usize = 30;
+
+/// The way of finding changes, picked once for each set of stages and listing of properties.
+#[derive(Default)]
+pub struct Detection {
+    picked: Option<Picked>,
+    /// Stages of which a search by entry time has found a contact: there the property is filled and searchable.
+    proven: BTreeSet<String>,
+    given_up: Option<Instant>,
+}
+
+struct Picked {
+    mode: ChangeDetection,
+    stages: BTreeSet<String>,
+    listed: bool,
+}
+
+impl Detection {
+    /// The way in use.
+    pub fn mode(&self) -> ChangeDetection {
+        self.picked
+            .as_ref()
+            .map_or(ChangeDetection::LastModified, |picked| picked.mode)
+    }
+
+    /// Picks the way: by entry time where the portal lists the property of every stage (`listed`). Where that has failed
+    /// it is tried again when stages or listing change, and after `retry`.
+    pub fn pick(&mut self, stages: BTreeSet<String>, listed: bool, retry: Duration, now: Instant) {
+        let same = self
+            .picked
+            .as_ref()
+            .is_some_and(|p| p.stages == stages && p.listed == listed);
+        if same && self.given_up.is_none_or(|t| now.duration_since(t) < retry) {
+            return;
+        }
+        self.given_up = None;
+        let mode = if listed && stages.len() <= MAX_DATED_STAGES {
+            ChangeDetection::DateEntered
+        } else {
+            ChangeDetection::LastModified
+        };
+        self.picked = Some(Picked { mode, stages, listed });
+    }
+
+    /// Entry times can't be searched here, or searches on them don't find what is there.
+    pub fn give_up(&mut self, now: Instant) {
+        self.proven.clear();
+        self.given_up = Some(now);
+        if let Some(picked) = &mut self.picked {
+            picked.mode = ChangeDetection::LastModified;
+        }
+    }
+
+    /// A search by entry time found a contact for each of these.
+    pub fn prove(&mut self, stages: impl IntoIterator<Item = String>) {
+        self.proven.extend(stages);
+    }
+
+    /// Of these stages those not proven yet, while changes are found by entry time.
+    pub fn unproven<'a>(&self, bounds: &'a BTreeMap<String, Timestamp>) -> BTreeMap<&'a str, Timestamp> {
+        let dated = self.mode() == ChangeDetection::DateEntered;
+        let open = bounds
+            .iter()
+            .filter(|(stage, _)| dated && !self.proven.contains(*stage));
+        open.map(|(stage, bound)| (stage.as_str(), *bound)).collect()
+    }
+}
+
+/// A contact that a search by entry time should have found and did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stray {
+    /// The contact.
+    pub id: ContactId,
+    /// Its entry time; `None` where it is in the stage and has none.
+    pub entered: Option<Timestamp>,
+}
+
+/// HubSpot's clock as far as modification times tell it: never ahead of it.
+#[derive(Default)]
+pub struct Present {
+    seen: Option<(Timestamp, Instant)>,
+    reached: Option<Timestamp>,
+}
+
+impl Present {
+    /// A record was modified at `at`, and this was known at `now`.
+    pub fn saw(&mut self, at: Timestamp, now: Instant) {
+        if self.at(now).is_none_or(|present| at > present) {
+            self.seen = Some((at, now));
+        }
+    }
+
+    /// A pass that began then has read everything up to its beginning.
+    pub fn complete(&mut self, began: Instant) {
+        self.reached = self.reached.max(self.at(began));
+    }
+
+    /// What was read so far did not concern everybody: passes begin at what the ledger says.
+    pub fn forget_reached(&mut self) {
+        self.reached = None;
+    }
+
+    /// The latest time HubSpot's clock is known to have passed.
+    pub fn known(&self) -> Option<Timestamp> {
+        self.seen.map(|(at, _)| at)
+    }
+
+    /// Everything before was read once, as far as the index showed it then.
+    pub fn reached(&self) -> Option<Timestamp> {
+        self.reached
+    }
+
+    fn at(&self, now: Instant) -> Option<Timestamp> {
+        let (seen, when) = self.seen?;
+        let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX);
+        let passed = if now >= when {
+            signed(now.duration_since(when))
+        } else {
+            -signed(when.duration_since(now))
+        };
+        seen.checked_add(passed).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn stages(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|s| (*s).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_way_is_picked_again_when_something_changes_or_time_has_passed() {
+        let (mut detection, now, day) = (Detection::default(), Instant::now(), Duration::from_hours(24));
+        detection.pick(stages(&["customer"]), true, day, now);
+        assert_eq!(detection.mode(), ChangeDetection::DateEntered);
+        detection.give_up(now);
+        detection.pick(stages(&["customer"]), true, day, now + day / 2);
+        assert_eq!(detection.mode(), ChangeDetection::LastModified, "remembered");
+        detection.pick(stages(&["customer"]), true, day, now + day);
+        assert_eq!(detection.mode(), ChangeDetection::DateEntered, "tried again");
+        detection.give_up(now);
+        detection.pick(stages(&["customer", "lead"]), true, day, now);
+        assert_eq!(detection.mode(), ChangeDetection::DateEntered, "another set of stages");
+        detection.pick(stages(&["customer", "lead"]), false, day, now);
+        assert_eq!(detection.mode(), ChangeDetection::LastModified, "no longer listed");
+    }
+
+    #[test]
+    fn a_stage_is_unproven_until_a_search_found_somebody() {
+        let mut detection = Detection::default();
+        detection.pick(stages(&["customer", "lead"]), true, Duration::MAX, Instant::now());
+        let bounds = ["customer", "lead"]
+            .map(|s| (s.to_owned(), Timestamp::UNIX_EPOCH))
+            .into();
+        detection.prove(["lead".to_owned()]);
+        assert_eq!(
+            detection.unproven(&bounds).into_keys().collect::<Vec<_>>(),
+            ["customer"]
+        );
+        detection.give_up(Instant::now());
+        assert!(detection.unproven(&bounds).is_empty(), "nothing to prove any more");
+    }
+
+    #[test]
+    fn the_present_moves_on_and_is_never_ahead() {
+        let (mut present, start, s) = (Present::default(), Instant::now(), Duration::from_secs);
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        present.complete(start);
+        assert_eq!(present.reached(), None, "nothing seen");
+        present.saw(at(1000), start + s(5));
+        present.complete(start);
+        assert_eq!(
+            present.reached(),
+            Some(at(995)),
+            "the pass began before the answer came"
+        );
+        present.saw(at(900), start + s(10));
+        present.complete(start + s(65));
+        assert_eq!(present.reached(), Some(at(1060)), "an older record says nothing");
+        present.complete(start + s(20));
+        assert_eq!(present.reached(), Some(at(1060)), "never back");
+    }
+}
