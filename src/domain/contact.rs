@@ -32,6 +32,8 @@ pub struct Contact {
     pub id: ContactId,
     /// `updatedAt`, HubSpot's clock.
     pub updated_at: Timestamp,
+    /// When it was read, HubSpot's clock; `None` where the answer does not tell.
+    pub as_of: Option<Timestamp>,
     /// Current values of the properties asked for; absent, null and empty are all left out.
     pub properties: BTreeMap<String, String>,
     /// Histories of the properties asked for with history, oldest first. Empty for a property without one.

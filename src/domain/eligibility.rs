@@ -149,7 +149,7 @@ pub fn decide(
         };
     };
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
-    if let Some((reason, due)) = wait(click.as_ref(), occurrence, waits, now) {
+    if let Some((reason, due)) = wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
         return Decision::Wait { reason, due };
     }
     if rules.consent.as_ref().is_some_and(|c| !granted(contact, c)) {
@@ -194,24 +194,28 @@ pub fn first_wait(
 ) -> Option<(&'static str, Timestamp)> {
     wait(
         find_click(contact, clicks, occurrence.at, waits.click_grace).as_ref(),
+        contact.as_of,
         occurrence,
         waits,
         now,
     )
 }
 
+/// The grace is over when a read begun after it, by HubSpot's clock, shows no click id: neither a read of before nor our
+/// own clock, which may be wrong, can tell.
 fn wait(
     click: Option<&Click>,
+    as_of: Option<Timestamp>,
     occurrence: Occurrence,
     waits: &Waits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
     let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    let grace = until(occurrence.at, waits.click_grace);
-    if click.is_none() && grace > now {
+    let left = until(occurrence.at, waits.click_grace).duration_since(as_of.unwrap_or(now));
+    if click.is_none() && left.is_positive() {
         return Some((
             reason::AWAITING_CLICK_ID,
-            grace.max(until(occurrence.first_seen, waits.settle)),
+            until(now, left).max(until(occurrence.first_seen, waits.settle)),
         ));
     }
     let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));

@@ -67,6 +67,7 @@ mod tests {
             requested_id: ContactId(1),
             id: ContactId(1),
             updated_at: Timestamp::UNIX_EPOCH,
+            as_of: None,
             properties: BTreeMap::new(),
             history: BTreeMap::from([(LIFECYCLE_STAGE.into(), history)]),
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::client::{Call, HubSpot};
 use super::errors::{ErrorBody, item_error, malformed, refused};
 use super::limits::Bucket;
-use super::wire::{Record, Results, Version};
+use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Contact, ContactRead, HistoryEntry};
@@ -58,7 +58,12 @@ impl HubSpot {
             .await?;
         let mut batch: Results<Record> = answer.json()?;
         check_items(&batch, answer.status, &body)?;
-        resolve(read, &batch.take()?)
+        let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+        let mut contacts = resolve(read, &batch.take()?)?;
+        for contact in &mut contacts {
+            contact.as_of = as_of;
+        }
+        Ok(contacts)
     }
 }
 
@@ -137,6 +142,7 @@ pub(super) fn contact(record: &Record, requested: u64, with_history: &[String]) 
         requested_id: ContactId(requested),
         id,
         updated_at,
+        as_of: None,
         properties,
         history,
     })

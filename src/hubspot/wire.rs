@@ -128,6 +128,9 @@ pub(super) struct Results<T> {
     rows: Option<Vec<T>>,
     pub(super) total: Option<Scalar>,
     pub(super) paging: Option<Paging>,
+    /// Of batch answers, HubSpot's clock.
+    #[serde(rename = "startedAt")]
+    pub(super) started_at: Option<Scalar>,
     #[serde(rename = "errors")]
     item_errors: Option<Vec<Value>>,
 }

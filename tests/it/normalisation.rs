@@ -95,6 +95,7 @@ fn sent(case: &Case) -> Option<String> {
         requested_id: ContactId(1),
         id: ContactId(1),
         updated_at: Timestamp::UNIX_EPOCH,
+        as_of: None,
         properties,
         history: BTreeMap::new(),
     };

@@ -10,6 +10,7 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info};
 
+use super::plan::Tracked;
 use super::scan::{Scan, Seen, Way};
 use super::{Feed, Pass};
 use crate::sync::fault::Fault;
@@ -31,7 +32,7 @@ impl Feed {
         let last = self.ctx.ledger.last_sweep(&self.key).await?;
         let interval = self.ctx.settings.sweep_interval;
         let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
-            || (last.is_none() && !pass.events.iter().all(super::plan::Tracked::is_backfill));
+            || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
         let unproven = self.detection.unproven(bounds);
         let dated = self.detection.mode() == ChangeDetection::DateEntered;
         let since = [

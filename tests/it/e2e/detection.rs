@@ -113,8 +113,9 @@ fn past_of(world: &World) -> (String, String) {
     world
         .stage
         .admin_call("DELETE", &format!("/hubspot/contacts/{deleted}"), None);
-    let first = world.contact("merged-1", &[("lead", DAY * 5)]);
-    let second = world.contact("merged-2", &[("customer", DAY * 4)]);
+    // Without a click id of its own: of two of the same millisecond none is the later one.
+    let first = world.stage.contact(&[("lead", ago(DAY * 5))], None, &json!({}));
+    let second = world.contact("merged", &[("customer", DAY * 4)]);
     world.merge(&second, &first);
     (jumped, through)
 }

@@ -84,6 +84,31 @@ fn click_ids_come_from_the_history() {
 }
 
 #[test]
+fn the_grace_is_measured_by_hubspots_clock() {
+    // Our clock is ten minutes ahead: by it the grace is over before the contact is seen.
+    let stage = Stage::with("grace", &["--clock-offset=-10m"], &[("click-grace", "8s")]);
+    stage.event("grace", "customer", &json!({"startTime": ago(DAY)}));
+    stage.condition("adce/grace", "Ready", "True", "");
+    stage.post(
+        "/google/clicks",
+        &json!({"clicks": [{"clickId": "comes-later", "time": ago(DAY)}]}),
+    );
+    let created = stage.post(
+        "/hubspot/contacts",
+        &json!([{"properties": {"lifecyclestage": "customer"}}]),
+    );
+    let id = created["ids"][0].as_str().expect("an id").to_owned();
+    stage.wait("adce/grace", "one that waits", |e| {
+        reason(e, "Pending", "AwaitingClickId") == 1
+    });
+    let change = json!({"properties": {"hs_google_click_id": "comes-later"}, "registerClick": false});
+    stage.admin_call("PATCH", &format!("/hubspot/contacts/{id}"), Some(&change));
+    let more = json!({"click": "comes-later"});
+    let expected: Rows = [row(&id, "customer", entered(&stage, &id), &more)].into();
+    compare(&stage, "grace", 1, &expected);
+}
+
+#[test]
 fn identifiers_are_hashed_and_consent_is_that_of_the_moment() {
     let stage = Stage::with("shared", &[], &[("click-grace", "10s")]);
     let more = json!({
