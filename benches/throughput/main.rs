@@ -51,6 +51,7 @@ fn contact(id: u64) -> Contact {
         requested_id: ContactId(id),
         id: ContactId(id),
         updated_at: Timestamp::UNIX_EPOCH,
+        as_of: None,
         properties: BTreeMap::from([
             property("email", format!("Ada.Lovelace+{id}@Example.com")),
             property("phone", format!("0151 2{:07}", id % 10_000_000)),

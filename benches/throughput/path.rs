@@ -55,6 +55,7 @@ impl Memory {
             requested_id: ContactId(id),
             id: ContactId(id),
             updated_at: at,
+            as_of: None,
             properties: BTreeMap::from([
                 ("lastmodifieddate".to_owned(), at.to_string()),
                 ("lifecyclestage".to_owned(), "customer".to_owned()),
