@@ -1,5 +1,5 @@
 //! Every code Google may attach to a row, and what it means for the row: one table, total over the published enums
-//! (reference notes, Google 4.3, 6.5, 6.6 and appendix B). Names Google adds later are tolerated: they reject the row
+//! (reference notes, Google 4.3, 4.4, 6.5, 6.6 and appendix B). Names Google adds later are tolerated: they reject the row
 //! and surface verbatim.
 
 use super::outcome::reason;
@@ -17,6 +17,8 @@ pub enum Class {
     Split,
     /// The row is refused for good.
     Rejected,
+    /// An answer about a request, not about rows: Google does not know it (any more).
+    Forgotten,
     /// A name we don't know.
     Unknown,
 }
@@ -53,20 +55,28 @@ pub fn classify(code: &str) -> Class {
         "DESTINATION_TOO_RECENTLY_CREATED"
         | "CONVERSION_ACTION_TOO_RECENTLY_CREATED"
         | "TOO_RECENT_CONVERSION_ACTION" => Class::Wait(reason::ACTION_TOO_NEW),
+        "CONVERSION_NOT_FOUND" | "TOO_RECENT_CONVERSION" => Class::Wait(reason::AWAITING_WEB_CONVERSION),
         "RESOURCE_EXHAUSTED" => Class::Wait(reason::QUOTA_EXHAUSTED),
         "INTERNAL_ERROR" | "DEADLINE_EXCEEDED" => Class::Wait(reason::UPSTREAM_UNAVAILABLE),
         "DUPLICATE_TRANSACTION_ID"
         | "DUPLICATE_GCLID"
         | "ORDER_ID_ALREADY_IN_USE"
         | "CLICK_CONVERSION_ALREADY_EXISTS"
-        | "CALL_CONVERSION_ALREADY_EXISTS" => Class::Delivered,
+        | "CALL_CONVERSION_ALREADY_EXISTS"
+        | "CONVERSION_ALREADY_ENHANCED"
+        | "MORE_RECENT_RESTATEMENT_FOUND"
+        | "RESTATEMENT_ALREADY_EXISTS" => Class::Delivered,
         "TOO_MANY_EVENTS"
         | "TOO_MANY_DESTINATIONS"
         | "DUPLICATE_DESTINATION_REFERENCE"
         | "TOO_MANY_CONVERSIONS_IN_REQUEST"
         | "DUPLICATE_ORDER_ID"
         | "DUPLICATE_CLICK_CONVERSION_IN_REQUEST"
-        | "DUPLICATE_CALL_CONVERSION_IN_REQUEST" => Class::Split,
+        | "DUPLICATE_CALL_CONVERSION_IN_REQUEST"
+        | "TOO_MANY_ADJUSTMENTS_IN_REQUEST"
+        | "DUPLICATE_ADJUSTMENT_IN_REQUEST"
+        | "DUPLICATE_ENHANCEMENT_IN_REQUEST" => Class::Split,
+        "INVALID_REQUEST_ID" | "REQUEST_TOO_OLD" => Class::Forgotten,
         _ if ACCOUNT.contains(&code) => Class::Account,
         _ if REJECTED.contains(&code) => Class::Rejected,
         _ => Class::Unknown,
@@ -74,7 +84,7 @@ pub fn classify(code: &str) -> Class {
 }
 
 /// The account or the action must be changed.
-const ACCOUNT: [&str; 36] = [
+const ACCOUNT: [&str; 42] = [
     // Data Manager, ErrorReason
     "INVALID_DESTINATION",
     "INVALID_CONVERSION_ACTION_ID",
@@ -97,6 +107,9 @@ const ACCOUNT: [&str; 36] = [
     "NOT_FOUND",
     "ADVERTISER_TOS_NOT_ACCEPTED",
     "REQUIRED_PREREQUISITE_LINK_MISSING",
+    "DIFFERENT_LOGIN_ACCOUNTS_NOT_ALLOWED_FOR_DATA_PARTNER",
+    "EU_POLITICAL_ADVERTISING_DECLARATION_REQUIRED",
+    "ACCOUNT_INELIGIBLE_FOR_STORE_SALES",
     // Data Manager, ProcessingErrorReason
     "ONE_PER_CLICK_CONVERSION_ACTION_NOT_PERMITTED_WITH_BRAID",
     "EXTERNAL_ATTRIBUTION_DATA_MISSING",
@@ -114,10 +127,14 @@ const ACCOUNT: [&str; 36] = [
     "EXTERNAL_ATTRIBUTION_DATA_NOT_SET_FOR_EXTERNALLY_ATTRIBUTED_CONVERSION_ACTION",
     "ORDER_ID_NOT_PERMITTED_FOR_EXTERNALLY_ATTRIBUTED_CONVERSION_ACTION",
     "EXTERNALLY_ATTRIBUTED_CONVERSION_ACTION_NOT_PERMITTED_WITH_USER_IDENTIFIER",
+    // Google Ads, ConversionAdjustmentUploadError
+    "CANNOT_RESTATE_CONVERSION_ACTION_THAT_ALWAYS_USES_DEFAULT_CONVERSION_VALUE",
+    "CONVERSION_ACTION_NOT_ELIGIBLE_FOR_ENHANCEMENT",
+    "CUSTOMER_DATA_POLICY_PROHIBITS_ENHANCEMENT",
 ];
 
 /// The row is refused for good, whatever we do.
-const REJECTED: [&str; 87] = [
+const REJECTED: [&str; 93] = [
     // Data Manager, ErrorReason
     "INVALID_ARGUMENT",
     "REQUIRED_FIELD_MISSING",
@@ -208,39 +225,57 @@ const REJECTED: [&str; 87] = [
     "EVENT_NOT_FOUND",
     "ORDER_ID_CONTAINS_PII",
     "INVALID_JOB_ID",
+    // Google Ads, ConversionAdjustmentUploadError
+    "CONVERSION_ALREADY_RETRACTED",
+    "CONVERSION_EXPIRED",
+    "ADJUSTMENT_PRECEDES_CONVERSION",
+    "TOO_MANY_ADJUSTMENTS",
+    "GCLID_DATE_TIME_PAIR_AND_ORDER_ID_BOTH_SET",
+    "MISSING_ORDER_ID_FOR_WEBPAGE",
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Every `ProcessingErrorReason` of the published enum and of the newer discovery document.
-    const PROCESSING: &str = "INVALID_CUSTOM_VARIABLE CUSTOM_VARIABLE_NOT_ENABLED EVENT_TOO_OLD DENIED_CONSENT \
-        NO_CONSENT UNKNOWN_CONSENT DUPLICATE_GCLID DUPLICATE_TRANSACTION_ID INVALID_GBRAID INVALID_GCLID \
-        INVALID_MERCHANT_ID INVALID_WBRAID INTERNAL_ERROR DESTINATION_ACCOUNT_ENHANCED_CONVERSIONS_TERMS_NOT_SIGNED \
-        INVALID_EVENT INSUFFICIENT_MATCHED_TRANSACTIONS INSUFFICIENT_TRANSACTIONS INVALID_FORMAT DECRYPTION_ERROR \
-        DEK_DECRYPTION_ERROR INVALID_WIP INVALID_KEK WIP_AUTH_FAILED KEK_PERMISSION_DENIED \
-        USER_IDENTIFIER_DECRYPTION_ERROR AWS_AUTH_FAILED ONE_PER_CLICK_CONVERSION_ACTION_NOT_PERMITTED_WITH_BRAID \
-        MATCH_ID_NOT_FOUND USER_ID_NOT_FOUND_FOR_MATCH_ID USER_ID_NOT_FOUND_FOR_GCLID USER_ID_NOT_FOUND_FOR_DCLID \
-        INVALID_AD_IDENTIFIERS INVALID_MOBILE_ID_FORMAT ORIGINAL_CONVERSIONS_NOT_FOUND EVENT_ID_DECODE_ERROR \
-        USER_ID_NOT_FOUND_FOR_IMPRESSION_ID USER_ID_NOT_FOUND CONVERSION_PRECEDES_CLICK TOO_RECENT_CLICK INVALID_CLICK \
-        INVALID_OPERATING_ACCOUNT_FOR_CLICK CLICK_NOT_FOUND EXTERNAL_ATTRIBUTION_DATA_MISSING \
-        DESTINATION_TOO_RECENTLY_CREATED EXPIRED_CLICK TOO_RECENT_CALL EXPIRED_CALL INVALID_CALL";
+    /// Published names by enum, those aside that an uploader of conversions never meets.
+    fn published() -> Vec<(&'static str, &'static str)> {
+        let mut heading = "";
+        let mut names = Vec::new();
+        for line in include_str!("codes_published.txt").lines() {
+            match line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+                Some(found) => heading = found,
+                None if line.is_empty() || line.starts_with('#') || line.starts_with("- ") => {}
+                None => names.push((heading, line)),
+            }
+        }
+        names
+    }
 
     #[test]
-    fn no_published_processing_reason_is_unknown() {
-        for name in PROCESSING.split_whitespace() {
-            assert_ne!(classify(name), Class::Unknown, "{name}");
-            assert_eq!(
-                classify(name),
-                classify(&format!("PROCESSING_ERROR_REASON_{name}")),
-                "{name}"
-            );
+    fn no_published_name_is_unknown() {
+        let names = published();
+        for heading in [
+            "ErrorReason",
+            "ProcessingErrorReason",
+            "ConversionUploadError",
+            "ConversionAdjustmentUploadError",
+        ] {
+            let listed = names.iter().filter(|(h, _)| h.starts_with(heading)).count();
+            assert!(listed >= 25, "{heading}: {listed}");
         }
-        assert_eq!(
-            classify("PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER"),
-            Class::Account
-        );
+        for (heading, name) in names {
+            assert_ne!(classify(name), Class::Unknown, "{name} of {heading}");
+            assert_eq!(classify(name), classify(bare(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_name_stands_in_the_table_that_nobody_published() {
+        let published: Vec<_> = published().into_iter().map(|(_, name)| bare(name)).collect();
+        for name in ACCOUNT.iter().chain(&REJECTED) {
+            assert!(published.contains(name), "{name}");
+        }
     }
 
     #[rstest::rstest]

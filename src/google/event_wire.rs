@@ -12,7 +12,7 @@ use crate::domain::ids::{ActionId, CustomerId, TransactionId};
 use crate::sync::ports::sink::{ClickId, Conversion, Destination, IngestRequest, UserIdentifier};
 
 /// The body of an ingest, or nothing where a row points at no destination.
-pub(super) fn body(request: &IngestRequest) -> Option<Vec<u8>> {
+pub fn body(request: &IngestRequest) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()

@@ -35,6 +35,8 @@ use sha2::{Digest, Sha256};
 use crate::domain::ids::CustomerId;
 use crate::sync::ports::{self, CallObserver, GoogleClients, SecretData, SecretInvalid};
 
+pub use event_wire::body as ingest_body;
+
 use ads::AdsClient;
 use data_manager::DataManagerClient;
 use session::Session;

@@ -10,7 +10,7 @@ use super::convert::{json, ms, time};
 use super::error::{damaged, failed};
 use super::updates;
 use crate::domain::ids::{ActionId, ObjectKey};
-use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, RowId, StatusResult};
+use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};
 
 #[derive(sqlx::FromRow)]
 struct Stored {
@@ -56,18 +56,23 @@ pub(super) async fn open_requests(
     Ok(requests)
 }
 
-async fn rows_of(conn: &mut SqliteConnection, batches: &[i64]) -> LedgerResult<HashMap<i64, Vec<(RowId, usize)>>> {
-    let found: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT batch, row_id, destination FROM batch_rows WHERE batch IN (SELECT value FROM json_each(?1))
-         ORDER BY batch, position",
+async fn rows_of(conn: &mut SqliteConnection, batches: &[i64]) -> LedgerResult<HashMap<i64, Vec<OpenRow>>> {
+    let found: Vec<(i64, i64, i64, u32, i64)> = sqlx::query_as(
+        "SELECT b.batch, b.row_id, b.destination, coalesce(r.attempts, 0), coalesce(r.split, 0)
+         FROM batch_rows b LEFT JOIN rows r ON r.id = b.row_id
+         WHERE b.batch IN (SELECT value FROM json_each(?1)) ORDER BY b.batch, b.position",
     )
     .bind(json(batches)?)
     .fetch_all(conn)
     .await?;
-    let mut rows: HashMap<i64, Vec<(RowId, usize)>> = HashMap::new();
-    for (batch, row, destination) in found {
-        let destination = usize::try_from(destination).map_err(|_| damaged("a destination"))?;
-        rows.entry(batch).or_default().push((RowId(row), destination));
+    let mut rows: HashMap<i64, Vec<OpenRow>> = HashMap::new();
+    for (batch, row, destination, attempts, split) in found {
+        rows.entry(batch).or_default().push(OpenRow {
+            row: RowId(row),
+            destination: usize::try_from(destination).map_err(|_| damaged("a destination"))?,
+            attempts,
+            split,
+        });
     }
     Ok(rows)
 }

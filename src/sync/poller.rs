@@ -12,22 +12,21 @@ use tracing::{debug, warn};
 
 use super::context::SyncContext;
 use super::fault::Fault;
-use super::ports::UpstreamError;
-use super::ports::ledger::{OpenRequest, Row, RowUpdate, StatusResult};
+use super::ports::ledger::{OpenRequest, OpenRow, Row, RowUpdate, StatusResult, TrackId};
 use super::ports::sink::{ConversionSink, DestinationStatus};
+use super::ports::{Cause, UpstreamError};
 use super::registry::{Notice, Readiness};
 use super::uploader::fate_update;
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Failure, Fate, results};
-use crate::domain::ids::ObjectKey;
+use crate::domain::codes::{Class, classify};
+use crate::domain::ids::{ContactId, ObjectKey, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 
 /// Most requests asked about in one round.
 const MAX_REQUESTS: usize = 50;
 /// Looks at least this often whether an answer is due.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// Codes with which Google says that it does not know a request (any more).
-const FORGOTTEN: [&str; 2] = ["INVALID_REQUEST_ID", "REQUEST_TOO_OLD"];
 
 /// The poller of one Google account.
 pub struct Poller {
@@ -138,17 +137,18 @@ impl Poller {
     fn judge(&self, request: &OpenRequest, statuses: &[DestinationStatus], now: Timestamp) -> (Vec<RowUpdate>, bool) {
         let mut updates = Vec::new();
         let mut done = true;
+        let cut = request.rows.iter().all(|row| row.split != 0);
         for (index, action) in request.destinations.iter().enumerate() {
             let members: Vec<usize> = request
                 .rows
                 .iter()
                 .enumerate()
-                .filter(|(_, (_, d))| *d == index)
+                .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
             let named = statuses.iter().find(|s| s.action == Some(action.action));
             let status = named.or_else(|| statuses.get(index).filter(|s| s.action.is_none()));
-            match status.and_then(|s| results(&s.status, &members, &failures(s))) {
+            match status.and_then(|s| results(&s.status, &members, &failures(s), cut)) {
                 Some(fates) => updates.extend(self.updates(request, &fates, index, now)),
                 None => done = false,
             }
@@ -166,8 +166,8 @@ impl Poller {
         fates
             .iter()
             .filter_map(|(index, fate)| {
-                let (row, _) = request.rows.get(*index)?;
-                let mut update = fate_update(&self.ctx, &bare(*row), fate, now);
+                let row = request.rows.get(*index)?;
+                let mut update = fate_update(&self.ctx, &bare(row), fate, now);
                 if let Fate::Unknown(half) = fate {
                     update.split = split_number(request, destination, *half);
                 }
@@ -181,7 +181,7 @@ impl Poller {
         request
             .rows
             .iter()
-            .map(|(row, _)| fate_update(&self.ctx, &bare(*row), &Fate::Unknown(0), now))
+            .map(|row| fate_update(&self.ctx, &bare(row), &Fate::Unknown(0), now))
             .collect()
     }
 }
@@ -193,20 +193,20 @@ fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
 }
 
 /// All that a fate needs to know of a row.
-fn bare(id: super::ports::ledger::RowId) -> Row {
+fn bare(row: &OpenRow) -> Row {
     Row {
-        id,
-        track: super::ports::ledger::TrackId(0),
-        transaction: crate::domain::ids::TransactionId([0; 20]),
-        contact: crate::domain::ids::ContactId(0),
+        id: row.row,
+        track: TrackId(0),
+        transaction: TransactionId([0; 20]),
+        contact: ContactId(0),
         occurred_at: Timestamp::UNIX_EPOCH,
         first_seen: Timestamp::UNIX_EPOCH,
         outcome: Outcome::Processing,
         reason: reason::AWAITING_RESULT.to_owned(),
         due: Timestamp::UNIX_EPOCH,
-        attempts: 0,
+        attempts: row.attempts,
         sent: None,
-        split: 0,
+        split: row.split,
     }
 }
 
@@ -223,7 +223,8 @@ fn failures(status: &DestinationStatus) -> Vec<Failure<'_>> {
 }
 
 fn forgotten(error: &UpstreamError) -> bool {
-    error.code.as_deref().is_some_and(|code| FORGOTTEN.contains(&code))
+    let code = error.code.as_deref().unwrap_or_default();
+    error.cause == Cause::NotFound || classify(code) == Class::Forgotten
 }
 
 /// The first pause times 1.3 for every look so far, at most the longest pause.

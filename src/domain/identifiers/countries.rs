@@ -1,5 +1,8 @@
 //! Countries: ISO 3166-1 alpha-2 codes and their English names.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::is_space;
 
 /// Code and names of each country, lower case, `code=name;name`, countries apart by `|`. The names are those of ISO
@@ -66,9 +69,16 @@ fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {
     COUNTRIES.split('|').filter_map(|country| country.split_once('='))
 }
 
+/// Code by name, and by the code itself; read once.
+static CODES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+    countries()
+        .flat_map(|(code, names)| names.split(';').chain([code]).map(move |name| (name, code)))
+        .collect()
+});
+
 /// Whether the text is an officially assigned ISO 3166-1 alpha-2 code, in capitals.
 pub(super) fn is_code(text: &str) -> bool {
-    countries().any(|(code, _)| code.to_ascii_uppercase() == text)
+    text.len() == 2 && CODES.contains_key(text.to_ascii_lowercase().as_str()) && text == text.to_ascii_uppercase()
 }
 
 /// The code of a country's English name, in any case, with or without "the", with `&` for "and" and `St.` for "Saint".
@@ -86,9 +96,8 @@ pub(super) fn code_of(name: &str) -> Option<String> {
         .collect();
     let name = words.join(" ");
     let name = name.strip_prefix("the ").unwrap_or(&name);
-    countries()
-        .find(|(_, names)| names.split(';').any(|known| known == name))
-        .map(|(code, _)| code.to_ascii_uppercase())
+    let code = CODES.get(name).filter(|code| **code != name)?;
+    Some(code.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -5,8 +5,6 @@ mod countries;
 mod email;
 mod phone;
 
-use std::fmt::Write;
-
 use sha2::{Digest, Sha256};
 
 use super::contact::Contact;
@@ -28,26 +26,28 @@ pub const fn properties(kind: SharedKind) -> &'static [&'static str] {
 
 /// The usable identifiers of the declared kinds, normalised and hashed. What can't be normalised is left out.
 pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>) -> Vec<UserIdentifier> {
-    let country = ["hs_country_region_code", "country"]
+    let of_kind = |kind: &SharedKind| match kind {
+        SharedKind::Email => contact
+            .property("email")
+            .and_then(|v| hashed(v, email))
+            .map(UserIdentifier::Email),
+        SharedKind::Phone => {
+            let country = country(contact);
+            let region = country.as_deref().or(default_region);
+            ["phone", "mobilephone"]
+                .iter()
+                .find_map(|p| contact.property(p).and_then(|v| hashed(v, |v| phone(v, region))))
+                .map(UserIdentifier::Phone)
+        }
+        SharedKind::Address => full_address(contact, country(contact)),
+    };
+    kinds.iter().filter_map(of_kind).collect()
+}
+
+fn country(contact: &Contact) -> Option<String> {
+    ["hs_country_region_code", "country"]
         .iter()
-        .find_map(|p| contact.property(p).and_then(region));
-    kinds
-        .iter()
-        .filter_map(|kind| match kind {
-            SharedKind::Email => contact
-                .property("email")
-                .and_then(|v| hashed(v, email))
-                .map(UserIdentifier::Email),
-            SharedKind::Phone => {
-                let region = country.as_deref().or(default_region);
-                ["phone", "mobilephone"]
-                    .iter()
-                    .find_map(|p| contact.property(p).and_then(|v| hashed(v, |v| phone(v, region))))
-                    .map(UserIdentifier::Phone)
-            }
-            SharedKind::Address => full_address(contact, country.clone()),
-        })
-        .collect()
+        .find_map(|p| contact.property(p).and_then(region))
 }
 
 fn full_address(contact: &Contact, region: Option<String>) -> Option<UserIdentifier> {
@@ -70,12 +70,13 @@ fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option
 
 /// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
 pub fn sha256_hex(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(text.as_bytes());
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
+    digest
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
+        .collect()
 }
 
 /// White space as Google's formatter sees it: Unicode's, and the four separators U+001C–U+001F.

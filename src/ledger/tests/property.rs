@@ -206,7 +206,7 @@ impl Run {
         let Some(request) = open.get(usize::from(c % 3)) else {
             return;
         };
-        let rows: Vec<RowId> = request.rows.iter().map(|(row, _)| *row).collect();
+        let rows: Vec<RowId> = request.rows.iter().map(|r| r.row).collect();
         assert_eq!(rows, self.model.rows_of(request.batch));
         let updates = self.updates(&pick(&rows, a), b);
         let poll_at = c.is_multiple_of(2).then_some(now);

@@ -186,20 +186,22 @@ impl<'a> Scan<'a> {
     async fn page(&mut self, found: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
         self.look(found, way, seen);
         let wanted: Vec<&Contact> = found.iter().filter(|c| self.wants(c, way)).collect();
+        let asked = self.ctx.clock.now();
+        let mut contacts = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(MAX_READ) {
             let read = ContactRead {
                 ids: chunk.iter().map(|c| c.id).collect(),
                 properties: self.plan.0.clone(),
                 with_history: self.plan.1.clone(),
             };
-            let asked = self.ctx.clock.now();
-            let contacts = self.crm.read(&read).await?;
-            let found: BTreeSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
-            self.observe(contacts, asked, seen).await?;
-            // One that was deleted in between is read again should it be restored.
-            for contact in chunk.iter().filter(|c| found.contains(&c.id)) {
-                self.memory.note(contact, self.stages.iter());
-            }
+            contacts.extend(self.crm.read(&read).await?);
+        }
+        let read: BTreeSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
+        // Once a page and not once a read: each is a write to the disk.
+        self.observe(contacts, asked, seen).await?;
+        // One that was deleted in between is read again should it be restored.
+        for contact in wanted.iter().filter(|c| read.contains(&c.id)) {
+            self.memory.note(contact, self.stages.iter());
         }
         Ok(())
     }

@@ -182,8 +182,21 @@ pub struct OpenRequest {
     pub poll_at: Timestamp,
     /// Its destinations in order, as actions.
     pub destinations: Vec<ActionKey>,
-    /// Its rows in request order: row and index of its destination.
-    pub rows: Vec<(RowId, usize)>,
+    /// Its rows in request order.
+    pub rows: Vec<OpenRow>,
+}
+
+/// A row of an accepted request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRow {
+    /// The row.
+    pub row: RowId,
+    /// Index of its destination.
+    pub destination: usize,
+    /// See [`Row::attempts`].
+    pub attempts: u32,
+    /// See [`Row::split`].
+    pub split: i64,
 }
 
 /// What a look at a request's status told us.

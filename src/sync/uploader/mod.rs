@@ -1,27 +1,29 @@
 //! The uploader: one per Google account, fills requests across its events. Every batch is in the ledger before it is
 //! sent; what came of it is in the ledger before anything else happens.
 
+mod fates;
 mod request;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+pub use self::fates::fate_update;
 use self::request::{Batch, complaints, conversion, destinations};
 use super::context::SyncContext;
-use super::event_loop::{Ready, Sendable, retry_later, sendable, update};
+use super::event_loop::{Ready, Sendable, retry_later, sendable};
 use super::fault::{Fault, note};
 use super::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate};
 use super::ports::sink::{IngestError, MAX_ROWS};
 use super::ports::{Cause, Effect};
 use super::registry::{Event, GoogleAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Fate, Refusal, refusal};
+use crate::domain::batch::{Refusal, refusal};
 use crate::domain::ids::ObjectKey;
-use crate::domain::outcome::{Outcome, PROCESSED, reason};
+use crate::domain::outcome::{Outcome, reason};
 
 /// The uploader of one Google account.
 pub struct Uploader {
@@ -31,6 +33,8 @@ pub struct Uploader {
     resumed: BTreeMap<ObjectKey, bool>,
     was_ready: bool,
     not_before: Option<Timestamp>,
+    /// Requests that failed in a row for no matter of their rows.
+    failures: u32,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
 }
@@ -52,6 +56,7 @@ impl Uploader {
             resumed: BTreeMap::new(),
             was_ready: false,
             not_before: None,
+            failures: 0,
             uploaded,
         }
     }
@@ -68,19 +73,44 @@ impl Uploader {
             }
             if let Err(fault) = self.round(&stop).await {
                 warn!(account = %self.key, error = %fault, "upload round failed");
+                if matches!(fault, Fault::Ledger(_)) {
+                    for event in self.ctx.registry.events_of_google(&self.key) {
+                        self.upload_failed(&event.key, &fault);
+                    }
+                }
             }
         }
     }
 
-    /// Sends everything that is due.
+    /// Sends everything that is due. Accounts and events are looked at anew before each request.
     async fn round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
-        let Some(account) = self.account() else {
-            self.was_ready = false;
-            return Ok(());
-        };
+        while !stop.is_cancelled() {
+            let Some(account) = self.account() else {
+                self.was_ready = false;
+                return Ok(());
+            };
+            let open = self.open().await?;
+            if self.not_before.is_some_and(|t| t > self.ctx.clock.now()) {
+                return Ok(());
+            }
+            self.not_before = None;
+            let (ready, more) = self.collect(&open).await?;
+            let sent = self.send_all(&account, ready, &open, stop).await?;
+            if matches!(sent, Sent::Stop) || !more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.
+    async fn open(&mut self) -> Result<Vec<Sendable>, Fault> {
         let events = self.ctx.registry.events_of_google(&self.key);
         self.settle_resumes(&events).await?;
-        let open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        let mut tracks = BTreeSet::new();
+        let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        // While one event takes over from another both may have the same rows.
+        open.retain(|sendable| tracks.insert(sendable.track()));
         if !self.was_ready {
             for sendable in &open {
                 self.ctx
@@ -90,20 +120,7 @@ impl Uploader {
             }
             self.was_ready = true;
         }
-        if self.not_before.is_some_and(|t| t > self.ctx.clock.now()) {
-            return Ok(());
-        }
-        self.not_before = None;
-        while !stop.is_cancelled() {
-            let (ready, more) = self.collect(&open).await?;
-            if ready.is_empty() && !more {
-                return Ok(());
-            }
-            if matches!(self.send_all(&account, ready, &open).await?, Sent::Stop) || !more {
-                return Ok(());
-            }
-        }
-        Ok(())
+        Ok(open)
     }
 
     /// The account while it can be used.
@@ -157,10 +174,7 @@ impl Uploader {
                     self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
                     self.upload_failed(&sendable.event().key, &error.into());
                 }
-                Err(fault @ Fault::Ledger(_)) => {
-                    self.upload_failed(&sendable.event().key, &fault);
-                    return Err(fault);
-                }
+                Err(fault @ Fault::Ledger(_)) => return Err(fault),
             }
         }
         Ok((all, more))
@@ -178,10 +192,20 @@ impl Uploader {
         });
     }
 
-    /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each.
-    async fn send_all(&mut self, account: &GoogleAccount, ready: Vec<Ready>, open: &[Sendable]) -> Result<Sent, Fault> {
+    /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
+    /// sent when the process stops or the account is no longer ready stays due.
+    async fn send_all(
+        &mut self,
+        account: &GoogleAccount,
+        ready: Vec<Ready>,
+        open: &[Sendable],
+        stop: &CancellationToken,
+    ) -> Result<Sent, Fault> {
         let mut queue: VecDeque<Vec<Ready>> = request::split(ready).into();
         while let Some(rows) = queue.pop_front() {
+            if stop.is_cancelled() || self.account().is_none() {
+                return Ok(Sent::Stop);
+            }
             let touched: Vec<_> = rows.iter().map(|r| r.row.track).collect();
             let (sent, again) = self.send(account, rows).await?;
             for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
@@ -233,6 +257,7 @@ impl Uploader {
                     .unwrap_or(Timestamp::MAX);
                 let result = BatchResult::Accepted { request_id, poll_at };
                 self.record(id, &result, now).await;
+                self.failures = 0;
                 self.succeeded(&ready, now);
                 self.uploaded.notify_one();
                 Ok((Sent::Done, vec![]))
@@ -241,7 +266,10 @@ impl Uploader {
                 let plan = self.plan(&failure, &ready, &rows);
                 let stop = plan.is_none();
                 let (updates, again) = match plan {
-                    Some(plan) => self.cut_down(plan, &failure, ready, now),
+                    Some(plan) => {
+                        self.failures = 0;
+                        self.cut_down(plan, &failure, ready, now)
+                    }
                     None => (self.held_up(&failure, &ready, now), vec![]),
                 };
                 let result = match failure.error.effect {
@@ -310,6 +338,7 @@ impl Uploader {
         ready: Vec<Ready>,
         now: Timestamp,
     ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
+        let events = self.events_of(&ready);
         let mut updates = Vec::with_capacity(plan.fates.len());
         let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
         for (index, fate) in plan.fates {
@@ -319,8 +348,8 @@ impl Uploader {
         }
         if updates.iter().any(|u| u.outcome == Outcome::Pending) {
             let fault = Fault::Upstream(failure.error.clone());
-            for event in self.ctx.registry.events_of_google(&self.key) {
-                self.ctx.registry.update_report(&event.key, |report| {
+            for event in events {
+                self.ctx.registry.update_report(&event, |report| {
                     report.push_error(note(&fault, now));
                     Notice::Soon
                 });
@@ -341,45 +370,18 @@ impl Uploader {
         for event in self.events_of(ready) {
             self.upload_failed(&event, &error.clone().into());
         }
+        // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
+        let pause = backoff(self.failures, self.ctx.settings.backoff_max, 0);
+        self.failures = self.failures.saturating_add(1);
+        let due = now
+            .saturating_add(error.retry_after.unwrap_or(pause))
+            .unwrap_or(Timestamp::MAX);
+        self.not_before = Some(due);
         let rows: Vec<Row> = ready.iter().map(|r| r.row.clone()).collect();
-        let updates = retry_later(&self.ctx, &rows, error);
-        let wait = error.retry_after.unwrap_or_else(|| {
-            backoff(
-                rows.iter().map(|r| r.attempts).max().unwrap_or(0),
-                self.ctx.settings.backoff_max,
-                0,
-            )
-        });
-        self.not_before = now.saturating_add(wait).ok();
-        updates
-    }
-}
-
-/// The update that carries out a fate.
-pub fn fate_update(ctx: &SyncContext, row: &Row, fate: &Fate, now: Timestamp) -> RowUpdate {
-    match fate {
-        Fate::Uploaded => update(row, Outcome::Uploaded, PROCESSED, now),
-        Fate::Rejected(reason, code) => RowUpdate {
-            detail: code.clone(),
-            ..update(row, Outcome::Rejected, reason, now)
-        },
-        Fate::Wait(reason) => {
-            let wait = wait_of(ctx, reason, row.attempts);
-            let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-            RowUpdate {
-                failed_try: true,
-                split: 0,
-                ..update(row, Outcome::Pending, reason, due)
-            }
+        let mut updates = retry_later(&self.ctx, &rows, error);
+        for update in &mut updates {
+            update.due = due;
         }
-        Fate::Unknown(_) => update(row, Outcome::Processing, reason::OUTCOME_UNKNOWN, now),
-    }
-}
-
-/// How long a row waits after Google asked to: the hours Google names, else the backoff.
-fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> jiff::SignedDuration {
-    match why {
-        reason::CLICK_TOO_RECENT | reason::ACTION_TOO_NEW => ctx.settings.waits.too_recent,
-        _ => backoff(attempts, ctx.settings.backoff_max, 0),
+        updates
     }
 }

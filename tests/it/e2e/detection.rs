@@ -250,7 +250,7 @@ fn more_than_ten_thousand_contacts_of_one_moment() {
     let (moment, entered, since) = (ago(7200), ago(7300), ago(DAY * 2));
     for chunk in 0..4 {
         let contact = |n: u32| {
-            let stage = if n % 173 == 0 { "customer" } else { "lead" };
+            let stage = if n.is_multiple_of(173) { "customer" } else { "lead" };
             json!({"createdAt": ago(DAY * 10), "updatedAt": moment, "history": {
                 "hs_google_click_id": [{"value": format!("click-{chunk}-{n}"), "timestamp": ago(DAY * 9)}],
                 "lifecyclestage": [{"value": stage, "timestamp": entered}]}})

@@ -7,6 +7,8 @@ mod conversions;
 mod crashes;
 mod deletion;
 mod detection;
+mod judge;
+mod outcomes;
 mod rows;
 mod rows_of;
 mod stage;

@@ -1,0 +1,316 @@
+//! The whole path with everything outside the process replaced by memory: a portal whose contacts are made when they are
+//! read, and a sink that accepts every request. The ledger is the real one, on disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use adconversion_operator::domain::contact::{Contact, HistoryEntry};
+use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
+use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
+use adconversion_operator::domain::outcome::Outcome;
+use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::sync::context::{SyncContext, SyncSettings};
+use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::sync::ports::crm::{ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage};
+use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger};
+use adconversion_operator::sync::ports::sink::{ConversionSink, DestinationStatus, IngestError, IngestRequest};
+use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
+use adconversion_operator::sync::registry::{BoundAction, Event, GoogleAccount, HubSpotAccount, Readiness, Registry};
+use adconversion_operator::sync::supervisor;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+const LIMIT: Duration = Duration::from_mins(5);
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+fn start() -> Timestamp {
+    Timestamp::now().saturating_sub(SignedDuration::from_hours(48)).unwrap()
+}
+
+/// Contacts 1 to `count`, each a customer for a day.
+struct Memory {
+    count: u64,
+    changed: Timestamp,
+}
+
+impl Memory {
+    fn contact(&self, id: u64, history: bool) -> Contact {
+        let at = self.changed + SignedDuration::from_millis(i64::try_from(id).unwrap_or(0));
+        let entry = |value: &str, at: Timestamp| HistoryEntry {
+            value: value.to_owned(),
+            at,
+            source: "CRM_UI".into(),
+        };
+        let mut contact = Contact {
+            requested_id: ContactId(id),
+            id: ContactId(id),
+            updated_at: at,
+            properties: BTreeMap::from([
+                ("lastmodifieddate".to_owned(), at.to_string()),
+                ("lifecyclestage".to_owned(), "customer".to_owned()),
+                ("hs_v2_date_entered_customer".to_owned(), at.to_string()),
+            ]),
+            history: BTreeMap::new(),
+        };
+        if history {
+            let click = entry(&format!("click-{id}"), at - SignedDuration::from_hours(1));
+            contact.history = BTreeMap::from([
+                ("lifecyclestage".to_owned(), vec![entry("customer", at)]),
+                ("hs_google_click_id".to_owned(), vec![click]),
+            ]);
+        }
+        contact
+    }
+}
+
+fn unused() -> UpstreamError {
+    UpstreamError::new("memory", Cause::NotFound, "not part of the measured path")
+}
+
+#[async_trait]
+impl Crm for Memory {
+    async fn portal(&self) -> Result<Portal, UpstreamError> {
+        Err(unused())
+    }
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        Err(unused())
+    }
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        Err(unused())
+    }
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        Err(unused())
+    }
+    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        let since = search.any_since.iter().map(|(_, t)| *t).min().unwrap_or(Timestamp::MIN);
+        let first = (search.after.0 + 1..=self.count)
+            .find(|id| self.contact(*id, false).updated_at >= since)
+            .unwrap_or(self.count + 1);
+        let last = (first + 199).min(self.count);
+        let contacts = (first..=last).map(|id| self.contact(id, false)).collect();
+        Ok(ContactPage {
+            contacts,
+            more: last < self.count,
+        })
+    }
+    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+        Ok(read.ids.iter().map(|id| self.contact(id.0, true)).collect())
+    }
+    async fn deals_of(&self, _: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+        Err(unused())
+    }
+    async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+        Err(unused())
+    }
+}
+
+struct Unused;
+
+#[async_trait]
+impl GoogleAds for Unused {
+    async fn customer(&self, _: &CustomerId) -> Result<Customer, UpstreamError> {
+        Err(unused())
+    }
+    async fn actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+        Err(unused())
+    }
+    async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        Err(unused())
+    }
+    async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        Err(unused())
+    }
+    async fn attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        Err(unused())
+    }
+    async fn create_action(&self, _: &CustomerId, _: &ActionFields) -> Result<ActionId, UpstreamError> {
+        Err(unused())
+    }
+    async fn update_action(&self, _: &CustomerId, _: ActionId, _: &ActionFields) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+    async fn remove_action(&self, _: &CustomerId, _: ActionId) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+    async fn set_goal_biddable(&self, _: &CustomerId, _: &Goal, _: bool) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+}
+
+/// Serialises every request as the real client does, and says yes.
+#[derive(Default)]
+struct Sink {
+    requests: AtomicUsize,
+}
+
+#[async_trait]
+impl ConversionSink for Sink {
+    async fn ingest(&self, request: &IngestRequest) -> Result<String, IngestError> {
+        std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
+        Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
+    }
+    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        Ok(vec![DestinationStatus {
+            action: None,
+            status: "SUCCESS".into(),
+            errors: vec![],
+        }])
+    }
+}
+
+fn settings() -> SyncSettings {
+    let zero = SignedDuration::ZERO;
+    SyncSettings {
+        waits: Waits {
+            settle: zero,
+            click_grace: zero,
+            too_recent: zero,
+        },
+        upload_interval: SignedDuration::from_millis(50),
+        overlap: SignedDuration::from_hours(1),
+        sweep_interval: SignedDuration::from_hours(24),
+        diagnostics_first_poll: zero,
+        diagnostics_max_poll: SignedDuration::from_secs(1),
+        backoff_max: SignedDuration::from_secs(1),
+    }
+}
+
+fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
+    let (google, hubspot) = (ObjectKey::new("b", "google"), ObjectKey::new("b", "hubspot"));
+    let customer: CustomerId = "1234567890".parse().expect("a customer id");
+    registry.set_google(GoogleAccount {
+        key: google.clone(),
+        customer: customer.clone(),
+        login: None,
+        clients: Some(GoogleClients {
+            ads: Arc::new(Unused),
+            sink,
+        }),
+        readiness: Readiness::Ready,
+        snapshot: None,
+    });
+    registry.set_hubspot(HubSpotAccount {
+        key: hubspot.clone(),
+        crm: Some(Arc::new(Memory {
+            count,
+            changed: start() + SignedDuration::from_hours(24),
+        })),
+        readiness: Readiness::Ready,
+        portal: Some(Portal {
+            id: PortalId(1),
+            time_zone: "UTC".into(),
+            company_currency: "EUR".into(),
+            ui_domain: "app.hubspot.com".into(),
+        }),
+        stages: Arc::default(),
+        properties: Arc::new(vec!["hs_v2_date_entered_customer".into()]),
+        interval: Duration::from_hours(1),
+        default_region: None,
+    });
+    let money = Money {
+        amount: "250".parse().expect("an amount"),
+        currency: "EUR".into(),
+    };
+    registry.set_event(Event {
+        key: ObjectKey::new("b", "event"),
+        uid: "1".into(),
+        hubspot,
+        google,
+        stage: "customer".into(),
+        start: start(),
+        action: Some(BoundAction {
+            key: ActionKey {
+                customer,
+                action: ActionId(7),
+            },
+            hold_until: None,
+            click_window_days: Some(90),
+        }),
+        rules: EventRules {
+            value: Some(ValueRule::Fixed(money)),
+            consent: None,
+            share: vec![],
+            clicks: ClickProperties {
+                gclid: "hs_google_click_id".into(),
+                gbraid: None,
+                wbraid: None,
+            },
+        },
+        suspended: false,
+        skip_missed: false,
+    });
+}
+
+/// Peak resident memory of this process, in MB.
+fn peak() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|l| l.starts_with("VmHWM:"));
+    line.and_then(|l| l.split_whitespace().nth(1)?.parse::<f64>().ok())
+        .unwrap_or_default()
+        / 1000.0
+}
+
+/// Measures `count` contacts from the first search to the last row uploaded, on one core.
+pub fn run(count: usize) {
+    let directory = std::env::temp_dir().join(format!("adconversion-bench-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let before = peak();
+    let took = runtime.block_on(async {
+        let url = format!("sqlite://{}", directory.join("ledger.db").display());
+        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url).await.expect("a ledger"));
+        let (registry, _wakes) = Registry::new();
+        set_up(&registry, count as u64, Arc::new(Sink::default()));
+        let context = Arc::new(SyncContext::new(
+            registry.clone(),
+            ledger.clone(),
+            Arc::new(Now),
+            settings(),
+        ));
+        let stop = CancellationToken::new();
+        let begun = Instant::now();
+        let loops = tokio::spawn(supervisor::run(context, stop.clone()));
+        let took = loop {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            if let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
+                let tally = ledger
+                    .tally(track, start() - SignedDuration::from_hours(1), Timestamp::now())
+                    .await
+                    .expect("counts");
+                let done: u64 = tally
+                    .classes
+                    .iter()
+                    .filter(|c| c.outcome == Outcome::Uploaded)
+                    .map(|c| c.count)
+                    .sum();
+                if done == count as u64 {
+                    break begun.elapsed();
+                }
+            }
+            assert!(begun.elapsed() < LIMIT, "not done after {LIMIT:?}");
+        };
+        stop.cancel();
+        loops.await.expect("the loops end");
+        took
+    });
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    super::print("whole path, ledger on disk, into memory", count, took);
+    println!(
+        "{:<52} {:>12.0} MB (before: {before:.0} MB)",
+        "peak resident memory",
+        peak()
+    );
+}
