@@ -107,6 +107,8 @@ pub mod reason {
     pub const UPSTREAM_UNAVAILABLE: &str = "UpstreamUnavailable";
     /// Synced: HubSpot does not answer as it should.
     pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
+    /// The ledger can't be read or written: nothing is sent.
+    pub const LEDGER_UNAVAILABLE: &str = "LedgerUnavailable";
     /// Synced: conversions wait longer than they should.
     pub const BACKLOGGED: &str = "Backlogged";
 

@@ -29,6 +29,8 @@ use crate::sync::supervisor;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two tries to open the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(5);
+/// Longest wait for the ledger to be closed in good order.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 struct SystemClock;
 
@@ -63,9 +65,10 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let server = tokio::spawn(health::serve(listener, routes, stop.child_token()));
     info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
-    let Some(ledger) = open_ledger(&flags.ledger_url, &stop).await? else {
+    let Some(store) = open_ledger(&flags.ledger_url, &stop).await? else {
         return Ok(());
     };
+    let ledger: Arc<dyn Ledger> = store.clone();
     probes.gate("ledger", true);
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
     let client = controllers::client(instance.as_deref()).await?;
@@ -98,6 +101,10 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     controllers::run::<EventController>(parts, wakes, stop.clone()).await;
     stop.cancel();
     finish("sync loops", loops).await;
+    // So that a copy of the file alone is a whole backup.
+    if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
+        error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
+    }
     match server.await {
         Ok(Err(error)) => error!(%error, "health and metrics server failed"),
         Err(error) => error!(%error, "health and metrics server ended unexpectedly"),
@@ -115,7 +122,7 @@ async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
 
 /// A ledger that can't be opened is tried again: nothing is sent meanwhile, and the pod is not ready. A URL that can
 /// never work ends the process.
-async fn open_ledger(url: &str, stop: &CancellationToken) -> Result<Option<Arc<dyn Ledger>>, CommandError> {
+async fn open_ledger(url: &str, stop: &CancellationToken) -> Result<Option<Arc<SqliteLedger>>, CommandError> {
     if !url.starts_with("sqlite:") {
         return Err(
             "--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into(),

@@ -173,9 +173,12 @@ struct Google {
     counts: bool,
 }
 
+/// Code, number of rows, positions named.
+type Answer = (&'static str, u64, Vec<usize>);
+
 impl Google {
     /// Status and failures of a request of these rows, as positions in it.
-    fn process(&self, rows: &[usize]) -> (&'static str, Vec<(&'static str, u64, Vec<usize>)>) {
+    fn process(&self, rows: &[usize]) -> (&'static str, Vec<Answer>) {
         let mut failures: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
         for (position, row) in rows.iter().enumerate() {
             if let Some(code) = self.bad.get(row) {

@@ -151,6 +151,15 @@ impl Ledger for SqliteLedger {
         read!(self, |tx| requests::open_requests(tx, account, now, limit))
     }
 
+    async fn adopt_requests(
+        &self,
+        account: &ObjectKey,
+        customer: &CustomerId,
+        accounts: &[ObjectKey],
+    ) -> LedgerResult<usize> {
+        write!(self, |tx| requests::adopt(tx, account, customer, accounts))
+    }
+
     async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
         read!(self, |tx| requests::next_poll(tx, account))
     }

@@ -9,7 +9,7 @@ use super::batches::close;
 use super::convert::{json, ms, time};
 use super::error::{damaged, failed};
 use super::updates;
-use crate::domain::ids::{ActionId, ObjectKey};
+use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};
 
 #[derive(sqlx::FromRow)]
@@ -87,6 +87,27 @@ fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
         })
     };
     stored.into_iter().map(key).collect()
+}
+
+/// See [`crate::sync::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one customer.
+pub(super) async fn adopt(
+    conn: &mut SqliteConnection,
+    account: &ObjectKey,
+    customer: &CustomerId,
+    accounts: &[ObjectKey],
+) -> LedgerResult<usize> {
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    let done = sqlx::query(
+        "UPDATE batches SET account = ?1
+         WHERE request_id IS NOT NULL AND json_extract(destinations, '$[0][0]') = ?2
+           AND account NOT IN (SELECT value FROM json_each(?3))",
+    )
+    .bind(account.to_string())
+    .bind(customer.as_str())
+    .bind(json(&accounts)?)
+    .execute(conn)
+    .await?;
+    usize::try_from(done.rows_affected()).map_err(|_| failed("more requests than can be counted"))
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::next_poll`].

@@ -45,7 +45,7 @@ pub const fn reason_of(cause: Cause) -> &'static str {
 pub fn note(fault: &Fault, now: Timestamp) -> ErrorNote {
     let reason = match fault {
         Fault::Upstream(error) => reason_of(error.cause),
-        Fault::Ledger(_) => "LedgerUnavailable",
+        Fault::Ledger(_) => reason::LEDGER_UNAVAILABLE,
     };
     ErrorNote {
         time: now,

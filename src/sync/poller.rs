@@ -8,14 +8,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::context::SyncContext;
 use super::fault::Fault;
 use super::ports::ledger::{OpenRequest, OpenRow, Row, RowUpdate, StatusResult, TrackId};
 use super::ports::sink::{ConversionSink, DestinationStatus};
 use super::ports::{Cause, UpstreamError};
-use super::registry::{Notice, Readiness};
+use super::registry::{GoogleAccount, Notice, Readiness};
 use super::uploader::fate_update;
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Failure, Fate, results};
@@ -75,12 +75,13 @@ impl Poller {
 
     async fn round(&self) -> Result<Duration, Fault> {
         let account = self.ctx.registry.google(&self.key);
-        let Some(clients) = account
+        let Some((account, clients)) = account
             .filter(|a| a.readiness == Readiness::Ready)
-            .and_then(|a| a.clients)
+            .and_then(|a| a.clients.clone().map(|clients| (a, clients)))
         else {
             return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
         };
+        self.adopt(&account).await?;
         let due = self
             .ctx
             .ledger
@@ -96,6 +97,20 @@ impl Poller {
                 Duration::try_from(t.duration_since(now)).unwrap_or_default()
             })
             .min(MAX_PAUSE))
+    }
+
+    /// Takes over what an account object that is gone left behind.
+    async fn adopt(&self, account: &GoogleAccount) -> Result<(), Fault> {
+        let Some(snapshot) = &account.snapshot else {
+            return Ok(());
+        };
+        let customer = &snapshot.customer.conversion_customer;
+        let accounts = self.ctx.registry.google_keys();
+        let adopted = self.ctx.ledger.adopt_requests(&self.key, customer, &accounts).await?;
+        if adopted > 0 {
+            info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
+        }
+        Ok(())
     }
 
     async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), Fault> {

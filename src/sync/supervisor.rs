@@ -41,14 +41,18 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
             () = stop.cancelled() => break,
             changed = changes.changed() => if changed.is_err() { break },
             Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                let key = match ended {
-                    Ok(key) => Some(key),
+                match ended {
+                    Ok(key) => loops.forget(&key),
                     Err(panic) => {
                         error!(error = %panic, "a sync loop ended unexpectedly, all are started again");
-                        None
+                        loops.cancel();
+                        // What it had in flight is settled before anything else is sent.
+                        while tasks.join_next().await.is_some() {}
+                        if !recover(&ctx, &stop).await {
+                            return;
+                        }
                     }
-                };
-                loops.forget(key.as_ref());
+                }
             }
         }
     }
@@ -134,20 +138,17 @@ impl Loops {
         });
     }
 
-    /// A loop ended: it may be started again. After a panic nobody knows which it was, so all are.
-    fn forget(&mut self, key: Option<&Task>) {
-        match key {
-            Some(key) => {
-                // A loop that was cancelled and replaced must not take its successor along.
-                if self.running.get(key).is_some_and(CancellationToken::is_cancelled) {
-                    self.running.remove(key);
-                }
-            }
-            None => {
-                for (_, token) in std::mem::take(&mut self.running) {
-                    token.cancel();
-                }
-            }
+    /// A loop ended: it may be started again.
+    fn forget(&mut self, key: &Task) {
+        // A loop that was cancelled and replaced must not take its successor along.
+        if self.running.get(key).is_some_and(CancellationToken::is_cancelled) {
+            self.running.remove(key);
+        }
+    }
+
+    fn cancel(&mut self) {
+        for (_, token) in std::mem::take(&mut self.running) {
+            token.cancel();
         }
     }
 }

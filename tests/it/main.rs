@@ -1,5 +1,10 @@
 //! Integration tests.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::type_complexity, clippy::items_after_statements)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::type_complexity,
+    clippy::items_after_statements
+)]
 
 mod accounts;
 mod chart;

@@ -170,6 +170,7 @@ fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'sta
     if let Some((error, _)) = failing(&facts.report) {
         let why = match error.reason.as_str() {
             r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
+            _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
             _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
             _ => reason::UPSTREAM_UNAVAILABLE,
         };

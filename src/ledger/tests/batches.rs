@@ -327,3 +327,34 @@ async fn tries_in_vain_add_up_until_the_row_moves_on() {
         .unwrap();
     assert_eq!(due(&ledger, track, 60).await[0].attempts, 0);
 }
+
+#[tokio::test]
+async fn requests_of_an_account_that_is_gone_are_taken_over() {
+    let ledger = in_memory().await;
+    let (_, rows) = with_rows(&ledger, &[1, 2]).await;
+    let batch = begin(&ledger, &[plain(rows[0])], 3).await;
+    accept(&ledger, batch, "r1", 4).await;
+    begin(&ledger, &[plain(rows[1])], 3).await;
+    let other = ObjectKey::new("ads", "other");
+    let customer = action(7).customer;
+    let stranger = "9999999999".parse().unwrap();
+    let all = [account(), other.clone()];
+    assert_eq!(
+        ledger.adopt_requests(&other, &customer, &all).await.unwrap(),
+        0,
+        "it is there"
+    );
+    let left = &all[1..];
+    assert_eq!(
+        ledger.adopt_requests(&other, &stranger, left).await.unwrap(),
+        0,
+        "not its customer"
+    );
+    assert_eq!(
+        ledger.adopt_requests(&other, &customer, left).await.unwrap(),
+        1,
+        "not what is in flight"
+    );
+    assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
+    assert!(ledger.open_requests(&account(), at(34), 10).await.unwrap().is_empty());
+}

@@ -323,6 +323,15 @@ pub trait Ledger: Send + Sync {
     /// Open requests of an account's uploader whose next look is due.
     async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
 
+    /// Takes over the open requests to `customer` whose account object is none of `accounts` any more: somebody must ask
+    /// what became of them.
+    async fn adopt_requests(
+        &self,
+        account: &ObjectKey,
+        customer: &CustomerId,
+        accounts: &[ObjectKey],
+    ) -> LedgerResult<usize>;
+
     /// Earliest next look among the open requests of an account.
     async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
 

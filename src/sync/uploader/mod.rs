@@ -7,7 +7,7 @@ mod request;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -24,6 +24,9 @@ use crate::domain::backoff::backoff;
 use crate::domain::batch::{Refusal, refusal};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
+
+/// How long rows may be sent after they were collected, where the upload interval is not longer.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
 
 /// The uploader of one Google account.
 pub struct Uploader {
@@ -193,7 +196,7 @@ impl Uploader {
     }
 
     /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
-    /// sent when the process stops or the account is no longer ready stays due.
+    /// sent when the process stops, the account is no longer ready or consent was read too long ago stays due.
     async fn send_all(
         &mut self,
         account: &GoogleAccount,
@@ -201,9 +204,13 @@ impl Uploader {
         open: &[Sendable],
         stop: &CancellationToken,
     ) -> Result<Sent, Fault> {
+        let collected = self.ctx.clock.now();
+        // Shorter, and a request could not be cut down to a row any more.
+        let fresh = self.ctx.settings.upload_interval.max(FRESH);
         let mut queue: VecDeque<Vec<Ready>> = request::split(ready).into();
         while let Some(rows) = queue.pop_front() {
-            if stop.is_cancelled() || self.account().is_none() {
+            let stale = self.ctx.clock.now().duration_since(collected) > fresh;
+            if stop.is_cancelled() || stale || self.account().is_none() {
                 return Ok(Sent::Stop);
             }
             let touched: Vec<_> = rows.iter().map(|r| r.row.track).collect();

@@ -4,9 +4,12 @@
 mod accounts;
 mod actions;
 mod conversions;
+mod counts;
 mod crashes;
 mod deletion;
 mod detection;
+mod driver;
+mod faults;
 mod judge;
 mod outcomes;
 mod rows;

@@ -7,11 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use xtask::control_plane::ControlPlane;
 use xtask::lab::install;
 use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{State, Supervisor};
 
+pub use super::counts::{Counts, ago, condition, reason};
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds.
@@ -27,6 +29,7 @@ pub struct Stage {
     pub namespace: String,
     /// HubSpot and Google.
     pub sandbox: Sandbox,
+    plane: &'static ControlPlane,
     supervisor: Supervisor,
     directory: PathBuf,
     kubeconfig: PathBuf,
@@ -77,14 +80,23 @@ impl Stage {
 
     /// Sandbox only; the operator is not started and nothing is applied.
     pub fn empty(name: &str, options: &[&str], flags: &[(&str, &str)]) -> Self {
-        let account = service_account();
-        let namespace = namespace(name);
+        Self::on(cluster(), service_account(), namespace(name), options, flags)
+    }
+
+    /// As [`Self::empty`], on a control plane of the test's own: where the permissions are in place and the namespace is.
+    pub fn on(
+        plane: &'static ControlPlane,
+        account: &str,
+        namespace: String,
+        options: &[&str],
+        flags: &[(&str, &str)],
+    ) -> Self {
         let directory = xtask::control_plane::new_directory().expect("a directory");
         let supervisor = Supervisor::start(None, &directory, false).expect("a supervisor");
         let program = binary("ADCONVERSION_SANDBOX_BIN", "adconversion-sandbox");
         let sandbox = Sandbox::start(&supervisor, program, &directory, options).expect("the sandbox");
         let kubeconfig = directory.join("operator.kubeconfig");
-        cluster()
+        plane
             .client()
             .write_service_account_kubeconfig(install::NAMESPACE, account, &kubeconfig)
             .expect("a kubeconfig of the service account");
@@ -93,6 +105,7 @@ impl Stage {
         Self {
             namespace,
             sandbox,
+            plane,
             supervisor,
             directory,
             kubeconfig,
@@ -163,13 +176,14 @@ impl Stage {
     /// kubectl in the test's namespace; must succeed.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         let all = [&["--namespace", self.namespace.as_str()], arguments].concat();
-        cluster().client().must(&all).unwrap_or_else(|error| panic!("{error}"))
+        self.plane.client().must(&all).unwrap_or_else(|error| panic!("{error}"))
     }
 
     /// `kubectl apply` in the test's namespace.
     pub fn apply(&self, manifests: &str) {
         let arguments = ["--namespace", self.namespace.as_str(), "apply", "--filename", "-"];
-        let output = cluster()
+        let output = self
+            .plane
             .client()
             .run_with(&arguments, Some(manifests), LIMIT)
             .expect("kubectl");
@@ -328,73 +342,4 @@ impl Drop for Stage {
             super::record(&log);
         }
     }
-}
-
-/// A condition of an object, or null.
-pub fn condition(object: &Value, type_: &str) -> Value {
-    let all = object.pointer("/status/conditions").and_then(Value::as_array);
-    all.into_iter()
-        .flatten()
-        .find(|c| c["type"] == type_)
-        .cloned()
-        .unwrap_or_default()
-}
-
-/// RFC 3339 text of so many seconds ago.
-pub fn ago(seconds: i64) -> String {
-    let then = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
-    format!("{then:.3}")
-}
-
-/// The numbers of `status.sync`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
-    pub observed: u64,
-    pub uploaded: u64,
-    pub processing: u64,
-    pub pending: u64,
-    pub skipped: u64,
-    pub rejected: u64,
-}
-
-impl Counts {
-    /// Out of an event.
-    pub fn of(event: &Value) -> Self {
-        let number = |name: &str| event["status"]["sync"][name].as_u64().unwrap_or(0);
-        Self {
-            observed: number("observed"),
-            uploaded: number("uploaded"),
-            processing: number("processing"),
-            pending: number("pending"),
-            skipped: number("skipped"),
-            rejected: number("rejected"),
-        }
-    }
-
-    /// The law of conservation, for the sums and for the reasons.
-    pub fn conserved(self, event: &Value) {
-        let sum = self.uploaded + self.processing + self.pending + self.skipped + self.rejected;
-        assert_eq!(self.observed, sum, "conservation: {event:#}");
-        let reasons = event["status"]["sync"]["reasons"].as_array();
-        let of = |outcome: &str| -> u64 {
-            let all = reasons.into_iter().flatten().filter(|r| r["outcome"] == outcome);
-            all.filter_map(|r| r["count"].as_u64()).sum()
-        };
-        let listed = [of("Pending"), of("Processing"), of("Skipped"), of("Rejected")];
-        assert_eq!(
-            listed,
-            [self.pending, self.processing, self.skipped, self.rejected],
-            "reasons: {event:#}"
-        );
-    }
-}
-
-/// The count of one class.
-pub fn reason(event: &Value, outcome: &str, reason: &str) -> u64 {
-    let reasons = event["status"]["sync"]["reasons"].as_array();
-    let class = reasons
-        .into_iter()
-        .flatten()
-        .find(|r| r["outcome"] == outcome && r["reason"] == reason);
-    class.and_then(|r| r["count"].as_u64()).unwrap_or(0)
 }
