@@ -3,6 +3,7 @@
 
 mod accounts;
 mod actions;
+mod budget;
 mod conversions;
 mod counts;
 mod crashes;
