@@ -4,7 +4,8 @@
 //! what it should be, whatever happened.
 //!
 //! A sample of one call for each fault runs by default, another one every day. `ADCONVERSION_FAULTS=all` runs every
-//! call with every fault (half an hour), `ADCONVERSION_FAULTS=17:drop-after` that one alone.
+//! call with every fault (half an hour), `ADCONVERSION_FAULTS=events:ingest` all calls of such a path,
+//! `ADCONVERSION_FAULTS=17:drop-after` that one alone.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -253,7 +254,7 @@ fn every_call_may_go_wrong_and_nothing_is_lost_or_counted_twice() {
         None | Some("") => sample(&all, day),
         Some("all") => all,
         Some(one) => {
-            let wanted = |c: &Case| format!("{}:{}", c.number, c.fault) == one;
+            let wanted = |c: &Case| format!("{}:{}", c.number, c.fault) == one || calls[c.number - 1].1.contains(one);
             all.into_iter().filter(wanted).collect()
         }
     };
