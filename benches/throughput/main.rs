@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::eligibility::SharedKind;
 use adconversion_operator::domain::identifiers;
-use adconversion_operator::domain::ids::{ActionId, ContactId, PortalId, TransactionId};
+use adconversion_operator::domain::ids::{ActionId, ContactId, OrderId, PortalId, TransactionId};
 use adconversion_operator::google::ingest_body;
 use adconversion_operator::sync::ports::sink::{
-    ClickId, Conversion, Destination, IngestRequest, MAX_ROWS, UserIdentifier,
+    ClickId, Conversion, Destination, MAX_ROWS, UploadRequest, UserIdentifier,
 };
 use jiff::Timestamp;
 
@@ -87,14 +87,19 @@ fn normalise() {
 fn requests() {
     let row = |i: usize| Conversion {
         destination: 0,
-        transaction: TransactionId::for_lifecycle(PortalId(1), ContactId(i as u64), "customer", 0),
+        order: OrderId::Lifecycle(TransactionId::for_lifecycle(
+            PortalId(1),
+            ContactId(i as u64),
+            "customer",
+            0,
+        )),
         at: Timestamp::from_millisecond(1_790_000_000_123 + i64::try_from(i).unwrap()).unwrap(),
         value: Some(("250.00".parse().unwrap(), "EUR".to_owned())),
         click: Some(ClickId::Gclid(format!("Cj0KCQiA{i:080}"))),
         identifiers: vec![UserIdentifier::Email(identifiers::sha256_hex("ada@example.com"))],
         consent_granted: true,
     };
-    let request = IngestRequest {
+    let request = UploadRequest {
         destinations: vec![Destination {
             customer: "1234567890".parse().unwrap(),
             action: ActionId(7),

@@ -10,12 +10,17 @@ use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::outcome::Outcome;
+use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
 use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
-use adconversion_operator::sync::ports::crm::{ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage};
+use adconversion_operator::sync::ports::crm::{
+    ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+};
 use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger};
-use adconversion_operator::sync::ports::sink::{ConversionSink, DestinationStatus, IngestError, IngestRequest};
+use adconversion_operator::sync::ports::sink::{
+    AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
+};
 use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
 use adconversion_operator::sync::registry::{BoundAction, Event, GoogleAccount, HubSpotAccount, Readiness, Registry};
 use adconversion_operator::sync::supervisor;
@@ -113,6 +118,15 @@ impl Crm for Memory {
     async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
         Err(unused())
     }
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        Err(unused())
+    }
+    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+        Err(unused())
+    }
+    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+        Err(unused())
+    }
 }
 
 struct Unused;
@@ -148,6 +162,23 @@ impl GoogleAds for Unused {
     }
 }
 
+#[async_trait]
+impl AdsUploads for Unused {
+    async fn upload_clicks(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        Err(failed())
+    }
+    async fn enhance(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        Err(failed())
+    }
+}
+
+fn failed() -> IngestError {
+    IngestError {
+        error: unused(),
+        violations: Vec::new(),
+    }
+}
+
 /// Serialises every request as the real client does, and says yes.
 #[derive(Default)]
 struct Sink {
@@ -156,7 +187,7 @@ struct Sink {
 
 #[async_trait]
 impl ConversionSink for Sink {
-    async fn ingest(&self, request: &IngestRequest) -> Result<String, IngestError> {
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
         Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
     }
@@ -195,6 +226,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         login: None,
         clients: Some(GoogleClients {
             ads: Arc::new(Unused),
+            uploads: Arc::new(Unused),
             sink,
         }),
         readiness: Readiness::Ready,
@@ -227,7 +259,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         uid: "1".into(),
         hubspot,
         google,
-        stage: "customer".into(),
+        trigger: Trigger::Stage("customer".into()),
         start: start(),
         action: Some(BoundAction {
             key: ActionKey {
@@ -246,6 +278,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
                 gbraid: None,
                 wbraid: None,
             },
+            form: false,
         },
         suspended: false,
         skip_missed: false,

@@ -18,7 +18,7 @@ pub enum UserIdentifier {
     Email(String),
     /// Hashed phone.
     Phone(String),
-    /// Full address; names hashed, region and postal code plain.
+    /// Full address; names and street hashed, the rest plain. Data Manager takes the first four only.
     Address {
         /// Hashed given name.
         given_name: String,
@@ -28,5 +28,11 @@ pub enum UserIdentifier {
         region: String,
         /// Plain.
         postal_code: String,
+        /// Hashed street and number, for enhancements.
+        street: Option<String>,
+        /// Plain, for enhancements.
+        city: Option<String>,
+        /// Plain, for enhancements.
+        state: Option<String>,
     },
 }

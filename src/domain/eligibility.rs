@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier};
-use super::identifiers;
+use super::identifiers::{self, STREET_PROPERTIES};
 use super::outcome::reason;
 
 /// A fixed amount of money, as declared.
@@ -73,6 +73,8 @@ pub struct EventRules {
     pub share: Vec<SharedKind>,
     /// Click id properties.
     pub clicks: ClickProperties,
+    /// A form event: its conversions are enhancements of what the web tag reports.
+    pub form: bool,
 }
 
 /// The waits that the process's flags set.
@@ -277,6 +279,16 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
         plain.extend(rule.consent.as_ref().map(|c| c.property.as_str()));
         for kind in &rule.share {
             plain.extend(identifiers::properties(*kind));
+        }
+        if rule.form {
+            plain.extend(
+                rule.share
+                    .contains(&SharedKind::Address)
+                    .then_some(STREET_PROPERTIES)
+                    .iter()
+                    .flatten(),
+            );
+            continue;
         }
         history.insert(&rule.clicks.gclid);
         history.extend(rule.clicks.gbraid.as_deref());

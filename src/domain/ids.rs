@@ -13,6 +13,11 @@ pub struct PortalId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ContactId(pub u64);
 
+impl ContactId {
+    /// Stands for a contact that is not known (yet): HubSpot's ids begin at 1.
+    pub const UNKNOWN: Self = Self(0);
+}
+
 /// A HubSpot deal record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DealId(pub u64);
@@ -83,7 +88,23 @@ impl TransactionId {
     /// The id of the entry of the contact with this `root` into `stage` (internal value) at `at_ms` (epoch
     /// milliseconds, from the property's history).
     pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
-        let digest = Sha256::digest(format!("v1|{portal}|{root}|{stage}|{at_ms}").as_bytes());
+        Self::digest(&format!("v1|{portal}|{root}|{stage}|{at_ms}"))
+    }
+
+    /// The ledger's key of a submission of `form` (GUID). Google never sees it: the order id of an enhancement is the
+    /// submission's `conversionId` itself (DESIGN 3.5).
+    pub fn for_submission(portal: PortalId, form: &str, conversion_id: &str) -> Self {
+        Self::digest(&format!("v1|{portal}|form|{form}|{conversion_id}"))
+    }
+
+    /// The ledger's key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): the
+    /// `nth` of its millisecond. Nothing of the person is in it.
+    pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64, nth: usize) -> Self {
+        Self::digest(&format!("v1|{portal}|form|{form}|{at_ms}|{nth}"))
+    }
+
+    fn digest(text: &str) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
         let mut id = [0; 20];
         id.copy_from_slice(&digest[..20]);
         Self(id)
@@ -94,6 +115,24 @@ impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("hs-")?;
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// What Google keeps conversions of one action apart by: `transactionId` in Data Manager, `orderId` in the Ads API.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum OrderId {
+    /// Made by us, for a lifecycle conversion.
+    Lifecycle(TransactionId),
+    /// A submission's `conversionId`, which the web tag sends as `transaction_id` (DESIGN 3.5).
+    Submission(String),
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lifecycle(id) => id.fmt(f),
+            Self::Submission(id) => f.write_str(id),
+        }
     }
 }
 

@@ -19,4 +19,5 @@ pub mod occurrence;
 pub mod outcome;
 pub mod ownership;
 pub mod spec;
+pub mod trigger;
 pub mod value;

@@ -49,6 +49,7 @@ pub fn rules(spec: &AdConversionEventSpec) -> EventRules {
         consent,
         share,
         clicks,
+        form: spec.trigger.form_submission.is_some(),
     }
 }
 

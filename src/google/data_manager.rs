@@ -13,7 +13,7 @@ use super::session::{Call, Session};
 use super::wire::{text, unsigned};
 use crate::domain::ids::ActionId;
 use crate::sync::ports::sink::{
-    ConversionSink, DestinationStatus, ErrorCount, IngestError, IngestRequest, MAX_DESTINATIONS, MAX_ROWS,
+    ConversionSink, DestinationStatus, ErrorCount, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest,
 };
 use crate::sync::ports::{Cause, UpstreamError};
 
@@ -37,7 +37,7 @@ fn refused(what: String) -> IngestError {
 }
 
 /// Why a request is not sent, if so.
-fn check(request: &IngestRequest) -> Option<IngestError> {
+fn check(request: &UploadRequest) -> Option<IngestError> {
     let (rows, destinations) = (request.rows.len(), request.destinations.len());
     if rows == 0 || rows > MAX_ROWS || destinations == 0 || destinations > MAX_DESTINATIONS {
         return Some(refused(format!("not sent: {rows} rows, {destinations} destinations")));
@@ -47,7 +47,7 @@ fn check(request: &IngestRequest) -> Option<IngestError> {
 
 #[async_trait]
 impl ConversionSink for DataManagerClient {
-    async fn ingest(&self, request: &IngestRequest) -> Result<String, IngestError> {
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if let Some(error) = check(request) {
             return Err(error);
         }

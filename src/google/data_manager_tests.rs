@@ -7,16 +7,16 @@ use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::domain::ids::TransactionId;
+use crate::domain::ids::{OrderId, TransactionId};
 use crate::google::test_support::{cid, clients, connector, secret, server};
 use crate::sync::ports::Effect;
 use crate::sync::ports::GoogleConnector as _;
 use crate::sync::ports::sink::{ClickId, Conversion, Destination};
 
-fn request(rows: usize) -> IngestRequest {
+fn request(rows: usize) -> UploadRequest {
     let row = Conversion {
         destination: 0,
-        transaction: TransactionId([1; 20]),
+        order: OrderId::Lifecycle(TransactionId([1; 20])),
         at: "2026-11-20T12:00:00Z".parse().unwrap(),
         value: None,
         click: Some(ClickId::Gclid("Cj0-secret".to_owned())),
@@ -27,7 +27,7 @@ fn request(rows: usize) -> IngestRequest {
         customer: cid("1234567890"),
         action: ActionId(99),
     };
-    IngestRequest {
+    UploadRequest {
         destinations: vec![destination],
         login: None,
         rows: vec![row; rows],

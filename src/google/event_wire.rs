@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::domain::ids::{ActionId, CustomerId, TransactionId};
-use crate::sync::ports::sink::{ClickId, Conversion, Destination, IngestRequest, UserIdentifier};
+use crate::domain::ids::{ActionId, CustomerId, OrderId};
+use crate::sync::ports::sink::{ClickId, Conversion, Destination, UploadRequest, UserIdentifier};
 
 /// The body of an ingest, or nothing where a row points at no destination.
-pub fn body(request: &IngestRequest) -> Option<Vec<u8>> {
+pub fn body(request: &UploadRequest) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()
@@ -40,7 +40,7 @@ struct Body<'a> {
     events: Events<'a>,
 }
 
-struct Destinations<'a>(&'a IngestRequest);
+struct Destinations<'a>(&'a UploadRequest);
 
 impl Serialize for Destinations<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -96,7 +96,7 @@ impl Serialize for Events<'_> {
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
     destination_references: [Text<Reference>; 1],
-    transaction_id: Text<TransactionId>,
+    transaction_id: Text<&'a OrderId>,
     event_timestamp: Text<Rfc3339>,
     event_source: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -115,7 +115,7 @@ impl<'a> Row<'a> {
     fn of(row: &'a Conversion) -> Self {
         Self {
             destination_references: [Text(Reference(row.destination))],
-            transaction_id: Text(row.transaction),
+            transaction_id: Text(&row.order),
             event_timestamp: Text(Rfc3339(row.at)),
             event_source: "WEB",
             currency: row.value.as_ref().map(|(_, currency)| currency.as_str()),
@@ -196,6 +196,9 @@ impl<'a> IdentifierWire<'a> {
                 family_name,
                 region,
                 postal_code,
+                street: _,
+                city: _,
+                state: _,
             } => Self::Address {
                 given_name,
                 family_name,

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::*;
 
+use crate::domain::ids::TransactionId;
 use crate::google::test_support::cid;
 
 fn row(destination: usize) -> Conversion {
     Conversion {
         destination,
-        transaction: TransactionId([0xab; 20]),
+        order: OrderId::Lifecycle(TransactionId([0xab; 20])),
         at: "2026-11-20T12:00:00.512Z".parse().unwrap(),
         value: None,
         click: None,
@@ -18,19 +19,19 @@ fn row(destination: usize) -> Conversion {
     }
 }
 
-fn request(rows: Vec<Conversion>, login: Option<CustomerId>) -> IngestRequest {
+fn request(rows: Vec<Conversion>, login: Option<CustomerId>) -> UploadRequest {
     let destination = |action| Destination {
         customer: cid("1234567890"),
         action: ActionId(action),
     };
-    IngestRequest {
+    UploadRequest {
         destinations: vec![destination(99), destination(100)],
         login,
         rows,
     }
 }
 
-fn text(request: &IngestRequest) -> String {
+fn text(request: &UploadRequest) -> String {
     String::from_utf8(body(request).unwrap()).unwrap()
 }
 
@@ -47,6 +48,9 @@ fn the_whole_body_is_as_documented() {
                 family_name: "f1".to_owned(),
                 region: "US".to_owned(),
                 postal_code: "94045".to_owned(),
+                street: Some("s1".to_owned()),
+                city: Some("c1".to_owned()),
+                state: None,
             },
         ],
         consent_granted: true,
@@ -87,7 +91,7 @@ fn what_is_absent_is_left_out() {
         ..row(0)
     };
     assert_eq!(
-        text(&IngestRequest {
+        text(&UploadRequest {
             destinations: vec![Destination {
                 customer: cid("1234567890"),
                 action: ActionId(99)

@@ -19,6 +19,7 @@ mod redact;
 mod secret;
 mod session;
 mod token;
+mod uploads;
 mod wire;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ use ads::AdsClient;
 use data_manager::DataManagerClient;
 use session::Session;
 use token::TokenCache;
+use uploads::UploadsClient;
 
 /// Where Google is. Bases come without a version path and without a slash at the end.
 #[derive(Debug, Clone)]
@@ -157,7 +159,8 @@ impl ports::GoogleConnector for GoogleConnector {
     ) -> Result<GoogleClients, SecretInvalid> {
         let session = self.session(secret)?;
         Ok(GoogleClients {
-            ads: Arc::new(AdsClient::new(Arc::clone(&session), login)),
+            ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),
+            uploads: Arc::new(UploadsClient::new(Arc::clone(&session), login)),
             sink: Arc::new(DataManagerClient::new(session)),
         })
     }

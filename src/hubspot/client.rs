@@ -9,7 +9,9 @@ use super::auth::Auth;
 use super::limits::Bucket;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use crate::domain::ids::{ContactId, DealId};
-use crate::sync::ports::crm::{Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage};
+use crate::sync::ports::crm::{
+    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+};
 use crate::sync::ports::{Cause, UpstreamError};
 
 /// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
@@ -99,5 +101,21 @@ impl Crm for HubSpot {
 
     async fn deals(&self, ids: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
         self.read_deals(ids).await
+    }
+
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        self.read_forms().await
+    }
+
+    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+        self.read_submissions(form, after).await
+    }
+
+    async fn read_by_email(
+        &self,
+        emails: &[String],
+        properties: &[String],
+    ) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+        self.contacts_by_email(emails, properties).await
     }
 }

@@ -10,6 +10,7 @@ mod connector;
 mod contacts;
 mod deals;
 mod errors;
+mod forms;
 mod limits;
 mod search;
 mod transport;

@@ -106,6 +106,7 @@ pub(super) async fn finish(
     }
     match result {
         BatchResult::Accepted { request_id, poll_at } => accept(conn, batch, request_id, *poll_at, now).await,
+        BatchResult::Answered { updates } => answer(conn, batch, updates, now).await,
         BatchResult::Refused { updates } => refuse(conn, batch, updates, now).await,
         BatchResult::Unknown { updates } => lose(conn, batch, updates, now).await,
     }
@@ -149,6 +150,41 @@ async fn accept(
     Ok(())
 }
 
+/// What Google took counts as an upload of its track. Only rows that were not taken may go with another value.
+async fn answer(
+    conn: &mut SqliteConnection,
+    batch: BatchId,
+    updates: &[RowUpdate],
+    now: Timestamp,
+) -> LedgerResult<()> {
+    let uploaded: Vec<i64> = updates
+        .iter()
+        .filter(|u| u.outcome == Outcome::Uploaded)
+        .map(|u| u.row.0)
+        .collect();
+    sqlx::query(
+        "UPDATE tracks SET last_upload = ?2
+         WHERE (last_upload IS NULL OR last_upload < ?2)
+           AND id IN (SELECT track FROM rows WHERE id IN (SELECT value FROM json_each(?1)))",
+    )
+    .bind(json(&uploaded)?)
+    .bind(ms(now))
+    .execute(&mut *conn)
+    .await?;
+    let not_taken: HashSet<_> = updates
+        .iter()
+        .filter(|u| u.outcome == Outcome::Pending)
+        .map(|u| u.row.0)
+        .collect();
+    let rows: Vec<i64> = sqlx::query_scalar("SELECT row_id FROM batch_rows WHERE batch = ?1")
+        .bind(batch.0)
+        .fetch_all(&mut *conn)
+        .await?;
+    let kept: Vec<i64> = rows.into_iter().filter(|row| !not_taken.contains(row)).collect();
+    fix_values(conn, batch, Some(&kept)).await?;
+    settle(conn, batch, updates, now).await
+}
+
 async fn refuse(
     conn: &mut SqliteConnection,
     batch: BatchId,
@@ -174,6 +210,16 @@ async fn refuse(
 /// Nobody knows what Google has of the batch.
 async fn lose(conn: &mut SqliteConnection, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     fix_values(conn, batch, None).await?;
+    settle(conn, batch, updates, now).await
+}
+
+/// Rows without an update go again.
+async fn settle(
+    conn: &mut SqliteConnection,
+    batch: BatchId,
+    updates: &[RowUpdate],
+    now: Timestamp,
+) -> LedgerResult<()> {
     updates::apply(conn, updates, Some(batch), now).await?;
     let unavailable = class(conn, reason::UPSTREAM_UNAVAILABLE).await?;
     sqlx::query(

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::convert::{CHUNK, Classes, due, hex, json, ms};
@@ -35,15 +36,19 @@ async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewR
     let mut fresh_by_id: HashMap<TransactionId, usize> = HashMap::new();
     for (row, known) in rows.iter().zip(known) {
         if !known.is_empty() {
-            moved.extend(known.into_iter().map(|id| (id, row.contact)));
+            if row.contact != ContactId::UNKNOWN {
+                moved.extend(known.into_iter().map(|id| (id, row.contact)));
+            }
         } else if let Some(&at) = row.transactions.iter().find_map(|t| fresh_by_id.get(t)) {
-            fresh[at].1 = row.contact;
+            if row.contact != ContactId::UNKNOWN {
+                fresh[at].1 = row.contact;
+            }
         } else {
             fresh_by_id.insert(row.transactions[0], fresh.len());
             fresh.push((row, row.contact));
         }
     }
-    update_contacts(conn, moved).await?;
+    update_contacts(conn, moved, rows.first().map(|r| r.first_seen)).await?;
     insert(conn, track, &fresh).await?;
     Ok(fresh.len())
 }
@@ -71,8 +76,12 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
     Ok(known)
 }
 
-/// Contacts merge: the row is read again under the id that lives.
-async fn update_contacts(conn: &mut SqliteConnection, moved: HashMap<i64, ContactId>) -> LedgerResult<()> {
+/// Contacts merge: the row is read again under the id that lives. A row whose contact was not known waited for it.
+async fn update_contacts(
+    conn: &mut SqliteConnection,
+    moved: HashMap<i64, ContactId>,
+    now: Option<Timestamp>,
+) -> LedgerResult<()> {
     if moved.is_empty() {
         return Ok(());
     }
@@ -82,9 +91,11 @@ async fn update_contacts(conn: &mut SqliteConnection, moved: HashMap<i64, Contac
         .collect();
     sqlx::query(
         "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS contact FROM json_each(?1))
-         UPDATE rows SET contact = j.contact FROM j WHERE rows.id = j.id AND rows.contact <> j.contact",
+         UPDATE rows SET contact = j.contact, due = CASE WHEN rows.contact = 0 THEN min(rows.due, ?2) ELSE rows.due END
+         FROM j WHERE rows.id = j.id AND rows.contact <> j.contact",
     )
     .bind(json(&moved)?)
+    .bind(now.map(ms))
     .execute(conn)
     .await?;
     Ok(())
@@ -106,12 +117,14 @@ async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, 
             classes.id(&row.reason, "")?,
             due(row.outcome, &row.reason, row.due),
             i64::from(row.while_suspended),
+            row.submission.as_deref(),
         ));
     }
     sqlx::query(
-        "INSERT INTO rows (track, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due, suspended)
+        "INSERT INTO rows (track, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due, suspended,
+                           submission)
          SELECT ?2, unhex(value->>0), value->>1, value->>2, value->>3, value->>3, value->>4, value->>5, value->>6,
-                value->>7
+                value->>7, value->>8
          FROM json_each(?1)",
     )
     .bind(json(&items)?)

@@ -15,6 +15,7 @@ struct Stored {
     track: i64,
     txn: Vec<u8>,
     contact: i64,
+    submission: Option<String>,
     occurred_at: i64,
     first_seen: i64,
     outcome: i64,
@@ -35,6 +36,7 @@ impl Stored {
             track: TrackId(self.track),
             transaction: TransactionId(self.txn.try_into().map_err(|_| damaged("a transaction id"))?),
             contact: ContactId(self.contact.cast_unsigned()),
+            submission: self.submission,
             occurred_at: time(self.occurred_at)?,
             first_seen: time(self.first_seen)?,
             outcome: outcome(self.outcome)?,
@@ -56,8 +58,8 @@ pub(super) async fn due(
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
     let found: Vec<Stored> = sqlx::query_as(
-        "SELECT r.id, r.track, r.txn, r.contact, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due, r.attempts,
-                r.split, r.sent, r.value, r.currency
+        "SELECT r.id, r.track, r.txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due,
+                r.attempts, r.split, r.sent, r.value, r.currency
          FROM rows r JOIN classes c ON c.id = r.class
          WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
          ORDER BY r.due, r.id LIMIT ?4",

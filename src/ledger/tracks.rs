@@ -34,7 +34,7 @@ async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> Led
             .bind(request.event.to_string())
             .bind(&request.event_uid)
             .bind(request.portal.0.cast_signed())
-            .bind(&request.stage)
+            .bind(&request.trigger)
             .fetch_optional(conn)
             .await?;
     Ok(id)
@@ -46,7 +46,7 @@ async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) ->
             .bind(request.event.to_string())
             .bind(&request.event_uid)
             .bind(request.portal.0.cast_signed())
-            .bind(&request.stage)
+            .bind(&request.trigger)
             .fetch_one(conn)
             .await?;
     Ok(TrackId(id))
@@ -58,7 +58,7 @@ async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, actio
             .bind(action.customer.as_str())
             .bind(action.action.0.cast_signed())
             .bind(request.portal.0.cast_signed())
-            .bind(&request.stage)
+            .bind(&request.trigger)
             .fetch_optional(&mut *conn)
             .await?;
     if let Some(id) = known {
@@ -69,7 +69,7 @@ async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, actio
             .bind(action.customer.as_str())
             .bind(action.action.0.cast_signed())
             .bind(request.portal.0.cast_signed())
-            .bind(&request.stage)
+            .bind(&request.trigger)
             .fetch_one(conn)
             .await?;
     Ok(id)

@@ -12,7 +12,7 @@ use tracing::{debug, info, warn};
 
 use super::context::SyncContext;
 use super::fault::Fault;
-use super::ports::ledger::{OpenRequest, OpenRow, Row, RowUpdate, StatusResult, TrackId};
+use super::ports::ledger::{OpenRequest, RowUpdate, StatusResult};
 use super::ports::sink::{ConversionSink, DestinationStatus};
 use super::ports::{Cause, UpstreamError};
 use super::registry::{GoogleAccount, Notice, Readiness};
@@ -20,8 +20,7 @@ use super::uploader::fate_update;
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Failure, Fate, results};
 use crate::domain::codes::{Class, classify};
-use crate::domain::ids::{ContactId, ObjectKey, TransactionId};
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::ids::ObjectKey;
 
 /// Most requests asked about in one round.
 const MAX_REQUESTS: usize = 50;
@@ -182,7 +181,7 @@ impl Poller {
             .iter()
             .filter_map(|(index, fate)| {
                 let row = request.rows.get(*index)?;
-                let mut update = fate_update(&self.ctx, &bare(row), fate, now);
+                let mut update = fate_update(&self.ctx, row.into(), fate, now);
                 if let Fate::Unknown(half) = fate {
                     update.split = split_number(request, destination, *half);
                 }
@@ -196,7 +195,7 @@ impl Poller {
         request
             .rows
             .iter()
-            .map(|row| fate_update(&self.ctx, &bare(row), &Fate::Unknown(0), now))
+            .map(|row| fate_update(&self.ctx, row.into(), &Fate::Unknown(0), now))
             .collect()
     }
 }
@@ -205,24 +204,6 @@ impl Poller {
 fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
     let destination = i64::try_from(destination).unwrap_or(0);
     (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
-}
-
-/// All that a fate needs to know of a row.
-fn bare(row: &OpenRow) -> Row {
-    Row {
-        id: row.row,
-        track: TrackId(0),
-        transaction: TransactionId([0; 20]),
-        contact: ContactId(0),
-        occurred_at: Timestamp::UNIX_EPOCH,
-        first_seen: Timestamp::UNIX_EPOCH,
-        outcome: Outcome::Processing,
-        reason: reason::AWAITING_RESULT.to_owned(),
-        due: Timestamp::UNIX_EPOCH,
-        attempts: row.attempts,
-        sent: None,
-        split: row.split,
-    }
 }
 
 fn failures(status: &DestinationStatus) -> Vec<Failure<'_>> {

@@ -17,6 +17,7 @@ use super::ports::ledger::ActionKey;
 use super::ports::{Cause, UpstreamError};
 use crate::domain::eligibility::EventRules;
 use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::domain::trigger::Trigger;
 use accounts::newer_actions;
 
 pub use accounts::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
@@ -44,8 +45,8 @@ pub struct Event {
     pub hubspot: ObjectKey,
     /// Its Google account object.
     pub google: ObjectKey,
-    /// Internal value of the stage.
-    pub stage: String,
+    /// What makes an occurrence.
+    pub trigger: Trigger,
     /// Effective start.
     pub start: Timestamp,
     /// The action; `None` while there is none or it is not as declared: rows wait as `AccountNotReady`.

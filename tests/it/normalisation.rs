@@ -69,7 +69,7 @@ fn normalised(case: &Case) -> Option<String> {
         Kind::Email => identifiers::email(&case.input),
         Kind::Phone => identifiers::phone(&case.input, case.region.as_deref()),
         Kind::GivenName | Kind::FamilyName => identifiers::name(&case.input),
-        Kind::PostalCode => identifiers::postal_code(&case.input),
+        Kind::PostalCode => identifiers::plain(&case.input),
         Kind::RegionCode => identifiers::region(&case.input),
     }
 }
@@ -108,6 +108,7 @@ fn sent(case: &Case) -> Option<String> {
             family_name,
             region,
             postal_code,
+            ..
         } => match case.kind {
             Kind::GivenName => given_name,
             Kind::FamilyName => family_name,

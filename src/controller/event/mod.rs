@@ -24,6 +24,7 @@ use crate::domain::conditions::find;
 use crate::domain::ids::{ActionId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::spec;
+use crate::domain::trigger::Trigger;
 use crate::ops::metrics::EventCounts;
 use crate::sync::ports::ledger::{ActionKey, Tally, TrackRequest};
 use crate::sync::registry::{self, BoundAction};
@@ -199,7 +200,7 @@ fn hand_over(
         uid: event.id(),
         hubspot: resolved.hubspot_key.clone(),
         google: resolved.google_key.clone(),
-        stage: stage.value.clone(),
+        trigger: Trigger::Stage(stage.value.clone()),
         start,
         action: bound.filter(|_| outcome.usable),
         rules: spec::rules(&event.spec),
@@ -223,7 +224,7 @@ async fn tally(
         event: event.key(),
         event_uid: event.id(),
         portal,
-        stage: stage.value.clone(),
+        trigger: Trigger::Stage(stage.value.clone()).key(),
         action: bound.map(|b| b.key.clone()),
     };
     let read = async {

@@ -8,8 +8,8 @@ pub fn name(value: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// A postal code: trimmed, sent plain. `None` when blank.
-pub fn postal_code(value: &str) -> Option<String> {
+/// A postal code, city or state: trimmed, sent plain. `None` when blank.
+pub fn plain(value: &str) -> Option<String> {
     let code = value.trim_matches(is_space);
     (!code.is_empty()).then(|| code.to_owned())
 }
@@ -34,8 +34,8 @@ mod tests {
         assert_eq!(name("  Anna María ").as_deref(), Some("anna maría"));
         assert_eq!(name("D'Angelo").as_deref(), Some("d'angelo"));
         assert_eq!(name(" ").as_deref(), None);
-        assert_eq!(postal_code(" 94045-1234 ").as_deref(), Some("94045-1234"));
-        assert_eq!(postal_code("sw1a 1aa").as_deref(), Some("sw1a 1aa"));
+        assert_eq!(plain(" 94045-1234 ").as_deref(), Some("94045-1234"));
+        assert_eq!(plain("sw1a 1aa").as_deref(), Some("sw1a 1aa"));
         assert_eq!(region(" gb ").as_deref(), Some("GB"));
         assert_eq!(region("Germany").as_deref(), Some("DE"));
         for bad in ["USA", "u s", "U1", "日本", "", "UK", "XX", "ZZ"] {

@@ -11,7 +11,7 @@ use super::contact::Contact;
 use super::conversion::UserIdentifier;
 use super::eligibility::SharedKind;
 
-pub use address::{name, postal_code, region};
+pub use address::{name, plain, region};
 pub use email::email;
 pub use phone::phone;
 
@@ -23,6 +23,9 @@ pub const fn properties(kind: SharedKind) -> &'static [&'static str] {
         SharedKind::Address => &["firstname", "lastname", "zip", "hs_country_region_code", "country"],
     }
 }
+
+/// Contact properties that complete the address of an enhancement.
+pub const STREET_PROPERTIES: [&str; 3] = ["address", "city", "state"];
 
 /// The usable identifiers of the declared kinds, normalised and hashed. What can't be normalised is left out.
 pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>) -> Vec<UserIdentifier> {
@@ -51,11 +54,15 @@ fn country(contact: &Contact) -> Option<String> {
 }
 
 fn full_address(contact: &Contact, region: Option<String>) -> Option<UserIdentifier> {
+    let plain = |property| contact.property(property).and_then(address::plain);
     Some(UserIdentifier::Address {
         given_name: hashed(contact.property("firstname")?, name)?,
         family_name: hashed(contact.property("lastname")?, name)?,
         region: region?,
-        postal_code: postal_code(contact.property("zip")?)?,
+        postal_code: plain("zip")?,
+        street: contact.property("address").and_then(|v| hashed(v, name)),
+        city: plain("city"),
+        state: plain("state"),
     })
 }
 

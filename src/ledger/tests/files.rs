@@ -73,10 +73,12 @@ async fn damage_inside_the_file_is_found_when_it_is_opened() {
 async fn a_database_of_a_newer_version_is_left_alone() {
     let scratch = Scratch::new();
     let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999")
-        .execute(&ledger.pools.writer)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
+    )
+    .execute(&ledger.pools.writer)
+    .await
+    .unwrap();
     ledger.close().await;
     let message = refusal(&scratch.url()).await;
     assert!(message.contains("newer version"), "{message}");

@@ -72,7 +72,7 @@ fn request(action: Option<ActionKey>) -> TrackRequest {
         event: ObjectKey::new("ads", "customers"),
         event_uid: "uid-1".into(),
         portal: PortalId(62515),
-        stage: "customer".into(),
+        trigger: "customer".into(),
         action,
     }
 }
@@ -85,6 +85,7 @@ fn pending(n: u8) -> NewRow {
     NewRow {
         transactions: vec![transaction(n)],
         contact: ContactId(u64::from(n)),
+        submission: None,
         occurred_at: at(0),
         first_seen: at(1),
         outcome: Outcome::Pending,

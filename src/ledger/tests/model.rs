@@ -176,8 +176,15 @@ impl Model {
                 });
                 self.close(batch, now);
             }
-            BatchResult::Unknown { updates } => {
-                self.each(batch, |row, sent| row.fix(sent.value));
+            BatchResult::Answered { updates } | BatchResult::Unknown { updates } => {
+                let open = |u: &&RowUpdate| u.outcome == Outcome::Pending;
+                let answered = matches!(result, BatchResult::Answered { .. });
+                let free: BTreeSet<_> = updates.iter().filter(open).map(|u| u.row).collect();
+                self.each(batch, |row, sent| {
+                    if !answered || !free.contains(&sent.row) {
+                        row.fix(sent.value);
+                    }
+                });
                 self.update(batch, updates);
                 self.each(batch, |row, _| {
                     if row.in_flight() {

@@ -181,12 +181,13 @@ impl Run {
             return;
         };
         let updates = self.updates(&pick(&self.model.rows_of(batch), a), b);
-        let result = match b % 3 {
+        let result = match b % 4 {
             0 => BatchResult::Accepted {
                 request_id: format!("r{}", batch.0),
                 poll_at: now,
             },
             1 => BatchResult::Refused { updates },
+            2 => BatchResult::Answered { updates },
             _ => BatchResult::Unknown { updates },
         };
         self.ledger.finish(batch, &result, now).await.unwrap();

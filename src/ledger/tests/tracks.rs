@@ -21,7 +21,7 @@ async fn a_recreated_event_without_action_inherits_nothing() {
     };
     assert_eq!(ledger.track(&recreated).await.unwrap(), of_action);
     let other_stage = TrackRequest {
-        stage: "lead".into(),
+        trigger: "lead".into(),
         ..request(Some(action(7)))
     };
     assert_ne!(ledger.track(&other_stage).await.unwrap(), of_action);

@@ -28,6 +28,7 @@ use super::ports::ledger::{FeedMark, TrackId, TrackRequest};
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
+use crate::domain::trigger::Trigger;
 
 pub use self::plan::read_plan;
 
@@ -49,10 +50,10 @@ pub struct Feed {
 }
 
 /// What makes a pass necessary before its time: who takes part, and since when.
-type Member = (ObjectKey, String, String, Timestamp);
+type Member = (ObjectKey, String, Trigger, Timestamp);
 
 fn member(event: &Event) -> Member {
-    (event.key.clone(), event.uid.clone(), event.stage.clone(), event.start)
+    (event.key.clone(), event.uid.clone(), event.trigger.clone(), event.start)
 }
 
 /// One account at the moment of a pass: usable, with events.
@@ -301,9 +302,7 @@ impl Feed {
         // Two events share a track while it is being settled whose it is: the one less far along counts.
         let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
         for tracked in &pass.events {
-            let newest = seen
-                .newest_of(&tracked.event.stage)
-                .and_then(|t| t.checked_sub(length).ok());
+            let newest = seen.newest_of(tracked.stage()).and_then(|t| t.checked_sub(length).ok());
             let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
             if tracked.mark != Some(mark) {
                 let kept = marks.entry(tracked.track).or_insert(mark);
@@ -336,7 +335,7 @@ pub fn track_request(event: &Event, portal: crate::domain::ids::PortalId) -> Tra
         event: event.key.clone(),
         event_uid: event.uid.clone(),
         portal,
-        stage: event.stage.clone(),
+        trigger: event.trigger.key(),
         action: event.action.as_ref().map(|a| a.key.clone()),
     }
 }

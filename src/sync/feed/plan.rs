@@ -23,6 +23,11 @@ pub struct Tracked {
 }
 
 impl Tracked {
+    /// The stage of a lifecycle event; empty for a form event.
+    pub fn stage(&self) -> &str {
+        self.event.trigger.stage().unwrap_or_default()
+    }
+
     fn covered(&self) -> Option<Covered> {
         self.mark.map(|m| Covered {
             from: m.covered_from,
@@ -71,7 +76,7 @@ pub fn bounds(events: &[Tracked], back: Back) -> BTreeMap<String, Timestamp> {
     for tracked in events {
         let bound = tracked.lower_bound(back);
         bounds
-            .entry(tracked.event.stage.clone())
+            .entry(tracked.stage().to_owned())
             .and_modify(|b| *b = (*b).min(bound))
             .or_insert(bound);
     }

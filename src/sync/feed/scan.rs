@@ -97,7 +97,7 @@ impl<'a> Scan<'a> {
     /// A scan for the events of this pass.
     pub fn new(ctx: &'a SyncContext, pass: &'a Pass, memory: &'a mut Memory) -> Self {
         let events = pass.events.as_slice();
-        let mut stages: Vec<_> = events.iter().map(|t| t.event.stage.clone()).collect();
+        let mut stages: Vec<_> = events.iter().map(|t| t.stage().to_owned()).collect();
         stages.sort_unstable();
         stages.dedup();
         let plan = read_plan(events.iter().map(|t| &t.event));
@@ -251,7 +251,7 @@ impl<'a> Scan<'a> {
             .filter(|c| {
                 self.events
                     .iter()
-                    .any(|t| !entries(c, &t.event.stage, t.event.start).is_empty())
+                    .any(|t| !entries(c, t.stage(), t.event.start).is_empty())
             })
             .collect();
         if !concerned.is_empty() {
@@ -261,8 +261,8 @@ impl<'a> Scan<'a> {
             for tracked in self.events {
                 let mut rows = Vec::new();
                 for (((contact, lineage), known), root) in concerned.iter().zip(&lineages).zip(&known).zip(&roots) {
-                    for at in entries(contact, &tracked.event.stage, tracked.event.start) {
-                        let transactions = candidates(self.portal.id, *root, lineage, known, &tracked.event.stage, at);
+                    for at in entries(contact, tracked.stage(), tracked.event.start) {
+                        let transactions = candidates(self.portal.id, *root, lineage, known, tracked.stage(), at);
                         rows.push(self.row(tracked, contact, at, transactions, now));
                     }
                 }
@@ -298,6 +298,7 @@ impl<'a> Scan<'a> {
         NewRow {
             transactions,
             contact: contact.id,
+            submission: None,
             occurred_at: at,
             first_seen: now,
             outcome: Outcome::Pending,

@@ -62,6 +62,39 @@ pub struct ContactRead {
     pub with_history: Vec<String>,
 }
 
+/// A form, as the list of forms names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// GUID, lower case.
+    pub id: String,
+    /// What people call it; not unique.
+    pub name: String,
+}
+
+/// One submission of a form (reference notes, HubSpot 7.2). No `Debug`: it holds personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// HubSpot's id of it, which the page's listener knows too; missing in some old data.
+    pub conversion_id: Option<String>,
+    /// When, HubSpot's clock, milliseconds.
+    pub at: Timestamp,
+    /// The value of the contact's `email` field, trimmed and lower-cased, if any.
+    pub email: Option<String>,
+    /// The `gclid` parameter of the page's URL, if any.
+    pub gclid: Option<String>,
+}
+
+/// One page of a form's submissions, newest first. Pages shift while new submissions arrive.
+pub struct SubmissionPage {
+    /// At most 50.
+    pub submissions: Vec<Submission>,
+    /// Cursor of the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// Most e-mail addresses in one look-up (reference notes, HubSpot 7.2).
+pub const MAX_EMAILS: usize = 100;
+
 /// HubSpot's CRM, read only. Implementations keep the portal's limits themselves (5 searches a second, the burst and
 /// daily buckets) and never call inside a `Retry-After`. Errors: [`UpstreamError`] with `service` "HubSpot".
 #[async_trait]
@@ -82,4 +115,15 @@ pub trait Crm: Send + Sync {
     async fn deals_of(&self, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError>;
     /// Deals by id (at most 100). Archived and missing ones are absent.
     async fn deals(&self, ids: &[DealId]) -> Result<Vec<Deal>, UpstreamError>;
+    /// All forms, of all types but archived ones, all pages.
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError>;
+    /// One page of a form's submissions; `after`: the cursor of the page before, `None` for the newest.
+    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
+    /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by: first
+    /// by primary address, then those not found by a secondary one. Addresses nobody has are absent.
+    async fn read_by_email(
+        &self,
+        emails: &[String],
+        properties: &[String],
+    ) -> Result<BTreeMap<String, Contact>, UpstreamError>;
 }

@@ -1,7 +1,7 @@
 //! The ledger: row-level truth about every occurrence. Holds ids, times and codes only: neither personal data, nor
 //! click ids, nor hashes of identifiers.
 //!
-//! Words: a **track** is the rows of one conversion action and one trigger (portal and stage). While the action of an
+//! Words: a **track** is the rows of one conversion action and one trigger (portal, and stage or form). While the action of an
 //! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId, TransactionId};
+use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OrderId, PortalId, TransactionId};
 use crate::domain::outcome::Outcome;
 
 /// The ledger failed: disk full, damaged, not reachable. Nothing may be sent while it does.
@@ -57,8 +57,8 @@ pub struct TrackRequest {
     pub event_uid: String,
     /// The portal of the trigger.
     pub portal: PortalId,
-    /// The stage's internal value.
-    pub stage: String,
+    /// [`crate::domain::trigger::Trigger::key`].
+    pub trigger: String,
     /// The action, once known.
     pub action: Option<ActionKey>,
 }
@@ -69,9 +69,12 @@ pub struct NewRow {
     /// Candidate ids: the first is the one to use, the others are those that other ids of the contact's lineage would
     /// give; a row that exists under any of them is this occurrence.
     pub transactions: Vec<TransactionId>,
-    /// The contact's record id today.
+    /// The contact's record id today; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
     pub contact: ContactId,
-    /// When the stage was reached, from the history.
+    /// A submission's `conversionId`: what Google knows the conversion by. `None` for lifecycle rows and for submissions
+    /// without one.
+    pub submission: Option<String>,
+    /// When the stage was reached, from the history; when the form was submitted.
     pub occurred_at: Timestamp,
     /// When we saw it first.
     pub first_seen: Timestamp,
@@ -94,9 +97,11 @@ pub struct Row {
     pub track: TrackId,
     /// Deduplication key.
     pub transaction: TransactionId,
-    /// The contact to read.
+    /// The contact to read; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
     pub contact: ContactId,
-    /// When the stage was reached.
+    /// See [`NewRow::submission`].
+    pub submission: Option<String>,
+    /// When the stage was reached, or the form submitted.
     pub occurred_at: Timestamp,
     /// When we saw it first.
     pub first_seen: Timestamp,
@@ -114,6 +119,14 @@ pub struct Row {
     /// Rows with the same number must share a request with each other and with no one else (0: free). Used to cut down
     /// requests whose failures Google did not attribute.
     pub split: i64,
+}
+
+impl Row {
+    /// What Google knows the conversion by.
+    pub fn order_id(&self) -> OrderId {
+        let of_ours = || OrderId::Lifecycle(self.transaction);
+        self.submission.clone().map_or_else(of_ours, OrderId::Submission)
+    }
 }
 
 /// What became of a row.
@@ -153,6 +166,12 @@ pub enum BatchResult {
         request_id: String,
         /// First look at its status.
         poll_at: Timestamp,
+    },
+    /// Google said at once what became of each row: `updates` names all of them; a row it does not name becomes pending
+    /// `UpstreamUnavailable`, due at once, with its value kept.
+    Answered {
+        /// What becomes of its rows.
+        updates: Vec<RowUpdate>,
     },
     /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
     Refused {
@@ -286,8 +305,8 @@ pub trait Ledger: Send + Sync {
     /// All roots that ids of this lineage ever had, without making any.
     async fn known_roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>>;
 
-    /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date.
-    /// Returns how many were new.
+    /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
+    /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
     async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize>;
 
     /// Rows of a track that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or

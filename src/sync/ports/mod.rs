@@ -36,13 +36,15 @@ pub struct SecretInvalid {
     pub message: String,
 }
 
-/// Both Google clients of one set of credentials. They share the token source and the limiters.
+/// The Google clients of one set of credentials. They share the token source and the limiters.
 #[derive(Clone)]
 pub struct GoogleClients {
     /// Google Ads API: configuration and reports.
     pub ads: Arc<dyn ads::GoogleAds>,
     /// Data Manager API: conversion uploads.
     pub sink: Arc<dyn sink::ConversionSink>,
+    /// Google Ads API: enhancements, and conversion uploads of projects that may still use it.
+    pub uploads: Arc<dyn sink::AdsUploads>,
 }
 
 /// Makes Google clients out of a Secret.

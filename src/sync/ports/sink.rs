@@ -1,4 +1,5 @@
-//! What we need of the Data Manager API: ingest conversions, ask what became of them.
+//! The ways conversions go to Google: the Data Manager API (ingest, ask what became of them), and the uploads of the
+//! Google Ads API.
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -6,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::UpstreamError;
 pub use crate::domain::conversion::{ClickId, UserIdentifier};
-use crate::domain::ids::{ActionId, CustomerId, TransactionId};
+use crate::domain::ids::{ActionId, CustomerId, OrderId};
 
 /// Most rows in one request (reference notes, Google 1.4).
 pub const MAX_ROWS: usize = 2000;
@@ -28,8 +29,8 @@ pub struct Conversion {
     /// Index into the request's destinations.
     pub destination: usize,
     /// Deduplication key.
-    pub transaction: TransactionId,
-    /// When the stage was reached.
+    pub order: OrderId,
+    /// When the stage was reached, or the form submitted.
     pub at: Timestamp,
     /// Value and ISO 4217 currency, always together.
     pub value: Option<(Decimal, String)>,
@@ -41,12 +42,13 @@ pub struct Conversion {
     pub consent_granted: bool,
 }
 
-/// One ingest request: at most [`MAX_ROWS`] rows and [`MAX_DESTINATIONS`] destinations.
+/// One upload: at most [`MAX_ROWS`] rows and [`MAX_DESTINATIONS`] destinations. The Google Ads API takes the actions of
+/// one customer in a request: that of the first destination.
 #[derive(Clone, PartialEq, Eq)]
-pub struct IngestRequest {
+pub struct UploadRequest {
     /// Destinations; rows point at them by index.
     pub destinations: Vec<Destination>,
-    /// Sent as `loginAccount` of every destination where set.
+    /// Data Manager: sent as `loginAccount` of every destination where set.
     pub login: Option<CustomerId>,
     /// Rows; their order is what record indices refer to.
     pub rows: Vec<Conversion>,
@@ -101,8 +103,31 @@ pub struct ErrorCount {
 #[async_trait]
 pub trait ConversionSink: Send + Sync {
     /// Sends rows. `Ok` is Google's request id: the rows are accepted, not yet counted.
-    async fn ingest(&self, request: &IngestRequest) -> Result<String, IngestError>;
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
     /// What became of a request, one entry per destination.
     /// Errors: code `INVALID_REQUEST_ID` or `REQUEST_TOO_OLD` where Google no longer knows it.
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError>;
+}
+
+/// Answer to an upload through the Google Ads API: per-row outcomes at once (reference notes, Google 2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UploadAnswer {
+    /// Per row of the request, in its order: true where `results` holds something for it. Shorter than the request where
+    /// Google gave fewer results.
+    pub taken: Vec<bool>,
+    /// The errors of `partialFailureError` that name a row; several may name the same.
+    pub errors: Vec<Violation>,
+}
+
+/// The uploads of the Google Ads API of one credential. Implementations keep the limits, refresh the token once on 401
+/// and never repeat an upload by themselves. Errors have `service` "Google Ads". An error inside HTTP 200 that names no
+/// row concerns the whole request and is an `Err` too (`CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE` comes that way):
+/// its `effect` is none.
+#[async_trait]
+pub trait AdsUploads: Send + Sync {
+    /// `uploadClickConversions`, for projects that may still use it (reference notes, Google 4.1 and 4.2).
+    async fn upload_clicks(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
+    /// `uploadConversionAdjustments` of type `ENHANCEMENT` (reference notes, Google 4.4): the row's `click` is the gclid
+    /// of the page, its `value` the restatement value.
+    async fn enhance(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
 }

@@ -6,16 +6,52 @@ use crate::domain::backoff::backoff;
 use crate::domain::batch::Fate;
 use crate::domain::outcome::{Outcome, PROCESSED, reason};
 use crate::sync::context::SyncContext;
-use crate::sync::event_loop::update;
-use crate::sync::ports::ledger::{Row, RowUpdate};
+use crate::sync::ports::ledger::{OpenRow, Row, RowId, RowUpdate};
+
+/// What a fate needs to know of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    row: RowId,
+    attempts: u32,
+    split: i64,
+}
+
+impl From<&Row> for Place {
+    fn from(row: &Row) -> Self {
+        Self {
+            row: row.id,
+            attempts: row.attempts,
+            split: row.split,
+        }
+    }
+}
+
+impl From<&OpenRow> for Place {
+    fn from(row: &OpenRow) -> Self {
+        Self {
+            row: row.row,
+            attempts: row.attempts,
+            split: row.split,
+        }
+    }
+}
 
 /// The update that carries out a fate.
-pub fn fate_update(ctx: &SyncContext, row: &Row, fate: &Fate, now: Timestamp) -> RowUpdate {
+pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -> RowUpdate {
+    let update = |outcome, reason: &str, due| RowUpdate {
+        row: row.row,
+        outcome,
+        reason: reason.to_owned(),
+        detail: String::new(),
+        due,
+        failed_try: false,
+        split: row.split,
+    };
     match fate {
-        Fate::Uploaded => update(row, Outcome::Uploaded, PROCESSED, now),
+        Fate::Uploaded => update(Outcome::Uploaded, PROCESSED, now),
         Fate::Rejected(reason, code) => RowUpdate {
             detail: code.clone(),
-            ..update(row, Outcome::Rejected, reason, now)
+            ..update(Outcome::Rejected, reason, now)
         },
         Fate::Wait(reason) => {
             let wait = wait_of(ctx, reason, row.attempts);
@@ -23,10 +59,10 @@ pub fn fate_update(ctx: &SyncContext, row: &Row, fate: &Fate, now: Timestamp) ->
             // A row that was told apart from others stays apart, so that it does not fail them again.
             RowUpdate {
                 failed_try: true,
-                ..update(row, Outcome::Pending, reason, due)
+                ..update(Outcome::Pending, reason, due)
             }
         }
-        Fate::Unknown(_) => update(row, Outcome::Processing, reason::OUTCOME_UNKNOWN, now),
+        Fate::Unknown(_) => update(Outcome::Processing, reason::OUTCOME_UNKNOWN, now),
     }
 }
 

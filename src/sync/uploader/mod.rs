@@ -350,7 +350,7 @@ impl Uploader {
         let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
         for (index, fate) in plan.fates {
             if let Some(ready) = by_index.remove(&index) {
-                updates.push(fate_update(&self.ctx, &ready.row, &fate, now));
+                updates.push(fate_update(&self.ctx, (&ready.row).into(), &fate, now));
             }
         }
         if updates.iter().any(|u| u.outcome == Outcome::Pending) {

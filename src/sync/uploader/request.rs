@@ -6,7 +6,7 @@ use crate::domain::batch::Complaint;
 use crate::domain::ids::CustomerId;
 use crate::sync::event_loop::Ready;
 use crate::sync::ports::ledger::ActionKey;
-use crate::sync::ports::sink::{Conversion, Destination, IngestError, IngestRequest, MAX_DESTINATIONS, MAX_ROWS};
+use crate::sync::ports::sink::{Conversion, Destination, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest};
 use crate::sync::registry::GoogleAccount;
 
 /// Rows as requests: rows with a split number only among themselves, at most ten destinations and 2,000 rows each.
@@ -69,7 +69,7 @@ impl Batch {
     }
 
     /// The request with these rows.
-    pub fn request(&self, rows: Vec<Conversion>) -> IngestRequest {
+    pub fn request(&self, rows: Vec<Conversion>) -> UploadRequest {
         let destinations = self
             .destinations
             .iter()
@@ -78,7 +78,7 @@ impl Batch {
                 action: d.action,
             })
             .collect();
-        IngestRequest {
+        UploadRequest {
             destinations,
             login: self.login.clone(),
             rows,
@@ -90,7 +90,7 @@ impl Batch {
 pub fn conversion(ready: &Ready, destination: usize) -> Conversion {
     Conversion {
         destination,
-        transaction: ready.row.transaction,
+        order: ready.row.order_id(),
         at: ready.row.occurred_at,
         value: ready.value.clone(),
         click: ready.prepared.click.clone(),

@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
 use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::sync::ports::crm::{
-    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Portal, Stage,
+    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
 };
-use adconversion_operator::sync::ports::sink::{ConversionSink, DestinationStatus, IngestError, IngestRequest};
+use adconversion_operator::sync::ports::sink::{
+    AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
+};
 use adconversion_operator::sync::ports::{
     Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, SecretData, SecretInvalid, UpstreamError,
 };
@@ -143,6 +145,15 @@ impl Crm for HubSpot {
     async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
         unimplemented!()
     }
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        unimplemented!()
+    }
+    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+        unimplemented!()
+    }
+    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+        unimplemented!()
+    }
 }
 
 pub struct Google(pub Arc<World>);
@@ -155,6 +166,7 @@ impl GoogleConnector for Google {
         Ok(GoogleClients {
             ads,
             sink: Arc::new(Self(Arc::clone(&self.0))),
+            uploads: Arc::new(Self(Arc::clone(&self.0))),
         })
     }
 }
@@ -208,10 +220,20 @@ impl GoogleAds for Google {
 
 #[async_trait]
 impl ConversionSink for Google {
-    async fn ingest(&self, _: &IngestRequest) -> Result<String, IngestError> {
+    async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
         unimplemented!()
     }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        unimplemented!()
+    }
+}
+
+#[async_trait]
+impl AdsUploads for Google {
+    async fn upload_clicks(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        unimplemented!()
+    }
+    async fn enhance(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         unimplemented!()
     }
 }

@@ -1,0 +1,46 @@
+//! What an event is about: a lifecycle stage or a form.
+
+use super::ids::PortalId;
+
+/// What makes an occurrence of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Trigger {
+    /// A contact enters this lifecycle stage (internal value).
+    Stage(String),
+    /// Somebody submits this form (GUID, lower case).
+    Form(String),
+}
+
+/// Begins the ledger's name of a form trigger; no lifecycle stage has a colon in its internal value.
+const FORM: &str = "form:";
+
+impl Trigger {
+    /// The ledger's name of the trigger: the stage's internal value, or `form:` and the form's GUID.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Stage(stage) => stage.clone(),
+            Self::Form(form) => format!("{FORM}{form}"),
+        }
+    }
+
+    /// The stage of a lifecycle event.
+    pub fn stage(&self) -> Option<&str> {
+        match self {
+            Self::Stage(stage) => Some(stage),
+            Self::Form(_) => None,
+        }
+    }
+
+    /// The form of a form event.
+    pub fn form(&self) -> Option<&str> {
+        match self {
+            Self::Form(form) => Some(form),
+            Self::Stage(_) => None,
+        }
+    }
+
+    /// The trigger within its portal, for people and for comparing claims.
+    pub fn in_portal(&self, portal: Option<PortalId>) -> String {
+        portal.map_or_else(|| self.key(), |portal| format!("{portal}/{}", self.key()))
+    }
+}
