@@ -167,6 +167,39 @@ fn single(code: &str) -> Fate {
     }
 }
 
+/// Fates of the rows of a request that was answered row by row (reference notes, Google 2.4): `taken` says for which of
+/// them Google gave a result, `complaints` which failed and why. Rows of which neither is said are absent: they go again.
+/// Of several codes of one row the worst counts. A row that stood twice in a request goes again by itself.
+pub fn partial(taken: &[bool], complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
+    let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+    for complaint in complaints {
+        let Some(row) = complaint.row else { continue };
+        let fate = match classify(complaint.code) {
+            Class::Split => Fate::Wait(reason::UPSTREAM_UNAVAILABLE),
+            _ => fate_of_row(complaint.code),
+        };
+        let worse = fates.get(&row).is_none_or(|known| badness(&fate) > badness(known));
+        if worse {
+            fates.insert(row, fate);
+        }
+    }
+    for (row, taken) in taken.iter().enumerate() {
+        if *taken {
+            fates.entry(row).or_insert(Fate::Uploaded);
+        }
+    }
+    fates
+}
+
+const fn badness(fate: &Fate) -> u8 {
+    match fate {
+        Fate::Uploaded => 0,
+        Fate::Unknown(_) => 1,
+        Fate::Wait(_) => 2,
+        Fate::Rejected(..) => 3,
+    }
+}
+
 /// Rows of one destination that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure<'a> {

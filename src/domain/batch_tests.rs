@@ -360,3 +360,35 @@ fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
     assert!(plan.fates.is_empty());
     assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
 }
+
+#[test]
+fn rows_answered_one_by_one() {
+    let complaints = [
+        row(0, "CONVERSION_NOT_FOUND"),
+        row(1, "CONVERSION_ALREADY_ENHANCED"),
+        row(2, "INVALID_USER_IDENTIFIER"),
+        row(2, "CONVERSION_NOT_FOUND"),
+        row(3, "A_NAME_OF_TOMORROW"),
+        row(4, "DUPLICATE_ENHANCEMENT_IN_REQUEST"),
+    ];
+    let fates = partial(&[false, false, false, false, false, true, false], &complaints);
+    let rejected = |reason: &str, code: &str| Fate::Rejected(reason.into(), code.into());
+    assert_eq!(
+        fates,
+        BTreeMap::from([
+            (0, Fate::Wait(reason::AWAITING_WEB_CONVERSION)),
+            (1, Fate::Uploaded),
+            (2, rejected("InvalidUserIdentifier", "INVALID_USER_IDENTIFIER")),
+            (3, rejected("ANameOfTomorrow", "A_NAME_OF_TOMORROW")),
+            (4, Fate::Wait(reason::UPSTREAM_UNAVAILABLE)),
+            (5, Fate::Uploaded),
+        ]),
+        "nothing is said of row 6"
+    );
+}
+
+#[test]
+fn a_row_that_google_both_took_and_failed_is_not_uploaded() {
+    let fates = partial(&[true], &[row(0, "CONVERSION_NOT_FOUND")]);
+    assert_eq!(fates[&0], Fate::Wait(reason::AWAITING_WEB_CONVERSION));
+}

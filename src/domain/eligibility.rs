@@ -237,7 +237,7 @@ fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>)
 }
 
 /// The contact's consent property holds a granted value; multi-checkboxes (`a;b`) by membership.
-fn granted(contact: &Contact, rule: &ConsentRule) -> bool {
+pub fn granted(contact: &Contact, rule: &ConsentRule) -> bool {
     contact.property(&rule.property).is_some_and(|value| {
         let is_granted = |v: &str| rule.granted.iter().any(|g| g == v);
         is_granted(value) || value.split(';').any(|part| is_granted(part.trim()))

@@ -13,6 +13,7 @@ pub mod conversion;
 pub mod counts;
 pub mod coverage;
 pub mod eligibility;
+pub mod enhancement;
 pub mod identifiers;
 pub mod ids;
 pub mod occurrence;

@@ -1,0 +1,120 @@
+//! Whether and what to send for one form submission: pure, from a fresh read of the contact (DESIGN 3.5).
+//!
+//! An enhancement completes the conversion that the web tag reports; Google takes it within a day of the conversion only.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::contact::Contact;
+use super::conversion::ClickId;
+use super::eligibility::{Decision, EventRules, Prepared, granted};
+use super::identifiers;
+use super::outcome::reason;
+
+/// Longest pause between two looks at a submission that waits.
+const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(30);
+
+/// The waits that the process's flags set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `--settle-delay`: from first seen to sent.
+    pub settle: SignedDuration,
+    /// `--click-grace`: how long a contact that HubSpot does not show yet is looked for.
+    pub grace: SignedDuration,
+    /// `--enhancement-deadline`: from the submission to the last try.
+    pub deadline: SignedDuration,
+    /// `--upload-interval`: shortest pause between two looks.
+    pub pause: SignedDuration,
+}
+
+/// Facts of the row that is decided about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Submitted {
+    /// When, HubSpot's clock.
+    pub at: Timestamp,
+    /// When we saw it first.
+    pub first_seen: Timestamp,
+    /// It has a `conversionId`: without one Google can't tell which conversion is meant.
+    pub named: bool,
+}
+
+/// Whose submission it is.
+pub enum Person<'a> {
+    /// This contact.
+    Known(&'a Contact),
+    /// The contact was found once and is gone.
+    Deleted,
+    /// HubSpot shows no contact with the submission's e-mail (yet).
+    NotFound,
+    /// The submission has no e-mail: nobody can be found.
+    Nameless,
+}
+
+fn until(from: Timestamp, wait: SignedDuration) -> Timestamp {
+    from.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// When to look again at a submission that waits for somebody else: after a quarter of the time gone by, once more just
+/// before the deadline, and then at the deadline.
+pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
+    let floor = limits
+        .pause
+        .min(limits.deadline / 8)
+        .max(SignedDuration::from_millis(100));
+    let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
+    let end = until(at, limits.deadline);
+    let last = end.saturating_sub(floor * 2).unwrap_or(end);
+    if now >= last { end } else { until(now, pause).min(last) }
+}
+
+/// Decides about a submission. `gclid`: that of the page it was made on.
+pub fn decide(
+    person: &Person<'_>,
+    submitted: Submitted,
+    gclid: Option<&str>,
+    rules: &EventRules,
+    limits: &Limits,
+    region: Option<&str>,
+    now: Timestamp,
+) -> Decision {
+    let skip = |reason| Decision::Skip { reason };
+    let wait = |reason, due| Decision::Wait { reason, due };
+    if matches!(person, Person::Deleted) {
+        return skip(reason::CONTACT_DELETED);
+    }
+    let end = until(submitted.at, limits.deadline);
+    if now >= end {
+        return skip(reason::DEADLINE_MISSED);
+    }
+    let look = next_look(submitted.at, limits, now);
+    let settled = until(submitted.first_seen, limits.settle);
+    let contact = match person {
+        Person::Nameless => return skip(reason::NO_SHARED_DATA),
+        Person::Known(contact) => contact,
+        Person::NotFound | Person::Deleted if now >= until(submitted.first_seen, limits.grace) => {
+            return skip(reason::CONTACT_DELETED);
+        }
+        Person::NotFound | Person::Deleted => return wait(reason::AWAITING_CONSENT, look),
+    };
+    if !rules.consent.as_ref().is_some_and(|rule| granted(contact, rule)) {
+        return wait(reason::AWAITING_CONSENT, look.max(settled.min(end)));
+    }
+    if settled > now {
+        return wait(reason::NOT_DUE, settled.min(end));
+    }
+    if !submitted.named {
+        return wait(reason::AWAITING_WEB_CONVERSION, end);
+    }
+    let identifiers = identifiers::of(contact, &rules.share, region);
+    if identifiers.is_empty() {
+        return skip(reason::NO_SHARED_DATA);
+    }
+    Decision::Send(Prepared {
+        click: gclid.map(|id| ClickId::Gclid(id.to_owned())),
+        identifiers,
+        consent_granted: true,
+    })
+}
+
+#[cfg(test)]
+#[path = "enhancement_tests.rs"]
+mod tests;

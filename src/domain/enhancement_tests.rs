@@ -1,0 +1,141 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::super::eligibility::{ClickProperties, ConsentRule, SharedKind};
+use super::super::ids::ContactId;
+use super::*;
+
+const LIMITS: Limits = Limits {
+    settle: SignedDuration::from_secs(60),
+    grace: SignedDuration::from_hours(1),
+    deadline: SignedDuration::from_secs(85_500),
+    pause: SignedDuration::from_secs(60),
+};
+
+fn t(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn rules() -> EventRules {
+    EventRules {
+        value: None,
+        consent: Some(ConsentRule {
+            property: "ads_consent".into(),
+            granted: vec!["true".into()],
+        }),
+        share: vec![SharedKind::Email],
+        clicks: ClickProperties {
+            gclid: "hs_google_click_id".into(),
+            gbraid: None,
+            wbraid: None,
+        },
+        form: true,
+    }
+}
+
+fn contact(properties: &[(&str, &str)]) -> Contact {
+    Contact {
+        requested_id: ContactId(1),
+        id: ContactId(1),
+        updated_at: Timestamp::UNIX_EPOCH,
+        as_of: None,
+        properties: properties.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        history: BTreeMap::new(),
+    }
+}
+
+fn said(decision: &Decision) -> (&'static str, i64) {
+    match decision {
+        Decision::Send(_) => ("Send", 0),
+        Decision::Wait { reason, due } => (reason, due.as_second()),
+        Decision::Skip { reason } => (reason, 0),
+    }
+}
+
+const CONSENTING: &[(&str, &str)] = &[("ads_consent", "true"), ("email", "ada@example.com")];
+const SILENT: &[(&str, &str)] = &[("email", "ada@example.com")];
+const BARE: &[(&str, &str)] = &[("ads_consent", "true")];
+
+#[rstest]
+#[case::settles(Some(CONSENTING), true, 30, ("NotDue", 70))]
+#[case::sent(Some(CONSENTING), true, 70, ("Send", 0))]
+#[case::sent_at_the_last_second(Some(CONSENTING), true, 85_499, ("Send", 0))]
+#[case::too_late(Some(CONSENTING), true, 85_500, ("DeadlineMissed", 0))]
+#[case::no_consent_yet(Some(SILENT), true, 70, ("AwaitingConsent", 130))]
+#[case::no_consent_while_it_settles(Some(SILENT), true, 11, ("AwaitingConsent", 71))]
+#[case::no_consent_in_time(Some(SILENT), true, 85_500, ("DeadlineMissed", 0))]
+#[case::nothing_to_share(Some(BARE), true, 70, ("NoSharedData", 0))]
+#[case::without_an_id(Some(CONSENTING), false, 70, ("AwaitingWebConversion", 85_500))]
+#[case::not_found_yet(None, true, 400, ("AwaitingConsent", 500))]
+#[case::never_found(None, true, 3610, ("ContactDeleted", 0))]
+fn decisions(
+    #[case] properties: Option<&[(&str, &str)]>,
+    #[case] named: bool,
+    #[case] now: i64,
+    #[case] expected: (&str, i64),
+) {
+    let contact = properties.map(contact);
+    let person = contact.as_ref().map_or(Person::NotFound, Person::Known);
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named,
+    };
+    let decision = decide(&person, submitted, None, &rules(), &LIMITS, None, t(now));
+    assert_eq!(said(&decision), expected);
+}
+
+#[test]
+fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named: true,
+    };
+    let of = |person: &Person<'_>| said(&decide(person, submitted, None, &rules(), &LIMITS, None, t(20))).0;
+    assert_eq!(of(&Person::Deleted), "ContactDeleted");
+    assert_eq!(of(&Person::Nameless), "NoSharedData");
+}
+
+#[test]
+fn the_click_of_the_page_goes_along() {
+    let contact = contact(CONSENTING);
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named: true,
+    };
+    let person = Person::Known(&contact);
+    let Decision::Send(prepared) = decide(&person, submitted, Some("Cj0"), &rules(), &LIMITS, None, t(90)) else {
+        panic!("sent");
+    };
+    assert!(prepared.click == Some(ClickId::Gclid("Cj0".into())));
+    assert_eq!(prepared.identifiers.len(), 1);
+    assert!(prepared.consent_granted);
+}
+
+proptest! {
+    /// Every look is later than now and none is after the deadline; before it there is one shortly before.
+    #[test]
+    fn looks_come_to_an_end(gone in 0_i64..90_000, pause in 1_i64..600, deadline in 10_i64..86_000) {
+        let limits = Limits {
+            pause: SignedDuration::from_secs(pause),
+            deadline: SignedDuration::from_secs(deadline),
+            ..LIMITS
+        };
+        let (end, mut now, mut looks) = (t(deadline), t(gone), Vec::new());
+        while now < end {
+            let next = next_look(t(0), &limits, now);
+            prop_assert!(next > now && next <= end);
+            looks.push(next);
+            now = next;
+            prop_assert!(looks.len() < 10_000);
+        }
+        let last_chance = looks.iter().rev().nth(1);
+        prop_assert!(last_chance.is_none_or(|look| end.duration_since(*look) <= limits.deadline / 4));
+    }
+}
