@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use adconversion_operator::api::Uploads;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
@@ -214,6 +215,7 @@ fn settings() -> SyncSettings {
         diagnostics_first_poll: zero,
         diagnostics_max_poll: SignedDuration::from_secs(1),
         backoff_max: SignedDuration::from_secs(1),
+        enhancement_deadline: SignedDuration::from_hours(23),
     }
 }
 
@@ -224,6 +226,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         key: google.clone(),
         customer: customer.clone(),
         login: None,
+        uploads: Uploads::default(),
         clients: Some(GoogleClients {
             ads: Arc::new(Unused),
             uploads: Arc::new(Unused),

@@ -113,6 +113,9 @@ pub struct RunFlags {
     /// How often a stalled object is tried again by itself.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
+    /// How long after a form submission its enhancement may be sent; Google takes none after 24 hours.
+    #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m")]
+    pub enhancement_deadline: Duration,
     /// Longest pause between two tries.
     #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
     pub backoff_max: Duration,
@@ -160,6 +163,7 @@ impl RunFlags {
             diagnostics_first_poll: signed(self.diagnostics_first_poll),
             diagnostics_max_poll: signed(self.diagnostics_max_poll),
             backoff_max: signed(self.backoff_max),
+            enhancement_deadline: signed(self.enhancement_deadline),
         }
     }
 }

@@ -12,8 +12,8 @@ use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, secrets, usage};
-use crate::api::GoogleAdsAccount;
 use crate::api::reasons::reason;
+use crate::api::{GoogleAdsAccount, Uploads};
 use crate::domain::account_state::{self, Observed};
 use crate::domain::account_trouble::{Fault, FaultKind};
 use crate::domain::ids::{CustomerId, ObjectKey};
@@ -100,7 +100,14 @@ async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemor
     let conditions = conditions.finish();
     if let Ok((customer, login)) = identity {
         let shown = readiness(&conditions, object.spec.suspend);
-        hand_over(ctx, memory, &key, (customer, login), snapshot.clone(), shown);
+        hand_over(
+            ctx,
+            memory,
+            &key,
+            (customer, login, object.spec.uploads),
+            snapshot.clone(),
+            shown,
+        );
     }
     let (status, told) = status::build(ctx, object, memory, snapshot.as_deref(), &users, &conditions).await;
     finish(ctx, object, &status, &conditions, &told).await?;
@@ -224,7 +231,7 @@ fn hand_over(
     ctx: &Context,
     memory: &GoogleMemory,
     key: &ObjectKey,
-    (customer, login): (CustomerId, Option<CustomerId>),
+    (customer, login, uploads): (CustomerId, Option<CustomerId>, Uploads),
     snapshot: Option<Arc<GoogleSnapshot>>,
     shown: Readiness,
 ) {
@@ -235,6 +242,7 @@ fn hand_over(
         key: key.clone(),
         customer,
         login,
+        uploads,
         clients: memory.clients.clone(),
         readiness: if trying { Readiness::Ready } else { shown },
         snapshot,

@@ -5,7 +5,6 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::contact::Contact;
-use super::conversion::ClickId;
 use super::eligibility::{Decision, EventRules, Prepared, granted};
 use super::identifiers;
 use super::outcome::reason;
@@ -66,11 +65,10 @@ pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
     if now >= last { end } else { until(now, pause).min(last) }
 }
 
-/// Decides about a submission. `gclid`: that of the page it was made on.
+/// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
 pub fn decide(
     person: &Person<'_>,
     submitted: Submitted,
-    gclid: Option<&str>,
     rules: &EventRules,
     limits: &Limits,
     region: Option<&str>,
@@ -109,7 +107,7 @@ pub fn decide(
         return skip(reason::NO_SHARED_DATA);
     }
     Decision::Send(Prepared {
-        click: gclid.map(|id| ClickId::Gclid(id.to_owned())),
+        click: None,
         identifiers,
         consent_granted: true,
     })

@@ -85,7 +85,7 @@ fn decisions(
         first_seen: t(10),
         named,
     };
-    let decision = decide(&person, submitted, None, &rules(), &LIMITS, None, t(now));
+    let decision = decide(&person, submitted, &rules(), &LIMITS, None, t(now));
     assert_eq!(said(&decision), expected);
 }
 
@@ -96,13 +96,13 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
         first_seen: t(10),
         named: true,
     };
-    let of = |person: &Person<'_>| said(&decide(person, submitted, None, &rules(), &LIMITS, None, t(20))).0;
+    let of = |person: &Person<'_>| said(&decide(person, submitted, &rules(), &LIMITS, None, t(20))).0;
     assert_eq!(of(&Person::Deleted), "ContactDeleted");
     assert_eq!(of(&Person::Nameless), "NoSharedData");
 }
 
 #[test]
-fn the_click_of_the_page_goes_along() {
+fn what_is_sent() {
     let contact = contact(CONSENTING);
     let submitted = Submitted {
         at: t(0),
@@ -110,10 +110,9 @@ fn the_click_of_the_page_goes_along() {
         named: true,
     };
     let person = Person::Known(&contact);
-    let Decision::Send(prepared) = decide(&person, submitted, Some("Cj0"), &rules(), &LIMITS, None, t(90)) else {
+    let Decision::Send(prepared) = decide(&person, submitted, &rules(), &LIMITS, None, t(90)) else {
         panic!("sent");
     };
-    assert!(prepared.click == Some(ClickId::Gclid("Cj0".into())));
     assert_eq!(prepared.identifiers.len(), 1);
     assert!(prepared.consent_granted);
 }

@@ -97,10 +97,10 @@ impl TransactionId {
         Self::digest(&format!("v1|{portal}|form|{form}|{conversion_id}"))
     }
 
-    /// The ledger's key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): the
-    /// `nth` of its millisecond. Nothing of the person is in it.
-    pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64, nth: usize) -> Self {
-        Self::digest(&format!("v1|{portal}|form|{form}|{at_ms}|{nth}"))
+    /// The ledger's key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): its
+    /// millisecond. Nothing of the person is in it; two of one millisecond count as one, and neither can be sent.
+    pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64) -> Self {
+        Self::digest(&format!("v1|{portal}|form|{form}|at|{at_ms}"))
     }
 
     fn digest(text: &str) -> Self {

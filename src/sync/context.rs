@@ -8,8 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use super::ports::Clock;
 use super::ports::ledger::Ledger;
 use super::registry::Registry;
+use super::submissions::Clicks;
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::Waits;
+use crate::domain::enhancement::Limits;
 use crate::domain::ids::{ContactId, ObjectKey};
 
 /// The durations that steer the loops; each is a flag of the process.
@@ -29,6 +31,8 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
+    /// How long after a submission its enhancement may be sent.
+    pub enhancement_deadline: SignedDuration,
 }
 
 /// What all sync loops share.
@@ -42,6 +46,19 @@ pub struct SyncContext {
     /// Durations.
     pub settings: SyncSettings,
     caches: Mutex<BTreeMap<ObjectKey, Arc<ContactCache>>>,
+    clicks: Mutex<BTreeMap<ObjectKey, Arc<Clicks>>>,
+}
+
+impl SyncSettings {
+    /// The limits of form submissions.
+    pub fn enhancement_limits(&self) -> Limits {
+        Limits {
+            settle: self.waits.settle,
+            grace: self.waits.click_grace,
+            deadline: self.enhancement_deadline,
+            pause: self.upload_interval,
+        }
+    }
 }
 
 impl SyncContext {
@@ -53,6 +70,7 @@ impl SyncContext {
             clock,
             settings,
             caches: Mutex::default(),
+            clicks: Mutex::default(),
         }
     }
 
@@ -60,6 +78,12 @@ impl SyncContext {
     pub fn contacts(&self, hubspot: &ObjectKey) -> Arc<ContactCache> {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         caches.entry(hubspot.clone()).or_default().clone()
+    }
+
+    /// What the submissions read through this HubSpot account told of their pages.
+    pub fn clicks(&self, hubspot: &ObjectKey) -> Arc<Clicks> {
+        let mut clicks = self.clicks.lock().unwrap_or_else(PoisonError::into_inner);
+        clicks.entry(hubspot.clone()).or_default().clone()
     }
 }
 

@@ -8,14 +8,16 @@ use rust_decimal::Decimal;
 
 use super::context::SyncContext;
 use super::fault::Fault;
-use super::feed::{read_plan, scan_limit};
-use super::ports::crm::{ContactRead, Crm, Deal};
+use super::feed::{form_plan, read_limit, read_plan};
+use super::ports::crm::{ContactRead, Crm, Deal, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
 use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
+use crate::domain::conversion::ClickId;
 use crate::domain::eligibility::{Decision, Occurrence, Prepared, ValueRule, decide};
+use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::{ContactId, DealId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::value::value;
@@ -35,6 +37,8 @@ pub struct Ready {
     pub prepared: Prepared,
     /// Value and currency.
     pub value: Option<(Decimal, String)>,
+    /// A form event's: an enhancement of the web tag's conversion.
+    pub form: bool,
 }
 
 /// An event whose rows may be sent now.
@@ -43,7 +47,7 @@ pub struct Sendable {
     action: BoundAction,
     account: HubSpotAccount,
     crm: Arc<dyn Crm>,
-    company_currency: String,
+    portal: Portal,
     track: TrackId,
 }
 
@@ -59,14 +63,14 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
         return None;
     }
     let crm = account.crm.clone()?;
-    let company_currency = account.portal.as_ref()?.company_currency.clone();
+    let portal = account.portal.clone()?;
     let track = ctx.registry.report(&event.key).track?;
     Some(Sendable {
         event,
         action,
         account,
         crm,
-        company_currency,
+        portal,
         track,
     })
 }
@@ -105,6 +109,10 @@ impl Sendable {
             }
         }
         ctx.ledger.settle(&updates, now).await?;
+        if let Err(error) = self.add_clicks(ctx, &mut ready).await {
+            let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
+            return Err(postpone(ctx, &rows, error).await);
+        }
         let rows: Vec<Row> = ready.iter().map(|(row, _)| row.clone()).collect();
         // Deals hang on the record of today, also where the row still has an id from before a merge.
         let today: Vec<ContactId> = rows
@@ -124,12 +132,16 @@ impl Sendable {
                 action: action.clone(),
                 prepared,
                 value,
+                form: self.event.rules.form,
             })
             .collect();
         Ok((ready, looked_at))
     }
 
     fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        if self.event.rules.form {
+            return self.decide_submission(ctx, row, contact);
+        }
         let occurrence = Occurrence {
             at: row.occurred_at,
             first_seen: row.first_seen,
@@ -148,6 +160,42 @@ impl Sendable {
         )
     }
 
+    fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        let person = match contact {
+            Some(contact) => Person::Known(contact),
+            None if row.contact == ContactId::UNKNOWN => Person::NotFound,
+            None => Person::Deleted,
+        };
+        let submitted = Submitted {
+            at: row.occurred_at,
+            first_seen: row.first_seen,
+            named: row.submission.is_some(),
+        };
+        let limits = ctx.settings.enhancement_limits();
+        let region = self.account.default_region.as_deref();
+        enhancement::decide(&person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
+    }
+
+    /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read
+    /// from the submissions once more.
+    async fn add_clicks(&self, ctx: &SyncContext, ready: &mut [(Row, Prepared)]) -> Result<(), UpstreamError> {
+        let (Some(form), Some(since)) = (
+            self.event.trigger.form(),
+            ready.iter().map(|(row, _)| row.occurred_at).min(),
+        ) else {
+            return Ok(());
+        };
+        let clicks = ctx.clicks(&self.event.hubspot);
+        let wanted = ready.iter().map(|(row, _)| row.transaction).collect();
+        clicks
+            .read(self.crm.as_ref(), self.portal.id, form, wanted, since)
+            .await?;
+        for (row, prepared) in ready {
+            prepared.click = clicks.get(row.transaction).flatten().map(ClickId::Gclid);
+        }
+        Ok(())
+    }
+
     /// The contacts of these rows, read within the upload interval. Contacts that are gone are absent.
     async fn contacts(
         &self,
@@ -155,7 +203,11 @@ impl Sendable {
         rows: &[Row],
     ) -> Result<HashMap<ContactId, Arc<Contact>>, UpstreamError> {
         let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
-        let plan = read_plan(events.iter());
+        let plan = if self.event.rules.form {
+            form_plan(events.iter())
+        } else {
+            read_plan(events.iter())
+        };
         let cache = ctx.contacts(&self.event.hubspot);
         let fresh_since = ctx
             .clock
@@ -164,7 +216,7 @@ impl Sendable {
             .unwrap_or(Timestamp::MIN);
         let mut found = HashMap::new();
         let mut missing = BTreeSet::new();
-        for row in rows {
+        for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
             match cache.fresh(row.contact, &plan, fresh_since) {
                 Some(contact) => {
                     found.insert(row.contact, contact);
@@ -175,7 +227,7 @@ impl Sendable {
             }
         }
         let missing: Vec<_> = missing.into_iter().collect();
-        for chunk in missing.chunks(scan_limit()) {
+        for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
             let read = ContactRead {
                 ids: chunk.to_vec(),
                 properties: plan.0.clone(),
@@ -204,7 +256,7 @@ impl Sendable {
             value(
                 rule,
                 deals.get(contact).map_or(&[], Vec::as_slice),
-                &self.company_currency,
+                &self.portal.company_currency,
             )
         };
         Ok(rows

@@ -8,5 +8,6 @@ pub mod feed;
 pub mod poller;
 pub mod ports;
 pub mod registry;
+pub mod submissions;
 pub mod supervisor;
 pub mod uploader;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::GoogleMemory;
+use crate::api::Uploads;
 use crate::controller::account::{fault, is_due};
 use crate::controller::context::Context;
 use crate::domain::account_trouble::later;
@@ -209,6 +210,7 @@ fn first_or_later(
         key: key.clone(),
         customer: customer.clone(),
         login: None,
+        uploads: Uploads::default(),
         clients: None,
         // Said properly at the end of the pass, once everything is known.
         readiness: Readiness::NotReady {

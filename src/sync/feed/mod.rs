@@ -4,6 +4,8 @@
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
 mod detect;
+mod forms;
+mod gate;
 mod memory;
 mod plan;
 mod scan;
@@ -18,19 +20,20 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::detect::{Detection, Present};
+use self::forms::Forms;
 use self::memory::Memory;
 use self::plan::{Back, Tracked, bounds, date_entered};
 use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
 use super::fault::{Fault, note};
-use super::ports::Cause;
 use super::ports::ledger::{FeedMark, TrackId, TrackRequest};
+use super::ports::{Cause, UpstreamError};
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
 
-pub use self::plan::read_plan;
+pub use self::plan::{form_plan, read_plan};
 
 /// How far a normal poll goes back: the search index lags (reference notes, HubSpot 3).
 const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
@@ -45,6 +48,7 @@ pub struct Feed {
     /// Whose rows the last pass noted, and on which tracks.
     served: BTreeMap<Member, TrackId>,
     last_wide: Option<Instant>,
+    forms: Forms,
     last_interval: std::time::Duration,
     failures: u32,
 }
@@ -61,7 +65,10 @@ struct Pass {
     account: HubSpotAccount,
     crm: Arc<dyn super::ports::crm::Crm>,
     portal: super::ports::crm::Portal,
+    /// Lifecycle events.
     events: Vec<Tracked>,
+    /// Form events.
+    forms: Vec<Tracked>,
 }
 
 impl Feed {
@@ -76,6 +83,7 @@ impl Feed {
             members: Vec::new(),
             served: BTreeMap::new(),
             last_wide: None,
+            forms: Forms::default(),
             last_interval: std::time::Duration::ZERO,
             failures: 0,
         }
@@ -136,22 +144,48 @@ impl Feed {
         if self.members.is_empty() {
             return interval;
         }
-        match self.pass().await {
-            Ok(()) => {
-                self.failures = 0;
-                interval
+        let pass = match self.open().await {
+            Ok(Some(pass)) => pass,
+            Ok(None) => return interval,
+            Err(fault) => {
+                self.tell_failure(&fault, &[]);
+                return self.pause(&[fault], interval);
             }
-            Err(fault) => self.failed(&fault, interval),
+        };
+        let mut faults = Vec::new();
+        if !pass.events.is_empty()
+            && let Err(fault) = self.pass(&pass).await
+        {
+            self.tell_failure(&fault, &pass.events.iter().collect::<Vec<_>>());
+            faults.push(fault);
         }
+        if !pass.forms.is_empty() {
+            faults.extend(self.read_forms(&pass).await);
+        }
+        if faults.is_empty() {
+            self.failures = 0;
+            let report = FeedReport {
+                change_detection: (!pass.events.is_empty()).then(|| self.detection.mode()),
+                last_poll: Some(self.ctx.clock.now()),
+            };
+            self.ctx.registry.set_feed(&self.key, report);
+            return interval;
+        }
+        self.pause(&faults, interval)
     }
 
-    fn failed(&mut self, fault: &Fault, interval: std::time::Duration) -> std::time::Duration {
+    /// Tells these events, or all of the account where none are given, that their read failed.
+    fn tell_failure(&self, fault: &Fault, events: &[&Tracked]) {
         warn!(account = %self.key, error = %fault, "poll failed");
-        if let Fault::Upstream(error) = fault {
+        if let Fault::Upstream(error) = fault
+            && !concerns_forms_only(error, events)
+        {
             self.ctx.registry.hubspot_fault(&self.key, error);
         }
         let now = self.ctx.clock.now();
-        for event in self.ctx.registry.events_of_hubspot(&self.key) {
+        let all = self.ctx.registry.events_of_hubspot(&self.key);
+        let told = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
+        for event in all.iter().filter(told) {
             self.ctx.registry.update_report(&event.key, |report| {
                 let note = note(fault, now);
                 report.push_error(note.clone());
@@ -162,13 +196,17 @@ impl Feed {
                 Notice::Soon.or_now(flips)
             });
         }
+    }
+
+    /// The pause after a failed turn.
+    fn pause(&mut self, faults: &[Fault], interval: std::time::Duration) -> std::time::Duration {
         let wait = backoff(
             self.failures,
             self.ctx.settings.backoff_max,
             u64::from(self.failures) * 37,
         );
         self.failures = self.failures.saturating_add(1);
-        let asked = fault.retry_after().unwrap_or_default();
+        let asked = faults.iter().filter_map(Fault::retry_after).max().unwrap_or_default();
         std::time::Duration::try_from(wait.max(asked)).unwrap_or(interval)
     }
 
@@ -186,13 +224,11 @@ impl Feed {
             tracks.push(self.ctx.ledger.track(&track_request(event, portal.id)).await?);
         }
         let marks = self.ctx.ledger.feed_marks(&tracks).await?;
-        let events = events
-            .into_iter()
-            .zip(tracks)
-            .zip(marks)
+        let tracked = events.into_iter().zip(tracks).zip(marks);
+        let (events, forms): (Vec<_>, Vec<_>) = tracked
             .map(|((event, track), mark)| Tracked { event, track, mark })
-            .collect::<Vec<_>>();
-        for tracked in &events {
+            .partition(|t| t.event.trigger.stage().is_some());
+        for tracked in events.iter().chain(&forms) {
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let moved = report.track != Some(tracked.track);
                 report.track = Some(tracked.track);
@@ -204,22 +240,20 @@ impl Feed {
             crm,
             portal,
             events,
+            forms,
         }))
     }
 
-    async fn pass(&mut self) -> Result<(), Fault> {
-        let Some(pass) = self.open().await? else { return Ok(()) };
-        if pass.events.is_empty() {
-            return Ok(());
-        }
+    /// The lifecycle events.
+    async fn pass(&mut self, pass: &Pass) -> Result<(), Fault> {
         self.welcome(&pass.events);
         let began = Instant::now();
         let wide = self.is_wide(began);
         let back = self.back(wide);
         let bounds = bounds(&pass.events, back);
-        let mut seen = self.poll(&pass, &bounds).await?;
-        let whole = self.sweep(&pass, &bounds, wide, &mut seen).await?;
-        self.finish(&pass, back, &seen, began).await?;
+        let mut seen = self.poll(pass, &bounds).await?;
+        let whole = self.sweep(pass, &bounds, wide, &mut seen).await?;
+        self.finish(pass, back, &seen, began).await?;
         if whole {
             self.present.complete(began);
             self.last_wide = if wide { Some(began) } else { self.last_wide };
@@ -320,13 +354,18 @@ impl Feed {
                 if new > 0 { Notice::Soon } else { Notice::Quiet }.or_now(flips)
             });
         }
-        let report = FeedReport {
-            change_detection: Some(self.detection.mode()),
-            last_poll: Some(now),
-        };
-        self.ctx.registry.set_feed(&self.key, report);
         Ok(())
     }
+}
+
+/// A scope for forms that is missing, or a form that is gone, is no matter of the account's lifecycle events.
+fn concerns_forms_only(error: &UpstreamError, events: &[&Tracked]) -> bool {
+    let of_forms = !events.is_empty() && events.iter().all(|t| t.event.trigger.form().is_some());
+    of_forms
+        && matches!(
+            error.cause,
+            Cause::MissingScope | Cause::AccessDenied | Cause::NotFound | Cause::Refused
+        )
 }
 
 /// Asks for the track of an event.
@@ -340,7 +379,7 @@ pub fn track_request(event: &Event, portal: crate::domain::ids::PortalId) -> Tra
     }
 }
 
-/// Most contacts in one read with history.
-pub const fn scan_limit() -> usize {
-    scan::MAX_READ
+/// Most contacts in one read, with history and without (reference notes, HubSpot 4.4).
+pub const fn read_limit(with_history: bool) -> usize {
+    if with_history { scan::MAX_READ } else { 100 }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::domain::contact::LIFECYCLE_STAGE;
 use crate::domain::coverage::{self, Covered};
 use crate::domain::eligibility::properties_of;
 use crate::sync::context::ReadPlan;
@@ -83,9 +84,18 @@ pub fn bounds(events: &[Tracked], back: Back) -> BTreeMap<String, Timestamp> {
     bounds
 }
 
-/// What to read of each contact so that all events can decide from it.
+/// What to read of each contact so that all lifecycle events among these can decide from it.
 pub fn read_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
-    Arc::new(properties_of(events.into_iter().map(|e| &e.rules)))
+    let rules = events.into_iter().map(|e| &e.rules).filter(|r| !r.form);
+    Arc::new(properties_of(rules))
+}
+
+/// What to read of each contact so that all form events among these can decide from it: no histories.
+pub fn form_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+    let rules = events.into_iter().map(|e| &e.rules).filter(|r| r.form);
+    let (mut plain, _) = properties_of(rules);
+    plain.retain(|property| property != LIFECYCLE_STAGE);
+    Arc::new((plain, Vec::new()))
 }
 
 /// The property with the time of the last entry into a stage.

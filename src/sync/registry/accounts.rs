@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::api::Uploads;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::GoogleClients;
 use crate::sync::ports::ads::{Attribution, ConversionAction, Customer, Goal};
@@ -50,6 +51,8 @@ pub struct GoogleAccount {
     pub customer: CustomerId,
     /// `spec.loginCustomerId`.
     pub login: Option<CustomerId>,
+    /// `spec.uploads`.
+    pub uploads: Uploads,
     /// Clients of its credentials; `None` while they can't be made.
     pub clients: Option<GoogleClients>,
     /// Whether it can be used.
@@ -95,6 +98,7 @@ impl GoogleAccount {
             key,
             customer,
             login,
+            uploads,
             clients,
             readiness,
             snapshot,
@@ -109,7 +113,8 @@ impl GoogleAccount {
             (Some(a), Some(b)) => a.same(b),
             _ => false,
         };
-        let same_spec = *key == other.key && *customer == other.customer && *login == other.login;
+        let same_spec =
+            *key == other.key && *customer == other.customer && *login == other.login && *uploads == other.uploads;
         same_spec && same_clients && same_snapshot && *readiness == other.readiness
     }
 }

@@ -2,27 +2,32 @@
 
 use std::collections::BTreeMap;
 
+use super::lane::Lane;
+use crate::api::Uploads;
 use crate::domain::batch::Complaint;
 use crate::domain::ids::CustomerId;
 use crate::sync::event_loop::Ready;
 use crate::sync::ports::ledger::ActionKey;
-use crate::sync::ports::sink::{Conversion, Destination, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest};
+use crate::sync::ports::sink::{Conversion, Destination, IngestError, MAX_ROWS, UploadRequest};
 use crate::sync::registry::GoogleAccount;
 
-/// Rows as requests: rows with a split number only among themselves, at most ten destinations and 2,000 rows each.
-pub fn split(ready: Vec<Ready>) -> Vec<Vec<Ready>> {
-    let mut groups: BTreeMap<i64, Vec<Ready>> = BTreeMap::new();
+/// Rows as requests: of one lane each, rows with a split number only among themselves, at most 2,000 rows and as many
+/// destinations as the lane takes. The Google Ads API takes the actions of one customer in a request.
+pub fn split(ready: Vec<Ready>, uploads: Uploads) -> Vec<(Lane, Vec<Ready>)> {
+    let mut groups: BTreeMap<(Lane, Option<CustomerId>, i64), Vec<Ready>> = BTreeMap::new();
     for row in ready {
-        groups.entry(row.row.split).or_default().push(row);
+        let lane = Lane::of(row.form, uploads);
+        let customer = (lane != Lane::Ingest).then(|| row.action.customer.clone());
+        groups.entry((lane, customer, row.row.split)).or_default().push(row);
     }
     let mut requests = Vec::new();
-    for rows in groups.into_values() {
+    for ((lane, ..), rows) in groups {
         let mut request: Vec<Ready> = Vec::new();
         let mut actions: Vec<ActionKey> = Vec::new();
         for row in rows {
             let new = !actions.contains(&row.action);
-            if request.len() == MAX_ROWS || (new && actions.len() == MAX_DESTINATIONS) {
-                requests.push(std::mem::take(&mut request));
+            if request.len() == MAX_ROWS || (new && actions.len() == lane.max_destinations()) {
+                requests.push((lane, std::mem::take(&mut request)));
                 actions.clear();
             }
             if !actions.contains(&row.action) {
@@ -31,7 +36,7 @@ pub fn split(ready: Vec<Ready>) -> Vec<Vec<Ready>> {
             request.push(row);
         }
         if !request.is_empty() {
-            requests.push(request);
+            requests.push((lane, request));
         }
     }
     requests

@@ -1,0 +1,352 @@
+//! Forms: reads the submissions of the forms of all form events, newest first, and notes them in the ledger.
+//!
+//! A form's list has no time filter and shifts while it is read (reference notes, HubSpot 7.2): every read begins at the
+//! newest submission and ends behind what was seen before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::debug;
+
+use super::gate::Gate;
+use super::plan::{Back, Tracked, form_plan};
+use super::{Feed, Member, Pass, STEP_BACK, member};
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::Decision;
+use crate::domain::enhancement::{Person, Submitted, decide};
+use crate::domain::ids::{ContactId, TransactionId};
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::fault::Fault;
+use crate::sync::ports::crm::{MAX_EMAILS, Submission};
+use crate::sync::ports::ledger::{FeedMark, NewRow, TrackId};
+use crate::sync::registry::Notice;
+use crate::sync::submissions::key;
+
+/// Beyond this all are forgotten: they are looked up once more should they come again.
+const MAX_NOTED: usize = 200_000;
+
+/// What the feed knows of the forms in this life of the process.
+#[derive(Default)]
+pub struct Forms {
+    gate: Gate,
+    served: BTreeSet<Member>,
+    /// Submissions that need not be looked at again.
+    noted: HashSet<TransactionId>,
+    /// Submissions whose contact was not found yet, with their times.
+    unfound: HashMap<TransactionId, Timestamp>,
+    read_whole: Option<Instant>,
+    last_wide: Option<Instant>,
+}
+
+/// What one read of a form showed.
+#[derive(Default)]
+struct Shown {
+    newest: Option<Timestamp>,
+    times: Vec<Timestamp>,
+    new: BTreeMap<TrackId, usize>,
+}
+
+/// How much of the forms a pass reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// All that could still be sent: events joined, or nothing was read for long.
+    Whole,
+    /// What is new.
+    News,
+    /// What is late.
+    Late,
+}
+
+impl Feed {
+    /// Reads the forms where the gate says so. Returns what failed; events are told.
+    pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<Fault> {
+        let began = Instant::now();
+        let all: Vec<&Tracked> = pass.forms.iter().collect();
+        let depth = match self.depth(pass, began).await {
+            Ok(depth) => depth,
+            Err(fault) => {
+                self.tell_failure(&fault, &all);
+                return vec![fault];
+            }
+        };
+        let Some(depth) = depth else {
+            self.forms.gate.read(None, began);
+            self.tell_success(&all, &BTreeMap::new());
+            return vec![];
+        };
+        let mut faults = Vec::new();
+        let mut times = Vec::new();
+        let forms: BTreeSet<&str> = pass.forms.iter().filter_map(|t| t.event.trigger.form()).collect();
+        for form in forms {
+            let events: Vec<&Tracked> = all
+                .iter()
+                .copied()
+                .filter(|t| t.event.trigger.form() == Some(form))
+                .collect();
+            match self.read_form(pass, form, &events, depth).await {
+                Ok(shown) => {
+                    self.tell_success(&events, &shown.new);
+                    times.extend(shown.times);
+                }
+                Err(fault) => {
+                    self.tell_failure(&fault, &events);
+                    faults.push(fault);
+                }
+            }
+        }
+        if faults.is_empty() {
+            self.forms.gate.read(Some(times), began);
+            self.forms.served = pass.forms.iter().map(|t| member(&t.event)).collect();
+            if depth == Depth::Whole {
+                self.forms.read_whole = Some(began);
+            }
+        }
+        faults
+    }
+
+    /// How much to read now; `None`: nothing.
+    async fn depth(&mut self, pass: &Pass, now: Instant) -> Result<Option<Depth>, Fault> {
+        let settings = &self.ctx.settings;
+        let newcomer = |t: &Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
+        let joined = pass.forms.iter().any(newcomer);
+        if joined {
+            self.forms.noted.clear();
+        }
+        let wide_pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
+        let wide = self
+            .forms
+            .last_wide
+            .is_none_or(|last| now.duration_since(last) >= wide_pause);
+        let back = if wide {
+            settings.overlap.max(STEP_BACK)
+        } else {
+            STEP_BACK
+        };
+        let since = pass
+            .forms
+            .iter()
+            .map(|t| t.mark.map_or(t.event.start, |m| m.cursor))
+            .max();
+        let since = since.unwrap_or(Timestamp::MIN);
+        self.forms.gate.look(pass.crm.as_ref(), since, back).await?;
+        if wide {
+            self.forms.last_wide = Some(now);
+        }
+        let whole = Duration::try_from(settings.enhancement_deadline / 4).unwrap_or_default();
+        if joined
+            || self
+                .forms
+                .read_whole
+                .is_none_or(|last| now.duration_since(last) >= whole)
+        {
+            return Ok(Some(Depth::Whole));
+        }
+        let oldest = self
+            .ctx
+            .clock
+            .now()
+            .checked_sub(settings.waits.click_grace)
+            .unwrap_or(Timestamp::MIN);
+        self.forms.unfound.retain(|_, at| *at >= oldest);
+        let open = self
+            .forms
+            .gate
+            .is_open(settings.overlap, !self.forms.unfound.is_empty(), now);
+        let depth = if self.forms.gate.has_news() {
+            Depth::News
+        } else {
+            Depth::Late
+        };
+        Ok(open.then_some(depth))
+    }
+
+    /// How far back a read of this depth goes.
+    fn reach(&self, events: &[&Tracked], depth: Depth) -> (SignedDuration, Timestamp) {
+        let settings = &self.ctx.settings;
+        let overlap = settings.overlap.max(STEP_BACK);
+        let by = match depth {
+            Depth::Whole => settings.enhancement_deadline.max(overlap),
+            Depth::News => STEP_BACK,
+            Depth::Late => overlap,
+        };
+        let back = Back { by, reached: None };
+        let bound = events
+            .iter()
+            .map(|t| t.lower_bound(back))
+            .min()
+            .unwrap_or(Timestamp::MIN);
+        let unfound = self.forms.unfound.values().min().copied();
+        (by, unfound.map_or(bound, |at| at.min(bound)))
+    }
+
+    async fn read_form(&mut self, pass: &Pass, form: &str, events: &[&Tracked], depth: Depth) -> Result<Shown, Fault> {
+        let (by, bound) = self.reach(events, depth);
+        let mut shown = Shown::default();
+        let mut after: Option<String> = None;
+        loop {
+            let page = pass.crm.submissions(form, after.as_deref()).await?;
+            self.note_page(pass, form, events, &page.submissions, &mut shown)
+                .await?;
+            let over = page.submissions.last().is_none_or(|last| last.at < bound);
+            if over || page.next.is_none() {
+                break;
+            }
+            after = page.next;
+        }
+        debug!(account = %self.key, form, seen = shown.times.len(), "form read");
+        let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
+        for tracked in events {
+            let mark = tracked.mark_after(by, shown.newest.unwrap_or(Timestamp::MIN));
+            if tracked.mark != Some(mark) {
+                marks.insert(tracked.track, mark);
+            }
+        }
+        if !marks.is_empty() {
+            let marks: Vec<_> = marks.into_iter().collect();
+            self.ctx.ledger.set_feed_marks(&marks).await?;
+        }
+        Ok(shown)
+    }
+
+    /// Notes the submissions of a page for every event of the form.
+    async fn note_page(
+        &mut self,
+        pass: &Pass,
+        form: &str,
+        events: &[&Tracked],
+        page: &[Submission],
+        shown: &mut Shown,
+    ) -> Result<(), Fault> {
+        let start = events.iter().map(|t| t.event.start).min().unwrap_or(Timestamp::MAX);
+        let clicks = self.ctx.clicks(&pass.account.key);
+        let mut fresh: Vec<(TransactionId, &Submission)> = Vec::new();
+        for submission in page {
+            let key = key(pass.portal.id, form, submission);
+            clicks.put(key, submission);
+            shown.times.push(submission.at);
+            shown.newest = shown.newest.max(Some(submission.at));
+            if submission.at >= start && !self.forms.noted.contains(&key) {
+                fresh.push((key, submission));
+            }
+        }
+        let contacts = self.contacts_of(pass, &fresh).await?;
+        let now = self.ctx.clock.now();
+        for tracked in events {
+            let rows: Vec<NewRow> = fresh
+                .iter()
+                .filter(|(_, s)| s.at >= tracked.event.start)
+                .map(|(key, s)| self.row(pass, tracked, *key, s, &contacts, now))
+                .collect();
+            let new = self.ctx.ledger.observe(tracked.track, &rows).await?;
+            *shown.new.entry(tracked.track).or_default() += new;
+        }
+        for (key, submission) in fresh {
+            self.remember(key, submission, &contacts);
+        }
+        Ok(())
+    }
+
+    /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
+    async fn contacts_of(
+        &self,
+        pass: &Pass,
+        fresh: &[(TransactionId, &Submission)],
+    ) -> Result<HashMap<String, Arc<Contact>>, Fault> {
+        let now = self.ctx.clock.now();
+        let deadline = self.ctx.settings.enhancement_deadline;
+        let emails: BTreeSet<&String> = fresh
+            .iter()
+            .filter(|(_, s)| now.duration_since(s.at) < deadline)
+            .filter_map(|(_, s)| s.email.as_ref())
+            .collect();
+        let emails: Vec<String> = emails.into_iter().cloned().collect();
+        let plan = form_plan(pass.forms.iter().map(|t| &t.event));
+        let cache = self.ctx.contacts(&pass.account.key);
+        let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
+        let mut found = HashMap::new();
+        for chunk in emails.chunks(MAX_EMAILS) {
+            let asked = self.ctx.clock.now();
+            for (email, contact) in pass.crm.read_by_email(chunk, &plan.0).await? {
+                let contact = Arc::new(contact);
+                if keep {
+                    cache.put(contact.clone(), &plan, asked);
+                }
+                found.insert(email, contact);
+            }
+        }
+        Ok(found)
+    }
+
+    fn row(
+        &self,
+        pass: &Pass,
+        tracked: &Tracked,
+        key: TransactionId,
+        submission: &Submission,
+        contacts: &HashMap<String, Arc<Contact>>,
+        now: Timestamp,
+    ) -> NewRow {
+        let contact = submission.email.as_ref().and_then(|email| contacts.get(email));
+        let person = match (&submission.email, contact) {
+            (None, _) => Person::Nameless,
+            (_, Some(contact)) => Person::Known(contact),
+            (_, None) => Person::NotFound,
+        };
+        let submitted = Submitted {
+            at: submission.at,
+            first_seen: now,
+            named: submission.conversion_id.is_some(),
+        };
+        let limits = self.ctx.settings.enhancement_limits();
+        let region = pass.account.default_region.as_deref();
+        let event = &tracked.event;
+        // While the event is suspended nothing is decided but what the resume policy says.
+        let decision = (!event.suspended).then(|| decide(&person, submitted, &event.rules, &limits, region, now));
+        let (outcome, reason, due) = match decision {
+            None | Some(Decision::Send(_)) => (Outcome::Pending, reason::NOT_DUE, now),
+            Some(Decision::Wait { reason, due }) => (Outcome::Pending, reason, due),
+            Some(Decision::Skip { reason }) => (Outcome::Skipped, reason, now),
+        };
+        NewRow {
+            transactions: vec![key],
+            contact: contact.map_or(ContactId::UNKNOWN, |c| c.id),
+            submission: submission.conversion_id.clone(),
+            occurred_at: submission.at,
+            first_seen: now,
+            outcome,
+            reason: reason.to_owned(),
+            due,
+            while_suspended: event.suspended,
+        }
+    }
+
+    fn remember(&mut self, key: TransactionId, submission: &Submission, contacts: &HashMap<String, Arc<Contact>>) {
+        let lacking = submission
+            .email
+            .as_ref()
+            .is_some_and(|email| !contacts.contains_key(email));
+        let now = self.ctx.clock.now();
+        if lacking && now.duration_since(submission.at) < self.ctx.settings.waits.click_grace {
+            self.forms.unfound.insert(key, submission.at);
+            return;
+        }
+        self.forms.unfound.remove(&key);
+        if self.forms.noted.len() >= MAX_NOTED {
+            self.forms.noted.clear();
+        }
+        self.forms.noted.insert(key);
+    }
+
+    fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {
+        let now = self.ctx.clock.now();
+        for tracked in events {
+            self.ctx.registry.update_report(&tracked.event.key, |report| {
+                let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
+                let new = new.get(&tracked.track).is_some_and(|n| *n > 0);
+                if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
+            });
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What submissions told of their pages. Lives in memory only: the ledger holds no click ids.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+
+use super::ports::UpstreamError;
+use super::ports::crm::{Crm, Submission};
+use crate::domain::ids::{PortalId, TransactionId};
+
+/// The ledger's key of a submission.
+pub fn key(portal: PortalId, form: &str, submission: &Submission) -> TransactionId {
+    match &submission.conversion_id {
+        Some(id) => TransactionId::for_submission(portal, form, id),
+        None => TransactionId::for_nameless_submission(portal, form, submission.at.as_millisecond()),
+    }
+}
+
+/// Beyond this the older half is forgotten: it is read again should a row still need it.
+const MAX_CLICKS: usize = 100_000;
+
+/// The gclid of each submission read in this life of the process, `None` where its page had none.
+#[derive(Default)]
+pub struct Clicks {
+    known: Mutex<HashMap<TransactionId, (Timestamp, Option<String>)>>,
+}
+
+impl Clicks {
+    /// Remembers what a submission's page told.
+    pub fn put(&self, key: TransactionId, submission: &Submission) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_CLICKS {
+            let mut times: Vec<_> = known.values().map(|(at, _)| *at).collect();
+            let (_, middle, _) = times.select_nth_unstable(MAX_CLICKS / 2);
+            let middle = *middle;
+            known.retain(|_, (at, _)| *at > middle);
+        }
+        known.insert(key, (submission.at, submission.gclid.clone()));
+    }
+
+    /// The gclid of a submission; the outer `None`: not read in this life of the process.
+    pub fn get(&self, key: TransactionId) -> Option<Option<String>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&key).map(|(_, gclid)| gclid.clone())
+    }
+
+    /// Reads the form until all of these submissions, made at or after `since`, are known. What HubSpot no longer shows
+    /// stays unknown.
+    pub async fn read(
+        &self,
+        crm: &dyn Crm,
+        portal: PortalId,
+        form: &str,
+        mut wanted: BTreeSet<TransactionId>,
+        since: Timestamp,
+    ) -> Result<(), UpstreamError> {
+        let mut after: Option<String> = None;
+        wanted.retain(|key| self.get(*key).is_none());
+        while !wanted.is_empty() {
+            let page = crm.submissions(form, after.as_deref()).await?;
+            for submission in &page.submissions {
+                let key = key(portal, form, submission);
+                self.put(key, submission);
+                wanted.remove(&key);
+            }
+            let over = page.submissions.last().is_none_or(|last| last.at < since);
+            if over || page.next.is_none() {
+                break;
+            }
+            after = page.next;
+        }
+        Ok(())
+    }
+}

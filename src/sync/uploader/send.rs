@@ -1,0 +1,247 @@
+//! One request: ledger, call, ledger; and how a refused one is cut down.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::fates::fate_update;
+use super::lane::{Answer, Lane, updates};
+use super::request::{Batch, complaints, conversion, destinations, split};
+use super::{Sent, Uploader};
+use crate::domain::backoff::backoff;
+use crate::domain::batch::{Refusal, refusal};
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::Outcome;
+use crate::sync::event_loop::{Ready, Sendable, retry_later};
+use crate::sync::fault::{Fault, note};
+use crate::sync::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate};
+use crate::sync::ports::sink::IngestError;
+use crate::sync::ports::{Cause, Effect};
+use crate::sync::registry::{GoogleAccount, Notice};
+
+/// How long rows may be sent after they were collected, where the upload interval is not longer.
+const FRESH: SignedDuration = SignedDuration::from_secs(60);
+
+impl Uploader {
+    /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
+    /// sent when the process stops, the account is no longer ready or consent was read too long ago stays due.
+    pub(super) async fn send_all(
+        &mut self,
+        account: &GoogleAccount,
+        ready: Vec<Ready>,
+        open: &[Sendable],
+        stop: &CancellationToken,
+    ) -> Result<Sent, Fault> {
+        let collected = self.ctx.clock.now();
+        // Shorter, and a request could not be cut down to a row any more.
+        let fresh = self.ctx.settings.upload_interval.max(FRESH);
+        let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
+        let mut held: BTreeSet<Lane> = BTreeSet::new();
+        while let Some((lane, rows)) = queue.pop_front() {
+            if held.contains(&lane) {
+                continue;
+            }
+            let stale = self.ctx.clock.now().duration_since(collected) > fresh;
+            if stop.is_cancelled() || stale || self.account().is_none() {
+                return Ok(Sent::Stop);
+            }
+            let touched: Vec<_> = rows.iter().map(|r| r.row.track).collect();
+            let (sent, again) = self.send(account, lane, rows).await?;
+            for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
+                self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
+            }
+            for rows in again.into_iter().rev() {
+                queue.push_front((lane, rows));
+            }
+            match sent {
+                Sent::Done => {}
+                Sent::Held => {
+                    held.insert(lane);
+                }
+                Sent::Stop => return Ok(Sent::Stop),
+            }
+        }
+        Ok(Sent::Done)
+    }
+
+    /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
+    async fn send(
+        &mut self,
+        account: &GoogleAccount,
+        lane: Lane,
+        ready: Vec<Ready>,
+    ) -> Result<(Sent, Vec<Vec<Ready>>), Fault> {
+        let Some(clients) = &account.clients else {
+            return Ok((Sent::Stop, vec![]));
+        };
+        let destinations = destinations(&ready);
+        let batch = Batch::new(account, &destinations);
+        let row = |r: &Ready| BatchRow {
+            row: r.row.id,
+            value: r.value.clone(),
+        };
+        let rows: Vec<_> = ready.iter().map(|r| (row(r), batch.destination_of(r))).collect();
+        let id = self
+            .ctx
+            .ledger
+            .begin(&self.key, &destinations, &rows, self.ctx.clock.now())
+            .await?;
+        let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
+        let answer = lane.send(clients, &request).await;
+        drop(request);
+        let now = self.ctx.clock.now();
+        match answer {
+            Ok(answer) => {
+                self.answered(id, lane, &answer, &ready, now).await;
+                Ok((Sent::Done, vec![]))
+            }
+            Err(failure) => {
+                let plan = self.plan(&failure, &ready, &rows);
+                let held = plan.is_none();
+                let (updates, again) = match plan {
+                    Some(plan) => {
+                        self.held.remove(&lane);
+                        self.cut_down(plan, &failure, ready, now)
+                    }
+                    None => (self.held_up(lane, &failure, &ready, now), vec![]),
+                };
+                let result = match failure.error.effect {
+                    Effect::None => BatchResult::Refused { updates },
+                    Effect::Unknown => BatchResult::Unknown { updates },
+                };
+                self.record(id, &result, now).await;
+                Ok((if held { Sent::Held } else { Sent::Done }, again))
+            }
+        }
+    }
+
+    /// Google took the request: it says later, or has said row by row, what became of it.
+    async fn answered(&mut self, id: BatchId, lane: Lane, answer: &Answer, ready: &[Ready], now: Timestamp) {
+        let result = match answer {
+            Answer::Accepted(request_id) => {
+                debug!(account = %self.key, request = %request_id, rows = ready.len(), "accepted");
+                let first_look = self.ctx.settings.diagnostics_first_poll;
+                BatchResult::Accepted {
+                    request_id: request_id.clone(),
+                    poll_at: now.saturating_add(first_look).unwrap_or(Timestamp::MAX),
+                }
+            }
+            Answer::Rows(rows) => {
+                let updates = updates(&self.ctx, ready, rows, now);
+                let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
+                debug!(account = %self.key, rows = ready.len(), taken, "answered");
+                BatchResult::Answered { updates }
+            }
+        };
+        self.record(id, &result, now).await;
+        self.held.remove(&lane);
+        self.succeeded(ready, now);
+        self.uploaded.notify_one();
+    }
+
+    /// Writes what came of a batch, however long the ledger fails: until then nothing else is sent. If the process ends
+    /// meanwhile, the batch counts as unknown at the next start and goes again with the same ids and values.
+    async fn record(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
+        let mut failures = 0;
+        while let Err(error) = self.ctx.ledger.finish(batch, result, now).await {
+            warn!(account = %self.key, %error, "the answer to an upload could not be recorded, trying again");
+            for event in self.ctx.registry.events_of_google(&self.key) {
+                self.upload_failed(&event.key, &error.clone().into());
+            }
+            let wait = backoff(failures, self.ctx.settings.backoff_max, 0);
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(std::time::Duration::try_from(wait).unwrap_or_default()).await;
+        }
+    }
+
+    fn succeeded(&self, ready: &[Ready], now: Timestamp) {
+        for event in self.events_of(ready) {
+            self.ctx
+                .registry
+                .update_report(&event, |report| Notice::Soon.or_now(report.upload.succeeded(now)));
+        }
+    }
+
+    fn events_of(&self, ready: &[Ready]) -> Vec<ObjectKey> {
+        self.ctx
+            .registry
+            .events_of_google(&self.key)
+            .into_iter()
+            .filter(|e| {
+                let track = self.ctx.registry.report(&e.key).track;
+                ready.iter().any(|r| Some(r.row.track) == track)
+            })
+            .map(|e| e.key)
+            .collect()
+    }
+
+    /// How to cut a refused request down; `None` where the failure is no matter of rows.
+    fn plan(&self, failure: &IngestError, ready: &[Ready], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
+        if failure.error.cause != Cause::Refused || failure.error.effect != Effect::None {
+            return None;
+        }
+        let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
+        let code = failure.error.code.as_deref().unwrap_or_default();
+        let plan = refusal(&destination_of, code, &complaints(failure));
+        debug!(account = %self.key, rows = ready.len(), bad = plan.fates.len(), "refused, cut down");
+        Some(plan)
+    }
+
+    /// The updates of the rows whose fate is known, and the rows to send again.
+    fn cut_down(
+        &self,
+        plan: Refusal,
+        failure: &IngestError,
+        ready: Vec<Ready>,
+        now: Timestamp,
+    ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
+        let events = self.events_of(&ready);
+        let mut updates = Vec::with_capacity(plan.fates.len());
+        let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
+        for (index, fate) in plan.fates {
+            if let Some(ready) = by_index.remove(&index) {
+                updates.push(fate_update(&self.ctx, (&ready.row).into(), &fate, now));
+            }
+        }
+        if updates.iter().any(|u| u.outcome == Outcome::Pending) {
+            let fault = Fault::Upstream(failure.error.clone());
+            for event in events {
+                self.ctx.registry.update_report(&event, |report| {
+                    report.push_error(note(&fault, now));
+                    Notice::Soon
+                });
+            }
+        }
+        let again = plan
+            .resend
+            .into_iter()
+            .map(|rows| rows.into_iter().filter_map(|i| by_index.remove(&i)).collect())
+            .collect();
+        (updates, again)
+    }
+
+    /// The whole request waits: Google, the way to it, or the account has a problem.
+    fn held_up(&mut self, lane: Lane, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
+        let error = &failure.error;
+        self.ctx.registry.google_fault(&self.key, error);
+        for event in self.events_of(ready) {
+            self.upload_failed(&event, &error.clone().into());
+        }
+        // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
+        let hold = self.held.entry(lane).or_default();
+        let pause = backoff(hold.failures, self.ctx.settings.backoff_max, 0);
+        hold.failures = hold.failures.saturating_add(1);
+        let due = now
+            .saturating_add(error.retry_after.unwrap_or(pause))
+            .unwrap_or(Timestamp::MAX);
+        hold.until = Some(due);
+        let rows: Vec<Row> = ready.iter().map(|r| r.row.clone()).collect();
+        let mut updates = retry_later(&self.ctx, &rows, error);
+        for update in &mut updates {
+            update.due = due;
+        }
+        updates
+    }
+}
