@@ -87,6 +87,7 @@ impl AdsClient {
             query: &[],
             body: Some(body.to_string().into_bytes()),
             mutating,
+            partial: false,
             timeout: if mutating {
                 config.timeouts.mutate
             } else {

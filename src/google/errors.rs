@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::codes;
 use super::fields::violation;
-use super::redact::{bounded, code, field_path, words};
+use super::partial::{location, row_of, row_violations, rows_only, taken};
+use super::redact::{bounded, code, words};
 use crate::sync::ports::sink::Violation;
 use crate::sync::ports::{Cause, Effect, UpstreamError};
 
@@ -64,6 +65,8 @@ pub(super) struct Answer {
     pub(super) api: Api,
     /// True where the call changes something on the other side.
     pub(super) mutating: bool,
+    /// True where failed rows are no failure of the call.
+    pub(super) partial: bool,
     /// HTTP status.
     pub(super) status: u16,
     /// The body, decompressed.
@@ -116,6 +119,7 @@ impl Answer {
             return Err(Box::new(self.failure(json.as_ref())));
         }
         match json {
+            Some(json) if self.partial && rows_only(&json) => Ok(json),
             Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
             Some(json @ Value::Object(_)) => Ok(json),
             _ => Err(self.malformed("the answer is no JSON object").into()),
@@ -135,7 +139,9 @@ impl Answer {
                 violations: Vec::new(),
             };
         };
-        let parts = self.parts(status);
+        let mut parts = self.parts(status);
+        // Beside an error about the whole request there are rows that Google took.
+        parts.effect_open |= self.partial && json.is_some_and(|json| taken(json).contains(&true));
         let cause = self.cause(&parts, status);
         let effect = if self.mutating && (self.status >= 500 || self.status == 408 || parts.effect_open) {
             Effect::Unknown
@@ -217,6 +223,9 @@ impl Answer {
             let kind = detail["@type"].as_str().unwrap_or_default();
             if kind.ends_with("GoogleAdsFailure") || detail["errors"].is_array() {
                 ads_failure(detail, &mut parts);
+                if self.partial {
+                    parts.violations.extend(row_violations(detail));
+                }
             } else if kind.ends_with("google.rpc.ErrorInfo") {
                 self.error_info(detail, &mut parts);
             } else if kind.ends_with("google.rpc.RetryInfo") {
@@ -330,7 +339,10 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
         parts.request_id = Some(id);
     }
     let mut texts = Vec::new();
-    for error in detail["errors"].as_array().into_iter().flatten() {
+    let errors = || detail["errors"].as_array().into_iter().flatten();
+    // What concerns the whole request comes first.
+    let (whole, rows): (Vec<_>, Vec<_>) = errors().partition(|error| row_of(error).is_none());
+    for error in whole.into_iter().chain(rows) {
         let named = error["errorCode"].as_object().and_then(|codes| codes.iter().next());
         let (key, name) = named.map_or(("", ""), |(key, name)| {
             (key.as_str(), name.as_str().unwrap_or_default())
@@ -354,18 +366,6 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
     }
     texts.truncate(3);
     parts.text = texts.join("; ");
-}
-
-/// `operations[0].create.name` out of `fieldPathElements`.
-fn location(elements: &Value) -> String {
-    let steps = elements.as_array().into_iter().flatten().map(|element| {
-        let name = field_path(element["fieldName"].as_str().unwrap_or_default());
-        match super::wire::integer(&element["index"]) {
-            Some(index) => format!("{name}[{index}]"),
-            None => name,
-        }
-    });
-    steps.collect::<Vec<_>>().join(".")
 }
 
 /// A protobuf duration in JSON: `"30s"`, `"1.5s"`.

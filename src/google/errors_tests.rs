@@ -9,6 +9,7 @@ fn failure(api: Api, mutating: bool, status: u16, body: &str) -> Failure {
     let answer = Answer {
         api,
         mutating,
+        partial: false,
         status,
         body: body.as_bytes().to_vec(),
         request_id: Some("req-1".to_owned()),

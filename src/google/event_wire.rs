@@ -228,7 +228,7 @@ impl Display for Rfc3339 {
 }
 
 /// Anything with `Display` as a JSON string, without a copy.
-struct Text<T: Display>(T);
+pub(super) struct Text<T: Display>(pub(super) T);
 
 impl<T: Display> Serialize for Text<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -15,10 +15,12 @@ mod grants;
 mod jwt;
 mod lane;
 mod library;
+mod partial;
 mod redact;
 mod secret;
 mod session;
 mod token;
+mod upload_wire;
 mod uploads;
 mod wire;
 

@@ -33,6 +33,8 @@ pub(super) struct Call<'a> {
     pub(super) body: Option<Vec<u8>>,
     /// True where it changes something on the other side: never repeated.
     pub(super) mutating: bool,
+    /// True where failed rows are no failure of the call.
+    pub(super) partial: bool,
     /// From sending to the last byte.
     pub(super) timeout: Duration,
     /// The account it is about; its own limits hold it back.
@@ -202,6 +204,7 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
     Ok(Answer {
         api: call.api,
         mutating: call.mutating,
+        partial: call.partial,
         status,
         body,
         request_id,

@@ -1,44 +1,90 @@
 //! Uploads through the Google Ads API: enhancements, and click conversions where they are still taken (reference notes,
-//! Google 4).
+//! Google 4). Answered row by row.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::errors::Api;
-use super::session::Session;
+use super::partial::{taken, violations};
+use super::session::{Call, Session};
+use super::upload_wire;
 use crate::domain::ids::CustomerId;
-use crate::sync::ports::sink::{AdsUploads, IngestError, UploadAnswer, UploadRequest};
+use crate::sync::ports::sink::{AdsUploads, IngestError, MAX_ROWS, UploadAnswer, UploadRequest};
 use crate::sync::ports::{Cause, UpstreamError};
 
-/// The uploads of one set of credentials.
+/// The uploads of one set of credentials, by way of one manager or directly.
 pub(super) struct UploadsClient {
-    _session: Arc<Session>,
-    _login: Option<CustomerId>,
+    session: Arc<Session>,
+    login: Option<CustomerId>,
 }
 
 impl UploadsClient {
     pub(super) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
-        Self {
-            _session: session,
-            _login: login,
+        Self { session, login }
+    }
+
+    async fn upload(
+        &self,
+        method: &'static str,
+        request: &UploadRequest,
+        body: Option<Vec<u8>>,
+    ) -> Result<UploadAnswer, IngestError> {
+        let Some((body, first)) = body.zip(request.destinations.first()) else {
+            return Err(refused("not sent: a row points at no destination"));
+        };
+        if request.rows.is_empty() || request.rows.len() > MAX_ROWS {
+            return Err(refused("not sent: too few or too many rows"));
         }
+        let config = self.session.config();
+        let call = Call {
+            api: Api::Ads,
+            method,
+            path: format!("/{}/customers/{}:{method}", config.ads_version, first.customer),
+            query: &[],
+            body: Some(body),
+            mutating: true,
+            partial: true,
+            timeout: config.timeouts.ingest,
+            customer: Some(&first.customer),
+            login: self.login.as_ref(),
+        };
+        let answer = self.session.call(&call).await.map_err(|failure| IngestError {
+            error: failure.error,
+            violations: failure.violations,
+        })?;
+        Ok(UploadAnswer {
+            taken: taken(&answer),
+            errors: violations(&answer),
+        })
+    }
+}
+
+/// A request we would not send: it can only be refused.
+fn refused(what: &str) -> IngestError {
+    IngestError {
+        error: UpstreamError::new(Api::Ads.service(), Cause::Refused, what),
+        violations: Vec::new(),
     }
 }
 
 #[async_trait]
 impl AdsUploads for UploadsClient {
-    async fn upload_clicks(&self, _request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        Err(IngestError {
-            error: UpstreamError::new(Api::Ads.service(), Cause::Refused, "not built"),
-            violations: Vec::new(),
-        })
+    async fn upload_clicks(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        self.upload("uploadClickConversions", request, upload_wire::clicks(request))
+            .await
     }
 
-    async fn enhance(&self, _request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        Err(IngestError {
-            error: UpstreamError::new(Api::Ads.service(), Cause::Refused, "not built"),
-            violations: Vec::new(),
-        })
+    async fn enhance(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        self.upload(
+            "uploadConversionAdjustments",
+            request,
+            upload_wire::enhancements(request),
+        )
+        .await
     }
 }
+
+#[cfg(test)]
+#[path = "uploads_tests.rs"]
+mod tests;
