@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde::de::DeserializeOwned;
 
 use super::auth::Auth;
+use super::errors::{ErrorBody, item_error};
 use super::limits::Bucket;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
+use super::wire::Results;
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::crm::{
     Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
@@ -67,6 +70,33 @@ impl HubSpot {
             }
         }
     }
+
+    /// A batch read: items that do not exist (any more) are absent, any other error of an item is one of the call.
+    pub(super) async fn batch<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        path: String,
+        body: &str,
+    ) -> Result<Results<T>, UpstreamError> {
+        let call = Call {
+            name,
+            bucket: Bucket::Other,
+            path,
+            body: Some(body),
+        };
+        let answer = self.call(call).await?;
+        let batch: Results<T> = answer.json()?;
+        check_items(&batch, answer.status, body)?;
+        Ok(batch)
+    }
+}
+
+/// Per-item errors of a batch read: an object that does not exist (any more) is no failure, anything else is.
+fn check_items<T>(batch: &Results<T>, status: u16, sent: &str) -> Result<(), UpstreamError> {
+    let real = batch.item_errors().iter().map(ErrorBody::of).find(|error| {
+        !error.no_associations && !matches!(error.category.as_deref(), Some("OBJECT_NOT_FOUND" | "NOT_FOUND"))
+    });
+    real.map_or(Ok(()), |error| Err(item_error(error, status, sent)))
 }
 
 #[async_trait]

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::client::{Call, HubSpot};
-use super::errors::{ErrorBody, item_error, malformed, refused};
-use super::limits::Bucket;
+use super::client::HubSpot;
+use super::errors::{malformed, refused};
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
@@ -48,16 +47,7 @@ impl HubSpot {
         }
         let body = body(read)?;
         let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
-        let answer = self
-            .call(Call {
-                name: "read",
-                bucket: Bucket::Other,
-                path,
-                body: Some(&body),
-            })
-            .await?;
-        let mut batch: Results<Record> = answer.json()?;
-        check_items(&batch, answer.status, &body)?;
+        let mut batch: Results<Record> = self.batch("read", path, &body).await?;
         let as_of = batch.started_at.as_ref().and_then(Scalar::time);
         let mut contacts = resolve(read, &batch.take()?)?;
         for contact in &mut contacts {
@@ -65,14 +55,6 @@ impl HubSpot {
         }
         Ok(contacts)
     }
-}
-
-/// Per-item errors of a batch read: an object that does not exist (any more) is no failure, anything else is.
-pub(super) fn check_items<T>(batch: &Results<T>, status: u16, sent: &str) -> Result<(), UpstreamError> {
-    let real = batch.item_errors().iter().map(ErrorBody::of).find(|error| {
-        !error.no_associations && !matches!(error.category.as_deref(), Some("OBJECT_NOT_FOUND" | "NOT_FOUND"))
-    });
-    real.map_or(Ok(()), |error| Err(item_error(error, status, sent)))
 }
 
 /// One contact per requested id that still leads to a record. Fails rather than lose a record: the caller takes an

@@ -6,10 +6,8 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::{Call, HubSpot};
-use super::contacts::check_items;
+use super::client::HubSpot;
 use super::errors::{malformed, refused};
-use super::limits::Bucket;
 use super::wire::{Paging, Record, Results, Scalar};
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::UpstreamError;
@@ -88,16 +86,7 @@ impl HubSpot {
     ) -> Result<Vec<Value>, UpstreamError> {
         let body = json!({ "inputs": inputs }).to_string();
         let path = format!("/crm/associations/{}/contacts/deals/batch/read", self.version());
-        let answer = self
-            .call(Call {
-                name: "associations",
-                bucket: Bucket::Other,
-                path,
-                body: Some(&body),
-            })
-            .await?;
-        let mut batch: Results<Association> = answer.json()?;
-        check_items(&batch, answer.status, &body)?;
+        let mut batch: Results<Association> = self.batch("associations", path, &body).await?;
         let mut next = Vec::new();
         for association in batch.take()? {
             let from = association.from.and_then(|from| from.id?.id()).map(ContactId);
@@ -128,16 +117,7 @@ impl HubSpot {
         let inputs: Vec<_> = asked.iter().map(|id| json!({ "id": id.to_string() })).collect();
         let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs }).to_string();
         let path = format!("/crm/objects/{}/deals/batch/read", self.version());
-        let answer = self
-            .call(Call {
-                name: "deals",
-                bucket: Bucket::Other,
-                path,
-                body: Some(&body),
-            })
-            .await?;
-        let mut batch: Results<Record> = answer.json()?;
-        check_items(&batch, answer.status, &body)?;
+        let mut batch: Results<Record> = self.batch("deals", path, &body).await?;
         batch
             .take()?
             .iter()

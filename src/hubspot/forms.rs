@@ -1,30 +1,206 @@
-//! Forms and their submissions: the two endpoints without a dated path (reference notes, HubSpot 7 and pitfall 12).
+//! Forms and their submissions: the endpoints without a dated path (reference notes, HubSpot 7 and pitfall 12).
 
-use std::collections::BTreeMap;
+use serde::Deserialize;
 
-use super::client::HubSpot;
-use super::errors::refused;
+use super::client::{Call, HubSpot};
+use super::errors::malformed;
+use super::limits::Bucket;
+use super::wire::{Results, Scalar};
 use crate::sync::ports::UpstreamError;
-use crate::sync::ports::crm::{Contact, Form, SubmissionPage};
+use crate::sync::ports::crm::{Form, Submission, SubmissionPage};
+
+/// All types of forms; without them HubSpot lists its own type only.
+const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
+/// Pages of forms followed, 100 each: an end for a paging that never ends.
+const MAX_PAGES: usize = 200;
+/// Object type of contacts, as fields name it.
+const CONTACT: &str = "0-1";
+
+#[derive(Deserialize)]
+struct FormWire {
+    id: Option<Scalar>,
+    name: Option<Scalar>,
+}
+
+/// No `Debug`: personal data.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubmissionWire {
+    conversion_id: Option<Scalar>,
+    submitted_at: Option<Scalar>,
+    values: Option<Vec<Field>>,
+    page_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Field {
+    name: Option<String>,
+    value: Option<Scalar>,
+    object_type_id: Option<Scalar>,
+}
 
 impl HubSpot {
     pub(super) async fn read_forms(&self) -> Result<Vec<Form>, UpstreamError> {
-        Err(refused("NOT_BUILT", "forms are not read yet".to_owned()))
+        let mut forms = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut path = format!("/marketing/v3/forms?limit=100&archived=false&{TYPES}");
+            if let Some(after) = &after {
+                path.push_str("&after=");
+                path.push_str(&escaped(after));
+            }
+            let mut page: Results<FormWire> = self.call(get("forms", path)).await?.json()?;
+            for form in page.take()? {
+                let id = form
+                    .id
+                    .ok_or_else(|| malformed("a form has no \"id\""))?
+                    .0
+                    .to_lowercase();
+                let name = form.name.map_or_else(|| id.clone(), |name| name.0);
+                forms.push(Form { id, name });
+            }
+            match page.paging.and_then(super::wire::Paging::after) {
+                None => return Ok(forms),
+                same if same == after => return Err(malformed("the paging of forms does not move on")),
+                next => after = next,
+            }
+        }
+        Err(malformed("the paging of forms does not end"))
     }
 
     pub(super) async fn read_submissions(
         &self,
-        _form: &str,
-        _after: Option<&str>,
+        form: &str,
+        after: Option<&str>,
     ) -> Result<SubmissionPage, UpstreamError> {
-        Err(refused("NOT_BUILT", "submissions are not read yet".to_owned()))
+        let mut path = format!("/form-integrations/v1/submissions/forms/{}?limit=50", escaped(form));
+        if let Some(after) = after {
+            path.push_str("&after=");
+            path.push_str(&escaped(after));
+        }
+        let mut page: Results<SubmissionWire> = self.call(get("submissions", path)).await?.json()?;
+        let submissions = page
+            .take()?
+            .into_iter()
+            .map(submission)
+            .collect::<Result<Vec<_>, _>>()?;
+        let next = page.paging.and_then(super::wire::Paging::after);
+        if next.as_deref() == after && after.is_some() {
+            return Err(malformed("the paging of submissions does not move on"));
+        }
+        Ok(SubmissionPage { submissions, next })
+    }
+}
+
+fn submission(wire: SubmissionWire) -> Result<Submission, UpstreamError> {
+    let at = wire.submitted_at.as_ref().and_then(Scalar::time);
+    let at = at.ok_or_else(|| malformed("a submission has no usable \"submittedAt\""))?;
+    let conversion_id = wire
+        .conversion_id
+        .map(|id| id.0.trim().to_owned())
+        .filter(|id| !id.is_empty());
+    Ok(Submission {
+        conversion_id,
+        at,
+        email: email(&wire.values.unwrap_or_default()),
+        gclid: wire.page_url.as_deref().and_then(gclid),
+    })
+}
+
+/// The contact's address, lower-cased as HubSpot keeps it.
+fn email(fields: &[Field]) -> Option<String> {
+    let of_contact = |field: &&Field| field.object_type_id.as_ref().is_none_or(|of| of.0 == CONTACT);
+    fields
+        .iter()
+        .filter(|field| field.name.as_deref() == Some("email"))
+        .filter(of_contact)
+        .filter_map(|field| Some(field.value.as_ref()?.0.trim().to_lowercase()))
+        .find(|address| {
+            let mut parts = address.split('@');
+            let named = parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty());
+            named && parts.next().is_none() && !address.contains([' ', ';'])
+        })
+}
+
+/// The click id in the query of a page's URL. A URL that can't be read has none.
+fn gclid(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url.trim()).ok()?;
+    let found = url
+        .query_pairs()
+        .find(|(name, value)| name == "gclid" && !value.trim().is_empty());
+    found.map(|(_, value)| value.trim().to_owned())
+}
+
+/// A value as part of a path or query.
+fn escaped(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+const fn get(name: &'static str, path: String) -> Call<'static> {
+    Call {
+        name,
+        bucket: Bucket::Other,
+        path,
+        body: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("https://www.example.com/demo?gclid=Cj0-a_b&utm=x", Some("Cj0-a_b"))]
+    #[case("https://www.example.com/demo?utm=x&gclid=Cj0%2Bx#top", Some("Cj0+x"))]
+    #[case("https://www.example.com/demo?gclid=&gclid=Cj1", Some("Cj1"))]
+    #[case("https://www.example.com/demo#gclid=Cj0", None)]
+    #[case("https://www.example.com/demo?wgclid=Cj0", None)]
+    #[case("/demo?gclid=Cj0", None)]
+    #[case("", None)]
+    fn click_ids_of_pages(#[case] url: &str, #[case] expected: Option<&str>) {
+        assert_eq!(gclid(url).as_deref(), expected);
     }
 
-    pub(super) async fn contacts_by_email(
-        &self,
-        _emails: &[String],
-        _properties: &[String],
-    ) -> Result<BTreeMap<String, Contact>, UpstreamError> {
-        Err(refused("NOT_BUILT", "contacts are not read by e-mail yet".to_owned()))
+    fn field(name: &str, value: &str, of: Option<&str>) -> Field {
+        Field {
+            name: Some(name.into()),
+            value: Some(Scalar(value.into())),
+            object_type_id: of.map(|of| Scalar(of.into())),
+        }
+    }
+
+    #[test]
+    fn addresses_of_contacts() {
+        let of = |fields: &[Field]| email(fields);
+        assert_eq!(
+            of(&[field("email", " Ada@Example.com ", Some("0-1"))]).as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(
+            of(&[field("email", "ada@example.com", None)]).as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(of(&[field("email", "info@firm.com", Some("0-2"))]), None);
+        assert_eq!(
+            of(&[field("email", "none", None), field("email", "a@b", None)]).as_deref(),
+            Some("a@b")
+        );
+        for bad in ["a@b@c", "@b", "a@", "a b@c", "a@b;c@d"] {
+            assert_eq!(of(&[field("email", bad, None)]), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn cursors_are_escaped() {
+        assert_eq!(escaped("MTA=&x/é"), "MTA%3D%26x%2F%C3%A9");
     }
 }

@@ -5,6 +5,7 @@
 
 mod account;
 mod auth;
+mod by_email;
 mod client;
 mod connector;
 mod contacts;

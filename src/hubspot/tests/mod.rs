@@ -1,6 +1,7 @@
 mod batches;
 mod connect;
 mod faults;
+mod forms;
 mod limits;
 mod oauth;
 mod search;
