@@ -13,6 +13,7 @@ use tokio::sync::SetOnce;
 
 use super::Object;
 use super::apply::WriteBarrier;
+use super::event::tag::Tags;
 use super::events::Events;
 use super::google_account::GoogleMemories;
 use super::hubspot_account::HubSpotMemories;
@@ -125,6 +126,8 @@ pub struct Context {
     pub barrier: WriteBarrier,
     /// Pauses after failures, per object.
     pub backoff: Backoff,
+    /// The ConfigMaps of form events looked at a moment ago.
+    pub tags: Tags,
     /// What is remembered about Google accounts.
     pub google_memories: GoogleMemories,
     /// What is remembered about HubSpot accounts.
@@ -149,6 +152,7 @@ impl Context {
             caches,
             barrier: WriteBarrier::default(),
             backoff: Backoff::new(parts.settings.backoff_max),
+            tags: Tags::default(),
             google_memories: GoogleMemories::default(),
             hubspot_memories: HubSpotMemories::default(),
         };

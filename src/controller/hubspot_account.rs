@@ -16,7 +16,7 @@ use super::{Action, Error, Object, Reconciler, secrets, usage};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::domain::account_state::{self, Announcement, Observed};
-use crate::domain::account_trouble::{Fault, FaultKind, later};
+use crate::domain::account_trouble::{Fault, FaultKind};
 use crate::domain::ids::ObjectKey;
 use crate::sync::ports::SecretData;
 use crate::sync::ports::crm::Crm;
@@ -100,7 +100,7 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
     let due = memory
         .picture
         .as_ref()
-        .map(|picture| later(picture.read_at, read::interval(&ctx.settings)));
+        .map(|picture| picture.due(&usage::forms_of_hubspot(ctx, &key), &ctx.settings));
     Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
 }
 
@@ -190,10 +190,11 @@ async fn check(
         .trouble
         .turn(now, probe, ctx.registry.feed(&key).last_poll);
     let allowed = acted_now || memory.basics.may_check(now, &ctx.settings);
+    let forms = usage::forms_of_hubspot(ctx, &key);
     let due = memory
         .picture
         .as_ref()
-        .is_none_or(|p| later(p.read_at, read::interval(&ctx.settings)) <= now);
+        .is_none_or(|p| p.due(&forms, &ctx.settings) <= now);
     let wrong = memory.basics.trouble.since().is_some();
     if other_secret || acted.manifest || (allowed && memory.basics.token_refused()) {
         memory.forget_client();
@@ -206,7 +207,7 @@ async fn check(
     };
     let pins = read::Pins::of(object, memory.picture.as_deref());
     memory.basics.checked = Some(now);
-    match read::read(client.as_ref(), &pins, now).await {
+    match read::read(client.as_ref(), &pins, !forms.is_empty(), now).await {
         Ok(picture) => {
             memory.verified = true;
             memory.picture = Some(Arc::new(picture));
@@ -258,6 +259,7 @@ fn hand_over(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, interval:
         portal: picture.map(|p| p.portal.clone()),
         stages: picture.map(|p| Arc::clone(&p.stages)).unwrap_or_default(),
         properties: picture.map(|p| Arc::clone(&p.properties)).unwrap_or_default(),
+        forms: picture.map(|p| p.forms.clone()).unwrap_or_default(),
         interval,
         default_region: object.spec.default_region.clone(),
     });

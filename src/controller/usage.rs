@@ -1,5 +1,7 @@
 //! Which events use an account.
 
+use jiff::Timestamp;
+
 use super::Object;
 use super::context::Context;
 use crate::api::AdConversionEvent;
@@ -31,4 +33,19 @@ pub fn google(event: &AdConversionEvent) -> Option<ObjectKey> {
 /// The HubSpot account an event names.
 pub fn hubspot(event: &AdConversionEvent) -> ObjectKey {
     ObjectKey::new(event.key().namespace, event.spec.hub_spot_account_ref.name.as_str())
+}
+
+/// Events that name a form of this HubSpot account: the form, and when the event was created.
+pub fn forms_of_hubspot(ctx: &Context, account: &ObjectKey) -> Vec<(String, Timestamp)> {
+    let events = ctx.caches.events.in_namespace(&account.namespace);
+    let of = |event: &AdConversionEvent| {
+        let form = event.spec.trigger.form_submission.as_ref()?.form_id.clone();
+        let created = event
+            .metadata
+            .creation_timestamp
+            .as_ref()
+            .map_or(Timestamp::MIN, |t| t.0);
+        (!event.deleting() && hubspot(event) == *account).then_some((form, created))
+    };
+    events.iter().filter_map(|event| of(event)).collect()
 }

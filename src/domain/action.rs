@@ -94,3 +94,57 @@ pub struct ActionFields {
     /// `ENABLED` to bring a hidden action back.
     pub status: Option<String>,
 }
+
+/// What a web tag must send to: `AW-<number>/<label>`, out of the event snippets of the action's tag (reference notes,
+/// Google 3.1: no field of the resource holds it). `None` where no snippet names it.
+pub fn send_to(snippets: &[String]) -> Option<String> {
+    snippets.iter().find_map(|snippet| {
+        let behind = snippet.split("send_to").skip(1);
+        behind.filter_map(target).next()
+    })
+}
+
+/// The target right behind the name `send_to`, whatever quotes and colons stand between.
+fn target(text: &str) -> Option<String> {
+    let text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ':' | '\\' | '['));
+    let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/')));
+    let target = &text[..end.unwrap_or(text.len())];
+    let (id, label) = target.strip_prefix("AW-")?.split_once('/')?;
+    let number = !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    (number && !label.is_empty() && !label.contains('/')).then(|| target.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::object(
+        "gtag('event', 'conversion', {'send_to': 'AW-987654321/AbC-D_efG', 'value': 1.0});",
+        Some("AW-987654321/AbC-D_efG")
+    )]
+    #[case::double_quotes(r#"gtag("event", "conversion", {"send_to":"AW-1/x"});"#, Some("AW-1/x"))]
+    #[case::bare_name("gtag('event','conversion',{ send_to : 'AW-1/x' })", Some("AW-1/x"))]
+    #[case::amp(
+        r#"{"vars":{"gtag_id":"AW-1"},"triggers":{"C":{"vars":{"send_to": ["AW-1/x"]}}}}"#,
+        Some("AW-1/x")
+    )]
+    #[case::escaped(r#"{\"send_to\":\"AW-1/x\"}"#, Some("AW-1/x"))]
+    #[case::second_one("send_to: other, send_to: 'AW-2/y'", Some("AW-2/y"))]
+    #[case::no_label("{'send_to': 'AW-1'}", None)]
+    #[case::not_a_number("{'send_to': 'AW-x1/y'}", None)]
+    #[case::analytics("{'send_to': 'G-ABC/x'}", None)]
+    #[case::none("", None)]
+    fn targets(#[case] snippet: &str, #[case] expected: Option<&str>) {
+        assert_eq!(send_to(&[snippet.to_owned()]).as_deref(), expected);
+    }
+
+    #[test]
+    fn any_snippet_will_do() {
+        let snippets = ["nothing".to_owned(), "{'send_to': 'AW-1/x'}".to_owned()];
+        assert_eq!(send_to(&snippets).as_deref(), Some("AW-1/x"));
+        assert_eq!(send_to(&[]), None);
+    }
+}

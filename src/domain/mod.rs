@@ -20,5 +20,6 @@ pub mod occurrence;
 pub mod outcome;
 pub mod ownership;
 pub mod spec;
+pub mod tag;
 pub mod trigger;
 pub mod value;

@@ -20,7 +20,7 @@ use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::trigger::Trigger;
 use accounts::newer_actions;
 
-pub use accounts::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use accounts::{Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice};
 
 /// The conversion action of an event, once it is known.

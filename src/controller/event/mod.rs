@@ -6,6 +6,8 @@ mod cleanup;
 mod publish;
 mod resolve;
 mod status;
+pub mod tag;
+mod trigger;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +26,6 @@ use crate::domain::conditions::find;
 use crate::domain::ids::{ActionId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::domain::spec;
-use crate::domain::trigger::Trigger;
 use crate::ops::metrics::EventCounts;
 use crate::sync::ports::ledger::{ActionKey, Tally, TrackRequest};
 use crate::sync::registry::{self, BoundAction};
@@ -58,7 +59,9 @@ impl Reconciler for EventController {
             // The process has just started and the accounts are being looked at: what was said before stands.
             return Ok(Action::requeue(SOON));
         }
-        let (event, outcome) = action::settle(&ctx, event, &resolved).await?;
+        let (event, mut outcome) = action::settle(&ctx, event, &resolved).await?;
+        tag::publish(&ctx, &event, &resolved, &mut outcome).await;
+        outcome.stall = outcome.stall.or_else(|| resolve::manager_account(&resolved));
         report(&ctx, &event, &resolved, outcome).await
     }
 
@@ -191,7 +194,7 @@ fn hand_over(
     start: Timestamp,
 ) {
     let stalled = resolved.stall.is_some() || outcome.stall.is_some();
-    let (Some(stage), false) = (&resolved.stage, stalled) else {
+    let (Some(subject), false) = (&resolved.subject, stalled) else {
         ctx.registry.remove_event(&event.key());
         return;
     };
@@ -200,7 +203,7 @@ fn hand_over(
         uid: event.id(),
         hubspot: resolved.hubspot_key.clone(),
         google: resolved.google_key.clone(),
-        trigger: Trigger::Stage(stage.value.clone()),
+        trigger: subject.trigger.clone(),
         start,
         action: bound.filter(|_| outcome.usable),
         rules: spec::rules(&event.spec),
@@ -219,14 +222,9 @@ async fn tally(
     now: Timestamp,
 ) -> Option<status::Counted> {
     let portal = resolved.portal?;
-    let stage = resolved.stage.as_ref()?;
-    let request = TrackRequest {
-        event: event.key(),
-        event_uid: event.id(),
-        portal,
-        trigger: Trigger::Stage(stage.value.clone()).key(),
-        action: bound.map(|b| b.key.clone()),
-    };
+    let trigger = &resolved.subject.as_ref()?.trigger;
+    let action = bound.map(|b| b.key.clone());
+    let request = TrackRequest::new(event.key(), event.id(), portal, trigger, action);
     let read = async {
         let track = ctx.ledger.track(&request).await?;
         let tally: Tally = ctx.ledger.tally(track, start, now).await?;

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::Stall;
+use super::trigger::{Subject, subject, trigger_of, trigger_status};
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, TriggerStatus, TriggerType, UploadApi};
+use crate::api::{AdConversionEvent, TriggerStatus};
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::action::ConversionAction;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
 use crate::domain::ownership::{Claim, winner};
 use crate::domain::spec;
-use crate::sync::ports::crm::Stage;
 use crate::sync::registry::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
@@ -39,8 +39,8 @@ pub struct Resolved {
     pub undecided: bool,
     /// The portal, once known.
     pub portal: Option<PortalId>,
-    /// The stage, once known.
-    pub stage: Option<Stage>,
+    /// The stage or form, once known.
+    pub subject: Option<Subject>,
     /// For the status.
     pub trigger: Option<TriggerStatus>,
     /// A person must act.
@@ -96,18 +96,17 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         accounts,
         undecided,
         portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
-        stage: None,
+        subject: None,
         trigger: None,
         stall: None,
     };
-    match stage(event, hubspot.as_ref()) {
-        Ok(stage) => resolved.stage = stage,
+    match subject(event, hubspot.as_ref()) {
+        Ok(subject) => resolved.subject = subject,
         Err(stall) => resolved.stall = Some(stall),
     }
-    resolved.trigger = trigger(event, resolved.stage.as_ref());
+    resolved.trigger = trigger_status(event, resolved.subject.as_ref());
     let first = resolved.stall.take();
     resolved.stall = first
-        .or_else(|| unsupported_upload(ctx, &resolved.google_key))
         .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
@@ -147,76 +146,6 @@ fn first_problem(accounts: &[Accounts]) -> Accounts {
     not_ready.or_else(suspended).cloned().unwrap_or(Accounts::Ready)
 }
 
-/// The stage by internal value, else by label; one resolved before is kept, as labels may change at any time.
-fn stage(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Stage>, Stall> {
-    let Some(trigger) = &event.spec.trigger.lifecycle_stage else {
-        return Err((
-            reason::INVALID_SPEC,
-            "trigger.formSubmission is not supported by this version of the operator. Use trigger.lifecycleStage, or wait for a version that lists form events in its change log.".into(),
-        ));
-    };
-    let before = event.status.as_ref().and_then(|s| s.trigger.as_ref()).and_then(|t| {
-        Some(Stage {
-            value: t.stage.clone()?,
-            label: t.label.clone().unwrap_or_default(),
-        })
-    });
-    let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
-    if stages.is_empty() {
-        return Ok(before);
-    }
-    let wanted = trigger.stage.as_str();
-    let found = before
-        .as_ref()
-        .and_then(|b| stages.iter().find(|s| s.value == b.value))
-        .or_else(|| stages.iter().find(|s| s.value == wanted))
-        .or_else(|| stages.iter().find(|s| s.label == wanted))
-        .or_else(|| stages.iter().find(|s| s.label.eq_ignore_ascii_case(wanted)));
-    found.cloned().map(Some).ok_or_else(|| {
-        let known: Vec<_> = stages.iter().take(20).map(|s| format!("{} ({:?})", s.value, s.label)).collect();
-        (
-            reason::STAGE_NOT_FOUND,
-            format!(
-                "HubSpot has no lifecycle stage with value or label {wanted:?}. It has: {}. Delete and re-create the event with one of these, or add the stage in HubSpot.",
-                known.join(", ")
-            ),
-        )
-    })
-}
-
-fn trigger(event: &AdConversionEvent, stage: Option<&Stage>) -> Option<TriggerStatus> {
-    let form = event.spec.trigger.form_submission.as_ref();
-    match (stage, form) {
-        (Some(stage), _) => Some(TriggerStatus {
-            type_: TriggerType::LifecycleStage,
-            stage: Some(stage.value.clone()),
-            form_id: None,
-            label: Some(stage.label.clone()),
-        }),
-        (None, Some(form)) => Some(TriggerStatus {
-            type_: TriggerType::FormSubmission,
-            stage: None,
-            form_id: Some(form.form_id.clone()),
-            label: Some(form.form_id.clone()),
-        }),
-        (None, None) => event.status.as_ref().and_then(|s| s.trigger.clone()),
-    }
-}
-
-/// Uploads through the Google Ads API are declared but not built: nothing is sent another way behind the user's back.
-fn unsupported_upload(ctx: &Context, google: &ObjectKey) -> Option<Stall> {
-    let uploads = ctx.caches.google.get(google)?.spec.uploads;
-    (uploads.click_conversions == UploadApi::GoogleAds).then(|| {
-        let name = &google.name;
-        (
-            reason::INVALID_SPEC,
-            format!(
-                "GoogleAdsAccount {name:?} has spec.uploads.clickConversions: GoogleAds, which this version does not support. Set it to DataManager."
-            ),
-        )
-    })
-}
-
 /// Shared data needs the customer data terms; click ids alone do not.
 fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
     let missing = !event.spec.share_data.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
@@ -226,6 +155,26 @@ fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapsho
             "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms), or remove spec.shareData.".to_owned(),
         )
     })
+}
+
+/// Form data is not taken through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
+pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
+    resolved.subject.as_ref()?.trigger.form()?;
+    let customer = &resolved.snapshot()?.customer;
+    let (id, owner) = (&customer.id, &customer.conversion_customer);
+    let what = if customer.manager {
+        format!("Google Ads account {id} is a manager account")
+    } else if owner != id {
+        format!("Google Ads account {id} uses cross-account conversion tracking of account {owner}")
+    } else {
+        return None;
+    };
+    Some((
+        reason::MANAGER_ACCOUNT,
+        format!(
+            "{what}: form data can't be sent for it, and nothing is. Use a GoogleAdsAccount that tracks its own conversions (Google Ads: Goals > Settings > Conversion tracking), in a new event."
+        ),
+    ))
 }
 
 fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
@@ -303,28 +252,9 @@ fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> 
         customer,
         action,
         creates: existing.is_none().then(|| event.action_name().to_owned()),
-        trigger: format!("{portal:?}/{}", trigger_of(event)),
+        trigger: trigger_of(event).in_portal(portal),
         event: key,
     })
-}
-
-/// The resolved stage, else what the manifest says.
-fn trigger_of(event: &AdConversionEvent) -> String {
-    let resolved = event.status.as_ref().and_then(|s| s.trigger.as_ref()?.stage.clone());
-    let declared = || {
-        let trigger = &event.spec.trigger;
-        trigger.lifecycle_stage.as_ref().map_or_else(
-            || {
-                trigger
-                    .form_submission
-                    .as_ref()
-                    .map(|f| f.form_id.clone())
-                    .unwrap_or_default()
-            },
-            |s| s.stage.clone(),
-        )
-    };
-    resolved.unwrap_or_else(declared)
 }
 
 /// Actions that belong to other events of the same account, with the event's name.

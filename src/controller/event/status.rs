@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::action::ActionOutcome;
 use super::resolve::{Accounts, Resolved};
+use super::trigger::Subject;
 use crate::api::reasons::{condition, reason};
 use crate::api::{
     AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, Outcome as ShownOutcome, OutcomeReason,
@@ -16,6 +17,7 @@ use crate::controller::Object;
 use crate::domain::conditions::{Conditions, Status, Summary, is_true};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
 use crate::domain::outcome::Outcome;
+use crate::domain::trigger::Trigger;
 use crate::sync::ports::ledger::Tally;
 use crate::sync::registry::{ErrorNote, EventReport};
 
@@ -252,14 +254,23 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
 }
 
 fn ready_message(facts: &Facts<'_>) -> String {
-    let label = facts.resolved.stage.as_ref().map_or("", |s| s.label.as_str());
+    let what = match &facts.resolved.subject {
+        Some(Subject {
+            trigger: Trigger::Form(_),
+            label,
+        }) => format!("Submissions of form {label:?}"),
+        subject => format!(
+            "Conversions of stage {:?}",
+            subject.as_ref().map_or("", |s| s.label.as_str())
+        ),
+    };
     let action = facts.outcome.action.name.as_deref().unwrap_or_default();
     let hold = facts.hold_until.filter(|until| *until > facts.now);
     match hold {
         Some(until) => format!(
-            "Conversions of stage {label:?} are collected; uploads to {action:?} begin at {until:.0}, as Google takes none for a new action before."
+            "{what} are collected; uploads to {action:?} begin at {until:.0}, as Google takes none for a new action before."
         ),
-        None => format!("Conversions of stage {label:?} are sent to {action:?}."),
+        None => format!("{what} are sent to {action:?}."),
     }
 }
 

@@ -9,9 +9,11 @@ use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::account::fault;
 use crate::controller::context::Settings;
-use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::ids::PortalId;
+use crate::sync::ports::Cause;
 use crate::sync::ports::crm::{Crm, Portal, Stage};
+use crate::sync::registry::Forms;
 
 /// Scopes without which nothing can be read.
 const SCOPES: [&str; 2] = ["crm.objects.contacts.read", "crm.objects.deals.read"];
@@ -29,6 +31,7 @@ pub(super) struct Picture {
     pub portal: Portal,
     pub stages: Arc<Vec<Stage>>,
     pub properties: Arc<Vec<String>>,
+    pub forms: Forms,
     pub read_at: Timestamp,
 }
 
@@ -70,19 +73,54 @@ impl Pins {
     }
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one.
-pub(super) async fn read(crm: &dyn Crm, pins: &Pins, now: Timestamp) -> Result<Picture, Fault> {
+impl Picture {
+    /// When it is to be read again: sooner where forms could not be seen, at once where an event names a form and the
+    /// list is older than it.
+    pub fn due(&self, wanted: &[(String, Timestamp)], settings: &Settings) -> Timestamp {
+        let regular = later(self.read_at, interval(settings));
+        match &self.forms {
+            _ if wanted.is_empty() => regular,
+            Forms::Unread => Timestamp::MIN,
+            Forms::Denied(_) => regular.min(later(self.read_at, settings.stalled_probe_interval)),
+            Forms::Listed(forms) => {
+                let missing = |name: &str| forms.iter().all(|f| !f.id.eq_ignore_ascii_case(name) && f.name != name);
+                let newer = |(name, created): &(String, Timestamp)| *created > self.read_at && missing(name);
+                if wanted.iter().any(newer) {
+                    Timestamp::MIN
+                } else {
+                    regular
+                }
+            }
+        }
+    }
+}
+
+/// Reads everything, the portal first: nothing else is read of a wrong one. Forms only where an event names one.
+pub(super) async fn read(crm: &dyn Crm, pins: &Pins, with_forms: bool, now: Timestamp) -> Result<Picture, Fault> {
     let portal = crm.portal().await.map_err(|e| fault(&e))?;
     pins.check(portal.id)?;
     scopes(crm.scopes().await.map_err(|e| fault(&e))?.as_deref())?;
     let stages = crm.stages().await.map_err(|e| fault(&e))?;
     let properties = crm.property_names().await.map_err(|e| fault(&e))?;
+    let forms = if with_forms { forms(crm).await? } else { Forms::Unread };
     Ok(Picture {
         portal,
         stages: Arc::new(stages),
         properties: Arc::new(properties),
+        forms,
         read_at: now,
     })
+}
+
+/// Who may not see forms can do everything else.
+async fn forms(crm: &dyn Crm) -> Result<Forms, Fault> {
+    match crm.forms().await {
+        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
+        Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
+            Ok(Forms::Denied(error.to_string()))
+        }
+        Err(error) => Err(fault(&error)),
+    }
 }
 
 /// Where HubSpot does not name the scopes, the calls themselves will show.

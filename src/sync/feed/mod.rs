@@ -221,7 +221,10 @@ impl Feed {
         let events = self.ctx.registry.events_of_hubspot(&self.key);
         let mut tracks = Vec::with_capacity(events.len());
         for event in &events {
-            tracks.push(self.ctx.ledger.track(&track_request(event, portal.id)).await?);
+            let (key, uid) = (event.key.clone(), event.uid.clone());
+            let action = event.action.as_ref().map(|a| a.key.clone());
+            let request = TrackRequest::new(key, uid, portal.id, &event.trigger, action);
+            tracks.push(self.ctx.ledger.track(&request).await?);
         }
         let marks = self.ctx.ledger.feed_marks(&tracks).await?;
         let tracked = events.into_iter().zip(tracks).zip(marks);
@@ -366,17 +369,6 @@ fn concerns_forms_only(error: &UpstreamError, events: &[&Tracked]) -> bool {
             error.cause,
             Cause::MissingScope | Cause::AccessDenied | Cause::NotFound | Cause::Refused
         )
-}
-
-/// Asks for the track of an event.
-pub fn track_request(event: &Event, portal: crate::domain::ids::PortalId) -> TrackRequest {
-    TrackRequest {
-        event: event.key.clone(),
-        event_uid: event.uid.clone(),
-        portal,
-        trigger: event.trigger.key(),
-        action: event.action.as_ref().map(|a| a.key.clone()),
-    }
 }
 
 /// Most contacts in one read, with history and without (reference notes, HubSpot 4.4).

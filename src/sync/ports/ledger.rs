@@ -5,12 +5,17 @@
 //! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
+mod requests;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
+
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OrderId, PortalId, TransactionId};
 use crate::domain::outcome::Outcome;
+use crate::domain::trigger::Trigger;
 
 /// The ledger failed: disk full, damaged, not reachable. Nothing may be sent while it does.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -61,6 +66,25 @@ pub struct TrackRequest {
     pub trigger: String,
     /// The action, once known.
     pub action: Option<ActionKey>,
+}
+
+impl TrackRequest {
+    /// Asks for the track of this event.
+    pub fn new(
+        event: ObjectKey,
+        event_uid: String,
+        portal: PortalId,
+        trigger: &Trigger,
+        action: Option<ActionKey>,
+    ) -> Self {
+        Self {
+            event,
+            event_uid,
+            portal,
+            trigger: trigger.key(),
+            action,
+        }
+    }
 }
 
 /// An occurrence to note, unless the track has it under any of the `transactions`.
@@ -146,87 +170,6 @@ pub struct RowUpdate {
     pub failed_try: bool,
     /// See [`Row::split`].
     pub split: i64,
-}
-
-/// A row as it goes into a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchRow {
-    /// The row.
-    pub row: RowId,
-    /// Value and currency it is sent with.
-    pub value: Option<(Decimal, String)>,
-}
-
-/// What a call told us about a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BatchResult {
-    /// Accepted under this request id: its rows are processing (`AwaitingResult`); first look at `poll_at`.
-    Accepted {
-        /// Google's id.
-        request_id: String,
-        /// First look at its status.
-        poll_at: Timestamp,
-    },
-    /// Google said at once what became of each row: `updates` names all of them; a row it does not name becomes pending
-    /// `UpstreamUnavailable`, due at once, with its value kept.
-    Answered {
-        /// What becomes of its rows.
-        updates: Vec<RowUpdate>,
-    },
-    /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
-    Refused {
-        /// What becomes of its rows; rows not named become pending (`OutcomeUnknown` ones: processing) with the reason
-        /// they had, due at once.
-        updates: Vec<RowUpdate>,
-    },
-    /// Nobody knows: the rows keep their values for the repeat and get the `updates`.
-    Unknown {
-        /// What becomes of its rows (pending, with a due time).
-        updates: Vec<RowUpdate>,
-    },
-}
-
-/// A request whose outcome is not known yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenRequest {
-    /// The batch.
-    pub batch: BatchId,
-    /// Google's id.
-    pub request_id: String,
-    /// When it was accepted.
-    pub accepted_at: Timestamp,
-    /// How often its status was asked.
-    pub polls: u32,
-    /// When to ask next.
-    pub poll_at: Timestamp,
-    /// Its destinations in order, as actions.
-    pub destinations: Vec<ActionKey>,
-    /// Its rows in request order.
-    pub rows: Vec<OpenRow>,
-}
-
-/// A row of an accepted request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OpenRow {
-    /// The row.
-    pub row: RowId,
-    /// Index of its destination.
-    pub destination: usize,
-    /// See [`Row::attempts`].
-    pub attempts: u32,
-    /// See [`Row::split`].
-    pub split: i64,
-}
-
-/// What a look at a request's status told us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusResult {
-    /// The batch.
-    pub batch: BatchId,
-    /// Rows whose outcome is known now (or that go back to pending, or stay processing as `OutcomeUnknown`).
-    pub updates: Vec<RowUpdate>,
-    /// When to ask again; `None`: nothing more to ask, the request is closed.
-    pub poll_at: Option<Timestamp>,
 }
 
 /// Rows of one class.

@@ -9,7 +9,7 @@ use crate::api::Uploads;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::GoogleClients;
 use crate::sync::ports::ads::{Attribution, ConversionAction, Customer, Goal};
-use crate::sync::ports::crm::{Crm, Portal, Stage};
+use crate::sync::ports::crm::{Crm, Form, Portal, Stage};
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +119,18 @@ impl GoogleAccount {
     }
 }
 
+/// The forms of a portal, as far as they are known. They are read only while an event names one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Forms {
+    /// Not read.
+    #[default]
+    Unread,
+    /// All but archived ones.
+    Listed(Arc<Vec<Form>>),
+    /// HubSpot does not let the token see them: why, for people.
+    Denied(String),
+}
+
 /// A `HubSpotAccount` object as the sync loops and the event controller see it.
 #[derive(Clone)]
 pub struct HubSpotAccount {
@@ -134,6 +146,8 @@ pub struct HubSpotAccount {
     pub stages: Arc<Vec<Stage>>,
     /// Names of all contact properties.
     pub properties: Arc<Vec<String>>,
+    /// The portal's forms.
+    pub forms: Forms,
     /// `spec.interval`, already held above the floor.
     pub interval: Duration,
     /// `spec.defaultRegion`.
@@ -149,6 +163,7 @@ impl HubSpotAccount {
             portal,
             stages,
             properties,
+            forms,
             interval,
             default_region,
         } = self;
@@ -158,7 +173,8 @@ impl HubSpotAccount {
             _ => false,
         };
         let same_spec = *key == other.key && *interval == other.interval && *default_region == other.default_region;
-        let same_portal = *portal == other.portal && *stages == other.stages && *properties == other.properties;
+        let same_names = *stages == other.stages && *properties == other.properties && *forms == other.forms;
+        let same_portal = *portal == other.portal && same_names;
         same_spec && same_client && same_portal && *readiness == other.readiness
     }
 }

@@ -20,7 +20,7 @@ use crate::controller::apply::{self, Basis};
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::google_account::refresh_google_actions;
-use crate::domain::action::{ActionFields, ConversionAction, UPLOAD_CLICKS};
+use crate::domain::action::{ActionFields, ConversionAction, send_to};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::spec;
@@ -121,7 +121,7 @@ fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved)
         .google
         .as_ref()
         .filter(|_| google_usable && resolved.stall.is_none())?;
-    let stage = resolved.stage.as_ref()?;
+    let trigger = &resolved.subject.as_ref()?.trigger;
     let snapshot = account.snapshot.clone()?;
     Some(Work {
         ctx,
@@ -129,7 +129,7 @@ fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved)
         ads: account.clients.as_ref()?.ads.clone(),
         owner: snapshot.customer.conversion_customer.clone(),
         declared: spec::declared(event),
-        full: spec::to_create(event, Some(&stage.value)),
+        full: spec::to_create(event, trigger.stage()),
         actions: snapshot.actions.to_vec(),
         live: false,
     })
@@ -215,7 +215,8 @@ async fn step(
         live: work.live,
         others: &others,
     };
-    match plan(&wanted, UPLOAD_CLICKS, &known, seen) {
+    let kind = work.full.kind.clone().unwrap_or_default();
+    match plan(&wanted, &kind, &known, seen) {
         Step::Keep { id, origin } => keep(work, event, current, id, origin).await,
         Step::Correct {
             id,
@@ -297,7 +298,7 @@ async fn keep(
         name: Some(action.name.clone()),
         origin: Some(origin),
         create_time: create_time(work, current, id, origin).await?,
-        send_to: None,
+        send_to: send_to(&action.event_snippets),
         creation: None,
     };
     if first {

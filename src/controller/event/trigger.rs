@@ -1,0 +1,185 @@
+//! What the manifest's trigger names: a lifecycle stage by value or label, a form by GUID or name.
+
+use super::Stall;
+use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, TriggerStatus, TriggerType};
+use crate::domain::trigger::Trigger;
+use crate::sync::ports::crm::Form;
+use crate::sync::registry::{Forms, HubSpotAccount};
+
+/// Most candidates that a message names.
+const MAX_NAMED: usize = 20;
+
+/// The stage or form an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What makes an occurrence.
+    pub trigger: Trigger,
+    /// What people call it.
+    pub label: String,
+}
+
+/// Looks up the trigger; one resolved before is kept, as labels and names may change at any time. `None`: not known yet.
+pub fn subject(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let trigger = &event.spec.trigger;
+    match (&trigger.lifecycle_stage, &trigger.form_submission) {
+        (Some(stage), _) => self::stage(event, &stage.stage, hubspot),
+        (None, Some(form)) => self::form(event, &form.form_id, hubspot),
+        // The schema lets no such manifest in.
+        (None, None) => Ok(None),
+    }
+}
+
+fn stage(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let before = before(event);
+    let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
+    if stages.is_empty() {
+        return Ok(before);
+    }
+    let known = before.as_ref().and_then(|b| b.trigger.stage());
+    let found = known
+        .and_then(|value| stages.iter().find(|s| s.value == value))
+        .or_else(|| stages.iter().find(|s| s.value == wanted))
+        .or_else(|| stages.iter().find(|s| s.label == wanted))
+        .or_else(|| stages.iter().find(|s| s.label.eq_ignore_ascii_case(wanted)));
+    let subject = found.map(|stage| Subject {
+        trigger: Trigger::Stage(stage.value.clone()),
+        label: stage.label.clone(),
+    });
+    subject.map(Some).ok_or_else(|| {
+        let names: Vec<_> = stages.iter().take(MAX_NAMED).map(|s| format!("{} ({:?})", s.value, s.label)).collect();
+        (
+            reason::STAGE_NOT_FOUND,
+            format!(
+                "HubSpot has no lifecycle stage with value or label {wanted:?}. It has: {}. Delete and re-create the event with one of these, or add the stage in HubSpot.",
+                names.join(", ")
+            ),
+        )
+    })
+}
+
+fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let before = before(event);
+    let forms = match hubspot.map(|h| &h.forms) {
+        None | Some(Forms::Unread) => return Ok(before),
+        Some(Forms::Denied(why)) => {
+            return Err((
+                reason::MISSING_SCOPE,
+                format!(
+                    "HubSpot does not let the token see forms ({why}). Add the scope \"forms\" to the app or service key, and put its token into the Secret."
+                ),
+            ));
+        }
+        Some(Forms::Listed(forms)) => forms,
+    };
+    let subject = |form: &Form| Subject {
+        trigger: Trigger::Form(form.id.clone()),
+        label: form.name.clone(),
+    };
+    let known = before.as_ref().and_then(|b| b.trigger.form());
+    let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
+    if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
+        return Ok(Some(subject(form)));
+    }
+    let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
+    match named.as_slice() {
+        [form] => Ok(Some(subject(form))),
+        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, forms))),
+        several => {
+            let ids: Vec<_> = several.iter().take(MAX_NAMED).map(|f| f.id.as_str()).collect();
+            let message = format!(
+                "HubSpot has {} forms named {wanted:?}: {}. Delete and re-create the event with the GUID of the one that is meant in trigger.formSubmission.formId.",
+                several.len(),
+                ids.join(", ")
+            );
+            Err((reason::FORM_NOT_FOUND, message))
+        }
+    }
+}
+
+/// Forms that share a word with the wanted name come first.
+fn unknown_form(wanted: &str, forms: &[Form]) -> String {
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
+        parts.map(str::to_lowercase).collect()
+    };
+    let sought = words(wanted);
+    let mut candidates: Vec<&Form> = forms.iter().collect();
+    candidates.sort_by_key(|form| !words(&form.name).iter().any(|word| sought.contains(word)));
+    let names: Vec<_> = candidates
+        .iter()
+        .take(MAX_NAMED)
+        .map(|f| format!("{} ({:?})", f.id, f.name))
+        .collect();
+    let listed = if names.is_empty() {
+        "It has none".to_owned()
+    } else {
+        format!("It has: {}", names.join(", "))
+    };
+    format!(
+        "HubSpot has no form with GUID or name {wanted:?}. {listed}. Delete and re-create the event with one of its GUIDs, or create the form in HubSpot."
+    )
+}
+
+/// What an earlier pass resolved.
+fn before(event: &AdConversionEvent) -> Option<Subject> {
+    let status = event.status.as_ref()?.trigger.as_ref()?;
+    let trigger = match (&status.stage, &status.form_id) {
+        (Some(stage), _) => Trigger::Stage(stage.clone()),
+        (None, Some(form)) if is_guid(form) => Trigger::Form(form.to_lowercase()),
+        _ => return None,
+    };
+    let label = status.label.clone().unwrap_or_default();
+    Some(Subject { trigger, label })
+}
+
+/// True for the form of a GUID. A name stands in the status only while the form is not known.
+fn is_guid(text: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == lengths.len()
+        && parts
+            .iter()
+            .zip(lengths)
+            .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The trigger as the status shows it.
+pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> Option<TriggerStatus> {
+    let shown = |type_, stage, form_id, label| TriggerStatus {
+        type_,
+        stage,
+        form_id,
+        label,
+    };
+    match subject.map(|s| (&s.trigger, Some(s.label.clone()))) {
+        Some((Trigger::Stage(stage), label)) => {
+            Some(shown(TriggerType::LifecycleStage, Some(stage.clone()), None, label))
+        }
+        Some((Trigger::Form(form), label)) => Some(shown(TriggerType::FormSubmission, None, Some(form.clone()), label)),
+        None => event.spec.trigger.form_submission.as_ref().map_or_else(
+            || event.status.as_ref().and_then(|s| s.trigger.clone()),
+            |form| {
+                let name = Some(form.form_id.clone());
+                Some(shown(TriggerType::FormSubmission, None, name.clone(), name))
+            },
+        ),
+    }
+}
+
+/// The resolved trigger, else what the manifest says.
+pub fn trigger_of(event: &AdConversionEvent) -> Trigger {
+    let trigger = &event.spec.trigger;
+    before(event).map(|subject| subject.trigger).unwrap_or_else(|| {
+        let form = trigger
+            .form_submission
+            .as_ref()
+            .map(|f| Trigger::Form(f.form_id.to_lowercase()));
+        let stage = trigger.lifecycle_stage.as_ref().map(|s| s.stage.clone());
+        form.unwrap_or_else(|| Trigger::Stage(stage.unwrap_or_default()))
+    })
+}
+
+#[cfg(test)]
+#[path = "trigger_tests.rs"]
+mod tests;
