@@ -14,3 +14,4 @@ mod layering;
 mod manifests;
 mod normalisation;
 mod support;
+mod tag;

@@ -3,6 +3,7 @@
 //!
 //! Integration tests use [`control_plane::ControlPlane`] and [`tools`].
 
+pub mod browser;
 pub mod conformance;
 pub mod control_plane;
 mod credentials;

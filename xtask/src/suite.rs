@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::browser;
 use crate::conformance;
 use crate::process::{self, say};
 use crate::supervisor::XTASK_BIN;
@@ -157,7 +158,11 @@ fn line(report: &Report) -> String {
 type Background = JoinHandle<Result<(), Error>>;
 
 fn start_control_plane_build() -> Background {
-    thread::spawn(|| tools::ensure(&Tool::ALL))
+    thread::spawn(|| {
+        // Small beside the rest, and the tests need it.
+        browser::chromium()?;
+        tools::ensure(&Tool::ALL)
+    })
 }
 
 fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Result<(), Error> {

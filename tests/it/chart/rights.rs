@@ -33,9 +33,9 @@ const RESOURCES: [(&str, &str); 30] = [
     ("adconversion.dev", "hubspotaccounts/status"),
     ("", "secrets"),
     ("events.k8s.io", "events"),
+    ("", "configmaps"),
     ("adconversion.dev", "adconversionevents/finalizers"),
     ("adconversion.dev", "*"),
-    ("", "configmaps"),
     ("", "events"),
     ("", "namespaces"),
     ("", "nodes"),
@@ -62,9 +62,10 @@ type Right = (&'static str, &'static str, &'static str);
 /// All that the operator may do.
 fn allowed() -> BTreeSet<Right> {
     let mut rights = BTreeSet::new();
-    for &(group, resource) in &RESOURCES[..8] {
+    for &(group, resource) in &RESOURCES[..9] {
         let verbs: &[&'static str] = match resource {
             "secrets" => &["get"],
+            "configmaps" => &["get", "create", "patch"],
             "events" => &["create", "patch"],
             status if status.ends_with("/status") => &["get", "patch"],
             _ => &["get", "list", "watch", "patch"],
@@ -232,12 +233,13 @@ fn its_token_opens_what_it_uses() {
     output.ok().unwrap();
     patch("").unwrap();
 
-    let refused: [&[&str]; 5] = [
+    let refused: [&[&str]; 6] = [
         &["get", "secrets"],
         &["get", "configmaps"],
+        &["delete", "configmap", "x"],
         &["delete", "hsa", "acme"],
         &["label", "secret", "hubspot", "a=b"],
-        &["create", "configmap", "x"],
+        &["create", "serviceaccount", "x"],
     ];
     for arguments in refused {
         let arguments = [arguments, &["--namespace", &users]].concat();
