@@ -15,6 +15,7 @@ pub mod schema;
 pub mod state;
 pub mod tally;
 pub mod token;
+pub mod web;
 
 #[cfg(test)]
 mod tests;

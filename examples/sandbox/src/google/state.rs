@@ -11,6 +11,7 @@ use super::ads::action::Action;
 use super::auth::Credentials;
 use super::dm::store::Ingestion;
 use super::tally;
+use super::web::Web;
 use crate::options::Options;
 use crate::random::Random;
 
@@ -136,6 +137,8 @@ pub struct Google {
     pub(super) quotas: BTreeMap<(String, &'static str), Window>,
     pub(super) clicks: HashMap<String, Timestamp>,
     pub(super) ingestion: Ingestion,
+    /// What web tags reported.
+    pub web: Web,
     random: Random,
     next_action: u64,
 }
@@ -152,6 +155,7 @@ impl Google {
             quotas: BTreeMap::new(),
             clicks: HashMap::new(),
             ingestion: Ingestion::default(),
+            web: Web::default(),
             random: Random::new(options.seed ^ 0x476F_6F67_6C65),
             next_action: 700_000_001,
         }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::dm::store::{ClickKind, Conversion, Totals};
 use super::state::Google;
+use super::web::Enhancement;
 use super::with_google;
 use crate::world::Shared;
 
@@ -49,6 +50,8 @@ struct Row<'a> {
 struct Tally<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     conversions: Option<Vec<Row<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enhancements: Option<Vec<&'a Enhancement>>,
     #[serde(flatten)]
     summary: Value,
 }
@@ -88,6 +91,8 @@ fn summary(google: &Google, only: Option<u64>) -> Value {
         "processing": google.ingestion.processing,
         "failed": google.ingestion.failed,
         "requests": google.ingestion.requests.len(),
+        "enhanced": google.web.enhancements.len(),
+        "enhancementsFailed": google.web.failed,
     })
 }
 
@@ -129,8 +134,16 @@ fn tally<'a>(google: &'a Google, filter: &Filter) -> Tally<'a> {
             .map(|conversion| row(google, conversion))
             .collect(),
     });
+    let of_action = |(id, _): &(u64, String)| filter.action_id.is_none_or(|only| *id == only);
+    let all = google.web.enhancements.iter();
+    let enhancements = (!filter.summary).then(|| {
+        all.filter(|(key, _)| of_action(key))
+            .map(|(_, enhancement)| enhancement)
+            .collect()
+    });
     Tally {
         conversions,
+        enhancements,
         summary: summary(google, filter.action_id),
     }
 }

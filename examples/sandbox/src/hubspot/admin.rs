@@ -6,14 +6,14 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    routing::{get, patch, post},
+    routing::{delete, get, patch, post},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    admin_deals, admin_portals, expected, generate, merge,
+    admin_deals, admin_forms, admin_portals, expected, generate, merge,
     record::EVERYTHING,
     store::{Change, instant, iso},
     tick,
@@ -40,6 +40,11 @@ pub fn router(shared: Shared) -> Router {
         .route("/merge", post(merge_contacts))
         .route("/deals", post(admin_deals::create))
         .route("/deals/{id}", patch(admin_deals::change).delete(admin_deals::delete))
+        .route("/forms", post(admin_forms::create))
+        .route("/forms/{id}", delete(admin_forms::delete))
+        .route("/submissions", post(admin_forms::submit))
+        .route("/submissions/generate", post(admin_forms::generate))
+        .route("/expected-submissions", get(admin_forms::expected))
         .route("/generate", post(generate_contacts))
         .route("/expected", get(expected_entries))
         .route("/tick", post(tick_contacts))

@@ -153,7 +153,12 @@ fn text_passes(store: &Store, key: Key, test: &Test, text: Option<&str>) -> bool
                 .to_lowercase()
                 .split(|c: char| !c.is_alphanumeric())
                 .any(|token| wildcard(pattern, token));
-            (found || wildcard(pattern, &text.to_lowercase())) != *negated
+            // A value of a list counts as a token too.
+            let listed = text
+                .to_lowercase()
+                .split([';', ' '])
+                .any(|value| wildcard(pattern, value));
+            (found || listed || wildcard(pattern, &text.to_lowercase())) != *negated
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::world::{Shared, lock};
 pub mod account;
 pub mod admin;
 mod admin_deals;
+mod admin_forms;
 mod admin_portals;
 pub mod assoc;
 pub mod auth;
@@ -26,6 +27,7 @@ pub mod catalogue;
 pub mod deal;
 pub mod expected;
 pub mod filter;
+pub mod forms;
 pub mod generate;
 pub mod limits;
 pub mod merge;
@@ -64,6 +66,10 @@ const PROPERTIES: Gatekeeper = Gatekeeper {
 };
 const PIPELINES: Gatekeeper = Gatekeeper {
     scopes: &["crm.objects.deals.read", "crm.schemas.deals.read"],
+    bucket: Bucket::Burst,
+};
+const FORMS: Gatekeeper = Gatekeeper {
+    scopes: &["forms"],
     bucket: Bucket::Burst,
 };
 const ANYONE: Gatekeeper = Gatekeeper {
@@ -107,6 +113,9 @@ pub fn router(shared: Shared) -> Router {
             "/account-info/2026-09/api-usage/daily/private-apps",
             calls(&Method::GET, ANYONE, account::daily_usage),
         )
+        .route("/marketing/v3/forms", get(list_forms))
+        .route("/marketing/v3/forms/{id}", get(one_form))
+        .route("/form-integrations/v1/submissions/forms/{id}", get(submissions))
         .route("/oauth/2026-09/token", post(oauth_token))
         .route("/oauth/2026-09/token/introspect", post(introspect))
         .route("/oauth/v2/private-apps/get/access-token-info", post(token_info))
@@ -135,6 +144,26 @@ async fn one_property(
     body: Bytes,
 ) -> Response {
     PROPERTIES.serve(&shared, &headers, &body, |call| account::property(call, &name))
+}
+
+async fn list_forms(State(shared): State<Shared>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    FORMS.serve(&shared, &headers, &body, |call| forms::list(call, uri.query()))
+}
+
+async fn one_form(State(shared): State<Shared>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    FORMS.serve(&shared, &headers, &body, |call| forms::get(call, &id))
+}
+
+async fn submissions(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    FORMS.serve(&shared, &headers, &body, |call| {
+        forms::submissions(call, &id, uri.query())
+    })
 }
 
 async fn oauth_token(State(shared): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{
     catalogue::{self, Choice, Kind, Origin},
+    forms::Forms,
     limits::{Day, Window},
     record::Source,
     store::{Change, Store},
@@ -139,6 +140,8 @@ pub struct Portal {
     pub contacts: Store,
     /// Deals.
     pub deals: Store,
+    /// Forms and their submissions.
+    pub forms: Forms,
     /// Searches of the last second.
     pub searches: Window,
     /// Calls of the day.
@@ -229,6 +232,7 @@ impl Portal {
             limits,
             contacts: Store::new(catalogue::contacts(), FIRST_CONTACT),
             deals: Store::new(catalogue::deals(), FIRST_DEAL),
+            forms: Forms::default(),
             searches: Window::new(1_000),
             day: Day::default(),
         };

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod core;
+mod forms;
 mod history;
 mod limits;
 mod oauth;

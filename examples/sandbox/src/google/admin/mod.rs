@@ -83,6 +83,7 @@ pub fn router() -> Router<Shared> {
         .route("/bad-rows", post(switches::bad_rows).delete(switches::clear_bad_rows))
         .route("/outcomes", post(switches::outcomes).delete(switches::clear_outcomes))
         .route("/clicks", post(switches::clicks))
+        .route("/web-conversions", post(switches::web_conversions))
         .route("/requests", get(switches::requests))
         .route("/requests/forget", post(switches::forget))
         .route("/quota", get(switches::quota).delete(switches::reset_quota))

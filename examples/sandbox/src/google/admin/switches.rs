@@ -56,6 +56,20 @@ struct ClicksForm {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct WebConversion {
+    transaction_id: String,
+    /// Absent: now.
+    time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebForm {
+    conversions: Vec<WebConversion>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ForgetForm {
     /// Absent: all that exist.
     request_ids: Option<Vec<String>>,
@@ -138,6 +152,18 @@ pub async fn clicks(State(shared): State<Shared>, body: Bytes) -> Answer {
         google
             .clicks
             .extend(form.clicks.into_iter().map(|click| (click.click_id, click.time)));
+    });
+    Ok(Json(json!({})))
+}
+
+/// Tells of conversions that web tags reported.
+pub async fn web_conversions(State(shared): State<Shared>, body: Bytes) -> Answer {
+    let form: WebForm = read(&body)?;
+    with_google(&shared, |google, now| {
+        for report in form.conversions {
+            let time = report.time.unwrap_or(now);
+            google.web.report(&report.transaction_id, time, now);
+        }
     });
     Ok(Json(json!({})))
 }

@@ -63,6 +63,9 @@ pub struct Account {
     /// Enhanced conversions: ON or OFF.
     #[serde(default = "on")]
     pub enablement: String,
+    /// Whether the account may use `uploadClickConversions`.
+    #[serde(default)]
+    pub click_uploads_allowed: bool,
     /// Whether clicks are tagged.
     #[serde(default = "yes")]
     pub auto_tagging_enabled: bool,
@@ -169,6 +172,7 @@ pub fn default_accounts() -> BTreeMap<String, Account> {
         conversion_tracking_status: by_self(),
         accepted_customer_data_terms: true,
         enablement: on(),
+        click_uploads_allowed: false,
         auto_tagging_enabled: true,
         access: users().to_vec(),
         refuse_with: None,

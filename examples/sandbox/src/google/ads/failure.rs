@@ -63,6 +63,13 @@ impl AdsError {
         self
     }
 
+    /// Puts `list[index]` in front of the location.
+    #[must_use]
+    pub fn in_row(mut self, list: &str, index: usize) -> Self {
+        self.0.path.insert(0, (crate::google::schema::snake(list), Some(index)));
+        self
+    }
+
     /// Adds the wait of a quota error, in seconds.
     #[must_use]
     pub fn retry_after(mut self, seconds: i64) -> Self {

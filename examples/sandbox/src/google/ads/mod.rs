@@ -2,7 +2,9 @@
 
 pub mod accounts;
 pub mod action;
+pub mod adjustments;
 pub mod catalog;
+pub mod clicks;
 pub mod failure;
 pub mod fields;
 pub mod gaql;
@@ -12,6 +14,7 @@ pub mod mutate;
 pub mod names;
 pub mod report;
 pub mod search;
+pub mod upload;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -224,7 +227,13 @@ fn handler_of(rest: &str) -> Option<(&str, Handler)> {
         };
         (customer, handler)
     } else {
-        (rest.strip_suffix(":uploadClickConversions")?, mutate::refuse_uploads)
+        let (customer, call) = rest.split_once(':')?;
+        let handler: Handler = match call {
+            "uploadClickConversions" => clicks::upload,
+            "uploadConversionAdjustments" => adjustments::upload,
+            _ => return None,
+        };
+        (customer, handler)
     };
     Some((customer, call))
 }

@@ -1,4 +1,4 @@
-//! `conversionActions:mutate`, and the closed click upload.
+//! `conversionActions:mutate`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -351,30 +351,4 @@ fn remove(draft: &mut Draft, name: &str) -> Result<u64, AdsError> {
     }
     "REMOVED".clone_into(&mut action.status);
     Ok(action.id)
-}
-
-/// `uploadClickConversions` as a project without upload history meets it since June 2026: HTTP 200, every row refused.
-pub fn refuse_uploads(call: &mut Call<'_>) -> Result<Value, Denial> {
-    let request: Value = serde_json::from_slice(call.body).unwrap_or_default();
-    call.book(1)?;
-    let Some(rows) = request["conversions"].as_array().filter(|rows| !rows.is_empty()) else {
-        let error = AdsError::new(
-            "fieldError",
-            "REQUIRED_NONEMPTY_LIST",
-            "The required repeated field was empty.",
-        );
-        return Err(error.at("conversions").into());
-    };
-    if request["partialFailure"] != true {
-        let message = "Partial failure mode is required.";
-        return Err(AdsError::new("partialFailureError", "PARTIAL_FAILURE_MODE_REQUIRED", message).into());
-    }
-    let message = "The customer is not allowlisted for uploading conversions through the Google Ads API.";
-    let error = AdsError::new(
-        "notAllowlistedError",
-        "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE",
-        message,
-    );
-    let results: Vec<Value> = rows.iter().map(|_| json!({})).collect();
-    Ok(json!({"partialFailureError": partial(&[error], call.request_id), "results": results}))
 }

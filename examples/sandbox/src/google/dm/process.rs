@@ -44,7 +44,7 @@ impl Google {
         self.ingestion.requests.insert(id.to_owned(), request);
     }
 
-    fn accept(&mut self, action: u64, event: &Event, request: &str) {
+    pub(in crate::google) fn accept(&mut self, action: u64, event: &Event, request: &str) {
         let click_time = event
             .click
             .as_ref()
@@ -62,7 +62,7 @@ impl Google {
     }
 
     /// The full name of the reason a row fails for, if it does. Ages are measured at the arrival of the request.
-    fn judge(&mut self, action: u64, event: &Event, at: Timestamp) -> Option<String> {
+    pub(in crate::google) fn judge(&mut self, action: u64, event: &Event, at: Timestamp) -> Option<String> {
         if let Some(reason) = self.ingestion.armed_reason(&event.transaction_id) {
             return Some(reason);
         }

@@ -7,6 +7,7 @@ mod destinations;
 mod ingest;
 mod processing;
 mod token;
+mod uploads;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request};
