@@ -23,7 +23,9 @@ use adconversion_operator::sync::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
-use adconversion_operator::sync::registry::{BoundAction, Event, GoogleAccount, HubSpotAccount, Readiness, Registry};
+use adconversion_operator::sync::registry::{
+    BoundAction, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
+};
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -248,6 +250,7 @@ fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
             company_currency: "EUR".into(),
             ui_domain: "app.hubspot.com".into(),
         }),
+        forms: Forms::Unread,
         stages: Arc::default(),
         properties: Arc::new(vec!["hs_v2_date_entered_customer".into()]),
         interval: Duration::from_hours(1),

@@ -70,7 +70,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
                 ),
             ));
         }
-        Some(Forms::Listed(forms)) => forms,
+        Some(Forms::Listed(forms, _)) => forms,
     };
     let subject = |form: &Form| Subject {
         trigger: Trigger::Form(form.id.clone()),
@@ -80,6 +80,11 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
     let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
     if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
         return Ok(Some(subject(form)));
+    }
+    let created = event.metadata.creation_timestamp.as_ref().map(|t| t.0);
+    if created.is_some_and(|created| hubspot.is_some_and(|h| h.forms.is_older_than(created))) {
+        // The list is about to be read anew.
+        return Ok(before);
     }
     let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
     match named.as_slice() {

@@ -33,7 +33,10 @@ fn listed(forms: &[(&str, &str)]) -> HubSpotAccount {
         id: (*id).to_owned(),
         name: (*name).to_owned(),
     };
-    account(Forms::Listed(Arc::new(forms.iter().map(form).collect())))
+    account(Forms::Listed(
+        Arc::new(forms.iter().map(form).collect()),
+        jiff::Timestamp::UNIX_EPOCH,
+    ))
 }
 
 fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {

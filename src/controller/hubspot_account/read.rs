@@ -74,6 +74,11 @@ impl Pins {
 }
 
 impl Picture {
+    /// A form of this GUID. A name may have come to stand for two forms since.
+    fn lists(&self, id: &str) -> bool {
+        matches!(&self.forms, Forms::Listed(forms, _) if forms.iter().any(|f| f.id.eq_ignore_ascii_case(id)))
+    }
+
     /// When it is to be read again: sooner where forms could not be seen, at once where an event names a form and the
     /// list is older than it.
     pub fn due(&self, wanted: &[(String, Timestamp)], settings: &Settings) -> Timestamp {
@@ -82,14 +87,16 @@ impl Picture {
             _ if wanted.is_empty() => regular,
             Forms::Unread => Timestamp::MIN,
             Forms::Denied(_) => regular.min(later(self.read_at, settings.stalled_probe_interval)),
-            Forms::Listed(forms) => {
-                let missing = |name: &str| forms.iter().all(|f| !f.id.eq_ignore_ascii_case(name) && f.name != name);
-                let newer = |(name, created): &(String, Timestamp)| *created > self.read_at && missing(name);
-                if wanted.iter().any(newer) {
-                    Timestamp::MIN
-                } else {
-                    regular
-                }
+            Forms::Listed(..) => {
+                let newer =
+                    |(name, created): &&(String, Timestamp)| self.forms.is_older_than(*created) && !self.lists(name);
+                let after = |(_, created): &(String, Timestamp)| later(*created, Duration::from_secs(1));
+                wanted
+                    .iter()
+                    .filter(newer)
+                    .map(after)
+                    .min()
+                    .map_or(regular, |at| at.min(regular))
             }
         }
     }
@@ -102,7 +109,11 @@ pub(super) async fn read(crm: &dyn Crm, pins: &Pins, with_forms: bool, now: Time
     scopes(crm.scopes().await.map_err(|e| fault(&e))?.as_deref())?;
     let stages = crm.stages().await.map_err(|e| fault(&e))?;
     let properties = crm.property_names().await.map_err(|e| fault(&e))?;
-    let forms = if with_forms { forms(crm).await? } else { Forms::Unread };
+    let forms = if with_forms {
+        forms(crm, now).await?
+    } else {
+        Forms::Unread
+    };
     Ok(Picture {
         portal,
         stages: Arc::new(stages),
@@ -113,9 +124,9 @@ pub(super) async fn read(crm: &dyn Crm, pins: &Pins, with_forms: bool, now: Time
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm) -> Result<Forms, Fault> {
+async fn forms(crm: &dyn Crm, now: Timestamp) -> Result<Forms, Fault> {
     match crm.forms().await {
-        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
+        Ok(forms) => Ok(Forms::Listed(Arc::new(forms), now)),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }

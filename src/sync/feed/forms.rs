@@ -32,8 +32,8 @@ const MAX_NOTED: usize = 200_000;
 pub struct Forms {
     gate: Gate,
     served: BTreeSet<Member>,
-    /// Submissions that need not be looked at again.
-    noted: HashSet<TransactionId>,
+    /// Submissions that need not be looked at again, and whose they are.
+    noted: HashMap<TransactionId, ContactId>,
     /// Submissions whose contact was not found yet, with their times.
     unfound: HashMap<TransactionId, Timestamp>,
     read_whole: Option<Instant>,
@@ -44,7 +44,7 @@ pub struct Forms {
 #[derive(Default)]
 struct Shown {
     newest: Option<Timestamp>,
-    times: Vec<Timestamp>,
+    whose: HashSet<(ContactId, Timestamp)>,
     new: BTreeMap<TrackId, usize>,
 }
 
@@ -77,7 +77,7 @@ impl Feed {
             return vec![];
         };
         let mut faults = Vec::new();
-        let mut times = Vec::new();
+        let mut whose = HashSet::new();
         let forms: BTreeSet<&str> = pass.forms.iter().filter_map(|t| t.event.trigger.form()).collect();
         for form in forms {
             let events: Vec<&Tracked> = all
@@ -88,7 +88,7 @@ impl Feed {
             match self.read_form(pass, form, &events, depth).await {
                 Ok(shown) => {
                     self.tell_success(&events, &shown.new);
-                    times.extend(shown.times);
+                    whose.extend(shown.whose);
                 }
                 Err(fault) => {
                     self.tell_failure(&fault, &events);
@@ -97,7 +97,7 @@ impl Feed {
             }
         }
         if faults.is_empty() {
-            self.forms.gate.read(Some(times), began);
+            self.forms.gate.read(Some(&whose), began);
             self.forms.served = pass.forms.iter().map(|t| member(&t.event)).collect();
             if depth == Depth::Whole {
                 self.forms.read_whole = Some(began);
@@ -195,7 +195,7 @@ impl Feed {
             }
             after = page.next;
         }
-        debug!(account = %self.key, form, seen = shown.times.len(), "form read");
+        debug!(account = %self.key, form, contacts = shown.whose.len(), "form read");
         let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
         for tracked in events {
             let mark = tracked.mark_after(by, shown.newest.unwrap_or(Timestamp::MIN));
@@ -225,10 +225,13 @@ impl Feed {
         for submission in page {
             let key = key(pass.portal.id, form, submission);
             clicks.put(key, submission);
-            shown.times.push(submission.at);
             shown.newest = shown.newest.max(Some(submission.at));
-            if submission.at >= start && !self.forms.noted.contains(&key) {
-                fresh.push((key, submission));
+            match self.forms.noted.get(&key) {
+                Some(contact) => {
+                    shown.whose.insert((*contact, submission.at));
+                }
+                None if submission.at >= start => fresh.push((key, submission)),
+                None => {}
             }
         }
         let contacts = self.contacts_of(pass, &fresh).await?;
@@ -243,7 +246,13 @@ impl Feed {
             *shown.new.entry(tracked.track).or_default() += new;
         }
         for (key, submission) in fresh {
-            self.remember(key, submission, &contacts);
+            let contact = submission
+                .email
+                .as_ref()
+                .and_then(|email| contacts.get(email))
+                .map(|c| c.id);
+            shown.whose.extend(contact.map(|id| (id, submission.at)));
+            self.remember(key, submission, contact);
         }
         Ok(())
     }
@@ -322,11 +331,8 @@ impl Feed {
         }
     }
 
-    fn remember(&mut self, key: TransactionId, submission: &Submission, contacts: &HashMap<String, Arc<Contact>>) {
-        let lacking = submission
-            .email
-            .as_ref()
-            .is_some_and(|email| !contacts.contains_key(email));
+    fn remember(&mut self, key: TransactionId, submission: &Submission, contact: Option<ContactId>) {
+        let lacking = submission.email.is_some() && contact.is_none();
         let now = self.ctx.clock.now();
         if lacking && now.duration_since(submission.at) < self.ctx.settings.waits.click_grace {
             self.forms.unfound.insert(key, submission.at);
@@ -336,7 +342,7 @@ impl Feed {
         if self.forms.noted.len() >= MAX_NOTED {
             self.forms.noted.clear();
         }
-        self.forms.noted.insert(key);
+        self.forms.noted.insert(key, contact.unwrap_or(ContactId::UNKNOWN));
     }
 
     fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {

@@ -1,7 +1,7 @@
 //! The gate of the forms: one contact search a poll tells whether anybody submitted anything, so that quiet forms cost
 //! nothing (reference notes, HubSpot 7.2). It says that somebody did, not with which form.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,7 @@ pub struct Gate {
     seen: HashMap<ContactId, Timestamp>,
     newest: Option<Timestamp>,
     /// Submissions that the search told of and no form has shown: of a form nobody asks for, or late in its list.
-    unexplained: Vec<Timestamp>,
+    unexplained: Vec<(ContactId, Timestamp)>,
     opened: Option<Instant>,
     passes: u32,
     open: bool,
@@ -34,7 +34,6 @@ impl Gate {
     /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
     /// take the search has its gate open always.
     pub async fn look(&mut self, crm: &dyn Crm, since: Timestamp, back: SignedDuration) -> Result<(), UpstreamError> {
-        let first = self.newest.is_none();
         let from = self.newest.unwrap_or(since);
         let mut search = ContactSearch {
             any_since: vec![(CONVERTED.to_owned(), from.saturating_sub(back).unwrap_or(from))],
@@ -54,7 +53,7 @@ impl Gate {
                 let Some(at) = contact.property(CONVERTED).and_then(time) else {
                     continue;
                 };
-                self.saw(contact.id, at.min(modified(contact)), first);
+                self.saw(contact.id, at.min(modified(contact)));
             }
             match page.contacts.iter().map(|c| c.id).max() {
                 Some(last) if page.more => search.after = last,
@@ -63,17 +62,14 @@ impl Gate {
         }
     }
 
-    fn saw(&mut self, contact: ContactId, at: Timestamp, first: bool) {
+    fn saw(&mut self, contact: ContactId, at: Timestamp) {
         if self.seen.len() >= MAX_CONTACTS {
             self.seen.clear();
         }
         self.newest = self.newest.max(Some(at));
         if self.seen.insert(contact, at) != Some(at) {
             self.open = true;
-            // What happened before the process started is read anyway.
-            if !first {
-                self.unexplained.push(at);
-            }
+            self.unexplained.push((contact, at));
         }
     }
 
@@ -91,25 +87,22 @@ impl Gate {
         self.open
     }
 
-    /// The forms were read and showed submissions of these times; or they were not read, as there was no need.
-    pub fn read(&mut self, times: Option<Vec<Timestamp>>, now: Instant) {
+    /// The forms were read and showed submissions of these contacts and times; or they were not read, as there was no need.
+    pub fn read(&mut self, shown: Option<&HashSet<(ContactId, Timestamp)>>, now: Instant) {
         self.passes = self.passes.saturating_add(1);
-        let Some(times) = times else { return };
+        let Some(shown) = shown else { return };
         if self.open {
             self.opened = Some(now);
             self.passes = 0;
             self.open = false;
         }
-        for at in times {
-            let close = |other: &Timestamp| at.duration_since(*other).abs() <= SAME;
-            if let Some(found) = self.unexplained.iter().position(close) {
-                self.unexplained.swap_remove(found);
-            }
-        }
         let oldest = self
             .newest
             .and_then(|t| t.checked_sub(SignedDuration::from_hours(24)).ok());
-        self.unexplained.retain(|at| Some(*at) >= oldest);
+        self.unexplained.retain(|(contact, at)| {
+            let is_it = |(who, when): &(ContactId, Timestamp)| who == contact && at.duration_since(*when).abs() <= SAME;
+            Some(*at) >= oldest && !shown.contains(&(*contact, *at)) && !shown.iter().any(is_it)
+        });
     }
 }
 
@@ -127,27 +120,27 @@ mod tests {
     fn opens_for_news_only() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         assert!(!gate.is_open(OVERLAP, false, now));
-        gate.saw(ContactId(1), t(100), false);
+        gate.saw(ContactId(1), t(100));
         assert!(gate.is_open(OVERLAP, false, now) && gate.has_news());
-        gate.read(Some(vec![t(101)]), now);
-        gate.saw(ContactId(1), t(100), false);
+        gate.read(Some(&[(ContactId(1), t(101))].into()), now);
+        gate.saw(ContactId(1), t(100));
         assert!(!gate.is_open(OVERLAP, false, now), "known, and its submission was seen");
-        gate.saw(ContactId(1), t(500), false);
+        gate.saw(ContactId(1), t(500));
         assert!(gate.is_open(OVERLAP, false, now), "submitted again");
     }
 
     #[test]
     fn what_does_not_show_up_is_looked_for_ever_less_often() {
         let (mut gate, now) = (Gate::default(), Instant::now());
-        gate.saw(ContactId(1), t(100), false);
-        gate.read(Some(vec![t(900)]), now);
+        gate.saw(ContactId(1), t(100));
+        gate.read(Some(&[(ContactId(2), t(100))].into()), now);
         let mut read_at = Vec::new();
         for pass in 1..=40 {
             let open = gate.is_open(OVERLAP, false, now);
             if open {
                 read_at.push(pass);
             }
-            gate.read(open.then(Vec::new), now);
+            gate.read(open.then_some(&HashSet::new()), now);
         }
         assert_eq!(read_at, [1, 2, 4, 8, 16, 32]);
         assert!(!gate.is_open(OVERLAP, false, now + Duration::from_hours(2)));

@@ -125,10 +125,18 @@ pub enum Forms {
     /// Not read.
     #[default]
     Unread,
-    /// All but archived ones.
-    Listed(Arc<Vec<Form>>),
+    /// All but archived ones, as of this time.
+    Listed(Arc<Vec<Form>>, Timestamp),
     /// HubSpot does not let the token see them: why, for people.
     Denied(String),
+}
+
+impl Forms {
+    /// True where an object created then may name a form that came after the list. Kubernetes keeps whole seconds.
+    pub fn is_older_than(&self, created: Timestamp) -> bool {
+        let Self::Listed(_, read_at) = self else { return false };
+        created.as_second() >= read_at.as_second()
+    }
 }
 
 /// A `HubSpotAccount` object as the sync loops and the event controller see it.

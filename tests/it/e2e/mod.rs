@@ -11,6 +11,7 @@ mod deletion;
 mod detection;
 mod driver;
 mod faults;
+mod forms;
 mod judge;
 mod outcomes;
 mod rows;
