@@ -17,7 +17,7 @@ const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "goog
 /// Limit of each of the two steps of its installation.
 const INSTALL_LIMIT: Duration = Duration::from_mins(8);
 /// Limit of the rendering of one page.
-const PAGE_LIMIT: Duration = Duration::from_secs(60);
+const PAGE_LIMIT: Duration = Duration::from_mins(1);
 
 /// Tests of one process install once.
 static INSTALLING: Mutex<()> = Mutex::new(());

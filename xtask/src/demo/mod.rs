@@ -4,6 +4,7 @@
 //! Ends with a comparison of what the events' status says with what the sandbox
 //! counted; succeeds only if they agree.
 
+mod cases;
 mod report;
 
 use std::fs;
@@ -100,6 +101,7 @@ impl Stage {
         )?;
         sandbox.generate(CONTACTS)?;
         sandbox.create_action("Sales qualified lead", "QUALIFIED_LEAD")?;
+        cases::prepare(&sandbox)?;
         say("== starting the operator as the chart's service account");
         let kubeconfig = directory.join("operator.kubeconfig");
         kubectl.write_service_account_kubeconfig(install::NAMESPACE, &installed.service_account, &kubeconfig)?;
@@ -136,7 +138,9 @@ impl Stage {
                 Some(format!("{}: {message}", report.name))
             }))
         })?;
-        say("== contacts move through their stages");
+        say("== a form is submitted, and contacts move through their stages");
+        cases::contacts(&self.sandbox)?;
+        cases::submissions(&self.sandbox)?;
         for _ in 0..WAVES {
             let moved = self.sandbox.advance(MOVED_AT_ONCE)?;
             thread::sleep(LOOK);
@@ -153,10 +157,20 @@ impl Stage {
     fn finish(&self, settled: Result<(), Error>) -> Result<bool, Error> {
         let reports = self.reports()?;
         println!("{}", self.kubectl.must(&["get", "adce", "-A"])?);
-        let describe = ["describe", "adce", "became-customer", "--namespace", USERS_NAMESPACE];
-        println!("{}", self.kubectl.must(&describe)?);
+        for event in ["became-customer", "demo-request"] {
+            let describe = ["describe", "adce", event, "--namespace", USERS_NAMESPACE];
+            println!("{}", self.kubectl.must(&describe)?);
+        }
         let tally = self.sandbox.tally()?;
         for report in &reports {
+            if let (Some(form), Some(start), Some(action)) = (&report.form, &report.start, &report.action) {
+                let (_, taken) = cases::counted(&self.sandbox, form, start, action)?;
+                println!(
+                    "{}: {}; the sandbox took {taken} enhancements",
+                    report.name, report.counts
+                );
+                continue;
+            }
             let google = report.action.as_ref().and_then(|id| tally.get(id));
             let google = google.copied().unwrap_or_default();
             println!(
@@ -180,8 +194,18 @@ impl Stage {
         let tally = self.sandbox.tally()?;
         let mut any = 0;
         for report in reports {
-            let (Some(stage), Some(start), Some(action)) = (&report.stage, &report.start, &report.action) else {
+            let (Some(start), Some(action)) = (&report.start, &report.action) else {
                 return Ok(Some(format!("{} has no complete status", report.name)));
+            };
+            if let Some(form) = &report.form {
+                let (submitted, taken) = cases::counted(&self.sandbox, form, start, action)?;
+                if let Some(difference) = report.form_disagreement(submitted, taken, cases::WAITING) {
+                    return Ok(Some(format!("{}: {difference}", report.name)));
+                }
+                continue;
+            }
+            let Some(stage) = &report.stage else {
+                return Ok(Some(format!("{} names no trigger", report.name)));
             };
             let expected = self.sandbox.expected(stage, start)?;
             let google = tally.get(action).copied().unwrap_or_default();

@@ -14,6 +14,8 @@ pub(super) struct Report {
     pub(super) name: String,
     /// Internal value of the lifecycle stage; absent for a form.
     pub(super) stage: Option<String>,
+    /// GUID of the form.
+    pub(super) form: Option<String>,
     /// Effective start, RFC 3339.
     pub(super) start: Option<String>,
     /// Id of the conversion action.
@@ -84,6 +86,7 @@ impl Report {
                 text("/metadata/name").unwrap_or_default()
             ),
             stage: text("/status/trigger/stage"),
+            form: text("/status/trigger/formId"),
             start: text("/status/sync/startTime"),
             action: text("/status/conversionAction/id"),
             ready: ready(event),
@@ -96,6 +99,26 @@ impl Report {
                 rejected: number("rejected"),
             },
         }
+    }
+
+    /// What does not fit about a form event, in words. `submitted` is what the form's list holds, `taken` what Google took,
+    /// `waiting` how many submissions lack consent or the tag's report.
+    pub(super) fn form_disagreement(&self, submitted: u64, taken: u64, waiting: u64) -> Option<String> {
+        let counts = self.counts;
+        if let Err(message) = &self.ready {
+            return Some(format!("not Ready: {message}"));
+        }
+        if !counts.is_conserved() {
+            return Some("the counts do not add up".to_owned());
+        }
+        if counts.observed != submitted {
+            return Some(format!("observed {} of {submitted} submissions", counts.observed));
+        }
+        if counts.uploaded != taken {
+            return Some(format!("uploaded {}, but Google took {taken}", counts.uploaded));
+        }
+        let open = counts.pending + counts.processing;
+        (open != waiting).then(|| format!("{open} pending, expected are {waiting}"))
     }
 
     /// What does not fit, in words; nothing when everything does. `expected` is
@@ -188,6 +211,16 @@ mod tests {
             ..tally(9)
         };
         assert!(differs(event(9, 0), 10, adjusted).contains("changed a value"));
+    }
+
+    #[test]
+    fn a_form_may_have_submissions_that_wait() {
+        assert_eq!(event(7, 2).form_disagreement(10, 7, 2), None);
+        let differs =
+            |report: Report, submitted, taken, waiting| report.form_disagreement(submitted, taken, waiting).unwrap();
+        assert!(differs(event(7, 2), 11, 7, 2).contains("observed 10 of 11"));
+        assert!(differs(event(7, 2), 10, 8, 2).contains("Google took 8"));
+        assert!(differs(event(7, 2), 10, 7, 1).contains("2 pending"));
     }
 
     #[test]
