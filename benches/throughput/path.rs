@@ -218,6 +218,7 @@ fn settings() -> SyncSettings {
         diagnostics_max_poll: SignedDuration::from_secs(1),
         backoff_max: SignedDuration::from_secs(1),
         enhancement_deadline: SignedDuration::from_hours(23),
+        retention: SignedDuration::from_hours(90 * 24),
     }
 }
 

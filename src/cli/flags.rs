@@ -9,7 +9,7 @@ use crate::api::Duration;
 use crate::controller::context::Settings;
 use crate::domain::eligibility::Waits;
 use crate::ops::telemetry::LogFormat;
-use crate::sync::context::SyncSettings;
+use crate::sync::context::{RETENTION, SyncSettings};
 
 /// Flags of `adconversion run`.
 #[derive(Debug, Clone, Args)]
@@ -163,6 +163,7 @@ impl RunFlags {
             diagnostics_first_poll: signed(self.diagnostics_first_poll),
             diagnostics_max_poll: signed(self.diagnostics_max_poll),
             backoff_max: signed(self.backoff_max),
+            retention: RETENTION,
             enhancement_deadline: signed(self.enhancement_deadline),
         }
     }

@@ -7,6 +7,7 @@
 mod batches;
 mod convert;
 mod error;
+mod fold;
 mod observe;
 mod open;
 mod orphans;
@@ -87,7 +88,7 @@ macro_rules! read {
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
-        Ok(result)
+        LedgerResult::Ok(result)
     }};
 }
 
@@ -170,6 +171,14 @@ impl Ledger for SqliteLedger {
 
     async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
         read!(self, |tx| tally::tally(tx, track, since, now))
+    }
+
+    async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+        let ids: Vec<i64> = read!(self, |tx| fold::settled(tx, before, limit))?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        write!(self, |tx| fold::fold(tx, &ids))
     }
 
     async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {

@@ -1,6 +1,6 @@
 //! Noting occurrences.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -30,11 +30,15 @@ pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &
 }
 
 async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
+    let folded = folded(conn, track, rows).await?;
     let known = known(conn, track, rows).await?;
     let mut moved: HashMap<i64, ContactId> = HashMap::new();
     let mut fresh: Vec<(&NewRow, ContactId)> = Vec::new();
     let mut fresh_by_id: HashMap<TransactionId, usize> = HashMap::new();
-    for (row, known) in rows.iter().zip(known) {
+    for (index, (row, known)) in rows.iter().zip(known).enumerate() {
+        if folded.contains(&index) {
+            continue;
+        }
         if !known.is_empty() {
             if row.contact != ContactId::UNKNOWN {
                 moved.extend(known.into_iter().map(|id| (id, row.contact)));
@@ -74,6 +78,34 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
         known[i].push(id);
     }
     Ok(known)
+}
+
+/// Which of these occurrences were folded into totals: they are not new, and nothing about them changes any more.
+async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM folded WHERE track = ?1)")
+        .bind(track.0)
+        .fetch_one(&mut *conn)
+        .await?;
+    if !any {
+        return Ok(HashSet::new());
+    }
+    let candidates: Vec<(usize, i64, String)> = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(i, row)| row.transactions.iter().map(move |t| (i, ms(row.occurred_at), hex(t))))
+        .collect();
+    let found: Vec<i64> = sqlx::query_scalar(
+        "WITH j AS MATERIALIZED (
+             SELECT value->>0 AS i, value->>1 AS occurred_at, unhex(value->>2) AS txn FROM json_each(?1))
+         SELECT DISTINCT j.i FROM j CROSS JOIN folded f
+             ON f.track = ?2 AND f.occurred_at = j.occurred_at AND f.txn = j.txn",
+    )
+    .bind(json(&candidates)?)
+    .bind(track.0)
+    .fetch_all(conn)
+    .await?;
+    let index = |i: i64| usize::try_from(i).map_err(|_| failed("a negative index"));
+    found.into_iter().map(index).collect()
 }
 
 /// Contacts merge: the row is read again under the id that lives. A row whose contact was not known waited for it.

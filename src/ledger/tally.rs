@@ -5,6 +5,7 @@ use sqlx::SqliteConnection;
 
 use super::convert::{ms, outcome, time};
 use super::error::damaged;
+use super::fold::DAY;
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
 
@@ -27,15 +28,27 @@ pub(super) async fn tally(
     now: Timestamp,
 ) -> LedgerResult<Tally> {
     let found: Vec<Class> = sqlx::query_as(
-        "SELECT g.outcome, c.reason, c.detail, g.count, g.due, g.last, g.oldest
+        "SELECT g.outcome, c.reason, c.detail, sum(g.count) AS count, sum(g.due) AS due, max(g.last) AS last,
+                max(g.oldest) AS oldest
          FROM (SELECT outcome, class, count(*) AS count, count(CASE WHEN due <= ?3 THEN 1 END) AS due,
                       max(changed_at) AS last, min(occurred_at) AS oldest
-               FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class) g
-         JOIN classes c ON c.id = g.class ORDER BY g.outcome, c.reason, c.detail",
+               FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class
+               UNION ALL
+               SELECT outcome, class, sum(count), 0, max(changed_at), 0
+               FROM totals WHERE track = ?1 AND day > ?4 GROUP BY outcome, class
+               UNION ALL
+               SELECT f.outcome, f.class, count(*), 0, max(t.changed_at), 0
+               FROM folded f JOIN totals t ON t.track = f.track AND t.day = ?4 AND t.outcome = f.outcome
+                                          AND t.class = f.class
+               WHERE f.track = ?1 AND f.occurred_at >= ?2 AND f.occurred_at < (?4 + 1) * ?5
+               GROUP BY f.outcome, f.class) g
+         JOIN classes c ON c.id = g.class GROUP BY g.outcome, g.class ORDER BY g.outcome, c.reason, c.detail",
     )
     .bind(track.0)
     .bind(ms(since))
     .bind(ms(now))
+    .bind(ms(since).div_euclid(DAY))
+    .bind(DAY)
     .fetch_all(&mut *conn)
     .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));

@@ -75,8 +75,17 @@ async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, actio
     Ok(id)
 }
 
-/// Where both tracks know an occurrence, the row further along stays (see `row_ranks`), at a draw the action's.
+/// Where both tracks know an occurrence, the row further along stays (see `row_ranks`), at a draw the action's. What was
+/// folded stays folded.
 async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    sqlx::query(
+        "DELETE FROM rows WHERE track = ?1 AND EXISTS (
+             SELECT 1 FROM folded f WHERE f.track = ?2 AND f.occurred_at = rows.occurred_at AND f.txn = rows.txn)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
     sqlx::query(
         "DELETE FROM rows WHERE id IN (
              SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs ON theirs.track = ?2 AND theirs.txn = ours.txn

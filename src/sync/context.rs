@@ -31,9 +31,14 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
+    /// How long rows are kept after they were settled for good, before they become totals.
+    pub retention: SignedDuration,
     /// How long after a submission its enhancement may be sent.
     pub enhancement_deadline: SignedDuration,
 }
+
+/// Rows settled for good are kept this long (DESIGN 3.7).
+pub const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What all sync loops share.
 pub struct SyncContext {

@@ -8,6 +8,7 @@ pub mod feed;
 pub mod poller;
 pub mod ports;
 pub mod registry;
+pub mod retention;
 pub mod submissions;
 pub mod supervisor;
 pub mod uploader;

@@ -13,6 +13,7 @@ use tracing::{error, info, warn};
 use super::context::SyncContext;
 use super::feed::Feed;
 use super::poller::Poller;
+use super::retention;
 use super::uploader::Uploader;
 use crate::domain::ids::ObjectKey;
 
@@ -34,6 +35,7 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let mut changes = ctx.registry.subscribe();
     let mut loops = Loops::default();
     let mut tasks = JoinSet::new();
+    let retention = tokio::spawn(retention::run(ctx.clone(), stop.clone()));
     loop {
         changes.mark_unchanged();
         loops.adjust(&ctx, &stop, &mut tasks);
@@ -57,6 +59,9 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
         }
     }
     let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
+    if let Err(panic) = retention.await {
+        error!(error = %panic, "the retention of the ledger ended unexpectedly");
+    }
     if drained.is_err() {
         warn!("sync loops did not stop in time; what was in flight is settled at the next start");
     }

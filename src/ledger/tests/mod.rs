@@ -2,6 +2,7 @@
 
 mod batches;
 mod files;
+mod fold;
 mod model;
 mod notes;
 mod property;

@@ -84,6 +84,8 @@ struct Request {
 pub(super) struct Model {
     pub rows: BTreeMap<RowId, Known>,
     requests: BTreeMap<BatchId, Request>,
+    /// Occurrences folded into totals: track, number, outcome, reason.
+    pub folded: BTreeMap<(TrackId, u8), (Outcome, String)>,
     /// Distinct occurrences that were observed, per track.
     pub observed: BTreeSet<(TrackId, u8)>,
 }
@@ -264,6 +266,10 @@ impl Model {
             .collect::<Vec<_>>()
         {
             let (number, rank) = (self.rows[&id].number, self.rows[&id].rank());
+            if self.folded.contains_key(&(to, number)) {
+                self.rows.remove(&id);
+                continue;
+            }
             let theirs = self.rows.iter().find(|(_, r)| r.track == to && r.number == number);
             match theirs.map(|(id, r)| (*id, r.rank())) {
                 Some((_, theirs)) if theirs >= rank => {

@@ -123,6 +123,7 @@ impl Run {
                 self.ledger.release(track, &[why], now).await.unwrap();
                 self.model.release(track, why, now);
             }
+            13 => self.fold(b).await,
             _ => {
                 assert_eq!(
                     self.ledger.track(&request(Some(action(7)))).await.unwrap(),
@@ -130,6 +131,28 @@ impl Run {
                 );
                 self.model.merge(self.of_event, self.of_action);
             }
+        }
+    }
+
+    /// What went was settled for good, on the action's track, and in no request.
+    async fn fold(&mut self, b: u8) {
+        let before = at(self.minute - i64::from(b % 6));
+        let folded = self.ledger.fold(before, usize::from(b % 4) + 1).await.unwrap();
+        let stored = self.stored().await;
+        let gone: Vec<_> = self
+            .model
+            .rows
+            .keys()
+            .filter(|id| !stored.contains_key(id))
+            .copied()
+            .collect();
+        assert_eq!(gone.len(), folded);
+        for id in gone {
+            let row = self.model.rows.remove(&id).unwrap();
+            assert!(row.outcome.is_final() && row.track == self.of_action && row.batch.is_none());
+            self.model
+                .folded
+                .insert((row.track, row.number), (row.outcome, row.reason));
         }
     }
 
@@ -273,6 +296,24 @@ impl Run {
                 counted, observed as u64,
                 "observed = uploaded + processing + pending + skipped + rejected"
             );
+            let mut expected: BTreeMap<(Outcome, String), u64> = BTreeMap::new();
+            let of_track = self.model.rows.values().filter(|r| r.track == track);
+            let rows = of_track.map(|r| (r.outcome, r.reason.clone()));
+            let folded = self
+                .model
+                .folded
+                .iter()
+                .filter(|((t, _), _)| *t == track)
+                .map(|(_, class)| class.clone());
+            rows.chain(folded)
+                .for_each(|class| *expected.entry(class).or_default() += 1);
+            let counted = classes
+                .iter()
+                .map(|c| ((c.outcome, c.reason.clone()), c.count))
+                .collect();
+            assert_eq!(expected, counted, "by class");
+            let none = self.ledger.tally(track, at(1), at(self.minute)).await.unwrap();
+            assert!(none.classes.is_empty(), "all of them occurred before");
             let now = at(self.minute);
             let due = self.ledger.due(track, at(0), now, 100).await.unwrap();
             assert_eq!(classes.iter().map(|c| c.due).sum::<u64>(), due.len() as u64);
@@ -314,7 +355,7 @@ proptest! {
 
     #[test]
     fn the_ledger_agrees_with_its_model(
-        steps in proptest::collection::vec((0_u8..14, any::<u8>(), any::<u8>(), any::<u8>()), 1..80)
+        steps in proptest::collection::vec((0_u8..15, any::<u8>(), any::<u8>(), any::<u8>()), 1..80)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {

@@ -65,9 +65,22 @@ async fn speed_of_bulk_writes() {
         [(Outcome::Uploaded, "Processed".into(), u64::from(ROWS))]
     );
     rate("tally", start);
+    println!("{} bytes a row", used(&ledger).await / i64::from(ROWS));
+    let start = Instant::now();
+    while ledger.fold(at(6), 2_000).await.unwrap() > 0 {}
+    rate("fold", start);
+    println!("{} bytes a folded row", used(&ledger).await / i64::from(ROWS));
     ledger.close().await;
-    println!(
-        "{} bytes a row",
-        std::fs::metadata(scratch.file()).unwrap().len() / u64::from(ROWS)
-    );
+}
+
+/// Bytes of the file that hold something.
+async fn used(ledger: &SqliteLedger) -> i64 {
+    let number = async |pragma: &'static str| -> i64 {
+        sqlx::query_scalar(pragma)
+            .fetch_one(&ledger.pools.writer)
+            .await
+            .unwrap()
+    };
+    let pages = number("PRAGMA page_count").await - number("PRAGMA freelist_count").await;
+    pages * number("PRAGMA page_size").await
 }

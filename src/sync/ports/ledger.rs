@@ -303,6 +303,10 @@ pub trait Ledger: Send + Sync {
     /// Counts of a track's rows that occurred at or after `since`; `now` decides which are due.
     async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally>;
 
+    /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
+    /// as they are, and none of these occurrences is ever new again.
+    async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
+
     /// How far the feed has come for each of these tracks. Where rows moved from an event's track to its action's, the
     /// moved mark wins.
     async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>>;

@@ -1,0 +1,60 @@
+//! Retention: rows that were settled long ago become totals by day, and a key each (DESIGN 3.7).
+//!
+//! The keys stay for ever: a sweep or a startTime moved earlier may bring an old history up again, and what was sent once
+//! must never be taken for new. A key takes about 40 bytes, a row about 150.
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::convert::{json, ms};
+use super::error::failed;
+use crate::sync::ports::ledger::LedgerResult;
+
+/// Milliseconds of a day, the unit of totals.
+pub(super) const DAY: i64 = 86_400_000;
+
+/// Rows of actions that were settled before a time and that no request will say more about. Rows of events without an
+/// action wait for it: they may have to give way to rows of the action's own.
+const SETTLED: &str = "SELECT r.id FROM rows r JOIN tracks t ON t.id = r.track
+     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND r.batch IS NULL AND t.customer IS NOT NULL
+       AND r.id NOT IN (SELECT row_id FROM batch_rows)
+     ORDER BY r.id LIMIT ?2";
+
+/// Rows to fold, at most `limit`.
+pub(super) async fn settled(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
+    let limit = i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?;
+    let ids = sqlx::query_scalar(SETTLED)
+        .bind(ms(before))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    Ok(ids)
+}
+
+/// Folds these rows; a final outcome is never left, so what was settled a moment ago still is.
+pub(super) async fn fold(conn: &mut SqliteConnection, ids: &[i64]) -> LedgerResult<usize> {
+    let ids = json(ids)?;
+    sqlx::query(
+        "INSERT INTO totals (track, day, outcome, class, count, changed_at)
+         SELECT track, occurred_at / ?2 - (occurred_at % ?2 < 0), outcome, class, count(*), max(changed_at)
+         FROM rows WHERE id IN (SELECT value FROM json_each(?1)) GROUP BY 1, 2, 3, 4
+         ON CONFLICT (track, day, outcome, class) DO UPDATE SET
+             count = count + excluded.count, changed_at = max(changed_at, excluded.changed_at)",
+    )
+    .bind(&ids)
+    .bind(DAY)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "INSERT INTO folded (track, occurred_at, txn, outcome, class)
+         SELECT track, occurred_at, txn, outcome, class FROM rows WHERE id IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
+    let done = sqlx::query("DELETE FROM rows WHERE id IN (SELECT value FROM json_each(?1))")
+        .bind(&ids)
+        .execute(conn)
+        .await?;
+    usize::try_from(done.rows_affected()).map_err(|_| failed("more rows than can be counted"))
+}

@@ -1,0 +1,139 @@
+//! Retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::domain::eligibility::Waits;
+use crate::sync::context::{RETENTION, SyncContext, SyncSettings};
+use crate::sync::registry::Registry;
+
+/// Occurrences every seven hours over many days, all skipped.
+fn long_ago(n: u8) -> NewRow {
+    NewRow {
+        occurred_at: at(i64::from(n) * 7 * 60),
+        outcome: Outcome::Skipped,
+        reason: if n.is_multiple_of(3) {
+            reason::NO_CONSENT
+        } else {
+            reason::NO_CLICK_ID
+        }
+        .into(),
+        ..pending(n)
+    }
+}
+
+#[tokio::test]
+async fn counts_since_any_time_stay_as_they_were() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let rows: Vec<_> = (0..200).map(long_ago).collect();
+    ledger.observe(track, &rows).await.unwrap();
+    let since: Vec<_> = (-30..1500).step_by(7).map(|hours| at(hours * 60 + 13)).collect();
+    let tallies = async || {
+        let mut all = Vec::new();
+        for since in &since {
+            all.push(ledger.tally(track, *since, at(9)).await.unwrap());
+        }
+        all
+    };
+    let before = tallies().await;
+    assert_eq!(ledger.fold(at(1), 1000).await.unwrap(), 0, "settled later than that");
+    assert_eq!(ledger.fold(at(2), 120).await.unwrap(), 120);
+    assert_eq!(tallies().await, before, "some folded");
+    assert_eq!(ledger.fold(at(2), 1000).await.unwrap(), 80);
+    assert_eq!(tallies().await, before, "all folded");
+    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 0, "none is new again");
+    assert_eq!(tallies().await, before);
+    let other = NewRow {
+        occurred_at: at(5),
+        ..long_ago(7)
+    };
+    assert_eq!(
+        ledger.observe(track, &[other]).await.unwrap(),
+        1,
+        "another time is another occurrence"
+    );
+}
+
+#[tokio::test]
+async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
+    let ledger = in_memory().await;
+    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    ledger.observe(of_action, &[long_ago(1)]).await.unwrap();
+    ledger.fold(at(2), 10).await.unwrap();
+    let of_event = ledger.track(&request(None)).await.unwrap();
+    let again = NewRow {
+        outcome: Outcome::Pending,
+        ..long_ago(1)
+    };
+    ledger.observe(of_event, &[again, long_ago(2)]).await.unwrap();
+    assert_eq!(ledger.fold(at(2), 10).await.unwrap(), 0, "rows without an action stay");
+    assert_eq!(ledger.track(&request(Some(action(7)))).await.unwrap(), of_action);
+    assert!(ledger.due(of_action, at(0), at(99), 10).await.unwrap().is_empty());
+    let tally = ledger.tally(of_action, at(0), at(99)).await.unwrap();
+    assert_eq!(tally.classes.iter().map(|c| c.count).sum::<u64>(), 2);
+}
+
+struct Later;
+
+impl crate::sync::ports::Clock for Later {
+    fn now(&self) -> Timestamp {
+        at(60 * 24 * 200)
+    }
+}
+
+/// Everything of no length but the retention.
+fn settings() -> SyncSettings {
+    let zero = SignedDuration::ZERO;
+    SyncSettings {
+        waits: Waits {
+            settle: zero,
+            click_grace: zero,
+            too_recent: zero,
+        },
+        upload_interval: zero,
+        overlap: zero,
+        sweep_interval: zero,
+        diagnostics_first_poll: zero,
+        diagnostics_max_poll: zero,
+        backoff_max: zero,
+        retention: RETENTION,
+        enhancement_deadline: zero,
+    }
+}
+
+#[tokio::test]
+async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
+    let ledger = Arc::new(in_memory().await);
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let recent = NewRow {
+        first_seen: at(60 * 24 * 150),
+        ..long_ago(3)
+    };
+    ledger
+        .observe(track, &[long_ago(1), long_ago(2), recent])
+        .await
+        .unwrap();
+    let (registry, _wakes) = Registry::new();
+    let ctx = Arc::new(SyncContext::new(registry, ledger.clone(), Arc::new(Later), settings()));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(crate::sync::retention::run(ctx, stop.clone()));
+    let left = async || -> i64 {
+        let rows = sqlx::query_scalar("SELECT count(*) FROM rows").fetch_one(&ledger.pools.writer);
+        rows.await.unwrap()
+    };
+    let limit = tokio::time::Instant::now() + Duration::from_secs(20);
+    while left().await != 1 {
+        assert!(tokio::time::Instant::now() < limit, "not folded in time");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), task)
+        .await
+        .unwrap()
+        .unwrap();
+}
