@@ -98,10 +98,9 @@ pub struct ActionFields {
 /// What a web tag must send to: `AW-<number>/<label>`, out of the event snippets of the action's tag (reference notes,
 /// Google 3.1: no field of the resource holds it). `None` where no snippet names it.
 pub fn send_to(snippets: &[String]) -> Option<String> {
-    snippets.iter().find_map(|snippet| {
-        let behind = snippet.split("send_to").skip(1);
-        behind.filter_map(target).next()
-    })
+    snippets
+        .iter()
+        .find_map(|snippet| snippet.split("send_to").skip(1).find_map(target))
 }
 
 /// The target right behind the name `send_to`, whatever quotes and colons stand between.

@@ -113,7 +113,7 @@ const TEMPLATE: &str = r#"<!-- Reports submissions of a HubSpot form to Google A
 mod tests {
     use super::*;
 
-    fn tag<'a>(value: Option<&'a Money>) -> Tag<'a> {
+    fn tag(value: Option<&Money>) -> Tag<'_> {
         Tag {
             event: "web/demo-request",
             send_to: "AW-987654321/AbC-D_efG",

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::error::{failed, migration};
 use crate::sync::ports::ledger::{LedgerId, LedgerResult};
@@ -76,7 +76,9 @@ pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
     Ok(Pools { writer, readers })
 }
 
-/// Connections stay: closing the only one would drop a database in memory.
+/// Connections stay: closing the only one would drop a database in memory. But one whose transaction could not be ended is
+/// of no more use: on a full disk `SQLite` rolls back by itself, so that the rollback that follows fails, and the
+/// connection counts as inside a transaction for ever.
 fn pool(size: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(size)
@@ -84,6 +86,13 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .acquire_timeout(CONNECTION_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Behind a rollback that was begun when the transaction was dropped.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
 /// Says clearly what `SQLite` would only call "unable to open". Returns the size, 0 when there is no file yet.

@@ -29,7 +29,7 @@ const SUFFIX: &str = "-google-tag";
 /// Longest name of an object.
 const MAX_NAME: usize = 253;
 /// A ConfigMap found as it should be is not looked at again for this long.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// Pause after it could not be written.
 const RETRY: Duration = Duration::from_secs(30);
 

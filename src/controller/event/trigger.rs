@@ -175,14 +175,15 @@ pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> O
 /// The resolved trigger, else what the manifest says.
 pub fn trigger_of(event: &AdConversionEvent) -> Trigger {
     let trigger = &event.spec.trigger;
-    before(event).map(|subject| subject.trigger).unwrap_or_else(|| {
-        let form = trigger
-            .form_submission
-            .as_ref()
-            .map(|f| Trigger::Form(f.form_id.to_lowercase()));
+    let declared = || {
+        let form = trigger.form_submission.as_ref();
         let stage = trigger.lifecycle_stage.as_ref().map(|s| s.stage.clone());
-        form.unwrap_or_else(|| Trigger::Stage(stage.unwrap_or_default()))
-    })
+        form.map_or_else(
+            || Trigger::Stage(stage.unwrap_or_default()),
+            |form| Trigger::Form(form.form_id.to_lowercase()),
+        )
+    };
+    before(event).map_or_else(declared, |subject| subject.trigger)
 }
 
 #[cfg(test)]

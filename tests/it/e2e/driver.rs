@@ -23,6 +23,10 @@ const CONTACTS: u32 = 60;
 const AT_A_TIME: usize = 4;
 const LIMIT: Duration = Duration::from_secs(100);
 const EVENTS: [(&str, &str); 2] = [("won", "customer"), ("qualified", "marketingqualifiedlead")];
+/// The form event, and its form.
+const FORM: (&str, &str) = ("demo", "78c2891f-ebdd-44c0-bd94-15c012bbbfbf");
+/// Submissions with consent; one more has no e-mail.
+const SUBMISSIONS: usize = 12;
 
 const KILL_BEFORE: &str = "kill-before";
 const KILL_AFTER: &str = "kill-after";
@@ -87,6 +91,14 @@ fn seed(stage: &Stage) {
         stage.post("/hubspot/deals", &deal);
     }
     stage.post("/hubspot/merge", &json!({"ids": [ids[40], ids[41]]}));
+    stage.post("/hubspot/forms", &json!([{"id": FORM.1, "name": "Demo"}]));
+    let submission = |n: usize| {
+        json!({"formId": FORM.1, "conversionId": format!("c-{n:02}"), "submittedAt": ago(60 + i64::try_from(n).expect("small")),
+               "email": (n < SUBMISSIONS).then(|| format!("person-{n}@example.com")), "properties": {"ads_consent": "true"},
+               "pageUrl": format!("https://www.example.com/demo?gclid=page-{n}")})
+    };
+    let submissions: Vec<Value> = (0..=SUBMISSIONS).map(submission).collect();
+    stage.post("/hubspot/submissions", &json!(submissions));
 }
 
 fn apply(stage: &Stage) {
@@ -96,17 +108,27 @@ fn apply(stage: &Stage) {
     stage.event(EVENTS[0].0, EVENTS[0].1, &json!({"startTime": start, "value": deal}));
     let fixed = json!({"fixed": {"amount": "5", "currency": "EUR"}});
     stage.event(EVENTS[1].0, EVENTS[1].1, &json!({"startTime": start, "value": fixed}));
+    let form = json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": FORM.0},
+        "spec": {
+            "googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"}, "startTime": start,
+            "trigger": {"formSubmission": {"formId": FORM.1}}, "value": fixed, "shareData": ["Email"],
+            "consent": {"property": "ads_consent", "grantedValues": ["true"]},
+        },
+    });
+    stage.apply(&form.to_string());
 }
 
-/// Looks at both events until all is settled (true), or `until` says so (false). No counter may go down meanwhile.
-fn watch(stage: &Stage, seen: &mut [Monotone; 2], expected: [usize; 2], until: impl Fn() -> bool) -> bool {
+/// Looks at the events until all is settled (true), or `until` says so (false). No counter may go down meanwhile.
+fn watch(stage: &Stage, seen: &mut [Monotone; 3], expected: [usize; 3], until: impl Fn() -> bool) -> bool {
     let begun = Instant::now();
     loop {
         if until() {
             return false;
         }
         let mut settled = true;
-        for ((name, _), (seen, expected)) in EVENTS.iter().zip(seen.iter_mut().zip(expected)) {
+        let names = [EVENTS[0].0, EVENTS[1].0, FORM.0];
+        for (name, (seen, expected)) in names.iter().zip(seen.iter_mut().zip(expected)) {
             let event = stage.get(&format!("adce/{name}"));
             seen.look(&event);
             let counts = Counts::of(&event);
@@ -117,9 +139,10 @@ fn watch(stage: &Stage, seen: &mut [Monotone; 2], expected: [usize; 2], until: i
         }
         assert!(
             begun.elapsed() < LIMIT,
-            "not settled: {:#}\n{:#}",
+            "not settled: {:#}\n{:#}\n{:#}",
             stage.get("adce/won")["status"],
-            stage.get("adce/qualified")["status"]
+            stage.get("adce/qualified")["status"],
+            stage.get("adce/demo")["status"]
         );
         thread::sleep(Duration::from_millis(150));
     }
@@ -155,6 +178,29 @@ fn judge(stage: &Stage) {
     }
 }
 
+/// Google has taken exactly the submissions with an e-mail, each with the click of its page.
+fn judge_form(stage: &Stage) {
+    let event = stage.get(&format!("adce/{}", FORM.0));
+    assert_eq!(reason(&event, "Skipped", "NoSharedData"), 1, "{:#}", event["status"]);
+    let tally = stage.admin(&format!("/google/tally?actionId={}", action(&event)));
+    let taken = tally["enhancements"].as_array().cloned().unwrap_or_default();
+    let found: Vec<_> = taken
+        .iter()
+        .map(|e| {
+            (
+                e["orderId"].as_str().expect("an id").to_owned(),
+                e["gclid"].clone(),
+                e["value"].clone(),
+            )
+        })
+        .collect();
+    let wanted: Vec<_> = (0..SUBMISSIONS)
+        .map(|n| (format!("c-{n:02}"), json!(format!("page-{n}")), json!(5.0)))
+        .collect();
+    assert_eq!(found, wanted);
+    assert_eq!(Counts::of(&event).uploaded, SUBMISSIONS as u64);
+}
+
 fn clicks_of(stage: &Stage, contact: &str) -> String {
     stage.admin(&format!("/hubspot/contacts/{contact}")).to_string()
 }
@@ -173,7 +219,8 @@ fn with_click(stage: &Stage, listed: &[(String, String)], click: &str) -> String
 fn run(case: Option<&Case>) -> (Vec<(String, String)>, bool) {
     let stage = Stage::empty("driver", &[], &[]);
     seed(&stage);
-    let expected = EVENTS.map(|(_, lifecycle)| occurrences(&stage, lifecycle).len());
+    let [won, qualified] = EVENTS.map(|(_, lifecycle)| occurrences(&stage, lifecycle).len());
+    let expected = [won, qualified, SUBMISSIONS + 1];
     let kill = case.filter(|c| c.fault == KILL_BEFORE || c.fault == KILL_AFTER);
     if let Some(case) = kill {
         let when = if case.fault == KILL_BEFORE { "before" } else { "after" };
@@ -184,7 +231,7 @@ fn run(case: Option<&Case>) -> (Vec<(String, String)>, bool) {
     }
     stage.start_operator();
     apply(&stage);
-    let mut seen = [Monotone::default(), Monotone::default()];
+    let mut seen = <[Monotone; 3]>::default();
     let mut fired = false;
     if kill.is_some() {
         let reached = || stage.admin("/gate")["reached"] == true;
@@ -199,6 +246,7 @@ fn run(case: Option<&Case>) -> (Vec<(String, String)>, bool) {
     }
     watch(&stage, &mut seen, expected, || false);
     judge(&stage);
+    judge_form(&stage);
     let log = stage.admin("/requests?since=0");
     let log = log["requests"]
         .as_array()

@@ -3,18 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::Stage;
 use super::judge::{Monotone, action};
-use super::stage::{Counts, ago, condition, reason};
+use super::rows_of::sha256;
+use super::stage::{Counts, ago, reason};
 
 const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 const OTHER: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
-
-fn sha256(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Sandbox with a form, operator, accounts.
 fn stage(name: &str, flags: &[(&str, &str)]) -> Stage {
@@ -361,54 +357,4 @@ fn a_manager_account_gets_the_action_and_no_form_data() {
     stage.event("customers", "customer", &json!({}));
     stage.condition("adce/customers", "Ready", "True", "");
     assert_eq!(calls(&stage, "uploadConversionAdjustments"), 0);
-}
-
-#[test]
-fn click_uploads_through_the_google_ads_api() {
-    let stage = Stage::start("clicks-api");
-    stage.patch(
-        "gaa/acme",
-        &json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}}),
-    );
-    stage.event(
-        "customers",
-        "customer",
-        &json!({"startTime": ago(86_400 * 5), "value": {"fixed": {"amount": "9", "currency": "EUR"}}}),
-    );
-    stage.condition("adce/customers", "Ready", "True", "");
-    stage.contact(&[("customer", ago(3600))], Some("click-1"), &json!({}));
-    let refused = stage.condition("gaa/acme", "Stalled", "True", "NotAllowlisted");
-    assert!(
-        refused["message"]
-            .as_str()
-            .unwrap()
-            .contains("spec.uploads.clickConversions"),
-        "{refused}"
-    );
-    let waiting = stage.wait("adce/customers", "a row that waits", |e| {
-        reason(e, "Pending", "AccountNotReady") == 1
-    });
-    assert_eq!(condition(&waiting, "AccountsReady")["status"], "False");
-    stage.admin_call(
-        "PATCH",
-        "/google/accounts/1234567890",
-        Some(&json!({"clickUploadsAllowed": true})),
-    );
-    let event = stage.settled("customers", 1);
-    let accepted = stage.accepted(&action(&event));
-    assert_eq!((accepted.len(), &accepted[0]["value"]), (1, &json!(9.0)));
-    assert_eq!(calls(&stage, "events:ingest"), 0);
-    stage.admin_call(
-        "PATCH",
-        "/google/accounts/1234567890",
-        Some(&json!({"clickUploadsAllowed": false})),
-    );
-    stage.contact(&[("customer", ago(1800))], Some("click-2"), &json!({}));
-    stage.condition("gaa/acme", "Stalled", "True", "NotAllowlisted");
-    stage.patch(
-        "gaa/acme",
-        &json!({"spec": {"uploads": {"clickConversions": "DataManager"}}}),
-    );
-    let event = stage.settled("customers", 2);
-    assert_eq!(stage.accepted(&action(&event)).len(), 2);
 }

@@ -4,11 +4,13 @@
 mod accounts;
 mod actions;
 mod budget;
+mod clicks_api;
 mod conversions;
 mod counts;
 mod crashes;
 mod deletion;
 mod detection;
+mod disk;
 mod driver;
 mod faults;
 mod forms;
