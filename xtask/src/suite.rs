@@ -155,6 +155,10 @@ fn line(report: &Report) -> String {
     format!("{outcome:<8}{:<14}{seconds:>7.1} s", report.step.name())
 }
 
+/// How many tests run at a time. Most of them wait for something outside, so more than the machine has cores.
+const THREADS: &str = "RUST_TEST_THREADS";
+const AT_A_TIME: &str = "4";
+
 type Background = JoinHandle<Result<(), Error>>;
 
 fn start_control_plane_build() -> Background {
@@ -240,6 +244,9 @@ fn test_command(root: &Path) -> Result<Command, Error> {
         command.env(variable, path);
     }
     command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
+    if env::var_os(THREADS).is_none() {
+        command.env(THREADS, AT_A_TIME);
+    }
     Ok(command)
 }
 
