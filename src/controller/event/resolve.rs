@@ -150,9 +150,13 @@ fn first_problem(accounts: &[Accounts]) -> Accounts {
 fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
     let missing = !event.spec.share_data.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
     missing.then(|| {
+        let form = event.spec.trigger.form_submission.is_some();
+        let other_way = if form { "" } else { ", or remove spec.shareData" };
         (
             reason::TERMS_NOT_ACCEPTED,
-            "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms), or remove spec.shareData.".to_owned(),
+            format!(
+                "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms){other_way}."
+            ),
         )
     })
 }

@@ -36,7 +36,8 @@ pub struct Forms {
     noted: HashMap<TransactionId, ContactId>,
     /// Submissions whose contact was not found yet, with their times.
     unfound: HashMap<TransactionId, Timestamp>,
-    read_whole: Option<Instant>,
+    /// When each form was last read as far back as anything could still be sent.
+    read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
 }
 
@@ -59,36 +60,44 @@ enum Depth {
     Late,
 }
 
+/// One read of a form.
+#[derive(Clone, Copy)]
+struct Read {
+    depth: Depth,
+    /// An event joined: what was noted before was not noted for it.
+    joined: bool,
+}
+
 impl Feed {
     /// Reads the forms where the gate says so. Returns what failed; events are told.
     pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<Fault> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
-        let depth = match self.depth(pass, began).await {
+        let general = match self.look(pass, began).await {
             Ok(depth) => depth,
             Err(fault) => {
                 self.tell_failure(&fault, &all);
                 return vec![fault];
             }
         };
-        let Some(depth) = depth else {
-            self.forms.gate.read(None, began);
-            self.tell_success(&all, &BTreeMap::new());
-            return vec![];
-        };
         let mut faults = Vec::new();
         let mut whose = HashSet::new();
-        let forms: BTreeSet<&str> = pass.forms.iter().filter_map(|t| t.event.trigger.form()).collect();
+        let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         for form in forms {
-            let events: Vec<&Tracked> = all
-                .iter()
-                .copied()
-                .filter(|t| t.event.trigger.form() == Some(form))
-                .collect();
-            match self.read_form(pass, form, &events, depth).await {
+            let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
+            let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
+            let Some(read) = self.read_of(form, &events, general, began) else {
+                self.tell_success(&events, &BTreeMap::new());
+                continue;
+            };
+            match self.read_form(pass, form, &events, read).await {
                 Ok(shown) => {
                     self.tell_success(&events, &shown.new);
                     whose.extend(shown.whose);
+                    self.forms.served.extend(events.iter().map(|t| member(&t.event)));
+                    if read.depth == Depth::Whole {
+                        self.forms.read_whole.insert(form.to_owned(), began);
+                    }
                 }
                 Err(fault) => {
                     self.tell_failure(&fault, &events);
@@ -96,65 +105,48 @@ impl Feed {
                 }
             }
         }
+        let present: BTreeSet<Member> = all.iter().map(|t| member(&t.event)).collect();
+        self.forms.served.retain(|m| present.contains(m));
         if faults.is_empty() {
-            self.forms.gate.read(Some(&whose), began);
-            self.forms.served = pass.forms.iter().map(|t| member(&t.event)).collect();
-            if depth == Depth::Whole {
-                self.forms.read_whole = Some(began);
-            }
+            self.forms.gate.read(general.map(|_| &whose), began);
         }
         faults
     }
 
-    /// How much to read now; `None`: nothing.
-    async fn depth(&mut self, pass: &Pass, now: Instant) -> Result<Option<Depth>, Fault> {
+    /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't
+    /// be read changes nothing for the others.
+    fn read_of(&self, form: &str, events: &[&Tracked], general: Option<Depth>, now: Instant) -> Option<Read> {
+        let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
+        let joined = events.iter().any(newcomer);
+        let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
+        let last = self.forms.read_whole.get(form);
+        let old = last.is_none_or(|last| now.duration_since(*last) >= pause);
+        let depth = if joined || old { Some(Depth::Whole) } else { general };
+        depth.map(|depth| Read { depth, joined })
+    }
+
+    /// Asks at the gate how much of all forms to read now; `None`: nothing.
+    async fn look(&mut self, pass: &Pass, now: Instant) -> Result<Option<Depth>, Fault> {
         let settings = &self.ctx.settings;
-        let newcomer = |t: &Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
-        let joined = pass.forms.iter().any(newcomer);
-        if joined {
-            self.forms.noted.clear();
-        }
-        let wide_pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
-        let wide = self
-            .forms
-            .last_wide
-            .is_none_or(|last| now.duration_since(last) >= wide_pause);
+        let forms = &mut self.forms;
+        let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
+        let wide = forms.last_wide.is_none_or(|last| now.duration_since(last) >= pause);
         let back = if wide {
             settings.overlap.max(STEP_BACK)
         } else {
             STEP_BACK
         };
-        let since = pass
-            .forms
-            .iter()
-            .map(|t| t.mark.map_or(t.event.start, |m| m.cursor))
-            .max();
-        let since = since.unwrap_or(Timestamp::MIN);
-        self.forms.gate.look(pass.crm.as_ref(), since, back).await?;
+        let seen = |t: &Tracked| t.mark.map_or(t.event.start, |m| m.cursor);
+        let since = pass.forms.iter().map(seen).max().unwrap_or(Timestamp::MIN);
+        forms.gate.look(pass.crm.as_ref(), since, back).await?;
         if wide {
-            self.forms.last_wide = Some(now);
+            forms.last_wide = Some(now);
         }
-        let whole = Duration::try_from(settings.enhancement_deadline / 4).unwrap_or_default();
-        if joined
-            || self
-                .forms
-                .read_whole
-                .is_none_or(|last| now.duration_since(last) >= whole)
-        {
-            return Ok(Some(Depth::Whole));
-        }
-        let oldest = self
-            .ctx
-            .clock
-            .now()
-            .checked_sub(settings.waits.click_grace)
-            .unwrap_or(Timestamp::MIN);
-        self.forms.unfound.retain(|_, at| *at >= oldest);
-        let open = self
-            .forms
-            .gate
-            .is_open(settings.overlap, !self.forms.unfound.is_empty(), now);
-        let depth = if self.forms.gate.has_news() {
+        let grace = self.ctx.clock.now().checked_sub(settings.waits.click_grace);
+        let oldest = grace.unwrap_or(Timestamp::MIN);
+        forms.unfound.retain(|_, at| *at >= oldest);
+        let open = forms.gate.is_open(settings.overlap, !forms.unfound.is_empty(), now);
+        let depth = if forms.gate.has_news() {
             Depth::News
         } else {
             Depth::Late
@@ -181,13 +173,13 @@ impl Feed {
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
-    async fn read_form(&mut self, pass: &Pass, form: &str, events: &[&Tracked], depth: Depth) -> Result<Shown, Fault> {
-        let (by, bound) = self.reach(events, depth);
+    async fn read_form(&mut self, pass: &Pass, form: &str, events: &[&Tracked], read: Read) -> Result<Shown, Fault> {
+        let (by, bound) = self.reach(events, read.depth);
         let mut shown = Shown::default();
         let mut after: Option<String> = None;
         loop {
             let page = pass.crm.submissions(form, after.as_deref()).await?;
-            self.note_page(pass, form, events, &page.submissions, &mut shown)
+            self.note_page(pass, (form, read.joined), events, &page.submissions, &mut shown)
                 .await?;
             let over = page.submissions.last().is_none_or(|last| last.at < bound);
             if over || page.next.is_none() {
@@ -214,7 +206,7 @@ impl Feed {
     async fn note_page(
         &mut self,
         pass: &Pass,
-        form: &str,
+        (form, joined): (&str, bool),
         events: &[&Tracked],
         page: &[Submission],
         shown: &mut Shown,
@@ -226,7 +218,7 @@ impl Feed {
             let key = key(pass.portal.id, form, submission);
             clicks.put(key, submission);
             shown.newest = shown.newest.max(Some(submission.at));
-            match self.forms.noted.get(&key) {
+            match self.forms.noted.get(&key).filter(|_| !joined) {
                 Some(contact) => {
                     shown.whose.insert((*contact, submission.at));
                 }

@@ -15,6 +15,7 @@ mod driver;
 mod faults;
 mod forms;
 mod judge;
+mod memory;
 mod outcomes;
 mod rows;
 mod rows_of;
