@@ -22,9 +22,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(30);
 const READERS: u32 = 4;
 
 /// Keys come in no order: with the default cache (2 MB) inserts into a million rows wait for the disk. In KiB, negative
-/// as `SQLite` wants it; memory is taken only as the file grows.
-const WRITER_CACHE: &str = "-65536";
-const READER_CACHE: &str = "-16384";
+/// as `SQLite` wants it; memory is taken only as the file grows. Together with those of the readers at most 40 MB.
+const WRITER_CACHE: &str = "-24576";
+const READER_CACHE: &str = "-4096";
 
 /// Pages (of 4 KiB) the write-ahead log may hold before it is folded into the file. One batch changes some thousands.
 const LOG_PAGES: &str = "8000";
