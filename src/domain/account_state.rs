@@ -220,7 +220,8 @@ pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Opt
             message,
         );
     } else {
-        let message = "Enhanced conversions are not switched on. Nothing to do: the first upload switches them on.";
+        let message = "Enhanced conversions are not switched on. Nothing to do: the first upload switches them on. The \
+                       setting is in Google Ads under Goals > Settings > Enhanced conversions.";
         conditions.set(
             condition::ENHANCED_CONVERSIONS_ENABLED,
             Status::False,

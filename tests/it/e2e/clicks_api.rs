@@ -28,10 +28,10 @@ fn click_uploads_through_the_google_ads_api() {
             .contains("spec.uploads.clickConversions"),
         "{refused}"
     );
-    let waiting = stage.wait("adce/customers", "a row that waits", |e| {
-        reason(e, "Pending", "AccountNotReady") == 1
+    stage.wait("adce/customers", "a row that waits for the account", |event| {
+        let waits = reason(event, "Pending", "AccountNotReady") == 1;
+        waits && condition(event, "AccountsReady")["status"] == "False"
     });
-    assert_eq!(condition(&waiting, "AccountsReady")["status"], "False");
     stage.admin_call(
         "PATCH",
         "/google/accounts/1234567890",

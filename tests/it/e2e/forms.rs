@@ -9,11 +9,11 @@ use super::judge::{Monotone, action};
 use super::rows_of::sha256;
 use super::stage::{Counts, ago, reason};
 
-const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
-const OTHER: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
+pub const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
+pub const OTHER: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
 
 /// Sandbox with a form, operator, accounts.
-fn stage(name: &str, flags: &[(&str, &str)]) -> Stage {
+pub fn stage(name: &str, flags: &[(&str, &str)]) -> Stage {
     let stage = Stage::empty(name, &[], flags);
     let forms =
         json!([{"id": FORM, "name": "Demo request"}, {"id": OTHER, "name": "Newsletter", "formType": "captured"}]);
@@ -24,7 +24,7 @@ fn stage(name: &str, flags: &[(&str, &str)]) -> Stage {
 }
 
 /// Applies a form event; `more` is merged into its spec.
-fn event(stage: &Stage, name: &str, form: &str, more: &Value) {
+pub fn event(stage: &Stage, name: &str, form: &str, more: &Value) {
     let mut spec = json!({
         "trigger": {"formSubmission": {"formId": form}},
         "consent": {"property": "ads_consent", "grantedValues": ["true"]},
@@ -44,7 +44,7 @@ fn event(stage: &Stage, name: &str, form: &str, more: &Value) {
     stage.apply(&whole.to_string());
 }
 
-fn submit(stage: &Stage, submission: &Value) -> Value {
+pub fn submit(stage: &Stage, submission: &Value) -> Value {
     let mut body = json!({"formId": FORM});
     body.as_object_mut()
         .unwrap()
@@ -52,11 +52,11 @@ fn submit(stage: &Stage, submission: &Value) -> Value {
     stage.post("/hubspot/submissions", &json!([body]))["submissions"][0].clone()
 }
 
-fn consenting(id: &str) -> Value {
+pub fn consenting(id: &str) -> Value {
     json!({"conversionId": id, "email": format!("{id}@example.com"), "properties": {"ads_consent": "true"}})
 }
 
-fn with(submission: &Value, more: &Value) -> Value {
+pub fn with(submission: &Value, more: &Value) -> Value {
     let mut all = submission.clone();
     all.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     all
@@ -71,12 +71,12 @@ fn enhancements(stage: &Stage, event: &Value) -> BTreeMap<String, Value> {
         .collect()
 }
 
-fn ids(stage: &Stage, event: &Value) -> Vec<String> {
+pub fn ids(stage: &Stage, event: &Value) -> Vec<String> {
     enhancements(stage, event).into_keys().collect()
 }
 
 /// Waits for so many observed submissions in this state; the counts add up all the while.
-fn counted(stage: &Stage, name: &str, observed: u64, uploaded: u64, pending: u64) -> Value {
+pub fn counted(stage: &Stage, name: &str, observed: u64, uploaded: u64, pending: u64) -> Value {
     let what = format!("{observed} observed, {uploaded} uploaded, {pending} pending of {name}");
     stage.wait(&format!("adce/{name}"), &what, |event| {
         let counts = Counts::of(event);
@@ -86,7 +86,7 @@ fn counted(stage: &Stage, name: &str, observed: u64, uploaded: u64, pending: u64
 }
 
 /// Requests for a path so far.
-fn calls(stage: &Stage, path: &str) -> usize {
+pub fn calls(stage: &Stage, path: &str) -> usize {
     let log = stage.admin("/requests?since=0");
     let all = log["requests"].as_array().or_else(|| log.as_array()).cloned().unwrap();
     all.iter()

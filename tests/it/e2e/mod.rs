@@ -20,6 +20,7 @@ mod outcomes;
 mod rows;
 mod rows_of;
 mod stage;
+mod web_actions;
 
 use stage::Stage;
 
