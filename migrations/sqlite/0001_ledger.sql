@@ -33,13 +33,40 @@ CREATE TABLE classes (
 ) STRICT;
 CREATE UNIQUE INDEX classes_key ON classes (reason, detail);
 
--- One row an occurrence. `due` is there exactly while the row waits: neither in flight, nor awaiting a result, nor
--- final. Hence in flight = pending without due. `batch` is the latest batch while that may still decide about the row.
--- Outcomes: 0 pending, 1 processing, 2 uploaded, 3 skipped, 4 rejected.
--- Ids are never given twice: rows of requests may outlive a row that gave way to another.
+-- Upload requests. `row_ids` has their rows in the order of the request, `targets` the index of each one's destination:
+-- JSON arrays of numbers, never changed, as answers name positions. `request_id` is empty until the request was accepted;
+-- a row of this table is gone once the request has no more to tell.
+CREATE TABLE batches (
+    id           INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    account      TEXT    NOT NULL,
+    destinations TEXT    NOT NULL,
+    row_ids      TEXT    NOT NULL,
+    targets      TEXT    NOT NULL,
+    begun_at     INTEGER NOT NULL,
+    request_id   TEXT,
+    accepted_at  INTEGER,
+    poll_at      INTEGER,
+    polls        INTEGER NOT NULL DEFAULT 0,
+    CHECK ((request_id IS NULL) = (accepted_at IS NULL)),
+    CHECK ((request_id IS NULL) = (poll_at IS NULL))
+) STRICT;
+CREATE INDEX batches_poll ON batches (account, poll_at) WHERE poll_at IS NOT NULL;
+
+-- One row an occurrence. `txn` is its transaction id, `seed` what that was made of: contacts are read in the order of
+-- their ids, so rows noted together lie together, and a write changes a few pages instead of one a row.
+--
+-- `due` is there exactly while the row waits. `batch` is the latest request while that may still decide about the row.
+-- A row with a batch and without due is in the hands of Google: in flight until the request is accepted, then awaiting
+-- its result; `outcome` and `class` are meanwhile what they were before. So taking a row off is one write, and having it
+-- accepted none.
+--
+-- Outcomes: 0 pending, 1 processing, 2 uploaded, 3 skipped, 4 rejected. `sent`: 0 never; 2 for the first time, with the
+-- latest request, so the value is void should that be refused; 1 before that.
+-- Ids are never given twice: a request may outlive a row that gave way to another.
 CREATE TABLE rows (
     id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     track       INTEGER NOT NULL REFERENCES tracks (id),
+    seed        INTEGER NOT NULL,
     txn         BLOB    NOT NULL CHECK (length(txn) = 20),
     contact     INTEGER NOT NULL,
     occurred_at INTEGER NOT NULL,
@@ -55,52 +82,48 @@ CREATE TABLE rows (
     value       TEXT,
     currency    TEXT,
     batch       INTEGER,
-    CHECK (outcome < 2 OR due IS NULL),
-    CHECK (outcome <> 0 OR due IS NOT NULL OR batch IS NOT NULL),
+    -- The conversionId of a form submission: what Google knows the conversion by. Absent for lifecycle rows.
+    submission  TEXT,
+    CHECK (outcome < 2 OR (due IS NULL AND batch IS NULL)),
+    CHECK (outcome >= 2 OR due IS NOT NULL OR batch IS NOT NULL),
+    CHECK (sent BETWEEN 0 AND 2 AND (sent > 0 OR value IS NULL)),
     CHECK ((value IS NULL) = (currency IS NULL))
 ) STRICT;
-CREATE UNIQUE INDEX rows_key ON rows (track, txn);
+CREATE UNIQUE INDEX rows_key ON rows (track, seed, txn);
 CREATE INDEX rows_due ON rows (track, due) WHERE due IS NOT NULL;
 
 -- How far along a row is; where two rows of one occurrence meet, the one further along stays.
 CREATE VIEW row_ranks AS
-SELECT id, track, txn,
-       CASE WHEN outcome = 2 THEN 7
-            WHEN outcome = 4 THEN 6
-            WHEN outcome = 1 THEN 5
-            WHEN outcome = 0 AND due IS NULL THEN 4
-            WHEN outcome = 0 AND sent = 1 THEN 3
-            WHEN outcome = 0 THEN 2
-            ELSE 1 END AS rank
-FROM rows;
+SELECT r.id, r.track, r.seed, r.txn,
+       CASE WHEN r.outcome = 2 THEN 7
+            WHEN r.outcome = 4 THEN 6
+            WHEN r.outcome = 3 THEN 1
+            WHEN r.due IS NULL AND b.request_id IS NULL THEN 4
+            WHEN r.due IS NULL OR r.outcome = 1 THEN 5
+            WHEN r.sent > 0 THEN 3
+            ELSE 2 END AS rank
+FROM rows r LEFT JOIN batches b ON b.id = r.batch;
 
--- Upload requests. `request_id` is empty until the request was accepted; a row of this table is gone once the request
--- has no more to tell.
-CREATE TABLE batches (
-    id           INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
-    account      TEXT    NOT NULL,
-    destinations TEXT    NOT NULL,
-    begun_at     INTEGER NOT NULL,
-    request_id   TEXT,
-    accepted_at  INTEGER,
-    poll_at      INTEGER,
-    polls        INTEGER NOT NULL DEFAULT 0,
-    CHECK ((request_id IS NULL) = (accepted_at IS NULL)),
-    CHECK ((request_id IS NULL) = (poll_at IS NULL))
-) STRICT;
-CREATE INDEX batches_poll ON batches (account, poll_at) WHERE poll_at IS NOT NULL;
+-- What was settled long ago: the key, so that it is never taken for new, and what it counts as; clustered by time, so
+-- that a look-up of an occurrence and the counts of one day each read a few rows.
+CREATE TABLE folded (
+    track       INTEGER NOT NULL,
+    occurred_at INTEGER NOT NULL,
+    txn         BLOB    NOT NULL,
+    outcome     INTEGER NOT NULL,
+    class       INTEGER NOT NULL,
+    PRIMARY KEY (track, occurred_at, txn)
+) STRICT, WITHOUT ROWID;
 
--- The rows of a request in its order, and what they were before. Positions never change: answers name them.
-CREATE TABLE batch_rows (
-    batch         INTEGER NOT NULL REFERENCES batches (id),
-    position      INTEGER NOT NULL,
-    row_id        INTEGER NOT NULL,
-    destination   INTEGER NOT NULL,
-    value         TEXT,
-    currency      TEXT,
-    prior_outcome INTEGER NOT NULL,
-    prior_class   INTEGER NOT NULL,
-    PRIMARY KEY (batch, position)
+-- Their totals by day of the occurrence (UTC, days since the epoch).
+CREATE TABLE totals (
+    track      INTEGER NOT NULL,
+    day        INTEGER NOT NULL,
+    outcome    INTEGER NOT NULL,
+    class      INTEGER NOT NULL,
+    count      INTEGER NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (track, day, outcome, class)
 ) STRICT, WITHOUT ROWID;
 
 -- The contact whose id stands for a lineage of merged contacts; written once an id.
@@ -111,6 +134,7 @@ CREATE TABLE roots (
     PRIMARY KEY (portal, contact)
 ) STRICT, WITHOUT ROWID;
 
+-- Actions left behind in Google.
 CREATE TABLE orphans (
     customer      TEXT    NOT NULL,
     action        INTEGER NOT NULL,

@@ -91,18 +91,6 @@ impl TransactionId {
         Self::digest(&format!("v1|{portal}|{root}|{stage}|{at_ms}"))
     }
 
-    /// The ledger's key of a submission of `form` (GUID). Google never sees it: the order id of an enhancement is the
-    /// submission's `conversionId` itself (DESIGN 3.5).
-    pub fn for_submission(portal: PortalId, form: &str, conversion_id: &str) -> Self {
-        Self::digest(&format!("v1|{portal}|form|{form}|{conversion_id}"))
-    }
-
-    /// The ledger's key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): its
-    /// millisecond. Nothing of the person is in it; two of one millisecond count as one, and neither can be sent.
-    pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64) -> Self {
-        Self::digest(&format!("v1|{portal}|form|{form}|at|{at_ms}"))
-    }
-
     fn digest(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
         let mut id = [0; 20];
@@ -115,6 +103,43 @@ impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("hs-")?;
         self.0.iter().try_for_each(|b| write!(f, "{b:02x}"))
+    }
+}
+
+/// How the ledger knows an occurrence. Nothing of a person is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OccurrenceKey {
+    /// What the transaction id was made of, as far as it keeps keys in the order in which occurrences are found: rows that
+    /// are noted together lie together. Equal transaction ids have equal seeds.
+    pub seed: u64,
+    /// The id itself.
+    pub transaction: TransactionId,
+}
+
+impl OccurrenceKey {
+    /// The key of a lifecycle occurrence: contacts are read in the order of their ids.
+    pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
+        Self {
+            seed: root.0,
+            transaction: TransactionId::for_lifecycle(portal, root, stage, at_ms),
+        }
+    }
+
+    /// The key of a submission of `form` (GUID). Google never sees it: the order id of an enhancement is the
+    /// submission's `conversionId` itself (DESIGN 3.5).
+    pub fn for_submission(portal: PortalId, form: &str, conversion_id: &str) -> Self {
+        Self::unordered(TransactionId::digest(&format!("v1|{portal}|form|{form}|{conversion_id}")))
+    }
+
+    /// The key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): its
+    /// millisecond. Two of one millisecond count as one, and neither can be sent.
+    pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64) -> Self {
+        Self::unordered(TransactionId::digest(&format!("v1|{portal}|form|{form}|at|{at_ms}")))
+    }
+
+    fn unordered(transaction: TransactionId) -> Self {
+        let seed = transaction.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        Self { seed, transaction }
     }
 }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::contact::{Contact, LIFECYCLE_STAGE};
-use super::ids::{ContactId, PortalId, TransactionId};
+use super::ids::{ContactId, OccurrenceKey, PortalId};
 
 /// History rows with this source copy what another record already had.
 const MERGE_SOURCE: &str = "MERGE_OBJECTS";
@@ -25,25 +25,24 @@ pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestam
     entries
 }
 
-/// The transaction ids an occurrence may have: first the one to use, then those that every other id of the lineage, or
-/// a root one of them once had, would give. An occurrence known under any of them is not new.
+/// The keys an occurrence may have: first the one to use, then those that every other id of the lineage, or a root one of
+/// them once had, would give. An occurrence known under any of them is not new.
 pub fn candidates(
     portal: PortalId,
     root: ContactId,
     lineage: &[ContactId],
-    known_roots: &[ContactId],
+    other_roots: &[ContactId],
     stage: &str,
     at: Timestamp,
-) -> Vec<TransactionId> {
-    let id = |contact| TransactionId::for_lifecycle(portal, contact, stage, at.as_millisecond());
-    let mut ids = vec![id(root)];
-    for &other in lineage.iter().chain(known_roots) {
-        let candidate = id(other);
-        if !ids.contains(&candidate) {
-            ids.push(candidate);
+) -> Vec<OccurrenceKey> {
+    let mut contacts = vec![root];
+    for &other in lineage.iter().chain(other_roots) {
+        if !contacts.contains(&other) {
+            contacts.push(other);
         }
     }
-    ids
+    let key = |contact| OccurrenceKey::for_lifecycle(portal, contact, stage, at.as_millisecond());
+    contacts.into_iter().map(key).collect()
 }
 
 #[cfg(test)]
@@ -96,7 +95,7 @@ mod tests {
     #[test]
     fn the_root_comes_first_and_no_id_twice() {
         let at = Timestamp::from_second(9).unwrap();
-        let of = |c| TransactionId::for_lifecycle(PortalId(7), ContactId(c), "customer", at.as_millisecond());
+        let of = |c| OccurrenceKey::for_lifecycle(PortalId(7), ContactId(c), "customer", at.as_millisecond());
         let ids = [ContactId(20), ContactId(30)];
         let found = candidates(PortalId(7), ContactId(20), &ids, &[ContactId(5)], "customer", at);
         assert_eq!(found, [of(20), of(30), of(5)]);

@@ -1,6 +1,6 @@
 //! Between the port's types and what columns hold.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -34,6 +34,10 @@ pub(super) fn hex(id: &TransactionId) -> String {
         let _ = write!(s, "{b:02x}");
         s
     })
+}
+
+pub(super) fn transaction(stored: Vec<u8>) -> LedgerResult<TransactionId> {
+    stored.try_into().map(TransactionId).map_err(|_| damaged("a transaction id"))
 }
 
 /// The array that a bulk statement reads with `json_each`.
@@ -70,7 +74,7 @@ pub(super) fn due(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
 }
 
 /// Numbers of classes, by reason and detail.
-pub(super) struct Classes(HashMap<(String, String), i64>);
+pub(super) struct Classes(Vec<((String, String), i64)>);
 
 impl Classes {
     /// Makes those that are new.
@@ -79,7 +83,11 @@ impl Classes {
         keys: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> LedgerResult<Self> {
         let keys: Vec<_> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let keys = json(&keys)?;
+        let (count, keys) = (keys.len(), json(&keys)?);
+        let found = Self::stored(conn, &keys).await?;
+        if found.0.len() == count {
+            return Ok(found);
+        }
         sqlx::query(
             "INSERT INTO classes (reason, detail) SELECT value->>0, value->>1 FROM json_each(?1) WHERE true
              ON CONFLICT DO NOTHING",
@@ -87,26 +95,27 @@ impl Classes {
         .bind(&keys)
         .execute(&mut *conn)
         .await?;
+        Self::stored(conn, &keys).await
+    }
+
+    async fn stored(conn: &mut SqliteConnection, keys: &str) -> LedgerResult<Self> {
         let found: Vec<(i64, String, String)> = sqlx::query_as(
             "WITH j AS MATERIALIZED (SELECT value->>0 AS reason, value->>1 AS detail FROM json_each(?1))
              SELECT c.id, c.reason, c.detail FROM j JOIN classes c ON c.reason = j.reason AND c.detail = j.detail",
         )
-        .bind(&keys)
-        .fetch_all(&mut *conn)
+        .bind(keys)
+        .fetch_all(conn)
         .await?;
-        Ok(Self(
-            found
-                .into_iter()
-                .map(|(id, reason, detail)| ((reason, detail), id))
-                .collect(),
-        ))
+        let found = found.into_iter().map(|(id, reason, detail)| ((reason, detail), id));
+        Ok(Self(found.collect()))
     }
 
     pub(super) fn id(&self, reason: &str, detail: &str) -> LedgerResult<i64> {
-        let key = (reason.to_owned(), detail.to_owned());
-        self.0
-            .get(&key)
-            .copied()
+        // A handful: a search costs less than a key made for a look-up.
+        let mut known = self.0.iter();
+        known
+            .find(|(known, _)| known.0 == reason && known.1 == detail)
+            .map(|(_, id)| *id)
             .ok_or_else(|| failed("a class was not stored"))
     }
 }

@@ -13,12 +13,10 @@ use crate::sync::ports::ledger::LedgerResult;
 /// Milliseconds of a day, the unit of totals.
 pub(super) const DAY: i64 = 86_400_000;
 
-/// Rows of actions that were settled before a time and that no request will say more about. Rows of events without an
-/// action wait for it: they may have to give way to rows of the action's own.
+/// Rows of actions that were settled before a time. Rows of events without an action wait for it: they may have to give
+/// way to rows of the action's own.
 const SETTLED: &str = "SELECT r.id FROM rows r JOIN tracks t ON t.id = r.track
-     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND r.batch IS NULL AND t.customer IS NOT NULL
-       AND r.id NOT IN (SELECT row_id FROM batch_rows)
-     ORDER BY r.id LIMIT ?2";
+     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND t.customer IS NOT NULL ORDER BY r.id LIMIT ?2";
 
 /// Rows to fold, at most `limit`.
 pub(super) async fn settled(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {

@@ -3,6 +3,9 @@
 //! All SQL of the program is in this module. Times are epoch milliseconds, amounts canonical text, reasons numbers of a
 //! small table. Bulk statements get their rows as one JSON array. Every write is one transaction on the only writing
 //! connection; reads run beside it and see the last committed state.
+//!
+//! A crash of the process loses no write. A power cut may lose the latest ones, in order, down to the last that waited for
+//! the disk: a batch does before it is sent, and counts do before they are told. What is lost is found or sent again.
 
 mod batches;
 mod convert;
@@ -20,64 +23,28 @@ mod tests;
 mod tracks;
 mod updates;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Sqlite, Transaction};
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerId, LedgerResult, NewRow, OpenRequest,
-    OrphanNote, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+    OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
 
-/// A ledger in a file, or in memory for tests. Only one process may use the file.
-///
-/// Dropping it at any moment is safe: a write that was not committed did not happen.
-pub struct SqliteLedger {
-    pools: open::Pools,
-}
-
-type Tx = Transaction<'static, Sqlite>;
-
-impl SqliteLedger {
-    /// Opens `sqlite:///path/to/file` (made when it does not exist, its directory is not) or `sqlite::memory:`, and
-    /// brings the schema up to date.
-    ///
-    /// # Errors
-    ///
-    /// When the directory is missing or not writable, the file is damaged or of a newer version, the disk is full.
-    /// Files up to 256 MiB are checked completely.
-    pub async fn open(url: &str) -> LedgerResult<Self> {
-        Ok(Self {
-            pools: open::open(url).await?,
-        })
-    }
-
-    /// Closes all connections in good order and folds the write-ahead log into the file.
-    pub async fn close(&self) {
-        self.pools.readers.close().await;
-        self.pools.writer.close().await;
-    }
-
-    /// Begins a write. It locks at once: a lock taken later could fail halfway.
-    async fn write(&self) -> LedgerResult<Tx> {
-        Ok(self.pools.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-
-    /// Begins reads that see one moment.
-    async fn read(&self) -> LedgerResult<Tx> {
-        Ok(self.pools.readers.begin().await?)
-    }
-}
-
-/// One write: all of it or nothing.
+/// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
 macro_rules! write {
-    ($self:ident, |$tx:ident| $call:expr) => {{
-        let mut transaction = $self.write().await?;
+    ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
+        let mut connection = $self.writer($disk).await?;
+        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
-        Ok(result)
+        LedgerResult::Ok(result)
     }};
 }
 
@@ -92,6 +59,82 @@ macro_rules! read {
     }};
 }
 
+/// A ledger in a file, or in memory for tests. Only one process may use the file.
+///
+/// Dropping it at any moment is safe: a write that was not committed did not happen.
+pub struct SqliteLedger {
+    pools: open::Pools,
+    /// There may be writes that the disk does not have yet.
+    unsynced: AtomicBool,
+}
+
+/// Whether a write waits for the disk.
+#[derive(Clone, Copy)]
+enum Disk {
+    /// All writes so far are on the disk when this one returns.
+    Wait,
+    /// The next one that waits takes this one along.
+    Later,
+}
+
+impl SqliteLedger {
+    /// Opens `sqlite:///path/to/file` (made when it does not exist, its directory is not) or `sqlite::memory:`, and
+    /// brings the schema up to date.
+    ///
+    /// # Errors
+    ///
+    /// When the directory is missing or not writable, the file is damaged or of a newer version, the disk is full.
+    /// Files up to 256 MiB are checked completely.
+    pub async fn open(url: &str) -> LedgerResult<Self> {
+        Ok(Self {
+            pools: open::open(url).await?,
+            unsynced: AtomicBool::new(false),
+        })
+    }
+
+    /// Closes all connections in good order and folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        self.pools.readers.close().await;
+        self.pools.writer.close().await;
+    }
+
+    /// The writing connection, set to wait for the disk or not.
+    async fn writer(&self, disk: Disk) -> LedgerResult<PoolConnection<Sqlite>> {
+        let mut connection = self.pools.writer.acquire().await?;
+        let mode = match disk {
+            Disk::Wait => "PRAGMA synchronous = FULL",
+            Disk::Later => "PRAGMA synchronous = NORMAL",
+        };
+        sqlx::query(mode).execute(&mut *connection).await?;
+        if matches!(disk, Disk::Later) {
+            // Before the write can be seen: who counts it has it synced.
+            self.unsynced.store(true, Ordering::SeqCst);
+        }
+        Ok(connection)
+    }
+
+    /// Begins reads that see one moment.
+    async fn read(&self) -> LedgerResult<Transaction<'static, Sqlite>> {
+        Ok(self.pools.readers.begin().await?)
+    }
+
+    /// Has the disk keep everything written so far.
+    async fn sync(&self) -> LedgerResult<()> {
+        if !self.unsynced.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let synced = self.touch().await;
+        if synced.is_err() {
+            self.unsynced.store(true, Ordering::SeqCst);
+        }
+        synced
+    }
+
+    async fn touch(&self) -> LedgerResult<()> {
+        write!(self, Disk::Wait, |tx| open::touch(tx))
+    }
+}
+
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn id(&self) -> LedgerResult<LedgerId> {
@@ -99,19 +142,15 @@ impl Ledger for SqliteLedger {
     }
 
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId> {
-        write!(self, |tx| tracks::track(tx, request))
+        write!(self, Disk::Wait, |tx| tracks::track(tx, request))
     }
 
-    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<ContactId>> {
-        write!(self, |tx| roots::roots(tx, portal, lineages))
-    }
-
-    async fn known_roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>> {
-        read!(self, |tx| roots::known_roots(tx, portal, lineages))
+    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
+        write!(self, Disk::Later, |tx| roots::roots(tx, portal, lineages))
     }
 
     async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
-        write!(self, |tx| observe::observe(tx, track, rows))
+        write!(self, Disk::Later, |tx| observe::observe(tx, track, rows))
     }
 
     async fn due(&self, track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>> {
@@ -119,15 +158,15 @@ impl Ledger for SqliteLedger {
     }
 
     async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
-        write!(self, |tx| updates::apply(tx, updates, None, now))
+        write!(self, Disk::Later, |tx| updates::apply(tx, updates, None, now))
     }
 
     async fn resume(&self, track: TrackId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, |tx| rows::resume(tx, track, skip, now))
+        write!(self, Disk::Later, |tx| rows::resume(tx, track, skip, now))
     }
 
     async fn release(&self, track: TrackId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
-        write!(self, |tx| rows::release(tx, track, reasons, now))
+        write!(self, Disk::Later, |tx| rows::release(tx, track, reasons, now))
     }
 
     async fn begin(
@@ -137,15 +176,15 @@ impl Ledger for SqliteLedger {
         rows: &[(BatchRow, usize)],
         now: Timestamp,
     ) -> LedgerResult<BatchId> {
-        write!(self, |tx| batches::begin(tx, account, destinations, rows, now))
+        write!(self, Disk::Wait, |tx| batches::begin(tx, account, destinations, rows, now))
     }
 
     async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, |tx| batches::finish(tx, batch, result, now))
+        write!(self, Disk::Later, |tx| batches::finish(tx, batch, result, now))
     }
 
     async fn recover(&self, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, |tx| batches::recover(tx, now))
+        write!(self, Disk::Wait, |tx| batches::recover(tx, now))
     }
 
     async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
@@ -158,7 +197,7 @@ impl Ledger for SqliteLedger {
         customer: &CustomerId,
         accounts: &[ObjectKey],
     ) -> LedgerResult<usize> {
-        write!(self, |tx| requests::adopt(tx, account, customer, accounts))
+        write!(self, Disk::Wait, |tx| requests::adopt(tx, account, customer, accounts))
     }
 
     async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
@@ -166,11 +205,14 @@ impl Ledger for SqliteLedger {
     }
 
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, |tx| requests::record_status(tx, result, now))
+        write!(self, Disk::Later, |tx| requests::record_status(tx, result, now))
     }
 
     async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
-        read!(self, |tx| tally::tally(tx, track, since, now))
+        let tally = read!(self, |tx| tally::tally(tx, track, since, now))?;
+        // What was counted once is told, and must not be less after a power cut.
+        self.sync().await?;
+        Ok(tally)
     }
 
     async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
@@ -178,7 +220,7 @@ impl Ledger for SqliteLedger {
         if ids.is_empty() {
             return Ok(0);
         }
-        write!(self, |tx| fold::fold(tx, &ids))
+        write!(self, Disk::Wait, |tx| fold::fold(tx, &ids))
     }
 
     async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
@@ -186,7 +228,7 @@ impl Ledger for SqliteLedger {
     }
 
     async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
-        write!(self, |tx| tracks::set_marks(tx, marks))
+        write!(self, Disk::Later, |tx| tracks::set_marks(tx, marks))
     }
 
     async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
@@ -194,11 +236,11 @@ impl Ledger for SqliteLedger {
     }
 
     async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-        write!(self, |tx| tracks::set_last_sweep(tx, hubspot, at))
+        write!(self, Disk::Later, |tx| tracks::set_last_sweep(tx, hubspot, at))
     }
 
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
-        write!(self, |tx| orphans::note(tx, note))
+        write!(self, Disk::Wait, |tx| orphans::note(tx, note))
     }
 
     async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
@@ -206,6 +248,6 @@ impl Ledger for SqliteLedger {
     }
 
     async fn forget_orphan(&self, customer: &CustomerId, action: ActionId) -> LedgerResult<()> {
-        write!(self, |tx| orphans::forget(tx, customer, action))
+        write!(self, Disk::Wait, |tx| orphans::forget(tx, customer, action))
     }
 }

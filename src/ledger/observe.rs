@@ -1,20 +1,46 @@
 //! Noting occurrences.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write;
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, Classes, due, hex, json, ms};
+use super::convert::{CHUNK, Classes, due, hex, json, ms, transaction};
 use super::error::failed;
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
 
+/// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
+const INSERTED: usize = 200;
+
+/// Inserts up to [`INSERTED`] rows: parameters that are not bound are null, and such rows are left out. Twice as fast as
+/// unpacking an array.
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    const COLUMNS: usize = 10;
+    let mut sql = "INSERT INTO rows (track, seed, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due,
+                       suspended, submission)
+         SELECT ?1, column1, column2, column3, column4, column5, column5, column6, column7, column8, column9, column10
+         FROM (VALUES "
+        .to_owned();
+    for row in 0..INSERTED {
+        sql.push_str(if row == 0 { "(" } else { "), (" });
+        for column in 0..COLUMNS {
+            let comma = if column == 0 { "" } else { "," };
+            // Writing to a string can't fail.
+            let _ = write!(sql, "{comma}?{}", 2 + row * COLUMNS + column);
+        }
+    }
+    sql.push_str(")) WHERE column1 IS NOT NULL");
+    sql
+});
+
 /// See [`crate::sync::ports::ledger::Ledger::observe`].
 pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
-    if rows.iter().any(|r| r.transactions.is_empty()) {
-        return Err(failed("an occurrence without a transaction id"));
+    if rows.iter().any(|r| r.keys.is_empty()) {
+        return Err(failed("an occurrence without a key"));
     }
     if rows
         .iter()
@@ -43,12 +69,12 @@ async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewR
             if row.contact != ContactId::UNKNOWN {
                 moved.extend(known.into_iter().map(|id| (id, row.contact)));
             }
-        } else if let Some(&at) = row.transactions.iter().find_map(|t| fresh_by_id.get(t)) {
+        } else if let Some(&at) = row.keys.iter().find_map(|key| fresh_by_id.get(&key.transaction)) {
             if row.contact != ContactId::UNKNOWN {
                 fresh[at].1 = row.contact;
             }
         } else {
-            fresh_by_id.insert(row.transactions[0], fresh.len());
+            fresh_by_id.insert(row.keys[0].transaction, fresh.len());
             fresh.push((row, row.contact));
         }
     }
@@ -59,25 +85,22 @@ async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewR
 
 /// The rows that each occurrence is known as.
 async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
-    let candidates: Vec<(usize, String)> = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(i, row)| row.transactions.iter().map(move |t| (i, hex(t))))
-        .collect();
-    let found: Vec<(i64, i64)> = sqlx::query_as(
-        "WITH j AS MATERIALIZED (SELECT value->>0 AS i, unhex(value->>1) AS txn FROM json_each(?1))
-         SELECT j.i, r.id FROM j CROSS JOIN rows r ON r.track = ?2 AND r.txn = j.txn",
+    let keys = rows.iter().flat_map(|row| &row.keys);
+    let seeds: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
+    let seeds: Vec<i64> = seeds.into_iter().collect();
+    let found: Vec<(i64, Vec<u8>)> = sqlx::query_as(
+        "SELECT r.id, r.txn FROM json_each(?1) j CROSS JOIN rows r ON r.track = ?2 AND r.seed = j.value",
     )
-    .bind(json(&candidates)?)
+    .bind(json(&seeds)?)
     .bind(track.0)
     .fetch_all(conn)
     .await?;
-    let mut known = vec![Vec::new(); rows.len()];
-    for (i, id) in found {
-        let i = usize::try_from(i).map_err(|_| failed("a negative index"))?;
-        known[i].push(id);
+    let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
+    for (id, txn) in found {
+        ids.insert(transaction(txn)?, id);
     }
-    Ok(known)
+    let known = |row: &NewRow| row.keys.iter().filter_map(|key| ids.get(&key.transaction).copied()).collect();
+    Ok(rows.iter().map(known).collect())
 }
 
 /// Which of these occurrences were folded into totals: they are not new, and nothing about them changes any more.
@@ -92,7 +115,7 @@ async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) ->
     let candidates: Vec<(usize, i64, String)> = rows
         .iter()
         .enumerate()
-        .flat_map(|(i, row)| row.transactions.iter().map(move |t| (i, ms(row.occurred_at), hex(t))))
+        .flat_map(|(i, row)| row.keys.iter().map(move |key| (i, ms(row.occurred_at), hex(&key.transaction))))
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(
         "WITH j AS MATERIALIZED (
@@ -138,30 +161,23 @@ async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, 
         return Ok(());
     }
     let classes = Classes::of(conn, fresh.iter().map(|(row, _)| (row.reason.as_str(), ""))).await?;
-    let mut items = Vec::with_capacity(fresh.len());
-    for (row, contact) in fresh {
-        items.push((
-            hex(&row.transactions[0]),
-            contact.0.cast_signed(),
-            ms(row.occurred_at),
-            ms(row.first_seen),
-            row.outcome.code(),
-            classes.id(&row.reason, "")?,
-            due(row.outcome, &row.reason, row.due),
-            i64::from(row.while_suspended),
-            row.submission.as_deref(),
-        ));
+    for chunk in fresh.chunks(INSERTED) {
+        let mut insert = sqlx::query(INSERT.as_str()).bind(track.0);
+        for (row, contact) in chunk {
+            let key = &row.keys[0];
+            insert = insert
+                .bind(key.seed.cast_signed())
+                .bind(key.transaction.0.to_vec())
+                .bind(contact.0.cast_signed())
+                .bind(ms(row.occurred_at))
+                .bind(ms(row.first_seen))
+                .bind(row.outcome.code())
+                .bind(classes.id(&row.reason, "")?)
+                .bind(due(row.outcome, &row.reason, row.due))
+                .bind(row.while_suspended)
+                .bind(row.submission.as_deref());
+        }
+        insert.execute(&mut *conn).await?;
     }
-    sqlx::query(
-        "INSERT INTO rows (track, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due, suspended,
-                           submission)
-         SELECT ?2, unhex(value->>0), value->>1, value->>2, value->>3, value->>3, value->>4, value->>5, value->>6,
-                value->>7, value->>8
-         FROM json_each(?1)",
-    )
-    .bind(json(&items)?)
-    .bind(track.0)
-    .execute(conn)
-    .await?;
     Ok(())
 }

@@ -86,6 +86,7 @@ fn pool(size: u32) -> SqlitePoolOptions {
         .acquire_timeout(CONNECTION_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
+        .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
                 // Behind a rollback that was begun when the transaction was dropped.
@@ -145,6 +146,14 @@ async fn identify(writer: &SqlitePool) -> LedgerResult<()> {
     )
     .execute(writer)
     .await?;
+    Ok(())
+}
+
+/// Writes, and changes nothing.
+pub(super) async fn touch(conn: &mut SqliteConnection) -> LedgerResult<()> {
+    sqlx::query("UPDATE meta SET value = value WHERE name = 'ledger_id'")
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -20,6 +20,8 @@ struct Stored {
     polls: u32,
     poll_at: i64,
     destinations: String,
+    row_ids: String,
+    targets: String,
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
@@ -31,7 +33,7 @@ pub(super) async fn open_requests(
     limit: usize,
 ) -> LedgerResult<Vec<OpenRequest>> {
     let found: Vec<Stored> = sqlx::query_as(
-        "SELECT id, request_id, accepted_at, polls, poll_at, destinations FROM batches
+        "SELECT id, request_id, accepted_at, polls, poll_at, destinations, row_ids, targets FROM batches
          WHERE account = ?1 AND poll_at <= ?2 ORDER BY poll_at, id LIMIT ?3",
     )
     .bind(account.to_string())
@@ -39,42 +41,46 @@ pub(super) async fn open_requests(
     .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all requests"))?)
     .fetch_all(&mut *conn)
     .await?;
-    let batches: Vec<i64> = found.iter().map(|b| b.id).collect();
-    let mut rows = rows_of(conn, &batches).await?;
     let mut requests = Vec::with_capacity(found.len());
     for batch in found {
         requests.push(OpenRequest {
             batch: BatchId(batch.id),
+            rows: rows(conn, &batch).await?,
             request_id: batch.request_id,
             accepted_at: time(batch.accepted_at)?,
             polls: batch.polls,
             poll_at: time(batch.poll_at)?,
             destinations: destinations(&batch.destinations)?,
-            rows: rows.remove(&batch.id).unwrap_or_default(),
         });
     }
     Ok(requests)
 }
 
-async fn rows_of(conn: &mut SqliteConnection, batches: &[i64]) -> LedgerResult<HashMap<i64, Vec<OpenRow>>> {
-    let found: Vec<(i64, i64, i64, u32, i64)> = sqlx::query_as(
-        "SELECT b.batch, b.row_id, b.destination, coalesce(r.attempts, 0), coalesce(r.split, 0)
-         FROM batch_rows b LEFT JOIN rows r ON r.id = b.row_id
-         WHERE b.batch IN (SELECT value FROM json_each(?1)) ORDER BY b.batch, b.position",
+async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
+    let numbers = "the rows of a request";
+    let ids: Vec<i64> = serde_json::from_str(&batch.row_ids).map_err(|_| damaged(numbers))?;
+    let targets: Vec<usize> = serde_json::from_str(&batch.targets).map_err(|_| damaged(numbers))?;
+    if ids.len() != targets.len() {
+        return Err(damaged(numbers));
+    }
+    let tried: Vec<(i64, u32, i64)> = sqlx::query_as(
+        "SELECT id, attempts, split FROM rows
+         WHERE id IN (SELECT value FROM json_each(?1)) AND (attempts <> 0 OR split <> 0)",
     )
-    .bind(json(batches)?)
+    .bind(&batch.row_ids)
     .fetch_all(conn)
     .await?;
-    let mut rows: HashMap<i64, Vec<OpenRow>> = HashMap::new();
-    for (batch, row, destination, attempts, split) in found {
-        rows.entry(batch).or_default().push(OpenRow {
-            row: RowId(row),
-            destination: usize::try_from(destination).map_err(|_| damaged("a destination"))?,
+    let tried: HashMap<i64, (u32, i64)> = tried.into_iter().map(|(id, attempts, split)| (id, (attempts, split))).collect();
+    let row = |(id, destination): (i64, usize)| {
+        let (attempts, split) = tried.get(&id).copied().unwrap_or_default();
+        OpenRow {
+            row: RowId(id),
+            destination,
             attempts,
             split,
-        });
-    }
-    Ok(rows)
+        }
+    };
+    Ok(ids.into_iter().zip(targets).map(row).collect())
 }
 
 fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {

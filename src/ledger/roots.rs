@@ -7,24 +7,20 @@ use sqlx::SqliteConnection;
 use super::convert::{CHUNK, json};
 use super::error::failed;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::sync::ports::ledger::LedgerResult;
+use crate::sync::ports::ledger::{LedgerResult, Roots};
 
 /// See [`crate::sync::ports::ledger::Ledger::roots`].
 pub(super) async fn roots(
     conn: &mut SqliteConnection,
     portal: PortalId,
     lineages: &[Vec<ContactId>],
-) -> LedgerResult<Vec<ContactId>> {
+) -> LedgerResult<Vec<Roots>> {
     let mut known = stored(conn, portal, lineages).await?;
     let mut fresh = Vec::new();
     let mut roots = Vec::with_capacity(lineages.len());
     for lineage in lineages {
-        let root = lineage
-            .iter()
-            .filter_map(|id| known.get(id))
-            .min()
-            .or(lineage.iter().min())
-            .copied();
+        let of_lineage: BTreeSet<ContactId> = lineage.iter().filter_map(|id| known.get(id)).copied().collect();
+        let root = of_lineage.first().or(lineage.iter().min()).copied();
         let root = root.ok_or_else(|| failed("a lineage without a contact"))?;
         for id in lineage {
             known.entry(*id).or_insert_with(|| {
@@ -32,7 +28,8 @@ pub(super) async fn roots(
                 root
             });
         }
-        roots.push(root);
+        let others = of_lineage.into_iter().filter(|id| *id != root).collect();
+        roots.push(Roots { root, others });
     }
     for chunk in fresh.chunks(CHUNK) {
         sqlx::query("INSERT INTO roots (portal, contact, root) SELECT ?2, value->>0, value->>1 FROM json_each(?1)")
@@ -44,22 +41,6 @@ pub(super) async fn roots(
     Ok(roots)
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::known_roots`]; ascending.
-pub(super) async fn known_roots(
-    conn: &mut SqliteConnection,
-    portal: PortalId,
-    lineages: &[Vec<ContactId>],
-) -> LedgerResult<Vec<Vec<ContactId>>> {
-    let known = stored(conn, portal, lineages).await?;
-    let of = |lineage: &Vec<ContactId>| -> BTreeSet<ContactId> {
-        lineage.iter().filter_map(|id| known.get(id)).copied().collect()
-    };
-    Ok(lineages
-        .iter()
-        .map(|lineage| of(lineage).into_iter().collect())
-        .collect())
-}
-
 async fn stored(
     conn: &mut SqliteConnection,
     portal: PortalId,
@@ -69,7 +50,7 @@ async fn stored(
     let mut known = HashMap::new();
     for chunk in ids.chunks(CHUNK) {
         let found: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT contact, root FROM roots WHERE portal = ?2 AND contact IN (SELECT value FROM json_each(?1))",
+            "SELECT r.contact, r.root FROM json_each(?1) j CROSS JOIN roots r ON r.portal = ?2 AND r.contact = j.value",
         )
         .bind(json(chunk)?)
         .bind(portal.0.cast_signed())

@@ -3,16 +3,15 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{class, json, ms, outcome, time, value};
-use super::error::{damaged, failed};
-use crate::domain::ids::{ContactId, TransactionId};
+use super::convert::{class, json, ms, outcome, time, transaction, value};
+use super::error::failed;
+use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::ports::ledger::{LedgerResult, Row, RowId, TrackId};
 
 #[derive(sqlx::FromRow)]
 struct Stored {
     id: i64,
-    track: i64,
     txn: Vec<u8>,
     contact: i64,
     submission: Option<String>,
@@ -23,18 +22,18 @@ struct Stored {
     due: i64,
     attempts: u32,
     split: i64,
-    sent: bool,
+    sent: i64,
     value: Option<String>,
     currency: Option<String>,
 }
 
 impl Stored {
-    fn into_row(self) -> LedgerResult<Row> {
+    fn into_row(self, track: TrackId) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
-            track: TrackId(self.track),
-            transaction: TransactionId(self.txn.try_into().map_err(|_| damaged("a transaction id"))?),
+            track,
+            transaction: transaction(self.txn)?,
             contact: ContactId(self.contact.cast_unsigned()),
             submission: self.submission,
             occurred_at: time(self.occurred_at)?,
@@ -43,7 +42,7 @@ impl Stored {
             reason: self.reason,
             due: time(self.due)?,
             attempts: self.attempts,
-            sent: self.sent.then_some(value),
+            sent: (self.sent > 0).then_some(value),
             split: self.split,
         })
     }
@@ -58,7 +57,7 @@ pub(super) async fn due(
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
     let found: Vec<Stored> = sqlx::query_as(
-        "SELECT r.id, r.track, r.txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due,
+        "SELECT r.id, r.txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due,
                 r.attempts, r.split, r.sent, r.value, r.currency
          FROM rows r JOIN classes c ON c.id = r.class
          WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
@@ -70,7 +69,7 @@ pub(super) async fn due(
     .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
     .fetch_all(conn)
     .await?;
-    found.into_iter().map(Stored::into_row).collect()
+    found.into_iter().map(|row| row.into_row(track)).collect()
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not

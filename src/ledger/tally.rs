@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::convert::{ms, outcome, time};
 use super::error::damaged;
 use super::fold::DAY;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, reason};
 use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
 
 #[derive(sqlx::FromRow)]
@@ -20,6 +20,30 @@ struct Class {
     oldest: i64,
 }
 
+/// Rows, and what was folded: whole days from their totals, the day of `since` from the keys. What a row in Google's hands
+/// is, its request tells.
+const COUNTS: &str = "
+    SELECT CASE WHEN b.id IS NULL THEN g.outcome WHEN b.request_id IS NULL THEN 0 ELSE 1 END AS outcome,
+           CASE WHEN b.id IS NULL THEN c.reason WHEN b.request_id IS NULL THEN ?6 ELSE ?7 END AS reason,
+           CASE WHEN b.id IS NULL THEN c.detail ELSE '' END AS detail,
+           sum(g.count) AS count, sum(g.due) AS due,
+           max(CASE WHEN b.id IS NULL THEN g.last ELSE coalesce(b.accepted_at, b.begun_at) END) AS last,
+           min(g.oldest) AS oldest
+    FROM (SELECT outcome, class, CASE WHEN due IS NULL THEN batch END AS batch, count(*) AS count,
+                 count(CASE WHEN due <= ?3 THEN 1 END) AS due, max(changed_at) AS last, min(occurred_at) AS oldest
+          FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY 1, 2, 3
+          UNION ALL
+          SELECT outcome, class, NULL, sum(count), 0, max(changed_at), 0
+          FROM totals WHERE track = ?1 AND day > ?4 GROUP BY outcome, class
+          UNION ALL
+          SELECT f.outcome, f.class, NULL, count(*), 0, max(t.changed_at), 0
+          FROM folded f JOIN totals t ON t.track = f.track AND t.day = ?4 AND t.outcome = f.outcome
+                                     AND t.class = f.class
+          WHERE f.track = ?1 AND f.occurred_at >= ?2 AND f.occurred_at < (?4 + 1) * ?5
+          GROUP BY f.outcome, f.class) g
+    JOIN classes c ON c.id = g.class LEFT JOIN batches b ON b.id = g.batch
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+
 /// See [`crate::sync::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
 pub(super) async fn tally(
     conn: &mut SqliteConnection,
@@ -27,30 +51,16 @@ pub(super) async fn tally(
     since: Timestamp,
     now: Timestamp,
 ) -> LedgerResult<Tally> {
-    let found: Vec<Class> = sqlx::query_as(
-        "SELECT g.outcome, c.reason, c.detail, sum(g.count) AS count, sum(g.due) AS due, max(g.last) AS last,
-                max(g.oldest) AS oldest
-         FROM (SELECT outcome, class, count(*) AS count, count(CASE WHEN due <= ?3 THEN 1 END) AS due,
-                      max(changed_at) AS last, min(occurred_at) AS oldest
-               FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY outcome, class
-               UNION ALL
-               SELECT outcome, class, sum(count), 0, max(changed_at), 0
-               FROM totals WHERE track = ?1 AND day > ?4 GROUP BY outcome, class
-               UNION ALL
-               SELECT f.outcome, f.class, count(*), 0, max(t.changed_at), 0
-               FROM folded f JOIN totals t ON t.track = f.track AND t.day = ?4 AND t.outcome = f.outcome
-                                          AND t.class = f.class
-               WHERE f.track = ?1 AND f.occurred_at >= ?2 AND f.occurred_at < (?4 + 1) * ?5
-               GROUP BY f.outcome, f.class) g
-         JOIN classes c ON c.id = g.class GROUP BY g.outcome, g.class ORDER BY g.outcome, c.reason, c.detail",
-    )
-    .bind(track.0)
-    .bind(ms(since))
-    .bind(ms(now))
-    .bind(ms(since).div_euclid(DAY))
-    .bind(DAY)
-    .fetch_all(&mut *conn)
-    .await?;
+    let found: Vec<Class> = sqlx::query_as(COUNTS)
+        .bind(track.0)
+        .bind(ms(since))
+        .bind(ms(now))
+        .bind(ms(since).div_euclid(DAY))
+        .bind(DAY)
+        .bind(reason::IN_FLIGHT)
+        .bind(reason::AWAITING_RESULT)
+        .fetch_all(&mut *conn)
+        .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));
     let mut tally = Tally::default();
     for class in found {

@@ -88,7 +88,8 @@ async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRes
     .await?;
     sqlx::query(
         "DELETE FROM rows WHERE id IN (
-             SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs ON theirs.track = ?2 AND theirs.txn = ours.txn
+             SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
              WHERE ours.track = ?1 AND ours.rank > theirs.rank)",
     )
     .bind(from)
@@ -97,7 +98,8 @@ async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRes
     .await?;
     sqlx::query(
         "DELETE FROM rows WHERE id IN (
-             SELECT ours.id FROM rows ours JOIN rows theirs ON theirs.track = ?2 AND theirs.txn = ours.txn
+             SELECT ours.id FROM rows ours JOIN rows theirs
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
              WHERE ours.track = ?1)",
     )
     .bind(from)

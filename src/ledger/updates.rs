@@ -1,17 +1,17 @@
 //! Bringing rows up to date, in bulk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, Classes, due, json, ms};
+use super::convert::{Classes, due, json, ms};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
 /// Applies `updates` to rows whose outcome is not final. With a `batch` only to rows that this batch may still decide
-/// about: not to those that went into a later one or were answered already. Without, only to rows that are not in
-/// flight: those wait for the answer of their batch.
+/// about: not to those that went into a later one or were answered already. Without, only to rows that wait: the others
+/// are in Google's hands.
 ///
 /// Tries in vain: a failed try adds one; any other update begins anew, unless outcome and reason stay the same.
 pub(super) async fn apply(
@@ -20,9 +20,25 @@ pub(super) async fn apply(
     batch: Option<BatchId>,
     now: Timestamp,
 ) -> LedgerResult<()> {
+    if updates.is_empty() {
+        return Ok(());
+    }
     let updates = one_per_row(updates);
-    for chunk in updates.chunks(CHUNK) {
-        apply_chunk(conn, chunk, batch, now).await?;
+    let classes = Classes::of(conn, updates.iter().map(|u| (u.reason.as_str(), u.detail.as_str()))).await?;
+    // Many rows are told the same.
+    let mut alike: BTreeMap<Change, Vec<(i64, Option<i64>)>> = BTreeMap::new();
+    for u in &updates {
+        let change = Change {
+            outcome: u.outcome.code(),
+            class: classes.id(&u.reason, &u.detail)?,
+            failed: u.failed_try,
+            split: u.split,
+        };
+        let due = due(u.outcome, &u.reason, u.due);
+        alike.entry(change).or_default().push((u.row.0, due));
+    }
+    for (change, rows) in alike {
+        apply_change(conn, &change, &rows, batch, now).await?;
     }
     let uploaded: Vec<i64> = updates
         .iter()
@@ -30,6 +46,15 @@ pub(super) async fn apply(
         .map(|u| u.row.0)
         .collect();
     note_uploads(conn, &uploaded, now).await
+}
+
+/// What an update does, but for the due time.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    outcome: i64,
+    class: i64,
+    failed: bool,
+    split: i64,
 }
 
 /// The last update of each row, but none after a final one.
@@ -49,39 +74,34 @@ fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
     kept
 }
 
-async fn apply_chunk(
+async fn apply_change(
     conn: &mut SqliteConnection,
-    updates: &[&RowUpdate],
+    change: &Change,
+    rows: &[(i64, Option<i64>)],
     batch: Option<BatchId>,
     now: Timestamp,
 ) -> LedgerResult<()> {
-    let classes = Classes::of(conn, updates.iter().map(|u| (u.reason.as_str(), u.detail.as_str()))).await?;
-    let mut items = Vec::with_capacity(updates.len());
-    for u in updates {
-        let class = classes.id(&u.reason, &u.detail)?;
-        let due = due(u.outcome, &u.reason, u.due);
-        items.push((u.row.0, u.outcome.code(), class, due, i64::from(u.failed_try), u.split));
-    }
     sqlx::query(
-        "WITH j AS MATERIALIZED (
-             SELECT value->>0 AS id, value->>1 AS outcome, value->>2 AS class, value->>3 AS due, value->>4 AS failed,
-                    value->>5 AS split
-             FROM json_each(?1))
+        "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS due FROM json_each(?1))
          UPDATE rows SET
-             outcome = j.outcome, class = j.class, due = j.due, split = j.split,
-             batch = CASE WHEN j.outcome = 1 THEN rows.batch END,
-             attempts = CASE WHEN j.failed = 1 THEN rows.attempts + 1
-                             WHEN rows.outcome = j.outcome AND rows.class = j.class THEN rows.attempts
+             outcome = ?4, class = ?5, due = j.due, split = ?7,
+             batch = CASE WHEN ?4 = 1 THEN rows.batch END,
+             attempts = CASE WHEN ?6 THEN rows.attempts + 1
+                             WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5 THEN rows.attempts
                              ELSE 0 END,
-             changed_at = CASE WHEN rows.outcome = j.outcome AND rows.class = j.class THEN rows.changed_at
-                               ELSE ?3 END
+             changed_at = CASE WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5
+                               THEN rows.changed_at ELSE ?3 END
          FROM j
          WHERE rows.id = j.id AND rows.outcome < 2
-           AND CASE WHEN ?2 IS NULL THEN rows.outcome = 1 OR rows.due IS NOT NULL ELSE rows.batch = ?2 END",
+           AND CASE WHEN ?2 IS NULL THEN rows.due IS NOT NULL ELSE rows.batch = ?2 END",
     )
-    .bind(json(&items)?)
+    .bind(json(rows)?)
     .bind(batch.map(|b| b.0))
     .bind(ms(now))
+    .bind(change.outcome)
+    .bind(change.class)
+    .bind(change.failed)
+    .bind(change.split)
     .execute(conn)
     .await?;
     Ok(())

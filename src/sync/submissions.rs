@@ -7,13 +7,13 @@ use jiff::Timestamp;
 
 use super::ports::UpstreamError;
 use super::ports::crm::{Crm, Submission};
-use crate::domain::ids::{PortalId, TransactionId};
+use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
 
 /// The ledger's key of a submission.
-pub fn key(portal: PortalId, form: &str, submission: &Submission) -> TransactionId {
+pub fn key(portal: PortalId, form: &str, submission: &Submission) -> OccurrenceKey {
     match &submission.conversion_id {
-        Some(id) => TransactionId::for_submission(portal, form, id),
-        None => TransactionId::for_nameless_submission(portal, form, submission.at.as_millisecond()),
+        Some(id) => OccurrenceKey::for_submission(portal, form, id),
+        None => OccurrenceKey::for_nameless_submission(portal, form, submission.at.as_millisecond()),
     }
 }
 
@@ -60,7 +60,7 @@ impl Clicks {
         while !wanted.is_empty() {
             let page = crm.submissions(form, after.as_deref()).await?;
             for submission in &page.submissions {
-                let key = key(portal, form, submission);
+                let key = key(portal, form, submission).transaction;
                 self.put(key, submission);
                 wanted.remove(&key);
             }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 
 use super::SqliteLedger;
-use crate::domain::ids::{ActionId, ContactId, ObjectKey, PortalId, TransactionId};
+use crate::domain::ids::{ActionId, ContactId, ObjectKey, OccurrenceKey, PortalId, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::ports::ledger::{
     ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Tally, TrackId, TrackRequest,
@@ -82,9 +82,16 @@ fn transaction(n: u8) -> TransactionId {
     TransactionId([n; 20])
 }
 
+fn key(n: u8) -> OccurrenceKey {
+    OccurrenceKey {
+        seed: u64::from(n) / 4,
+        transaction: transaction(n),
+    }
+}
+
 fn pending(n: u8) -> NewRow {
     NewRow {
-        transactions: vec![transaction(n)],
+        keys: vec![key(n)],
         contact: ContactId(u64::from(n)),
         submission: None,
         occurred_at: at(0),

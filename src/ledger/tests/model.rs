@@ -103,11 +103,11 @@ impl Model {
         self.requests[&batch].rows.iter().map(|s| s.row).collect()
     }
 
-    /// Rows a batch may take: not in flight.
+    /// Rows a batch may take: those that wait, and those that are settled.
     pub(super) fn free(&self) -> Vec<RowId> {
         self.rows
             .iter()
-            .filter(|(_, r)| !r.in_flight())
+            .filter(|(_, r)| r.due.is_some() || r.outcome.is_final())
             .map(|(id, _)| *id)
             .collect()
     }
@@ -115,8 +115,7 @@ impl Model {
     pub(super) fn settle(&mut self, updates: &[RowUpdate]) {
         for u in updates {
             if let Some(row) = self.rows.get_mut(&u.row)
-                && !row.outcome.is_final()
-                && !row.in_flight()
+                && row.due.is_some()
             {
                 row.update(u);
             }

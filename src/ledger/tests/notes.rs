@@ -1,17 +1,17 @@
 use super::*;
-use crate::sync::ports::ledger::OrphanNote;
+use crate::sync::ports::ledger::{OrphanNote, Roots};
 
 #[tokio::test]
 async fn an_occurrence_known_under_any_candidate_is_not_new() {
     let ledger = in_memory().await;
     let (track, rows) = with_rows(&ledger, &[1]).await;
     let merged = NewRow {
-        transactions: vec![transaction(8), transaction(1)],
+        keys: vec![key(8), key(1)],
         contact: ContactId(42),
         ..pending(8)
     };
     let twice = NewRow {
-        transactions: vec![transaction(6), transaction(5)],
+        keys: vec![key(6), key(5)],
         contact: ContactId(43),
         ..pending(6)
     };
@@ -30,7 +30,7 @@ async fn impossible_rows_are_refused_as_a_whole() {
     let ledger = in_memory().await;
     let (track, _) = with_rows(&ledger, &[1]).await;
     let nameless = NewRow {
-        transactions: vec![],
+        keys: vec![],
         ..pending(3)
     };
     assert!(ledger.observe(track, &[pending(2), nameless]).await.is_err());
@@ -102,7 +102,7 @@ async fn resume_skips_or_lets_go() {
         };
         let missed = NewRow {
             while_suspended: true,
-            transactions: vec![transaction(2)],
+            keys: vec![key(2)],
             ..waiting.clone()
         };
         ledger.observe(track, &[waiting, missed]).await.unwrap();
@@ -141,20 +141,21 @@ async fn roots_stay() {
     let ledger = in_memory().await;
     let portal = PortalId(1);
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
-    let roots = async |lineages: &[Vec<ContactId>]| ledger.roots(portal, lineages).await.unwrap();
-    assert!(ledger.known_roots(portal, &[ids(&[9])]).await.unwrap()[0].is_empty());
-    assert_eq!(roots(&[ids(&[9]), ids(&[20, 15])]).await, ids(&[9, 15]));
+    let roots = async |portal, lineages: &[&[u64]]| -> Vec<(u64, Vec<u64>)> {
+        let lineages: Vec<_> = lineages.iter().map(|lineage| ids(lineage)).collect();
+        let found = ledger.roots(portal, &lineages).await.unwrap();
+        let plain = |roots: Roots| (roots.root.0, roots.others.iter().map(|id| id.0).collect());
+        found.into_iter().map(plain).collect()
+    };
+    assert_eq!(roots(portal, &[&[9], &[20, 15]]).await, [(9, vec![]), (15, vec![])]);
     // Merged with an older contact that was never met: the root that is known stays.
-    assert_eq!(roots(&[ids(&[9, 3])]).await, ids(&[9]));
+    assert_eq!(roots(portal, &[&[9, 3]]).await, [(9, vec![])]);
     // Two known lineages become one: the smallest known root, and none of the ids changes its own.
-    assert_eq!(roots(&[ids(&[20, 3, 50]), ids(&[50])]).await, ids(&[9, 9]));
-    assert_eq!(
-        ledger.known_roots(portal, &[ids(&[15, 50]), ids(&[7])]).await.unwrap(),
-        [ids(&[9, 15]), vec![]]
-    );
-    assert!(ledger.known_roots(PortalId(2), &[ids(&[9])]).await.unwrap()[0].is_empty());
+    assert_eq!(roots(portal, &[&[20, 3, 50], &[50]]).await, [(9, vec![15]), (9, vec![])]);
+    assert_eq!(roots(portal, &[&[15, 50]]).await, [(9, vec![15])]);
+    assert_eq!(roots(PortalId(2), &[&[15, 50]]).await, [(15, vec![])], "another portal");
     let large = u64::MAX - 1;
-    assert_eq!(roots(&[ids(&[large, u64::MAX])]).await, ids(&[large]));
+    assert_eq!(roots(portal, &[&[large, u64::MAX]]).await, [(large, vec![])]);
     assert!(ledger.roots(portal, &[vec![]]).await.is_err());
 }
 

@@ -172,12 +172,12 @@ impl Run {
         let new = self.ledger.observe(track, &rows).await.unwrap();
         let fresh: Vec<_> = rows
             .iter()
-            .filter(|r| self.model.observed.insert((track, r.transactions[0].0[0])))
+            .filter(|r| self.model.observed.insert((track, r.keys[0].transaction.0[0])))
             .collect();
         assert_eq!(new, fresh.len());
         let stored = self.stored().await;
         for row in fresh {
-            let number = row.transactions[0].0[0];
+            let number = row.keys[0].transaction.0[0];
             let (id, _) = stored
                 .iter()
                 .find(|(_, r)| r.track == track && r.number == number)
@@ -260,8 +260,13 @@ impl Run {
             Option<i64>,
         );
         let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT r.id, track, txn, outcome, reason, due, attempts, split, suspended, sent, value, batch
-             FROM rows r JOIN classes c ON c.id = r.class",
+            "SELECT r.id, track, txn,
+                    CASE WHEN hands IS NULL THEN outcome ELSE accepted END,
+                    CASE WHEN hands IS NULL THEN reason WHEN accepted THEN 'AwaitingResult' ELSE 'InFlight' END,
+                    due, attempts, split, suspended, sent = 1 OR (sent = 2 AND (hands IS NULL OR accepted)), value, batch
+             FROM (SELECT rows.*, CASE WHEN due IS NULL THEN batch END AS hands FROM rows) r
+             JOIN classes c ON c.id = r.class
+             LEFT JOIN (SELECT id, request_id IS NOT NULL AS accepted FROM batches) b ON b.id = r.batch",
         )
         .fetch_all(&self.ledger.pools.writer)
         .await

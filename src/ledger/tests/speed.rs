@@ -6,10 +6,10 @@ const ROWS: u32 = 50_000;
 
 fn many(from: u32, count: u32) -> Vec<NewRow> {
     let row = |n: u32| {
-        let transaction = TransactionId::for_lifecycle(PortalId(1), ContactId(u64::from(n)), "customer", i64::from(n));
+        let key = OccurrenceKey::for_lifecycle(PortalId(1), ContactId(u64::from(n)), "customer", i64::from(n));
         let contact = ContactId(u64::from(n) + 20_000_000_000);
         NewRow {
-            transactions: vec![transaction],
+            keys: vec![key],
             contact,
             ..pending(0)
         }

@@ -16,7 +16,7 @@ use super::{Feed, Member, Pass, STEP_BACK, member};
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::Decision;
 use crate::domain::enhancement::{Person, Submitted, decide};
-use crate::domain::ids::{ContactId, TransactionId};
+use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::fault::Fault;
 use crate::sync::ports::crm::{MAX_EMAILS, Submission};
@@ -213,12 +213,12 @@ impl Feed {
     ) -> Result<(), Fault> {
         let start = events.iter().map(|t| t.event.start).min().unwrap_or(Timestamp::MAX);
         let clicks = self.ctx.clicks(&pass.account.key);
-        let mut fresh: Vec<(TransactionId, &Submission)> = Vec::new();
+        let mut fresh: Vec<(OccurrenceKey, &Submission)> = Vec::new();
         for submission in page {
             let key = key(pass.portal.id, form, submission);
-            clicks.put(key, submission);
+            clicks.put(key.transaction, submission);
             shown.newest = shown.newest.max(Some(submission.at));
-            match self.forms.noted.get(&key).filter(|_| !joined) {
+            match self.forms.noted.get(&key.transaction).filter(|_| !joined) {
                 Some(contact) => {
                     shown.whose.insert((*contact, submission.at));
                 }
@@ -244,7 +244,7 @@ impl Feed {
                 .and_then(|email| contacts.get(email))
                 .map(|c| c.id);
             shown.whose.extend(contact.map(|id| (id, submission.at)));
-            self.remember(key, submission, contact);
+            self.remember(key.transaction, submission, contact);
         }
         Ok(())
     }
@@ -253,7 +253,7 @@ impl Feed {
     async fn contacts_of(
         &self,
         pass: &Pass,
-        fresh: &[(TransactionId, &Submission)],
+        fresh: &[(OccurrenceKey, &Submission)],
     ) -> Result<HashMap<String, Arc<Contact>>, Fault> {
         let now = self.ctx.clock.now();
         let deadline = self.ctx.settings.enhancement_deadline;
@@ -284,7 +284,7 @@ impl Feed {
         &self,
         pass: &Pass,
         tracked: &Tracked,
-        key: TransactionId,
+        key: OccurrenceKey,
         submission: &Submission,
         contacts: &HashMap<String, Arc<Contact>>,
         now: Timestamp,
@@ -311,7 +311,7 @@ impl Feed {
             Some(Decision::Skip { reason }) => (Outcome::Skipped, reason, now),
         };
         NewRow {
-            transactions: vec![key],
+            keys: vec![key],
             contact: contact.map_or(ContactId::UNKNOWN, |c| c.id),
             submission: submission.conversion_id.clone(),
             occurred_at: submission.at,

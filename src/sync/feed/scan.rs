@@ -11,7 +11,7 @@ use super::memory::{LAST_MODIFIED, Memory, concerns, entered, modified};
 use super::plan::{Tracked, date_entered, read_plan};
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::eligibility::{Occurrence, first_wait};
-use crate::domain::ids::ContactId;
+use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::occurrence::{candidates, entries};
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
@@ -256,14 +256,14 @@ impl<'a> Scan<'a> {
             .collect();
         if !concerned.is_empty() {
             let lineages: Vec<_> = concerned.iter().map(|c| c.lineage()).collect();
-            let known = self.ctx.ledger.known_roots(self.portal.id, &lineages).await?;
             let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
             for tracked in self.events {
                 let mut rows = Vec::new();
-                for (((contact, lineage), known), root) in concerned.iter().zip(&lineages).zip(&known).zip(&roots) {
+                for ((contact, lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
                     for at in entries(contact, tracked.stage(), tracked.event.start) {
-                        let transactions = candidates(self.portal.id, *root, lineage, known, tracked.stage(), at);
-                        rows.push(self.row(tracked, contact, at, transactions, now));
+                        let (root, others) = (roots.root, &roots.others);
+                        let keys = candidates(self.portal.id, root, lineage, others, tracked.stage(), at);
+                        rows.push(self.row(tracked, contact, at, keys, now));
                     }
                 }
                 let new = if rows.is_empty() {
@@ -288,7 +288,7 @@ impl<'a> Scan<'a> {
         tracked: &Tracked,
         contact: &Contact,
         at: Timestamp,
-        transactions: Vec<crate::domain::ids::TransactionId>,
+        keys: Vec<OccurrenceKey>,
         now: Timestamp,
     ) -> NewRow {
         let occurrence = Occurrence { at, first_seen: now };
@@ -296,7 +296,7 @@ impl<'a> Scan<'a> {
         let (reason, due) =
             first_wait(contact, occurrence, &tracked.event.rules.clicks, waits, now).unwrap_or((reason::NOT_DUE, now));
         NewRow {
-            transactions,
+            keys,
             contact: contact.id,
             submission: None,
             occurred_at: at,

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 
-use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OrderId, PortalId, TransactionId};
+use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OccurrenceKey, OrderId, PortalId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 
@@ -87,12 +87,21 @@ impl TrackRequest {
     }
 }
 
-/// An occurrence to note, unless the track has it under any of the `transactions`.
+/// The roots of a lineage of merged contacts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roots {
+    /// The id that stands for the lineage.
+    pub root: ContactId,
+    /// Further ids that ever stood for a contact of it: occurrences may be known under them.
+    pub others: Vec<ContactId>,
+}
+
+/// An occurrence to note, unless the track has it under any of the `keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRow {
-    /// Candidate ids: the first is the one to use, the others are those that other ids of the contact's lineage would
+    /// Candidates: the first is the one to use, the others are those that other ids of the contact's lineage would
     /// give; a row that exists under any of them is this occurrence.
-    pub transactions: Vec<TransactionId>,
+    pub keys: Vec<OccurrenceKey>,
     /// The contact's record id today; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
     pub contact: ContactId,
     /// A submission's `conversionId`: what Google knows the conversion by. `None` for lifecycle rows and for submissions
@@ -241,12 +250,9 @@ pub trait Ledger: Send + Sync {
     /// (uploaded, rejected, processing, in flight, sent before, pending, skipped), at a draw the action's.
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
 
-    /// The root of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
+    /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
     /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one.
-    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<ContactId>>;
-
-    /// All roots that ids of this lineage ever had, without making any.
-    async fn known_roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Vec<ContactId>>>;
+    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>>;
 
     /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
     /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
@@ -256,7 +262,8 @@ pub trait Ledger: Send + Sync {
     /// after `since`, oldest due first.
     async fn due(&self, track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>>;
 
-    /// Brings rows up to date. A final outcome is never left again: such updates are ignored.
+    /// Brings rows that wait up to date. Others are left alone: a final outcome stays, and about rows in flight or awaiting
+    /// a result the answer to their batch decides.
     async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
 
     /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
@@ -266,6 +273,7 @@ pub trait Ledger: Send + Sync {
     async fn release(&self, track: TrackId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
+    /// Fails where one of them neither waits nor has a final outcome (which it keeps).
     /// `account` names the Google account object (`namespace/name`) whose uploader sends it.
     async fn begin(
         &self,
