@@ -186,12 +186,14 @@ fn failed() -> IngestError {
 #[derive(Default)]
 struct Sink {
     requests: AtomicUsize,
+    rows: AtomicUsize,
 }
 
 #[async_trait]
 impl ConversionSink for Sink {
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
+        self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
     }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
@@ -314,7 +316,8 @@ pub fn run(count: usize) {
         let url = format!("sqlite://{}", directory.join("ledger.db").display());
         let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url).await.expect("a ledger"));
         let (registry, _wakes) = Registry::new();
-        set_up(&registry, count as u64, Arc::new(Sink::default()));
+        let sink = Arc::new(Sink::default());
+        set_up(&registry, count as u64, sink.clone());
         let context = Arc::new(SyncContext::new(
             registry.clone(),
             ledger.clone(),
@@ -326,7 +329,9 @@ pub fn run(count: usize) {
         let loops = tokio::spawn(supervisor::run(context, stop.clone()));
         let took = loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
-            if let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
+            // Counting a whole track takes its time: not before there is something to find.
+            let all_sent = sink.rows.load(Ordering::Relaxed) >= count;
+            if all_sent && let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
                 let tally = ledger
                     .tally(track, start() - SignedDuration::from_hours(1), Timestamp::now())
                     .await

@@ -1,7 +1,6 @@
 //! Noting occurrences.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -16,25 +15,17 @@ use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
 /// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
 const INSERTED: usize = 200;
 
-/// Inserts up to [`INSERTED`] rows: parameters that are not bound are null, and such rows are left out. Twice as fast as
-/// unpacking an array.
+/// Inserts up to [`INSERTED`] rows: parameters that are not bound are null, and such rows are left out. Three times as fast
+/// as unpacking an array. Parameters without numbers: of numbered ones `SQLite` looks up each name in the list of all.
 static INSERT: LazyLock<String> = LazyLock::new(|| {
-    const COLUMNS: usize = 10;
-    let mut sql = "INSERT INTO rows (track, seed, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due,
-                       suspended, submission)
-         SELECT ?1, column1, column2, column3, column4, column5, column5, column6, column7, column8, column9, column10
-         FROM (VALUES "
-        .to_owned();
-    for row in 0..INSERTED {
-        sql.push_str(if row == 0 { "(" } else { "), (" });
-        for column in 0..COLUMNS {
-            let comma = if column == 0 { "" } else { "," };
-            // Writing to a string can't fail.
-            let _ = write!(sql, "{comma}?{}", 2 + row * COLUMNS + column);
-        }
-    }
-    sql.push_str(")) WHERE column1 IS NOT NULL");
-    sql
+    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; INSERTED].join(", ");
+    format!(
+        "INSERT INTO rows (track, seed, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due,
+                           suspended, submission)
+         SELECT column1, column2, column3, column4, column5, column6, column6, column7, column8, column9, column10,
+                column11
+         FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
+    )
 });
 
 /// See [`crate::sync::ports::ledger::Ledger::observe`].
@@ -162,10 +153,11 @@ async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, 
     }
     let classes = Classes::of(conn, fresh.iter().map(|(row, _)| (row.reason.as_str(), ""))).await?;
     for chunk in fresh.chunks(INSERTED) {
-        let mut insert = sqlx::query(INSERT.as_str()).bind(track.0);
+        let mut insert = sqlx::query(INSERT.as_str());
         for (row, contact) in chunk {
             let key = &row.keys[0];
             insert = insert
+                .bind(track.0)
                 .bind(key.seed.cast_signed())
                 .bind(key.transaction.0.to_vec())
                 .bind(contact.0.cast_signed())
