@@ -128,7 +128,9 @@ impl OccurrenceKey {
     /// The key of a submission of `form` (GUID). Google never sees it: the order id of an enhancement is the
     /// submission's `conversionId` itself (DESIGN 3.5).
     pub fn for_submission(portal: PortalId, form: &str, conversion_id: &str) -> Self {
-        Self::unordered(TransactionId::digest(&format!("v1|{portal}|form|{form}|{conversion_id}")))
+        Self::unordered(TransactionId::digest(&format!(
+            "v1|{portal}|form|{form}|{conversion_id}"
+        )))
     }
 
     /// The key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): its
@@ -138,7 +140,11 @@ impl OccurrenceKey {
     }
 
     fn unordered(transaction: TransactionId) -> Self {
-        let seed = transaction.0.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte));
+        let seed = transaction
+            .0
+            .iter()
+            .take(8)
+            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
         Self { seed, transaction }
     }
 }

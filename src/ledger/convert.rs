@@ -37,7 +37,10 @@ pub(super) fn hex(id: &TransactionId) -> String {
 }
 
 pub(super) fn transaction(stored: Vec<u8>) -> LedgerResult<TransactionId> {
-    stored.try_into().map(TransactionId).map_err(|_| damaged("a transaction id"))
+    stored
+        .try_into()
+        .map(TransactionId)
+        .map_err(|_| damaged("a transaction id"))
 }
 
 /// The array that a bulk statement reads with `json_each`.

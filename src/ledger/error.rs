@@ -34,7 +34,8 @@ impl From<sqlx::Error> for LedgerError {
 pub(super) fn migration(error: &MigrateError) -> LedgerError {
     match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) | MigrateError::VersionMismatch(_) => failed(
-            "the database was made by another, newer version of the operator: run that one, or begin a new ledger",
+            "the database was made by another version of the operator: run that one, or move the file away; a new \
+             ledger is rebuilt from HubSpot",
         ),
         MigrateError::Execute(sqlx::Error::Database(e))
         | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => {

@@ -27,8 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::{Sqlite, Transaction};
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
@@ -39,8 +38,7 @@ use crate::sync::ports::ledger::{
 /// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
 macro_rules! write {
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
-        let mut connection = $self.writer($disk).await?;
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+        let mut transaction = $self.begin_write($disk).await?;
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
@@ -51,7 +49,7 @@ macro_rules! write {
 /// Reads of one moment.
 macro_rules! read {
     ($self:ident, |$tx:ident| $call:expr) => {{
-        let mut transaction = $self.read().await?;
+        let mut transaction = $self.begin_read().await?;
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
@@ -67,6 +65,8 @@ pub struct SqliteLedger {
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
 }
+
+type Tx = Transaction<'static, Sqlite>;
 
 /// Whether a write waits for the disk.
 #[derive(Clone, Copy)]
@@ -98,23 +98,22 @@ impl SqliteLedger {
         self.pools.writer.close().await;
     }
 
-    /// The writing connection, set to wait for the disk or not.
-    async fn writer(&self, disk: Disk) -> LedgerResult<PoolConnection<Sqlite>> {
-        let mut connection = self.pools.writer.acquire().await?;
-        let mode = match disk {
-            Disk::Wait => "PRAGMA synchronous = FULL",
-            Disk::Later => "PRAGMA synchronous = NORMAL",
+    /// Begins a write that waits for the disk or not.
+    async fn begin_write(&self, disk: Disk) -> LedgerResult<Tx> {
+        let begin = match disk {
+            Disk::Wait => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
+            Disk::Later => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
         };
-        sqlx::query(mode).execute(&mut *connection).await?;
+        let transaction = self.pools.writer.begin_with(begin).await?;
         if matches!(disk, Disk::Later) {
             // Before the write can be seen: who counts it has it synced.
             self.unsynced.store(true, Ordering::SeqCst);
         }
-        Ok(connection)
+        Ok(transaction)
     }
 
     /// Begins reads that see one moment.
-    async fn read(&self) -> LedgerResult<Transaction<'static, Sqlite>> {
+    async fn begin_read(&self) -> LedgerResult<Tx> {
         Ok(self.pools.readers.begin().await?)
     }
 
@@ -176,7 +175,13 @@ impl Ledger for SqliteLedger {
         rows: &[(BatchRow, usize)],
         now: Timestamp,
     ) -> LedgerResult<BatchId> {
-        write!(self, Disk::Wait, |tx| batches::begin(tx, account, destinations, rows, now))
+        write!(self, Disk::Wait, |tx| batches::begin(
+            tx,
+            account,
+            destinations,
+            rows,
+            now
+        ))
     }
 
     async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {

@@ -90,7 +90,12 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
     for (id, txn) in found {
         ids.insert(transaction(txn)?, id);
     }
-    let known = |row: &NewRow| row.keys.iter().filter_map(|key| ids.get(&key.transaction).copied()).collect();
+    let known = |row: &NewRow| {
+        row.keys
+            .iter()
+            .filter_map(|key| ids.get(&key.transaction).copied())
+            .collect()
+    };
     Ok(rows.iter().map(known).collect())
 }
 
@@ -106,7 +111,11 @@ async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) ->
     let candidates: Vec<(usize, i64, String)> = rows
         .iter()
         .enumerate()
-        .flat_map(|(i, row)| row.keys.iter().map(move |key| (i, ms(row.occurred_at), hex(&key.transaction))))
+        .flat_map(|(i, row)| {
+            row.keys
+                .iter()
+                .map(move |key| (i, ms(row.occurred_at), hex(&key.transaction)))
+        })
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(
         "WITH j AS MATERIALIZED (

@@ -70,7 +70,10 @@ async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<O
     .bind(&batch.row_ids)
     .fetch_all(conn)
     .await?;
-    let tried: HashMap<i64, (u32, i64)> = tried.into_iter().map(|(id, attempts, split)| (id, (attempts, split))).collect();
+    let tried: HashMap<i64, (u32, i64)> = tried
+        .into_iter()
+        .map(|(id, attempts, split)| (id, (attempts, split)))
+        .collect();
     let row = |(id, destination): (i64, usize)| {
         let (attempts, split) = tried.get(&id).copied().unwrap_or_default();
         OpenRow {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sync::ports::ledger::BatchResult;
 
 async fn refusal(url: &str) -> String {
     match SqliteLedger::open(url).await {
@@ -70,7 +71,7 @@ async fn damage_inside_the_file_is_found_when_it_is_opened() {
 }
 
 #[tokio::test]
-async fn a_database_of_a_newer_version_is_left_alone() {
+async fn a_database_of_another_version_is_left_alone() {
     let scratch = Scratch::new();
     let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
     sqlx::query(
@@ -81,7 +82,7 @@ async fn a_database_of_a_newer_version_is_left_alone() {
     .unwrap();
     ledger.close().await;
     let message = refusal(&scratch.url()).await;
-    assert!(message.contains("newer version"), "{message}");
+    assert!(message.contains("another version"), "{message}");
 }
 
 #[tokio::test]
@@ -104,6 +105,31 @@ async fn a_full_disk_is_reported_and_nothing_is_half_written() {
     assert!(counts(&ledger, track).await.is_empty());
     limit(1_000_000).await;
     assert_eq!(ledger.observe(track, &rows).await.unwrap(), 256);
+}
+
+/// How the last write was made: 2 waits for the disk, 1 does not.
+async fn last_write(ledger: &SqliteLedger) -> i64 {
+    let mode = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&ledger.pools.writer);
+    mode.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_sent_or_told_is_on_the_disk_before() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    assert_eq!(last_write(&ledger).await, 1, "found again");
+    tally(&ledger, track).await;
+    assert_eq!(last_write(&ledger).await, 2, "counts are told");
+    ledger.observe(track, &[pending(3)]).await.unwrap();
+    tally(&ledger, track).await;
+    assert_eq!(last_write(&ledger).await, 2, "and each time they may have changed");
+    ledger.observe(track, &[pending(4)]).await.unwrap();
+    let batch = ledger.begin(&account(), &[action(7)], &[plain(rows[0])], at(3)).await;
+    assert_eq!(last_write(&ledger).await, 2, "a batch goes to Google");
+    let lost = BatchResult::Unknown { updates: vec![] };
+    ledger.finish(batch.unwrap(), &lost, at(4)).await.unwrap();
+    assert_eq!(last_write(&ledger).await, 1, "asked or sent again");
 }
 
 /// Readers see whole transactions, and do not hold up the writer.

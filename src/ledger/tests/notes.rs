@@ -151,7 +151,10 @@ async fn roots_stay() {
     // Merged with an older contact that was never met: the root that is known stays.
     assert_eq!(roots(portal, &[&[9, 3]]).await, [(9, vec![])]);
     // Two known lineages become one: the smallest known root, and none of the ids changes its own.
-    assert_eq!(roots(portal, &[&[20, 3, 50], &[50]]).await, [(9, vec![15]), (9, vec![])]);
+    assert_eq!(
+        roots(portal, &[&[20, 3, 50], &[50]]).await,
+        [(9, vec![15]), (9, vec![])]
+    );
     assert_eq!(roots(portal, &[&[15, 50]]).await, [(9, vec![15])]);
     assert_eq!(roots(PortalId(2), &[&[15, 50]]).await, [(15, vec![])], "another portal");
     let large = u64::MAX - 1;
