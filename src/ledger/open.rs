@@ -26,6 +26,9 @@ const READERS: u32 = 4;
 const WRITER_CACHE: &str = "-24576";
 const READER_CACHE: &str = "-4096";
 
+/// Rows a connection's thread reads ahead: with few, reader and caller wait for each other every time.
+const READ_AHEAD: usize = 1000;
+
 /// Pages (of 4 KiB) the write-ahead log may hold before it is folded into the file. One batch changes some thousands.
 const LOG_PAGES: &str = "8000";
 
@@ -53,6 +56,7 @@ pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(LOCK_WAIT)
+        .row_buffer_size(READ_AHEAD)
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", LOG_PAGES);
     let size = if in_memory { 0 } else { inspect(options.get_filename())? };
