@@ -27,7 +27,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use sqlx::{Sqlite, Transaction};
+use sqlx::pool::PoolConnection;
+use sqlx::{Connection, Sqlite, Transaction};
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
@@ -38,7 +39,8 @@ use crate::sync::ports::ledger::{
 /// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
 macro_rules! write {
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
-        let mut transaction = $self.begin_write($disk).await?;
+        let (mut connection, begin) = $self.writer($disk).await?;
+        let mut transaction = connection.begin_with(begin).await?;
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
@@ -49,7 +51,7 @@ macro_rules! write {
 /// Reads of one moment.
 macro_rules! read {
     ($self:ident, |$tx:ident| $call:expr) => {{
-        let mut transaction = $self.begin_read().await?;
+        let mut transaction = $self.read().await?;
         let $tx = &mut *transaction;
         let result = $call.await?;
         transaction.commit().await?;
@@ -64,9 +66,9 @@ pub struct SqliteLedger {
     pools: open::Pools,
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
+    /// The writing connection was told not to wait for the disk. A new connection waits.
+    relaxed: AtomicBool,
 }
-
-type Tx = Transaction<'static, Sqlite>;
 
 /// Whether a write waits for the disk.
 #[derive(Clone, Copy)]
@@ -89,6 +91,7 @@ impl SqliteLedger {
         Ok(Self {
             pools: open::open(url).await?,
             unsynced: AtomicBool::new(false),
+            relaxed: AtomicBool::new(false),
         })
     }
 
@@ -98,22 +101,26 @@ impl SqliteLedger {
         self.pools.writer.close().await;
     }
 
-    /// Begins a write that waits for the disk or not.
-    async fn begin_write(&self, disk: Disk) -> LedgerResult<Tx> {
-        let begin = match disk {
-            Disk::Wait => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
-            Disk::Later => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
-        };
-        let transaction = self.pools.writer.begin_with(begin).await?;
-        if matches!(disk, Disk::Later) {
-            // Before the write can be seen: who counts it has it synced.
-            self.unsynced.store(true, Ordering::SeqCst);
+    /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
+    async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Sqlite>, &'static str)> {
+        let connection = self.pools.writer.acquire().await?;
+        if matches!(disk, Disk::Wait) {
+            self.relaxed.store(false, Ordering::SeqCst);
+            return Ok((connection, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
         }
-        Ok(transaction)
+        // Before the write can be seen: who counts it has it synced.
+        self.unsynced.store(true, Ordering::SeqCst);
+        // Only where it changes something: it has all statements prepared anew.
+        let begin = if self.relaxed.swap(true, Ordering::SeqCst) {
+            "BEGIN IMMEDIATE"
+        } else {
+            "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
+        };
+        Ok((connection, begin))
     }
 
     /// Begins reads that see one moment.
-    async fn begin_read(&self) -> LedgerResult<Tx> {
+    async fn read(&self) -> LedgerResult<Transaction<'static, Sqlite>> {
         Ok(self.pools.readers.begin().await?)
     }
 
