@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
 
 mod path;
+mod phones;
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -56,6 +57,7 @@ fn print(name: &str, rows: usize, took: Duration) {
 
 fn contact(id: u64) -> Contact {
     let property = |name: &str, value: String| (name.to_owned(), value);
+    let (country, phone) = phones::of(id);
     Contact {
         requested_id: ContactId(id),
         id: ContactId(id),
@@ -63,11 +65,11 @@ fn contact(id: u64) -> Contact {
         as_of: None,
         properties: BTreeMap::from([
             property("email", format!("Ada.Lovelace+{id}@Example.com")),
-            property("phone", format!("0151 2{:07}", id % 10_000_000)),
+            property("phone", phone),
             property("firstname", "Ada".to_owned()),
             property("lastname", "Lovelace".to_owned()),
             property("zip", "10115".to_owned()),
-            property("country", "Germany".to_owned()),
+            property("country", country.to_owned()),
         ]),
         history: BTreeMap::new(),
     }

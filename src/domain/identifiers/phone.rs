@@ -1,7 +1,6 @@
 //! Phone numbers.
 
-use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, PhoneNumber, country};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
 use super::is_space;
 
@@ -11,73 +10,61 @@ use super::is_space;
 /// than ASCII's are refused: Google's formatter would hash them as they are.
 pub fn phone(value: &str, region: Option<&str>) -> Option<String> {
     let text = value.trim_matches(is_space);
-    if text.chars().any(|c| c.is_numeric() && !c.is_ascii_digit()) {
+    if !text.is_ascii() && text.chars().any(|c| c.is_numeric() && !c.is_ascii_digit()) {
         return None;
     }
-    let first = text.find(|c: char| c == '+' || c.is_ascii_digit())?;
-    let e164 = if text[first..].starts_with('+') {
-        international(text)?
-    } else {
-        let region: country::Id = region?.to_ascii_uppercase().parse().ok()?;
-        national(text, region)?
-    };
+    let region = region.and_then(|code| Region::from_code(&code.to_ascii_uppercase()).ok());
+    let number = without_zero(text, without_remark(text, region)?)?;
+    let number = with_own_code(text, &number).unwrap_or(number);
+    let e164 = PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned();
     let digits = e164.strip_prefix('+')?;
-    let plausible =
-        (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
-    plausible.then_some(e164)
+    (7..=15).contains(&digits.len()).then_some(e164)
 }
 
-/// A number with `+` and country code. It is parsed without a region: with one, the parser would strip that country's
-/// national prefix from foreign numbers (`+33 1 42…` read in the United States would lose its 1).
-fn international(text: &str) -> Option<String> {
-    let number = phonenumber::parse(None, text).ok()?;
-    let written = dialled(text, &number);
-    let subscriber = written.strip_prefix(&number.code().value().to_string());
-    settled(&number, subscriber.unwrap_or_default())
-}
-
-/// A number as it is dialled inside `region`, or with the region's international prefix (`00`, `011`).
-fn national(text: &str, region: country::Id) -> Option<String> {
-    let metadata = DATABASE.by_id(region.as_ref())?;
-    let number = phonenumber::parse(Some(region), text).ok()?;
-    let written = dialled(text, &number);
-    if number.code().source() == country::Source::Idd {
-        let prefix = metadata.international_prefix()?.find(&written)?;
-        let abroad = written.get(prefix.end()..)?;
-        return international(&format!("+{abroad}"));
+/// The parser takes letters for those of a vanity number. Where the number is valid without them, or isn't valid with
+/// them, they are a remark (`030 1234567 (mobil)`).
+fn without_remark(text: &str, region: Option<Region>) -> Option<PhoneNumber> {
+    let number = PHONE_NUMBER_UTIL.parse(text, region).ok();
+    let extension = number.as_ref().is_some_and(|number| number.extension.is_some());
+    if extension || !text.contains(char::is_alphabetic) {
+        return number;
     }
-    settled(&number, &written)
+    let bare = PHONE_NUMBER_UTIL
+        .parse(text.replace(char::is_alphabetic, ""), region)
+        .ok();
+    if bare.as_ref().is_some_and(is_valid) {
+        return bare;
+    }
+    number.filter(is_valid).or(bare)
 }
 
-/// The digits of the text as written, without the extension.
-fn dialled(text: &str, number: &PhoneNumber) -> String {
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    let extension = number.extension().map_or("", AsRef::as_ref);
-    digits.strip_suffix(extension).unwrap_or(&digits).to_owned()
+/// A zero that the parser leaves in front of a number it doesn't belong to: after a country code it is the trunk prefix
+/// of a country that has none (`+34 (0)…`); a national number is unusable with it, it may be one of another country.
+fn without_zero(text: &str, mut number: PhoneNumber) -> Option<PhoneNumber> {
+    if !number.italian_leading_zero() || is_valid(&number) {
+        return Some(number);
+    }
+    let one = number.number_of_leading_zeros.is_none();
+    number.italian_leading_zero = None;
+    (one && text.contains('+') && is_valid(&number)).then_some(number)
 }
 
-/// E.164 of a parsed number. The parser strips a national prefix twice where the number itself begins with the same
-/// digit (`8 843…` in Russia): where the result fits no plan of its country but the digits as written do, these count.
-/// A trunk zero that nothing explains makes the number unusable.
-fn settled(number: &PhoneNumber, written: &str) -> Option<String> {
-    let e164 = number.format().mode(Mode::E164).to_string();
-    if number.is_valid() {
-        return Some(e164);
+/// The number with its first digits taken for the code of its own country, if that makes a valid one: people leave out
+/// the plus (`49151…`) more often than the trunk prefix (`0` of the German area code `0491`).
+fn with_own_code(text: &str, number: &PhoneNumber) -> Option<PhoneNumber> {
+    let code = u64::try_from(number.country_code).ok()?;
+    let length = code.checked_ilog10()?;
+    let rest = number.national_number.checked_ilog10()?.checked_sub(length)?;
+    if number.national_number / 10_u64.pow(rest) != code {
+        return None;
     }
-    let code = number.code().value();
-    let plans = DATABASE.by_code(&code)?;
-    for plan in plans {
-        let general = plan.descriptors().general().national_number();
-        let fits = |digits: &&str| {
-            let found = general.find(digits);
-            found.is_some_and(|found| found.start() == 0 && found.end() == digits.len())
-        };
-        let stripped = plan.national_prefix().and_then(|prefix| written.strip_prefix(prefix));
-        if let Some(digits) = stripped.filter(fits).or(Some(written).filter(fits)) {
-            return Some(format!("+{code}{digits}"));
-        }
-    }
-    (number.national().zeros() == 0).then_some(e164)
+    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let abroad = PHONE_NUMBER_UTIL.parse(format!("+{digits}"), None).ok()?;
+    (abroad.country_code == number.country_code && is_valid(&abroad)).then_some(abroad)
+}
+
+fn is_valid(number: &PhoneNumber) -> bool {
+    PHONE_NUMBER_UTIL.is_valid_number(number)
 }
 
 #[cfg(test)]
@@ -114,6 +101,25 @@ mod tests {
     #[case("0044 20 7946 0958", Some("US"), None)]
     #[case("+４９ 151 23456789", None, None)]
     #[case("٠١٥١٢٣٤٥٦٧٨٩", Some("DE"), None)]
+    // Remarks, and letters that stand for digits.
+    #[case("030 1234567 (mobil)", Some("DE"), Some("+49301234567"))]
+    #[case("020 7946 0958 (Büro)", Some("GB"), Some("+442079460958"))]
+    #[case("Tel. 0151 23456789", Some("DE"), Some("+4915123456789"))]
+    #[case("1-800-FLOWERS", Some("US"), Some("+18003569377"))]
+    #[case("0800 REWE JAS", Some("DE"), Some("+498007393527"))]
+    #[case("(800) 555-0100 123#", Some("US"), Some("+18005550100"))]
+    // A trunk zero where none is dialled.
+    #[case("+34 (0)612 34 56 78", None, Some("+34612345678"))]
+    #[case("+57 (0)321 1234567", None, Some("+573211234567"))]
+    #[case("0612 34 56 78", Some("ES"), None)]
+    // The country's code without plus.
+    #[case("4915123456789", Some("DE"), Some("+4915123456789"))]
+    #[case("62 812 345 678", Some("ID"), Some("+62812345678"))]
+    #[case("4921 12345", Some("DE"), Some("+492112345"))]
+    #[case("04921 12345", Some("DE"), Some("+49492112345"))]
+    #[case("+49 4921 12345", Some("DE"), Some("+49492112345"))]
+    #[case("039 1234567", Some("IT"), Some("+390391234567"))]
+    #[case("(55) 98765-4321", Some("BR"), Some("+5555987654321"))]
     fn rules(#[case] value: &str, #[case] region: Option<&str>, #[case] expected: Option<&str>) {
         assert_eq!(phone(value, region).as_deref(), expected);
     }
