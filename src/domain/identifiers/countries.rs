@@ -83,21 +83,29 @@ pub(super) fn is_code(text: &str) -> bool {
 
 /// The code of a country's English name, in any case, with or without "the", with `&` for "and" and `St.` for "Saint".
 pub(super) fn code_of(name: &str) -> Option<String> {
-    let words: Vec<String> = name
-        .replace('\u{2019}', "'")
-        .to_lowercase()
-        .split(is_space)
-        .filter(|word| !word.is_empty())
+    let lower = name.to_lowercase();
+    // Nearly always as the table has it: the words are only looked at where it isn't.
+    let code = known(&lower).or_else(|| known(&usual(&lower)))?;
+    Some(code.to_ascii_uppercase())
+}
+
+fn known(name: &str) -> Option<&'static str> {
+    CODES.get(name).copied().filter(|code| *code != name)
+}
+
+/// A name in the table's spelling.
+fn usual(lower: &str) -> String {
+    let straight = lower.replace('\u{2019}', "'");
+    let words = straight.split(is_space).filter(|word| !word.is_empty());
+    let words: Vec<&str> = words
         .map(|word| match word {
-            "&" => "and".to_owned(),
-            "st." | "st" => "saint".to_owned(),
-            _ => word.to_owned(),
+            "&" => "and",
+            "st." | "st" => "saint",
+            _ => word,
         })
         .collect();
     let name = words.join(" ");
-    let name = name.strip_prefix("the ").unwrap_or(&name);
-    let code = CODES.get(name).filter(|code| **code != name)?;
-    Some(code.to_ascii_uppercase())
+    name.strip_prefix("the ").map(str::to_owned).unwrap_or(name)
 }
 
 #[cfg(test)]
