@@ -14,6 +14,8 @@ use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{State, Supervisor};
 
 pub use super::counts::{Counts, ago, condition, reason};
+use super::kube_proxy::KubeProxy;
+use super::reader::Reader;
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds.
@@ -30,6 +32,7 @@ pub struct Stage {
     /// HubSpot and Google.
     pub sandbox: Sandbox,
     plane: &'static ControlPlane,
+    reader: Reader,
     supervisor: Supervisor,
     directory: PathBuf,
     kubeconfig: PathBuf,
@@ -106,6 +109,7 @@ impl Stage {
             namespace,
             sandbox,
             plane,
+            reader: Reader::new(plane.admin_kubeconfig()),
             supervisor,
             directory,
             kubeconfig,
@@ -117,6 +121,14 @@ impl Stage {
     /// Another flag for the operator's next start.
     pub fn flag(&mut self, flag: &str, value: &str) {
         self.flags.push((flag.to_owned(), value.to_owned()));
+    }
+
+    /// From its next start the operator reaches the API server through a proxy.
+    pub fn proxied(&mut self) -> KubeProxy {
+        let through = self.directory.join("proxied.kubeconfig");
+        let proxy = KubeProxy::start(&self.kubeconfig, &through);
+        self.kubeconfig = through;
+        proxy
     }
 
     /// Starts the operator, also again after a kill.
@@ -211,6 +223,9 @@ impl Stage {
 
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
+        if let Some(found) = self.reader.get(&self.namespace, object) {
+            return found;
+        }
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
         if text.trim().is_empty() {
             Value::Null
