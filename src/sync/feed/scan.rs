@@ -259,11 +259,12 @@ impl<'a> Scan<'a> {
             let known = self.ctx.ledger.known_roots(self.portal.id, &lineages).await?;
             let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
             for tracked in self.events {
+                let suspended = self.ctx.registry.is_suspended(&tracked.event);
                 let mut rows = Vec::new();
                 for (((contact, lineage), known), root) in concerned.iter().zip(&lineages).zip(&known).zip(&roots) {
                     for at in entries(contact, tracked.stage(), tracked.event.start) {
                         let transactions = candidates(self.portal.id, *root, lineage, known, tracked.stage(), at);
-                        rows.push(self.row(tracked, contact, at, transactions, now));
+                        rows.push(self.row(tracked, contact, at, transactions, now, suspended));
                     }
                 }
                 let new = if rows.is_empty() {
@@ -290,6 +291,7 @@ impl<'a> Scan<'a> {
         at: Timestamp,
         transactions: Vec<crate::domain::ids::TransactionId>,
         now: Timestamp,
+        suspended: bool,
     ) -> NewRow {
         let occurrence = Occurrence { at, first_seen: now };
         let waits = &self.ctx.settings.waits;
@@ -304,7 +306,7 @@ impl<'a> Scan<'a> {
             outcome: Outcome::Pending,
             reason: reason.to_owned(),
             due,
-            while_suspended: tracked.event.suspended,
+            while_suspended: suspended,
         }
     }
 }
