@@ -113,6 +113,14 @@ pub struct Prepared {
     pub consent_granted: bool,
 }
 
+impl Prepared {
+    /// Nothing but a postal address tells whose conversion it is.
+    pub fn is_address_alone(&self) -> bool {
+        let address = |i: &UserIdentifier| matches!(i, UserIdentifier::Address { .. });
+        self.click.is_none() && self.identifiers.iter().all(address)
+    }
+}
+
 /// What becomes of a row now.
 pub enum Decision {
     /// Send it.
