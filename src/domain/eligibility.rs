@@ -97,7 +97,7 @@ pub struct Occurrence {
     pub first_seen: Timestamp,
 }
 
-/// A click id and when it came to HubSpot (where history shows it).
+/// A click id and when it came to HubSpot first (where history shows it).
 struct Click {
     id: ClickId,
     at: Option<Timestamp>,
@@ -111,6 +111,14 @@ pub struct Prepared {
     pub identifiers: Vec<UserIdentifier>,
     /// A consent block is declared and holds.
     pub consent_granted: bool,
+}
+
+impl Prepared {
+    /// Nothing but a postal address tells whose conversion it is.
+    pub fn is_address_alone(&self) -> bool {
+        let address = |i: &UserIdentifier| matches!(i, UserIdentifier::Address { .. });
+        self.click.is_none() && self.identifiers.iter().all(address)
+    }
 }
 
 /// What becomes of a row now.
@@ -261,9 +269,12 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
         let entry = filled()
             .rfind(|e| e.at <= change)
             .or_else(|| filled().find(|e| e.at > change && e.at <= end))?;
+        // A merge writes the click id it keeps once more: the click is as old as its first row.
+        let id = entry.value.trim();
+        let first = filled().find(|e| e.value.trim() == id).unwrap_or(entry);
         Some(Click {
-            id: wrap(entry.value.trim().to_owned()),
-            at: Some(entry.at),
+            id: wrap(id.to_owned()),
+            at: Some(first.at),
         })
     };
     of(&clicks.gclid, ClickId::Gclid)

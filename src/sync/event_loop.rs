@@ -13,6 +13,7 @@ use super::ports::crm::{ContactRead, Crm, Deal, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
 use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
+use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
@@ -49,6 +50,8 @@ pub struct Sendable {
     crm: Arc<dyn Crm>,
     portal: Portal,
     track: TrackId,
+    /// The way of the upload takes postal addresses; click uploads of the Google Ads API don't.
+    addresses: bool,
 }
 
 /// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
@@ -65,6 +68,8 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
     let crm = account.crm.clone()?;
     let portal = account.portal.clone()?;
     let track = ctx.registry.report(&event.key).track?;
+    let uploads = ctx.registry.google(&event.google)?.uploads;
+    let addresses = event.rules.form || uploads.click_conversions == UploadApi::DataManager;
     Some(Sendable {
         event,
         action,
@@ -72,6 +77,7 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
         crm,
         portal,
         track,
+        addresses,
     })
 }
 
@@ -149,7 +155,7 @@ impl Sendable {
         let window = self.action.click_window_days;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
-        decide(
+        let decision = decide(
             contact,
             occurrence,
             &self.event.rules,
@@ -157,7 +163,13 @@ impl Sendable {
             window,
             region,
             now,
-        )
+        );
+        match decision {
+            Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => Decision::Skip {
+                reason: reason::NO_SHARED_DATA,
+            },
+            decision => decision,
+        }
     }
 
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {

@@ -288,6 +288,11 @@ impl Registry {
         self.read(|s| s.events.get(key).cloned())
     }
 
+    /// Whether the event is suspended at this moment: a pass may have begun long before.
+    pub fn is_suspended(&self, event: &Event) -> bool {
+        self.event(&event.key).map_or(event.suspended, |now| now.suspended)
+    }
+
     /// Keys of all Google accounts.
     pub fn google_keys(&self) -> Vec<ObjectKey> {
         self.read(|s| s.google.keys().cloned().collect())

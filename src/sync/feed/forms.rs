@@ -304,7 +304,8 @@ impl Feed {
         let region = pass.account.default_region.as_deref();
         let event = &tracked.event;
         // While the event is suspended nothing is decided but what the resume policy says.
-        let decision = (!event.suspended).then(|| decide(&person, submitted, &event.rules, &limits, region, now));
+        let suspended = self.ctx.registry.is_suspended(event);
+        let decision = (!suspended).then(|| decide(&person, submitted, &event.rules, &limits, region, now));
         let (outcome, reason, due) = match decision {
             None | Some(Decision::Send(_)) => (Outcome::Pending, reason::NOT_DUE, now),
             Some(Decision::Wait { reason, due }) => (Outcome::Pending, reason, due),
@@ -319,7 +320,7 @@ impl Feed {
             outcome,
             reason: reason.to_owned(),
             due,
-            while_suspended: event.suspended,
+            while_suspended: suspended,
         }
     }
 

@@ -258,12 +258,13 @@ impl<'a> Scan<'a> {
             let lineages: Vec<_> = concerned.iter().map(|c| c.lineage()).collect();
             let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
             for tracked in self.events {
+                let suspended = self.ctx.registry.is_suspended(&tracked.event);
                 let mut rows = Vec::new();
                 for ((contact, lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
                     for at in entries(contact, tracked.stage(), tracked.event.start) {
                         let (root, others) = (roots.root, &roots.others);
                         let keys = candidates(self.portal.id, root, lineage, others, tracked.stage(), at);
-                        rows.push(self.row(tracked, contact, at, keys, now));
+                        rows.push(self.row(tracked, contact, at, keys, now, suspended));
                     }
                 }
                 let new = if rows.is_empty() {
@@ -290,6 +291,7 @@ impl<'a> Scan<'a> {
         at: Timestamp,
         keys: Vec<OccurrenceKey>,
         now: Timestamp,
+        suspended: bool,
     ) -> NewRow {
         let occurrence = Occurrence { at, first_seen: now };
         let waits = &self.ctx.settings.waits;
@@ -304,7 +306,7 @@ impl<'a> Scan<'a> {
             outcome: Outcome::Pending,
             reason: reason.to_owned(),
             due,
-            while_suspended: tracked.event.suspended,
+            while_suspended: suspended,
         }
     }
 }

@@ -55,3 +55,22 @@ fn click_uploads_through_the_google_ads_api() {
     let event = stage.settled("customers", 2);
     assert_eq!(stage.accepted(&action(&event)).len(), 2);
 }
+
+#[test]
+fn an_address_alone_is_nothing_that_click_uploads_take() {
+    let stage = Stage::start("clicks-address");
+    let allowed = json!({"clickUploadsAllowed": true});
+    stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
+    let uploads = json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}});
+    stage.patch("gaa/acme", &uploads);
+    let share = json!({"startTime": ago(86_400 * 5), "shareData": ["Email", "Address"]});
+    stage.event("shared", "customer", &share);
+    let mut person = json!({"firstname": "Ada", "lastname": "Example", "zip": "10115", "country": "Germany"});
+    stage.contact(&[("customer", ago(3600))], None, &person);
+    person["email"] = json!("ada@example.com");
+    stage.contact(&[("customer", ago(3600))], None, &person);
+    let event = stage.settled("shared", 2);
+    assert_eq!(reason(&event, "Skipped", "NoSharedData"), 1, "{event:#}");
+    let accepted = stage.accepted(&action(&event));
+    assert_eq!((accepted.len(), &accepted[0]["userIdentifiers"]), (1, &json!(1)));
+}

@@ -200,6 +200,31 @@ fn suspend_observes_and_resume_catches_up_or_skips() {
 }
 
 #[test]
+fn what_a_long_pass_notes_after_the_suspension_is_missed() {
+    let stage = Stage::start("long-pass");
+    stage.event(
+        "skip",
+        "customer",
+        &json!({"resumePolicy": "SkipMissed", "startTime": ago(86_400)}),
+    );
+    stage.condition("adce/skip", "Ready", "True", "Succeeded");
+    let gate = json!({"service": "hubspot", "path": "/contacts/batch/read", "number": 1, "when": "before"});
+    stage.post("/gate", &gate);
+    stage.contact(&[("customer", ago(600))], Some("in-between"), &json!({}));
+    stage.wait_for("the read of its history", || {
+        let gate = stage.admin("/gate");
+        if gate["reached"] == true { Ok(()) } else { Err(gate) }
+    });
+    stage.patch("adce/skip", &json!({"spec": {"suspend": true}}));
+    stage.condition("adce/skip", "Ready", "True", "Suspended");
+    stage.admin_call("DELETE", "/gate", None);
+    stage.wait("adce/skip", "one waiting", |e| reason(e, "Pending", "Suspended") == 1);
+    stage.patch("adce/skip", &json!({"spec": {"suspend": false}}));
+    let skipped = stage.settled("skip", 1);
+    assert_eq!(reason(&skipped, "Skipped", "MissedWhileSuspended"), 1, "{skipped:#}");
+}
+
+#[test]
 fn start_time_reaches_back_and_may_move_earlier() {
     let stage = Stage::start("start");
     stage.contact(&[("customer", ago(86_400 * 5))], Some("five-days"), &json!({}));

@@ -48,7 +48,7 @@ fn click_ids_come_from_the_history() {
     stage.post("/google/clicks", &json!({"clicks": known}));
     let gclid = "hs_google_click_id";
     let became: (&str, &[(&str, i64)]) = ("lifecyclestage", &[("customer", DAY * 2)]);
-    let cases: [(&[(&str, &[(&str, i64)])], Value); 9] = [
+    let cases: [(&[(&str, &[(&str, i64)])], Value); 10] = [
         (&[(gclid, &[("plain", DAY * 9)])], json!("plain")),
         (&[(gclid, &[("old", DAY * 9), ("new", 3600)])], json!("old")),
         (&[(gclid, &[("after", DAY * 2 - 3)])], json!("after")),
@@ -61,6 +61,11 @@ fn click_ids_come_from_the_history() {
             json!("gclid-first"),
         ),
         (&[(gclid, &[("window", DAY * 35)])], Value::Null),
+        // The row of a merge: the click is no younger for it.
+        (
+            &[(gclid, &[("window-again", DAY * 35), ("window-again", DAY * 3)])],
+            Value::Null,
+        ),
     ];
     let mut expected = Rows::new();
     for (histories, click) in &cases {
@@ -78,9 +83,9 @@ fn click_ids_come_from_the_history() {
         "conversionAction": {"create": {"countingType": "ManyPerClick", "clickThroughLookbackWindowDays": 30}},
     });
     stage.event("clicks", "customer", &more);
-    let event = compare(&stage, "clicks", 9, &expected);
+    let event = compare(&stage, "clicks", 10, &expected);
     assert_eq!(reason(&event, "Skipped", "NoClickId"), 1, "{event:#}");
-    assert_eq!(reason(&event, "Skipped", "OutsideClickWindow"), 1, "{event:#}");
+    assert_eq!(reason(&event, "Skipped", "OutsideClickWindow"), 2, "{event:#}");
 }
 
 #[test]
