@@ -208,6 +208,7 @@ impl ConversionSink for Sink {
 fn settings() -> SyncSettings {
     let zero = SignedDuration::ZERO;
     SyncSettings {
+        new_action_hold: zero,
         waits: Waits {
             settle: zero,
             click_grace: zero,

@@ -152,6 +152,7 @@ impl RunFlags {
     /// Durations of the sync loops.
     pub fn sync_settings(&self) -> SyncSettings {
         SyncSettings {
+            new_action_hold: signed(self.new_action_hold),
             waits: Waits {
                 settle: signed(self.settle_delay),
                 click_grace: signed(self.click_grace),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::outcome::{Outcome, explain, reason};
+use super::refusals;
 
 /// Most classes shown; the rest is folded into `Other` of their outcome.
 pub const MAX_CLASSES: usize = 32;
@@ -145,13 +146,16 @@ fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), ReasonCount>, class: &'a Cla
     line.last = line.last.max(class.last);
 }
 
+/// With `detail` the reason is Google's code, which may be called as one of ours is (`NoConsent`).
 fn message(reason: &str, detail: &str) -> String {
-    match explain(reason) {
-        Some(text) => text.to_owned(),
-        None if detail.is_empty() => "Google refused these conversions for good.".to_owned(),
-        None => format!(
-            "Google refused these conversions for good: {detail}. The code is Google's; its documentation says what it means."
-        ),
+    let meaning = refusals::explain(reason).filter(|_| !detail.is_empty());
+    match (meaning, explain(reason)) {
+        (None, Some(text)) => text.to_owned(),
+        (None, None) if detail.is_empty() => "Google refused these conversions for good.".to_owned(),
+        _ => {
+            let meaning = meaning.unwrap_or("The code is Google's; its documentation says what it means.");
+            format!("Google refused these conversions for good: {detail}. {meaning}")
+        }
     }
 }
 
@@ -185,6 +189,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_code_of_googles_is_not_taken_for_a_reason_of_ours() {
+        assert!(message("NoConsent", "").contains("grantedValues"));
+        let theirs = message("NoConsent", "PROCESSING_ERROR_REASON_NO_CONSENT");
+        assert!(theirs.contains("PROCESSING_ERROR_REASON_NO_CONSENT") && theirs.contains("spec.consent"));
+        assert!(message("Strange", "STRANGE").contains("STRANGE"));
+    }
 
     fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
         Class {

@@ -212,7 +212,7 @@ pub fn first_wait(
 }
 
 /// The grace is over when a read begun after it, by HubSpot's clock, shows no click id: neither a read of before nor our
-/// own clock, which may be wrong, can tell.
+/// own clock, which may be wrong, can tell. HubSpot's clock also says how old a click is.
 fn wait(
     click: Option<&Click>,
     as_of: Option<Timestamp>,
@@ -221,7 +221,8 @@ fn wait(
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
     let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    let left = until(occurrence.at, waits.click_grace).duration_since(as_of.unwrap_or(now));
+    let left_of = |from, wait| until(from, wait).duration_since(as_of.unwrap_or(now));
+    let left = left_of(occurrence.at, waits.click_grace);
     if click.is_none() && left.is_positive() {
         return Some((
             reason::AWAITING_CLICK_ID,
@@ -231,7 +232,7 @@ fn wait(
     let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));
     let old_enough = click
         .and_then(|c| c.at)
-        .map(|at| (reason::CLICK_TOO_RECENT, until(at, waits.too_recent)));
+        .map(|at| (reason::CLICK_TOO_RECENT, until(now, left_of(at, waits.too_recent))));
     [Some(settled), old_enough]
         .into_iter()
         .flatten()
@@ -310,3 +311,7 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
     let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
     (owned(plain), owned(history))
 }
+
+#[cfg(test)]
+#[path = "eligibility_tests.rs"]
+mod tests;

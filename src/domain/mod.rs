@@ -19,6 +19,7 @@ pub mod ids;
 pub mod occurrence;
 pub mod outcome;
 pub mod ownership;
+pub mod refusals;
 pub mod spec;
 pub mod tag;
 pub mod trigger;

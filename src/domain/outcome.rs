@@ -119,7 +119,8 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         }
         reason::NO_CONSENT => "The contact's consent property does not hold a value of spec.consent.grantedValues.",
         reason::OUTSIDE_CLICK_WINDOW => {
-            "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows."
+            "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows. \
+             A longer window is conversionAction.create.clickThroughLookbackWindowDays."
         }
         reason::CONTACT_DELETED => "The contact was deleted in HubSpot before the conversion could be sent.",
         reason::MISSED_WHILE_SUSPENDED => {
@@ -128,7 +129,9 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         reason::DEADLINE_MISSED => {
             "The enhancement could not be sent within a day of the submission, Google takes none later."
         }
-        reason::INVALID_ARGUMENT => "Google refused the request that held only this row, without naming a field.",
+        reason::INVALID_ARGUMENT => {
+            "Google refused the request that held only this row, without naming a field: something in its click id, value or shared data is not as Google wants it."
+        }
         _ => return None,
     })
 }

@@ -31,6 +31,8 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
+    /// How long rows wait where Google finds the conversion action too new.
+    pub new_action_hold: SignedDuration,
     /// How long rows are kept after they were settled for good, before they become totals.
     pub retention: SignedDuration,
     /// How long after a submission its enhancement may be sent.

@@ -90,6 +90,7 @@ impl crate::sync::ports::Clock for Later {
 fn settings() -> SyncSettings {
     let zero = SignedDuration::ZERO;
     SyncSettings {
+        new_action_hold: zero,
         waits: Waits {
             settle: zero,
             click_grace: zero,

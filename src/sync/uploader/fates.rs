@@ -70,7 +70,8 @@ pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -
 fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> SignedDuration {
     let pause = backoff(attempts, ctx.settings.backoff_max, 0);
     match why {
-        reason::CLICK_TOO_RECENT | reason::ACTION_TOO_NEW => ctx.settings.waits.too_recent.max(pause),
+        reason::CLICK_TOO_RECENT => ctx.settings.waits.too_recent.max(pause),
+        reason::ACTION_TOO_NEW => ctx.settings.new_action_hold.max(pause),
         _ => pause,
     }
 }

@@ -1,0 +1,130 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use super::super::contact::HistoryEntry;
+use super::super::ids::ContactId;
+use super::*;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+const GCLID: &str = "hs_google_click_id";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+/// A contact with these click ids (value, second), read at `as_of` by HubSpot's clock.
+fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> Contact {
+    let entry = |(value, second): &(&str, i64)| HistoryEntry {
+        value: (*value).to_owned(),
+        at: at(*second),
+        source: "FORM".to_owned(),
+    };
+    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Contact {
+        requested_id: ContactId(1),
+        id: ContactId(1),
+        updated_at: at(0),
+        as_of: Some(at(as_of)),
+        properties: properties.iter().map(text).collect(),
+        history: BTreeMap::from([(GCLID.to_owned(), clicks.iter().map(entry).collect())]),
+    }
+}
+
+fn rules(share: &[SharedKind], consent: bool) -> EventRules {
+    EventRules {
+        value: None,
+        consent: consent.then(|| ConsentRule {
+            property: "ads_consent".to_owned(),
+            granted: vec!["true".to_owned()],
+        }),
+        share: share.to_vec(),
+        clicks: ClickProperties {
+            gclid: GCLID.to_owned(),
+            gbraid: None,
+            wbraid: None,
+        },
+        form: false,
+    }
+}
+
+/// Settle a minute, grace an hour, clicks six hours old.
+fn waits() -> Waits {
+    Waits {
+        settle: SignedDuration::from_secs(60),
+        click_grace: SignedDuration::from_hours(1),
+        too_recent: SignedDuration::from_hours(6),
+    }
+}
+
+/// The change was at second 0 and seen at once; what is decided at `now` by our clock: `send` with the click id, a
+/// reason, or a reason and when it ends.
+fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, Option<i64>) {
+    let occurrence = Occurrence {
+        at: at(0),
+        first_seen: at(0),
+    };
+    match decide(contact, occurrence, rules, &waits(), Some(30), None, at(now)) {
+        Decision::Send(prepared) => match prepared.click {
+            Some(ClickId::Gclid(id) | ClickId::Gbraid(id) | ClickId::Wbraid(id)) => (id, None),
+            None => ("identifiers".to_owned(), None),
+        },
+        Decision::Wait { reason, due } => (reason.to_owned(), Some(due.duration_since(at(0)).as_secs())),
+        Decision::Skip { reason } => (reason.to_owned(), None),
+    }
+}
+
+#[rstest::rstest]
+#[case::settles(&[("a", -DAY)], 30, 30, ("NotDue", Some(60)))]
+#[case::goes(&[("a", -DAY)], 60, 60, ("a", None))]
+#[case::the_last_before(&[("a", -DAY), ("b", -7 * HOUR), ("c", 50)], 90, 90, ("b", None))]
+#[case::a_later_one_inside_the_grace(&[("c", 50)], 7 * HOUR, 7 * HOUR, ("c", None))]
+#[case::a_later_one_outside(&[("c", 2 * HOUR)], 7 * HOUR, 7 * HOUR, ("NoClickId", None))]
+#[case::cleared(&[("a", -DAY), ("", -HOUR)], 90, 90, ("a", None))]
+#[case::none_yet(&[], 90, 90, ("AwaitingClickId", Some(HOUR)))]
+#[case::none_at_all(&[], HOUR, HOUR, ("NoClickId", None))]
+#[case::young(&[("a", -HOUR)], 90, 90, ("ClickTooRecent", Some(5 * HOUR)))]
+#[case::old_enough(&[("a", -HOUR)], 5 * HOUR, 5 * HOUR, ("a", None))]
+#[case::window(&[("a", -31 * DAY)], 90, 90, ("OutsideClickWindow", None))]
+#[case::as_old_as_its_first_row(&[("a", -31 * DAY), ("a", -DAY)], 90, 90, ("OutsideClickWindow", None))]
+// Our clock is ten minutes behind, then ahead: how long something has lasted, HubSpot's tells.
+#[case::grace_over_though_we_are_behind(&[], HOUR, HOUR - 600, ("NoClickId", None))]
+#[case::grace_not_over_though_we_are_ahead(&[], HOUR - 60, HOUR + 540, ("AwaitingClickId", Some(HOUR + 600)))]
+#[case::click_old_enough_though_we_are_behind(&[("a", -HOUR)], 5 * HOUR, 5 * HOUR - 600, ("a", None))]
+#[case::click_too_young_though_we_are_ahead(&[("a", -HOUR)], 5 * HOUR - 60, 5 * HOUR + 540, ("ClickTooRecent", Some(5 * HOUR + 600)))]
+fn clicks_and_waits(
+    #[case] clicks: &[(&str, i64)],
+    #[case] as_of: i64,
+    #[case] now: i64,
+    #[case] expected: (&str, Option<i64>),
+) {
+    let contact = contact(clicks, &[], as_of);
+    let (what, due) = decided(Some(&contact), &rules(&[], false), now);
+    assert_eq!((what.as_str(), due), expected);
+}
+
+#[rstest::rstest]
+#[case::consent_before_all(&[], &[("email", "a@example.com")], true, "NoConsent")]
+#[case::granted(&[], &[("email", "a@example.com"), ("ads_consent", "true")], true, "identifiers")]
+#[case::one_of_several(&[], &[("email", "a@example.com"), ("ads_consent", "no;true")], true, "identifiers")]
+#[case::nothing_usable(&[], &[("email", "nonsense")], false, "NoSharedData")]
+#[case::the_click_beside(&[("a", -DAY)], &[("email", "a@example.com")], false, "a")]
+#[case::the_window_counts_with_identifiers_too(&[("a", -31 * DAY)], &[("email", "a@example.com")], false, "OutsideClickWindow")]
+fn the_first_reason_counts(
+    #[case] clicks: &[(&str, i64)],
+    #[case] properties: &[(&str, &str)],
+    #[case] consent: bool,
+    #[case] expected: &str,
+) {
+    let contact = contact(clicks, properties, 2 * HOUR);
+    assert_eq!(
+        decided(Some(&contact), &rules(&[SharedKind::Email], consent), 2 * HOUR).0,
+        expected
+    );
+}
+
+#[test]
+fn a_deleted_contact_comes_before_every_other_reason() {
+    assert_eq!(decided(None, &rules(&[], true), 0).0, "ContactDeleted");
+}

@@ -1,0 +1,76 @@
+//! What the codes mean with which Google refuses single conversions, and what to do (reference notes, Google 4.3, 6.6).
+
+/// What the reason (Google's code in CamelCase) of a rejected row means, and what to do; `None` for the rare ones.
+pub fn explain(reason: &str) -> Option<&'static str> {
+    Some(match reason {
+        "ClickNotFound" | "EventNotFound" => {
+            "No ad click with this id is known. Check that the property of spec.clickIds holds Google's id unchanged, and that the ads run in this account."
+        }
+        "InvalidGclid"
+        | "InvalidGbraid"
+        | "InvalidWbraid"
+        | "UnparseableGclid"
+        | "UnparseableGbraid"
+        | "UnparseableWbraid"
+        | "InvalidClick"
+        | "InvalidAdIdentifiers" => {
+            "The click id can't be read. Check what fills the property: ids that are cut off or changed in case are lost."
+        }
+        "ExpiredClick" | "ExpiredEvent" => {
+            "The ad click is older than the click window of the conversion action. A longer one is conversionAction.create.clickThroughLookbackWindowDays."
+        }
+        "EventTooOld" => "The change lies further back than Google takes conversions for. Nothing to do.",
+        "ConversionPrecedesClick" | "ConversionPrecedesEvent" => {
+            "The stage was reached before the ad was clicked. Nothing to do."
+        }
+        "InvalidOperatingAccountForClick"
+        | "OperatingAccountMismatchForAdIdentifier"
+        | "InvalidCustomerForClick"
+        | "UnauthorizedCustomer"
+        | "InvalidAdIdentifierForAccount" => {
+            "The ad belongs to another Google Ads account: its conversions need an event with that account."
+        }
+        "DeniedConsent" | "NoConsent" | "UnknownConsent" => {
+            "Google has no consent to use data of these persons. Where they gave it, tell Google by spec.consent."
+        }
+        "DestinationAccountEnhancedConversionsTermsNotSigned"
+        | "CustomerNotAcceptedCustomerDataTerms"
+        | "TermsAndConditionsNotSigned" => {
+            "Accept the customer data terms in Google Ads (Goals > Settings): then later conversions are taken."
+        }
+        "OnePerClickConversionActionNotPermittedWithBraid" => {
+            "Conversions with gbraid or wbraid need conversionAction.create.countingType: ManyPerClick."
+        }
+        "InvalidUserIdentifier" | "UnsupportedUserIdentifier" | "NoIdentifiersProvided" => {
+            "Google could use none of the shared data. Check the contacts' e-mail addresses and phone numbers."
+        }
+        "InvalidCurrencyCode" | "Unsupported" => "Google does not know the currency of the value.",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use crate::domain::codes::camel_case;
+
+    #[rstest::rstest]
+    #[case("PROCESSING_ERROR_REASON_CLICK_NOT_FOUND")]
+    #[case("PROCESSING_ERROR_REASON_INVALID_GCLID")]
+    #[case("PROCESSING_ERROR_REASON_EXPIRED_CLICK")]
+    #[case("PROCESSING_ERROR_REASON_EVENT_TOO_OLD")]
+    #[case("PROCESSING_ERROR_REASON_CONVERSION_PRECEDES_CLICK")]
+    #[case("PROCESSING_ERROR_REASON_INVALID_OPERATING_ACCOUNT_FOR_CLICK")]
+    #[case("PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER")]
+    #[case("PROCESSING_ERROR_REASON_DENIED_CONSENT")]
+    #[case("PROCESSING_ERROR_REASON_DESTINATION_ACCOUNT_ENHANCED_CONVERSIONS_TERMS_NOT_SIGNED")]
+    #[case("PROCESSING_ERROR_REASON_ONE_PER_CLICK_CONVERSION_ACTION_NOT_PERMITTED_WITH_BRAID")]
+    #[case("UNPARSEABLE_GCLID")]
+    #[case("EVENT_NOT_FOUND")]
+    #[case("EXPIRED_EVENT")]
+    #[case("INVALID_CURRENCY_CODE")]
+    fn codes_that_people_meet_are_explained(#[case] code: &str) {
+        let reason = camel_case(code);
+        assert!(explain(&reason).is_some(), "{reason}");
+    }
+}
