@@ -25,7 +25,7 @@ use crate::{
 
 /// Largest request body taken, in bytes.
 const MAX_BODY: usize = 64 << 20;
-/// Longest time a request stands at the gate before its connection is closed.
+/// Longest time a request stands at the gate, or hangs, before its connection is closed.
 const GATE_LIMIT: Duration = Duration::from_mins(15);
 
 /// The simulated services, told apart by path.
@@ -136,6 +136,9 @@ impl Edge {
             .begin(now, service, &parts.method, &parts.uri, &parts.headers, body);
         let path = parts.uri.path_and_query().map_or(parts.uri.path(), |p| p.as_str());
         let verdict = world.faults.decide(service, &parts.method, path, body);
+        // Known now, as nobody comes back from a request that the client gives up.
+        let fault = verdict.id.clone();
+        world.log.finish(number, Outcome { status: None, fault });
         let ticket = world.faults.gate.count(service, &parts.method, parts.uri.path());
         (number, verdict, ticket)
     }
@@ -165,6 +168,11 @@ impl Edge {
             Some(Action::DropAfter) => {
                 self.apply(service, parts, body).await;
                 Err(Dropped)
+            }
+            Some(Action::HangBefore) => hang().await,
+            Some(Action::HangAfter) => {
+                self.apply(service, parts, body).await;
+                hang().await
             }
             Some(Action::Truncate(bytes)) => truncate(self.apply(service, parts, body).await, bytes).await,
             Some(Action::Delay(_)) | None => Ok(self.apply(service, parts, body).await),
@@ -218,6 +226,12 @@ fn google_status(status: StatusCode) -> &'static str {
         504 => "DEADLINE_EXCEEDED",
         _ => "UNAVAILABLE",
     }
+}
+
+/// A client that gives up closes the connection, which ends this earlier.
+async fn hang() -> Result<Response, Dropped> {
+    tokio::time::sleep(GATE_LIMIT).await;
+    Err(Dropped)
 }
 
 fn html() -> Response {

@@ -36,7 +36,8 @@ fn once() -> u64 {
     1
 }
 
-/// The action as written in JSON: exactly one of `status`, `dropBefore`, `dropAfter`, `delayMs`, `truncate`, `html`.
+/// The action as written in JSON: exactly one of `status`, `dropBefore`, `dropAfter`, `hangBefore`, `hangAfter`, `delayMs`,
+/// `truncate`, `html`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ActionRequest {
@@ -46,6 +47,8 @@ pub struct ActionRequest {
     body: Option<Value>,
     drop_before: Option<bool>,
     drop_after: Option<bool>,
+    hang_before: Option<bool>,
+    hang_after: Option<bool>,
     delay_ms: Option<u64>,
     truncate: Option<usize>,
     html: Option<bool>,
@@ -67,6 +70,10 @@ pub enum Action {
     DropBefore,
     /// Applies the request, then closes the connection without an answer.
     DropAfter,
+    /// Does nothing at all, until the client gives up.
+    HangBefore,
+    /// Applies the request, then does nothing more, until the client gives up.
+    HangAfter,
     /// Waits, then goes on.
     Delay(Duration),
     /// Applies the request, sends this many bytes of the body, then closes the connection.
@@ -241,6 +248,8 @@ impl ActionRequest {
         let switches = [
             (self.drop_before, Action::DropBefore),
             (self.drop_after, Action::DropAfter),
+            (self.hang_before, Action::HangBefore),
+            (self.hang_after, Action::HangAfter),
             (self.html, Action::Html),
         ];
         found.extend(
@@ -251,9 +260,10 @@ impl ActionRequest {
         );
         match <[Action; 1]>::try_from(found) {
             Ok([action]) => Ok(action),
-            Err(_) => {
-                Err("action must be exactly one of status, dropBefore, dropAfter, delayMs, truncate, html".to_owned())
-            }
+            Err(_) => Err(
+                "action must be exactly one of status, dropBefore, dropAfter, hangBefore, hangAfter, delayMs, truncate, html"
+                    .to_owned(),
+            ),
         }
     }
 }

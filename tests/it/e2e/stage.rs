@@ -14,6 +14,7 @@ use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{State, Supervisor};
 
 pub use super::counts::{Counts, ago, condition, reason};
+use super::kube_proxy::KubeProxy;
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds.
@@ -117,6 +118,14 @@ impl Stage {
     /// Another flag for the operator's next start.
     pub fn flag(&mut self, flag: &str, value: &str) {
         self.flags.push((flag.to_owned(), value.to_owned()));
+    }
+
+    /// From its next start the operator reaches the API server through a proxy.
+    pub fn proxied(&mut self) -> KubeProxy {
+        let through = self.directory.join("proxied.kubeconfig");
+        let proxy = KubeProxy::start(&self.kubeconfig, &through);
+        self.kubeconfig = through;
+        proxy
     }
 
     /// Starts the operator, also again after a kill.

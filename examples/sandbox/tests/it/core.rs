@@ -104,6 +104,25 @@ async fn a_drop_after_applies_the_request_and_answers_nothing() {
 }
 
 #[tokio::test]
+async fn a_hanging_request_gets_no_answer_until_the_client_gives_up() {
+    for (action, applied) in [(json!({"hangBefore": true}), 0), (json!({"hangAfter": true}), 1)] {
+        let running = start().await;
+        arm(&running, action).await;
+        let given_up = timeout(Duration::from_secs(1), details(&running)).await;
+        assert!(given_up.is_err(), "no answer: {given_up:?}");
+        assert_eq!(used(&running).await, applied);
+        let faults = admin(&running, "GET", "/faults", &Value::Null).await;
+        let log = admin(&running, "GET", "/requests?service=hubspot", &Value::Null).await;
+        assert_eq!(
+            (&log[0]["status"], &log[0]["fault"]),
+            (&Value::Null, &faults[0]["id"]),
+            "the log names the fault"
+        );
+        assert!(details(&running).await.starts_with("HTTP/1.1 200"));
+    }
+}
+
+#[tokio::test]
 async fn a_cut_body_ends_before_its_announced_length() {
     let running = start().await;
     let whole = details(&running).await;

@@ -1,0 +1,306 @@
+//! A proxy between operator and API server: numbers the operator's calls and lets one of them go wrong.
+//!
+//! Plain HTTP on the operator's side, TLS with the control plane's CA to the API server. The operator's own token is passed
+//! on, so it may do what the chart's service account may do and nothing else. A watch counts once, when it is opened.
+
+use std::future::pending;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{fmt, fs, io};
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use futures::{Stream, StreamExt, stream};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
+
+/// Largest body passed on, in bytes.
+const MAX_BODY: usize = 64 << 20;
+/// Headers of one connection, which are not passed on to the other.
+const OF_THE_CONNECTION: [header::HeaderName; 4] = [
+    header::HOST,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+];
+/// What a watch that is cut off in the middle of a line has sent.
+const HALF_A_LINE: &str = r#"{"type":"MODIFIED","object":{"apiVersion":"adconv"#;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Not applied, and no answer until the operator gives up or is killed.
+    HangBefore,
+    /// Applied, and no answer until the operator gives up or is killed.
+    HangAfter,
+    /// Not applied; the connection is closed.
+    DropBefore,
+    /// Applied; the connection is closed without an answer.
+    DropAfter,
+    /// Not applied; this status. 429 and 503 ask for a second's wait.
+    Refuse(u16),
+    /// Applied; this status all the same.
+    RefuseAfter(u16),
+    /// Not applied; a page of HTML, as a load balancer sends it.
+    Html,
+    /// Applied; half of the answer's JSON.
+    Truncate,
+    /// Applied and answered; all open watches break off.
+    BreakWatches,
+}
+
+impl Fault {
+    const fn is_applied(self) -> bool {
+        !matches!(self, Self::HangBefore | Self::DropBefore | Self::Refuse(_) | Self::Html)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    calls: Vec<String>,
+    armed: Option<(usize, Fault)>,
+    fired: bool,
+}
+
+struct Shared {
+    client: kube::Client,
+    state: Mutex<State>,
+    breaks: watch::Sender<()>,
+}
+
+/// The running proxy; it ends when this is dropped.
+pub struct KubeProxy {
+    shared: Arc<Shared>,
+    runtime: Option<Runtime>,
+}
+
+/// The connection has to be closed without an answer.
+#[derive(Debug)]
+struct Dropped;
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("connection dropped on purpose")
+    }
+}
+
+impl std::error::Error for Dropped {}
+
+impl KubeProxy {
+    /// Starts a proxy to the cluster of one kubeconfig, and writes another one that leads to the proxy.
+    pub fn start(upstream: &Path, kubeconfig: &Path) -> Self {
+        // Whoever comes first installs it for the whole process.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let shared = Arc::new(Shared {
+            client: runtime.block_on(client(upstream)),
+            state: Mutex::default(),
+            breaks: watch::channel(()).0,
+        });
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("an address");
+        // Copied first, so that the token is as well kept as before.
+        fs::copy(upstream, kubeconfig).expect("a kubeconfig");
+        let text = fs::read_to_string(upstream).expect("a kubeconfig");
+        let mut config: Value = serde_json::from_str(&text).expect("JSON");
+        config["clusters"][0]["cluster"] = json!({"server": format!("http://{address}")});
+        fs::write(kubeconfig, config.to_string()).expect("a kubeconfig");
+        runtime.spawn(serve(listener, Arc::clone(&shared)));
+        Self {
+            shared,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Lets the call of this number (the first is 1) go wrong, once.
+    pub fn arm(&self, number: usize, fault: Fault) {
+        self.shared.state().armed = Some((number, fault));
+    }
+
+    /// True once the fault has happened; a call that hangs does so from now on.
+    pub fn fired(&self) -> bool {
+        self.shared.state().fired
+    }
+
+    /// The calls so far, as method and path.
+    pub fn calls(&self) -> Vec<String> {
+        self.shared.state().calls.clone()
+    }
+}
+
+impl Drop for KubeProxy {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A client that adds no credentials of its own and repeats nothing.
+async fn client(kubeconfig: &Path) -> kube::Client {
+    let file = Kubeconfig::read_from(kubeconfig).expect("a kubeconfig");
+    let options = KubeConfigOptions::default();
+    let mut config = kube::Config::from_custom_kubeconfig(file, &options)
+        .await
+        .expect("a configuration");
+    config.auth_info = AuthInfo::default();
+    config.default_retry = false;
+    kube::Client::try_from(config).expect("a client")
+}
+
+/// HTTP/1.1 directly on the connection: only so can a connection be closed without an answer.
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let service = service_fn(move |request| {
+                let shared = Arc::clone(&shared);
+                async move { shared.exchange(request).await }
+            });
+            // The error is an operator that went away or a drop on purpose; both end this connection only.
+            let _ended = http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers a call; what is to happen to it.
+    fn arrive(&self, parts: &Parts) -> Option<Fault> {
+        let watch = if is_watch(&parts.uri) { "?watch" } else { "" };
+        let mut state = self.state();
+        state
+            .calls
+            .push(format!("{} {}{watch}", parts.method, parts.uri.path()));
+        let number = state.calls.len();
+        state.armed.filter(|(n, _)| *n == number).map(|(_, fault)| fault)
+    }
+
+    async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
+        let Some(fault) = self.arrive(&parts) else {
+            return self.forward(parts, body).await;
+        };
+        let watch = is_watch(&parts.uri);
+        let applied = if fault.is_applied() {
+            Some(self.forward(parts, body).await?)
+        } else {
+            None
+        };
+        self.state().fired = true;
+        match fault {
+            Fault::HangBefore | Fault::HangAfter => pending().await,
+            Fault::DropBefore | Fault::DropAfter => Err(Dropped),
+            Fault::Refuse(code) | Fault::RefuseAfter(code) => Ok(refusal(code)),
+            Fault::Html => Ok(html()),
+            Fault::Truncate if watch => Ok(answer(StatusCode::OK, "application/json", HALF_A_LINE.to_owned())),
+            Fault::Truncate => half(applied.ok_or(Dropped)?).await,
+            Fault::BreakWatches => {
+                self.breaks.send_replace(());
+                applied.ok_or(Dropped)
+            }
+        }
+    }
+
+    /// Asks the API server. Where it can't be reached, neither can we.
+    async fn forward(&self, mut parts: Parts, body: Bytes) -> Result<Response<Body>, Dropped> {
+        let watch = is_watch(&parts.uri);
+        strip(&mut parts.headers);
+        let request = Request::from_parts(parts, kube::client::Body::from(body));
+        let response = self.client.send(request).await.map_err(|_| Dropped)?;
+        let (mut parts, body) = response.into_parts();
+        strip(&mut parts.headers);
+        if watch {
+            let body = breakable(Body::new(body), self.breaks.subscribe());
+            return Ok(Response::from_parts(parts, Body::from_stream(body)));
+        }
+        let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
+        Ok(Response::from_parts(parts, Body::from(body)))
+    }
+}
+
+fn is_watch(uri: &Uri) -> bool {
+    uri.query().is_some_and(|q| q.split('&').any(|p| p == "watch=true"))
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in OF_THE_CONNECTION {
+        headers.remove(name);
+    }
+}
+
+/// The stream of a watch, until it is told to break off.
+fn breakable(body: Body, breaks: watch::Receiver<()>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let begin = Some((body.into_data_stream(), breaks));
+    stream::unfold(begin, |state| async move {
+        let (mut data, mut breaks) = state?;
+        tokio::select! {
+            _ = breaks.changed() => Some((Err(io::Error::other(Dropped)), None)),
+            chunk = data.next() => Some((chunk?.map_err(io::Error::other), Some((data, breaks)))),
+        }
+    })
+}
+
+fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// A refusal in the API server's own words.
+fn refusal(code: u16) -> Response<Body> {
+    let reason = match code {
+        409 => "Conflict",
+        429 => "TooManyRequests",
+        500 => "InternalError",
+        503 => "ServiceUnavailable",
+        504 => "Timeout",
+        other => panic!("no refusal {other}"),
+    };
+    let waits = matches!(code, 429 | 503);
+    let details = if waits {
+        json!({"retryAfterSeconds": 1})
+    } else {
+        json!({})
+    };
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": reason,
+        "message": format!("refused on purpose: {reason}"), "details": details, "code": code});
+    let code = StatusCode::from_u16(code).expect("a status");
+    let mut response = answer(code, "application/json", status.to_string());
+    if waits {
+        let wait = HeaderValue::from_static("1");
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
+    response
+}
+
+fn html() -> Response<Body> {
+    let page = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>";
+    answer(StatusCode::BAD_GATEWAY, "text/html; charset=utf-8", page.to_owned())
+}
+
+async fn half(response: Response<Body>) -> Result<Response<Body>, Dropped> {
+    let (parts, body) = response.into_parts();
+    let whole = to_bytes(body, MAX_BODY).await.map_err(|_| Dropped)?;
+    Ok(Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2))))
+}
