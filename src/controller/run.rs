@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderName, HeaderValue};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use kube::client::ClientBuilder;
 use kube::runtime::controller::{Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
@@ -19,6 +20,7 @@ use kube::{Api, Client};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tower::timeout::TimeoutLayer;
 
 use super::context::{Cache, CacheWriters, Context, Parts, Writers};
 use super::google_account::GoogleReconciler;
@@ -35,6 +37,11 @@ const CONCURRENCY: u16 = 8;
 const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
 /// How soon an object is looked at again whose cached version is older than our own write.
 const DEFER: Duration = Duration::from_millis(100);
+/// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered at
+/// once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+/// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
+const SILENCE_LIMIT: Duration = Duration::from_secs(300);
 /// How long running reconciles may take to end after a stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
@@ -48,6 +55,8 @@ pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));
     config.write_timeout = Some(Duration::from_secs(30));
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
     let agent = match instance {
         Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
         None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -55,7 +64,8 @@ pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
     if let Ok(agent) = HeaderValue::from_str(&agent) {
         config.headers.push((HeaderName::from_static("user-agent"), agent));
     }
-    Ok(Client::try_from(config)?)
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).build())
 }
 
 /// There is no way to reach a Kubernetes API.

@@ -11,6 +11,8 @@ use crate::e2e::judge::{Monotone, action, became, exactly, occurrences};
 use crate::e2e::stage::{Counts, ago, condition, reason};
 
 const CONTACTS: u32 = 60;
+/// Between two looks at the events.
+const LOOK: Duration = Duration::from_millis(500);
 /// Lifecycle events and their stages.
 const EVENTS: [(&str, &str); 2] = [("won", "customer"), ("qualified", "marketingqualifiedlead")];
 /// The form event, and its form.
@@ -50,8 +52,12 @@ impl<'a> Workload<'a> {
     /// meanwhile.
     pub fn settles(&mut self, until: impl Fn() -> bool) -> bool {
         loop {
-            if until() {
-                return false;
+            let look = Instant::now() + LOOK;
+            while Instant::now() < look {
+                if until() {
+                    return false;
+                }
+                thread::sleep(LOOK / 10);
             }
             let listed = self.stage.get("adce");
             let all = listed["items"].as_array().cloned().unwrap_or_default();
@@ -73,7 +79,6 @@ impl<'a> Workload<'a> {
                 "not settled: {:#}",
                 all.iter().map(status).collect::<Value>()
             );
-            thread::sleep(Duration::from_millis(150));
         }
     }
 
