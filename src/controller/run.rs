@@ -52,11 +52,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Where there is no usable configuration.
 pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
     let mut config = kube::Config::infer().await?;
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(10));
-    config.write_timeout = Some(Duration::from_secs(30));
-    config.read_timeout = Some(SILENCE_LIMIT);
-    config.reset_reader_on_write = true;
     let agent = match instance {
         Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
         None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -64,8 +59,18 @@ pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
     if let Ok(agent) = HeaderValue::from_str(&agent) {
         config.headers.push((HeaderName::from_static("user-agent"), agent));
     }
+    limited(config, ANSWER_LIMIT)
+}
+
+/// A client that repeats nothing and waits for nothing for ever; for the begin of an answer so long.
+fn limited(mut config: kube::Config, answer: Duration) -> Result<Client, ClientError> {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.write_timeout = Some(Duration::from_secs(30));
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&TimeoutLayer::new(ANSWER_LIMIT)).build())
+    Ok(builder.with_layer(&TimeoutLayer::new(answer)).build())
 }
 
 /// There is no way to reach a Kubernetes API.
@@ -240,4 +245,45 @@ fn policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context
         tracing::warn!(kind, object = %key, %error, retry_in_ms = pause.as_millis(), "reconcile failed");
     }
     Action::requeue(pause)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::http::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    /// An API server that never answers its first connection; the others it answers at once, and goes on after a silence
+    /// longer than the limit.
+    async fn serve(listener: TcpListener) {
+        let (_silent, _) = listener.accept().await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+                .await
+                .unwrap();
+            tokio::time::sleep(LIMIT * 2).await;
+            stream.write_all(b"ok").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_begins_is_given_up_and_one_that_goes_on_is_not() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener));
+        let client = limited(kube::Config::new(url.parse().unwrap()), LIMIT).unwrap();
+        let ask = || client.request_text(Request::get("/").body(vec![]).unwrap());
+        let given_up = tokio::time::timeout(LIMIT * 20, ask()).await;
+        assert!(given_up.unwrap().is_err(), "no answer");
+        assert_eq!(ask().await.unwrap(), "ok");
+    }
 }

@@ -19,6 +19,7 @@ mod judge;
 mod kube_proxy;
 mod memory;
 mod outcomes;
+mod reader;
 mod rows;
 mod rows_of;
 mod stage;

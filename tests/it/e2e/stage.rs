@@ -15,6 +15,7 @@ use xtask::supervisor::{State, Supervisor};
 
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
+use super::reader::Reader;
 use crate::support::cluster::{cluster, namespace};
 
 /// Longest wait for something that takes seconds.
@@ -31,6 +32,7 @@ pub struct Stage {
     /// HubSpot and Google.
     pub sandbox: Sandbox,
     plane: &'static ControlPlane,
+    reader: Reader,
     supervisor: Supervisor,
     directory: PathBuf,
     kubeconfig: PathBuf,
@@ -107,6 +109,7 @@ impl Stage {
             namespace,
             sandbox,
             plane,
+            reader: Reader::new(plane.admin_kubeconfig()),
             supervisor,
             directory,
             kubeconfig,
@@ -220,6 +223,9 @@ impl Stage {
 
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
+        if let Some(found) = self.reader.get(&self.namespace, object) {
+            return found;
+        }
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
         if text.trim().is_empty() {
             Value::Null

@@ -123,9 +123,12 @@ pub fn chosen(calls: &Calls, asked: &str) -> Vec<Case> {
         "upstream" => upstream,
         "kubernetes" => kubernetes,
         some => {
-            let is = |c: &Case, one: &str| {
-                c.name() == one || c.path.contains(one) || (one.starts_with(':') && c.name().ends_with(one))
+            let of_fault = |c: &Case, one: &str| match one.split_once(':') {
+                Some(("", fault)) => c.fault == fault,
+                Some(("k", fault)) => c.fault == fault && matches!(c.place, Place::Kubernetes),
+                _ => false,
             };
+            let is = |c: &Case, one: &str| c.name() == one || c.path.contains(one) || of_fault(c, one);
             let wanted = |c: &Case| some.split(',').any(|one| is(c, one));
             [upstream, kubernetes].concat().into_iter().filter(wanted).collect()
         }

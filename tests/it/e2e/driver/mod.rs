@@ -4,9 +4,9 @@
 //! Afterwards the set of conversions at Google is exactly what it should be, whatever happened.
 //!
 //! A sample of one call for each fault runs by default, another one every day. `ADCONVERSION_FAULTS=all` runs every
-//! call with every fault (hours), `ADCONVERSION_FAULTS=kubernetes` or `=upstream` those of the API server or of all others,
-//! `ADCONVERSION_FAULTS=events:ingest` all calls of such a path, `ADCONVERSION_FAULTS=:drop-after` all calls with that
-//! fault, `ADCONVERSION_FAULTS=17:drop-after` (`k17:drop-after` for Kubernetes) that one alone; several, with commas.
+//! call with every fault (hours), `kubernetes` or `upstream` those of the API server or of all others, `events:ingest` all
+//! calls of such a path, `:drop-after` all calls with that fault (`k:drop-after`: those of the API server), `17:drop-after`
+//! (`k17:drop-after`) that one alone; several, with commas.
 
 mod cases;
 mod workload;
