@@ -41,7 +41,7 @@ const DEFER: Duration = Duration::from_millis(100);
 /// once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 /// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
-const SILENCE_LIMIT: Duration = Duration::from_secs(300);
+const SILENCE_LIMIT: Duration = Duration::from_mins(5);
 /// How long running reconciles may take to end after a stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 

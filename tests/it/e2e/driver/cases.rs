@@ -69,12 +69,13 @@ impl Case {
         self.fault == KILL_BEFORE || self.fault == KILL_AFTER
     }
 
+    fn is_of_kubernetes(&self) -> bool {
+        matches!(self.place, Place::Kubernetes)
+    }
+
     /// What `ADCONVERSION_FAULTS` says to run this one alone.
     pub fn name(&self) -> String {
-        let place = match self.place {
-            Place::Kubernetes => "k",
-            Place::Upstream { .. } => "",
-        };
+        let place = if self.is_of_kubernetes() { "k" } else { "" };
         format!("{place}{}:{}", self.number, self.fault)
     }
 }
@@ -125,7 +126,8 @@ pub fn chosen(calls: &Calls, asked: &str) -> Vec<Case> {
         some => {
             let of_fault = |c: &Case, one: &str| match one.split_once(':') {
                 Some(("", fault)) => c.fault == fault,
-                Some(("k", fault)) => c.fault == fault && matches!(c.place, Place::Kubernetes),
+                Some(("k", fault)) => c.fault == fault && c.is_of_kubernetes(),
+                Some(("u", fault)) => c.fault == fault && !c.is_of_kubernetes(),
                 _ => false,
             };
             let is = |c: &Case, one: &str| c.name() == one || c.path.contains(one) || of_fault(c, one);

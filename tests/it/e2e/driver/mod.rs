@@ -5,8 +5,8 @@
 //!
 //! A sample of one call for each fault runs by default, another one every day. `ADCONVERSION_FAULTS=all` runs every
 //! call with every fault (hours), `kubernetes` or `upstream` those of the API server or of all others, `events:ingest` all
-//! calls of such a path, `:drop-after` all calls with that fault (`k:drop-after`: those of the API server), `17:drop-after`
-//! (`k17:drop-after`) that one alone; several, with commas.
+//! calls of such a path, `:drop-after` all calls with that fault (`k:drop-after`: those of the API server, `u:drop-after`:
+//! all others), `17:drop-after` (`k17:drop-after`) that one alone; several, with commas.
 
 mod cases;
 mod workload;
@@ -135,4 +135,16 @@ fn every_call_may_go_wrong_and_nothing_is_lost_or_counted_twice() {
     println!("{fired} of {total} faults fired, {count:?} calls a run (upstream, Kubernetes)");
     // Calls differ a little from run to run: one near the end may not come.
     assert!(fired * 4 >= total * 3, "only {fired} of {total} faults fired");
+}
+
+#[test]
+fn a_clock_ten_minutes_wrong_changes_nothing() {
+    for offset in ["--clock-offset=10m", "--clock-offset=-10m"] {
+        let stage = Stage::empty("clock", &[offset], &[]);
+        let mut workload = Workload::new(&stage, LIMIT);
+        stage.start_operator();
+        workload.apply();
+        workload.settles(|| false);
+        workload.judge();
+    }
 }

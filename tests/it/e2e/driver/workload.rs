@@ -136,7 +136,7 @@ fn seed(stage: &Stage) {
     stage.post("/hubspot/merge", &json!({"ids": [ids[40], ids[41]]}));
     stage.post("/hubspot/forms", &json!([{"id": FORM.1, "name": "Demo"}]));
     let submission = |n: usize| {
-        json!({"formId": FORM.1, "conversionId": format!("c-{n:02}"), "submittedAt": ago(60 + i64::try_from(n).expect("small")),
+        json!({"formId": FORM.1, "conversionId": format!("c-{n:02}"), "submittedAt": ago(900 + i64::try_from(n).expect("small")),
                "email": (n < SUBMISSIONS).then(|| format!("person-{n}@example.com")), "properties": {"ads_consent": "true"},
                "pageUrl": format!("https://www.example.com/demo?gclid=page-{n}")})
     };
