@@ -5,7 +5,7 @@ mod fault;
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,6 +27,10 @@ pub use fault::fault;
 
 /// A refused token reported this soon after the clients were made belongs to the clients before.
 const OLD_CLIENTS: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long Kubernetes must refuse a Secret to be believed: an API server that has just started refuses for a moment what
+/// it will allow.
+const REFUSED: Duration = Duration::from_secs(15);
 
 /// An answer this young is not asked for again because of a reconcile request.
 const FRESH: SignedDuration = SignedDuration::from_secs(2);
@@ -88,6 +92,8 @@ pub struct Basics {
     generation: Option<i64>,
     request: Option<String>,
     secret: Option<SecretVersion>,
+    /// Since when Kubernetes refuses the Secret.
+    refused: Option<Instant>,
     /// What is wrong.
     pub trouble: Trouble,
     /// When the service was last asked.
@@ -121,9 +127,20 @@ impl Basics {
 
     /// True where the Secret is another version than in the last pass.
     pub fn secret_changed(&mut self, version: &SecretVersion) -> bool {
+        self.refused = None;
         let changed = self.secret.as_ref() != Some(version);
         self.secret = Some(version.clone());
         changed
+    }
+
+    /// True where Kubernetes refuses the Secret, and has not done so for long enough to be believed.
+    pub fn may_pass(&mut self, fault: &Fault, now: Instant) -> bool {
+        if fault.kind != FaultKind::Unreadable {
+            self.refused = None;
+            return false;
+        }
+        let since = *self.refused.get_or_insert(now);
+        now.saturating_duration_since(since) < REFUSED
     }
 
     /// The Secret cannot be used: clients are made anew once it can.
@@ -258,6 +275,24 @@ mod tests {
         assert!(basics.trouble.fault().is_none());
         assert!(basics.reported(&refused, now + SignedDuration::from_secs(60), hold));
         assert!(basics.trouble.fault().is_some());
+    }
+
+    #[test]
+    fn a_secret_that_kubernetes_refuses_is_believed_once_it_lasts() {
+        let (mut basics, begin) = (Basics::default(), Instant::now());
+        let refused = Fault::new(FaultKind::Unreadable, "AccessDenied", "no");
+        assert!(basics.may_pass(&refused, begin));
+        assert!(basics.may_pass(&refused, begin + Duration::from_secs(14)));
+        assert!(!basics.may_pass(&refused, begin + Duration::from_secs(15)));
+        let missing = Fault::new(FaultKind::Credentials, "SecretNotFound", "none");
+        assert!(
+            !basics.may_pass(&missing, begin),
+            "a matter of the user's is told at once"
+        );
+        assert!(
+            basics.may_pass(&refused, begin + Duration::from_secs(16)),
+            "begins anew"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod read;
 mod status;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 
@@ -156,6 +157,9 @@ async fn check(
             Ok(secret) => {
                 other_clients |= memory.basics.secret_changed(&secret.version);
                 data = Some(secret.data);
+            }
+            Err(fault) if memory.basics.may_pass(&fault, Instant::now()) => {
+                return Err(Error::Refused { what: "read Secret" });
             }
             Err(fault) => {
                 memory.clients = None;

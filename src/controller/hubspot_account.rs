@@ -5,7 +5,7 @@ mod read;
 mod status;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
@@ -168,6 +168,9 @@ async fn check(
     let name = &object.spec.credentials_secret_ref.name;
     let secret = match secrets::read(ctx, &key.namespace, name).await? {
         Ok(secret) => secret,
+        Err(fault) if memory.basics.may_pass(&fault, Instant::now()) => {
+            return Err(Error::Refused { what: "read Secret" });
+        }
         Err(fault) => {
             memory.forget_client();
             memory.basics.secret_failed(fault, ctx.clock.now());

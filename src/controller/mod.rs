@@ -57,6 +57,12 @@ pub enum Error {
         /// What was being done.
         what: &'static str,
     },
+    /// The Kubernetes API refuses something that it may allow in a moment.
+    #[error("Kubernetes API, {what}: refused; this is believed once it lasts")]
+    Refused {
+        /// What was being done.
+        what: &'static str,
+    },
     /// A status cannot be written as JSON: a bug.
     #[error("the status cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),

@@ -98,10 +98,10 @@ fn a_google_account_that_is_not_ready_holds_up_nothing_at_hubspot() {
         account["message"].as_str().expect("a message").contains("Data Manager"),
         "{account}"
     );
-    let event = stage.wait("adce/waits", "one waiting for the account", |e| {
+    stage.wait("adce/waits", "one waiting for the account", |e| {
         reason(e, "Pending", "AccountNotReady") == 1
     });
-    assert_eq!(condition(&event, "AccountsReady")["reason"], "AccountNotReady");
+    stage.condition("adce/waits", "AccountsReady", "False", "AccountNotReady");
     stage.admin_call(
         "PATCH",
         "/google/settings",
