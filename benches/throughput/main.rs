@@ -2,6 +2,8 @@
 //! portal in memory over the ledger to a sink in memory. `cargo bench` prints the figures of docs/performance.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)]
 
+#[path = "../../tests/it/support/memory.rs"]
+mod memory;
 mod path;
 mod phones;
 

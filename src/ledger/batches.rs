@@ -247,12 +247,17 @@ pub(super) async fn close(conn: &mut SqliteConnection, batch: BatchId, now: Time
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::recover`].
-pub(super) async fn recover(conn: &mut SqliteConnection, now: Timestamp) -> LedgerResult<usize> {
+pub(super) async fn recover(
+    conn: &mut SqliteConnection,
+    account: Option<&ObjectKey>,
+    now: Timestamp,
+) -> LedgerResult<usize> {
     let begun: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT b.id, count(r.id) FROM batches b LEFT JOIN json_each(b.row_ids) j
              LEFT JOIN rows r ON r.id = j.value AND r.batch = b.id
-         WHERE b.request_id IS NULL GROUP BY b.id",
+         WHERE b.request_id IS NULL AND (?1 IS NULL OR b.account = ?1) GROUP BY b.id",
     )
+    .bind(account.map(ToString::to_string))
     .fetch_all(&mut *conn)
     .await?;
     let mut rows = 0;

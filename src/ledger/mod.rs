@@ -195,8 +195,8 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| batches::finish(tx, batch, result, now))
     }
 
-    async fn recover(&self, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| batches::recover(tx, now))
+    async fn recover(&self, account: Option<&ObjectKey>, now: Timestamp) -> LedgerResult<usize> {
+        write!(self, Disk::Wait, |tx| batches::recover(tx, account, now))
     }
 
     async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {

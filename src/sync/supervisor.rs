@@ -70,7 +70,7 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
 /// Batches that were on their way when the process died become sendable again, before anything else is sent.
 async fn recover(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     loop {
-        match ctx.ledger.recover(ctx.clock.now()).await {
+        match ctx.ledger.recover(None, ctx.clock.now()).await {
             Ok(0) => return true,
             Ok(rows) => {
                 info!(

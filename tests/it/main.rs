@@ -11,6 +11,7 @@ mod chart;
 mod crds;
 mod e2e;
 mod layering;
+mod ledger_faults;
 mod manifests;
 mod normalisation;
 mod support;

@@ -175,8 +175,8 @@ async fn what_a_dead_process_left_in_flight_is_repeated() {
     drop(ledger);
     let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
     assert!(due(&ledger, track, 1_000).await.is_empty());
-    assert_eq!(ledger.recover(at(10)).await.unwrap(), 1);
-    assert_eq!(ledger.recover(at(10)).await.unwrap(), 0);
+    assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 1);
+    assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 0);
     let now = due(&ledger, track, 10).await;
     assert_eq!(
         (now.len(), now[0].id, now[0].reason.as_str()),

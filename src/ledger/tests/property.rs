@@ -111,7 +111,7 @@ impl Run {
             10 => {
                 self.ledger = SqliteLedger::open(&self.scratch.url()).await.unwrap();
                 if a.is_multiple_of(2) {
-                    assert_eq!(self.ledger.recover(now).await.unwrap(), self.model.recover(now));
+                    assert_eq!(self.ledger.recover(None, now).await.unwrap(), self.model.recover(now));
                 }
             }
             11 => {

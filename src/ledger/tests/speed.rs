@@ -48,7 +48,7 @@ async fn speed_of_bulk_writes() {
     }
     rate("begin", start);
     let start = Instant::now();
-    assert_eq!(ledger.recover(at(4)).await.unwrap(), ROWS as usize);
+    assert_eq!(ledger.recover(None, at(4)).await.unwrap(), ROWS as usize);
     rate("recover", start);
     let start = Instant::now();
     for chunk in rows.chunks(2_000) {

@@ -286,9 +286,10 @@ pub trait Ledger: Send + Sync {
     /// Records the answer to a batch.
     async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// At start: batches that were begun and never finished (the process died). Their rows become pending
-    /// `UpstreamUnavailable`, due now, and keep their values for the repeat. Returns how many rows.
-    async fn recover(&self, now: Timestamp) -> LedgerResult<usize>;
+    /// Batches that were begun and will never be finished: all of them at start (the process died), those of an `account`
+    /// whose uploader was not told that one had begun. Their rows become pending `UpstreamUnavailable`, due now, and
+    /// keep their values for the repeat. Returns how many rows.
+    async fn recover(&self, account: Option<&ObjectKey>, now: Timestamp) -> LedgerResult<usize>;
 
     /// Open requests of an account's uploader whose next look is due.
     async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;

@@ -31,6 +31,8 @@ pub struct Uploader {
     resumed: BTreeMap<ObjectKey, bool>,
     was_ready: bool,
     held: BTreeMap<Lane, Hold>,
+    /// The ledger failed as a batch was to begin: it may hold one that will never be sent.
+    unsure: bool,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
 }
@@ -63,6 +65,7 @@ impl Uploader {
             resumed: BTreeMap::new(),
             was_ready: false,
             held: BTreeMap::new(),
+            unsure: false,
             uploaded,
         }
     }
@@ -90,6 +93,11 @@ impl Uploader {
 
     /// Sends everything that is due. Accounts and events are looked at anew before each request.
     async fn round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
+        if self.unsure {
+            // Nothing of this account is on its way now.
+            self.ctx.ledger.recover(Some(&self.key), self.ctx.clock.now()).await?;
+            self.unsure = false;
+        }
         while !stop.is_cancelled() {
             let Some(account) = self.account() else {
                 self.was_ready = false;

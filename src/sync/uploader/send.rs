@@ -83,11 +83,10 @@ impl Uploader {
             value: r.value.clone(),
         };
         let rows: Vec<_> = ready.iter().map(|r| (row(r), batch.destination_of(r))).collect();
-        let id = self
-            .ctx
-            .ledger
-            .begin(&self.key, &destinations, &rows, self.ctx.clock.now())
-            .await?;
+        let now = self.ctx.clock.now();
+        let begun = self.ctx.ledger.begin(&self.key, &destinations, &rows, now).await;
+        self.unsure |= begun.is_err();
+        let id = begun?;
         let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
         let answer = lane.send(clients, &request).await;
         drop(request);

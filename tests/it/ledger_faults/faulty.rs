@@ -1,0 +1,97 @@
+//! A ledger of which one call fails.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
+use adconversion_operator::sync::ports::ledger::{
+    ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, NewRow,
+    OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+};
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+/// Whether the call that fails took effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// It did not.
+    Before,
+    /// It did, and nobody is told.
+    After,
+}
+
+/// Numbers all calls and lets one fail.
+pub struct Faulty {
+    inner: Arc<dyn Ledger>,
+    fault: Option<(usize, When)>,
+    calls: AtomicUsize,
+}
+
+impl Faulty {
+    pub fn new(inner: Arc<dyn Ledger>, fault: Option<(usize, When)>) -> Self {
+        Self {
+            inner,
+            fault,
+            calls: AtomicUsize::new(0),
+        }
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn pass<T>(&self, call: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let failure = || LedgerError {
+            message: "as the test wants it".to_owned(),
+        };
+        if self.fault == Some((number, When::Before)) {
+            return Err(failure());
+        }
+        let result = call.await?;
+        if self.fault == Some((number, When::After)) {
+            return Err(failure());
+        }
+        Ok(result)
+    }
+}
+
+macro_rules! pass {
+    ($($name:ident($($argument:ident: $type:ty),*) -> $result:ty;)*) => {
+        #[async_trait]
+        impl Ledger for Faulty {
+            $(async fn $name(&self, $($argument: $type),*) -> LedgerResult<$result> {
+                self.pass(self.inner.$name($($argument),*)).await
+            })*
+        }
+    };
+}
+
+pass! {
+    id() -> LedgerId;
+    track(request: &TrackRequest) -> TrackId;
+    roots(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
+    observe(track: TrackId, rows: &[NewRow]) -> usize;
+    due(track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
+    settle(updates: &[RowUpdate], now: Timestamp) -> ();
+    resume(track: TrackId, skip: bool, now: Timestamp) -> usize;
+    release(track: TrackId, reasons: &[&str], now: Timestamp) -> ();
+    begin(account: &ObjectKey, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
+    finish(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
+    recover(account: Option<&ObjectKey>, now: Timestamp) -> usize;
+    open_requests(account: &ObjectKey, now: Timestamp, limit: usize) -> Vec<OpenRequest>;
+    adopt_requests(account: &ObjectKey, customer: &CustomerId, accounts: &[ObjectKey]) -> usize;
+    next_poll(account: &ObjectKey) -> Option<Timestamp>;
+    record_status(result: &StatusResult, now: Timestamp) -> ();
+    tally(track: TrackId, since: Timestamp, now: Timestamp) -> Tally;
+    fold(before: Timestamp, limit: usize) -> usize;
+    feed_marks(tracks: &[TrackId]) -> Vec<Option<FeedMark>>;
+    set_feed_marks(marks: &[(TrackId, FeedMark)]) -> ();
+    last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
+    set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
+    note_orphan(note: &OrphanNote) -> ();
+    orphans(customer: &CustomerId) -> Vec<OrphanNote>;
+    forget_orphan(customer: &CustomerId, action: ActionId) -> ();
+}

@@ -1,0 +1,328 @@
+//! Everything outside the process replaced by memory: a portal whose contacts are made when they are read, and a sink that
+//! accepts every request. For measurements, and for faults of the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use adconversion_operator::api::Uploads;
+use adconversion_operator::domain::contact::{Contact, HistoryEntry};
+use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
+use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
+use adconversion_operator::domain::trigger::Trigger;
+use adconversion_operator::sync::context::SyncSettings;
+use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::sync::ports::crm::{
+    ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+};
+use adconversion_operator::sync::ports::ledger::ActionKey;
+use adconversion_operator::sync::ports::sink::{
+    AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
+};
+use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
+use adconversion_operator::sync::registry::{
+    BoundAction, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
+};
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+/// The real time.
+pub struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Since when events count.
+pub fn start() -> Timestamp {
+    Timestamp::now().saturating_sub(SignedDuration::from_hours(48)).unwrap()
+}
+
+/// Contacts 1 to `count`, each a customer for a day.
+pub struct Memory {
+    count: u64,
+    changed: Timestamp,
+}
+
+impl Memory {
+    fn contact(&self, id: u64, history: bool) -> Contact {
+        let at = self.changed + SignedDuration::from_millis(i64::try_from(id).unwrap_or(0));
+        let entry = |value: &str, at: Timestamp| HistoryEntry {
+            value: value.to_owned(),
+            at,
+            source: "CRM_UI".into(),
+        };
+        let mut contact = Contact {
+            requested_id: ContactId(id),
+            id: ContactId(id),
+            updated_at: at,
+            as_of: None,
+            properties: BTreeMap::from([
+                ("lastmodifieddate".to_owned(), at.to_string()),
+                ("lifecyclestage".to_owned(), "customer".to_owned()),
+                ("hs_v2_date_entered_customer".to_owned(), at.to_string()),
+            ]),
+            history: BTreeMap::new(),
+        };
+        if history {
+            let click = entry(&format!("click-{id}"), at - SignedDuration::from_hours(1));
+            contact.history = BTreeMap::from([
+                ("lifecyclestage".to_owned(), vec![entry("customer", at)]),
+                ("hs_google_click_id".to_owned(), vec![click]),
+            ]);
+        }
+        contact
+    }
+}
+
+fn unused() -> UpstreamError {
+    UpstreamError::new("memory", Cause::NotFound, "not part of the measured path")
+}
+
+#[async_trait]
+impl Crm for Memory {
+    async fn portal(&self) -> Result<Portal, UpstreamError> {
+        Err(unused())
+    }
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        Err(unused())
+    }
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        Err(unused())
+    }
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        Err(unused())
+    }
+    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        let since = search.any_since.iter().map(|(_, t)| *t).min().unwrap_or(Timestamp::MIN);
+        let first = (search.after.0 + 1..=self.count)
+            .find(|id| self.contact(*id, false).updated_at >= since)
+            .unwrap_or(self.count + 1);
+        let last = (first + 199).min(self.count);
+        let contacts = (first..=last).map(|id| self.contact(id, false)).collect();
+        Ok(ContactPage {
+            contacts,
+            more: last < self.count,
+        })
+    }
+    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+        Ok(read.ids.iter().map(|id| self.contact(id.0, true)).collect())
+    }
+    async fn deals_of(&self, _: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+        Err(unused())
+    }
+    async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+        Err(unused())
+    }
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        Err(unused())
+    }
+    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+        Err(unused())
+    }
+    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+        Err(unused())
+    }
+}
+
+struct Unused;
+
+#[async_trait]
+impl GoogleAds for Unused {
+    async fn customer(&self, _: &CustomerId) -> Result<Customer, UpstreamError> {
+        Err(unused())
+    }
+    async fn actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+        Err(unused())
+    }
+    async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        Err(unused())
+    }
+    async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        Err(unused())
+    }
+    async fn attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        Err(unused())
+    }
+    async fn create_action(&self, _: &CustomerId, _: &ActionFields) -> Result<ActionId, UpstreamError> {
+        Err(unused())
+    }
+    async fn update_action(&self, _: &CustomerId, _: ActionId, _: &ActionFields) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+    async fn remove_action(&self, _: &CustomerId, _: ActionId) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+    async fn set_goal_biddable(&self, _: &CustomerId, _: &Goal, _: bool) -> Result<(), UpstreamError> {
+        Err(unused())
+    }
+}
+
+#[async_trait]
+impl AdsUploads for Unused {
+    async fn upload_clicks(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        Err(failed())
+    }
+    async fn enhance(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        Err(failed())
+    }
+}
+
+fn failed() -> IngestError {
+    IngestError {
+        error: unused(),
+        violations: Vec::new(),
+    }
+}
+
+/// Serialises every request as the real client does, and says yes.
+#[derive(Default)]
+pub struct Sink {
+    requests: AtomicUsize,
+    /// Rows so far.
+    pub rows: AtomicUsize,
+    taken: Option<Mutex<Taken>>,
+}
+
+/// Each id with the values it came with.
+pub type Taken = BTreeMap<String, Vec<Option<Decimal>>>;
+
+impl Sink {
+    /// One that remembers what it took.
+    #[allow(dead_code)] // where only speed counts
+    pub fn remembering() -> Self {
+        Self {
+            taken: Some(Mutex::default()),
+            ..Self::default()
+        }
+    }
+
+    /// What it took so far.
+    #[allow(dead_code)]
+    pub fn taken(&self) -> Taken {
+        let taken = self
+            .taken
+            .as_ref()
+            .map(|taken| taken.lock().expect("what was taken").clone());
+        taken.unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl ConversionSink for Sink {
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
+        std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
+        self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
+        if let Some(taken) = &self.taken {
+            let mut taken = taken.lock().expect("what was taken");
+            for row in &request.rows {
+                let value = row.value.as_ref().map(|(value, _)| *value);
+                taken.entry(row.order.to_string()).or_default().push(value);
+            }
+        }
+        Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
+    }
+    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        Ok(vec![DestinationStatus {
+            action: None,
+            status: "SUCCESS".into(),
+            errors: vec![],
+        }])
+    }
+}
+
+/// No waits; everything is looked at again soon.
+pub fn settings() -> SyncSettings {
+    let zero = SignedDuration::ZERO;
+    SyncSettings {
+        new_action_hold: zero,
+        waits: Waits {
+            settle: zero,
+            click_grace: zero,
+            too_recent: zero,
+        },
+        upload_interval: SignedDuration::from_millis(50),
+        overlap: SignedDuration::from_hours(1),
+        sweep_interval: SignedDuration::from_hours(24),
+        diagnostics_first_poll: zero,
+        diagnostics_max_poll: SignedDuration::from_secs(1),
+        backoff_max: SignedDuration::from_secs(1),
+        enhancement_deadline: SignedDuration::from_hours(23),
+        retention: SignedDuration::from_hours(90 * 24),
+    }
+}
+
+/// The accounts, and one event over all contacts.
+pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
+    let (google, hubspot) = (ObjectKey::new("b", "google"), ObjectKey::new("b", "hubspot"));
+    let customer: CustomerId = "1234567890".parse().expect("a customer id");
+    registry.set_google(GoogleAccount {
+        key: google.clone(),
+        customer: customer.clone(),
+        login: None,
+        uploads: Uploads::default(),
+        clients: Some(GoogleClients {
+            ads: Arc::new(Unused),
+            uploads: Arc::new(Unused),
+            sink,
+        }),
+        readiness: Readiness::Ready,
+        snapshot: None,
+    });
+    registry.set_hubspot(HubSpotAccount {
+        key: hubspot.clone(),
+        crm: Some(Arc::new(Memory {
+            count,
+            changed: start() + SignedDuration::from_hours(24),
+        })),
+        readiness: Readiness::Ready,
+        portal: Some(Portal {
+            id: PortalId(1),
+            time_zone: "UTC".into(),
+            company_currency: "EUR".into(),
+            ui_domain: "app.hubspot.com".into(),
+        }),
+        forms: Forms::Unread,
+        stages: Arc::default(),
+        properties: Arc::new(vec!["hs_v2_date_entered_customer".into()]),
+        interval: Duration::from_hours(1),
+        default_region: None,
+    });
+    let money = Money {
+        amount: "250".parse().expect("an amount"),
+        currency: "EUR".into(),
+    };
+    registry.set_event(Event {
+        key: ObjectKey::new("b", "event"),
+        uid: "1".into(),
+        hubspot,
+        google,
+        trigger: Trigger::Stage("customer".into()),
+        start: start(),
+        action: Some(BoundAction {
+            key: ActionKey {
+                customer,
+                action: ActionId(7),
+            },
+            hold_until: None,
+            click_window_days: Some(90),
+        }),
+        rules: EventRules {
+            value: Some(ValueRule::Fixed(money)),
+            consent: None,
+            share: vec![],
+            clicks: ClickProperties {
+                gclid: "hs_google_click_id".into(),
+                gbraid: None,
+                wbraid: None,
+            },
+            form: false,
+        },
+        suspended: false,
+        skip_missed: false,
+    });
+}
