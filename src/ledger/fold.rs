@@ -1,7 +1,7 @@
 //! Retention: rows that were settled long ago become totals by day, and a key each (DESIGN 3.7).
 //!
 //! The keys stay for ever: a sweep or a startTime moved earlier may bring an old history up again, and what was sent once
-//! must never be taken for new. A key takes about 43 bytes, a row about 128 (`cargo test --lib ledger::tests::speed -- --nocapture`).
+//! must never be taken for new. A key takes about 43 bytes, a row about 140 (`cargo test --lib ledger::tests::speed -- --nocapture`).
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;

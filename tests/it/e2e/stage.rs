@@ -146,9 +146,9 @@ impl Stage {
         self.supervisor.run(operator::spec(start)).expect("the operator");
     }
 
-    /// Most memory the operator's process ever held, in MB: what it took itself, without its program (which is three times
-    /// as large in a development build).
-    pub fn peak_memory(&self) -> f64 {
+    /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is three
+    /// times as large in a development build).
+    pub fn peak_memory(&self) -> (f64, f64) {
         let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
             panic!("the operator does not run");
         };
@@ -157,7 +157,8 @@ impl Stage {
             let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line");
             line.trim().trim_end_matches("kB").trim().parse().expect("a number")
         };
-        (kilobytes("VmHWM:") - kilobytes("RssFile:")) / 1024.0
+        let whole = kilobytes("VmHWM:");
+        ((whole - kilobytes("RssFile:")) / 1024.0, whole / 1024.0)
     }
 
     /// SIGKILL.
