@@ -28,6 +28,9 @@ fn main() {
     if std::env::args().any(|a| a == "--list") {
         return;
     }
+    if on_one_core() {
+        return;
+    }
     // `cargo bench -- path` measures that part alone.
     let part = std::env::args().skip(1).find(|a| !a.starts_with('-'));
     let wanted = |name: &str| part.as_ref().is_none_or(|part| part == name);
@@ -39,6 +42,32 @@ fn main() {
     }
     if wanted("path") {
         path::run(100_000);
+    }
+}
+
+/// Set for the process that measures.
+const PINNED: &str = "ADCONVERSION_BENCH_PINNED";
+
+/// Has another process of this program measure, kept on the first core; false where this process is to do it.
+fn on_one_core() -> bool {
+    if std::env::var_os(PINNED).is_some() {
+        return false;
+    }
+    let program = std::env::current_exe().expect("this program");
+    let mut taskset = std::process::Command::new("taskset");
+    taskset
+        .args(["--cpu-list", "0"])
+        .arg(program)
+        .args(std::env::args().skip(1));
+    match taskset.env(PINNED, "1").status() {
+        Ok(status) => {
+            assert!(status.success(), "the measurement failed: {status}");
+            true
+        }
+        Err(error) => {
+            println!("not kept on one core: taskset can't be run ({error})");
+            false
+        }
     }
 }
 

@@ -98,7 +98,7 @@ fn on_a_full_disk_nothing_is_sent_and_all_of_it_goes_on_with_room() {
     disk.free();
     let all = transactions(&stage, "customer");
     let event = settled_within(&stage, "full", all.len(), Duration::from_mins(3));
-    assert_eq!(condition(&event, "Synced")["status"], "True");
+    stage.condition("adce/full", "Synced", "True", "");
     assert_eq!(Counts::of(&event).uploaded, all.len() as u64, "{:#}", event["status"]);
     exactly(&stage, &event, &all.into_iter().collect());
     stage.stop_operator();

@@ -222,7 +222,7 @@ fn an_answer_that_can_not_be_recorded_holds_everything_until_it_can() {
             .expect("the end of the lock");
     });
     let event = judge(&stage, "locked");
-    assert_eq!(condition(&event, "Synced")["status"], "True");
+    stage.condition("adce/locked", "Synced", "True", "");
     let accepted = stage.accepted(&super::judge::action(&event));
     assert!(
         accepted.iter().all(|c| c["acceptedCount"] == 1),

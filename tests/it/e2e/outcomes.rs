@@ -271,10 +271,10 @@ fn twelve_events_a_lost_token_and_an_action_removed_under_way() {
         assert_eq!(Counts::of(&event).uploaded, 3);
         exactly(&stage, &event, &all);
     }
-    let event = stage.wait("adce/e3", "the rows of the removed action", |e| {
+    stage.wait("adce/e3", "the rows of the removed action", |e| {
         reason(e, "Pending", "AccountNotReady") == 3
     });
-    assert_eq!(condition(&event, "Ready")["status"], "False");
+    stage.condition("adce/e3", "Ready", "False", "");
     let back = json!({"status": "ENABLED"});
     stage.admin_call("PATCH", &format!("/google/actions/{removed}"), Some(&back));
     let event = settled_within(&stage, "e3", 3, LONG);
