@@ -10,7 +10,7 @@ use xtask::process;
 
 use super::Stage;
 use super::judge::{became, calls, crowd, exactly, settled_within, transactions};
-use super::stage::{Counts, ago, condition};
+use super::stage::{Counts, ago};
 
 /// A small disk of its own; gone afterwards.
 struct Disk(PathBuf);

@@ -12,7 +12,7 @@ use xtask::lab::install;
 
 use super::Stage;
 use super::judge::{calls, crowd, exactly, settled_within, transactions};
-use super::stage::{Counts, ago, condition};
+use super::stage::{Counts, ago};
 
 const LIMIT: Duration = Duration::from_secs(100);
 
