@@ -290,7 +290,7 @@ impl Registry {
 
     /// Whether the event is suspended at this moment: a pass may have begun long before.
     pub fn is_suspended(&self, event: &Event) -> bool {
-        self.event(&event.key).map_or(event.suspended, |now| now.suspended)
+        self.read(|s| s.events.get(&event.key).map_or(event.suspended, |now| now.suspended))
     }
 
     /// Keys of all Google accounts.

@@ -129,15 +129,7 @@ fn uploads_and_reads_refused_several_times_go_again() {
 #[test]
 fn tokens_revoked_for_good_stall_the_accounts_until_their_secrets_change() {
     let stage = stopped(30, false, &at_the_upload());
-    stage.post(
-        "/google/credentials/revoke",
-        &json!({"refreshToken": "sandbox-refresh"}),
-    );
-    stage.admin_call(
-        "PATCH",
-        "/hubspot/portals/62515",
-        Some(&json!({"revoke": ["pat-na1-sandbox"]})),
-    );
+    revoke_all(&stage);
     go_on(&stage);
     for object in ["gaa/acme", "hsa/acme"] {
         stage.condition(object, "CredentialsValid", "False", "TokenRevoked");
@@ -150,6 +142,14 @@ fn tokens_revoked_for_good_stall_the_accounts_until_their_secrets_change() {
     crowd(&stage, 40);
     new_credentials(&stage);
     judge(&stage);
+}
+
+/// Takes the credentials back that the Secrets began with.
+fn revoke_all(stage: &Stage) {
+    let google = json!({"refreshToken": "sandbox-refresh"});
+    stage.post("/google/credentials/revoke", &google);
+    let hubspot = json!({"revoke": ["pat-na1-sandbox"]});
+    stage.admin_call("PATCH", "/hubspot/portals/62515", Some(&hubspot));
 }
 
 /// Makes other credentials known, and puts them into the Secrets.
@@ -173,15 +173,7 @@ fn secrets_may_be_replaced_while_a_backfill_is_under_way() {
     for gate in [reads, at_the_upload()] {
         let stage = stopped(300, false, &gate);
         new_credentials(&stage);
-        stage.post(
-            "/google/credentials/revoke",
-            &json!({"refreshToken": "sandbox-refresh"}),
-        );
-        stage.admin_call(
-            "PATCH",
-            "/hubspot/portals/62515",
-            Some(&json!({"revoke": ["pat-na1-sandbox"]})),
-        );
+        revoke_all(&stage);
         go_on(&stage);
         judge(&stage);
     }
