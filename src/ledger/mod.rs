@@ -29,6 +29,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, Transaction};
+use tokio::sync::Mutex;
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
@@ -66,6 +67,8 @@ pub struct SqliteLedger {
     pools: open::Pools,
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
+    /// Held while they are brought to the disk.
+    syncing: Mutex<()>,
     /// The writing connection was told not to wait for the disk. A new connection waits.
     relaxed: AtomicBool,
 }
@@ -91,6 +94,7 @@ impl SqliteLedger {
         Ok(Self {
             pools: open::open(url).await?,
             unsynced: AtomicBool::new(false),
+            syncing: Mutex::default(),
             relaxed: AtomicBool::new(false),
         })
     }
@@ -126,6 +130,8 @@ impl SqliteLedger {
 
     /// Has the disk keep everything written so far.
     async fn sync(&self) -> LedgerResult<()> {
+        // Who finds nothing left to do must not return before whoever does it.
+        let _one = self.syncing.lock().await;
         if !self.unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());
         }
