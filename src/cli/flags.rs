@@ -119,6 +119,10 @@ pub struct RunFlags {
     /// Longest pause between two tries.
     #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
     pub backoff_max: Duration,
+    /// Longest time one call may take: to HubSpot 30s, for a Google token 20s, to Google 1m, an upload 2m, until the
+    /// Kubernetes API begins to answer 1m, and none longer than this.
+    #[arg(long, env = "ADCONVERSION_CALL_TIMEOUT", default_value = "2m")]
+    pub call_timeout: Duration,
     /// How long failures may last before Ready follows.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
     pub failure_threshold: Duration,

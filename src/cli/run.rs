@@ -13,7 +13,7 @@ use super::{CommandError, RunFlags};
 use crate::controller::context::Parts;
 use crate::controller::event::EventController;
 use crate::controller::run as controllers;
-use crate::google::{GoogleConfig, GoogleConnector};
+use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::hubspot::{HubSpotConfig, HubSpotConnector};
 use crate::ledger::SqliteLedger;
 use crate::ops::health::{self, Probes};
@@ -71,7 +71,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let ledger: Arc<dyn Ledger> = store.clone();
     probes.gate("ledger", true);
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
-    let client = controllers::client(instance.as_deref()).await?;
+    let client = controllers::client(instance.as_deref(), flags.call_timeout.get()).await?;
     let http = reqwest::Client::builder()
         .connect_timeout(CONNECT_LIMIT)
         .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
@@ -162,14 +162,16 @@ fn google(flags: &RunFlags) -> GoogleConfig {
         ads_version: flags.google_ads_version.clone(),
         data_manager_endpoint: base(&flags.data_manager_endpoint),
         token_endpoint: flags.google_token_endpoint.clone(),
-        ..GoogleConfig::default()
+        timeouts: Timeouts::default().at_most(flags.call_timeout.get()),
     }
 }
 
 fn hubspot(flags: &RunFlags) -> HubSpotConfig {
+    let usual = HubSpotConfig::default();
     HubSpotConfig {
         endpoint: flags.hubspot_endpoint.trim_end_matches('/').to_owned(),
         version: flags.hubspot_version.clone(),
-        ..HubSpotConfig::default()
+        timeout: usual.timeout.min(flags.call_timeout.get()),
+        ..usual
     }
 }

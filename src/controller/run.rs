@@ -46,11 +46,12 @@ const SILENCE_LIMIT: Duration = Duration::from_mins(5);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The client for [`Parts`]: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
-/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded.
+/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It waits a minute
+/// for the begin of an answer, or `call_timeout` where that is less.
 ///
 /// # Errors
 /// Where there is no usable configuration.
-pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
+pub async fn client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
     let mut config = kube::Config::infer().await?;
     let agent = match instance {
         Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
@@ -59,7 +60,7 @@ pub async fn client(instance: Option<&str>) -> Result<Client, ClientError> {
     if let Ok(agent) = HeaderValue::from_str(&agent) {
         config.headers.push((HeaderName::from_static("user-agent"), agent));
     }
-    limited(config, ANSWER_LIMIT)
+    limited(config, ANSWER_LIMIT.min(call_timeout))
 }
 
 /// A client that repeats nothing and waits for nothing for ever; for the begin of an answer so long.

@@ -103,6 +103,20 @@ impl Default for Timeouts {
     }
 }
 
+impl Timeouts {
+    /// The same, with no call longer than `limit`.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self {
+            token: self.token.min(limit),
+            read: self.read.min(limit),
+            mutate: self.mutate.min(limit),
+            ingest: self.ingest.min(limit),
+            ..self
+        }
+    }
+}
+
 /// Makes Google clients out of Secrets. Clients of equal credentials share token, limiters and gates while any of them
 /// is alive.
 pub struct GoogleConnector {

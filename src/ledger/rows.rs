@@ -1,18 +1,19 @@
 //! Rows that wait: which are due, and what a resume or a mended account does to them.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use sqlx::SqliteConnection;
 
 use super::convert::{class, json, ms, outcome, time, transaction, value};
-use super::error::failed;
+use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::ports::ledger::{LedgerResult, Row, RowId, TrackId};
 
-#[derive(sqlx::FromRow)]
+/// In the order of the array that [`due`] reads.
+#[derive(Deserialize)]
 struct Stored {
     id: i64,
-    txn: Vec<u8>,
     contact: i64,
     submission: Option<String>,
     occurred_at: i64,
@@ -28,12 +29,12 @@ struct Stored {
 }
 
 impl Stored {
-    fn into_row(self, track: TrackId) -> LedgerResult<Row> {
+    fn into_row(self, track: TrackId, txn: Vec<u8>) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
             track,
-            transaction: transaction(self.txn)?,
+            transaction: transaction(txn)?,
             contact: ContactId(self.contact.cast_unsigned()),
             submission: self.submission,
             occurred_at: time(self.occurred_at)?,
@@ -48,7 +49,8 @@ impl Stored {
     }
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::due`].
+/// See [`crate::sync::ports::ledger::Ledger::due`]. What is no blob comes as one value: each value of a row is copied by
+/// itself.
 pub(super) async fn due(
     conn: &mut SqliteConnection,
     track: TrackId,
@@ -56,9 +58,9 @@ pub(super) async fn due(
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
-    let found: Vec<Stored> = sqlx::query_as(
-        "SELECT r.id, r.txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason, r.due,
-                r.attempts, r.split, r.sent, r.value, r.currency
+    let found: Vec<(Vec<u8>, String)> = sqlx::query_as(
+        "SELECT r.txn, json_array(r.id, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason,
+                                  r.due, r.attempts, r.split, r.sent, r.value, r.currency)
          FROM rows r JOIN classes c ON c.id = r.class
          WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
          ORDER BY r.due, r.id LIMIT ?4",
@@ -69,7 +71,11 @@ pub(super) async fn due(
     .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
     .fetch_all(conn)
     .await?;
-    found.into_iter().map(|row| row.into_row(track)).collect()
+    let row = |(txn, rest): (Vec<u8>, String)| {
+        let stored: Stored = serde_json::from_str(&rest).map_err(|_| damaged("a row"))?;
+        stored.into_row(track, txn)
+    };
+    found.into_iter().map(row).collect()
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not

@@ -19,7 +19,7 @@ use crate::domain::ids::{ContactId, ObjectKey};
 pub struct SyncSettings {
     /// Waits of single rows.
     pub waits: Waits,
-    /// Between two rounds of an uploader; also how old a read may be at the moment of sending.
+    /// Between two rounds of an uploader; also how old a read may be at the moment of sending ([`Self::read_age`]).
     pub upload_interval: SignedDuration,
     /// How far the wider polls go back (every sixth of it, never less often).
     pub overlap: SignedDuration,
@@ -39,6 +39,9 @@ pub struct SyncSettings {
     pub enhancement_deadline: SignedDuration,
 }
 
+/// Forty reads of fifty histories, at nine a second.
+const READ_TIME: SignedDuration = SignedDuration::from_secs(10);
+
 /// Rows settled for good are kept this long (DESIGN 3.7).
 pub const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -57,6 +60,17 @@ pub struct SyncContext {
 }
 
 impl SyncSettings {
+    /// How long ago contacts may have been read at the moment of sending (DESIGN 3.4): the upload interval, but where that
+    /// is short the time it takes to read the contacts of a full request.
+    pub fn read_age(&self) -> SignedDuration {
+        self.upload_interval.max(READ_TIME)
+    }
+
+    /// The same at the moment of collecting: some of it is left until they are sent.
+    pub fn collected_age(&self) -> SignedDuration {
+        self.upload_interval * 9 / 10
+    }
+
     /// The limits of form submissions.
     pub fn enhancement_limits(&self) -> Limits {
         Limits {
@@ -130,10 +144,10 @@ impl ContactCache {
         }
     }
 
-    /// The contact, if it was read by the same plan after `since`.
-    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<Arc<Contact>> {
+    /// The contact and when it was asked for, if it was read by the same plan after `since`.
+    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<(Timestamp, Arc<Contact>)> {
         let entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, read_by, contact) = entries.by_id.get(&id)?;
-        (*at > since && read_by == plan).then(|| contact.clone())
+        (*at > since && read_by == plan).then(|| (*at, contact.clone()))
     }
 }

@@ -1,15 +1,16 @@
 //! The event loop: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
 
+mod contacts;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::context::SyncContext;
 use super::fault::Fault;
-use super::feed::{form_plan, read_limit, read_plan};
-use super::ports::crm::{ContactRead, Crm, Deal, Portal};
+use super::ports::crm::{Crm, Deal, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
 use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
@@ -40,6 +41,8 @@ pub struct Ready {
     pub value: Option<(Decimal, String)>,
     /// A form event's: an enhancement of the web tag's conversion.
     pub form: bool,
+    /// When its contact was asked for.
+    pub read: Timestamp,
 }
 
 /// An event whose rows may be sent now.
@@ -98,17 +101,35 @@ impl Sendable {
         let now = ctx.clock.now();
         let rows = ctx.ledger.due(self.track, self.event.start, now, limit).await?;
         let looked_at = rows.len();
+        let ready = self.decide_all(ctx, rows, ctx.settings.collected_age()).await?;
+        Ok((ready, looked_at))
+    }
+
+    /// Decides anew about rows that wait to be sent; what was read in the last half of the upload interval still counts.
+    pub async fn refresh(&self, ctx: &SyncContext, rows: Vec<Ready>) -> Result<Vec<Ready>, Fault> {
+        let rows = rows.into_iter().map(|ready| ready.row).collect();
+        self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
+    }
+
+    /// True for the rows that go where this event's rows go now.
+    pub fn sends(&self, ready: &Ready) -> bool {
+        self.track == ready.row.track && self.action.key == ready.action
+    }
+
+    /// Decides about rows by their contacts, read at most `age` ago.
+    async fn decide_all(&self, ctx: &SyncContext, rows: Vec<Row>, age: SignedDuration) -> Result<Vec<Ready>, Fault> {
         if rows.is_empty() {
-            return Ok((vec![], 0));
+            return Ok(vec![]);
         }
-        let contacts = match self.contacts(ctx, &rows).await {
+        let now = ctx.clock.now();
+        let contacts = match self.contacts(ctx, &rows, age).await {
             Ok(contacts) => contacts,
             Err(error) => return Err(postpone(ctx, &rows, error).await),
         };
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {
-            match self.decide(ctx, &row, contacts.get(&row.contact).map(Arc::as_ref)) {
+            match self.decide(ctx, &row, contacts.get(&row.contact).map(|read| read.contact.as_ref())) {
                 Decision::Send(prepared) => ready.push((row, prepared)),
                 Decision::Wait { reason, due } => updates.push(update(&row, Outcome::Pending, reason, due)),
                 Decision::Skip { reason } => updates.push(update(&row, Outcome::Skipped, reason, now)),
@@ -123,25 +144,21 @@ impl Sendable {
         // Deals hang on the record of today, also where the row still has an id from before a merge.
         let today: Vec<ContactId> = rows
             .iter()
-            .map(|row| contacts.get(&row.contact).map_or(row.contact, |c| c.id))
+            .map(|row| contacts.get(&row.contact).map_or(row.contact, |read| read.contact.id))
             .collect();
         let values = match self.values(&rows, &today).await {
             Ok(values) => values,
             Err(error) => return Err(postpone(ctx, &rows, error).await),
         };
-        let action = &self.action.key;
-        let ready = ready
-            .into_iter()
-            .zip(values)
-            .map(|((row, prepared), value)| Ready {
-                row,
-                action: action.clone(),
-                prepared,
-                value,
-                form: self.event.rules.form,
-            })
-            .collect();
-        Ok((ready, looked_at))
+        let all = ready.into_iter().zip(values).map(|((row, prepared), value)| Ready {
+            action: self.action.key.clone(),
+            prepared,
+            value,
+            form: self.event.rules.form,
+            read: contacts.get(&row.contact).map_or(now, |read| read.at),
+            row,
+        });
+        Ok(all.collect())
     }
 
     fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
@@ -206,53 +223,6 @@ impl Sendable {
             prepared.click = clicks.get(row.transaction).flatten().map(ClickId::Gclid);
         }
         Ok(())
-    }
-
-    /// The contacts of these rows, read within the upload interval. Contacts that are gone are absent.
-    async fn contacts(
-        &self,
-        ctx: &SyncContext,
-        rows: &[Row],
-    ) -> Result<HashMap<ContactId, Arc<Contact>>, UpstreamError> {
-        let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
-        let plan = if self.event.rules.form {
-            form_plan(events.iter())
-        } else {
-            read_plan(events.iter())
-        };
-        let cache = ctx.contacts(&self.event.hubspot);
-        let fresh_since = ctx
-            .clock
-            .now()
-            .saturating_sub(ctx.settings.upload_interval)
-            .unwrap_or(Timestamp::MIN);
-        let mut found = HashMap::new();
-        let mut missing = BTreeSet::new();
-        for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
-            match cache.fresh(row.contact, &plan, fresh_since) {
-                Some(contact) => {
-                    found.insert(row.contact, contact);
-                }
-                None => {
-                    missing.insert(row.contact);
-                }
-            }
-        }
-        let missing: Vec<_> = missing.into_iter().collect();
-        for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
-            let read = ContactRead {
-                ids: chunk.to_vec(),
-                properties: plan.0.clone(),
-                with_history: plan.1.clone(),
-            };
-            let now = ctx.clock.now();
-            for contact in self.crm.read(&read).await? {
-                let contact = Arc::new(contact);
-                cache.put(contact.clone(), &plan, now);
-                found.insert(contact.requested_id, contact);
-            }
-        }
-        Ok(found)
     }
 
     /// The value of each row: what an earlier try may have sent, else by the rule.

@@ -14,5 +14,6 @@ mod layering;
 mod ledger_faults;
 mod manifests;
 mod normalisation;
+mod resends;
 mod support;
 mod tag;

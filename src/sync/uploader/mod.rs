@@ -18,6 +18,7 @@ use self::lane::Lane;
 use super::context::SyncContext;
 use super::event_loop::{Ready, Sendable, sendable};
 use super::fault::{Fault, note};
+use super::ports::UpstreamError;
 use super::ports::sink::MAX_ROWS;
 use super::registry::{Event, GoogleAccount, Notice, Readiness};
 use crate::domain::ids::ObjectKey;
@@ -107,7 +108,7 @@ impl Uploader {
             let now = self.ctx.clock.now();
             open.retain(|sendable| !self.is_held(Lane::of(sendable.event().rules.form, account.uploads), now));
             let (ready, more) = self.collect(&open).await?;
-            let sent = self.send_all(&account, ready, &open, stop).await?;
+            let sent = self.send_all(&account, ready, stop).await?;
             if matches!(sent, Sent::Stop) || !more {
                 return Ok(());
             }
@@ -126,10 +127,7 @@ impl Uploader {
     async fn open(&mut self) -> Result<Vec<Sendable>, Fault> {
         let events = self.ctx.registry.events_of_google(&self.key);
         self.settle_resumes(&events).await?;
-        let mut tracks = BTreeSet::new();
-        let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
-        // While one event takes over from another both may have the same rows.
-        open.retain(|sendable| tracks.insert(sendable.track()));
+        let open = self.sendable();
         if !self.was_ready {
             for sendable in &open {
                 self.ctx
@@ -140,6 +138,16 @@ impl Uploader {
             self.was_ready = true;
         }
         Ok(open)
+    }
+
+    /// The events whose rows may be sent this moment.
+    fn sendable(&self) -> Vec<Sendable> {
+        let events = self.ctx.registry.events_of_google(&self.key);
+        let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        // While one event takes over from another both may have the same rows.
+        let mut tracks = BTreeSet::new();
+        open.retain(|sendable| tracks.insert(sendable.track()));
+        open
     }
 
     /// The account while it can be used.
@@ -188,15 +196,17 @@ impl Uploader {
                     more |= looked_at == room;
                     all.extend(ready);
                 }
-                Err(Fault::Upstream(error)) => {
-                    // HubSpot could not be read: the other events go on.
-                    self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
-                    self.upload_failed(&sendable.event().key, &error.into());
-                }
+                Err(Fault::Upstream(error)) => self.read_failed(sendable, error),
                 Err(fault @ Fault::Ledger(_)) => return Err(fault),
             }
         }
         Ok((all, more))
+    }
+
+    /// HubSpot could not be read: the rows wait, the other events go on.
+    fn read_failed(&self, sendable: &Sendable, error: UpstreamError) {
+        self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
+        self.upload_failed(&sendable.event().key, &error.into());
     }
 
     fn upload_failed(&self, event: &ObjectKey, fault: &Fault) {

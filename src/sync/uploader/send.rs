@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -21,33 +21,30 @@ use crate::sync::ports::sink::IngestError;
 use crate::sync::ports::{Cause, Effect};
 use crate::sync::registry::{GoogleAccount, Notice};
 
-/// How long rows may be sent after they were collected, where the upload interval is not longer.
-const FRESH: SignedDuration = SignedDuration::from_secs(60);
-
 impl Uploader {
     /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
-    /// sent when the process stops, the account is no longer ready or consent was read too long ago stays due.
+    /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
     pub(super) async fn send_all(
         &mut self,
         account: &GoogleAccount,
         ready: Vec<Ready>,
-        open: &[Sendable],
         stop: &CancellationToken,
     ) -> Result<Sent, Fault> {
-        let collected = self.ctx.clock.now();
-        // Shorter, and a request could not be cut down to a row any more.
-        let fresh = self.ctx.settings.upload_interval.max(FRESH);
         let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
         let mut held: BTreeSet<Lane> = BTreeSet::new();
         while let Some((lane, rows)) = queue.pop_front() {
             if held.contains(&lane) {
                 continue;
             }
-            let stale = self.ctx.clock.now().duration_since(collected) > fresh;
-            if stop.is_cancelled() || stale || self.account().is_none() {
+            if stop.is_cancelled() || self.account().is_none() {
                 return Ok(Sent::Stop);
             }
-            let touched: Vec<_> = rows.iter().map(|r| r.row.track).collect();
+            let open = self.sendable();
+            let rows = self.fit_to_send(&open, rows).await?;
+            if rows.is_empty() {
+                continue;
+            }
+            let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
             let (sent, again) = self.send(account, lane, rows).await?;
             for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
@@ -64,6 +61,28 @@ impl Uploader {
             }
         }
         Ok(Sent::Done)
+    }
+
+    /// The rows of a request that may go this very moment. Cutting a refused request down takes time: an event may have
+    /// been suspended since its rows were collected, and where contacts were read too long ago, consent may be another.
+    async fn fit_to_send(&self, open: &[Sendable], mut rows: Vec<Ready>) -> Result<Vec<Ready>, Fault> {
+        rows.retain(|row| open.iter().any(|sendable| sendable.sends(row)));
+        let now = self.ctx.clock.now();
+        let age = self.ctx.settings.read_age();
+        if rows.iter().all(|row| now.duration_since(row.read) <= age) {
+            return Ok(rows);
+        }
+        let mut fit = Vec::with_capacity(rows.len());
+        for sendable in open {
+            let (own, others) = rows.into_iter().partition(|row| sendable.sends(row));
+            rows = others;
+            match sendable.refresh(&self.ctx, own).await {
+                Ok(ready) => fit.extend(ready),
+                Err(Fault::Upstream(error)) => self.read_failed(sendable, error),
+                Err(fault @ Fault::Ledger(_)) => return Err(fault),
+            }
+        }
+        Ok(fit)
     }
 
     /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.

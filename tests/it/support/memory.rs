@@ -2,7 +2,7 @@
 //! accepts every request. For measurements, and for faults of the ledger.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -46,9 +46,20 @@ pub fn start() -> Timestamp {
 pub struct Memory {
     count: u64,
     changed: Timestamp,
+    /// What their property `consent` says, where they have one.
+    pub granted: Option<Arc<AtomicBool>>,
 }
 
 impl Memory {
+    /// A portal of so many contacts.
+    pub fn new(count: u64) -> Self {
+        Self {
+            count,
+            changed: start() + SignedDuration::from_hours(24),
+            granted: None,
+        }
+    }
+
     fn contact(&self, id: u64, history: bool) -> Contact {
         let at = self.changed + SignedDuration::from_millis(i64::try_from(id).unwrap_or(0));
         let entry = |value: &str, at: Timestamp| HistoryEntry {
@@ -68,6 +79,10 @@ impl Memory {
             ]),
             history: BTreeMap::new(),
         };
+        if let Some(granted) = &self.granted {
+            let consent = if granted.load(Ordering::Relaxed) { "yes" } else { "no" };
+            contact.properties.insert("consent".to_owned(), consent.to_owned());
+        }
         if history {
             let click = entry(&format!("click-{id}"), at - SignedDuration::from_hours(1));
             contact.history = BTreeMap::from([
@@ -275,10 +290,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
     });
     registry.set_hubspot(HubSpotAccount {
         key: hubspot.clone(),
-        crm: Some(Arc::new(Memory {
-            count,
-            changed: start() + SignedDuration::from_hours(24),
-        })),
+        crm: Some(Arc::new(Memory::new(count))),
         readiness: Readiness::Ready,
         portal: Some(Portal {
             id: PortalId(1),

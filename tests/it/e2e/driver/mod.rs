@@ -28,7 +28,9 @@ use workload::Workload;
 const AT_A_TIME: usize = 4;
 /// Longest time until all is settled.
 const LIMIT: Duration = Duration::from_secs(100);
-/// The same where a call hangs: an upload is given up after two minutes.
+/// A call that hangs is given up after this. Uploads have two minutes without the flag.
+const CALL_TIMEOUT: &str = "8s";
+/// Longest time until all is settled where a call hangs.
 const HANG_LIMIT: Duration = Duration::from_mins(5);
 
 /// Lets the call of the case go wrong.
@@ -61,7 +63,7 @@ fn fired(stage: &Stage, proxy: &KubeProxy, case: &Case) -> bool {
 
 /// One run of the workload; returns its calls, and whether the fault fired.
 fn run(case: Option<&Case>) -> (Calls, bool) {
-    let mut stage = Stage::empty("driver", &[], &[]);
+    let mut stage = Stage::empty("driver", &[], &[("call-timeout", CALL_TIMEOUT)]);
     let proxy = stage.proxied();
     let hangs = case.is_some_and(|c| c.fault.starts_with("hang"));
     let mut workload = Workload::new(&stage, if hangs { HANG_LIMIT } else { LIMIT });

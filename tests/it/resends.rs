@@ -1,0 +1,199 @@
+//! A refused request is cut down and what is left sent again: by what holds at that moment, not when it was first sent.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use adconversion_operator::domain::eligibility::ConsentRule;
+use adconversion_operator::domain::ids::ObjectKey;
+use adconversion_operator::domain::outcome::{Outcome, reason};
+use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::sync::context::{SyncContext, SyncSettings};
+use adconversion_operator::sync::ports::ledger::{ClassCount, Ledger};
+use adconversion_operator::sync::ports::sink::{
+    ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation,
+};
+use adconversion_operator::sync::ports::{Cause, Clock, UpstreamError};
+use adconversion_operator::sync::registry::{Event, Registry};
+use adconversion_operator::sync::supervisor;
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use crate::support::memory::{self, Memory, set_up, settings, start};
+
+const CONTACTS: usize = 20;
+const LIMIT: Duration = Duration::from_mins(1);
+
+/// The real time, and what was added to it.
+#[derive(Default)]
+struct Ahead(Mutex<SignedDuration>);
+
+impl Clock for Ahead {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() + *self.0.lock().expect("the time ahead")
+    }
+}
+
+/// What happens while the first request is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    Nothing,
+    /// Everybody takes consent back, and the request takes longer than reads stay fresh.
+    ConsentTakenBack,
+    Suspended,
+}
+
+/// Refuses the first request because of its first row.
+struct Refusing {
+    meanwhile: Meanwhile,
+    requests: AtomicUsize,
+    rows: AtomicUsize,
+    clock: Arc<Ahead>,
+    granted: Arc<AtomicBool>,
+    registry: Registry,
+}
+
+impl Refusing {
+    fn happens(&self) {
+        match self.meanwhile {
+            Meanwhile::Nothing => {}
+            Meanwhile::ConsentTakenBack => {
+                self.granted.store(false, Ordering::Relaxed);
+                *self.clock.0.lock().expect("the time ahead") = SignedDuration::from_mins(2);
+            }
+            Meanwhile::Suspended => self.registry.set_event(Event {
+                suspended: true,
+                ..event(&self.registry)
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl ConversionSink for Refusing {
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        if number == 0 {
+            assert_eq!(request.rows.len(), CONTACTS, "all rows in one request");
+            self.happens();
+            let mut error = UpstreamError::new("memory", Cause::Refused, "refused");
+            error.code = Some("INVALID_ARGUMENT".into());
+            return Err(IngestError {
+                error,
+                violations: vec![Violation {
+                    row: Some(0),
+                    destination: None,
+                    field: "events[0].ad_identifiers.gclid".into(),
+                    reason: "INVALID_GCLID".into(),
+                }],
+            });
+        }
+        self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
+        Ok(format!("r{number}"))
+    }
+
+    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        Ok(vec![DestinationStatus {
+            action: None,
+            status: "SUCCESS".into(),
+            errors: vec![],
+        }])
+    }
+}
+
+fn event(registry: &Registry) -> Event {
+    registry
+        .events_of_hubspot(&ObjectKey::new("b", "hubspot"))
+        .pop()
+        .expect("the event")
+}
+
+fn prepare(registry: &Registry, granted: Arc<AtomicBool>, sink: Arc<Refusing>) {
+    set_up(registry, 0, Arc::new(memory::Sink::default()));
+    let mut google = registry.google(&ObjectKey::new("b", "google")).expect("the account");
+    if let Some(clients) = &mut google.clients {
+        clients.sink = sink;
+    }
+    registry.set_google(google);
+    let mut hubspot = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+    let mut portal = Memory::new(CONTACTS as u64);
+    portal.granted = Some(granted);
+    hubspot.crm = Some(Arc::new(portal));
+    registry.set_hubspot(hubspot);
+    let mut event = event(registry);
+    event.rules.consent = Some(ConsentRule {
+        property: "consent".into(),
+        granted: vec!["yes".into()],
+    });
+    registry.set_event(event);
+}
+
+/// Rows of each class once `done`.
+async fn classes(registry: &Registry, ledger: &dyn Ledger, done: impl Fn(&[ClassCount]) -> bool) -> Vec<ClassCount> {
+    let begun = Instant::now();
+    let mut classes = Vec::new();
+    while !done(&classes) {
+        assert!(begun.elapsed() < LIMIT, "{classes:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        if let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
+            let since = start() - SignedDuration::from_hours(1);
+            classes = ledger
+                .tally(track, since, Timestamp::now())
+                .await
+                .expect("counts")
+                .classes;
+        }
+    }
+    classes
+}
+
+fn count(classes: &[ClassCount], outcome: Outcome, reason: Option<&str>) -> u64 {
+    let alike = |c: &&ClassCount| c.outcome == outcome && reason.is_none_or(|reason| c.reason == reason);
+    classes.iter().filter(alike).map(|c| c.count).sum()
+}
+
+#[rstest::rstest]
+#[case(Meanwhile::Nothing)]
+#[case(Meanwhile::ConsentTakenBack)]
+#[case(Meanwhile::Suspended)]
+#[tokio::test]
+async fn what_is_left_of_a_refused_request_goes_only_if_it_still_may(#[case] meanwhile: Meanwhile) {
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+    let (registry, _wakes) = Registry::new();
+    let (clock, granted) = (Arc::new(Ahead::default()), Arc::new(AtomicBool::new(true)));
+    let sink = Arc::new(Refusing {
+        meanwhile,
+        requests: AtomicUsize::new(0),
+        rows: AtomicUsize::new(0),
+        clock: clock.clone(),
+        granted: granted.clone(),
+        registry: registry.clone(),
+    });
+    prepare(&registry, granted, sink.clone());
+    let settings = SyncSettings {
+        upload_interval: SignedDuration::from_secs(1),
+        ..settings()
+    };
+    let context = Arc::new(SyncContext::new(registry.clone(), ledger.clone(), clock, settings));
+    let stop = CancellationToken::new();
+    let loops = tokio::spawn(supervisor::run(context, stop.clone()));
+    let rest = CONTACTS as u64 - 1;
+    let classes = classes(&registry, ledger.as_ref(), |classes| {
+        let decided = match meanwhile {
+            Meanwhile::Nothing => count(classes, Outcome::Uploaded, None),
+            Meanwhile::ConsentTakenBack => count(classes, Outcome::Skipped, Some(reason::NO_CONSENT)),
+            Meanwhile::Suspended => count(classes, Outcome::Pending, None),
+        };
+        count(classes, Outcome::Rejected, None) == 1 && decided == rest
+    })
+    .await;
+    stop.cancel();
+    loops.await.expect("the loops end");
+    let taken = if meanwhile == Meanwhile::Nothing {
+        CONTACTS - 1
+    } else {
+        0
+    };
+    assert_eq!(sink.rows.load(Ordering::Relaxed), taken, "{classes:?}");
+}
