@@ -27,13 +27,21 @@ pub(super) fn outcome(code: i64) -> LedgerResult<Outcome> {
     Outcome::from_code(code).ok_or_else(|| damaged("an outcome"))
 }
 
-pub(super) fn hex(id: &TransactionId) -> String {
-    use std::fmt::Write;
-    id.0.iter().fold(String::with_capacity(40), |mut s, b| {
-        // Writing to a string can't fail.
-        let _ = write!(s, "{b:02x}");
-        s
-    })
+/// What [`crate::domain::ids::hex`] or the database's function of that name wrote.
+pub(super) fn unhex(text: &str) -> LedgerResult<TransactionId> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let mut id = [0; 20];
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != id.len() || !rest.is_empty() {
+        return Err(damaged("a transaction id"));
+    }
+    for (byte, [high, low]) in id.iter_mut().zip(pairs) {
+        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
+            return Err(damaged("a transaction id"));
+        };
+        *byte = high << 4 | low;
+    }
+    Ok(TransactionId(id))
 }
 
 pub(super) fn transaction(stored: Vec<u8>) -> LedgerResult<TransactionId> {

@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, Classes, due, hex, json, ms, transaction};
+use super::convert::{CHUNK, Classes, due, json, ms, transaction};
 use super::error::failed;
-use crate::domain::ids::{ContactId, TransactionId};
+use crate::domain::ids::{ContactId, TransactionId, hex};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
 
@@ -114,7 +114,7 @@ async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) ->
         .flat_map(|(i, row)| {
             row.keys
                 .iter()
-                .map(move |key| (i, ms(row.occurred_at), hex(&key.transaction)))
+                .map(move |key| (i, ms(row.occurred_at), hex(&key.transaction.0)))
         })
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(

@@ -4,16 +4,17 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use super::convert::{class, json, ms, outcome, time, transaction, value};
+use super::convert::{class, json, ms, outcome, time, unhex, value};
 use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::ports::ledger::{LedgerResult, Row, RowId, TrackId};
 
-/// In the order of the array that [`due`] reads.
+/// In the order of the arrays that [`due`] reads.
 #[derive(Deserialize)]
-struct Stored {
+struct Stored<'a> {
     id: i64,
+    txn: &'a str,
     contact: i64,
     submission: Option<String>,
     occurred_at: i64,
@@ -28,13 +29,13 @@ struct Stored {
     currency: Option<String>,
 }
 
-impl Stored {
-    fn into_row(self, track: TrackId, txn: Vec<u8>) -> LedgerResult<Row> {
+impl Stored<'_> {
+    fn into_row(self, track: TrackId) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
             track,
-            transaction: transaction(txn)?,
+            transaction: unhex(self.txn)?,
             contact: ContactId(self.contact.cast_unsigned()),
             submission: self.submission,
             occurred_at: time(self.occurred_at)?,
@@ -49,8 +50,8 @@ impl Stored {
     }
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::due`]. What is no blob comes as one value: each value of a row is copied by
-/// itself.
+/// See [`crate::sync::ports::ledger::Ledger::due`]. All rows come as one value: one by one, and value by value, they would
+/// cost twice as much.
 pub(super) async fn due(
     conn: &mut SqliteConnection,
     track: TrackId,
@@ -58,24 +59,24 @@ pub(super) async fn due(
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
-    let found: Vec<(Vec<u8>, String)> = sqlx::query_as(
-        "SELECT r.txn, json_array(r.id, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason,
-                                  r.due, r.attempts, r.split, r.sent, r.value, r.currency)
-         FROM rows r JOIN classes c ON c.id = r.class
-         WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
-         ORDER BY r.due, r.id LIMIT ?4",
+    let found: String = sqlx::query_scalar(
+        "SELECT json_group_array(json_array(id, txn, contact, submission, occurred_at, first_seen, outcome, reason, due,
+                                            attempts, split, sent, value, currency))
+         FROM (SELECT r.id, hex(r.txn) AS txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason,
+                      r.due, r.attempts, r.split, r.sent, r.value, r.currency
+               FROM rows r JOIN classes c ON c.id = r.class
+               WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
+               ORDER BY r.due, r.id LIMIT ?4)",
     )
     .bind(track.0)
     .bind(ms(now))
     .bind(ms(since))
     .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
-    .fetch_all(conn)
+    .fetch_one(conn)
     .await?;
-    let row = |(txn, rest): (Vec<u8>, String)| {
-        let stored: Stored = serde_json::from_str(&rest).map_err(|_| damaged("a row"))?;
-        stored.into_row(track, txn)
-    };
-    found.into_iter().map(row).collect()
+    let mut found: Vec<Stored<'_>> = serde_json::from_str(&found).map_err(|_| damaged("a row"))?;
+    found.sort_unstable_by_key(|row| (row.due, row.id));
+    found.into_iter().map(|row| row.into_row(track)).collect()
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use super::contact::Contact;
 use super::conversion::UserIdentifier;
 use super::eligibility::SharedKind;
+use super::ids::hex;
 
 pub use address::{name, plain, region};
 pub use email::email;
@@ -77,13 +78,7 @@ fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option
 
 /// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
 pub fn sha256_hex(text: &str) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digest = Sha256::digest(text.as_bytes());
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    digest
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// White space as Google's formatter sees it: Unicode's, and the four separators U+001C–U+001F.
