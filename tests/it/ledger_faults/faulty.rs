@@ -1,4 +1,4 @@
-//! A ledger of which one call fails.
+//! A ledger of which one call fails, or is the last one of the process.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,29 +11,37 @@ use adconversion_operator::sync::ports::ledger::{
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
-/// Whether the call that fails took effect.
+/// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum When {
-    /// It did not.
-    Before,
-    /// It did, and nobody is told.
-    After,
+pub enum How {
+    /// It fails and did not take effect.
+    FailsBefore,
+    /// It fails, but took effect.
+    FailsAfter,
+    /// The process ends before it takes effect.
+    EndsBefore,
+    /// The process ends once it took effect, before anybody is told.
+    EndsAfter,
 }
 
-/// Numbers all calls and lets one fail.
+/// Numbers all calls and has a fault happen to one.
 pub struct Faulty {
     inner: Arc<dyn Ledger>,
-    fault: Option<(usize, When)>,
+    fault: Option<(usize, How)>,
     calls: AtomicUsize,
+    /// Notified where the process is to end.
+    pub ends: Notify,
 }
 
 impl Faulty {
-    pub fn new(inner: Arc<dyn Ledger>, fault: Option<(usize, When)>) -> Self {
+    pub fn new(inner: Arc<dyn Ledger>, fault: Option<(usize, How)>) -> Self {
         Self {
             inner,
             fault,
             calls: AtomicUsize::new(0),
+            ends: Notify::new(),
         }
     }
 
@@ -47,14 +55,23 @@ impl Faulty {
         let failure = || LedgerError {
             message: "as the test wants it".to_owned(),
         };
-        if self.fault == Some((number, When::Before)) {
-            return Err(failure());
+        let how = self.fault.filter(|(at, _)| *at == number).map(|(_, how)| how);
+        match how {
+            Some(How::FailsBefore) => return Err(failure()),
+            Some(How::EndsBefore) => return self.end().await,
+            _ => {}
         }
         let result = call.await?;
-        if self.fault == Some((number, When::After)) {
-            return Err(failure());
+        match how {
+            Some(How::FailsAfter) => Err(failure()),
+            Some(How::EndsAfter) => self.end().await,
+            _ => Ok(result),
         }
-        Ok(result)
+    }
+
+    async fn end<T>(&self) -> T {
+        self.ends.notify_one();
+        std::future::pending().await
     }
 }
 

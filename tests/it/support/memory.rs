@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use adconversion_operator::api::Uploads;
@@ -37,9 +37,10 @@ impl Clock for Now {
     }
 }
 
-/// Since when events count.
+/// Since when events count: always the same, so that who starts again meets the same contacts.
 pub fn start() -> Timestamp {
-    Timestamp::now().saturating_sub(SignedDuration::from_hours(48)).unwrap()
+    static START: LazyLock<Timestamp> = LazyLock::new(|| Timestamp::now() - SignedDuration::from_hours(48));
+    *START
 }
 
 /// Contacts 1 to `count`, each a customer for a day.
