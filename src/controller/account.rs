@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::apply::{Basis, add_finalizer, has_finalizer, remove_finalizer, status};
+use super::apply::{add_finalizer, has_finalizer, remove_finalizer, status};
 use super::context::{Context, Settings, spread};
 use super::events::Severity;
 use super::secrets::SecretVersion;
@@ -227,7 +227,7 @@ pub async fn finish<K: Object>(
 ) -> Result<(), Error> {
     let request = object.open_request().map(str::to_owned);
     let before = object.conditions().to_vec();
-    status(ctx, object, wanted, Basis::Any).await?;
+    status(ctx, object, wanted).await?;
     for told in announcements(&before, conditions).iter().chain(more) {
         let severity = if told.warning {
             Severity::Warning

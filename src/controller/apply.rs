@@ -51,27 +51,15 @@ pub async fn within<T>(what: &'static str, call: impl Future<Output = Result<T, 
     }
 }
 
-/// Which object as read the write is based on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// Any version of this object (same uid): our field manager owns the whole status.
-    Any,
-    /// Exactly the version that was read; a newer one is a conflict and nothing is written. For writes that must not be
-    /// made twice on stale knowledge.
-    Exact,
-}
-
 /// Writes the status by server-side apply, only where it differs from that of `object` in more than times. Returns the
 /// object as it is then, `None` where nothing had to be written.
 ///
+/// Only onto the version that was read: the status of a custom resource is written whatever uid comes with it, so the
+/// version alone keeps what was decided about one object from another one of its name.
+///
 /// # Errors
-/// Where the Kubernetes API fails; [`Error::Conflict`] where the object was replaced, or changed under [`Basis::Exact`].
-pub async fn status<K: Object>(
-    ctx: &Context,
-    object: &K,
-    status: &K::Status,
-    basis: Basis,
-) -> Result<Option<K>, Error> {
+/// Where the Kubernetes API fails; [`Error::Conflict`] where the object has changed since it was read, or was replaced.
+pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
     let wanted = serde_json::to_value(status)?;
     let current = match object.status() {
         Some(status) => serde_json::to_value(status)?,
@@ -80,10 +68,7 @@ pub async fn status<K: Object>(
     if !differs(&current, &wanted) {
         return Ok(None);
     }
-    let mut metadata = json!({"name": object.name_any(), "uid": object.id()});
-    if basis == Basis::Exact {
-        metadata["resourceVersion"] = json!(object.resource_version());
-    }
+    let metadata = json!({"name": object.name_any(), "uid": object.id(), "resourceVersion": object.resource_version()});
     let body = json!({
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use crate::api::reasons::{condition, event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
-use crate::controller::apply::{self, Basis};
+use crate::controller::apply;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::{Action, Error, Object};
@@ -249,7 +249,7 @@ async fn hold(ctx: &Context, event: &AdConversionEvent, (why, message): Blocked)
         );
         conditions.set(condition::DELETION_BLOCKED, Status::True, why, &text);
         status.conditions = conditions.finish();
-        apply::status(ctx, event, &status, Basis::Any).await?;
+        apply::status(ctx, event, &status).await?;
     }
     let backoff = ctx.backoff.failed("Deletion", &event.key());
     Ok(Action::requeue(backoff.min(TRY_AGAIN)))

@@ -17,7 +17,7 @@ use jiff::Timestamp;
 
 use self::action::ActionOutcome;
 use self::resolve::Resolved;
-use super::apply::{self, Basis};
+use super::apply;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler};
 use crate::api::reasons::condition;
@@ -97,7 +97,7 @@ async fn report(
     measure(ctx, event, &next);
     let stalled = resolved.stall.is_some() || outcome.stall.is_some();
     let pending = next.sync.as_ref().is_some_and(|s| s.pending > 0);
-    if apply::status(ctx, event, &next, Basis::Any).await?.is_some() {
+    if apply::status(ctx, event, &next).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
     let pause = if resolved.undecided {

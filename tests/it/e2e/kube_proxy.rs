@@ -6,6 +6,7 @@
 use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use std::{fmt, fs, io};
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -31,6 +32,8 @@ const OF_THE_CONNECTION: [header::HeaderName; 4] = [
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
 ];
+/// How long watches stand still, several times as long as anything else takes.
+const STANDSTILL: Duration = Duration::from_secs(6);
 /// What a watch that is cut off in the middle of a line has sent.
 const HALF_A_LINE: &str = r#"{"type":"MODIFIED","object":{"apiVersion":"adconv"#;
 
@@ -55,6 +58,8 @@ pub enum Fault {
     Truncate,
     /// Applied and answered; all open watches break off.
     BreakWatches,
+    /// Applied and answered; watches tell nothing for [`STANDSTILL`].
+    FreezeWatches,
 }
 
 impl Fault {
@@ -74,6 +79,8 @@ struct Shared {
     client: kube::Client,
     state: Mutex<State>,
     breaks: watch::Sender<()>,
+    /// Watches stand still while this is true.
+    frozen: watch::Sender<bool>,
 }
 
 /// The running proxy; it ends when this is dropped.
@@ -108,6 +115,7 @@ impl KubeProxy {
             client: runtime.block_on(client(upstream)),
             state: Mutex::default(),
             breaks: watch::channel(()).0,
+            frozen: watch::channel(false).0,
         });
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -132,6 +140,17 @@ impl KubeProxy {
     /// True once the fault has happened; a call that hangs does so from now on.
     pub fn fired(&self) -> bool {
         self.shared.state().fired
+    }
+
+    /// Watches, open ones and new ones, tell nothing more.
+    pub fn freeze_watches(&self) {
+        self.shared.frozen.send_replace(true);
+    }
+
+    /// All open watches break off, with what they held back; new ones tell everything.
+    pub fn break_watches(&self) {
+        self.shared.breaks.send_replace(());
+        self.shared.frozen.send_replace(false);
     }
 
     /// The calls so far, as method and path.
@@ -217,6 +236,15 @@ impl Shared {
                 self.breaks.send_replace(());
                 applied.ok_or(Dropped)
             }
+            Fault::FreezeWatches => {
+                self.frozen.send_replace(true);
+                let frozen = self.frozen.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(STANDSTILL).await;
+                    frozen.send_replace(false);
+                });
+                applied.ok_or(Dropped)
+            }
         }
     }
 
@@ -229,7 +257,7 @@ impl Shared {
         let (mut parts, body) = response.into_parts();
         strip(&mut parts.headers);
         if watch {
-            let body = breakable(Body::new(body), self.breaks.subscribe());
+            let body = breakable(Body::new(body), self.breaks.subscribe(), self.frozen.subscribe());
             return Ok(Response::from_parts(parts, Body::from_stream(body)));
         }
         let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
@@ -247,14 +275,25 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// The stream of a watch, until it is told to break off.
-fn breakable(body: Body, breaks: watch::Receiver<()>) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    let begin = Some((body.into_data_stream(), breaks));
+/// The stream of a watch, until it is told to break off; held back while it is told to stand still.
+fn breakable(
+    body: Body,
+    breaks: watch::Receiver<()>,
+    frozen: watch::Receiver<bool>,
+) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    let begin = Some((body.into_data_stream(), breaks, frozen));
     stream::unfold(begin, |state| async move {
-        let (mut data, mut breaks) = state?;
+        let (mut data, mut breaks, mut frozen) = state?;
+        let next = async {
+            let chunk = data.next().await;
+            // Only a proxy that ends closes the channel.
+            let _open = frozen.wait_for(|frozen| !frozen).await;
+            chunk
+        };
         tokio::select! {
+            biased;
             _ = breaks.changed() => Some((Err(io::Error::other(Dropped)), None)),
-            chunk = data.next() => Some((chunk?.map_err(io::Error::other), Some((data, breaks)))),
+            chunk = next => Some((chunk?.map_err(io::Error::other), Some((data, breaks, frozen)))),
         }
     })
 }

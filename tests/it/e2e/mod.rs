@@ -23,6 +23,7 @@ mod reader;
 mod rows;
 mod rows_of;
 mod stage;
+mod stale;
 mod sweeps;
 mod web_actions;
 

@@ -16,7 +16,7 @@ use super::resolve::{Accounts, Resolved, owned_by_others};
 use crate::api::reasons::{event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, Time};
 use crate::controller::Error;
-use crate::controller::apply::{self, Basis};
+use crate::controller::apply;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::google_account::refresh_google_actions;
@@ -380,5 +380,5 @@ async fn record(
 ) -> Result<Option<AdConversionEvent>, Error> {
     let mut status: AdConversionEventStatus = event.status.clone().unwrap_or_default();
     status.conversion_action = Some(action.clone());
-    apply::status(ctx, event, &status, Basis::Exact).await
+    apply::status(ctx, event, &status).await
 }

@@ -20,7 +20,7 @@ const UPSTREAM: [&str; 10] = [
     "late",
 ];
 
-const KUBERNETES: [&str; 14] = [
+const KUBERNETES: [&str; 15] = [
     "hang-before",
     "hang-after",
     KILL_BEFORE,
@@ -35,6 +35,7 @@ const KUBERNETES: [&str; 14] = [
     "html",
     "truncate",
     "break-watches",
+    "freeze-watches",
 ];
 
 /// The calls of one run, in order.
@@ -110,6 +111,7 @@ pub fn of_kubernetes(fault: &str) -> Fault {
         "html" => Fault::Html,
         "truncate" => Fault::Truncate,
         "break-watches" => Fault::BreakWatches,
+        "freeze-watches" => Fault::FreezeWatches,
         other => panic!("no fault {other}"),
     }
 }

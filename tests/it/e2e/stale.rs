@@ -1,0 +1,72 @@
+//! What the operator knows of Kubernetes is old: its watches stand still while objects change.
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::judge::{action, became, crowd, exactly, transactions};
+use super::stage::ago;
+
+const MANIFESTS: &str = include_str!("accounts.yaml");
+
+fn actions_named(stage: &Stage, name: &str) -> usize {
+    let listed = stage.admin("/google/actions");
+    let all = listed["actions"].as_array().or_else(|| listed.as_array());
+    let all = all.cloned().unwrap_or_default();
+    all.iter().filter(|a| a["name"] == name).count()
+}
+
+fn create(stage: &Stage) {
+    stage.event(
+        "won",
+        "customer",
+        &json!({"eventName": "Won", "startTime": ago(86_400 * 10)}),
+    );
+}
+
+/// The event is deleted, without its finalizer, and created again under the same name; nobody tells the operator.
+#[test]
+fn an_event_that_was_replaced_unseen_is_a_new_one_with_the_old_action() {
+    let mut stage = Stage::empty("replaced", &[], &[]);
+    let proxy = stage.proxied();
+    stage.start_operator();
+    stage.apply(MANIFESTS);
+    crowd(&stage, 10);
+    create(&stage);
+    let old = stage.settled("won", 10);
+    proxy.freeze_watches();
+    stage.patch("adce/won", &json!({"metadata": {"finalizers": null}}));
+    stage.kubectl(&["delete", "adce/won", "--timeout=30s"]);
+    create(&stage);
+    let new = stage.get("adce/won");
+    assert_ne!(new["metadata"]["uid"], old["metadata"]["uid"]);
+    // The operator goes on for the event it knows, and has counts to tell.
+    let more: Vec<Value> = (100..105).map(|i| became(i, &format!("click-{i}"))).collect();
+    stage.post("/hubspot/contacts", &json!(more));
+    stage.wait_for("the new contacts at Google", || {
+        let accepted = stage.accepted(&action(&old)).len();
+        if accepted == 15 { Ok(()) } else { Err(json!(accepted)) }
+    });
+    let refused = "the old event's status is refused";
+    let told = proxy.calls().len();
+    stage.wait_for(refused, || {
+        let calls = proxy.calls();
+        let since = &calls[told..];
+        if since
+            .iter()
+            .any(|c| c.starts_with("PATCH") && c.ends_with("/adconversionevents/won/status"))
+        {
+            Ok(())
+        } else {
+            Err(json!(since))
+        }
+    });
+    assert_eq!(stage.get("adce/won")["status"], Value::Null, "told by the old event");
+    assert_eq!(stage.get("adce/won")["metadata"]["finalizers"], Value::Null);
+
+    proxy.break_watches();
+    let event = stage.settled("won", 15);
+    assert_eq!(action(&event), action(&old));
+    assert_eq!(actions_named(&stage, "Won"), 1);
+    stage.condition("adce/won", "Ready", "True", "Succeeded");
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+}
