@@ -19,7 +19,7 @@ use crate::domain::ids::{ContactId, ObjectKey};
 pub struct SyncSettings {
     /// Waits of single rows.
     pub waits: Waits,
-    /// Between two rounds of an uploader; also how old a read may be at the moment of sending ([`Self::read_age`]).
+    /// Between two rounds of an uploader; also how old a read may be when rows are collected to be sent.
     pub upload_interval: SignedDuration,
     /// How far the wider polls go back (every sixth of it, never less often).
     pub overlap: SignedDuration,
@@ -60,15 +60,10 @@ pub struct SyncContext {
 }
 
 impl SyncSettings {
-    /// How long ago contacts may have been read at the moment of sending (DESIGN 3.4): the upload interval, but where that
-    /// is short the time it takes to read the contacts of a full request.
+    /// How long ago contacts may have been read when their rows are sent: rows are collected by reads within the upload
+    /// interval (DESIGN 3.4), and it takes a while until all contacts of a request are read.
     pub fn read_age(&self) -> SignedDuration {
-        self.upload_interval.max(READ_TIME)
-    }
-
-    /// The same at the moment of collecting: some of it is left until they are sent.
-    pub fn collected_age(&self) -> SignedDuration {
-        self.upload_interval * 9 / 10
+        self.upload_interval + READ_TIME
     }
 
     /// The limits of form submissions.

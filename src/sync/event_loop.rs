@@ -101,7 +101,7 @@ impl Sendable {
         let now = ctx.clock.now();
         let rows = ctx.ledger.due(self.track, self.event.start, now, limit).await?;
         let looked_at = rows.len();
-        let ready = self.decide_all(ctx, rows, ctx.settings.collected_age()).await?;
+        let ready = self.decide_all(ctx, rows, ctx.settings.upload_interval).await?;
         Ok((ready, looked_at))
     }
 
