@@ -18,6 +18,10 @@ const LIMIT: Duration = Duration::from_secs(100);
 
 fn begin(stage: &Stage, name: &str) {
     stage.start_operator();
+    apply(stage, name);
+}
+
+fn apply(stage: &Stage, name: &str) {
     stage.apply(include_str!("accounts.yaml"));
     stage.event(name, "customer", &json!({"startTime": ago(86_400 * 10)}));
 }
@@ -131,6 +135,37 @@ fn the_api_server_restarts_and_refuses_a_status_write() {
     assert_eq!(Counts::of(&stage.get("adce/restart")).observed, 20, "not written");
     plane.client().apply(&role.to_string()).expect("the role again");
     judge(&stage, "restart");
+}
+
+/// All objects go with their definitions; the operator lives on, and all is as it was once both are there again.
+#[test]
+fn the_definitions_are_removed_and_installed_again() {
+    let (plane, account) = plane();
+    let stage = Stage::on(plane, &account, "faults".to_owned(), &[], &[]);
+    crowd(&stage, 20);
+    begin(&stage, "again");
+    let before = judge(&stage, "again");
+    let definitions = ["adconversionevents", "googleadsaccounts", "hubspotaccounts"];
+    let names = definitions.map(|plural| format!("crd/{plural}.adconversion.dev"));
+    let mut delete = vec!["delete", "--timeout=60s"];
+    delete.extend(names.iter().map(String::as_str));
+    plane.client().must(&delete).expect("no definitions");
+    crowd(&stage, 23);
+    stage.wait_for("the operator's complaint", || {
+        let log = stage.log();
+        if log.contains("404") { Ok(()) } else { Err(json!(log)) }
+    });
+    plane
+        .client()
+        .apply(&api::crds_yaml().expect("definitions"))
+        .expect("the definitions");
+    let mut wait = vec!["wait", "--for=condition=Established", "--timeout=60s"];
+    wait.extend(names.iter().map(String::as_str));
+    plane.client().must(&wait).expect("the definitions are known");
+    apply(&stage, "again");
+    let event = judge(&stage, "again");
+    assert_eq!(super::judge::action(&event), super::judge::action(&before));
+    stage.condition("adce/again", "Ready", "True", "Succeeded");
 }
 
 /// Overwrites the middle of the file, as a bad disk would.

@@ -52,6 +52,8 @@ pub enum Fault {
     Refuse(u16),
     /// Applied; this status all the same.
     RefuseAfter(u16),
+    /// Not applied; what was to be told is forgotten (410), to a watch as the event it gets then.
+    Gone,
     /// Not applied; a page of HTML, as a load balancer sends it.
     Html,
     /// Applied; half of the answer's JSON.
@@ -64,7 +66,10 @@ pub enum Fault {
 
 impl Fault {
     const fn is_applied(self) -> bool {
-        !matches!(self, Self::HangBefore | Self::DropBefore | Self::Refuse(_) | Self::Html)
+        !matches!(
+            self,
+            Self::HangBefore | Self::DropBefore | Self::Refuse(_) | Self::Gone | Self::Html
+        )
     }
 }
 
@@ -229,6 +234,8 @@ impl Shared {
             Fault::HangBefore | Fault::HangAfter => pending().await,
             Fault::DropBefore | Fault::DropAfter => Err(Dropped),
             Fault::Refuse(code) | Fault::RefuseAfter(code) => Ok(refusal(code)),
+            Fault::Gone if watch => Ok(answer(StatusCode::OK, "application/json", gone())),
+            Fault::Gone => Ok(refusal(410)),
             Fault::Html => Ok(html()),
             Fault::Truncate if watch => Ok(answer(StatusCode::OK, "application/json", HALF_A_LINE.to_owned())),
             Fault::Truncate => half(applied.ok_or(Dropped)?).await,
@@ -306,10 +313,18 @@ fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Body
     response
 }
 
+/// The only event of a watch that asks for more than the API server remembers.
+fn gone() -> String {
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "reason": "Expired",
+        "message": "too old resource version", "code": 410});
+    format!("{}\n", json!({"type": "ERROR", "object": status}))
+}
+
 /// A refusal in the API server's own words.
 fn refusal(code: u16) -> Response<Body> {
     let reason = match code {
         409 => "Conflict",
+        410 => "Expired",
         429 => "TooManyRequests",
         500 => "InternalError",
         503 => "ServiceUnavailable",

@@ -1,4 +1,5 @@
-//! What the operator knows of Kubernetes is old: its watches stand still while objects change.
+//! What the operator knows of Kubernetes is old or wrong: its watches stand still while objects change, or somebody else
+//! writes its status.
 
 use serde_json::{Value, json};
 
@@ -68,5 +69,29 @@ fn an_event_that_was_replaced_unseen_is_a_new_one_with_the_old_action() {
     assert_eq!(action(&event), action(&old));
     assert_eq!(actions_named(&stage, "Won"), 1);
     stage.condition("adce/won", "Ready", "True", "Succeeded");
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+}
+
+/// Somebody else writes the status: counts that are none, no conditions, no action.
+#[test]
+fn a_status_that_somebody_else_wrote_is_put_right() {
+    let stage = Stage::start("edited");
+    crowd(&stage, 10);
+    create(&stage);
+    let before = stage.settled("won", 10);
+    let patch = json!({"status": {"conditions": [], "conversionAction": null,
+        "sync": {"observed": 3, "uploaded": 3, "rejected": 0}}});
+    stage.kubectl(&[
+        "patch",
+        "adce/won",
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        &patch.to_string(),
+    ]);
+    let event = stage.settled("won", 10);
+    assert_eq!(action(&event), action(&before));
+    stage.condition("adce/won", "Ready", "True", "Succeeded");
+    assert_eq!(actions_named(&stage, "Won"), 1);
     exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }

@@ -20,7 +20,7 @@ const UPSTREAM: [&str; 10] = [
     "late",
 ];
 
-const KUBERNETES: [&str; 15] = [
+const KUBERNETES: [&str; 16] = [
     "hang-before",
     "hang-after",
     KILL_BEFORE,
@@ -28,6 +28,7 @@ const KUBERNETES: [&str; 15] = [
     "drop-before",
     "drop-after",
     "409",
+    "410",
     "429",
     "500",
     "503",
@@ -104,6 +105,7 @@ pub fn of_kubernetes(fault: &str) -> Fault {
         "drop-before" => Fault::DropBefore,
         "drop-after" => Fault::DropAfter,
         "409" => Fault::Refuse(409),
+        "410" => Fault::Gone,
         "429" => Fault::Refuse(429),
         "500" => Fault::Refuse(500),
         "503" => Fault::Refuse(503),
