@@ -28,28 +28,6 @@ pub(super) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -
     Ok(TrackId(of_action))
 }
 
-/// What [`track`] would return, where that has nothing to write.
-pub(super) async fn settled(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<TrackId>> {
-    let of_event = event_track(conn, request).await?;
-    let Some(action) = &request.action else {
-        return Ok(of_event.map(TrackId));
-    };
-    let of_action = known_action_track(conn, request, action).await?;
-    if let Some(of_event) = of_event {
-        let holds_something: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM rows WHERE track = ?1)
-                 OR EXISTS (SELECT 1 FROM tracks WHERE id = ?1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL))",
-        )
-        .bind(of_event)
-        .fetch_one(conn)
-        .await?;
-        if holds_something {
-            return Ok(None);
-        }
-    }
-    Ok(of_action.map(TrackId))
-}
-
 async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<i64>> {
     let id =
         sqlx::query_scalar("SELECT id FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4")
@@ -74,24 +52,16 @@ async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) ->
     Ok(TrackId(id))
 }
 
-async fn known_action_track(
-    conn: &mut SqliteConnection,
-    request: &TrackRequest,
-    action: &ActionKey,
-) -> LedgerResult<Option<i64>> {
-    let known =
+async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
+    let known: Option<i64> =
         sqlx::query_scalar("SELECT id FROM tracks WHERE customer = ?1 AND action = ?2 AND portal = ?3 AND stage = ?4")
             .bind(action.customer.as_str())
             .bind(action.action.0.cast_signed())
             .bind(request.portal.0.cast_signed())
             .bind(&request.trigger)
-            .fetch_optional(conn)
+            .fetch_optional(&mut *conn)
             .await?;
-    Ok(known)
-}
-
-async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
-    if let Some(id) = known_action_track(conn, request, action).await? {
+    if let Some(id) = known {
         return Ok(id);
     }
     let id =
