@@ -25,7 +25,7 @@ use cases::{Calls, Case, Place, chosen};
 use workload::Workload;
 
 /// Workloads at a time.
-const AT_A_TIME: usize = 6;
+const AT_A_TIME: usize = 4;
 /// Longest time until all is settled.
 const LIMIT: Duration = Duration::from_secs(100);
 /// A call that hangs is given up after this. Uploads have two minutes without the flag.
