@@ -26,7 +26,7 @@ use self::plan::{Back, Tracked, bounds, date_entered};
 use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
 use super::fault::{Fault, note};
-use super::ports::ledger::{FeedMark, TrackId, TrackRequest};
+use super::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
 use super::ports::{Cause, UpstreamError};
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
@@ -45,6 +45,7 @@ pub struct Feed {
     detection: Detection,
     present: Present,
     members: Vec<Member>,
+    actions: Vec<Option<ActionKey>>,
     /// Whose rows the last pass noted, and on which tracks.
     served: BTreeMap<Member, TrackId>,
     last_wide: Option<Instant>,
@@ -81,6 +82,7 @@ impl Feed {
             detection: Detection::default(),
             present: Present::default(),
             members: Vec::new(),
+            actions: Vec::new(),
             served: BTreeMap::new(),
             last_wide: None,
             forms: Forms::default(),
@@ -107,7 +109,10 @@ impl Feed {
                         if changed.is_err() {
                             return;
                         }
-                        if self.members() != self.members || self.interval() != self.last_interval {
+                        if self.members() != self.members
+                            || self.actions() != self.actions
+                            || self.interval() != self.last_interval
+                        {
                             break;
                         }
                     }
@@ -131,6 +136,12 @@ impl Feed {
         events.iter().map(member).collect()
     }
 
+    /// Their actions: rows of an event move to the track of its action once that is known, and the uploader follows.
+    fn actions(&self) -> Vec<Option<ActionKey>> {
+        let events = self.ctx.registry.events_of_hubspot(&self.key);
+        events.into_iter().map(|event| Some(event.action?.key)).collect()
+    }
+
     fn interval(&self) -> std::time::Duration {
         let account = self.ctx.registry.hubspot(&self.key);
         account.map_or(std::time::Duration::from_mins(1), |a| a.interval)
@@ -141,6 +152,7 @@ impl Feed {
         let interval = self.interval();
         self.last_interval = interval;
         self.members = self.members();
+        self.actions = self.actions();
         if self.members.is_empty() {
             return interval;
         }
