@@ -10,6 +10,7 @@ mod accounts;
 mod chart;
 mod crds;
 mod e2e;
+mod late_action;
 mod layering;
 mod ledger_faults;
 mod manifests;
