@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::ports::ledger::Ledger;
 use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
-use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::memory::{Now, Sink, set_up, settings, start};
+use super::memory::{Now, Sink, set_up, settings, tally};
 
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -55,11 +53,7 @@ pub fn run(count: usize) {
             tokio::time::sleep(Duration::from_millis(20)).await;
             // Counting a whole track takes its time: not before there is something to find.
             let all_sent = sink.rows.load(Ordering::Relaxed) >= count;
-            if all_sent && let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
-                let tally = ledger
-                    .tally(track, start() - SignedDuration::from_hours(1), Timestamp::now())
-                    .await
-                    .expect("counts");
+            if all_sent && let Some(tally) = tally(&registry, ledger.as_ref()).await {
                 let done: u64 = tally
                     .classes
                     .iter()

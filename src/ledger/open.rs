@@ -21,8 +21,9 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(30);
 /// Counting reads while the feed and the uploaders look up rows.
 const READERS: u32 = 4;
 
-/// Keys come in no order: with the default cache (2 MB) inserts into a million rows wait for the disk. In KiB, negative
-/// as `SQLite` wants it; memory is taken only as the file grows. Together with those of the readers at most 40 MB.
+/// Submissions have keys in no order, and rows fall due in none: with the default cache (2 MB) writes to a million rows wait
+/// for the disk. In KiB, negative as `SQLite` wants it; memory is taken only as the file grows. Together with those of the
+/// readers at most 40 MB.
 const WRITER_CACHE: &str = "-24576";
 const READER_CACHE: &str = "-4096";
 

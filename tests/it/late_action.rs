@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use adconversion_operator::domain::ids::{ObjectKey, PortalId};
+use adconversion_operator::domain::ids::PortalId;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::ports::ledger::{Ledger, TrackRequest};
 use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
-use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{Now, Sink, set_up, settings, start};
+use crate::support::memory::{Now, Sink, event, set_up, settings, tally};
 
 const CONTACTS: usize = 20;
 /// Far shorter than the hour until the next poll.
@@ -26,9 +25,7 @@ async fn noted(registry: &Registry, ledger: &dyn Ledger) {
     while count < CONTACTS as u64 {
         assert!(begun.elapsed() < LIMIT, "{count} noted");
         tokio::time::sleep(Duration::from_millis(20)).await;
-        if let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
-            let since = start() - SignedDuration::from_hours(1);
-            let tally = ledger.tally(track, since, Timestamp::now()).await.expect("counts");
+        if let Some(tally) = tally(registry, ledger).await {
             count = tally.classes.iter().map(|c| c.count).sum();
         }
     }
@@ -40,10 +37,7 @@ async fn conversions_go_as_soon_as_the_action_is_known() {
     let (registry, _wakes) = Registry::new();
     let sink = Arc::new(Sink::remembering());
     set_up(&registry, CONTACTS as u64, sink.clone());
-    let mut event = registry
-        .events_of_hubspot(&ObjectKey::new("b", "hubspot"))
-        .pop()
-        .expect("the event");
+    let mut event = event(&registry);
     let action = event.action.take();
     registry.set_event(event.clone());
     let context = SyncContext::new(registry.clone(), ledger.clone(), Arc::new(Now), settings());

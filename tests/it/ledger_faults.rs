@@ -9,18 +9,16 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::ports::ledger::{Ledger, Tally};
 use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
-use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use self::faulty::{Faulty, How};
-use crate::support::memory::{Now, Sink, set_up, settings, start};
+use crate::support::memory::{Now, Sink, set_up, settings, tally};
 
 /// Two pages of contacts.
 const CONTACTS: usize = 250;
@@ -63,12 +61,10 @@ async fn life(url: &str, fault: Option<(usize, How)>, sink: &Arc<Sink>, told: &m
             () = ledger.ends.notified() => return (ledger.calls(), false),
             () = tokio::time::sleep(Duration::from_millis(25)) => {}
         }
-        let Some(track) = registry.report(&ObjectKey::new("b", "event")).track else {
+        let Some(tally) = tally(&registry, inner.as_ref()).await else {
             assert!(begun.elapsed() < LIMIT, "{fault:?}: nothing was read");
             continue;
         };
-        let since = start() - SignedDuration::from_hours(1);
-        let tally = inner.tally(track, since, Timestamp::now()).await.expect("counts");
         let [uploaded, skipped, rejected] = finals(&tally);
         let now = [observed(&tally), uploaded, skipped, rejected];
         assert!(

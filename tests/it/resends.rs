@@ -1,6 +1,6 @@
 //! A refused request is cut down and what is left sent again: by what holds at that moment, not when it was first sent.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{self, Memory, set_up, settings, start};
+use crate::support::memory::{Memory, Sink, event, set_up, settings, tally};
 
 const CONTACTS: usize = 20;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -47,8 +47,8 @@ enum Meanwhile {
 /// Refuses the first request because of its first row.
 struct Refusing {
     meanwhile: Meanwhile,
-    requests: AtomicUsize,
-    rows: AtomicUsize,
+    refused: AtomicBool,
+    others: Sink,
     clock: Arc<Ahead>,
     granted: Arc<AtomicBool>,
     registry: Registry,
@@ -73,8 +73,7 @@ impl Refusing {
 #[async_trait]
 impl ConversionSink for Refusing {
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        if number == 0 {
+        if !self.refused.swap(true, Ordering::Relaxed) {
             assert_eq!(request.rows.len(), CONTACTS, "all rows in one request");
             self.happens();
             let mut error = UpstreamError::new("memory", Cause::Refused, "refused");
@@ -89,28 +88,16 @@ impl ConversionSink for Refusing {
                 }],
             });
         }
-        self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
-        Ok(format!("r{number}"))
+        self.others.ingest(request).await
     }
 
-    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
-        Ok(vec![DestinationStatus {
-            action: None,
-            status: "SUCCESS".into(),
-            errors: vec![],
-        }])
+    async fn request_status(&self, request: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        self.others.request_status(request).await
     }
-}
-
-fn event(registry: &Registry) -> Event {
-    registry
-        .events_of_hubspot(&ObjectKey::new("b", "hubspot"))
-        .pop()
-        .expect("the event")
 }
 
 fn prepare(registry: &Registry, granted: Arc<AtomicBool>, sink: Arc<Refusing>) {
-    set_up(registry, 0, Arc::new(memory::Sink::default()));
+    set_up(registry, 0, Arc::new(Sink::default()));
     let mut google = registry.google(&ObjectKey::new("b", "google")).expect("the account");
     if let Some(clients) = &mut google.clients {
         clients.sink = sink;
@@ -136,13 +123,8 @@ async fn classes(registry: &Registry, ledger: &dyn Ledger, done: impl Fn(&[Class
     while !done(&classes) {
         assert!(begun.elapsed() < LIMIT, "{classes:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
-        if let Some(track) = registry.report(&ObjectKey::new("b", "event")).track {
-            let since = start() - SignedDuration::from_hours(1);
-            classes = ledger
-                .tally(track, since, Timestamp::now())
-                .await
-                .expect("counts")
-                .classes;
+        if let Some(tally) = tally(registry, ledger).await {
+            classes = tally.classes;
         }
     }
     classes
@@ -164,8 +146,8 @@ async fn what_is_left_of_a_refused_request_goes_only_if_it_still_may(#[case] mea
     let (clock, granted) = (Arc::new(Ahead::default()), Arc::new(AtomicBool::new(true)));
     let sink = Arc::new(Refusing {
         meanwhile,
-        requests: AtomicUsize::new(0),
-        rows: AtomicUsize::new(0),
+        refused: AtomicBool::new(false),
+        others: Sink::default(),
         clock: clock.clone(),
         granted: granted.clone(),
         registry: registry.clone(),
@@ -195,5 +177,5 @@ async fn what_is_left_of_a_refused_request_goes_only_if_it_still_may(#[case] mea
     } else {
         0
     };
-    assert_eq!(sink.rows.load(Ordering::Relaxed), taken, "{classes:?}");
+    assert_eq!(sink.others.rows.load(Ordering::Relaxed), taken, "{classes:?}");
 }

@@ -5,15 +5,6 @@ use serde_json::{Value, json};
 use super::Stage;
 use super::stage::condition;
 
-fn actions(stage: &Stage) -> Vec<Value> {
-    let listed = stage.admin("/google/actions");
-    listed["actions"]
-        .as_array()
-        .or_else(|| listed.as_array())
-        .cloned()
-        .unwrap_or_default()
-}
-
 fn named<'a>(actions: &'a [Value], name: &str) -> Vec<&'a Value> {
     actions.iter().filter(|a| a["name"] == name).collect()
 }
@@ -47,7 +38,7 @@ fn created_with_the_defaults_and_corrected_where_declared() {
         "value": {"fixed": {"amount": "99.5", "currency": "EUR"}}});
     stage.event("create", "customer", &more);
     stage.condition("adce/create", "ConversionActionReady", "True", "Created");
-    let all = actions(&stage);
+    let all = stage.actions();
     let action = named(&all, "HubSpot - Customer")[0].clone();
     let expected = json!({"type": "UPLOAD_CLICKS", "category": "CONVERTED_LEAD", "countingType": "MANY_PER_CLICK",
         "clickThroughLookbackWindowDays": "90", "primaryForGoal": true});
@@ -59,7 +50,7 @@ fn created_with_the_defaults_and_corrected_where_declared() {
     let edit = json!({"name": "Renamed", "clickThroughLookbackWindowDays": 45});
     stage.admin_call("PATCH", &format!("/google/actions/{id}"), Some(&edit));
     stage.wait_for("the name to be corrected", || {
-        let all = actions(&stage);
+        let all = stage.actions();
         match named(&all, "HubSpot - Customer").first() {
             Some(a) if a["clickThroughLookbackWindowDays"].to_string().contains("45") => Ok(()),
             _ => Err(json!(all)),
@@ -118,7 +109,7 @@ fn mapping_by_id_and_by_name_never_changes_the_action() {
     let action =
         json!({"customerId": "1234567890", "type": "UPLOAD_CLICKS", "name": "Demo request", "category": "DEFAULT"});
     stage.post("/google/actions", &action);
-    let all = actions(&stage);
+    let all = stage.actions();
     let before = named(&all, "Demo request")[0].clone();
     let id = before["id"]
         .as_str()
@@ -146,7 +137,7 @@ fn mapping_by_id_and_by_name_never_changes_the_action() {
     let made = json!({"customerId": "1234567890", "type": "UPLOAD_CLICKS", "name": "No such", "category": "DEFAULT"});
     stage.post("/google/actions", &made);
     stage.condition("adce/nowhere", "Ready", "True", "");
-    let all = actions(&stage);
+    let all = stage.actions();
     assert_eq!(
         named(&all, "Demo request")[0],
         &before,
@@ -189,7 +180,7 @@ fn a_create_whose_reply_is_lost_makes_one_action() {
         stage.post("/faults", &armed);
         stage.event("lost", "customer", &json!({"eventName": "Lost reply"}));
         let event = stage.wait("adce/lost", "Ready", |e| condition(e, "Ready")["status"] == "True");
-        let all = actions(&stage);
+        let all = stage.actions();
         assert_eq!(named(&all, "Lost reply").len(), 1, "{fault}: {all:#?}");
         assert_eq!(event["status"]["conversionAction"]["origin"], "Created", "{fault}");
         assert!(event["status"]["conversionAction"]["creation"].is_null(), "{fault}");

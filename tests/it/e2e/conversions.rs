@@ -210,10 +210,7 @@ fn what_a_long_pass_notes_after_the_suspension_is_missed() {
     let gate = json!({"service": "hubspot", "path": "/contacts/batch/read", "number": 1, "when": "before"});
     stage.post("/gate", &gate);
     stage.contact(&[("customer", ago(600))], Some("in-between"), &json!({}));
-    stage.wait_for("the read of its history", || {
-        let gate = stage.admin("/gate");
-        if gate["reached"] == true { Ok(()) } else { Err(gate) }
-    });
+    stage.at_the_gate();
     stage.patch("adce/skip", &json!({"spec": {"suspend": true}}));
     stage.condition("adce/skip", "Ready", "True", "Suspended");
     stage.admin_call("DELETE", "/gate", None);

@@ -34,10 +34,7 @@ fn stopped(contacts: u32, oauth: bool, gate: &Value) -> Stage {
     stage.condition("hsa/acme", "Ready", "True", "");
     stage.post("/gate", gate);
     stage.event(NAME, "customer", &json!({"startTime": ago(86_400 * 10)}));
-    stage.wait_for("a request at the gate", || {
-        let gate = stage.admin("/gate");
-        if gate["reached"] == true { Ok(()) } else { Err(gate) }
-    });
+    stage.at_the_gate();
     stage
 }
 

@@ -6,14 +6,12 @@ use super::Stage;
 use super::stage::condition;
 
 fn status_of(stage: &Stage, id: &str) -> Value {
-    let listed = stage.admin("/google/actions");
-    let all = listed["actions"]
-        .as_array()
-        .or_else(|| listed.as_array())
-        .cloned()
-        .unwrap_or_default();
     let is = |a: &Value| a["id"].as_str().map_or_else(|| a["id"].to_string(), str::to_owned) == id;
-    all.into_iter().find(is).map_or(Value::Null, |a| a["status"].clone())
+    stage
+        .actions()
+        .into_iter()
+        .find(is)
+        .map_or(Value::Null, |a| a["status"].clone())
 }
 
 fn ready(stage: &Stage, name: &str) -> String {

@@ -34,14 +34,6 @@ fn judge(stage: &Stage, name: &str) -> Value {
     event
 }
 
-/// Waits until a request stands at the gate.
-fn reached(stage: &Stage) {
-    stage.wait_for("a request at the gate", || {
-        let gate = stage.admin("/gate");
-        if gate["reached"] == true { Ok(()) } else { Err(gate) }
-    });
-}
-
 /// A control plane of this test's own; it ends with the process.
 fn plane() -> (&'static ControlPlane, String) {
     let plane = ControlPlane::start(&Options::default()).expect("a control plane");
@@ -88,7 +80,7 @@ fn the_api_server_restarts_and_refuses_a_status_write() {
         &json!({"service": "dataManager", "mutating": true, "number": 1, "when": "after"}),
     );
     begin(&stage, "restart");
-    reached(&stage);
+    stage.at_the_gate();
     plane.stop_apiserver().expect("the end of the API server");
     stage.admin_call("DELETE", "/gate", None);
     plane.start_apiserver().expect("the API server again");
@@ -231,7 +223,7 @@ fn an_answer_that_can_not_be_recorded_holds_everything_until_it_can() {
         &json!({"service": "dataManager", "mutating": true, "number": 1, "when": "after"}),
     );
     begin(&stage, "locked");
-    reached(&stage);
+    stage.at_the_gate();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

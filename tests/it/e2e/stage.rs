@@ -300,6 +300,24 @@ impl Stage {
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// Conversion actions of the sandbox, removed ones too.
+    pub fn actions(&self) -> Vec<Value> {
+        let listed = self.admin("/google/actions");
+        listed["actions"]
+            .as_array()
+            .or_else(|| listed.as_array())
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// Waits until a request stands at the gate.
+    pub fn at_the_gate(&self) {
+        self.wait_for("a request at the gate", || {
+            let gate = self.admin("/gate");
+            if gate["reached"] == true { Ok(()) } else { Err(gate) }
+        });
+    }
+
     /// Conversions the sandbox accepted for an action.
     pub fn accepted(&self, action: &str) -> Vec<Value> {
         let tally = self.admin(&format!("/google/tally?actionId={action}"));

@@ -10,10 +10,7 @@ use super::stage::ago;
 const MANIFESTS: &str = include_str!("accounts.yaml");
 
 fn actions_named(stage: &Stage, name: &str) -> usize {
-    let listed = stage.admin("/google/actions");
-    let all = listed["actions"].as_array().or_else(|| listed.as_array());
-    let all = all.cloned().unwrap_or_default();
-    all.iter().filter(|a| a["name"] == name).count()
+    stage.actions().iter().filter(|a| a["name"] == name).count()
 }
 
 fn create(stage: &Stage) {

@@ -16,7 +16,7 @@ use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, Convers
 use adconversion_operator::sync::ports::crm::{
     ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
 };
-use adconversion_operator::sync::ports::ledger::ActionKey;
+use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger, Tally};
 use adconversion_operator::sync::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
 };
@@ -270,6 +270,19 @@ pub fn settings() -> SyncSettings {
         enhancement_deadline: SignedDuration::from_hours(23),
         retention: SignedDuration::from_hours(90 * 24),
     }
+}
+
+/// The event's counts; `None` before its first pass.
+pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<Tally> {
+    let track = registry.report(&ObjectKey::new("b", "event")).track?;
+    let since = start() - SignedDuration::from_hours(1);
+    Some(ledger.tally(track, since, Timestamp::now()).await.expect("counts"))
+}
+
+/// The event as it is registered.
+#[allow(dead_code)]
+pub fn event(registry: &Registry) -> Event {
+    registry.event(&ObjectKey::new("b", "event")).expect("the event")
 }
 
 /// The accounts, and one event over all contacts.
