@@ -40,11 +40,14 @@ pub fn run(count: usize) {
         let (registry, _wakes) = Registry::new();
         let sink = Arc::new(Sink::default());
         set_up(&registry, count as u64, sink.clone());
+        let mut settings = settings();
+        // Longer than the upload interval, as by default: what the feed read is read again before it is sent.
+        settings.waits.settle = settings.upload_interval;
         let context = Arc::new(SyncContext::new(
             registry.clone(),
             ledger.clone(),
             Arc::new(Now),
-            settings(),
+            settings,
         ));
         let stop = CancellationToken::new();
         let begun = Instant::now();

@@ -1,7 +1,5 @@
 //! A contact and a deal as HubSpot gives them, as plain data.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -23,6 +21,52 @@ pub struct HistoryEntry {
     pub source: String,
 }
 
+/// Names and values of properties, in one piece of text: contacts are read by the thousand, and all of theirs go together.
+/// No `Debug`: it holds personal data.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties {
+    text: String,
+    /// Where in the text each name ends, and the value behind it.
+    ends: Vec<(usize, usize)>,
+}
+
+/// Room for one property: more than most take.
+const ROOM: usize = 48;
+
+impl Properties {
+    /// The value of this name.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// Names and values in the order in which they came.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |(name, value)| {
+            let property = (&self.text[start..*name], &self.text[*name..*value]);
+            start = *value;
+            property
+        })
+    }
+}
+
+/// Of a name that comes twice the first value counts.
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
+    fn from_iter<T: IntoIterator<Item = (N, V)>>(properties: T) -> Self {
+        let properties = properties.into_iter();
+        let (few, most) = properties.size_hint();
+        let count = most.unwrap_or(few);
+        let (mut text, mut ends) = (String::with_capacity(ROOM * count), Vec::with_capacity(count));
+        for (name, value) in properties {
+            text.push_str(name.as_ref());
+            let name_end = text.len();
+            text.push_str(value.as_ref());
+            ends.push((name_end, text.len()));
+        }
+        Self { text, ends }
+    }
+}
+
 /// A contact as search or batch read gives it. No `Debug`: it holds personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
@@ -35,20 +79,23 @@ pub struct Contact {
     /// When it was read, HubSpot's clock; `None` where the answer does not tell.
     pub as_of: Option<Timestamp>,
     /// Current values of the properties asked for; absent, null and empty are all left out.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
     /// Histories of the properties asked for with history, oldest first. Empty for a property without one.
-    pub history: BTreeMap<String, Vec<HistoryEntry>>,
+    pub history: Vec<(String, Vec<HistoryEntry>)>,
 }
 
 impl Contact {
     /// The current value of a property, unless absent, null or empty.
     pub fn property(&self, name: &str) -> Option<&str> {
-        self.properties.get(name).map(String::as_str)
+        self.properties.get(name)
     }
 
     /// The history of a property, oldest first; empty where there is none.
     pub fn history_of(&self, name: &str) -> &[HistoryEntry] {
-        self.history.get(name).map_or(&[], Vec::as_slice)
+        let mut histories = self.history.iter();
+        histories
+            .find(|(known, _)| known == name)
+            .map_or(&[], |(_, entries)| entries)
     }
 
     /// All ids of this contact's lineage: its own, the one asked for, and the merged ones. Sorted, no repeats.

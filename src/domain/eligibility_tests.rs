@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
 use super::super::contact::HistoryEntry;
 use super::super::ids::ContactId;
 use super::*;
@@ -21,14 +19,13 @@ fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> C
         at: at(*second),
         source: "FORM".to_owned(),
     };
-    let text = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     Contact {
         requested_id: ContactId(1),
         id: ContactId(1),
         updated_at: at(0),
         as_of: Some(at(as_of)),
-        properties: properties.iter().map(text).collect(),
-        history: BTreeMap::from([(GCLID.to_owned(), clicks.iter().map(entry).collect())]),
+        properties: properties.iter().copied().collect(),
+        history: vec![(GCLID.to_owned(), clicks.iter().map(entry).collect())],
     }
 }
 

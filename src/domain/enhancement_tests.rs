@@ -1,7 +1,5 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
-
 use proptest::prelude::*;
 use rstest::rstest;
 
@@ -43,8 +41,8 @@ fn contact(properties: &[(&str, &str)]) -> Contact {
         id: ContactId(1),
         updated_at: Timestamp::UNIX_EPOCH,
         as_of: None,
-        properties: properties.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
-        history: BTreeMap::new(),
+        properties: properties.iter().copied().collect(),
+        history: Vec::new(),
     }
 }
 

@@ -48,9 +48,7 @@ pub fn candidates(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use super::super::contact::HistoryEntry;
+    use super::super::contact::{HistoryEntry, Properties};
     use super::*;
 
     fn contact(rows: &[(&str, i64, &str)]) -> Contact {
@@ -67,8 +65,8 @@ mod tests {
             id: ContactId(1),
             updated_at: Timestamp::UNIX_EPOCH,
             as_of: None,
-            properties: BTreeMap::new(),
-            history: BTreeMap::from([(LIFECYCLE_STAGE.into(), history)]),
+            properties: Properties::default(),
+            history: vec![(LIFECYCLE_STAGE.into(), history)],
         }
     }
 

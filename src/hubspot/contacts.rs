@@ -104,10 +104,10 @@ pub(super) fn contact(record: &Record, requested: u64, with_history: &[String]) 
         .ok_or_else(|| malformed(format!("contact {id} has no usable \"updatedAt\"")))?;
     let properties = record.properties.iter().flatten();
     let properties = properties
-        .filter_map(|(name, value)| Some((name.clone(), value.as_ref()?.0.clone())))
+        .filter_map(|(name, value)| Some((name, &value.as_ref()?.0)))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let mut history = BTreeMap::new();
+    let mut history = Vec::with_capacity(with_history.len());
     for name in with_history {
         let versions = record
             .properties_with_history
@@ -118,7 +118,7 @@ pub(super) fn contact(record: &Record, requested: u64, with_history: &[String]) 
                 "the history of {name} of contact {id} has a row without a usable time"
             ))
         })?;
-        history.insert(name.clone(), entries);
+        history.push((name.clone(), entries));
     }
     Ok(Contact {
         requested_id: ContactId(requested),

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
 use super::convert::{amount, class, json, ms};
@@ -54,6 +55,10 @@ pub(super) async fn begin(
 
 /// Puts the rows that wait into Google's hands; a value is noted where none was sent before. Returns how many there were.
 async fn take_off(conn: &mut SqliteConnection, batch: BatchId, rows: &[(BatchRow, usize)]) -> LedgerResult<u64> {
+    let first = rows.first().and_then(|(row, _)| row.value.as_ref());
+    if rows.iter().all(|(row, _)| row.value.as_ref() == first) {
+        return take_off_alike(conn, batch, rows, first).await;
+    }
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {
         let (value, currency) = amount(row.value.as_ref());
@@ -70,6 +75,31 @@ async fn take_off(conn: &mut SqliteConnection, batch: BatchId, rows: &[(BatchRow
     )
     .bind(batch.0)
     .bind(json(&items)?)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Rows of one value, as a fixed one: half the cost of unpacking one a row.
+async fn take_off_alike(
+    conn: &mut SqliteConnection,
+    batch: BatchId,
+    rows: &[(BatchRow, usize)],
+    value: Option<&(Decimal, String)>,
+) -> LedgerResult<u64> {
+    let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
+    let (value, currency) = amount(value);
+    let done = sqlx::query(
+        "UPDATE rows SET
+             batch = ?1, due = NULL, sent = CASE sent WHEN 0 THEN 2 ELSE 1 END,
+             value = CASE sent WHEN 0 THEN ?3 ELSE value END,
+             currency = CASE sent WHEN 0 THEN ?4 ELSE currency END
+         WHERE id IN (SELECT value FROM json_each(?2)) AND due IS NOT NULL",
+    )
+    .bind(batch.0)
+    .bind(json(&ids)?)
+    .bind(value)
+    .bind(currency)
     .execute(conn)
     .await?;
     Ok(done.rows_affected())

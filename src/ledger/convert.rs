@@ -1,7 +1,5 @@
 //! Between the port's types and what columns hold.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -93,8 +91,14 @@ impl Classes {
         conn: &mut SqliteConnection,
         keys: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> LedgerResult<Self> {
-        let keys: Vec<_> = keys.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-        let (count, keys) = (keys.len(), json(&keys)?);
+        // A handful, mostly one after another.
+        let mut distinct: Vec<(&str, &str)> = Vec::new();
+        for key in keys {
+            if distinct.last() != Some(&key) && !distinct.contains(&key) {
+                distinct.push(key);
+            }
+        }
+        let (count, keys) = (distinct.len(), json(&distinct)?);
         let found = Self::stored(conn, &keys).await?;
         if found.0.len() == count {
             return Ok(found);

@@ -13,7 +13,7 @@ use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
 
 /// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
-const INSERTED: usize = 200;
+pub(super) const INSERTED: usize = 200;
 
 /// Inserts up to [`INSERTED`] rows: parameters that are not bound are null, and such rows are left out. Three times as fast
 /// as unpacking an array. Parameters without numbers: of numbered ones `SQLite` looks up each name in the list of all.
@@ -160,7 +160,7 @@ async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, 
     if fresh.is_empty() {
         return Ok(());
     }
-    let classes = Classes::of(conn, fresh.iter().map(|(row, _)| (row.reason.as_str(), ""))).await?;
+    let classes = Classes::of(conn, fresh.iter().map(|(row, _)| (&*row.reason, ""))).await?;
     for chunk in fresh.chunks(INSERTED) {
         let mut insert = sqlx::query(INSERT.as_str());
         for (row, contact) in chunk {

@@ -1,13 +1,21 @@
 //! Roots of contact lineages: the id that stands for all contacts that were merged into one.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
 use super::convert::{CHUNK, json};
 use super::error::failed;
+use super::observe::INSERTED;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::sync::ports::ledger::{LedgerResult, Roots};
+
+/// As in [`super::observe`].
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    let rows = vec!["(?, ?, ?)"; INSERTED].join(", ");
+    format!("INSERT INTO roots (portal, contact, root) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
+});
 
 /// See [`crate::sync::ports::ledger::Ledger::roots`].
 pub(super) async fn roots(
@@ -31,12 +39,12 @@ pub(super) async fn roots(
         let others = of_lineage.into_iter().filter(|id| *id != root).collect();
         roots.push(Roots { root, others });
     }
-    for chunk in fresh.chunks(CHUNK) {
-        sqlx::query("INSERT INTO roots (portal, contact, root) SELECT ?2, value->>0, value->>1 FROM json_each(?1)")
-            .bind(json(chunk)?)
-            .bind(portal.0.cast_signed())
-            .execute(&mut *conn)
-            .await?;
+    for chunk in fresh.chunks(INSERTED) {
+        let mut insert = sqlx::query(INSERT.as_str());
+        for (contact, root) in chunk {
+            insert = insert.bind(portal.0.cast_signed()).bind(contact).bind(root);
+        }
+        insert.execute(&mut *conn).await?;
     }
     Ok(roots)
 }

@@ -1,6 +1,7 @@
 //! Bringing rows up to date, in bulk.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -24,7 +25,7 @@ pub(super) async fn apply(
         return Ok(());
     }
     let updates = one_per_row(updates);
-    let classes = Classes::of(conn, updates.iter().map(|u| (u.reason.as_str(), u.detail.as_str()))).await?;
+    let classes = Classes::of(conn, updates.iter().map(|u| (&*u.reason, u.detail.as_str()))).await?;
     // Many rows are told the same.
     let mut alike: BTreeMap<Change, Vec<(i64, Option<i64>)>> = BTreeMap::new();
     for u in &updates {
@@ -74,6 +75,7 @@ fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
     kept
 }
 
+/// Where one due time holds for all, numbers of rows are all the statement has to unpack: half the cost.
 async fn apply_change(
     conn: &mut SqliteConnection,
     change: &Change,
@@ -81,30 +83,54 @@ async fn apply_change(
     batch: Option<BatchId>,
     now: Timestamp,
 ) -> LedgerResult<()> {
-    sqlx::query(
-        "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS due FROM json_each(?1))
-         UPDATE rows SET
-             outcome = ?4, class = ?5, due = j.due, split = ?7,
+    let first = rows.first().and_then(|(_, due)| *due);
+    let alike = rows.iter().all(|(_, due)| *due == first);
+    let statement = if alike {
+        let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
+        sqlx::query(TO_ONE_TIME.as_str()).bind(json(&ids)?)
+    } else {
+        sqlx::query(TO_OWN_TIMES.as_str()).bind(json(rows)?)
+    };
+    let mut statement = statement
+        .bind(batch.map(|b| b.0))
+        .bind(ms(now))
+        .bind(change.outcome)
+        .bind(change.class)
+        .bind(change.failed)
+        .bind(change.split);
+    if alike {
+        statement = statement.bind(first);
+    }
+    statement.execute(conn).await?;
+    Ok(())
+}
+
+/// Rows and the due time of each.
+static TO_OWN_TIMES: LazyLock<String> = LazyLock::new(|| {
+    let rows = "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS due FROM json_each(?1))";
+    format!("{rows} {} FROM j WHERE rows.id = j.id AND {OPEN}", change_to("j.due"))
+});
+
+/// Rows that get the same due time.
+static TO_ONE_TIME: LazyLock<String> = LazyLock::new(|| {
+    let these = "rows.id IN (SELECT value FROM json_each(?1))";
+    format!("{} WHERE {these} AND {OPEN}", change_to("?8"))
+});
+
+/// Which of the rows an update may still change.
+const OPEN: &str = "rows.outcome < 2 AND CASE WHEN ?2 IS NULL THEN rows.due IS NOT NULL ELSE rows.batch = ?2 END";
+
+fn change_to(due: &str) -> String {
+    format!(
+        "UPDATE rows SET
+             outcome = ?4, class = ?5, due = {due}, split = ?7,
              batch = CASE WHEN ?4 = 1 THEN rows.batch END,
              attempts = CASE WHEN ?6 THEN rows.attempts + 1
                              WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5 THEN rows.attempts
                              ELSE 0 END,
              changed_at = CASE WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5
-                               THEN rows.changed_at ELSE ?3 END
-         FROM j
-         WHERE rows.id = j.id AND rows.outcome < 2
-           AND CASE WHEN ?2 IS NULL THEN rows.due IS NOT NULL ELSE rows.batch = ?2 END",
+                               THEN rows.changed_at ELSE ?3 END"
     )
-    .bind(json(rows)?)
-    .bind(batch.map(|b| b.0))
-    .bind(ms(now))
-    .bind(change.outcome)
-    .bind(change.class)
-    .bind(change.failed)
-    .bind(change.split)
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Those of the rows that became uploaded right now.

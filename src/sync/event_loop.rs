@@ -2,6 +2,7 @@
 
 mod contacts;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -140,15 +141,15 @@ impl Sendable {
             let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
             return Err(postpone(ctx, &rows, error).await);
         }
-        let rows: Vec<Row> = ready.iter().map(|(row, _)| row.clone()).collect();
         // Deals hang on the record of today, also where the row still has an id from before a merge.
-        let today: Vec<ContactId> = rows
-            .iter()
-            .map(|row| contacts.get(&row.contact).map_or(row.contact, |read| read.contact.id))
-            .collect();
-        let values = match self.values(&rows, &today).await {
+        let today = |row: &Row| contacts.get(&row.contact).map_or(row.contact, |read| read.contact.id);
+        let rows = ready.iter().map(|(row, _)| (row, today(row))).collect();
+        let values = match self.values(rows).await {
             Ok(values) => values,
-            Err(error) => return Err(postpone(ctx, &rows, error).await),
+            Err(error) => {
+                let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
+                return Err(postpone(ctx, &rows, error).await);
+            }
         };
         let all = ready.into_iter().zip(values).map(|((row, prepared), value)| Ready {
             action: self.action.key.clone(),
@@ -225,14 +226,14 @@ impl Sendable {
         Ok(())
     }
 
-    /// The value of each row: what an earlier try may have sent, else by the rule.
-    async fn values(&self, rows: &[Row], today: &[ContactId]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
+    /// The value of each row, with the record its contact is today: what an earlier try may have sent, else by the rule.
+    async fn values(&self, rows: Vec<(&Row, ContactId)>) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
         let Some(rule) = &self.event.rules.value else {
-            return Ok(rows.iter().map(|row| row.sent.clone().flatten()).collect());
+            return Ok(rows.iter().map(|(row, _)| row.sent.clone().flatten()).collect());
         };
         let deals = match rule {
             ValueRule::Fixed(_) => HashMap::new(),
-            ValueRule::DealAmount { .. } => self.deals(rows, today).await?,
+            ValueRule::DealAmount { .. } => self.deals(&rows).await?,
         };
         let by_rule = |contact: &ContactId| {
             value(
@@ -243,13 +244,12 @@ impl Sendable {
         };
         Ok(rows
             .iter()
-            .zip(today)
             .map(|(row, contact)| row.sent.clone().unwrap_or_else(|| Some(by_rule(contact))))
             .collect())
     }
 
-    async fn deals(&self, rows: &[Row], today: &[ContactId]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
-        let open = rows.iter().zip(today).filter(|(row, _)| row.sent.is_none());
+    async fn deals(&self, rows: &[(&Row, ContactId)]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
+        let open = rows.iter().filter(|(row, _)| row.sent.is_none());
         let contacts: BTreeSet<_> = open.map(|(_, contact)| *contact).collect();
         let contacts: Vec<_> = contacts.into_iter().collect();
         let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
@@ -270,11 +270,11 @@ impl Sendable {
 }
 
 /// An update that moves a row to this outcome, keeping its place in a split.
-pub fn update(row: &Row, outcome: Outcome, reason: &str, due: Timestamp) -> RowUpdate {
+pub fn update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
     RowUpdate {
         row: row.id,
         outcome,
-        reason: reason.to_owned(),
+        reason: reason.into(),
         detail: String::new(),
         due,
         failed_try: false,
@@ -310,9 +310,9 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
                 Outcome::Pending
             };
             let reason = if outcome == Outcome::Processing {
-                &row.reason
+                Cow::Owned(row.reason.clone())
             } else {
-                pending_reason(error.cause)
+                pending_reason(error.cause).into()
             };
             RowUpdate {
                 failed_try: true,

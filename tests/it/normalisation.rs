@@ -96,8 +96,8 @@ fn sent(case: &Case) -> Option<String> {
         id: ContactId(1),
         updated_at: Timestamp::UNIX_EPOCH,
         as_of: None,
-        properties,
-        history: BTreeMap::new(),
+        properties: properties.into_iter().collect(),
+        history: Vec::new(),
     };
     let mut found = identifiers::of(&contact, &[kind], case.region.as_deref());
     assert!(found.len() <= 1);

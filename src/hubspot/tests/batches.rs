@@ -52,7 +52,7 @@ async fn history_comes_oldest_first_and_ties_keep_their_order() {
     bench.post(READ, ok(&json!({ "results": [contact] }))).await;
     let contacts = bench.client().read(&read(&[151, 151], true)).await.unwrap();
     assert_eq!(contacts.len(), 1);
-    let history = &contacts[0].history["lifecyclestage"];
+    let history = contacts[0].history_of("lifecyclestage");
     assert_eq!(
         history.iter().map(|entry| entry.value.as_str()).collect::<Vec<_>>(),
         ["subscriber", "customer", "", "lead"]

@@ -38,7 +38,10 @@ async fn a_page_and_the_exact_body() {
     let first = &page.contacts[0];
     assert_eq!((first.id, first.requested_id), (ContactId(151), ContactId(151)));
     assert_eq!(first.updated_at.to_string(), "2026-11-01T00:00:00.456Z");
-    assert_eq!(first.properties.keys().collect::<Vec<_>>(), ["email", "score"]);
+    assert_eq!(
+        first.properties.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        ["email", "score"]
+    );
     assert_eq!(first.property("score"), Some("7"));
     let group = |n: u8| {
         json!({ "filters": [

@@ -103,7 +103,7 @@ fn pending(n: u8) -> NewRow {
     }
 }
 
-fn update(row: RowId, outcome: Outcome, reason: &str) -> RowUpdate {
+fn update(row: RowId, outcome: Outcome, reason: &'static str) -> RowUpdate {
     RowUpdate {
         row,
         outcome,

@@ -53,12 +53,12 @@ impl Known {
     fn update(&mut self, u: &RowUpdate) {
         if u.failed_try {
             self.attempts += 1;
-        } else if (self.outcome, &self.reason) != (u.outcome, &u.reason) {
+        } else if (self.outcome, &self.reason) != (u.outcome, &u.reason.clone().into_owned()) {
             self.attempts = 0;
         }
         let waits = u.outcome == Outcome::Pending || u.reason == reason::OUTCOME_UNKNOWN;
         self.outcome = u.outcome;
-        self.reason.clone_from(&u.reason);
+        self.reason = u.reason.clone().into_owned();
         self.due = waits.then_some(u.due);
         self.split = u.split;
         if u.outcome != Outcome::Processing {

@@ -186,7 +186,7 @@ impl Run {
                 track,
                 number,
                 outcome: row.outcome,
-                reason: row.reason.clone(),
+                reason: row.reason.clone().into_owned(),
                 due: (row.outcome == Outcome::Pending).then_some(row.due),
                 attempts: 0,
                 split: 0,

@@ -60,7 +60,7 @@ async fn rows_and_marks_move_when_the_action_is_known() {
 }
 
 /// Brings the only row of a track as far along as named.
-async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &str) {
+async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &'static str) {
     let row = due(ledger, track, 2).await[0].id;
     let begin = async || {
         ledger

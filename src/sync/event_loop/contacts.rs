@@ -1,6 +1,6 @@
 //! Reading the contacts of rows that are due.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -37,18 +37,19 @@ impl Sendable {
         let cache = ctx.contacts(&self.event.hubspot);
         let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
         let mut found = HashMap::new();
-        let mut missing = BTreeSet::new();
+        let mut missing = Vec::new();
         for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
             match cache.fresh(row.contact, &plan, since) {
                 Some((at, contact)) => {
                     found.insert(row.contact, Read { at, contact });
                 }
                 None => {
-                    missing.insert(row.contact);
+                    missing.push(row.contact);
                 }
             }
         }
-        let missing: Vec<_> = missing.into_iter().collect();
+        missing.sort_unstable();
+        missing.dedup();
         for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
             let read = ContactRead {
                 ids: chunk.to_vec(),

@@ -318,7 +318,7 @@ impl Feed {
             occurred_at: submission.at,
             first_seen: now,
             outcome,
-            reason: reason.to_owned(),
+            reason: reason.into(),
             due,
             while_suspended: suspended,
         }

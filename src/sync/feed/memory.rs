@@ -15,13 +15,15 @@ pub const LAST_MODIFIED: &str = "lastmodifieddate";
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
 const MAX_CONTACTS: usize = 400_000;
 
-/// Contacts whose history was read, and the state it was read in.
+/// Contacts whose history was read, and the state it was read in: modification time, entry times as one number.
 #[derive(Default)]
 pub struct Memory {
-    read: HashMap<ContactId, Read>,
+    read: HashMap<ContactId, (Timestamp, u64)>,
 }
 
-struct Read {
+/// The state of a contact whose history was read.
+pub struct Read {
+    id: ContactId,
     modified: Timestamp,
     entries: u64,
 }
@@ -42,54 +44,103 @@ pub fn time(value: &str) -> Option<Timestamp> {
         .or_else(|| value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
 }
 
-/// Time of the last entry into a stage, as the contact's properties tell it.
-pub fn entered(contact: &Contact, stage: &str) -> Option<Timestamp> {
-    contact.property(&date_entered(stage)).and_then(time)
+/// A stage, and the property with the time of the last entry into it.
+pub struct Dated {
+    /// Internal value of the stage.
+    pub stage: String,
+    /// Name of the property.
+    pub property: String,
 }
 
-/// The entry times seen, as one number: another one says that some of them changed.
-fn entries<'a>(contact: &Contact, stages: impl Iterator<Item = &'a String>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for stage in stages {
-        entered(contact, stage).map(Timestamp::as_millisecond).hash(&mut hasher);
+impl Dated {
+    /// The stage of this internal value.
+    pub fn new(stage: &str) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            property: date_entered(stage),
+        }
     }
-    hasher.finish()
+}
+
+/// A contact of a search, and what its properties tell, read once.
+pub struct Found<'a> {
+    /// The contact.
+    pub contact: &'a Contact,
+    /// Its modification time, HubSpot's clock.
+    pub modified: Timestamp,
+    /// Time of the last entry into each stage where there is one.
+    entered: Vec<(&'a str, Timestamp)>,
+    /// The entry times as one number: another one says that some of them changed.
+    entries: u64,
+}
+
+impl<'a> Found<'a> {
+    /// What this contact tells about these stages.
+    pub fn new(contact: &'a Contact, stages: &'a [Dated]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let mut entered = Vec::new();
+        for dated in stages {
+            let at = contact.property(&dated.property).and_then(time);
+            at.map(Timestamp::as_millisecond).hash(&mut hasher);
+            entered.extend(at.map(|at| (dated.stage.as_str(), at)));
+        }
+        Self {
+            contact,
+            modified: modified(contact),
+            entered,
+            entries: hasher.finish(),
+        }
+    }
+
+    /// Time of the last entry into a stage.
+    pub fn entered(&self, stage: &str) -> Option<Timestamp> {
+        let mut entered = self.entered.iter();
+        entered.find(|(name, _)| *name == stage).map(|(_, at)| *at)
+    }
+
+    /// What is remembered once its history was read.
+    pub fn read(&self) -> Read {
+        Read {
+            id: self.contact.id,
+            modified: self.modified,
+            entries: self.entries,
+        }
+    }
+
+    /// True where the contact is in this stage.
+    pub fn is_in(&self, stage: &str) -> bool {
+        self.contact.property(LIFECYCLE_STAGE) == Some(stage)
+    }
+
+    /// True where the contact may ever have been in one of the stages.
+    pub fn concerns(&self, stages: &[Dated]) -> bool {
+        !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
+    }
 }
 
 impl Memory {
     /// Found by entry time: the history must be read unless it was read in this very state.
-    pub fn new_entry<'a>(&self, contact: &Contact, stages: impl Iterator<Item = &'a String>) -> bool {
-        let entries = entries(contact, stages);
-        self.read.get(&contact.id).is_none_or(|r| r.entries != entries)
+    pub fn new_entry(&self, found: &Found<'_>) -> bool {
+        let read = self.read.get(&found.contact.id);
+        read.is_none_or(|(_, entries)| *entries != found.entries)
     }
 
     /// Found by modification time: the history must be read unless it was read since the modification.
-    pub fn new_modification(&self, contact: &Contact) -> bool {
-        self.read
-            .get(&contact.id)
-            .is_none_or(|r| r.modified < modified(contact))
+    pub fn new_modification(&self, found: &Found<'_>) -> bool {
+        let read = self.read.get(&found.contact.id);
+        read.is_none_or(|(modified, _)| *modified < found.modified)
     }
 
     /// Notes that the history was read after this search result.
-    pub fn note<'a>(&mut self, contact: &Contact, stages: impl Iterator<Item = &'a String>) {
+    pub fn note(&mut self, read: &Read) {
         if self.read.len() >= MAX_CONTACTS {
             self.read.clear();
         }
-        let read = Read {
-            modified: modified(contact),
-            entries: entries(contact, stages),
-        };
-        self.read.insert(contact.id, read);
+        self.read.insert(read.id, (read.modified, read.entries));
     }
 
     /// Forgets everything (another event joined: its rows have not been noted).
     pub fn clear(&mut self) {
         self.read.clear();
     }
-}
-
-/// True where the contact may ever have been in one of the stages.
-pub fn concerns<'a>(contact: &Contact, mut stages: impl Iterator<Item = &'a String>) -> bool {
-    let now = contact.property(LIFECYCLE_STAGE);
-    stages.any(|stage| now == Some(stage) || entered(contact, stage).is_some())
 }

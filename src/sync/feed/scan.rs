@@ -1,23 +1,23 @@
 //! One scan: search page by page, read the histories that matter, note occurrences.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod noting;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::noting::{PageRead, Unnoted};
 use super::Pass;
 use super::detect::Stray;
-use super::memory::{LAST_MODIFIED, Memory, concerns, entered, modified};
+use super::memory::{Dated, Found, LAST_MODIFIED, Memory};
 use super::plan::{Tracked, date_entered, read_plan};
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
-use crate::domain::eligibility::{Occurrence, first_wait};
-use crate::domain::ids::{ContactId, OccurrenceKey};
-use crate::domain::occurrence::{candidates, entries};
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::ids::ContactId;
 use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
 use crate::sync::fault::Fault;
 use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
-use crate::sync::ports::ledger::{NewRow, TrackId};
+use crate::sync::ports::ledger::TrackId;
 
 /// Most groups in one search (reference notes, HubSpot 3).
 const MAX_GROUPS: usize = 5;
@@ -41,10 +41,12 @@ pub struct Seen {
 
 impl Seen {
     fn saw(&mut self, stage: &str, at: Timestamp) {
-        self.newest
-            .entry(stage.to_owned())
-            .and_modify(|t| *t = (*t).max(at))
-            .or_insert(at);
+        match self.newest.get_mut(stage) {
+            Some(newest) => *newest = at.max(*newest),
+            None => {
+                self.newest.insert(stage.to_owned(), at);
+            }
+        }
     }
 
     /// Newest time seen for a stage, HubSpot's clock.
@@ -85,8 +87,9 @@ pub struct Scan<'a> {
     crm: &'a dyn Crm,
     portal: &'a Portal,
     events: &'a [Tracked],
-    stages: Vec<String>,
+    stages: Arc<[Dated]>,
     memory: &'a mut Memory,
+    unnoted: Unnoted,
     plan: ReadPlan,
     cache: Arc<ContactCache>,
     /// Reads are only worth keeping where rows may be sent before they grow old.
@@ -97,9 +100,7 @@ impl<'a> Scan<'a> {
     /// A scan for the events of this pass.
     pub fn new(ctx: &'a SyncContext, pass: &'a Pass, memory: &'a mut Memory) -> Self {
         let events = pass.events.as_slice();
-        let mut stages: Vec<_> = events.iter().map(|t| t.stage().to_owned()).collect();
-        stages.sort_unstable();
-        stages.dedup();
+        let stages: BTreeSet<&str> = events.iter().map(Tracked::stage).collect();
         let plan = read_plan(events.iter().map(|t| &t.event));
         let cache = events
             .first()
@@ -111,8 +112,9 @@ impl<'a> Scan<'a> {
             crm: pass.crm.as_ref(),
             portal: &pass.portal,
             events,
-            stages,
+            stages: stages.into_iter().map(Dated::new).collect(),
             memory,
+            unnoted: Unnoted::default(),
             plan,
             cache,
             keep_reads,
@@ -163,19 +165,30 @@ impl<'a> Scan<'a> {
             MERGED_IDS.to_owned(),
         ];
         if !matches!(way, Way::Modified) {
-            properties.extend(self.stages.iter().map(|s| date_entered(s)));
+            properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
         }
         let mut search = ContactSearch {
             any_since,
             after: ContactId(0),
             properties,
         };
+        let read = self.read_pages(&mut search, way, seen).await;
+        // What was read counts, also where what follows can't be.
+        self.note(seen).await?;
+        read
+    }
+
+    async fn read_pages(&mut self, search: &mut ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
         loop {
-            let page = self.crm.search(&search).await?;
+            let page = self.crm.search(search).await?;
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
             };
-            self.page(&page.contacts, way, seen).await?;
+            let page_read = self.page(&page.contacts, way, seen).await?;
+            self.unnoted.push(page_read);
+            if self.unnoted.are_enough() {
+                self.note(seen).await?;
+            }
             if !page.more {
                 return Ok(());
             }
@@ -183,144 +196,76 @@ impl<'a> Scan<'a> {
         }
     }
 
-    async fn page(&mut self, found: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
-        self.look(found, way, seen);
-        let wanted: Vec<&Contact> = found.iter().filter(|c| self.wants(c, way)).collect();
+    /// Reads the histories of a page that matter.
+    async fn page(&self, contacts: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<PageRead, Fault> {
+        let found: Vec<_> = contacts.iter().map(|c| Found::new(c, &self.stages)).collect();
+        self.look(&found, way, seen);
+        let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, way)).collect();
         let asked = self.ctx.clock.now();
         let mut contacts = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(MAX_READ) {
             let read = ContactRead {
-                ids: chunk.iter().map(|c| c.id).collect(),
+                ids: chunk.iter().map(|found| found.contact.id).collect(),
                 properties: self.plan.0.clone(),
                 with_history: self.plan.1.clone(),
             };
             contacts.extend(self.crm.read(&read).await?);
         }
-        let read: BTreeSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
-        // Once a page and not once a read: each is a write to the disk.
-        self.observe(contacts, asked, seen).await?;
+        let live: HashSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
         // One that was deleted in between is read again should it be restored.
-        for contact in wanted.iter().filter(|c| read.contains(&c.id)) {
-            self.memory.note(contact, self.stages.iter());
-        }
-        Ok(())
+        let read = wanted.iter().filter(|found| live.contains(&found.contact.id));
+        Ok(PageRead {
+            asked,
+            read: read.map(|found| found.read()).collect(),
+            contacts,
+        })
     }
 
-    fn wants(&self, contact: &Contact, way: Way<'_>) -> bool {
+    fn wants(&self, found: &Found<'_>, way: Way<'_>) -> bool {
         match way {
-            Way::Entry(_) => self.memory.new_entry(contact, self.stages.iter()),
-            Way::Modified => self.memory.new_modification(contact),
-            Way::Swept(_) => self.memory.new_modification(contact) && concerns(contact, self.stages.iter()),
+            Way::Entry(_) => self.memory.new_entry(found),
+            Way::Modified => self.memory.new_modification(found),
+            Way::Swept(_) => self.memory.new_modification(found) && found.concerns(&self.stages),
         }
     }
 
     /// What a page tells before any history is read.
-    fn look(&self, found: &[Contact], way: Way<'_>, seen: &mut Seen) {
-        for contact in found {
-            seen.modified = seen.modified.max(Some(modified(contact)));
+    fn look(&self, page: &[Found<'_>], way: Way<'_>, seen: &mut Seen) {
+        for found in page {
+            seen.modified = seen.modified.max(Some(found.modified));
             match way {
-                Way::Entry(bounds) => Self::advance(contact, bounds, seen),
+                Way::Entry(bounds) => advance(found, bounds, seen),
                 Way::Modified => {
-                    for stage in &self.stages {
-                        seen.saw(stage, modified(contact));
+                    for dated in self.stages.iter() {
+                        seen.saw(&dated.stage, found.modified);
                     }
                 }
-                Way::Swept(unproven) if self.memory.new_entry(contact, self.stages.iter()) => {
-                    strays(contact, unproven, seen);
-                }
+                Way::Swept(unproven) if self.memory.new_entry(found) => strays(found, unproven, seen),
                 Way::Swept(_) => {}
             }
         }
     }
+}
 
-    /// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
-    fn advance(contact: &Contact, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
-        for (stage, bound) in bounds {
-            if let Some(at) = entered(contact, stage).filter(|at| at >= bound) {
-                seen.saw(stage, at.min(modified(contact)));
+/// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
+fn advance(found: &Found<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
+    for (stage, bound) in bounds {
+        if let Some(at) = found.entered(stage).filter(|at| at >= bound) {
+            seen.saw(stage, at.min(found.modified));
+            if !seen.proven.contains(stage) {
                 seen.proven.insert(stage.clone());
             }
-        }
-    }
-
-    /// Notes the occurrences of contacts, asked for at `asked`, for every event.
-    async fn observe(&mut self, contacts: Vec<Contact>, asked: Timestamp, seen: &mut Seen) -> Result<(), Fault> {
-        let now = self.ctx.clock.now();
-        let concerned: Vec<&Contact> = contacts
-            .iter()
-            .filter(|c| {
-                self.events
-                    .iter()
-                    .any(|t| !entries(c, t.stage(), t.event.start).is_empty())
-            })
-            .collect();
-        if !concerned.is_empty() {
-            let lineages: Vec<_> = concerned.iter().map(|c| c.lineage()).collect();
-            let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
-            for tracked in self.events {
-                let suspended = self.ctx.registry.is_suspended(&tracked.event);
-                let mut rows = Vec::new();
-                for ((contact, lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
-                    for at in entries(contact, tracked.stage(), tracked.event.start) {
-                        let (root, others) = (roots.root, &roots.others);
-                        let keys = candidates(self.portal.id, root, lineage, others, tracked.stage(), at);
-                        rows.push(self.row(tracked, contact, at, keys, now, suspended));
-                    }
-                }
-                let new = if rows.is_empty() {
-                    0
-                } else {
-                    self.ctx.ledger.observe(tracked.track, &rows).await?
-                };
-                *seen.new.entry(tracked.track).or_default() += new;
-                seen.new_rows += new;
-            }
-        }
-        if self.keep_reads {
-            for contact in contacts {
-                self.cache.put(Arc::new(contact), &self.plan, asked);
-            }
-        }
-        Ok(())
-    }
-
-    fn row(
-        &self,
-        tracked: &Tracked,
-        contact: &Contact,
-        at: Timestamp,
-        keys: Vec<OccurrenceKey>,
-        now: Timestamp,
-        suspended: bool,
-    ) -> NewRow {
-        let occurrence = Occurrence { at, first_seen: now };
-        let waits = &self.ctx.settings.waits;
-        let (reason, due) =
-            first_wait(contact, occurrence, &tracked.event.rules.clicks, waits, now).unwrap_or((reason::NOT_DUE, now));
-        NewRow {
-            keys,
-            contact: contact.id,
-            submission: None,
-            occurred_at: at,
-            first_seen: now,
-            outcome: Outcome::Pending,
-            reason: reason.to_owned(),
-            due,
-            while_suspended: suspended,
         }
     }
 }
 
 /// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
-fn strays(contact: &Contact, unproven: &BTreeMap<&str, Timestamp>, seen: &mut Seen) {
+fn strays(found: &Found<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut Seen) {
     for (stage, bound) in unproven {
-        let at = entered(contact, stage);
-        let in_stage = contact.property(LIFECYCLE_STAGE) == Some(stage);
-        if at.map_or(in_stage, |at| at >= *bound) {
-            let stray = Stray {
-                id: contact.id,
-                entered: at,
-            };
+        let entered = found.entered(stage);
+        if entered.map_or_else(|| found.is_in(stage), |at| at >= *bound) {
+            let id = found.contact.id;
+            let stray = Stray { id, entered };
             seen.strays.entry((*stage).to_owned()).or_insert(stray);
         }
     }

@@ -7,6 +7,8 @@
 
 mod requests;
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -114,7 +116,7 @@ pub struct NewRow {
     /// Why it waits (a pending reason) or is skipped.
     pub outcome: Outcome,
     /// Reason, see [`crate::domain::outcome::reason`].
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// Not looked at before this time.
     pub due: Timestamp,
     /// Seen while the event was suspended.
@@ -170,7 +172,7 @@ pub struct RowUpdate {
     /// Its outcome now.
     pub outcome: Outcome,
     /// Reason or Google's code (CamelCase).
-    pub reason: String,
+    pub reason: Cow<'static, str>,
     /// The verbatim code behind a rejection, else empty.
     pub detail: String,
     /// Not looked at before this time (final outcomes: ignored).

@@ -1,5 +1,7 @@
 //! From what becomes of a row to what the ledger notes.
 
+use std::borrow::Cow;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::backoff::backoff;
@@ -38,20 +40,20 @@ impl From<&OpenRow> for Place {
 
 /// The update that carries out a fate.
 pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -> RowUpdate {
-    let update = |outcome, reason: &str, due| RowUpdate {
+    let update = |outcome, reason: Cow<'static, str>, due| RowUpdate {
         row: row.row,
         outcome,
-        reason: reason.to_owned(),
+        reason,
         detail: String::new(),
         due,
         failed_try: false,
         split: row.split,
     };
     match fate {
-        Fate::Uploaded => update(Outcome::Uploaded, PROCESSED, now),
+        Fate::Uploaded => update(Outcome::Uploaded, PROCESSED.into(), now),
         Fate::Rejected(reason, code) => RowUpdate {
             detail: code.clone(),
-            ..update(Outcome::Rejected, reason, now)
+            ..update(Outcome::Rejected, reason.clone().into(), now)
         },
         Fate::Wait(reason) => {
             let wait = wait_of(ctx, reason, row.attempts);
@@ -59,10 +61,10 @@ pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -
             // A row that was told apart from others stays apart, so that it does not fail them again.
             RowUpdate {
                 failed_try: true,
-                ..update(Outcome::Pending, reason, due)
+                ..update(Outcome::Pending, (*reason).into(), due)
             }
         }
-        Fate::Unknown(_) => update(Outcome::Processing, reason::OUTCOME_UNKNOWN, now),
+        Fate::Unknown(_) => update(Outcome::Processing, reason::OUTCOME_UNKNOWN.into(), now),
     }
 }
 

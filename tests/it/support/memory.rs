@@ -68,28 +68,28 @@ impl Memory {
             at,
             source: "CRM_UI".into(),
         };
+        let time = at.to_string();
+        let consent = self.granted.as_ref().map(|granted| granted.load(Ordering::Relaxed));
+        let properties = [
+            Some(("lastmodifieddate", time.as_str())),
+            Some(("lifecyclestage", "customer")),
+            Some(("hs_v2_date_entered_customer", time.as_str())),
+            consent.map(|yes| ("consent", if yes { "yes" } else { "no" })),
+        ];
         let mut contact = Contact {
             requested_id: ContactId(id),
             id: ContactId(id),
             updated_at: at,
             as_of: None,
-            properties: BTreeMap::from([
-                ("lastmodifieddate".to_owned(), at.to_string()),
-                ("lifecyclestage".to_owned(), "customer".to_owned()),
-                ("hs_v2_date_entered_customer".to_owned(), at.to_string()),
-            ]),
-            history: BTreeMap::new(),
+            properties: properties.into_iter().flatten().collect(),
+            history: Vec::new(),
         };
-        if let Some(granted) = &self.granted {
-            let consent = if granted.load(Ordering::Relaxed) { "yes" } else { "no" };
-            contact.properties.insert("consent".to_owned(), consent.to_owned());
-        }
         if history {
             let click = entry(&format!("click-{id}"), at - SignedDuration::from_hours(1));
-            contact.history = BTreeMap::from([
+            contact.history = vec![
                 ("lifecyclestage".to_owned(), vec![entry("customer", at)]),
                 ("hs_google_click_id".to_owned(), vec![click]),
-            ]);
+            ];
         }
         contact
     }

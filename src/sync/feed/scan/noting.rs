@@ -1,0 +1,148 @@
+//! Noting what was read: some pages at a time, since each is a write to the disk.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Scan, Seen};
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::{Occurrence, first_wait};
+use crate::domain::ids::{ContactId, OccurrenceKey};
+use crate::domain::occurrence::{candidates, entries};
+use crate::domain::outcome::{Outcome, reason};
+use crate::sync::fault::Fault;
+use crate::sync::feed::memory::Read;
+use crate::sync::feed::plan::Tracked;
+use crate::sync::ports::ledger::{NewRow, Roots};
+
+/// So many contacts are noted at once, about a kilobyte each.
+const ENOUGH: usize = 1_000;
+/// Nor does a page wait longer for others than this and the time the next one takes.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The contacts of a page with their histories.
+pub(super) struct PageRead {
+    /// When they were asked for.
+    pub(super) asked: Timestamp,
+    /// Contacts whose history was read.
+    pub(super) contacts: Vec<Contact>,
+    /// The state they were read in.
+    pub(super) read: Vec<Read>,
+}
+
+/// Pages that were read and not noted.
+#[derive(Default)]
+pub(super) struct Unnoted {
+    pages: Vec<PageRead>,
+    since: Option<Instant>,
+}
+
+impl Unnoted {
+    pub(super) fn push(&mut self, page: PageRead) {
+        if !page.contacts.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.pages.push(page);
+        }
+    }
+
+    pub(super) fn are_enough(&self) -> bool {
+        let contacts: usize = self.pages.iter().map(|page| page.contacts.len()).sum();
+        contacts >= ENOUGH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
+    }
+}
+
+impl Scan<'_> {
+    /// Notes what was read since the last time.
+    pub(super) async fn note(&mut self, seen: &mut Seen) -> Result<(), Fault> {
+        let pages = std::mem::take(&mut self.unnoted).pages;
+        self.observe(pages.iter().flat_map(|page| &page.contacts), seen).await?;
+        for page in pages {
+            for read in &page.read {
+                self.memory.note(read);
+            }
+            if self.keep_reads {
+                for contact in page.contacts {
+                    self.cache.put(Arc::new(contact), &self.plan, page.asked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the occurrences of contacts, for every event.
+    async fn observe(&self, contacts: impl Iterator<Item = &Contact>, seen: &mut Seen) -> Result<(), Fault> {
+        let entered = |contact| {
+            let of_event = |t: &Tracked| entries(contact, t.stage(), t.event.start);
+            let entered: Vec<_> = self.events.iter().map(of_event).collect();
+            entered
+                .iter()
+                .any(|times| !times.is_empty())
+                .then_some((contact, entered))
+        };
+        let concerned: Vec<(&Contact, Vec<Vec<Timestamp>>)> = contacts.filter_map(entered).collect();
+        if concerned.is_empty() {
+            return Ok(());
+        }
+        let lineages: Vec<_> = concerned.iter().map(|(contact, _)| contact.lineage()).collect();
+        let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
+        for (index, tracked) in self.events.iter().enumerate() {
+            let occurrences = Occurrences::of(self, tracked);
+            let mut rows = Vec::new();
+            for (((contact, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
+                let times = entered.get(index).into_iter().flatten();
+                rows.extend(times.map(|at| occurrences.row(contact, *at, lineage, roots)));
+            }
+            let new = if rows.is_empty() {
+                0
+            } else {
+                self.ctx.ledger.observe(tracked.track, &rows).await?
+            };
+            *seen.new.entry(tracked.track).or_default() += new;
+            seen.new_rows += new;
+        }
+        Ok(())
+    }
+}
+
+/// What the occurrences of an event have in common.
+struct Occurrences<'a> {
+    scan: &'a Scan<'a>,
+    tracked: &'a Tracked,
+    now: Timestamp,
+    suspended: bool,
+}
+
+impl<'a> Occurrences<'a> {
+    fn of(scan: &'a Scan<'a>, tracked: &'a Tracked) -> Self {
+        Self {
+            scan,
+            tracked,
+            now: scan.ctx.clock.now(),
+            suspended: scan.ctx.registry.is_suspended(&tracked.event),
+        }
+    }
+
+    fn row(&self, contact: &Contact, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> NewRow {
+        let now = self.now;
+        let occurrence = Occurrence { at, first_seen: now };
+        let (clicks, waits) = (&self.tracked.event.rules.clicks, &self.scan.ctx.settings.waits);
+        let (reason, due) = first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now));
+        NewRow {
+            keys: self.keys(at, lineage, roots),
+            contact: contact.id,
+            submission: None,
+            occurred_at: at,
+            first_seen: now,
+            outcome: Outcome::Pending,
+            reason: reason.into(),
+            due,
+            while_suspended: self.suspended,
+        }
+    }
+
+    fn keys(&self, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> Vec<OccurrenceKey> {
+        let (portal, stage) = (self.scan.portal.id, self.tracked.stage());
+        candidates(portal, roots.root, lineage, &roots.others, stage, at)
+    }
+}
