@@ -1,5 +1,6 @@
 //! The whole path with everything outside the process replaced by memory. The ledger is the real one, on disk.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
 use tokio_util::sync::CancellationToken;
 
-use super::memory::{Now, Sink, set_up, settings, tally};
+use super::memory::{Now, Sink, google, set_up, settings, tally};
 
 const LIMIT: Duration = Duration::from_mins(5);
 
@@ -25,59 +26,56 @@ fn peak() -> f64 {
         / 1000.0
 }
 
-/// Measures `count` contacts from the first search to the last row uploaded, on one core.
+/// Measures `count` contacts from the first search to the last result noted, on one core, some times over.
 pub fn run(count: usize) {
-    let directory = std::env::temp_dir().join(format!("adconversion-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).expect("a directory");
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
     let before = peak();
-    let took = runtime.block_on(async {
-        let url = format!("sqlite://{}", directory.join("ledger.db").display());
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url).await.expect("a ledger"));
-        let (registry, _wakes) = Registry::new();
-        let sink = Arc::new(Sink::default());
-        set_up(&registry, count as u64, sink.clone());
-        let mut settings = settings();
-        // Longer than the upload interval, as by default: what the feed read is read again before it is sent.
-        settings.waits.settle = settings.upload_interval;
-        let context = Arc::new(SyncContext::new(
-            registry.clone(),
-            ledger.clone(),
-            Arc::new(Now),
-            settings,
-        ));
-        let stop = CancellationToken::new();
-        let begun = Instant::now();
-        let loops = tokio::spawn(supervisor::run(context, stop.clone()));
-        let took = loop {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            // Counting a whole track takes its time: not before there is something to find.
-            let all_sent = sink.rows.load(Ordering::Relaxed) >= count;
-            if all_sent && let Some(tally) = tally(&registry, ledger.as_ref()).await {
-                let done: u64 = tally
-                    .classes
-                    .iter()
-                    .filter(|c| c.outcome == Outcome::Uploaded)
-                    .map(|c| c.count)
-                    .sum();
-                if done == count as u64 {
-                    break begun.elapsed();
-                }
-            }
-            assert!(begun.elapsed() < LIMIT, "not done after {LIMIT:?}");
-        };
-        stop.cancel();
-        loops.await.expect("the loops end");
-        took
-    });
-    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
-    super::print("whole path, ledger on disk, into memory", count, took);
+    let took = (0..super::ROUNDS).map(|round| once(count, round)).min();
+    super::print("whole path, ledger on disk, into memory", count, took.unwrap_or_default());
     println!(
         "{:<52} {:>12.0} MB (before: {before:.0} MB)",
         "peak resident memory",
         peak()
     );
+}
+
+fn once(count: usize, round: usize) -> Duration {
+    let name = format!("adconversion-bench-{}-{round}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let took = runtime.block_on(measure(count, &directory));
+    std::fs::remove_dir_all(&directory).expect("the directory can be removed");
+    took
+}
+
+async fn measure(count: usize, directory: &Path) -> Duration {
+    let url = format!("sqlite://{}", directory.join("ledger.db").display());
+    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url).await.expect("a ledger"));
+    let (registry, _wakes) = Registry::new();
+    let sink = Arc::new(Sink::default());
+    set_up(&registry, count as u64, sink.clone());
+    let mut settings = settings();
+    // Longer than the upload interval, as by default: what the feed read is read again before it is sent.
+    settings.waits.settle = settings.upload_interval;
+    let context = Arc::new(SyncContext::new(registry.clone(), ledger.clone(), Arc::new(Now), settings));
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    let loops = tokio::spawn(supervisor::run(context, stop.clone()));
+    let took = loop {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let all_told = sink.rows.load(Ordering::Relaxed) >= count && sink.all_told();
+        if all_told && ledger.next_poll(&google()).await.expect("open requests").is_none() {
+            break begun.elapsed();
+        }
+        assert!(begun.elapsed() < LIMIT, "not done after {LIMIT:?}");
+    };
+    stop.cancel();
+    loops.await.expect("the loops end");
+    let counts = tally(&registry, ledger.as_ref()).await.expect("counts").classes;
+    let counts: Vec<_> = counts.iter().map(|c| (c.outcome, c.count)).collect();
+    assert_eq!(counts, [(Outcome::Uploaded, count as u64)], "all of them, once each");
+    took
 }

@@ -17,8 +17,8 @@ pub struct HistoryEntry {
     pub value: String,
     /// When it was set, HubSpot's clock, milliseconds.
     pub at: Timestamp,
-    /// HubSpot's `sourceType`, e.g. `CRM_UI`, `IMPORT`, `MERGE_OBJECTS`.
-    pub source: String,
+    /// Written by a merge (HubSpot's `sourceType` is `MERGE_OBJECTS`): copies what another record already had.
+    pub by_merge: bool,
 }
 
 /// Names and values of properties, in one piece of text: contacts are read by the thousand, and all of theirs go together.

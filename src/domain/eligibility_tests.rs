@@ -17,7 +17,7 @@ fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> C
     let entry = |(value, second): &(&str, i64)| HistoryEntry {
         value: (*value).to_owned(),
         at: at(*second),
-        source: "FORM".to_owned(),
+        by_merge: false,
     };
     Contact {
         requested_id: ContactId(1),

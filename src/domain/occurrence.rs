@@ -5,9 +5,6 @@ use jiff::Timestamp;
 use super::contact::{Contact, LIFECYCLE_STAGE};
 use super::ids::{ContactId, OccurrenceKey, PortalId};
 
-/// History rows with this source copy what another record already had.
-const MERGE_SOURCE: &str = "MERGE_OBJECTS";
-
 /// When the contact entered `stage` (internal value) at or after `start`, oldest first.
 ///
 /// No occurrence: an empty value, the same value as the older row, a row written by a merge. Jumps, re-entries and
@@ -18,7 +15,7 @@ pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestam
     for row in contact.history_of(LIFECYCLE_STAGE) {
         let repeats = older == Some(row.value.as_str());
         older = Some(&row.value);
-        if row.value == stage && !repeats && row.source != MERGE_SOURCE && row.at >= start {
+        if row.value == stage && !repeats && !row.by_merge && row.at >= start {
             entries.push(row.at);
         }
     }
@@ -57,7 +54,7 @@ mod tests {
             .map(|(value, at, source)| HistoryEntry {
                 value: (*value).into(),
                 at: Timestamp::from_second(*at).unwrap(),
-                source: (*source).into(),
+                by_merge: *source == "MERGE_OBJECTS",
             })
             .collect();
         Contact {

@@ -130,19 +130,21 @@ pub(super) fn contact(record: &Record, requested: u64, with_history: &[String]) 
     })
 }
 
+/// The source of history rows that a merge wrote.
+const MERGED: &str = "MERGE_OBJECTS";
+
 /// Oldest first. HubSpot gives the newest first: turned round before the stable sort, so that rows of the same
 /// millisecond (a stage cleared and set again) keep their order.
 fn entries(versions: &[Version]) -> Option<Vec<HistoryEntry>> {
-    let text = |value: &Option<super::wire::Scalar>| value.as_ref().map(|value| value.0.clone()).unwrap_or_default();
     let mut entries = versions
         .iter()
         .rev()
         .map(|version| {
             let at = version.timestamp.as_ref()?.time()?;
             Some(HistoryEntry {
-                value: text(&version.value),
+                value: version.value.as_ref().map(|value| value.0.clone()).unwrap_or_default(),
                 at,
-                source: text(&version.source_type),
+                by_merge: version.source_type.as_ref().is_some_and(|source| source.0 == MERGED),
             })
         })
         .collect::<Option<Vec<_>>>()?;

@@ -1,5 +1,7 @@
 //! Rows that wait: which are due, and what a resume or a mended account does to them.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
@@ -20,7 +22,7 @@ struct Stored<'a> {
     occurred_at: i64,
     first_seen: i64,
     outcome: i64,
-    reason: String,
+    class: i64,
     due: i64,
     attempts: u32,
     split: i64,
@@ -30,7 +32,7 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn into_row(self, track: TrackId) -> LedgerResult<Row> {
+    fn into_row(self, track: TrackId, reasons: &HashMap<i64, String>) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
@@ -41,7 +43,7 @@ impl Stored<'_> {
             occurred_at: time(self.occurred_at)?,
             first_seen: time(self.first_seen)?,
             outcome: outcome(self.outcome)?,
-            reason: self.reason,
+            reason: reasons.get(&self.class).ok_or_else(|| damaged("a class"))?.clone(),
             due: time(self.due)?,
             attempts: self.attempts,
             sent: (self.sent > 0).then_some(value),
@@ -60,23 +62,23 @@ pub(super) async fn due(
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
     let found: String = sqlx::query_scalar(
-        "SELECT json_group_array(json_array(id, txn, contact, submission, occurred_at, first_seen, outcome, reason, due,
+        "SELECT json_group_array(json_array(id, txn, contact, submission, occurred_at, first_seen, outcome, class, due,
                                             attempts, split, sent, value, currency))
-         FROM (SELECT r.id, hex(r.txn) AS txn, r.contact, r.submission, r.occurred_at, r.first_seen, r.outcome, c.reason,
-                      r.due, r.attempts, r.split, r.sent, r.value, r.currency
-               FROM rows r JOIN classes c ON c.id = r.class
-               WHERE r.track = ?1 AND r.due <= ?2 AND r.occurred_at >= ?3
-               ORDER BY r.due, r.id LIMIT ?4)",
+         FROM (SELECT id, hex(txn) AS txn, contact, submission, occurred_at, first_seen, outcome, class, due, attempts,
+                      split, sent, value, currency
+               FROM rows WHERE track = ?1 AND due <= ?2 AND occurred_at >= ?3 ORDER BY due, id LIMIT ?4)",
     )
     .bind(track.0)
     .bind(ms(now))
     .bind(ms(since))
     .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
-    .fetch_one(conn)
+    .fetch_one(&mut *conn)
     .await?;
+    let reasons: Vec<(i64, String)> = sqlx::query_as("SELECT id, reason FROM classes").fetch_all(conn).await?;
+    let reasons = reasons.into_iter().collect();
     let mut found: Vec<Stored<'_>> = serde_json::from_str(&found).map_err(|_| damaged("a row"))?;
     found.sort_unstable_by_key(|row| (row.due, row.id));
-    found.into_iter().map(|row| row.into_row(track)).collect()
+    found.into_iter().map(|row| row.into_row(track, &reasons)).collect()
 }
 
 /// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not

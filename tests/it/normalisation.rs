@@ -70,7 +70,7 @@ fn normalised(case: &Case) -> Option<String> {
         Kind::Phone => identifiers::phone(&case.input, case.region.as_deref()),
         Kind::GivenName | Kind::FamilyName => identifiers::name(&case.input),
         Kind::PostalCode => identifiers::plain(&case.input),
-        Kind::RegionCode => identifiers::region(&case.input),
+        Kind::RegionCode => identifiers::region(&case.input).map(str::to_owned),
     }
 }
 

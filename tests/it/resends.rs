@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::memory::{Memory, Sink, event, set_up, settings, tally};
+use crate::support::memory::{Memory, Sink, event, google, set_up, settings, tally};
 
 const CONTACTS: usize = 20;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -98,7 +98,7 @@ impl ConversionSink for Refusing {
 
 fn prepare(registry: &Registry, granted: Arc<AtomicBool>, sink: Arc<Refusing>) {
     set_up(registry, 0, Arc::new(Sink::default()));
-    let mut google = registry.google(&ObjectKey::new("b", "google")).expect("the account");
+    let mut google = registry.google(&google()).expect("the account");
     if let Some(clients) = &mut google.clients {
         clients.sink = sink;
     }

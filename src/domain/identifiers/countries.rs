@@ -5,65 +5,65 @@ use std::sync::LazyLock;
 
 use super::is_space;
 
-/// Code and names of each country, lower case, `code=name;name`, countries apart by `|`. The names are those of ISO
+/// Code and names of each country, names in lower case, `CODE=name;name`, countries apart by `|`. The names are those of ISO
 /// 3166-1 and the ones that HubSpot offers or derives from the visitor's address.
-const COUNTRIES: &str = "ad=andorra|ae=united arab emirates|af=afghanistan|ag=antigua and barbuda|ai=anguilla|\
-    al=albania|am=armenia|ao=angola|aq=antarctica|ar=argentina|as=american samoa|at=austria|au=australia|aw=aruba|\
-    ax=aland islands;åland islands;åland|az=azerbaijan|ba=bosnia and herzegovina;bosnia|bb=barbados|bd=bangladesh|\
-    be=belgium|bf=burkina faso|bg=bulgaria|bh=bahrain|bi=burundi|bj=benin|bl=saint barthelemy;saint barthélemy|\
-    bm=bermuda|bn=brunei;brunei darussalam|bo=bolivia;bolivia, plurinational state of;plurinational state of bolivia|\
-    bq=caribbean netherlands;bonaire, sint eustatius and saba;bonaire|br=brazil|bs=bahamas;bahamas, the|bt=bhutan|\
-    bv=bouvet island|bw=botswana|by=belarus|bz=belize|ca=canada|cc=cocos (keeling) islands;cocos islands|\
-    cd=democratic republic of the congo;congo, the democratic republic of the;congo, democratic republic of the;\
+const COUNTRIES: &str = "AD=andorra|AE=united arab emirates|AF=afghanistan|AG=antigua and barbuda|AI=anguilla|\
+    AL=albania|AM=armenia|AO=angola|AQ=antarctica|AR=argentina|AS=american samoa|AT=austria|AU=australia|AW=aruba|\
+    AX=aland islands;åland islands;åland|AZ=azerbaijan|BA=bosnia and herzegovina;bosnia|BB=barbados|BD=bangladesh|\
+    BE=belgium|BF=burkina faso|BG=bulgaria|BH=bahrain|BI=burundi|BJ=benin|BL=saint barthelemy;saint barthélemy|\
+    BM=bermuda|BN=brunei;brunei darussalam|BO=bolivia;bolivia, plurinational state of;plurinational state of bolivia|\
+    BQ=caribbean netherlands;bonaire, sint eustatius and saba;bonaire|BR=brazil|BS=bahamas;bahamas, the|BT=bhutan|\
+    BV=bouvet island|BW=botswana|BY=belarus|BZ=belize|CA=canada|CC=cocos (keeling) islands;cocos islands|\
+    CD=democratic republic of the congo;congo, the democratic republic of the;congo, democratic republic of the;\
     congo (the democratic republic of the);congo (drc);dr congo;congo, democratic republic|\
-    cf=central african republic|\
-    cg=congo;republic of the congo;congo, republic of the;congo-brazzaville|ch=switzerland|\
-    ci=cote d'ivoire;côte d'ivoire;ivory coast|ck=cook islands|cl=chile|cm=cameroon|cn=china;people's republic of china|\
-    co=colombia|cr=costa rica|cu=cuba|cv=cape verde;cabo verde|cw=curacao;curaçao|cx=christmas island|cy=cyprus|\
-    cz=czech republic;czechia|de=germany;federal republic of germany|dj=djibouti|dk=denmark|dm=dominica|\
-    do=dominican republic|dz=algeria|ec=ecuador|ee=estonia|eg=egypt|eh=western sahara|er=eritrea|es=spain|et=ethiopia|\
-    fi=finland|fj=fiji|fk=falkland islands;falkland islands (malvinas)|\
-    fm=micronesia;micronesia, federated states of;federated states of micronesia|fo=faroe islands|fr=france|ga=gabon|\
-    gb=united kingdom;united kingdom of great britain and northern ireland;great britain;england;scotland;wales;\
-    northern ireland|gd=grenada|ge=georgia|gf=french guiana|gg=guernsey|gh=ghana|gi=gibraltar|gl=greenland|\
-    gm=gambia;gambia, the|gn=guinea|gp=guadeloupe|gq=equatorial guinea|gr=greece|\
-    gs=south georgia and the south sandwich islands|gt=guatemala|gu=guam|gw=guinea-bissau|gy=guyana|\
-    hk=hong kong;hong kong sar china|hm=heard island and mcdonald islands|hn=honduras|hr=croatia|ht=haiti|hu=hungary|\
-    id=indonesia|ie=ireland;republic of ireland|il=israel|im=isle of man|in=india|io=british indian ocean territory|\
-    iq=iraq|ir=iran;iran, islamic republic of;islamic republic of iran|is=iceland|it=italy|je=jersey|jm=jamaica|\
-    jo=jordan|jp=japan|ke=kenya|kg=kyrgyzstan|kh=cambodia|ki=kiribati|km=comoros|kn=saint kitts and nevis|\
-    kp=north korea;korea, democratic people's republic of;democratic people's republic of korea|\
-    kr=south korea;korea, republic of;republic of korea;korea, south|kw=kuwait|ky=cayman islands|kz=kazakhstan|\
-    la=laos;lao people's democratic republic;lao pdr|lb=lebanon|lc=saint lucia|li=liechtenstein|lk=sri lanka|\
-    lr=liberia|ls=lesotho|lt=lithuania|lu=luxembourg|lv=latvia|ly=libya;libyan arab jamahiriya|ma=morocco|mc=monaco|\
-    md=moldova;moldova, republic of;republic of moldova|me=montenegro|mf=saint martin;saint martin (french part)|\
-    mg=madagascar|mh=marshall islands|\
-    mk=north macedonia;macedonia;macedonia (fyrom);macedonia, the former yugoslav republic of;republic of macedonia|\
-    ml=mali|mm=myanmar;burma;myanmar (burma);burma (myanmar)|mn=mongolia|mo=macau;macao;macao sar china|\
-    mp=northern mariana islands|mq=martinique|mr=mauritania|ms=montserrat|mt=malta|mu=mauritius|mv=maldives|mw=malawi|\
-    mx=mexico;méxico|my=malaysia|mz=mozambique|na=namibia|nc=new caledonia|ne=niger|nf=norfolk island|ng=nigeria|\
-    ni=nicaragua|nl=netherlands;netherlands, kingdom of the;kingdom of the netherlands;holland|no=norway|np=nepal|\
-    nr=nauru|nu=niue|nz=new zealand|om=oman|pa=panama|pe=peru|pf=french polynesia|pg=papua new guinea|ph=philippines|\
-    pk=pakistan|pl=poland|pm=saint pierre and miquelon|pn=pitcairn islands;pitcairn|pr=puerto rico|\
-    ps=palestine;palestine, state of;state of palestine;palestinian territories;palestinian territory, occupied;\
+    CF=central african republic|\
+    CG=congo;republic of the congo;congo, republic of the;congo-brazzaville|CH=switzerland|\
+    CI=cote d'ivoire;côte d'ivoire;ivory coast|CK=cook islands|CL=chile|CM=cameroon|CN=china;people's republic of china|\
+    CO=colombia|CR=costa rica|CU=cuba|CV=cape verde;cabo verde|CW=curacao;curaçao|CX=christmas island|CY=cyprus|\
+    CZ=czech republic;czechia|DE=germany;federal republic of germany|DJ=djibouti|DK=denmark|DM=dominica|\
+    DO=dominican republic|DZ=algeria|EC=ecuador|EE=estonia|EG=egypt|EH=western sahara|ER=eritrea|ES=spain|ET=ethiopia|\
+    FI=finland|FJ=fiji|FK=falkland islands;falkland islands (malvinas)|\
+    FM=micronesia;micronesia, federated states of;federated states of micronesia|FO=faroe islands|FR=france|GA=gabon|\
+    GB=united kingdom;united kingdom of great britain and northern ireland;great britain;england;scotland;wales;\
+    northern ireland|GD=grenada|GE=georgia|GF=french guiana|GG=guernsey|GH=ghana|GI=gibraltar|GL=greenland|\
+    GM=gambia;gambia, the|GN=guinea|GP=guadeloupe|GQ=equatorial guinea|GR=greece|\
+    GS=south georgia and the south sandwich islands|GT=guatemala|GU=guam|GW=guinea-bissau|GY=guyana|\
+    HK=hong kong;hong kong sar china|HM=heard island and mcdonald islands|HN=honduras|HR=croatia|HT=haiti|HU=hungary|\
+    ID=indonesia|IE=ireland;republic of ireland|IL=israel|IM=isle of man|IN=india|IO=british indian ocean territory|\
+    IQ=iraq|IR=iran;iran, islamic republic of;islamic republic of iran|IS=iceland|IT=italy|JE=jersey|JM=jamaica|\
+    JO=jordan|JP=japan|KE=kenya|KG=kyrgyzstan|KH=cambodia|KI=kiribati|KM=comoros|KN=saint kitts and nevis|\
+    KP=north korea;korea, democratic people's republic of;democratic people's republic of korea|\
+    KR=south korea;korea, republic of;republic of korea;korea, south|KW=kuwait|KY=cayman islands|KZ=kazakhstan|\
+    LA=laos;lao people's democratic republic;lao pdr|LB=lebanon|LC=saint lucia|LI=liechtenstein|LK=sri lanka|\
+    LR=liberia|LS=lesotho|LT=lithuania|LU=luxembourg|LV=latvia|LY=libya;libyan arab jamahiriya|MA=morocco|MC=monaco|\
+    MD=moldova;moldova, republic of;republic of moldova|ME=montenegro|MF=saint martin;saint martin (french part)|\
+    MG=madagascar|MH=marshall islands|\
+    MK=north macedonia;macedonia;macedonia (fyrom);macedonia, the former yugoslav republic of;republic of macedonia|\
+    ML=mali|MM=myanmar;burma;myanmar (burma);burma (myanmar)|MN=mongolia|MO=macau;macao;macao sar china|\
+    MP=northern mariana islands|MQ=martinique|MR=mauritania|MS=montserrat|MT=malta|MU=mauritius|MV=maldives|MW=malawi|\
+    MX=mexico;méxico|MY=malaysia|MZ=mozambique|NA=namibia|NC=new caledonia|NE=niger|NF=norfolk island|NG=nigeria|\
+    NI=nicaragua|NL=netherlands;netherlands, kingdom of the;kingdom of the netherlands;holland|NO=norway|NP=nepal|\
+    NR=nauru|NU=niue|NZ=new zealand|OM=oman|PA=panama|PE=peru|PF=french polynesia|PG=papua new guinea|PH=philippines|\
+    PK=pakistan|PL=poland|PM=saint pierre and miquelon|PN=pitcairn islands;pitcairn|PR=puerto rico|\
+    PS=palestine;palestine, state of;state of palestine;palestinian territories;palestinian territory, occupied;\
     palestinian territory|\
-    pt=portugal|pw=palau|py=paraguay|qa=qatar|re=reunion;réunion|ro=romania|rs=serbia|\
-    ru=russia;russian federation|rw=rwanda|sa=saudi arabia|sb=solomon islands|sc=seychelles|sd=sudan|se=sweden|\
-    sg=singapore|sh=saint helena;saint helena, ascension and tristan da cunha|si=slovenia|sj=svalbard and jan mayen|\
-    sk=slovakia;slovak republic|sl=sierra leone|sm=san marino|sn=senegal|so=somalia|sr=suriname|ss=south sudan|\
-    st=sao tome and principe;são tomé and príncipe|sv=el salvador|sx=sint maarten;sint maarten (dutch part)|\
-    sy=syria;syrian arab republic|sz=eswatini;swaziland|tc=turks and caicos islands|td=chad|\
-    tf=french southern and antarctic lands;french southern territories|tg=togo|th=thailand|tj=tajikistan|tk=tokelau|\
-    tl=timor-leste;east timor|tm=turkmenistan|tn=tunisia|to=tonga|tr=turkey;türkiye;turkiye|\
-    tt=trinidad and tobago|tv=tuvalu|tw=taiwan;taiwan, province of china|\
-    tz=tanzania;tanzania, united republic of;united republic of tanzania|ua=ukraine|ug=uganda|\
-    um=united states minor outlying islands|us=united states;united states of america|uy=uruguay|uz=uzbekistan|\
-    va=vatican city;holy see;holy see (vatican city state);vatican city state;vatican|\
-    vc=saint vincent and the grenadines|ve=venezuela;venezuela, bolivarian republic of;bolivarian republic of venezuela|\
-    vg=british virgin islands;virgin islands, british;virgin islands (british)|\
-    vi=united states virgin islands;u.s. virgin islands;us virgin islands;virgin islands, u.s.;virgin islands (u.s.)|\
-    vn=vietnam;viet nam|vu=vanuatu|wf=wallis and futuna|ws=samoa|ye=yemen|yt=mayotte|za=south africa|zm=zambia|\
-    zw=zimbabwe";
+    PT=portugal|PW=palau|PY=paraguay|QA=qatar|RE=reunion;réunion|RO=romania|RS=serbia|\
+    RU=russia;russian federation|RW=rwanda|SA=saudi arabia|SB=solomon islands|SC=seychelles|SD=sudan|SE=sweden|\
+    SG=singapore|SH=saint helena;saint helena, ascension and tristan da cunha|SI=slovenia|SJ=svalbard and jan mayen|\
+    SK=slovakia;slovak republic|SL=sierra leone|SM=san marino|SN=senegal|SO=somalia|SR=suriname|SS=south sudan|\
+    ST=sao tome and principe;são tomé and príncipe|SV=el salvador|SX=sint maarten;sint maarten (dutch part)|\
+    SY=syria;syrian arab republic|SZ=eswatini;swaziland|TC=turks and caicos islands|TD=chad|\
+    TF=french southern and antarctic lands;french southern territories|TG=togo|TH=thailand|TJ=tajikistan|TK=tokelau|\
+    TL=timor-leste;east timor|TM=turkmenistan|TN=tunisia|TO=tonga|TR=turkey;türkiye;turkiye|\
+    TT=trinidad and tobago|TV=tuvalu|TW=taiwan;taiwan, province of china|\
+    TZ=tanzania;tanzania, united republic of;united republic of tanzania|UA=ukraine|UG=uganda|\
+    UM=united states minor outlying islands|US=united states;united states of america|UY=uruguay|UZ=uzbekistan|\
+    VA=vatican city;holy see;holy see (vatican city state);vatican city state;vatican|\
+    VC=saint vincent and the grenadines|VE=venezuela;venezuela, bolivarian republic of;bolivarian republic of venezuela|\
+    VG=british virgin islands;virgin islands, british;virgin islands (british)|\
+    VI=united states virgin islands;u.s. virgin islands;us virgin islands;virgin islands, u.s.;virgin islands (u.s.)|\
+    VN=vietnam;viet nam|VU=vanuatu|WF=wallis and futuna|WS=samoa|YE=yemen|YT=mayotte|ZA=south africa|ZM=zambia|\
+    ZW=zimbabwe";
 
 fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {
     COUNTRIES.split('|').filter_map(|country| country.split_once('='))
@@ -76,21 +76,20 @@ static CODES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Whether the text is an officially assigned ISO 3166-1 alpha-2 code, in capitals.
-pub(super) fn is_code(text: &str) -> bool {
-    text.len() == 2 && CODES.contains_key(text.to_ascii_lowercase().as_str()) && text == text.to_ascii_uppercase()
+/// The officially assigned ISO 3166-1 alpha-2 code that this is, in any case.
+pub(super) fn code(text: &str) -> Option<&'static str> {
+    if text.len() != 2 {
+        return None;
+    }
+    CODES.get(text.to_ascii_uppercase().as_str()).copied()
 }
 
 /// The code of a country's English name, in any case, with or without "the", with `&` for "and" and `St.` for "Saint".
-pub(super) fn code_of(name: &str) -> Option<String> {
+pub(super) fn code_of(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     // Nearly always as the table has it: the words are only looked at where it isn't.
-    let code = known(&lower).or_else(|| known(&usual(&lower)))?;
-    Some(code.to_ascii_uppercase())
-}
-
-fn known(name: &str) -> Option<&'static str> {
-    CODES.get(name).copied().filter(|code| *code != name)
+    let known = |name: &str| CODES.get(name).copied();
+    known(&lower).or_else(|| known(&usual(&lower)))
 }
 
 /// A name in the table's spelling.
@@ -122,7 +121,7 @@ mod tests {
         assert!(
             codes
                 .iter()
-                .all(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_lowercase()))
+                .all(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase()))
         );
         let names: Vec<_> = countries().flat_map(|(_, names)| names.split(';')).collect();
         let distinct: BTreeSet<_> = names.iter().collect();
@@ -143,6 +142,6 @@ mod tests {
     #[case("Korea", None)]
     #[case("Europe", None)]
     fn names(#[case] name: &str, #[case] code: Option<&str>) {
-        assert_eq!(code_of(name).as_deref(), code);
+        assert_eq!(code_of(name), code);
     }
 }

@@ -36,8 +36,7 @@ pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>)
             .and_then(|v| hashed(v, email))
             .map(UserIdentifier::Email),
         SharedKind::Phone => {
-            let country = country(contact);
-            let region = country.as_deref().or(default_region);
+            let region = country(contact).or(default_region);
             ["phone", "mobilephone"]
                 .iter()
                 .find_map(|p| contact.property(p).and_then(|v| hashed(v, |v| phone(v, region))))
@@ -48,18 +47,18 @@ pub fn of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>)
     kinds.iter().filter_map(of_kind).collect()
 }
 
-fn country(contact: &Contact) -> Option<String> {
+fn country(contact: &Contact) -> Option<&'static str> {
     ["hs_country_region_code", "country"]
         .iter()
         .find_map(|p| contact.property(p).and_then(region))
 }
 
-fn full_address(contact: &Contact, region: Option<String>) -> Option<UserIdentifier> {
+fn full_address(contact: &Contact, region: Option<&str>) -> Option<UserIdentifier> {
     let plain = |property| contact.property(property).and_then(address::plain);
     Some(UserIdentifier::Address {
         given_name: hashed(contact.property("firstname")?, name)?,
         family_name: hashed(contact.property("lastname")?, name)?,
-        region: region?,
+        region: region?.to_owned(),
         postal_code: plain("zip")?,
         street: contact.property("address").and_then(|v| hashed(v, name)),
         city: plain("city"),

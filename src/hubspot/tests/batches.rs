@@ -41,13 +41,14 @@ async fn ids(answer: Value, asked: &[u64]) -> Result<Vec<(u64, u64)>, UpstreamEr
 #[tokio::test]
 async fn history_comes_oldest_first_and_ties_keep_their_order() {
     let bench = Bench::new().await;
-    let version = |value: Value, at: Value| json!({ "value": value, "timestamp": at, "sourceType": "CRM_UI" });
+    let by = |source: &str, value: Value, at: Value| json!({ "value": value, "timestamp": at, "sourceType": source });
+    let version = |value, at| by("CRM_UI", value, at);
     let mut contact = row(151, &json!({}));
     contact["propertiesWithHistory"] = json!({ "lifecyclestage": [
         version(json!("lead"), json!("2026-11-02T09:14:03.512Z")),
         version(Value::Null, json!("2026-11-02T09:14:03.512Z")),
         version(json!("customer"), json!(1_762_000_000_000_i64)),
-        version(json!("subscriber"), json!("1761000000000")),
+        by("MERGE_OBJECTS", json!("subscriber"), json!("1761000000000")),
     ] });
     bench.post(READ, ok(&json!({ "results": [contact] }))).await;
     let contacts = bench.client().read(&read(&[151, 151], true)).await.unwrap();
@@ -58,7 +59,10 @@ async fn history_comes_oldest_first_and_ties_keep_their_order() {
         ["subscriber", "customer", "", "lead"]
     );
     assert_eq!(history[1].at.as_millisecond(), 1_762_000_000_000);
-    assert_eq!(history[1].source, "CRM_UI");
+    assert_eq!(
+        history.iter().map(|entry| entry.by_merge).collect::<Vec<_>>(),
+        [true, false, false, false]
+    );
     let expected = json!({ "properties": ["email", "hs_merged_object_ids"], "propertiesWithHistory": ["lifecyclestage"],
                            "inputs": [{ "id": "151" }] });
     assert_eq!(bench.bodies().await, [expected]);

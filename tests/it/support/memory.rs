@@ -66,7 +66,7 @@ impl Memory {
         let entry = |value: &str, at: Timestamp| HistoryEntry {
             value: value.to_owned(),
             at,
-            source: "CRM_UI".into(),
+            by_merge: false,
         };
         let time = at.to_string();
         let consent = self.granted.as_ref().map(|granted| granted.load(Ordering::Relaxed));
@@ -199,6 +199,7 @@ fn failed() -> IngestError {
 #[derive(Default)]
 pub struct Sink {
     requests: AtomicUsize,
+    asked: AtomicUsize,
     /// Rows so far.
     pub rows: AtomicUsize,
     taken: Option<Mutex<Taken>>,
@@ -215,6 +216,12 @@ impl Sink {
             taken: Some(Mutex::default()),
             ..Self::default()
         }
+    }
+
+    /// Whether it was asked what became of every request.
+    #[allow(dead_code)]
+    pub fn all_told(&self) -> bool {
+        self.asked.load(Ordering::Relaxed) >= self.requests.load(Ordering::Relaxed)
     }
 
     /// What it took so far.
@@ -243,6 +250,7 @@ impl ConversionSink for Sink {
         Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
     }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             action: None,
             status: "SUCCESS".into(),
@@ -285,9 +293,14 @@ pub fn event(registry: &Registry) -> Event {
     registry.event(&ObjectKey::new("b", "event")).expect("the event")
 }
 
+/// The Google account.
+pub fn google() -> ObjectKey {
+    ObjectKey::new("b", "google")
+}
+
 /// The accounts, and one event over all contacts.
 pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
-    let (google, hubspot) = (ObjectKey::new("b", "google"), ObjectKey::new("b", "hubspot"));
+    let (google, hubspot) = (google(), ObjectKey::new("b", "hubspot"));
     let customer: CustomerId = "1234567890".parse().expect("a customer id");
     registry.set_google(GoogleAccount {
         key: google.clone(),
