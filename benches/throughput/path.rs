@@ -30,7 +30,11 @@ fn peak() -> f64 {
 pub fn run(count: usize) {
     let before = peak();
     let took = (0..super::ROUNDS).map(|round| once(count, round)).min();
-    super::print("whole path, ledger on disk, into memory", count, took.unwrap_or_default());
+    super::print(
+        "whole path, ledger on disk, into memory",
+        count,
+        took.unwrap_or_default(),
+    );
     println!(
         "{:<52} {:>12.0} MB (before: {before:.0} MB)",
         "peak resident memory",
@@ -60,7 +64,12 @@ async fn measure(count: usize, directory: &Path) -> Duration {
     let mut settings = settings();
     // Longer than the upload interval, as by default: what the feed read is read again before it is sent.
     settings.waits.settle = settings.upload_interval;
-    let context = Arc::new(SyncContext::new(registry.clone(), ledger.clone(), Arc::new(Now), settings));
+    let context = Arc::new(SyncContext::new(
+        registry.clone(),
+        ledger.clone(),
+        Arc::new(Now),
+        settings,
+    ));
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let loops = tokio::spawn(supervisor::run(context, stop.clone()));

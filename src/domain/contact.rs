@@ -123,3 +123,27 @@ pub struct Deal {
     /// `hs_is_closed_lost`.
     pub closed_lost: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn properties_are_found_by_their_whole_name() {
+        let all = [
+            ("email", "ada@example.com"),
+            ("mail", ""),
+            ("", "x"),
+            ("é", "ü"),
+            ("email", "again"),
+        ];
+        let properties: Properties = all.into_iter().collect();
+        assert_eq!(properties.get("email"), Some("ada@example.com"), "the first of two");
+        assert_eq!(properties.get("mail"), Some(""));
+        assert_eq!(properties.get(""), Some("x"));
+        assert_eq!(properties.get("é"), Some("ü"));
+        assert_eq!(properties.get("emai"), None);
+        assert_eq!(properties.get("ada@example.com"), None, "a value is no name");
+        assert_eq!(properties.iter().collect::<Vec<_>>(), all);
+    }
+}

@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 use self::faulty::{Faulty, How};
 use crate::support::memory::{Now, Sink, set_up, settings, tally};
 
-/// Two pages of contacts.
-const CONTACTS: usize = 250;
+/// More than are noted at once.
+const CONTACTS: usize = 1_100;
 const LIMIT: Duration = Duration::from_mins(1);
 /// Runs at a time: each waits for its pauses most of the time.
 const AT_A_TIME: usize = 6;

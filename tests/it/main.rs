@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod broken_page;
 mod chart;
 mod crds;
 mod e2e;

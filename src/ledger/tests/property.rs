@@ -66,7 +66,9 @@ impl Run {
     fn updates(&self, rows: &[RowId], a: u8) -> Vec<RowUpdate> {
         let one = |(i, row): (usize, &RowId)| {
             let (outcome, reason, failed_try) = kind(a.wrapping_add(u8::try_from(i).unwrap()));
-            let due = at(self.minute + i64::from(a % 7));
+            // One time for all, or one for each.
+            let later = a.wrapping_add(u8::try_from(i).unwrap() * (a % 2));
+            let due = at(self.minute + i64::from(later % 7));
             RowUpdate {
                 due,
                 failed_try,
@@ -95,9 +97,12 @@ impl Run {
             }
             4 | 5 => {
                 let rows: Vec<_> = pick(&self.model.free(), a | 1).into_iter().collect();
+                // One value for all, one for each, or none.
+                let value = |i: usize| u32::from(b) * 10 + u32::try_from(i).unwrap() * u32::from(b % 2);
                 let rows: Vec<_> = rows
                     .iter()
-                    .map(|r| (*r, (b % 3 > 0).then_some(u32::from(b) * 10)))
+                    .enumerate()
+                    .map(|(i, r)| (*r, (b % 3 > 0).then_some(value(i))))
                     .collect();
                 let row = |(row, value): &(RowId, Option<u32>)| {
                     value.map_or_else(|| plain(*row), |v| worth(*row, &v.to_string()))

@@ -49,6 +49,8 @@ pub struct Memory {
     changed: Timestamp,
     /// What their property `consent` says, where they have one.
     pub granted: Option<Arc<AtomicBool>>,
+    /// The page behind this contact can't be read.
+    pub broken: Option<ContactId>,
 }
 
 impl Memory {
@@ -58,6 +60,7 @@ impl Memory {
             count,
             changed: start() + SignedDuration::from_hours(24),
             granted: None,
+            broken: None,
         }
     }
 
@@ -114,6 +117,9 @@ impl Crm for Memory {
         Err(unused())
     }
     async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        if self.broken.is_some_and(|id| search.after >= id) {
+            return Err(UpstreamError::new("memory", Cause::Unavailable, "a page that fails"));
+        }
         let since = search.any_since.iter().map(|(_, t)| *t).min().unwrap_or(Timestamp::MIN);
         let first = (search.after.0 + 1..=self.count)
             .find(|id| self.contact(*id, false).updated_at >= since)
