@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use super::convert::{amount, class, json, ms, rise};
+use super::convert::{amount, ascending, class, json, ms};
 use super::error::failed;
 use super::updates;
 use crate::domain::ids::ObjectKey;
@@ -23,7 +23,7 @@ pub(super) async fn begin(
     now: Timestamp,
 ) -> LedgerResult<BatchId> {
     let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
-    if !rise(ids.iter().copied()) && ids.iter().collect::<HashSet<_>>().len() != ids.len() {
+    if !ascending(ids.iter().copied()) && ids.iter().collect::<HashSet<_>>().len() != ids.len() {
         return Err(failed("a row is twice in one batch"));
     }
     let targets: Vec<usize> = rows.iter().map(|(_, destination)| *destination).collect();

@@ -82,13 +82,13 @@ pub(super) fn due(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
     }
 }
 
-/// Equal texts. Empty ones point to no memory, and there a comparison of memory can take as long as fifty others.
+/// Equal texts. Empty ones point to no memory, and comparing that can take longer than fifty comparisons of words.
 fn same(one: &str, other: &str) -> bool {
     one.len() == other.len() && (one.is_empty() || one == other)
 }
 
-/// True where the numbers rise: then none is there twice.
-pub(super) fn rise(numbers: impl Iterator<Item = i64>) -> bool {
+/// True where the numbers ascend: then none is there twice.
+pub(super) fn ascending(numbers: impl Iterator<Item = i64>) -> bool {
     numbers.is_sorted_by(|one, next| one < next)
 }
 

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{Classes, due, json, ms, rise};
+use super::convert::{Classes, ascending, due, json, ms};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
@@ -60,7 +60,7 @@ struct Change {
 
 /// The last update of each row, but none after a final one.
 fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
-    if rise(updates.iter().map(|update| update.row.0)) {
+    if ascending(updates.iter().map(|update| update.row.0)) {
         return updates.iter().collect();
     }
     let mut position: HashMap<i64, usize> = HashMap::with_capacity(updates.len());
