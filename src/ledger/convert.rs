@@ -17,6 +17,19 @@ pub(super) fn ms(time: Timestamp) -> i64 {
     time.as_millisecond()
 }
 
+/// A number of rows, as a limit.
+pub(super) fn count(rows: usize) -> LedgerResult<i64> {
+    i64::try_from(rows).map_err(|_| failed("a limit beyond all rows"))
+}
+
+/// The first and the last of these numbers where at most as many others lie between: rows noted together do, and to read
+/// them in one go costs a third of a look at each.
+pub(super) fn close_together(numbers: &[i64]) -> Option<(i64, i64)> {
+    let (first, last) = (*numbers.iter().min()?, *numbers.iter().max()?);
+    let span = usize::try_from(last.checked_sub(first)?).ok()?;
+    (span < 2 * numbers.len()).then_some((first, last))
+}
+
 pub(super) fn time(ms: i64) -> LedgerResult<Timestamp> {
     Timestamp::from_millisecond(ms).map_err(|_| damaged("a time"))
 }

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{json, ms};
+use super::convert::{count, json, ms};
 use super::error::failed;
 use crate::sync::ports::ledger::LedgerResult;
 
@@ -20,10 +20,9 @@ const SETTLED: &str = "SELECT r.id FROM rows r JOIN tracks t ON t.id = r.track
 
 /// Rows to fold, at most `limit`.
 pub(super) async fn settled(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
-    let limit = i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?;
     let ids = sqlx::query_scalar(SETTLED)
         .bind(ms(before))
-        .bind(limit)
+        .bind(count(limit)?)
         .fetch_all(conn)
         .await?;
     Ok(ids)

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::batches::close;
-use super::convert::{json, ms, time};
+use super::convert::{close_together, count, json, ms, time};
 use super::error::{damaged, failed};
 use super::updates;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
@@ -38,7 +38,7 @@ pub(super) async fn open_requests(
     )
     .bind(account.to_string())
     .bind(ms(now))
-    .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all requests"))?)
+    .bind(count(limit)?)
     .fetch_all(&mut *conn)
     .await?;
     let mut requests = Vec::with_capacity(found.len());
@@ -63,13 +63,19 @@ async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<O
     if ids.len() != targets.len() {
         return Err(damaged(numbers));
     }
-    let tried: Vec<(i64, u32, i64)> = sqlx::query_as(
-        "SELECT id, attempts, split FROM rows
-         WHERE id IN (SELECT value FROM json_each(?1)) AND (attempts <> 0 OR split <> 0)",
-    )
-    .bind(&batch.row_ids)
-    .fetch_all(conn)
-    .await?;
+    let tried = match close_together(&ids) {
+        Some((first, last)) => sqlx::query_as(
+            "SELECT id, attempts, split FROM rows WHERE id BETWEEN ?1 AND ?2 AND (attempts <> 0 OR split <> 0)",
+        )
+        .bind(first)
+        .bind(last),
+        None => sqlx::query_as(
+            "SELECT id, attempts, split FROM rows
+             WHERE id IN (SELECT value FROM json_each(?1)) AND (attempts <> 0 OR split <> 0)",
+        )
+        .bind(&batch.row_ids),
+    };
+    let tried: Vec<(i64, u32, i64)> = tried.fetch_all(conn).await?;
     let tried: HashMap<i64, (u32, i64)> = tried
         .into_iter()
         .map(|(id, attempts, split)| (id, (attempts, split)))

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, json};
+use super::convert::{CHUNK, count, json};
 use super::error::failed;
 use super::observe::INSERTED;
 use crate::domain::ids::{ContactId, PortalId};
@@ -55,7 +55,34 @@ async fn stored(
     lineages: &[Vec<ContactId>],
 ) -> LedgerResult<HashMap<ContactId, ContactId>> {
     let ids: Vec<i64> = lineages.iter().flatten().map(|id| id.0.cast_signed()).collect();
-    let mut known = HashMap::new();
+    let found = match between(conn, portal, &ids).await? {
+        Some(found) => found,
+        None => one_by_one(conn, portal, &ids).await?,
+    };
+    let contact = |id: i64| ContactId(id.cast_unsigned());
+    Ok(found
+        .into_iter()
+        .map(|(id, root)| (contact(id), contact(root)))
+        .collect())
+}
+
+/// The roots from the first of these contacts to the last: pages come in the order of ids. `None` where too many others lie
+/// between.
+async fn between(conn: &mut SqliteConnection, portal: PortalId, ids: &[i64]) -> LedgerResult<Option<Vec<(i64, i64)>>> {
+    let most = 2 * ids.len();
+    let found: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT contact, root FROM roots WHERE portal = ?1 AND contact BETWEEN ?2 AND ?3 LIMIT ?4")
+            .bind(portal.0.cast_signed())
+            .bind(ids.iter().min())
+            .bind(ids.iter().max())
+            .bind(count(most + 1)?)
+            .fetch_all(conn)
+            .await?;
+    Ok((found.len() <= most).then_some(found))
+}
+
+async fn one_by_one(conn: &mut SqliteConnection, portal: PortalId, ids: &[i64]) -> LedgerResult<Vec<(i64, i64)>> {
+    let mut roots = Vec::new();
     for chunk in ids.chunks(CHUNK) {
         let found: Vec<(i64, i64)> = sqlx::query_as(
             "SELECT r.contact, r.root FROM json_each(?1) j CROSS JOIN roots r ON r.portal = ?2 AND r.contact = j.value",
@@ -64,11 +91,7 @@ async fn stored(
         .bind(portal.0.cast_signed())
         .fetch_all(&mut *conn)
         .await?;
-        known.extend(
-            found
-                .into_iter()
-                .map(|(id, root)| (ContactId(id.cast_unsigned()), ContactId(root.cast_unsigned()))),
-        );
+        roots.extend(found);
     }
-    Ok(known)
+    Ok(roots)
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use super::convert::{class, json, ms, outcome, time, unhex, value};
+use super::convert::{class, count, json, ms, outcome, time, unhex, value};
 use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
@@ -71,7 +71,7 @@ pub(super) async fn due(
     .bind(track.0)
     .bind(ms(now))
     .bind(ms(since))
-    .bind(i64::try_from(limit).map_err(|_| failed("a limit beyond all rows"))?)
+    .bind(count(limit)?)
     .fetch_one(&mut *conn)
     .await?;
     let reasons: Vec<(i64, String)> = sqlx::query_as("SELECT id, reason FROM classes").fetch_all(conn).await?;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{Classes, ascending, due, json, ms};
+use super::convert::{Classes, ascending, close_together, due, json, ms};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
@@ -141,15 +141,24 @@ async fn note_uploads(conn: &mut SqliteConnection, rows: &[i64], now: Timestamp)
     if rows.is_empty() {
         return Ok(());
     }
-    sqlx::query(
-        "UPDATE tracks SET last_upload = ?2
-         WHERE (last_upload IS NULL OR last_upload < ?2)
-           AND id IN (SELECT r.track FROM json_each(?1) j CROSS JOIN rows r ON r.id = j.value
-                      WHERE r.outcome = 2 AND r.changed_at = ?2)",
-    )
-    .bind(json(rows)?)
-    .bind(ms(now))
-    .execute(conn)
-    .await?;
+    let statement = match close_together(rows) {
+        Some((first, last)) => sqlx::query(
+            "UPDATE tracks SET last_upload = ?1
+             WHERE (last_upload IS NULL OR last_upload < ?1)
+               AND id IN (SELECT track FROM rows WHERE id BETWEEN ?2 AND ?3 AND outcome = 2 AND changed_at = ?1)",
+        )
+        .bind(ms(now))
+        .bind(first)
+        .bind(last),
+        None => sqlx::query(
+            "UPDATE tracks SET last_upload = ?1
+             WHERE (last_upload IS NULL OR last_upload < ?1)
+               AND id IN (SELECT r.track FROM json_each(?2) j CROSS JOIN rows r ON r.id = j.value
+                          WHERE r.outcome = 2 AND r.changed_at = ?1)",
+        )
+        .bind(ms(now))
+        .bind(json(rows)?),
+    };
+    statement.execute(conn).await?;
     Ok(())
 }
