@@ -87,7 +87,7 @@ pub struct Scan<'a> {
     crm: &'a dyn Crm,
     portal: &'a Portal,
     events: &'a [Tracked],
-    stages: Arc<[Dated]>,
+    stages: Vec<Dated>,
     memory: &'a mut Memory,
     unnoted: Unnoted,
     plan: ReadPlan,
@@ -236,7 +236,7 @@ impl<'a> Scan<'a> {
             match way {
                 Way::Entry(bounds) => advance(found, bounds, seen),
                 Way::Modified => {
-                    for dated in self.stages.iter() {
+                    for dated in &self.stages {
                         seen.saw(&dated.stage, found.modified);
                     }
                 }
