@@ -26,6 +26,7 @@ pub(super) async fn begin(
     if !ascending(ids.iter().copied()) && ids.iter().collect::<HashSet<_>>().len() != ids.len() {
         return Err(failed("a row is twice in one batch"));
     }
+    let numbers = json(&ids)?;
     let targets: Vec<usize> = rows.iter().map(|(_, destination)| *destination).collect();
     if targets.iter().any(|target| *target >= destinations.len()) {
         return Err(failed("a row of the batch has no destination"));
@@ -40,13 +41,13 @@ pub(super) async fn begin(
     )
     .bind(account.to_string())
     .bind(json(&destinations)?)
-    .bind(json(&ids)?)
+    .bind(&numbers)
     .bind(json(&targets)?)
     .bind(ms(now))
     .fetch_one(&mut *conn)
     .await?;
     let batch = BatchId(batch);
-    let taken = take_off(conn, batch, rows).await?;
+    let taken = take_off(conn, batch, rows, &numbers).await?;
     if taken != ids.len() as u64 && taken + settled(conn, batch).await? != ids.len() as u64 {
         return Err(failed("a row of the batch is in flight already or gone"));
     }
@@ -54,10 +55,15 @@ pub(super) async fn begin(
 }
 
 /// Puts the rows that wait into Google's hands; a value is noted where none was sent before. Returns how many there were.
-async fn take_off(conn: &mut SqliteConnection, batch: BatchId, rows: &[(BatchRow, usize)]) -> LedgerResult<u64> {
+async fn take_off(
+    conn: &mut SqliteConnection,
+    batch: BatchId,
+    rows: &[(BatchRow, usize)],
+    numbers: &str,
+) -> LedgerResult<u64> {
     let first = rows.first().and_then(|(row, _)| row.value.as_ref());
     if rows.iter().all(|(row, _)| row.value.as_ref() == first) {
-        return take_off_alike(conn, batch, rows, first).await;
+        return take_off_alike(conn, batch, numbers, first).await;
     }
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {
@@ -84,10 +90,9 @@ async fn take_off(conn: &mut SqliteConnection, batch: BatchId, rows: &[(BatchRow
 async fn take_off_alike(
     conn: &mut SqliteConnection,
     batch: BatchId,
-    rows: &[(BatchRow, usize)],
+    numbers: &str,
     value: Option<&(Decimal, String)>,
 ) -> LedgerResult<u64> {
-    let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
     let (value, currency) = amount(value);
     let done = sqlx::query(
         "UPDATE rows SET
@@ -97,7 +102,7 @@ async fn take_off_alike(
          WHERE id IN (SELECT value FROM json_each(?2)) AND due IS NOT NULL",
     )
     .bind(batch.0)
-    .bind(json(&ids)?)
+    .bind(numbers)
     .bind(value)
     .bind(currency)
     .execute(conn)

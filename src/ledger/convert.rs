@@ -22,14 +22,6 @@ pub(super) fn count(rows: usize) -> LedgerResult<i64> {
     i64::try_from(rows).map_err(|_| failed("a limit beyond all rows"))
 }
 
-/// The first and the last of these numbers where at most as many others lie between: rows noted together do, and to read
-/// them in one go costs a third of a look at each.
-pub(super) fn close_together(numbers: &[i64]) -> Option<(i64, i64)> {
-    let (first, last) = (*numbers.iter().min()?, *numbers.iter().max()?);
-    let span = usize::try_from(last.checked_sub(first)?).ok()?;
-    (span < 2 * numbers.len()).then_some((first, last))
-}
-
 pub(super) fn time(ms: i64) -> LedgerResult<Timestamp> {
     Timestamp::from_millisecond(ms).map_err(|_| damaged("a time"))
 }
@@ -118,7 +110,7 @@ impl Classes {
         let mut distinct: Vec<(&str, &str)> = Vec::new();
         for key in keys {
             let is_key = |known: &(&str, &str)| same(known.0, key.0) && same(known.1, key.1);
-            if !distinct.last().is_some_and(is_key) && !distinct.iter().any(is_key) {
+            if !distinct.iter().rev().any(is_key) {
                 distinct.push(key);
             }
         }

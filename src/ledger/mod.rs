@@ -11,6 +11,7 @@ mod batches;
 mod convert;
 mod error;
 mod fold;
+mod lookup;
 mod observe;
 mod open;
 mod orphans;

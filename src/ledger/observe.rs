@@ -6,8 +6,9 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, Classes, count, due, json, ms, transaction};
+use super::convert::{CHUNK, Classes, due, json, ms, transaction};
 use super::error::failed;
+use super::lookup::Lookup;
 use crate::domain::ids::{ContactId, TransactionId, hex};
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
@@ -27,6 +28,12 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
          FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
     )
 });
+
+/// Rows of a track by their seeds.
+const BY_SEED: Lookup = Lookup {
+    between: "SELECT id, txn FROM rows WHERE track = ?1 AND seed BETWEEN ?2 AND ?3 LIMIT ?4",
+    each: "SELECT r.id, r.txn FROM json_each(?2) j CROSS JOIN rows r ON r.track = ?1 AND r.seed = j.value",
+};
 
 /// See [`crate::sync::ports::ledger::Ledger::observe`].
 pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
@@ -79,10 +86,7 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
     let keys = rows.iter().flat_map(|row| &row.keys);
     let seeds: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
     let seeds: Vec<i64> = seeds.into_iter().collect();
-    let found = match between(conn, track, &seeds).await? {
-        Some(found) => found,
-        None => one_by_one(conn, track, &seeds).await?,
-    };
+    let found: Vec<(i64, Vec<u8>)> = BY_SEED.find(conn, track.0, &seeds).await?;
     let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
     for (id, txn) in found {
         ids.insert(transaction(txn)?, id);
@@ -94,36 +98,6 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
             .collect()
     };
     Ok(rows.iter().map(known).collect())
-}
-
-/// The rows from the first of these seeds to the last: one look, as those noted together lie together. `None` where too
-/// many others lie between.
-async fn between(
-    conn: &mut SqliteConnection,
-    track: TrackId,
-    seeds: &[i64],
-) -> LedgerResult<Option<Vec<(i64, Vec<u8>)>>> {
-    let most = 2 * seeds.len();
-    let found: Vec<(i64, Vec<u8>)> =
-        sqlx::query_as("SELECT id, txn FROM rows WHERE track = ?1 AND seed BETWEEN ?2 AND ?3 LIMIT ?4")
-            .bind(track.0)
-            .bind(seeds.first())
-            .bind(seeds.last())
-            .bind(count(most + 1)?)
-            .fetch_all(conn)
-            .await?;
-    Ok((found.len() <= most).then_some(found))
-}
-
-async fn one_by_one(conn: &mut SqliteConnection, track: TrackId, seeds: &[i64]) -> LedgerResult<Vec<(i64, Vec<u8>)>> {
-    let found = sqlx::query_as(
-        "SELECT r.id, r.txn FROM json_each(?1) j CROSS JOIN rows r ON r.track = ?2 AND r.seed = j.value",
-    )
-    .bind(json(seeds)?)
-    .bind(track.0)
-    .fetch_all(conn)
-    .await?;
-    Ok(found)
 }
 
 /// Which of these occurrences were folded into totals: they are not new, and nothing about them changes any more.

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::batches::close;
-use super::convert::{close_together, count, json, ms, time};
+use super::convert::{count, json, ms, time};
 use super::error::{damaged, failed};
+use super::lookup::close_together;
 use super::updates;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};

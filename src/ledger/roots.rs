@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, count, json};
 use super::error::failed;
+use super::lookup::Lookup;
 use super::observe::INSERTED;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::sync::ports::ledger::{LedgerResult, Roots};
@@ -16,6 +16,12 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
     let rows = vec!["(?, ?, ?)"; INSERTED].join(", ");
     format!("INSERT INTO roots (portal, contact, root) SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
 });
+
+/// Contacts of a portal and their roots.
+const BY_CONTACT: Lookup = Lookup {
+    between: "SELECT contact, root FROM roots WHERE portal = ?1 AND contact BETWEEN ?2 AND ?3 LIMIT ?4",
+    each: "SELECT r.contact, r.root FROM json_each(?2) j CROSS JOIN roots r ON r.portal = ?1 AND r.contact = j.value",
+};
 
 /// See [`crate::sync::ports::ledger::Ledger::roots`].
 pub(super) async fn roots(
@@ -55,43 +61,10 @@ async fn stored(
     lineages: &[Vec<ContactId>],
 ) -> LedgerResult<HashMap<ContactId, ContactId>> {
     let ids: Vec<i64> = lineages.iter().flatten().map(|id| id.0.cast_signed()).collect();
-    let found = match between(conn, portal, &ids).await? {
-        Some(found) => found,
-        None => one_by_one(conn, portal, &ids).await?,
-    };
+    let found: Vec<(i64, i64)> = BY_CONTACT.find(conn, portal.0.cast_signed(), &ids).await?;
     let contact = |id: i64| ContactId(id.cast_unsigned());
     Ok(found
         .into_iter()
         .map(|(id, root)| (contact(id), contact(root)))
         .collect())
-}
-
-/// The roots from the first of these contacts to the last: pages come in the order of ids. `None` where too many others lie
-/// between.
-async fn between(conn: &mut SqliteConnection, portal: PortalId, ids: &[i64]) -> LedgerResult<Option<Vec<(i64, i64)>>> {
-    let most = 2 * ids.len();
-    let found: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT contact, root FROM roots WHERE portal = ?1 AND contact BETWEEN ?2 AND ?3 LIMIT ?4")
-            .bind(portal.0.cast_signed())
-            .bind(ids.iter().min())
-            .bind(ids.iter().max())
-            .bind(count(most + 1)?)
-            .fetch_all(conn)
-            .await?;
-    Ok((found.len() <= most).then_some(found))
-}
-
-async fn one_by_one(conn: &mut SqliteConnection, portal: PortalId, ids: &[i64]) -> LedgerResult<Vec<(i64, i64)>> {
-    let mut roots = Vec::new();
-    for chunk in ids.chunks(CHUNK) {
-        let found: Vec<(i64, i64)> = sqlx::query_as(
-            "SELECT r.contact, r.root FROM json_each(?1) j CROSS JOIN roots r ON r.portal = ?2 AND r.contact = j.value",
-        )
-        .bind(json(chunk)?)
-        .bind(portal.0.cast_signed())
-        .fetch_all(&mut *conn)
-        .await?;
-        roots.extend(found);
-    }
-    Ok(roots)
 }

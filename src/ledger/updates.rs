@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{Classes, ascending, close_together, due, json, ms};
+use super::convert::{Classes, ascending, due, json, ms};
+use super::lookup::close_together;
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 

@@ -143,8 +143,8 @@ impl Sendable {
         }
         // Deals hang on the record of today, also where the row still has an id from before a merge.
         let today = |row: &Row| contacts.get(&row.contact).map_or(row.contact, |read| read.contact.id);
-        let rows = ready.iter().map(|(row, _)| (row, today(row))).collect();
-        let values = match self.values(rows).await {
+        let rows: Vec<_> = ready.iter().map(|(row, _)| (row, today(row))).collect();
+        let values = match self.values(&rows).await {
             Ok(values) => values,
             Err(error) => {
                 let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
@@ -227,13 +227,13 @@ impl Sendable {
     }
 
     /// The value of each row, with the record its contact is today: what an earlier try may have sent, else by the rule.
-    async fn values(&self, rows: Vec<(&Row, ContactId)>) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
+    async fn values(&self, rows: &[(&Row, ContactId)]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
         let Some(rule) = &self.event.rules.value else {
             return Ok(rows.iter().map(|(row, _)| row.sent.clone().flatten()).collect());
         };
         let deals = match rule {
             ValueRule::Fixed(_) => HashMap::new(),
-            ValueRule::DealAmount { .. } => self.deals(&rows).await?,
+            ValueRule::DealAmount { .. } => self.deals(rows).await?,
         };
         let by_rule = |contact: &ContactId| {
             value(

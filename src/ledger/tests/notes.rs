@@ -159,6 +159,14 @@ async fn roots_stay() {
     assert_eq!(roots(PortalId(2), &[&[15, 50]]).await, [(15, vec![])], "another portal");
     let large = u64::MAX - 1;
     assert_eq!(roots(portal, &[&[large, u64::MAX]]).await, [(large, vec![])]);
+    for contact in 101..120 {
+        roots(portal, &[&[contact]]).await;
+    }
+    assert_eq!(
+        roots(portal, &[&[101], &[119, 5]]).await,
+        [(101, vec![]), (119, vec![])],
+        "with many others between"
+    );
     assert!(ledger.roots(portal, &[vec![]]).await.is_err());
 }
 

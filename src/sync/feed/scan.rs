@@ -167,20 +167,20 @@ impl<'a> Scan<'a> {
         if !matches!(way, Way::Modified) {
             properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
         }
-        let mut search = ContactSearch {
+        let search = ContactSearch {
             any_since,
             after: ContactId(0),
             properties,
         };
-        let read = self.read_pages(&mut search, way, seen).await;
+        let read = self.read_pages(search, way, seen).await;
         // What was read counts, also where what follows can't be.
         self.note(seen).await?;
         read
     }
 
-    async fn read_pages(&mut self, search: &mut ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+    async fn read_pages(&mut self, mut search: ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
         loop {
-            let page = self.crm.search(search).await?;
+            let page = self.crm.search(&search).await?;
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
             };
