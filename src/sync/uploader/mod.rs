@@ -140,9 +140,11 @@ impl Uploader {
         Ok(open)
     }
 
-    /// The events whose rows may be sent this moment.
+    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago: what it missed may have to be
+    /// skipped first.
     fn sendable(&self) -> Vec<Sendable> {
-        let events = self.ctx.registry.events_of_google(&self.key);
+        let mut events = self.ctx.registry.events_of_google(&self.key);
+        events.retain(|event| self.resumed.get(&event.key) == Some(&true));
         let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
         // While one event takes over from another both may have the same rows.
         let mut tracks = BTreeSet::new();
