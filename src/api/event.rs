@@ -89,6 +89,8 @@ pub struct AdConversionEventSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Contact data sent hashed, beside the click id or instead of it. At least one for formSubmission.
+    /// Address is not sent for lifecycleStage while the account has `uploads.clickConversions: GoogleAds`; a
+    /// conversion with nothing else is then skipped as `NoSharedData`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 3))]
     #[x_kube(merge_strategy = ListMerge::Set)]

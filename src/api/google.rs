@@ -69,7 +69,8 @@ pub struct GoogleAdsAccountSpec {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = not_nullable)]
 pub struct Uploads {
-    /// For conversions by click id or shared data.
+    /// For conversions by click id or shared data. `GoogleAds` takes no postal addresses: Address in an event's
+    /// shareData is left out, and a conversion with nothing else is skipped as `NoSharedData`.
     pub click_conversions: UploadApi,
     /// For enhancements of form conversions.
     pub enhancements: UploadApi,

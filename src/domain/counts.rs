@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::outcome::{Outcome, explain, reason};
+use super::outcome::{Outcome, explain, explain_detail, reason};
 use super::refusals;
 
 /// Most classes shown; the rest is folded into `Other` of their outcome.
@@ -18,7 +18,7 @@ pub struct Class {
     pub outcome: Outcome,
     /// Reason, or Google's code in CamelCase.
     pub reason: String,
-    /// The verbatim code behind a rejection, else empty.
+    /// The verbatim code behind a rejection, or what [`explain_detail`] knows; else empty.
     pub detail: String,
     /// How many rows.
     pub count: u64,
@@ -111,7 +111,7 @@ impl Gates {
 /// Adds up an event's classes under its gates.
 pub fn counts(classes: &[Class], gates: Gates) -> Counts {
     let mut counts = Counts::default();
-    let mut lines: BTreeMap<(Outcome, &str), ReasonCount> = BTreeMap::new();
+    let mut lines: BTreeMap<(Outcome, &str), Line> = BTreeMap::new();
     for class in classes {
         counts.observed += class.count;
         *counts.by_outcome.entry(class.outcome).or_default() += class.count;
@@ -130,24 +130,58 @@ pub fn counts(classes: &[Class], gates: Gates) -> Counts {
             }
         }
     }
-    counts.reasons = fold(lines.into_values().collect());
+    let lines = lines.into_iter();
+    counts.reasons = fold(
+        lines
+            .map(|((outcome, reason), line)| line.shown(outcome, reason))
+            .collect(),
+    );
     counts
 }
 
-fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), ReasonCount>, class: &'a Class, reason: &'a str, count: u64) {
-    let line = lines.entry((class.outcome, reason)).or_insert_with(|| ReasonCount {
-        outcome: class.outcome,
-        reason: reason.to_owned(),
-        count: 0,
-        last: class.last,
-        message: message(reason, &class.detail),
-    });
-    line.count += count;
+/// Rows of one outcome and reason, whatever their details.
+#[derive(Default)]
+struct Line {
+    /// How many have each message.
+    messages: BTreeMap<String, u64>,
+    last: Timestamp,
+}
+
+impl Line {
+    fn shown(self, outcome: Outcome, reason: &str) -> ReasonCount {
+        let mut messages: Vec<_> = self.messages.iter().collect();
+        messages.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let message = match messages[..] {
+            [(message, _)] => message.clone(),
+            ref several => {
+                let each: Vec<_> = several
+                    .iter()
+                    .map(|(m, count)| format!("{count} of them: {m}"))
+                    .collect();
+                each.join(" ")
+            }
+        };
+        ReasonCount {
+            outcome,
+            reason: reason.to_owned(),
+            count: self.messages.values().sum(),
+            last: self.last,
+            message,
+        }
+    }
+}
+
+fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, reason: &'a str, count: u64) {
+    let line = lines.entry((class.outcome, reason)).or_default();
+    *line.messages.entry(message(reason, &class.detail)).or_default() += count;
     line.last = line.last.max(class.last);
 }
 
-/// With `detail` the reason is Google's code, which may be called as one of ours is (`NoConsent`).
+/// With a `detail` that is not ours the reason is Google's code, which may be called as one of ours is (`NoConsent`).
 fn message(reason: &str, detail: &str) -> String {
+    if let Some(text) = explain_detail(detail) {
+        return text.to_owned();
+    }
     let meaning = refusals::explain(reason).filter(|_| !detail.is_empty());
     match (meaning, explain(reason)) {
         (None, Some(text)) => text.to_owned(),
@@ -196,6 +230,36 @@ mod tests {
         let theirs = message("NoConsent", "PROCESSING_ERROR_REASON_NO_CONSENT");
         assert!(theirs.contains("PROCESSING_ERROR_REASON_NO_CONSENT") && theirs.contains("spec.consent"));
         assert!(message("Strange", "STRANGE").contains("STRANGE"));
+    }
+
+    #[test]
+    fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
+        let plain = class(Outcome::Skipped, reason::NO_SHARED_DATA, 5, 0);
+        let address = Class {
+            detail: super::super::outcome::ADDRESS_ALONE.into(),
+            count: 3,
+            ..plain.clone()
+        };
+        let message = |classes: &[Class]| {
+            let reasons = counts(classes, Gates::default()).reasons;
+            let total: u64 = classes.iter().map(|c| c.count).sum();
+            assert_eq!((reasons.len(), reasons[0].count), (1, total));
+            reasons[0].message.clone()
+        };
+        let (usual, cause) = (
+            message(std::slice::from_ref(&plain)),
+            message(std::slice::from_ref(&address)),
+        );
+        assert!(
+            usual.contains("spec.shareData") && !usual.contains("of them"),
+            "{usual}"
+        );
+        assert!(
+            cause.contains("clickConversions") && !cause.contains("refused"),
+            "{cause}"
+        );
+        let both = format!("5 of them: {usual} 3 of them: {cause}");
+        assert_eq!(message(&[address, plain]), both);
     }
 
     fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {

@@ -73,6 +73,18 @@ pub use crate::api::reasons::row as reason;
 /// The reason of uploaded rows: nothing to add, users never see it.
 pub const PROCESSED: &str = "Processed";
 
+/// The detail of `NoSharedData` where a postal address is there, but the way of the upload takes none.
+pub const ADDRESS_ALONE: &str = "AddressAlone";
+
+/// What a class of rows means whose detail is one of ours, and what to do.
+pub fn explain_detail(detail: &str) -> Option<&'static str> {
+    (detail == ADDRESS_ALONE).then_some(
+        "The contact has a postal address and nothing else to share, and uploads through the Google Ads API take no postal \
+         addresses. Set spec.uploads.clickConversions of the GoogleAdsAccount to DataManager: later conversions are then \
+         sent.",
+    )
+}
+
 /// What a class of rows means and what to do about it, one sentence each; `None` for a code of Google's.
 pub fn explain(reason: &str) -> Option<&'static str> {
     Some(match reason {

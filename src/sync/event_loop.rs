@@ -22,7 +22,7 @@ use crate::domain::conversion::ClickId;
 use crate::domain::eligibility::{Decision, Occurrence, Prepared, ValueRule, decide};
 use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::{ContactId, DealId};
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
 use crate::domain::value::value;
 
 /// Most contacts in one question for associations (reference notes, HubSpot 6.1).
@@ -131,6 +131,12 @@ impl Sendable {
         let mut ready = Vec::new();
         for row in rows {
             match self.decide(ctx, &row, contacts.get(&row.contact).map(|read| read.contact.as_ref())) {
+                Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
+                    updates.push(RowUpdate {
+                        detail: ADDRESS_ALONE.to_owned(),
+                        ..update(&row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
+                    });
+                }
                 Decision::Send(prepared) => ready.push((row, prepared)),
                 Decision::Wait { reason, due } => updates.push(update(&row, Outcome::Pending, reason, due)),
                 Decision::Skip { reason } => updates.push(update(&row, Outcome::Skipped, reason, now)),
@@ -173,7 +179,7 @@ impl Sendable {
         let window = self.action.click_window_days;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
-        let decision = decide(
+        decide(
             contact,
             occurrence,
             &self.event.rules,
@@ -181,13 +187,7 @@ impl Sendable {
             window,
             region,
             now,
-        );
-        match decision {
-            Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => Decision::Skip {
-                reason: reason::NO_SHARED_DATA,
-            },
-            decision => decision,
-        }
+        )
     }
 
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {

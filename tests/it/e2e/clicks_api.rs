@@ -71,6 +71,8 @@ fn an_address_alone_is_nothing_that_click_uploads_take() {
     stage.contact(&[("customer", ago(3600))], None, &person);
     let event = stage.settled("shared", 2);
     assert_eq!(reason(&event, "Skipped", "NoSharedData"), 1, "{event:#}");
+    let reasons = event["status"]["sync"]["reasons"].to_string();
+    assert!(reasons.contains("uploads.clickConversions"), "{reasons}");
     let accepted = stage.accepted(&action(&event));
     assert_eq!((accepted.len(), &accepted[0]["userIdentifiers"]), (1, &json!(1)));
 }
