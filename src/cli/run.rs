@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{CommandError, RunFlags};
 use crate::controller::context::Parts;
@@ -15,13 +15,13 @@ use crate::controller::event::EventController;
 use crate::controller::run as controllers;
 use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::hubspot::{HubSpotConfig, HubSpotConnector};
-use crate::ledger::SqliteLedger;
+use crate::ledger::{OpenError, SqliteLedger};
 use crate::ops::health::{self, Probes};
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
 use crate::sync::context::SyncContext;
 use crate::sync::ports::Clock;
-use crate::sync::ports::ledger::Ledger;
+use crate::sync::ports::ledger::{Ledger, LedgerError};
 use crate::sync::registry::Registry;
 use crate::sync::supervisor;
 
@@ -29,6 +29,10 @@ use crate::sync::supervisor;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Pause between two tries to open the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(5);
+/// The same while another operator has it: so soon this one takes over.
+const TURN_PAUSE: Duration = Duration::from_millis(500);
+/// How often it is looked whether the ledger's lock is still this process's.
+const LOCK_CHECK: Duration = Duration::from_secs(1);
 /// Longest wait for the ledger to be closed in good order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -65,11 +69,11 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let server = tokio::spawn(health::serve(listener, routes, stop.child_token()));
     info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
-    let Some(store) = open_ledger(&flags.ledger_url, &stop).await? else {
+    let Some(store) = open_ledger(&flags.ledger_url, &probes, &stop).await? else {
         return Ok(());
     };
     let ledger: Arc<dyn Ledger> = store.clone();
-    probes.gate("ledger", true);
+    let watch = tokio::spawn(watch_lock(store.clone(), stop.clone()));
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
     let client = controllers::client(instance.as_deref(), flags.call_timeout.get()).await?;
     let http = reqwest::Client::builder()
@@ -110,7 +114,21 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
         Err(error) => error!(%error, "health and metrics server ended unexpectedly"),
         Ok(Ok(())) => {}
     }
+    watch.await??;
     info!("stopped");
+    Ok(())
+}
+
+/// Ends the work of a process whose lock on the ledger somebody took away. The ledger refuses its writes at once; this
+/// ends what it does to Google and Kubernetes too.
+async fn watch_lock(ledger: Arc<SqliteLedger>, stop: CancellationToken) -> Result<(), LedgerError> {
+    while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
+        if let Err(lost) = ledger.still_ours() {
+            error!(error = %lost, "stopping");
+            stop.cancel();
+            return Err(lost);
+        }
+    }
     Ok(())
 }
 
@@ -120,22 +138,43 @@ async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
     }
 }
 
-/// A ledger that can't be opened is tried again: nothing is sent meanwhile, and the pod is not ready. A URL that can
-/// never work ends the process.
-async fn open_ledger(url: &str, stop: &CancellationToken) -> Result<Option<Arc<SqliteLedger>>, CommandError> {
+/// A ledger that can't be opened, or is another operator's, is tried again: meanwhile nothing is read, sent or written, and
+/// the process is not ready and says why. A URL that can never work ends the process.
+async fn open_ledger(
+    url: &str,
+    probes: &Probes,
+    stop: &CancellationToken,
+) -> Result<Option<Arc<SqliteLedger>>, CommandError> {
     if !url.starts_with("sqlite:") {
         return Err(
             "--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into(),
         );
     }
+    let mut last = String::new();
     loop {
-        match SqliteLedger::open(url).await {
-            Ok(ledger) => return Ok(Some(Arc::new(ledger))),
-            Err(failure) => error!(error = %failure, "the ledger can't be opened, nothing is read or sent"),
+        let failure = match SqliteLedger::open(url).await {
+            Ok(ledger) => {
+                probes.gate("ledger", true);
+                return Ok(Some(Arc::new(ledger)));
+            }
+            Err(failure) => failure,
+        };
+        let (in_use, why) = match failure {
+            OpenError::InUse(_) => (true, failure.to_string()),
+            OpenError::Failed(error) => (false, error.message),
+        };
+        probes.close("ledger", why.as_str());
+        if why != last {
+            if in_use {
+                warn!(why, "waiting for the ledger, nothing is read or sent");
+            } else {
+                error!(error = why, "the ledger can't be opened, nothing is read or sent");
+            }
+            last = why;
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(LEDGER_PAUSE) => {}
+        let pause = if in_use { TURN_PAUSE } else { LEDGER_PAUSE };
+        if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return Ok(None);
         }
     }
 }

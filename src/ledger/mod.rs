@@ -11,6 +11,7 @@ mod batches;
 mod convert;
 mod error;
 mod fold;
+mod lock;
 mod lookup;
 mod observe;
 mod open;
@@ -31,6 +32,9 @@ use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::Mutex;
+
+use self::lock::FileLock;
+pub use self::lock::OpenError;
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
@@ -61,11 +65,13 @@ macro_rules! read {
     }};
 }
 
-/// A ledger in a file, or in memory for tests. Only one process may use the file.
+/// A ledger in a file, or in memory for tests. Only one process at a time opens the file: a lock keeps the others out.
 ///
 /// Dropping it at any moment is safe: a write that was not committed did not happen.
 pub struct SqliteLedger {
     pools: open::Pools,
+    /// `None`: in memory.
+    lock: Option<FileLock>,
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
     /// Held while they are brought to the disk.
@@ -89,25 +95,41 @@ impl SqliteLedger {
     ///
     /// # Errors
     ///
-    /// When the directory is missing or not writable, the file is damaged or of a newer version, the disk is full.
-    /// Files up to 256 MiB are checked completely.
-    pub async fn open(url: &str) -> LedgerResult<Self> {
+    /// [`OpenError::InUse`] while another process has it open. Else when the directory is missing or not writable, the file
+    /// is damaged or of a newer version, the disk is full, the file system has no locks. Files up to 256 MiB are checked
+    /// completely.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        let target = open::target(url)?;
+        let lock = target.file.as_deref().map(FileLock::take).transpose()?;
         Ok(Self {
-            pools: open::open(url).await?,
+            pools: open::open(target).await?,
+            lock,
             unsynced: AtomicBool::new(false),
             syncing: Mutex::default(),
             relaxed: AtomicBool::new(false),
         })
     }
 
-    /// Closes all connections in good order and folds the write-ahead log into the file.
+    /// Closes all connections in good order, folds the write-ahead log into the file, and lets the next process open it.
     pub async fn close(&self) {
         self.pools.readers.close().await;
         self.pools.writer.close().await;
+        if let Some(lock) = &self.lock {
+            lock.release();
+        }
+    }
+
+    /// Fails where the lock file is no longer the one that this process holds, so that another one may write too.
+    ///
+    /// # Errors
+    /// Says which file, and what to do.
+    pub fn still_ours(&self) -> LedgerResult<()> {
+        self.lock.as_ref().map_or(Ok(()), FileLock::check)
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
     async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Sqlite>, &'static str)> {
+        self.still_ours()?;
         let connection = self.pools.writer.acquire().await?;
         if matches!(disk, Disk::Wait) {
             self.relaxed.store(false, Ordering::SeqCst);

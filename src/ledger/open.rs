@@ -1,6 +1,6 @@
 //! Opening the database: connections, checks, schema, identity.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -42,7 +42,15 @@ pub(super) struct Pools {
     pub(super) readers: SqlitePool,
 }
 
-pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
+/// What a URL says.
+pub(super) struct Target {
+    options: SqliteConnectOptions,
+    /// `None`: in memory.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reads the URL; the directory of its file must exist.
+pub(super) fn target(url: &str) -> LedgerResult<Target> {
     let in_memory = url == "sqlite::memory:";
     if !in_memory && !url.starts_with("sqlite://") {
         let scheme = url.split(':').next().unwrap_or_default();
@@ -60,7 +68,20 @@ pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
         .row_buffer_size(READ_AHEAD)
         .pragma("cache_size", WRITER_CACHE)
         .pragma("wal_autocheckpoint", LOG_PAGES);
-    let size = if in_memory { 0 } else { inspect(options.get_filename())? };
+    let file = (!in_memory).then(|| options.get_filename().to_path_buf());
+    if let Some(file) = &file {
+        let parent = file.parent().filter(|d| !d.as_os_str().is_empty());
+        let directory = parent.unwrap_or(Path::new("."));
+        if !directory.is_dir() {
+            return Err(failed(format!("the directory {} does not exist", directory.display())));
+        }
+    }
+    Ok(Target { options, file })
+}
+
+pub(super) async fn open(target: Target) -> LedgerResult<Pools> {
+    let Target { options, file } = target;
+    let size = file.as_deref().map_or(Ok(0), inspect)?;
     let writer = pool(1).connect_with(options.clone()).await?;
     if size > 0 && size <= CHECKED_UP_TO {
         quick_check(&writer).await?;
@@ -71,7 +92,7 @@ pub(super) async fn open(url: &str) -> LedgerResult<Pools> {
         .map_err(|e| migration(&e))?;
     identify(&writer).await?;
     // Every connection to a database in memory would have one of its own.
-    let readers = if in_memory {
+    let readers = if file.is_none() {
         writer.clone()
     } else {
         pool(READERS)
@@ -104,13 +125,6 @@ fn pool(size: u32) -> SqlitePoolOptions {
 /// Says clearly what `SQLite` would only call "unable to open". Returns the size, 0 when there is no file yet.
 fn inspect(file: &Path) -> LedgerResult<u64> {
     use std::io::{ErrorKind, Read};
-    let directory = file
-        .parent()
-        .filter(|d| !d.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    if !directory.is_dir() {
-        return Err(failed(format!("the directory {} does not exist", directory.display())));
-    }
     let unreadable = |e: std::io::Error| failed(format!("{} can't be read: {e}", file.display()));
     let mut opened = match std::fs::File::open(file) {
         Ok(opened) => opened,

@@ -4,7 +4,7 @@
 //! means that every gate is open: caches synced, ledger open.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,8 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// Signs of life and open gates of the process. Shared by everything that has to report.
 #[derive(Debug, Default)]
 pub struct Probes {
-    gates: Mutex<BTreeMap<&'static str, bool>>,
+    /// Why a gate is closed, in words or empty; `None` where it is open.
+    gates: Mutex<BTreeMap<&'static str, Option<String>>>,
     beats: Mutex<BTreeMap<&'static str, Beat>>,
 }
 
@@ -42,7 +43,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Probes {
     /// Opens or closes a gate. The process is ready while every gate it knows is open.
     pub fn gate(&self, name: &'static str, open: bool) {
-        lock(&self.gates).insert(name, open);
+        lock(&self.gates).insert(name, (!open).then(String::new));
+    }
+
+    /// Closes a gate and says why, and what to do.
+    pub fn close(&self, name: &'static str, why: impl Into<String>) {
+        lock(&self.gates).insert(name, Some(why.into()));
     }
 
     /// A sign of life of a loop. From now on the process is alive only while the next comes within `limit`.
@@ -61,17 +67,17 @@ impl Probes {
         lock(&self.beats).remove(name);
     }
 
-    /// Names of the gates that are closed. A process without any gate is not ready: it has not begun.
-    pub fn closed(&self) -> Vec<&'static str> {
+    /// The gates that are closed, and why. A process without any gate is not ready: it has not begun.
+    pub fn closed(&self) -> Vec<String> {
         let gates = lock(&self.gates);
         if gates.is_empty() {
-            return vec!["start"];
+            return vec!["start".to_owned()];
         }
-        gates
-            .iter()
-            .filter(|(_, open)| !**open)
-            .map(|(name, _)| *name)
-            .collect()
+        let shown = |(name, why): (&&str, &Option<String>)| match why.as_deref()? {
+            "" => Some((*name).to_owned()),
+            why => Some(format!("{name}: {why}")),
+        };
+        gates.iter().filter_map(shown).collect()
     }
 
     /// Loops that have shown no sign of life within their limit.
@@ -110,7 +116,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         .await
 }
 
-fn verdict(failed: &[&str], what: &str) -> Response {
+fn verdict(failed: &[impl Display], what: &str) -> Response {
     if failed.is_empty() {
         return (StatusCode::OK, "ok\n").into_response();
     }
@@ -150,6 +156,9 @@ mod tests {
         probes.gate("caches", false);
         probes.gate("ledger", true);
         assert_eq!(probes.closed(), ["caches"]);
+        probes.close("ledger", "it is in use: stop the other one");
+        assert_eq!(probes.closed(), ["caches", "ledger: it is in use: stop the other one"]);
+        probes.gate("ledger", true);
         probes.gate("caches", true);
         assert!(probes.closed().is_empty());
     }

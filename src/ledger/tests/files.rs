@@ -1,4 +1,5 @@
 use super::*;
+use crate::ledger::OpenError;
 use crate::sync::ports::ledger::BatchResult;
 
 async fn refusal(url: &str) -> String {
@@ -21,6 +22,65 @@ async fn the_identity_is_that_of_the_file() {
     let again = SqliteLedger::open(&scratch.url()).await.unwrap();
     assert_eq!(again.id().await.unwrap(), id);
     assert_ne!(in_memory().await.id().await.unwrap(), id);
+}
+
+/// What the second one says while the first has the file.
+async fn in_use(url: &str) -> String {
+    match SqliteLedger::open(url).await {
+        Err(error @ OpenError::InUse(_)) => error.to_string(),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("{url} was opened twice"),
+    }
+}
+
+#[tokio::test]
+async fn one_at_a_time_has_the_file_whatever_its_path() {
+    let scratch = Scratch::new();
+    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let link = scratch.0.join("link.db");
+    std::os::unix::fs::symlink(scratch.file(), &link).unwrap();
+    for url in [scratch.url(), format!("sqlite://{}", link.display())] {
+        let message = in_use(&url).await;
+        let lock = scratch.file().with_file_name("ledger.db.lock");
+        assert_eq!(std::fs::metadata(&lock).unwrap().len(), 0, "nothing is in it");
+        assert!(message.contains(&lock.display().to_string()), "{message}");
+        assert!(message.contains("--ledger-url"), "{message}");
+    }
+    // The first goes on as if nothing had been.
+    first.track(&request(None)).await.unwrap();
+    first.close().await;
+    let second = SqliteLedger::open(&scratch.url()).await.unwrap();
+    in_use(&scratch.url()).await;
+    // As where the process is killed: nobody closes it.
+    drop(second);
+    SqliteLedger::open(&scratch.url()).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_lost_the_lock_file_writes_no_more() {
+    for replaced in [false, true] {
+        let scratch = Scratch::new();
+        let lock = scratch.file().with_file_name("ledger.db.lock");
+        let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+        let (track, rows) = with_rows(&first, &[1]).await;
+        std::fs::remove_file(&lock).unwrap();
+        let second = if replaced {
+            Some(SqliteLedger::open(&scratch.url()).await.unwrap())
+        } else {
+            None
+        };
+        let refused = first.begin(&account(), &[action(7)], &[plain(rows[0])], at(3)).await;
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains(&lock.display().to_string()), "{message}");
+        assert!(first.still_ours().is_err());
+        if let Some(second) = second {
+            second
+                .begin(&account(), &[action(7)], &[plain(rows[0])], at(3))
+                .await
+                .unwrap();
+            tally(&second, track).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! One operator, one sandbox, one namespace; ends with the test.
 
+mod second;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -11,7 +13,7 @@ use xtask::control_plane::ControlPlane;
 use xtask::lab::install;
 use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
-use xtask::supervisor::{State, Supervisor};
+use xtask::supervisor::{Spec, State, Supervisor};
 
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
@@ -133,17 +135,21 @@ impl Stage {
 
     /// Starts the operator, also again after a kill.
     pub fn start_operator(&self) {
+        self.supervisor.run(self.operator(self.port)).expect("the operator");
+    }
+
+    /// The operator's process, listening on this port.
+    fn operator(&self, port: u16) -> Spec {
         let mut flags = vec![("watch-namespaces", self.namespace.as_str())];
         flags.extend(self.flags.iter().map(|(f, v)| (f.as_str(), v.as_str())));
-        let start = operator::Start {
+        operator::spec(operator::Start {
             program: binary("ADCONVERSION_BIN", "adconversion"),
             directory: &self.directory,
             kubeconfig: &self.kubeconfig,
-            port: self.port,
+            port,
             upstream: &self.sandbox.upstream,
             flags: &flags,
-        };
-        self.supervisor.run(operator::spec(start)).expect("the operator");
+        })
     }
 
     /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is three
@@ -190,14 +196,7 @@ impl Stage {
 
     /// A GET of the operator's own port: status line and body.
     pub fn http(&self, path: &str) -> String {
-        use std::io::{Read, Write};
-        let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", self.port)) else {
-            return String::new();
-        };
-        stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a limit");
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("a request");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map(|_| answer).unwrap_or_default()
+        second::get(self.port, path)
     }
 
     /// kubectl in the test's namespace; must succeed.
