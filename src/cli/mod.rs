@@ -1,7 +1,9 @@
 //! Commands of the binary; the one place where everything is wired.
 
+mod cluster;
 mod flags;
 mod run;
+mod uninstall;
 
 use std::process::ExitCode;
 
@@ -23,22 +25,25 @@ enum Command {
     Run(Box<RunFlags>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
+    /// namespaces and the definitions can be deleted. Nothing else is changed. Without --yes they are only listed; on a
+    /// terminal you are asked. The exit code is 0 when none has the finalizer any more, 1 when some still have it, 2 when
+    /// the cluster could not be read or written.
+    Uninstall(uninstall::UninstallFlags),
 }
 
-/// Carries out the command line. The exit code is 0 after a graceful stop, 1 after an error (which is printed).
+/// Carries out the command line. Errors are printed; their exit code is 1, and 2 for commands where 1 is a finding.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Run(flags) => run::run(*flags),
-        Command::Crds => crds(),
+    let (result, failure) = match cli.command {
+        Command::Run(flags) => (run::run(*flags).map(|()| ExitCode::SUCCESS), 1),
+        Command::Crds => (crds().map(|()| ExitCode::SUCCESS), 1),
+        Command::Uninstall(flags) => (uninstall::run(&flags), 2),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::from(failure)
+    })
 }
 
 /// Why a command failed, for people.

@@ -57,6 +57,8 @@ fn a_release_comes_changes_goes_and_comes_back() {
         "kubectl rollout status",
         "kubectl create secret",
         "kubectl get adconversion",
+        "kubectl delete adconversion --all --all-namespaces",
+        "adconversion uninstall",
     ] {
         assert!(notes.contains(command), "{notes}");
     }

@@ -35,7 +35,7 @@ fn judge(stage: &Stage, name: &str) -> Value {
 }
 
 /// A control plane of this test's own; it ends with the process.
-fn plane() -> (&'static ControlPlane, String) {
+pub(super) fn plane() -> (&'static ControlPlane, String) {
     let plane = ControlPlane::start(&Options::default()).expect("a control plane");
     plane
         .client()

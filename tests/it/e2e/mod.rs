@@ -26,6 +26,7 @@ mod rows_of;
 mod stage;
 mod stale;
 mod sweeps;
+mod uninstall;
 mod web_actions;
 
 use stage::Stage;

@@ -1,0 +1,70 @@
+//! Which cluster and which namespaces a command is about: the flags people know from kubectl.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+
+use super::CommandError;
+
+/// Longest wait for a connection, and for an answer, of the Kubernetes API.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// The flags.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterFlags {
+    /// Kubeconfig file. If absent: $KUBECONFIG, or ~/.kube/config, or the service account of the pod.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig. If absent: the current one.
+    #[arg(long)]
+    context: Option<String>,
+    /// Namespace. If absent: the one of the context.
+    #[arg(long, short)]
+    namespace: Option<String>,
+    /// All namespaces.
+    #[arg(long, short = 'A', conflicts_with = "namespace")]
+    all_namespaces: bool,
+}
+
+/// A cluster, and what of it is meant.
+pub struct Cluster {
+    /// Speaks with its API server, with the user's own rights.
+    pub client: Client,
+    /// The one namespace; `None`: all.
+    pub namespace: Option<String>,
+}
+
+impl ClusterFlags {
+    /// Reads the kubeconfig; nothing is asked of the cluster yet.
+    ///
+    /// # Errors
+    /// Where there is no usable kubeconfig, or no such context.
+    pub async fn connect(&self) -> Result<Cluster, CommandError> {
+        let mut config = self.config().await?;
+        config.connect_timeout = Some(CONNECT_LIMIT);
+        config.read_timeout = Some(ANSWER_LIMIT);
+        let own = self.namespace.as_ref().unwrap_or(&config.default_namespace);
+        let namespace = (!self.all_namespaces).then(|| own.clone());
+        Ok(Cluster {
+            client: Client::try_from(config)?,
+            namespace,
+        })
+    }
+
+    async fn config(&self) -> Result<Config, CommandError> {
+        let options = KubeConfigOptions {
+            context: self.context.clone(),
+            ..KubeConfigOptions::default()
+        };
+        Ok(match &self.kubeconfig {
+            Some(file) => Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?,
+            // Only a kubeconfig has contexts.
+            None if self.context.is_some() => Config::from_kubeconfig(&options).await?,
+            None => Config::infer().await?,
+        })
+    }
+}

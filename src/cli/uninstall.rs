@@ -1,0 +1,302 @@
+//! `adconversion uninstall`: takes the operator's finalizer off events and accounts once no operator is left to do it.
+//!
+//! Without an operator the finalizer holds them for ever: a namespace or a definition that is deleted stays `Terminating`.
+//! Nothing else is touched: no object is deleted, finalizers of others stay, Google and the ledger are not asked.
+
+mod operators;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{self, BufRead, IsTerminal, Write as _};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::CommandError;
+use super::cluster::{Cluster, ClusterFlags};
+use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
+
+/// Objects in one answer.
+const PAGE: u32 = 500;
+/// Tries to change an object that others change at the same time.
+const TRIES: u32 = 5;
+/// An operator that still runs, wherever, puts its finalizer back within this time.
+const RETURNS: Duration = Duration::from_secs(3);
+const LOOK: Duration = Duration::from_millis(500);
+/// Field manager of the change.
+const MANAGER: &str = "adconversion-uninstall";
+/// Nothing was done because something is in the way, or there is something to do.
+const FINDING: u8 = 1;
+
+/// Flags of `adconversion uninstall`.
+#[derive(Debug, Args)]
+pub struct UninstallFlags {
+    #[command(flatten)]
+    cluster: ClusterFlags,
+    /// Remove the finalizers without asking.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+/// An event or account.
+struct Found {
+    kind: ApiResource,
+    namespace: String,
+    name: String,
+    uid: String,
+    /// Our finalizer is on it.
+    held: bool,
+    /// It was deleted and waits for its finalizers.
+    deleting: bool,
+}
+
+/// Carries out the command.
+pub fn run(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed already".into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(uninstall(flags))
+}
+
+async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
+    let cluster = flags.cluster.connect().await?;
+    let mut held = find(&cluster).await?;
+    held.retain(|object| object.held);
+    if held.is_empty() {
+        println!("{} has the finalizer {FINALIZER}. Nothing to do.", nobody(&cluster));
+        return Ok(ExitCode::SUCCESS);
+    }
+    print!("{}", table(&held));
+    println!(
+        "\nThese {} have the finalizer {FINALIZER}: without an operator they cannot be deleted. Removing it deletes nothing. \
+         Their conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
+        held.len()
+    );
+    match operators::working_in(&cluster.client, &namespaces(&held)).await {
+        Ok(None) => {}
+        Ok(Some(pod)) => {
+            eprintln!(
+                "An operator still works there, and would put the finalizer back: pod {pod}. Stop it first (helm uninstall, \
+                 or kubectl scale deployment --replicas=0). Nothing was changed."
+            );
+            return Ok(ExitCode::from(FINDING));
+        }
+        Err(error) => eprintln!("Whether an operator still runs could not be seen, make sure that none does: {error}"),
+    }
+    if !(flags.yes || asked(held.len())?) {
+        println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");
+        return Ok(ExitCode::from(FINDING));
+    }
+    for object in &held {
+        strip(&cluster.client, object).await?;
+    }
+    if let Some(again) = returned(&cluster, &held).await? {
+        eprintln!(
+            "The finalizer is back on {} {}/{}: an operator still runs, in this cluster or outside. Stop it, then run this \
+             again.",
+            again.kind.kind, again.namespace, again.name
+        );
+        return Ok(ExitCode::from(FINDING));
+    }
+    println!("The finalizer was removed from {} objects.", held.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn nobody(cluster: &Cluster) -> String {
+    match &cluster.namespace {
+        Some(namespace) => format!("No event or account in namespace {namespace} (--all-namespaces looks in all)"),
+        None => "No event or account in any namespace".to_owned(),
+    }
+}
+
+fn namespaces(objects: &[Found]) -> BTreeSet<&str> {
+    objects.iter().map(|object| object.namespace.as_str()).collect()
+}
+
+fn table(objects: &[Found]) -> String {
+    let width = |of: fn(&Found) -> &str, title: &str| {
+        let widths = objects.iter().map(|object| of(object).len());
+        widths.chain([title.len()]).max().unwrap_or_default()
+    };
+    let namespace = width(|o| &o.namespace, "NAMESPACE");
+    let kind = width(|o| &o.kind.kind, "KIND");
+    let name = width(|o| &o.name, "NAME");
+    let mut text = format!(
+        "{:namespace$}   {:kind$}   {:name$}   DELETED\n",
+        "NAMESPACE", "KIND", "NAME"
+    );
+    for object in objects {
+        let deleted = if object.deleting { "yes, waits for it" } else { "no" };
+        let _ = writeln!(
+            text,
+            "{:namespace$}   {:kind$}   {:name$}   {deleted}",
+            object.namespace, object.kind.kind, object.name
+        );
+    }
+    text
+}
+
+/// Asks where there is somebody to answer.
+fn asked(count: usize) -> io::Result<bool> {
+    if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
+        return Ok(false);
+    }
+    print!("Remove the finalizer from these {count}? [y/N] ");
+    io::stdout().flush()?;
+    agreed(&mut io::stdin().lock())
+}
+
+fn agreed(input: &mut impl BufRead) -> io::Result<bool> {
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}
+
+fn api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> Api<DynamicObject> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, kind),
+        None => Api::all_with(client.clone(), kind),
+    }
+}
+
+/// All events and accounts, the events first: an account stays in use while there are some.
+async fn find(cluster: &Cluster) -> Result<Vec<Found>, CommandError> {
+    let kinds = [
+        ApiResource::erase::<AdConversionEvent>(&()),
+        ApiResource::erase::<GoogleAdsAccount>(&()),
+        ApiResource::erase::<HubSpotAccount>(&()),
+    ];
+    let mut found = Vec::new();
+    for kind in kinds {
+        let api = api(&cluster.client, cluster.namespace.as_deref(), &kind);
+        let mut parameters = ListParams::default().limit(PAGE);
+        loop {
+            // Only the metadata: what an older version stored need not be readable.
+            let page = match api.list_metadata(&parameters).await {
+                // Without its definition there is no object of a kind.
+                Err(kube::Error::Api(status)) if status.is_not_found() => break,
+                page => page.map_err(|e| format!("{} cannot be listed: {e}", kind.plural))?,
+            };
+            found.extend(page.items.iter().map(|object| Found::of(&kind, object)));
+            match page.metadata.continue_ {
+                Some(next) if !next.is_empty() => parameters = parameters.continue_token(&next),
+                _ => break,
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_held(object: &PartialObjectMeta<DynamicObject>) -> bool {
+    object.finalizers().iter().any(|f| f == FINALIZER)
+}
+
+impl Found {
+    fn of(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Self {
+        Self {
+            kind: kind.clone(),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+            uid: object.uid().unwrap_or_default(),
+            held: is_held(object),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+        }
+    }
+}
+
+/// Takes our finalizer off one object, and changes nothing else of it.
+async fn strip(client: &Client, object: &Found) -> Result<(), CommandError> {
+    let failed = |e: kube::Error| {
+        let (kind, namespace, name) = (&object.kind.kind, &object.namespace, &object.name);
+        format!("{kind} {namespace}/{name} cannot be changed: {e}")
+    };
+    let api = api(client, Some(&object.namespace), &object.kind);
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let mut tries = 0;
+    loop {
+        let current = api.get_metadata_opt(&object.name).await.map_err(failed)?;
+        // Gone, or another one of its name: that was not on the list.
+        let Some(current) = current.filter(|c| c.uid().as_ref() == Some(&object.uid)) else {
+            return Ok(());
+        };
+        if !is_held(&current) {
+            return Ok(());
+        }
+        let others: Vec<_> = current.finalizers().iter().filter(|f| *f != FINALIZER).collect();
+        // With the version: what somebody else adds at the same time is never lost.
+        let version = current.resource_version();
+        let metadata = json!({"uid": object.uid, "resourceVersion": version, "finalizers": others});
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        tries += 1;
+        match api.patch_metadata(&object.name, &parameters, &patch).await {
+            Err(kube::Error::Api(status)) if status.is_conflict() && tries < TRIES => {}
+            Err(kube::Error::Api(status)) if status.is_not_found() => return Ok(()),
+            done => return Ok(done.map(drop).map_err(failed)?),
+        }
+    }
+}
+
+/// One of the objects that has our finalizer again.
+async fn returned(cluster: &Cluster, stripped: &[Found]) -> Result<Option<Found>, CommandError> {
+    let uids: BTreeSet<&str> = stripped.iter().map(|object| object.uid.as_str()).collect();
+    let begun = Instant::now();
+    loop {
+        let mut there = find(cluster).await?;
+        there.retain(|object| uids.contains(object.uid.as_str()));
+        if let Some(at) = there.iter().position(|object| object.held) {
+            return Ok(Some(there.swap_remove(at)));
+        }
+        // Nobody adds a finalizer to an object that is being deleted.
+        if there.iter().all(|object| object.deleting) || begun.elapsed() >= RETURNS {
+            return Ok(None);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_yes_is_a_yes() {
+        for (answer, yes) in [
+            ("y\n", true),
+            ("Yes\n", true),
+            ("\n", false),
+            ("", false),
+            ("n\n", false),
+            ("yesterday\n", false),
+        ] {
+            assert_eq!(agreed(&mut answer.as_bytes()).unwrap(), yes, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn the_list_names_what_holds_a_deletion_up() {
+        let object = |name: &str, deleting| Found {
+            kind: ApiResource::erase::<AdConversionEvent>(&()),
+            namespace: "marketing".into(),
+            name: name.into(),
+            uid: String::new(),
+            held: true,
+            deleting,
+        };
+        let text = table(&[object("became-customer", true), object("lead", false)]);
+        assert_eq!(
+            text,
+            "NAMESPACE   KIND                NAME              DELETED\n\
+             marketing   AdConversionEvent   became-customer   yes, waits for it\n\
+             marketing   AdConversionEvent   lead              no\n"
+        );
+    }
+}
