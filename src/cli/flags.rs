@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
 use crate::api::Duration;
 use crate::controller::context::Settings;
 use crate::domain::eligibility::Waits;
-use crate::ops::telemetry::LogFormat;
+use crate::ops::telemetry::{LogFormat, LogLevel};
 use crate::sync::context::{RETENTION, SyncSettings};
 
 /// Flags of `adconversion run`.
@@ -25,9 +25,23 @@ pub struct RunFlags {
         default_value = "sqlite:///var/lib/adconversion/ledger.db"
     )]
     pub ledger_url: String,
-    /// Address of /livez, /readyz and /metrics.
-    #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "0.0.0.0:8080")]
+    /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
+    #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
+    /// Series of /metrics for each event, by namespace and name; `=false` for very many events.
+    #[arg(
+        long,
+        env = "ADCONVERSION_EVENT_METRICS",
+        default_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = ArgAction::Set
+    )]
+    pub event_metrics: bool,
+    /// What is logged: off, error, warn, info, debug or trace; or directives like `warn,adconversion_operator::sync=debug`.
+    #[arg(long, env = "ADCONVERSION_LOG_LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
     /// text or json. If absent: text on a terminal, else json.
     #[arg(long, env = "ADCONVERSION_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,11 +16,13 @@ use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::hubspot::{HubSpotConfig, HubSpotConnector};
 use crate::ledger::{OpenError, SqliteLedger};
 use crate::ops::health::{self, Probes};
+use crate::ops::listen;
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
 use crate::sync::context::SyncContext;
 use crate::sync::ports::Clock;
 use crate::sync::ports::ledger::{Ledger, LedgerError};
+use crate::sync::pulse::STEP;
 use crate::sync::registry::Registry;
 use crate::sync::supervisor;
 
@@ -46,7 +47,7 @@ impl Clock for SystemClock {
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(flags: RunFlags) -> Result<(), CommandError> {
-    telemetry::init(flags.log_format.unwrap_or_else(LogFormat::detect))?;
+    telemetry::init(flags.log_format.unwrap_or_else(LogFormat::detect), &flags.log_level)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         return Err("another TLS provider is installed already".into());
     }
@@ -57,13 +58,11 @@ pub fn run(flags: RunFlags) -> Result<(), CommandError> {
 async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(metrics(flags.event_metrics));
     metrics.count_panics();
     let probes = Arc::new(Probes::default());
     probes.gate("ledger", false);
-    let listener = TcpListener::bind(flags.listen)
-        .await
-        .map_err(|e| format!("--listen {}: {e}", flags.listen))?;
+    let listener = listen::bind(flags.listen).map_err(|e| format!("--listen {}: {e}", flags.listen))?;
     let address = listener.local_addr()?;
     let routes = health::router(probes.clone(), metrics.clone());
     let server = tokio::spawn(health::serve(listener, routes, stop.child_token()));
@@ -75,19 +74,14 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let ledger: Arc<dyn Ledger> = store.clone();
     let watch = tokio::spawn(watch_lock(store.clone(), stop.clone()));
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
-    let client = controllers::client(instance.as_deref(), flags.call_timeout.get()).await?;
-    let http = reqwest::Client::builder()
-        .connect_timeout(CONNECT_LIMIT)
-        .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
-        .build()?;
+    let client = controllers::client(instance.as_deref(), flags.call_timeout.get())
+        .await
+        .map_err(no_client)?;
+    let http = http_client()?;
     let (registry, wakes) = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let sync = Arc::new(SyncContext::new(
-        registry.clone(),
-        ledger.clone(),
-        clock.clone(),
-        flags.sync_settings(),
-    ));
+    let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
+    let sync = Arc::new(sync.with_watchdog(probes.clone(), STEP));
     let parts = Parts {
         client,
         registry,
@@ -192,6 +186,44 @@ fn stop_on_signals(stop: &CancellationToken) -> Result<(), CommandError> {
         stop.cancel();
     });
     Ok(())
+}
+
+fn metrics(events: bool) -> Metrics {
+    let metrics = Metrics::new();
+    if events { metrics.with_events() } else { metrics }
+}
+
+/// The client of all calls to HubSpot and Google.
+fn http_client() -> Result<reqwest::Client, CommandError> {
+    reqwest::Client::builder()
+        .connect_timeout(CONNECT_LIMIT)
+        .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| without_tls(&error).into())
+}
+
+/// Why the Kubernetes API can't be asked.
+fn no_client(error: controllers::ClientError) -> CommandError {
+    match error {
+        controllers::ClientError::Client(error) if matches!(*error, kube::Error::RustlsTls(_)) => {
+            without_tls(&error).into()
+        }
+        error => error.into(),
+    }
+}
+
+/// Nothing but the certificates of this host can keep the client from being made: names the way out.
+fn without_tls(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut inner = error.source();
+    while let Some(error) = inner {
+        words = error.to_string();
+        inner = error.source();
+    }
+    format!(
+        "no HTTPS is possible: {words}. Where the host has no CA certificates, install its package ca-certificates, or name a \
+         PEM file of them in SSL_CERT_FILE or a directory in SSL_CERT_DIR"
+    )
 }
 
 fn google(flags: &RunFlags) -> GoogleConfig {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::context::Context;
-use super::{Error, Object};
+use super::{Error, Object, log};
 use crate::api::FINALIZER;
 
 /// Field manager of statuses.
@@ -73,7 +73,7 @@ pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) ->
         "apiVersion": K::api_version(&()),
         "kind": K::kind(&()),
         "metadata": metadata,
-        "status": wanted,
+        "status": &wanted,
     });
     let parameters = PatchParams::apply(STATUS_MANAGER).force();
     let key = object.key();
@@ -84,6 +84,7 @@ pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) ->
     )
     .await?;
     ctx.barrier.wrote(&written);
+    log::conditions(object, &current, &wanted);
     Ok(Some(written))
 }
 

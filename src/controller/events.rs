@@ -5,7 +5,8 @@ use std::time::Duration;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 
-use super::Object;
+use super::{Object, log};
+use crate::domain::brief::brief;
 use crate::domain::conditions::shorten;
 
 /// Longest wait for the Kubernetes API to take an Event.
@@ -55,6 +56,7 @@ impl Events {
         reason: &str,
         note: &str,
     ) {
+        log::happened(reference, severity, reason, note);
         let type_ = match severity {
             Severity::Normal => EventType::Normal,
             Severity::Warning => EventType::Warning,
@@ -68,7 +70,7 @@ impl Events {
         };
         let failure = match tokio::time::timeout(LIMIT, self.recorder.publish(&event, reference)).await {
             Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => brief(error),
             Err(_) => "no answer in time".to_owned(),
         };
         let object = reference.name.as_deref().unwrap_or_default();

@@ -190,6 +190,9 @@ async fn check(
         None => match ctx.google.connect(data.as_ref(), login.cloned()).await {
             Ok(clients) => {
                 memory.basics.connected = Some(now);
+                if other_clients {
+                    tracing::info!(account = %key, "the Google Ads account has new clients: its manifest or Secret is another one");
+                }
                 memory.clients.insert(clients).clone()
             }
             Err(invalid) => {

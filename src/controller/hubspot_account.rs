@@ -17,6 +17,7 @@ use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::domain::account_state::{self, Announcement, Observed};
 use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::sync::ports::SecretData;
 use crate::sync::ports::crm::Crm;
@@ -217,7 +218,7 @@ async fn check(
             memory.basics.trouble.succeeded();
         }
         Err(fault) => {
-            tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", fault.message);
+            tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
             memory.basics.trouble.failed(fault, ctx.clock.now());
         }
     }

@@ -12,6 +12,7 @@ pub mod events;
 pub mod google_account;
 pub mod hubspot_account;
 mod kinds;
+mod log;
 pub mod run;
 pub mod secrets;
 pub mod usage;
@@ -38,7 +39,7 @@ use context::Context;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Kubernetes API refused or failed.
-    #[error("Kubernetes API, {what}: {source}")]
+    #[error("Kubernetes API, {what}: {}", log::words(source))]
     Kube {
         /// What was being done.
         what: &'static str,

@@ -2,6 +2,7 @@
 //! stops in order.
 
 mod crds;
+mod proxy;
 mod router;
 mod watch;
 
@@ -27,7 +28,9 @@ use super::google_account::GoogleReconciler;
 use super::hubspot_account::HubSpotReconciler;
 use super::{Action, Error, Object, Reconciler};
 use crate::api::AdConversionEvent;
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::sync::pulse::{self, Watchdog};
 use crate::sync::registry::Wake;
 use router::{Outlet, Router};
 
@@ -53,6 +56,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// Where there is no usable configuration.
 pub async fn client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
     let mut config = kube::Config::infer().await?;
+    proxy::settle(&mut config)?;
     let agent = match instance {
         Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
         None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -80,6 +84,9 @@ pub enum ClientError {
     /// Neither a service account nor a usable kubeconfig.
     #[error("neither a service account nor a usable kubeconfig: {0}")]
     Config(#[from] kube::config::InferConfigError),
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] proxy::BadProxy),
     /// The configuration cannot be used.
     #[error("the Kubernetes configuration cannot be used: {0}")]
     Client(Box<kube::Error>),
@@ -130,7 +137,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         () = stop.cancelled() => None,
     } {
         if let Err(error) = result {
-            tracing::error!(%error, "a controller task ended unexpectedly; stopping");
+            tracing::error!(error = brief(&error), "a controller task ended unexpectedly; stopping");
             stop.cancel();
         }
     }
@@ -160,9 +167,25 @@ fn start<R: Reconciler>(
             sender,
         });
         let api = scoped(ctx.client.clone(), scope.as_deref());
-        tasks.spawn(watch::run::<R>(Arc::clone(ctx), api, writer, stop.clone()));
-        tasks.spawn(control::<R>(Arc::clone(ctx), store.clone(), receiver, stop.clone()));
+        let name = |what: &str| match scope {
+            Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
+            None => format!("{what} of {}", R::Object::KIND),
+        };
+        let watch = watch::run::<R>(Arc::clone(ctx), api, writer, stop.clone());
+        tasks.spawn(alive(ctx, name("watch"), watch));
+        let controller = control::<R>(Arc::clone(ctx), store.clone(), receiver, stop.clone());
+        tasks.spawn(alive(ctx, name("controller"), controller));
     }
+}
+
+/// A task that waits most of the time and shows meanwhile that its turn comes. Its calls, and each reconcile, have limits of
+/// their own.
+fn alive<W>(ctx: &Context, name: String, work: W) -> impl Future<Output = ()> + use<W>
+where
+    W: Future<Output = ()>,
+{
+    let watchdog: Arc<dyn Watchdog> = ctx.probes.clone();
+    pulse::watched(watchdog, name, router::STUCK, pulse::waiting(work))
 }
 
 /// The API of a kind in one namespace, or in all.
@@ -206,7 +229,7 @@ async fn control<R: Reconciler>(
         .for_each(async |result| match result {
             // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
             Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
-            Err(error) => tracing::warn!(kind = R::Object::KIND, %error, "controller"),
+            Err(error) => tracing::warn!(kind = R::Object::KIND, error = brief(&error), "controller"),
         })
         .await;
 }
@@ -241,9 +264,9 @@ fn policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context
     let pause = ctx.backoff.failed(kind, &key);
     let pause = error.retry_after().map_or(pause, |wanted| pause.max(wanted));
     if matches!(error, Error::Conflict { .. }) {
-        tracing::debug!(kind, object = %key, %error, "will look again");
+        tracing::debug!(kind, object = %key, error = brief(error), "will look again");
     } else {
-        tracing::warn!(kind, object = %key, %error, retry_in_ms = pause.as_millis(), "reconcile failed");
+        tracing::warn!(kind, object = %key, error = brief(error), retry_in_ms = pause.as_millis(), "reconcile failed");
     }
     Action::requeue(pause)
 }

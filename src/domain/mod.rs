@@ -6,6 +6,7 @@ pub mod action;
 pub mod action_plan;
 pub mod backoff;
 pub mod batch;
+pub mod brief;
 pub mod codes;
 pub mod conditions;
 pub mod contact;

@@ -10,24 +10,23 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::exposition::Format;
 use super::metrics::Metrics;
-
-/// Media type of the `OpenMetrics` text format.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+use crate::sync::pulse::Watchdog;
 
 /// Signs of life and open gates of the process. Shared by everything that has to report.
 #[derive(Debug, Default)]
 pub struct Probes {
     /// Why a gate is closed, in words or empty; `None` where it is open.
     gates: Mutex<BTreeMap<&'static str, Option<String>>>,
-    beats: Mutex<BTreeMap<&'static str, Beat>>,
+    beats: Mutex<BTreeMap<String, Beat>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -52,18 +51,21 @@ impl Probes {
     }
 
     /// A sign of life of a loop. From now on the process is alive only while the next comes within `limit`.
-    pub fn beat(&self, name: &'static str, limit: Duration) {
-        lock(&self.beats).insert(
-            name,
-            Beat {
-                last: Instant::now(),
-                limit,
-            },
-        );
+    pub fn beat(&self, name: &str, limit: Duration) {
+        let beat = Beat {
+            last: Instant::now(),
+            limit,
+        };
+        let mut beats = lock(&self.beats);
+        if let Some(known) = beats.get_mut(name) {
+            *known = beat;
+        } else {
+            beats.insert(name.to_owned(), beat);
+        }
     }
 
     /// A loop has ended on purpose: no more signs are expected.
-    pub fn retire(&self, name: &'static str) {
+    pub fn retire(&self, name: &str) {
         lock(&self.beats).remove(name);
     }
 
@@ -81,13 +83,28 @@ impl Probes {
     }
 
     /// Loops that have shown no sign of life within their limit.
-    pub fn stuck(&self) -> Vec<&'static str> {
+    pub fn stuck(&self) -> Vec<String> {
         let beats = lock(&self.beats);
         beats
             .iter()
             .filter(|(_, beat)| beat.last.elapsed() > beat.limit)
-            .map(|(name, _)| *name)
+            .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// The loops that are expected to show signs of life.
+    pub fn watched(&self) -> Vec<String> {
+        lock(&self.beats).keys().cloned().collect()
+    }
+}
+
+impl Watchdog for Probes {
+    fn sign(&self, name: &str, within: Duration) {
+        self.beat(name, within);
+    }
+
+    fn retire(&self, name: &str) {
+        Self::retire(self, name);
     }
 }
 
@@ -128,16 +145,26 @@ fn verdict(failed: &[impl Display], what: &str) -> Response {
 }
 
 async fn livez(State(shared): State<Shared>) -> Response {
-    verdict(&shared.probes.stuck(), "no progress")
+    let stuck = shared.probes.stuck();
+    if !stuck.is_empty() {
+        // Who asks may restart the process: the log says why.
+        tracing::error!(loops = stuck.join(", "), "no sign of life in time");
+    }
+    verdict(&stuck, "no progress")
 }
 
 async fn readyz(State(shared): State<Shared>) -> Response {
     verdict(&shared.probes.closed(), "not ready")
 }
 
-async fn serve_metrics(State(shared): State<Shared>) -> Response {
-    match shared.metrics.encode(Timestamp::now()) {
-        Ok(text) => ([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+async fn serve_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {
+    let accepted = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let format = Format::asked(&accepted.collect::<Vec<_>>().join(","));
+    match shared.metrics.encode(format, Timestamp::now()) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()

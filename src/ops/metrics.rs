@@ -1,5 +1,7 @@
-//! Metrics, all under the prefix `adconversion_`. No name of an object in a label: state of single objects is in their
-//! status.
+//! Metrics under the prefix `adconversion_`, and those of the process. Every one is in `docs/metrics.md`.
+
+mod events;
+mod process;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
@@ -8,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -16,6 +18,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use self::events::EventSeries;
+use super::exposition::{Format, prometheus};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::CallObserver;
@@ -65,6 +69,9 @@ struct ObjectLabels {
     ready: &'static str,
 }
 
+/// The kind whose objects have counts.
+const EVENT: &str = "AdConversionEvent";
+
 type Timings<L> = Family<L, Histogram, fn() -> Histogram>;
 
 fn reconcile_histogram() -> Histogram {
@@ -82,6 +89,18 @@ pub struct EventCounts {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Time of the oldest pending occurrence.
     pub oldest_pending: Option<Timestamp>,
+    /// When a conversion was last sent.
+    pub last_upload: Option<Timestamp>,
+}
+
+/// A count as a gauge takes it.
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Seconds since then, 0 where there is no time or it is still to come.
+fn age(since: Option<Timestamp>, now: Timestamp) -> f64 {
+    since.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0))
 }
 
 #[derive(Default)]
@@ -93,6 +112,9 @@ struct Objects {
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
+    process: Registry,
+    /// `None`: switched off.
+    events: Option<EventSeries>,
     reconciles: Family<ReconcileLabels, Counter>,
     reconcile_seconds: Timings<KindLabels>,
     calls: Family<CallLabels, Counter>,
@@ -114,10 +136,14 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All of them at zero.
+    /// All of them at zero, without series of single events.
     pub fn new() -> Self {
+        let mut process = Registry::default();
+        process.register_collector(Box::new(process::Process));
         let mut metrics = Self {
             registry: Registry::with_prefix("adconversion"),
+            process,
+            events: None,
             reconciles: Family::default(),
             reconcile_seconds: Family::new_with_constructor(reconcile_histogram),
             calls: Family::default(),
@@ -133,6 +159,13 @@ impl Metrics {
         };
         metrics.register();
         metrics
+    }
+
+    /// The same with series of single events.
+    #[must_use]
+    pub fn with_events(mut self) -> Self {
+        self.events = Some(EventSeries::register(&mut self.registry));
+        self
     }
 
     fn register(&mut self) {
@@ -213,7 +246,7 @@ impl Metrics {
     pub fn forget_object(&self, kind: &'static str, key: &ObjectKey) {
         let mut seen = self.seen();
         seen.ready.remove(&(kind, key.clone()));
-        if kind == "AdConversionEvent" {
+        if kind == EVENT {
             seen.counts.remove(key);
         }
     }
@@ -251,19 +284,26 @@ impl Metrics {
         }));
     }
 
-    /// All metrics as `OpenMetrics` text.
+    /// All metrics as text.
     ///
     /// # Errors
     /// Where a metric cannot be written as text.
-    pub fn encode(&self, now: Timestamp) -> Result<String, std::fmt::Error> {
-        self.sum_up(now);
+    pub fn encode(&self, format: Format, now: Timestamp) -> Result<String, std::fmt::Error> {
+        // Held until all is written: somebody else who asks would clear what is being read.
+        let seen = self.seen();
+        self.sum_up(&seen, now);
         let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
+        encode_registry(&mut text, &self.registry)?;
+        encode_registry(&mut text, &self.process)?;
+        encode_eof(&mut text)?;
+        drop(seen);
+        Ok(match format {
+            Format::OpenMetrics => text,
+            Format::Prometheus => prometheus(&text),
+        })
     }
 
-    fn sum_up(&self, now: Timestamp) {
-        let seen = self.seen();
+    fn sum_up(&self, seen: &Objects, now: Timestamp) {
         self.objects.clear();
         for ((kind, _), ready) in &seen.ready {
             self.objects.get_or_create(&ObjectLabels { kind, ready }).inc();
@@ -273,13 +313,20 @@ impl Metrics {
             let labels = OutcomeLabels {
                 outcome: outcome.as_str(),
             };
-            self.occurrences
-                .get_or_create(&labels)
-                .set(i64::try_from(sum).unwrap_or(i64::MAX));
+            self.occurrences.get_or_create(&labels).set(gauge(sum));
         }
         let oldest = seen.counts.values().filter_map(|c| c.oldest_pending).min();
-        self.oldest_pending
-            .set(oldest.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0)));
+        self.oldest_pending.set(age(oldest, now));
+        let Some(events) = &self.events else { return };
+        events.clear();
+        for ((kind, key), ready) in &seen.ready {
+            if *kind == EVENT {
+                events.ready(key, *ready == "True");
+            }
+        }
+        for (key, counts) in &seen.counts {
+            events.counts(key, counts, now);
+        }
     }
 }
 
@@ -301,69 +348,4 @@ impl CallObserver for Metrics {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn line(metrics: &Metrics, start: &str, now: Timestamp) -> Option<String> {
-        let text = metrics.encode(now).unwrap();
-        text.lines()
-            .find(|l| l.starts_with(start))
-            .map(|l| l.rsplit(' ').next().unwrap_or_default().to_owned())
-    }
-
-    #[test]
-    fn names_are_those_promised() {
-        let metrics = Metrics::new();
-        let now = Timestamp::from_second(1_790_000_100).unwrap();
-        metrics.reconciled("AdConversionEvent", "ok", Duration::from_millis(3));
-        metrics.call("Google Ads", "search", Some(200), Duration::from_millis(120));
-        metrics.call("Google Ads", "search", None, Duration::from_secs(30));
-        metrics.throttled("HubSpot", Duration::from_millis(1500));
-        metrics.object("HubSpotAccount", &ObjectKey::new("a", "b"), "True");
-        let text = metrics.encode(now).unwrap();
-        for wanted in [
-            "adconversion_reconcile_total{kind=\"AdConversionEvent\",result=\"ok\"} 1",
-            "adconversion_reconcile_duration_seconds_count{kind=\"AdConversionEvent\"} 1",
-            "adconversion_upstream_requests_total{api=\"Google Ads\",method=\"search\",code=\"200\"} 1",
-            "adconversion_upstream_requests_total{api=\"Google Ads\",method=\"search\",code=\"none\"} 1",
-            "adconversion_upstream_request_duration_seconds_count{api=\"Google Ads\",method=\"search\"} 2",
-            "adconversion_upstream_throttled_seconds_total{api=\"HubSpot\"} 1.5",
-            "adconversion_objects{kind=\"HubSpotAccount\",ready=\"True\"} 1",
-            "adconversion_oldest_pending_seconds 0",
-            "adconversion_panics_total 0",
-            "adconversion_cache_stale_deferrals_total 0",
-            concat!("adconversion_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
-        ] {
-            assert!(text.contains(wanted), "{wanted} is not in\n{text}");
-        }
-    }
-
-    #[test]
-    fn conversions_count_what_came_since_the_start() {
-        let metrics = Metrics::new();
-        let now = Timestamp::from_second(1_790_000_100).unwrap();
-        let key = ObjectKey::new("marketing", "customer");
-        let counts = |uploaded, pending| EventCounts {
-            outcomes: BTreeMap::from([(Outcome::Uploaded, uploaded), (Outcome::Pending, pending)]),
-            oldest_pending: (pending > 0).then(|| Timestamp::from_second(1_790_000_040).unwrap()),
-        };
-        metrics.event(&key, counts(10, 2));
-        metrics.event(&key, counts(13, 1));
-        let uploaded = "adconversion_conversions_total{outcome=\"Uploaded\"}";
-        assert_eq!(line(&metrics, uploaded, now).as_deref(), Some("3"));
-        assert_eq!(
-            line(&metrics, "adconversion_occurrences{outcome=\"Uploaded\"}", now).as_deref(),
-            Some("13")
-        );
-        assert_eq!(
-            line(&metrics, "adconversion_oldest_pending_seconds", now).as_deref(),
-            Some("60.0")
-        );
-        metrics.forget_object("AdConversionEvent", &key);
-        assert_eq!(
-            line(&metrics, "adconversion_occurrences{outcome=\"Uploaded\"}", now).as_deref(),
-            Some("0")
-        );
-        assert_eq!(line(&metrics, uploaded, now).as_deref(), Some("3"));
-    }
-}
+mod tests;

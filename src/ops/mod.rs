@@ -1,5 +1,7 @@
 //! What people who run the operator look at: metrics, health, logs.
 
+pub mod exposition;
 pub mod health;
+pub mod listen;
 pub mod metrics;
 pub mod telemetry;

@@ -5,8 +5,11 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
-/// What is logged where `RUST_LOG` says nothing: our own words, warnings of the libraries.
-const FILTER: &str = "warn,adconversion_operator=info,adconversion=info";
+/// What is logged of the libraries. The Kubernetes client tells of each failed call, which is told where it was made.
+const LIBRARIES: &str = "warn,kube_client::client::builder=off";
+
+/// Names of levels.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,27 +48,56 @@ impl FromStr for LogFormat {
     }
 }
 
+/// What is logged: our own words from a level on and warnings of the libraries, or directives as `tracing` knows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLevel {
+    directives: String,
+}
+
+/// Neither a level nor directives.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no log level: use off, error, warn, info, debug or trace, or directives like warn,adconversion_operator=debug"
+)]
+pub struct BadLogLevel(String);
+
+impl FromStr for LogLevel {
+    type Err = BadLogLevel;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let directives = match text {
+            "off" | "error" | "warn" => text.to_owned(),
+            "info" | "debug" | "trace" => format!("{LIBRARIES},adconversion_operator={text}"),
+            directives => {
+                // A bare word would be the name of a module, with all of it: a level with a typo must not end up there.
+                let known = |part: &str| part.contains('=') || LEVELS.contains(&part.trim());
+                if !directives.split(',').all(known) || EnvFilter::builder().parse(directives).is_err() {
+                    return Err(BadLogLevel(text.to_owned()));
+                }
+                directives.to_owned()
+            }
+        };
+        Ok(Self { directives })
+    }
+}
+
 /// The logs could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// `RUST_LOG` cannot be read.
-    #[error("RUST_LOG: {0}")]
-    Filter(#[from] tracing_subscriber::filter::FromEnvError),
+    /// The directives are malformed.
+    #[error("--log-level: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Somebody else has set them up already.
     #[error("logs are set up already: {0}")]
     Taken(#[from] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Starts logging to standard output. `RUST_LOG` overrides what is logged.
+/// Starts logging to standard output.
 ///
 /// # Errors
-/// Where `RUST_LOG` is malformed, or logging was started before.
-pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
-    let filter = if std::env::var_os("RUST_LOG").is_some_and(|v| !v.is_empty()) {
-        EnvFilter::try_from_default_env()?
-    } else {
-        EnvFilter::new(FILTER)
-    };
+/// Where logging was started before.
+pub fn init(format: LogFormat, level: &LogLevel) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::builder().parse(&level.directives)?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     match format {
         LogFormat::Text => builder.with_ansi(std::io::stdout().is_terminal()).try_init()?,
@@ -77,6 +109,8 @@ pub fn init(format: LogFormat) -> Result<(), TelemetryError> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -86,8 +120,24 @@ mod tests {
         assert!("JSON".parse::<LogFormat>().is_err());
     }
 
-    #[test]
-    fn the_default_filter_is_one() {
-        assert!(EnvFilter::builder().parse(FILTER).is_ok());
+    #[rstest]
+    #[case("off", "off")]
+    #[case("warn", "warn")]
+    #[case("info", "warn,kube_client::client::builder=off,adconversion_operator=info")]
+    #[case("trace", "warn,kube_client::client::builder=off,adconversion_operator=trace")]
+    #[case("warn,adconversion_operator::sync=debug", "warn,adconversion_operator::sync=debug")]
+    #[case("info,hyper=off", "info,hyper=off")]
+    fn levels_are_of_our_own_words(#[case] text: &str, #[case] directives: &str) {
+        assert_eq!(text.parse::<LogLevel>().unwrap().directives, directives);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("inof")]
+    #[case("INFO!")]
+    #[case("adconversion_operator")]
+    #[case("adconversion_operator=loud")]
+    fn what_is_no_level_is_refused(#[case] text: &str) {
+        assert_eq!(text.parse::<LogLevel>(), Err(BadLogLevel(text.to_owned())));
     }
 }

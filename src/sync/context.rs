@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::ports::Clock;
 use super::ports::ledger::Ledger;
+use super::pulse::{self, Unwatched, Watchdog};
 use super::registry::Registry;
 use super::submissions::Clicks;
 use crate::domain::contact::Contact;
@@ -55,6 +57,8 @@ pub struct SyncContext {
     pub clock: Arc<dyn Clock>,
     /// Durations.
     pub settings: SyncSettings,
+    watchdog: Arc<dyn Watchdog>,
+    step: Duration,
     caches: Mutex<BTreeMap<ObjectKey, Arc<ContactCache>>>,
     clicks: Mutex<BTreeMap<ObjectKey, Arc<Clicks>>>,
 }
@@ -85,9 +89,22 @@ impl SyncContext {
             ledger,
             clock,
             settings,
+            watchdog: Arc::new(Unwatched),
+            step: pulse::STEP,
             caches: Mutex::default(),
             clicks: Mutex::default(),
         }
+    }
+
+    /// The same, its loops under watch, each of their steps at most `step` long.
+    #[must_use]
+    pub fn with_watchdog(self, watchdog: Arc<dyn Watchdog>, step: Duration) -> Self {
+        Self { watchdog, step, ..self }
+    }
+
+    /// Runs a loop under watch, by this name.
+    pub async fn watched<T>(&self, name: String, work: impl Future<Output = T>) -> T {
+        pulse::watched(self.watchdog.clone(), name, self.step, work).await
     }
 
     /// The contacts read a moment ago through this HubSpot account.

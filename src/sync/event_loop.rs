@@ -14,6 +14,7 @@ use super::fault::Fault;
 use super::ports::crm::{Crm, Deal, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
+use super::pulse;
 use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
 use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
@@ -254,12 +255,14 @@ impl Sendable {
         let contacts: Vec<_> = contacts.into_iter().collect();
         let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
         for chunk in contacts.chunks(MAX_ASSOCIATIONS) {
+            pulse::beat();
             ids_of.extend(self.crm.deals_of(chunk).await?);
         }
         let ids: BTreeSet<_> = ids_of.values().flatten().copied().collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let mut by_id = HashMap::new();
         for chunk in ids.chunks(MAX_DEALS) {
+            pulse::beat();
             by_id.extend(self.crm.deals(chunk).await?.into_iter().map(|d| (d.id, d)));
         }
         Ok(ids_of

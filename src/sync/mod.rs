@@ -7,6 +7,7 @@ pub mod fault;
 pub mod feed;
 pub mod poller;
 pub mod ports;
+pub mod pulse;
 pub mod registry;
 pub mod retention;
 pub mod submissions;

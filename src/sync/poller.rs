@@ -15,10 +15,12 @@ use super::fault::Fault;
 use super::ports::ledger::{OpenRequest, RowUpdate, StatusResult};
 use super::ports::sink::{ConversionSink, DestinationStatus};
 use super::ports::{Cause, UpstreamError};
+use super::pulse;
 use super::registry::{GoogleAccount, Notice, Readiness};
 use super::uploader::fate_update;
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Failure, Fate, results};
+use crate::domain::brief::brief;
 use crate::domain::codes::{Class, classify};
 use crate::domain::ids::ObjectKey;
 
@@ -49,13 +51,14 @@ impl Poller {
     /// Asks when answers are due, until cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
+            pulse::beat();
             let pause = match self.round().await {
                 Ok(pause) => {
                     self.failures = 0;
                     pause
                 }
                 Err(fault) => {
-                    warn!(account = %self.key, error = %fault, "request status not read");
+                    warn!(account = %self.key, error = brief(&fault), "request status not read");
                     if let Fault::Upstream(error) = &fault {
                         self.ctx.registry.google_fault(&self.key, error);
                     }
@@ -64,6 +67,7 @@ impl Poller {
                     Duration::try_from(wait.max(fault.retry_after().unwrap_or_default())).unwrap_or(MAX_PAUSE)
                 }
             };
+            pulse::rest(pause);
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -87,6 +91,7 @@ impl Poller {
             .open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS)
             .await?;
         for request in &due {
+            pulse::beat();
             self.look(clients.sink.as_ref(), request).await?;
         }
         let next = self.ctx.ledger.next_poll(&self.key).await?;
@@ -121,7 +126,7 @@ impl Poller {
             Err(error) if error.is_transient() || error.needs_a_person() => return Err(error.into()),
             Err(error) => {
                 // This request only: the others are asked about all the same.
-                warn!(account = %self.key, request = %request.request_id, %error, "request status refused");
+                warn!(account = %self.key, request = %request.request_id, error = brief(&error), "request status refused");
                 (vec![], false)
             }
         };

@@ -8,6 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::context::SyncContext;
+use super::pulse;
+use crate::domain::brief::brief;
 
 /// Rows folded in one write, so that uploads never wait long for it.
 const PORTION: usize = 2_000;
@@ -26,11 +28,15 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
             .unwrap_or(Timestamp::MIN);
         let mut folded = 0;
         let pause = loop {
+            pulse::beat();
             match ctx.ledger.fold(before, PORTION).await {
                 Ok(0) => break ROUND,
                 Ok(rows) => folded += rows,
                 Err(error) => {
-                    warn!(%error, "rows settled long ago could not be folded; they stay until the next round");
+                    warn!(
+                        error = brief(&error),
+                        "rows settled long ago could not be folded; they stay until the next round"
+                    );
                     break ROUND;
                 }
             }
@@ -48,5 +54,6 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
 }
 
 async fn stopped(stop: &CancellationToken, pause: Duration) -> bool {
+    pulse::rest(pause);
     tokio::time::timeout(pause, stop.cancelled()).await.is_ok()
 }

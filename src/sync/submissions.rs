@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::ports::UpstreamError;
 use super::ports::crm::{Crm, Submission};
+use super::pulse;
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
 
 /// The ledger's key of a submission.
@@ -58,6 +59,7 @@ impl Clicks {
         let mut after: Option<String> = None;
         wanted.retain(|key| self.get(*key).is_none());
         while !wanted.is_empty() {
+            pulse::beat();
             let page = crm.submissions(form, after.as_deref()).await?;
             for submission in &page.submissions {
                 let key = key(portal, form, submission).transaction;

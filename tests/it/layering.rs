@@ -105,6 +105,23 @@ fn the_rules_are_pure() {
     }
 }
 
+/// What services say can be as long as they like: in the log it is cut. The ways in and out of the process may speak freely.
+#[test]
+fn the_log_quotes_nobody_at_length() {
+    for module in ["sync", "controller", "google", "hubspot", "ledger"] {
+        for file in files(&sources().join(module)) {
+            let text = fs::read_to_string(&file).expect("a source file");
+            for word in ["%error", "%fault", "%panic", "%failure"] {
+                assert!(
+                    !text.contains(word),
+                    "{} logs {word}: use domain::brief",
+                    file.display()
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn files_stay_readable_and_nothing_unwraps() {
     for file in files(&sources()) {

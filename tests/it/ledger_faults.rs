@@ -1,7 +1,7 @@
 //! Every call to the ledger fails once, or is the last one of the process, before or after it took effect: Google gets
 //! every conversion all the same, always with one value, and the counts add up at every moment.
 
-mod faulty;
+pub mod faulty;
 
 use std::future::Future;
 use std::sync::atomic::Ordering;

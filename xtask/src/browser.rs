@@ -60,7 +60,7 @@ pub fn chromium() -> Result<PathBuf, Error> {
 }
 
 /// The package manager wants root.
-fn as_root(arguments: &[&str]) -> Command {
+pub(crate) fn as_root(arguments: &[&str]) -> Command {
     let is_root = process::run(command(&["id", "-u"]), None, Duration::from_secs(10))
         .is_ok_and(|output| output.stdout.trim() == "0");
     let mut whole = if is_root {
@@ -73,7 +73,7 @@ fn as_root(arguments: &[&str]) -> Command {
     command(&whole)
 }
 
-fn command(words: &[&str]) -> Command {
+pub(crate) fn command(words: &[&str]) -> Command {
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
     command

@@ -13,6 +13,7 @@ pub mod kubectl;
 pub mod lab;
 pub mod ports;
 pub mod process;
+pub mod promtool;
 pub mod suite;
 pub mod supervisor;
 pub mod tools;

@@ -11,6 +11,7 @@ use crate::Error;
 use crate::browser;
 use crate::conformance;
 use crate::process::{self, say};
+use crate::promtool;
 use crate::supervisor::XTASK_BIN;
 use crate::tools::{self, Tool};
 
@@ -163,8 +164,9 @@ type Background = JoinHandle<Result<(), Error>>;
 
 fn start_control_plane_build() -> Background {
     thread::spawn(|| {
-        // Small beside the rest, and the tests need it.
+        // Small beside the rest, and the tests need them.
         browser::chromium()?;
+        promtool::promtool()?;
         tools::ensure(&Tool::ALL)
     })
 }

@@ -12,6 +12,7 @@ use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::{Action, Error, Object};
 use crate::domain::action::{ConversionAction, REMOVED};
+use crate::domain::brief::brief;
 use crate::domain::conditions::{Conditions, Status};
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::sync::ports::ledger::OrphanNote;
@@ -51,7 +52,7 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
             if !timed_out(ctx, event) {
                 return Err(error);
             }
-            tracing::error!(event = %key, %error, "the note about the conversion action could not be kept");
+            tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be kept");
         }
     }
     ctx.registry.forget_event(&key);

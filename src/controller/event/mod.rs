@@ -22,6 +22,7 @@ use super::context::Context;
 use super::{Action, Error, Object, Reconciler};
 use crate::api::reasons::condition;
 use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::domain::brief::brief;
 use crate::domain::conditions::find;
 use crate::domain::ids::{ActionId, ObjectKey};
 use crate::domain::outcome::Outcome;
@@ -142,6 +143,7 @@ fn measure(ctx: &Context, event: &AdConversionEvent, status: &AdConversionEventS
         EventCounts {
             outcomes,
             oldest_pending,
+            last_upload: sync.last_upload_time.as_ref().map(|t| t.0),
         },
     );
 }
@@ -234,7 +236,7 @@ async fn tally(
     match read.await {
         Ok(counted) => Some(counted),
         Err(error) => {
-            tracing::error!(event = %event.key(), %error, "counts could not be read");
+            tracing::error!(event = %event.key(), error = brief(&error), "counts could not be read");
             None
         }
     }

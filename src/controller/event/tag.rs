@@ -18,6 +18,7 @@ use crate::controller::apply::{MANAGER, within};
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::{Error, Object};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::spec;
 use crate::domain::tag::Tag;
@@ -83,7 +84,7 @@ pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolv
             outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
         }
         Err(error) => {
-            tracing::warn!(event = %event.key(), %error, "the ConfigMap with the Google tag could not be written");
+            tracing::warn!(event = %event.key(), error = brief(&error), "the ConfigMap with the Google tag could not be written");
             remark(
                 outcome,
                 &format!("ConfigMap {name} with the snippet for the web site could not be written: {error}."),

@@ -11,6 +11,7 @@ use crate::controller::account::{fault, is_due};
 use crate::controller::context::Context;
 use crate::domain::account_trouble::later;
 use crate::domain::action::ENABLED;
+use crate::domain::brief::brief;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::ads::{ConversionAction, Goal};
 use crate::sync::ports::{Cause, GoogleClients, UpstreamError};
@@ -81,7 +82,7 @@ pub(super) async fn read(
             if error.cause == Cause::QuotaExhausted {
                 memory.stretch.exhausted(now);
             }
-            tracing::warn!(account = %key, %error, "a Google Ads account could not be read");
+            tracing::warn!(account = %key, error = brief(&error), "a Google Ads account could not be read");
             memory.basics.trouble.failed(fault(&error), now);
         }
     }
@@ -164,7 +165,7 @@ async fn attribution(
     memory.attribution_asked = Some(now);
     match clients.ads.attribution(owner).await {
         Ok(read) => memory.attribution = Some((Arc::new(read), now)),
-        Err(error) => tracing::warn!(account = %key, %error, "attributed conversions could not be read"),
+        Err(error) => tracing::warn!(account = %key, error = brief(&error), "attributed conversions could not be read"),
     }
 }
 

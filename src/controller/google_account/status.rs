@@ -10,6 +10,7 @@ use crate::api::{
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::account_state::Announcement;
+use crate::domain::brief::brief;
 use crate::sync::ports::ads::ConversionAction;
 use crate::sync::ports::ledger::{LedgerError, OrphanNote};
 use crate::sync::registry::GoogleSnapshot;
@@ -58,7 +59,7 @@ pub(super) async fn build(
             }
             // The events of the account say what the ledger has; here the list only stays as it was.
             Err(error) => {
-                tracing::warn!(account = %object.key(), %error, "orphaned actions are not brought up to date");
+                tracing::warn!(account = %object.key(), error = brief(&error), "orphaned actions are not brought up to date");
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::apply::within;
 use crate::controller::context::{Context, pause};
 use crate::controller::{Error, Object};
+use crate::domain::brief::brief;
 
 /// Longest pause between two looks.
 const LONGEST: Duration = Duration::from_secs(15);
@@ -65,5 +66,5 @@ fn obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -
             return format!("no permission to list {plural} {place}: check the operator's role and its binding");
         }
     }
-    format!("{plural} cannot be listed {place}: {error}")
+    format!("{plural} cannot be listed {place}: {}", brief(error))
 }

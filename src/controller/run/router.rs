@@ -20,7 +20,7 @@ const GAP: Duration = Duration::from_millis(200);
 /// How often this loop turns at least.
 const TURN: Duration = Duration::from_secs(5);
 /// Without a turn for this long the process is stuck.
-const STUCK: Duration = Duration::from_mins(1);
+pub(super) const STUCK: Duration = Duration::from_mins(1);
 
 /// The way to one controller.
 pub(super) struct Outlet {

@@ -20,6 +20,7 @@ use crate::api::reasons::reason;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::{Object, Reconciler};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::sync::registry::Wake;
 
@@ -51,7 +52,11 @@ pub(super) async fn run<R: Reconciler>(
                     ctx.registry.wake(wake);
                 }
             }
-            Err(error) => tracing::warn!(kind = R::Object::KIND, %error, "watch interrupted, it is taken up again"),
+            Err(error) => tracing::warn!(
+                kind = R::Object::KIND,
+                error = brief(&error),
+                "watch interrupted, it is taken up again"
+            ),
         }
     }
 }
@@ -90,7 +95,7 @@ fn report<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
         kind = K::KIND,
         namespace,
         name,
-        error,
+        error = brief(&error),
         "an object cannot be read and is left alone"
     );
     let reference = k8s_openapi::api::core::v1::ObjectReference {

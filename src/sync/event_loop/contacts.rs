@@ -13,6 +13,7 @@ use crate::sync::feed::{form_plan, read_limit, read_plan};
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::ContactRead;
 use crate::sync::ports::ledger::Row;
+use crate::sync::pulse;
 
 /// A contact, and when it was asked for.
 pub(super) struct Read {
@@ -51,6 +52,7 @@ impl Sendable {
         missing.sort_unstable();
         missing.dedup();
         for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
+            pulse::beat();
             let read = ContactRead {
                 ids: chunk.to_vec(),
                 properties: plan.0.clone(),

@@ -21,6 +21,7 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::sync::fault::Fault;
 use crate::sync::ports::crm::{MAX_EMAILS, Submission};
 use crate::sync::ports::ledger::{FeedMark, NewRow, TrackId};
+use crate::sync::pulse;
 use crate::sync::registry::Notice;
 use crate::sync::submissions::key;
 
@@ -178,6 +179,7 @@ impl Feed {
         let mut shown = Shown::default();
         let mut after: Option<String> = None;
         loop {
+            pulse::beat();
             let page = pass.crm.submissions(form, after.as_deref()).await?;
             self.note_page(pass, (form, read.joined), events, &page.submissions, &mut shown)
                 .await?;
@@ -229,6 +231,7 @@ impl Feed {
         let contacts = self.contacts_of(pass, &fresh).await?;
         let now = self.ctx.clock.now();
         for tracked in events {
+            pulse::beat();
             let rows: Vec<NewRow> = fresh
                 .iter()
                 .filter(|(_, s)| s.at >= tracked.event.start)
@@ -268,6 +271,7 @@ impl Feed {
         let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
         let mut found = HashMap::new();
         for chunk in emails.chunks(MAX_EMAILS) {
+            pulse::beat();
             let asked = self.ctx.clock.now();
             for (email, contact) in pass.crm.read_by_email(chunk, &plan.0).await? {
                 let contact = Arc::new(contact);

@@ -10,6 +10,7 @@ use super::memory::{LAST_MODIFIED, modified, time};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::crm::{ContactSearch, Crm};
 use crate::sync::ports::{Cause, UpstreamError};
+use crate::sync::pulse;
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";
@@ -42,6 +43,7 @@ impl Gate {
         };
         self.newest = Some(from);
         loop {
+            pulse::beat();
             let page = match crm.search(&search).await {
                 Err(error) if error.cause == Cause::Refused => {
                     self.open = true;

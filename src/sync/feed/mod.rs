@@ -28,8 +28,10 @@ use super::context::SyncContext;
 use super::fault::{Fault, note};
 use super::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
 use super::ports::{Cause, UpstreamError};
+use super::pulse;
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::backoff::backoff;
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
 
@@ -95,11 +97,13 @@ impl Feed {
     pub async fn run(mut self, stop: CancellationToken) {
         let mut changes = self.ctx.registry.subscribe();
         loop {
+            pulse::beat();
             changes.mark_unchanged();
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
                 pause = self.turn() => pause,
             };
+            pulse::rest(pause);
             let deadline = tokio::time::Instant::now() + pause;
             loop {
                 tokio::select! {
@@ -188,7 +192,7 @@ impl Feed {
 
     /// Tells these events, or all of the account where none are given, that their read failed.
     fn tell_failure(&self, fault: &Fault, events: &[&Tracked]) {
-        warn!(account = %self.key, error = %fault, "poll failed");
+        warn!(account = %self.key, error = brief(fault), "poll failed");
         if let Fault::Upstream(error) = fault
             && !concerns_forms_only(error, events)
         {
@@ -233,6 +237,7 @@ impl Feed {
         let events = self.ctx.registry.events_of_hubspot(&self.key);
         let mut tracks = Vec::with_capacity(events.len());
         for event in &events {
+            pulse::beat();
             let (key, uid) = (event.key.clone(), event.uid.clone());
             let action = event.action.as_ref().map(|a| a.key.clone());
             let request = TrackRequest::new(key, uid, portal.id, &event.trigger, action);
@@ -321,7 +326,7 @@ impl Feed {
         if self.detection.mode() == ChangeDetection::DateEntered {
             match scan.by_entry(bounds).await {
                 Err(Fault::Upstream(error)) if error.cause == Cause::Refused => {
-                    info!(account = %self.key, error = %error, "entry times can't be searched here: by modification time");
+                    info!(account = %self.key, error = brief(&error), "entry times can't be searched here: by modification time");
                     self.detection.give_up(Instant::now());
                 }
                 found => seen = Some(found?),

@@ -18,6 +18,7 @@ use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
 use crate::sync::fault::Fault;
 use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
 use crate::sync::ports::ledger::TrackId;
+use crate::sync::pulse;
 
 /// Most groups in one search (reference notes, HubSpot 3).
 const MAX_GROUPS: usize = 5;
@@ -180,6 +181,7 @@ impl<'a> Scan<'a> {
 
     async fn read_pages(&mut self, mut search: ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
         loop {
+            pulse::beat();
             let page = self.crm.search(&search).await?;
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
@@ -204,6 +206,7 @@ impl<'a> Scan<'a> {
         let asked = self.ctx.clock.now();
         let mut contacts = Vec::with_capacity(wanted.len());
         for chunk in wanted.chunks(MAX_READ) {
+            pulse::beat();
             let read = ContactRead {
                 ids: chunk.iter().map(|found| found.contact.id).collect(),
                 properties: self.plan.0.clone(),

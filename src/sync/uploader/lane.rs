@@ -34,6 +34,16 @@ pub enum Answer {
     Rows(UploadAnswer),
 }
 
+impl Answer {
+    /// Google's id of the request, where the answer names one.
+    pub fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Accepted(id) => Some(id),
+            Self::Rows(_) => None,
+        }
+    }
+}
+
 impl Lane {
     /// The way of an event's rows: `form`: a form event.
     pub const fn of(form: bool, uploads: Uploads) -> Self {

@@ -3,6 +3,7 @@
 
 mod fates;
 mod lane;
+mod log;
 mod request;
 mod send;
 
@@ -20,7 +21,9 @@ use super::event_loop::{Ready, Sendable, sendable};
 use super::fault::{Fault, note};
 use super::ports::UpstreamError;
 use super::ports::sink::MAX_ROWS;
+use super::pulse;
 use super::registry::{Event, GoogleAccount, Notice, Readiness};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 
@@ -77,12 +80,13 @@ impl Uploader {
         let mut ticks = tokio::time::interval(interval.max(std::time::Duration::from_millis(50)));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            pulse::rest(interval);
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
             if let Err(fault) = self.round(&stop).await {
-                warn!(account = %self.key, error = %fault, "upload round failed");
+                warn!(account = %self.key, error = brief(&fault), "upload round failed");
                 if matches!(fault, Fault::Ledger(_)) {
                     for event in self.ctx.registry.events_of_google(&self.key) {
                         self.upload_failed(&event.key, &fault);
@@ -100,6 +104,7 @@ impl Uploader {
             self.unsure = false;
         }
         while !stop.is_cancelled() {
+            pulse::beat();
             let Some(account) = self.account() else {
                 self.was_ready = false;
                 return Ok(());
@@ -130,6 +135,7 @@ impl Uploader {
         let open = self.sendable();
         if !self.was_ready {
             for sendable in &open {
+                pulse::beat();
                 self.ctx
                     .ledger
                     .release(sendable.track(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
@@ -162,6 +168,7 @@ impl Uploader {
     async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), Fault> {
         self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
         for event in events {
+            pulse::beat();
             let settled = self.resumed.entry(event.key.clone()).or_insert(false);
             if event.suspended {
                 *settled = false;
@@ -186,6 +193,7 @@ impl Uploader {
         let mut all = Vec::new();
         let mut more = false;
         for sendable in open {
+            pulse::beat();
             let room = MAX_ROWS - all.len();
             if room == 0 {
                 return Ok((all, true));

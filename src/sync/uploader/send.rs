@@ -1,6 +1,7 @@
 //! One request: ledger, call, ledger; and how a refused one is cut down.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use super::request::{Batch, complaints, conversion, destinations, split};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Refusal, refusal};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::sync::event_loop::{Ready, Sendable, retry_later};
@@ -19,6 +21,7 @@ use crate::sync::fault::{Fault, note};
 use crate::sync::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate};
 use crate::sync::ports::sink::IngestError;
 use crate::sync::ports::{Cause, Effect};
+use crate::sync::pulse;
 use crate::sync::registry::{GoogleAccount, Notice};
 
 impl Uploader {
@@ -33,6 +36,7 @@ impl Uploader {
         let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
         let mut held: BTreeSet<Lane> = BTreeSet::new();
         while let Some((lane, rows)) = queue.pop_front() {
+            pulse::beat();
             if held.contains(&lane) {
                 continue;
             }
@@ -74,6 +78,7 @@ impl Uploader {
         }
         let mut fit = Vec::with_capacity(rows.len());
         for sendable in open {
+            pulse::beat();
             let (own, others) = rows.into_iter().partition(|row| sendable.sends(row));
             rows = others;
             match sendable.refresh(&self.ctx, own).await {
@@ -107,15 +112,20 @@ impl Uploader {
         self.unsure |= begun.is_err();
         let id = begun?;
         let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
+        pulse::beat();
+        let asked = Instant::now();
         let answer = lane.send(clients, &request).await;
+        let elapsed = asked.elapsed();
         drop(request);
         let now = self.ctx.clock.now();
         match answer {
             Ok(answer) => {
+                self.log_sent(&ready, answer.request_id(), elapsed);
                 self.answered(id, lane, &answer, &ready, now).await;
                 Ok((Sent::Done, vec![]))
             }
             Err(failure) => {
+                self.log_failed(&ready, &failure, elapsed);
                 let plan = self.plan(&failure, &ready, &rows);
                 let held = plan.is_none();
                 let (updates, again) = match plan {
@@ -139,7 +149,6 @@ impl Uploader {
     async fn answered(&mut self, id: BatchId, lane: Lane, answer: &Answer, ready: &[Ready], now: Timestamp) {
         let result = match answer {
             Answer::Accepted(request_id) => {
-                debug!(account = %self.key, request = %request_id, rows = ready.len(), "accepted");
                 let first_look = self.ctx.settings.diagnostics_first_poll;
                 BatchResult::Accepted {
                     request_id: request_id.clone(),
@@ -164,13 +173,15 @@ impl Uploader {
     async fn record(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
         let mut failures = 0;
         while let Err(error) = self.ctx.ledger.finish(batch, result, now).await {
-            warn!(account = %self.key, %error, "the answer to an upload could not be recorded, trying again");
+            warn!(account = %self.key, error = brief(&error), "the answer to an upload could not be recorded, trying again");
             for event in self.ctx.registry.events_of_google(&self.key) {
                 self.upload_failed(&event.key, &error.clone().into());
             }
             let wait = backoff(failures, self.ctx.settings.backoff_max, 0);
             failures = failures.saturating_add(1);
-            tokio::time::sleep(std::time::Duration::try_from(wait).unwrap_or_default()).await;
+            let pause = std::time::Duration::try_from(wait).unwrap_or_default();
+            pulse::rest(pause);
+            tokio::time::sleep(pause).await;
         }
     }
 

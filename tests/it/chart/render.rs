@@ -76,7 +76,7 @@ fn by_default_it_works_in_all_namespaces_and_keeps_its_ledger() {
         arguments(&objects),
         [
             "run",
-            "--listen=0.0.0.0:8080",
+            "--listen=[::]:8080",
             "--ledger-url=sqlite:///var/lib/adconversion/ledger.db"
         ]
     );
@@ -110,6 +110,7 @@ fn probes_and_service_lead_to_the_listening_port() {
     }
     let service = &the(&objects, "Service")["spec"];
     assert_eq!(service["ports"][0]["targetPort"], port["name"]);
+    assert_eq!(service["ipFamilyPolicy"], "PreferDualStack");
     let labels = &the(&objects, "Deployment")["spec"]["template"]["metadata"]["labels"];
     for (name, value) in service["selector"].as_object().unwrap() {
         assert_eq!(&labels[name], value, "{name}");

@@ -29,14 +29,16 @@ fn keys(object: &Value) -> BTreeSet<String> {
 }
 
 /// A value that the schema takes.
-fn sample(property: &Value) -> &'static str {
+fn sample(property: &Value) -> Value {
     match property["$ref"].as_str() {
-        Some("#/definitions/duration") => "1h30m",
-        Some("#/definitions/url") => "http://127.0.0.1:4000",
+        Some("#/definitions/duration") => json!("1h30m"),
+        Some("#/definitions/url") => json!("http://127.0.0.1:4000"),
+        _ if property["type"] == "boolean" => json!(false),
         _ => match property["pattern"].as_str() {
-            Some("^v[0-9]+$") => "v27",
-            Some(_) => "2027-03",
-            None => "text",
+            Some("^v[0-9]+$") => json!("v27"),
+            Some(pattern) if pattern.contains("debug") => json!("warn,adconversion_operator=debug"),
+            Some(_) => json!("2027-03"),
+            None => json!("text"),
         },
     }
 }
@@ -47,7 +49,7 @@ fn every_key_of_config_is_a_flag_of_the_program() {
     let properties = schema["properties"]["config"]["properties"].as_object().unwrap();
     let config: Map<String, Value> = properties
         .iter()
-        .map(|(key, property)| (key.clone(), json!(sample(property))))
+        .map(|(key, property)| (key.clone(), sample(property)))
         .collect();
     let objects = render(&json!({"config": config, "watchNamespaces": ["marketing"]}));
     let arguments = arguments(&objects);
@@ -62,7 +64,11 @@ fn every_key_of_config_is_a_flag_of_the_program() {
         let mut words = flag.split('-');
         let first = words.next().unwrap().to_owned();
         let key = words.fold(first, |key, word| key + &word[..1].to_uppercase() + &word[1..]);
-        let expected = format!("--{flag}={}", config[&key].as_str().unwrap());
+        let value = &config[&key];
+        let expected = format!(
+            "--{flag}={}",
+            value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+        );
         assert!(arguments.contains(&expected.as_str()), "{expected}: {arguments:?}");
     }
     for arguments in [arguments, super::arguments(&render(&json!({})))] {
@@ -104,6 +110,8 @@ fn values_and_schema_name_the_same_things() {
 #[case::days(json!({"config": {"overlap": "1d"}}), "/config/overlap")]
 #[case::bare_number(json!({"config": {"overlap": 60}}), "/config/overlap")]
 #[case::empty_duration(json!({"config": {"overlap": ""}}), "/config/overlap")]
+#[case::log_level(json!({"config": {"logLevel": "inof"}}), "/config/logLevel")]
+#[case::event_metrics(json!({"config": {"eventMetrics": "no"}}), "/config/eventMetrics")]
 #[case::log_format(json!({"config": {"logFormat": "xml"}}), "/config/logFormat")]
 #[case::endpoint(json!({"config": {"hubspotEndpoint": "api.hubapi.com"}}), "/config/hubspotEndpoint")]
 #[case::version(json!({"config": {"googleAdsVersion": "26"}}), "/config/googleAdsVersion")]

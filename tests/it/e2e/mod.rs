@@ -18,6 +18,7 @@ mod forms;
 mod judge;
 mod kube_proxy;
 mod memory;
+mod observed;
 mod one_writer;
 mod outcomes;
 mod reader;

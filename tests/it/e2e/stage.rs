@@ -196,7 +196,12 @@ impl Stage {
 
     /// A GET of the operator's own port: status line and body.
     pub fn http(&self, path: &str) -> String {
-        second::get(self.port, path)
+        self.http_with(path, "")
+    }
+
+    /// As [`Self::http`], with more header lines, each ended.
+    pub fn http_with(&self, path: &str, headers: &str) -> String {
+        second::get(self.port, path, headers)
     }
 
     /// kubectl in the test's namespace; must succeed.

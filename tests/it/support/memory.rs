@@ -51,6 +51,10 @@ pub struct Memory {
     pub granted: Option<Arc<AtomicBool>>,
     /// The page behind this contact can't be read.
     pub broken: Option<ContactId>,
+    /// The page behind this contact is never answered.
+    pub silent: Option<ContactId>,
+    /// How long a page takes.
+    pub pace: Duration,
 }
 
 impl Memory {
@@ -61,6 +65,8 @@ impl Memory {
             changed: start() + SignedDuration::from_hours(24),
             granted: None,
             broken: None,
+            silent: None,
+            pace: Duration::ZERO,
         }
     }
 
@@ -117,6 +123,10 @@ impl Crm for Memory {
         Err(unused())
     }
     async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        tokio::time::sleep(self.pace).await;
+        if self.silent.is_some_and(|id| search.after >= id) {
+            std::future::pending::<()>().await;
+        }
         if self.broken.is_some_and(|id| search.after >= id) {
             return Err(UpstreamError::new("memory", Cause::Unavailable, "a page that fails"));
         }
@@ -208,6 +218,10 @@ pub struct Sink {
     asked: AtomicUsize,
     /// Rows so far.
     pub rows: AtomicUsize,
+    /// It never answers an upload.
+    pub never_answers: AtomicBool,
+    /// It never tells what became of a request.
+    pub never_tells: AtomicBool,
     taken: Option<Mutex<Taken>>,
 }
 
@@ -244,6 +258,9 @@ impl Sink {
 #[async_trait]
 impl ConversionSink for Sink {
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
+        if self.never_answers.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
@@ -256,6 +273,9 @@ impl ConversionSink for Sink {
         Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
     }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        if self.never_tells.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             action: None,

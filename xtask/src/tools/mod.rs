@@ -172,21 +172,23 @@ fn assets() -> Option<PathBuf> {
     env::var_os(ASSETS).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn cache() -> Result<PathBuf, Error> {
+/// The directory of everything that is fetched or built once.
+pub(crate) fn root() -> Result<PathBuf, Error> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());
     let base = match (set("XDG_CACHE_HOME"), set("HOME")) {
         (Some(cache), _) => PathBuf::from(cache),
         (None, Some(home)) => PathBuf::from(home).join(".cache"),
         (None, None) => {
             return Err(Error::Setup(
-                "neither XDG_CACHE_HOME nor HOME is set: no place for the control plane's binaries".to_owned(),
+                "neither XDG_CACHE_HOME nor HOME is set: no place for what is fetched or built once".to_owned(),
             ));
         }
     };
-    Ok(base
-        .join("adconversion")
-        .join("control-plane")
-        .join(cache_key(GO_MOD, GO_SUM)))
+    Ok(base.join("adconversion"))
+}
+
+fn cache() -> Result<PathBuf, Error> {
+    Ok(root()?.join("control-plane").join(cache_key(GO_MOD, GO_SUM)))
 }
 
 fn cache_key(go_mod: &str, go_sum: &str) -> String {

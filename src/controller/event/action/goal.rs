@@ -5,6 +5,7 @@ use crate::api::reasons::event as happened;
 use crate::api::{ActionOrigin, AdConversionEvent};
 use crate::controller::events::Severity;
 use crate::domain::action::ConversionAction;
+use crate::domain::brief::brief;
 
 /// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
 /// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
@@ -50,7 +51,7 @@ pub(super) async fn manage(
             work.ctx.registry.goals_changed(&work.account.key);
         }
         Err(error) => {
-            tracing::warn!(account = %work.account.key, %error, "the account goal could not be made biddable");
+            tracing::warn!(account = %work.account.key, error = brief(&error), "the account goal could not be made biddable");
             work.ctx.registry.google_fault(&work.account.key, &error);
         }
     }

@@ -22,6 +22,7 @@ use crate::controller::events::Severity;
 use crate::controller::google_account::refresh_google_actions;
 use crate::domain::action::{ActionFields, ConversionAction, send_to};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
+use crate::domain::brief::brief;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::spec;
 use crate::sync::ports::UpstreamError;
@@ -69,7 +70,7 @@ impl Work<'_> {
             Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
             Err(error) => {
-                tracing::debug!(account = %self.account.key, %error, "the snapshot was not brought up to date");
+                tracing::debug!(account = %self.account.key, error = brief(&error), "the snapshot was not brought up to date");
             }
         }
     }

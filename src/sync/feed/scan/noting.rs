@@ -15,6 +15,7 @@ use crate::sync::fault::Fault;
 use crate::sync::feed::memory::Read;
 use crate::sync::feed::plan::Tracked;
 use crate::sync::ports::ledger::{NewRow, Roots};
+use crate::sync::pulse;
 
 /// So many contacts are noted at once, about a kilobyte each.
 const ENOUGH: usize = 1_000;
@@ -87,6 +88,7 @@ impl Scan<'_> {
         let lineages: Vec<_> = concerned.iter().map(|(contact, _)| contact.lineage()).collect();
         let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
+            pulse::beat();
             let occurrences = Occurrences::of(self, tracked);
             let mut rows = Vec::new();
             for (((contact, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {

@@ -12,13 +12,17 @@ use super::{LIMIT, Stage, binary};
 
 const NAME: &str = "second";
 
-/// A GET of an operator's port: status line, headers and body; empty where nobody answers.
-pub(super) fn get(port: u16, path: &str) -> String {
+/// A GET of an operator's port, with more header lines, each ended: status line, headers and body; empty where nobody answers.
+pub(super) fn get(port: u16, path: &str, headers: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return String::new();
     };
     stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a limit");
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("a request");
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n"
+    )
+    .expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map(|_| answer).unwrap_or_default()
 }
@@ -32,7 +36,7 @@ pub struct Second<'a> {
 impl Second<'_> {
     /// A GET of its own port.
     pub fn http(&self, path: &str) -> String {
-        get(self.port, path)
+        get(self.port, path, "")
     }
 
     /// SIGTERM, and how it ended.

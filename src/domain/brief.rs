@@ -1,0 +1,54 @@
+//! Short words for the log: what others said there can be as long as they like.
+
+use std::fmt::Display;
+
+/// Longest text of somebody else in one line of the log, in characters.
+pub const LONGEST: usize = 240;
+
+/// Where a client writes an answer it has just put into words once more as a dump of its structure.
+const DUMP: &str = " (Status {";
+
+/// So much of it is the end, where services put their id of the request.
+const END: usize = 60;
+
+/// What somebody said, in one line of at most [`LONGEST`] characters, cut in its middle.
+pub fn brief(said: impl Display) -> String {
+    let text = said.to_string();
+    let words = text.split(DUMP).next().unwrap_or_default();
+    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let length = line.chars().count();
+    if length <= LONGEST {
+        return line;
+    }
+    let begin = line.chars().take(LONGEST - END - 1);
+    let end = line.chars().skip(length - END);
+    begin.chain(['…']).chain(end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_stays_as_it_is() {
+        assert_eq!(brief("Google Ads: no answer in time"), "Google Ads: no answer in time");
+        assert_eq!(brief("a".repeat(LONGEST)), "a".repeat(LONGEST));
+    }
+
+    #[test]
+    fn what_is_long_keeps_its_begin_and_its_end() {
+        let cut = brief(format!("INTERNAL {} (request-id a1)", "ä".repeat(LONGEST)));
+        assert_eq!(cut.chars().count(), LONGEST);
+        assert!(
+            cut.starts_with("INTERNAL ä") && cut.contains("ä…ä") && cut.ends_with("(request-id a1)"),
+            "{cut}"
+        );
+    }
+
+    #[test]
+    fn lines_become_one_and_dumps_go() {
+        assert_eq!(brief("one\n  two"), "one two");
+        let api = "ApiError: forbidden: Forbidden (Status { status: Some(Failure), code: 403 })";
+        assert_eq!(brief(api), "ApiError: forbidden: Forbidden");
+    }
+}
