@@ -5,11 +5,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde_json::{Map, Value, json};
 
+use super::accounts::Account;
+use super::action::Action;
 use super::catalog::{self, FieldType};
 use super::failure::AdsError;
 use super::gaql::{self, Condition, Query};
 use super::{Call, Denial, goals, report};
 use crate::google::schema::{Kind, Message, camel, one};
+use crate::google::state::Google;
 
 static SETTINGS: Message = Message {
     fields: &[
@@ -51,7 +54,7 @@ pub fn search(call: &mut Call<'_>) -> Result<Value, Denial> {
     if request["validateOnly"] == true {
         return Ok(json!({}));
     }
-    let rows = rows(call, &query);
+    let rows = rows(call, &query)?;
     let start = page_start(&request, call.customer, text, rows.len())?;
     let size = call.google.settings.page_size.max(1);
     let mut answer = json!({"fieldMask": field_mask(&query), "queryResourceConsumption": "100"});
@@ -73,7 +76,7 @@ pub fn stream(call: &mut Call<'_>) -> Result<Value, Denial> {
     call.book(1)?;
     let request = call.parse(&STREAM)?;
     let query = gaql::parse(request["query"].as_str().unwrap_or_default())?;
-    let rows = rows(call, &query);
+    let rows = rows(call, &query)?;
     let chunks: Vec<Value> = rows
         .chunks(call.google.settings.page_size.max(1))
         .map(|chunk| json!({"results": chunk, "fieldMask": field_mask(&query), "requestId": call.request_id}))
@@ -113,24 +116,21 @@ fn field_mask(query: &Query) -> String {
         .join(",")
 }
 
-fn rows(call: &Call<'_>, query: &Query) -> Vec<Value> {
+fn rows(call: &Call<'_>, query: &Query) -> Result<Vec<Value>, AdsError> {
     let google = &*call.google;
     let Some(account) = google.accounts.get(call.customer) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
+    if account.manager && query.select.iter().any(|field| field.starts_with("metrics.")) {
+        let message = "Metrics cannot be requested for a manager account. To retrieve metrics, issue separate requests \
+                       against each client account under the manager account.";
+        return Err(gaql::error("REQUESTED_METRICS_FOR_MANAGER", message));
+    }
     let customer = account.resource();
     let whole: Vec<Value> = match query.from.as_str() {
-        "conversion_action" => {
-            let owner = account.conversion_customer();
-            let tracking = google.accounts.get(owner).unwrap_or(account).tracking_id();
-            let actions = google.actions.values().filter(|action| action.owner == owner);
-            actions
-                .map(|action| {
-                    let counted = google.is_biddable(call.customer, &action.category, &action.origin);
-                    json!({"conversionAction": action.resource(tracking, counted), "customer": customer})
-                })
-                .collect()
-        }
+        "conversion_action" => actions(google, account)
+            .map(|action| json!({"conversionAction": action, "customer": customer}))
+            .collect(),
         "customer_conversion_goal" => google
             .goals
             .iter()
@@ -149,7 +149,23 @@ fn rows(call: &Call<'_>, query: &Query) -> Vec<Value> {
         .collect();
     kept.sort_by(|a, b| compare_rows(a, b, query));
     let limit = query.limit.unwrap_or(usize::MAX);
-    kept.iter().take(limit).map(|row| project(row, query)).collect()
+    Ok(kept.iter().take(limit).map(|row| project(row, query)).collect())
+}
+
+/// The actions an account lists: its own, those of the account that tracks for it, and those of every manager above it.
+/// All are named as if they were the account's; only the owner tells them apart.
+fn actions<'a>(google: &'a Google, account: &'a Account) -> impl Iterator<Item = Value> + 'a {
+    let id = account.customer_id.as_str();
+    let listed = move |action: &&Action| {
+        action.owner == id || action.owner == account.conversion_customer() || google.manages(&action.owner, id)
+    };
+    google.actions.values().filter(listed).map(move |action| {
+        let tracking = google.accounts.get(&action.owner).unwrap_or(account).tracking_id();
+        let counted = google.is_biddable(id, &action.category, &action.origin);
+        let mut shown = action.resource(tracking, counted);
+        shown["resourceName"] = json!(format!("customers/{id}/conversionActions/{}", action.id));
+        shown
+    })
 }
 
 fn reports(query: &Query) -> bool {

@@ -228,6 +228,22 @@ async fn removed_and_foreign_actions_cannot_be_changed() {
 }
 
 #[tokio::test]
+async fn the_actions_of_a_manager_are_listed_beside_the_own_ones() {
+    let sandbox = Sandbox::new().await;
+    let of_manager = json!({"id": 900, "customerId": MANAGER, "name": "Customer", "type": "UPLOAD_CLICKS"});
+    sandbox.admin("POST", "/actions", &of_manager).await;
+    let own = sandbox.action(json!({"name": "Customer"})).await;
+    let query = "SELECT conversion_action.id, conversion_action.owner_customer FROM conversion_action \
+                 WHERE conversion_action.name = 'Customer'";
+    let listed = sandbox.search(query).await.body["results"].clone();
+    let row = |id: &str, owner: &str| {
+        json!({"conversionAction": {"resourceName": format!("customers/{CUSTOMER}/conversionActions/{id}"), "id": id,
+            "ownerCustomer": format!("customers/{owner}")}})
+    };
+    assert_eq!(listed, json!([row("900", MANAGER), row(&own, CUSTOMER)]));
+}
+
+#[tokio::test]
 async fn requests_are_all_or_nothing_unless_partial() {
     let sandbox = Sandbox::new().await;
     let good = json!({"create": {"name": "A", "type": "UPLOAD_CLICKS"}});

@@ -307,3 +307,20 @@ async fn reports_count_by_action_and_by_goal() {
         (&json!(1.0), &json!(0.0))
     );
 }
+
+#[tokio::test]
+async fn a_manager_has_no_metrics() {
+    let sandbox = Sandbox::new().await;
+    let path = format!("/v26/customers/{MANAGER}/googleAds:search");
+    let query =
+        "SELECT segments.conversion_action, metrics.conversions FROM customer WHERE segments.date DURING LAST_30_DAYS";
+    let reply = sandbox.post(&path, &json!({"query": query})).await;
+    assert_eq!(
+        (reply.status, reply.ads_errors()),
+        (400, vec!["queryError.REQUESTED_METRICS_FOR_MANAGER".to_owned()])
+    );
+    let reply = sandbox
+        .post(&path, &json!({"query": "SELECT customer.id FROM customer"}))
+        .await;
+    assert_eq!(reply.status, 200);
+}
