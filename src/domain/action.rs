@@ -6,6 +6,8 @@ use super::ids::ActionId;
 pub const UPLOAD_CLICKS: &str = "UPLOAD_CLICKS";
 /// Actions of the web tag, for form events.
 pub const WEBPAGE: &str = "WEBPAGE";
+/// Attribution model of actions whose uploads say themselves which click earns what: no upload of ours does.
+pub const EXTERNAL: &str = "EXTERNAL";
 /// Status of an action that counts.
 pub const ENABLED: &str = "ENABLED";
 /// Status of an action that was removed; it stays readable.
@@ -32,6 +34,8 @@ pub struct ConversionAction {
     pub primary_for_goal: Option<bool>,
     /// `ONE_PER_CLICK` or `MANY_PER_CLICK`.
     pub counting_type: Option<String>,
+    /// e.g. `GOOGLE_ADS_LAST_CLICK`, `EXTERNAL`.
+    pub attribution_model: Option<String>,
     /// Days, 1–90.
     pub click_window_days: Option<i64>,
     /// Days, 1–30.
@@ -44,6 +48,14 @@ pub struct ConversionAction {
     pub always_use_default_value: Option<bool>,
     /// Event snippets of the tag (web actions only), HTML format; the `send_to` value is in them.
     pub event_snippets: Vec<String>,
+}
+
+impl ConversionAction {
+    /// True where Google takes no upload because of the attribution model: such an action can be told apart by nothing
+    /// else.
+    pub fn attributes_externally(&self) -> bool {
+        self.attribution_model.as_deref() == Some(EXTERNAL)
+    }
 }
 
 /// An account-default goal: whether actions of this category and origin are bid for.

@@ -1,7 +1,7 @@
 //! What to do about an event's conversion action: adopt, map, create, correct, or say why not. One step at a time, from
 //! what Google has and what the status remembers; the name is the only key Google keeps unique.
 
-use super::action::{ActionFields, ConversionAction, ENABLED, REMOVED};
+use super::action::{ActionFields, ConversionAction, ENABLED, EXTERNAL, REMOVED};
 use super::ids::ActionId;
 use crate::api::ActionOrigin;
 use crate::api::reasons::reason;
@@ -90,16 +90,10 @@ pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> S
             seen.live,
         ),
         Wanted::Name(name) => {
-            let found = |a: &&ConversionAction| match known.id {
-                Some(id) => a.id == id,
-                None => a.name == *name && a.status != REMOVED,
-            };
-            map(
-                seen.actions.iter().find(found),
-                &format!("name {name:?}"),
-                kind,
-                seen.live,
-            )
+            let wanted = |a: &&ConversionAction| known.id.map_or(a.name == *name, |id| a.id == id);
+            // Removed actions may share a name with one that is there.
+            let found = seen.actions.iter().filter(wanted).min_by_key(|a| a.status == REMOVED);
+            map(found, &format!("name {name:?}"), kind, seen.live)
         }
         Wanted::Create { declared, full } => match known.id {
             Some(id) => keep(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
@@ -114,9 +108,10 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
         None => Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
-                "Google Ads has no conversion action with {what}. Correct spec.conversionAction.existing (delete and re-create the event), or create the action in Google Ads."
+                "The Google Ads account has no conversion action of its own with {what}; actions of a manager account can't be used. Correct spec.conversionAction.existing (delete and re-create the event), or create the action in Google Ads."
             ),
         },
+        Some(action) if action.status == REMOVED && !live => Step::LookLive,
         Some(action) if action.status == REMOVED => Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
@@ -124,6 +119,8 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
                 action.id
             ),
         },
+        Some(action) if action.status != ENABLED => not_enabled(action),
+        Some(action) if action.attributes_externally() => external(action),
         Some(action) if action.kind != kind => Step::Stalled {
             reason: reason::INVALID_SPEC,
             message: format!(
@@ -135,6 +132,28 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
             id: action.id,
             origin: ActionOrigin::Mapped,
         },
+    }
+}
+
+/// Google records nothing for an action that is not enabled.
+fn not_enabled(action: &ConversionAction) -> Step {
+    Step::Stalled {
+        reason: reason::INVALID_SPEC,
+        message: format!(
+            "Conversion action {} {:?} has the status {} in Google Ads and records no conversions. Enable it in Google Ads, or delete this event and use another action.",
+            action.id, action.name, action.status
+        ),
+    }
+}
+
+/// The Data Manager API takes nothing for such actions, and click uploads would have to say which click earns what.
+fn external(action: &ConversionAction) -> Step {
+    Step::Stalled {
+        reason: reason::INVALID_SPEC,
+        message: format!(
+            "Conversion action {} {:?} is of type {} with the attribution model {EXTERNAL}, which takes no uploads. Choose another attribution model for it in Google Ads, or delete this event and use another action.",
+            action.id, action.name, action.kind
+        ),
     }
 }
 
@@ -157,6 +176,13 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
                 "Conversion action {id} was removed in Google Ads, and Google can't bring it back. Delete and re-create the event to have a new one created, or map another action."
             ),
         };
+    }
+    // Nobody asked us to show an action that we did not make; one of ours is enabled as it was made.
+    if action.status != ENABLED && origin == ActionOrigin::Adopted {
+        return not_enabled(action);
+    }
+    if action.attributes_externally() {
+        return external(action);
     }
     if let Some(name) = &declared.name
         && let Some(taken) = seen
@@ -198,7 +224,8 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
             ),
         };
     }
-    let same = action.status == ENABLED && action.kind == kind && action.category == full.category;
+    let usable = action.status == ENABLED && !action.attributes_externally();
+    let same = usable && action.kind == kind && action.category == full.category;
     if !same {
         return conflict(action, "the name this event wants");
     }
@@ -219,10 +246,15 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
 }
 
 fn conflict(taken: &ConversionAction, what: &str) -> Step {
+    let attribution = if taken.attributes_externally() {
+        ", attribution model EXTERNAL"
+    } else {
+        ""
+    };
     Step::Stalled {
         reason: reason::NAME_CONFLICT,
         message: format!(
-            "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}). Change spec.eventName, or map the action with spec.conversionAction.existing.id: \"{}\" in a new event.",
+            "Google Ads already has conversion action {} under {what}: {:?} ({}, {}, {}{attribution}). Change spec.eventName, or map the action with spec.conversionAction.existing.id: \"{}\" in a new event.",
             taken.id,
             taken.name,
             taken.status,

@@ -14,6 +14,7 @@ fn action(id: u64, name: &str) -> ConversionAction {
         category: Some("CONVERTED_LEAD".into()),
         primary_for_goal: Some(true),
         counting_type: Some("ONE_PER_CLICK".into()),
+        attribution_model: Some("GOOGLE_ADS_LAST_CLICK".into()),
         click_window_days: Some(90),
         view_window_days: Some(1),
         default_value: None,
@@ -92,6 +93,10 @@ fn the_same_action_is_adopted_and_anything_else_is_a_conflict() {
         },
         ConversionAction {
             status: "HIDDEN".into(),
+            ..action(1, "X")
+        },
+        ConversionAction {
+            attribution_model: Some("EXTERNAL".into()),
             ..action(1, "X")
         },
     ] {
@@ -188,8 +193,8 @@ fn a_removed_or_vanished_action_needs_a_person() {
 #[test]
 fn mapping_changes_nothing() {
     let actions = [ConversionAction {
-        name: "Demo".into(),
-        status: "HIDDEN".into(),
+        category: Some("DEFAULT".into()),
+        primary_for_goal: Some(false),
         ..action(5, "Demo")
     }];
     let seen = Seen {
@@ -213,4 +218,104 @@ fn mapping_changes_nothing() {
     assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
     let kind = plan(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
     assert_eq!(reason_of(&kind), reason::INVALID_SPEC);
+}
+
+/// A mapped action, by id and by name, in each state that records nothing: what is said of it.
+#[test]
+fn a_mapped_action_that_records_nothing_needs_a_person() {
+    let with = |change: &dyn Fn(&mut ConversionAction)| {
+        let mut changed = action(5, "Demo");
+        change(&mut changed);
+        changed
+    };
+    for (mapped, why, word) in [
+        (
+            with(&|a| a.status = "HIDDEN".into()),
+            reason::INVALID_SPEC,
+            "status HIDDEN",
+        ),
+        (
+            with(&|a| a.status = "UNSPECIFIED".into()),
+            reason::INVALID_SPEC,
+            "status UNSPECIFIED",
+        ),
+        (
+            with(&|a| a.status = REMOVED.into()),
+            reason::EXTERNAL_RESOURCE_REMOVED,
+            "removed",
+        ),
+        (
+            with(&|a| a.kind = "STORE_VISITS".into()),
+            reason::INVALID_SPEC,
+            "type STORE_VISITS",
+        ),
+        (
+            with(&|a| a.attribution_model = Some("EXTERNAL".into())),
+            reason::INVALID_SPEC,
+            "EXTERNAL",
+        ),
+    ] {
+        let actions = [mapped];
+        let seen = Seen {
+            actions: &actions,
+            live: true,
+            others: &[],
+        };
+        for wanted in [Wanted::Id(ActionId(5)), Wanted::Name("Demo")] {
+            let Step::Stalled { reason, message } = plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen) else {
+                panic!("{actions:?} can't be used");
+            };
+            assert_eq!(reason, why, "{message}");
+            assert!(message.contains(word) && message.contains('5'), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_name_means_the_action_that_is_there() {
+    let removed = ConversionAction {
+        status: REMOVED.into(),
+        ..action(4, "Demo")
+    };
+    let actions = [removed.clone(), action(5, "Demo")];
+    let seen = |actions, live| Seen {
+        actions,
+        live,
+        others: &[],
+    };
+    let mapped = |seen| plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen);
+    let keep = Step::Keep {
+        id: ActionId(5),
+        origin: ActionOrigin::Mapped,
+    };
+    assert_eq!(mapped(seen(&actions, false)), keep);
+    // A new one may have the name by now.
+    assert_eq!(mapped(seen(&[removed], false)), Step::LookLive);
+}
+
+/// What a person hides stays hidden, unless the operator made it; nothing is sent to it meanwhile.
+#[test]
+fn an_adopted_action_that_is_hidden_needs_a_person() {
+    let of = |origin| Known {
+        id: Some(ActionId(1)),
+        origin: Some(origin),
+        creating: None,
+    };
+    let hidden = [ConversionAction {
+        status: "HIDDEN".into(),
+        ..action(1, "X")
+    }];
+    let adopted = step(&of(ActionOrigin::Adopted), &hidden, false);
+    assert_eq!(reason_of(&adopted), reason::INVALID_SPEC);
+    assert!(matches!(
+        step(&of(ActionOrigin::Created), &hidden, false),
+        Step::Correct { .. }
+    ));
+    let external = [ConversionAction {
+        attribution_model: Some("EXTERNAL".into()),
+        ..action(1, "X")
+    }];
+    for origin in [ActionOrigin::Created, ActionOrigin::Adopted] {
+        assert_eq!(reason_of(&step(&of(origin), &external, false)), reason::INVALID_SPEC);
+    }
 }

@@ -55,6 +55,13 @@ impl AdsClient {
         Err(unreadable("the paging does not end"))
     }
 
+    /// The rows of a query for actions that are the account's own.
+    async fn own_actions(&self, owner: &CustomerId, query: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        let mut rows = self.search(owner, query).await?;
+        rows.retain(|row| wire::is_own(row, owner));
+        decode(&rows, wire::action)
+    }
+
     async fn mutate(
         &self,
         method: &'static str,
@@ -123,19 +130,19 @@ impl GoogleAds for AdsClient {
     }
 
     async fn actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
-        decode(&self.search(owner, wire::ACTIONS).await?, wire::action)
+        self.own_actions(owner, wire::ACTIONS).await
     }
 
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
-        decode(&self.search(owner, &wire::actions_named(name)).await?, wire::action)
+        self.own_actions(owner, &wire::actions_named(name)).await
     }
 
     async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
         decode(&self.search(owner, wire::GOALS).await?, wire::goal)
     }
 
-    async fn attribution(&self, owner: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
-        decode(&self.search(owner, wire::ATTRIBUTION).await?, wire::attribution)
+    async fn attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        decode(&self.search(customer, wire::ATTRIBUTION).await?, wire::attribution)
     }
 
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {

@@ -73,6 +73,34 @@ async fn a_paging_that_stands_still_ends_in_an_error() {
     );
 }
 
+/// Whatever the order of the rows; what Google defines itself names no owner.
+#[tokio::test]
+async fn actions_of_a_manager_are_left_out() {
+    let server = server().await;
+    let owned = |id: &str, owner: &str| {
+        let mut row = action_row(id);
+        row["conversionAction"]["ownerCustomer"] = json!(format!("customers/{owner}"));
+        row
+    };
+    let rows = json!([
+        owned("1", "9876543210"),
+        owned("2", "1234567890"),
+        owned("3", "9876543210"),
+        action_row("4")
+    ]);
+    answer(
+        &server,
+        SEARCH,
+        ResponseTemplate::new(200).set_body_json(json!({"results": rows})),
+        2,
+    )
+    .await;
+    let ads = clients(&server).await.ads;
+    let ids = |actions: Vec<ConversionAction>| actions.iter().map(|action| action.id.0).collect::<Vec<_>>();
+    assert_eq!(ids(ads.actions(&owner()).await.unwrap()), [2, 4]);
+    assert_eq!(ids(ads.actions_named(&owner(), "A").await.unwrap()), [2, 4]);
+}
+
 #[tokio::test]
 async fn a_row_without_an_id_is_not_passed_over() {
     let server = server().await;

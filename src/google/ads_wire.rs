@@ -19,7 +19,8 @@ pub(super) const CUSTOMER: &str = "SELECT customer.id, customer.descriptive_name
 /// All conversion actions: no filter, so removed and hidden ones are among them.
 pub(super) const ACTIONS: &str = "SELECT conversion_action.resource_name, conversion_action.id, \
     conversion_action.name, conversion_action.status, conversion_action.type, conversion_action.origin, \
-    conversion_action.category, conversion_action.primary_for_goal, conversion_action.counting_type, \
+    conversion_action.category, conversion_action.primary_for_goal, conversion_action.owner_customer, \
+    conversion_action.counting_type, conversion_action.attribution_model_settings.attribution_model, \
     conversion_action.click_through_lookback_window_days, conversion_action.view_through_lookback_window_days, \
     conversion_action.value_settings.default_value, conversion_action.value_settings.default_currency_code, \
     conversion_action.value_settings.always_use_default_value, conversion_action.tag_snippets \
@@ -78,6 +79,14 @@ pub(super) fn customer(row: &Value, asked: &CustomerId) -> Customer {
     }
 }
 
+/// True for a row of [`ACTIONS`] that is this account's own. Google lists the actions of an account's managers beside
+/// them, under names that may be the account's too. Actions that Google defines itself name no owner.
+pub(super) fn is_own(row: &Value, account: &CustomerId) -> bool {
+    row["conversionAction"]["ownerCustomer"]
+        .as_str()
+        .is_none_or(|owner| last_part(owner) == account.as_str())
+}
+
 /// A row of [`ACTIONS`]; nothing where it has no id: an action left out would be created again.
 pub(super) fn action(row: &Value) -> Option<ConversionAction> {
     let action = &row["conversionAction"];
@@ -95,6 +104,7 @@ pub(super) fn action(row: &Value) -> Option<ConversionAction> {
         category: text(&action["category"]),
         primary_for_goal: action["primaryForGoal"].as_bool(),
         counting_type: text(&action["countingType"]),
+        attribution_model: text(&action["attributionModelSettings"]["attributionModel"]),
         click_window_days: integer(&action["clickThroughLookbackWindowDays"]),
         view_window_days: integer(&action["viewThroughLookbackWindowDays"]),
         default_value: double(&values["defaultValue"]),

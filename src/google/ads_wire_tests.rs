@@ -48,7 +48,7 @@ fn an_action_is_read_with_numbers_as_text_or_number() {
     let row = json!({"conversionAction": {"resourceName": "customers/1/conversionActions/22", "id": "22", "name": "A",
         "status": "HIDDEN", "type": "WEBPAGE", "origin": "WEBSITE", "category": "BRAND_NEW", "primaryForGoal": false,
         "countingType": "ONE_PER_CLICK", "clickThroughLookbackWindowDays": "90", "viewThroughLookbackWindowDays": 1,
-        "valueSettings": {"defaultValue": 2.5, "defaultCurrencyCode": "EUR", "alwaysUseDefaultValue": false},
+        "attributionModelSettings": {"attributionModel": "EXTERNAL"}, "valueSettings": {"defaultValue": 2.5, "defaultCurrencyCode": "EUR", "alwaysUseDefaultValue": false},
         "tagSnippets": [{"type": "WEBPAGE", "pageFormat": "AMP", "eventSnippet": "amp"},
             {"type": "WEBPAGE", "pageFormat": "HTML", "globalSiteTag": "g", "eventSnippet": "html"}]}});
     let read = action(&row).unwrap();
@@ -66,6 +66,7 @@ fn an_action_is_read_with_numbers_as_text_or_number() {
         (Some(2.5), Some("EUR"))
     );
     assert_eq!(read.category.as_deref(), Some("BRAND_NEW"));
+    assert!(read.attributes_externally());
     assert_eq!(read.event_snippets, ["html"]);
 
     let bare = action(&json!({"conversionAction": {"resourceName": "customers/1/conversionActions/23"}})).unwrap();

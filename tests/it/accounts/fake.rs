@@ -81,6 +81,7 @@ pub fn action(id: u64) -> ConversionAction {
         category: None,
         primary_for_goal: None,
         counting_type: None,
+        attribution_model: Some("GOOGLE_ADS_LAST_CLICK".into()),
         click_window_days: None,
         view_window_days: None,
         default_value: None,
