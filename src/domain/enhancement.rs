@@ -76,25 +76,32 @@ pub fn decide(
 ) -> Decision {
     let skip = |reason| Decision::Skip { reason };
     let wait = |reason, due| Decision::Wait { reason, due };
-    if matches!(person, Person::Deleted) {
-        return skip(reason::CONTACT_DELETED);
-    }
-    let end = until(submitted.at, limits.deadline);
-    if now >= end {
-        return skip(reason::DEADLINE_MISSED);
-    }
-    let look = next_look(submitted.at, limits, now);
-    let settled = until(submitted.first_seen, limits.settle);
     let contact = match person {
+        Person::Deleted => return skip(reason::CONTACT_DELETED),
         Person::Nameless => return skip(reason::NO_SHARED_DATA),
-        Person::Known(contact) => contact,
-        Person::NotFound | Person::Deleted if now >= until(submitted.first_seen, limits.grace) => {
-            return skip(reason::CONTACT_DELETED);
-        }
-        Person::NotFound | Person::Deleted => return wait(reason::AWAITING_CONSENT, look),
+        Person::NotFound if now >= until(submitted.first_seen, limits.grace) => return skip(reason::CONTACT_DELETED),
+        Person::NotFound => None,
+        Person::Known(contact) => Some(contact),
     };
-    if !rules.consent.as_ref().is_some_and(|rule| granted(contact, rule)) {
-        return wait(reason::AWAITING_CONSENT, look.max(settled.min(end)));
+    let end = until(submitted.at, limits.deadline);
+    let late = now >= end;
+    let settled = until(submitted.first_seen, limits.settle);
+    let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| granted(contact, rule));
+    let Some(contact) = contact.filter(consents) else {
+        if late {
+            return skip(reason::NO_CONSENT);
+        }
+        let look = next_look(submitted.at, limits, now);
+        // One that is found settles before it is asked again; one that is not found is looked for meanwhile.
+        let earliest = contact.map_or(look, |_| settled.min(end));
+        return wait(reason::AWAITING_CONSENT, look.max(earliest));
+    };
+    let identifiers = identifiers::of(contact, &rules.share, region);
+    if late && identifiers.is_empty() {
+        return skip(reason::NO_SHARED_DATA);
+    }
+    if late {
+        return skip(reason::DEADLINE_MISSED);
     }
     if settled > now {
         return wait(reason::NOT_DUE, settled.min(end));
@@ -102,7 +109,6 @@ pub fn decide(
     if !submitted.named {
         return wait(reason::AWAITING_WEB_CONVERSION, end);
     }
-    let identifiers = identifiers::of(contact, &rules.share, region);
     if identifiers.is_empty() {
         return skip(reason::NO_SHARED_DATA);
     }

@@ -65,7 +65,11 @@ const BARE: &[(&str, &str)] = &[("ads_consent", "true")];
 #[case::too_late(Some(CONSENTING), true, 85_500, ("DeadlineMissed", 0))]
 #[case::no_consent_yet(Some(SILENT), true, 70, ("AwaitingConsent", 130))]
 #[case::no_consent_while_it_settles(Some(SILENT), true, 11, ("AwaitingConsent", 71))]
-#[case::no_consent_in_time(Some(SILENT), true, 85_500, ("DeadlineMissed", 0))]
+#[case::no_consent_in_time(Some(SILENT), true, 85_500, ("NoConsent", 0))]
+#[case::neither_consent_nor_an_id(Some(SILENT), false, 85_500, ("NoConsent", 0))]
+#[case::the_tag_never_reported(Some(CONSENTING), false, 85_500, ("DeadlineMissed", 0))]
+#[case::nothing_to_share_in_time(Some(BARE), true, 85_500, ("NoSharedData", 0))]
+#[case::never_found_in_time(None, true, 85_500, ("ContactDeleted", 0))]
 #[case::nothing_to_share(Some(BARE), true, 70, ("NoSharedData", 0))]
 #[case::without_an_id(Some(CONSENTING), false, 70, ("AwaitingWebConversion", 85_500))]
 #[case::not_found_yet(None, true, 400, ("AwaitingConsent", 500))]
@@ -97,6 +101,18 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
     let of = |person: &Person<'_>| said(&decide(person, submitted, &rules(), &LIMITS, None, t(20))).0;
     assert_eq!(of(&Person::Deleted), "ContactDeleted");
     assert_eq!(of(&Person::Nameless), "NoSharedData");
+}
+
+/// Seen so late that the deadline comes before the end of the grace: nobody has consented, and nobody is missing yet.
+#[test]
+fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(90_000),
+        named: true,
+    };
+    let decision = decide(&Person::NotFound, submitted, &rules(), &LIMITS, None, t(90_001));
+    assert_eq!(said(&decision), ("NoConsent", 0));
 }
 
 #[test]

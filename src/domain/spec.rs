@@ -135,10 +135,15 @@ pub fn declared(event: &AdConversionEvent) -> ActionFields {
     }
 }
 
+/// Google's type of the actions that a form's or a stage's conversions go to.
+pub const fn action_kind(form: bool) -> &'static str {
+    if form { WEBPAGE } else { UPLOAD_CLICKS }
+}
+
 /// The action to create: what is declared, and our defaults for the rest. `stage`: internal value, `None` for a form.
 pub fn to_create(event: &AdConversionEvent, stage: Option<&str>) -> ActionFields {
     let mut fields = declared(event);
-    fields.kind = Some(if stage.is_some() { UPLOAD_CLICKS } else { WEBPAGE }.to_owned());
+    fields.kind = Some(action_kind(stage.is_none()).to_owned());
     fields
         .category
         .get_or_insert_with(|| category(default_category(stage)).to_owned());

@@ -143,27 +143,29 @@ async fn try_read(
         let actions = clients.ads.actions(&owner).await?;
         first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
     }
-    attribution(ctx, key, clients, memory, &owner).await;
+    attribution(ctx, key, clients, memory, customer).await;
     Ok(asked)
 }
 
-/// Reads what Google attributes, for accounts that have events. Nothing waits for these numbers: a failure is logged and
-/// the next interval tries again.
+/// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
+/// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
+/// again.
 async fn attribution(
     ctx: &Context,
     key: &ObjectKey,
     clients: &GoogleClients,
     memory: &mut GoogleMemory,
-    owner: &CustomerId,
+    customer: &CustomerId,
 ) {
     let interval = memory.stretch.apply(ctx.settings.attribution_interval);
     let now = ctx.clock.now();
     let used = !ctx.registry.events_of_google(key).is_empty();
-    if !used || !is_due(memory.attribution_asked, interval, now) {
+    let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
+    if !used || manager || !is_due(memory.attribution_asked, interval, now) {
         return;
     }
     memory.attribution_asked = Some(now);
-    match clients.ads.attribution(owner).await {
+    match clients.ads.attribution(customer).await {
         Ok(read) => memory.attribution = Some((Arc::new(read), now)),
         Err(error) => tracing::warn!(account = %key, error = brief(&error), "attributed conversions could not be read"),
     }

@@ -66,19 +66,32 @@ pub(super) async fn build(
     (status, told)
 }
 
-/// The notes that still stand. Those whose action is gone from Google are forgotten.
+/// The notes that still stand. Those whose action is gone from Google, or has an event again, are forgotten: the event
+/// does so itself, unless the process ends in between.
 async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanNote>, LedgerError> {
     let owner = &snapshot.customer.conversion_customer;
+    let used = used_actions(ctx, owner.as_str());
     let (stand, gone): (Vec<_>, Vec<_>) = ctx
         .ledger
         .orphans(owner)
         .await?
         .into_iter()
-        .partition(|note| !is_gone(note, snapshot));
+        .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action.to_string()));
     for note in gone {
         ctx.ledger.forget_orphan(owner, note.action).await?;
     }
     Ok(stand)
+}
+
+/// Actions of this account that events have. One that is being deleted is about to leave its action behind.
+fn used_actions(ctx: &Context, owner: &str) -> BTreeSet<String> {
+    let events = ctx.caches.events.all();
+    let live = events.iter().filter(|event| !event.deleting());
+    let actions = live.filter_map(|event| event.status.as_ref()?.conversion_action.as_ref());
+    actions
+        .filter(|action| action.customer_id.as_deref() == Some(owner))
+        .filter_map(|action| action.id.clone())
+        .collect()
 }
 
 /// True where Google has removed the action. A note younger than the snapshot may be about an action it does not show.
