@@ -107,7 +107,7 @@ pub struct AdConversionEventSpec {
     #[schemars(length(max = 35))]
     #[x_kube(validation = rules::start_time_sane(), validation = rules::start_time_earlier())]
     pub start_time: Option<Time>,
-    /// True: conversions are observed but not sent.
+    /// True: conversions are observed but not sent, and nothing is created or changed in Google Ads.
     #[serde(default)]
     pub suspend: bool,
     /// What happens to conversions that were observed while suspended.
@@ -225,7 +225,8 @@ pub struct ConversionAction {
     /// The operator creates the action and keeps it as declared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<CreateAction>,
-    /// The operator uses an action that exists, and never modifies or removes it. Immutable.
+    /// The operator uses an action that exists, and never modifies or removes it. The account must own it itself (not its
+    /// manager), and it must be enabled. Immutable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[x_kube(validation = rules::immutable("conversionAction.existing"))]
     pub existing: Option<ExistingAction>,

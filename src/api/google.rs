@@ -59,7 +59,7 @@ pub struct GoogleAdsAccountSpec {
     /// True: the operator also makes the account goals of its actions biddable.
     #[serde(default)]
     pub manage_account_goals: bool,
-    /// True: nothing is read from or sent to this account.
+    /// True: nothing is read from this account, sent to it or changed in it.
     #[serde(default)]
     pub suspend: bool,
 }

@@ -15,6 +15,7 @@ use crate::domain::action::{ConversionAction, REMOVED};
 use crate::domain::brief::brief;
 use crate::domain::conditions::{Conditions, Status};
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::domain::spec;
 use crate::sync::ports::ledger::OrphanNote;
 use crate::sync::ports::{Cause, UpstreamError};
 use crate::sync::registry::{GoogleAccount, Wake};
@@ -42,6 +43,7 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
     if let Some(target) = Target::of(&action)
         && action.origin != Some(ActionOrigin::Mapped)
     {
+        // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
         let ours = action.create_time.is_some();
         let shared = used_by_another(ctx, event, &target);
         if event.spec.deletion_policy == DeletionPolicy::Delete && ours && shared.is_none() {
@@ -83,8 +85,17 @@ fn google_key(event: &AdConversionEvent) -> Option<ObjectKey> {
     Some(ObjectKey::new(event.key().namespace, name))
 }
 
+/// The account to ask; none while it is suspended, because nothing is read or changed through it then.
 fn google_account(ctx: &Context, event: &AdConversionEvent) -> Option<GoogleAccount> {
-    ctx.registry.google(&google_key(event)?)
+    ctx.registry
+        .google(&google_key(event)?)
+        .filter(|_| !suspended(ctx, event))
+}
+
+fn suspended(ctx: &Context, event: &AdConversionEvent) -> bool {
+    google_key(event)
+        .and_then(|key| ctx.caches.google.get(&key))
+        .is_some_and(|account| account.spec.suspend)
 }
 
 /// A create whose reply was lost may have left an action: it is looked for once, so that it can be noted.
@@ -170,7 +181,8 @@ async fn orphan(
             .await;
         return Ok(());
     }
-    let kind = crate::domain::action::UPLOAD_CLICKS;
+    // The type never changes at Google, and no event has an action of another one.
+    let kind = spec::action_kind(event.spec.trigger.form_submission.is_some());
     let note = OrphanNote {
         customer: target.customer.clone(),
         action: target.id,
@@ -198,6 +210,10 @@ async fn remove(
     target: &Target,
 ) -> Result<(), Blocked> {
     let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
+        if suspended(ctx, event) {
+            let message = "the GoogleAdsAccount is suspended (its spec.suspend)";
+            return Err((reason::SUSPENDED, message.into()));
+        }
         return Err((
             reason::UPSTREAM_UNREACHABLE,
             "the GoogleAdsAccount is missing or has no usable credentials".into(),

@@ -41,6 +41,8 @@ pub struct Resolved {
     pub portal: Option<PortalId>,
     /// The stage or form, once known.
     pub subject: Option<Subject>,
+    /// HubSpot has said which contact properties there are.
+    pub properties_known: bool,
     /// For the status.
     pub trigger: Option<TriggerStatus>,
     /// A person must act.
@@ -97,6 +99,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         undecided,
         portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
         subject: None,
+        properties_known: hubspot.as_ref().is_some_and(|h| !h.properties.is_empty()),
         trigger: None,
         stall: None,
     };

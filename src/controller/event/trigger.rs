@@ -138,7 +138,7 @@ fn before(event: &AdConversionEvent) -> Option<Subject> {
     Some(Subject { trigger, label })
 }
 
-/// True for the form of a GUID. A name stands in the status only while the form is not known.
+/// True for the form of a GUID: a name in the status of an earlier version was never found in HubSpot.
 fn is_guid(text: &str) -> bool {
     let lengths = [8, 4, 4, 4, 12];
     let parts: Vec<&str> = text.split('-').collect();
@@ -149,7 +149,7 @@ fn is_guid(text: &str) -> bool {
             .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The trigger as the status shows it.
+/// The trigger as the status shows it: what was found in HubSpot, now or earlier, and nothing that was only declared.
 pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> Option<TriggerStatus> {
     let shown = |type_, stage, form_id, label| TriggerStatus {
         type_,
@@ -162,13 +162,7 @@ pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> O
             Some(shown(TriggerType::LifecycleStage, Some(stage.clone()), None, label))
         }
         Some((Trigger::Form(form), label)) => Some(shown(TriggerType::FormSubmission, None, Some(form.clone()), label)),
-        None => event.spec.trigger.form_submission.as_ref().map_or_else(
-            || event.status.as_ref().and_then(|s| s.trigger.clone()),
-            |form| {
-                let name = Some(form.form_id.clone());
-                Some(shown(TriggerType::FormSubmission, None, name.clone(), name))
-            },
-        ),
+        None => event.status.as_ref().and_then(|s| s.trigger.clone()),
     }
 }
 

@@ -107,3 +107,21 @@ fn a_missing_scope_says_what_to_add() {
     assert_eq!(reason, "MissingScope");
     assert!(message.contains("scope \"forms\""), "{message}");
 }
+
+/// What stands in the status counts as found from then on.
+#[test]
+fn only_what_was_found_is_shown() {
+    let wanted = event(ONE, None);
+    for account in [account(Forms::Unread), listed(&[(TWO, "Newsletter")])] {
+        let found = subject(&wanted, Some(&account)).ok().flatten();
+        assert_eq!(trigger_status(&wanted, found.as_ref()), None);
+    }
+    let found = subject(&wanted, Some(&listed(&[(ONE, "Demo")]))).unwrap();
+    let shown = trigger_status(&wanted, found.as_ref()).unwrap();
+    assert_eq!(
+        (shown.form_id.as_deref(), shown.label.as_deref()),
+        (Some(ONE), Some("Demo"))
+    );
+    let known = event(ONE, Some((ONE, "Demo")));
+    assert_eq!(trigger_status(&known, None).unwrap().label.as_deref(), Some("Demo"));
+}

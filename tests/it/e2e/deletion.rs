@@ -123,7 +123,7 @@ fn suspended_and_stalled_events_can_be_deleted() {
     let stage = Stage::start("states");
     stage.event("suspended", "customer", &json!({"suspend": true}));
     stage.event("stalled", "no-such-stage", &json!({}));
-    stage.condition("adce/suspended", "ConversionActionReady", "True", "");
+    stage.condition("adce/suspended", "ConversionActionReady", "False", "Suspended");
     stage.condition("adce/stalled", "Stalled", "True", "");
     stage.kubectl(&["delete", "adce/suspended", "adce/stalled", "--timeout=30s"]);
 }

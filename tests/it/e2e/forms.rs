@@ -211,7 +211,8 @@ fn after_the_deadline_nothing_is_sent() {
     );
     submit(&stage, &consenting("good"));
     let event = stage.settled("demo", 5);
-    assert_eq!(reason(&event, "Skipped", "DeadlineMissed"), 4, "{:#}", event["status"]);
+    assert_eq!(reason(&event, "Skipped", "DeadlineMissed"), 3, "{:#}", event["status"]);
+    assert_eq!(reason(&event, "Skipped", "NoConsent"), 1, "{:#}", event["status"]);
     assert_eq!(ids(&stage, &event), ["good"]);
 }
 

@@ -15,6 +15,7 @@ mod disk;
 mod driver;
 mod faults;
 mod forms;
+mod hands_off;
 mod judge;
 mod kube_proxy;
 mod memory;
@@ -28,6 +29,7 @@ mod stage;
 mod stale;
 mod sweeps;
 mod uninstall;
+mod unusable_actions;
 mod web_actions;
 
 use stage::Stage;

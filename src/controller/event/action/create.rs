@@ -20,6 +20,8 @@ pub(super) async fn create(
     current: &mut ConversionActionStatus,
 ) -> Result<Next, Error> {
     let name = work.full.name.clone().unwrap_or_default();
+    // The outcome of an earlier try was never learned: what has the name by now is ours.
+    let again = current.creation.as_ref().is_some_and(|earlier| earlier.name == name);
     let now = work.ctx.clock.now();
     current.creation = Some(CreationAttempt {
         attempt_id: format!("{}-{}", event.id(), now.as_millisecond()),
@@ -27,23 +29,27 @@ pub(super) async fn create(
         name_was_free: true,
         started_at: Time(now),
     });
-    let written = record(work.ctx, event, current).await?;
-    send_create(work, event, current, written).await
+    let Some(acknowledged) = record(work.ctx, event, current).await? else {
+        return Ok(Next::Again);
+    };
+    // Whatever comes of it is written onto the version that holds the intent: on the one before, it would be refused, and
+    // a name that turned out to be a stranger's would be taken for ours in the next pass.
+    Ok(match send_create(work, &acknowledged, current, again).await? {
+        Next::Again => Next::Written(Box::new(acknowledged)),
+        Next::Done(outcome) => Next::Ended(Box::new(acknowledged), outcome),
+        later => later,
+    })
 }
 
 async fn send_create(
     work: &mut Work<'_>,
     event: &AdConversionEvent,
     current: &mut ConversionActionStatus,
-    written: Option<AdConversionEvent>,
+    again: bool,
 ) -> Result<Next, Error> {
-    let event = written.as_ref().unwrap_or(event);
     match work.ads.create_action(&work.owner, &work.full).await {
         Ok(id) => created(work, event, current, id).await,
-        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => {
-            current.creation = None;
-            taken(work, current).await
-        }
+        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => taken(work, current, again).await,
         Err(error) if error.effect == Effect::Unknown => {
             work.live = false;
             let message = format!(
@@ -88,24 +94,37 @@ async fn created(
     // Google's reads may lag behind its writes: the action is ours all the same.
     let message = format!("Created conversion action {id}; Google does not list it yet.");
     let condition = Some((true, reason::CREATED, message));
-    let action = current.clone();
-    Ok(done(ActionOutcome {
-        action,
+    let outcome = ActionOutcome {
+        action: current.clone(),
         found: None,
         usable: true,
         condition,
         stall: None,
         retry: Some(LOOK_AGAIN),
-    }))
+    };
+    Ok(match written {
+        Some(written) => Next::Ended(Box::new(written), Box::new(outcome)),
+        None => done(outcome),
+    })
 }
 
-/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's.
-async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Result<Next, Error> {
+/// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where
+/// an earlier try may have gone through, an action of the name that Google shows, or does not show yet, is ours.
+async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus, again: bool) -> Result<Next, Error> {
     let name = work.full.name.clone().unwrap_or_default();
+    let attempt = current.creation.take().filter(|_| again);
     match work.ads.actions_named(&work.owner, &name).await {
+        Ok(found) if again && found.is_empty() => {
+            current.creation = attempt;
+            let message = format!(
+                "Google Ads says that {name:?} exists, so an earlier create has gone through; looking for it until it is listed."
+            );
+            let outcome = retrying(current.clone(), reason::CREATE_RESULT_UNKNOWN, message, LOOK_AGAIN);
+            Ok(done(outcome))
+        }
         Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
             let holder = found.first().map_or_else(
-                || "an action that can't be seen".to_owned(),
+                || "an action that this account does not own, or that can't be seen,".to_owned(),
                 |a| format!("removed action {}", a.id),
             );
             let message =
@@ -113,6 +132,7 @@ async fn taken(work: &mut Work<'_>, current: &mut ConversionActionStatus) -> Res
             Ok(done(stalled(current.clone(), reason::NAME_CONFLICT, message)))
         }
         Ok(found) => {
+            current.creation = attempt;
             work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
             work.actions.extend(found);
             work.live = true;
@@ -168,7 +188,6 @@ pub(super) async fn await_create(
             left.min(LOOK_AGAIN),
         )));
     }
-    current.creation = None;
     create(work, event, current).await
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn manage(
         .account
         .snapshot
         .as_ref()
-        .filter(|_| managed && origin != ActionOrigin::Mapped)
+        .filter(|_| managed && origin != ActionOrigin::Mapped && work.hands_off.is_none())
     else {
         return;
     };

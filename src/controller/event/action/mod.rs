@@ -4,23 +4,26 @@
 mod correct;
 mod create;
 mod goal;
+mod hands_off;
+mod keep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::correct::correct;
 use self::create::{await_create, create};
+use self::hands_off::{HandsOff, hands_off, left};
+use self::keep::{announce, keep};
 
 use super::Stall;
 use super::resolve::{Accounts, Resolved, owned_by_others};
-use crate::api::reasons::{event as happened, reason};
-use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, Time};
+use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
 use crate::controller::Error;
 use crate::controller::apply;
 use crate::controller::context::Context;
-use crate::controller::events::Severity;
 use crate::controller::google_account::refresh_google_actions;
-use crate::domain::action::{ActionFields, ConversionAction, send_to};
+use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::brief::brief;
 use crate::domain::ids::{ActionId, CustomerId};
@@ -59,8 +62,12 @@ struct Work<'a> {
     owner: CustomerId,
     declared: ActionFields,
     full: ActionFields,
+    /// The name that a live look asks for; without one it reads all actions.
+    sought: Option<String>,
     actions: Vec<ConversionAction>,
     live: bool,
+    /// Why nothing may be written to Google now.
+    hands_off: Option<HandsOff>,
 }
 
 impl Work<'_> {
@@ -105,13 +112,15 @@ pub async fn settle(
             Next::Done(outcome) => return Ok((event, *outcome)),
             Next::Again => {}
             Next::Written(written) => event = Arc::new(*written),
+            Next::Ended(written, outcome) => return Ok((Arc::new(*written), *outcome)),
         }
     }
     let message = "The conversion action keeps changing in Google Ads; looking again shortly.".to_owned();
     Ok((event, retrying(current, reason::DRIFTED, message, LOOK_AGAIN)))
 }
 
-/// What it takes to work on the action; `None` while an account is not usable or somebody must act first.
+/// What it takes to work on the action; `None` while an account is not usable or somebody must act first. Of a suspended
+/// Google account nothing is read either.
 fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved) -> Option<Work<'a>> {
     let google_usable = !matches!(resolved.accounts, Accounts::NotReady(..) | Accounts::Suspended(_))
         || resolved
@@ -122,17 +131,27 @@ fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved)
         .google
         .as_ref()
         .filter(|_| google_usable && resolved.stall.is_none())?;
+    // What the manifest says by now counts, even where the account's controller has not come to it.
+    if ctx.caches.google.get(&account.key).is_none_or(|a| a.spec.suspend) {
+        return None;
+    }
     let trigger = &resolved.subject.as_ref()?.trigger;
     let snapshot = account.snapshot.clone()?;
+    let full = spec::to_create(event, trigger.stage());
     Some(Work {
         ctx,
         account,
         ads: account.clients.as_ref()?.ads.clone(),
         owner: snapshot.customer.conversion_customer.clone(),
         declared: spec::declared(event),
-        full: spec::to_create(event, trigger.stage()),
+        sought: match event.spec.existing_action() {
+            Some(existing) => existing.name.clone(),
+            None => full.name.clone(),
+        },
+        full,
         actions: snapshot.actions.to_vec(),
         live: false,
+        hands_off: hands_off(event, resolved),
     })
 }
 
@@ -180,7 +199,10 @@ fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -
 enum Next {
     Done(Box<ActionOutcome>),
     Again,
+    /// Another step, on the version of the event that was written.
     Written(Box<AdConversionEvent>),
+    /// As `Done`, on the version that was written.
+    Ended(Box<AdConversionEvent>, Box<ActionOutcome>),
 }
 
 fn done(outcome: ActionOutcome) -> Next {
@@ -217,7 +239,11 @@ async fn step(
         others: &others,
     };
     let kind = work.full.kind.clone().unwrap_or_default();
-    match plan(&wanted, &kind, &known, seen) {
+    let next = plan(&wanted, &kind, &known, seen);
+    if let Some(outcome) = left(work, current, &next) {
+        return Ok(done(outcome));
+    }
+    match next {
         Step::Keep { id, origin } => keep(work, event, current, id, origin).await,
         Step::Correct {
             id,
@@ -242,7 +268,7 @@ async fn look(work: &mut Work<'_>, current: &ConversionActionStatus) -> Result<N
         .creation
         .as_ref()
         .map(|c| c.name.clone())
-        .or_else(|| work.full.name.clone());
+        .or_else(|| work.sought.clone());
     let by_name = current.id.is_none() && name.is_some();
     let read = match name {
         Some(name) if by_name => work.ads.actions_named(&work.owner, &name).await,
@@ -278,99 +304,6 @@ fn failed(
         usable,
         ..retrying(current.clone(), why, error.to_string(), wait)
     }
-}
-
-async fn keep(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-    id: ActionId,
-    origin: ActionOrigin,
-) -> Result<Next, Error> {
-    let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
-        return Ok(Next::Again);
-    };
-    work.ctx.backoff.reset("ConversionAction", &work.account.key);
-    let first = current.id.is_none();
-    let next = ConversionActionStatus {
-        customer_id: Some(work.owner.to_string()),
-        id: Some(id.to_string()),
-        resource_name: Some(action.resource_name.clone()),
-        name: Some(action.name.clone()),
-        origin: Some(origin),
-        create_time: create_time(work, current, id, origin).await?,
-        send_to: send_to(&action.event_snippets),
-        creation: None,
-    };
-    if first {
-        let written = record(work.ctx, event, &next).await?;
-        current.clone_from(&next);
-        announce(work, event, current, origin).await;
-        work.ctx.ledger.forget_orphan(&work.owner, id).await?;
-        if let Some(written) = written {
-            return Ok(Next::Written(Box::new(written)));
-        }
-    }
-    *current = next;
-    goal::manage(work, event, &action, origin).await;
-    let word = match origin {
-        ActionOrigin::Created => reason::CREATED,
-        ActionOrigin::Adopted => reason::ADOPTED,
-        ActionOrigin::Mapped => reason::MAPPED,
-    };
-    let message = format!("Conversion action {id} {:?} is as declared.", action.name);
-    Ok(done(ActionOutcome {
-        action: current.clone(),
-        found: Some(action),
-        usable: true,
-        condition: Some((true, word, message)),
-        stall: None,
-        retry: None,
-    }))
-}
-
-/// When this operator created the action: what the status says, now for one found after a lost reply, or what our own
-/// note of an earlier event remembers.
-async fn create_time(
-    work: &Work<'_>,
-    current: &ConversionActionStatus,
-    id: ActionId,
-    origin: ActionOrigin,
-) -> Result<Option<Time>, Error> {
-    if current.id.is_some() || origin == ActionOrigin::Mapped {
-        return Ok(current.create_time.clone());
-    }
-    if origin == ActionOrigin::Created {
-        let started = current.creation.as_ref().map(|c| c.started_at.clone());
-        return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
-    }
-    let notes = work.ctx.ledger.orphans(&work.owner).await?;
-    Ok(notes
-        .into_iter()
-        .find(|n| n.action == id)
-        .and_then(|n| n.created_at)
-        .map(Time))
-}
-
-async fn announce(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &ConversionActionStatus,
-    origin: ActionOrigin,
-) {
-    let (why, verb) = match origin {
-        ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
-        ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
-        ActionOrigin::Mapped => (happened::CONVERSION_ACTION_MAPPED, "Mapped"),
-    };
-    let name = current.name.as_deref().unwrap_or_default();
-    let id = current.id.as_deref().unwrap_or_default();
-    let note = format!(
-        "{verb} conversion action {id} {name:?} in Google Ads account {}.",
-        work.owner
-    );
-    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
-    work.refresh().await;
 }
 
 /// Writes the conversion action into the status, on exactly the version that was read.
