@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use kube::Resource;
 use kube::api::ListParams;
 
@@ -54,7 +55,8 @@ fn obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -
     if let Error::Kube { source, .. } = error
         && let kube::Error::Api(status) = source.as_ref()
     {
-        if status.is_not_found() {
+        // By the code: the server answers in plain text, so that there is no reason.
+        if status.code == StatusCode::NOT_FOUND {
             let group = K::group(&());
             return format!(
                 "the CustomResourceDefinition {plural}.{group} is not installed (version {}): apply the manifests of \
@@ -67,4 +69,24 @@ fn obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -
         }
     }
     format!("{plural} cannot be listed {place}: {}", brief(error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_definition_that_is_not_installed_is_named() {
+        // What the client makes of the server's plain text.
+        let status = Status::failure("404 page not found", "Failed to parse error data").with_code(404);
+        let error = Error::kube("list", kube::Error::Api(status.boxed()));
+        let said = obstacle::<HubSpotAccount>(&error, None);
+        assert!(
+            said.contains("hubspotaccounts.adconversion.dev is not installed"),
+            "{said}"
+        );
+    }
 }
