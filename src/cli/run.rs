@@ -144,7 +144,7 @@ async fn open_ledger(
             "--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into(),
         );
     }
-    let mut last = String::new();
+    let mut waits = false;
     loop {
         let failure = match SqliteLedger::open(url).await {
             Ok(ledger) => {
@@ -158,15 +158,16 @@ async fn open_ledger(
             OpenError::Failed(error) => (false, error.message),
         };
         probes.close("ledger", why.as_str());
-        if why != last {
-            if in_use {
+        let pause = if in_use {
+            if !waits {
                 warn!(why, "waiting for the ledger, nothing is read or sent");
-            } else {
-                error!(error = why, "the ledger can't be opened, nothing is read or sent");
             }
-            last = why;
-        }
-        let pause = if in_use { TURN_PAUSE } else { LEDGER_PAUSE };
+            TURN_PAUSE
+        } else {
+            error!(error = why, "the ledger can't be opened, nothing is read or sent");
+            LEDGER_PAUSE
+        };
+        waits = in_use;
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
             return Ok(None);
         }

@@ -11,6 +11,7 @@ use std::io::{self, BufRead, IsTerminal, Write as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use clap::Args;
 use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
@@ -178,8 +179,9 @@ async fn find(cluster: &Cluster) -> Result<Vec<Found>, CommandError> {
         loop {
             // Only the metadata: what an older version stored need not be readable.
             let page = match api.list_metadata(&parameters).await {
-                // Without its definition there is no object of a kind.
-                Err(kube::Error::Api(status)) if status.is_not_found() => break,
+                // Without its definition there is no object of a kind. The server then answers in plain text, so that there
+                // is a code and no reason.
+                Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => break,
                 page => page.map_err(|e| format!("{} cannot be listed: {e}", kind.plural))?,
             };
             found.extend(page.items.iter().map(|object| Found::of(&kind, object)));

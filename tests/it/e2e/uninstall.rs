@@ -86,8 +86,25 @@ fn a_namespace_that_nobody_looks_after_becomes_free() {
     ]);
     let said = uninstall(&stage, &[], 0);
     assert!(said.contains("Nothing to do"), "{said}");
-    let everywhere = stage.command(&["uninstall", "--all-namespaces", "--yes"]);
-    assert!(everywhere.success(), "{}", everywhere.stderr);
+}
+
+#[test]
+fn a_definition_that_nobody_looks_after_becomes_free() {
+    let (plane, account) = plane();
+    let stage = Stage::on(plane, &account, "faults".to_owned(), &[], &[]);
+    stage.apply(include_str!("accounts.yaml"));
+    stage.patch("gaa/acme", &json!({"metadata": {"finalizers": [OURS]}}));
+    let definition = "crd/googleadsaccounts.adconversion.dev";
+    stage.kubectl(&["delete", definition, "--wait=false"]);
+    stage.wait("gaa/acme", "a deletion", |o| {
+        !o["metadata"]["deletionTimestamp"].is_null()
+    });
+    let freed = stage.command(&["uninstall", "--all-namespaces", "--yes"]);
+    assert_eq!(freed.status.code(), Some(0), "{}", freed.stderr);
+    stage.kubectl(&["wait", "--for=delete", definition, "--timeout=50s"]);
+    // Without the definition there is nothing to look at.
+    let again = stage.command(&["uninstall", "--all-namespaces"]);
+    assert_eq!(again.status.code(), Some(0), "{}", again.stderr);
 }
 
 #[test]
