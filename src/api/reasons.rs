@@ -145,7 +145,8 @@ pub mod reason {
     pub const NOT_ENABLED: &str = "NotEnabled";
 }
 
-/// Reasons of Kubernetes Events.
+/// Reasons of Kubernetes Events about what happened. An Event about a condition has the reason of that condition
+/// ([`reason`]).
 pub mod event {
     /// Normal: an action was created.
     pub const CONVERSION_ACTION_CREATED: &str = "ConversionActionCreated";
@@ -165,20 +166,12 @@ pub mod event {
     pub const EXTERNAL_RESOURCE_DELETED: &str = "ExternalResourceDeleted";
     /// Normal: reading and sending work again.
     pub const SYNC_COMPLETED: &str = "SyncCompleted";
-    /// Warning: reading or sending fails.
-    pub const SYNC_FAILED: &str = "SyncFailed";
     /// Warning: Google refused rows; one Event for many.
     pub const RECORDS_REJECTED: &str = "RecordsRejected";
-    /// Warning: a quota holds requests back.
-    pub const RATE_LIMITED: &str = "RateLimited";
-    /// Warning: credentials stopped working.
-    pub const CREDENTIALS_INVALID: &str = "CredentialsInvalid";
     /// Normal: credentials work again.
     pub const CREDENTIALS_RECOVERED: &str = "CredentialsRecovered";
-    /// Warning: another action has the name.
+    /// Warning: an object of somebody else has the name.
     pub const NAME_CONFLICT: &str = "NameConflict";
-    /// Warning: another event has the action.
-    pub const OWNERSHIP_CONFLICT: &str = "OwnershipConflict";
     /// Normal: suspended.
     pub const SUSPENDED: &str = "Suspended";
     /// Normal: no longer suspended.

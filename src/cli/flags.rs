@@ -106,7 +106,7 @@ pub struct RunFlags {
     /// How old a click must be before its conversion is sent.
     #[arg(long, env = "ADCONVERSION_TOO_RECENT_WAIT", default_value = "6h")]
     pub too_recent_wait: Duration,
-    /// How long an action is looked for after the reply to its create was lost.
+    /// If the reply to a create request is lost, how long the action is searched for before it is created again.
     #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
     pub create_settle: Duration,
     /// First look at what became of an accepted request.
@@ -115,7 +115,7 @@ pub struct RunFlags {
     /// Longest pause between two such looks.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
-    /// How old the snapshot of a Google account's actions may become.
+    /// How often conversion actions are read again from Google Ads.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
     /// How often Google is asked what it attributes to the conversion actions.
@@ -140,7 +140,7 @@ pub struct RunFlags {
     /// How long failures may last before Ready follows.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
     pub failure_threshold: Duration,
-    /// How long a deletion waits for Google before it says that it is blocked.
+    /// How long a deletion may fail before `DeletionBlocked` says so; at once where access is denied.
     #[arg(long, env = "ADCONVERSION_DELETION_TIMEOUT", default_value = "10m")]
     pub deletion_timeout: Duration,
 }

@@ -2,9 +2,8 @@
 //! of a pass.
 
 mod fault;
+mod memories;
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,14 +15,15 @@ use super::secrets::SecretVersion;
 use super::{Action, Error, Object};
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
-use crate::domain::account_state::{Announcement, announcements};
 use crate::domain::account_trouble::{Fault, FaultKind, Trouble, later};
 use crate::domain::conditions::find;
-use crate::domain::ids::ObjectKey;
+use crate::domain::transitions::{Announcement, announcements};
 use crate::sync::ports::UpstreamError;
 use crate::sync::registry::Readiness;
+use fault::Used;
 
-pub use fault::fault;
+pub use fault::{fault, steady};
+pub use memories::Memories;
 
 /// A refused token reported this soon after the clients were made belongs to the clients before.
 const OLD_CLIENTS: SignedDuration = SignedDuration::from_secs(60);
@@ -34,41 +34,6 @@ const REFUSED: Duration = Duration::from_secs(15);
 
 /// An answer this young is not asked for again because of a reconcile request.
 const FRESH: SignedDuration = SignedDuration::from_secs(2);
-
-/// What is remembered about accounts of one kind between two passes. Lost in a restart: it is found out anew.
-#[derive(Debug)]
-pub struct Memories<M>(Mutex<HashMap<ObjectKey, (String, M)>>);
-
-impl<M> Default for Memories<M> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<M: Default> Memories<M> {
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<ObjectKey, (String, M)>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Takes the memory of an object out; a fresh one where it is another object of the same name.
-    pub(super) fn take<K: Object>(&self, object: &K) -> M {
-        let found = self.with(|all| all.remove(&object.key()));
-        found
-            .filter(|(uid, _)| *uid == object.id())
-            .map(|(_, memory)| memory)
-            .unwrap_or_default()
-    }
-
-    /// Puts it back after the pass.
-    pub(super) fn put<K: Object>(&self, object: &K, memory: M) {
-        self.with(|all| all.insert(object.key(), (object.id(), memory)));
-    }
-
-    /// Forgets an object that is gone.
-    pub(super) fn forget(&self, key: &ObjectKey) {
-        self.with(|all| all.remove(key));
-    }
-}
 
 /// What somebody did since the last pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,12 +51,27 @@ impl Acted {
     }
 }
 
+/// Where the credentials come from.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// Not looked at yet.
+    #[default]
+    Unknown,
+    /// The operator's own.
+    Own,
+    /// The Secret of this name.
+    Secret(String),
+}
+
 /// The part of the memory that both kinds have.
 #[derive(Debug, Default)]
 pub struct Basics {
     generation: Option<i64>,
     request: Option<String>,
     secret: Option<SecretVersion>,
+    source: Source,
+    /// The credentials in use have worked.
+    proven: Option<bool>,
     /// Since when Kubernetes refuses the Secret.
     refused: Option<Instant>,
     /// What is wrong.
@@ -115,10 +95,54 @@ impl Basics {
         };
         self.generation = generation;
         self.request = request;
+        // The process before may have seen these credentials work.
+        self.proven.get_or_insert_with(|| have_worked(object.conditions()));
         acted
     }
 
-    /// True where the token was refused. Clients may remember that for good: they are made anew before another try.
+    /// From now on the credentials are those of this Secret; `None`: the operator's own.
+    pub fn uses(&mut self, secret: Option<&str>) {
+        let source = secret.map_or(Source::Own, |name| Source::Secret(name.to_owned()));
+        if self.source != Source::Unknown && self.source != source {
+            self.secret = None;
+            self.proven = Some(false);
+        }
+        self.source = source;
+    }
+
+    /// What an error of the account's own check means.
+    pub fn fault(&self, error: &UpstreamError) -> Fault {
+        fault(error, self.used(self.proven == Some(true)))
+    }
+
+    fn used(&self, proven: bool) -> Used<'_> {
+        Used {
+            secret: match &self.source {
+                Source::Secret(name) => Some(name),
+                Source::Unknown | Source::Own => None,
+            },
+            proven,
+        }
+    }
+
+    /// The account's own check went through.
+    pub fn succeeded(&mut self) {
+        self.proven = Some(true);
+        self.trouble.succeeded();
+    }
+
+    /// The account's own check failed.
+    pub fn failed(&mut self, fault: Fault, now: Timestamp) {
+        // Who is denied something, or asks too often, is known.
+        if matches!(fault.kind, FaultKind::Denied | FaultKind::Limited)
+            && fault.reason != reason::UNSUPPORTED_API_VERSION
+        {
+            self.proven = Some(true);
+        }
+        self.trouble.failed(fault, now);
+    }
+
+    /// True where the token was refused. Clients may remember that for good: new ones are made before another try.
     pub fn token_refused(&self) -> bool {
         self.trouble
             .fault()
@@ -129,6 +153,9 @@ impl Basics {
     pub fn secret_changed(&mut self, version: &SecretVersion) -> bool {
         self.refused = None;
         let changed = self.secret.as_ref() != Some(version);
+        if changed && self.secret.is_some() {
+            self.proven = Some(false);
+        }
         self.secret = Some(version.clone());
         changed
     }
@@ -143,15 +170,19 @@ impl Basics {
         now.saturating_duration_since(since) < REFUSED
     }
 
-    /// The Secret cannot be used: clients are made anew once it can.
+    /// The Secret cannot be used: new clients are made once it can.
     pub fn secret_failed(&mut self, fault: Fault, now: Timestamp) {
         self.secret = None;
+        if fault.kind == FaultKind::Credentials {
+            self.proven = Some(false);
+        }
         self.trouble.failed(fault, now);
     }
 
     /// The sync loops were refused. True where that is a reason to check at once.
     pub fn reported(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
-        let fault = fault(error);
+        // They worked with clients that the account's own check had found good.
+        let fault = fault(error, self.used(true));
         let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
         if fault.kind == FaultKind::Credentials && fresh {
             return false;
@@ -199,12 +230,19 @@ pub async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) 
     }
 }
 
-/// What the sync loops and events are told, from what the status says.
-pub fn readiness(conditions: &[Condition], suspended: bool) -> Readiness {
+/// True where the conditions say that credentials have worked at some time.
+fn have_worked(conditions: &[Condition]) -> bool {
+    find(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
+        c.status == "True" || [reason::TOKEN_REVOKED, reason::TOKEN_EXPIRED].contains(&c.reason.as_str())
+    })
+}
+
+/// What the sync loops and events are told, from what Ready says.
+pub fn readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
     if suspended {
         return Readiness::Suspended;
     }
-    match find(conditions, condition::READY) {
+    match ready {
         Some(ready) if ready.status == "True" => Readiness::Ready,
         Some(ready) => Readiness::NotReady {
             reason: ready.reason.clone(),
@@ -212,12 +250,12 @@ pub fn readiness(conditions: &[Condition], suspended: bool) -> Readiness {
         },
         None => Readiness::NotReady {
             reason: reason::PROGRESSING.to_owned(),
-            message: "Not looked at yet.".to_owned(),
+            message: "Not checked yet.".to_owned(),
         },
     }
 }
 
-/// Writes the status where it changed, and tells people what flipped.
+/// Writes the status where it changed, and publishes Kubernetes Events about what changed in it.
 pub async fn finish<K: Object>(
     ctx: &Context,
     object: &K,
@@ -237,7 +275,7 @@ pub async fn finish<K: Object>(
         ctx.events.publish(object, severity, &told.reason, &told.message).await;
     }
     if let Some(request) = request {
-        let note = format!("The reconcile request {request} was acted upon.");
+        let note = format!("{} was reconciled as requested at {request}.", object.key().name);
         ctx.events
             .publish(object, Severity::Normal, event::RECONCILE_REQUEST_HANDLED, &note)
             .await;
@@ -287,12 +325,56 @@ mod tests {
         let missing = Fault::new(FaultKind::Credentials, "SecretNotFound", "none");
         assert!(
             !basics.may_pass(&missing, begin),
-            "a matter of the user's is told at once"
+            "a mistake of the user's is reported at once"
         );
         assert!(
             basics.may_pass(&refused, begin + Duration::from_secs(16)),
-            "begins anew"
+            "begins again"
         );
+    }
+
+    fn version(number: &str) -> SecretVersion {
+        SecretVersion::new("uid", number)
+    }
+
+    fn refused_by(basics: &Basics) -> String {
+        basics
+            .fault(&UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no"))
+            .reason
+    }
+
+    #[test]
+    fn a_token_is_revoked_only_after_it_has_worked() {
+        let mut basics = Basics::default();
+        basics.uses(Some("hubspot"));
+        basics.secret_changed(&version("1"));
+        assert_eq!(refused_by(&basics), "SecretInvalid");
+        basics.succeeded();
+        assert_eq!(refused_by(&basics), "TokenRevoked");
+        basics.secret_changed(&version("2"));
+        assert_eq!(refused_by(&basics), "SecretInvalid", "another token");
+        let denied = Fault::new(FaultKind::Denied, "MissingScope", "no");
+        basics.failed(denied, Timestamp::UNIX_EPOCH);
+        assert_eq!(refused_by(&basics), "TokenRevoked", "the service knew it");
+        basics.uses(Some("other"));
+        assert_eq!(refused_by(&basics), "SecretInvalid");
+    }
+
+    #[test]
+    fn the_process_before_may_have_seen_the_token_work() {
+        let said = |status: &str, reason: &str| {
+            let condition = Condition {
+                type_: condition::CREDENTIALS_VALID.into(),
+                status: status.into(),
+                reason: reason.into(),
+                message: String::new(),
+                observed_generation: None,
+                last_transition_time: crate::api::Time(Timestamp::UNIX_EPOCH),
+            };
+            have_worked(&[condition])
+        };
+        assert!(said("True", "TokenRefreshed") && said("False", "TokenRevoked"));
+        assert!(!said("False", "SecretInvalid") && !said("Unknown", "Progressing") && !have_worked(&[]));
     }
 
     #[test]

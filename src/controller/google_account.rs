@@ -13,7 +13,7 @@ use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, secrets, usage};
-use crate::api::reasons::reason;
+use crate::api::reasons::{condition, reason};
 use crate::api::{GoogleAdsAccount, Uploads};
 use crate::domain::account_state::{self, Observed};
 use crate::domain::account_trouble::{Fault, FaultKind};
@@ -81,8 +81,9 @@ async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemor
     let now = ctx.clock.now();
     let snapshot = ctx.registry.google(&key).and_then(|account| account.snapshot);
     let snapshot = memory.snapshot(snapshot.as_deref());
-    let mut conditions = account_state::plan(&Observed {
-        what: &what(object, memory),
+    let what = what(object, memory);
+    let observed = Observed {
+        what: &what,
         previous: object.conditions(),
         generation: object.metadata.generation,
         now,
@@ -93,14 +94,16 @@ async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemor
         trouble: &memory.basics.trouble,
         threshold: ctx.settings.failure_threshold,
         remark: None,
-    });
+    };
+    let mut conditions = account_state::plan(&observed);
+    let shown = readiness(conditions.get(condition::READY), object.spec.suspend);
+    account_state::deletion(&mut conditions, &observed);
     if let Some((customer, _)) = &memory.customer {
         let enablement = customer.enablement.as_deref();
         account_state::google(&mut conditions, customer.accepted_customer_data_terms, enablement);
     }
     let conditions = conditions.finish();
     if let Ok((customer, login)) = identity {
-        let shown = readiness(&conditions, object.spec.suspend);
         hand_over(
             ctx,
             memory,
@@ -152,6 +155,8 @@ async fn check(
     let key = object.key();
     let mut data: Option<SecretData> = None;
     let mut other_clients = acted.manifest;
+    let secret = object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str());
+    memory.basics.uses(secret);
     if let Some(reference) = &object.spec.credentials_secret_ref {
         match secrets::read(ctx, &key.namespace, &reference.name).await? {
             Ok(secret) => {
@@ -195,9 +200,12 @@ async fn check(
                 }
                 memory.clients.insert(clients).clone()
             }
-            Err(invalid) => {
-                let fault = Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, invalid.message);
-                memory.basics.trouble.failed(fault, now);
+            Err(why) => {
+                let fault = match secret {
+                    Some(name) => secrets::invalid(&key.namespace, name, &data.unwrap_or_default(), &why),
+                    None => Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, why.message),
+                };
+                memory.basics.failed(fault, now);
                 return Ok(());
             }
         },

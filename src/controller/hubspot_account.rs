@@ -14,11 +14,11 @@ use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, secrets, usage};
 use crate::api::HubSpotAccount as Manifest;
-use crate::api::reasons::reason;
-use crate::domain::account_state::{self, Announcement, Observed};
-use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::api::reasons::condition;
+use crate::domain::account_state::{self, Observed};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::domain::transitions::Announcement;
 use crate::sync::ports::SecretData;
 use crate::sync::ports::crm::Crm;
 use crate::sync::registry::{HubSpotAccount, Readiness};
@@ -77,8 +77,9 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
         check(ctx, object, memory, acted).await?;
     }
     let interval = Interval::of(object, ctx.settings.min_interval);
-    let conditions = account_state::plan(&Observed {
-        what: &what(object, memory),
+    let what = what(object, memory);
+    let observed = Observed {
+        what: &what,
         previous: object.conditions(),
         generation: object.metadata.generation,
         now: ctx.clock.now(),
@@ -89,9 +90,11 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
         trouble: &memory.basics.trouble,
         threshold: ctx.settings.failure_threshold,
         remark: interval.remark.as_deref(),
-    })
-    .finish();
-    let shown = readiness(&conditions, object.spec.suspend);
+    };
+    let mut conditions = account_state::plan(&observed);
+    let shown = readiness(conditions.get(condition::READY), object.spec.suspend);
+    account_state::deletion(&mut conditions, &observed);
+    let conditions = conditions.finish();
     hand_over(ctx, object, memory, interval.effective, shown);
     let status = status::build(ctx, object, memory, &users, &conditions);
     finish(ctx, object, &status, &conditions, &interval.announce(object)).await?;
@@ -136,8 +139,9 @@ impl Interval {
             };
         }
         let floor_text = crate::api::Duration::from(floor);
-        let remark =
-            format!("spec.interval {declared} is below the floor of this operator: {floor_text} is used instead.");
+        let remark = format!(
+            "spec.interval {declared} is shorter than this operator allows, so it uses {floor_text} (--min-interval)."
+        );
         Self {
             effective: floor,
             remark: Some(remark),
@@ -167,6 +171,7 @@ async fn check(
 ) -> Result<(), Error> {
     let key = object.key();
     let name = &object.spec.credentials_secret_ref.name;
+    memory.basics.uses(Some(name));
     let secret = match secrets::read(ctx, &key.namespace, name).await? {
         Ok(secret) => secret,
         Err(fault) if memory.basics.may_pass(&fault, Instant::now()) => {
@@ -206,20 +211,20 @@ async fn check(
     if !allowed || !(due || urgent || wrong || !memory.verified) {
         return Ok(());
     }
-    let Some(client) = memory.connect(ctx, &secret.data, now).await else {
+    let Some(client) = memory.connect(ctx, object, &secret.data, now).await else {
         return Ok(());
     };
     let pins = read::Pins::of(object, memory.picture.as_deref());
     memory.basics.checked = Some(now);
-    match read::read(client.as_ref(), &pins, !forms.is_empty(), now).await {
+    match read::read(client.as_ref(), &pins, !forms.is_empty(), &memory.basics, now).await {
         Ok(picture) => {
             memory.verified = true;
             memory.picture = Some(Arc::new(picture));
-            memory.basics.trouble.succeeded();
+            memory.basics.succeeded();
         }
         Err(fault) => {
             tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
-            memory.basics.trouble.failed(fault, ctx.clock.now());
+            memory.basics.failed(fault, ctx.clock.now());
         }
     }
     Ok(())
@@ -232,16 +237,23 @@ impl HubSpotMemory {
     }
 
     /// The client, made if there is none. `None` where the Secret does not allow it: that is noted.
-    async fn connect(&mut self, ctx: &Context, secret: &SecretData, now: Timestamp) -> Option<Arc<dyn Crm>> {
+    async fn connect(
+        &mut self,
+        ctx: &Context,
+        object: &Manifest,
+        secret: &SecretData,
+        now: Timestamp,
+    ) -> Option<Arc<dyn Crm>> {
         if self.client.is_none() {
             match ctx.crm.connect(secret).await {
                 Ok(client) => {
                     self.basics.connected = Some(now);
                     self.client = Some(client);
                 }
-                Err(invalid) => {
-                    let fault = Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, invalid.message);
-                    self.basics.trouble.failed(fault, now);
+                Err(why) => {
+                    let name = &object.spec.credentials_secret_ref.name;
+                    let fault = secrets::invalid(&object.key().namespace, name, secret, &why);
+                    self.basics.failed(fault, now);
                 }
             }
         }

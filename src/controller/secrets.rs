@@ -9,13 +9,27 @@ use super::apply::within;
 use super::context::Context;
 use crate::api::reasons::reason;
 use crate::domain::account_trouble::{Fault, FaultKind};
-use crate::sync::ports::SecretData;
+use crate::sync::ports::{SecretData, SecretInvalid};
 
-/// Which version of which Secret: clients are made anew when it changes, and only then.
+/// Most keys of a Secret that a message names.
+const MAX_KEYS: usize = 10;
+
+/// Which version of which Secret: new clients are made when it changes, and only then.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretVersion {
     uid: String,
     resource_version: String,
+}
+
+impl SecretVersion {
+    /// A version by its parts.
+    #[cfg(test)]
+    pub fn new(uid: &str, resource_version: &str) -> Self {
+        Self {
+            uid: uid.to_owned(),
+            resource_version: resource_version.to_owned(),
+        }
+    }
 }
 
 /// A Secret's data with its version. No `Debug`: it holds the values.
@@ -26,7 +40,7 @@ pub struct ReadSecret {
     pub data: SecretData,
 }
 
-/// Reads a Secret. The inner error is a matter of the user's, and belongs into a condition.
+/// Reads a Secret. The inner error is for the user to mend, and belongs into a condition.
 ///
 /// # Errors
 /// Where the Kubernetes API fails in another way than "not found" or "forbidden".
@@ -40,9 +54,23 @@ pub async fn read(ctx: &Context, namespace: &str, name: &str) -> Result<Result<R
     Ok(decode(secret, name))
 }
 
+/// What a Secret without usable credentials means. Names the Secret and the keys it has, no value.
+pub fn invalid(namespace: &str, name: &str, data: &SecretData, why: &SecretInvalid) -> Fault {
+    let keys: Vec<_> = data.keys().take(MAX_KEYS).map(String::as_str).collect();
+    let found = match (keys.len(), data.len().saturating_sub(MAX_KEYS)) {
+        (0, _) => "It has no keys".to_owned(),
+        (1, _) => format!("The only key found is {}", keys.join("")),
+        (_, 0) => format!("The keys found are {}", keys.join(", ")),
+        (_, more) => format!("The keys found are {} and {more} more", keys.join(", ")),
+    };
+    let message = format!("Secret {name} in namespace {namespace}: {why}. {found}.");
+    Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message)
+}
+
 fn not_found(namespace: &str, name: &str) -> Fault {
-    let message =
-        format!("There is no Secret {name} in namespace {namespace}. Create it; it is looked for again by itself.");
+    let message = format!(
+        "Secret {name} does not exist in namespace {namespace}. Create it; the operator finds it within a minute or so."
+    );
     Fault::new(FaultKind::Credentials, reason::SECRET_NOT_FOUND, message)
 }
 
@@ -53,14 +81,14 @@ fn explain(error: Error, namespace: &str, name: &str) -> Result<Fault, Error> {
     match source.as_ref() {
         kube::Error::Api(status) if status.is_forbidden() || status.code == 403 => {
             let message = format!(
-                "The operator may not read the Secret {name} in namespace {namespace}. Give its service account the verb \
-                 get for Secrets there."
+                "The operator is not allowed to read Secret {name} in namespace {namespace}. Give its service account the \
+                 verb get for Secrets there."
             );
             Ok(Fault::new(FaultKind::Unreadable, reason::ACCESS_DENIED, message))
         }
         // The words of a decoding error could quote the Secret.
         kube::Error::SerdeError(_) => {
-            let message = format!("The Secret {name} in namespace {namespace} cannot be decoded.");
+            let message = format!("Secret {name} in namespace {namespace} cannot be decoded. Create it again.");
             Ok(Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message))
         }
         _ => Err(Error::Kube { source, what }),
@@ -75,7 +103,7 @@ fn decode(secret: Secret, name: &str) -> Result<ReadSecret, Fault> {
     let mut data = SecretData::new();
     for (key, value) in secret.data.unwrap_or_default() {
         let Ok(text) = String::from_utf8(value.0) else {
-            let message = format!("Key {key:?} of the Secret {name} is not text (UTF-8).");
+            let message = format!("Secret {name}: the value of key {key:?} is not text (UTF-8). Store it as text.");
             return Err(Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message));
         };
         data.insert(key, SecretString::from(text));
@@ -109,7 +137,31 @@ mod tests {
             (fault.kind, fault.reason.as_str()),
             (FaultKind::Credentials, "SecretNotFound")
         );
-        assert!(fault.message.contains("Secret hubspot in namespace marketing"));
+        assert_eq!(
+            fault.message.split_inclusive('.').next(),
+            Some("Secret hubspot does not exist in namespace marketing.")
+        );
+    }
+
+    #[test]
+    fn an_unusable_secret_is_named_with_its_keys_and_without_values() {
+        let message = |keys: &[&str]| {
+            let data = keys
+                .iter()
+                .map(|k| ((*k).to_owned(), SecretString::from("sesame")))
+                .collect();
+            let why = SecretInvalid {
+                message: "key \"accessToken\" is missing. Add it".into(),
+            };
+            invalid("marketing", "hubspot", &data, &why).message
+        };
+        let start = "Secret hubspot in namespace marketing: key \"accessToken\" is missing. Add it. ";
+        assert_eq!(message(&[]), format!("{start}It has no keys."));
+        assert_eq!(message(&["token"]), format!("{start}The only key found is token."));
+        assert_eq!(message(&["a", "b"]), format!("{start}The keys found are a, b."));
+        let many: Vec<_> = (10..22).map(|n| format!("k{n}")).collect();
+        let many: Vec<_> = many.iter().map(String::as_str).collect();
+        assert!(message(&many).ends_with("k18, k19 and 2 more."), "{}", message(&many));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What is said about an account: from plain observations to conditions, and from a change of conditions to what people are told.
+//! What is said about an account: from plain observations to conditions.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::account_trouble::{Fault, FaultKind, Trouble, later};
 use super::conditions::{Conditions, Status, Summary, find, is_true};
 use crate::api::Condition;
-use crate::api::reasons::{condition, event, reason};
+use crate::api::reasons::{condition, reason};
 
 /// Users a message names; the rest is counted.
 const NAMED_USERS: usize = 5;
@@ -50,13 +50,12 @@ pub struct Observed<'a> {
 /// The conditions both kinds of accounts have. The caller adds those of its kind.
 pub fn plan(observed: &Observed<'_>) -> Conditions {
     let mut conditions = Conditions::new(observed.previous, observed.generation, observed.now);
-    deletion(&mut conditions, observed);
     if observed.suspended {
         for type_ in KEPT_WHILE_SUSPENDED {
             conditions.restate(type_);
         }
         let message = format!(
-            "Suspended by spec.suspend: {} is neither read nor sent to.",
+            "Suspended by spec.suspend: nothing is read from or sent to {}. Set spec.suspend to false to continue.",
             observed.what
         );
         conditions.summarize(&Summary::Suspended { message });
@@ -68,16 +67,19 @@ pub fn plan(observed: &Observed<'_>) -> Conditions {
     conditions
 }
 
-fn deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
+/// A deletion that waits, added to what [`plan`] says: an account that somebody wants gone is not Ready, although the events
+/// that still name it go on working with it.
+pub fn deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
     if !observed.deleting || observed.users.is_empty() {
         conditions.remove(condition::DELETION_BLOCKED);
         return;
     }
     let message = format!(
-        "The deletion waits until no AdConversionEvent names this account any more: {}. Delete them first.",
+        "The deletion waits because AdConversionEvents use this account: {}. Delete them first.",
         list(observed.users)
     );
     conditions.set(condition::DELETION_BLOCKED, Status::True, reason::IN_USE, &message);
+    conditions.set(condition::READY, Status::False, reason::IN_USE, &message);
 }
 
 fn list(users: &[String]) -> String {
@@ -105,7 +107,7 @@ fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
                 type_,
                 Status::Unknown,
                 reason::PROGRESSING,
-                "Not tried yet: no answer so far.",
+                "The credentials have not been tried yet: the service has not answered.",
             ),
         },
         // The service answered: it knows the token.
@@ -140,7 +142,9 @@ fn unknown(conditions: &mut Conditions, type_: &str) {
 }
 
 fn summary(observed: &Observed<'_>) -> Summary {
-    let was_ready = is_true(observed.previous, condition::READY);
+    // While a deletion waits, Ready says so and not how the account is.
+    let hidden = find(observed.previous, condition::READY).is_some_and(|c| c.reason == reason::IN_USE);
+    let was_ready = is_true(observed.previous, condition::READY) || (hidden && observed.known);
     match observed.trouble.fault() {
         Some(fault) if fault.kind.stalls() => Summary::Stalled {
             reason: fault.reason.clone(),
@@ -177,9 +181,9 @@ fn failing(observed: &Observed<'_>, fault: &Fault, was_ready: bool) -> Summary {
 }
 
 fn ready(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
-    let mut message = format!("{} can be used.", observed.what);
+    let mut message = format!("{} is ready.", observed.what);
     if let Some(failure) = failure {
-        message = format!("{message} The last check failed and is repeated: {failure}");
+        message = format!("{message} The last check failed and will be retried: {failure}");
     }
     if let Some(remark) = observed.remark {
         message = format!("{message} {remark}");
@@ -201,8 +205,8 @@ pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Opt
             message,
         );
     } else {
-        let message = "Google takes no contact data from this account until its customer data terms are accepted. \
-                       Accept them in Google Ads under Goals > Settings > Customer data terms. Conversions by click id \
+        let message = "Google accepts no contact data for this account until its customer data terms are accepted. Accept \
+                       them in Google Ads under Goals > Settings > Customer data terms. Conversions with a click id alone \
                        are not affected.";
         conditions.set(
             condition::CUSTOMER_DATA_TERMS_ACCEPTED,
@@ -229,70 +233,6 @@ pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Opt
             message,
         );
     }
-}
-
-/// Something people should be told once: a Kubernetes Event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Announcement {
-    /// True where a person should look.
-    pub warning: bool,
-    /// CamelCase.
-    pub reason: String,
-    /// For people.
-    pub message: String,
-}
-
-/// What to tell people about the change from one set of conditions to the next. Nothing where nothing flipped.
-pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcement> {
-    let mut told = Vec::new();
-    let mut tell = |warning, reason: &str, message: &str| {
-        told.push(Announcement {
-            warning,
-            reason: reason.to_owned(),
-            message: message.to_owned(),
-        });
-    };
-    let status = |list, type_| find(list, type_).map(|c| c.status.as_str());
-    let why = |list, type_| find(list, type_).map(|c| c.reason.as_str());
-    let turned = |type_, to| status(before, type_) != Some(to) && status(after, type_) == Some(to);
-    let message = |type_| find(after, type_).map_or("", |c| c.message.as_str());
-
-    if turned(condition::CREDENTIALS_VALID, "False") {
-        tell(true, event::CREDENTIALS_INVALID, message(condition::CREDENTIALS_VALID));
-    }
-    if turned(condition::CREDENTIALS_VALID, "True") && status(before, condition::CREDENTIALS_VALID) == Some("False") {
-        tell(
-            false,
-            event::CREDENTIALS_RECOVERED,
-            message(condition::CREDENTIALS_VALID),
-        );
-    }
-    if turned(condition::QUOTA_AVAILABLE, "False") {
-        tell(true, event::RATE_LIMITED, message(condition::QUOTA_AVAILABLE));
-    }
-    if turned(condition::DELETION_BLOCKED, "True") {
-        tell(true, reason::IN_USE, message(condition::DELETION_BLOCKED));
-    }
-    let stalled = why(after, condition::STALLED);
-    let credentials_tell = status(after, condition::CREDENTIALS_VALID) == Some("False");
-    if let Some(reason) = stalled.filter(|_| !credentials_tell && stalled != why(before, condition::STALLED)) {
-        tell(true, reason, message(condition::STALLED));
-    }
-    let suspended = |list| why(list, condition::READY) == Some(reason::SUSPENDED);
-    match (suspended(before), suspended(after)) {
-        (false, true) => tell(false, event::SUSPENDED, message(condition::READY)),
-        (true, false) => tell(false, event::RESUMED, message(condition::READY)),
-        _ => {}
-    }
-    let ready = find(after, condition::READY).map_or("", |c| c.reason.as_str());
-    if turned(condition::READY, "True") {
-        tell(false, ready, message(condition::READY));
-    }
-    let was_ready = status(before, condition::READY) == Some("True");
-    if was_ready && turned(condition::READY, "False") && stalled.is_none() {
-        tell(true, ready, message(condition::READY));
-    }
-    told
 }
 
 #[cfg(test)]

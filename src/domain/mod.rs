@@ -23,5 +23,6 @@ pub mod ownership;
 pub mod refusals;
 pub mod spec;
 pub mod tag;
+pub mod transitions;
 pub mod trigger;
 pub mod value;

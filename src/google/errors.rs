@@ -122,7 +122,7 @@ impl Answer {
             Some(json) if self.partial && rows_only(&json) => Ok(json),
             Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
             Some(json @ Value::Object(_)) => Ok(json),
-            _ => Err(self.malformed("the answer is no JSON object").into()),
+            _ => Err(self.malformed("the answer is not a JSON object").into()),
         }
     }
 
@@ -184,17 +184,14 @@ impl Answer {
         error.retry_after = self.retry_after.map(|wait| wait.min(LONGEST_WAIT));
         error.message = match cause {
             Cause::UnsupportedVersion => self.gone(),
-            _ => format!("HTTP {} without an error of Google's in the body", self.status),
+            _ => format!("HTTP {}, and the body holds no error of Google's", self.status),
         };
         error
     }
 
     fn gone(&self) -> String {
         match self.api {
-            Api::Ads => {
-                "HTTP 404: this version of the Google Ads API is not served: set --google-ads-version to one that is"
-                    .to_owned()
-            }
+            Api::Ads => "HTTP 404: this version of the Google Ads API is not served".to_owned(),
             Api::DataManager => "HTTP 404: this path of the Data Manager API does not exist".to_owned(),
         }
     }
@@ -275,13 +272,13 @@ impl Answer {
                     .and_then(code);
                 let project = project.map(|p| format!(" {p}")).unwrap_or_default();
                 parts.text = format!(
-                    "the API {host} ({}) is switched off in the Google Cloud project{project}: enable it there",
+                    "the API {host} ({}) is switched off in the Google Cloud project{project}",
                     self.api.service()
                 );
             }
             Some(Cause::MissingScope) => {
                 parts.text = format!(
-                    "the token lacks the scope {} that {host} ({}) wants: grant access again with it",
+                    "the token lacks the scope {} that {host} ({}) requires",
                     self.api.scope(),
                     self.api.service()
                 );

@@ -26,8 +26,8 @@ impl TokenSource for RefreshToken {
             ("client_secret", self.client_secret.expose_secret()),
             ("refresh_token", self.grant.expose_secret()),
         ];
-        let hint = "the refresh token or its client is refused (revoked, expired, or of another client): grant access \
-                    again; a consent screen in \"Testing\" ends refresh tokens after 7 days";
+        let hint = "the refresh token or its client is refused (mistyped, revoked, expired, or granted to another client; \
+                    tokens of a consent screen in \"Testing\" expire after 7 days)";
         let token = self.endpoint.exchange("refreshToken", &form, hint).await?;
         Ok(Token {
             quota_project: self.quota_project.clone(),
@@ -65,8 +65,7 @@ impl TokenSource for ServiceAccount {
             ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
             ("assertion", assertion.expose_secret()),
         ];
-        let hint =
-            "the service account's key is refused (deleted key, disabled account, or this node's clock is wrong)";
+        let hint = "the service account's key is refused (the key was deleted, the account is disabled, or this node's clock is wrong)";
         self.endpoint.exchange("serviceAccount", &form, hint).await
     }
 }

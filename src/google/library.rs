@@ -59,7 +59,7 @@ impl Library {
             UpstreamError::new(
                 SERVICE,
                 Cause::CredentialsRejected,
-                format!("{} can't be used", self.what()),
+                format!("no credentials can be had from {}", self.what()),
             )
         })
     }
@@ -67,7 +67,7 @@ impl Library {
     fn what(&self) -> &'static str {
         match self.given {
             Given::External(_) => "the external account configuration",
-            Given::Ambient => "the ambient credentials",
+            Given::Ambient => "the environment (Workload Identity)",
         }
     }
 
@@ -79,11 +79,11 @@ impl Library {
                 format!("no token from {} yet", self.what()),
             );
         }
-        let message = format!(
-            "{} give no token: check Workload Identity, or set credentialsSecretRef",
-            self.what()
-        );
-        UpstreamError::new(SERVICE, Cause::CredentialsRejected, message)
+        UpstreamError::new(
+            SERVICE,
+            Cause::CredentialsRejected,
+            format!("no token can be had from {}", self.what()),
+        )
     }
 }
 

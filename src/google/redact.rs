@@ -7,6 +7,71 @@ const WORD_LIMIT: usize = 40;
 /// Words with this many digits or more are taken for a phone number or an id of a person.
 const DIGIT_LIMIT: usize = 7;
 
+/// Names that Google quotes and that people need to read: headers, and fields of what we send or ask for (also as parts of
+/// a path, also in camelCase). A list, because the name of a person can look like the name of a field.
+const NAMES: [&str; 60] = [
+    "login-customer-id",
+    "linked-customer-id",
+    "developer-token",
+    "authorization",
+    "address_info",
+    "adjustment_date_time",
+    "adjustment_type",
+    "adjusted_value",
+    "always_use_default_value",
+    "biddable",
+    "category",
+    "click_through_lookback_window_days",
+    "consent",
+    "ad_user_data",
+    "ad_personalization",
+    "conversion_action",
+    "conversion_adjustments",
+    "conversion_date_time",
+    "conversion_value",
+    "conversions",
+    "country_code",
+    "counting_type",
+    "create",
+    "currency_code",
+    "customer_id",
+    "default_currency_code",
+    "default_value",
+    "destinations",
+    "encoding",
+    "event_source",
+    "event_timestamp",
+    "events",
+    "gbraid",
+    "gclid",
+    "gclid_date_time_pair",
+    "hashed_email",
+    "hashed_first_name",
+    "hashed_last_name",
+    "hashed_phone_number",
+    "hashed_street_address",
+    "login_account",
+    "login_customer_id",
+    "metrics",
+    "name",
+    "operating_account",
+    "operations",
+    "order_id",
+    "partial_failure",
+    "postal_code",
+    "primary_for_goal",
+    "product_destination_id",
+    "resource_name",
+    "restatement_value",
+    "status",
+    "transaction_id",
+    "type",
+    "update_mask",
+    "user_data",
+    "user_identifiers",
+    "wbraid",
+];
+
 /// At most [`MESSAGE_LIMIT`] characters of our own text.
 pub(super) fn bounded(text: impl Into<String>) -> String {
     let mut text = text.into();
@@ -20,11 +85,12 @@ pub(super) fn bounded(text: impl Into<String>) -> String {
 }
 
 /// Google's own words without anything that may be a value: quoted parts, long words, words with an `@` or many digits.
+/// Names of fields and headers stay.
 pub(super) fn words(text: &str) -> String {
     let unquoted = cut_quoted(text);
     let kept: Vec<&str> = unquoted
         .split_whitespace()
-        .map(|word| if is_value(word) { "…" } else { word })
+        .map(|word| if is_value(word) && !is_name(word) { "…" } else { word })
         .collect();
     bounded(kept.join(" "))
 }
@@ -47,16 +113,38 @@ pub(super) fn field_path(text: &str) -> String {
         .collect()
 }
 
+/// True for one of [`NAMES`] and for a path of them: `operations[0].create.name`.
+fn is_name(text: &str) -> bool {
+    let text = text.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '(' | ')'));
+    !text.is_empty()
+        && text.split('.').all(|part| {
+            let part = part.split('[').next().unwrap_or_default();
+            NAMES.contains(&part) || NAMES.contains(&snake_case(part).as_str())
+        })
+}
+
+fn snake_case(text: &str) -> String {
+    let mut snake = String::with_capacity(text.len() + 4);
+    for c in text.chars() {
+        if c.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(c.to_ascii_lowercase());
+    }
+    snake
+}
+
 fn is_value(word: &str) -> bool {
     word.contains('@')
         || word.chars().count() > WORD_LIMIT
         || word.bytes().filter(u8::is_ascii_digit).count() >= DIGIT_LIMIT
 }
 
-/// Replaces what stands in quotes. An apostrophe inside a word ("isn't") opens nothing; an open quote runs to the end.
+/// Replaces what stands in quotes, but for names. An apostrophe inside a word ("isn't") opens nothing; an open quote runs to the end.
 fn cut_quoted(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut closing: Option<char> = None;
+    let mut quoted = String::new();
     let mut chars = text.chars().peekable();
     let mut before: Option<char> = None;
     while let Some(c) = chars.next() {
@@ -64,17 +152,21 @@ fn cut_quoted(text: &str) -> String {
         match closing {
             Some(end) if c == end && !(c == '\'' && chars.peek().is_some_and(|n| n.is_alphanumeric())) => {
                 closing = None;
+                kept.push_str(if is_name(&quoted) { &quoted } else { "…" });
             }
-            Some(_) => {}
+            Some(_) => quoted.push(c),
             None => match closing_quote(c) {
                 Some(end) if c != '\'' || !inside_word => {
                     closing = Some(end);
-                    kept.push('…');
+                    quoted.clear();
                 }
                 _ => kept.push(c),
             },
         }
         before = Some(c);
+    }
+    if closing.is_some() {
+        kept.push('…');
     }
     kept
 }
@@ -112,6 +204,19 @@ mod tests {
                 "Too many conversions, at most 2000.",
                 "Too many conversions, at most 2000.",
             ),
+            (
+                "If you're accessing a client customer, the manager's customer id must be set in the 'login-customer-id' header.",
+                "If you're accessing a client customer, the manager's customer id must be set in the login-customer-id header.",
+            ),
+            (
+                "Field \"conversionAction\" and 'anna' and `conversions[3].order_id`",
+                "Field conversionAction and … and conversions[3].order_id",
+            ),
+            (
+                "at conversions[0].user_identifiers[1].address_info.hashed_first_name: bad",
+                "at conversions[0].user_identifiers[1].address_info.hashed_first_name: bad",
+            ),
+            ("The property 'name.anna' is bad", "The property … is bad"),
         ];
         for (raw, clean) in table {
             assert_eq!(words(raw), clean, "{raw}");

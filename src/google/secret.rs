@@ -44,7 +44,7 @@ pub(super) fn read(secret: &SecretData, endpoint: Endpoint) -> Result<Credential
         Some(token) if token.bytes().all(|b| b.is_ascii_graphic()) => Some(SecretString::from(token)),
         Some(_) => {
             return invalid(format!(
-                "key \"{DEVELOPER}\" holds blanks or signs no token has: correct or remove it"
+                "key \"{DEVELOPER}\" holds blanks or characters that no token has. Correct or remove it"
             ));
         }
         None => None,
@@ -52,7 +52,7 @@ pub(super) fn read(secret: &SecretData, endpoint: Endpoint) -> Result<Credential
     let source = if let Some(text) = value(secret, FILE)? {
         let json = serde_json::from_str::<Value>(text).map_err(|error| SecretInvalid {
             message: format!(
-                "key \"{FILE}\" is no JSON (line {}, column {}): put the key file in as it is",
+                "key \"{FILE}\" is not JSON (line {}, column {}). Store the key file unchanged",
                 error.line(),
                 error.column()
             ),
@@ -82,7 +82,9 @@ pub(super) fn source_of(json: &Value, endpoint: Endpoint) -> Result<Box<dyn Toke
             let pem = member(json, "private_key")?;
             let key_id = json["private_key_id"].as_str().map(str::to_owned);
             let key = SigningKey::from_pem(pem, key_id).map_err(|_| SecretInvalid {
-                message: format!("\"private_key\" in key \"{FILE}\" is no RSA key in PEM: download a new key file"),
+                message: format!(
+                    "\"private_key\" in key \"{FILE}\" is not an RSA key in PEM format. Download a new key file"
+                ),
             })?;
             Ok(Box::new(ServiceAccount {
                 endpoint,
@@ -102,7 +104,8 @@ pub(super) fn source_of(json: &Value, endpoint: Endpoint) -> Result<Box<dyn Toke
             Ok(Box::new(Library::external(json.clone(), endpoint.timeout)))
         }
         Kind::Other => invalid(format!(
-            "\"type\" in key \"{FILE}\" must be service_account, authorized_user or external_account"
+            "\"type\" in key \"{FILE}\" is not service_account, authorized_user or external_account. Store a key file of one of \
+             these types"
         )),
     }
 }
@@ -120,12 +123,12 @@ fn check_external(json: &Value) -> Result<(), SecretInvalid> {
     let source = &json["credential_source"];
     if !source.is_object() {
         return invalid(format!(
-            "\"credential_source\" in key \"{FILE}\" is missing: make the configuration again"
+            "\"credential_source\" in key \"{FILE}\" is missing. Create the configuration again"
         ));
     }
     if source.get("executable").is_some() {
         return invalid(format!(
-            "\"credential_source.executable\" in key \"{FILE}\" is not allowed: use a file or a URL"
+            "\"credential_source.executable\" in key \"{FILE}\" is not allowed. Use a file or a URL"
         ));
     }
     Ok(())
@@ -139,7 +142,7 @@ fn google_url(url: &str, name: &str) -> Result<(), SecretInvalid> {
     match host {
         Some(host) if host.ends_with(".googleapis.com") => Ok(()),
         _ => invalid(format!(
-            "\"{name}\" in key \"{FILE}\" must be an https URL of googleapis.com"
+            "\"{name}\" in key \"{FILE}\" is not an https URL of googleapis.com. Create the configuration again"
         )),
     }
 }
@@ -168,7 +171,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
                 .collect();
             if missing.len() == TRIO.len() {
                 return invalid(format!(
-                    "key \"{FILE}\" is missing: give it, or clientId, clientSecret and refreshToken"
+                    "key \"{FILE}\" is missing. Add it, or clientId, clientSecret and refreshToken"
                 ));
             }
             let (word, verb) = if missing.len() == 1 {
@@ -177,7 +180,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
                 ("keys", "are")
             };
             invalid(format!(
-                "{word} {} {verb} missing: give clientId, clientSecret and refreshToken, or {FILE}",
+                "{word} {} {verb} missing. Add clientId, clientSecret and refreshToken, or {FILE}",
                 missing.join(" and ")
             ))
         }
@@ -187,7 +190,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
 /// A value without blanks at its ends, where people's editors leave them. Present but empty is a mistake.
 fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
     match secret.get(key).map(|value| value.expose_secret().trim()) {
-        Some("") => invalid(format!("key \"{key}\" is empty: give it a value or remove it")),
+        Some("") => invalid(format!("key \"{key}\" is empty. Give it a value or remove it")),
         found => Ok(found),
     }
 }
@@ -199,7 +202,7 @@ fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
         .filter(|text| !text.is_empty())
         .ok_or_else(|| SecretInvalid {
             message: format!(
-                "\"{name}\" in key \"{FILE}\" is missing or empty: put the whole file in as Google gave it"
+                "\"{name}\" in key \"{FILE}\" is missing or empty. Store the whole file, as Google gave it"
             ),
         })
 }

@@ -72,27 +72,27 @@ fn mistakes_are_named_by_key_with_the_way_out() {
     let table: [(&[(&str, &str)], &str); 6] = [
         (
             &[],
-            "key \"credentials.json\" is missing: give it, or clientId, clientSecret and refreshToken",
+            "key \"credentials.json\" is missing. Add it, or clientId, clientSecret and refreshToken",
         ),
         (
             &[("clientId", "i"), ("clientSecret", "s")],
-            "key \"refreshToken\" is missing: give clientId, clientSecret and refreshToken, or credentials.json",
+            "key \"refreshToken\" is missing. Add clientId, clientSecret and refreshToken, or credentials.json",
         ),
         (
             &[("clientId", "i")],
-            "keys \"clientSecret\" and \"refreshToken\" are missing: give clientId, clientSecret and refreshToken, or credentials.json",
+            "keys \"clientSecret\" and \"refreshToken\" are missing. Add clientId, clientSecret and refreshToken, or credentials.json",
         ),
         (
             &[("clientId", "i"), ("clientSecret", " \n"), ("refreshToken", "r")],
-            "key \"clientSecret\" is empty: give it a value or remove it",
+            "key \"clientSecret\" is empty. Give it a value or remove it",
         ),
         (
             &[("credentials.json", "{\"private\": sesame")],
-            "key \"credentials.json\" is no JSON (line 1, column 13): put the key file in as it is",
+            "key \"credentials.json\" is not JSON (line 1, column 13). Store the key file unchanged",
         ),
         (
             &[("credentials.json", "")],
-            "key \"credentials.json\" is empty: give it a value or remove it",
+            "key \"credentials.json\" is empty. Give it a value or remove it",
         ),
     ];
     for (pairs, expected) in table {

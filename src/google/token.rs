@@ -150,7 +150,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Posts a grant and reads the token. `hint` says what a person can do where the grant is refused.
+    /// Posts a grant and reads the token. `hint` says what it can mean where the grant is refused.
     pub(super) async fn exchange(
         &self,
         method: &'static str,
@@ -223,10 +223,7 @@ fn token_of(json: &Value) -> Result<Token, UpstreamError> {
             .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))
             .collect();
         if !missing.is_empty() {
-            let message = format!(
-                "the token lacks the scope {}: grant access again with it",
-                missing.join(" and ")
-            );
+            let message = format!("the token lacks the scope {}", missing.join(" and "));
             return Err(UpstreamError::new(SERVICE, Cause::MissingScope, message));
         }
     }

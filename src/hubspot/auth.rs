@@ -186,8 +186,8 @@ fn purchase_refused(error: UpstreamError) -> UpstreamError {
         .map(|code| format!(" ({code})"))
         .unwrap_or_default();
     let message = format!(
-        "no access token{code}: the refresh token or the client is refused; install the app again and renew clientId, \
-         clientSecret and refreshToken in the Secret"
+        "no access token{code}: the refresh token or its client is refused (mistyped, revoked, or the app is no longer \
+         installed)"
     );
     UpstreamError {
         message,

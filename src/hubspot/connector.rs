@@ -19,7 +19,9 @@ use crate::sync::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
 /// How long a client that nobody holds is kept, with its token and its limiters.
 const IDLE: Duration = Duration::from_hours(1);
 const WAY_OUT: &str =
-    "give accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
+    "Add accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
+/// The keys of an OAuth app.
+const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 
 /// SHA-256 of the credentials: tells them apart without keeping another copy. In memory only.
 type Identity = [u8; 32];
@@ -75,13 +77,12 @@ fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInv
         let identity = identity(&["static", token]);
         return Ok((Credentials::Static(token.into()), identity));
     }
-    if !["clientId", "clientSecret", "refreshToken"]
-        .iter()
-        .any(|key| secret.contains_key(*key))
-    {
-        return Err(SecretInvalid {
-            message: format!("key \"accessToken\" is missing: {WAY_OUT}"),
-        });
+    let missing: Vec<_> = OAUTH.into_iter().filter(|key| !secret.contains_key(*key)).collect();
+    if missing.len() == OAUTH.len() {
+        return Err(absent(&["accessToken"]));
+    }
+    if !missing.is_empty() {
+        return Err(absent(&missing));
     }
     let client_id = value(secret, "clientId")?;
     let client_secret = value(secret, "clientSecret")?;
@@ -98,14 +99,12 @@ fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInv
 /// A value without the blanks and newlines that `kubectl create secret --from-file` and editors leave at its ends.
 fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
     let Some(value) = secret.get(key) else {
-        return Err(SecretInvalid {
-            message: format!("key {key:?} is missing: {WAY_OUT}"),
-        });
+        return Err(absent(&[key]));
     };
     let value = value.expose_secret().trim();
     if value.is_empty() {
         return Err(SecretInvalid {
-            message: format!("key {key:?} is empty: {WAY_OUT}"),
+            message: format!("key {key:?} is empty. {WAY_OUT}"),
         });
     }
     if !value.bytes().all(|b| b.is_ascii_graphic()) {
@@ -114,9 +113,21 @@ fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid
     Ok(value)
 }
 
+fn absent(keys: &[&str]) -> SecretInvalid {
+    let (word, verb) = if keys.len() == 1 {
+        ("key", "is")
+    } else {
+        ("keys", "are")
+    };
+    let named: Vec<_> = keys.iter().map(|key| format!("{key:?}")).collect();
+    SecretInvalid {
+        message: format!("{word} {} {verb} missing. {WAY_OUT}", named.join(" and ")),
+    }
+}
+
 fn unusable(key: &str) -> SecretInvalid {
     let message = format!(
-        "key {key:?} holds blanks or characters that no token has: store the bare value, without \"Bearer\", quotes or \
+        "key {key:?} holds blanks or characters that no token has. Store the bare value, without \"Bearer\", quotes or \
          line breaks inside"
     );
     SecretInvalid { message }

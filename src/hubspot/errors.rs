@@ -200,20 +200,21 @@ fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
         text.push(' ');
         text.push_str(part);
     }
-    let advice = match (cause, status) {
-        (Cause::CredentialsRejected, 530) => "the token looks malformed: put a valid one into the Secret",
-        (Cause::CredentialsRejected, _) => "the token is refused: put a valid one into the Secret",
-        (Cause::UnsupportedVersion, _) => "this API version or path does not exist (any more)",
+    let meaning = match (cause, status) {
+        (Cause::CredentialsRejected, 530) => "the token does not have the form of a token",
+        (Cause::CredentialsRejected, _) => "the token is refused",
+        (Cause::UnsupportedVersion, _) => "this API version or path does not exist",
         (Cause::Unavailable, 477) => "the portal is being moved to another data centre",
         _ => "",
     };
-    if !advice.is_empty() {
+    if !meaning.is_empty() {
         text.push_str(": ");
-        text.push_str(advice);
+        text.push_str(meaning);
     }
     if cause == Cause::MissingScope && !body.scopes.is_empty() {
         text.push_str(": missing scopes: ");
         text.push_str(&body.scopes.join(", "));
+        return bounded(&text);
     }
     // The server's own words only where they are about the request, not about a record.
     if matches!(
@@ -270,9 +271,22 @@ fn without_values(message: &str, sent: &str) -> String {
             "…"
         });
     }
+    // A property's name may well look like a value: hs_v2_date_entered_1066237962.
+    let named = |word: &str| {
+        is_sent_name(
+            word.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '(' | ')')),
+            sent,
+        )
+    };
     let words: Vec<_> = unquoted
         .split_whitespace()
-        .map(|word| if is_value_like(word) { "…" } else { word })
+        .map(|word| {
+            if is_value_like(word) && !named(word) {
+                "…"
+            } else {
+                word
+            }
+        })
         .collect();
     words.join(" ")
 }

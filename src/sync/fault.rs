@@ -28,6 +28,35 @@ impl Fault {
     }
 }
 
+/// Why credentials are refused. Only a token that has worked (`proven`) can have been revoked: one that never did is a
+/// mistake in the Secret (neither HubSpot nor Google tells an unknown token from a revoked one), unless the service
+/// itself names the reason. Reference notes: Google 3 and 8, HubSpot 8.3.
+pub fn credentials_reason(error: &UpstreamError, proven: bool) -> &'static str {
+    let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
+    match code.as_str() {
+        code if code.contains("expired") => reason::TOKEN_EXPIRED,
+        "oauth_token_revoked" | "oauth_token_disabled" | "google_account_deleted" => reason::TOKEN_REVOKED,
+        code if is_client(code) || code == "developer_token_invalid" => reason::SECRET_INVALID,
+        // HubSpot's edge answers so where a token has not even the form of one.
+        _ if error.status == Some(530) => reason::SECRET_INVALID,
+        _ if proven => reason::TOKEN_REVOKED,
+        _ => reason::SECRET_INVALID,
+    }
+}
+
+/// True for the codes of a token endpoint that refuses the OAuth client, not the token.
+pub fn is_client(code: &str) -> bool {
+    let codes = [
+        "invalid_client",
+        "unauthorized_client",
+        "deleted_client",
+        "disabled_client",
+        "bad_client_id",
+        "bad_client_secret",
+    ];
+    codes.iter().any(|known| known.eq_ignore_ascii_case(code))
+}
+
 /// The reason of a failed call, as conditions and `lastErrors` show it.
 pub const fn reason_of(cause: Cause) -> &'static str {
     match cause {
@@ -44,6 +73,8 @@ pub const fn reason_of(cause: Cause) -> &'static str {
 /// The fault as a line of `status.sync.lastErrors`.
 pub fn note(fault: &Fault, now: Timestamp) -> ErrorNote {
     let reason = match fault {
+        // The loops work with credentials that the account's own check has found good.
+        Fault::Upstream(error) if error.cause == Cause::CredentialsRejected => credentials_reason(error, true),
         Fault::Upstream(error) => reason_of(error.cause),
         Fault::Ledger(_) => reason::LEDGER_UNAVAILABLE,
     };

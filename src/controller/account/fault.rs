@@ -2,17 +2,38 @@
 
 use crate::api::reasons::reason;
 use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::sync::fault::{credentials_reason, is_client};
 use crate::sync::ports::{Cause, UpstreamError};
 
-/// What an upstream error means for the account whose call it was.
-pub fn fault(error: &UpstreamError) -> Fault {
-    let (kind, reason, advice) = meaning(error);
-    let mut text = error.to_string();
-    if let Some(id) = &error.request_id {
-        // It differs with every try: the status would be written again for it. The log has it.
-        text = text.replace(&format!(" (request-id {id})"), "");
+/// How errors of HubSpot's client call their service; all others are Google's.
+const HUBSPOT: &str = "HubSpot";
+const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
+                           through a manager account, set spec.loginCustomerId.";
+
+/// The credentials that an account uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used<'a> {
+    /// Name of the Secret; `None`: the operator's own credentials.
+    pub secret: Option<&'a str>,
+    /// They have worked before.
+    pub proven: bool,
+}
+
+/// What an upstream error means for the account whose call it was. The error says what is, the advice what to do.
+pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
+    let (kind, reason, mut advice) = meaning(error, used.proven);
+    if used.secret.is_none() && kind == FaultKind::Credentials {
+        advice = "Check the operator's Workload Identity, or set spec.credentialsSecretRef.";
     }
-    let advice = advice.replace("{service}", error.service);
+    let text = steady(error);
+    let secret = match used.secret {
+        Some(name) => format!("the Secret {name}"),
+        None => "the operator's own credentials".to_owned(),
+    };
+    let advice = advice
+        .replace("{service}", error.service)
+        .replace("{secret}", &secret)
+        .replace("{flag}", version_flag(error.service));
     let end = if text.ends_with('.') || advice.is_empty() {
         ""
     } else {
@@ -25,36 +46,45 @@ pub fn fault(error: &UpstreamError) -> Fault {
     }
 }
 
-/// What it is, in one word, and what to do.
-fn meaning(error: &UpstreamError) -> (FaultKind, &'static str, &'static str) {
-    let code = error.code.as_deref().unwrap_or_default().to_ascii_lowercase();
+/// The text of an error without the id of its request: that differs with every try, and the status would be written again
+/// for it. The log has it.
+pub fn steady(error: &UpstreamError) -> String {
+    let text = error.to_string();
+    match &error.request_id {
+        Some(id) => text.replace(&format!(" (request-id {id})"), ""),
+        None => text,
+    }
+}
+
+fn version_flag(service: &str) -> &'static str {
+    match service {
+        HUBSPOT => "--hubspot-version",
+        "Google Ads" => "--google-ads-version",
+        _ => "--data-manager-endpoint",
+    }
+}
+
+/// What it is, in one word, and what to do. Advice about HubSpot never speaks of Google, nor the other way round.
+fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+    let hubspot = error.service == HUBSPOT;
     match error.cause {
-        Cause::CredentialsRejected if code.contains("expired") => (
-            FaultKind::Credentials,
-            reason::TOKEN_EXPIRED,
-            "Put a new token into the Secret.",
-        ),
-        Cause::CredentialsRejected if code == "invalid_client" || code == "unauthorized_client" => (
-            FaultKind::Credentials,
-            reason::SECRET_INVALID,
-            "Correct the client id and secret in the Secret.",
-        ),
-        Cause::CredentialsRejected => (
-            FaultKind::Credentials,
-            reason::TOKEN_REVOKED,
-            "Put working credentials into the Secret.",
+        Cause::CredentialsRejected => refused(error, proven),
+        Cause::MissingScope if hubspot => (
+            FaultKind::Denied,
+            reason::MISSING_SCOPE,
+            "Add the scope to the app or service key and put its token into {secret}.",
         ),
         Cause::MissingScope => (
             FaultKind::Denied,
             reason::MISSING_SCOPE,
-            "Grant the scope to the app or consent screen and put the new token into the Secret.",
+            "Grant access again with this scope and put the new credentials into {secret}.",
         ),
-        Cause::AccessDenied => (
+        Cause::AccessDenied if hubspot => (
             FaultKind::Denied,
             reason::ACCESS_DENIED,
-            "Give the user or service account of these credentials access to the account (through a manager account: set \
-             loginCustomerId).",
+            "Check the scopes of the app or service key, and that the portal's subscription includes this data.",
         ),
+        Cause::AccessDenied => (FaultKind::Denied, reason::ACCESS_DENIED, GIVE_ACCESS),
         Cause::ServiceDisabled => (
             FaultKind::Denied,
             reason::ACCESS_DENIED,
@@ -68,21 +98,59 @@ fn meaning(error: &UpstreamError) -> (FaultKind, &'static str, &'static str) {
         Cause::UnsupportedVersion => (
             FaultKind::Denied,
             reason::UNSUPPORTED_API_VERSION,
-            "Upgrade the operator, or correct the endpoint or API version in its flags.",
+            "Upgrade the operator, or correct its flag {flag}.",
         ),
         Cause::NotFound => (
             FaultKind::Denied,
             reason::INVALID_SPEC,
             "Correct the account in the manifest.",
         ),
-        Cause::Refused => (FaultKind::Denied, reason::ACCESS_DENIED, "See what the service says."),
+        Cause::Refused => (
+            FaultKind::Denied,
+            reason::ACCESS_DENIED,
+            "Check the account in the manifest. If it is right, report a bug in the operator.",
+        ),
         Cause::RateLimited | Cause::QuotaExhausted => (
             FaultKind::Limited,
             reason::RATE_LIMITED,
-            "Nothing to do: it goes on when the quota refills.",
+            "Nothing to do: requests continue when the quota refills.",
         ),
         Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
     }
+}
+
+/// Who is at fault where credentials are refused: the token, the OAuth client, or the user whose token it is.
+fn refused(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+    let code = error.code.as_deref().unwrap_or_default().to_ascii_uppercase();
+    let denied = |advice| (FaultKind::Denied, reason::ACCESS_DENIED, advice);
+    match code.as_str() {
+        // Google knows the token; the user behind it may not use the API.
+        "NOT_ADS_USER" => return denied(GIVE_ACCESS),
+        "TWO_STEP_VERIFICATION_NOT_ENROLLED" | "ADVANCED_PROTECTION_NOT_ENROLLED" => {
+            return denied("Switch this protection on for the Google account of these credentials.");
+        }
+        "ORGANIZATION_NOT_RECOGNIZED"
+        | "ORGANIZATION_NOT_APPROVED"
+        | "ORGANIZATION_NOT_ASSOCIATED_WITH_DEVELOPER_TOKEN" => {
+            return denied("Have Google approve the organization of the Google Cloud project.");
+        }
+        _ => {}
+    }
+    let reason = credentials_reason(error, proven);
+    let hubspot = error.service == HUBSPOT;
+    let advice = match reason {
+        _ if code == "DEVELOPER_TOKEN_INVALID" => "Correct or remove developerToken in {secret}.",
+        _ if is_client(&code) => "Correct the id and secret of the OAuth client in {secret}.",
+        reason::SECRET_INVALID if hubspot => {
+            "HubSpot does not know this token: check that {secret} holds the whole token and nothing else."
+        }
+        reason::SECRET_INVALID => {
+            "Google does not know these credentials: check that they are whole, and, for a refresh token, that {secret} holds the client that it was granted to."
+        }
+        _ if hubspot => "Put a new token into {secret}.",
+        _ => "Put new credentials into {secret}.",
+    };
+    (FaultKind::Credentials, reason, advice)
 }
 
 #[cfg(test)]
@@ -90,6 +158,15 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    const WORKED: Used<'static> = Used {
+        secret: Some("google-ads"),
+        proven: true,
+    };
+    const NEVER_WORKED: Used<'static> = Used {
+        proven: false,
+        ..WORKED
+    };
 
     fn error(cause: Cause, code: Option<&str>) -> UpstreamError {
         UpstreamError {
@@ -118,6 +195,7 @@ mod tests {
         "SecretInvalid"
     )]
     #[case(Cause::CredentialsRejected, None, FaultKind::Credentials, "TokenRevoked")]
+    #[case(Cause::CredentialsRejected, Some("NOT_ADS_USER"), FaultKind::Denied, "AccessDenied")]
     #[case(Cause::MissingScope, None, FaultKind::Denied, "MissingScope")]
     #[case(Cause::AccessDenied, None, FaultKind::Denied, "AccessDenied")]
     #[case(Cause::ServiceDisabled, None, FaultKind::Denied, "AccessDenied")]
@@ -129,7 +207,7 @@ mod tests {
     #[case(Cause::Unavailable, None, FaultKind::Unavailable, "UpstreamUnavailable")]
     #[case(Cause::Malformed, None, FaultKind::Unavailable, "UpstreamUnavailable")]
     fn causes(#[case] cause: Cause, #[case] code: Option<&str>, #[case] kind: FaultKind, #[case] reason: &str) {
-        let fault = fault(&error(cause, code));
+        let fault = fault(&error(cause, code), WORKED);
         assert_eq!((fault.kind, fault.reason.as_str()), (kind, reason));
         assert!(
             fault.message.starts_with("Google Ads: what it said"),
@@ -138,9 +216,70 @@ mod tests {
         );
     }
 
+    /// Only what has worked can have been revoked.
+    #[rstest]
+    #[case::mistyped_token("HubSpot", Some("INVALID_AUTHENTICATION"), 401, NEVER_WORKED, "SecretInvalid")]
+    #[case::token_taken_back("HubSpot", Some("INVALID_AUTHENTICATION"), 401, WORKED, "TokenRevoked")]
+    #[case::no_token_at_all("HubSpot", None, 530, WORKED, "SecretInvalid")]
+    #[case::token_that_ended("HubSpot", Some("EXPIRED_AUTHENTICATION"), 401, NEVER_WORKED, "TokenExpired")]
+    #[case::mistyped_refresh_token("HubSpot", Some("invalid_grant"), 400, NEVER_WORKED, "SecretInvalid")]
+    #[case::app_uninstalled("HubSpot", Some("BAD_REFRESH_TOKEN"), 400, WORKED, "TokenRevoked")]
+    #[case::other_client("HubSpot", Some("BAD_CLIENT_ID"), 400, WORKED, "SecretInvalid")]
+    #[case::mistyped_grant("Google OAuth", Some("invalid_grant"), 400, NEVER_WORKED, "SecretInvalid")]
+    #[case::grant_taken_back("Google OAuth", Some("invalid_grant"), 400, WORKED, "TokenRevoked")]
+    #[case::client_deleted("Google OAuth", Some("deleted_client"), 401, WORKED, "SecretInvalid")]
+    #[case::google_says_revoked("Google Ads", Some("OAUTH_TOKEN_REVOKED"), 401, NEVER_WORKED, "TokenRevoked")]
+    #[case::google_says_expired("Google Ads", Some("OAUTH_TOKEN_EXPIRED"), 401, WORKED, "TokenExpired")]
+    #[case::developer_token("Google Ads", Some("DEVELOPER_TOKEN_INVALID"), 401, WORKED, "SecretInvalid")]
+    fn refused_credentials(
+        #[case] service: &'static str,
+        #[case] code: Option<&str>,
+        #[case] status: u16,
+        #[case] used: Used<'_>,
+        #[case] reason: &str,
+    ) {
+        let error = UpstreamError {
+            code: code.map(str::to_owned),
+            status: Some(status),
+            ..UpstreamError::new(service, Cause::CredentialsRejected, "refused")
+        };
+        let fault = fault(&error, used);
+        assert_eq!((fault.kind, fault.reason.as_str()), (FaultKind::Credentials, reason));
+        assert!(fault.message.contains("Secret google-ads"), "{}", fault.message);
+    }
+
+    #[test]
+    fn advice_about_one_service_does_not_speak_of_the_other() {
+        for cause in [
+            Cause::CredentialsRejected,
+            Cause::MissingScope,
+            Cause::AccessDenied,
+            Cause::UnsupportedVersion,
+            Cause::NotFound,
+            Cause::Refused,
+            Cause::RateLimited,
+            Cause::Unavailable,
+        ] {
+            for used in [WORKED, NEVER_WORKED] {
+                let used = Used {
+                    secret: Some("s"),
+                    ..used
+                };
+                let message = |service| fault(&UpstreamError::new(service, cause, "x"), used).message;
+                let hubspot = message("HubSpot");
+                assert!(
+                    !hubspot.contains("oogle") && !hubspot.contains("loginCustomerId"),
+                    "{hubspot}"
+                );
+                let google = message("Google Ads");
+                assert!(!google.to_lowercase().contains("hubspot"), "{google}");
+            }
+        }
+    }
+
     #[test]
     fn a_switched_off_api_says_where_to_switch_it_on() {
-        let message = fault(&error(Cause::ServiceDisabled, None)).message;
+        let message = fault(&error(Cause::ServiceDisabled, None), WORKED).message;
         assert!(
             message.contains("Enable the Google Ads API") && message.contains("APIs & Services"),
             "{message}"
@@ -153,7 +292,7 @@ mod tests {
             request_id: Some(id.to_owned()),
             ..UpstreamError::new("Google Ads", Cause::Unavailable, format!("INTERNAL (request-id {id})"))
         };
-        assert_eq!(fault(&tried("a1")), fault(&tried("b2")));
-        assert_eq!(fault(&tried("a1")).message, "Google Ads: INTERNAL");
+        assert_eq!(fault(&tried("a1"), WORKED), fault(&tried("b2"), WORKED));
+        assert_eq!(fault(&tried("a1"), WORKED).message, "Google Ads: INTERNAL");
     }
 }

@@ -1,30 +1,22 @@
 //! Deletion: stop the work, leave the action in place (or remove it, if told so and it is ours), note it, let go. Works
 //! with Secret, account object or Google gone, unless Google itself must act.
 
-use std::time::Duration;
-
-use jiff::SignedDuration;
-
+use super::SOON;
+use super::deletion::{Blocked, hold, timed_out};
 use crate::api::reasons::{condition, event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
+use crate::controller::account::steady;
 use crate::controller::apply;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::controller::{Action, Error, Object};
 use crate::domain::action::{ConversionAction, REMOVED};
 use crate::domain::brief::brief;
-use crate::domain::conditions::{Conditions, Status};
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::spec;
 use crate::sync::ports::ledger::OrphanNote;
 use crate::sync::ports::{Cause, UpstreamError};
 use crate::sync::registry::{GoogleAccount, Wake};
-
-/// Pause between two tries while Google must act.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-
-/// What keeps a deletion: condition reason and message.
-type Blocked = (&'static str, String);
 
 /// Settles what is outside Kubernetes, then removes our finalizer.
 pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action, Error> {
@@ -39,6 +31,9 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
         .and_then(|s| s.conversion_action.clone())
         .unwrap_or_default();
     let account = google_account(ctx, event);
+    if unchecked(ctx, event, account.as_ref()) && !timed_out(ctx, event) {
+        return Ok(Action::requeue(SOON));
+    }
     let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
     if let Some(target) = Target::of(&action)
         && action.origin != Some(ActionOrigin::Mapped)
@@ -52,7 +47,7 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
             }
         } else if let Err(error) = orphan(ctx, event, &action, &target, shared).await {
             if !timed_out(ctx, event) {
-                return Err(error);
+                return hold(ctx, event, Blocked::unnoted(&error)).await;
             }
             tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be kept");
         }
@@ -64,10 +59,10 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
 }
 
 /// The action as the status names it.
-struct Target {
-    customer: CustomerId,
-    id: ActionId,
-    name: String,
+pub(super) struct Target {
+    pub customer: CustomerId,
+    pub id: ActionId,
+    pub name: String,
 }
 
 impl Target {
@@ -120,7 +115,7 @@ async fn found_after_lost_reply(
         None => Err(UpstreamError::new(
             "Google Ads",
             Cause::Unavailable,
-            "the account can't be used",
+            "the account is not ready",
         )),
     };
     match found {
@@ -128,7 +123,7 @@ async fn found_after_lost_reply(
         Ok(None) => action,
         Err(error) => {
             let note = format!(
-                "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads; an event with the same eventName adopts it."
+                "Whether conversion action {name:?} was created is not known ({error}). Look for it in Google Ads. An event with the same eventName adopts it."
             );
             ctx.events
                 .publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
@@ -173,7 +168,7 @@ async fn orphan(
 ) -> Result<(), Error> {
     if let Some(other) = shared {
         let note = format!(
-            "Conversion action {} {:?} stays: the event {other} uses it.",
+            "Conversion action {} {:?} stays in Google Ads because event {other} uses it.",
             target.id, target.name
         );
         ctx.events
@@ -211,19 +206,22 @@ async fn remove(
 ) -> Result<(), Blocked> {
     let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
         if suspended(ctx, event) {
-            let message = "the GoogleAdsAccount is suspended (its spec.suspend)";
-            return Err((reason::SUSPENDED, message.into()));
+            return Err(Blocked::suspended(target));
         }
-        return Err((
-            reason::UPSTREAM_UNREACHABLE,
-            "the GoogleAdsAccount is missing or has no usable credentials".into(),
-        ));
+        let cause = "the GoogleAdsAccount is missing or has no usable credentials";
+        return Err(Blocked::removal(reason::UPSTREAM_UNREACHABLE, target, cause));
     };
     match clients.ads.remove_action(&target.customer, target.id).await {
         Ok(()) => {}
         Err(error) if gone(&error) => {}
-        Err(error) if error.needs_a_person() => return Err((reason::ACCESS_DENIED, error.to_string())),
-        Err(error) => return Err((reason::UPSTREAM_UNREACHABLE, error.to_string())),
+        Err(error) => {
+            let why = if error.needs_a_person() {
+                reason::ACCESS_DENIED
+            } else {
+                reason::UPSTREAM_UNREACHABLE
+            };
+            return Err(Blocked::removal(why, target, &steady(&error)));
+        }
     }
     let note = format!(
         "Removed conversion action {} {:?} in Google Ads account {}.",
@@ -245,31 +243,10 @@ fn gone(error: &UpstreamError) -> bool {
         )
 }
 
-fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
-    let limit = SignedDuration::try_from(ctx.settings.deletion_timeout).unwrap_or_default();
-    let since = event
-        .metadata
-        .deletion_timestamp
-        .as_ref()
-        .map_or(ctx.clock.now(), |t| t.0);
-    ctx.clock.now().duration_since(since) >= limit
-}
-
-/// The deletion goes on trying; once the limit has passed it says that it is blocked, and the way out.
-async fn hold(ctx: &Context, event: &AdConversionEvent, (why, message): Blocked) -> Result<Action, Error> {
-    tracing::warn!(event = %event.key(), message, "the conversion action can't be removed yet");
-    if timed_out(ctx, event) {
-        let mut status = event.status.clone().unwrap_or_default();
-        let mut conditions = Conditions::new(&status.conditions, event.metadata.generation, ctx.clock.now());
-        let text = format!(
-            "The conversion action can't be removed: {message}. Mend the account, or set spec.deletionPolicy to Orphan to leave the action in Google Ads."
-        );
-        conditions.set(condition::DELETION_BLOCKED, Status::True, why, &text);
-        status.conditions = conditions.finish();
-        apply::status(ctx, event, &status).await?;
-    }
-    let backoff = ctx.backoff.failed("Deletion", &event.key());
-    Ok(Action::requeue(backoff.min(TRY_AGAIN)))
+/// The account is there, and the process has just started: nothing is wrong, it is about to be looked at.
+fn unchecked(ctx: &Context, event: &AdConversionEvent, account: Option<&GoogleAccount>) -> bool {
+    let exists = google_key(event).is_some_and(|key| ctx.caches.google.get(&key).is_some());
+    exists && event.spec.deletion_policy == DeletionPolicy::Delete && account.is_none() && !suspended(ctx, event)
 }
 
 /// Events that lost the action to this one may have it now, and the accounts count their users again.

@@ -3,9 +3,11 @@
 
 mod action;
 mod cleanup;
+mod deletion;
 mod publish;
 mod resolve;
 mod status;
+mod synced;
 pub mod tag;
 mod trigger;
 

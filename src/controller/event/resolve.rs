@@ -21,7 +21,7 @@ pub enum Accounts {
     Ready,
     /// One is suspended.
     Suspended(String),
-    /// One is missing or not ready: reason and message.
+    /// One is missing, not ready, or (reason `Progressing`) not looked at yet: reason and message.
     NotReady(&'static str, String),
 }
 
@@ -35,6 +35,8 @@ pub struct Resolved {
     pub google: Option<GoogleAccount>,
     /// State of both.
     pub accounts: Accounts,
+    /// HubSpot is read for the account.
+    pub hubspot_read: bool,
     /// An account exists but has not been looked at since the process started.
     pub undecided: bool,
     /// The portal, once known.
@@ -76,7 +78,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let hubspot = ctx.registry.hubspot(&hubspot_key);
     let google_exists = ctx.caches.google.get(&google_key).is_some();
     let hubspot_exists = ctx.caches.hubspot.get(&hubspot_key).is_some();
-    let accounts = first_problem(&[
+    let accounts = combined(&[
         account(
             "GoogleAdsAccount",
             &google_key,
@@ -96,6 +98,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         hubspot_key,
         google,
         accounts,
+        hubspot_read: hubspot.as_ref().is_some_and(|h| h.readiness == Readiness::Ready),
         undecided,
         portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
         subject: None,
@@ -123,18 +126,22 @@ fn account(kind: &str, key: &ObjectKey, exists: bool, readiness: Option<&Readine
         _ if !exists => Accounts::NotReady(
             reason::ACCOUNT_NOT_FOUND,
             format!(
-                "{kind} {name:?} does not exist in namespace {}. Create it, or delete and re-create this event with another one.",
+                "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, delete this event and create it again with the right one.",
                 key.namespace
             ),
         ),
         None => Accounts::NotReady(
-            reason::ACCOUNT_NOT_READY,
+            reason::PROGRESSING,
             format!("{kind} {name:?} has not been checked yet."),
         ),
         Some(Readiness::Ready) => Accounts::Ready,
         Some(Readiness::Suspended) => Accounts::Suspended(format!(
-            "{kind} {name:?} is suspended; conversions wait until its spec.suspend is false."
+            "{kind} {name:?} is suspended. Conversions wait until its spec.suspend is false."
         )),
+        Some(Readiness::NotReady { reason, message }) if reason == reason::PROGRESSING => Accounts::NotReady(
+            reason::PROGRESSING,
+            format!("{kind} {name:?} is being checked: {message}"),
+        ),
         Some(Readiness::NotReady { reason, message }) => Accounts::NotReady(
             reason::ACCOUNT_NOT_READY,
             format!("{kind} {name:?} is not ready ({reason}): {message}"),
@@ -142,11 +149,31 @@ fn account(kind: &str, key: &ObjectKey, exists: bool, readiness: Option<&Readine
     }
 }
 
-/// Not ready before suspended before ready; of two alike the first.
-fn first_problem(accounts: &[Accounts]) -> Accounts {
-    let not_ready = accounts.iter().find(|a| matches!(a, Accounts::NotReady(..)));
-    let suspended = || accounts.iter().find(|a| matches!(a, Accounts::Suspended(_)));
-    not_ready.or_else(suspended).cloned().unwrap_or(Accounts::Ready)
+/// Both accounts in one: missing before not ready before suspended before ready, with the messages of all that are not.
+fn combined(accounts: &[Accounts]) -> Accounts {
+    let mut messages: Vec<&str> = Vec::new();
+    let mut reasons: Vec<&'static str> = Vec::new();
+    for account in accounts {
+        match account {
+            Accounts::Ready => {}
+            Accounts::Suspended(message) => messages.push(message),
+            Accounts::NotReady(why, message) => {
+                reasons.push(why);
+                messages.push(message);
+            }
+        }
+    }
+    let message = messages.join(" ");
+    let worst_first = [
+        reason::ACCOUNT_NOT_FOUND,
+        reason::ACCOUNT_NOT_READY,
+        reason::PROGRESSING,
+    ];
+    match worst_first.into_iter().find(|why| reasons.contains(why)) {
+        Some(why) => Accounts::NotReady(why, message),
+        None if messages.is_empty() => Accounts::Ready,
+        None => Accounts::Suspended(message),
+    }
 }
 
 /// Shared data needs the customer data terms; click ids alone do not.
@@ -164,7 +191,7 @@ fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapsho
     })
 }
 
-/// Form data is not taken through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
+/// Google takes no form data through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
 pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
     resolved.subject.as_ref()?.trigger.form()?;
     let customer = &resolved.snapshot()?.customer;
@@ -179,7 +206,7 @@ pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
     Some((
         reason::MANAGER_ACCOUNT,
         format!(
-            "{what}: form data can't be sent for it, and nothing is. Use a GoogleAdsAccount that tracks its own conversions (Google Ads: Goals > Settings > Conversion tracking), in a new event."
+            "{what}. Form conversions cannot be uploaded to this account, so nothing is sent. Create a new event that uses a GoogleAdsAccount with its own conversion tracking (Google Ads: Goals > Settings > Conversion tracking)."
         ),
     ))
 }
@@ -197,13 +224,18 @@ fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
 fn unknown_property(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
     let properties = hubspot.map(|h| h.properties.clone()).filter(|p| !p.is_empty())?;
     let rules = spec::rules(&event.spec);
-    let missing = spec::named_properties(&rules)
+    let missing: Vec<_> = spec::named_properties(&rules)
         .into_iter()
-        .find(|(_, name)| properties.binary_search_by(|p| p.as_str().cmp(name)).is_err());
-    missing.map(|(field, name)| {
+        .filter(|(_, name)| properties.binary_search_by(|p| p.as_str().cmp(name)).is_err())
+        .map(|(field, name)| format!("{name:?} (spec.{field})"))
+        .collect();
+    (!missing.is_empty()).then(|| {
         (
             reason::PROPERTY_NOT_FOUND,
-            format!("HubSpot has no contact property {name:?} (spec.{field}). Use the property's internal name, or create it in HubSpot."),
+            format!(
+                "HubSpot has no contact property {}. Use the property's internal name, or create it in HubSpot.",
+                missing.join(" and no ")
+            ),
         )
     })
 }
@@ -222,7 +254,7 @@ fn lost_ownership(ctx: &Context, event: &AdConversionEvent, resolved: &Resolved)
         (
             reason::OWNERSHIP_CONFLICT,
             format!(
-                "The event {} is older and already has this conversion action for this trigger. Delete one of the two, or give this one another eventName.",
+                "The event {} is older and already uses this conversion action for this trigger. Delete one of the two, or give this one another spec.eventName.",
                 winner.event
             ),
         )
@@ -278,4 +310,46 @@ pub fn owned_by_others(ctx: &Context, event: &AdConversionEvent, customer: &Cust
             same.then(|| (id, other.key().to_string()))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn missing(name: &str) -> Accounts {
+        Accounts::NotReady(reason::ACCOUNT_NOT_FOUND, format!("{name} is missing."))
+    }
+    fn unready(name: &str) -> Accounts {
+        Accounts::NotReady(reason::ACCOUNT_NOT_READY, format!("{name} is not ready."))
+    }
+    fn unchecked(name: &str) -> Accounts {
+        Accounts::NotReady(reason::PROGRESSING, format!("{name} is new."))
+    }
+    fn suspended(name: &str) -> Accounts {
+        Accounts::Suspended(format!("{name} is suspended."))
+    }
+
+    #[rstest]
+    #[case::both_ready(Accounts::Ready, Accounts::Ready, "")]
+    #[case::both_missing(missing("g"), missing("h"), "AccountNotFound: g is missing. h is missing.")]
+    #[case::one_missing(unready("g"), missing("h"), "AccountNotFound: g is not ready. h is missing.")]
+    #[case::one_ready(unready("g"), Accounts::Ready, "AccountNotReady: g is not ready.")]
+    #[case::one_new(unchecked("g"), Accounts::Ready, "Progressing: g is new.")]
+    #[case::one_new_one_unready(unchecked("g"), unready("h"), "AccountNotReady: g is new. h is not ready.")]
+    #[case::one_suspended(suspended("g"), unready("h"), "AccountNotReady: g is suspended. h is not ready.")]
+    #[case::both_suspended(suspended("g"), suspended("h"), "Suspended: g is suspended. h is suspended.")]
+    fn all_accounts_that_are_not_ready_are_named(
+        #[case] google: Accounts,
+        #[case] hubspot: Accounts,
+        #[case] wanted: &str,
+    ) {
+        let shown = match combined(&[google, hubspot]) {
+            Accounts::Ready => String::new(),
+            Accounts::Suspended(message) => format!("Suspended: {message}"),
+            Accounts::NotReady(why, message) => format!("{why}: {message}"),
+        };
+        assert_eq!(shown, wanted);
+    }
 }

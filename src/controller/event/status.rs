@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 use super::action::ActionOutcome;
 use super::resolve::{Accounts, Resolved};
 use super::trigger::Subject;
+use super::{Stall, synced};
 use crate::api::reasons::{condition, reason};
 use crate::api::{
     AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, Outcome as ShownOutcome, OutcomeReason,
@@ -51,6 +52,13 @@ pub struct Facts<'a> {
     pub failure_threshold: Duration,
 }
 
+impl Facts<'_> {
+    /// Why a person must act.
+    pub fn stall(&self) -> Option<&Stall> {
+        self.resolved.stall.as_ref().or(self.outcome.stall.as_ref())
+    }
+}
+
 /// The status that says all this.
 pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     let before = facts.event.status.clone().unwrap_or_default();
@@ -58,7 +66,7 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     accounts(&mut conditions, facts);
     action(&mut conditions, facts);
     bidding(&mut conditions, facts);
-    let synced = synced(facts, &before);
+    let synced = synced::synced(facts, &before);
     conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
     conditions.remove(condition::DELETION_BLOCKED);
     conditions.summarize(&summary(facts, &before));
@@ -139,9 +147,9 @@ fn bidding(conditions: &mut Conditions, facts: &Facts<'_>) {
         (Some(false), _) => (
             Status::False,
             reason::SECONDARY_ACTION,
-            "A secondary action: it shows under \"All conversions\" and Google does not bid by it (spec.includeInConversions).".to_owned(),
+            "This is a secondary action: Google lists it under \"All conversions\" and does not bid by it (spec.includeInConversions).".to_owned(),
         ),
-        (_, Some(true)) => (Status::True, reason::GOAL_BIDDABLE, "A primary action, and its goal is an account default.".to_owned()),
+        (_, Some(true)) => (Status::True, reason::GOAL_BIDDABLE, "This is a primary action, and its goal is an account default: Google bids by it.".to_owned()),
         (_, Some(false)) => (
             Status::False,
             reason::GOAL_NOT_BIDDABLE,
@@ -157,55 +165,35 @@ fn bidding(conditions: &mut Conditions, facts: &Facts<'_>) {
 }
 
 /// The failing side of the sync, worst first.
-fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
+pub(super) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
     [&report.ledger, &report.feed, &report.upload]
         .into_iter()
         .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
 }
 
 /// The feed has made a pass for this event, in this life of the process or before.
-fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
+pub(super) fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
     facts.report.feed.last_success.is_some() || is_true(&before.conditions, condition::SYNCED)
 }
 
-fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
-    if let Some((error, _)) = failing(&facts.report) {
-        let why = match error.reason.as_str() {
-            r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
-            _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
-            _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
-            _ => reason::UPSTREAM_UNAVAILABLE,
-        };
-        return (Status::False, why, error.message.clone());
-    }
-    if made_a_pass(facts, before) {
-        return (
-            Status::True,
-            reason::RUN_SUCCEEDED,
-            "HubSpot is read and due conversions are sent.".to_owned(),
-        );
-    }
-    (
-        Status::Unknown,
-        reason::PROGRESSING,
-        "HubSpot has not been read for this event yet.".to_owned(),
-    )
-}
-
 fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
-    let stall = facts.resolved.stall.as_ref().or(facts.outcome.stall.as_ref());
     if facts.event.spec.suspend {
         return Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
         };
     }
-    if let Some((why, message)) = stall {
+    if let Some((why, message)) = facts.stall() {
         return Summary::Stalled {
             reason: (*why).to_owned(),
             message: message.clone(),
         };
     }
     match &facts.resolved.accounts {
+        Accounts::NotReady(reason::PROGRESSING, message) => {
+            return Summary::Progressing {
+                message: message.clone(),
+            };
+        }
         Accounts::NotReady(why, message) => {
             return Summary::Waiting {
                 reason: (*why).to_owned(),
@@ -244,7 +232,7 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         }
     } else if !made_a_pass(facts, before) {
         return Summary::Progressing {
-            message: "Reading HubSpot for the first time.".to_owned(),
+            message: "HubSpot is being read.".to_owned(),
         };
     }
     Summary::Ready {
@@ -268,7 +256,7 @@ fn ready_message(facts: &Facts<'_>) -> String {
     let hold = facts.hold_until.filter(|until| *until > facts.now);
     match hold {
         Some(until) => format!(
-            "{what} are collected; uploads to {action:?} begin at {until:.0}, as Google takes none for a new action before."
+            "{what} are collected. Uploads to {action:?} start at {until:.0}, because Google rejects conversions for newly created actions."
         ),
         None => format!("{what} are sent to {action:?}."),
     }
@@ -276,7 +264,7 @@ fn ready_message(facts: &Facts<'_>) -> String {
 
 fn gates(facts: &Facts<'_>) -> Gates {
     let suspended = facts.event.spec.suspend || matches!(facts.resolved.accounts, Accounts::Suspended(_));
-    let stalled = facts.resolved.stall.is_some() || facts.outcome.stall.is_some();
+    let stalled = facts.stall().is_some();
     let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
     Gates {
         suspended,

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::GoogleMemory;
 use crate::api::Uploads;
-use crate::controller::account::{fault, is_due};
+use crate::controller::account::is_due;
 use crate::controller::context::Context;
 use crate::domain::account_trouble::later;
 use crate::domain::action::ENABLED;
@@ -74,7 +74,7 @@ pub(super) async fn read(
         Ok(false) => {}
         Ok(true) => {
             memory.basics.checked = Some(now);
-            memory.basics.trouble.succeeded();
+            memory.basics.succeeded();
             memory.stretch.succeeded(now);
         }
         Err(error) => {
@@ -83,7 +83,8 @@ pub(super) async fn read(
                 memory.stretch.exhausted(now);
             }
             tracing::warn!(account = %key, error = brief(&error), "a Google Ads account could not be read");
-            memory.basics.trouble.failed(fault(&error), now);
+            let fault = memory.basics.fault(&error);
+            memory.basics.failed(fault, now);
         }
     }
 }
@@ -218,7 +219,7 @@ fn first_or_later(
         // Said properly at the end of the pass, once everything is known.
         readiness: Readiness::NotReady {
             reason: "Progressing".to_owned(),
-            message: "Being read.".to_owned(),
+            message: "The account is being read.".to_owned(),
         },
         snapshot: None,
     });

@@ -9,8 +9,8 @@ use crate::api::{
 };
 use crate::controller::Object;
 use crate::controller::context::Context;
-use crate::domain::account_state::Announcement;
 use crate::domain::brief::brief;
+use crate::domain::transitions::Announcement;
 use crate::sync::ports::ads::ConversionAction;
 use crate::sync::ports::ledger::{LedgerError, OrphanNote};
 use crate::sync::registry::GoogleSnapshot;

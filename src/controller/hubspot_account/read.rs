@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
-use crate::controller::account::fault;
+use crate::controller::account::Basics;
 use crate::controller::context::Settings;
 use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::ids::PortalId;
@@ -60,12 +60,12 @@ impl Pins {
     fn check(self, PortalId(opened): PortalId) -> Result<(), Fault> {
         let message = match (self.declared, self.seen) {
             (Some(declared), _) if declared != opened => format!(
-                "The Secret opens HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of portal \
-                 {declared} into the Secret, or correct spec.portalId."
+                "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
+                 portal {declared} into the Secret, or correct spec.portalId."
             ),
             (_, Some(seen)) if seen != opened => format!(
-                "The Secret opens HubSpot portal {opened}, but this account has read portal {seen} so far. Put a token of \
-                 portal {seen} back, or create another HubSpotAccount for portal {opened}."
+                "The token in the Secret belongs to HubSpot portal {opened}, but this account has read portal {seen} so far. \
+                 Put a token of portal {seen} back, or create another HubSpotAccount for portal {opened}."
             ),
             _ => return Ok(()),
         };
@@ -103,14 +103,21 @@ impl Picture {
 }
 
 /// Reads everything, the portal first: nothing else is read of a wrong one. Forms only where an event names one.
-pub(super) async fn read(crm: &dyn Crm, pins: &Pins, with_forms: bool, now: Timestamp) -> Result<Picture, Fault> {
-    let portal = crm.portal().await.map_err(|e| fault(&e))?;
+pub(super) async fn read(
+    crm: &dyn Crm,
+    pins: &Pins,
+    with_forms: bool,
+    basics: &Basics,
+    now: Timestamp,
+) -> Result<Picture, Fault> {
+    let fault = |error| basics.fault(&error);
+    let portal = crm.portal().await.map_err(fault)?;
     pins.check(portal.id)?;
-    scopes(crm.scopes().await.map_err(|e| fault(&e))?.as_deref())?;
-    let stages = crm.stages().await.map_err(|e| fault(&e))?;
-    let properties = crm.property_names().await.map_err(|e| fault(&e))?;
+    scopes(crm.scopes().await.map_err(fault)?.as_deref())?;
+    let stages = crm.stages().await.map_err(fault)?;
+    let properties = crm.property_names().await.map_err(fault)?;
     let forms = if with_forms {
-        forms(crm, now).await?
+        forms(crm, basics, now).await?
     } else {
         Forms::Unread
     };
@@ -124,13 +131,13 @@ pub(super) async fn read(crm: &dyn Crm, pins: &Pins, with_forms: bool, now: Time
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm, now: Timestamp) -> Result<Forms, Fault> {
+async fn forms(crm: &dyn Crm, basics: &Basics, now: Timestamp) -> Result<Forms, Fault> {
     match crm.forms().await {
         Ok(forms) => Ok(Forms::Listed(Arc::new(forms), now)),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }
-        Err(error) => Err(fault(&error)),
+        Err(error) => Err(basics.fault(&error)),
     }
 }
 
@@ -174,7 +181,7 @@ mod tests {
                     (fault.kind, fault.reason.as_str()),
                     (FaultKind::Denied, "PortalMismatch")
                 );
-                assert!(fault.message.contains(words) && fault.message.contains("opens HubSpot portal 5"));
+                assert!(fault.message.contains(words) && fault.message.contains("belongs to HubSpot portal 5"));
             }
         }
     }

@@ -25,7 +25,7 @@ async fn refusals_name_the_key_and_the_way_out() {
     ] {
         let message = refusal(pairs).await;
         assert!(message.starts_with(&format!("key \"{key}\" is ")), "{message}");
-        assert!(message.contains("give accessToken"), "{message}");
+        assert!(message.contains("Add accessToken"), "{message}");
     }
     for value in ["Bearer hidden", "hid\nden", "hiddén"] {
         let message = refusal(&[("accessToken", value)]).await;

@@ -84,13 +84,22 @@ fn missing_scopes_are_named_wherever_they_stand() {
 
 #[test]
 fn values_are_cut_out_of_messages() {
-    let sent = r#"{"properties":["no_such_property"]}"#;
+    let sent = r#"{"properties":["no_such_property","hs_v2_date_entered_1066237962"]}"#;
     for (message, expected) in [
         (
             r#"Property "no_such_property" does not exist"#,
             "Property no_such_property does not exist",
         ),
         (r#"Property "ann_lee" does not exist"#, "Property … does not exist"),
+        (
+            r#"Property "hs_v2_date_entered_1066237962" does not exist"#,
+            "Property hs_v2_date_entered_1066237962 does not exist",
+        ),
+        (
+            "There is no hs_v2_date_entered_1066237962.",
+            "There is no hs_v2_date_entered_1066237962.",
+        ),
+        ("There is no hs_v2_date_entered_555.", "There is no …"),
         ("'O'Brien' isn't an option", "… isn't an option"),
         (r#"value "a \"b\" secret" is bad"#, "value … is bad"),
         ("value “Ann Lee” is bad", "value … is bad"),

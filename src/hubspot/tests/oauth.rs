@@ -94,7 +94,7 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn refused_purchases_say_what_to_do_and_no_secret() {
+async fn refused_purchases_say_what_is_refused_and_no_secret() {
     for (code, body) in [
         (
             400,
@@ -111,7 +111,7 @@ async fn refused_purchases_say_what_to_do_and_no_secret() {
         let error = failed(client(&bench).portal().await);
         assert_eq!(error.cause, Cause::CredentialsRejected);
         assert!(
-            error.code.is_some() && error.message.contains("refreshToken"),
+            error.code.is_some() && error.message.contains("the refresh token or its client is refused"),
             "{error:?}"
         );
         assert!(!format!("{error:?}").contains("-secret"));

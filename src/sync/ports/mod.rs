@@ -28,11 +28,11 @@ pub trait Clock: Send + Sync {
 /// The data of a Kubernetes Secret, decoded. Values never appear in `Debug`, logs or errors.
 pub type SecretData = BTreeMap<String, SecretString>;
 
-/// Why a Secret can't be used: names the key and the way out, never a value.
+/// Why a Secret can't be used: names the key and the way out, never a value. Two sentences, without the last full stop.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SecretInvalid {
-    /// For people, e.g. `key "refreshToken" is missing: give clientId, clientSecret and refreshToken, or credentials.json`.
+    /// For people, e.g. `key "refreshToken" is missing. Add clientId, clientSecret and refreshToken, or credentials.json`.
     pub message: String,
 }
 

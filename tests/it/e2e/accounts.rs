@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::stage::{Counts, ago, condition, reason};
+use super::words::events;
 
 fn secret(stage: &Stage, name: &str, data: &Value) {
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
@@ -23,12 +24,29 @@ fn secrets_missing_wrong_and_mended() {
     }
     secret(&stage, "hubspot", &json!({"token": "x"}));
     secret(&stage, "google-ads", &json!({"clientId": "sandbox-client"}));
-    let hubspot = stage.condition("hsa/acme", "Ready", "False", "SecretInvalid");
-    assert!(
-        hubspot["message"].as_str().expect("a message").contains("accessToken"),
-        "{hubspot}"
-    );
-    stage.condition("gaa/acme", "Ready", "False", "SecretInvalid");
+    // Named: the Secret, the key that is missing, the keys that are there.
+    for (object, words) in [
+        (
+            "hsa/acme",
+            [
+                "Secret hubspot in namespace",
+                "\"accessToken\" is missing",
+                "The only key found is token.",
+            ],
+        ),
+        (
+            "gaa/acme",
+            [
+                "Secret google-ads in namespace",
+                "\"clientSecret\" and \"refreshToken\" are missing",
+                "The only key found is clientId.",
+            ],
+        ),
+    ] {
+        let c = stage.condition(object, "Ready", "False", "SecretInvalid");
+        let message = c["message"].as_str().expect("a message");
+        assert!(words.iter().all(|w| message.contains(w)), "{message}");
+    }
     secret(&stage, "hubspot", &json!({"accessToken": "pat-na1-wrong"}));
     secret(
         &stage,
@@ -36,9 +54,13 @@ fn secrets_missing_wrong_and_mended() {
         &json!({"clientId": "sandbox-client", "clientSecret": "sandbox-secret", "refreshToken": "wrong"}),
     );
     for object in ["hsa/acme", "gaa/acme"] {
-        stage.condition(object, "CredentialsValid", "False", "");
-        stage.condition(object, "Stalled", "True", "");
-        assert!(!stage.get(object).to_string().contains("pat-na1-wrong"));
+        // Tokens that never worked were not revoked.
+        let said = stage.wait(object, "a refused token", |o| {
+            let c = condition(o, "CredentialsValid");
+            c["reason"] == "SecretInvalid" && c["message"].as_str().is_some_and(|m| m.contains("does not know"))
+        });
+        assert_eq!(condition(&said, "Stalled")["reason"], "SecretInvalid", "{said:#}");
+        assert!(!said.to_string().contains("pat-na1-wrong"));
     }
     secret(&stage, "hubspot", &json!({"accessToken": "pat-na1-sandbox\n"}));
     secret(
@@ -49,6 +71,12 @@ fn secrets_missing_wrong_and_mended() {
     for object in ["hsa/acme", "gaa/acme"] {
         let healed = stage.wait(object, "Ready", |o| condition(o, "Ready")["status"] == "True");
         assert!(condition(&healed, "Stalled").is_null(), "{healed:#}");
+    }
+    // Each change of a reason is one Kubernetes Event, and two notes under one reason are two.
+    let all = events(&stage, "acme");
+    let of = |reason: &str| all.iter().filter(|e| e["reason"] == reason).count();
+    for (reason, least) in [("SecretNotFound", 2), ("SecretInvalid", 2), ("CredentialsRecovered", 2)] {
+        assert!(of(reason) >= least, "{reason}: {all:#?}");
     }
 }
 
@@ -155,6 +183,14 @@ fn unknown_stage_and_property_are_named() {
     );
     let c = stage.condition("adce/orphaned", "AccountsReady", "False", "AccountNotFound");
     assert!(c["message"].as_str().expect("a message").contains("nobody"), "{c}");
+    stage.event(
+        "lost",
+        "customer",
+        &json!({"eventName": "Y", "googleAdsAccountRef": {"name": "nobody"}, "hubSpotAccountRef": {"name": "nowhere"}}),
+    );
+    let c = stage.condition("adce/lost", "AccountsReady", "False", "AccountNotFound");
+    let message = c["message"].as_str().expect("a message");
+    assert!(message.contains("nobody") && message.contains("nowhere"), "{message}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::stage::condition;
+use super::words::events;
 
 fn status_of(stage: &Stage, id: &str) -> Value {
     let is = |a: &Value| a["id"].as_str().map_or_else(|| a["id"].to_string(), str::to_owned) == id;
@@ -99,11 +100,22 @@ fn a_removal_google_refuses_is_blocked_with_a_way_out() {
     let broken = json!({"service": "googleAds", "count": 0, "path": "mutate", "action": {"status": 503}});
     stage.post("/faults", &broken);
     stage.kubectl(&["delete", "adce/blocked", "--wait=false"]);
+    // Whoever looks sees it from the first failed try on, and that nothing is Ready.
+    stage.wait_for("a Kubernetes Event about the first try", || {
+        let all = events(&stage, "blocked");
+        let told = all
+            .iter()
+            .any(|e| e["reason"] == "UpstreamUnreachable" && e["type"] == "Warning");
+        if told { Ok(()) } else { Err(json!(all)) }
+    });
+    let ready = stage.condition("adce/blocked", "Ready", "False", "UpstreamUnreachable");
+    assert!(ready["message"].as_str().expect("a message").contains(&id), "{ready}");
     let c = stage.condition("adce/blocked", "DeletionBlocked", "True", "");
     assert!(
         c["message"].as_str().expect("a message").contains("deletionPolicy"),
         "{c}"
     );
+    assert_eq!(condition(&stage.get("adce/blocked"), "Ready")["status"], "False");
     stage.patch("adce/blocked", &json!({"spec": {"deletionPolicy": "Orphan"}}));
     stage.wait("adce/blocked", "to be gone", Value::is_null);
     assert_eq!(status_of(&stage, &id), "ENABLED");

@@ -31,6 +31,7 @@ mod sweeps;
 mod uninstall;
 mod unusable_actions;
 mod web_actions;
+mod words;
 
 use stage::Stage;
 

@@ -158,8 +158,8 @@ fn work<'a>(ctx: &'a Context, event: &AdConversionEvent, resolved: &'a Resolved)
 fn waiting(action: ConversionActionStatus, resolved: &Resolved) -> ActionOutcome {
     let condition = action.id.is_none().then(|| {
         let message = match &resolved.stall {
-            Some(_) => "Not looked at: see the condition Stalled.",
-            None => "Waits for the accounts.",
+            Some(_) => "Waiting until the event is no longer stalled. See the condition Stalled.",
+            None => "Waiting for the accounts to become ready.",
         };
         (false, reason::PROGRESSING, message.to_owned())
     });
