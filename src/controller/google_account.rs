@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
-use super::{Action, Error, Object, Reconciler, secrets, usage};
+use super::{Action, Error, Object, Reconciler, log, secrets, usage};
 use crate::api::reasons::{condition, reason};
 use crate::api::{GoogleAdsAccount, Uploads};
 use crate::domain::account_state::{self, Observed};
@@ -196,7 +196,7 @@ async fn check(
             Ok(clients) => {
                 memory.basics.connected = Some(now);
                 if other_clients {
-                    tracing::info!(account = %key, "the Google Ads account has new clients: its manifest or Secret is another one");
+                    log::account_changed(object);
                 }
                 memory.clients.insert(clients).clone()
             }

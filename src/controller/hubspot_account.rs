@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
-use super::{Action, Error, Object, Reconciler, secrets, usage};
+use super::{Action, Error, Object, Reconciler, log, secrets, usage};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::condition;
 use crate::domain::account_state::{self, Observed};
@@ -184,6 +184,9 @@ async fn check(
         }
     };
     let other_secret = memory.basics.secret_changed(&secret.version);
+    if other_secret || acted.manifest {
+        log::account_changed(object);
+    }
     let now = ctx.clock.now();
     let probe = ctx.settings.stalled_probe_interval;
     let reported = ctx.registry.take_hubspot_fault(&key);

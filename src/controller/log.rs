@@ -54,9 +54,18 @@ pub fn happened(about: &ObjectReference, severity: Severity, reason: &str, note:
     let name = about.name.as_deref().unwrap_or_default();
     let object = format!("{namespace}/{name}");
     match severity {
-        Severity::Normal => tracing::info!(kind, object, reason, "{}", brief(note)),
-        Severity::Warning => tracing::warn!(kind, object, reason, "{}", brief(note)),
+        Severity::Normal => tracing::info!(kind, %object, reason, "{}", brief(note)),
+        Severity::Warning => tracing::warn!(kind, %object, reason, "{}", brief(note)),
     }
+}
+
+/// One line where an account is not the one that it was: after each start of the process it counts as such.
+pub fn account_changed<K: Object>(object: &K) {
+    tracing::info!(
+        kind = K::KIND,
+        object = %object.key(),
+        "the account's manifest or Secret is another one: its credentials are read anew"
+    );
 }
 
 /// One line where conditions changed between two statuses of an object, as JSON.

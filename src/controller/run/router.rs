@@ -14,7 +14,7 @@ use crate::ops::health::Probes;
 use crate::sync::registry::Wake;
 
 /// Name of this loop among the signs of life.
-pub(super) const LOOP: &str = "controllers";
+pub(super) const LOOP: &str = "router of the controllers";
 /// Shortest time between two runs for one object that somebody asked for.
 const GAP: Duration = Duration::from_millis(200);
 /// How often this loop turns at least.

@@ -69,6 +69,14 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         "{told:?}"
     );
     assert!(op.probes.closed().is_empty());
+    assert!(op.probes.stuck().is_empty());
+    let mut watched: Vec<String> = ["AdConversionEvent", "GoogleAdsAccount", "HubSpotAccount"]
+        .iter()
+        .flat_map(|kind| ["controller", "watch"].map(|what| format!("{what} of {kind} in {}", op.namespace)))
+        .chain(["router of the controllers".to_owned()])
+        .collect();
+    watched.sort();
+    assert_eq!(op.probes.watched(), watched);
     let registered = op.registry.hubspot(&op.key("acme")).unwrap();
     assert_eq!(
         (registered.readiness, registered.interval),

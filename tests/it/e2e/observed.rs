@@ -36,16 +36,12 @@ fn the_log_has_a_line_for_all_that_happens_and_none_at_rest() {
     stage.condition("adce/logged", "Ready", "True", "");
     let event = format!("{}/logged", stage.namespace);
     let object = format!("object={event}");
-    let quoted = format!("object=\"{event}\"");
     let log = stage.log();
-    let lines = |words: &[&str]| {
-        let line = |line: &&str| line.contains(" INFO ") && words.iter().all(|word| line.contains(word));
-        log.lines().filter(line).count()
-    };
+    let lines = |words: &[&str]| lines(&log, words);
     let upload = format!("event={event}");
     assert_eq!(lines(&["uploaded", &upload, "rows=1", "request=\"", "ms="]), 1, "{log}");
     assert_eq!(
-        lines(&["Created conversion action", &quoted, "ConversionActionCreated"]),
+        lines(&["Created conversion action", &object, "ConversionActionCreated"]),
         1,
         "{log}"
     );
@@ -56,6 +52,11 @@ fn the_log_has_a_line_for_all_that_happens_and_none_at_rest() {
     for kind in ["GoogleAdsAccount", "HubSpotAccount"] {
         let account = format!("object={}/acme", stage.namespace);
         assert_eq!(lines(&["changed=", "Ready=True", kind, &account]), 1, "{kind}: {log}");
+        assert_eq!(
+            lines(&["credentials are read anew", kind, &account]),
+            1,
+            "{kind}: {log}"
+        );
     }
 
     let since = Cell::new((0, 0));
@@ -72,6 +73,26 @@ fn the_log_has_a_line_for_all_that_happens_and_none_at_rest() {
     let long = |line: &&str| line.chars().count() > 700;
     let longest: Vec<String> = stage.log().lines().filter(long).map(str::to_owned).collect();
     assert!(longest.is_empty(), "{longest:#?}");
+    assert!(stage.http("/livez").starts_with("HTTP/1.1 200"));
+
+    stage.patch("adce/logged", &json!({"spec": {"eventName": "renamed"}}));
+    told(&stage, &["renamed", &object, "ConversionActionUpdated"]);
+    stage.kubectl(&["delete", "adce/logged"]);
+    told(&stage, &[&object, "ExternalResourceOrphaned"]);
+}
+
+/// Lines at info with all of these words.
+fn lines(log: &str, words: &[&str]) -> usize {
+    let line = |line: &&str| line.contains(" INFO ") && words.iter().all(|word| line.contains(word));
+    log.lines().filter(line).count()
+}
+
+/// Waits for one line with all of these words.
+fn told(stage: &Stage, words: &[&str]) {
+    stage.wait_for("a line of the log", || match lines(&stage.log(), words) {
+        1 => Ok(()),
+        count => Err(json!({"words": words, "lines": count})),
+    });
 }
 
 /// Status line and headers, and the body.

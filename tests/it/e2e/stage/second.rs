@@ -12,7 +12,8 @@ use super::{LIMIT, Stage, binary};
 
 const NAME: &str = "second";
 
-/// A GET of an operator's port, with more header lines, each ended: status line, headers and body; empty where nobody answers.
+/// A GET of an operator's port, with more header lines, each ended: status line, headers and body; empty where nobody
+/// answers.
 pub(super) fn get(port: u16, path: &str, headers: &str) -> String {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
         return String::new();
