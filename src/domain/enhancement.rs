@@ -89,7 +89,9 @@ pub fn decide(
     let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| granted(contact, rule));
     let Some(contact) = contact.filter(consents) else {
         if late {
-            return skip(reason::NO_CONSENT);
+            // Of a submission that is first seen too late HubSpot is not asked whose it is: nobody refused anything.
+            let why = contact.map_or(reason::DEADLINE_MISSED, |_| reason::NO_CONSENT);
+            return skip(why);
         }
         let look = next_look(submitted.at, limits, now);
         // One that is found settles before it is asked again; one that is not found is looked for meanwhile.

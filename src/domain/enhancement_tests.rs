@@ -103,7 +103,7 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
     assert_eq!(of(&Person::Nameless), "NoSharedData");
 }
 
-/// Seen so late that the deadline comes before the end of the grace: nobody has consented, and nobody is missing yet.
+/// Nobody is asked whose it is, so nobody has refused consent and no contact is missing.
 #[test]
 fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
     let submitted = Submitted {
@@ -112,7 +112,7 @@ fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
         named: true,
     };
     let decision = decide(&Person::NotFound, submitted, &rules(), &LIMITS, None, t(90_001));
-    assert_eq!(said(&decision), ("NoConsent", 0));
+    assert_eq!(said(&decision), ("DeadlineMissed", 0));
 }
 
 #[test]

@@ -139,7 +139,7 @@ pub fn explain(reason: &str) -> Option<&'static str> {
             "Reached the stage while the event was suspended, under resumePolicy SkipMissed."
         }
         reason::DEADLINE_MISSED => {
-            "Google had not seen the web tag's conversion within a day of the submission, or could not be reached until then; it takes no enhancement later. Check that the snippet is on the page."
+            "Within a day of the submission Google had not seen the web tag's conversion, or the submission came to be known later; Google takes no enhancement then. Check that the snippet is on the page."
         }
         reason::INVALID_ARGUMENT => {
             "Google refused the request that held only this row, without naming a field: something in its click id, value or shared data is not as Google wants it."

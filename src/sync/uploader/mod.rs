@@ -20,6 +20,7 @@ use super::context::SyncContext;
 use super::event_loop::{Ready, Sendable, sendable};
 use super::fault::{Fault, note};
 use super::ports::UpstreamError;
+use super::ports::ledger::TrackId;
 use super::ports::sink::MAX_ROWS;
 use super::pulse;
 use super::registry::{Event, GoogleAccount, Notice, Readiness};
@@ -31,8 +32,8 @@ use crate::domain::outcome::reason;
 pub struct Uploader {
     key: ObjectKey,
     ctx: Arc<SyncContext>,
-    /// Events seen unsuspended: their resume is settled.
-    resumed: BTreeMap<ObjectKey, bool>,
+    /// Events seen unsuspended: their resume is settled on this track.
+    resumed: BTreeMap<ObjectKey, Option<TrackId>>,
     was_ready: bool,
     held: BTreeMap<Lane, Hold>,
     /// The ledger failed as a batch was to begin: it may hold one that will never be sent.
@@ -146,12 +147,12 @@ impl Uploader {
         Ok(open)
     }
 
-    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago: what it missed may have to be
-    /// skipped first.
+    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
+    /// moved to the track of its action: what it missed may have to be skipped first.
     fn sendable(&self) -> Vec<Sendable> {
-        let mut events = self.ctx.registry.events_of_google(&self.key);
-        events.retain(|event| self.resumed.get(&event.key) == Some(&true));
+        let events = self.ctx.registry.events_of_google(&self.key);
         let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        open.retain(|sendable| self.resumed.get(&sendable.event().key) == Some(&Some(sendable.track())));
         // While one event takes over from another both may have the same rows.
         let mut tracks = BTreeSet::new();
         open.retain(|sendable| tracks.insert(sendable.track()));
@@ -164,21 +165,24 @@ impl Uploader {
         (account.readiness == Readiness::Ready && account.clients.is_some()).then_some(account)
     }
 
-    /// When an event has come out of suspension, its missed rows go or are skipped, once.
+    /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
+    /// another track, as nothing is created for a suspended event and its rows wait without an action.
     async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), Fault> {
         self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
         for event in events {
             pulse::beat();
-            let settled = self.resumed.entry(event.key.clone()).or_insert(false);
+            let settled = self.resumed.entry(event.key.clone()).or_default();
             if event.suspended {
-                *settled = false;
-            } else if !*settled && let Some(track) = self.ctx.registry.report(&event.key).track {
+                *settled = None;
+            } else if let Some(track) = self.ctx.registry.report(&event.key).track
+                && *settled != Some(track)
+            {
                 let skipped = self
                     .ctx
                     .ledger
                     .resume(track, event.skip_missed, self.ctx.clock.now())
                     .await?;
-                *settled = true;
+                *settled = Some(track);
                 if skipped > 0 {
                     info!(event = %event.key, skipped, "conversions missed while suspended are skipped");
                     self.ctx.registry.update_report(&event.key, |_| Notice::Soon);

@@ -227,5 +227,5 @@ fn a_submission_without_consent_is_no_missing_tag() {
     forms::submit(&stage, &tagless);
     let event = stage.settled("demo", 3);
     let skipped = ["NoConsent", "DeadlineMissed"].map(|why| reason(&event, "Skipped", why));
-    assert_eq!(skipped, [2, 1], "{:#}", event["status"]["sync"]);
+    assert_eq!(skipped, [1, 2], "{:#}", event["status"]["sync"]);
 }
