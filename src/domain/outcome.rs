@@ -88,40 +88,42 @@ pub fn explain_detail(detail: &str) -> Option<&'static str> {
 /// What a class of rows means and what to do about it, one sentence each; `None` for a code of Google's.
 pub fn explain(reason: &str) -> Option<&'static str> {
     Some(match reason {
-        reason::NOT_DUE => "Seen, waiting out the settle delay before it is sent. Nothing to do.",
+        reason::NOT_DUE => "The conversion is sent once the settle delay is over. Nothing to do.",
         reason::IN_FLIGHT => {
-            "Part of a request to Google whose answer is not recorded yet; a repeat uses the same ids and values. Nothing to do."
+            "The conversion is part of a request to Google that has not been answered yet. If it is repeated, ids and values stay the same. Nothing to do."
         }
         reason::AWAITING_CLICK_ID => {
-            "No click id on the contact yet; it is looked for until the click grace ends. Nothing to do."
+            "The contact has no click id yet. The operator checks again until the click grace ends. Nothing to do."
         }
         reason::AWAITING_CONSENT => {
-            "The consent property does not hold a granted value yet; sent once it does, inside the deadline."
+            "The consent property does not hold a granted value yet. The conversion is sent once it does, inside the deadline."
         }
         reason::AWAITING_WEB_CONVERSION => {
-            "Google has not seen the web tag's conversion yet. If this stays, check that the snippet is on the page."
+            "Google has not received the web tag's conversion yet. If this lasts, check that the snippet is on the page with the form."
         }
         reason::ACTION_TOO_NEW => {
-            "Google takes no conversions for an action younger than some hours. Sent afterwards, nothing to do."
+            "Google rejects conversions for newly created conversion actions. The conversion is sent some hours later. Nothing to do."
         }
         reason::CLICK_TOO_RECENT => {
-            "Google takes no conversion for a click younger than some hours. Sent afterwards, nothing to do."
+            "Google rejects conversions of very recent clicks. The conversion is sent some hours later. Nothing to do."
         }
         reason::QUOTA_EXHAUSTED => {
-            "A quota is used up; sent when it refills. If this stays, raise the quota of the Google Cloud project or the HubSpot portal."
+            "A quota is used up. The conversion is sent when it refills. If this lasts, raise the quota of the Google Cloud project or the HubSpot portal."
         }
         reason::UPSTREAM_UNAVAILABLE => {
-            "Google or HubSpot failed or could not be reached; retried with growing pauses. See lastErrors."
+            "Google or HubSpot failed or could not be reached. The operator retries with growing pauses. See lastErrors."
         }
         reason::ACCOUNT_NOT_READY => {
-            "An account or the conversion action is not ready; sent once it is. See the conditions AccountsReady and ConversionActionReady."
+            "An account or the conversion action is not ready. The conversion is sent once it is. See the conditions AccountsReady and ConversionActionReady."
         }
-        reason::SUSPENDED => "The event or one of its accounts is suspended. Set spec.suspend to false to go on.",
+        reason::SUSPENDED => {
+            "The event or one of its accounts is suspended. Set its spec.suspend to false to continue."
+        }
         reason::AWAITING_RESULT => {
-            "Google has accepted the rows and reports on them later (30 minutes to 24 hours). Nothing to do."
+            "Google has accepted the conversions and reports their result later (after 30 minutes to 24 hours). Nothing to do."
         }
         reason::OUTCOME_UNKNOWN => {
-            "Google failed some of these rows without saying which; they are sent again in smaller requests under the same ids and values."
+            "Google failed some of these conversions without saying which. They are sent again in smaller requests under the same ids and values. Nothing to do."
         }
         reason::NO_CLICK_ID => {
             "The contact has no Google click id and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code."
@@ -131,18 +133,18 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         }
         reason::NO_CONSENT => "The contact's consent property does not hold a value of spec.consent.grantedValues.",
         reason::OUTSIDE_CLICK_WINDOW => {
-            "The stage was reached later after the ad click than the click window of the conversion action (at most 90 days) allows. \
-             A longer window is conversionAction.create.clickThroughLookbackWindowDays."
+            "More time passed between ad click and stage change than the click window of the conversion action (at most 90 days) \
+             allows. To lengthen it, set conversionAction.create.clickThroughLookbackWindowDays."
         }
         reason::CONTACT_DELETED => "The contact was deleted in HubSpot before the conversion could be sent.",
         reason::MISSED_WHILE_SUSPENDED => {
-            "Reached the stage while the event was suspended, under resumePolicy SkipMissed."
+            "The contact reached the stage while the event was suspended, and resumePolicy is SkipMissed."
         }
         reason::DEADLINE_MISSED => {
-            "Within a day of the submission Google had not seen the web tag's conversion, or the submission came to be known later; Google takes no enhancement then. Check that the snippet is on the page."
+            "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement then. Check that the snippet is on the page with the form."
         }
         reason::INVALID_ARGUMENT => {
-            "Google refused the request that held only this row, without naming a field: something in its click id, value or shared data is not as Google wants it."
+            "Google refused this conversion without naming a field. Check its click id, value and shared data."
         }
         _ => return None,
     })

@@ -4,7 +4,7 @@
 pub fn explain(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "ClickNotFound" | "EventNotFound" => {
-            "No ad click with this id is known. Check that the property of spec.clickIds holds Google's id unchanged, and that the ads run in this account."
+            "Google knows no ad click with this id. Check that the property of spec.clickIds holds Google's id unchanged, and that the ads run in this account."
         }
         "InvalidGclid"
         | "InvalidGbraid"
@@ -14,12 +14,12 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         | "UnparseableWbraid"
         | "InvalidClick"
         | "InvalidAdIdentifiers" => {
-            "The click id can't be read. Check what fills the property: ids that are cut off or changed in case are lost."
+            "Google cannot read the click id. Check what fills the property: an id that was cut off or changed in case is lost."
         }
         "ExpiredClick" | "ExpiredEvent" => {
-            "The ad click is older than the click window of the conversion action. A longer one is conversionAction.create.clickThroughLookbackWindowDays."
+            "The ad click is older than the click window of the conversion action. To lengthen it, set conversionAction.create.clickThroughLookbackWindowDays."
         }
-        "EventTooOld" => "The change lies further back than Google takes conversions for. Nothing to do.",
+        "EventTooOld" => "The conversion is older than Google accepts. Nothing to do.",
         "ConversionPrecedesClick" | "ConversionPrecedesEvent" => {
             "The stage was reached before the ad was clicked. Nothing to do."
         }
@@ -28,15 +28,15 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         | "InvalidCustomerForClick"
         | "UnauthorizedCustomer"
         | "InvalidAdIdentifierForAccount" => {
-            "The ad belongs to another Google Ads account: its conversions need an event with that account."
+            "The ad belongs to another Google Ads account. Its conversions need an event that uses that account."
         }
         "DeniedConsent" | "NoConsent" | "UnknownConsent" => {
-            "Google has no consent to use data of these persons. Where they gave it, tell Google by spec.consent."
+            "Google has no consent for these contacts. If they gave consent, configure spec.consent."
         }
         "DestinationAccountEnhancedConversionsTermsNotSigned"
         | "CustomerNotAcceptedCustomerDataTerms"
         | "TermsAndConditionsNotSigned" => {
-            "Accept the customer data terms in Google Ads (Goals > Settings): then later conversions are taken."
+            "The customer data terms are not accepted. Accept them in Google Ads (Goals > Settings); later conversions are then sent."
         }
         "OnePerClickConversionActionNotPermittedWithBraid" => {
             "Conversions with gbraid or wbraid need conversionAction.create.countingType: ManyPerClick."
@@ -44,7 +44,9 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         "InvalidUserIdentifier" | "UnsupportedUserIdentifier" | "NoIdentifiersProvided" => {
             "Google could use none of the shared data. Check the contacts' e-mail addresses and phone numbers."
         }
-        "InvalidCurrencyCode" | "Unsupported" => "Google does not know the currency of the value.",
+        "InvalidCurrencyCode" | "Unsupported" => {
+            "Google does not support the currency of the value. Use another currency in spec.value or in the deal."
+        }
         _ => return None,
     })
 }

@@ -64,7 +64,7 @@ pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolv
         if outcome.found.is_some() {
             remark(
                 outcome,
-                "Google has not given its tag snippet yet; the ConfigMap for the web site waits for it.",
+                "Google has not provided the tag snippet yet. The ConfigMap for the web site is written once it has.",
             );
         }
         return;
@@ -78,7 +78,7 @@ pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolv
         Ok(true) => remark(outcome, &pasted),
         Ok(false) => {
             let message = format!(
-                "ConfigMap {name} exists and is not this event's: delete or rename it, then the snippet for the web site is written there."
+                "ConfigMap {name} exists and does not belong to this event. Delete or rename it; the snippet for the web site is then written there."
             );
             remark(outcome, &message);
             outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
@@ -87,7 +87,9 @@ pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolv
             tracing::warn!(event = %event.key(), error = brief(&error), "the ConfigMap with the Google tag could not be written");
             remark(
                 outcome,
-                &format!("ConfigMap {name} with the snippet for the web site could not be written: {error}."),
+                &format!(
+                    "ConfigMap {name} with the snippet for the web site could not be written: {error}. The operator tries again."
+                ),
             );
             outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
         }
@@ -119,7 +121,9 @@ async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str
             .flatten()
             .any(|owner| owner.uid == event.id());
         if !ours {
-            let note = format!("ConfigMap {name} is not this event's; the snippet for the web site is not written.");
+            let note = format!(
+                "ConfigMap {name} does not belong to this event, so the snippet for the web site is not written. Delete or rename it."
+            );
             ctx.events
                 .publish(event, Severity::Warning, happened::NAME_CONFLICT, &note)
                 .await;
