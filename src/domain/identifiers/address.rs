@@ -1,17 +1,18 @@
 //! Names, postal codes and countries.
 
-use super::{countries, is_space};
+use super::{composed, countries, is_space};
 
-/// A given or family name: trimmed, lower-cased; nothing else is removed, as in Google's formatter. `None` when blank.
+/// A given or family name, or a street: trimmed, lower-cased, NFC; nothing else is removed, as in Google's formatter.
+/// `None` when blank.
 pub fn name(value: &str) -> Option<String> {
     let name = value.trim_matches(is_space).to_lowercase();
-    (!name.is_empty()).then_some(name)
+    (!name.is_empty()).then(|| composed(&name))
 }
 
-/// A postal code, city or state: trimmed, sent plain. `None` when blank.
+/// A postal code, city or state: trimmed, NFC, sent plain. `None` when blank.
 pub fn plain(value: &str) -> Option<String> {
     let code = value.trim_matches(is_space);
-    (!code.is_empty()).then(|| code.to_owned())
+    (!code.is_empty()).then(|| composed(code))
 }
 
 /// ISO 3166-1 alpha-2 out of a code in any case, or of a country's English name as HubSpot writes it ("Germany").
@@ -24,6 +25,29 @@ pub fn region(value: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One name, two spellings of its accents: the hashes are those of the case of two contacts.
+    #[test]
+    fn accents_of_their_own_are_composed() {
+        let hash = |value| super::super::hashed(value, name);
+        for first in ["José", "Jose\u{301}", " JOSE\u{301} "] {
+            assert_eq!(
+                hash(first).as_deref(),
+                Some("d994e1d001886fe5b45b1267bd1fa2b752ac50742579bd3dad7b2a2aa0ed6866")
+            );
+        }
+        for last in ["Müller", "Mu\u{308}ller"] {
+            assert_eq!(
+                hash(last).as_deref(),
+                Some("2dbd218072117713f2d5996a726a9b216ed791ffd0783b6ba4ab6d61b8333192")
+            );
+        }
+        assert_eq!(
+            name("Hauptstra\u{df}e 5, U\u{308}bersee").as_deref(),
+            Some("hauptstraße 5, übersee")
+        );
+        assert_eq!(plain("Ko\u{308}ln").as_deref(), Some("Köln"));
+    }
 
     #[test]
     fn rules() {

@@ -1,11 +1,11 @@
 //! E-mail addresses.
 
-use super::is_space;
+use super::{composed, is_space};
 
-/// Trimmed, lower-cased; at gmail.com and googlemail.com dots and everything from the first `+` leave the local part.
+/// Trimmed, lower-cased, NFC; at gmail.com and googlemail.com dots and everything from the first `+` leave the local part.
 /// `None` for what Google's formatter refuses: inner white space, not exactly one `@`, an empty part.
 pub fn email(value: &str) -> Option<String> {
-    let address = value.trim_matches(is_space).to_lowercase();
+    let address = composed(&value.trim_matches(is_space).to_lowercase());
     if address.chars().any(is_space) {
         return None;
     }
@@ -52,6 +52,7 @@ mod tests {
     #[case("@example.com", None)]
     #[case("user@localhost", Some("user@localhost"))]
     #[case("ÜSER@EXÄMPLE.de", Some("üser@exämple.de"))]
+    #[case("U\u{308}SER@EXA\u{308}MPLE.de", Some("üser@exämple.de"))]
     #[case("İSTANBUL@example.com", Some("i\u{307}stanbul@example.com"))]
     #[case("\"a.b\"@gmail.com", Some("\"ab\"@gmail.com"))]
     fn rules(#[case] value: &str, #[case] expected: Option<&str>) {

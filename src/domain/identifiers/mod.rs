@@ -5,6 +5,7 @@ mod countries;
 mod email;
 mod phone;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 
 use super::contact::Contact;
@@ -73,6 +74,11 @@ fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option
         return Some(trimmed.to_ascii_lowercase());
     }
     normalise(value).map(|v| sha256_hex(&v))
+}
+
+/// Unicode NFC: macOS and some imports write an accent as a character of its own, which is another text with another hash.
+fn composed(text: &str) -> String {
+    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
 }
 
 /// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
