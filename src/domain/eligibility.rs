@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
-use super::conversion::{ClickId, UserIdentifier};
+use super::conversion::{ClickId, UserIdentifier, click_value};
 use super::identifiers::{self, STREET_PROPERTIES};
 use super::outcome::reason;
 
@@ -254,28 +254,27 @@ pub fn granted(contact: &Contact, rule: &ConsentRule) -> bool {
 }
 
 /// gclid before gbraid before wbraid; of each the last value at or before the change, else the first one within the
-/// grace after it, else, where no history exists, the current value.
+/// grace after it, else, where no history exists, the current value. What cannot be a click id is no value.
 fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, grace: SignedDuration) -> Option<Click> {
     let of = |property: &str, wrap: fn(String) -> ClickId| {
         let history = contact.history_of(property);
         if history.is_empty() {
-            let current = contact.property(property)?.trim();
-            return (!current.is_empty()).then(|| Click {
+            let current = click_value(contact.property(property)?)?;
+            return Some(Click {
                 id: wrap(current.to_owned()),
                 at: None,
             });
         }
         let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
-        let filled = || history.iter().filter(|e| !e.value.trim().is_empty());
-        let entry = filled()
-            .rfind(|e| e.at <= change)
-            .or_else(|| filled().find(|e| e.at > change && e.at <= end))?;
+        let filled = || history.iter().filter_map(|e| Some((click_value(&e.value)?, e.at)));
+        let (id, at) = filled()
+            .rfind(|(_, at)| *at <= change)
+            .or_else(|| filled().find(|(_, at)| *at > change && *at <= end))?;
         // A merge writes the click id it keeps once more: the click is as old as its first row.
-        let id = entry.value.trim();
-        let first = filled().find(|e| e.value.trim() == id).unwrap_or(entry);
+        let first = filled().find(|(known, _)| *known == id).map_or(at, |(_, at)| at);
         Some(Click {
             id: wrap(id.to_owned()),
-            at: Some(first.at),
+            at: Some(first),
         })
     };
     of(&clicks.gclid, ClickId::Gclid)
