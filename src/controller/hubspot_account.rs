@@ -22,7 +22,7 @@ use crate::domain::transitions::Announcement;
 use crate::sync::ports::SecretData;
 use crate::sync::ports::crm::Crm;
 use crate::sync::registry::{HubSpotAccount, Readiness};
-use read::Picture;
+use read::{Picture, Wanted};
 
 /// Reason of the Kubernetes Event that says that `spec.interval` is below the floor.
 const INTERVAL_RAISED: &str = "IntervalRaised";
@@ -104,8 +104,17 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
     let due = memory
         .picture
         .as_ref()
-        .map(|picture| picture.due(&usage::forms_of_hubspot(ctx, &key), &ctx.settings));
+        .map(|picture| picture.due(&wanted(ctx, &key), &ctx.settings));
     Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
+}
+
+/// What the account's events need beside contacts.
+fn wanted(ctx: &Context, key: &ObjectKey) -> Wanted {
+    Wanted {
+        forms: usage::forms_of_hubspot(ctx, key),
+        deals: usage::deals_of_hubspot(ctx, key),
+        deals_in_doubt: false,
+    }
 }
 
 fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
@@ -202,11 +211,15 @@ async fn check(
         .trouble
         .turn(now, probe, ctx.registry.feed(&key).last_poll);
     let allowed = acted_now || memory.basics.may_check(now, &ctx.settings);
-    let forms = usage::forms_of_hubspot(ctx, &key);
+    let wanted = Wanted {
+        deals_in_doubt: ctx.registry.take_deals_refused(&key),
+        ..wanted(ctx, &key)
+    };
+    urgent |= wanted.deals_in_doubt;
     let due = memory
         .picture
         .as_ref()
-        .is_none_or(|p| p.due(&forms, &ctx.settings) <= now);
+        .is_none_or(|p| p.due(&wanted, &ctx.settings) <= now);
     let wrong = memory.basics.trouble.since().is_some();
     if other_secret || acted.manifest || (allowed && memory.basics.token_refused()) {
         memory.forget_client();
@@ -219,7 +232,7 @@ async fn check(
     };
     let pins = read::Pins::of(object, memory.picture.as_deref());
     memory.basics.checked = Some(now);
-    match read::read(client.as_ref(), &pins, !forms.is_empty(), &memory.basics, now).await {
+    match read::read(client.as_ref(), &pins, &wanted, &memory.basics, now).await {
         Ok(picture) => {
             memory.verified = true;
             memory.picture = Some(Arc::new(picture));
@@ -279,6 +292,7 @@ fn hand_over(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, interval:
         stages: picture.map(|p| Arc::clone(&p.stages)).unwrap_or_default(),
         properties: picture.map(|p| Arc::clone(&p.properties)).unwrap_or_default(),
         forms: picture.map(|p| p.forms.clone()).unwrap_or_default(),
+        deals: picture.map(|p| p.deals.clone()).unwrap_or_default(),
         interval,
         default_region: object.spec.default_region.clone(),
     });

@@ -6,6 +6,7 @@ use super::Object;
 use super::context::Context;
 use crate::api::AdConversionEvent;
 use crate::domain::ids::ObjectKey;
+use crate::domain::spec;
 
 /// Names of the events that name this Google account, those being deleted too, sorted.
 pub fn of_google(ctx: &Context, account: &ObjectKey) -> Vec<String> {
@@ -48,4 +49,13 @@ pub fn forms_of_hubspot(ctx: &Context, account: &ObjectKey) -> Vec<(String, Time
         (!event.deleting() && hubspot(event) == *account).then_some((form, created))
     };
     events.iter().filter_map(|event| of(event)).collect()
+}
+
+/// Whether an event of this HubSpot account takes its values from deals.
+pub fn deals_of_hubspot(ctx: &Context, account: &ObjectKey) -> bool {
+    let events = ctx.caches.events.in_namespace(&account.namespace);
+    let of_account = |event: &AdConversionEvent| !event.deleting() && hubspot(event) == *account;
+    events
+        .iter()
+        .any(|event| of_account(event) && spec::needs_deals(&event.spec))
 }

@@ -53,6 +53,11 @@ pub fn rules(spec: &AdConversionEventSpec) -> EventRules {
     }
 }
 
+/// True where values come from deals, which takes a scope of its own.
+pub fn needs_deals(spec: &AdConversionEventSpec) -> bool {
+    spec.value.as_ref().is_some_and(|value| value.deal_amount.is_some())
+}
+
 /// Contact properties the manifest names; all must exist in the portal.
 pub fn named_properties(rules: &EventRules) -> Vec<(&'static str, &str)> {
     let mut named = vec![("clickIds.gclidProperty", rules.clicks.gclid.as_str())];

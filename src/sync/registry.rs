@@ -20,7 +20,7 @@ use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::trigger::Trigger;
 use accounts::newer_actions;
 
-pub use accounts::{Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice};
 
 /// The conversion action of an event, once it is known.
@@ -80,6 +80,7 @@ struct State {
     google_faults: BTreeMap<ObjectKey, UpstreamError>,
     hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
+    deals_refused: BTreeSet<ObjectKey>,
     google_trials: BTreeMap<ObjectKey, Readiness>,
     hubspot_trials: BTreeMap<ObjectKey, Readiness>,
 }
@@ -378,6 +379,18 @@ impl Registry {
     /// Whether a goal was changed since the account's controller last asked.
     pub fn take_goals_changed(&self, key: &ObjectKey) -> bool {
         self.write(|s| s.google_goals_changed.remove(key))
+    }
+
+    /// HubSpot refused to show deals, which is a matter of the events that need them: the account's controller asks again
+    /// what the token may do.
+    pub fn deals_refused(&self, key: &ObjectKey) {
+        self.write(|s| s.deals_refused.insert(key.clone()));
+        self.wake(Wake::HubSpot(key.clone()));
+    }
+
+    /// Whether deals were refused since the account's controller last asked.
+    pub fn take_deals_refused(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.deals_refused.remove(key))
     }
 
     /// The fault the sync loops met since the account's controller last asked.

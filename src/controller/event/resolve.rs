@@ -12,7 +12,7 @@ use crate::domain::action::ConversionAction;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
 use crate::domain::ownership::{Claim, winner};
 use crate::domain::spec;
-use crate::sync::registry::{GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+use crate::sync::registry::{DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,8 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         stall: None,
     };
     match subject(event, hubspot.as_ref()) {
-        Ok(subject) => resolved.subject = subject,
+        // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
+        Ok(subject) => resolved.subject = subject.filter(|_| !deals_unasked(event, hubspot.as_ref())),
         Err(stall) => resolved.stall = Some(stall),
     }
     resolved.trigger = trigger_status(event, resolved.subject.as_ref());
@@ -116,6 +117,7 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
         .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
+        .or_else(|| deals_denied(event, hubspot.as_ref()))
         .or_else(|| lost_ownership(ctx, event, &resolved));
     resolved
 }
@@ -235,6 +237,25 @@ fn unknown_property(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>)
             format!(
                 "HubSpot has no contact property {}. Use the property's internal name, or create it in HubSpot.",
                 missing.join(" and no ")
+            ),
+        )
+    })
+}
+
+fn deals_unasked(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> bool {
+    spec::needs_deals(&event.spec) && hubspot.is_some_and(|h| h.deals == DealAccess::Unasked)
+}
+
+/// Values from deals take a scope of their own, which nothing else waits for.
+fn deals_denied(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
+    let DealAccess::Denied(why) = &hubspot?.deals else {
+        return None;
+    };
+    spec::needs_deals(&event.spec).then(|| {
+        (
+            reason::MISSING_SCOPE,
+            format!(
+                "spec.value.dealAmount needs the scope crm.objects.deals.read, which the HubSpot token does not have ({why}). Add the scope to the app or service key and put its token into the Secret, or use spec.value.fixed."
             ),
         )
     })

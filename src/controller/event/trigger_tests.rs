@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::domain::ids::ObjectKey;
-use crate::sync::registry::Readiness;
+use crate::sync::registry::{DealAccess, Readiness};
 
 const ONE: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 const TWO: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
@@ -23,6 +23,7 @@ fn account(forms: Forms) -> HubSpotAccount {
         stages: Arc::default(),
         properties: Arc::default(),
         forms,
+        deals: DealAccess::Unasked,
         interval: Duration::from_mins(1),
         default_region: None,
     }

@@ -10,13 +10,16 @@ use crate::api::reasons::reason;
 use crate::controller::account::Basics;
 use crate::controller::context::Settings;
 use crate::domain::account_trouble::{Fault, FaultKind, later};
-use crate::domain::ids::PortalId;
+use crate::domain::ids::{DealId, PortalId};
 use crate::sync::ports::Cause;
 use crate::sync::ports::crm::{Crm, Portal, Stage};
-use crate::sync::registry::Forms;
+use crate::sync::registry::{DealAccess, Forms};
 
-/// Scopes without which nothing can be read.
-const SCOPES: [&str; 2] = ["crm.objects.contacts.read", "crm.objects.deals.read"];
+/// The scope without which nothing can be read. Every other is asked for by the events that need it, and only they wait
+/// for it.
+const CONTACTS: &str = "crm.objects.contacts.read";
+/// The scope of events with `value.dealAmount`.
+const DEALS: &str = "crm.objects.deals.read";
 /// How many checks of the Secret pass between two reads: a quarter of an hour at one check a minute.
 const CHECKS: u32 = 15;
 
@@ -32,7 +35,19 @@ pub(super) struct Picture {
     pub stages: Arc<Vec<Stage>>,
     pub properties: Arc<Vec<String>>,
     pub forms: Forms,
+    pub deals: DealAccess,
     pub read_at: Timestamp,
+}
+
+/// What the account's events need beside contacts.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Wanted {
+    /// The forms they name, and when each of these events was created.
+    pub forms: Vec<(String, Timestamp)>,
+    /// Deals.
+    pub deals: bool,
+    /// Deals were refused although the token seemed to have the scope: a call must show.
+    pub deals_in_doubt: bool,
 }
 
 /// Which portal it must be.
@@ -81,12 +96,23 @@ impl Picture {
 
     /// When it is to be read again: sooner where forms could not be seen, at once where an event names a form and the
     /// list is older than it.
-    pub fn due(&self, wanted: &[(String, Timestamp)], settings: &Settings) -> Timestamp {
+    pub fn due(&self, wanted: &Wanted, settings: &Settings) -> Timestamp {
         let regular = later(self.read_at, interval(settings));
+        let probe = regular.min(later(self.read_at, settings.stalled_probe_interval));
+        let deals = match &self.deals {
+            _ if !wanted.deals => regular,
+            DealAccess::Unasked => Timestamp::MIN,
+            DealAccess::Denied(_) => probe,
+            DealAccess::Granted => regular,
+        };
+        self.forms_due(&wanted.forms, regular, probe).min(deals)
+    }
+
+    fn forms_due(&self, wanted: &[(String, Timestamp)], regular: Timestamp, probe: Timestamp) -> Timestamp {
         match &self.forms {
             _ if wanted.is_empty() => regular,
             Forms::Unread => Timestamp::MIN,
-            Forms::Denied(_) => regular.min(later(self.read_at, settings.stalled_probe_interval)),
+            Forms::Denied(_) => probe,
             Forms::Listed(..) => {
                 let newer =
                     |(name, created): &&(String, Timestamp)| self.forms.is_older_than(*created) && !self.lists(name);
@@ -102,30 +128,37 @@ impl Picture {
     }
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one. Forms only where an event names one.
+/// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only where an event needs them.
 pub(super) async fn read(
     crm: &dyn Crm,
     pins: &Pins,
-    with_forms: bool,
+    wanted: &Wanted,
     basics: &Basics,
     now: Timestamp,
 ) -> Result<Picture, Fault> {
     let fault = |error| basics.fault(&error);
     let portal = crm.portal().await.map_err(fault)?;
     pins.check(portal.id)?;
-    scopes(crm.scopes().await.map_err(fault)?.as_deref())?;
+    let granted = crm.scopes().await.map_err(fault)?;
+    contacts_scope(granted.as_deref())?;
     let stages = crm.stages().await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
-    let forms = if with_forms {
-        forms(crm, basics, now).await?
-    } else {
+    let forms = if wanted.forms.is_empty() {
         Forms::Unread
+    } else {
+        forms(crm, basics, now).await?
+    };
+    let deals = if wanted.deals {
+        deals(crm, basics, granted.as_deref().filter(|_| !wanted.deals_in_doubt)).await?
+    } else {
+        DealAccess::Unasked
     };
     Ok(Picture {
         portal,
         stages: Arc::new(stages),
         properties: Arc::new(properties),
         forms,
+        deals,
         read_at: now,
     })
 }
@@ -141,19 +174,32 @@ async fn forms(crm: &dyn Crm, basics: &Basics, now: Timestamp) -> Result<Forms, 
     }
 }
 
+/// Who may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
+/// has shows.
+async fn deals(crm: &dyn Crm, basics: &Basics, granted: Option<&[String]>) -> Result<DealAccess, Fault> {
+    if let Some(granted) = granted {
+        return Ok(if granted.iter().any(|scope| scope == DEALS) {
+            DealAccess::Granted
+        } else {
+            DealAccess::Denied("it is not among the token's scopes".to_owned())
+        });
+    }
+    match crm.deals(&[DealId(1)]).await {
+        Ok(_) => Ok(DealAccess::Granted),
+        Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
+            Ok(DealAccess::Denied(error.to_string()))
+        }
+        Err(error) => Err(basics.fault(&error)),
+    }
+}
+
 /// Where HubSpot does not name the scopes, the calls themselves will show.
-fn scopes(granted: Option<&[String]>) -> Result<(), Fault> {
-    let Some(granted) = granted else { return Ok(()) };
-    let missing: Vec<_> = SCOPES
-        .into_iter()
-        .filter(|wanted| !granted.iter().any(|g| g == wanted))
-        .collect();
-    if missing.is_empty() {
+fn contacts_scope(granted: Option<&[String]>) -> Result<(), Fault> {
+    if granted.is_none_or(|granted| granted.iter().any(|scope| scope == CONTACTS)) {
         return Ok(());
     }
     let message = format!(
-        "The HubSpot token lacks the scopes {}. Add them to the app or service key and put its token into the Secret.",
-        missing.join(", ")
+        "The HubSpot token lacks the scope {CONTACTS}. Add it to the app or service key and put its token into the Secret."
     );
     Err(Fault::new(FaultKind::Denied, reason::MISSING_SCOPE, message))
 }
@@ -187,17 +233,18 @@ mod tests {
     }
 
     #[rstest]
-    #[case::unknown(None, "")]
-    #[case::both(Some(&["crm.objects.deals.read", "forms", "crm.objects.contacts.read"][..]), "")]
-    #[case::one(Some(&["crm.objects.contacts.read"][..]), "scopes crm.objects.deals.read.")]
-    #[case::none(Some(&[][..]), "scopes crm.objects.contacts.read, crm.objects.deals.read.")]
-    fn missing_scopes_are_named(#[case] granted: Option<&[&str]>, #[case] words: &str) {
+    #[case::unknown(None, false)]
+    #[case::all(Some(&["crm.objects.deals.read", "forms", CONTACTS][..]), false)]
+    #[case::no_more_than_contacts(Some(&[CONTACTS][..]), false)]
+    #[case::others(Some(&["crm.objects.deals.read", "forms"][..]), true)]
+    #[case::none(Some(&[][..]), true)]
+    fn the_account_asks_for_contacts_alone(#[case] granted: Option<&[&str]>, #[case] refused: bool) {
         let granted: Option<Vec<String>> = granted.map(|list| list.iter().map(|s| (*s).to_owned()).collect());
-        match scopes(granted.as_deref()) {
-            Ok(()) => assert!(words.is_empty()),
+        match contacts_scope(granted.as_deref()) {
+            Ok(()) => assert!(!refused),
             Err(fault) => {
                 assert_eq!(fault.reason, "MissingScope");
-                assert!(!words.is_empty() && fault.message.contains(words), "{}", fault.message);
+                assert!(refused && fault.message.contains(CONTACTS), "{}", fault.message);
             }
         }
     }

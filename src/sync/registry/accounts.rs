@@ -139,6 +139,18 @@ impl Forms {
     }
 }
 
+/// Whether the token may read deals. It is asked only while an event needs them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DealAccess {
+    /// Not asked.
+    #[default]
+    Unasked,
+    /// Yes.
+    Granted,
+    /// No: why, for people.
+    Denied(String),
+}
+
 /// A `HubSpotAccount` object as the sync loops and the event controller see it.
 #[derive(Clone)]
 pub struct HubSpotAccount {
@@ -156,6 +168,8 @@ pub struct HubSpotAccount {
     pub properties: Arc<Vec<String>>,
     /// The portal's forms.
     pub forms: Forms,
+    /// Whether the token may read deals.
+    pub deals: DealAccess,
     /// `spec.interval`, already held above the floor.
     pub interval: Duration,
     /// `spec.defaultRegion`.
@@ -172,6 +186,7 @@ impl HubSpotAccount {
             stages,
             properties,
             forms,
+            deals,
             interval,
             default_region,
         } = self;
@@ -182,7 +197,7 @@ impl HubSpotAccount {
         };
         let same_spec = *key == other.key && *interval == other.interval && *default_region == other.default_region;
         let same_names = *stages == other.stages && *properties == other.properties && *forms == other.forms;
-        let same_portal = *portal == other.portal && same_names;
+        let same_portal = *portal == other.portal && *deals == other.deals && same_names;
         same_spec && same_client && same_portal && *readiness == other.readiness
     }
 }

@@ -109,7 +109,7 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
     *world.portal.lock().unwrap() = 62515;
     op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
 
-    *world.scopes.lock().unwrap() = Some(vec!["crm.objects.contacts.read".into()]);
+    *world.scopes.lock().unwrap() = Some(vec!["crm.objects.deals.read".into()]);
     op.patch::<HubSpotAccount>(
         "acme",
         &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now-1"}}}),
