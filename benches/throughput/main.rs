@@ -91,7 +91,7 @@ fn contact(id: u64) -> Contact {
     Contact {
         requested_id: ContactId(id),
         id: ContactId(id),
-        updated_at: Timestamp::UNIX_EPOCH,
+        updated_at: Some(Timestamp::UNIX_EPOCH),
         as_of: None,
         properties: [
             ("email", email.as_str()),
@@ -104,6 +104,7 @@ fn contact(id: u64) -> Contact {
         .into_iter()
         .collect(),
         history: Vec::new(),
+        flaw: None,
     }
 }
 

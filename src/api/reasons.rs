@@ -211,6 +211,8 @@ pub mod row {
     pub const AWAITING_CONSENT: &str = "AwaitingConsent";
     /// Pending: Google does not know the web conversion yet.
     pub const AWAITING_WEB_CONVERSION: &str = "AwaitingWebConversion";
+    /// Pending: HubSpot gives the contact, or a deal of it, in a way that cannot be understood.
+    pub const UNREADABLE_RECORD: &str = "UnreadableRecord";
     /// Pending: Google does not take uploads for an action this young.
     pub const ACTION_TOO_NEW: &str = "ActionTooNew";
     /// Pending: Google does not know a click this young yet.

@@ -67,6 +67,16 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
     }
 }
 
+/// What of a contact HubSpot gave in a way that cannot be understood. Nothing is decided about such a contact; what can
+/// be read of it counts as observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// For people, no personal data.
+    pub why: String,
+    /// Stages of history rows without a time: nobody knows when the contact entered them.
+    pub stages: Vec<String>,
+}
+
 /// A contact as search or batch read gives it. No `Debug`: it holds personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
@@ -74,14 +84,16 @@ pub struct Contact {
     pub requested_id: ContactId,
     /// The record's id now.
     pub id: ContactId,
-    /// `updatedAt`, HubSpot's clock.
-    pub updated_at: Timestamp,
+    /// `updatedAt`, HubSpot's clock; `None` where it cannot be read.
+    pub updated_at: Option<Timestamp>,
     /// When it was read, HubSpot's clock; `None` where the answer does not tell.
     pub as_of: Option<Timestamp>,
     /// Current values of the properties asked for; absent, null and empty are all left out.
     pub properties: Properties,
     /// Histories of the properties asked for with history, oldest first. Empty for a property without one.
     pub history: Vec<(String, Vec<HistoryEntry>)>,
+    /// `Some` where not all of it can be read.
+    pub flaw: Option<Flaw>,
 }
 
 impl Contact {

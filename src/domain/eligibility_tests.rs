@@ -22,10 +22,11 @@ fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> C
     Contact {
         requested_id: ContactId(1),
         id: ContactId(1),
-        updated_at: at(0),
+        updated_at: Some(at(0)),
         as_of: Some(at(as_of)),
         properties: properties.iter().copied().collect(),
         history: vec![(GCLID.to_owned(), clicks.iter().map(entry).collect())],
+        flaw: None,
     }
 }
 
@@ -79,6 +80,8 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
 #[case::a_later_one_inside_the_grace(&[("c", 50)], 7 * HOUR, 7 * HOUR, ("c", None))]
 #[case::a_later_one_outside(&[("c", 2 * HOUR)], 7 * HOUR, 7 * HOUR, ("NoClickId", None))]
 #[case::cleared(&[("a", -DAY), ("", -HOUR)], 90, 90, ("a", None))]
+#[case::an_address_is_none(&[("ada@example.com", -DAY)], HOUR, HOUR, ("NoClickId", None))]
+#[case::a_number_is_none(&[("a", -DAY), ("+49-30-901820", -7 * HOUR)], 90, 90, ("a", None))]
 #[case::none_yet(&[], 90, 90, ("AwaitingClickId", Some(HOUR)))]
 #[case::none_at_all(&[], HOUR, HOUR, ("NoClickId", None))]
 #[case::young(&[("a", -HOUR)], 90, 90, ("ClickTooRecent", Some(5 * HOUR)))]
@@ -117,6 +120,20 @@ fn the_first_reason_counts(
     let contact = contact(clicks, properties, 2 * HOUR);
     assert_eq!(
         decided(Some(&contact), &rules(&[SharedKind::Email], consent), 2 * HOUR).0,
+        expected
+    );
+}
+
+/// Where no history exists the current value counts, unless it cannot be a click id: then the row goes by identifiers alone.
+#[rstest::rstest]
+#[case("click-1", "click-1")]
+#[case("ada@example.com", "identifiers")]
+#[case("+4930901820", "identifiers")]
+fn the_current_value(#[case] value: &str, #[case] expected: &str) {
+    let mut contact = contact(&[], &[(GCLID, value), ("email", "a@example.com")], 2 * HOUR);
+    contact.history.clear();
+    assert_eq!(
+        decided(Some(&contact), &rules(&[SharedKind::Email], false), 2 * HOUR).0,
         expected
     );
 }

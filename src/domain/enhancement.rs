@@ -42,6 +42,8 @@ pub enum Person<'a> {
     Known(&'a Contact),
     /// The contact was found once and is gone.
     Deleted,
+    /// HubSpot has the contact and does not give it in a way that can be understood (yet).
+    Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound,
     /// The submission has no e-mail: nobody can be found.
@@ -78,6 +80,8 @@ pub fn decide(
     let wait = |reason, due| Decision::Wait { reason, due };
     let contact = match person {
         Person::Deleted => return skip(reason::CONTACT_DELETED),
+        Person::Unreadable if now >= until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
+        Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
         Person::Nameless => return skip(reason::NO_SHARED_DATA),
         Person::NotFound if now >= until(submitted.first_seen, limits.grace) => return skip(reason::CONTACT_DELETED),
         Person::NotFound => None,

@@ -39,10 +39,11 @@ fn contact(properties: &[(&str, &str)]) -> Contact {
     Contact {
         requested_id: ContactId(1),
         id: ContactId(1),
-        updated_at: Timestamp::UNIX_EPOCH,
+        updated_at: Some(Timestamp::UNIX_EPOCH),
         as_of: None,
         properties: properties.iter().copied().collect(),
         history: Vec::new(),
+        flaw: None,
     }
 }
 
@@ -101,6 +102,23 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
     let of = |person: &Person<'_>| said(&decide(person, submitted, &rules(), &LIMITS, None, t(20))).0;
     assert_eq!(of(&Person::Deleted), "ContactDeleted");
     assert_eq!(of(&Person::Nameless), "NoSharedData");
+}
+
+#[test]
+fn a_contact_that_cannot_be_read_is_waited_for_until_the_deadline() {
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named: true,
+    };
+    let of = |now| said(&decide(&Person::Unreadable, submitted, &rules(), &LIMITS, None, t(now)));
+    assert_eq!(of(400), ("UnreadableRecord", 500));
+    assert_eq!(
+        of(4_000).0,
+        "UnreadableRecord",
+        "the grace is for contacts that nobody shows"
+    );
+    assert_eq!(of(85_500).0, "DeadlineMissed");
 }
 
 /// Nobody is asked whose it is, so nobody has refused consent and no contact is missing.

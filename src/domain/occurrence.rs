@@ -60,10 +60,11 @@ mod tests {
         Contact {
             requested_id: ContactId(1),
             id: ContactId(1),
-            updated_at: Timestamp::UNIX_EPOCH,
+            updated_at: Some(Timestamp::UNIX_EPOCH),
             as_of: None,
             properties: Properties::default(),
             history: vec![(LIFECYCLE_STAGE.into(), history)],
+            flaw: None,
         }
     }
 

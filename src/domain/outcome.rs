@@ -101,6 +101,9 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         reason::AWAITING_WEB_CONVERSION => {
             "Google has not received the web tag's conversion yet. If this lasts, check that the snippet is on the page with the form."
         }
+        reason::UNREADABLE_RECORD => {
+            "HubSpot refuses to show the contact or one of its deals, or shows it in a way that can't be understood; it is read again with growing pauses. See lastErrors for the contact id, and check that record in HubSpot."
+        }
         reason::ACTION_TOO_NEW => {
             "Google rejects conversions for newly created conversion actions. The conversion is sent some hours later. Nothing to do."
         }
@@ -126,7 +129,7 @@ pub fn explain(reason: &str) -> Option<&'static str> {
             "Google failed some of these conversions without saying which. They are sent again in smaller requests under the same ids and values. Nothing to do."
         }
         reason::NO_CLICK_ID => {
-            "The contact has no Google click id and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code."
+            "The contact has no Google click id (an e-mail address or a number in that property is none) and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code."
         }
         reason::NO_SHARED_DATA => {
             "The contact has neither a click id nor a usable value of the kinds in spec.shareData."

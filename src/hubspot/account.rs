@@ -115,22 +115,18 @@ impl HubSpot {
             Some(order) if order >= 0 => order,
             _ => i64::MAX,
         });
-        options
-            .into_iter()
-            .map(|option| {
-                let value = option
-                    .value
-                    .ok_or_else(|| malformed("an option of lifecyclestage has no \"value\""))?
-                    .0;
-                let label = option.label.map_or_else(|| value.clone(), |label| label.0);
-                Ok(Stage { value, label })
-            })
-            .collect()
+        // No contact can be in a stage without a value.
+        let stage = |option: StageOption| {
+            let value = option.value?.0;
+            let label = option.label.map_or_else(|| value.clone(), |label| label.0);
+            Some(Stage { value, label })
+        };
+        Ok(options.into_iter().filter_map(stage).collect())
     }
 
     pub(super) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {
         let path = format!("/crm/properties/{}/contacts", self.version());
-        let mut list: Results<Property> = self.call(get("properties", path)).await?.json()?;
+        let mut list: Results<Property> = self.call(get("properties", path)).await?.rows()?;
         let mut names: Vec<_> = list.take()?.into_iter().filter_map(|property| property.name).collect();
         names.sort();
         names.dedup();

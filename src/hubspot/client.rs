@@ -1,6 +1,5 @@
 //! The client: authenticated calls, and the port on top of them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +12,8 @@ use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::crm::{
-    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
+    Stage, SubmissionPage,
 };
 use crate::sync::ports::{Cause, UpstreamError};
 
@@ -71,7 +71,7 @@ impl HubSpot {
         }
     }
 
-    /// A batch read: items that do not exist (any more) are absent, any other error of an item is one of the call.
+    /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
     pub(super) async fn batch<T: DeserializeOwned>(
         &self,
         name: &'static str,
@@ -85,18 +85,13 @@ impl HubSpot {
             body: Some(body),
         };
         let answer = self.call(call).await?;
-        let batch: Results<T> = answer.json()?;
-        check_items(&batch, answer.status, body)?;
-        Ok(batch)
+        let batch: Results<T> = answer.rows()?;
+        let mut errors = batch.item_errors().iter().map(ErrorBody::of);
+        match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
+            Some(error) => Err(item_error(error, answer.status, body)),
+            None => Ok(batch),
+        }
     }
-}
-
-/// Per-item errors of a batch read: an object that does not exist (any more) is no failure, anything else is.
-fn check_items<T>(batch: &Results<T>, status: u16, sent: &str) -> Result<(), UpstreamError> {
-    let real = batch.item_errors().iter().map(ErrorBody::of).find(|error| {
-        !error.no_associations && !matches!(error.category.as_deref(), Some("OBJECT_NOT_FOUND" | "NOT_FOUND"))
-    });
-    real.map_or(Ok(()), |error| Err(item_error(error, status, sent)))
 }
 
 #[async_trait]
@@ -121,15 +116,15 @@ impl Crm for HubSpot {
         self.search_contacts(search).await
     }
 
-    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         self.read_contacts(read).await
     }
 
-    async fn deals_of(&self, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+    async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         self.read_associations(contacts).await
     }
 
-    async fn deals(&self, ids: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
         self.read_deals(ids).await
     }
 
@@ -141,11 +136,7 @@ impl Crm for HubSpot {
         self.read_submissions(form, after).await
     }
 
-    async fn read_by_email(
-        &self,
-        emails: &[String],
-        properties: &[String],
-    ) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+    async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError> {
         self.contacts_by_email(emails, properties).await
     }
 }

@@ -2,152 +2,227 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::HubSpot;
-use super::errors::{malformed, refused};
-use super::wire::{Record, Results, Scalar, Version};
+use super::errors::refused;
+use super::items::{Open, Parts, WRONG_TYPE};
+use super::wire::{Record, Results, Scalar, Version, id_of};
+use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
-use crate::sync::ports::crm::{Contact, ContactRead, HistoryEntry};
+use crate::sync::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry};
 
 /// Inputs of a batch read without history.
 const PLAIN_LIMIT: usize = 100;
 /// Inputs of a batch read with history.
 const HISTORY_LIMIT: usize = 50;
-/// Asked for in every read: it tells which record of today an old id became.
-const MERGED_IDS: &str = "hs_merged_object_ids";
+/// Why a record is not understood whose id is no number.
+const ODD_ID: &str = "its id is no number";
 
-/// The body of a batch read: all three keys, each id once.
-pub(super) fn body(read: &ContactRead) -> Result<String, UpstreamError> {
+/// The ids of a batch read, each once.
+fn ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
     let limit = if read.with_history.is_empty() {
         PLAIN_LIMIT
     } else {
         HISTORY_LIMIT
     };
-    let ids: BTreeSet<_> = read.ids.iter().collect();
+    let ids: BTreeSet<ContactId> = read.ids.iter().copied().collect();
     if ids.len() > limit {
         return Err(refused(
             "BATCH_TOO_LARGE",
             format!("a batch read of {} contacts, allowed are {limit}", ids.len()),
         ));
     }
+    Ok(ids.into_iter().collect())
+}
+
+/// The body of a batch read: all three keys.
+fn body(read: &ContactRead, ids: &[ContactId]) -> String {
     let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
     if !properties.contains(&MERGED_IDS) {
         properties.push(MERGED_IDS);
     }
     let inputs: Vec<_> = ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
-    Ok(json!({ "properties": properties, "propertiesWithHistory": read.with_history, "inputs": inputs }).to_string())
+    json!({ "properties": properties, "propertiesWithHistory": read.with_history, "inputs": inputs }).to_string()
 }
 
 impl HubSpot {
-    pub(super) async fn read_contacts(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
-        if read.ids.is_empty() {
-            return Ok(Vec::new());
+    pub(super) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+        let mut all = ContactBatch::default();
+        let mut parts = Parts::of(ids(read)?);
+        while let Some(part) = parts.next() {
+            let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
+            match self.batch("read", path, &body(read, &part)).await {
+                Ok(batch) => {
+                    parts.answered();
+                    resolve(&part, &read.with_history, batch, &mut all)?;
+                }
+                Err(error) => parts.refused(&part, error)?,
+            }
         }
-        let body = body(read)?;
-        let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
-        let mut batch: Results<Record> = self.batch("read", path, &body).await?;
-        let as_of = batch.started_at.as_ref().and_then(Scalar::time);
-        let mut contacts = resolve(read, &batch.take()?)?;
-        for contact in &mut contacts {
-            contact.as_of = as_of;
-        }
-        Ok(contacts)
+        all.unreadable.extend(parts.close()?);
+        Ok(all)
     }
 }
 
-/// One contact per requested id that still leads to a record. Fails rather than lose a record: the caller takes an
-/// absent id for a deleted contact.
-fn resolve(read: &ContactRead, records: &[Record]) -> Result<Vec<Contact>, UpstreamError> {
-    let mut asked: BTreeSet<ContactId> = read.ids.iter().copied().collect();
+/// One contact per requested id that still leads to a record. Whatever may be about an id and cannot be read makes that
+/// one unreadable, never absent: the caller takes an absent id for a deleted contact.
+fn resolve(
+    ids: &[ContactId],
+    with_history: &[String],
+    mut batch: Results<Record>,
+    all: &mut ContactBatch,
+) -> Result<(), UpstreamError> {
+    let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+    let mut open = Open::new(ids.iter().copied());
+    let records = batch.take()?;
     let mut by_id = BTreeMap::new();
-    for record in records {
-        by_id.insert(ContactId(record.id()?), record);
-    }
-    let mut found = Vec::new();
-    let mut answered = BTreeSet::new();
-    asked.retain(|id| {
-        let direct = by_id.get_key_value(id);
-        let hit = direct.or_else(|| by_id.iter().find(|(_, record)| record.merged_ids().contains(id)));
-        if let Some((of, record)) = hit {
-            answered.insert(*of);
-            found.push((*id, *record));
+    for record in &records {
+        match record.id() {
+            Some(id) => drop(by_id.insert(ContactId(id), record)),
+            None => open.untold(ODD_ID),
         }
-        hit.is_none()
-    });
-    let strays: Vec<_> = by_id.iter().filter(|(id, _)| !answered.contains(id)).collect();
-    match (strays.as_slice(), asked.len()) {
+    }
+    // Before the errors: an id from before a merge may be called not found beside the record it has become.
+    let (found, strays) = assign(&mut open, &by_id);
+    open.take(batch.item_errors(), |text| text.trim().parse().ok());
+    for row in batch.odd() {
+        match id_of(row).map(ContactId).filter(|id| open.contains(id)) {
+            Some(id) => open.failed(&id, WRONG_TYPE),
+            None => open.untold(WRONG_TYPE),
+        }
+    }
+    match (strays.as_slice(), open.inputs().count()) {
         ([], _) => {}
         // Only one id can have led to it.
-        ([(_, record)], 1) => found.extend(asked.iter().map(|id| (*id, **record))),
-        ([(id, _), ..], _) => {
-            return Err(malformed(format!(
-                "contact {id} came back, but nothing tells for which requested id"
-            )));
+        ([(_, record)], 1) if !open.is_untold() => {
+            let id = open.inputs().next().copied();
+            if let Some(id) = id {
+                open.answered(&id);
+                all.contacts.extend(live(record, id, with_history, as_of));
+            }
         }
+        _ => open.stray(),
     }
-    let live = found.into_iter().filter(|(_, record)| record.archived != Some(true));
-    live.map(|(asked, record)| contact(record, asked.0, &read.with_history))
-        .collect()
+    let found = found
+        .into_iter()
+        .filter_map(|(id, record)| live(record, id, with_history, as_of));
+    all.contacts.extend(found);
+    all.unreadable.extend(open.close());
+    Ok(())
 }
 
-/// A contact out of a record. `requested` is the id it was asked for by.
-pub(super) fn contact(record: &Record, requested: u64, with_history: &[String]) -> Result<Contact, UpstreamError> {
+type Records<'a> = Vec<(ContactId, &'a Record)>;
+
+/// The record of each requested id, and the records that are nobody's.
+fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, Records<'a>) {
+    let mut found = Vec::new();
+    let mut answered = BTreeSet::new();
+    for id in open.inputs().copied().collect::<Vec<_>>() {
+        let direct = by_id.get_key_value(&id);
+        let hit = direct.or_else(|| by_id.iter().find(|(_, record)| record.merged_ids().contains(&id)));
+        if let Some((of, record)) = hit {
+            answered.insert(*of);
+            open.answered(&id);
+            found.push((id, *record));
+        }
+    }
+    let strays = by_id.iter().filter(|(id, _)| !answered.contains(id));
+    (found, strays.map(|(id, record)| (*id, *record)).collect())
+}
+
+fn live(record: &Record, asked: ContactId, with_history: &[String], as_of: Option<Timestamp>) -> Option<Contact> {
+    if record.archived == Some(true) {
+        return None;
+    }
+    let mut contact = contact(record, asked, with_history)?;
+    contact.as_of = as_of;
+    Some(contact)
+}
+
+/// A contact out of a record, `None` where it has no usable id. `requested` is the id it was asked for by.
+pub(super) fn contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
     let id = ContactId(record.id()?);
-    let updated = record
-        .updated_at
-        .as_ref()
-        .or_else(|| record.property("lastmodifieddate"));
-    let updated_at = updated
-        .and_then(super::wire::Scalar::time)
-        .ok_or_else(|| malformed(format!("contact {id} has no usable \"updatedAt\"")))?;
+    let mut flaw = None;
+    let mut note = |why: &str, stages: Vec<String>| {
+        let flaw = flaw.get_or_insert_with(|| Flaw {
+            why: why.to_owned(),
+            stages: Vec::new(),
+        });
+        flaw.stages.extend(stages);
+    };
+    if record.has_odd_id() {
+        note(ODD_ID, Vec::new());
+    }
+    let modified = [record.updated_at.as_ref(), record.property("lastmodifieddate")];
+    let updated_at = modified.into_iter().flatten().find_map(Scalar::time);
+    if updated_at.is_none() {
+        note("it has no usable \"updatedAt\"", Vec::new());
+    }
+    // Its entries may be known under an id that can't be read: under another they would count twice.
+    let unknown = record.has_odd_lineage();
+    if unknown {
+        note("its hs_merged_object_ids are no ids", Vec::new());
+    }
+    let mut history = Vec::with_capacity(with_history.len());
+    for name in with_history.iter().filter(|_| !unknown) {
+        let versions = record
+            .properties_with_history
+            .as_ref()
+            .and_then(|all| all.get(name)?.as_deref());
+        let (entries, timeless) = entries(versions.unwrap_or_default());
+        if !timeless.is_empty() {
+            let stages = if name == LIFECYCLE_STAGE { timeless } else { Vec::new() };
+            note(&format!("a row in the history of {name} has no usable time"), stages);
+        }
+        history.push((name.clone(), entries));
+    }
     let properties = record.properties.iter().flatten();
     let properties = properties
         .filter_map(|(name, value)| Some((name, &value.as_ref()?.0)))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    let mut history = Vec::with_capacity(with_history.len());
-    for name in with_history {
-        let versions = record
-            .properties_with_history
-            .as_ref()
-            .and_then(|all| all.get(name)?.as_deref());
-        let entries = entries(versions.unwrap_or_default()).ok_or_else(|| {
-            malformed(format!(
-                "the history of {name} of contact {id} has a row without a usable time"
-            ))
-        })?;
-        history.push((name.clone(), entries));
-    }
-    Ok(Contact {
-        requested_id: ContactId(requested),
+    Some(Contact {
+        requested_id: requested,
         id,
         updated_at,
         as_of: None,
         properties,
         history,
+        flaw,
     })
 }
 
 /// The source of history rows that a merge wrote.
 const MERGED: &str = "MERGE_OBJECTS";
 
-/// Oldest first. HubSpot gives the newest first: turned round before the stable sort, so that rows of the same
-/// millisecond (a stage cleared and set again) keep their order.
-fn entries(versions: &[Version]) -> Option<Vec<HistoryEntry>> {
-    let mut entries = versions
-        .iter()
-        .rev()
-        .map(|version| {
-            let at = version.timestamp.as_ref()?.time()?;
-            Some(HistoryEntry {
-                value: version.value.as_ref().map(|value| value.0.clone()).unwrap_or_default(),
-                at,
-                by_merge: version.source_type.as_ref().is_some_and(|source| source.0 == MERGED),
-            })
-        })
-        .collect::<Option<Vec<_>>>()?;
+/// The rows of a history that can be read, oldest first, and the values of those without a time. HubSpot gives the newest
+/// first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set again) keep
+/// their order.
+fn entries(versions: &[Version]) -> (Vec<HistoryEntry>, Vec<String>) {
+    let (mut entries, mut timeless) = (Vec::with_capacity(versions.len()), Vec::<String>::new());
+    // A row that repeats the value of an older one without a time is no entry of its own: that one's place in the list
+    // says so, and it would be missed among rows with times only.
+    let mut repeated: Option<&str> = None;
+    for version in versions.iter().rev() {
+        let value = version.value.as_ref().map_or("", |value| value.0.as_str());
+        let Some(at) = version.timestamp.as_ref().and_then(Scalar::time) else {
+            repeated = Some(value);
+            timeless.push(value.to_owned());
+            continue;
+        };
+        if repeated == Some(value) {
+            continue;
+        }
+        repeated = None;
+        entries.push(HistoryEntry {
+            value: value.to_owned(),
+            at,
+            by_merge: version.source_type.as_ref().is_some_and(|source| source.0 == MERGED),
+        });
+    }
     entries.sort_by_key(|entry| entry.at);
-    Some(entries)
+    (entries, timeless)
 }

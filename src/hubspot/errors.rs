@@ -43,6 +43,8 @@ pub(super) struct ErrorBody {
     pub(super) no_associations: bool,
     policy: Option<String>,
     scopes: Vec<String>,
+    /// Of an item of a batch: the inputs it is about, as they were asked for. Addresses too: never to be shown.
+    pub(super) inputs: Vec<String>,
     message: String,
     request_id: Option<String>,
 }
@@ -73,9 +75,20 @@ impl ErrorBody {
                 .any(|sub| sub.to_string().contains("NO_ASSOCIATIONS_FOUND")),
             policy: named("policyName").or_else(|| policy_in(&message)),
             scopes: missing_scopes(value),
+            inputs: inputs_of(value),
             request_id: named("correlationId").or_else(|| named("requestId")),
             message,
         }
+    }
+
+    /// An item that says that a record does not exist (any more), which is no failure.
+    pub(super) fn is_not_found(&self) -> bool {
+        self.is("OBJECT_NOT_FOUND") || self.is("NOT_FOUND")
+    }
+
+    /// An item that is about the token or its limits, not about a record.
+    pub(super) fn is_of_the_call(&self) -> bool {
+        self.is("MISSING_SCOPES") || self.is("RATE_LIMITS")
     }
 
     fn is(&self, category: &str) -> bool {
@@ -308,6 +321,24 @@ fn is_value_like(word: &str) -> bool {
 fn code(text: &str) -> Option<String> {
     let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
     (!text.is_empty() && text.len() <= 100 && text.chars().all(is_code)).then(|| text.to_owned())
+}
+
+/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
+fn inputs_of(value: &Value) -> Vec<String> {
+    let texts = |value: &Value| match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        _ => Vec::new(),
+    };
+    let context = |key: &str| value.get("context")?.get(key);
+    let named = ["ids", "id", "fromObjectId", "objectId"]
+        .into_iter()
+        .filter_map(context);
+    let listed = |value: &Value| match value {
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        one => texts(one),
+    };
+    value.get("id").into_iter().chain(named).flat_map(listed).collect()
 }
 
 fn missing_scopes(value: &Value) -> Vec<String> {

@@ -1,13 +1,16 @@
 //! Forms and their submissions: the endpoints without a dated path (reference notes, HubSpot 7 and pitfall 12).
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use super::client::{Call, HubSpot};
 use super::errors::malformed;
+use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::wire::{Results, Scalar};
+use crate::domain::conversion::click_value;
 use crate::sync::ports::UpstreamError;
-use crate::sync::ports::crm::{Form, Submission, SubmissionPage};
+use crate::sync::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
 
 /// All types of forms; without them HubSpot lists its own type only.
 const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
@@ -29,13 +32,16 @@ struct SubmissionWire {
     conversion_id: Option<Scalar>,
     submitted_at: Option<Scalar>,
     values: Option<Vec<Field>>,
-    page_url: Option<String>,
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    page_url: Option<Scalar>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Field {
-    name: Option<String>,
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    name: Option<Scalar>,
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
     value: Option<Scalar>,
     object_type_id: Option<Scalar>,
 }
@@ -50,13 +56,12 @@ impl HubSpot {
                 path.push_str("&after=");
                 path.push_str(&escaped(after));
             }
-            let mut page: Results<FormWire> = self.call(get("forms", path)).await?.json()?;
+            let mut page: Results<FormWire> = self.call(get("forms", path)).await?.rows()?;
             for form in page.take()? {
-                let id = form
-                    .id
-                    .ok_or_else(|| malformed("a form has no \"id\""))?
-                    .0
-                    .to_lowercase();
+                // Nobody can name a form without an id.
+                let Some(id) = form.id.map(|id| id.0.to_lowercase()) else {
+                    continue;
+                };
                 let name = form.name.map_or_else(|| id.clone(), |name| name.0);
                 forms.push(Form { id, name });
             }
@@ -79,33 +84,56 @@ impl HubSpot {
             path.push_str("&after=");
             path.push_str(&escaped(after));
         }
-        let mut page: Results<SubmissionWire> = self.call(get("submissions", path)).await?.json()?;
-        let submissions = page
-            .take()?
-            .into_iter()
-            .map(submission)
-            .collect::<Result<Vec<_>, _>>()?;
+        let mut page: Results<SubmissionWire> = self.call(get("submissions", path)).await?.rows()?;
+        let mut unreadable: Vec<_> = page.odd().iter().map(odd).collect();
+        let mut submissions = Vec::new();
+        for wire in page.take()? {
+            match submission(wire) {
+                Ok(submission) => submissions.push(submission),
+                Err(odd) => unreadable.push(odd),
+            }
+        }
         let next = page.paging.and_then(super::wire::Paging::after);
         if next.as_deref() == after && after.is_some() {
             return Err(malformed("the paging of submissions does not move on"));
         }
-        Ok(SubmissionPage { submissions, next })
+        Ok(SubmissionPage {
+            submissions,
+            unreadable,
+            next,
+        })
     }
 }
 
-fn submission(wire: SubmissionWire) -> Result<Submission, UpstreamError> {
-    let at = wire.submitted_at.as_ref().and_then(Scalar::time);
-    let at = at.ok_or_else(|| malformed("a submission has no usable \"submittedAt\""))?;
+fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let conversion_id = wire
         .conversion_id
         .map(|id| id.0.trim().to_owned())
         .filter(|id| !id.is_empty());
+    let Some(at) = wire.submitted_at.as_ref().and_then(Scalar::time) else {
+        let why = "it has no usable \"submittedAt\"".to_owned();
+        return Err(OddSubmission { conversion_id, why });
+    };
     Ok(Submission {
         conversion_id,
         at,
         email: email(&wire.values.unwrap_or_default()),
-        gclid: wire.page_url.as_deref().and_then(gclid),
+        gclid: wire.page_url.as_ref().and_then(|url| gclid(&url.0)),
     })
+}
+
+fn odd(row: &Value) -> OddSubmission {
+    let id = row.get("conversionId").and_then(Value::as_str).map(str::trim);
+    OddSubmission {
+        conversion_id: id.filter(|id| !id.is_empty()).map(str::to_owned),
+        why: WRONG_TYPE.to_owned(),
+    }
+}
+
+/// A value of a form's field. What is no text, number or boolean (a list, for one) is no address: nothing else is read.
+fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(Scalar::deserialize(value).ok())
 }
 
 /// The contact's address, lower-cased as HubSpot keeps it.
@@ -113,23 +141,23 @@ fn email(fields: &[Field]) -> Option<String> {
     let of_contact = |field: &&Field| field.object_type_id.as_ref().is_none_or(|of| of.0 == CONTACT);
     fields
         .iter()
-        .filter(|field| field.name.as_deref() == Some("email"))
+        .filter(|field| field.name.as_ref().is_some_and(|name| name.0 == "email"))
         .filter(of_contact)
         .filter_map(|field| Some(field.value.as_ref()?.0.trim().to_lowercase()))
         .find(|address| {
             let mut parts = address.split('@');
             let named = parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty());
-            named && parts.next().is_none() && !address.contains([' ', ';'])
+            let bare = |c: char| !c.is_whitespace() && !c.is_control() && !",;:<>()[]\"\\".contains(c);
+            named && parts.next().is_none() && address.chars().all(bare)
         })
 }
 
 /// The click id in the query of a page's URL. A URL that can't be read has none.
 fn gclid(url: &str) -> Option<String> {
     let url = reqwest::Url::parse(url.trim()).ok()?;
-    let found = url
-        .query_pairs()
-        .find(|(name, value)| name == "gclid" && !value.trim().is_empty());
-    found.map(|(_, value)| value.trim().to_owned())
+    url.query_pairs()
+        .filter(|(name, _)| name == "gclid")
+        .find_map(|(_, value)| click_value(&value).map(str::to_owned))
 }
 
 /// A value as part of a path or query.
@@ -162,6 +190,8 @@ mod tests {
     #[case("https://www.example.com/demo?gclid=Cj0-a_b&utm=x", Some("Cj0-a_b"))]
     #[case("https://www.example.com/demo?utm=x&gclid=Cj0%2Bx#top", Some("Cj0+x"))]
     #[case("https://www.example.com/demo?gclid=&gclid=Cj1", Some("Cj1"))]
+    #[case("https://www.example.com/demo?gclid=ada%40example.com&gclid=Cj1", Some("Cj1"))]
+    #[case("https://www.example.com/demo?gclid=%2B49-30-901820", None)]
     #[case("https://www.example.com/demo#gclid=Cj0", None)]
     #[case("https://www.example.com/demo?wgclid=Cj0", None)]
     #[case("/demo?gclid=Cj0", None)]
@@ -172,7 +202,7 @@ mod tests {
 
     fn field(name: &str, value: &str, of: Option<&str>) -> Field {
         Field {
-            name: Some(name.into()),
+            name: Some(Scalar(name.into())),
             value: Some(Scalar(value.into())),
             object_type_id: of.map(|of| Scalar(of.into())),
         }
@@ -194,7 +224,17 @@ mod tests {
             of(&[field("email", "none", None), field("email", "a@b", None)]).as_deref(),
             Some("a@b")
         );
-        for bad in ["a@b@c", "@b", "a@", "a b@c", "a@b;c@d"] {
+        for bad in [
+            "a@b@c",
+            "@b",
+            "a@",
+            "a b@c",
+            "a@b;c@d",
+            "<a@b>",
+            "mailto:a@b",
+            "a\u{a0}b@c",
+            "a\tb@c",
+        ] {
             assert_eq!(of(&[field("email", bad, None)]), None, "{bad}");
         }
     }

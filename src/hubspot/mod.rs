@@ -12,6 +12,7 @@ mod contacts;
 mod deals;
 mod errors;
 mod forms;
+mod items;
 mod limits;
 mod search;
 mod transport;

@@ -7,10 +7,13 @@ use serde_json::{Value, json};
 use super::client::{Call, HubSpot};
 use super::contacts::contact;
 use super::errors::{malformed, refused};
+use super::items::WRONG_TYPE;
 use super::limits::Bucket;
-use super::wire::{Record, Results, Scalar};
+use super::wire::{Record, Results, Scalar, id_of};
+use crate::domain::contact::Properties;
+use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
-use crate::sync::ports::crm::{ContactPage, ContactSearch};
+use crate::sync::ports::crm::{Contact, ContactPage, ContactSearch, Flaw};
 
 /// Rows of a page, HubSpot's largest.
 const PAGE: usize = 200;
@@ -65,20 +68,26 @@ impl HubSpot {
             path,
             body: Some(&body),
         };
-        page(search, self.call(call).await?.json()?)
+        page(search, self.call(call).await?.rows()?)
     }
 }
 
 fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
+    // A row of which only the id can be read says enough: its contact is read by it.
+    let odd: Vec<Option<u64>> = found.odd().iter().map(id_of).collect();
     let records = found.take()?;
     let total = found.total.as_ref().and_then(Scalar::id);
     let next = found.paging.is_some_and(|paging| paging.has_next());
-    let rows = records.len() as u64;
-    let mut contacts = records
-        .iter()
-        .filter(|record| record.archived != Some(true))
-        .map(|record| contact(record, record.id()?, &[]))
-        .collect::<Result<Vec<_>, _>>()?;
+    let rows = (records.len() + odd.len()) as u64;
+    let mut nameless = odd.iter().filter(|id| id.is_none()).count();
+    let live = records.iter().filter(|record| record.archived != Some(true));
+    let mut contacts = Vec::with_capacity(records.len());
+    for record in live {
+        match record.id().and_then(|id| contact(record, ContactId(id), &[])) {
+            Some(contact) => contacts.push(contact),
+            None => nameless += 1,
+        }
+    }
     // The next page begins after the greatest id of this one: an order other than ours would lose rows.
     if contacts.first().is_some_and(|first| first.id <= search.after)
         || !contacts.is_sorted_by_key(|contact| contact.id)
@@ -87,8 +96,39 @@ fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPag
             "the rows of a search are not in ascending order of hs_object_id above the bound",
         ));
     }
+    contacts.extend(
+        odd.into_iter()
+            .flatten()
+            .map(ContactId)
+            .filter(|id| *id > search.after)
+            .map(bare),
+    );
+    contacts.sort_by_key(|contact| contact.id);
     contacts.dedup_by_key(|contact| contact.id);
     // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
-    let more = !contacts.is_empty() && total.map_or(next, |total| total > rows);
-    Ok(ContactPage { contacts, more })
+    let more = rows > 0 && total.map_or(next, |total| total > rows);
+    if more && contacts.is_empty() {
+        return Err(malformed("no row of a page of a search has a numeric id"));
+    }
+    Ok(ContactPage {
+        contacts,
+        nameless,
+        more,
+    })
+}
+
+/// A contact of which a search shows nothing but the id.
+fn bare(id: ContactId) -> Contact {
+    Contact {
+        requested_id: id,
+        id,
+        updated_at: None,
+        as_of: None,
+        properties: Properties::default(),
+        history: Vec::new(),
+        flaw: Some(Flaw {
+            why: WRONG_TYPE.to_owned(),
+            stages: Vec::new(),
+        }),
+    }
 }

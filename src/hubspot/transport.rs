@@ -7,9 +7,11 @@ use jiff::SignedDuration;
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::errors::{Again, answer_error, malformed, unreached};
 use super::limits::{Bucket, Limits, Portals, lock};
+use super::wire::Results;
 use super::{API, HubSpotConfig, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
@@ -65,6 +67,14 @@ impl Answer {
                 ..malformed(at)
             }
         })
+    }
+}
+
+impl Answer {
+    /// The body as an answer with rows. One row that cannot be read does not take the others along.
+    pub(super) fn rows<T: DeserializeOwned>(&self) -> Result<Results<T>, UpstreamError> {
+        self.json::<Results<T>>()
+            .or_else(|error| self.json::<Results<Value>>().map(Results::each).map_err(|_| error))
     }
 }
 

@@ -9,6 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde_json::Value;
 
 use super::errors::malformed;
+use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
 
@@ -85,11 +86,15 @@ pub(super) struct Version {
 }
 
 impl Record {
-    /// The record's id, or its `hs_object_id`.
-    pub(super) fn id(&self) -> Result<u64, UpstreamError> {
-        let id = self.id.as_ref().or_else(|| self.property("hs_object_id"));
-        id.and_then(Scalar::id)
-            .ok_or_else(|| malformed("a record has no numeric id"))
+    /// The record's id, or its `hs_object_id`. Without either nothing tells which record it is.
+    pub(super) fn id(&self) -> Option<u64> {
+        let id = self.id.as_ref().and_then(Scalar::id);
+        id.or_else(|| self.property("hs_object_id")?.id())
+    }
+
+    /// An id that is none, whatever the properties say.
+    pub(super) fn has_odd_id(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| id.id().is_none())
     }
 
     /// A property that is neither absent nor null.
@@ -102,6 +107,13 @@ impl Record {
         self.property(name)
             .map(|value| value.0.trim())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Merged ids of which one is none: then nobody knows which contacts this one was.
+    pub(super) fn has_odd_lineage(&self) -> bool {
+        let ids = self.text(MERGED_IDS).unwrap_or_default().split(';').map(str::trim);
+        ids.filter(|id| !id.is_empty())
+            .any(|id| id.split(':').next().is_none_or(|id| id.parse::<u64>().is_err()))
     }
 
     /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (of which
@@ -120,6 +132,13 @@ impl Record {
     }
 }
 
+/// The id in a row that is no [`Record`].
+pub(super) fn id_of(odd: &Value) -> Option<u64> {
+    let id = |value: &Value| Scalar::deserialize(value).ok()?.id();
+    let property = || id(odd.pointer("/properties/hs_object_id")?);
+    odd.get("id").and_then(id).or_else(property)
+}
+
 /// An answer with `results`: a list, a page of a search, or a batch.
 #[derive(serde::Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
@@ -133,9 +152,40 @@ pub(super) struct Results<T> {
     pub(super) started_at: Option<Scalar>,
     #[serde(rename = "errors")]
     item_errors: Option<Vec<Value>>,
+    /// Rows that are not what HubSpot documents: each is a matter of its own.
+    #[serde(skip)]
+    odd: Vec<Value>,
+}
+
+impl Results<Value> {
+    /// Reads row by row, where the whole cannot be read.
+    pub(super) fn each<T: serde::de::DeserializeOwned>(self) -> Results<T> {
+        let mut odd = self.odd;
+        let read = |row| {
+            let read = T::deserialize(&row).ok();
+            if read.is_none() {
+                odd.push(row);
+            }
+            read
+        };
+        let rows = self.rows.map(|rows| rows.into_iter().filter_map(read).collect());
+        Results {
+            rows,
+            total: self.total,
+            paging: self.paging,
+            started_at: self.started_at,
+            item_errors: self.item_errors,
+            odd,
+        }
+    }
 }
 
 impl<T> Results<T> {
+    /// Rows that cannot be read.
+    pub(super) fn odd(&self) -> &[Value] {
+        &self.odd
+    }
+
     /// The rows. An answer without the field is not understood rather than taken for an empty one.
     pub(super) fn take(&mut self) -> Result<Vec<T>, UpstreamError> {
         self.rows.take().ok_or_else(|| malformed("it has no \"results\""))
@@ -144,6 +194,11 @@ impl<T> Results<T> {
     /// What a batch answer (207) says about single inputs.
     pub(super) fn item_errors(&self) -> &[Value] {
         self.item_errors.as_deref().unwrap_or_default()
+    }
+
+    /// True where an answer holds no row at all, readable or not.
+    pub(super) fn is_empty(&self) -> bool {
+        self.odd.is_empty() && self.rows.as_ref().is_none_or(Vec::is_empty)
     }
 }
 

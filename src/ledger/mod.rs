@@ -284,6 +284,14 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| tracks::set_last_sweep(tx, hubspot, at))
     }
 
+    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| tracks::put_aside(tx, hubspot))
+    }
+
+    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| tracks::set_put_aside(tx, hubspot, contacts))
+    }
+
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
         write!(self, Disk::Wait, |tx| orphans::note(tx, note))
     }

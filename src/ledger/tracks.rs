@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::convert::{json, ms, time};
-use super::error::failed;
-use crate::domain::ids::ObjectKey;
+use super::error::{damaged, failed};
+use crate::domain::ids::{ContactId, ObjectKey};
 use crate::sync::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
 
 /// See [`crate::sync::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
@@ -190,6 +190,41 @@ fn sweep_of(hubspot: &ObjectKey) -> String {
     format!("sweep:{hubspot}")
 }
 
+fn aside_of(hubspot: &ObjectKey) -> String {
+    format!("aside:{hubspot}")
+}
+
+pub(super) async fn put_aside(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
+    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1")
+        .bind(aside_of(hubspot))
+        .fetch_optional(conn)
+        .await?;
+    let ids: Vec<u64> = match found {
+        Some(text) => serde_json::from_str(&text).map_err(|_| damaged("the contacts put aside"))?,
+        None => Vec::new(),
+    };
+    Ok(ids.into_iter().map(ContactId).collect())
+}
+
+/// A JSON array of ids: a handful at most times, and always read and written whole.
+pub(super) async fn set_put_aside(
+    conn: &mut SqliteConnection,
+    hubspot: &ObjectKey,
+    contacts: &[ContactId],
+) -> LedgerResult<()> {
+    let ids: Vec<u64> = contacts.iter().map(|id| id.0).collect();
+    set_meta(conn, &aside_of(hubspot), &json(&ids)?).await
+}
+
+async fn set_meta(conn: &mut SqliteConnection, name: &str, value: &str) -> LedgerResult<()> {
+    sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+        .bind(name)
+        .bind(value)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 pub(super) async fn last_sweep(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
     let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")
         .bind(sweep_of(hubspot))
@@ -203,10 +238,5 @@ pub(super) async fn set_last_sweep(
     hubspot: &ObjectKey,
     at: Timestamp,
 ) -> LedgerResult<()> {
-    sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
-        .bind(sweep_of(hubspot))
-        .bind(ms(at).to_string())
-        .execute(conn)
-        .await?;
-    Ok(())
+    set_meta(conn, &sweep_of(hubspot), &ms(at).to_string()).await
 }

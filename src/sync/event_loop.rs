@@ -1,9 +1,9 @@
 //! The event loop: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
 
 mod contacts;
+mod deals;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,25 +11,19 @@ use rust_decimal::Decimal;
 
 use super::context::SyncContext;
 use super::fault::Fault;
-use super::ports::crm::{Crm, Deal, Portal};
+use super::ports::crm::{Crm, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
-use super::pulse;
 use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
+use super::unreadable;
 use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
-use crate::domain::eligibility::{Decision, Occurrence, Prepared, ValueRule, decide};
+use crate::domain::eligibility::{Decision, Occurrence, Prepared, decide};
 use crate::domain::enhancement::{self, Person, Submitted};
-use crate::domain::ids::{ContactId, DealId};
+use crate::domain::ids::ContactId;
 use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
-use crate::domain::value::value;
-
-/// Most contacts in one question for associations (reference notes, HubSpot 6.1).
-const MAX_ASSOCIATIONS: usize = 1000;
-/// Most deals in one read (reference notes, HubSpot 6.2).
-const MAX_DEALS: usize = 100;
 
 /// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
 pub struct Ready {
@@ -131,7 +125,11 @@ impl Sendable {
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {
-            match self.decide(ctx, &row, contacts.get(&row.contact).map(|read| read.contact.as_ref())) {
+            if let Some(why) = contacts.unreadable(row.contact) {
+                updates.push(self.set_aside(ctx, &row, &unreadable::itself(why)));
+                continue;
+            }
+            match self.decide(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
                 Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
                     updates.push(RowUpdate {
                         detail: ADDRESS_ALONE.to_owned(),
@@ -148,25 +146,43 @@ impl Sendable {
             let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
             return Err(postpone(ctx, &rows, error).await);
         }
-        // Deals hang on the record of today, also where the row still has an id from before a merge.
-        let today = |row: &Row| contacts.get(&row.contact).map_or(row.contact, |read| read.contact.id);
-        let rows: Vec<_> = ready.iter().map(|(row, _)| (row, today(row))).collect();
-        let values = match self.values(&rows).await {
-            Ok(values) => values,
-            Err(error) => {
-                let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
-                return Err(postpone(ctx, &rows, error).await);
-            }
-        };
-        let all = ready.into_iter().zip(values).map(|((row, prepared), value)| Ready {
+        let priced = self.priced(ctx, ready, &contacts).await?;
+        let all = priced.into_iter().map(|(row, prepared, value)| Ready {
             action: self.action.key.clone(),
             prepared,
             value,
             form: self.event.rules.form,
-            read: contacts.get(&row.contact).map_or(now, |read| read.at),
+            read: contacts.get(row.contact).map_or(now, |read| read.at),
             row,
         });
         Ok(all.collect())
+    }
+
+    /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
+    /// to the event. A submission has no longer than its deadline.
+    fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
+        unreadable::tell(ctx, &self.event.key, row.contact, what, row.attempts > 0);
+        let now = ctx.clock.now();
+        let pause = backoff(row.attempts, ctx.settings.backoff_max, row.contact.0);
+        let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let waits = if self.event.rules.form {
+            match self.decide_about(ctx, row, &Person::Unreadable) {
+                Decision::Skip { reason } => return update(row, Outcome::Skipped, reason, now),
+                Decision::Wait { due: last, .. } => due.min(last),
+                Decision::Send(_) => due,
+            }
+        } else {
+            due
+        };
+        let later = match row.outcome {
+            // Google may have it: that is not to be forgotten meanwhile.
+            Outcome::Processing => update(row, Outcome::Processing, row.reason.clone(), waits),
+            _ => update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
+        };
+        RowUpdate {
+            failed_try: true,
+            ..later
+        }
     }
 
     fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
@@ -194,9 +210,15 @@ impl Sendable {
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
         let person = match contact {
             Some(contact) => Person::Known(contact),
-            None if row.contact == ContactId::UNKNOWN => Person::NotFound,
-            None => Person::Deleted,
+            None if row.contact != ContactId::UNKNOWN => Person::Deleted,
+            // Somebody has the address: the feed goes on looking.
+            None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
+            None => Person::NotFound,
         };
+        self.decide_about(ctx, row, &person)
+    }
+
+    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Decision {
         let submitted = Submitted {
             at: row.occurred_at,
             first_seen: row.first_seen,
@@ -204,7 +226,7 @@ impl Sendable {
         };
         let limits = ctx.settings.enhancement_limits();
         let region = self.account.default_region.as_deref();
-        enhancement::decide(&person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
+        enhancement::decide(person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
     }
 
     /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read
@@ -225,50 +247,6 @@ impl Sendable {
             prepared.click = clicks.get(row.transaction).flatten().map(ClickId::Gclid);
         }
         Ok(())
-    }
-
-    /// The value of each row, with the record its contact is today: what an earlier try may have sent, else by the rule.
-    async fn values(&self, rows: &[(&Row, ContactId)]) -> Result<Vec<Option<(Decimal, String)>>, UpstreamError> {
-        let Some(rule) = &self.event.rules.value else {
-            return Ok(rows.iter().map(|(row, _)| row.sent.clone().flatten()).collect());
-        };
-        let deals = match rule {
-            ValueRule::Fixed(_) => HashMap::new(),
-            ValueRule::DealAmount { .. } => self.deals(rows).await?,
-        };
-        let by_rule = |contact: &ContactId| {
-            value(
-                rule,
-                deals.get(contact).map_or(&[], Vec::as_slice),
-                &self.portal.company_currency,
-            )
-        };
-        Ok(rows
-            .iter()
-            .map(|(row, contact)| row.sent.clone().unwrap_or_else(|| Some(by_rule(contact))))
-            .collect())
-    }
-
-    async fn deals(&self, rows: &[(&Row, ContactId)]) -> Result<HashMap<ContactId, Vec<Deal>>, UpstreamError> {
-        let open = rows.iter().filter(|(row, _)| row.sent.is_none());
-        let contacts: BTreeSet<_> = open.map(|(_, contact)| *contact).collect();
-        let contacts: Vec<_> = contacts.into_iter().collect();
-        let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
-        for chunk in contacts.chunks(MAX_ASSOCIATIONS) {
-            pulse::beat();
-            ids_of.extend(self.crm.deals_of(chunk).await?);
-        }
-        let ids: BTreeSet<_> = ids_of.values().flatten().copied().collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let mut by_id = HashMap::new();
-        for chunk in ids.chunks(MAX_DEALS) {
-            pulse::beat();
-            by_id.extend(self.crm.deals(chunk).await?.into_iter().map(|d| (d.id, d)));
-        }
-        Ok(ids_of
-            .into_iter()
-            .map(|(contact, ids)| (contact, ids.iter().filter_map(|id| by_id.get(id).cloned()).collect()))
-            .collect())
     }
 }
 

@@ -12,4 +12,5 @@ pub mod registry;
 pub mod retention;
 pub mod submissions;
 pub mod supervisor;
+pub mod unreadable;
 pub mod uploader;

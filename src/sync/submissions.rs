@@ -66,7 +66,8 @@ impl Clicks {
                 self.put(key, submission);
                 wanted.remove(&key);
             }
-            let over = page.submissions.last().is_none_or(|last| last.at < since);
+            let none = page.submissions.is_empty() && page.unreadable.is_empty();
+            let over = none || page.submissions.last().is_some_and(|last| last.at < since);
             if over || page.next.is_none() {
                 break;
             }

@@ -94,10 +94,11 @@ fn sent(case: &Case) -> Option<String> {
     let contact = Contact {
         requested_id: ContactId(1),
         id: ContactId(1),
-        updated_at: Timestamp::UNIX_EPOCH,
+        updated_at: Some(Timestamp::UNIX_EPOCH),
         as_of: None,
         properties: properties.into_iter().collect(),
         history: Vec::new(),
+        flaw: None,
     };
     let mut found = identifiers::of(&contact, &[kind], case.region.as_deref());
     assert!(found.len() <= 1);

@@ -3,7 +3,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::sync::ports::Cause;
-use crate::sync::ports::crm::{ContactRead, Crm};
+use crate::sync::ports::crm::{ContactBatch, ContactRead, Crm};
 
 const ASSOCIATIONS: &str = "/crm/associations/2026-09/contacts/deals/batch/read";
 const DEALS: &str = "/crm/objects/2026-09/deals/batch/read";
@@ -28,14 +28,22 @@ fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-async fn ids(answer: Value, asked: &[u64]) -> Result<Vec<(u64, u64)>, UpstreamError> {
+async fn batch(answer: Value, asked: &[u64]) -> Result<ContactBatch, UpstreamError> {
     let bench = Bench::new().await;
     bench.post(READ, status(207).set_body_json(answer)).await;
-    let contacts = bench.client().read(&read(asked, false)).await?;
-    Ok(contacts
+    bench.client().read(&read(asked, true)).await
+}
+
+/// Requested ids and those of their records; the requested ids of which nothing can be read.
+async fn ids(answer: Value, asked: &[u64]) -> (Vec<(u64, u64)>, Vec<u64>) {
+    let batch = batch(answer, asked).await.unwrap();
+    let found = batch
+        .contacts
         .iter()
-        .map(|contact| (contact.requested_id.0, contact.id.0))
-        .collect())
+        .map(|contact| (contact.requested_id.0, contact.id.0));
+    let mut found: Vec<_> = found.collect();
+    found.sort_unstable();
+    (found, batch.unreadable.keys().map(|id| id.0).collect())
 }
 
 #[tokio::test]
@@ -51,7 +59,7 @@ async fn history_comes_oldest_first_and_ties_keep_their_order() {
         by("MERGE_OBJECTS", json!("subscriber"), json!("1761000000000")),
     ] });
     bench.post(READ, ok(&json!({ "results": [contact] }))).await;
-    let contacts = bench.client().read(&read(&[151, 151], true)).await.unwrap();
+    let contacts = bench.client().read(&read(&[151, 151], true)).await.unwrap().contacts;
     assert_eq!(contacts.len(), 1);
     let history = contacts[0].history_of("lifecyclestage");
     assert_eq!(
@@ -69,35 +77,27 @@ async fn history_comes_oldest_first_and_ties_keep_their_order() {
 }
 
 #[tokio::test]
-async fn a_history_row_without_a_time_is_an_error() {
-    let bench = Bench::new().await;
-    let mut contact = row(151, &json!({}));
-    contact["propertiesWithHistory"] = json!({ "lifecyclestage": [{ "value": "lead" }] });
-    bench.post(READ, ok(&json!({ "results": [contact] }))).await;
-    assert_eq!(
-        failed(bench.client().read(&read(&[151], true)).await).cause,
-        Cause::Malformed
-    );
-}
-
-#[tokio::test]
 async fn old_ids_find_the_record_of_today() {
     let merged = row(9, &json!({ "hs_merged_object_ids": "1;2" }));
     let answer = json!({ "results": [merged, row(5, &json!(null))] });
-    assert_eq!(ids(answer.clone(), &[1, 2, 5]).await.unwrap(), [(1, 9), (2, 9), (5, 5)]);
-    assert_eq!(ids(answer, &[9, 2, 5]).await.unwrap(), [(2, 9), (5, 5), (9, 9)]);
+    let none = Vec::new;
+    assert_eq!(
+        ids(answer.clone(), &[1, 2, 5]).await,
+        (vec![(1, 9), (2, 9), (5, 5)], none())
+    );
+    assert_eq!(ids(answer, &[9, 2, 5]).await, (vec![(2, 9), (5, 5), (9, 9)], none()));
     let older_property = row(
         9,
         &json!({ "hs_calculated_merged_vids": "1:1690000000000;2:1690000000001" }),
     );
     assert_eq!(
-        ids(json!({ "results": [older_property] }), &[1, 2]).await.unwrap(),
-        [(1, 9), (2, 9)]
+        ids(json!({ "results": [older_property] }), &[1, 2]).await,
+        (vec![(1, 9), (2, 9)], none())
     );
     // No list at all: only where one id alone can have led to the record.
     let stray = json!({ "results": [row(9, &json!({})), row(5, &json!({}))] });
-    assert_eq!(ids(stray.clone(), &[1, 5]).await.unwrap(), [(5, 5), (1, 9)]);
-    assert_eq!(ids(stray, &[1, 2, 5]).await.unwrap_err().cause, Cause::Malformed);
+    assert_eq!(ids(stray.clone(), &[1, 5]).await, (vec![(1, 9), (5, 5)], none()));
+    assert_eq!(ids(stray, &[1, 2, 5]).await, (vec![(5, 5)], vec![1, 2]));
 }
 
 #[tokio::test]
@@ -106,26 +106,192 @@ async fn missing_and_archived_contacts_are_absent() {
     archived["archived"] = json!(true);
     let errors = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3"] } }]);
     let answer = json!({ "results": [row(1, &json!({})), archived], "numErrors": 1, "errors": errors });
-    assert_eq!(ids(answer, &[1, 2, 3]).await.unwrap(), [(1, 1)]);
+    assert_eq!(ids(answer, &[1, 2, 3]).await, (vec![(1, 1)], vec![]));
 }
 
 #[tokio::test]
-async fn other_item_errors_are_errors() {
+async fn what_cannot_be_read_is_one_records_matter() {
+    let good = row(1, &json!({}));
+    let odd = |change: &dyn Fn(&mut Value)| {
+        let mut odd = row(12, &json!({ "lifecyclestage": "customer" }));
+        change(&mut odd);
+        odd
+    };
+    // Nothing of it can be read: named by its own id, or as the only one that is left.
+    for record in [
+        odd(&|r| r["id"] = json!("not-a-number")),
+        odd(&|r| r["id"] = Value::Null),
+        odd(&|r| r["properties"] = json!("gone")),
+        odd(&|r| r["id"] = json!({})),
+        json!("no record"),
+    ] {
+        let answer = json!({ "results": [record, good] });
+        assert_eq!(
+            ids(answer.clone(), &[1, 12]).await,
+            (vec![(1, 1)], vec![12]),
+            "{answer}"
+        );
+    }
+    // Where it may be about any of several, none of them is taken for deleted; one that HubSpot says is gone is.
+    let untold = json!({ "results": [good, { "id": "?" }],
+        "errors": [{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3"] } }] });
+    assert_eq!(ids(untold, &[1, 3, 4, 12]).await, (vec![(1, 1)], vec![4, 12]));
+    // A part of it cannot: it is there, and says so.
+    for (record, words) in [
+        (odd(&|r| r["updatedAt"] = Value::Null), "updatedAt"),
+        (odd(&|r| r["updatedAt"] = json!("yesterday")), "updatedAt"),
+        (
+            odd(&|r| {
+                r["id"] = json!("x");
+                r["properties"]["hs_object_id"] = json!("12");
+            }),
+            "its id",
+        ),
+        (
+            odd(&|r| r["properties"]["hs_merged_object_ids"] = json!("7;x")),
+            "hs_merged_object_ids",
+        ),
+    ] {
+        let batch = batch(json!({ "results": [record, good] }), &[1, 12]).await.unwrap();
+        let flawed: Vec<_> = batch
+            .contacts
+            .iter()
+            .filter_map(|c| Some((c.requested_id.0, c.flaw.clone()?)))
+            .collect();
+        assert_eq!((batch.contacts.len(), flawed.len(), flawed[0].0), (2, 1, 12));
+        assert!(flawed[0].1.why.contains(words), "{:?}", flawed[0].1);
+    }
+    let mut lineage = odd(&|r| r["properties"]["hs_merged_object_ids"] = json!("7;x"));
+    lineage["propertiesWithHistory"] = json!({ "lifecyclestage": [{ "value": "lead", "timestamp": 1 }] });
+    let unknown = batch(json!({ "results": [lineage] }), &[12]).await.unwrap();
+    assert!(
+        unknown.contacts[0].history.is_empty(),
+        "its entries may be known under an id that can't be read"
+    );
+}
+
+#[tokio::test]
+async fn rows_of_a_history_without_a_time_leave_the_others() {
+    let version = |value: &str, at: Value| json!({ "value": value, "timestamp": at });
+    let mut contact = row(12, &json!({}));
+    contact["propertiesWithHistory"] = json!({ "lifecyclestage": [
+        version("customer", json!("2026-11-24T10:00:00Z")),
+        version("lead", Value::Null),
+        version("customer", json!("2026-11-22T10:00:00Z")),
+        version("other", json!("2026-11-21T10:00:00Z")),
+        version("other", json!("soon")),
+    ] });
+    let batch = batch(json!({ "results": [contact] }), &[12]).await.unwrap();
+    let history = batch.contacts[0].history_of("lifecyclestage");
+    let values: Vec<_> = history.iter().map(|entry| entry.value.as_str()).collect();
+    assert_eq!(
+        values,
+        ["customer", "customer"],
+        "what only repeats a row without a time is no entry"
+    );
+    let flaw = batch.contacts[0].flaw.as_ref().unwrap();
+    assert_eq!(flaw.stages, ["other", "lead"]);
+    assert!(flaw.why.contains("history of lifecyclestage"), "{}", flaw.why);
+}
+
+#[tokio::test]
+async fn errors_of_items_are_about_these_items() {
+    let answer = |category: &str, context: Value| {
+        json!({ "results": [row(1, &json!({}))],
+                "errors": [{ "category": category, "message": "'Ann' m", "context": context }] })
+    };
+    for category in [
+        "VALIDATION_ERROR",
+        "FORBIDDEN",
+        "INTERNAL_ERROR",
+        "MISSING_SCOPES",
+        "RATE_LIMITS",
+    ] {
+        let named = answer(category, json!({ "ids": ["2"] }));
+        let batch = batch(named.clone(), &[1, 2, 3]).await.unwrap();
+        let why = &batch.unreadable[&ContactId(2)];
+        assert!(why.contains(category) && !why.contains("Ann"), "{why}");
+        assert_eq!(ids(named, &[1, 2, 3]).await, (vec![(1, 1)], vec![2]));
+        assert_eq!(
+            ids(answer(category, Value::Null), &[1, 2, 3]).await,
+            (vec![(1, 1)], vec![2, 3]),
+            "it may be about either"
+        );
+    }
+    // About the token, where nothing else came.
     for (category, cause) in [
-        ("VALIDATION_ERROR", Cause::Refused),
         ("MISSING_SCOPES", Cause::MissingScope),
         ("RATE_LIMITS", Cause::RateLimited),
-        ("INTERNAL_ERROR", Cause::Unavailable),
     ] {
-        let answer =
-            json!({ "results": [row(1, &json!({}))], "errors": [{ "category": category, "message": "'Ann' m" }] });
-        let error = ids(answer, &[1, 2]).await.unwrap_err();
+        let nothing = json!({ "results": [], "errors": [{ "category": category, "context": { "ids": ["2"] } }] });
+        let error = failed(batch(nothing, &[2]).await);
         assert_eq!(
             (error.cause, error.code.as_deref(), error.status),
             (cause, Some(category), Some(207))
         );
-        assert!(!error.message.contains("Ann"));
     }
+}
+
+/// Refuses every batch that holds one of these ids.
+async fn refusing(bench: &Bench, at: &str, code: u16, category: &'static str, ids: &'static [u64]) {
+    let respond = move |request: &Request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let asked = |input: &Value| input["id"].as_str().unwrap().parse::<u64>().unwrap();
+        let asked: Vec<u64> = body["inputs"].as_array().unwrap().iter().map(asked).collect();
+        if asked.iter().any(|id| ids.contains(id)) {
+            return status(code).set_body_json(json!({ "category": category, "message": "m" }));
+        }
+        let record =
+            |id: &u64| json!({ "id": id, "updatedAt": "2026-11-01T00:00:00Z", "createdAt": "2026-11-01T00:00:00Z" });
+        ok(&json!({ "results": asked.iter().map(record).collect::<Vec<_>>() }))
+    };
+    Mock::given(method("POST"))
+        .and(path(at))
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+}
+
+#[tokio::test]
+async fn a_record_that_has_its_batch_refused_is_singled_out() {
+    let bench = Bench::new().await;
+    refusing(&bench, READ, 403, "FORBIDDEN", &[12, 30]).await;
+    refusing(&bench, DEALS, 403, "FORBIDDEN", &[9]).await;
+    let upto: Vec<u64> = (1..=50).collect();
+    let batch = bench.client().read(&read(&upto, true)).await.unwrap();
+    assert_eq!(batch.contacts.len(), 48);
+    assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [12, 30]);
+    let deals = bench.client().deals(&[DealId(8), DealId(9)]).await.unwrap();
+    assert_eq!((deals.deals.len(), deals.unreadable.len()), (1, 1));
+    let alone = bench.client().deals(&[DealId(9)]).await.unwrap();
+    assert!(alone.unreadable[&DealId(9)].contains("FORBIDDEN"));
+}
+
+#[tokio::test]
+async fn a_portal_that_refuses_every_record_is_not_asked_for_each() {
+    const ALL: [u64; 50] = {
+        let mut all = [0; 50];
+        let mut n = 0;
+        while n < 50 {
+            all[n] = n as u64 + 1;
+            n += 1;
+        }
+        all
+    };
+    let bench = Bench::new().await;
+    refusing(&bench, READ, 403, "FORBIDDEN", &ALL).await;
+    assert_eq!(
+        failed(bench.client().read(&read(&ALL, true)).await).cause,
+        Cause::AccessDenied
+    );
+    assert_eq!(bench.bodies().await.len(), 12);
+    let scope = Bench::new().await;
+    refusing(&scope, READ, 403, "MISSING_SCOPES", &ALL).await;
+    assert_eq!(
+        failed(scope.client().read(&read(&ALL, true)).await).cause,
+        Cause::MissingScope
+    );
+    assert_eq!(scope.bodies().await.len(), 1, "a scope is never one record's matter");
 }
 
 #[tokio::test]
@@ -143,9 +309,9 @@ async fn batches_above_hubspots_limits_are_not_sent() {
     assert_eq!(failed(client.deals_of(&contacts).await).cause, Cause::Refused);
     let deals: Vec<_> = (0..101).map(DealId).collect();
     assert_eq!(failed(client.deals(&deals).await).cause, Cause::Refused);
-    assert!(client.read(&read(&[], true)).await.unwrap().is_empty());
-    assert!(client.deals(&[]).await.unwrap().is_empty());
-    assert!(client.deals_of(&[]).await.unwrap().is_empty());
+    assert!(client.read(&read(&[], true)).await.unwrap().contacts.is_empty());
+    assert!(client.deals(&[]).await.unwrap().deals.is_empty());
+    assert!(client.deals_of(&[]).await.unwrap().deals.is_empty());
     assert!(bench.bodies().await.is_empty());
 }
 
@@ -163,7 +329,9 @@ async fn all_pages_of_the_deals_of_contacts() {
     bench
         .turns(ASSOCIATIONS, vec![status(207).set_body_json(first), ok(&second)])
         .await;
-    let deals = bench.client().deals_of(&[151, 152, 153].map(ContactId)).await.unwrap();
+    let links = bench.client().deals_of(&[151, 152, 153].map(ContactId)).await.unwrap();
+    assert!(links.unreadable.is_empty());
+    let deals = links.deals;
     assert_eq!(deals[&ContactId(151)], [9001, 9002, 9003].map(DealId));
     assert_eq!(deals[&ContactId(152)], [DealId(9001)]);
     assert!(!deals.contains_key(&ContactId(153)));
@@ -176,14 +344,80 @@ async fn all_pages_of_the_deals_of_contacts() {
 }
 
 #[tokio::test]
-async fn association_paging_that_stands_still_and_item_errors_end_the_read() {
-    let still = json!({ "results": [{ "from": { "id": "1" }, "to": [], "paging": { "next": { "after": "x" } } }] });
-    let item = json!({ "results": [], "errors": [{ "category": "INTERNAL_ERROR", "message": "m" }] });
-    for (answer, cause) in [(still, Cause::Malformed), (item, Cause::Unavailable)] {
+async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
+    let to = |id: Value| json!({ "toObjectId": id });
+    let of = |id: Value, deals: Value| json!({ "from": { "id": id }, "to": deals });
+    let mut still = of(json!("12"), json!([]));
+    still["paging"] = json!({ "next": { "after": "x" } });
+    let good = of(json!("1"), json!([to(json!(9001))]));
+    let error = |context: Value| json!([{ "category": "INTERNAL_ERROR", "message": "m", "context": context }]);
+    for (results, errors) in [
+        (json!([good, still]), json!([])),
+        (json!([good, of(json!("12"), json!([to(json!("x"))]))]), json!([])),
+        (json!([good, of(json!("x"), json!([]))]), json!([])),
+        (json!([good, { "from": "12" }]), json!([])),
+        (json!([good]), error(json!({ "fromObjectId": ["12"] }))),
+        (json!([good]), error(Value::Null)),
+    ] {
         let bench = Bench::new().await;
-        bench.post(ASSOCIATIONS, status(207).set_body_json(answer)).await;
-        assert_eq!(failed(bench.client().deals_of(&[ContactId(1)]).await).cause, cause);
+        let answer = json!({ "results": results, "errors": errors });
+        bench.post(ASSOCIATIONS, status(207).set_body_json(&answer)).await;
+        let links = bench.client().deals_of(&[1, 12].map(ContactId)).await.unwrap();
+        assert_eq!(links.deals[&ContactId(1)], [DealId(9001)], "{answer}");
+        assert!(!links.deals.contains_key(&ContactId(12)), "{answer}");
+        assert_eq!(
+            links.unreadable.keys().copied().collect::<Vec<_>>(),
+            [ContactId(12)],
+            "{answer}"
+        );
     }
+}
+
+#[tokio::test]
+async fn deals_that_cannot_be_read_are_named() {
+    let created = "2026-10-01T10:00:00Z";
+    let good = json!({ "id": "1", "properties": { "createdate": created } });
+    let error = |context: Value| json!([{ "category": "FORBIDDEN", "message": "m", "context": context }]);
+    for (results, errors) in [
+        (
+            json!([good, { "id": "9001", "properties": { "createdate": null }, "createdAt": null }]),
+            json!([]),
+        ),
+        (json!([good, { "id": "9001", "createdAt": "then" }]), json!([])),
+        (json!([good, { "id": "x", "createdAt": created }]), json!([])),
+        (json!([good, { "id": "9001", "properties": 5 }]), json!([])),
+        (json!([good]), error(json!({ "ids": ["9001"] }))),
+        (json!([good]), error(json!({ "id": "9001" }))),
+        (json!([good]), error(Value::Null)),
+    ] {
+        let bench = Bench::new().await;
+        let answer = json!({ "results": results, "errors": errors });
+        bench.post(DEALS, status(207).set_body_json(&answer)).await;
+        let batch = bench.client().deals(&[1, 9001].map(DealId)).await.unwrap();
+        assert_eq!(
+            batch.deals.iter().map(|deal| deal.id.0).collect::<Vec<_>>(),
+            [1],
+            "{answer}"
+        );
+        assert_eq!(
+            batch.unreadable.keys().copied().collect::<Vec<_>>(),
+            [DealId(9001)],
+            "{answer}"
+        );
+    }
+    let gone =
+        json!({ "results": [good], "errors": [{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["9001"] } }] });
+    let bench = Bench::new().await;
+    bench.post(DEALS, status(207).set_body_json(&gone)).await;
+    assert!(
+        bench
+            .client()
+            .deals(&[1, 9001].map(DealId))
+            .await
+            .unwrap()
+            .unreadable
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -198,7 +432,9 @@ async fn deals_with_their_amounts() {
         { "id": "4", "properties": { "hs_projected_amount": null }, "createdAt": "2025-01-01T00:00:00Z" },
         { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true } ] });
     bench.post(DEALS, ok(&answer)).await;
-    let deals = bench.client().deals(&[1, 2, 3, 4, 5, 6].map(DealId)).await.unwrap();
+    let batch = bench.client().deals(&[1, 2, 3, 4, 5, 6].map(DealId)).await.unwrap();
+    assert!(batch.unreadable.is_empty());
+    let deals = batch.deals;
     assert_eq!(deals.len(), 4);
     assert_eq!(
         (deals[0].projected_amount, deals[0].currency.as_deref()),
@@ -233,7 +469,7 @@ async fn portal_stages_and_properties() {
     bench.get(DETAILS, ok(&details())).await;
     let options = json!({ "options": [
         { "label": "Customer", "value": "customer", "displayOrder": 5 }, { "label": "Late", "value": 1_066_237_962, "displayOrder": -1 },
-        { "label": "Lead", "value": "lead", "displayOrder": 1, "hidden": true } ] });
+        { "label": "Lead", "value": "lead", "displayOrder": 1, "hidden": true }, { "label": "Odd", "value": null } ] });
     bench
         .get("/crm/properties/2026-09/contacts/lifecyclestage", ok(&options))
         .await;

@@ -69,15 +69,23 @@ async fn submissions_come_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_submission_without_a_time_is_an_error() {
+async fn a_submission_that_cannot_be_read_leaves_the_others() {
     let bench = Bench::new().await;
-    bench
-        .get(&submissions_path(), ok(&json!({"results": [{"conversionId": "x"}]})))
-        .await;
-    assert_eq!(
-        bench.client().submissions(GUID, None).await.err().unwrap().cause,
-        Cause::Malformed
-    );
+    let rows = json!([
+        {"conversionId": "c1", "submittedAt": null},
+        {"conversionId": "c2", "submittedAt": 1_761_990_000_123_i64, "pageUrl": {"odd": 1},
+         "values": [{"name": "topics", "value": ["a", "b"]}, {"name": "email", "value": "ada@example.com"}]},
+        {"conversionId": "c3", "submittedAt": "soon"},
+        {"conversionId": "c4", "submittedAt": {}},
+        {"submittedAt": 1_761_990_000_122_i64, "values": "none"},
+    ]);
+    bench.get(&submissions_path(), ok(&json!({"results": rows}))).await;
+    let page = bench.client().submissions(GUID, None).await.unwrap();
+    assert_eq!(page.submissions.len(), 1);
+    assert_eq!(page.submissions[0].email.as_deref(), Some("ada@example.com"));
+    let mut odd: Vec<_> = page.unreadable.iter().map(|odd| odd.conversion_id.as_deref()).collect();
+    odd.sort_unstable();
+    assert_eq!(odd, [None, Some("c1"), Some("c3"), Some("c4")]);
 }
 
 #[tokio::test]
@@ -104,7 +112,9 @@ async fn contacts_are_found_by_any_of_their_addresses() {
         .read_by_email(&emails, &["phone".to_owned()])
         .await
         .unwrap();
+    assert!(found.unreadable.is_empty());
     let ids: Vec<_> = found
+        .contacts
         .iter()
         .map(|(email, contact)| (email.as_str(), contact.id.0))
         .collect();
@@ -128,6 +138,106 @@ async fn who_is_found_costs_no_search() {
     let found = json!({"results": [{"id": 1, "updatedAt": "2026-11-01T00:00:00Z", "properties": {"email": "ada@example.com"}}]});
     bench.post(READ, ok(&found)).await;
     let emails = ["ada@example.com".to_owned()];
-    assert_eq!(bench.client().read_by_email(&emails, &[]).await.unwrap().len(), 1);
+    assert_eq!(
+        bench.client().read_by_email(&emails, &[]).await.unwrap().contacts.len(),
+        1
+    );
     assert_eq!(bench.server.received_requests().await.unwrap().len(), 1);
+}
+
+/// Answers for the addresses of contacts 1 and 2, and refuses every batch and every search with a malformed one.
+async fn with_malformed(bench: &Bench, batches: bool) {
+    let respond = move |request: &Request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap();
+        let search = body.get("filterGroups").is_some();
+        if body.to_string().contains("bad..one@") && (search || batches) {
+            return status(400).set_body_json(json!({"category": "VALIDATION_ERROR", "message": "m"}));
+        }
+        let known = [("ada@example.com", 1), ("bob@example.com", 2)];
+        let asked = |email: &str| body.to_string().contains(&format!("\"{email}\""));
+        let record = |(email, id): &(&str, u64)| json!({"id": id, "updatedAt": "2026-11-01T00:00:00Z", "properties": {"email": email}});
+        let found: Vec<_> = known
+            .iter()
+            .filter(|(email, _)| asked(email) && !search)
+            .map(record)
+            .collect();
+        let errors = json!([{"category": "VALIDATION_ERROR", "context": {"ids": ["bad..one@example.com"]}}]);
+        status(207).set_body_json(json!({"results": found, "errors": errors}))
+    };
+    Mock::given(method("POST"))
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+}
+
+#[tokio::test]
+async fn a_malformed_address_is_nobodys_and_takes_nobody_along() {
+    for batches in [true, false] {
+        let bench = Bench::new().await;
+        with_malformed(&bench, batches).await;
+        let emails = [
+            "ada@example.com",
+            "bad..one@example.com",
+            "bob@example.com",
+            "new@example.com",
+        ]
+        .map(str::to_owned);
+        let found = bench.client().read_by_email(&emails, &[]).await.unwrap();
+        let known: Vec<_> = found.contacts.keys().map(String::as_str).collect();
+        assert_eq!(known, ["ada@example.com", "bob@example.com"]);
+        assert!(found.unreadable.is_empty(), "{:?}", found.unreadable);
+    }
+}
+
+#[tokio::test]
+async fn one_malformed_address_hides_no_further_address_of_others() {
+    let bench = Bench::new().await;
+    bench.post(READ, ok(&json!({"results": []}))).await;
+    let respond = |request: &Request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("bad..one@") {
+            return status(400).set_body_json(json!({"category": "VALIDATION_ERROR", "message": "m"}));
+        }
+        let record = json!({"id": 2, "updatedAt": "2026-11-01T00:00:00Z",
+            "properties": {"email": "bob@example.com", "hs_additional_emails": "old.bob@example.com"}});
+        let found = if body.contains("old.bob@") {
+            json!([record])
+        } else {
+            json!([])
+        };
+        ok(&json!({"results": found}))
+    };
+    Mock::given(path(SEARCH))
+        .respond_with(respond)
+        .mount(&bench.server)
+        .await;
+    let emails = ["bad..one@example.com", "old.bob@example.com", "x@example.com"].map(str::to_owned);
+    let found = bench.client().read_by_email(&emails, &[]).await.unwrap();
+    assert_eq!(found.contacts["old.bob@example.com"].id.0, 2);
+}
+
+#[tokio::test]
+async fn a_contact_by_address_that_cannot_be_read_is_not_nobody() {
+    let record = |email: &str| json!({"id": 1, "updatedAt": "2026-11-01T00:00:00Z", "properties": {"email": email}});
+    let forbidden = json!([{"category": "FORBIDDEN", "context": {"ids": ["bob@example.com"]}}]);
+    for (results, errors) in [
+        (json!([record("ada@example.com")]), forbidden),
+        (
+            json!([record("ada@example.com"), {"id": "x", "properties": {"email": "bob@example.com"}}]),
+            json!([]),
+        ),
+        (
+            json!([record("ada@example.com"), {"id": 2, "properties": 7}]),
+            json!([]),
+        ),
+    ] {
+        let bench = Bench::new().await;
+        let answer = json!({"results": results, "errors": errors});
+        bench.post(READ, status(207).set_body_json(answer)).await;
+        bench.post(SEARCH, ok(&json!({"results": []}))).await;
+        let emails = ["ada@example.com", "bob@example.com"].map(str::to_owned);
+        let found = bench.client().read_by_email(&emails, &[]).await.unwrap();
+        assert!(found.contacts.contains_key("ada@example.com"));
+        assert_eq!(found.unreadable.keys().collect::<Vec<_>>(), ["bob@example.com"]);
+    }
 }

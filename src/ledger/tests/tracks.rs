@@ -164,3 +164,16 @@ async fn the_last_sweep_of_each_account_is_remembered() {
     assert_eq!(ledger.last_sweep(&one).await.unwrap(), Some(at(7)));
     assert_eq!(ledger.last_sweep(&other).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn contacts_put_aside_are_remembered_by_account() {
+    let ledger = in_memory().await;
+    let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
+    assert_eq!(ledger.put_aside(&one).await.unwrap(), []);
+    let ids = [12, u64::MAX].map(crate::domain::ids::ContactId);
+    ledger.set_put_aside(&one, &ids).await.unwrap();
+    assert_eq!(ledger.put_aside(&one).await.unwrap(), ids);
+    assert_eq!(ledger.put_aside(&other).await.unwrap(), []);
+    ledger.set_put_aside(&one, &[]).await.unwrap();
+    assert_eq!(ledger.put_aside(&one).await.unwrap(), []);
+}

@@ -11,7 +11,7 @@ use crate::domain::ids::ContactId;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{form_plan, read_limit, read_plan};
 use crate::sync::ports::UpstreamError;
-use crate::sync::ports::crm::ContactRead;
+use crate::sync::ports::crm::{ContactRead, Unreadable};
 use crate::sync::ports::ledger::Row;
 use crate::sync::pulse;
 
@@ -21,14 +21,38 @@ pub(super) struct Read {
     pub(super) contact: Arc<Contact>,
 }
 
+/// The contacts of some rows. Those that are gone are neither here nor there.
+#[derive(Default)]
+pub(super) struct Contacts {
+    read: HashMap<ContactId, Read>,
+    unreadable: Unreadable<ContactId>,
+}
+
+impl Contacts {
+    pub(super) fn get(&self, id: ContactId) -> Option<&Read> {
+        self.read.get(&id)
+    }
+
+    /// Why nothing can be decided about this one.
+    pub(super) fn unreadable(&self, id: ContactId) -> Option<&str> {
+        let flaw = || self.get(id)?.contact.flaw.as_ref().map(|flaw| flaw.why.as_str());
+        self.unreadable.get(&id).map(String::as_str).or_else(flaw)
+    }
+
+    /// The record that the contact is today.
+    pub(super) fn today(&self, id: ContactId) -> ContactId {
+        self.get(id).map_or(id, |read| read.contact.id)
+    }
+}
+
 impl Sendable {
-    /// The contacts of these rows, read at most `age` ago. Contacts that are gone are absent.
+    /// The contacts of these rows, read at most `age` ago.
     pub(super) async fn contacts(
         &self,
         ctx: &SyncContext,
         rows: &[Row],
         age: SignedDuration,
-    ) -> Result<HashMap<ContactId, Read>, UpstreamError> {
+    ) -> Result<Contacts, UpstreamError> {
         let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
         let plan = if self.event.rules.form {
             form_plan(events.iter())
@@ -37,12 +61,12 @@ impl Sendable {
         };
         let cache = ctx.contacts(&self.event.hubspot);
         let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
-        let mut found = HashMap::new();
+        let mut found = Contacts::default();
         let mut missing = Vec::new();
         for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
             match cache.fresh(row.contact, &plan, since) {
                 Some((at, contact)) => {
-                    found.insert(row.contact, Read { at, contact });
+                    found.read.insert(row.contact, Read { at, contact });
                 }
                 None => {
                     missing.push(row.contact);
@@ -59,10 +83,14 @@ impl Sendable {
                 with_history: plan.1.clone(),
             };
             let at = ctx.clock.now();
-            for contact in self.crm.read(&read).await? {
+            let batch = self.crm.read(&read).await?;
+            found.unreadable.extend(batch.unreadable);
+            for contact in batch.contacts {
                 let contact = Arc::new(contact);
-                cache.put(contact.clone(), &plan, at);
-                found.insert(contact.requested_id, Read { at, contact });
+                if contact.flaw.is_none() {
+                    cache.put(contact.clone(), &plan, at);
+                }
+                found.read.insert(contact.requested_id, Read { at, contact });
             }
         }
         Ok(found)

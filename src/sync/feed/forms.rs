@@ -3,23 +3,24 @@
 //! A form's list has no time filter and shifts while it is read (reference notes, HubSpot 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
+mod whose;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
+use self::whose::Whose;
 use super::gate::Gate;
-use super::plan::{Back, Tracked, form_plan};
+use super::plan::{Back, Tracked};
 use super::{Feed, Member, Pass, STEP_BACK, member};
-use crate::domain::contact::Contact;
 use crate::domain::eligibility::Decision;
 use crate::domain::enhancement::{Person, Submitted, decide};
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::fault::Fault;
-use crate::sync::ports::crm::{MAX_EMAILS, Submission};
+use crate::sync::ports::crm::Submission;
 use crate::sync::ports::ledger::{FeedMark, NewRow, TrackId};
 use crate::sync::pulse;
 use crate::sync::registry::Notice;
@@ -35,11 +36,20 @@ pub struct Forms {
     served: BTreeSet<Member>,
     /// Submissions that need not be looked at again, and whose they are.
     noted: HashMap<TransactionId, ContactId>,
-    /// Submissions whose contact was not found yet, with their times.
-    unfound: HashMap<TransactionId, Timestamp>,
+    /// Submissions that are looked for again: their contact was not found, or they or it could not be read.
+    unfound: HashMap<TransactionId, Sought>,
     /// When each form was last read as far back as anything could still be sent.
     read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
+}
+
+/// A submission that is looked for again.
+#[derive(Clone, Copy)]
+struct Sought {
+    /// When it was made; of one that cannot be read itself, when the one below it in the list was.
+    at: Timestamp,
+    /// No longer than this.
+    until: Timestamp,
 }
 
 /// What one read of a form showed.
@@ -143,9 +153,8 @@ impl Feed {
         if wide {
             forms.last_wide = Some(now);
         }
-        let grace = self.ctx.clock.now().checked_sub(settings.waits.click_grace);
-        let oldest = grace.unwrap_or(Timestamp::MIN);
-        forms.unfound.retain(|_, at| *at >= oldest);
+        let now_there = self.ctx.clock.now();
+        forms.unfound.retain(|_, sought| sought.until >= now_there);
         let open = forms.gate.is_open(settings.overlap, !forms.unfound.is_empty(), now);
         let depth = if forms.gate.has_news() {
             Depth::News
@@ -170,7 +179,7 @@ impl Feed {
             .map(|t| t.lower_bound(back))
             .min()
             .unwrap_or(Timestamp::MIN);
-        let unfound = self.forms.unfound.values().min().copied();
+        let unfound = self.forms.unfound.values().map(|sought| sought.at).min();
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
@@ -183,7 +192,9 @@ impl Feed {
             let page = pass.crm.submissions(form, after.as_deref()).await?;
             self.note_page(pass, (form, read.joined), events, &page.submissions, &mut shown)
                 .await?;
-            let over = page.submissions.last().is_none_or(|last| last.at < bound);
+            self.seek_unreadable(pass, form, events, &page, bound);
+            let none = page.submissions.is_empty() && page.unreadable.is_empty();
+            let over = none || page.submissions.last().is_some_and(|last| last.at < bound);
             if over || page.next.is_none() {
                 break;
             }
@@ -228,60 +239,26 @@ impl Feed {
                 None => {}
             }
         }
-        let contacts = self.contacts_of(pass, &fresh).await?;
+        let whose = self.contacts_of(pass, &fresh).await?;
         let now = self.ctx.clock.now();
         for tracked in events {
             pulse::beat();
             let rows: Vec<NewRow> = fresh
                 .iter()
                 .filter(|(_, s)| s.at >= tracked.event.start)
-                .map(|(key, s)| self.row(pass, tracked, *key, s, &contacts, now))
+                .map(|(key, s)| self.row(pass, tracked, *key, s, &whose, now))
                 .collect();
             let new = self.ctx.ledger.observe(tracked.track, &rows).await?;
             *shown.new.entry(tracked.track).or_default() += new;
         }
         for (key, submission) in fresh {
-            let contact = submission
-                .email
-                .as_ref()
-                .and_then(|email| contacts.get(email))
-                .map(|c| c.id);
+            let email = submission.email.as_ref();
+            let contact = email.and_then(|email| whose.contacts.get(email)).map(|c| c.id);
             shown.whose.extend(contact.map(|id| (id, submission.at)));
-            self.remember(key.transaction, submission, contact);
+            let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
+            self.remember(key.transaction, submission, contact, unreadable);
         }
         Ok(())
-    }
-
-    /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
-    async fn contacts_of(
-        &self,
-        pass: &Pass,
-        fresh: &[(OccurrenceKey, &Submission)],
-    ) -> Result<HashMap<String, Arc<Contact>>, Fault> {
-        let now = self.ctx.clock.now();
-        let deadline = self.ctx.settings.enhancement_deadline;
-        let emails: BTreeSet<&String> = fresh
-            .iter()
-            .filter(|(_, s)| now.duration_since(s.at) < deadline)
-            .filter_map(|(_, s)| s.email.as_ref())
-            .collect();
-        let emails: Vec<String> = emails.into_iter().cloned().collect();
-        let plan = form_plan(pass.forms.iter().map(|t| &t.event));
-        let cache = self.ctx.contacts(&pass.account.key);
-        let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
-        let mut found = HashMap::new();
-        for chunk in emails.chunks(MAX_EMAILS) {
-            pulse::beat();
-            let asked = self.ctx.clock.now();
-            for (email, contact) in pass.crm.read_by_email(chunk, &plan.0).await? {
-                let contact = Arc::new(contact);
-                if keep {
-                    cache.put(contact.clone(), &plan, asked);
-                }
-                found.insert(email, contact);
-            }
-        }
-        Ok(found)
     }
 
     fn row(
@@ -290,11 +267,18 @@ impl Feed {
         tracked: &Tracked,
         key: OccurrenceKey,
         submission: &Submission,
-        contacts: &HashMap<String, Arc<Contact>>,
+        whose: &Whose,
         now: Timestamp,
     ) -> NewRow {
-        let contact = submission.email.as_ref().and_then(|email| contacts.get(email));
-        let person = match (&submission.email, contact) {
+        let email = submission.email.as_ref();
+        let contact = email.and_then(|email| whose.contacts.get(email));
+        let why = contact.and_then(|contact| contact.flaw.as_ref()).map(|flaw| &flaw.why);
+        let why = why.or_else(|| whose.unreadable.get(email?));
+        if let Some(why) = why {
+            self.name_unreadable(tracked, submission, contact.map(|c| c.id), why);
+        }
+        let person = match (email, contact) {
+            _ if why.is_some() => Person::Unreadable,
             (None, _) => Person::Nameless,
             (_, Some(contact)) => Person::Known(contact),
             (_, None) => Person::NotFound,
@@ -328,11 +312,19 @@ impl Feed {
         }
     }
 
-    fn remember(&mut self, key: TransactionId, submission: &Submission, contact: Option<ContactId>) {
+    fn remember(&mut self, key: TransactionId, submission: &Submission, contact: Option<ContactId>, unreadable: bool) {
         let lacking = submission.email.is_some() && contact.is_none();
         let now = self.ctx.clock.now();
-        if lacking && now.duration_since(submission.at) < self.ctx.settings.waits.click_grace {
-            self.forms.unfound.insert(key, submission.at);
+        let settings = &self.ctx.settings;
+        let patience = if unreadable {
+            settings.enhancement_deadline
+        } else {
+            settings.waits.click_grace
+        };
+        let until = submission.at.saturating_add(patience).unwrap_or(Timestamp::MAX);
+        if lacking && now < until {
+            let at = submission.at;
+            self.forms.unfound.insert(key, Sought { at, until });
             return;
         }
         self.forms.unfound.remove(&key);

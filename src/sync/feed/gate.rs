@@ -55,7 +55,7 @@ impl Gate {
                 let Some(at) = contact.property(CONVERTED).and_then(time) else {
                     continue;
                 };
-                self.saw(contact.id, at.min(modified(contact)));
+                self.saw(contact.id, at, modified(contact));
             }
             match page.contacts.iter().map(|c| c.id).max() {
                 Some(last) if page.more => search.after = last,
@@ -64,11 +64,13 @@ impl Gate {
         }
     }
 
-    fn saw(&mut self, contact: ContactId, at: Timestamp) {
+    /// A time later than the record's modification is no time of HubSpot's clock; without that time it tells nothing of it.
+    fn saw(&mut self, contact: ContactId, at: Timestamp, modified: Option<Timestamp>) {
         if self.seen.len() >= MAX_CONTACTS {
             self.seen.clear();
         }
-        self.newest = self.newest.max(Some(at));
+        let at = modified.map_or(at, |modified| at.min(modified));
+        self.newest = self.newest.max(modified.map(|_| at));
         if self.seen.insert(contact, at) != Some(at) {
             self.open = true;
             self.unexplained.push((contact, at));
@@ -122,19 +124,19 @@ mod tests {
     fn opens_for_news_only() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         assert!(!gate.is_open(OVERLAP, false, now));
-        gate.saw(ContactId(1), t(100));
+        gate.saw(ContactId(1), t(100), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now) && gate.has_news());
         gate.read(Some(&[(ContactId(1), t(101))].into()), now);
-        gate.saw(ContactId(1), t(100));
+        gate.saw(ContactId(1), t(100), Some(t(900)));
         assert!(!gate.is_open(OVERLAP, false, now), "known, and its submission was seen");
-        gate.saw(ContactId(1), t(500));
+        gate.saw(ContactId(1), t(500), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now), "submitted again");
     }
 
     #[test]
     fn what_does_not_show_up_is_looked_for_ever_less_often() {
         let (mut gate, now) = (Gate::default(), Instant::now());
-        gate.saw(ContactId(1), t(100));
+        gate.saw(ContactId(1), t(100), Some(t(900)));
         gate.read(Some(&[(ContactId(2), t(100))].into()), now);
         let mut read_at = Vec::new();
         for pass in 1..=40 {

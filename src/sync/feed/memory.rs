@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
 
+use super::aside::Aside;
 use super::plan::date_entered;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
@@ -18,22 +19,21 @@ const MAX_CONTACTS: usize = 400_000;
 /// Contacts whose history was read, and the state it was read in: modification time, entry times as one number.
 #[derive(Default)]
 pub struct Memory {
-    read: HashMap<ContactId, (Timestamp, u64)>,
+    read: HashMap<ContactId, (Option<Timestamp>, u64)>,
+    /// Contacts that could not be read.
+    pub aside: Aside,
 }
 
 /// The state of a contact whose history was read.
 pub struct Read {
     id: ContactId,
-    modified: Timestamp,
+    modified: Option<Timestamp>,
     entries: u64,
 }
 
-/// Modification time of a contact, HubSpot's clock.
-pub fn modified(contact: &Contact) -> Timestamp {
-    contact
-        .property(LAST_MODIFIED)
-        .and_then(time)
-        .unwrap_or(contact.updated_at)
+/// Modification time of a contact, HubSpot's clock; `None` where it cannot be read.
+pub fn modified(contact: &Contact) -> Option<Timestamp> {
+    contact.property(LAST_MODIFIED).and_then(time).or(contact.updated_at)
 }
 
 /// A date-time property: ISO 8601, or epoch milliseconds.
@@ -66,8 +66,8 @@ impl Dated {
 pub struct Found<'a> {
     /// The contact.
     pub contact: &'a Contact,
-    /// Its modification time, HubSpot's clock.
-    pub modified: Timestamp,
+    /// Its modification time, HubSpot's clock; `None` where it cannot be read.
+    pub modified: Option<Timestamp>,
     /// Time of the last entry into each stage where there is one.
     entered: Vec<(&'a str, Timestamp)>,
     /// The entry times as one number: another one says that some of them changed.
@@ -112,9 +112,9 @@ impl<'a> Found<'a> {
         self.contact.property(LIFECYCLE_STAGE) == Some(stage)
     }
 
-    /// True where the contact may ever have been in one of the stages.
+    /// True where the contact may ever have been in one of the stages, or nobody can tell.
     pub fn concerns(&self, stages: &[Dated]) -> bool {
-        !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
+        self.modified.is_none() || !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
     }
 }
 
@@ -125,10 +125,14 @@ impl Memory {
         read.is_none_or(|(_, entries)| *entries != found.entries)
     }
 
-    /// Found by modification time: the history must be read unless it was read since the modification.
+    /// Found by modification time: the history must be read unless it was read since the modification. Without that time
+    /// nobody knows, but for a contact that is read again anyway.
     pub fn new_modification(&self, found: &Found<'_>) -> bool {
-        let read = self.read.get(&found.contact.id);
-        read.is_none_or(|(modified, _)| *modified < found.modified)
+        let id = found.contact.id;
+        let unknown = found.modified.is_none() && !self.aside.holds(id);
+        self.read
+            .get(&id)
+            .is_none_or(|(modified, _)| unknown || *modified < found.modified)
     }
 
     /// Notes that the history was read after this search result.
@@ -139,7 +143,7 @@ impl Memory {
         self.read.insert(read.id, (read.modified, read.entries));
     }
 
-    /// Forgets everything (another event joined: its rows have not been noted).
+    /// Forgets what was read (another event joined: its rows have not been noted).
     pub fn clear(&mut self) {
         self.read.clear();
     }

@@ -3,6 +3,7 @@
 //! Two ways to find changes: by the time of the last entry into a stage, where the portal has that property, else by
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
+mod aside;
 mod detect;
 mod forms;
 mod gate;
@@ -267,18 +268,19 @@ impl Feed {
     /// The lifecycle events.
     async fn pass(&mut self, pass: &Pass) -> Result<(), Fault> {
         self.welcome(&pass.events);
+        self.load_aside().await?;
         let began = Instant::now();
         let wide = self.is_wide(began);
         let back = self.back(wide);
         let bounds = bounds(&pass.events, back);
         let mut seen = self.poll(pass, &bounds).await?;
-        let whole = self.sweep(pass, &bounds, wide, &mut seen).await?;
+        let whole = self.sweep(pass, &bounds, wide, &mut seen).await? && seen.nameless == 0;
         self.finish(pass, back, &seen, began).await?;
         if whole {
             self.present.complete(began);
             self.last_wide = if wide { Some(began) } else { self.last_wide };
         }
-        Ok(())
+        self.read_aside(pass).await
     }
 
     /// Where an event joins or comes back, or an action of another id takes the place of the old one, nothing that was
@@ -350,7 +352,9 @@ impl Feed {
 
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
-    async fn finish(&self, pass: &Pass, back: Back, seen: &Seen, began: Instant) -> Result<(), Fault> {
+    async fn finish(&mut self, pass: &Pass, back: Back, seen: &Seen, began: Instant) -> Result<(), Fault> {
+        // Before the marks: they move past the contacts that were put aside.
+        self.save_aside().await?;
         let now = self.ctx.clock.now();
         let length = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
         // Two events share a track while it is being settled whose it is: the one less far along counts.
@@ -358,7 +362,8 @@ impl Feed {
         for tracked in &pass.events {
             let newest = seen.newest_of(tracked.stage()).and_then(|t| t.checked_sub(length).ok());
             let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
-            if tracked.mark != Some(mark) {
+            // Whoever has no id can't be put aside: then the marks stay, and the same rows are searched once more.
+            if tracked.mark != Some(mark) && seen.nameless == 0 {
                 let kept = marks.entry(tracked.track).or_insert(mark);
                 *kept = if mark.cursor < kept.cursor { mark } else { *kept };
             }

@@ -2,7 +2,7 @@
 
 mod noting;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,6 +36,8 @@ pub struct Seen {
     pub modified: Option<Timestamp>,
     /// Stages of which a search by entry time found a contact.
     pub proven: BTreeSet<String>,
+    /// Rows of searches that do not tell whose they are.
+    pub nameless: usize,
     /// The first contact of each stage that a search by entry time should have found.
     pub strays: BTreeMap<String, Stray>,
 }
@@ -58,6 +60,7 @@ impl Seen {
     /// Counts what a further scan of the same pass noted.
     pub fn add_rows(&mut self, other: &Self) {
         self.new_rows += other.new_rows;
+        self.nameless += other.nameless;
         for (track, new) in &other.new {
             *self.new.entry(*track).or_default() += new;
         }
@@ -183,6 +186,7 @@ impl<'a> Scan<'a> {
         loop {
             pulse::beat();
             let page = self.crm.search(&search).await?;
+            seen.nameless += page.nameless;
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
             };
@@ -203,25 +207,43 @@ impl<'a> Scan<'a> {
         let found: Vec<_> = contacts.iter().map(|c| Found::new(c, &self.stages)).collect();
         self.look(&found, way, seen);
         let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, way)).collect();
-        let asked = self.ctx.clock.now();
-        let mut contacts = Vec::with_capacity(wanted.len());
-        for chunk in wanted.chunks(MAX_READ) {
+        let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
+        let mut page = self.histories(&ids).await?;
+        // One that was deleted in between is read again should it be restored.
+        let live = page.answered();
+        let read = wanted.iter().filter(|found| live.contains(&found.contact.id));
+        page.read = read.map(|found| found.read()).collect();
+        Ok(page)
+    }
+
+    /// Reads contacts with their histories.
+    async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, Fault> {
+        let mut page = PageRead::new(self.ctx.clock.now());
+        for chunk in ids.chunks(MAX_READ) {
             pulse::beat();
             let read = ContactRead {
-                ids: chunk.iter().map(|found| found.contact.id).collect(),
+                ids: chunk.to_vec(),
                 properties: self.plan.0.clone(),
                 with_history: self.plan.1.clone(),
             };
-            contacts.extend(self.crm.read(&read).await?);
+            let batch = self.crm.read(&read).await?;
+            page.contacts.extend(batch.contacts);
+            page.unreadable.extend(batch.unreadable);
         }
-        let live: HashSet<ContactId> = contacts.iter().map(|c| c.requested_id).collect();
-        // One that was deleted in between is read again should it be restored.
-        let read = wanted.iter().filter(|found| live.contains(&found.contact.id));
-        Ok(PageRead {
-            asked,
-            read: read.map(|found| found.read()).collect(),
-            contacts,
-        })
+        Ok(page)
+    }
+
+    /// Reads contacts once more that were put aside. Who is gone is put aside no longer.
+    pub async fn again(&mut self, ids: &[ContactId]) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        let page = self.histories(ids).await?;
+        let live = page.answered();
+        self.unnoted.push(page);
+        self.note(&mut seen).await?;
+        for id in ids.iter().filter(|id| !live.contains(id)) {
+            self.memory.aside.release(*id);
+        }
+        Ok(seen)
     }
 
     fn wants(&self, found: &Found<'_>, way: Way<'_>) -> bool {
@@ -235,12 +257,12 @@ impl<'a> Scan<'a> {
     /// What a page tells before any history is read.
     fn look(&self, page: &[Found<'_>], way: Way<'_>, seen: &mut Seen) {
         for found in page {
-            seen.modified = seen.modified.max(Some(found.modified));
+            seen.modified = seen.modified.max(found.modified);
             match way {
                 Way::Entry(bounds) => advance(found, bounds, seen),
                 Way::Modified => {
-                    for dated in &self.stages {
-                        seen.saw(&dated.stage, found.modified);
+                    if let Some(modified) = found.modified {
+                        self.stages.iter().for_each(|dated| seen.saw(&dated.stage, modified));
                     }
                 }
                 Way::Swept(unproven) if self.memory.new_entry(found) => strays(found, unproven, seen),
@@ -254,7 +276,9 @@ impl<'a> Scan<'a> {
 fn advance(found: &Found<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
     for (stage, bound) in bounds {
         if let Some(at) = found.entered(stage).filter(|at| at >= bound) {
-            seen.saw(stage, at.min(found.modified));
+            if let Some(modified) = found.modified {
+                seen.saw(stage, at.min(modified));
+            }
             if !seen.proven.contains(stage) {
                 seen.proven.insert(stage.clone());
             }

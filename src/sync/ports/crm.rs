@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::UpstreamError;
-pub use crate::domain::contact::{Contact, Deal, HistoryEntry};
+pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
 
 /// `GET /account-info/{version}/details`.
@@ -43,10 +43,15 @@ pub struct ContactSearch {
     pub properties: Vec<String>,
 }
 
+/// Single records of an answer that cannot be read, and why: for people, without personal data.
+pub type Unreadable<Id> = BTreeMap<Id, String>;
+
 /// One page of a search.
 pub struct ContactPage {
     /// The contacts, ascending by id, at most 200.
     pub contacts: Vec<Contact>,
+    /// Rows without a usable id: nobody can ask for them.
+    pub nameless: usize,
     /// True where more rows with greater ids match.
     pub more: bool,
 }
@@ -60,6 +65,42 @@ pub struct ContactRead {
     pub properties: Vec<String>,
     /// Properties to return with their history.
     pub with_history: Vec<String>,
+}
+
+/// The answer to a [`ContactRead`]. What is neither here nor there no longer exists.
+#[derive(Default)]
+pub struct ContactBatch {
+    /// In any order.
+    pub contacts: Vec<Contact>,
+    /// By the id asked for: of these nothing can be read.
+    pub unreadable: Unreadable<ContactId>,
+}
+
+/// The deals of contacts.
+#[derive(Default)]
+pub struct DealLinks {
+    /// Ids of each contact's deals. Contacts without deals may be absent.
+    pub deals: BTreeMap<ContactId, Vec<DealId>>,
+    /// Contacts of which not all deals are known.
+    pub unreadable: Unreadable<ContactId>,
+}
+
+/// Deals by id. What is neither here nor there is archived or no longer exists.
+#[derive(Default)]
+pub struct DealBatch {
+    /// In any order.
+    pub deals: Vec<Deal>,
+    /// Deals that cannot be read.
+    pub unreadable: Unreadable<DealId>,
+}
+
+/// Contacts by e-mail address. An address that is neither here nor there is nobody's.
+#[derive(Default)]
+pub struct AddressBatch {
+    /// Each contact under the address it was asked for by.
+    pub contacts: BTreeMap<String, Contact>,
+    /// Addresses whose contact cannot be read.
+    pub unreadable: Unreadable<String>,
 }
 
 /// A form, as the list of forms names it.
@@ -84,10 +125,21 @@ pub struct Submission {
     pub gclid: Option<String>,
 }
 
+/// A submission that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddSubmission {
+    /// HubSpot's id of it, where that can be read.
+    pub conversion_id: Option<String>,
+    /// For people, no personal data.
+    pub why: String,
+}
+
 /// One page of a form's submissions, newest first. Pages shift while new submissions arrive.
 pub struct SubmissionPage {
     /// At most 50.
     pub submissions: Vec<Submission>,
+    /// Others of the page, which cannot be read.
+    pub unreadable: Vec<OddSubmission>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<String>,
 }
@@ -109,21 +161,17 @@ pub trait Crm: Send + Sync {
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError>;
     /// One page of a search.
     async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError>;
-    /// Contacts by id, in any order. Ids that no longer exist are absent from the result: that is no error.
-    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError>;
-    /// Ids of the deals of each contact (at most 1,000 contacts), all pages. Contacts without deals may be absent.
-    async fn deals_of(&self, contacts: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError>;
-    /// Deals by id (at most 100). Archived and missing ones are absent.
-    async fn deals(&self, ids: &[DealId]) -> Result<Vec<Deal>, UpstreamError>;
+    /// Contacts by id. Neither ids that no longer exist nor records that cannot be read are an error.
+    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError>;
+    /// Ids of the deals of each contact (at most 1,000 contacts), all pages.
+    async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError>;
+    /// Deals by id (at most 100).
+    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError>;
     /// All forms, of all types but archived ones, all pages.
     async fn forms(&self) -> Result<Vec<Form>, UpstreamError>;
     /// One page of a form's submissions; `after`: the cursor of the page before, `None` for the newest.
     async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
     /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by: first
-    /// by primary address, then those not found by a secondary one. Addresses nobody has are absent.
-    async fn read_by_email(
-        &self,
-        emails: &[String],
-        properties: &[String],
-    ) -> Result<BTreeMap<String, Contact>, UpstreamError>;
+    /// by primary address, then those not found by a secondary one. Addresses nobody has or can have are absent.
+    async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError>;
 }

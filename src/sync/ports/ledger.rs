@@ -331,6 +331,13 @@ pub trait Ledger: Send + Sync {
     /// Remembers a sweep, so that a process that is restarted often sweeps all the same.
     async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
 
+    /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read: the feed marks
+    /// have moved past them, so nothing but this list brings them back.
+    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>>;
+
+    /// Remembers which contacts are put aside now.
+    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()>;
+
     /// Notes an action left behind.
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;
 

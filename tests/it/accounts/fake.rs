@@ -1,13 +1,13 @@
 //! Upstream services in memory: what they answer can be changed while the controllers run.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
 use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::sync::ports::crm::{
-    Contact, ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
+    Stage, SubmissionPage,
 };
 use adconversion_operator::sync::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
@@ -137,13 +137,13 @@ impl Crm for HubSpot {
     async fn search(&self, _: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         unimplemented!()
     }
-    async fn read(&self, _: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
+    async fn read(&self, _: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         unimplemented!()
     }
-    async fn deals_of(&self, _: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+    async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         unimplemented!()
     }
-    async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+    async fn deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
         unimplemented!()
     }
     async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
@@ -152,7 +152,7 @@ impl Crm for HubSpot {
     async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         unimplemented!()
     }
-    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<AddressBatch, UpstreamError> {
         unimplemented!()
     }
 }

@@ -108,6 +108,8 @@ pass! {
     set_feed_marks(marks: &[(TrackId, FeedMark)]) -> ();
     last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
+    put_aside(hubspot: &ObjectKey) -> Vec<ContactId>;
+    set_put_aside(hubspot: &ObjectKey, contacts: &[ContactId]) -> ();
     note_orphan(note: &OrphanNote) -> ();
     orphans(customer: &CustomerId) -> Vec<OrphanNote>;
     forget_orphan(customer: &CustomerId, action: ActionId) -> ();

@@ -14,7 +14,8 @@ use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::sync::context::SyncSettings;
 use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::sync::ports::crm::{
-    ContactPage, ContactRead, ContactSearch, Crm, Deal, Form, Portal, Stage, SubmissionPage,
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
+    Stage, SubmissionPage,
 };
 use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger, Tally};
 use adconversion_operator::sync::ports::sink::{
@@ -22,7 +23,7 @@ use adconversion_operator::sync::ports::sink::{
 };
 use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
 use adconversion_operator::sync::registry::{
-    BoundAction, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
+    BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -88,10 +89,11 @@ impl Memory {
         let mut contact = Contact {
             requested_id: ContactId(id),
             id: ContactId(id),
-            updated_at: at,
+            updated_at: Some(at),
             as_of: None,
             properties: properties.into_iter().flatten().collect(),
             history: Vec::new(),
+            flaw: None,
         };
         if history {
             let click = entry(&format!("click-{id}"), at - SignedDuration::from_hours(1));
@@ -132,22 +134,26 @@ impl Crm for Memory {
         }
         let since = search.any_since.iter().map(|(_, t)| *t).min().unwrap_or(Timestamp::MIN);
         let first = (search.after.0 + 1..=self.count)
-            .find(|id| self.contact(*id, false).updated_at >= since)
+            .find(|id| self.contact(*id, false).updated_at >= Some(since))
             .unwrap_or(self.count + 1);
         let last = (first + 199).min(self.count);
         let contacts = (first..=last).map(|id| self.contact(id, false)).collect();
         Ok(ContactPage {
             contacts,
+            nameless: 0,
             more: last < self.count,
         })
     }
-    async fn read(&self, read: &ContactRead) -> Result<Vec<Contact>, UpstreamError> {
-        Ok(read.ids.iter().map(|id| self.contact(id.0, true)).collect())
+    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+        Ok(ContactBatch {
+            contacts: read.ids.iter().map(|id| self.contact(id.0, true)).collect(),
+            unreadable: BTreeMap::new(),
+        })
     }
-    async fn deals_of(&self, _: &[ContactId]) -> Result<BTreeMap<ContactId, Vec<DealId>>, UpstreamError> {
+    async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         Err(unused())
     }
-    async fn deals(&self, _: &[DealId]) -> Result<Vec<Deal>, UpstreamError> {
+    async fn deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
         Err(unused())
     }
     async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
@@ -156,7 +162,7 @@ impl Crm for Memory {
     async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         Err(unused())
     }
-    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<BTreeMap<String, Contact>, UpstreamError> {
+    async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<AddressBatch, UpstreamError> {
         Err(unused())
     }
 }
@@ -352,6 +358,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
             ui_domain: "app.hubspot.com".into(),
         }),
         forms: Forms::Unread,
+        deals: DealAccess::Unasked,
         stages: Arc::default(),
         properties: Arc::new(vec!["hs_v2_date_entered_customer".into()]),
         interval: Duration::from_hours(1),

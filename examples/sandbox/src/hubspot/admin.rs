@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    admin_deals, admin_forms, admin_portals, expected, generate, merge,
+    admin_deals, admin_forms, admin_portals, expected, generate, merge, odd,
     record::EVERYTHING,
     store::{Change, instant, iso},
     tick,
@@ -45,6 +45,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/submissions", post(admin_forms::submit))
         .route("/submissions/generate", post(admin_forms::generate))
         .route("/expected-submissions", get(admin_forms::expected))
+        .route("/odd", post(odd::arm).delete(odd::clear))
         .route("/generate", post(generate_contacts))
         .route("/expected", get(expected_entries))
         .route("/tick", post(tick_contacts))

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{
     auth::Call,
     batch::batch_answer,
+    odd::{Kind, Odd},
     reply::{Answer, Outcome},
 };
 
@@ -40,8 +41,16 @@ pub fn contacts_to_deals(call: &Call<'_>) -> Outcome {
     }
     let (mut results, mut errors) = (Vec::new(), Vec::new());
     for input in &request.inputs {
+        let odd = call.portal.odd.of(Kind::Association, &input.id);
+        if let Some(refusal) = odd.and_then(Odd::refusal) {
+            return Err(refusal);
+        }
+        if let Some(error) = odd.and_then(|odd| odd.item_error(&input.id)) {
+            errors.push(error);
+            continue;
+        }
         match deals_of(call, input)? {
-            Some(result) => results.push(result),
+            Some(result) => results.push(call.portal.odd.apply(Kind::Association, &input.id, result)),
             None => errors.push(none_found(&input.id)),
         }
     }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     auth::Call,
     catalogue::Origin,
+    odd::{Kind, Odd},
     record::{EVERYTHING, Record},
     reply::{Answer, Outcome},
     search::render,
@@ -36,15 +37,15 @@ struct Input {
 
 /// Contacts by id, or by e-mail address with `idProperty: "email"`.
 pub fn contacts(call: &Call<'_>) -> Outcome {
-    read(call, &call.portal.contacts, "CONTACT")
+    read(call, &call.portal.contacts, ("CONTACT", Kind::Contact))
 }
 
 /// Deals by id.
 pub fn deals(call: &Call<'_>) -> Outcome {
-    read(call, &call.portal.deals, "DEAL")
+    read(call, &call.portal.deals, ("DEAL", Kind::Deal))
 }
 
-fn read(call: &Call<'_>, store: &Store, object: &str) -> Outcome {
+fn read(call: &Call<'_>, store: &Store, (object, kind): (&str, Kind)) -> Outcome {
     let request: BatchRequest = call.json()?;
     check_size(&request)?;
     let by_email = match request.id_property.as_deref() {
@@ -54,8 +55,10 @@ fn read(call: &Call<'_>, store: &Store, object: &str) -> Outcome {
     };
     let mut found: Vec<&Record> = Vec::new();
     let mut missing: Vec<&str> = Vec::new();
+    let mut errors: Vec<Value> = Vec::new();
     for input in &request.inputs {
         let record = if by_email {
+            check_address(&input.id)?;
             store.by_email(&input.id)
         } else {
             let id = input
@@ -64,6 +67,14 @@ fn read(call: &Call<'_>, store: &Store, object: &str) -> Outcome {
                 .map_err(|_| Answer::invalid(format!("Invalid object id {:?}", input.id)))?;
             store.resolve(id)
         };
+        let odd = record.and_then(|record| call.portal.odd.of(kind, &record.id.to_string()));
+        if let Some(refusal) = odd.and_then(Odd::refusal) {
+            return Err(refusal);
+        }
+        if let Some(error) = odd.and_then(|odd| odd.item_error(&input.id)) {
+            errors.push(error);
+            continue;
+        }
         match record {
             // Several inputs may stand for one record (merged ids); it is returned once.
             Some(record) if found.iter().any(|known| known.id == record.id) => {}
@@ -71,8 +82,27 @@ fn read(call: &Call<'_>, store: &Store, object: &str) -> Outcome {
             None => missing.push(&input.id),
         }
     }
-    let results: Vec<Value> = found.iter().map(|record| one(store, record, &request)).collect();
-    Ok(batch_answer(call.now, &results, &missing_error(object, &missing)))
+    let shown = |record: &&Record| {
+        call.portal
+            .odd
+            .apply(kind, &record.id.to_string(), one(store, record, &request))
+    };
+    let results: Vec<Value> = found.iter().map(shown).collect();
+    errors.extend(missing_error(object, &missing));
+    Ok(batch_answer(call.now, &results, &errors))
+}
+
+/// One malformed address has the whole batch refused.
+fn check_address(address: &str) -> Result<(), Answer> {
+    let parts: Vec<&str> = address.split('@').collect();
+    let well_formed = match parts.as_slice() {
+        [local, domain] => !local.is_empty() && domain.contains('.') && !address.contains(".."),
+        _ => false,
+    };
+    if well_formed && !address.contains(char::is_whitespace) {
+        return Ok(());
+    }
+    Err(Answer::invalid(format!("Email address {address} is invalid")))
 }
 
 fn check_size(request: &BatchRequest) -> Result<(), Answer> {

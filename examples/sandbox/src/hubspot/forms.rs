@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     auth::Call,
+    odd,
     reply::{Answer, Outcome},
     store::iso,
 };
@@ -177,7 +178,11 @@ pub fn submissions(call: &Call<'_>, id: &str, query: Option<&str>) -> Outcome {
         .filter(|s| s.form == form.id && s.visible <= call.now)
         .collect();
     shown.sort_by(|a, b| (b.at, &b.conversion_id).cmp(&(a.at, &a.conversion_id)));
-    let rows = shown.into_iter().map(row).collect();
+    let given = |s: &Submission| {
+        let id = s.conversion_id.as_deref().unwrap_or_default();
+        call.portal.odd.apply(odd::Kind::Submission, id, row(s))
+    };
+    let rows = shown.into_iter().map(given).collect();
     Ok(Answer {
         status: StatusCode::OK,
         body: page(rows, position(&pairs)?, limit),

@@ -32,6 +32,7 @@ pub mod generate;
 pub mod limits;
 pub mod merge;
 pub mod oauth;
+pub mod odd;
 pub mod record;
 pub mod reply;
 pub mod search;

@@ -7,6 +7,7 @@ use super::{
     auth::Call,
     catalogue::Kind,
     filter::{Filter, FilterRequest},
+    odd,
     record::{Key, Record},
     reply::{Answer, Outcome},
     store::{Store, iso},
@@ -95,7 +96,10 @@ pub fn contacts(call: &Call<'_>) -> Outcome {
     let results: Vec<Value> = found
         .page
         .iter()
-        .map(|record| render(store, record, &names, horizon - record.extra_lag))
+        .map(|record| {
+            let shown = render(store, record, &names, horizon - record.extra_lag);
+            call.portal.odd.apply(odd::Kind::Found, &record.id.to_string(), shown)
+        })
         .collect();
     let mut body = json!({"total": found.total, "results": results});
     let next = after + results_len(&body);

@@ -9,6 +9,7 @@ use super::{
     catalogue::{self, Choice, Kind, Origin},
     forms::Forms,
     limits::{Day, Window},
+    odd::Oddities,
     record::Source,
     store::{Change, Store},
 };
@@ -142,6 +143,8 @@ pub struct Portal {
     pub deals: Store,
     /// Forms and their submissions.
     pub forms: Forms,
+    /// Records that are given in odd ways.
+    pub odd: Oddities,
     /// Searches of the last second.
     pub searches: Window,
     /// Calls of the day.
@@ -233,6 +236,7 @@ impl Portal {
             contacts: Store::new(catalogue::contacts(), FIRST_CONTACT),
             deals: Store::new(catalogue::deals(), FIRST_DEAL),
             forms: Forms::default(),
+            odd: Oddities::default(),
             searches: Window::new(1_000),
             day: Day::default(),
         };

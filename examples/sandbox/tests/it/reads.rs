@@ -1,7 +1,7 @@
 use axum::http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ASSOCIATIONS, READ_DEALS, SEARCH, Sandbox};
+use crate::support::{ASSOCIATIONS, READ, READ_DEALS, SEARCH, Sandbox};
 
 #[tokio::test]
 async fn contacts_without_deals_arrive_as_errors() {
@@ -210,4 +210,66 @@ async fn portals_are_apart() {
         (&account["portalId"], &account["companyCurrency"]),
         (&json!(7), &json!("USD"))
     );
+}
+
+#[tokio::test]
+async fn odd_records_are_odd_by_themselves_and_until_they_are_healed() {
+    let sandbox = Sandbox::new();
+    let row = |value: &str, day: u8| json!({"value": value, "timestamp": format!("2026-11-{day:02}T00:00:00Z")});
+    let history = json!({"lifecyclestage": [row("lead", 1), row("customer", 2)]});
+    let ids = sandbox
+        .contacts(&json!([{"history": history}, {"history": history}, {"properties": {"email": "c@example.com"}}, {}]))
+        .await;
+    let path = "/propertiesWithHistory/lifecyclestage/1/timestamp";
+    let odd = json!([
+        {"object": "contact", "id": ids[0], "set": {path: null, "/id": "not-a-number"}},
+        {"object": "contact", "id": ids[1], "remove": [path]},
+        {"object": "contact", "id": ids[2], "error": "FORBIDDEN"}]);
+    sandbox.admin(Method::POST, "/hubspot/odd", &odd).await;
+    let read = |ids: &[String]| {
+        let inputs: Vec<_> = ids.iter().map(|id| json!({"id": id})).collect();
+        json!({"inputs": inputs, "properties": [], "propertiesWithHistory": ["lifecyclestage"]})
+    };
+    let reply = sandbox.post(READ, &read(&ids)).await;
+    assert_eq!(reply.status, 207);
+    let results = reply.body["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["id"]), (3, &json!("not-a-number")));
+    assert_eq!(results[0].pointer(path), Some(&Value::Null));
+    assert_eq!(results[1].pointer(path), None);
+    let error = &reply.body["errors"][0];
+    assert_eq!(
+        (&error["category"], &error["context"]["ids"]),
+        (&json!("FORBIDDEN"), &json!([ids[2]]))
+    );
+    sandbox
+        .admin(
+            Method::POST,
+            "/hubspot/odd",
+            &json!([{"object": "contact", "id": ids[3], "refuse": 403}]),
+        )
+        .await;
+    sandbox.post(READ, &read(&ids)).await.refused(403, "FORBIDDEN");
+    sandbox.admin(Method::DELETE, "/hubspot/odd", &Value::Null).await;
+    let healed = sandbox.post(READ, &read(&ids)).await;
+    assert_eq!(
+        (healed.status, healed.body["results"].as_array().unwrap().len()),
+        (200, 4)
+    );
+}
+
+#[tokio::test]
+async fn one_malformed_address_has_its_batch_refused() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .contacts(&json!([{"properties": {"email": "ada@example.com"}}]))
+        .await;
+    let by_email = |emails: &[&str]| {
+        let inputs: Vec<_> = emails.iter().map(|email| json!({"id": email})).collect();
+        json!({"inputs": inputs, "properties": [], "propertiesWithHistory": [], "idProperty": "email"})
+    };
+    assert_eq!(sandbox.post(READ, &by_email(&["ada@example.com"])).await.status, 200);
+    for bad in ["bad..one@example.com", "a@b", "ada", "a b@example.com"] {
+        let both = by_email(&["ada@example.com", bad]);
+        sandbox.post(READ, &both).await.refused(400, "VALIDATION_ERROR");
+    }
 }

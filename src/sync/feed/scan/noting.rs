@@ -1,21 +1,26 @@
 //! Noting what was read: some pages at a time, since each is a write to the disk.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::{Scan, Seen};
-use crate::domain::contact::Contact;
+use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::occurrence::{candidates, entries};
 use crate::domain::outcome::{Outcome, reason};
 use crate::sync::fault::Fault;
+use crate::sync::feed::aside::Put;
 use crate::sync::feed::memory::Read;
 use crate::sync::feed::plan::Tracked;
+use crate::sync::ports::crm::Unreadable;
 use crate::sync::ports::ledger::{NewRow, Roots};
+use crate::sync::ports::{Cause, UpstreamError};
 use crate::sync::pulse;
+use crate::sync::unreadable;
 
 /// So many contacts are noted at once, about a kilobyte each.
 const ENOUGH: usize = 1_000;
@@ -28,8 +33,27 @@ pub(super) struct PageRead {
     pub(super) asked: Timestamp,
     /// Contacts whose history was read.
     pub(super) contacts: Vec<Contact>,
+    /// Those of which nothing can be read.
+    pub(super) unreadable: Unreadable<ContactId>,
     /// The state they were read in.
     pub(super) read: Vec<Read>,
+}
+
+impl PageRead {
+    pub(super) fn new(asked: Timestamp) -> Self {
+        Self {
+            asked,
+            contacts: Vec::new(),
+            unreadable: Unreadable::new(),
+            read: Vec::new(),
+        }
+    }
+
+    /// Those that are there, readable or not.
+    pub(super) fn answered(&self) -> HashSet<ContactId> {
+        let read = self.contacts.iter().map(|contact| contact.requested_id);
+        read.chain(self.unreadable.keys().copied()).collect()
+    }
 }
 
 /// Pages that were read and not noted.
@@ -41,7 +65,7 @@ pub(super) struct Unnoted {
 
 impl Unnoted {
     pub(super) fn push(&mut self, page: PageRead) {
-        if !page.contacts.is_empty() {
+        if !page.contacts.is_empty() || !page.unreadable.is_empty() {
             self.since.get_or_insert_with(Instant::now);
             self.pages.push(page);
         }
@@ -59,14 +83,47 @@ impl Scan<'_> {
         let pages = std::mem::take(&mut self.unnoted).pages;
         self.observe(pages.iter().flat_map(|page| &page.contacts), seen).await?;
         for page in pages {
+            self.put_aside(&page)?;
             for read in &page.read {
                 self.memory.note(read);
             }
             if self.keep_reads {
-                for contact in page.contacts {
+                for contact in page.contacts.into_iter().filter(|contact| contact.flaw.is_none()) {
                     self.cache.put(Arc::new(contact), &self.plan, page.asked);
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Puts aside what cannot be read, or not wholly, and tells the events that it may concern.
+    fn put_aside(&mut self, page: &PageRead) -> Result<(), Fault> {
+        let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
+        let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
+        let flawed = page.contacts.iter().filter_map(|contact| {
+            let flaw = contact.flaw.as_ref()?;
+            Some((contact.requested_id, &flaw.why, Some((contact, flaw))))
+        });
+        for (id, why, parts) in nothing.chain(flawed) {
+            let put = self.memory.aside.put(id, longest, now);
+            if put == Put::Full {
+                let message =
+                    "more contacts can't be read than can be put aside: nothing new is read until they can be";
+                return Err(UpstreamError::new("HubSpot", Cause::Malformed, message).into());
+            }
+            let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| concerns(contact, flaw, t.stage()));
+            for tracked in self.events.iter().filter(concerned) {
+                unreadable::tell(
+                    self.ctx,
+                    &tracked.event.key,
+                    id,
+                    &unreadable::itself(why),
+                    put == Put::Again,
+                );
+            }
+        }
+        for contact in page.contacts.iter().filter(|contact| contact.flaw.is_none()) {
+            self.memory.aside.release(contact.requested_id);
         }
         Ok(())
     }
@@ -107,6 +164,12 @@ impl Scan<'_> {
     }
 }
 
+/// True where what cannot be read of a contact may be an entry into this stage, or holds one up.
+fn concerns(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
+    let mut history = contact.history_of(LIFECYCLE_STAGE).iter();
+    flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)
+}
+
 /// What the occurrences of an event have in common.
 struct Occurrences<'a> {
     scan: &'a Scan<'a>,
@@ -129,7 +192,10 @@ impl<'a> Occurrences<'a> {
         let now = self.now;
         let occurrence = Occurrence { at, first_seen: now };
         let (clicks, waits) = (&self.tracked.event.rules.clicks, &self.scan.ctx.settings.waits);
-        let (reason, due) = first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now));
+        let (reason, due) = match &contact.flaw {
+            Some(_) => (reason::UNREADABLE_RECORD, now),
+            None => first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now)),
+        };
         NewRow {
             keys: self.keys(at, lineage, roots),
             contact: contact.id,

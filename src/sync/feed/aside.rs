@@ -1,0 +1,191 @@
+//! Contacts that the feed has met and could not read. They are put aside, so that neither the page nor the portal waits for
+//! them, and are read again with growing pauses.
+//!
+//! The feed marks move past them: what brings them back is this list alone, so the ledger keeps its ids, and it is written
+//! before the marks are. A process that ends in between reads the same pages once more. (A sweep would not do: nothing
+//! says that a record's modification time moves when it becomes readable.)
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::scan::Scan;
+use super::{Feed, Pass};
+use crate::domain::backoff::backoff;
+use crate::domain::ids::ContactId;
+use crate::sync::fault::Fault;
+use crate::sync::registry::Notice;
+
+/// More contacts than this are no matter of single records any more: then the feed stops where it is.
+const MOST: usize = 1_000;
+/// So many are read again in one pass.
+const AT_ONCE: usize = 200;
+
+/// The contacts put aside by one feed.
+#[derive(Default)]
+pub struct Aside {
+    waiting: BTreeMap<ContactId, Wait>,
+    /// The ledger's list was taken over.
+    loaded: bool,
+    /// The ledger's list is another one.
+    changed: bool,
+}
+
+struct Wait {
+    tries: u32,
+    due: Timestamp,
+}
+
+/// What became of a contact that is put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It was not there before.
+    First,
+    /// It was there.
+    Again,
+    /// There is no room left.
+    Full,
+}
+
+impl Aside {
+    /// Takes over what the ledger remembers of the process before: all is due at once.
+    pub fn load(&mut self, contacts: Vec<ContactId>) {
+        let wait = |id| {
+            let due = Timestamp::MIN;
+            (id, Wait { tries: 0, due })
+        };
+        for (id, wait) in contacts.into_iter().map(wait) {
+            self.waiting.entry(id).or_insert(wait);
+        }
+        self.loaded = true;
+    }
+
+    /// True while this contact is put aside.
+    pub fn holds(&self, contact: ContactId) -> bool {
+        self.waiting.contains_key(&contact)
+    }
+
+    /// Puts a contact aside that could not be read now.
+    pub fn put(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> Put {
+        let later = |tries| {
+            now.saturating_add(backoff(tries, longest, contact.0))
+                .unwrap_or(Timestamp::MAX)
+        };
+        if let Some(wait) = self.waiting.get_mut(&contact) {
+            wait.tries = wait.tries.saturating_add(1);
+            wait.due = later(wait.tries);
+            return Put::Again;
+        }
+        if self.waiting.len() >= MOST {
+            return Put::Full;
+        }
+        let due = later(0);
+        self.waiting.insert(contact, Wait { tries: 0, due });
+        self.changed = true;
+        Put::First
+    }
+
+    /// A contact was read, or is gone.
+    pub fn release(&mut self, contact: ContactId) {
+        self.changed |= self.waiting.remove(&contact).is_some();
+    }
+
+    /// Those to be read again now, the longest due first.
+    pub fn due(&self, now: Timestamp) -> Vec<ContactId> {
+        let mut due: Vec<_> = self.waiting.iter().filter(|(_, wait)| wait.due <= now).collect();
+        due.sort_by_key(|(_, wait)| wait.due);
+        due.into_iter().take(AT_ONCE).map(|(id, _)| *id).collect()
+    }
+
+    /// What the ledger has to remember, where that changed.
+    pub fn unsaved(&self) -> Option<Vec<ContactId>> {
+        self.changed.then(|| self.waiting.keys().copied().collect())
+    }
+
+    /// The ledger has it.
+    pub fn saved(&mut self) {
+        self.changed = false;
+    }
+}
+
+impl Feed {
+    /// Reads once more what could not be read before, behind everything else: nothing waits for it.
+    pub(super) async fn read_aside(&mut self, pass: &Pass) -> Result<(), Fault> {
+        let due = self.memory.aside.due(self.ctx.clock.now());
+        if due.is_empty() {
+            return Ok(());
+        }
+        let seen = Scan::new(&self.ctx, pass, &mut self.memory).again(&due).await?;
+        self.save_aside().await?;
+        for tracked in pass.events.iter().filter(|t| seen.new_of(t.track) > 0) {
+            self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
+        }
+        Ok(())
+    }
+
+    /// In the first pass of the process: what the ledger remembers.
+    pub(super) async fn load_aside(&mut self) -> Result<(), Fault> {
+        if !self.memory.aside.loaded {
+            let remembered = self.ctx.ledger.put_aside(&self.key).await?;
+            self.memory.aside.load(remembered);
+        }
+        Ok(())
+    }
+
+    /// Has the ledger remember what is put aside now.
+    pub(super) async fn save_aside(&mut self) -> Result<(), Fault> {
+        if let Some(contacts) = self.memory.aside.unsaved() {
+            self.ctx.ledger.set_put_aside(&self.key, &contacts).await?;
+            self.memory.aside.saved();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn read_again_with_growing_pauses_until_it_can_be_read() {
+        let (mut aside, one) = (Aside::default(), ContactId(200));
+        assert_eq!(aside.put(one, LONGEST, at(0)), Put::First);
+        assert_eq!(aside.unsaved(), Some(vec![one]));
+        aside.saved();
+        assert!(aside.due(at(0)).is_empty());
+        assert_eq!(aside.due(at(1)), [one]);
+        assert_eq!(aside.put(one, LONGEST, at(1)), Put::Again);
+        assert!(aside.due(at(2)).is_empty(), "two seconds now");
+        assert_eq!(aside.due(at(3)), [one]);
+        assert_eq!(aside.unsaved(), None, "the ledger has it");
+        aside.release(one);
+        assert!(aside.due(at(999)).is_empty() && !aside.holds(one));
+        assert_eq!(aside.unsaved(), Some(vec![]));
+    }
+
+    #[test]
+    fn what_the_ledger_remembers_is_due_at_once() {
+        let mut aside = Aside::default();
+        aside.load(vec![ContactId(7), ContactId(8)]);
+        assert_eq!(aside.due(at(0)), [7, 8].map(ContactId));
+        assert_eq!(aside.unsaved(), None);
+    }
+
+    #[test]
+    fn there_is_an_end_to_it() {
+        let mut aside = Aside::default();
+        for id in 0..MOST as u64 {
+            assert_eq!(aside.put(ContactId(id), LONGEST, at(0)), Put::First);
+        }
+        assert_eq!(aside.put(ContactId(5), LONGEST, at(0)), Put::Again);
+        assert_eq!(aside.put(ContactId(u64::MAX), LONGEST, at(0)), Put::Full);
+        assert_eq!(aside.due(at(9)).len(), AT_ONCE);
+    }
+}

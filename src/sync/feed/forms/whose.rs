@@ -1,0 +1,123 @@
+//! Whose submissions they are; and those that cannot be read, or whose contact can't be.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Feed, Pass, Sought};
+use crate::domain::contact::Contact;
+use crate::domain::ids::{ContactId, OccurrenceKey};
+use crate::sync::fault::Fault;
+use crate::sync::feed::plan::{Tracked, form_plan};
+use crate::sync::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
+use crate::sync::pulse;
+use crate::sync::unreadable;
+
+/// Contacts found by the addresses of submissions.
+#[derive(Default)]
+pub(super) struct Whose {
+    pub(super) contacts: HashMap<String, Arc<Contact>>,
+    pub(super) unreadable: Unreadable<String>,
+}
+
+impl Feed {
+    /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
+    pub(super) async fn contacts_of(
+        &self,
+        pass: &Pass,
+        fresh: &[(OccurrenceKey, &Submission)],
+    ) -> Result<Whose, Fault> {
+        let now = self.ctx.clock.now();
+        let deadline = self.ctx.settings.enhancement_deadline;
+        let emails: BTreeSet<&String> = fresh
+            .iter()
+            .filter(|(_, s)| now.duration_since(s.at) < deadline)
+            .filter_map(|(_, s)| s.email.as_ref())
+            .collect();
+        let emails: Vec<String> = emails.into_iter().cloned().collect();
+        let plan = form_plan(pass.forms.iter().map(|t| &t.event));
+        let cache = self.ctx.contacts(&pass.account.key);
+        let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
+        let mut found = Whose::default();
+        for chunk in emails.chunks(MAX_EMAILS) {
+            pulse::beat();
+            let asked = self.ctx.clock.now();
+            let batch = pass.crm.read_by_email(chunk, &plan.0).await?;
+            found.unreadable.extend(batch.unreadable);
+            for (email, contact) in batch.contacts {
+                let contact = Arc::new(contact);
+                if keep && contact.flaw.is_none() {
+                    cache.put(contact.clone(), &plan, asked);
+                }
+                found.contacts.insert(email, contact);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Names the submissions of a page that cannot be read, and has them looked for until nothing of them could be sent any
+    /// more. HubSpot's list shows the newest first: they are as old as the next one that can be read.
+    pub(super) fn seek_unreadable(
+        &mut self,
+        pass: &Pass,
+        form: &str,
+        events: &[&Tracked],
+        page: &SubmissionPage,
+        bound: Timestamp,
+    ) {
+        let now = self.ctx.clock.now();
+        let at = page.submissions.last().map_or(bound, |last| last.at);
+        let until = now
+            .saturating_add(self.ctx.settings.enhancement_deadline)
+            .unwrap_or(now);
+        for odd in &page.unreadable {
+            let key = match &odd.conversion_id {
+                Some(id) => OccurrenceKey::for_submission(pass.portal.id, form, id),
+                None => OccurrenceKey::for_nameless_submission(pass.portal.id, form, at.as_millisecond()),
+            };
+            let known = self.forms.unfound.contains_key(&key.transaction);
+            self.forms
+                .unfound
+                .entry(key.transaction)
+                .or_insert(Sought { at, until });
+            let id = odd
+                .conversion_id
+                .as_deref()
+                .filter(|id| is_plain(id))
+                .unwrap_or("without an id");
+            let message = format!(
+                "A submission of the form ({id}) can't be read: {}. It is read again later; check it in HubSpot.",
+                odd.why
+            );
+            for tracked in events {
+                unreadable::note(&self.ctx, &tracked.event.key, None, message.clone(), known);
+            }
+        }
+    }
+
+    /// Names the contact of a submission that cannot be read; where it is known by its address only, the submission.
+    pub(super) fn name_unreadable(
+        &self,
+        tracked: &Tracked,
+        submission: &Submission,
+        contact: Option<ContactId>,
+        why: &str,
+    ) {
+        let event = &tracked.event.key;
+        if let Some(contact) = contact {
+            return unreadable::tell(&self.ctx, event, contact, &unreadable::itself(why), false);
+        }
+        let id = submission.conversion_id.as_deref().filter(|id| is_plain(id));
+        let message = format!(
+            "The contact of a submission ({}) can't be read: {why}. It is read again later; check that contact in HubSpot.",
+            id.unwrap_or("without an id")
+        );
+        unreadable::note(&self.ctx, event, None, message, false);
+    }
+}
+
+/// True for what HubSpot makes an id of. Nothing else is shown to people.
+fn is_plain(id: &str) -> bool {
+    id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}

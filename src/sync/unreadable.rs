@@ -1,0 +1,43 @@
+//! Records of HubSpot that cannot be read: each waits by itself, and is named to those it concerns.
+
+use super::context::SyncContext;
+use super::registry::{ErrorNote, Notice};
+use crate::api::reasons::row::UNREADABLE_RECORD;
+use crate::domain::ids::{ContactId, ObjectKey};
+
+/// What `status.sync.lastErrors` has room for.
+const ROOM: usize = 5;
+
+/// Names a contact that waits in an event's `lastErrors`; `what` of it cannot be read, and why. A later try (`again`) says nothing new: it is named
+/// once more only where there is room, so that many such contacts don't push each other out for ever.
+pub fn tell(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, what: &str, again: bool) {
+    let message = format!("Contact {contact} waits: {what}. It is read again later; check it in HubSpot.");
+    note(ctx, event, Some(contact), message, again);
+}
+
+/// What of a contact cannot be read, where it is the contact itself.
+pub fn itself(why: &str) -> String {
+    format!("it can't be read ({why})")
+}
+
+/// Tells an event about something without a contact's id that cannot be read.
+pub fn note(ctx: &SyncContext, event: &ObjectKey, contact: Option<ContactId>, message: String, again: bool) {
+    let note = ErrorNote {
+        time: ctx.clock.now(),
+        reason: UNREADABLE_RECORD.to_owned(),
+        message,
+        contact: contact.filter(|id| *id != ContactId::UNKNOWN).map(|id| id.0),
+    };
+    ctx.registry.update_report(event, |report| {
+        let same = |known: &ErrorNote| (&known.reason, known.contact) == (&note.reason, note.contact);
+        let is_known = report
+            .errors
+            .iter()
+            .any(|known| same(known) && known.message == note.message);
+        if is_known || (again && report.errors.len() >= ROOM) {
+            return Notice::Quiet;
+        }
+        report.push_error(note);
+        Notice::Soon
+    });
+}
