@@ -22,7 +22,7 @@ use crate::ops::telemetry::{self, LogFormat};
 use crate::sync::context::SyncContext;
 use crate::sync::ports::Clock;
 use crate::sync::ports::ledger::{Ledger, LedgerError};
-use crate::sync::pulse::STEP;
+use crate::sync::pulse::{self, STEP};
 use crate::sync::registry::Registry;
 use crate::sync::supervisor;
 
@@ -36,6 +36,9 @@ const TURN_PAUSE: Duration = Duration::from_millis(500);
 const LOCK_CHECK: Duration = Duration::from_secs(1);
 /// Longest wait for the ledger to be closed in good order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Name of the watch over the ledger's lock among the signs of life.
+const LOCK_LOOP: &str = "watch of the ledger's lock";
 
 struct SystemClock;
 
@@ -72,7 +75,8 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
         return Ok(());
     };
     let ledger: Arc<dyn Ledger> = store.clone();
-    let watch = tokio::spawn(watch_lock(store.clone(), stop.clone()));
+    let watch = watch_lock(store.clone(), stop.clone());
+    let watch = tokio::spawn(pulse::watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
     let client = controllers::client(instance.as_deref(), flags.call_timeout.get())
         .await
@@ -117,6 +121,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
 /// ends what it does to Google and Kubernetes too.
 async fn watch_lock(ledger: Arc<SqliteLedger>, stop: CancellationToken) -> Result<(), LedgerError> {
     while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
+        pulse::beat();
         if let Err(lost) = ledger.still_ours() {
             error!(error = %lost, "stopping");
             stop.cancel();
