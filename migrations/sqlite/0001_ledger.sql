@@ -91,6 +91,7 @@ CREATE TABLE rows (
 ) STRICT;
 CREATE UNIQUE INDEX rows_key ON rows (track, seed, txn);
 CREATE INDEX rows_due ON rows (track, due) WHERE due IS NOT NULL;
+CREATE INDEX rows_rejected ON rows (track, changed_at) WHERE outcome = 4;
 
 -- How far along a row is; where two rows of one occurrence meet, the one further along stays.
 CREATE VIEW row_ranks AS

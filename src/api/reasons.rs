@@ -15,6 +15,8 @@ pub mod condition {
     pub const CONVERSION_ACTION_READY: &str = "ConversionActionReady";
     /// Events: the last pass over HubSpot and the last upload went through.
     pub const SYNCED: &str = "Synced";
+    /// Events: what is sent is taken by Google.
+    pub const DELIVERING: &str = "Delivering";
     /// Events: Google bids by the action.
     pub const COUNTED_FOR_BIDDING: &str = "CountedForBidding";
     /// A deletion needs help. Present only while true.
@@ -99,8 +101,6 @@ pub mod reason {
 
     /// Synced: the last pass and the last upload went through.
     pub const RUN_SUCCEEDED: &str = "RunSucceeded";
-    /// Synced: Google refused a part.
-    pub const PARTIAL_FAILURE: &str = "PartialFailure";
     /// Synced, `QuotaAvailable`, `CredentialsValid`: a quota holds requests back.
     pub const RATE_LIMITED: &str = "RateLimited";
     /// Synced: Google does not answer as it should.
@@ -109,8 +109,12 @@ pub mod reason {
     pub const SOURCE_UNAVAILABLE: &str = "SourceUnavailable";
     /// The ledger can't be read or written: nothing is sent.
     pub const LEDGER_UNAVAILABLE: &str = "LedgerUnavailable";
-    /// Synced: conversions wait longer than they should.
-    pub const BACKLOGGED: &str = "Backlogged";
+    /// Delivering, Synced, `ConversionActionReady`: Google refuses all conversions of the action or account.
+    pub const REFUSED: &str = "Refused";
+    /// Delivering: more than half of the conversions settled in the last 24 hours were rejected.
+    pub const MOST_REJECTED: &str = "MostRejected";
+    /// Delivering: what is sent is taken.
+    pub const DELIVERING: &str = "Delivering";
 
     /// `CountedForBidding`: the action is primary and its account goal biddable.
     pub const GOAL_BIDDABLE: &str = "GoalBiddable";

@@ -184,6 +184,7 @@ async fn check(
         urgent = memory.basics.reported(&error, now, probe);
     }
     memory.basics.trouble.turn(now, probe, last_upload(ctx, &key));
+    let refused = ctx.registry.take_google_refused(&key);
     if !acted && !memory.basics.may_check(now, &ctx.settings) {
         return Ok(());
     }
@@ -210,7 +211,7 @@ async fn check(
             }
         },
     };
-    read::read(ctx, &key, customer, &clients, memory, acted, urgent).await;
+    read::read(ctx, &key, customer, &clients, memory, acted || refused, urgent).await;
     Ok(())
 }
 

@@ -1,33 +1,36 @@
-//! What an answer of Data Manager means for the rows of a request: fast fails are cut down to the bad rows, results are
-//! tied to rows by index, and where Google does not say which rows failed, nobody is called uploaded.
+//! What the answer to a request means for its rows: fast fails are cut down to the bad rows, results are tied to rows by
+//! index, and where it is not said which rows failed, nobody is called uploaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codes::{Class, camel_case, classify};
+use super::codes::{Class, Code, Matter, camel_case};
+use super::evidence::Evidence;
 use super::outcome::reason;
 
 /// What becomes of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Google has it.
+    /// The ad network has it.
     Uploaded,
     /// Refused for good: reason for users, verbatim code.
     Rejected(String, String),
-    /// Wait and send again; a pending reason.
-    Wait(&'static str),
+    /// Wait and send again: a pending reason, the verbatim code.
+    Wait(&'static str, String),
+    /// Waits for a person to act on the account or the action; the code is of [`Class::Blocked`].
+    Blocked(Code),
     /// Failed or not, nobody can tell: stays processing, goes again in a smaller request (0 or 1: which half).
     Unknown(u8),
 }
 
 /// A part of a refusal that names rows or destinations.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Complaint<'a> {
     /// Row index, if named.
     pub row: Option<usize>,
     /// Destination index, if named.
     pub destination: Option<usize>,
-    /// Google's code, maybe empty.
-    pub code: &'a str,
+    /// The code, if it says anything.
+    pub code: Option<&'a Code>,
 }
 
 /// What to do after a request was refused as a whole.
@@ -39,38 +42,46 @@ pub struct Refusal {
     pub resend: Vec<Vec<usize>>,
 }
 
-/// A rejection by this code; a code that says nothing becomes `InvalidArgument`.
-fn rejected(code: &str) -> Fate {
-    if code.is_empty() {
-        Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new())
-    } else {
-        Fate::Rejected(camel_case(code), code.to_owned())
-    }
-}
-
-/// A code tied to a row is a matter of that row, also where it speaks of the account.
-fn fate_of_row(code: &str) -> Fate {
-    match classify(code) {
-        Class::Wait(reason) => Fate::Wait(reason),
+/// What a code means for the row it is about; without a code all that is known is that the row was refused.
+fn fate_of(code: Option<&Code>) -> Fate {
+    let Some(code) = code else {
+        return Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new());
+    };
+    match code.class {
+        Class::Wait(reason) => Fate::Wait(reason, code.name.clone()),
         Class::Delivered => Fate::Uploaded,
-        Class::Account | Class::Split | Class::Rejected | Class::Forgotten | Class::Unknown => rejected(code),
+        Class::Blocked(_) => Fate::Blocked(code.clone()),
+        Class::Split | Class::Rejected | Class::Forgotten | Class::Unknown => {
+            Fate::Rejected(camel_case(&code.name), code.name.clone())
+        }
     }
 }
 
-/// A code that comes without a row index: a matter of the account where it speaks of it.
-fn fate_of_many(code: &str) -> Fate {
-    match classify(code) {
-        Class::Account => Fate::Wait(reason::ACCOUNT_NOT_READY),
-        _ => fate_of_row(code),
+/// Of several reasons for one row the hardest wins: for good before a person before waiting before nobody knows before
+/// delivered (DESIGN 3.6).
+const fn hardness(fate: &Fate) -> u8 {
+    match fate {
+        Fate::Uploaded => 0,
+        Fate::Unknown(_) => 1,
+        Fate::Wait(..) => 2,
+        Fate::Blocked(_) => 3,
+        Fate::Rejected(..) => 4,
+    }
+}
+
+/// Notes a fate unless the row has one at least as hard.
+fn harden(fates: &mut BTreeMap<usize, Fate>, row: usize, fate: Fate) {
+    if fates.get(&row).is_none_or(|known| hardness(&fate) > hardness(known)) {
+        fates.insert(row, fate);
     }
 }
 
 /// Cuts down a request that failed fast. `destination_of` has one entry per row; `code` is the request's own code.
 ///
-/// Named rows get their fate and the rest goes again as one request. Rows of a named destination wait for the account.
-/// Where nothing is named, a code that speaks of the account or of Google holds all rows, of each action apart where
-/// there are several; for any other code the request is halved, until a row is alone.
-pub fn refusal(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>]) -> Refusal {
+/// Named rows get their fate and the rest goes again as one request. Rows of a named destination wait for the account or
+/// the action. Where nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
+/// where there are several; for any other code the request is halved, until a row is alone.
+pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint<'_>]) -> Refusal {
     let rows = destination_of.len();
     let fates = named(destination_of, code, complaints);
     if !fates.is_empty() {
@@ -78,17 +89,13 @@ pub fn refusal(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>
         let resend = if rest.is_empty() { vec![] } else { vec![rest] };
         return Refusal { fates, resend };
     }
-    let code = complaints
-        .iter()
-        .map(|c| c.code)
-        .find(|c| !c.is_empty())
-        .unwrap_or(code);
-    if let Some(why) = hold(code) {
-        return held(destination_of, why);
+    let code = complaints.iter().find_map(|c| c.code).or(code);
+    if let Some(fate) = hold(code) {
+        return held(destination_of, &fate);
     }
     if rows == 1 {
         return Refusal {
-            fates: BTreeMap::from([(0, single(code))]),
+            fates: BTreeMap::from([(0, fate_of(code))]),
             resend: vec![],
         };
     }
@@ -102,27 +109,26 @@ pub fn refusal(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>
 
 /// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
 /// row that stands where it became too large.
-fn named(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
+fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
     let rows = destination_of.len();
     let mut fates = BTreeMap::new();
     for complaint in complaints {
-        let code = if complaint.code.is_empty() {
-            code
-        } else {
-            complaint.code
-        };
-        if rows > 1 && classify(code) == Class::Split {
+        let code = complaint.code.or(code);
+        if rows > 1 && code.is_some_and(|code| code.class == Class::Split) {
             continue;
         }
         match (complaint.row, complaint.destination) {
             (Some(row), _) if row < rows => {
-                fates.entry(row).or_insert_with(|| fate_of_row(code));
+                let fate = fate_of(code);
+                if matches!(fate, Fate::Blocked(_)) {
+                    // No matter of this row: its neighbours would meet the same one by one.
+                    hold_destination(&mut fates, destination_of, destination_of[row], &fate);
+                }
+                harden(&mut fates, row, fate);
             }
             (None, Some(destination)) => {
-                let why = hold(code).unwrap_or(reason::ACCOUNT_NOT_READY);
-                for row in (0..rows).filter(|r| destination_of[*r] == destination) {
-                    fates.entry(row).or_insert(Fate::Wait(why));
-                }
+                let fate = hold(code).unwrap_or_else(|| blocked_action(code));
+                hold_destination(&mut fates, destination_of, destination, &fate);
             }
             _ => {}
         }
@@ -130,100 +136,128 @@ fn named(destination_of: &[usize], code: &str, complaints: &[Complaint<'_>]) -> 
     fates
 }
 
-/// The pending reason of a whole request refused with this code; `None` where one row may have spoilt it.
-fn hold(code: &str) -> Option<&'static str> {
-    match classify(code) {
-        Class::Account => Some(reason::ACCOUNT_NOT_READY),
+fn hold_destination(fates: &mut BTreeMap<usize, Fate>, destination_of: &[usize], destination: usize, fate: &Fate) {
+    for (row, of) in destination_of.iter().enumerate() {
+        if *of == destination {
+            harden(fates, row, fate.clone());
+        }
+    }
+}
+
+/// A complaint about a destination is about the action, whatever the code is called.
+fn blocked_action(code: Option<&Code>) -> Fate {
+    Fate::Blocked(Code {
+        name: code.map_or_else(|| "INVALID_DESTINATION".to_owned(), |code| code.name.clone()),
+        class: Class::Blocked(Matter::Action),
+    })
+}
+
+/// The fate of a whole request refused with this code; `None` where one row may have spoilt it.
+fn hold(code: Option<&Code>) -> Option<Fate> {
+    match code?.class {
         Class::Wait(reason::CLICK_TOO_RECENT) => None,
-        Class::Wait(why) => Some(why),
+        Class::Blocked(_) | Class::Wait(_) => Some(fate_of(code)),
         _ => None,
     }
 }
 
 /// All rows wait; where it may be a matter of one action among several, each action goes again by itself first.
-fn held(destination_of: &[usize], why: &'static str) -> Refusal {
+fn held(destination_of: &[usize], fate: &Fate) -> Refusal {
     let mut by_action: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, destination) in destination_of.iter().enumerate() {
         by_action.entry(*destination).or_default().push(row);
     }
-    if by_action.len() > 1 && matches!(why, reason::ACCOUNT_NOT_READY | reason::ACTION_TOO_NEW) {
+    if by_action.len() > 1 && matches!(fate, Fate::Blocked(_) | Fate::Wait(reason::ACTION_TOO_NEW, _)) {
         return Refusal {
             fates: BTreeMap::new(),
             resend: by_action.into_values().collect(),
         };
     }
     Refusal {
-        fates: (0..destination_of.len()).map(|row| (row, Fate::Wait(why))).collect(),
+        fates: (0..destination_of.len()).map(|row| (row, fate.clone())).collect(),
         resend: vec![],
     }
 }
 
-/// The last row of a bisection: its own code where Google gave one, else only that the request was refused.
-fn single(code: &str) -> Fate {
-    if code == "INVALID_ARGUMENT" {
-        rejected("")
-    } else {
-        fate_of_row(code)
-    }
-}
-
-/// Fates of the rows of a request that was answered row by row (reference notes, Google 2.4): `taken` says for which of
-/// them Google gave a result, `complaints` which failed and why. Rows of which neither is said are absent: they go again.
-/// Of several codes of one row the worst counts. A row that stood twice in a request goes again by itself.
-pub fn partial(taken: &[bool], complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
+/// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
+/// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
+/// goes again by itself.
+pub fn partial(evidence: &[Evidence], complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
     let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
     for complaint in complaints {
-        let Some(row) = complaint.row else { continue };
-        let fate = match classify(complaint.code) {
-            Class::Split => Fate::Wait(reason::UPSTREAM_UNAVAILABLE),
-            _ => fate_of_row(complaint.code),
+        let Some(row) = complaint.row.filter(|row| *row < evidence.len()) else {
+            continue;
         };
-        let worse = fates.get(&row).is_none_or(|known| badness(&fate) > badness(known));
-        if worse {
-            fates.insert(row, fate);
-        }
+        let fate = match complaint.code {
+            Some(code) if code.class == Class::Split => Fate::Wait(reason::UPSTREAM_UNAVAILABLE, code.name.clone()),
+            code => fate_of(code),
+        };
+        harden(&mut fates, row, fate);
     }
-    for (row, taken) in taken.iter().enumerate() {
-        if *taken {
-            fates.entry(row).or_insert(Fate::Uploaded);
-        }
+    for (row, evidence) in evidence.iter().enumerate() {
+        let fate = match evidence {
+            Evidence::Taken => Fate::Uploaded,
+            Evidence::OfAnother => Fate::Unknown(0),
+            Evidence::None => continue,
+        };
+        fates.entry(row).or_insert(fate);
     }
     fates
-}
-
-const fn badness(fate: &Fate) -> u8 {
-    match fate {
-        Fate::Uploaded => 0,
-        Fate::Unknown(_) => 1,
-        Fate::Wait(_) => 2,
-        Fate::Rejected(..) => 3,
-    }
 }
 
 /// Rows of one destination that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure<'a> {
-    /// Google's code, verbatim.
-    pub code: &'a str,
+    /// The code.
+    pub code: &'a Code,
     /// How many rows.
     pub count: u64,
     /// Positions in the request; may be missing or short.
     pub rows: &'a [usize],
 }
 
-/// Fates of the rows of one destination (`members`: their positions in the request, ascending) under Google's `status`.
-/// `cut`: the request is what was cut out of a larger one of which other rows went through.
-/// `None`: not finished, ask again. Never calls a row uploaded that Google may have failed.
-pub fn results(status: &str, members: &[usize], failures: &[Failure<'_>], cut: bool) -> Option<BTreeMap<usize, Fate>> {
-    let said = match status {
-        "SUCCESS" if failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
-            return Some(members.iter().map(|m| (*m, Fate::Uploaded)).collect());
+/// What a request's status says for one destination.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report<'a> {
+    /// `PROCESSING`, `SUCCESS`, `PARTIAL_SUCCESS`, `FAILED` or anything else: not finished.
+    pub status: &'a str,
+    /// How many rows were counted.
+    pub records: Option<u64>,
+    /// Failures by reason.
+    pub failures: Vec<Failure<'a>>,
+}
+
+/// True for the names of a status that will not change any more.
+pub fn is_finished(status: &str) -> bool {
+    matches!(status, "SUCCESS" | "PARTIAL_SUCCESS" | "FAILED")
+}
+
+/// Fates of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
+/// `None`: not finished, ask again. Never calls a row uploaded that may have failed: a report that counts another number
+/// of rows says nothing about ours. Google documents the number as that of all events of the request; for a destination
+/// that some of them went to it may be that of these.
+pub fn results(report: &Report<'_>, members: &[usize], sent: usize) -> Option<BTreeMap<usize, Fate>> {
+    if !is_finished(report.status) {
+        return None;
+    }
+    let counted = |n: usize| report.records == Some(n as u64);
+    if !counted(members.len()) && !counted(sent) {
+        return Some(unknown(members));
+    }
+    Some(match report.status {
+        "SUCCESS" if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
+            members.iter().map(|m| (*m, Fate::Uploaded)).collect()
         }
-        "SUCCESS" | "PARTIAL_SUCCESS" => Said::SomeFailed,
-        "FAILED" => Said::AllFailed,
-        _ => return None,
-    };
-    Some(attribute(members, failures, said, cut))
+        "FAILED" => attribute(members, &report.failures, Said::AllFailed),
+        _ => attribute(members, &report.failures, Said::SomeFailed),
+    })
+}
+
+/// Nobody can tell of any of these rows.
+pub fn unknown(members: &[usize]) -> BTreeMap<usize, Fate> {
+    let half = members.len().div_ceil(2);
+    let of = |(i, row): (usize, &usize)| (*row, Fate::Unknown(u8::from(i >= half)));
+    members.iter().enumerate().map(of).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -232,50 +266,56 @@ enum Said {
     AllFailed,
 }
 
-fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said, cut: bool) -> BTreeMap<usize, Fate> {
+fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMap<usize, Fate> {
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut fates = BTreeMap::new();
-    let mut unnamed: Vec<(&str, u64)> = Vec::new();
+    let mut unnamed: Vec<(&Code, u64)> = Vec::new();
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
         for row in &named {
-            fates.entry(**row).or_insert_with(|| fate_of_row(failure.code));
+            harden(&mut fates, **row, fate_of(Some(failure.code)));
         }
         // A reason without a number failed at least one row.
-        let count = failure.count.max(1);
-        let missing = count.saturating_sub(named.len() as u64);
+        let missing = failure.count.max(1).saturating_sub(named.len() as u64);
         if missing > 0 {
             unnamed.push((failure.code, missing));
         }
     }
     let rest: Vec<usize> = members.iter().copied().filter(|m| !fates.contains_key(m)).collect();
-    let fate_of_rest = match (unnamed.as_slice(), said) {
+    let fate = match said {
+        Said::AllFailed => fate_of_failed(rest.len(), &unnamed),
+        // With several rows somebody went through, and nobody says who.
+        Said::SomeFailed if !unnamed.is_empty() && members.len() > 1 => None,
+        Said::SomeFailed if !unnamed.is_empty() => hardest(&unnamed),
         // "In part", and no part is named.
-        ([], Said::SomeFailed) if fates.is_empty() && rest.len() > 1 => None,
-        ([], Said::SomeFailed) => Some(Fate::Uploaded),
-        (unnamed, said) => fate_of_rest(rest.len(), unnamed, said, cut && members.len() == 1),
+        Said::SomeFailed if fates.is_empty() && rest.len() > 1 => None,
+        Said::SomeFailed => Some(Fate::Uploaded),
     };
-    let half = rest.len().div_ceil(2);
-    for (i, row) in rest.into_iter().enumerate() {
-        fates.insert(row, fate_of_rest.clone().unwrap_or(Fate::Unknown(u8::from(i >= half))));
+    match fate {
+        Some(fate) => fates.extend(rest.into_iter().map(|row| (row, fate.clone()))),
+        None => fates.extend(unknown(&rest)),
     }
     fates
 }
 
-/// What became of so many rows some or all of which failed for these reasons; `None` where that can't be told apart.
-fn fate_of_rest(rest: usize, unnamed: &[(&str, u64)], said: Said, singled_out: bool) -> Option<Fate> {
+/// The fate of so many rows that all failed, for reasons that name none of them; `None` where these can't be told apart.
+fn fate_of_failed(rest: usize, unnamed: &[(&Code, u64)]) -> Option<Fate> {
     let failed: u64 = unnamed.iter().map(|(_, n)| n).sum();
-    if said == Said::SomeFailed && failed < rest as u64 {
-        return None;
-    }
     match unnamed {
-        [] if rest == 1 => Some(rejected("")),
-        // Its neighbours went through, so it is no matter of the account.
-        [(code, _), ..] if singled_out => Some(fate_of_row(code)),
-        [(code, _), ..] if rest == 1 => Some(fate_of_many(code)),
-        [(code, _)] if classify(code) != Class::Split => Some(fate_of_many(code)),
+        [] if rest == 1 => Some(fate_of(None)),
+        _ if rest == 1 => hardest(unnamed),
+        [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(fate_of(Some(code))),
         _ => None,
     }
+}
+
+/// The hardest of the reasons for one row, the first of several alike.
+fn hardest(codes: &[(&Code, u64)]) -> Option<Fate> {
+    let mut fates = BTreeMap::new();
+    for (code, _) in codes {
+        harden(&mut fates, 0, fate_of(Some(code)));
+    }
+    fates.remove(&0)
 }
 
 #[cfg(test)]

@@ -6,124 +6,220 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn row(row: usize, code: &str) -> Complaint<'_> {
+/// A code with the meaning its client would give it.
+fn code(name: &str) -> &'static Code {
+    let class = match name {
+        "INVALID_CONVERSION_ACTION_ID" => Class::Blocked(Matter::Action),
+        "NOT_ALLOWLISTED" => Class::Blocked(Matter::NotAllowlisted),
+        "TERMS_AND_CONDITIONS_NOT_SIGNED" => Class::Blocked(Matter::Terms),
+        "INTERNAL_ERROR" => Class::Wait(reason::UPSTREAM_UNAVAILABLE),
+        "CONVERSION_NOT_FOUND" => Class::Wait(reason::AWAITING_WEB_CONVERSION),
+        "CONVERSION_ACTION_TOO_RECENTLY_CREATED" => Class::Wait(reason::ACTION_TOO_NEW),
+        "TOO_RECENT_CLICK" => Class::Wait(reason::CLICK_TOO_RECENT),
+        "CONVERSION_ALREADY_ENHANCED" | "DUPLICATE_TRANSACTION_ID" => Class::Delivered,
+        "TOO_MANY_EVENTS" | "DUPLICATE_ENHANCEMENT_IN_REQUEST" => Class::Split,
+        "A_NAME_OF_2027" => Class::Unknown,
+        _ => Class::Rejected,
+    };
+    Box::leak(Box::new(Code {
+        name: name.to_owned(),
+        class,
+    }))
+}
+
+fn row(row: usize, name: &str) -> Complaint<'static> {
     Complaint {
         row: Some(row),
         destination: None,
-        code,
+        code: (!name.is_empty()).then(|| code(name)),
     }
+}
+
+fn failure<'a>(name: &str, count: u64, rows: &'a [usize]) -> Failure<'a> {
+    Failure {
+        code: code(name),
+        count,
+        rows,
+    }
+}
+
+/// The fates under a report that counts as many rows as there are.
+fn told(status: &str, members: &[usize], failures: &[Failure<'_>]) -> BTreeMap<usize, Fate> {
+    let report = Report {
+        status,
+        records: Some(members.len() as u64),
+        failures: failures.to_vec(),
+    };
+    results(&report, members, members.len()).unwrap_or_default()
+}
+
+fn rejected(name: &str) -> Fate {
+    Fate::Rejected(camel_case(name), name.to_owned())
+}
+
+fn blocked(name: &str) -> Fate {
+    Fate::Blocked(code(name).clone())
 }
 
 #[test]
 fn named_rows_are_cut_out_and_the_rest_goes_again() {
-    let plan = refusal(
-        &[0, 0, 0, 0],
-        "INVALID_ARGUMENT",
-        &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")],
-    );
-    assert_eq!(
-        plan.fates[&0],
-        Fate::Rejected("InvalidCurrencyCode".into(), "INVALID_CURRENCY_CODE".into())
-    );
-    assert_eq!(
-        plan.fates[&2],
-        Fate::Rejected("InvalidArgument".into(), "INVALID_ARGUMENT".into())
-    );
+    let plan = refusal(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
+    assert_eq!(plan.fates[&0], rejected("INVALID_CURRENCY_CODE"));
+    assert_eq!(plan.fates[&2], Fate::Rejected("InvalidArgument".into(), String::new()));
     assert_eq!(plan.resend, [vec![1, 3]]);
 }
 
 #[test]
-fn an_account_code_rejects_its_row_but_stops_nobody_else() {
-    let plan = refusal(&[0, 0], "", &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
-    assert!(matches!(&plan.fates[&1], Fate::Rejected(r, _) if r == "InvalidAdIdentifierForAccount"));
+fn a_click_of_another_account_is_a_matter_of_its_row() {
+    let plan = refusal(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
+    assert_eq!(plan.fates[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
     assert_eq!(plan.resend, [vec![0]]);
-}
-
-#[test]
-fn a_bad_destination_holds_its_rows() {
-    let complaint = Complaint {
-        row: None,
-        destination: Some(1),
-        code: "INVALID_CONVERSION_ACTION_ID",
-    };
-    let plan = refusal(&[0, 1, 1, 0], "INVALID_ARGUMENT", &[complaint]);
-    assert_eq!(plan.fates[&1], Fate::Wait(reason::ACCOUNT_NOT_READY));
-    assert_eq!(plan.fates[&2], Fate::Wait(reason::ACCOUNT_NOT_READY));
-    assert_eq!(plan.resend, [vec![0, 3]]);
-}
-
-#[test]
-fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
-    assert_eq!(refusal(&[0; 3], "INVALID_ARGUMENT", &[]).resend, [vec![0], vec![1, 2]]);
-    let alone = refusal(&[0], "INVALID_ARGUMENT", &[]);
-    assert_eq!(alone.fates[&0], Fate::Rejected("InvalidArgument".into(), String::new()));
-    let coded = refusal(&[0], "SOMETHING_NEW", &[]);
-    assert_eq!(
-        coded.fates[&0],
-        Fate::Rejected("SomethingNew".into(), "SOMETHING_NEW".into())
+    let both = told("FAILED", &[0, 1], &[failure("OPERATING_ACCOUNT_MISMATCH", 2, &[])]);
+    assert!(
+        both.values()
+            .all(|fate| *fate == rejected("OPERATING_ACCOUNT_MISMATCH"))
     );
 }
 
 #[test]
-fn a_request_code_of_the_account_holds_all() {
-    let plan = refusal(&[0, 0], "NOT_ALLOWLISTED", &[]);
-    assert!(plan.resend.is_empty());
-    assert!(plan.fates.values().all(|f| *f == Fate::Wait(reason::ACCOUNT_NOT_READY)));
+fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it_comes() {
+    let terms = "TERMS_AND_CONDITIONS_NOT_SIGNED";
+    let by_row = refusal(&[0, 1, 1, 0], None, &[row(1, terms)]);
+    assert_eq!(by_row.fates, BTreeMap::from([(1, blocked(terms)), (2, blocked(terms))]));
+    assert_eq!(by_row.resend, [vec![0, 3]]);
+    let complaint = Complaint {
+        row: None,
+        destination: Some(1),
+        code: Some(code("INVALID_CONVERSION_ACTION_ID")),
+    };
+    let by_destination = refusal(&[0, 1, 1, 0], None, &[complaint]);
+    assert_eq!(by_destination.fates[&1], blocked("INVALID_CONVERSION_ACTION_ID"));
+    assert_eq!(by_destination.fates[&2], blocked("INVALID_CONVERSION_ACTION_ID"));
+    assert_eq!(by_destination.resend, [vec![0, 3]]);
+    let whole = refusal(&[0, 0], Some(code("NOT_ALLOWLISTED")), &[]);
+    assert!(whole.resend.is_empty());
+    assert!(whole.fates.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
+    let late = told("FAILED", &[0, 1], &[failure(terms, 2, &[])]);
+    assert!(late.values().all(|f| *f == blocked(terms)));
+    let named = told("PARTIAL_SUCCESS", &[0, 1], &[failure(terms, 1, &[1])]);
+    assert_eq!((&named[&0], &named[&1]), (&Fate::Uploaded, &blocked(terms)));
+}
+
+#[test]
+fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
+    for complained in [Some(code("INVALID_FORMAT")), None] {
+        let complaint = Complaint {
+            row: None,
+            destination: Some(0),
+            code: complained,
+        };
+        let plan = refusal(&[0], None, &[complaint]);
+        let action = |fate: &Fate| matches!(fate, Fate::Blocked(code) if code.class == Class::Blocked(Matter::Action));
+        assert!(action(&plan.fates[&0]), "{plan:?}");
+    }
+}
+
+#[test]
+fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
+    assert_eq!(refusal(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
+    let alone = refusal(&[0], None, &[]);
+    assert_eq!(alone.fates[&0], Fate::Rejected("InvalidArgument".into(), String::new()));
+    let coded = refusal(&[0], Some(code("A_NAME_OF_2027")), &[]);
+    assert_eq!(coded.fates[&0], rejected("A_NAME_OF_2027"));
 }
 
 #[test]
 fn results_by_index() {
-    let failures = [Failure {
-        code: "PROCESSING_ERROR_REASON_INVALID_GCLID",
-        count: 1,
-        rows: &[4],
-    }];
-    let fates = results("PARTIAL_SUCCESS", &[3, 4, 5], &failures, false).unwrap_or_default();
+    let failures = [failure("PROCESSING_ERROR_REASON_INVALID_GCLID", 1, &[4])];
+    let fates = told("PARTIAL_SUCCESS", &[3, 4, 5], &failures);
     assert_eq!(fates[&3], Fate::Uploaded);
     assert!(matches!(&fates[&4], Fate::Rejected(r, _) if r == "InvalidGclid"));
     assert_eq!(fates[&5], Fate::Uploaded);
-    assert_eq!(results("PROCESSING", &[3], &[], false), None);
-    assert_eq!(results("REQUEST_STATUS_UNKNOWN", &[3], &[], false), None);
-    assert_eq!(results("A_STATUS_OF_2027", &[3], &[], false), None);
+    for status in ["PROCESSING", "REQUEST_STATUS_UNKNOWN", "A_STATUS_OF_2027"] {
+        let report = Report {
+            status,
+            records: Some(1),
+            failures: vec![],
+        };
+        assert_eq!(results(&report, &[3], 1), None);
+    }
+}
+
+#[rstest::rstest]
+#[case::as_many_as_went_there(Some(2), true)]
+#[case::as_many_as_the_request_had(Some(5), true)]
+#[case::fewer(Some(1), false)]
+#[case::more(Some(6), false)]
+#[case::not_said(None, false)]
+fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<u64>, #[case] evidence: bool) {
+    for status in ["SUCCESS", "PARTIAL_SUCCESS", "FAILED"] {
+        let failures = match status {
+            "SUCCESS" => vec![],
+            "FAILED" => vec![failure("INVALID_GCLID", 2, &[3, 4])],
+            _ => vec![failure("INVALID_GCLID", 1, &[4])],
+        };
+        let report = Report {
+            status,
+            records,
+            failures,
+        };
+        let fates = results(&report, &[3, 4], 5).unwrap_or_default();
+        assert_eq!(fates.len(), 2);
+        let told = fates.values().all(|fate| !matches!(fate, Fate::Unknown(_)));
+        assert_eq!(told, evidence, "{status}: {fates:?}");
+    }
+}
+
+#[test]
+fn of_several_reasons_for_one_row_the_hardest_wins() {
+    let order = [
+        "DUPLICATE_TRANSACTION_ID",
+        "INTERNAL_ERROR",
+        "NOT_ALLOWLISTED",
+        "NO_CONSENT",
+    ];
+    let wanted = |name| match name {
+        "INTERNAL_ERROR" => Fate::Wait(reason::UPSTREAM_UNAVAILABLE, name.into()),
+        "NOT_ALLOWLISTED" => blocked(name),
+        name => rejected(name),
+    };
+    for (easy, one) in order.iter().enumerate() {
+        for other in &order[easy + 1..] {
+            for pair in [[*one, *other], [*other, *one]] {
+                let named: Vec<_> = pair.iter().map(|name| failure(name, 1, &[0])).collect();
+                assert_eq!(told("PARTIAL_SUCCESS", &[0, 1], &named)[&0], wanted(*other), "{pair:?}");
+                let alone: Vec<_> = pair.iter().map(|name| failure(name, 1, &[])).collect();
+                assert_eq!(told("FAILED", &[0], &alone)[&0], wanted(*other), "{pair:?} alone");
+                let complaints = pair.map(|name| row(0, name));
+                assert_eq!(partial(&[Evidence::None], &complaints)[&0], wanted(*other));
+                assert_eq!(refusal(&[0], None, &complaints).fates[&0], wanted(*other));
+            }
+        }
+    }
+    let first = [row(0, "INVALID_GCLID"), row(0, "NO_CONSENT")];
+    assert_eq!(partial(&[Evidence::None], &first)[&0], rejected("INVALID_GCLID"));
 }
 
 #[test]
 fn short_indices_leave_the_rest_unknown() {
-    let failures = [Failure {
-        code: "INVALID_GCLID",
-        count: 2,
-        rows: &[0],
-    }];
-    let fates = results("PARTIAL_SUCCESS", &[0, 1, 2], &failures, false).unwrap_or_default();
+    let fates = told("PARTIAL_SUCCESS", &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
     assert!(matches!(fates[&0], Fate::Rejected(..)));
     assert_eq!(
         (fates[&1].clone(), fates[&2].clone()),
         (Fate::Unknown(0), Fate::Unknown(1))
     );
+    // The second reason may be the first row's too: then the other row went through.
+    let two = [failure("INVALID_GCLID", 1, &[0]), failure("EVENT_TOO_OLD", 1, &[])];
+    assert_eq!(told("PARTIAL_SUCCESS", &[0, 1], &two)[&1], Fate::Unknown(0));
 }
 
 #[test]
 fn when_all_failed_no_indices_are_needed() {
-    let all = [Failure {
-        code: "EVENT_TOO_OLD",
-        count: 2,
-        rows: &[],
-    }];
-    let fates = results("FAILED", &[0, 1], &all, false).unwrap_or_default();
-    assert!(
-        fates
-            .values()
-            .all(|f| matches!(f, Fate::Rejected(r, _) if r == "EventTooOld"))
-    );
-    let account = [Failure {
-        code: "TERMS_AND_CONDITIONS_NOT_SIGNED",
-        count: 2,
-        rows: &[],
-    }];
-    let fates = results("FAILED", &[0, 1], &account, false).unwrap_or_default();
-    assert!(fates.values().all(|f| *f == Fate::Wait(reason::ACCOUNT_NOT_READY)));
-    let silent = results("FAILED", &[0, 1], &[], false).unwrap_or_default();
-    assert_eq!(silent[&0], Fate::Unknown(0));
+    let fates = told("FAILED", &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
+    assert!(fates.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
+    assert_eq!(told("FAILED", &[0, 1], &[])[&0], Fate::Unknown(0));
+    let fewer = told("FAILED", &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
+    assert!(fewer.values().all(|f| matches!(f, Fate::Unknown(_))), "{fewer:?}");
 }
 
 proptest! {
@@ -138,10 +234,10 @@ proptest! {
             .map(|(n, is_row)| Complaint {
                 row: is_row.then_some(*n),
                 destination: (!is_row).then_some(n % 4),
-                code: "INVALID_FORMAT",
+                code: Some(code("INVALID_FORMAT")),
             })
             .collect();
-        let plan = refusal(&destinations, "INVALID_ARGUMENT", &complaints);
+        let plan = refusal(&destinations, None, &complaints);
         let mut seen: Vec<usize> = plan.fates.keys().copied().chain(plan.resend.iter().flatten().copied()).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..rows).collect::<Vec<_>>());
@@ -156,11 +252,11 @@ proptest! {
         let members: Vec<usize> = (0..size).collect();
         let rows: Vec<Vec<usize>> = counts.iter().map(|(c, k)| (0..(*k).min(usize::try_from(*c).unwrap_or(0))).collect()).collect();
         let failures: Vec<_> = counts.iter().zip(&rows)
-            .map(|((count, _), rows)| Failure { code: "INVALID_GCLID", count: *count, rows }).collect();
-        let fates = results("PARTIAL_SUCCESS", &members, &failures, false).unwrap_or_default();
+            .map(|((count, _), rows)| failure("INVALID_GCLID", *count, rows)).collect();
+        let fates = told("PARTIAL_SUCCESS", &members, &failures);
         prop_assert_eq!(fates.len(), size);
         let missing = failures.iter().any(|f| f.count.max(1) > f.rows.iter().filter(|r| **r < size).count() as u64);
-        if missing {
+        if missing && size > 1 {
             prop_assert!(fates.values().all(|f| *f != Fate::Uploaded));
         }
     }
@@ -205,29 +301,25 @@ impl Google {
 
     fn settle(&self, rows: usize) -> BTreeMap<usize, Fate> {
         let mut settled = BTreeMap::new();
-        let mut queue = vec![((0..rows).collect::<Vec<_>>(), false)];
+        let mut queue = vec![(0..rows).collect::<Vec<_>>()];
         let mut requests = 0;
-        while let Some((rows_of, cut)) = queue.pop() {
+        while let Some(rows_of) = queue.pop() {
             requests += 1;
             assert!(requests <= 4 * rows, "no end");
             let (status, failures) = self.process(&rows_of);
             let failures: Vec<_> = failures
                 .iter()
-                .map(|(code, count, rows)| Failure {
-                    code,
-                    count: *count,
-                    rows,
-                })
+                .map(|(code, count, rows)| failure(code, *count, rows))
                 .collect();
             let members: Vec<usize> = (0..rows_of.len()).collect();
             let mut halves = [vec![], vec![]];
-            for (position, fate) in results(status, &members, &failures, cut).unwrap_or_default() {
+            for (position, fate) in told(status, &members, &failures) {
                 match fate {
                     Fate::Unknown(half) => halves[usize::from(half)].push(rows_of[position]),
                     fate => assert_eq!(settled.insert(rows_of[position], fate), None),
                 }
             }
-            queue.extend(halves.into_iter().filter(|h| !h.is_empty()).map(|h| (h, true)));
+            queue.extend(halves.into_iter().filter(|h| !h.is_empty()));
         }
         settled
     }
@@ -249,18 +341,13 @@ proptest! {
         most in 0_usize..4,
         counts in any::<bool>(),
     ) {
-        let mut bad = bad_rows(rows, &picked);
-        // Where all fail, an account's code is the account's matter.
-        bad.remove(&0);
+        let bad = bad_rows(rows, &picked);
         let google = Google { bad, most, counts };
         let settled = google.settle(rows);
         prop_assert_eq!(settled.len(), rows);
         for (row, fate) in settled {
             match google.bad.get(&row) {
                 None => prop_assert_eq!(fate, Fate::Uploaded),
-                Some(&"INVALID_OPERATING_ACCOUNT_FOR_CLICK") => {
-                    prop_assert!(matches!(fate, Fate::Rejected(..) | Fate::Wait(reason::ACCOUNT_NOT_READY)));
-                }
                 Some(code) => prop_assert_eq!(fate, rejected(code)),
             }
         }
@@ -285,7 +372,7 @@ proptest! {
                 continue;
             }
             let complaints: Vec<_> = wrong.iter().take(most).map(|i| row(*i, "INVALID_GCLID")).collect();
-            let plan = refusal(&vec![0; request.len()], "INVALID_ARGUMENT", &complaints);
+            let plan = refusal(&vec![0; request.len()], None, &complaints);
             fates.extend(plan.fates.into_iter().map(|(i, fate)| (request[i], fate)));
             queue.extend(plan.resend.into_iter().map(|half| half.into_iter().map(|i| request[i]).collect()));
         }
@@ -298,65 +385,40 @@ proptest! {
 
 #[test]
 fn a_row_alone_gets_its_code_also_without_index_and_under_two_reasons() {
-    let two = [
-        Failure {
-            code: "INVALID_GCLID",
-            count: 1,
-            rows: &[],
-        },
-        Failure {
-            code: "EVENT_TOO_OLD",
-            count: 1,
-            rows: &[],
-        },
-    ];
-    let fates = results("FAILED", &[0], &two, false).unwrap_or_default();
-    assert_eq!(fates[&0], rejected("INVALID_GCLID"));
-    let account = [Failure {
-        code: "INVALID_OPERATING_ACCOUNT_FOR_CLICK",
-        count: 1,
-        rows: &[],
-    }];
-    let cut = results("FAILED", &[0], &account, true).unwrap_or_default();
-    assert_eq!(
-        cut[&0],
-        rejected("INVALID_OPERATING_ACCOUNT_FOR_CLICK"),
-        "its neighbours went through"
-    );
-    let alone = results("FAILED", &[0], &account, false).unwrap_or_default();
-    assert_eq!(alone[&0], Fate::Wait(reason::ACCOUNT_NOT_READY));
+    let two = [failure("INVALID_GCLID", 1, &[]), failure("EVENT_TOO_OLD", 1, &[])];
+    assert_eq!(told("FAILED", &[0], &two)[&0], rejected("INVALID_GCLID"));
+    assert_eq!(told("PARTIAL_SUCCESS", &[0], &two)[&0], rejected("INVALID_GCLID"));
 }
 
 #[test]
 fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
-    let fates = results("PARTIAL_SUCCESS", &[0, 1], &[], false).unwrap_or_default();
+    let fates = told("PARTIAL_SUCCESS", &[0, 1], &[]);
     assert_eq!(
         (fates[&0].clone(), fates[&1].clone()),
         (Fate::Unknown(0), Fate::Unknown(1))
     );
-    let uncounted = [Failure {
-        code: "INVALID_GCLID",
-        count: 0,
-        rows: &[],
-    }];
-    let fates = results("PARTIAL_SUCCESS", &[0, 1], &uncounted, false).unwrap_or_default();
+    let fates = told("PARTIAL_SUCCESS", &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
     assert!(fates.values().all(|f| matches!(f, Fate::Unknown(_))));
 }
 
 #[test]
 fn an_action_refused_without_a_name_is_told_from_the_others() {
-    for code in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
-        let plan = refusal(&[0, 1, 0], code, &[]);
+    for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
+        let plan = refusal(&[0, 1, 0], Some(code(name)), &[]);
         assert!(plan.fates.is_empty());
         assert_eq!(plan.resend, [vec![0, 2], vec![1]]);
     }
-    let plan = refusal(&[0, 0], "CONVERSION_ACTION_TOO_RECENTLY_CREATED", &[]);
-    assert!(plan.fates.values().all(|f| *f == Fate::Wait(reason::ACTION_TOO_NEW)));
+    let plan = refusal(&[0, 0], Some(code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
+    assert!(
+        plan.fates
+            .values()
+            .all(|f| matches!(f, Fate::Wait(reason::ACTION_TOO_NEW, _)))
+    );
 }
 
 #[test]
 fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
-    let plan = refusal(&[0, 0, 0, 0], "INVALID_ARGUMENT", &[row(3, "TOO_MANY_EVENTS")]);
+    let plan = refusal(&[0, 0, 0, 0], None, &[row(3, "TOO_MANY_EVENTS")]);
     assert!(plan.fates.is_empty());
     assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
 }
@@ -368,20 +430,27 @@ fn rows_answered_one_by_one() {
         row(1, "CONVERSION_ALREADY_ENHANCED"),
         row(2, "INVALID_USER_IDENTIFIER"),
         row(2, "CONVERSION_NOT_FOUND"),
-        row(3, "A_NAME_OF_TOMORROW"),
+        row(3, "A_NAME_OF_2027"),
         row(4, "DUPLICATE_ENHANCEMENT_IN_REQUEST"),
     ];
-    let fates = partial(&[false, false, false, false, false, true, false], &complaints);
-    let rejected = |reason: &str, code: &str| Fate::Rejected(reason.into(), code.into());
+    let mut evidence = [Evidence::None; 8];
+    evidence[5] = Evidence::Taken;
+    evidence[7] = Evidence::OfAnother;
+    let fates = partial(&evidence, &complaints);
+    let wait = |why, name: &str| Fate::Wait(why, name.to_owned());
     assert_eq!(
         fates,
         BTreeMap::from([
-            (0, Fate::Wait(reason::AWAITING_WEB_CONVERSION)),
+            (0, wait(reason::AWAITING_WEB_CONVERSION, "CONVERSION_NOT_FOUND")),
             (1, Fate::Uploaded),
-            (2, rejected("InvalidUserIdentifier", "INVALID_USER_IDENTIFIER")),
-            (3, rejected("ANameOfTomorrow", "A_NAME_OF_TOMORROW")),
-            (4, Fate::Wait(reason::UPSTREAM_UNAVAILABLE)),
+            (2, rejected("INVALID_USER_IDENTIFIER")),
+            (3, rejected("A_NAME_OF_2027")),
+            (
+                4,
+                wait(reason::UPSTREAM_UNAVAILABLE, "DUPLICATE_ENHANCEMENT_IN_REQUEST")
+            ),
             (5, Fate::Uploaded),
+            (7, Fate::Unknown(0)),
         ]),
         "nothing is said of row 6"
     );
@@ -389,6 +458,6 @@ fn rows_answered_one_by_one() {
 
 #[test]
 fn a_row_that_google_both_took_and_failed_is_not_uploaded() {
-    let fates = partial(&[true], &[row(0, "CONVERSION_NOT_FOUND")]);
-    assert_eq!(fates[&0], Fate::Wait(reason::AWAITING_WEB_CONVERSION));
+    let fates = partial(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
+    assert!(matches!(fates[&0], Fate::Wait(reason::AWAITING_WEB_CONVERSION, _)));
 }

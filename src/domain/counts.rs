@@ -177,8 +177,9 @@ fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, rea
     line.last = line.last.max(class.last);
 }
 
-/// With a `detail` that is not ours the reason is Google's code, which may be called as one of ours is (`NoConsent`).
-fn message(reason: &str, detail: &str) -> String {
+/// What a reason means and what to do. With a `detail` that is not ours, the verbatim code, the reason is Google's code, which
+/// may be called as one of ours is (`NoConsent`).
+pub fn message(reason: &str, detail: &str) -> String {
     if let Some(text) = explain_detail(detail) {
         return text.to_owned();
     }

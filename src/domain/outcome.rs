@@ -117,7 +117,7 @@ pub fn explain(reason: &str) -> Option<&'static str> {
             "Google or HubSpot failed or could not be reached. The operator retries with growing pauses. See lastErrors."
         }
         reason::ACCOUNT_NOT_READY => {
-            "An account or the conversion action is not ready. The conversion is sent once it is. See the conditions AccountsReady and ConversionActionReady."
+            "An account or the conversion action is not ready, or Google refuses all conversions for it. The conversion is sent once that is mended. See the conditions AccountsReady, ConversionActionReady and Delivering."
         }
         reason::SUSPENDED => {
             "The event or one of its accounts is suspended. Set its spec.suspend to false to continue."

@@ -32,9 +32,13 @@ pub(super) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
         ("mutateError" | "requestError", "RESOURCE_NOT_FOUND") => Cause::NotFound,
         // Ids that people wrote into the account: wrong until they act.
         ("headerError", "INVALID_LOGIN_CUSTOMER_ID")
-        | ("requestError", "CLOUD_PROJECT_NOT_FOUND" | "INVALID_CUSTOMER_ID" | "LOGIN_CUSTOMER_ID_PARAMETER_MISSING") => {
-            Cause::AccessDenied
-        }
+        | (
+            "requestError",
+            "CLOUD_PROJECT_NOT_FOUND"
+            | "INVALID_CUSTOMER_ID"
+            | "LOGIN_CUSTOMER_ID_PARAMETER_MISSING"
+            | "CANNOT_BE_EXECUTED_BY_MANAGER_ACCOUNT",
+        ) => Cause::AccessDenied,
         (key, _) if REFUSED_KEYS.contains(&key) => Cause::Refused,
         _ => return None,
     };
@@ -67,6 +71,11 @@ const REFUSED_KEYS: [&str; 23] = [
     "queryError",
     "customerError",
 ];
+
+/// True for a key of `errorCode` that the table knows.
+pub(super) fn is_known_key(key: &str) -> bool {
+    REFUSED_KEYS.contains(&key)
+}
 
 /// True where Google says that it failed in the middle: a change may have happened although an answer came.
 pub(super) fn leaves_effect_open(key: &str, name: &str) -> bool {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::errors::{Api, malformed};
+use super::code_table::data_manager_code;
+use super::errors::{Api, Failure, malformed};
 use super::event_wire;
 use super::redact::code;
 use super::session::{Call, Session};
 use super::wire::{text, unsigned};
+use crate::domain::codes::{Class, Code};
+use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::ActionId;
 use crate::sync::ports::sink::{
     ConversionSink, DestinationStatus, ErrorCount, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest,
@@ -30,10 +33,7 @@ impl DataManagerClient {
 
 /// A request we would not send: it can only be refused.
 fn refused(what: String) -> IngestError {
-    IngestError {
-        error: UpstreamError::new(Api::DataManager.service(), Cause::Refused, what),
-        violations: Vec::new(),
-    }
+    UpstreamError::new(Api::DataManager.service(), Cause::Refused, what).into()
 }
 
 /// Why a request is not sent, if so.
@@ -65,16 +65,9 @@ impl ConversionSink for DataManagerClient {
             customer: None,
             login: None,
         };
-        let answer = self.session.call(&call).await.map_err(|failure| IngestError {
-            error: failure.error,
-            violations: failure.violations,
-        })?;
+        let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
         let Some(id) = answer["requestId"].as_str().filter(|id| !id.is_empty()) else {
-            let error = malformed(Api::DataManager, true, 200, None, "the answer holds no requestId");
-            return Err(IngestError {
-                error,
-                violations: Vec::new(),
-            });
+            return Err(malformed(Api::DataManager, true, 200, None, "the answer holds no requestId").into());
         };
         for (reason, count) in warnings(&answer) {
             tracing::debug!(reason, count, "Data Manager left out optional fields");
@@ -95,7 +88,7 @@ impl ConversionSink for DataManagerClient {
             customer: None,
             login: None,
         };
-        let answer = self.session.read(&call).await.map_err(|failure| failure.error)?;
+        let answer = self.session.read(&call).await.map_err(|failure| gone(*failure))?;
         statuses(&answer).ok_or_else(|| {
             malformed(
                 Api::DataManager,
@@ -106,6 +99,15 @@ impl ConversionSink for DataManagerClient {
             )
         })
     }
+}
+
+/// A refusal to tell of a request that Google does not know (any more) is no refusal of anything we ask for.
+fn gone(failure: Failure) -> UpstreamError {
+    let mut error = failure.error;
+    if failure.code.is_some_and(|code| code.class == Class::Forgotten) {
+        error.cause = Cause::NotFound;
+    }
+    error
 }
 
 /// Fields that Google went on without, by reason. Descriptions are not read: they may echo values.
@@ -125,8 +127,12 @@ fn warnings(answer: &Value) -> BTreeMap<String, usize> {
 fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
     let list = answer["requestStatusPerDestination"].as_array()?;
     let read = |status: &Value| DestinationStatus {
-        action: unsigned(&status["destination"]["productDestinationId"]).map(ActionId),
-        status: text(&status["requestStatus"]).unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
+        destination: named(&status["destination"]),
+        status: status["requestStatus"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
+        records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
         errors: status["errorInfo"]["errorCounts"]
             .as_array()
             .into_iter()
@@ -135,6 +141,16 @@ fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
             .collect(),
     };
     Some(list.iter().map(read).collect())
+}
+
+/// The destination an entry names. What is there and can't be read is none of ours.
+fn named(destination: &Value) -> NamedDestination {
+    let action = &destination["productDestinationId"];
+    let customer = &destination["operatingAccount"]["accountId"];
+    NamedDestination {
+        action: (!action.is_null()).then(|| unsigned(action).map(ActionId)),
+        customer: text(customer).map(|id| id.parse().ok()),
+    }
 }
 
 fn error_count(value: &Value) -> ErrorCount {
@@ -146,8 +162,12 @@ fn error_count(value: &Value) -> ErrorCount {
     let count = unsigned(&value["recordCount"])
         .unwrap_or_default()
         .max(rows.len() as u64);
-    let reason = text(&value["reason"]).unwrap_or_else(|| "PROCESSING_ERROR_REASON_UNSPECIFIED".to_owned());
-    ErrorCount { reason, count, rows }
+    let code = value["reason"].as_str().and_then(data_manager_code);
+    let code = code.unwrap_or_else(|| Code {
+        name: "UNSPECIFIED".to_owned(),
+        class: Class::Unknown,
+    });
+    ErrorCount { code, count, rows }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::domain::ids::{OrderId, TransactionId};
+use crate::domain::outcome::reason;
 use crate::google::test_support::{cid, clients, connector, secret, server};
 use crate::sync::ports::Effect;
 use crate::sync::ports::GoogleConnector as _;
@@ -92,8 +93,11 @@ async fn a_fast_fail_names_the_row() {
     );
     assert_eq!(failed.error.code.as_deref(), Some("INVALID_ARGUMENT"));
     assert_eq!(
-        (failed.violations[0].row, failed.violations[0].reason.as_str()),
-        (Some(1), "INVALID_FORMAT")
+        (
+            failed.violations[0].row,
+            failed.violations[0].code.as_ref().map(|c| c.name.as_str())
+        ),
+        (Some(1), Some("INVALID_FORMAT"))
     );
     assert!(!failed.error.message.contains("secret"), "{}", failed.error);
 }
@@ -157,33 +161,56 @@ async fn status(response: ResponseTemplate) -> Result<Vec<DestinationStatus>, Up
 #[tokio::test]
 async fn a_status_is_read_leniently_and_in_order() {
     let body = json!({"requestStatusPerDestination": [
-        {"destination": {"reference": "d0", "productDestinationId": "99"}, "requestStatus": "PARTIAL_SUCCESS",
+        {"destination": {"reference": "d0", "productDestinationId": "99",
+            "operatingAccount": {"accountType": "GOOGLE_ADS", "accountId": "1234567890"}},
+         "requestStatus": "PARTIAL_SUCCESS", "eventsIngestionStatus": {"recordCount": "8"},
          "errorInfo": {"errorCounts": [
             {"reason": "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK", "recordCount": "2", "recordIndices": [0, "4"]},
             {"reason": "A_NEW_REASON", "recordCount": 3},
-            {"recordIndices": [7]}]}},
-        {"destination": {}, "requestStatus": "A_NEW_STATUS"},
+            {"recordIndices": [7]}, {"reason": "anna@example.com, +49 30 123456", "recordCount": 1}]}},
+        {"destination": {"productDestinationId": "no number"}, "requestStatus": "A_NEW_STATUS"},
         {}]});
     let read = status(good(&body)).await.unwrap();
-    let count = |reason: &str, count, rows: &[usize]| ErrorCount {
-        reason: reason.to_owned(),
+    let count = |name: &str, class, count, rows: &[usize]| ErrorCount {
+        code: Code {
+            name: name.to_owned(),
+            class,
+        },
         count,
         rows: rows.to_vec(),
     };
     assert_eq!(
         read[0],
         DestinationStatus {
-            action: Some(ActionId(99)),
+            destination: NamedDestination {
+                action: Some(Some(ActionId(99))),
+                customer: Some(Some(cid("1234567890"))),
+            },
             status: "PARTIAL_SUCCESS".to_owned(),
+            records: Some(8),
             errors: vec![
-                count("PROCESSING_ERROR_REASON_TOO_RECENT_CLICK", 2, &[0, 4]),
-                count("A_NEW_REASON", 3, &[]),
-                count("PROCESSING_ERROR_REASON_UNSPECIFIED", 1, &[7]),
+                count(
+                    "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK",
+                    Class::Wait(reason::CLICK_TOO_RECENT),
+                    2,
+                    &[0, 4],
+                ),
+                count("A_NEW_REASON", Class::Unknown, 3, &[]),
+                count("UNSPECIFIED", Class::Unknown, 1, &[7]),
+                // May hold anything: it is not kept.
+                count("UNKNOWN", Class::Unknown, 1, &[]),
             ],
         }
     );
-    assert_eq!((read[1].action, read[1].status.as_str()), (None, "A_NEW_STATUS"));
+    assert_eq!(
+        (read[1].destination.action, read[1].status.as_str()),
+        (Some(None), "A_NEW_STATUS")
+    );
     assert_eq!(read[2].status, "REQUEST_STATUS_UNKNOWN");
+    assert_eq!(
+        (&read[2].destination, read[2].records),
+        (&NamedDestination::default(), None)
+    );
 }
 
 #[tokio::test]
@@ -196,7 +223,7 @@ async fn a_forgotten_request_keeps_its_code() {
             .await
             .err()
             .unwrap();
-        assert_eq!((error.cause, error.code.as_deref()), (Cause::Refused, Some(code)));
+        assert_eq!((error.cause, error.code.as_deref()), (Cause::NotFound, Some(code)));
     }
     assert_eq!(status(good(&json!({}))).await.err().unwrap().cause, Cause::Malformed);
 }

@@ -7,57 +7,18 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::Value;
 
+pub(super) use super::api::Api;
+use super::code_table::{ads_code, data_manager_code, says_nothing};
 use super::codes;
 use super::fields::violation;
-use super::partial::{location, row_of, row_violations, rows_only, taken};
+use super::partial::{any_taken, location, partial_status, row_of, row_violations, rows_only};
 use super::redact::{bounded, code, words};
-use crate::sync::ports::sink::Violation;
+use crate::domain::codes::Code;
+use crate::sync::ports::sink::{IngestError, Violation};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
 
 /// Longest wait we take from an answer; more is a mistake of something in between.
-const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
-
-/// The two APIs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Api {
-    /// Google Ads API.
-    Ads,
-    /// Data Manager API.
-    DataManager,
-}
-
-impl Api {
-    /// The name in errors.
-    pub(super) const fn service(self) -> &'static str {
-        match self {
-            Self::Ads => "Google Ads",
-            Self::DataManager => "Data Manager",
-        }
-    }
-
-    /// The name in metrics.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Ads => "googleAds",
-            Self::DataManager => "dataManager",
-        }
-    }
-
-    const fn host(self) -> &'static str {
-        match self {
-            Self::Ads => "googleads.googleapis.com",
-            Self::DataManager => "datamanager.googleapis.com",
-        }
-    }
-
-    /// The OAuth scope it wants.
-    pub(super) const fn scope(self) -> &'static str {
-        match self {
-            Self::Ads => "https://www.googleapis.com/auth/adwords",
-            Self::DataManager => "https://www.googleapis.com/auth/datamanager",
-        }
-    }
-}
+pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
 
 /// An answer as it came.
 pub(super) struct Answer {
@@ -84,7 +45,9 @@ pub(super) struct Failure {
     pub(super) error: UpstreamError,
     /// True where the quota that was hit is the customer's, not the project's.
     pub(super) account_only: bool,
-    /// Fields Google complained about (Data Manager only).
+    /// The code of the request as a whole; `None` where it says nothing beyond "refused".
+    pub(super) code: Option<Code>,
+    /// Fields Google complained about.
     pub(super) violations: Vec<Violation>,
 }
 
@@ -93,8 +56,19 @@ impl From<UpstreamError> for Box<Failure> {
         Box::new(Failure {
             error,
             account_only: false,
+            code: None,
             violations: Vec::new(),
         })
+    }
+}
+
+impl From<Failure> for IngestError {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error: failure.error,
+            code: failure.code,
+            violations: failure.violations,
+        }
     }
 }
 
@@ -103,6 +77,8 @@ impl From<UpstreamError> for Box<Failure> {
 struct Parts {
     cause: Option<Cause>,
     code: Option<String>,
+    /// The code with its meaning, where the Google Ads API gave it a key.
+    keyed: Option<Code>,
     text: String,
     request_id: Option<String>,
     retry_after: Option<SignedDuration>,
@@ -133,15 +109,11 @@ impl Answer {
 
     fn failure(&self, json: Option<&Value>) -> Failure {
         let Some(status) = json.and_then(status_of) else {
-            return Failure {
-                error: self.unreadable(),
-                account_only: false,
-                violations: Vec::new(),
-            };
+            return *Box::from(self.unreadable());
         };
         let mut parts = self.parts(status);
         // Beside an error about the whole request there are rows that Google took.
-        parts.effect_open |= self.partial && json.is_some_and(|json| taken(json).contains(&true));
+        parts.effect_open |= self.partial && json.is_some_and(any_taken);
         let cause = self.cause(&parts, status);
         let effect = if self.mutating && (self.status >= 500 || self.status == 408 || parts.effect_open) {
             Effect::Unknown
@@ -163,6 +135,7 @@ impl Answer {
             request_id,
         };
         Failure {
+            code: whole(&error, parts.keyed),
             error,
             account_only: parts.account_only,
             violations: parts.violations,
@@ -239,12 +212,11 @@ impl Answer {
             None | Some("INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED")
         ) {
             // A reason tied to a row is that row's matter and stays with it.
-            let own = parts
-                .violations
-                .iter()
-                .find(|v| v.row.is_none() && !v.reason.is_empty());
-            let own = own.map(|v| v.reason.clone()).or(parts.code.take());
-            parts.code = own.or_else(|| status["status"].as_str().and_then(code));
+            let mut own = parts.violations.iter().filter(|v| v.row.is_none());
+            let own = own.find_map(|v| Some(v.code.as_ref()?.name.clone()));
+            parts.code = own
+                .or(parts.code.take())
+                .or_else(|| status["status"].as_str().and_then(code));
         }
         parts
     }
@@ -302,7 +274,10 @@ impl Answer {
                 .violations
                 .iter()
                 .take(3)
-                .map(|v| format!("{} at {}", v.reason, v.field).trim().to_owned())
+                .map(|v| {
+                    let name = v.code.as_ref().map_or("", |code| code.name.as_str());
+                    format!("{name} at {}", v.field).trim().to_owned()
+                })
                 .collect();
             text = if named.is_empty() {
                 format!("HTTP {}", self.status)
@@ -317,14 +292,22 @@ impl Answer {
     }
 }
 
+/// The code of a request as a whole, with its meaning.
+fn whole(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
+    let of_data_manager = || error.code.as_deref().and_then(data_manager_code);
+    keyed.or_else(of_data_manager).filter(|code| !says_nothing(&code.name))
+}
+
 /// The `google.rpc.Status` of an error, a list with one inside, or a partial failure (which for our single operations
 /// is a failure as any other).
 fn status_of(json: &Value) -> Option<&Value> {
     match json {
         Value::Array(items) => items.iter().find_map(status_of),
         Value::Object(map) => {
-            let status = map.get("error").or_else(|| map.get("partialFailureError"))?;
-            status.as_object().filter(|status| !status.is_empty()).map(|_| status)
+            let error = map
+                .get("error")
+                .filter(|status| status.as_object().is_some_and(|s| !s.is_empty()));
+            error.or_else(|| partial_status(json))
         }
         _ => None,
     }
@@ -346,6 +329,7 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
         });
         if parts.code.is_none() {
             parts.code = code(name);
+            parts.keyed = ads_code(key, name);
             parts.cause = codes::ads_cause(key, name);
         }
         parts.effect_open |= codes::leaves_effect_open(key, name);
@@ -366,7 +350,7 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
 }
 
 /// A protobuf duration in JSON: `"30s"`, `"1.5s"`.
-fn duration(value: &Value) -> Option<SignedDuration> {
+pub(super) fn duration(value: &Value) -> Option<SignedDuration> {
     let seconds: f64 = value.as_str()?.strip_suffix('s')?.parse().ok()?;
     let wait = Duration::try_from_secs_f64(seconds).ok()?;
     SignedDuration::try_from(wait).ok()

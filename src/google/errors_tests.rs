@@ -272,13 +272,13 @@ fn a_fast_fail_names_rows_and_destinations() {
                 row: Some(12),
                 destination: None,
                 field: "events.events[12].event_source".to_owned(),
-                reason: "REQUIRED_FIELD_MISSING".to_owned()
+                code: data_manager_code("REQUIRED_FIELD_MISSING")
             },
             Violation {
                 row: None,
                 destination: Some(0),
                 field: "destinations[0].product_destination_id".to_owned(),
-                reason: "INVALID_CONVERSION_ACTION_ID".to_owned()
+                code: data_manager_code("INVALID_CONVERSION_ACTION_ID")
             },
         ]
     );

@@ -2,18 +2,19 @@
 
 use serde_json::Value;
 
-use super::redact::{code, field_path};
+use super::code_table::{data_manager_code, says_nothing};
+use super::redact::field_path;
 use crate::sync::ports::sink::Violation;
 
 /// One of `BadRequest.fieldViolations`. `description` is not read: it may echo values.
 pub(super) fn violation(value: &Value) -> Violation {
     let field = field_path(value["field"].as_str().unwrap_or_default());
-    let reason = value["reason"].as_str().and_then(code).unwrap_or_default();
+    let code = value["reason"].as_str().and_then(data_manager_code);
     Violation {
         row: index_of(&field, "events"),
         destination: index_of(&field, "destinations"),
         field,
-        reason,
+        code: code.filter(|code| !says_nothing(&code.name)),
     }
 }
 

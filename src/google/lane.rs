@@ -140,6 +140,7 @@ mod tests {
         Failure {
             error,
             account_only,
+            code: None,
             violations: Vec::new(),
         }
     }

@@ -6,6 +6,8 @@
 
 mod ads;
 mod ads_wire;
+mod api;
+mod code_table;
 mod codes;
 mod data_manager;
 mod errors;

@@ -2,8 +2,12 @@
 
 use serde_json::Value;
 
-use super::redact::{code, field_path};
-use crate::sync::ports::sink::Violation;
+use jiff::SignedDuration;
+
+use super::code_table::ads_code;
+use super::redact::field_path;
+use crate::domain::ids::OrderId;
+use crate::sync::ports::sink::{Evidence, UploadRequest, Violation};
 
 /// Names under which a request's rows may stand in a field path, in both spellings.
 const ROWS: [&str; 4] = [
@@ -52,13 +56,12 @@ pub(super) fn violations(answer: &Value) -> Vec<Violation> {
 /// What is wrong with single rows, out of one `GoogleAdsFailure`.
 pub(super) fn row_violations(failure: &Value) -> Vec<Violation> {
     let of = |error: &Value| {
-        let row = row_of(error)?;
-        let name = error["errorCode"].as_object()?.values().next()?.as_str()?;
+        let named = error["errorCode"].as_object().and_then(|codes| codes.iter().next());
         Some(Violation {
-            row: Some(row),
+            row: Some(row_of(error)?),
             destination: None,
             field: location(&error["location"]["fieldPathElements"]),
-            reason: code(name).unwrap_or_default(),
+            code: named.and_then(|(key, name)| ads_code(key, name.as_str().unwrap_or_default())),
         })
     };
     errors(failure).filter_map(of).collect()
@@ -70,12 +73,58 @@ pub(super) fn rows_only(answer: &Value) -> bool {
     answer.get("error").is_none() && all.peek().is_some() && all.all(|error| row_of(error).is_some())
 }
 
-/// For each result whether Google gave anything: results of failed rows are empty objects.
-pub(super) fn taken(answer: &Value) -> Vec<bool> {
-    let results = answer["results"].as_array().into_iter().flatten();
-    results
-        .map(|result| result.as_object().is_some_and(|o| !o.is_empty()))
-        .collect()
+/// The status under `partialFailureError`; `None` where it says that all went well (code 0 and no error).
+pub(super) fn partial_status(answer: &Value) -> Option<&Value> {
+    let status = &answer["partialFailureError"];
+    let said = status.as_object().is_some_and(|status| !status.is_empty());
+    let well = super::wire::integer(&status["code"]) == Some(0) && details(status).flat_map(errors).next().is_none();
+    (said && !well).then_some(status)
+}
+
+/// True where the answer has a result for any row.
+pub(super) fn any_taken(answer: &Value) -> bool {
+    results(answer).any(|result| !is_empty(result))
+}
+
+fn results(answer: &Value) -> impl Iterator<Item = &Value> {
+    answer["results"].as_array().into_iter().flatten()
+}
+
+/// Results of failed rows are empty objects.
+fn is_empty(result: &Value) -> bool {
+    result.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+/// What the results say of each row of the request. They keep its length and order; where they do not, none is known
+/// to be about the row at its place.
+pub(super) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
+    let mut found: Vec<_> = results(answer).collect();
+    let in_place = found.len() == request.rows.len();
+    found.resize(request.rows.len(), &Value::Null);
+    let of = |(row, result): (&crate::sync::ports::sink::Conversion, &Value)| {
+        if is_empty(result) {
+            return Evidence::None;
+        }
+        match result["orderId"].as_str().filter(|id| !id.is_empty()) {
+            Some(id) if is_order(id, &row.order) => Evidence::Taken,
+            None if in_place => Evidence::Taken,
+            _ => Evidence::OfAnother,
+        }
+    };
+    request.rows.iter().zip(found).map(of).collect()
+}
+
+fn is_order(text: &str, order: &OrderId) -> bool {
+    order.to_string() == text
+}
+
+/// The longest wait that an error of a row asks for.
+pub(super) fn retry_after(answer: &Value) -> Option<SignedDuration> {
+    details(&answer["partialFailureError"])
+        .flat_map(errors)
+        .filter_map(|error| super::errors::duration(&error["details"]["quotaErrorDetails"]["retryDelay"]))
+        .max()
+        .map(|wait| wait.min(super::errors::LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -83,6 +132,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::codes::{Class, Matter};
+    use crate::sync::ports::sink::Conversion;
 
     fn error(path: &Value) -> Value {
         json!({"errorCode": {"conversionAdjustmentUploadError": "CONVERSION_NOT_FOUND"}, "message": "m",
@@ -122,10 +173,70 @@ mod tests {
         ));
     }
 
+    fn request(orders: &[&str]) -> UploadRequest {
+        let row = |order: &&str| Conversion {
+            destination: 0,
+            order: OrderId::Submission((*order).to_owned()),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            value: None,
+            click: None,
+            identifiers: vec![],
+            consent_granted: false,
+        };
+        UploadRequest {
+            destinations: vec![],
+            login: None,
+            rows: orders.iter().map(row).collect(),
+        }
+    }
+
     #[test]
-    fn empty_results_are_failed_rows() {
-        let answer = json!({"results": [{"orderId": "a"}, {}, null]});
-        assert_eq!(taken(&answer), [true, false, false]);
-        assert_eq!(taken(&json!({})), Vec::<bool>::new());
+    fn a_result_counts_for_the_row_at_its_place_unless_it_names_another() {
+        use Evidence::{None as Nothing, OfAnother, Taken};
+        let of = |answer: Value| evidence(&answer, &request(&["a", "b", "c"]));
+        assert_eq!(
+            of(json!({"results": [{"orderId": "a"}, {}, null]})),
+            [Taken, Nothing, Nothing]
+        );
+        assert_eq!(
+            of(json!({"results": [{"gclid": "x"}, {"orderId": "c"}, {"orderId": "b"}]})),
+            [Taken, OfAnother, OfAnother]
+        );
+        // Too few: the places mean nothing.
+        assert_eq!(
+            of(json!({"results": [{"orderId": "a"}, {"gclid": "x"}]})),
+            [Taken, OfAnother, Nothing]
+        );
+        assert_eq!(of(json!({})), [Nothing; 3]);
+    }
+
+    #[test]
+    fn a_status_of_code_0_is_no_failure() {
+        assert_eq!(
+            partial_status(&json!({"partialFailureError": {"code": 0, "message": ""}})),
+            None
+        );
+        assert_eq!(partial_status(&json!({"partialFailureError": {}})), None);
+        assert_eq!(partial_status(&json!({})), None);
+        let row = error(&json!([{"fieldName": "conversions", "index": 0}]));
+        for failed in [
+            json!({"partialFailureError": {"code": 3, "message": "m"}}),
+            json!({"partialFailureError": {"message": "m"}}),
+            json!({"partialFailureError": {"code": 0, "details": [{"errors": [row]}]}}),
+        ] {
+            assert!(partial_status(&failed).is_some(), "{failed}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_code_is_part_of_what_it_means() {
+        let errors = json!({"partialFailureError": {"code": 3, "details": [{"errors": [
+            {"errorCode": {"notAllowlistedError": "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE"},
+             "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 0}]}},
+            {"errorCode": {}, "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 1}]}}]}]}});
+        let found = violations(&errors);
+        let class = found[0].code.as_ref().map(|code| code.class);
+        assert_eq!(class, Some(Class::Blocked(Matter::NotAllowlisted)));
+        assert_eq!((found[1].row, &found[1].code), (Some(1), &None));
     }
 }

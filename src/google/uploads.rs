@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::errors::Api;
-use super::partial::{taken, violations};
+use super::partial::{evidence, retry_after, violations};
 use super::session::{Call, Session};
 use super::upload_wire;
 use crate::domain::ids::CustomerId;
@@ -49,23 +49,18 @@ impl UploadsClient {
             customer: Some(&first.customer),
             login: self.login.as_ref(),
         };
-        let answer = self.session.call(&call).await.map_err(|failure| IngestError {
-            error: failure.error,
-            violations: failure.violations,
-        })?;
+        let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
         Ok(UploadAnswer {
-            taken: taken(&answer),
+            evidence: evidence(&answer, request),
             errors: violations(&answer),
+            retry_after: retry_after(&answer),
         })
     }
 }
 
 /// A request we would not send: it can only be refused.
 fn refused(what: &str) -> IngestError {
-    IngestError {
-        error: UpstreamError::new(Api::Ads.service(), Cause::Refused, what),
-        violations: Vec::new(),
-    }
+    UpstreamError::new(Api::Ads.service(), Cause::Refused, what).into()
 }
 
 #[async_trait]

@@ -6,9 +6,11 @@ use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, ResponseTemplate};
 
 use super::*;
+use crate::domain::codes::{Class, Matter};
 use crate::domain::ids::{ActionId, OrderId};
+use crate::domain::outcome::reason;
 use crate::google::test_support::{cid, connector, refresh_secret, server};
-use crate::sync::ports::sink::{Conversion, Destination, UserIdentifier};
+use crate::sync::ports::sink::{Conversion, Destination, Evidence, UserIdentifier};
 use crate::sync::ports::{Effect, GoogleConnector as _};
 
 fn request(rows: usize) -> UploadRequest {
@@ -68,13 +70,50 @@ async fn rows_that_failed_are_named_and_the_others_taken() {
     )
     .await
     .unwrap();
-    assert_eq!(answer.taken, [false, true], "nothing is said of the third");
+    let (none, taken) = (Evidence::None, Evidence::Taken);
+    assert_eq!(answer.evidence, [none, taken, none], "nothing is said of the third");
     assert_eq!(answer.errors.len(), 1);
     assert_eq!(
-        (answer.errors[0].row, answer.errors[0].reason.as_str()),
-        (Some(0), "CONVERSION_NOT_FOUND")
+        (
+            answer.errors[0].row,
+            answer.errors[0].code.as_ref().map(|c| c.name.as_str())
+        ),
+        (Some(0), Some("CONVERSION_NOT_FOUND"))
     );
     assert_eq!(answer.errors[0].field, "conversion_adjustments[0].order_id");
+}
+
+#[tokio::test]
+async fn a_status_of_code_0_beside_results_is_no_failure() {
+    let results = json!([{"orderId": "c-0"}, {"orderId": "c-0"}, {"orderId": "c-0"}]);
+    let answer = enhance(
+        200,
+        &json!({"partialFailureError": {"code": 0, "message": ""}, "results": results}),
+    )
+    .await
+    .unwrap();
+    assert!(answer.errors.is_empty());
+    assert_eq!(answer.evidence.len(), 3);
+}
+
+#[tokio::test]
+async fn a_row_keeps_the_key_of_its_code_and_the_wait_it_asks_for() {
+    let mut quota = row(0, "quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED");
+    quota["details"] = json!({"quotaErrorDetails": {"rateScope": "ACCOUNT", "retryDelay": "30s"}});
+    let allow = row(1, "notAllowlistedError", "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE");
+    let answer = enhance(
+        200,
+        &json!({"partialFailureError": failure(&json!([quota, allow])), "results": [{}, {}, {}]}),
+    )
+    .await
+    .unwrap();
+    let classes: Vec<_> = answer.errors.iter().map(|e| e.code.as_ref().map(|c| c.class)).collect();
+    let wanted = [
+        Some(Class::Wait(reason::QUOTA_EXHAUSTED)),
+        Some(Class::Blocked(Matter::NotAllowlisted)),
+    ];
+    assert_eq!(classes, wanted);
+    assert_eq!(answer.retry_after, Some(jiff::SignedDuration::from_secs(30)));
 }
 
 #[rstest]

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{ms, outcome, time};
+use super::convert::{count as limit, ms, outcome, time};
 use super::error::damaged;
 use super::fold::DAY;
+use crate::domain::delivering::window_start;
+use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
-use crate::sync::ports::ledger::{ClassCount, LedgerResult, Tally, TrackId};
+use crate::sync::ports::ledger::{ClassCount, LedgerResult, MAX_REJECTIONS, Rejection, Tally, TrackId};
 
 #[derive(sqlx::FromRow)]
 struct Class {
@@ -16,6 +18,7 @@ struct Class {
     detail: String,
     count: i64,
     due: i64,
+    recent: i64,
     last: i64,
     oldest: i64,
 }
@@ -26,17 +29,18 @@ const COUNTS: &str = "
     SELECT CASE WHEN b.id IS NULL THEN g.outcome WHEN b.request_id IS NULL THEN 0 ELSE 1 END AS outcome,
            CASE WHEN b.id IS NULL THEN c.reason WHEN b.request_id IS NULL THEN ?6 ELSE ?7 END AS reason,
            CASE WHEN b.id IS NULL THEN c.detail ELSE '' END AS detail,
-           sum(g.count) AS count, sum(g.due) AS due,
+           sum(g.count) AS count, sum(g.due) AS due, sum(g.recent) AS recent,
            max(CASE WHEN b.id IS NULL THEN g.last ELSE coalesce(b.accepted_at, b.begun_at) END) AS last,
            min(g.oldest) AS oldest
     FROM (SELECT outcome, class, CASE WHEN due IS NULL THEN batch END AS batch, count(*) AS count,
-                 count(CASE WHEN due <= ?3 THEN 1 END) AS due, max(changed_at) AS last, min(occurred_at) AS oldest
+                 count(CASE WHEN due <= ?3 THEN 1 END) AS due,
+                 count(CASE WHEN outcome IN (2, 4) AND changed_at >= ?8 THEN 1 END) AS recent, max(changed_at) AS last, min(occurred_at) AS oldest
           FROM rows WHERE track = ?1 AND occurred_at >= ?2 GROUP BY 1, 2, 3
           UNION ALL
-          SELECT outcome, class, NULL, sum(count), 0, max(changed_at), 0
+          SELECT outcome, class, NULL, sum(count), 0, 0, max(changed_at), 0
           FROM totals WHERE track = ?1 AND day > ?4 GROUP BY outcome, class
           UNION ALL
-          SELECT f.outcome, f.class, NULL, count(*), 0, max(t.changed_at), 0
+          SELECT f.outcome, f.class, NULL, count(*), 0, 0, max(t.changed_at), 0
           FROM folded f JOIN totals t ON t.track = f.track AND t.day = ?4 AND t.outcome = f.outcome
                                      AND t.class = f.class
           WHERE f.track = ?1 AND f.occurred_at >= ?2 AND f.occurred_at < (?4 + 1) * ?5
@@ -59,6 +63,7 @@ pub(super) async fn tally(
         .bind(DAY)
         .bind(reason::IN_FLIGHT)
         .bind(reason::AWAITING_RESULT)
+        .bind(ms(window_start(now)))
         .fetch_all(&mut *conn)
         .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));
@@ -75,6 +80,7 @@ pub(super) async fn tally(
             detail: class.detail,
             count: count(class.count)?,
             due: count(class.due)?,
+            recent: count(class.recent)?,
             last: time(class.last)?,
         });
     }
@@ -91,8 +97,31 @@ pub(super) async fn tally(
     )
     .bind(track.0)
     .bind(ms(since))
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
     tally.next_due = next_due.map(time).transpose()?;
+    tally.rejections = rejections(conn, track, since).await?;
     Ok(tally)
+}
+
+async fn rejections(conn: &mut SqliteConnection, track: TrackId, since: Timestamp) -> LedgerResult<Vec<Rejection>> {
+    let found: Vec<(i64, String, String, i64)> = sqlx::query_as(
+        "SELECT r.contact, c.reason, c.detail, r.changed_at FROM rows r JOIN classes c ON c.id = r.class
+         WHERE r.track = ?1 AND r.outcome = 4 AND r.occurred_at >= ?2
+         ORDER BY r.changed_at DESC, r.id DESC LIMIT ?3",
+    )
+    .bind(track.0)
+    .bind(ms(since))
+    .bind(limit(MAX_REJECTIONS)?)
+    .fetch_all(conn)
+    .await?;
+    let rejection = |(contact, reason, detail, at): (i64, String, String, i64)| {
+        Ok(Rejection {
+            contact: ContactId(contact.cast_unsigned()),
+            reason,
+            detail,
+            at: time(at)?,
+        })
+    };
+    found.into_iter().map(rejection).collect()
 }

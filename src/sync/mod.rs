@@ -2,6 +2,7 @@
 //! per Google account), over the ports they own.
 
 pub mod context;
+pub mod delivery;
 pub mod event_loop;
 pub mod fault;
 pub mod feed;

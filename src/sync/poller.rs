@@ -11,17 +11,18 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::context::SyncContext;
+use super::delivery::{self, Delivery};
 use super::fault::Fault;
-use super::ports::ledger::{OpenRequest, RowUpdate, StatusResult};
-use super::ports::sink::{ConversionSink, DestinationStatus};
+use super::ports::ledger::{ActionKey, OpenRequest, RowUpdate, StatusResult};
+use super::ports::sink::{ConversionSink, DestinationStatus, ErrorCount};
 use super::ports::{Cause, UpstreamError};
 use super::pulse;
-use super::registry::{GoogleAccount, Notice, Readiness};
+use super::registry::{GoogleAccount, Notice, Readiness, RefusedAt};
 use super::uploader::fate_update;
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Failure, Fate, results};
+use crate::domain::batch::{Failure, Fate, Report, is_finished, results, unknown};
 use crate::domain::brief::brief;
-use crate::domain::codes::{Class, classify};
+use crate::domain::evidence::entry_of;
 use crate::domain::ids::ObjectKey;
 
 /// Most requests asked about in one round.
@@ -156,7 +157,8 @@ impl Poller {
     fn judge(&self, request: &OpenRequest, statuses: &[DestinationStatus], now: Timestamp) -> (Vec<RowUpdate>, bool) {
         let mut updates = Vec::new();
         let mut done = true;
-        let cut = request.rows.iter().all(|row| row.split != 0);
+        let named: Vec<_> = statuses.iter().map(|s| s.destination.clone()).collect();
+        let all_finished = !statuses.is_empty() && statuses.iter().all(|s| is_finished(&s.status));
         for (index, action) in request.destinations.iter().enumerate() {
             let members: Vec<usize> = request
                 .rows
@@ -165,14 +167,42 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
-            let named = statuses.iter().find(|s| s.action == Some(action.action));
-            let status = named.or_else(|| statuses.get(index).filter(|s| s.action.is_none()));
-            match status.and_then(|s| results(&s.status, &members, &failures(s), cut)) {
-                Some(fates) => updates.extend(self.updates(request, &fates, index, now)),
+            let ours = (&action.customer, action.action);
+            let fates = match entry_of(&named, index, ours, request.destinations.len()) {
+                Some(entry) => results(&report(&statuses[entry]), &members, request.rows.len()),
+                // No entry is known to be about these rows, and none will be.
+                None => all_finished.then(|| unknown(&members)),
+            };
+            match fates {
+                Some(fates) => {
+                    self.report_fates(action, &fates, now);
+                    updates.extend(self.updates(request, &fates, index, now));
+                }
                 None => done = false,
             }
         }
         (updates, done)
+    }
+
+    /// What the fates of an action's rows say of the events that have the action.
+    fn report_fates(&self, action: &ActionKey, fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+        let Some(found) = Delivery::of(fates.values()) else {
+            return;
+        };
+        if matches!(found, Delivery::Failed(..)) {
+            // The request was accepted: the rows say it, the way there works.
+            return;
+        }
+        if let Delivery::Refused(code) = &found
+            && let Some(error) = delivery::account_error(code, "Data Manager")
+        {
+            self.ctx.registry.google_fault(&self.key, &error);
+        }
+        for event in self.ctx.registry.events_of_google(&self.key) {
+            if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
+                delivery::report(&self.ctx, &event.key, RefusedAt::Result, &found, now);
+            }
+        }
     }
 
     fn updates(
@@ -211,21 +241,24 @@ fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
     (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
 }
 
-fn failures(status: &DestinationStatus) -> Vec<Failure<'_>> {
-    status
-        .errors
-        .iter()
-        .map(|e| Failure {
-            code: &e.reason,
-            count: e.count,
-            rows: &e.rows,
-        })
-        .collect()
+fn report(status: &DestinationStatus) -> Report<'_> {
+    Report {
+        status: &status.status,
+        records: status.records,
+        failures: status.errors.iter().map(failure).collect(),
+    }
+}
+
+fn failure(error: &ErrorCount) -> Failure<'_> {
+    Failure {
+        code: &error.code,
+        count: error.count,
+        rows: &error.rows,
+    }
 }
 
 fn forgotten(error: &UpstreamError) -> bool {
-    let code = error.code.as_deref().unwrap_or_default();
-    error.cause == Cause::NotFound || classify(code) == Class::Forgotten
+    error.cause == Cause::NotFound
 }
 
 /// The first pause times 1.3 for every look so far, at most the longest pause.

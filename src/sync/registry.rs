@@ -21,7 +21,7 @@ use crate::domain::trigger::Trigger;
 use accounts::newer_actions;
 
 pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
-pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice};
+pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, Refused, RefusedAt};
 
 /// The conversion action of an event, once it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +81,7 @@ struct State {
     hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
     deals_refused: BTreeSet<ObjectKey>,
+    google_refused: BTreeSet<ObjectKey>,
     google_trials: BTreeMap<ObjectKey, Readiness>,
     hubspot_trials: BTreeMap<ObjectKey, Readiness>,
 }
@@ -374,6 +375,17 @@ impl Registry {
     pub fn goals_changed(&self, key: &ObjectKey) {
         self.write(|s| s.google_goals_changed.insert(key.clone()));
         self.wake(Wake::Google(key.clone()));
+    }
+
+    /// Google refuses conversions for what it says of this account or its actions: its controller reads them again.
+    pub fn google_refused(&self, key: &ObjectKey) {
+        self.write(|s| s.google_refused.insert(key.clone()));
+        self.wake(Wake::Google(key.clone()));
+    }
+
+    /// Whether Google began to refuse conversions since the account's controller last asked.
+    pub fn take_google_refused(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.google_refused.remove(key))
     }
 
     /// Whether a goal was changed since the account's controller last asked.

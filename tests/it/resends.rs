@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use adconversion_operator::domain::codes::{Class, Code};
 use adconversion_operator::domain::eligibility::ConsentRule;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::{Outcome, reason};
@@ -80,11 +81,15 @@ impl ConversionSink for Refusing {
             error.code = Some("INVALID_ARGUMENT".into());
             return Err(IngestError {
                 error,
+                code: None,
                 violations: vec![Violation {
                     row: Some(0),
                     destination: None,
                     field: "events[0].ad_identifiers.gclid".into(),
-                    reason: "INVALID_GCLID".into(),
+                    code: Some(Code {
+                        name: "INVALID_GCLID".into(),
+                        class: Class::Rejected,
+                    }),
                 }],
             });
         }

@@ -4,6 +4,7 @@
 mod action;
 mod cleanup;
 mod deletion;
+mod delivering;
 mod publish;
 mod resolve;
 mod status;

@@ -6,17 +6,19 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::action::ActionOutcome;
+use super::delivering::{delivering, ready_message as undelivered, rejection};
 use super::resolve::{Accounts, Resolved};
 use super::trigger::Subject;
 use super::{Stall, synced};
 use crate::api::reasons::{condition, reason};
 use crate::api::{
-    AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, Outcome as ShownOutcome, OutcomeReason,
-    SyncStatus, Time,
+    AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome,
+    OutcomeReason, SyncStatus, Time,
 };
 use crate::controller::Object;
 use crate::domain::conditions::{Conditions, Status, Summary, is_true};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
+use crate::domain::delivering::refused_message;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 use crate::sync::ports::ledger::Tally;
@@ -66,10 +68,22 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     accounts(&mut conditions, facts);
     action(&mut conditions, facts);
     bidding(&mut conditions, facts);
+    if let Some((status, why, message)) = delivering(facts, &before) {
+        conditions.set(condition::DELIVERING, status, why, &message);
+    } else {
+        conditions.restate(condition::DELIVERING);
+    }
     let synced = synced::synced(facts, &before);
     conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
     conditions.remove(condition::DELETION_BLOCKED);
-    conditions.summarize(&summary(facts, &before));
+    let mut summary = summary(facts, &before);
+    if let (Summary::Ready { message, .. }, Some(worse)) = (
+        &mut summary,
+        conditions.get(condition::DELIVERING).and_then(undelivered),
+    ) {
+        *message = worse;
+    }
+    conditions.summarize(&summary);
     AdConversionEventStatus {
         observed_generation: facts.event.metadata.generation,
         last_handled_reconcile_at: facts
@@ -125,6 +139,17 @@ fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
 }
 
 fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
+    // While the accounts are ready, what Google refuses is a matter of the action.
+    if let (Some(refused), Accounts::Ready) = (&facts.report.refused, &facts.resolved.accounts) {
+        let message = refused_message(&refused.code);
+        conditions.set(
+            condition::CONVERSION_ACTION_READY,
+            Status::False,
+            reason::REFUSED,
+            &message,
+        );
+        return;
+    }
     match &facts.outcome.condition {
         Some((ready, why, message)) => {
             conditions.set(condition::CONVERSION_ACTION_READY, Status::from(*ready), why, message);
@@ -169,6 +194,13 @@ pub(super) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
     [&report.ledger, &report.feed, &report.upload]
         .into_iter()
         .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
+}
+
+/// Why Synced is False, and since when.
+fn unsynced(report: &EventReport) -> Option<(String, Timestamp)> {
+    let refused = || report.refused.as_ref().map(|r| (refused_message(&r.code), r.since));
+    let failing = failing(report).map(|(error, since)| (error.message.clone(), since));
+    failing.or_else(refused)
 }
 
 /// The feed has made a pass for this event, in this life of the process or before.
@@ -221,13 +253,13 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         }
         _ => {}
     }
-    if let Some((error, since)) = failing(&facts.report) {
+    if let Some((message, since)) = unsynced(&facts.report) {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
         let too_long = facts.now.duration_since(since) >= limit;
         if too_long || !made_a_pass(facts, before) {
             return Summary::Failing {
                 reason: reason::SYNC_FAILING.to_owned(),
-                message: error.message.clone(),
+                message,
             };
         }
     } else if !made_a_pass(facts, before) {
@@ -302,8 +334,17 @@ fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
         oldest_pending_time: counted.tally.oldest_pending.map(Time),
         last_upload_time: counted.tally.last_upload.map(Time),
         reasons: counts.reasons.iter().filter_map(shown).collect(),
-        last_errors: facts.report.errors.iter().rev().map(last_error).collect(),
+        last_errors: last_errors(facts, &counted.tally),
     })
+}
+
+/// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
+fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
+    let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
+    all.extend(tally.rejections.iter().map(rejection));
+    all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
+    all.truncate(MAX_LAST_ERRORS);
+    all
 }
 
 fn signed(count: u64) -> i64 {

@@ -5,6 +5,7 @@ use super::status::{Facts, failing, made_a_pass};
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
+use crate::domain::delivering::refused_message;
 
 /// Status, reason and message.
 pub(super) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
@@ -28,6 +29,9 @@ pub(super) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (St
             _ => reason::UPSTREAM_UNAVAILABLE,
         };
         return (Status::False, why, error.message.clone());
+    }
+    if let Some(refused) = &facts.report.refused {
+        return (Status::False, reason::REFUSED, refused_message(&refused.code));
     }
     if !made_a_pass(facts, before) {
         let message = "HubSpot has not been read for this event yet.";

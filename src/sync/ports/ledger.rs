@@ -196,6 +196,8 @@ pub struct ClassCount {
     pub count: u64,
     /// How many of them are due.
     pub due: u64,
+    /// How many of them were uploaded or rejected since [`crate::domain::delivering::window_start`].
+    pub recent: u64,
     /// When the last one changed into it.
     pub last: Timestamp,
 }
@@ -211,6 +213,24 @@ pub struct Tally {
     pub last_upload: Option<Timestamp>,
     /// Earliest due time among rows that wait: pending and not in flight, or `OutcomeUnknown`.
     pub next_due: Option<Timestamp>,
+    /// The last rows that were rejected, newest first, at most [`MAX_REJECTIONS`].
+    pub rejections: Vec<Rejection>,
+}
+
+/// Most rejections of a [`Tally`].
+pub const MAX_REJECTIONS: usize = 5;
+
+/// A row that was rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// Its contact; [`ContactId::UNKNOWN`] where a submission's contact was not found.
+    pub contact: ContactId,
+    /// Reason, Google's code in CamelCase.
+    pub reason: String,
+    /// The verbatim code.
+    pub detail: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// How far the feed has come for one track: every occurrence between the two times has been observed.

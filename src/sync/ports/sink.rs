@@ -2,11 +2,14 @@
 //! Google Ads API.
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::UpstreamError;
+use crate::domain::codes::Code;
 pub use crate::domain::conversion::{ClickId, UserIdentifier};
+pub use crate::domain::evidence::Evidence;
+use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::{ActionId, CustomerId, OrderId};
 
 /// Most rows in one request (reference notes, Google 1.4).
@@ -63,8 +66,8 @@ pub struct Violation {
     pub destination: Option<usize>,
     /// The field path, verbatim.
     pub field: String,
-    /// Google's `ErrorReason` name, verbatim; empty where it gave none.
-    pub reason: String,
+    /// Google's code; `None` where it gave none that says more than "refused".
+    pub code: Option<Code>,
 }
 
 /// Why a request was not taken.
@@ -72,17 +75,31 @@ pub struct Violation {
 pub struct IngestError {
     /// What happened; `Cause::Refused` for a fast fail (HTTP 400), then `violations` may name rows.
     pub error: UpstreamError,
+    /// The code of the request as a whole; `None` where it says nothing beyond "refused".
+    pub code: Option<Code>,
     /// Fields Google complained about; empty where it named none.
     pub violations: Vec<Violation>,
+}
+
+impl From<UpstreamError> for IngestError {
+    fn from(error: UpstreamError) -> Self {
+        Self {
+            error,
+            code: None,
+            violations: Vec::new(),
+        }
+    }
 }
 
 /// State of a request for one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationStatus {
-    /// The action the status is about, where the answer names it; else the position decides.
-    pub action: Option<ActionId>,
+    /// The destination the status is about, as far as the answer names it.
+    pub destination: NamedDestination,
     /// `PROCESSING`, `SUCCESS`, `PARTIAL_SUCCESS`, `FAILED`, `REQUEST_STATUS_UNKNOWN` or a name we don't know, verbatim.
     pub status: String,
+    /// How many rows Google counted for it; `None` where it does not say.
+    pub records: Option<u64>,
     /// Failures by reason.
     pub errors: Vec<ErrorCount>,
 }
@@ -90,8 +107,8 @@ pub struct DestinationStatus {
 /// Rows that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorCount {
-    /// Google's `ProcessingErrorReason` name, verbatim with its prefix.
-    pub reason: String,
+    /// Google's `ProcessingErrorReason`, verbatim with its prefix.
+    pub code: Code,
     /// How many rows.
     pub count: u64,
     /// Which rows: positions in the request. May be missing or short.
@@ -105,24 +122,25 @@ pub trait ConversionSink: Send + Sync {
     /// Sends rows. `Ok` is Google's request id: the rows are accepted, not yet counted.
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
     /// What became of a request, one entry per destination.
-    /// Errors: code `INVALID_REQUEST_ID` or `REQUEST_TOO_OLD` where Google no longer knows it.
+    /// Errors: `Cause::NotFound` where Google does not know it (any more).
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError>;
 }
 
 /// Answer to an upload through the Google Ads API: per-row outcomes at once (reference notes, Google 2.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadAnswer {
-    /// Per row of the request, in its order: true where `results` holds something for it. Shorter than the request where
-    /// Google gave fewer results.
-    pub taken: Vec<bool>,
+    /// What `results` says of each row of the request, in its order.
+    pub evidence: Vec<Evidence>,
     /// The errors of `partialFailureError` that name a row; several may name the same.
     pub errors: Vec<Violation>,
+    /// The longest wait that an error asks for.
+    pub retry_after: Option<SignedDuration>,
 }
 
 /// The uploads of the Google Ads API of one credential. Implementations keep the limits, refresh the token once on 401
 /// and never repeat an upload by themselves. Errors have `service` "Google Ads". An error inside HTTP 200 that names no
-/// row concerns the whole request and is an `Err` too (`CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE` comes that way):
-/// its `effect` is none.
+/// row concerns the whole request and is an `Err` too (`CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE` may come that way, and
+/// row by row).
 #[async_trait]
 pub trait AdsUploads: Send + Sync {
     /// `uploadClickConversions`, for projects that may still use it (reference notes, Google 4.1 and 4.2).

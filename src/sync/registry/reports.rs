@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use crate::domain::codes::Code;
 use crate::sync::ports::ledger::TrackId;
 
 /// An error worth showing in `status.sync.lastErrors`. No personal data.
@@ -51,6 +52,26 @@ impl Health {
     }
 }
 
+/// Where Google refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedAt {
+    /// The request itself, or its rows in the answer to it.
+    Upload,
+    /// Later, in the report about a request it had accepted.
+    Result,
+}
+
+/// Google takes no conversion of an event, for no reason of single ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Where; what is taken there ends it.
+    pub at: RefusedAt,
+    /// Google's code, of [`crate::domain::codes::Class::Blocked`].
+    pub code: Code,
+    /// Since when.
+    pub since: Timestamp,
+}
+
 /// What the sync loops report about an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventReport {
@@ -60,6 +81,10 @@ pub struct EventReport {
     pub feed: Health,
     /// The uploader.
     pub upload: Health,
+    /// Google takes nothing.
+    pub refused: Option<Refused>,
+    /// Google has taken something since the process started.
+    pub taken: bool,
     /// The ledger, while it fails.
     pub ledger: Health,
     /// The last five errors, newest last.
@@ -67,6 +92,25 @@ pub struct EventReport {
 }
 
 impl EventReport {
+    /// Notes a refusal; true where that is news.
+    pub fn note_refused(&mut self, at: RefusedAt, code: &Code, now: Timestamp) -> bool {
+        let since = self.refused.as_ref().map_or(now, |refused| refused.since);
+        let next = Refused {
+            at,
+            code: code.clone(),
+            since,
+        };
+        let news = self.refused.as_ref() != Some(&next);
+        self.refused = Some(next);
+        news
+    }
+
+    /// Notes that rows were taken; true where a refusal ends by it, or may.
+    pub fn note_taken(&mut self, at: RefusedAt) -> bool {
+        let first = !std::mem::replace(&mut self.taken, true);
+        self.refused.take_if(|refused| refused.at == at).is_some() || first
+    }
+
     /// Adds an error, keeping the last five; a repeat of the newest only moves its time.
     pub fn push_error(&mut self, note: ErrorNote) {
         if let Some(last) = self.errors.back_mut()

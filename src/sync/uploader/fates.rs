@@ -49,24 +49,43 @@ pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -
         failed_try: false,
         split: row.split,
     };
+    let waits = |reason: &'static str| {
+        let wait = wait_of(ctx, reason, row.attempts);
+        let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        // A row that was told apart from others stays apart, so that it does not fail them again.
+        RowUpdate {
+            failed_try: true,
+            ..update(Outcome::Pending, reason.into(), due)
+        }
+    };
     match fate {
         Fate::Uploaded => update(Outcome::Uploaded, PROCESSED.into(), now),
         Fate::Rejected(reason, code) => RowUpdate {
             detail: code.clone(),
             ..update(Outcome::Rejected, reason.clone().into(), now)
         },
-        Fate::Wait(reason) => {
-            let wait = wait_of(ctx, reason, row.attempts);
-            let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-            // A row that was told apart from others stays apart, so that it does not fail them again.
-            RowUpdate {
-                failed_try: true,
-                ..update(Outcome::Pending, (*reason).into(), due)
-            }
-        }
-        Fate::Unknown(_) => update(Outcome::Processing, reason::OUTCOME_UNKNOWN.into(), now),
+        Fate::Wait(reason, _) => waits(reason),
+        Fate::Blocked(_) => waits(reason::ACCOUNT_NOT_READY),
+        Fate::Unknown(_) => RowUpdate {
+            failed_try: true,
+            ..update(
+                Outcome::Processing,
+                reason::OUTCOME_UNKNOWN.into(),
+                unknown_due(row.attempts, now),
+            )
+        },
     }
 }
+
+/// Rows of which nobody knows go again at once the first times, in halves; where that does not help, at growing pauses.
+fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
+    let pause = backoff(attempts, LONGEST_UNKNOWN, 0);
+    let pause = if attempts == 0 { SignedDuration::ZERO } else { pause };
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+/// Longest pause before rows of unknown outcome go again: results come no faster (reference notes, Google 6.6).
+const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(1);
 
 /// How long a row waits after Google asked to: the hours Google names, else the backoff.
 fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> SignedDuration {

@@ -54,6 +54,14 @@ impl Lane {
         }
     }
 
+    /// Who answers, as errors name it.
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::Ingest => "Data Manager",
+            Self::Clicks | Self::Enhancements => "Google Ads",
+        }
+    }
+
     /// Most conversion actions in one request.
     pub const fn max_destinations(self) -> usize {
         match self {
@@ -72,25 +80,36 @@ impl Lane {
     }
 }
 
-/// What an answer row by row means for the rows of the request. Rows of which Google said nothing get no update.
-pub fn updates(ctx: &SyncContext, ready: &[Ready], answer: &UploadAnswer, now: Timestamp) -> Vec<RowUpdate> {
+/// What an answer row by row means for the rows of the request. Rows of which Google said nothing have no fate.
+pub fn fates(answer: &UploadAnswer) -> BTreeMap<usize, Fate> {
     let complaints: Vec<_> = answer
         .errors
         .iter()
         .map(|error| Complaint {
             row: error.row,
             destination: None,
-            code: &error.reason,
+            code: error.code.as_ref(),
         })
         .collect();
-    let fates: BTreeMap<usize, Fate> = partial(&answer.taken, &complaints);
-    let of = |(index, fate): (usize, Fate)| {
-        let row = &ready.get(index)?.row;
-        let mut update = fate_update(ctx, row.into(), &fate, now);
-        if fate == Fate::Wait(reason::AWAITING_WEB_CONVERSION) {
+    partial(&answer.evidence, &complaints)
+}
+
+/// The updates that carry out fates. Nothing that waits goes before `not_before`.
+pub fn updates(
+    ctx: &SyncContext,
+    ready: &[Ready],
+    fates: &BTreeMap<usize, Fate>,
+    not_before: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<RowUpdate> {
+    let of = |(index, fate): (&usize, &Fate)| {
+        let row = &ready.get(*index)?.row;
+        let mut update = fate_update(ctx, row.into(), fate, now);
+        if matches!(fate, Fate::Wait(reason::AWAITING_WEB_CONVERSION, _)) {
             update.due = next_look(row.occurred_at, &ctx.settings.enhancement_limits(), now);
         }
+        update.due = not_before.map_or(update.due, |time| update.due.max(time));
         Some(update)
     };
-    fates.into_iter().filter_map(of).collect()
+    fates.iter().filter_map(of).collect()
 }

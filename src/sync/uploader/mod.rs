@@ -4,6 +4,7 @@
 mod fates;
 mod lane;
 mod log;
+mod refusals;
 mod request;
 mod send;
 
@@ -16,6 +17,7 @@ use tracing::{info, warn};
 
 pub use self::fates::fate_update;
 use self::lane::Lane;
+use self::refusals::Refusals;
 use super::context::SyncContext;
 use super::event_loop::{Ready, Sendable, sendable};
 use super::fault::{Fault, note};
@@ -38,6 +40,7 @@ pub struct Uploader {
     held: BTreeMap<Lane, Hold>,
     /// The ledger failed as a batch was to begin: it may hold one that will never be sent.
     unsure: bool,
+    refusals: Refusals,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
 }
@@ -71,6 +74,7 @@ impl Uploader {
             was_ready: false,
             held: BTreeMap::new(),
             unsure: false,
+            refusals: Refusals::default(),
             uploaded,
         }
     }

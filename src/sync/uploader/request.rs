@@ -112,7 +112,7 @@ pub fn complaints(failure: &IngestError) -> Vec<Complaint<'_>> {
         .map(|v| Complaint {
             row: v.row,
             destination: v.destination,
-            code: &v.reason,
+            code: v.code.as_ref(),
         })
         .collect()
 }

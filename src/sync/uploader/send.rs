@@ -7,27 +7,41 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::fates::fate_update;
-use super::lane::{Answer, Lane, updates};
+use super::lane::{Answer, Lane, fates, updates};
 use super::request::{Batch, complaints, conversion, destinations, split};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Refusal, refusal};
+use crate::domain::batch::{Fate, Refusal, refusal};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
+use crate::sync::delivery::{self, Delivery};
 use crate::sync::event_loop::{Ready, Sendable, retry_later};
-use crate::sync::fault::{Fault, note};
-use crate::sync::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate};
+use crate::sync::fault::Fault;
+use crate::sync::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, TrackId};
 use crate::sync::ports::sink::IngestError;
 use crate::sync::ports::{Cause, Effect};
 use crate::sync::pulse;
-use crate::sync::registry::{GoogleAccount, Notice};
+use crate::sync::registry::{Event, GoogleAccount, Notice, RefusedAt};
 
 impl Uploader {
     /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
     /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
     pub(super) async fn send_all(
+        &mut self,
+        account: &GoogleAccount,
+        ready: Vec<Ready>,
+        stop: &CancellationToken,
+    ) -> Result<Sent, Fault> {
+        self.refusals.begin();
+        let sent = self.send_queue(account, ready, stop).await;
+        if let Some(error) = self.refusals.of_account() {
+            self.ctx.registry.google_fault(&self.key, &error);
+        }
+        sent
+    }
+
+    async fn send_queue(
         &mut self,
         account: &GoogleAccount,
         ready: Vec<Ready>,
@@ -131,7 +145,7 @@ impl Uploader {
                 let (updates, again) = match plan {
                     Some(plan) => {
                         self.held.remove(&lane);
-                        self.cut_down(plan, &failure, ready, now)
+                        self.cut_down(lane, plan, ready, now)
                     }
                     None => (self.held_up(lane, &failure, &ready, now), vec![]),
                 };
@@ -147,6 +161,10 @@ impl Uploader {
 
     /// Google took the request: it says later, or has said row by row, what became of it.
     async fn answered(&mut self, id: BatchId, lane: Lane, answer: &Answer, ready: &[Ready], now: Timestamp) {
+        let fates = match answer {
+            Answer::Accepted(_) => BTreeMap::new(),
+            Answer::Rows(rows) => fates(rows),
+        };
         let result = match answer {
             Answer::Accepted(request_id) => {
                 let first_look = self.ctx.settings.diagnostics_first_poll;
@@ -156,7 +174,8 @@ impl Uploader {
                 }
             }
             Answer::Rows(rows) => {
-                let updates = updates(&self.ctx, ready, rows, now);
+                let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
+                let updates = updates(&self.ctx, ready, &fates, asked, now);
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered { updates }
@@ -164,7 +183,10 @@ impl Uploader {
         };
         self.record(id, &result, now).await;
         self.held.remove(&lane);
-        self.succeeded(ready, now);
+        match answer {
+            Answer::Accepted(_) => self.report_open(ready, now),
+            Answer::Rows(_) => self.report_fates(lane, ready, &fates, now),
+        }
         self.uploaded.notify_one();
     }
 
@@ -185,25 +207,48 @@ impl Uploader {
         }
     }
 
-    fn succeeded(&self, ready: &[Ready], now: Timestamp) {
-        for event in self.events_of(ready) {
-            self.ctx
-                .registry
-                .update_report(&event, |report| Notice::Soon.or_now(report.upload.succeeded(now)));
+    /// The request was accepted, whatever becomes of its rows.
+    fn report_open(&mut self, ready: &[Ready], now: Timestamp) {
+        for action in destinations(ready) {
+            self.refusals.taken(&action, now);
+        }
+        for (event, _) in self.events_of(ready) {
+            delivery::report(&self.ctx, &event, RefusedAt::Upload, &Delivery::Open, now);
         }
     }
 
-    fn events_of(&self, ready: &[Ready]) -> Vec<ObjectKey> {
-        self.ctx
-            .registry
-            .events_of_google(&self.key)
-            .into_iter()
-            .filter(|e| {
-                let track = self.ctx.registry.report(&e.key).track;
-                ready.iter().any(|r| Some(r.row.track) == track)
-            })
-            .map(|e| e.key)
-            .collect()
+    /// What the fates of rows say of their actions and events.
+    fn report_fates(&mut self, lane: Lane, ready: &[Ready], fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+        let of = |chosen: &dyn Fn(&Ready) -> bool| {
+            let own = fates.iter().filter(|(index, _)| ready.get(**index).is_some_and(chosen));
+            Delivery::of(own.map(|(_, fate)| fate))
+        };
+        for action in destinations(ready) {
+            match of(&|row| row.action == action) {
+                Some(Delivery::Open) => self.refusals.taken(&action, now),
+                Some(Delivery::Refused(code)) => {
+                    if let Some(error) = delivery::account_error(&code, lane.service()) {
+                        self.refusals.refused(&action, error, now);
+                    }
+                }
+                Some(Delivery::Failed(..)) | None => {}
+            }
+        }
+        for (event, track) in self.events_of(ready) {
+            if let Some(found) = of(&|row| row.row.track == track) {
+                delivery::report(&self.ctx, &event, RefusedAt::Upload, &found, now);
+            }
+        }
+    }
+
+    fn events_of(&self, ready: &[Ready]) -> Vec<(ObjectKey, TrackId)> {
+        let tracks: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
+        let of = |event: Event| {
+            let track = self.ctx.registry.report(&event.key).track?;
+            tracks.contains(&track).then_some((event.key, track))
+        };
+        let events = self.ctx.registry.events_of_google(&self.key);
+        events.into_iter().filter_map(of).collect()
     }
 
     /// How to cut a refused request down; `None` where the failure is no matter of rows.
@@ -212,37 +257,22 @@ impl Uploader {
             return None;
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
-        let code = failure.error.code.as_deref().unwrap_or_default();
-        let plan = refusal(&destination_of, code, &complaints(failure));
+        let plan = refusal(&destination_of, failure.code.as_ref(), &complaints(failure));
         debug!(account = %self.key, rows = ready.len(), bad = plan.fates.len(), "refused, cut down");
         Some(plan)
     }
 
     /// The updates of the rows whose fate is known, and the rows to send again.
     fn cut_down(
-        &self,
+        &mut self,
+        lane: Lane,
         plan: Refusal,
-        failure: &IngestError,
         ready: Vec<Ready>,
         now: Timestamp,
     ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
-        let events = self.events_of(&ready);
-        let mut updates = Vec::with_capacity(plan.fates.len());
+        self.report_fates(lane, &ready, &plan.fates, now);
+        let updates = updates(&self.ctx, &ready, &plan.fates, None, now);
         let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
-        for (index, fate) in plan.fates {
-            if let Some(ready) = by_index.remove(&index) {
-                updates.push(fate_update(&self.ctx, (&ready.row).into(), &fate, now));
-            }
-        }
-        if updates.iter().any(|u| u.outcome == Outcome::Pending) {
-            let fault = Fault::Upstream(failure.error.clone());
-            for event in events {
-                self.ctx.registry.update_report(&event, |report| {
-                    report.push_error(note(&fault, now));
-                    Notice::Soon
-                });
-            }
-        }
         let again = plan
             .resend
             .into_iter()
@@ -255,7 +285,7 @@ impl Uploader {
     fn held_up(&mut self, lane: Lane, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
         let error = &failure.error;
         self.ctx.registry.google_fault(&self.key, error);
-        for event in self.events_of(ready) {
+        for (event, _) in self.events_of(ready) {
             self.upload_failed(&event, &error.clone().into());
         }
         // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.

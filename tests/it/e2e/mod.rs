@@ -24,6 +24,7 @@ mod one_writer;
 mod outcomes;
 mod personal_data;
 mod reader;
+mod refusals;
 mod rows;
 mod rows_of;
 mod scopes;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use adconversion_operator::api::Uploads;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
+use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::sync::context::SyncSettings;
@@ -211,10 +212,7 @@ impl AdsUploads for Unused {
 }
 
 fn failed() -> IngestError {
-    IngestError {
-        error: unused(),
-        violations: Vec::new(),
-    }
+    unused().into()
 }
 
 /// Serialises every request as the real client does, and says yes.
@@ -228,6 +226,7 @@ pub struct Sink {
     pub never_answers: AtomicBool,
     /// It never tells what became of a request.
     pub never_tells: AtomicBool,
+    sizes: Mutex<BTreeMap<String, u64>>,
     taken: Option<Mutex<Taken>>,
 }
 
@@ -276,15 +275,19 @@ impl ConversionSink for Sink {
                 taken.entry(row.order.to_string()).or_default().push(value);
             }
         }
-        Ok(format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed)))
+        let id = format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed));
+        let mut sizes = self.sizes.lock().expect("sizes of requests");
+        sizes.insert(id.clone(), request.rows.len() as u64);
+        Ok(id)
     }
-    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+    async fn request_status(&self, id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
         if self.never_tells.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
-            action: None,
+            destination: NamedDestination::default(),
+            records: self.sizes.lock().expect("sizes of requests").get(id).copied(),
             status: "SUCCESS".into(),
             errors: vec![],
         }])

@@ -64,6 +64,14 @@ pub struct Settings {
     pub never_finish: bool,
     /// Status answers say `REQUEST_STATUS_UNKNOWN`.
     pub status_unknown: bool,
+    /// Status answers count so many records more (or fewer) than there were.
+    pub record_count_off: i64,
+    /// Status answers name another destination than the one they are about.
+    pub misnamed_destinations: bool,
+    /// Status answers have every entry twice.
+    pub doubled_entries: bool,
+    /// What is refused for all rows of an upload names none of them.
+    pub refusals_without_rows: bool,
 }
 
 impl Settings {
@@ -91,6 +99,10 @@ impl Settings {
             max_indices: None,
             never_finish: false,
             status_unknown: false,
+            record_count_off: 0,
+            misnamed_destinations: false,
+            doubled_entries: false,
+            refusals_without_rows: false,
         }
     }
 }

@@ -100,8 +100,7 @@ fn enhance(call: &mut Call<'_>, row: &Value, seen: &mut BTreeSet<(String, String
         ));
     }
     if let Some(reason) = call.google.ingestion.armed_reason(&order) {
-        let name = reason.trim_start_matches("PROCESSING_ERROR_REASON_").to_owned();
-        return Err(RowError::new(KEY, name, "orderId"));
+        return Err(RowError::armed(KEY, &reason, "orderId"));
     }
     if call.now.duration_since(at) > LATEST {
         return Err(RowError::new(

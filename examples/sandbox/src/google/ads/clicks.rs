@@ -66,15 +66,18 @@ pub fn upload(call: &mut Call<'_>) -> Result<Value, Denial> {
     rows(call, &REQUEST, "conversions", |call, row| take(call, row, &mut seen))
 }
 
-/// As a project without upload history meets it: HTTP 200, every row refused.
+/// As a project without upload history meets it: HTTP 200, every row refused. Google names each; the setting
+/// `refusalsWithoutRows` has it name none.
 fn refuse(call: &mut Call<'_>) -> Result<Value, Denial> {
+    const NAME: &str = "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE";
+    if !call.google.settings.refusals_without_rows {
+        return rows(call, &REQUEST, "conversions", |_, _| {
+            Err(RowError::new("notAllowlistedError", NAME, "conversionAction"))
+        });
+    }
     let refused = rows(call, &REQUEST, "conversions", |_, _| Ok(json!({})))?;
     let message = "The customer is not allowlisted for uploading conversions through the Google Ads API.";
-    let error = AdsError::new(
-        "notAllowlistedError",
-        "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE",
-        message,
-    );
+    let error = AdsError::new("notAllowlistedError", NAME, message);
     Ok(json!({"partialFailureError": partial(&[error], call.request_id), "results": refused["results"]}))
 }
 
@@ -139,6 +142,11 @@ fn take(call: &mut Call<'_>, row: &Value, seen: &mut BTreeSet<(u64, String)>) ->
         consent,
         targets: vec![0],
     };
+    // What is armed for a row that is there already meets its repeat too.
+    if let Some(reason) = call.google.ingestion.armed_reason(&order) {
+        call.google.ingestion.note_failure(action.id, &reason);
+        return Err(RowError::armed(KEY, name_of(&reason), "gclid"));
+    }
     if call
         .google
         .ingestion
@@ -149,7 +157,7 @@ fn take(call: &mut Call<'_>, row: &Value, seen: &mut BTreeSet<(u64, String)>) ->
     }
     if let Some(reason) = call.google.judge(action.id, &event, call.now) {
         call.google.ingestion.note_failure(action.id, &reason);
-        return Err(RowError::new(KEY, name_of(&reason), "gclid"));
+        return Err(RowError::armed(KEY, name_of(&reason), "gclid"));
     }
     call.google.accept(action.id, &event, call.request_id);
     let mut result =

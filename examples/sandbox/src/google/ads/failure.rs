@@ -13,7 +13,7 @@ pub struct AdsError(Box<Parts>);
 
 #[derive(Clone, Debug)]
 struct Parts {
-    key: &'static str,
+    key: String,
     name: String,
     message: String,
     trigger: Option<String>,
@@ -23,8 +23,8 @@ struct Parts {
 
 impl AdsError {
     /// An error `key.name` (for example `fieldError`, `REQUIRED`).
-    pub fn new(key: &'static str, name: impl Into<String>, message: impl Into<String>) -> Self {
-        let (name, message) = (name.into(), message.into());
+    pub fn new(key: impl Into<String>, name: impl Into<String>, message: impl Into<String>) -> Self {
+        let (key, name, message) = (key.into(), name.into(), message.into());
         Self(Box::new(Parts {
             key,
             name,
@@ -78,7 +78,7 @@ impl AdsError {
     }
 
     fn to_json(&self) -> Value {
-        let mut value = json!({"errorCode": {self.0.key: self.0.name}, "message": self.0.message});
+        let mut value = json!({"errorCode": {self.0.key.as_str(): self.0.name}, "message": self.0.message});
         if let Some(trigger) = &self.0.trigger {
             value["trigger"] = json!({"stringValue": trigger});
         }
@@ -105,7 +105,7 @@ impl AdsError {
 
     /// HTTP code and canonical name that go with the error.
     fn status(&self) -> (u16, &'static str) {
-        match self.0.key {
+        match self.0.key.as_str() {
             "authenticationError" => (401, "UNAUTHENTICATED"),
             "authorizationError" | "notAllowlistedError" | "resourceAccessDeniedError" => (403, "PERMISSION_DENIED"),
             "quotaError" => (429, "RESOURCE_EXHAUSTED"),

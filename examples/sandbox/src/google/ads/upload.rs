@@ -44,7 +44,7 @@ pub static IDENTIFIER: Message = Message {
 /// A row that is refused: key of the error, its name, and the field.
 pub struct RowError {
     /// `conversionUploadError`, `conversionAdjustmentUploadError`, …
-    pub key: &'static str,
+    pub key: String,
     /// Name of the error.
     pub name: String,
     /// camelCase, below the row.
@@ -53,12 +53,19 @@ pub struct RowError {
 
 impl RowError {
     /// A refusal of a field.
-    pub fn new(key: &'static str, name: impl Into<String>, field: &'static str) -> Self {
+    pub fn new(key: impl Into<String>, name: impl Into<String>, field: &'static str) -> Self {
         Self {
-            key,
+            key: key.into(),
             name: name.into(),
             field,
         }
+    }
+
+    /// What was armed for a row: `quotaError.RESOURCE_EXHAUSTED` names the key of its error, a name alone has `key`.
+    pub fn armed(key: &str, reason: &str, field: &'static str) -> Self {
+        let bare = reason.trim_start_matches("PROCESSING_ERROR_REASON_");
+        let (key, name) = bare.split_once('.').unwrap_or((key, bare));
+        Self::new(key, name, field)
     }
 }
 

@@ -23,17 +23,23 @@ pub fn answer(google: &Google, id: &str, project: &str, now: Timestamp) -> Resul
     if now.duration_since(request.at) > RETENTION {
         return Err("REQUEST_TOO_OLD");
     }
-    let list: Vec<Value> = (0..request.destinations.len())
+    let mut list: Vec<Value> = (0..request.destinations.len())
         .map(|position| per_destination(&google.settings, request, position))
         .collect();
+    if google.settings.doubled_entries {
+        list = list.into_iter().flat_map(|entry| [entry.clone(), entry]).collect();
+    }
     Ok(json!({"requestStatusPerDestination": list}))
 }
 
 fn per_destination(settings: &Settings, request: &Request, position: usize) -> Value {
-    let echo = request
+    let mut echo = request
         .destinations
         .get(position)
         .map_or(Value::Null, |destination| destination.echo.clone());
+    if settings.misnamed_destinations {
+        echo["productDestinationId"] = json!("1");
+    }
     if settings.status_unknown {
         return json!({"destination": echo, "requestStatus": "REQUEST_STATUS_UNKNOWN"});
     }
@@ -49,12 +55,16 @@ fn per_destination(settings: &Settings, request: &Request, position: usize) -> V
     let mut value = json!({
         "destination": echo,
         "requestStatus": status,
-        "eventsIngestionStatus": {"recordCount": outcome.rows.to_string()},
+        "eventsIngestionStatus": {"recordCount": records(settings, outcome).to_string()},
     });
     if failed > 0 {
         value["errorInfo"] = json!({"errorCounts": error_counts(settings, outcome)});
     }
     value
+}
+
+fn records(settings: &Settings, outcome: &Outcome) -> i64 {
+    i64::from(outcome.rows) + settings.record_count_off
 }
 
 fn error_counts(settings: &Settings, outcome: &Outcome) -> Vec<Value> {

@@ -1,0 +1,160 @@
+//! What happens to what is sent, over a day: the condition `Delivering` (DESIGN 2.1).
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::codes::{Class, Code, Matter, camel_case};
+use super::refusals;
+
+/// Fewer settled conversions than these say nothing about the rest.
+const ENOUGH: u64 = 20;
+
+/// Conversions of one class that were settled in the window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled<'a> {
+    /// Google's code of a rejection; empty for one that only halving singled out; `None` for uploaded ones.
+    pub rejected_as: Option<&'a str>,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was delivered in the window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivered {
+    /// More than half of enough conversions were rejected; for people: how many, why, what to do.
+    MostRejected(String),
+    /// So many were taken.
+    Taken(u64),
+}
+
+/// The window is the last 24 hours, begun at a full hour: so a message about it changes 24 times a day at most while
+/// nothing happens.
+pub fn window_start(now: Timestamp) -> Timestamp {
+    let hour = now.as_second().div_euclid(3600) * 3600;
+    let start = Timestamp::from_second(hour).unwrap_or(Timestamp::MIN);
+    start
+        .saturating_sub(SignedDuration::from_hours(24))
+        .unwrap_or(Timestamp::MIN)
+}
+
+/// Judges what was settled in the window.
+pub fn judge(settled: &[Settled<'_>]) -> Delivered {
+    let of = |rejected: bool| {
+        let chosen = settled.iter().filter(|s| s.rejected_as.is_some() == rejected);
+        chosen.map(|s| s.count).sum::<u64>()
+    };
+    let (taken, rejected) = (of(false), of(true));
+    if taken + rejected < ENOUGH || rejected * 2 <= taken + rejected {
+        return Delivered::Taken(taken);
+    }
+    let codes = settled.iter().filter_map(|s| Some((s.rejected_as?, s.count)));
+    // Of several alike the first by name, so that the message does not change back and forth.
+    let (code, count) = codes
+        .min_by_key(|(code, count)| (u64::MAX - count, *code))
+        .unwrap_or_default();
+    let reason = if code.is_empty() {
+        super::outcome::reason::INVALID_ARGUMENT.to_owned()
+    } else {
+        camel_case(code)
+    };
+    let advice = refusals::explain(&reason)
+        .or_else(|| super::outcome::explain(&reason))
+        .unwrap_or("See status.sync.lastErrors for contacts, and Google's documentation for the code.");
+    let all = taken + rejected;
+    Delivered::MostRejected(format!(
+        "Google rejected {rejected} of {all} conversions in the last 24 hours, most often as {reason} ({count}). {advice}"
+    ))
+}
+
+/// What Google refuses and what to do about it, for conditions and `lastErrors`.
+pub fn refused_message(code: &Code) -> String {
+    let what = match code.class {
+        Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
+        Class::Blocked(Matter::Terms | Matter::Enhancements) => "Google refuses conversions with shared data",
+        _ => "Google refuses all conversions for this account",
+    };
+    let advice = refusals::explain(&camel_case(&code.name)).unwrap_or(match code.class {
+        Class::Blocked(Matter::Action) => {
+            "Check in Google Ads that the conversion action exists in this account, is enabled, and is imported from clicks."
+        }
+        Class::Blocked(Matter::Terms) => {
+            "Accept the customer data terms in Google Ads (Goals > Settings), and check the policy notices of the account."
+        }
+        Class::Blocked(Matter::Enhancements) => "Turn on enhanced conversions in Google Ads (Goals > Settings).",
+        Class::Blocked(Matter::NotAllowlisted) => {
+            "Set spec.uploads.clickConversions of the GoogleAdsAccount to DataManager."
+        }
+        _ => "Check that the credentials have access to the account, and loginCustomerId if it is reached through a manager.",
+    });
+    format!("{what}: {}. {advice} Conversions wait and are tried again.", code.name)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn settled(counts: &[(Option<&'static str>, u64)]) -> Delivered {
+        let of = |(rejected_as, count): &(Option<&'static str>, u64)| Settled {
+            rejected_as: *rejected_as,
+            count: *count,
+        };
+        judge(&counts.iter().map(of).collect::<Vec<_>>())
+    }
+
+    #[rstest::rstest]
+    #[case::none(&[], false)]
+    #[case::too_few(&[(Some("INVALID_GCLID"), 19)], false)]
+    #[case::enough(&[(Some("INVALID_GCLID"), 20)], true)]
+    #[case::half(&[(None, 10), (Some("INVALID_GCLID"), 10)], false)]
+    #[case::more_than_half(&[(None, 10), (Some("INVALID_GCLID"), 11)], true)]
+    #[case::more_than_half_together(&[(None, 10), (Some("INVALID_GCLID"), 6), (Some("EVENT_TOO_OLD"), 5)], true)]
+    fn most_of_enough(#[case] counts: &[(Option<&'static str>, u64)], #[case] wanted: bool) {
+        let most = matches!(settled(counts), Delivered::MostRejected(_));
+        assert_eq!(most, wanted);
+    }
+
+    #[test]
+    fn the_message_says_how_many_why_and_what_to_do() {
+        let Delivered::MostRejected(message) = settled(&[
+            (None, 5),
+            (Some("PROCESSING_ERROR_REASON_EVENT_TOO_OLD"), 20),
+            (Some("PROCESSING_ERROR_REASON_CLICK_NOT_FOUND"), 75),
+        ]) else {
+            panic!("most were rejected");
+        };
+        assert!(message.contains("95 of 100"), "{message}");
+        assert!(message.contains("ClickNotFound (75)"), "{message}");
+        assert!(message.contains("spec.clickIds"), "{message}");
+        assert_eq!(settled(&[(None, 7)]), Delivered::Taken(7));
+        let Delivered::MostRejected(silent) = settled(&[(Some(""), 20)]) else {
+            panic!("all were rejected");
+        };
+        assert!(silent.contains("InvalidArgument (20)"), "{silent}");
+    }
+
+    #[rstest::rstest]
+    #[case(Matter::Account, "OPERATING_ACCOUNT_LOGIN_ACCOUNT_MISMATCH", "loginCustomerId")]
+    #[case(Matter::NotAllowlisted, "NOT_ALLOWLISTED", "DataManager")]
+    #[case(Matter::Terms, "TERMS_AND_CONDITIONS_NOT_SIGNED", "customer data terms")]
+    #[case(
+        Matter::Enhancements,
+        "CUSTOMER_NOT_ENABLED_ENHANCED_CONVERSIONS_FOR_LEADS",
+        "enhanced conversions"
+    )]
+    #[case(Matter::Action, "INVALID_CONVERSION_ACTION_ID", "conversion action")]
+    fn a_refusal_names_the_code_and_the_way_out(#[case] matter: Matter, #[case] name: &str, #[case] way_out: &str) {
+        let message = refused_message(&Code {
+            name: name.to_owned(),
+            class: Class::Blocked(matter),
+        });
+        assert!(message.contains(name) && message.contains(way_out), "{message}");
+    }
+
+    #[test]
+    fn the_window_begins_at_a_full_hour() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        assert_eq!(window_start(at("2026-11-26T12:59:59Z")), at("2026-11-25T12:00:00Z"));
+        assert_eq!(window_start(at("2026-11-26T13:00:00Z")), at("2026-11-25T13:00:00Z"));
+        assert_eq!(window_start(Timestamp::MIN), Timestamp::MIN);
+    }
+}

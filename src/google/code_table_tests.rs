@@ -1,0 +1,125 @@
+//! The table beside what Google has published.
+
+use super::*;
+
+/// Published names: enum, name, whose matter.
+fn published() -> Vec<(&'static str, &'static str, &'static str)> {
+    let mut heading = "";
+    let mut names = Vec::new();
+    for line in include_str!("codes_published.txt").lines() {
+        match line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            Some(found) => heading = found,
+            None if line.is_empty() || line.starts_with('#') || line.starts_with("- ") => {}
+            None => match line.split_once(' ') {
+                Some((name, matter)) => names.push((heading, name, matter)),
+                None => panic!("{line}"),
+            },
+        }
+    }
+    names
+}
+
+fn wanted(matter: &str) -> Class {
+    match matter {
+        "row" => Class::Rejected,
+        "delivered" => Class::Delivered,
+        "split" => Class::Split,
+        "forgotten" => Class::Forgotten,
+        "account" => Class::Blocked(Matter::Account),
+        "allowlist" => Class::Blocked(Matter::NotAllowlisted),
+        "terms" => Class::Blocked(Matter::Terms),
+        "enhancements" => Class::Blocked(Matter::Enhancements),
+        "action" => Class::Blocked(Matter::Action),
+        "W-click" => Class::Wait(reason::CLICK_TOO_RECENT),
+        "W-action" => Class::Wait(reason::ACTION_TOO_NEW),
+        "W-web" => Class::Wait(reason::AWAITING_WEB_CONVERSION),
+        "W-quota" => Class::Wait(reason::QUOTA_EXHAUSTED),
+        "W-later" => Class::Wait(reason::UPSTREAM_UNAVAILABLE),
+        other => panic!("{other}"),
+    }
+}
+
+fn class(heading: &str, name: &str) -> Option<Class> {
+    let code = match heading {
+        "errorReason" | "processingErrorReason" => data_manager_code(name),
+        key => ads_code(key, name),
+    };
+    code.map(|code| code.class)
+}
+
+#[test]
+fn every_published_name_is_whose_matter_it_is() {
+    let names = published();
+    for (heading, least) in [
+        ("errorReason", 60),
+        ("processingErrorReason", 45),
+        ("conversionUploadError", 44),
+        ("conversionAdjustmentUploadError", 25),
+        ("authorizationError", 17),
+        ("quotaError", 6),
+        ("internalError", 4),
+        ("databaseError", 3),
+    ] {
+        let listed = names.iter().filter(|(h, ..)| *h == heading).count();
+        assert!(listed >= least, "{heading}: {listed}");
+    }
+    for (heading, name, matter) in names {
+        assert_eq!(class(heading, name), Some(wanted(matter)), "{name} of {heading}");
+        assert_eq!(class(heading, bare(name)), class(heading, name), "{name}");
+    }
+}
+
+#[test]
+fn no_name_stands_in_the_table_that_nobody_published_and_none_twice() {
+    let published: Vec<_> = published().into_iter().map(|(_, name, _)| bare(name)).collect();
+    let mut all: Vec<&str> = Vec::new();
+    for list in [
+        &DELIVERED[..],
+        &SPLIT,
+        &ACCOUNT,
+        &TERMS,
+        &ENHANCEMENTS,
+        &ACTION,
+        &REJECTED,
+    ] {
+        all.extend(list);
+    }
+    for name in &all {
+        assert!(published.contains(name), "{name}");
+    }
+    let listed = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), listed);
+}
+
+#[test]
+fn a_new_name_is_unknown_under_keys_whose_names_differ_and_as_its_key_says_elsewhere() {
+    for heading in [
+        "errorReason",
+        "conversionUploadError",
+        "conversionAdjustmentUploadError",
+        "aKeyOf2027",
+    ] {
+        assert_eq!(class(heading, "A_NAME_OF_2027"), Some(Class::Unknown), "{heading}");
+    }
+    let new = |key| class(key, "A_NAME_OF_2027");
+    assert_eq!(new("notAllowlistedError"), Some(Class::Blocked(Matter::NotAllowlisted)));
+    assert_eq!(new("authorizationError"), Some(Class::Blocked(Matter::Account)));
+    assert_eq!(new("quotaError"), Some(Class::Wait(reason::QUOTA_EXHAUSTED)));
+    assert_eq!(new("internalError"), Some(Class::Wait(reason::UPSTREAM_UNAVAILABLE)));
+    assert_eq!(new("fieldError"), Some(Class::Rejected));
+}
+
+#[test]
+fn what_is_no_code_is_not_kept() {
+    for text in ["two words", "ada@example.com", &"A".repeat(121)] {
+        let unknown = Some(Code {
+            name: "UNKNOWN".to_owned(),
+            class: Class::Unknown,
+        });
+        assert_eq!(data_manager_code(text), unknown, "{text}");
+        assert_eq!(ads_code("fieldError", text), unknown, "{text}");
+    }
+    assert_eq!((data_manager_code(""), ads_code("fieldError", "")), (None, None));
+}
