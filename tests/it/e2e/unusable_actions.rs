@@ -138,6 +138,28 @@ fn what_somebody_else_created_in_between_is_adopted_and_stays_on_deletion() {
     assert_eq!((left.len(), &left[0]["status"]), (1, &json!("ENABLED")), "{left:#?}");
 }
 
+/// The reply to the first create is lost and Google's reads lag behind, so that the second one meets the first.
+#[test]
+fn a_create_that_meets_an_earlier_one_of_ours_has_created_the_action() {
+    let stage = Stage::start("lag");
+    stage.condition("gaa/acme", "Ready", "True", "");
+    let lag = json!({"service": "googleAds", "path": "googleAds:search", "bodyContains": "FROM conversion_action",
+        "count": 0, "action": {"status": 200, "body": {}}});
+    stage.post("/faults", &lag);
+    let lost = json!({"service": "googleAds", "path": "conversionActions:mutate", "action": {"dropAfter": true}});
+    stage.post("/faults", &lost);
+    stage.event("lag", "customer", &json!({"eventName": "Lag"}));
+    stage.wait_for("the second create to meet the first", || {
+        let writes = calls(&stage, ":mutate");
+        if writes >= 2 { Ok(()) } else { Err(json!(writes)) }
+    });
+    stage.admin_call("DELETE", "/faults", None);
+    let event = stage.wait("adce/lag", "Ready", |e| condition(e, "Ready")["status"] == "True");
+    assert_eq!(event["status"]["conversionAction"]["origin"], "Created");
+    assert!(event["status"]["conversionAction"]["createTime"].is_string());
+    assert_eq!(stage.actions().len(), 1, "{:#?}", stage.actions());
+}
+
 #[test]
 fn a_create_that_google_refuses_says_so() {
     let stage = Stage::start("refused-create");
