@@ -5,6 +5,7 @@ use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::SERVICE;
+use super::wire::inputs_of;
 use crate::sync::ports::{Cause, UpstreamError};
 
 /// Longest message of an error, in characters.
@@ -321,24 +322,6 @@ fn is_value_like(word: &str) -> bool {
 fn code(text: &str) -> Option<String> {
     let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
     (!text.is_empty() && text.len() <= 100 && text.chars().all(is_code)).then(|| text.to_owned())
-}
-
-/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
-fn inputs_of(value: &Value) -> Vec<String> {
-    let texts = |value: &Value| match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
-        _ => Vec::new(),
-    };
-    let context = |key: &str| value.get("context")?.get(key);
-    let named = ["ids", "id", "fromObjectId", "objectId"]
-        .into_iter()
-        .filter_map(context);
-    let listed = |value: &Value| match value {
-        Value::Array(list) => list.iter().flat_map(texts).collect(),
-        one => texts(one),
-    };
-    value.get("id").into_iter().chain(named).flat_map(listed).collect()
 }
 
 fn missing_scopes(value: &Value) -> Vec<String> {
