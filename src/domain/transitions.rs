@@ -18,7 +18,7 @@ pub struct Announcement {
 
 /// Conditions that Events are about, and the status that is bad news. Details come before what sums them up:
 /// of two that say the same, the first is published.
-const WATCHED: [(&str, &str); 10] = [
+const WATCHED: [(&str, &str); 11] = [
     (condition::DELETION_BLOCKED, "True"),
     (condition::STALLED, "True"),
     (condition::CREDENTIALS_VALID, "False"),
@@ -27,6 +27,7 @@ const WATCHED: [(&str, &str); 10] = [
     (condition::ACCOUNTS_READY, "False"),
     (condition::CONVERSION_ACTION_READY, "False"),
     (condition::SYNCED, "False"),
+    (condition::DELIVERING, "False"),
     (condition::COUNTED_FOR_BIDDING, "False"),
     (condition::READY, "False"),
 ];
@@ -211,6 +212,14 @@ mod tests {
         "CountedForBidding=False/GoalNotBiddable",
         "W/GoalNotBiddable"
     )]
+    #[case::google_refuses(
+        "Ready=True/Succeeded Delivering=True/Delivering",
+        "Ready=True/Succeeded Delivering=False/Refused",
+        "W/Refused"
+    )]
+    #[case::then_rejects("Delivering=False/Refused", "Delivering=False/MostRejected", "W/MostRejected")]
+    #[case::delivers_again("Delivering=False/MostRejected", "Delivering=True/Delivering", "N/Delivering")]
+    #[case::delivers_from_the_start("", "Delivering=True/Delivering", "")]
     #[case::deletion_tried("Ready=True/Succeeded", "Ready=False/UpstreamUnreachable", "W/UpstreamUnreachable")]
     #[case::deletion_blocked(
         "Ready=False/UpstreamUnreachable",
