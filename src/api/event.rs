@@ -27,6 +27,8 @@ pub const DEFAULT_GCLID_PROPERTY: &str = "hs_google_click_id";
     selectable = ".spec.googleAdsAccountRef.name",
     selectable = ".spec.hubSpotAccountRef.name",
     validation = rules::name_fits(),
+    validation = rules::found_stage_stays(),
+    validation = rules::found_form_stays(),
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "TRIGGER", type_ = "string", json_path = ".status.trigger.label"),
     printcolumn(name = "ACTION", type_ = "string", json_path = ".status.conversionAction.name"),
@@ -102,7 +104,8 @@ pub struct AdConversionEventSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub click_ids: Option<ClickIds>,
     /// Conversions before this time are not sent; at most 90 days before creation. If absent: the time of
-    /// creation. May only move earlier.
+    /// creation. May only move earlier; one added later than the start in effect (status.sync.startTime) changes
+    /// nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 35))]
     #[x_kube(validation = rules::start_time_sane(), validation = rules::start_time_earlier())]
@@ -145,12 +148,10 @@ pub struct Trigger {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct LifecycleStageTrigger {
-    /// Internal value (customer, 1066237962) or label (Customer) of the stage. Immutable.
+    /// Internal value (customer, 1066237962) or label (Customer) of the stage, 1 to 100 characters. Immutable once it was
+    /// found in HubSpot (status.trigger).
     #[schemars(length(max = 100))]
-    #[x_kube(
-        validation = rules::not_blank("stage", "name a lifecycle stage, like customer"),
-        validation = rules::immutable("stage")
-    )]
+    #[x_kube(validation = rules::not_blank("stage", "name a lifecycle stage, like customer"))]
     pub stage: String,
 }
 
@@ -159,12 +160,9 @@ pub struct LifecycleStageTrigger {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct FormSubmissionTrigger {
-    /// GUID or exact name of the form. Immutable.
+    /// GUID or exact name of the form, 1 to 200 characters. Immutable once it was found in HubSpot (status.trigger).
     #[schemars(length(max = 200))]
-    #[x_kube(
-        validation = rules::not_blank("formId", "give the form's GUID or its exact name"),
-        validation = rules::immutable("formId")
-    )]
+    #[x_kube(validation = rules::not_blank("formId", "give the form's GUID or its exact name"))]
     pub form_id: String,
 }
 
@@ -259,9 +257,9 @@ pub struct CreateAction {
 #[schemars(transform = not_nullable)]
 #[x_kube(validation = rules::one_identity())]
 pub struct ExistingAction {
-    /// Number of the action.
+    /// Number of the action, at most 19 digits.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 20))]
+    #[schemars(length(max = 19))]
     #[x_kube(validation = rules::digits("conversionAction.existing.id"))]
     pub id: Option<String>,
     /// Exact name of the action.

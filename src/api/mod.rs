@@ -9,8 +9,9 @@ pub mod reasons;
 mod rules;
 mod shared;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{CustomResourceDefinition, JSON};
 use kube::CustomResourceExt;
+use serde_json::json;
 
 pub use duration::{Duration, ParseDurationError};
 pub use event::{
@@ -30,7 +31,7 @@ pub use hubspot::{
     ChangeDetection, HubSpotAccount, HubSpotAccountSpec, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES,
     default_interval,
 };
-pub use rules::CURRENCIES;
+pub use rules::{CREATE_AGAIN, CURRENCIES};
 pub use shared::{AccountRef, Condition, MAX_CONDITIONS, Money, SecretRef, Time};
 
 /// The API group of the three kinds.
@@ -51,6 +52,27 @@ pub const FLUX_REQUESTED_AT: &str = "reconcile.fluxcd.io/requestedAt";
 /// The definitions of the three kinds, the event first.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![AdConversionEvent::crd(), GoogleAdsAccount::crd(), HubSpotAccount::crd()]
+        .into_iter()
+        .map(unobserved)
+        .collect()
+}
+
+/// Gives an object without a status that of a generation nobody has looked at, so that tools which read kstatus do not
+/// call it healthy where no operator runs.
+fn unobserved(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd
+        .spec
+        .versions
+        .iter_mut()
+        .filter_map(|version| version.schema.as_mut());
+    for status in schemas
+        .filter_map(|schema| schema.open_api_v3_schema.as_mut()?.properties.as_mut())
+        .filter_map(|properties| properties.get_mut("status"))
+    {
+        status.default = Some(JSON(json!({"observedGeneration": -1})));
+        status.nullable = None;
+    }
+    crd
 }
 
 /// The definitions as one YAML text of several documents.

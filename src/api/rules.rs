@@ -4,8 +4,9 @@
 
 use kube::core::{Reason, Rule};
 
-/// What a change of a fixed field is told.
-const KEPT: &str = "is immutable: delete and re-create the event: its action and its history are kept";
+/// Ends the refusal of a change that only another object can bring. Also said by conditions.
+pub const CREATE_AGAIN: &str = "delete the event and create it again; set spec.startTime to what status.sync.startTime says now to keep its \
+     counts";
 
 /// Active codes of ISO 4217, without funds and metals (list one, 2026).
 pub const CURRENCIES: [&str; 155] = [
@@ -39,7 +40,7 @@ fn forbidden(expression: &str, field: &str, message: &str) -> Rule {
 
 /// The field may not change.
 pub(crate) fn immutable(field: &str) -> Rule {
-    rule("self == oldSelf", &format!("{field} {KEPT}"))
+    rule("self == oldSelf", &format!("{field} is immutable: {CREATE_AGAIN}"))
 }
 
 /// A decimal amount of at least zero.
@@ -87,8 +88,7 @@ pub(crate) fn customer_id(field: &str) -> Rule {
 pub(crate) fn same_customer() -> Rule {
     rule(
         "self.replace('-', '') == oldSelf.replace('-', '')",
-        "customerId is immutable: create a second GoogleAdsAccount, then delete and re-create its events: \
-         their actions and their history are kept",
+        &format!("customerId is immutable: create another GoogleAdsAccount and move each event to it: {CREATE_AGAIN}"),
     )
 }
 
@@ -132,6 +132,30 @@ pub(crate) fn name_fits() -> Rule {
         "metadata.name is longer than 100 characters and cannot name the conversion action: set eventName",
     )
     .field_path(".spec.eventName")
+}
+
+/// A stage stays once it was found in HubSpot: until then it may be a typo.
+pub(crate) fn found_stage_stays() -> Rule {
+    found_trigger_stays("lifecycleStage", "stage")
+}
+
+/// As [`found_stage_stays`], for a form.
+pub(crate) fn found_form_stays() -> Rule {
+    found_trigger_stays("formSubmission", "formId")
+}
+
+/// Only a rule of the whole object sees `status`; an update of the rest leaves the stored status in place.
+fn found_trigger_stays(member: &str, field: &str) -> Rule {
+    let of = |object: &str| format!("{object}.spec.trigger.{member}");
+    let (new, old) = (of("self"), of("oldSelf"));
+    rule(
+        format!(
+            "!has({new}) || !has({old}) || {new}.{field} == {old}.{field} \
+             || !has(oldSelf.status) || !has(oldSelf.status.trigger)"
+        ),
+        &format!("{field} is immutable once it was found in HubSpot: {CREATE_AGAIN}"),
+    )
+    .field_path(format!(".spec.trigger.{member}.{field}"))
 }
 
 /// Google needs a Google Ads account.
@@ -200,8 +224,9 @@ pub(crate) fn no_switch_of_action() -> Rule {
     rule(
         "(has(self.conversionAction) && has(self.conversionAction.existing)) \
          == (has(oldSelf.conversionAction) && has(oldSelf.conversionAction.existing))",
-        "conversionAction cannot switch between create (also when absent) and existing: \
-         it is immutable: delete and re-create the event: its action and its history are kept",
+        &format!(
+            "conversionAction cannot switch between create (also when absent) and existing: it is immutable: {CREATE_AGAIN}"
+        ),
     )
     .field_path(".conversionAction")
 }
@@ -220,7 +245,7 @@ pub(crate) fn start_time_earlier() -> Rule {
     rule(
         "self <= oldSelf",
         "startTime may only move earlier: what was observed since the old start stays counted; \
-         to start later, delete and re-create the event",
+         to start later, delete the event and create it again with the later startTime",
     )
 }
 
@@ -245,7 +270,7 @@ pub(crate) fn same_trigger() -> Rule {
     rule(
         "has(self.lifecycleStage) == has(oldSelf.lifecycleStage) \
          && has(self.formSubmission) == has(oldSelf.formSubmission)",
-        &format!("trigger {KEPT}"),
+        &format!("the kind of trigger is immutable: {CREATE_AGAIN}"),
     )
 }
 

@@ -1,6 +1,7 @@
 //! What the controllers of both account kinds share: memory between passes, the meaning of upstream errors, and the end
 //! of a pass.
 
+mod acted;
 mod fault;
 mod memories;
 
@@ -22,6 +23,7 @@ use crate::sync::ports::UpstreamError;
 use crate::sync::registry::Readiness;
 use fault::Used;
 
+pub use acted::Acted;
 pub use fault::{fault, steady};
 pub use memories::Memories;
 
@@ -34,22 +36,6 @@ const REFUSED: Duration = Duration::from_secs(15);
 
 /// An answer this young is not asked for again because of a reconcile request.
 const FRESH: SignedDuration = SignedDuration::from_secs(2);
-
-/// What somebody did since the last pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acted {
-    /// The manifest is another one.
-    pub manifest: bool,
-    /// Somebody asked for work now.
-    pub request: bool,
-}
-
-impl Acted {
-    /// Either.
-    pub const fn any(self) -> bool {
-        self.manifest || self.request
-    }
-}
 
 /// Where the credentials come from.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -89,9 +75,11 @@ impl Basics {
         let request = object.requested_at().map(str::to_owned);
         // Somebody who asks many times a second gets an answer that is at most two seconds old.
         let fresh = self.checked.is_some_and(|at| now.duration_since(at) < FRESH);
+        let asked = self.request != request;
         let acted = Acted {
             manifest: self.generation != generation,
-            request: self.request != request && !fresh,
+            request: asked && !fresh,
+            hasty: asked && fresh,
         };
         self.generation = generation;
         self.request = request;
@@ -194,6 +182,11 @@ impl Basics {
     /// True where the service may be asked now.
     pub fn may_check(&self, now: Timestamp, settings: &Settings) -> bool {
         self.next_check(settings).is_none_or(|at| at <= now)
+    }
+
+    /// As [`Self::may_check`]; where somebody `asked`, only a quota keeps it from being asked.
+    pub fn may_check_asked(&self, asked: bool, now: Timestamp, settings: &Settings) -> bool {
+        self.may_check(now, settings) || asked && self.trouble.limit().is_none()
     }
 
     fn next_check(&self, settings: &Settings) -> Option<Timestamp> {

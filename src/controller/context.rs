@@ -11,12 +11,13 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::SetOnce;
 
-use super::Object;
 use super::apply::WriteBarrier;
 use super::event::tag::Tags;
 use super::events::Events;
 use super::google_account::GoogleMemories;
 use super::hubspot_account::HubSpotMemories;
+use super::rereads::Rereads;
+use super::{Object, usage};
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
@@ -132,6 +133,8 @@ pub struct Context {
     pub google_memories: GoogleMemories,
     /// What is remembered about HubSpot accounts.
     pub hubspot_memories: HubSpotMemories,
+    /// Who waits for an account to be read again.
+    pub rereads: Rereads,
 }
 
 impl Context {
@@ -155,24 +158,19 @@ impl Context {
             tags: Tags::default(),
             google_memories: GoogleMemories::default(),
             hubspot_memories: HubSpotMemories::default(),
+            rereads: Rereads::default(),
         };
         (context, writers)
     }
 
     /// Has the controller look at all events that name this Google account, registered or not.
     pub fn wake_events_of_google(&self, account: &ObjectKey) {
-        self.wake_events(account, |event| {
-            event
-                .spec
-                .google_ads_account_ref
-                .as_ref()
-                .is_some_and(|r| r.name == account.name)
-        });
+        self.wake_events(account, |event| usage::google(event).as_ref() == Some(account));
     }
 
     /// Has the controller look at all events that name this HubSpot account, registered or not.
     pub fn wake_events_of_hubspot(&self, account: &ObjectKey) {
-        self.wake_events(account, |event| event.spec.hub_spot_account_ref.name == account.name);
+        self.wake_events(account, |event| usage::hubspot(event) == *account);
     }
 
     fn wake_events(&self, account: &ObjectKey, names_it: impl Fn(&AdConversionEvent) -> bool) {

@@ -12,11 +12,11 @@ use jiff::Timestamp;
 use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
-use super::{Action, Error, Object, Reconciler, log, secrets, usage};
+use super::{Action, Error, Object, Reconciler, log, rereads, secrets, usage};
 use crate::api::reasons::{condition, reason};
 use crate::api::{GoogleAdsAccount, Uploads};
 use crate::domain::account_state::{self, Observed};
-use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::ads::{Attribution, Customer, Goal};
 use crate::sync::ports::{GoogleClients, SecretData};
@@ -38,6 +38,8 @@ pub struct GoogleMemory {
     attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     attribution_asked: Option<Timestamp>,
     stretch: read::Stretch,
+    /// When a pass began that reads because somebody asked, until they are told that it is over.
+    asked: Option<Instant>,
 }
 
 impl Reconciler for GoogleReconciler {
@@ -57,6 +59,7 @@ impl Reconciler for GoogleReconciler {
 
     fn gone(key: &ObjectKey, ctx: &Context) {
         ctx.google_memories.forget(key);
+        ctx.rereads.forget_account(&rereads::Account::Google(key.clone()));
         ctx.registry.remove_google(key);
         ctx.wake_events_of_google(key);
     }
@@ -113,13 +116,21 @@ async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemor
             shown,
         );
     }
+    let account = rereads::Account::Google(key.clone());
+    if let Some(begun) = memory.asked.take() {
+        ctx.rereads.answered(&ctx.registry, &account, begun);
+    }
     let (status, told) = status::build(ctx, object, memory, snapshot.as_deref(), &users, &conditions).await;
     finish(ctx, object, &status, &conditions, &told).await?;
     if object.spec.suspend {
         return Ok(Action::await_change());
     }
-    let due = read::next_due(ctx, memory, snapshot.as_deref());
-    Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
+    let now = ctx.clock.now();
+    let due = read::next_due(ctx, &key, memory, snapshot.as_deref());
+    let asked = ctx.rereads.due_in(&account).map(|left| later(now, left));
+    Ok(memory
+        .basics
+        .requeue(now, &ctx.settings, due.into_iter().chain(asked).min()))
 }
 
 /// The schema refuses malformed ids; this is for objects older than the schema.
@@ -153,6 +164,8 @@ async fn check(
     acted: account::Acted,
 ) -> Result<(), Error> {
     let key = object.key();
+    let asked = acted.wants_another_read(ctx, &rereads::Account::Google(key.clone()));
+    memory.asked = asked.then(Instant::now);
     let mut data: Option<SecretData> = None;
     let mut other_clients = acted.manifest;
     let secret = object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str());
@@ -185,7 +198,7 @@ async fn check(
     }
     memory.basics.trouble.turn(now, probe, last_upload(ctx, &key));
     let refused = ctx.registry.take_google_refused(&key);
-    if !acted && !memory.basics.may_check(now, &ctx.settings) {
+    if !acted && !memory.basics.may_check_asked(asked, now, &ctx.settings) {
         return Ok(());
     }
     if other_clients || memory.basics.token_refused() {
@@ -211,7 +224,8 @@ async fn check(
             }
         },
     };
-    read::read(ctx, &key, customer, &clients, memory, acted || refused, urgent).await;
+    let all = acted || asked || refused;
+    read::read(ctx, &key, customer, &clients, memory, all, urgent).await;
     Ok(())
 }
 

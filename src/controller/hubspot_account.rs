@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use super::account::{self, Basics, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
-use super::{Action, Error, Object, Reconciler, log, secrets, usage};
+use super::{Action, Error, Object, Reconciler, log, rereads, secrets, usage};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::condition;
 use crate::domain::account_state::{self, Observed};
+use crate::domain::account_trouble::later;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::transitions::Announcement;
@@ -39,6 +40,8 @@ pub struct HubSpotMemory {
     /// The client has shown that it opens the right portal: only then anybody else gets it.
     verified: bool,
     picture: Option<Arc<Picture>>,
+    /// When a pass began that reads because somebody asked, until they are told that it is over.
+    asked: Option<Instant>,
 }
 
 impl Reconciler for HubSpotReconciler {
@@ -58,6 +61,7 @@ impl Reconciler for HubSpotReconciler {
 
     fn gone(key: &ObjectKey, ctx: &Context) {
         ctx.hubspot_memories.forget(key);
+        ctx.rereads.forget_account(&rereads::Account::HubSpot(key.clone()));
         ctx.registry.remove_hubspot(key);
         ctx.wake_events_of_hubspot(key);
     }
@@ -96,22 +100,27 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
     account_state::deletion(&mut conditions, &observed);
     let conditions = conditions.finish();
     hand_over(ctx, object, memory, interval.effective, shown);
+    let account = rereads::Account::HubSpot(key.clone());
+    if let Some(begun) = memory.asked.take() {
+        ctx.rereads.answered(&ctx.registry, &account, begun);
+    }
     let status = status::build(ctx, object, memory, &users, &conditions);
     finish(ctx, object, &status, &conditions, &interval.announce(object)).await?;
     if object.spec.suspend {
         return Ok(Action::await_change());
     }
-    let due = memory
-        .picture
-        .as_ref()
-        .map(|picture| picture.due(&wanted(ctx, &key), &ctx.settings));
-    Ok(memory.basics.requeue(ctx.clock.now(), &ctx.settings, due))
+    let now = ctx.clock.now();
+    let due = memory.due(ctx, &key);
+    let asked = ctx.rereads.due_in(&account).map(|left| later(now, left));
+    Ok(memory
+        .basics
+        .requeue(now, &ctx.settings, due.into_iter().chain(asked).min()))
 }
 
 /// What the account's events need beside contacts.
 fn wanted(ctx: &Context, key: &ObjectKey) -> Wanted {
     Wanted {
-        forms: usage::forms_of_hubspot(ctx, key),
+        forms: usage::names_a_form(ctx, key),
         deals: usage::deals_of_hubspot(ctx, key),
         deals_in_doubt: false,
     }
@@ -179,6 +188,8 @@ async fn check(
     acted: account::Acted,
 ) -> Result<(), Error> {
     let key = object.key();
+    let asked = acted.wants_another_read(ctx, &rereads::Account::HubSpot(key.clone()));
+    memory.asked = asked.then(Instant::now);
     let name = &object.spec.credentials_secret_ref.name;
     memory.basics.uses(Some(name));
     let secret = match secrets::read(ctx, &key.namespace, name).await? {
@@ -210,16 +221,13 @@ async fn check(
         .basics
         .trouble
         .turn(now, probe, ctx.registry.feed(&key).last_poll);
-    let allowed = acted_now || memory.basics.may_check(now, &ctx.settings);
+    let allowed = acted_now || memory.basics.may_check_asked(asked, now, &ctx.settings);
     let wanted = Wanted {
         deals_in_doubt: ctx.registry.take_deals_refused(&key),
         ..wanted(ctx, &key)
     };
     urgent |= wanted.deals_in_doubt;
-    let due = memory
-        .picture
-        .as_ref()
-        .is_none_or(|p| p.due(&wanted, &ctx.settings) <= now);
+    let due = asked || memory.due(ctx, &key).is_none_or(|at| at <= now);
     let wrong = memory.basics.trouble.since().is_some();
     if other_secret || acted.manifest || (allowed && memory.basics.token_refused()) {
         memory.forget_client();
@@ -247,6 +255,13 @@ async fn check(
 }
 
 impl HubSpotMemory {
+    /// When the portal is to be read again; `None` where it never was.
+    fn due(&self, ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
+        let stalled = ctx.rereads.is_needed(&rereads::Account::HubSpot(key.clone()));
+        let picture = self.picture.as_ref()?;
+        Some(picture.due(&wanted(ctx, key), stalled, &ctx.settings))
+    }
+
     fn forget_client(&mut self) {
         self.client = None;
         self.verified = false;

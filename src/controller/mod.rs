@@ -13,6 +13,7 @@ pub mod google_account;
 pub mod hubspot_account;
 mod kinds;
 mod log;
+pub mod rereads;
 pub mod run;
 pub mod secrets;
 pub mod usage;
@@ -22,6 +23,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::core::{NamespaceResourceScope, object::HasStatus};
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -157,8 +159,10 @@ pub trait Object:
     fn requested_at(&self) -> Option<&str> {
         let annotations = self.annotations();
         let values = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| annotations.get(name).map(String::as_str));
-        // Both hold times in one format where both are used at all: the greater text is the later time.
-        values.into_iter().flatten().max()
+        values
+            .into_iter()
+            .flatten()
+            .max_by_key(|value| (request_time(value), *value))
     }
 
     /// The value of the annotations, where it has not been acted upon.
@@ -166,6 +170,21 @@ pub trait Object:
         self.requested_at()
             .filter(|wanted| self.last_handled() != Some(*wanted))
     }
+}
+
+/// The time that a request holds: RFC 3339 as Flux writes it, or the seconds of `date +%s` (or a finer unit). A text that
+/// holds none is older than every time.
+fn request_time(value: &str) -> Option<Timestamp> {
+    let number = || {
+        let number = value.parse::<i64>().ok()?;
+        match value.len() {
+            ..=11 => Timestamp::from_second(number).ok(),
+            12..=14 => Timestamp::from_millisecond(number).ok(),
+            15..=17 => Timestamp::from_microsecond(number).ok(),
+            _ => Timestamp::from_nanosecond(i128::from(number)).ok(),
+        }
+    };
+    value.parse().ok().or_else(number)
 }
 
 /// A controller of one kind. The shell calls it for one object at a time, never twice at once for the same object.
@@ -181,4 +200,41 @@ pub trait Reconciler: Send + Sync + 'static {
 
     /// The object is gone from Kubernetes (not: is being deleted). Forgets what is kept about it; must not block.
     fn gone(key: &ObjectKey, ctx: &Context);
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::AdConversionEvent;
+
+    #[rstest]
+    #[case::none(None, None, None)]
+    #[case::ours(Some("1795000000"), None, Some("1795000000"))]
+    #[case::theirs(None, Some("2026-11-26T10:00:00Z"), Some("2026-11-26T10:00:00Z"))]
+    #[case::seconds_after_flux(Some("1795687201"), Some("2026-11-26T10:00:00.1Z"), Some("1795687201"))]
+    #[case::seconds_before_flux(Some("1795687199"), Some("2026-11-26T10:00:00Z"), Some("2026-11-26T10:00:00Z"))]
+    #[case::nanoseconds(Some("1795687201000000000"), Some("1795687200"), Some("1795687201000000000"))]
+    #[case::words(Some("b"), Some("a"), Some("b"))]
+    #[case::a_time_before_words(Some("please"), Some("1"), Some("1"))]
+    fn the_newest_request_counts_in_whatever_form(
+        #[case] ours: Option<&str>,
+        #[case] flux: Option<&str>,
+        #[case] wanted: Option<&str>,
+    ) {
+        let mut annotations = serde_json::Map::new();
+        for (name, value) in [(RECONCILE_REQUESTED_AT, ours), (FLUX_REQUESTED_AT, flux)] {
+            annotations.extend(value.map(|value| (name.to_owned(), json!(value))));
+        }
+        let event: AdConversionEvent = serde_json::from_value(json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+            "metadata": {"name": "won", "annotations": annotations},
+            "spec": {"hubSpotAccountRef": {"name": "acme"}, "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        }))
+        .unwrap();
+        assert_eq!(event.requested_at(), wanted);
+    }
 }

@@ -1,7 +1,5 @@
 //! Which events use an account.
 
-use jiff::Timestamp;
-
 use super::Object;
 use super::context::Context;
 use crate::api::AdConversionEvent;
@@ -36,19 +34,13 @@ pub fn hubspot(event: &AdConversionEvent) -> ObjectKey {
     ObjectKey::new(event.key().namespace, event.spec.hub_spot_account_ref.name.as_str())
 }
 
-/// Events that name a form of this HubSpot account: the form, and when the event was created.
-pub fn forms_of_hubspot(ctx: &Context, account: &ObjectKey) -> Vec<(String, Timestamp)> {
+/// True where an event names a form of this HubSpot account.
+pub fn names_a_form(ctx: &Context, account: &ObjectKey) -> bool {
     let events = ctx.caches.events.in_namespace(&account.namespace);
     let of = |event: &AdConversionEvent| {
-        let form = event.spec.trigger.form_submission.as_ref()?.form_id.clone();
-        let created = event
-            .metadata
-            .creation_timestamp
-            .as_ref()
-            .map_or(Timestamp::MIN, |t| t.0);
-        (!event.deleting() && hubspot(event) == *account).then_some((form, created))
+        event.spec.trigger.form_submission.is_some() && !event.deleting() && hubspot(event) == *account
     };
-    events.iter().filter_map(|event| of(event)).collect()
+    events.iter().any(|event| of(event))
 }
 
 /// Whether an event of this HubSpot account takes its values from deals.

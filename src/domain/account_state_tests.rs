@@ -195,7 +195,7 @@ fn down_stays_down_across_a_restart() {
     was_stalled(),
     "Ready=False/Suspended Stalled=True/TokenRevoked CredentialsValid=False/TokenRevoked QuotaAvailable=Unknown/Progressing"
 )]
-#[case::new(Vec::new(), "Ready=Unknown/Suspended")]
+#[case::new(Vec::new(), "Ready=True/Suspended")]
 fn suspended_keeps_ready(#[case] previous: Vec<Condition>, #[case] wanted: &str) {
     let after = run(&Case {
         previous: &previous,

@@ -73,7 +73,8 @@ pub enum Summary {
         /// For people; says what to do.
         message: String,
     },
-    /// `spec.suspend`: Ready keeps the status it had (Unknown where it never had one), and so does Stalled.
+    /// `spec.suspend`: Ready keeps the status it had, and so does Stalled. True where it never had one: the object is as
+    /// declared.
     Suspended {
         /// For people.
         message: String,
@@ -186,9 +187,8 @@ impl Conditions {
 
     fn suspend(&mut self, message: &str) {
         let status = match find(&self.previous, condition::READY).map(|c| c.status.as_str()) {
-            Some("True") => Status::True,
             Some("False") => Status::False,
-            _ => Status::Unknown,
+            _ => Status::True,
         };
         self.set(condition::READY, status, reason::SUSPENDED, message);
         self.remove(condition::RECONCILING);
@@ -292,7 +292,7 @@ mod tests {
     #[case::failing(failing(), "Ready=False/UpstreamUnavailable Reconciling=True/ProgressingWithRetry")]
     #[case::waiting(waiting(), "Ready=False/AccountNotReady")]
     #[case::stalled(stalled(), "Ready=False/AccessDenied Stalled=True/AccessDenied")]
-    #[case::suspended(suspended(), "Ready=Unknown/Suspended")]
+    #[case::suspended(suspended(), "Ready=True/Suspended")]
     fn summaries(#[case] summary: Summary, #[case] wanted: &str) {
         assert_eq!(shown(&pass(&[], &summary, 1, 0)), wanted);
     }

@@ -91,6 +91,23 @@ pub fn effective_start(event: &AdConversionEvent, created: Timestamp) -> Timesta
     }
 }
 
+/// What people should know of a declared start that is not the one in effect. `effective` is what [`effective_start`] says.
+pub fn note_on_start(event: &AdConversionEvent, created: Timestamp, effective: Timestamp) -> Option<String> {
+    let declared = event.spec.start_time.as_ref()?.0;
+    if declared.as_second() < effective.as_second() {
+        return Some(format!(
+            "spec.startTime {declared} is more than 90 days before the event was created ({created}): conversions count \
+             from {effective}."
+        ));
+    }
+    (declared.as_second() > effective.as_second()).then(|| {
+        format!(
+            "spec.startTime {declared} is later than the start in effect, {effective}, and changes nothing. To start \
+             later, delete the event and create it again with the later startTime."
+        )
+    })
+}
+
 /// Google's name of a category.
 pub const fn category(category: ActionCategory) -> &'static str {
     match category {
@@ -164,4 +181,77 @@ pub fn to_create(event: &AdConversionEvent, stage: Option<&str>) -> ActionFields
         fields.always_use_default_value = Some(false);
     }
     fields
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const CREATED: &str = "2026-11-20T00:00:00Z";
+
+    fn event(declared: Option<&str>, in_effect: Option<&str>) -> AdConversionEvent {
+        let start = declared.map_or_else(|| json!({}), |start| json!({"startTime": start}));
+        let mut event = json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": "won"},
+            "spec": {"hubSpotAccountRef": {"name": "acme"}, "trigger": {"lifecycleStage": {"stage": "customer"}}},
+            "status": {"sync": in_effect.map(|start| json!({"startTime": start}))},
+        });
+        event["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(start.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[rstest]
+    #[case::absent(None, None, CREATED, "")]
+    #[case::declared(Some("2026-11-01T00:00:00Z"), None, "2026-11-01T00:00:00Z", "")]
+    #[case::ninety_days(Some("2026-08-22T00:00:00Z"), None, "2026-08-22T00:00:00Z", "")]
+    #[case::clamped(
+        Some("2026-08-21T23:59:59Z"),
+        None,
+        "2026-08-22T00:00:00Z",
+        "spec.startTime 2026-08-21T23:59:59Z is more than 90 days before the event was created (2026-11-20T00:00:00Z): \
+         conversions count from 2026-08-22T00:00:00Z."
+    )]
+    #[case::clamped_again(
+        Some("2020-01-01T00:00:00Z"),
+        Some("2026-08-22T00:00:00Z"),
+        "2026-08-22T00:00:00Z",
+        "90 days"
+    )]
+    #[case::moved_earlier(
+        Some("2026-10-01T00:00:00Z"),
+        Some("2026-11-01T00:00:00Z"),
+        "2026-10-01T00:00:00Z",
+        ""
+    )]
+    #[case::added_later(Some("2026-11-21T00:00:00Z"), Some(CREATED), CREATED, "changes nothing")]
+    #[case::added_in_the_future(Some("2099-01-01T00:00:00Z"), Some(CREATED), CREATED, "changes nothing")]
+    #[case::born_with_a_later_one(Some("2026-11-21T00:00:00Z"), None, "2026-11-21T00:00:00Z", "")]
+    #[case::a_fraction(
+        Some("2026-11-01T00:00:00.25Z"),
+        Some("2026-11-01T00:00:00Z"),
+        "2026-11-01T00:00:00.25Z",
+        ""
+    )]
+    fn starts(
+        #[case] declared: Option<&str>,
+        #[case] in_effect: Option<&str>,
+        #[case] wanted: &str,
+        #[case] note: &str,
+    ) {
+        let event = event(declared, in_effect);
+        let created = CREATED.parse().unwrap();
+        let effective = effective_start(&event, created);
+        assert_eq!(effective, wanted.parse::<Timestamp>().unwrap());
+        match note_on_start(&event, created, effective) {
+            Some(said) => assert!(!note.is_empty() && said.contains(note), "{said}"),
+            None => assert!(note.is_empty()),
+        }
+    }
 }

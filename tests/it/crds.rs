@@ -163,9 +163,7 @@ fn schemas_are_bounded_described_and_not_nullable() {
             crd["spec"]["names"]["kind"].as_str().unwrap(),
             schema(&crd),
             &mut |path, part| {
-                // The status itself is absent at first; kube says so in this way.
-                let is_status = path.matches('.').count() == 1 && path.ends_with(".status");
-                assert!(is_status || part.get("nullable").is_none(), "{path} is nullable");
+                assert!(part.get("nullable").is_none(), "{path} is nullable");
                 assert!(part["type"].is_string(), "{path} has no single type");
                 let format = part["format"].as_str().unwrap_or("int32");
                 assert!(["int32", "int64", "date-time"].contains(&format), "{path}: {format}");
@@ -206,6 +204,9 @@ fn defaults_are_the_listed_ones() {
         r#".spec.uploads.clickConversions="DataManager""#,
         r#".spec.uploads.enhancements="GoogleAds""#,
         r#".spec.uploads={"clickConversions":"DataManager","enhancements":"GoogleAds"}"#,
+        r#".status={"observedGeneration":-1}"#,
+        r#".status={"observedGeneration":-1}"#,
+        r#".status={"observedGeneration":-1}"#,
     ];
     assert_eq!(found, expected);
 }
@@ -223,6 +224,26 @@ fn every_rule_says_what_to_do() {
             }
         });
     }
+}
+
+/// What cannot be changed is told how it can be had all the same, always in the same words.
+#[test]
+fn a_refused_change_says_how_to_keep_the_counts() {
+    let way_out = "delete the event and create it again; set spec.startTime to what status.sync.startTime says now to keep \
+        its counts";
+    let mut immutable = 0;
+    for crd in definitions() {
+        walk("", schema(&crd), &mut |path, part| {
+            for rule in part["x-kubernetes-validations"].as_array().into_iter().flatten() {
+                let message = rule["message"].as_str().unwrap_or_default();
+                if message.contains("immutable") {
+                    assert!(message.ends_with(way_out), "{path}: {message:?}");
+                    immutable += 1;
+                }
+            }
+        });
+    }
+    assert_eq!(immutable, 8, "the fields of the contract");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use serde_json::json;
 
-use crate::support::cluster::namespace;
+use crate::support::cluster::{cluster, namespace};
 use table::{BAD, CHANGES, apply, good, judge, merge, rows};
 
 #[test]
@@ -108,5 +108,15 @@ fn changes_are_taken_or_refused_with_the_way_out() {
     let created = apply(&namespace, &before, &[]);
     let refused: Vec<_> = created.iter().filter(|(_, outcome)| outcome.is_some()).collect();
     assert!(refused.is_empty(), "{refused:?}");
+    for row in &rows {
+        let Some(status) = &row.status else { continue };
+        let patch = json!({ "status": status }).to_string();
+        let target = ["patch", "adce", row.name.as_str(), "--namespace", namespace.as_str()];
+        let how = ["--subresource=status", "--type=merge", "--patch", patch.as_str()];
+        cluster()
+            .client()
+            .must(&[target.as_slice(), how.as_slice()].concat())
+            .unwrap();
+    }
     judge(&rows, &apply(&namespace, &after, &[]));
 }

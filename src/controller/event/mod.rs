@@ -5,6 +5,7 @@ mod action;
 mod cleanup;
 mod deletion;
 mod delivering;
+mod news;
 mod publish;
 mod resolve;
 mod status;
@@ -58,19 +59,36 @@ impl Reconciler for EventController {
             Some(with_finalizer) => Arc::new(with_finalizer),
             None => event,
         };
-        let resolved = resolve::resolve(&ctx, &event);
+        if news::requested(&ctx, &event) {
+            return Ok(Action::requeue(SOON));
+        }
+        let mut resolved = resolve::resolve(&ctx, &event);
         if resolved.undecided && event.status.as_ref().is_some_and(|s| !s.conditions.is_empty()) {
             // The process has just started and the accounts are being looked at: what was said before stands.
             return Ok(Action::requeue(SOON));
         }
+        if news::named_for_the_first_time(&ctx, &event, &resolved) {
+            return Ok(Action::requeue(SOON));
+        }
+        let event = match trigger::record(&ctx, &event, resolved.trigger.as_ref()).await? {
+            Some(recorded) => {
+                resolved = resolve::resolve(&ctx, &recorded);
+                Arc::new(recorded)
+            }
+            None => event,
+        };
         let (event, mut outcome) = action::settle(&ctx, event, &resolved).await?;
         tag::publish(&ctx, &event, &resolved, &mut outcome).await;
         outcome.stall = outcome.stall.or_else(|| resolve::manager_account(&resolved));
+        if news::for_a_changed_manifest(&ctx, &event, &resolved, &outcome) {
+            return Ok(Action::requeue(SOON));
+        }
         report(&ctx, &event, &resolved, outcome).await
     }
 
     fn gone(key: &ObjectKey, ctx: &Context) {
         ctx.registry.forget_event(key);
+        ctx.rereads.forget(key);
     }
 }
 
@@ -101,6 +119,7 @@ async fn report(
     measure(ctx, event, &next);
     let stalled = resolved.stall.is_some() || outcome.stall.is_some();
     let pending = next.sync.as_ref().is_some_and(|s| s.pending > 0);
+    news::note_stall(ctx, event, resolved, &outcome);
     if apply::status(ctx, event, &next).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
@@ -118,7 +137,8 @@ async fn report(
             .retry
             .unwrap_or(pause)
             .min(pause)
-            .min(until_gate(bound.as_ref(), now)),
+            .min(until(bound.as_ref().and_then(|b| b.hold_until), now))
+            .min(until(Some(start), now)),
     ))
 }
 
@@ -159,11 +179,9 @@ fn created(event: &AdConversionEvent) -> Timestamp {
         .map_or(Timestamp::UNIX_EPOCH, |t| t.0)
 }
 
-/// Until the hold on a new action ends.
-fn until_gate(bound: Option<&BoundAction>, now: Timestamp) -> Duration {
-    bound
-        .and_then(|b| b.hold_until)
-        .and_then(|until| Duration::try_from(until.duration_since(now)).ok())
+/// Until a time ahead of us: the end of the hold on a new action, a start in the future.
+fn until(time: Option<Timestamp>, now: Timestamp) -> Duration {
+    time.and_then(|until| Duration::try_from(until.duration_since(now)).ok())
         .filter(|wait| !wait.is_zero())
         .map_or(IDLE_PAUSE, |wait| wait + Duration::from_millis(100))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Stall;
 use super::trigger::{Subject, subject, trigger_of, trigger_status};
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, TriggerStatus};
+use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus};
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::action::ConversionAction;
@@ -76,23 +76,24 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let hubspot_key = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
     let google = ctx.registry.google(&google_key);
     let hubspot = ctx.registry.hubspot(&hubspot_key);
-    let google_exists = ctx.caches.google.get(&google_key).is_some();
-    let hubspot_exists = ctx.caches.hubspot.get(&hubspot_key).is_some();
+    let google_suspended = ctx.caches.google.get(&google_key).map(|a| a.spec.suspend);
+    let hubspot_suspended = ctx.caches.hubspot.get(&hubspot_key).map(|a| a.spec.suspend);
     let accounts = combined(&[
         account(
             "GoogleAdsAccount",
             &google_key,
-            google_exists,
+            google_suspended,
             ctx.registry.google_shown(&google_key).as_ref(),
         ),
         account(
             "HubSpotAccount",
             &hubspot_key,
-            hubspot_exists,
+            hubspot_suspended,
             ctx.registry.hubspot_shown(&hubspot_key).as_ref(),
         ),
     ]);
-    let undecided = (google_exists && google.is_none()) || (hubspot_exists && hubspot.is_none());
+    let undecided =
+        (google_suspended.is_some() && google.is_none()) || (hubspot_suspended.is_some() && hubspot.is_none());
     let mut resolved = Resolved {
         google_key,
         hubspot_key,
@@ -122,13 +123,19 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     resolved
 }
 
-fn account(kind: &str, key: &ObjectKey, exists: bool, readiness: Option<&Readiness>) -> Accounts {
+/// `suspended`: what the manifest says, `None` where there is none. An account that is suspended from its birth need not
+/// be looked at to know that.
+fn account(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Option<&Readiness>) -> Accounts {
     let name = &key.name;
+    let readiness = match suspended {
+        Some(true) => Some(&Readiness::Suspended),
+        _ => readiness,
+    };
     match readiness {
-        _ if !exists => Accounts::NotReady(
+        _ if suspended.is_none() => Accounts::NotReady(
             reason::ACCOUNT_NOT_FOUND,
             format!(
-                "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, delete this event and create it again with the right one.",
+                "{kind} {name:?} does not exist in namespace {}. Create it. If the name is a mistake, {CREATE_AGAIN}.",
                 key.namespace
             ),
         ),
@@ -214,7 +221,7 @@ pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
 }
 
 fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
-    let start = event.spec.start_time.as_ref()?.0;
+    let start = spec::effective_start(event, super::created(event));
     (start > ctx.clock.now()).then(|| {
         (
             reason::INVALID_SPEC,

@@ -20,6 +20,7 @@ use crate::domain::conditions::{Conditions, Status, Summary, is_true};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
 use crate::domain::delivering::refused_message;
 use crate::domain::outcome::Outcome;
+use crate::domain::spec;
 use crate::domain::trigger::Trigger;
 use crate::sync::ports::ledger::Tally;
 use crate::sync::registry::{ErrorNote, EventReport};
@@ -76,7 +77,7 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     let synced = synced::synced(facts, &before);
     conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
     conditions.remove(condition::DELETION_BLOCKED);
-    let mut summary = summary(facts, &before);
+    let mut summary = with_note_on_start(summary(facts, &before), facts);
     if let (Summary::Ready { message, .. }, Some(worse)) = (
         &mut summary,
         conditions.get(condition::DELIVERING).and_then(undelivered),
@@ -92,9 +93,9 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
             .map(str::to_owned)
             .or(before.last_handled_reconcile_at),
         conditions: conditions.finish(),
-        trigger: facts.resolved.trigger.clone().or(before.trigger),
+        trigger: facts.resolved.trigger.clone(),
         conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
-        sync: sync(facts).or(before.sync),
+        sync: sync(facts).or(before.sync).or_else(|| Some(start_alone(facts))),
         attribution: attribution(facts).or(before.attribution),
     }
 }
@@ -273,6 +274,15 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
     }
 }
 
+/// A start that is not the declared one is said where people look.
+fn with_note_on_start(mut summary: Summary, facts: &Facts<'_>) -> Summary {
+    let note = spec::note_on_start(facts.event, super::created(facts.event), facts.start);
+    if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {
+        *message = format!("{message} {note}");
+    }
+    summary
+}
+
 fn ready_message(facts: &Facts<'_>) -> String {
     let what = match &facts.resolved.subject {
         Some(Subject {
@@ -345,6 +355,14 @@ fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
     all.truncate(MAX_LAST_ERRORS);
     all
+}
+
+/// The start is known before anything else: who creates the event again needs it (the refusals say so).
+fn start_alone(facts: &Facts<'_>) -> SyncStatus {
+    SyncStatus {
+        start_time: Some(Time(facts.start)),
+        ..SyncStatus::default()
+    }
 }
 
 fn signed(count: u64) -> i64 {

@@ -2,7 +2,9 @@
 
 use super::Stall;
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, TriggerStatus, TriggerType};
+use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus, TriggerType};
+use crate::controller::context::Context;
+use crate::controller::{Error, apply};
 use crate::domain::trigger::Trigger;
 use crate::sync::ports::crm::Form;
 use crate::sync::registry::{Forms, HubSpotAccount};
@@ -47,14 +49,20 @@ fn stage(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccoun
         label: stage.label.clone(),
     });
     subject.map(Some).ok_or_else(|| {
-        let names: Vec<_> = stages.iter().take(MAX_NAMED).map(|s| format!("{} ({:?})", s.value, s.label)).collect();
-        (
-            reason::STAGE_NOT_FOUND,
-            format!(
-                "HubSpot has no lifecycle stage with value or label {wanted:?}. It has: {}. Delete and re-create the event with one of these, or add the stage in HubSpot.",
-                names.join(", ")
-            ),
-        )
+        let names: Vec<_> = stages
+            .iter()
+            .take(MAX_NAMED)
+            .map(|s| format!("{} ({:?})", s.value, s.label))
+            .collect();
+        let what = format!("lifecycle stage with value or label {wanted:?}");
+        let message = missing(
+            &what,
+            "stage",
+            "spec.trigger.lifecycleStage.stage",
+            before.as_ref(),
+            &names,
+        );
+        (reason::STAGE_NOT_FOUND, message)
     })
 }
 
@@ -70,7 +78,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
                 ),
             ));
         }
-        Some(Forms::Listed(forms, _)) => forms,
+        Some(Forms::Listed(forms)) => forms,
     };
     let subject = |form: &Form| Subject {
         trigger: Trigger::Form(form.id.clone()),
@@ -81,20 +89,20 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
     if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
         return Ok(Some(subject(form)));
     }
-    let created = event.metadata.creation_timestamp.as_ref().map(|t| t.0);
-    if created.is_some_and(|created| hubspot.is_some_and(|h| h.forms.is_older_than(created))) {
-        // The list is about to be read anew.
-        return Ok(before);
-    }
     let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
     match named.as_slice() {
         [form] => Ok(Some(subject(form))),
-        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, forms))),
+        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, before.as_ref(), forms))),
         several => {
             let ids: Vec<_> = several.iter().take(MAX_NAMED).map(|f| f.id.as_str()).collect();
             let message = format!(
-                "HubSpot has {} forms named {wanted:?}: {}. Delete and re-create the event with the GUID of the one that is meant in trigger.formSubmission.formId.",
+                "HubSpot has {} forms named {wanted:?}. {} The forms are: {}.",
                 several.len(),
+                way_out(
+                    "the GUID of the one that is meant",
+                    "spec.trigger.formSubmission.formId",
+                    before.as_ref()
+                ),
                 ids.join(", ")
             );
             Err((reason::FORM_NOT_FOUND, message))
@@ -103,7 +111,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
 }
 
 /// Forms that share a word with the wanted name come first.
-fn unknown_form(wanted: &str, forms: &[Form]) -> String {
+fn unknown_form(wanted: &str, before: Option<&Subject>, forms: &[Form]) -> String {
     let words = |text: &str| -> Vec<String> {
         let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
         parts.map(str::to_lowercase).collect()
@@ -116,14 +124,30 @@ fn unknown_form(wanted: &str, forms: &[Form]) -> String {
         .take(MAX_NAMED)
         .map(|f| format!("{} ({:?})", f.id, f.name))
         .collect();
+    let what = format!("form with GUID or name {wanted:?}");
+    missing(&what, "form", "spec.trigger.formSubmission.formId", before, &names)
+}
+
+/// Says what HubSpot does not have and what to do. The names come last: there may be more than a condition has room for.
+fn missing(what: &str, kind: &str, field: &str, before: Option<&Subject>, names: &[String]) -> String {
+    let found = before.map_or_else(String::new, |before| {
+        format!(" any more (it was found before as {:?})", before.label)
+    });
     let listed = if names.is_empty() {
-        "It has none".to_owned()
+        "It has none.".to_owned()
     } else {
-        format!("It has: {}", names.join(", "))
+        format!("It has: {}.", names.join(", "))
     };
-    format!(
-        "HubSpot has no form with GUID or name {wanted:?}. {listed}. Delete and re-create the event with one of its GUIDs, or create the form in HubSpot."
-    )
+    let way_out = way_out(&format!("one that exists, or add the {kind} in HubSpot"), field, before);
+    format!("HubSpot has no {what}{found}. {way_out} {listed}")
+}
+
+/// A trigger that never resolved may be corrected; one that did cannot.
+fn way_out(what: &str, field: &str, before: Option<&Subject>) -> String {
+    match before {
+        None => format!("Set {field} to {what}."),
+        Some(_) => format!("The trigger cannot be changed any more. To set {field} to {what}: {CREATE_AGAIN}."),
+    }
 }
 
 /// What an earlier pass resolved.
@@ -149,21 +173,54 @@ fn is_guid(text: &str) -> bool {
             .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// The trigger as the status shows it: what was found in HubSpot, now or earlier, and nothing that was only declared.
+/// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time; so
+/// long its stage or form may be corrected in the manifest.
 pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> Option<TriggerStatus> {
-    let shown = |type_, stage, form_id, label| TriggerStatus {
-        type_,
-        stage,
-        form_id,
-        label,
+    let known = before(event);
+    let Subject { trigger, label } = subject.or(known.as_ref())?;
+    let label = Some(label.clone()).filter(|label| !label.is_empty());
+    Some(match trigger {
+        Trigger::Stage(stage) => TriggerStatus {
+            type_: TriggerType::LifecycleStage,
+            stage: Some(stage.clone()),
+            form_id: None,
+            label,
+        },
+        Trigger::Form(form) => TriggerStatus {
+            type_: TriggerType::FormSubmission,
+            stage: None,
+            form_id: Some(form.clone()),
+            label,
+        },
+    })
+}
+
+/// True where the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
+pub fn is_first_by_name(event: &AdConversionEvent, found: &Subject) -> bool {
+    let trigger = &event.spec.trigger;
+    let by_id = match &found.trigger {
+        Trigger::Stage(value) => trigger.lifecycle_stage.as_ref().is_some_and(|s| s.stage == *value),
+        Trigger::Form(id) => trigger
+            .form_submission
+            .as_ref()
+            .is_some_and(|f| f.form_id.eq_ignore_ascii_case(id)),
     };
-    match subject.map(|s| (&s.trigger, Some(s.label.clone()))) {
-        Some((Trigger::Stage(stage), label)) => {
-            Some(shown(TriggerType::LifecycleStage, Some(stage.clone()), None, label))
-        }
-        Some((Trigger::Form(form), label)) => Some(shown(TriggerType::FormSubmission, None, Some(form.clone()), label)),
-        None => event.status.as_ref().and_then(|s| s.trigger.clone()),
-    }
+    !by_id && before(event).is_none()
+}
+
+/// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
+/// manifest cannot name another one. Returns the event as it is then, `None` where there was nothing to write.
+pub async fn record(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    trigger: Option<&TriggerStatus>,
+) -> Result<Option<AdConversionEvent>, Error> {
+    let Some(trigger) = trigger.filter(|_| before(event).is_none()) else {
+        return Ok(None);
+    };
+    let mut status = event.status.clone().unwrap_or_default();
+    status.trigger = Some(trigger.clone());
+    apply::status(ctx, event, &status).await
 }
 
 /// The resolved trigger, else what the manifest says.

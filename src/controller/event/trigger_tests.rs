@@ -34,10 +34,7 @@ fn listed(forms: &[(&str, &str)]) -> HubSpotAccount {
         id: (*id).to_owned(),
         name: (*name).to_owned(),
     };
-    account(Forms::Listed(
-        Arc::new(forms.iter().map(form).collect()),
-        jiff::Timestamp::UNIX_EPOCH,
-    ))
+    account(Forms::Listed(Arc::new(forms.iter().map(form).collect())))
 }
 
 fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {
@@ -63,16 +60,24 @@ fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {
 #[case::guid_in_capitals("78C2891F-EBDD-44C0-BD94-15C012BBBFBF", None, Ok(ONE))]
 #[case::name("Demo request", None, Ok(ONE))]
 #[case::renamed_since("Old name", Some((ONE, "Old name")), Ok(ONE))]
-#[case::two_of_a_name("Newsletter", None, Err("named \"Newsletter\": 1111"))]
+#[case::two_of_a_name("Newsletter", None, Err("The forms are: 1111"))]
 #[case::one_of_two_by_guid(THREE, None, Ok(THREE))]
 #[case::kept_where_the_name_became_ambiguous("Newsletter", Some((TWO, "Newsletter")), Ok(TWO))]
 #[case::unknown(
     "Demo",
     None,
-    Err("It has: 78c2891f-ebdd-44c0-bd94-15c012bbbfbf (\"Demo request\"), ")
+    Err("or add the form in HubSpot. It has: 78c2891f-ebdd-44c0-bd94-15c012bbbfbf (\"Demo request\"), ")
 )]
 #[case::other_case("demo request", None, Err("no form with GUID or name \"demo request\""))]
-#[case::gone("Other", Some(("33333333-ebdd-44c0-bd94-15c012bbbfbf", "Other")), Err("no form"))]
+#[case::corrected(ONE, Some(("Demo reqest", "Demo reqest")), Ok(ONE))]
+#[case::never_found("Typo", Some(("Typo", "Typo")), Err("Set spec.trigger.formSubmission.formId to one that exists"))]
+#[case::gone(
+    "Other",
+    Some(("33333333-ebdd-44c0-bd94-15c012bbbfbf", "Other")),
+    Err("any more (it was found before as \"Other\"). The trigger cannot be changed any more. To set \
+         spec.trigger.formSubmission.formId to one that exists, or add the form in HubSpot: delete the event and create \
+         it again; set spec.startTime to what status.sync.startTime says now to keep its counts. It has:")
+)]
 fn forms(#[case] wanted: &str, #[case] resolved: Option<(&str, &str)>, #[case] expected: Result<&str, &str>) {
     let account = listed(&[(TWO, "Newsletter"), (ONE, "Demo request"), (THREE, "Newsletter")]);
     match (subject(&event(wanted, resolved), Some(&account)), expected) {
@@ -109,20 +114,43 @@ fn a_missing_scope_says_what_to_add() {
     assert!(message.contains("scope \"forms\""), "{message}");
 }
 
-/// What stands in the status counts as found from then on.
+/// The trigger stands in the status once it resolved, and not before: so long it may be corrected.
 #[test]
-fn only_what_was_found_is_shown() {
-    let wanted = event(ONE, None);
-    for account in [account(Forms::Unread), listed(&[(TWO, "Newsletter")])] {
-        let found = subject(&wanted, Some(&account)).ok().flatten();
-        assert_eq!(trigger_status(&wanted, found.as_ref()), None);
-    }
-    let found = subject(&wanted, Some(&listed(&[(ONE, "Demo")]))).unwrap();
-    let shown = trigger_status(&wanted, found.as_ref()).unwrap();
+fn the_status_has_no_trigger_that_never_resolved() {
+    let account = listed(&[(ONE, "Demo request")]);
+    let shown =
+        |event: &AdConversionEvent| trigger_status(event, subject(event, Some(&account)).unwrap_or(None).as_ref());
+    assert_eq!(shown(&event("Typo", None)), None);
     assert_eq!(
-        (shown.form_id.as_deref(), shown.label.as_deref()),
-        (Some(ONE), Some("Demo"))
+        shown(&event("Typo", Some(("Typo", "Typo")))),
+        None,
+        "written by an earlier version"
     );
-    let known = event(ONE, Some((ONE, "Demo")));
-    assert_eq!(trigger_status(&known, None).unwrap().label.as_deref(), Some("Demo"));
+    let found = shown(&event("Demo request", None)).unwrap();
+    assert_eq!(
+        (found.form_id.as_deref(), found.label.as_deref()),
+        (Some(ONE), Some("Demo request"))
+    );
+    let gone = shown(&event("Other", Some((TWO, "Other")))).unwrap();
+    assert_eq!(
+        (gone.form_id.as_deref(), gone.label.as_deref()),
+        (Some(TWO), Some("Other"))
+    );
+}
+
+#[rstest]
+#[case::name("Demo request", None, true)]
+#[case::guid(ONE, None, false)]
+#[case::guid_in_capitals("78C2891F-EBDD-44C0-BD94-15C012BBBFBF", None, false)]
+#[case::resolved_before("Demo request", Some((ONE, "Demo request")), false)]
+fn a_name_is_confirmed_before_it_is_bound(
+    #[case] wanted: &str,
+    #[case] resolved: Option<(&str, &str)>,
+    #[case] first: bool,
+) {
+    let event = event(wanted, resolved);
+    let found = subject(&event, Some(&listed(&[(ONE, "Demo request")])))
+        .unwrap()
+        .unwrap();
+    assert_eq!(is_first_by_name(&event, &found), first);
 }

@@ -9,6 +9,7 @@ use super::GoogleMemory;
 use crate::api::Uploads;
 use crate::controller::account::is_due;
 use crate::controller::context::Context;
+use crate::controller::rereads::Account;
 use crate::domain::account_trouble::later;
 use crate::domain::action::ENABLED;
 use crate::domain::brief::brief;
@@ -89,6 +90,18 @@ pub(super) async fn read(
     }
 }
 
+/// How often actions, and customer and goals, are read; all of it sooner while an event is stalled for something that
+/// Google may show to be over.
+fn intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Duration, Duration) {
+    let refresh = memory.stretch.apply(ctx.settings.google_refresh_interval);
+    let slowly = refresh.saturating_mul(SLOWER);
+    if !ctx.rereads.is_needed(&Account::Google(key.clone())) {
+        return (refresh, slowly);
+    }
+    let probe = memory.stretch.apply(ctx.settings.stalled_probe_interval);
+    (refresh.min(probe), slowly.min(probe))
+}
+
 /// True where Google was asked.
 async fn try_read(
     ctx: &Context,
@@ -99,8 +112,7 @@ async fn try_read(
     acted: bool,
     probe: bool,
 ) -> Result<bool, UpstreamError> {
-    let refresh = memory.stretch.apply(ctx.settings.google_refresh_interval);
-    let slowly = refresh.saturating_mul(SLOWER);
+    let (refresh, slowly) = intervals(ctx, key, memory);
     let due = |last, interval| acted || is_due(last, interval, ctx.clock.now());
     let mut asked = false;
 
@@ -230,17 +242,19 @@ fn first_or_later(
 }
 
 /// When the next read is due.
-pub(super) fn next_due(ctx: &Context, memory: &GoogleMemory, snapshot: Option<&GoogleSnapshot>) -> Option<Timestamp> {
-    let refresh = memory.stretch.apply(ctx.settings.google_refresh_interval);
+pub(super) fn next_due(
+    ctx: &Context,
+    key: &ObjectKey,
+    memory: &GoogleMemory,
+    snapshot: Option<&GoogleSnapshot>,
+) -> Option<Timestamp> {
+    let (refresh, slowly) = intervals(ctx, key, memory);
     let actions = snapshot.map(|snapshot| later(snapshot.read_at, refresh));
     let slow = [
         memory.customer.as_ref().map(|(_, at)| *at),
         memory.goals.as_ref().map(|(_, at)| *at),
     ];
-    let slow = slow
-        .into_iter()
-        .flatten()
-        .map(|at| later(at, refresh.saturating_mul(SLOWER)));
+    let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
     slow.chain(actions).min()
 }
 

@@ -42,8 +42,8 @@ pub(super) struct Picture {
 /// What the account's events need beside contacts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// The forms they name, and when each of these events was created.
-    pub forms: Vec<(String, Timestamp)>,
+    /// Forms.
+    pub forms: bool,
     /// Deals.
     pub deals: bool,
     /// Deals were refused although the token seemed to have the scope: a call must show.
@@ -89,42 +89,21 @@ impl Pins {
 }
 
 impl Picture {
-    /// A form of this GUID. A name may have come to stand for two forms since.
-    fn lists(&self, id: &str) -> bool {
-        matches!(&self.forms, Forms::Listed(forms, _) if forms.iter().any(|f| f.id.eq_ignore_ascii_case(id)))
-    }
-
-    /// When it is to be read again: sooner where forms could not be seen, at once where an event names a form and the
-    /// list is older than it.
-    pub fn due(&self, wanted: &Wanted, settings: &Settings) -> Timestamp {
-        let regular = later(self.read_at, interval(settings));
-        let probe = regular.min(later(self.read_at, settings.stalled_probe_interval));
-        let deals = match &self.deals {
-            _ if !wanted.deals => regular,
-            DealAccess::Unasked => Timestamp::MIN,
-            DealAccess::Denied(_) => probe,
-            DealAccess::Granted => regular,
-        };
-        self.forms_due(&wanted.forms, regular, probe).min(deals)
-    }
-
-    fn forms_due(&self, wanted: &[(String, Timestamp)], regular: Timestamp, probe: Timestamp) -> Timestamp {
-        match &self.forms {
-            _ if wanted.is_empty() => regular,
-            Forms::Unread => Timestamp::MIN,
-            Forms::Denied(_) => probe,
-            Forms::Listed(..) => {
-                let newer =
-                    |(name, created): &&(String, Timestamp)| self.forms.is_older_than(*created) && !self.lists(name);
-                let after = |(_, created): &(String, Timestamp)| later(*created, Duration::from_secs(1));
-                wanted
-                    .iter()
-                    .filter(newer)
-                    .map(after)
-                    .min()
-                    .map_or(regular, |at| at.min(regular))
-            }
+    /// When it is to be read again: at once where an event needs forms or deals that nobody has asked for yet, sooner than
+    /// usual while an event is `stalled` for something that the portal lacks.
+    pub fn due(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
+        let forms = wanted.forms && self.forms == Forms::Unread;
+        let deals = wanted.deals && self.deals == DealAccess::Unasked;
+        if forms || deals {
+            return Timestamp::MIN;
         }
+        let regular = interval(settings);
+        let wait = if stalled {
+            regular.min(settings.stalled_probe_interval)
+        } else {
+            regular
+        };
+        later(self.read_at, wait)
     }
 }
 
@@ -143,10 +122,10 @@ pub(super) async fn read(
     contacts_scope(granted.as_deref())?;
     let stages = crm.stages().await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
-    let forms = if wanted.forms.is_empty() {
-        Forms::Unread
+    let forms = if wanted.forms {
+        forms(crm, basics).await?
     } else {
-        forms(crm, basics, now).await?
+        Forms::Unread
     };
     let deals = if wanted.deals {
         deals(crm, basics, granted.as_deref().filter(|_| !wanted.deals_in_doubt)).await?
@@ -164,9 +143,9 @@ pub(super) async fn read(
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm, basics: &Basics, now: Timestamp) -> Result<Forms, Fault> {
+async fn forms(crm: &dyn Crm, basics: &Basics) -> Result<Forms, Fault> {
     match crm.forms().await {
-        Ok(forms) => Ok(Forms::Listed(Arc::new(forms), now)),
+        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }
@@ -230,6 +209,42 @@ mod tests {
                 assert!(fault.message.contains(words) && fault.message.contains("belongs to HubSpot portal 5"));
             }
         }
+    }
+
+    #[rstest]
+    #[case::regular(Forms::Unread, DealAccess::Unasked, false, 900)]
+    #[case::stalled(Forms::Unread, DealAccess::Unasked, true, 600)]
+    #[case::known(Forms::Listed(Arc::default()), DealAccess::Granted, false, 900)]
+    #[case::denied(Forms::Denied(String::new()), DealAccess::Denied(String::new()), true, 600)]
+    fn due(#[case] forms: Forms, #[case] deals: DealAccess, #[case] stalled: bool, #[case] seconds: i64) {
+        let read_at = Timestamp::from_second(1_790_000_000).unwrap();
+        let at = |seconds| read_at + jiff::SignedDuration::from_secs(seconds);
+        let portal = Portal {
+            id: PortalId(5),
+            time_zone: String::new(),
+            company_currency: String::new(),
+            ui_domain: String::new(),
+        };
+        let picture = Picture {
+            portal,
+            stages: Arc::default(),
+            properties: Arc::default(),
+            forms,
+            deals,
+            read_at,
+        };
+        let due = |forms, deals| {
+            let wanted = Wanted {
+                forms,
+                deals,
+                deals_in_doubt: false,
+            };
+            picture.due(&wanted, stalled, &Settings::default())
+        };
+        assert_eq!(due(false, false), at(seconds));
+        let asked = |asked: bool| if asked { at(seconds) } else { Timestamp::MIN };
+        assert_eq!(due(true, false), asked(picture.forms != Forms::Unread));
+        assert_eq!(due(false, true), asked(picture.deals != DealAccess::Unasked));
     }
 
     #[rstest]

@@ -125,18 +125,10 @@ pub enum Forms {
     /// Not read.
     #[default]
     Unread,
-    /// All but archived ones, as of this time.
-    Listed(Arc<Vec<Form>>, Timestamp),
+    /// All but archived ones.
+    Listed(Arc<Vec<Form>>),
     /// HubSpot does not let the token see them: why, for people.
     Denied(String),
-}
-
-impl Forms {
-    /// True where an object created then may name a form that came after the list. Kubernetes keeps whole seconds.
-    pub fn is_older_than(&self, created: Timestamp) -> bool {
-        let Self::Listed(_, read_at) = self else { return false };
-        created.as_second() >= read_at.as_second()
-    }
 }
 
 /// Whether the token may read deals. It is asked only while an event needs them.

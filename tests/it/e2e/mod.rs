@@ -3,6 +3,8 @@
 
 mod accounts;
 mod actions;
+mod again;
+mod asked;
 mod budget;
 mod clicks_api;
 mod conversions;

@@ -45,6 +45,13 @@ fn only_the_listed_defaults_are_stored() {
             .json(&["get", kind, name, "--namespace", &namespace])
             .unwrap();
         assert_eq!(stored["spec"], spec, "{name}");
+        // Nobody has looked at it: for kstatus it is in progress, not healthy.
+        assert_eq!(stored["status"], json!({"observedGeneration": -1}), "{name}");
+        match kind {
+            "adce" => assert!(read::<AdConversionEvent>(&stored).status.is_some()),
+            "gaa" => assert!(read::<GoogleAdsAccount>(&stored).status.is_some()),
+            _ => assert!(read::<HubSpotAccount>(&stored).status.is_some()),
+        }
     }
     let mut half = all["google-minimal"].clone();
     half["metadata"] = json!({"name": "half", "namespace": namespace});
@@ -58,6 +65,10 @@ fn only_the_listed_defaults_are_stored() {
         stored["spec"]["uploads"],
         json!({"clickConversions": "GoogleAds", "enhancements": "GoogleAds"})
     );
+}
+
+fn read<T: serde::de::DeserializeOwned>(stored: &Value) -> T {
+    serde_json::from_value(stored.clone()).unwrap()
 }
 
 fn condition(kind: &str) -> Value {

@@ -26,6 +26,8 @@ pub struct Row {
     #[serde(default)]
     pub repeat: Option<Repeat>,
     #[serde(default)]
+    pub status: Option<Value>,
+    #[serde(default)]
     pub field: Option<String>,
     #[serde(default)]
     pub says: Option<String>,
