@@ -24,7 +24,7 @@ use crate::sync::registry::Readiness;
 use fault::Used;
 
 pub use acted::Acted;
-pub use fault::{fault, steady};
+pub use fault::fault;
 pub use memories::Memories;
 
 /// A refused token reported this soon after the clients were made belongs to the clients before.

@@ -3,8 +3,8 @@
 
 use super::action::{ActionFields, ConversionAction, ENABLED, EXTERNAL, REMOVED};
 use super::ids::ActionId;
-use crate::api::ActionOrigin;
 use crate::api::reasons::reason;
+use crate::api::{ActionOrigin, CREATE_AGAIN};
 
 /// Which action a manifest wants.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +108,7 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
         None => Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
-                "The Google Ads account has no conversion action of its own with {what}; actions of a manager account can't be used. Correct spec.conversionAction.existing (delete and re-create the event), or create the action in Google Ads."
+                "The Google Ads account has no conversion action of its own with {what}; actions of a manager account can't be used. Create the action in Google Ads. If the name or id in spec.conversionAction.existing is a mistake, {CREATE_AGAIN}."
             ),
         },
         Some(action) if action.status == REMOVED && !live => Step::LookLive,
@@ -165,7 +165,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         return Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
-                "Google Ads no longer knows conversion action {id}. Delete and re-create the event to have a new one created."
+                "Google Ads no longer knows conversion action {id}. Delete the event and create it again to have a new one created."
             ),
         };
     };
@@ -173,7 +173,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         return Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
-                "Conversion action {id} was removed in Google Ads, and Google can't bring it back. Delete and re-create the event to have a new one created, or map another action."
+                "Conversion action {id} was removed in Google Ads, and Google can't bring it back. Delete the event and create it again to have a new one created, or map another action."
             ),
         };
     }

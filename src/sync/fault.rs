@@ -81,7 +81,29 @@ pub fn note(fault: &Fault, now: Timestamp) -> ErrorNote {
     ErrorNote {
         time: now,
         reason: reason.to_owned(),
-        message: fault.to_string(),
+        message: match fault {
+            Fault::Upstream(error) => error.without_request_id(),
+            Fault::Ledger(error) => error.to_string(),
+        },
         contact: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_tries_give_one_note() {
+        let tried = |id: &str| {
+            let text = format!("INTERNAL (request-id {id})");
+            let error = UpstreamError {
+                request_id: Some(id.to_owned()),
+                ..UpstreamError::new("Google Ads", Cause::Unavailable, text)
+            };
+            note(&error.into(), Timestamp::UNIX_EPOCH)
+        };
+        assert_eq!(tried("a1"), tried("b2"));
+        assert_eq!(tried("a1").message, "Google Ads: INTERNAL");
     }
 }

@@ -4,6 +4,7 @@
 //! supervisor, a report wakes the controller of the object it is about.
 
 mod accounts;
+mod events;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,51 +14,13 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
 use super::ports::ads::ConversionAction;
-use super::ports::ledger::ActionKey;
 use super::ports::{Cause, UpstreamError};
-use crate::domain::eligibility::EventRules;
 use crate::domain::ids::{CustomerId, ObjectKey};
-use crate::domain::trigger::Trigger;
 use accounts::newer_actions;
 
 pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use events::{BoundAction, Event};
 pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, Refused, RefusedAt};
-
-/// The conversion action of an event, once it is known.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BoundAction {
-    /// Owner account and id.
-    pub key: ActionKey,
-    /// Nothing is sent before (action created by us and too new for Google).
-    pub hold_until: Option<Timestamp>,
-    /// The action's click window in days, as Google has it.
-    pub click_window_days: Option<i64>,
-}
-
-/// An `AdConversionEvent` the controller has resolved: what to look for and what to send.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Event {
-    /// The object.
-    pub key: ObjectKey,
-    /// Its uid.
-    pub uid: String,
-    /// Its HubSpot account object.
-    pub hubspot: ObjectKey,
-    /// Its Google account object.
-    pub google: ObjectKey,
-    /// What makes an occurrence.
-    pub trigger: Trigger,
-    /// Effective start.
-    pub start: Timestamp,
-    /// The action; `None` while there is none or it is not as declared: rows wait as `AccountNotReady`.
-    pub action: Option<BoundAction>,
-    /// Rules of its rows.
-    pub rules: EventRules,
-    /// `spec.suspend`.
-    pub suspended: bool,
-    /// `resumePolicy: SkipMissed`.
-    pub skip_missed: bool,
-}
 
 /// Whose controller should look again.
 #[derive(Debug, Clone, PartialEq, Eq)]

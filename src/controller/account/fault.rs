@@ -25,7 +25,7 @@ pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
     if used.secret.is_none() && kind == FaultKind::Credentials {
         advice = "Check the operator's Workload Identity, or set spec.credentialsSecretRef.";
     }
-    let text = steady(error);
+    let text = error.without_request_id();
     let secret = match used.secret {
         Some(name) => format!("the Secret {name}"),
         None => "the operator's own credentials".to_owned(),
@@ -43,16 +43,6 @@ pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
     Fault {
         retry_after: error.retry_after,
         ..Fault::new(kind, reason, message)
-    }
-}
-
-/// The text of an error without the id of its request: that differs with every try, and the status would be written again
-/// for it. The log has it.
-pub fn steady(error: &UpstreamError) -> String {
-    let text = error.to_string();
-    match &error.request_id {
-        Some(id) => text.replace(&format!(" (request-id {id})"), ""),
-        None => text,
     }
 }
 

@@ -5,7 +5,6 @@ use super::SOON;
 use super::deletion::{Blocked, hold, timed_out};
 use crate::api::reasons::{condition, event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
-use crate::controller::account::steady;
 use crate::controller::apply;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
@@ -220,7 +219,7 @@ async fn remove(
             } else {
                 reason::UPSTREAM_UNREACHABLE
             };
-            return Err(Blocked::removal(why, target, &steady(&error)));
+            return Err(Blocked::removal(why, target, &error.without_request_id()));
         }
     }
     let note = format!(

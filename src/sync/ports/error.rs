@@ -79,6 +79,16 @@ impl UpstreamError {
         }
     }
 
+    /// The error without the id of the request, which differs with every try: a status that held it would be written again
+    /// each time. The log has it.
+    pub fn without_request_id(&self) -> String {
+        let text = self.to_string();
+        match &self.request_id {
+            Some(id) => text.replace(&format!(" (request-id {id})"), ""),
+            None => text,
+        }
+    }
+
     /// True where waiting may help without anybody acting.
     pub const fn is_transient(&self) -> bool {
         matches!(
