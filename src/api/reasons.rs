@@ -77,6 +77,9 @@ pub mod reason {
     /// Stalled: the token lacks a scope.
     pub const MISSING_SCOPE: &str = "MissingScope";
 
+    /// Ready of an account, Synced: the operator itself failed (a defect).
+    pub const INTERNAL_ERROR: &str = "InternalError";
+
     /// `AccountsReady`: both are.
     pub const ACCOUNTS_READY: &str = "AccountsReady";
     /// `AccountsReady`: an account object does not exist.

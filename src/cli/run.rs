@@ -15,7 +15,7 @@ use crate::controller::run as controllers;
 use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::hubspot::{HubSpotConfig, HubSpotConnector};
 use crate::ledger::{OpenError, SqliteLedger};
-use crate::ops::health::{self, Probes};
+use crate::ops::health::{self, Probes, Watch};
 use crate::ops::listen;
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
@@ -85,7 +85,11 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let (registry, wakes) = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
-    let sync = Arc::new(sync.with_watchdog(probes.clone(), STEP));
+    let watch_loops = Watch {
+        probes: probes.clone(),
+        metrics: metrics.clone(),
+    };
+    let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
     let parts = Parts {
         client,
         registry,

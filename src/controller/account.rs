@@ -2,6 +2,7 @@
 //! of a pass.
 
 mod acted;
+pub mod broken;
 mod fault;
 mod memories;
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::account::{self, Basics, finish, keep_finalizer, readiness};
+use super::account::{self, Basics, broken, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, log, rereads, secrets, usage};
@@ -100,6 +100,10 @@ async fn pass(ctx: &Context, object: &GoogleAdsAccount, memory: &mut GoogleMemor
     };
     let mut conditions = account_state::plan(&observed);
     let shown = readiness(conditions.get(condition::READY), object.spec.suspend);
+    let broke = ctx.registry.google_broken(&key);
+    if let Some(broke) = &broke {
+        account_state::broken(&mut conditions, &broken::message(broke));
+    }
     account_state::deletion(&mut conditions, &observed);
     if let Some((customer, _)) = &memory.customer {
         let enablement = customer.enablement.as_deref();
@@ -266,8 +270,10 @@ fn hand_over(
     shown: Readiness,
 ) {
     let before = ctx.registry.google_shown(key);
-    let trying = memory.basics.trouble.trying() && matches!(shown, Readiness::NotReady { .. });
-    ctx.registry.set_google_trial(key, trying.then(|| shown.clone()));
+    let broke = ctx.registry.google_broken(key);
+    let told = broken::told_apart(&memory.basics.trouble, &shown, broke.as_ref());
+    let trying = told.is_some();
+    ctx.registry.set_google_trial(key, told);
     let changed = ctx.registry.set_google(GoogleAccount {
         key: key.clone(),
         customer,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::account::{self, Basics, finish, keep_finalizer, readiness};
+use super::account::{self, Basics, broken, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, log, rereads, secrets, usage};
@@ -97,6 +97,10 @@ async fn pass(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory) -> R
     };
     let mut conditions = account_state::plan(&observed);
     let shown = readiness(conditions.get(condition::READY), object.spec.suspend);
+    let broke = ctx.registry.hubspot_broken(&key);
+    if let Some(broke) = &broke {
+        account_state::broken(&mut conditions, &broken::message(broke));
+    }
     account_state::deletion(&mut conditions, &observed);
     let conditions = conditions.finish();
     hand_over(ctx, object, memory, interval.effective, shown);
@@ -296,8 +300,10 @@ impl HubSpotMemory {
 fn hand_over(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, interval: Duration, shown: Readiness) {
     let key = object.key();
     let before = ctx.registry.hubspot_shown(&key);
-    let trying = memory.basics.trouble.trying() && matches!(shown, Readiness::NotReady { .. });
-    ctx.registry.set_hubspot_trial(&key, trying.then(|| shown.clone()));
+    let broke = ctx.registry.hubspot_broken(&key);
+    let told = broken::told_apart(&memory.basics.trouble, &shown, broke.as_ref());
+    let trying = told.is_some();
+    ctx.registry.set_hubspot_trial(&key, told);
     let picture = memory.picture.as_deref();
     let changed = ctx.registry.set_hubspot(HubSpotAccount {
         key: key.clone(),

@@ -67,6 +67,15 @@ pub fn plan(observed: &Observed<'_>) -> Conditions {
     conditions
 }
 
+/// A sync loop of the account that ended unexpectedly, added to what [`plan`] says: it is not Ready, although the loops go on
+/// working with it. Says nothing where something else is wrong.
+pub fn broken(conditions: &mut Conditions, message: &str) {
+    if conditions.is_true(condition::READY) {
+        let (reason, message) = (reason::INTERNAL_ERROR.to_owned(), message.to_owned());
+        conditions.summarize(&Summary::Failing { reason, message });
+    }
+}
+
 /// A deletion that waits, added to what [`plan`] says: an account that somebody wants gone is not Ready, although the events
 /// that still name it go on working with it.
 pub fn deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
@@ -142,8 +151,9 @@ fn unknown(conditions: &mut Conditions, type_: &str) {
 }
 
 fn summary(observed: &Observed<'_>) -> Summary {
-    // While a deletion waits, Ready says so and not how the account is.
-    let hidden = find(observed.previous, condition::READY).is_some_and(|c| c.reason == reason::IN_USE);
+    // While a deletion waits or a loop is broken, Ready says so and not how the account is.
+    let hides = [reason::IN_USE, reason::INTERNAL_ERROR];
+    let hidden = find(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
     let was_ready = is_true(observed.previous, condition::READY) || (hidden && observed.known);
     match observed.trouble.fault() {
         Some(fault) if fault.kind.stalls() => Summary::Stalled {

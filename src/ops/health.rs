@@ -106,6 +106,31 @@ impl Watchdog for Probes {
     fn retire(&self, name: &str) {
         Self::retire(self, name);
     }
+
+    /// Counted where there are metrics: see [`Watch`].
+    fn broke(&self, _: &'static str) {}
+}
+
+/// The signs of life of the sync loops, and the metric of those that end unexpectedly.
+pub struct Watch {
+    /// Told of the signs of life.
+    pub probes: Arc<Probes>,
+    /// Counts the others.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Watchdog for Watch {
+    fn sign(&self, name: &str, within: Duration) {
+        self.probes.beat(name, within);
+    }
+
+    fn retire(&self, name: &str) {
+        self.probes.retire(name);
+    }
+
+    fn broke(&self, kind: &'static str) {
+        self.metrics.loop_broke(kind);
+    }
 }
 
 #[derive(Clone)]

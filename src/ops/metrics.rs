@@ -41,6 +41,12 @@ struct KindLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LoopLabels {
+    // `loop` is a word of the language.
+    r#loop: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     api: &'static str,
     method: &'static str,
@@ -126,6 +132,7 @@ pub struct Metrics {
     objects: Family<ObjectLabels, Gauge>,
     deferrals: Counter,
     panics: Counter,
+    restarts: Family<LoopLabels, Counter>,
     seen: Mutex<Objects>,
 }
 
@@ -155,9 +162,14 @@ impl Metrics {
             objects: Family::default(),
             deferrals: Counter::default(),
             panics: Counter::default(),
+            restarts: Family::default(),
             seen: Mutex::default(),
         };
         metrics.register();
+        // There from the beginning, so that the first one is a rise.
+        for kind in ["feed", "uploader", "poller", "retention"] {
+            drop(metrics.restarts.get_or_create(&LoopLabels { r#loop: kind }));
+        }
         metrics
     }
 
@@ -214,6 +226,11 @@ impl Metrics {
         );
         r.register("panics", "Panics caught", self.panics.clone());
         r.register(
+            "loop_restarts",
+            "Sync loops that ended unexpectedly and are started again, by loop",
+            self.restarts.clone(),
+        );
+        r.register(
             "build",
             "Version of the operator",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
@@ -235,6 +252,11 @@ impl Metrics {
     /// A reconcile was put off because the cache was older than our own write.
     pub fn deferred(&self) {
         self.deferrals.inc();
+    }
+
+    /// A sync loop of this kind ended although nobody stopped it.
+    pub fn loop_broke(&self, kind: &'static str) {
+        self.restarts.get_or_create(&LoopLabels { r#loop: kind }).inc();
     }
 
     /// The status of an object's Ready condition: `True`, `False` or `Unknown`.

@@ -107,6 +107,11 @@ impl SyncContext {
         pulse::watched(self.watchdog.clone(), name, self.step, work).await
     }
 
+    /// Counts a loop of this kind that ended although nobody stopped it.
+    pub fn loop_broke(&self, kind: &'static str) {
+        self.watchdog.broke(kind);
+    }
+
     /// The contacts read a moment ago through this HubSpot account.
     pub fn contacts(&self, hubspot: &ObjectKey) -> Arc<ContactCache> {
         let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,18 +1,24 @@
 //! The request-status poller: one per Google account. Asks what became of accepted requests, 30 minutes after they were
-//! accepted and then at growing pauses (reference notes, Google 6.6), and ties the results to rows.
+//! accepted and then at growing pauses (reference notes, Google 6.6), and ties the results to rows. A request whose status
+//! can't be read keeps no other from being asked about.
+
+mod unread;
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::unread::Unread;
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
-use super::fault::Fault;
+use super::fault::{Fault, note};
 use super::ports::ledger::{ActionKey, OpenRequest, RowUpdate, StatusResult};
 use super::ports::sink::{ConversionSink, DestinationStatus, ErrorCount};
 use super::ports::{Cause, UpstreamError};
@@ -29,6 +35,8 @@ use crate::domain::ids::ObjectKey;
 const MAX_REQUESTS: usize = 50;
 /// Looks at least this often whether an answer is due.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// So many requests in a row without an answer end a round: nobody answers.
+const GIVE_UP: usize = 3;
 
 /// The poller of one Google account.
 pub struct Poller {
@@ -36,6 +44,7 @@ pub struct Poller {
     ctx: Arc<SyncContext>,
     uploaded: Arc<Notify>,
     failures: u32,
+    unread: Unread,
 }
 
 impl Poller {
@@ -46,6 +55,7 @@ impl Poller {
             ctx,
             uploaded,
             failures: 0,
+            unread: Unread::default(),
         }
     }
 
@@ -53,16 +63,15 @@ impl Poller {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             pulse::beat();
-            let pause = match self.round().await {
+            let round = self.round(&stop).await;
+            self.unread.tell(&self.ctx, &self.key);
+            let pause = match round {
                 Ok(pause) => {
                     self.failures = 0;
                     pause
                 }
                 Err(fault) => {
                     warn!(account = %self.key, error = brief(&fault), "request status not read");
-                    if let Fault::Upstream(error) = &fault {
-                        self.ctx.registry.google_fault(&self.key, error);
-                    }
                     let wait = backoff(self.failures, self.ctx.settings.backoff_max, 0);
                     self.failures = self.failures.saturating_add(1);
                     Duration::try_from(wait.max(fault.retry_after().unwrap_or_default())).unwrap_or(MAX_PAUSE)
@@ -77,7 +86,8 @@ impl Poller {
         }
     }
 
-    async fn round(&self) -> Result<Duration, Fault> {
+    /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, Fault> {
         let account = self.ctx.registry.google(&self.key);
         let Some((account, clients)) = account
             .filter(|a| a.readiness == Readiness::Ready)
@@ -91,9 +101,29 @@ impl Poller {
             .ledger
             .open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS)
             .await?;
+        let (mut answered, mut in_a_row, mut last) = (false, 0, None);
         for request in &due {
+            if stop.is_cancelled() || in_a_row == GIVE_UP {
+                break;
+            }
             pulse::beat();
-            self.look(clients.sink.as_ref(), request).await?;
+            match self.look_safely(clients.sink.as_ref(), request).await? {
+                None => {
+                    (answered, in_a_row) = (true, 0);
+                    self.unread.answered(request.batch);
+                }
+                Some(error) => {
+                    self.put_off(request, &error).await?;
+                    // What stands in the way of one stands in the way of all.
+                    let of_all =
+                        error.needs_a_person() || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted);
+                    in_a_row = if of_all { GIVE_UP } else { in_a_row + 1 };
+                    last = Some(error);
+                }
+            }
+        }
+        if let Some(error) = last.filter(|_| !answered) {
+            return Err(error.into());
         }
         let next = self.ctx.ledger.next_poll(&self.key).await?;
         let now = self.ctx.clock.now();
@@ -102,6 +132,49 @@ impl Poller {
                 Duration::try_from(t.duration_since(now)).unwrap_or_default()
             })
             .min(MAX_PAUSE))
+    }
+
+    /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as good as
+    /// none.
+    async fn look_safely(
+        &self,
+        sink: &dyn ConversionSink,
+        request: &OpenRequest,
+    ) -> Result<Option<UpstreamError>, Fault> {
+        let looked = AssertUnwindSafe(self.look(sink, request)).catch_unwind().await;
+        let broke = || {
+            UpstreamError::new(
+                "Data Manager",
+                Cause::Malformed,
+                "its answer broke the operator (see \"panic\" in the log)",
+            )
+        };
+        match looked.unwrap_or_else(|_| Err(broke().into())) {
+            Ok(()) => Ok(None),
+            Err(Fault::Upstream(error)) => Ok(Some(error)),
+            Err(fault @ Fault::Ledger(_)) => Err(fault),
+        }
+    }
+
+    /// The others go on; this one is looked at again after a pause, and its events say so.
+    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError) -> Result<(), Fault> {
+        warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
+        self.ctx.registry.google_fault(&self.key, error);
+        let now = self.ctx.clock.now();
+        let soonest = now
+            .saturating_add(self.ctx.settings.backoff_max)
+            .unwrap_or(Timestamp::MAX);
+        let wanted = now
+            .saturating_add(error.retry_after.unwrap_or_default())
+            .unwrap_or(Timestamp::MAX);
+        let again = StatusResult {
+            batch: request.batch,
+            updates: vec![],
+            poll_at: Some(next_look(&self.ctx, request, now).min(soonest).max(wanted)),
+        };
+        self.ctx.ledger.record_status(&again, now).await?;
+        self.unread.failed(request, note(&error.clone().into(), now));
+        Ok(())
     }
 
     /// Takes over what an account object that is gone left behind.
@@ -124,12 +197,7 @@ impl Poller {
         let (updates, done) = match answer {
             Ok(statuses) => self.judge(request, &statuses, now),
             Err(error) if forgotten(&error) => (self.send_again(request, now), true),
-            Err(error) if error.is_transient() || error.needs_a_person() => return Err(error.into()),
-            Err(error) => {
-                // This request only: the others are asked about all the same.
-                warn!(account = %self.key, request = %request.request_id, error = brief(&error), "request status refused");
-                (vec![], false)
-            }
+            Err(error) => return Err(error.into()),
         };
         let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
         let moved = !updates.is_empty();

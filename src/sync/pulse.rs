@@ -17,6 +17,8 @@ pub trait Watchdog: Send + Sync {
     fn sign(&self, name: &str, within: Duration);
     /// The loop of this name has ended: no more signs are expected.
     fn retire(&self, name: &str);
+    /// A loop of this kind ended although nobody stopped it; it will be started again.
+    fn broke(&self, kind: &'static str);
 }
 
 /// Nobody watches.
@@ -25,6 +27,7 @@ pub struct Unwatched;
 impl Watchdog for Unwatched {
     fn sign(&self, _: &str, _: Duration) {}
     fn retire(&self, _: &str) {}
+    fn broke(&self, _: &'static str) {}
 }
 
 /// One loop under watch.
@@ -109,6 +112,7 @@ mod tests {
         fn retire(&self, name: &str) {
             self.0.lock().unwrap().remove(name);
         }
+        fn broke(&self, _: &'static str) {}
     }
 
     #[tokio::test]

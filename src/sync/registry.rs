@@ -5,6 +5,7 @@
 
 mod accounts;
 mod events;
+mod loops;
 mod reports;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ use accounts::newer_actions;
 
 pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 pub use events::{BoundAction, Event};
+pub use loops::{Broken, Loop};
 pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, Refused, RefusedAt};
 
 /// Whose controller should look again.
@@ -47,6 +49,7 @@ struct State {
     google_refused: BTreeSet<ObjectKey>,
     google_trials: BTreeMap<ObjectKey, Readiness>,
     hubspot_trials: BTreeMap<ObjectKey, Readiness>,
+    broken: BTreeMap<(Loop, ObjectKey), Broken>,
 }
 
 fn put<T>(map: &mut BTreeMap<ObjectKey, T>, key: &ObjectKey, value: Option<T>) {

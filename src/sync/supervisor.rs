@@ -1,22 +1,22 @@
 //! Starts and stops the loops as accounts come and go: a feed for each HubSpot account, an uploader and a poller for
-//! each Google account.
+//! each Google account. A loop that ends unexpectedly is started again, alone and after a growing pause; the others, also
+//! those of the same account, go on.
 
-use std::collections::BTreeMap;
+mod loops;
+
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::loops::Loops;
 use super::context::SyncContext;
-use super::feed::Feed;
-use super::poller::Poller;
-use super::uploader::Uploader;
 use super::{pulse, retention};
+use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
-use crate::domain::ids::ObjectKey;
 
 /// How long loops may take to finish what they are at when the process stops.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -24,11 +24,6 @@ const STOP_LIMIT: Duration = Duration::from_secs(25);
 const RECOVER_PAUSE: Duration = Duration::from_secs(5);
 /// Looks at least this often whether accounts came or went.
 const TURN: Duration = Duration::from_secs(30);
-
-#[derive(Default)]
-struct Loops {
-    running: BTreeMap<(&'static str, ObjectKey), CancellationToken>,
-}
 
 /// Runs the loops until `stop`; then waits for them, within limits.
 pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
@@ -42,41 +37,41 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
     }
     let mut changes = ctx.registry.subscribe();
     let mut loops = Loops::default();
-    let mut tasks = JoinSet::new();
-    let retention = tokio::spawn({
-        let (ctx, work) = (ctx.clone(), retention::run(ctx.clone(), stop.clone()));
-        async move { ctx.watched("retention".to_owned(), work).await }
-    });
+    let retention = tokio::spawn(retain(ctx.clone(), stop.clone()));
     loop {
         pulse::rest(TURN);
         changes.mark_unchanged();
-        loops.adjust(&ctx, &stop, &mut tasks);
+        let next = loops.adjust(&ctx, &stop);
+        let pause = next.map_or(TURN, |at| TURN.min(at.saturating_duration_since(Instant::now())));
         tokio::select! {
             () = stop.cancelled() => break,
             changed = changes.changed() => if changed.is_err() { break },
-            () = tokio::time::sleep(TURN) => {}
-            Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                match ended {
-                    Ok(key) => loops.forget(&key),
-                    Err(panic) => {
-                        error!(error = brief(&panic), "a sync loop ended unexpectedly, all are started again");
-                        loops.cancel();
-                        // What it had in flight is settled before anything else is sent.
-                        pulse::waiting(async { while tasks.join_next().await.is_some() {} }).await;
-                        if !recover(&ctx, &stop).await {
-                            return;
-                        }
-                    }
-                }
-            }
+            () = tokio::time::sleep(pause) => {}
+            () = loops.next_end(&ctx) => {}
         }
     }
-    let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
-    if let Err(panic) = retention.await {
-        error!(error = brief(&panic), "the retention of the ledger ended unexpectedly");
-    }
+    let drained = tokio::time::timeout(STOP_LIMIT, loops.drain()).await;
+    // It catches its own panics.
+    let _ = retention.await;
     if drained.is_err() {
         warn!("sync loops did not stop in time; what was in flight is settled at the next start");
+    }
+}
+
+/// Retention, started again where it ends unexpectedly.
+async fn retain(ctx: Arc<SyncContext>, stop: CancellationToken) {
+    let mut broke = 0;
+    while !stop.is_cancelled() {
+        let work = ctx.watched("retention".to_owned(), retention::run(ctx.clone(), stop.clone()));
+        if AssertUnwindSafe(work).catch_unwind().await.is_ok() {
+            return;
+        }
+        error!("the retention of the ledger ended unexpectedly and will be started again");
+        ctx.loop_broke("retention");
+        let pause = backoff(broke, ctx.settings.backoff_max, 0).unsigned_abs();
+        broke += 1;
+        // A stop ends the pause too.
+        let _ = tokio::time::timeout(pause, stop.cancelled()).await;
     }
 }
 
@@ -98,85 +93,6 @@ async fn recover(ctx: &SyncContext, stop: &CancellationToken) -> bool {
         tokio::select! {
             () = stop.cancelled() => return false,
             () = tokio::time::sleep(RECOVER_PAUSE) => {}
-        }
-    }
-}
-
-type Task = (&'static str, ObjectKey);
-
-impl Loops {
-    fn adjust(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, tasks: &mut JoinSet<Task>) {
-        let hubspot = ctx.registry.hubspot_keys();
-        let google = ctx.registry.google_keys();
-        self.running.retain(|(kind, key), token| {
-            let keep = if *kind == "feed" {
-                hubspot.contains(key)
-            } else {
-                google.contains(key)
-            };
-            if !keep {
-                token.cancel();
-            }
-            keep
-        });
-        for key in hubspot {
-            self.start("feed", &key, stop, tasks, |token| {
-                let ctx = ctx.clone();
-                let feed = Feed::new(key.clone(), ctx.clone());
-                let name = format!("feed of the HubSpotAccount {key}");
-                async move { ctx.watched(name, feed.run(token)).await }
-            });
-        }
-        for key in google {
-            let uploaded = Arc::new(Notify::new());
-            let poller = Poller::new(key.clone(), ctx.clone(), uploaded.clone());
-            let uploader = Uploader::new(key.clone(), ctx.clone(), uploaded);
-            let ctx = ctx.clone();
-            let name = |what: &str| format!("{what} of the GoogleAdsAccount {key}");
-            let (sends, asks) = (name("uploader"), name("status poller"));
-            self.start("google", &key, stop, tasks, |token| async move {
-                tokio::join!(
-                    ctx.watched(sends, uploader.run(token.clone())),
-                    ctx.watched(asks, poller.run(token))
-                );
-            });
-        }
-    }
-
-    fn start<F>(
-        &mut self,
-        kind: &'static str,
-        key: &ObjectKey,
-        stop: &CancellationToken,
-        tasks: &mut JoinSet<Task>,
-        run: impl FnOnce(CancellationToken) -> F,
-    ) where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let id = (kind, key.clone());
-        if self.running.contains_key(&id) {
-            return;
-        }
-        let token = stop.child_token();
-        self.running.insert(id.clone(), token.clone());
-        let work = run(token);
-        tasks.spawn(async move {
-            work.await;
-            id
-        });
-    }
-
-    /// A loop ended: it may be started again.
-    fn forget(&mut self, key: &Task) {
-        // A loop that was cancelled and replaced must not take its successor along.
-        if self.running.get(key).is_some_and(CancellationToken::is_cancelled) {
-            self.running.remove(key);
-        }
-    }
-
-    fn cancel(&mut self) {
-        for (_, token) in std::mem::take(&mut self.running) {
-            token.cancel();
         }
     }
 }

@@ -19,6 +19,7 @@ mod manifests;
 mod metrics;
 mod network;
 mod normalisation;
+mod one_broken;
 mod resends;
 mod support;
 mod tag;

@@ -192,7 +192,7 @@ fn bidding(conditions: &mut Conditions, facts: &Facts<'_>) {
 
 /// The failing side of the sync, worst first.
 pub(super) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
-    [&report.ledger, &report.feed, &report.upload]
+    [&report.ledger, &report.feed, &report.upload, &report.poll]
         .into_iter()
         .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
 }

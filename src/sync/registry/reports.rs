@@ -81,6 +81,8 @@ pub struct EventReport {
     pub feed: Health,
     /// The uploader.
     pub upload: Health,
+    /// What Google tells about the requests it has accepted.
+    pub poll: Health,
     /// Google takes nothing.
     pub refused: Option<Refused>,
     /// Google has taken something since the process started.

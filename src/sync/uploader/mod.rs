@@ -38,7 +38,7 @@ pub struct Uploader {
     resumed: BTreeMap<ObjectKey, Option<TrackId>>,
     was_ready: bool,
     held: BTreeMap<Lane, Hold>,
-    /// The ledger failed as a batch was to begin: it may hold one that will never be sent.
+    /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
     unsure: bool,
     refusals: Refusals,
     /// Wakes the poller after an upload.
@@ -65,15 +65,16 @@ enum Sent {
 }
 
 impl Uploader {
-    /// The uploader of this account; `uploaded` is notified after each accepted request.
-    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>) -> Self {
+    /// The uploader of this account; `uploaded` is notified after each accepted request. `unsure`: the one before ended in
+    /// the midst of its work, so the ledger may hold a batch that will never be sent.
+    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, unsure: bool) -> Self {
         Self {
             key,
             ctx,
             resumed: BTreeMap::new(),
             was_ready: false,
             held: BTreeMap::new(),
-            unsure: false,
+            unsure,
             refusals: Refusals::default(),
             uploaded,
         }

@@ -1,7 +1,7 @@
 //! Everything outside the process replaced by memory: a portal whose contacts are made when they are read, and a sink that
 //! accepts every request. For measurements, and for faults of the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
@@ -30,6 +30,9 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+/// Whose data is in what breaks: it must not show up anywhere.
+pub const PERSON: &str = "ada.lovelace@example.com";
+
 /// The real time.
 pub struct Now;
 
@@ -57,6 +60,8 @@ pub struct Memory {
     pub silent: Option<ContactId>,
     /// How long a page takes.
     pub pace: Duration,
+    /// Every page breaks the code that reads it.
+    pub panics: bool,
 }
 
 impl Memory {
@@ -69,6 +74,7 @@ impl Memory {
             broken: None,
             silent: None,
             pace: Duration::ZERO,
+            panics: false,
         }
     }
 
@@ -127,6 +133,7 @@ impl Crm for Memory {
     }
     async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         tokio::time::sleep(self.pace).await;
+        assert!(!self.panics, "a page of {PERSON}");
         if self.silent.is_some_and(|id| search.after >= id) {
             std::future::pending::<()>().await;
         }
@@ -226,6 +233,12 @@ pub struct Sink {
     pub never_answers: AtomicBool,
     /// It never tells what became of a request.
     pub never_tells: AtomicBool,
+    /// So many uploads break the code that sends them, after they were taken.
+    pub breaks: AtomicUsize,
+    /// Requests of which it does not tell what became, and some whose report breaks the code that reads it.
+    pub untold: Mutex<BTreeSet<String>>,
+    /// The second kind.
+    pub odd: Mutex<BTreeSet<String>>,
     sizes: Mutex<BTreeMap<String, u64>>,
     taken: Option<Mutex<Taken>>,
 }
@@ -247,6 +260,13 @@ impl Sink {
     #[allow(dead_code)]
     pub fn all_told(&self) -> bool {
         self.asked.load(Ordering::Relaxed) >= self.requests.load(Ordering::Relaxed)
+    }
+
+    /// How many conversions these requests had.
+    #[allow(dead_code)]
+    pub fn size_of(&self, ids: &[&str]) -> u64 {
+        let sizes = self.sizes.lock().expect("sizes of requests");
+        ids.iter().filter_map(|id| sizes.get(*id)).sum()
     }
 
     /// What it took so far.
@@ -278,12 +298,21 @@ impl ConversionSink for Sink {
         let id = format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed));
         let mut sizes = self.sizes.lock().expect("sizes of requests");
         sizes.insert(id.clone(), request.rows.len() as u64);
+        drop(sizes);
+        let left = self.breaks.load(Ordering::Relaxed);
+        self.breaks.store(left.saturating_sub(1), Ordering::Relaxed);
+        assert!(left == 0, "an answer of {PERSON}");
         Ok(id)
     }
     async fn request_status(&self, id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
         if self.never_tells.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
+        if self.untold.lock().expect("untold").contains(id) {
+            return Err(UpstreamError::new("memory", Cause::Unavailable, "no answer"));
+        }
+        let odd = self.odd.lock().expect("odd").contains(id);
+        assert!(!odd, "a report of {PERSON}");
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             destination: NamedDestination::default(),

@@ -1,0 +1,182 @@
+//! The loops that run, those that rest after they ended unexpectedly, and when each is started again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::domain::backoff::backoff;
+use crate::domain::ids::ObjectKey;
+use crate::sync::context::SyncContext;
+use crate::sync::feed::Feed;
+use crate::sync::poller::Poller;
+use crate::sync::registry::Loop;
+use crate::sync::uploader::Uploader;
+
+/// Which loop of which account.
+pub(super) type Id = (Loop, ObjectKey);
+
+/// One loop that is wanted, or has not ended yet.
+struct Slot {
+    stop: CancellationToken,
+    begun: Instant,
+    /// It ended, and is not started again before.
+    rests_until: Option<Instant>,
+    /// How often in a row it ended unexpectedly, without having lasted in between.
+    broke: u32,
+}
+
+/// All loops of accounts.
+#[derive(Default)]
+pub(super) struct Loops {
+    slots: BTreeMap<Id, Slot>,
+    /// What wakes the poller of a Google account after an upload.
+    uploads: BTreeMap<ObjectKey, Arc<Notify>>,
+    /// Google accounts whose uploader ended in the midst of its work: what it had in flight is settled first.
+    unsettled: BTreeSet<ObjectKey>,
+    tasks: JoinSet<Id>,
+}
+
+impl Loops {
+    /// Stops what is not wanted any more, starts what is, each loop by itself. Returns when to look again at the latest;
+    /// `None`: when something happens.
+    pub(super) fn adjust(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
+        let google = ctx.registry.google_keys();
+        let mut wanted: BTreeSet<Id> = BTreeSet::new();
+        wanted.extend(ctx.registry.hubspot_keys().into_iter().map(|key| (Loop::Feed, key)));
+        for key in &google {
+            wanted.extend([Loop::Uploader, Loop::Poller].map(|which| (which, key.clone())));
+        }
+        self.uploads.retain(|key, _| google.contains(key));
+        self.slots.retain(|id, slot| {
+            if wanted.contains(id) {
+                return true;
+            }
+            ctx.registry.loop_lasts(id.0, &id.1);
+            // One that still runs ends first: nobody takes its place beside it.
+            slot.stop.cancel();
+            slot.rests_until.is_none()
+        });
+        let now = Instant::now();
+        let mut next = None;
+        for id in wanted {
+            let look = self.look(ctx, stop, id, now);
+            next = [next, look].into_iter().flatten().min();
+        }
+        next
+    }
+
+    /// Starts a loop that is to run and does not; sees whether one that broke before has lasted.
+    fn look(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, now: Instant) -> Option<Instant> {
+        let longest = Duration::try_from(ctx.settings.backoff_max).unwrap_or_default();
+        let Some(slot) = self.slots.get_mut(&id) else {
+            self.start(ctx, stop, id, 0);
+            return None;
+        };
+        match slot.rests_until {
+            Some(until) if until > now => Some(until),
+            Some(_) => {
+                let broke = slot.broke;
+                self.start(ctx, stop, id, broke);
+                Some(now + longest)
+            }
+            None if slot.broke == 0 => None,
+            None if now.saturating_duration_since(slot.begun) < longest => Some(slot.begun + longest),
+            None => {
+                slot.broke = 0;
+                ctx.registry.loop_lasts(id.0, &id.1);
+                None
+            }
+        }
+    }
+
+    fn start(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, broke: u32) {
+        let token = stop.child_token();
+        let slot = Slot {
+            stop: token.clone(),
+            begun: Instant::now(),
+            rests_until: None,
+            broke,
+        };
+        let (name, work) = self.work(ctx, &id, token);
+        self.slots.insert(id.clone(), slot);
+        let ctx = ctx.clone();
+        self.tasks.spawn(async move {
+            // The text of a panic may hold anything: where it happened is logged where it is counted.
+            drop(AssertUnwindSafe(ctx.watched(name, work)).catch_unwind().await);
+            id
+        });
+    }
+
+    fn work(
+        &mut self,
+        ctx: &Arc<SyncContext>,
+        (which, key): &Id,
+        stop: CancellationToken,
+    ) -> (String, BoxFuture<'static, ()>) {
+        let (ctx, account) = (ctx.clone(), key.clone());
+        let uploads = match which {
+            Loop::Feed => Arc::default(),
+            Loop::Uploader | Loop::Poller => self.uploads.entry(key.clone()).or_default().clone(),
+        };
+        match which {
+            Loop::Feed => {
+                let name = format!("feed of the HubSpotAccount {key}");
+                (name, Feed::new(account, ctx).run(stop).boxed())
+            }
+            Loop::Uploader => {
+                let unsettled = self.unsettled.remove(key);
+                let uploader = Uploader::new(account, ctx, uploads, unsettled);
+                let name = format!("uploader of the GoogleAdsAccount {key}");
+                (name, uploader.run(stop).boxed())
+            }
+            Loop::Poller => {
+                let name = format!("status poller of the GoogleAdsAccount {key}");
+                (name, Poller::new(account, ctx, uploads).run(stop).boxed())
+            }
+        }
+    }
+
+    /// Waits until a loop ends; for ever where none runs.
+    pub(super) async fn next_end(&mut self, ctx: &SyncContext) {
+        let ended = match self.tasks.join_next().await {
+            Some(ended) => ended,
+            None => std::future::pending().await,
+        };
+        match ended {
+            Ok(id) => self.ended(ctx, &id),
+            // Panics are caught in the task: this one was dropped, as the runtime ends.
+            Err(error) => error!(cancelled = error.is_cancelled(), "a sync loop was dropped"),
+        }
+    }
+
+    fn ended(&mut self, ctx: &SyncContext, id: &Id) {
+        let Some(slot) = self.slots.get_mut(id) else { return };
+        let (which, key) = id;
+        if slot.stop.is_cancelled() {
+            self.slots.remove(id);
+            return;
+        }
+        let pause = backoff(slot.broke, ctx.settings.backoff_max, 0).unsigned_abs();
+        slot.broke = slot.broke.saturating_add(1);
+        slot.rests_until = Some(Instant::now() + pause);
+        if *which == Loop::Uploader {
+            self.unsettled.insert(key.clone());
+        }
+        error!(loop_ = which.as_str(), account = %key, retry_in_ms = pause.as_millis(), "a sync loop ended unexpectedly and will be started again");
+        ctx.loop_broke(which.as_str());
+        ctx.registry.loop_broke(*which, key, ctx.clock.now());
+    }
+
+    /// Waits until all have ended.
+    pub(super) async fn drain(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
