@@ -179,18 +179,28 @@ fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, rea
 
 /// What a reason means and what to do. With a `detail` that is not ours, the verbatim code, the reason is Google's code, which
 /// may be called as one of ours is (`NoConsent`).
-pub fn message(reason: &str, detail: &str) -> String {
+fn message(reason: &str, detail: &str) -> String {
     if let Some(text) = explain_detail(detail) {
         return text.to_owned();
     }
     let meaning = refusals::explain(reason).filter(|_| !detail.is_empty());
     match (meaning, explain(reason)) {
         (None, Some(text)) => text.to_owned(),
-        (None, None) if detail.is_empty() => "Google refused these conversions for good.".to_owned(),
-        _ => {
-            let meaning = meaning.unwrap_or("The code is Google's; its documentation says what it means.");
-            format!("Google refused these conversions for good: {detail}. {meaning}")
-        }
+        (None, None) if detail.is_empty() => "Google rejected these conversions for good.".to_owned(),
+        _ => rejected("these conversions", detail, meaning),
+    }
+}
+
+fn rejected(what: &str, code: &str, meaning: Option<&str>) -> String {
+    let meaning = meaning.unwrap_or("The code is Google's; its documentation says what it means.");
+    format!("Google rejected {what} for good: {code}. {meaning}")
+}
+
+/// Why one conversion was rejected, and what to do. `code` is Google's, verbatim; empty where only halving singled it out.
+pub fn rejection(reason: &str, code: &str) -> String {
+    match explain(reason).filter(|_| code.is_empty()) {
+        Some(text) => text.to_owned(),
+        None => rejected("this conversion", code, refusals::explain(reason)),
     }
 }
 

@@ -36,7 +36,7 @@ pub fn explain(reason: &str) -> Option<&'static str> {
         "DestinationAccountEnhancedConversionsTermsNotSigned"
         | "CustomerNotAcceptedCustomerDataTerms"
         | "TermsAndConditionsNotSigned" => {
-            "The customer data terms are not accepted. Accept them in Google Ads (Goals > Settings); later conversions are then sent."
+            "The customer data terms are not accepted. Accept them in Google Ads (Goals > Settings)."
         }
         "OnePerClickConversionActionNotPermittedWithBraid" => {
             "Conversions with gbraid or wbraid need conversionAction.create.countingType: ManyPerClick."

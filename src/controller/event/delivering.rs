@@ -59,7 +59,7 @@ pub fn rejection(rejection: &Rejection) -> LastError {
     LastError {
         time: Time(rejection.at),
         reason: rejection.reason.clone(),
-        message: counts::message(&rejection.reason, &rejection.detail),
+        message: counts::rejection(&rejection.reason, &rejection.detail),
         contact_id: (rejection.contact != ContactId::UNKNOWN).then(|| rejection.contact.to_string()),
     }
 }
