@@ -27,6 +27,8 @@ mod uploads;
 mod wire;
 
 #[cfg(test)]
+mod any_answer_tests;
+#[cfg(test)]
 mod test_support;
 
 use std::collections::HashMap;

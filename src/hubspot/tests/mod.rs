@@ -1,3 +1,4 @@
+mod any_answer;
 mod batches;
 mod connect;
 mod faults;

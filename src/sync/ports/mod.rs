@@ -3,6 +3,9 @@
 //! `hubspot`, `google` and `ledger` implement them; nothing imports those modules but `cli`, which wires them.
 
 pub mod ads;
+#[cfg(test)]
+pub mod any_json;
+pub mod budget;
 pub mod crm;
 pub mod error;
 pub mod ledger;
