@@ -48,7 +48,7 @@ impl Reconciler for GoogleReconciler {
     async fn reconcile(object: Arc<GoogleAdsAccount>, ctx: Arc<Context>) -> Result<Action, Error> {
         let mut memory = ctx.google_memories.take(object.as_ref());
         let result = pass(&ctx, &object, &mut memory).await;
-        ctx.google_memories.put(object.as_ref(), memory);
+        drop(memory);
         let key = object.key();
         if ctx.caches.google.get(&key).is_none() {
             // It went while we worked: what this pass has left behind must go too.

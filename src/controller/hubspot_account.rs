@@ -50,7 +50,7 @@ impl Reconciler for HubSpotReconciler {
     async fn reconcile(object: Arc<Manifest>, ctx: Arc<Context>) -> Result<Action, Error> {
         let mut memory = ctx.hubspot_memories.take(object.as_ref());
         let result = pass(&ctx, &object, &mut memory).await;
-        ctx.hubspot_memories.put(object.as_ref(), memory);
+        drop(memory);
         let key = object.key();
         if ctx.caches.hubspot.get(&key).is_none() {
             // It went while we worked: what this pass has left behind must go too.

@@ -15,7 +15,7 @@ use super::lane::Lane;
 use super::redact::{bounded, code};
 use super::token::{Token, TokenCache};
 use crate::domain::ids::CustomerId;
-use crate::sync::ports::{CallObserver, Cause, Effect, UpstreamError};
+use crate::sync::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
 
 /// Tries of a call that changes nothing.
 const READ_TRIES: u32 = 3;
@@ -81,6 +81,10 @@ impl Session {
     /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
     /// that Google asks for and that are short enough.
     pub(super) async fn read(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+        budget::bounded(call.api.service(), false, self.read_again(call)).await
+    }
+
+    async fn read_again(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
         let mut pause = self.config.timeouts.retry_pause;
         for _ in 1..READ_TRIES {
             match self.call(call).await {
@@ -112,6 +116,10 @@ impl Session {
 
     /// Makes a call once; once more with a new token where the token is refused, which is certain to have had no effect.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+        budget::bounded(call.api.service(), call.mutating, self.call_once(call)).await
+    }
+
+    async fn call_once(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
         let lane = match call.api {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,

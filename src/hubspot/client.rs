@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
+use super::SERVICE;
 use super::auth::Auth;
 use super::errors::{ErrorBody, item_error};
 use super::limits::Bucket;
@@ -15,7 +16,7 @@ use crate::sync::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Stage, SubmissionPage,
 };
-use crate::sync::ports::{Cause, UpstreamError};
+use crate::sync::ports::{Cause, UpstreamError, budget};
 
 /// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
 pub struct HubSpot {
@@ -48,6 +49,10 @@ impl HubSpot {
 
     /// Makes a call. A refused OAuth token is bought anew once.
     pub(super) async fn call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        budget::bounded(SERVICE, false, self.call_once(call)).await
+    }
+
+    async fn call_once(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
         let url = self.transport.config().url(&call.path);
         let mut renewed = false;
         loop {

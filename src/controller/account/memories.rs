@@ -1,6 +1,7 @@
 //! What is remembered about accounts between two passes.
 
 use std::collections::HashMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use crate::controller::Object;
@@ -21,22 +22,84 @@ impl<M: Default> Memories<M> {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes the memory of an object out; a fresh one where it is another object of the same name.
-    pub(in crate::controller) fn take<K: Object>(&self, object: &K) -> M {
-        let found = self.with(|all| all.remove(&object.key()));
-        found
-            .filter(|(uid, _)| *uid == object.id())
-            .map(|(_, memory)| memory)
-            .unwrap_or_default()
-    }
-
-    /// Puts it back after the pass.
-    pub(in crate::controller) fn put<K: Object>(&self, object: &K, memory: M) {
-        self.with(|all| all.insert(object.key(), (object.id(), memory)));
+    /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the
+    /// guard goes, also where the pass is dropped in the midst of its work.
+    pub(in crate::controller) fn take<K: Object>(&self, object: &K) -> Held<'_, M> {
+        let (key, uid) = (object.key(), object.id());
+        let found = self.with(|all| all.remove(&key));
+        let memory = found.filter(|(owner, _)| *owner == uid).map(|(_, memory)| memory);
+        Held {
+            memories: self,
+            key,
+            uid,
+            memory: memory.unwrap_or_default(),
+        }
     }
 
     /// Forgets an object that is gone.
     pub(in crate::controller) fn forget(&self, key: &ObjectKey) {
         self.with(|all| all.remove(key));
+    }
+}
+
+/// The memory of one object during a pass.
+pub struct Held<'a, M: Default> {
+    memories: &'a Memories<M>,
+    key: ObjectKey,
+    uid: String,
+    memory: M,
+}
+
+impl<M: Default> Deref for Held<'_, M> {
+    type Target = M;
+
+    fn deref(&self) -> &M {
+        &self.memory
+    }
+}
+
+impl<M: Default> DerefMut for Held<'_, M> {
+    fn deref_mut(&mut self) -> &mut M {
+        &mut self.memory
+    }
+}
+
+impl<M: Default> Drop for Held<'_, M> {
+    fn drop(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        let (key, uid) = (self.key.clone(), std::mem::take(&mut self.uid));
+        self.memories.with(|all| all.insert(key, (uid, memory)));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::HubSpotAccount;
+
+    fn object(uid: &str) -> HubSpotAccount {
+        serde_json::from_value(json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount",
+            "metadata": {"name": "a", "namespace": "b", "uid": uid}, "spec": {"credentialsSecretRef": {"name": "c"}},
+        }))
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_pass_that_is_dropped_takes_no_memory_along() {
+        let memories = Memories::<u32>::default();
+        let pass = async {
+            let mut memory = memories.take(&object("1"));
+            *memory += 7;
+            std::future::pending::<()>().await;
+        };
+        assert!(tokio::time::timeout(Duration::from_millis(20), pass).await.is_err());
+        assert_eq!(*memories.take(&object("1")), 7);
+        assert_eq!(*memories.take(&object("2")), 0, "another object of the same name");
     }
 }
