@@ -16,9 +16,9 @@ use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::hubspot::{HubSpotConfig, HubSpotConnector};
 use crate::ledger::{OpenError, SqliteLedger};
 use crate::ops::health::{self, Probes, Watch};
-use crate::ops::listen;
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
+use crate::ops::{listen, server};
 use crate::sync::context::SyncContext;
 use crate::sync::ports::Clock;
 use crate::sync::ports::ledger::{Ledger, LedgerError};
@@ -68,7 +68,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let listener = listen::bind(flags.listen).map_err(|e| format!("--listen {}: {e}", flags.listen))?;
     let address = listener.local_addr()?;
     let routes = health::router(probes.clone(), metrics.clone());
-    let server = tokio::spawn(health::serve(listener, routes, stop.child_token()));
+    let server = tokio::spawn(server::serve(listener, routes, stop.child_token()));
     info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
     let Some(store) = open_ledger(&flags.ledger_url, &probes, &stop).await? else {
@@ -111,12 +111,10 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
     }
-    match server.await {
-        Ok(Err(error)) => error!(%error, "health and metrics server failed"),
-        Err(error) => error!(%error, "health and metrics server ended unexpectedly"),
-        Ok(Ok(())) => {}
-    }
-    watch.await??;
+    finish("health and metrics", server).await;
+    watch
+        .await
+        .map_err(|error| format!("the watch of the ledger's lock {}", telemetry::how_it_ended(&error)))??;
     info!("stopped");
     Ok(())
 }
@@ -137,7 +135,7 @@ async fn watch_lock(ledger: Arc<SqliteLedger>, stop: CancellationToken) -> Resul
 
 async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
     if let Err(error) = task.await {
-        error!(%error, what, "ended unexpectedly");
+        error!(what, how = telemetry::how_it_ended(&error), "ended unexpectedly");
     }
 }
 

@@ -30,6 +30,8 @@ use super::{Action, Error, Object, Reconciler};
 use crate::api::AdConversionEvent;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::ops::telemetry::how_it_ended;
+use crate::sync::ports::budget;
 use crate::sync::pulse::{self, Watchdog};
 use crate::sync::registry::Wake;
 use router::{Outlet, Router};
@@ -38,6 +40,8 @@ use router::{Outlet, Router};
 const CONCURRENCY: u16 = 8;
 /// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
 const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
+/// Longest time of all upstream calls of one reconcile together: what is left of its limit is for saying how it went.
+const UPSTREAM_BUDGET: Duration = Duration::from_secs(90);
 /// How soon an object is looked at again whose cached version is older than our own write.
 const DEFER: Duration = Duration::from_millis(100);
 /// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered at
@@ -137,7 +141,10 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         () = stop.cancelled() => None,
     } {
         if let Err(error) = result {
-            tracing::error!(error = brief(&error), "a controller task ended unexpectedly; stopping");
+            tracing::error!(
+                how = how_it_ended(&error),
+                "a controller task ended unexpectedly; stopping"
+            );
             stop.cancel();
         }
     }
@@ -243,7 +250,8 @@ async fn guarded<R: Reconciler>(object: Arc<R::Object>, ctx: Arc<Context>) -> Re
         return Ok(Action::requeue(DEFER));
     }
     let begun = Instant::now();
-    let work = AssertUnwindSafe(R::reconcile(object, Arc::clone(&ctx))).catch_unwind();
+    let work = budget::spend(UPSTREAM_BUDGET, R::reconcile(object, Arc::clone(&ctx)));
+    let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(RECONCILE_LIMIT, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::Panic),

@@ -14,8 +14,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use super::exposition::Format;
 use super::metrics::Metrics;
@@ -146,16 +144,6 @@ pub fn router(probes: Arc<Probes>, metrics: Arc<Metrics>) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(serve_metrics))
         .with_state(Shared { probes, metrics })
-}
-
-/// Answers until `stop`.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
-    axum::serve(listener, router)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
 }
 
 fn verdict(failed: &[impl Display], what: &str) -> Response {

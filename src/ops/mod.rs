@@ -4,4 +4,5 @@ pub mod exposition;
 pub mod health;
 pub mod listen;
 pub mod metrics;
+pub mod server;
 pub mod telemetry;

@@ -3,7 +3,12 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
-use tracing_subscriber::EnvFilter;
+use tokio::task::JoinError;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// What is logged of the libraries. The Kubernetes client tells of each failed call, which is told where it was made.
 const LIBRARIES: &str = "warn,kube_client::client::builder=off";
@@ -98,12 +103,30 @@ pub enum TelemetryError {
 /// Where logging was started before.
 pub fn init(format: LogFormat, level: &LogLevel) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(&level.directives)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    match format {
-        LogFormat::Text => builder.with_ansi(std::io::stdout().is_terminal()).try_init()?,
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init()?,
-    }
-    Ok(())
+    let start = tracing_subscriber::registry()
+        .with(filter)
+        .with(FilterFn::new(may_be_said));
+    let started = match format {
+        LogFormat::Text => start
+            .with(fmt::layer().with_ansi(std::io::stdout().is_terminal()))
+            .try_init(),
+        LogFormat::Json => start
+            .with(fmt::layer().json().flatten_event(true).with_current_span(false))
+            .try_init(),
+    };
+    started.map_err(|error| TelemetryError::Taken(error.into()))
+}
+
+/// Whatever the directives say: libraries quote whole messages at trace, and the one that reads phone numbers quotes those at
+/// every level.
+fn may_be_said(line: &Metadata<'_>) -> bool {
+    let of = |name: &str| line.target().split("::").next() == Some(name);
+    !of("rlibphonenumber") && (*line.level() != Level::TRACE || of("adconversion_operator"))
+}
+
+/// How a task ended that should not have, without the text of its panic: that may hold anything.
+pub fn how_it_ended(error: &JoinError) -> &'static str {
+    if error.is_panic() { "panicked" } else { "was dropped" }
 }
 
 #[cfg(test)]
@@ -112,6 +135,46 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    /// What is logged of these lines.
+    #[derive(Clone, Default)]
+    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_directive_has_libraries_quote_what_they_read() {
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::registry()
+            .with(EnvFilter::new("trace,rlibphonenumber=trace"))
+            .with(FilterFn::new(may_be_said))
+            .with(fmt::layer().with_writer(move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::warn!(target: "rlibphonenumber::phonenumberutil", "+49 160 1");
+            tracing::trace!(target: "hyper::proto", "+49 160 2");
+            tracing::debug!(target: "hyper::proto", "+49 160 3");
+            tracing::trace!("+49 160 4");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let said = |n: u8| text.contains(&format!("+49 160 {n}"));
+        assert_eq!([1, 2, 3, 4].map(said), [false, false, true, true], "{text}");
+    }
+
+    #[tokio::test]
+    async fn how_a_task_ended_says_nothing_of_its_panic() {
+        let task = tokio::spawn(async { panic!("{}", String::from("ada@example.com")) });
+        let error: JoinError = task.await.unwrap_err();
+        assert_eq!(how_it_ended(&error), "panicked");
+    }
 
     #[test]
     fn formats_are_read_by_name() {
