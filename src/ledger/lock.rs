@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::failed;
@@ -43,6 +43,7 @@ impl FileLock {
             .read(true)
             // Network file systems give an exclusive lock only to those who may write.
             .write(true)
+            .mode(0o600)
             .open(&path)
             .map_err(|e| {
                 failed(format!(

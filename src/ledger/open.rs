@@ -1,5 +1,7 @@
 //! Opening the database: connections, checks, schema, identity.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -32,6 +34,9 @@ const READ_AHEAD: usize = 1000;
 
 /// Pages (of 4 KiB) the write-ahead log may hold before it is folded into the file. One batch changes some thousands.
 const LOG_PAGES: &str = "8000";
+
+/// Rights of the ledger's files.
+const ONLY_OWNER: u32 = 0o600;
 
 /// What every `SQLite` file begins with.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
@@ -82,6 +87,9 @@ pub(super) fn target(url: &str) -> LedgerResult<Target> {
 pub(super) async fn open(target: Target) -> LedgerResult<Pools> {
     let Target { options, file } = target;
     let size = file.as_deref().map_or(Ok(0), inspect)?;
+    if let Some(file) = &file {
+        private(file)?;
+    }
     let writer = pool(1).connect_with(options.clone()).await?;
     if size > 0 && size <= CHECKED_UP_TO {
         quick_check(&writer).await?;
@@ -120,6 +128,33 @@ fn pool(size: u32) -> SqlitePoolOptions {
                 Ok(!connection.is_in_transaction())
             })
         })
+}
+
+/// For this user alone, whatever the process's umask: it tells which contacts became customers. `SQLite` gives the files
+/// beside it the rights of the ledger itself.
+fn private(file: &Path) -> LedgerResult<()> {
+    let failure = |e: std::io::Error| failed(format!("{} can't be opened for writing: {e}", file.display()));
+    let mut new = std::fs::OpenOptions::new();
+    new.create(true)
+        .append(true)
+        .mode(ONLY_OWNER)
+        .open(file)
+        .map_err(failure)?;
+    for end in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        let path = PathBuf::from(name);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.permissions().mode() & 0o777 != ONLY_OWNER => {
+                if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(ONLY_OWNER)) {
+                    // Some volumes have no rights of their own, and a file may be another user's.
+                    tracing::warn!(path = %path.display(), %error, "other users of this host may read the ledger");
+                }
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Says clearly what `SQLite` would only call "unable to open". Returns the size, 0 when there is no file yet.

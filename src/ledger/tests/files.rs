@@ -24,6 +24,23 @@ async fn the_identity_is_that_of_the_file() {
     assert_ne!(in_memory().await.id().await.unwrap(), id);
 }
 
+#[tokio::test]
+async fn nobody_else_on_the_host_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let beside = |end: &str| scratch.file().with_file_name(format!("ledger.db{end}"));
+    let rights = |end: &str| std::fs::metadata(beside(end)).unwrap().permissions().mode() & 0o777;
+    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    first.track(&request(None)).await.unwrap();
+    assert_eq!(["", "-wal", "-shm", ".lock"].map(rights), [0o600; 4]);
+    first.close().await;
+    // One made by a version before.
+    std::fs::set_permissions(beside(""), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let again = SqliteLedger::open(&scratch.url()).await.unwrap();
+    again.track(&request(None)).await.unwrap();
+    assert_eq!(["", "-wal", "-shm"].map(rights), [0o600; 3]);
+}
+
 /// What the second one says while the first has the file.
 async fn in_use(url: &str) -> String {
     match SqliteLedger::open(url).await {
