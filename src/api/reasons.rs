@@ -187,6 +187,8 @@ pub mod event {
     pub const RECONCILE_REQUEST_HANDLED: &str = "ReconcileRequestHandled";
     /// Warning: the ledger was lost and is rebuilt from HubSpot.
     pub const LEDGER_REBUILT: &str = "LedgerRebuilt";
+    /// Warning: the ledger claimed that HubSpot was read up to a time that is still to come.
+    pub const CURSOR_PULLED_BACK: &str = "CursorPulledBack";
     /// Warning: the oldest note of an orphaned action was dropped to make room.
     pub const ORPHAN_NOTE_DROPPED: &str = "OrphanNoteDropped";
 }

@@ -10,7 +10,7 @@ use crate::domain::brief::brief;
 
 /// Kubernetes Events that are lines of the log too. Those that go with a change of conditions are not among them: that
 /// change has a line.
-const HAPPENINGS: [&str; 12] = [
+const HAPPENINGS: [&str; 13] = [
     event::CONVERSION_ACTION_CREATED,
     event::CONVERSION_ACTION_ADOPTED,
     event::CONVERSION_ACTION_MAPPED,
@@ -22,6 +22,7 @@ const HAPPENINGS: [&str; 12] = [
     event::RECORDS_REJECTED,
     event::RECONCILE_REQUEST_HANDLED,
     event::LEDGER_REBUILT,
+    event::CURSOR_PULLED_BACK,
     event::ORPHAN_NOTE_DROPPED,
 ];
 

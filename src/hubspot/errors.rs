@@ -369,6 +369,11 @@ fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
     wait.map(|wait| wait.clamp(SignedDuration::ZERO, LONGEST_RETRY_AFTER))
 }
 
+/// When an answer was made, by the server's clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get("date")?.to_str().ok()?.trim())
+}
+
 fn http_date(text: &str) -> Option<Timestamp> {
     jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
 }

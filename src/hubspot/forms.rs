@@ -84,7 +84,8 @@ impl HubSpot {
             path.push_str("&after=");
             path.push_str(&escaped(after));
         }
-        let mut page: Results<SubmissionWire> = self.call(get("submissions", path)).await?.rows()?;
+        let answer = self.call(get("submissions", path)).await?;
+        let mut page: Results<SubmissionWire> = answer.rows()?;
         let mut unreadable: Vec<_> = page.odd().iter().map(odd).collect();
         let mut submissions = Vec::new();
         for wire in page.take()? {
@@ -101,6 +102,7 @@ impl HubSpot {
             submissions,
             unreadable,
             next,
+            answered: answer.date,
         })
     }
 }

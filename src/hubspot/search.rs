@@ -68,7 +68,9 @@ impl HubSpot {
             path,
             body: Some(&body),
         };
-        page(search, self.call(call).await?.rows()?)
+        let answer = self.call(call).await?;
+        let answered = answer.date;
+        page(search, answer.rows()?).map(|page| ContactPage { answered, ..page })
     }
 }
 
@@ -114,6 +116,7 @@ fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPag
         contacts,
         nameless,
         more,
+        answered: None,
     })
 }
 

@@ -3,13 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::errors::{Again, answer_error, malformed, unreached};
+use super::errors::{Again, answer_error, date, malformed, unreached};
 use super::limits::{Bucket, Limits, Portals, lock};
 use super::wire::Results;
 use super::{API, HubSpotConfig, SERVICE};
@@ -49,6 +49,8 @@ pub(super) enum Payload<'a> {
 /// A successful answer.
 pub(super) struct Answer {
     pub(super) status: u16,
+    /// When it was made, by HubSpot's clock.
+    pub(super) date: Option<Timestamp>,
     body: Vec<u8>,
 }
 
@@ -202,7 +204,11 @@ impl Transport {
                 Again::No,
             )
         })?;
-        Ok(Answer { status: code, body })
+        Ok(Answer {
+            status: code,
+            date: date(&headers),
+            body,
+        })
     }
 
     fn build(&self, request: &Request<'_>) -> reqwest::RequestBuilder {

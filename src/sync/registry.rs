@@ -22,7 +22,9 @@ use accounts::newer_actions;
 pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 pub use events::{BoundAction, Event};
 pub use loops::{Broken, Loop};
-pub use reports::{ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, Refused, RefusedAt};
+pub use reports::{
+    ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt,
+};
 
 /// Whose controller should look again.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod broken_page;
 mod chart;
 mod crds;
 mod e2e;
+mod far_future;
 mod late_action;
 mod layering;
 mod ledger_faults;

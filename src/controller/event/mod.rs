@@ -123,6 +123,7 @@ async fn report(
     if apply::status(ctx, event, &next).await?.is_some() {
         publish::transitions(ctx, event, &next).await;
     }
+    publish::pulled_back(ctx, event).await;
     let pause = if resolved.undecided {
         SOON
     } else if stalled {

@@ -2,9 +2,11 @@
 
 use crate::api::reasons::event as happened;
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Outcome};
+use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::controller::events::Severity;
 use crate::domain::transitions::{Announcement, announcements};
+use crate::sync::registry::Notice;
 
 /// Publishes what changed between the status the object had and the one just written.
 pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
@@ -19,6 +21,23 @@ pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConv
             .publish(event, severity, &change.reason, &change.message)
             .await;
     }
+}
+
+/// Says once that the event is read again from its start, as its stored cursor made no sense.
+pub async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
+    let mut news = None;
+    ctx.registry.update_report(&event.key(), |report| {
+        news = report.take_pulled_back();
+        Notice::Quiet
+    });
+    let Some(cursor) = news else { return };
+    let message = format!(
+        "HubSpot was read up to {cursor:.0} by the ledger, a time that is still to come: a record of HubSpot claimed it. The \
+         event is read again from its start. No conversion is sent twice, and there is nothing to do."
+    );
+    ctx.events
+        .publish(event, Severity::Warning, happened::CURSOR_PULLED_BACK, &message)
+        .await;
 }
 
 fn changes(

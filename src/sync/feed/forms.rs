@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
 use self::whose::Whose;
+use super::clock::latest;
 use super::gate::Gate;
 use super::plan::{Back, Tracked};
 use super::{Feed, Member, Pass, STEP_BACK, member};
@@ -56,6 +57,8 @@ struct Sought {
 #[derive(Default)]
 struct Shown {
     newest: Option<Timestamp>,
+    /// The latest time its last page can tell of.
+    latest: Timestamp,
     whose: HashSet<(ContactId, Timestamp)>,
     new: BTreeMap<TrackId, usize>,
 }
@@ -149,11 +152,11 @@ impl Feed {
         };
         let seen = |t: &Tracked| t.mark.map_or(t.event.start, |m| m.cursor);
         let since = pass.forms.iter().map(seen).max().unwrap_or(Timestamp::MIN);
-        forms.gate.look(pass.crm.as_ref(), since, back).await?;
+        let now_there = self.ctx.clock.now();
+        forms.gate.look(pass.crm.as_ref(), since, back, now_there).await?;
         if wide {
             forms.last_wide = Some(now);
         }
-        let now_there = self.ctx.clock.now();
         forms.unfound.retain(|_, sought| sought.until >= now_there);
         let open = forms.gate.is_open(settings.overlap, !forms.unfound.is_empty(), now);
         let depth = if forms.gate.has_news() {
@@ -190,6 +193,7 @@ impl Feed {
         loop {
             pulse::beat();
             let page = pass.crm.submissions(form, after.as_deref()).await?;
+            shown.latest = latest(page.answered, self.ctx.clock.now());
             self.note_page(pass, (form, read.joined), events, &page.submissions, &mut shown)
                 .await?;
             self.seek_unreadable(pass, form, events, &page, bound);
@@ -230,7 +234,7 @@ impl Feed {
         for submission in page {
             let key = key(pass.portal.id, form, submission);
             clicks.put(key.transaction, submission);
-            shown.newest = shown.newest.max(Some(submission.at));
+            shown.newest = shown.newest.max(Some(submission.at).filter(|at| *at <= shown.latest));
             match self.forms.noted.get(&key.transaction).filter(|_| !joined) {
                 Some(contact) => {
                     shown.whose.insert((*contact, submission.at));

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::clock::latest;
 use super::memory::{LAST_MODIFIED, modified, time};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::crm::{ContactSearch, Crm};
@@ -34,7 +35,13 @@ pub struct Gate {
 impl Gate {
     /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
     /// take the search has its gate open always.
-    pub async fn look(&mut self, crm: &dyn Crm, since: Timestamp, back: SignedDuration) -> Result<(), UpstreamError> {
+    pub async fn look(
+        &mut self,
+        crm: &dyn Crm,
+        since: Timestamp,
+        back: SignedDuration,
+        now: Timestamp,
+    ) -> Result<(), UpstreamError> {
         let from = self.newest.unwrap_or(since);
         let mut search = ContactSearch {
             any_since: vec![(CONVERTED.to_owned(), from.saturating_sub(back).unwrap_or(from))],
@@ -55,7 +62,8 @@ impl Gate {
                 let Some(at) = contact.property(CONVERTED).and_then(time) else {
                     continue;
                 };
-                self.saw(contact.id, at, modified(contact));
+                let latest = latest(page.answered, now);
+                self.saw(contact.id, at, modified(contact).filter(|at| *at <= latest));
             }
             match page.contacts.iter().map(|c| c.id).max() {
                 Some(last) if page.more => search.after = last,

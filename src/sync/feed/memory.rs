@@ -75,8 +75,8 @@ pub struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// What this contact tells about these stages.
-    pub fn new(contact: &'a Contact, stages: &'a [Dated]) -> Self {
+    /// What this contact tells about these stages. A modification later than `latest` is no time of HubSpot's clock.
+    pub fn new(contact: &'a Contact, stages: &'a [Dated], latest: Timestamp) -> Self {
         let mut hasher = DefaultHasher::new();
         let mut entered = Vec::new();
         for dated in stages {
@@ -86,7 +86,7 @@ impl<'a> Found<'a> {
         }
         Self {
             contact,
-            modified: modified(contact),
+            modified: modified(contact).filter(|at| *at <= latest),
             entered,
             entries: hasher.finish(),
         }

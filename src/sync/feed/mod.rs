@@ -4,6 +4,7 @@
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
 mod aside;
+mod clock;
 mod detect;
 mod forms;
 mod gate;
@@ -244,7 +245,7 @@ impl Feed {
             let request = TrackRequest::new(key, uid, portal.id, &event.trigger, action);
             tracks.push(self.ctx.ledger.track(&request).await?);
         }
-        let marks = self.ctx.ledger.feed_marks(&tracks).await?;
+        let marks = self.marks(&events, &tracks).await?;
         let tracked = events.into_iter().zip(tracks).zip(marks);
         let (events, forms): (Vec<_>, Vec<_>) = tracked
             .map(|((event, track), mark)| Tracked { event, track, mark })

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use self::noting::{PageRead, Unnoted};
 use super::Pass;
+use super::clock::latest;
 use super::detect::Stray;
 use super::memory::{Dated, Found, LAST_MODIFIED, Memory};
 use super::plan::{Tracked, date_entered, read_plan};
@@ -190,7 +191,8 @@ impl<'a> Scan<'a> {
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
             };
-            let page_read = self.page(&page.contacts, way, seen).await?;
+            let latest = latest(page.answered, self.ctx.clock.now());
+            let page_read = self.page(&page.contacts, latest, way, seen).await?;
             self.unnoted.push(page_read);
             if self.unnoted.are_enough() {
                 self.note(seen).await?;
@@ -203,8 +205,15 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads the histories of a page that matter.
-    async fn page(&self, contacts: &[Contact], way: Way<'_>, seen: &mut Seen) -> Result<PageRead, Fault> {
-        let found: Vec<_> = contacts.iter().map(|c| Found::new(c, &self.stages)).collect();
+    async fn page(
+        &self,
+        contacts: &[Contact],
+        latest: Timestamp,
+        way: Way<'_>,
+        seen: &mut Seen,
+    ) -> Result<PageRead, Fault> {
+        let found = contacts.iter().map(|c| Found::new(c, &self.stages, latest));
+        let found: Vec<_> = found.collect();
         self.look(&found, way, seen);
         let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, way)).collect();
         let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();

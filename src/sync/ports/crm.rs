@@ -54,6 +54,8 @@ pub struct ContactPage {
     pub nameless: usize,
     /// True where more rows with greater ids match.
     pub more: bool,
+    /// When HubSpot answered, by its own clock (`Date`).
+    pub answered: Option<Timestamp>,
 }
 
 /// A batch read by id: at most 50 ids with history, 100 without.
@@ -142,6 +144,8 @@ pub struct SubmissionPage {
     pub unreadable: Vec<OddSubmission>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<String>,
+    /// When HubSpot answered, by its own clock (`Date`).
+    pub answered: Option<Timestamp>,
 }
 
 /// Most e-mail addresses in one look-up (reference notes, HubSpot 7.2).

@@ -89,11 +89,34 @@ pub struct EventReport {
     pub taken: bool,
     /// The ledger, while it fails.
     pub ledger: Health,
+    /// Its stored cursor was ahead of HubSpot's clock.
+    pub pulled_back: Option<PulledBack>,
     /// The last five errors, newest last.
     pub errors: VecDeque<ErrorNote>,
 }
 
+/// A stored cursor that was ahead of HubSpot's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulledBack {
+    /// Where it was.
+    pub cursor: Timestamp,
+    /// People know.
+    said: bool,
+}
+
 impl EventReport {
+    /// Notes that the cursor was ahead.
+    pub fn pull_back(&mut self, cursor: Timestamp) {
+        self.pulled_back = Some(PulledBack { cursor, said: false });
+    }
+
+    /// Where the cursor was, the first time somebody asks.
+    pub fn take_pulled_back(&mut self) -> Option<Timestamp> {
+        let news = self.pulled_back.as_mut().filter(|back| !back.said)?;
+        news.said = true;
+        Some(news.cursor)
+    }
+
     /// Notes a refusal; true where that is news.
     pub fn note_refused(&mut self, at: RefusedAt, code: &Code, now: Timestamp) -> bool {
         let since = self.refused.as_ref().map_or(now, |refused| refused.since);

@@ -60,6 +60,8 @@ pub struct Memory {
     pub silent: Option<ContactId>,
     /// How long a page takes.
     pub pace: Duration,
+    /// It claims to have been modified in the year 9999.
+    pub ahead: Option<ContactId>,
     /// Every page breaks the code that reads it.
     pub panics: bool,
 }
@@ -74,6 +76,7 @@ impl Memory {
             broken: None,
             silent: None,
             pace: Duration::ZERO,
+            ahead: None,
             panics: false,
         }
     }
@@ -85,7 +88,12 @@ impl Memory {
             at,
             by_merge: false,
         };
-        let time = at.to_string();
+        let ahead = self.ahead == Some(ContactId(id));
+        let time = if ahead {
+            "9999-12-30T00:00:00Z".to_owned()
+        } else {
+            at.to_string()
+        };
         let consent = self.granted.as_ref().map(|granted| granted.load(Ordering::Relaxed));
         let properties = [
             Some(("lastmodifieddate", time.as_str())),
@@ -149,6 +157,7 @@ impl Crm for Memory {
         Ok(ContactPage {
             contacts,
             nameless: 0,
+            answered: None,
             more: last < self.count,
         })
     }
