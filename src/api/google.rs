@@ -169,7 +169,7 @@ pub struct OrphanedConversionAction {
     /// Google's type of the action: `UPLOAD_CLICKS` or `WEBPAGE`.
     #[serde(rename = "type")]
     pub type_: String,
-    /// The event it belonged to: namespace/name.
+    /// The event it belonged to: namespace/name, or another namespace.
     pub former_event: String,
     /// When it was left behind.
     pub orphan_time: Time,

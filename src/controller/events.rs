@@ -20,6 +20,8 @@ use crate::domain::brief::brief;
 
 /// Longest wait for the Kubernetes API to take an Event.
 const LIMIT: Duration = Duration::from_secs(5);
+/// Cause of a refusal in a namespace that is being deleted.
+const NAMESPACE_ENDS: &str = "NamespaceTerminating";
 /// Longest note the Kubernetes API takes, in bytes.
 const MAX_NOTE: usize = 1024;
 /// Longest name of an object, in bytes.
@@ -153,6 +155,32 @@ impl Events {
         api.create(&PostParams::default(), &event).await?;
         self.with(|recent| recent.sent(said, name, 1, now));
         Ok(())
+    }
+
+    /// True where a namespace takes nothing new because it is being deleted. Asked with a trial of what the operator may
+    /// create anyway: namespaces themselves are not for it to read.
+    pub async fn namespace_ends(&self, namespace: &str) -> bool {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let trial = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{CONTROLLER}.trial")),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
+            ..Event::default()
+        };
+        let parameters = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        match tokio::time::timeout(LIMIT, api.create(&parameters, &trial)).await {
+            Ok(Err(kube::Error::Api(status))) => status
+                .details
+                .iter()
+                .flat_map(|details| &details.causes)
+                .any(|cause| cause.reason == NAMESPACE_ENDS),
+            _ => false,
+        }
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Recent) -> T) -> T {

@@ -40,7 +40,7 @@ pub struct Seen<'a> {
     pub actions: &'a [ConversionAction],
     /// True where they were read just now, so that a missing name is really free.
     pub live: bool,
-    /// Actions that belong to other events, with the event's name.
+    /// Actions that belong to other events, with words for the event.
     pub others: &'a [(ActionId, String)],
 }
 
@@ -219,7 +219,7 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
         return Step::Stalled {
             reason: reason::OWNERSHIP_CONFLICT,
             message: format!(
-                "Conversion action {} named {name:?} belongs to the event {owner}. Give this event another eventName, or delete one of the two.",
+                "Conversion action {} named {name:?} belongs to {owner}. Give this event another eventName, or delete one of the two.",
                 action.id
             ),
         };

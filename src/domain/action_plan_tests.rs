@@ -127,7 +127,7 @@ fn an_action_of_another_event_is_never_taken() {
         full: &full,
     };
     let actions = [action(1, "X")];
-    let others = [(ActionId(1), "marketing/other".to_owned())];
+    let others = [(ActionId(1), "event marketing/other".to_owned())];
     let seen = Seen {
         actions: &actions,
         live: true,

@@ -4,6 +4,9 @@ use jiff::Timestamp;
 
 use super::ids::{ActionId, CustomerId, ObjectKey};
 
+/// In place of everything that would name an object of a namespace that the reader is not in.
+pub const ANOTHER_NAMESPACE: &str = "another namespace";
+
 /// What an event lays claim to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -34,6 +37,15 @@ impl Claim {
         let same_name = self.creates.is_some() && self.creates == other.creates;
         let both_create = self.creates.is_some() && other.creates.is_some();
         self.customer == other.customer && (same_name || same_action && (both_create || self.trigger == other.trigger))
+    }
+}
+
+/// How a message calls an event to readers of this namespace: what others have in theirs is not for them to know.
+pub fn named_for(reader: &str, event: &ObjectKey) -> String {
+    if event.namespace == reader {
+        format!("event {event}")
+    } else {
+        format!("an event in {ANOTHER_NAMESPACE}")
     }
 }
 
@@ -84,6 +96,13 @@ mod tests {
         let all = [one, two.clone(), three.clone()];
         assert_eq!(winner(&two, &all), None);
         assert_eq!(winner(&three, &all), Some(&two));
+    }
+
+    #[test]
+    fn only_the_own_namespace_is_named() {
+        let event = ObjectKey::new("payroll", "fired");
+        assert_eq!(named_for("payroll", &event), "event payroll/fired");
+        assert_eq!(named_for("marketing", &event), "an event in another namespace");
     }
 
     #[test]

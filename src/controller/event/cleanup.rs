@@ -2,7 +2,7 @@
 //! with Secret, account object or Google gone, unless Google itself must act.
 
 use super::SOON;
-use super::deletion::{Blocked, hold, timed_out};
+use super::deletion::{Blocked, gives_way, hold, timed_out};
 use crate::api::reasons::{condition, event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
 use crate::controller::apply;
@@ -12,6 +12,7 @@ use crate::controller::{Action, Error, Object};
 use crate::domain::action::{ConversionAction, REMOVED};
 use crate::domain::brief::brief;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::domain::ownership::named_for;
 use crate::domain::spec;
 use crate::sync::ports::ledger::OrphanNote;
 use crate::sync::ports::{Cause, UpstreamError};
@@ -40,11 +41,15 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
         // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
         let ours = action.create_time.is_some();
         let shared = used_by_another(ctx, event, &target);
+        let mut stays = true;
         if event.spec.deletion_policy == DeletionPolicy::Delete && ours && shared.is_none() {
-            if let Err(blocked) = remove(ctx, event, account.as_ref(), &target).await {
-                return hold(ctx, event, blocked).await;
+            match remove(ctx, event, account.as_ref(), &target).await {
+                Ok(()) => stays = false,
+                Err(blocked) if gives_way(ctx, event, &blocked).await => {}
+                Err(blocked) => return hold(ctx, event, blocked).await,
             }
-        } else if let Err(error) = orphan(ctx, event, &action, &target, shared).await {
+        }
+        if stays && let Err(error) = orphan(ctx, event, &action, &target, shared).await {
             if !timed_out(ctx, event) {
                 return hold(ctx, event, Blocked::unnoted(&error)).await;
             }
@@ -149,13 +154,10 @@ fn after_lost_reply(
 
 /// Another event that uses the same action: then it is never removed.
 fn used_by_another(ctx: &Context, event: &AdConversionEvent, target: &Target) -> Option<ObjectKey> {
-    super::resolve::owned_by_others(ctx, event, &target.customer)
+    super::ownership::owned_by_others(ctx, event, &target.customer)
         .into_iter()
         .find(|(id, _)| *id == target.id)
-        .and_then(|(_, name)| {
-            name.split_once('/')
-                .map(|(namespace, name)| ObjectKey::new(namespace, name))
-        })
+        .map(|(_, other)| other)
 }
 
 async fn orphan(
@@ -167,8 +169,10 @@ async fn orphan(
 ) -> Result<(), Error> {
     if let Some(other) = shared {
         let note = format!(
-            "Conversion action {} {:?} stays in Google Ads because event {other} uses it.",
-            target.id, target.name
+            "Conversion action {} {:?} stays in Google Ads because {} uses it.",
+            target.id,
+            target.name,
+            named_for(&event.key().namespace, &other)
         );
         ctx.events
             .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
@@ -207,8 +211,7 @@ async fn remove(
         if suspended(ctx, event) {
             return Err(Blocked::suspended(target));
         }
-        let cause = "the GoogleAdsAccount is missing or has no usable credentials";
-        return Err(Blocked::removal(reason::UPSTREAM_UNREACHABLE, target, cause));
+        return Err(Blocked::no_credentials(target));
     };
     match clients.ads.remove_action(&target.customer, target.id).await {
         Ok(()) => {}

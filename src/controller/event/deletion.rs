@@ -25,6 +25,8 @@ pub(super) struct Blocked {
     pub happened: String,
     /// Without the last full stop.
     pub way_out: &'static str,
+    /// Google was not asked, and will not be unless somebody changes something in the namespace.
+    pub unasked: bool,
 }
 
 impl Blocked {
@@ -39,6 +41,16 @@ impl Blocked {
                 cause.trim_end_matches('.')
             ),
             way_out: "Repair the account, or set spec.deletionPolicy to Orphan to leave the action in Google Ads",
+            unasked: false,
+        }
+    }
+
+    /// There is nothing to ask Google with.
+    pub fn no_credentials(target: &Target) -> Self {
+        let cause = "the GoogleAdsAccount is missing or has no usable credentials";
+        Self {
+            unasked: true,
+            ..Self::removal(reason::UPSTREAM_UNREACHABLE, target, cause)
         }
     }
 
@@ -47,6 +59,7 @@ impl Blocked {
         Self {
             way_out: "Set spec.suspend of the account to false, or set spec.deletionPolicy of the event to Orphan to leave the \
                       action in Google Ads",
+            unasked: true,
             ..Self::removal(reason::SUSPENDED, target, "the GoogleAdsAccount is suspended")
         }
     }
@@ -57,6 +70,7 @@ impl Blocked {
             why: reason::LEDGER_UNAVAILABLE,
             happened: format!("The note about the conversion action cannot be kept: {error}"),
             way_out: "Repair the ledger",
+            unasked: false,
         }
     }
 }
@@ -70,6 +84,23 @@ pub(super) fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
         .as_ref()
         .map_or(ctx.clock.now(), |t| t.0);
     ctx.clock.now().duration_since(since) >= limit
+}
+
+/// The namespace is being deleted, and this stands in its way: nobody can put a Secret or an account back there, and
+/// whoever wanted the namespace gone is not waiting for Google.
+pub(super) async fn gives_way(ctx: &Context, event: &AdConversionEvent, blocked: &Blocked) -> bool {
+    let key = event.key();
+    let hopeless = blocked.unasked || timed_out(ctx, event);
+    let gives_way = hopeless && ctx.events.namespace_ends(&key.namespace).await;
+    if gives_way {
+        tracing::warn!(
+            event = %key,
+            reason = blocked.why,
+            "the namespace is being deleted, so the conversion action is left in Google Ads: {}",
+            brief(&blocked.happened)
+        );
+    }
+    gives_way
 }
 
 /// The deletion goes on trying, and says so from the first failed try on.
@@ -131,6 +162,7 @@ mod tests {
             why,
             happened: "It failed".into(),
             way_out: "Mend it",
+            unasked: false,
         };
         let status = held(&event("True"), &blocked, Timestamp::UNIX_EPOCH, timed_out);
         assert_eq!(status.observed_generation, Some(7));

@@ -6,6 +6,7 @@ mod cleanup;
 mod deletion;
 mod delivering;
 mod news;
+mod ownership;
 mod publish;
 mod resolve;
 mod status;

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::Stall;
-use super::trigger::{Subject, subject, trigger_of, trigger_status};
+use super::ownership::lost_ownership;
+use super::trigger::{Subject, subject, trigger_status};
 use crate::api::reasons::reason;
 use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus};
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::action::ConversionAction;
-use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
-use crate::domain::ownership::{Claim, winner};
+use crate::domain::ids::{ActionId, ObjectKey, PortalId};
 use crate::domain::spec;
 use crate::sync::registry::{DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
@@ -116,10 +116,11 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     let first = resolved.stall.take();
     resolved.stall = first
         .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
+        .or_else(|| unprintable_name(event))
         .or_else(|| future_start(ctx, event))
         .or_else(|| unknown_property(event, hubspot.as_ref()))
         .or_else(|| deals_denied(event, hubspot.as_ref()))
-        .or_else(|| lost_ownership(ctx, event, &resolved));
+        .or_else(|| lost_ownership(ctx, event, resolved.portal));
     resolved
 }
 
@@ -220,6 +221,24 @@ pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
     ))
 }
 
+/// The schema refuses such names; this is for objects older than the rule: Google takes none, and says so for ever.
+fn unprintable_name(event: &AdConversionEvent) -> Option<Stall> {
+    let existing = event
+        .spec
+        .existing_action()
+        .and_then(|existing| existing.name.as_deref());
+    let (field, name) = match existing {
+        Some(name) => ("spec.conversionAction.existing.name", name),
+        None => ("spec.eventName", event.action_name()),
+    };
+    name.contains(char::is_control).then(|| {
+        (
+            reason::INVALID_SPEC,
+            format!("{field} {name:?} holds a control character, such as a line break or a tab. Remove it."),
+        )
+    })
+}
+
 fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
     let start = spec::effective_start(event, super::created(event));
     (start > ctx.clock.now()).then(|| {
@@ -266,78 +285,6 @@ fn deals_denied(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> 
             ),
         )
     })
-}
-
-fn lost_ownership(ctx: &Context, event: &AdConversionEvent, resolved: &Resolved) -> Option<Stall> {
-    let mine = claim(ctx, event, resolved.portal)?;
-    let all: Vec<_> = ctx
-        .caches
-        .events
-        .all()
-        .iter()
-        .filter(|e| e.id() != event.id())
-        .filter_map(|e| claim(ctx, e, None))
-        .collect();
-    winner(&mine, &all).map(|winner| {
-        (
-            reason::OWNERSHIP_CONFLICT,
-            format!(
-                "The event {} is older and already uses this conversion action for this trigger. Delete one of the two, or give this one another spec.eventName.",
-                winner.event
-            ),
-        )
-    })
-}
-
-/// What an event lays claim to.
-fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> Option<Claim> {
-    let key = event.key();
-    let account = ObjectKey::new(&key.namespace, &event.spec.google_ads_account_ref.as_ref()?.name);
-    let status = event.status.as_ref().and_then(|s| s.conversion_action.as_ref());
-    let customer = status
-        .and_then(|s| s.customer_id.as_deref())
-        .and_then(|id| id.parse::<CustomerId>().ok())
-        .or_else(|| {
-            ctx.registry
-                .google(&account)?
-                .snapshot
-                .map(|s| s.customer.conversion_customer.clone())
-        })
-        .or_else(|| ctx.caches.google.get(&account)?.spec.customer_id.parse().ok())?;
-    let existing = event.spec.existing_action();
-    let action = status
-        .and_then(|s| s.id.as_deref())
-        .or_else(|| existing.and_then(|e| e.id.as_deref()))
-        .and_then(|id| id.parse().ok());
-    let portal = portal.or_else(|| {
-        let hubspot = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
-        ctx.registry.hubspot(&hubspot)?.portal.map(|p| p.id)
-    });
-    Some(Claim {
-        uid: event.id(),
-        created: super::created(event),
-        customer,
-        action,
-        creates: existing.is_none().then(|| event.action_name().to_owned()),
-        trigger: trigger_of(event).in_portal(portal),
-        event: key,
-    })
-}
-
-/// Actions that belong to other events of the same account, with the event's name.
-pub fn owned_by_others(ctx: &Context, event: &AdConversionEvent, customer: &CustomerId) -> Vec<(ActionId, String)> {
-    ctx.caches
-        .events
-        .all()
-        .iter()
-        .filter(|other| other.id() != event.id())
-        .filter_map(|other| {
-            let action = other.status.as_ref()?.conversion_action.as_ref()?;
-            let same = action.customer_id.as_deref() == Some(customer.as_str());
-            let id = action.id.as_deref()?.parse().ok()?;
-            same.then(|| (id, other.key().to_string()))
-        })
-        .collect()
 }
 
 #[cfg(test)]

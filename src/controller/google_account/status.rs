@@ -10,6 +10,7 @@ use crate::api::{
 use crate::controller::Object;
 use crate::controller::context::Context;
 use crate::domain::brief::brief;
+use crate::domain::ownership::ANOTHER_NAMESPACE;
 use crate::domain::transitions::Announcement;
 use crate::sync::ports::ads::ConversionAction;
 use crate::sync::ports::ledger::{LedgerError, OrphanNote};
@@ -53,7 +54,7 @@ pub(super) async fn build(
     if let Some(snapshot) = snapshot {
         match orphans(ctx, snapshot).await {
             Ok(notes) => {
-                let shown = shown(&notes);
+                let shown = shown(&notes, &object.key().namespace);
                 told = dropped(&status.orphaned_conversion_actions, &notes, &shown);
                 status.orphaned_conversion_actions = shown;
             }
@@ -106,13 +107,18 @@ fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
 }
 
 /// The newest notes, as many as a status keeps. `notes` is oldest first.
-fn shown(notes: &[OrphanNote]) -> Vec<OrphanedConversionAction> {
+/// Accounts of several namespaces may have one customer: only the events of `reader`, the own one, are named.
+fn shown(notes: &[OrphanNote], reader: &str) -> Vec<OrphanedConversionAction> {
+    let former = |event: &str| match event.split_once('/') {
+        Some((namespace, _)) if namespace == reader => event.to_owned(),
+        _ => ANOTHER_NAMESPACE.to_owned(),
+    };
     let skip = notes.len().saturating_sub(MAX_ORPHANED_ACTIONS);
     let show = |note: &OrphanNote| OrphanedConversionAction {
         id: note.action.to_string(),
         name: note.name.clone(),
         type_: note.kind.clone(),
-        former_event: note.former_event.clone(),
+        former_event: former(&note.former_event),
         orphan_time: Time(note.at),
     };
     notes.iter().skip(skip).map(show).collect()

@@ -25,6 +25,21 @@ fn ready(stage: &Stage, name: &str) -> String {
         .to_owned()
 }
 
+/// The event in the ledger's only note about an action that was left behind.
+fn former_event(stage: &Stage) -> String {
+    use sqlx::Connection;
+    let url = format!("sqlite://{}", stage.ledger().display());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let mut ledger = sqlx::SqliteConnection::connect(&url).await.expect("the ledger");
+        let notes = sqlx::query_scalar("SELECT former_event FROM orphans");
+        notes.fetch_one(&mut ledger).await.expect("one note")
+    })
+}
+
 #[test]
 fn the_action_stays_is_noted_and_adopted_again() {
     let stage = Stage::start("orphan");
@@ -128,6 +143,23 @@ fn a_namespace_goes_with_everything_in_it() {
     let id = ready(&stage, "inside");
     stage.kubectl(&["delete", "namespace", &stage.namespace, "--timeout=50s"]);
     assert_eq!(status_of(&stage, &id), "ENABLED");
+}
+
+/// What goes first in a namespace is Kubernetes' choice: here the Secret is gone before the event's turn comes.
+#[test]
+fn a_namespace_goes_although_the_action_can_no_longer_be_removed() {
+    let stage = Stage::start("goes");
+    stage.event("inside", "customer", &json!({"deletionPolicy": "Delete"}));
+    let id = ready(&stage, "inside");
+    stage.kubectl(&["delete", "secret", "google-ads"]);
+    stage.condition("gaa/acme", "Ready", "False", "SecretNotFound");
+    // Alone the event waits for somebody to repair the account.
+    stage.kubectl(&["delete", "adce/inside", "--wait=false"]);
+    stage.condition("adce/inside", "Ready", "False", "UpstreamUnreachable");
+    stage.kubectl(&["delete", "namespace", &stage.namespace, "--timeout=50s"]);
+    assert_eq!(status_of(&stage, &id), "ENABLED");
+    let note = former_event(&stage);
+    assert_eq!(note, format!("{}/inside", stage.namespace));
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod scopes;
 mod stage;
 mod stale;
 mod sweeps;
+mod tenants;
 mod uninstall;
 mod unreadable;
 mod unusable_actions;

@@ -1,5 +1,7 @@
 //! One operator, one sandbox, one namespace; ends with the test.
 
+mod manifest;
+mod neighbour;
 mod second;
 
 use std::fs;
@@ -355,21 +357,7 @@ impl Stage {
 
     /// Applies a lifecycle event of this name and stage; `more` is merged into its spec.
     pub fn event(&self, name: &str, stage: &str, more: &Value) {
-        let mut spec = json!({
-            "googleAdsAccountRef": {"name": "acme"},
-            "hubSpotAccountRef": {"name": "acme"},
-            "trigger": {"lifecycleStage": {"stage": stage}},
-        });
-        for (field, value) in more.as_object().into_iter().flatten() {
-            spec[field] = value.clone();
-        }
-        let event = json!({
-            "apiVersion": "adconversion.dev/v1alpha1",
-            "kind": "AdConversionEvent",
-            "metadata": {"name": name},
-            "spec": spec,
-        });
-        self.apply(&event.to_string());
+        self.apply(&manifest::event(name, stage, more).to_string());
     }
 
     /// Waits until nothing is pending or processing and `observed` occurrences are counted; returns the event.

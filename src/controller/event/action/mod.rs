@@ -16,17 +16,19 @@ use self::hands_off::{HandsOff, hands_off, left};
 use self::keep::{announce, keep};
 
 use super::Stall;
-use super::resolve::{Accounts, Resolved, owned_by_others};
+use super::ownership::owned_by_others;
+use super::resolve::{Accounts, Resolved};
 use crate::api::reasons::reason;
 use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
-use crate::controller::Error;
 use crate::controller::apply;
 use crate::controller::context::Context;
 use crate::controller::google_account::refresh_google_actions;
+use crate::controller::{Error, Object};
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::brief::brief;
 use crate::domain::ids::{ActionId, CustomerId};
+use crate::domain::ownership::named_for;
 use crate::domain::spec;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::ads::GoogleAds;
@@ -232,7 +234,11 @@ async fn step(
         origin: current.origin,
         creating: current.creation.as_ref().map(|c| c.name.clone()),
     };
-    let others = owned_by_others(work.ctx, event, &work.owner);
+    let reader = event.key().namespace;
+    let others: Vec<_> = owned_by_others(work.ctx, event, &work.owner)
+        .into_iter()
+        .map(|(id, other)| (id, named_for(&reader, &other)))
+        .collect();
     let seen = Seen {
         actions: &work.actions,
         live: work.live,
