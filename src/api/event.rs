@@ -76,7 +76,10 @@ pub struct AdConversionEventSpec {
     /// A change renames the action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
-    #[x_kube(validation = rules::not_blank("eventName", "leave it out to use metadata.name"))]
+    #[x_kube(
+        validation = rules::not_blank("eventName", "leave it out to use metadata.name"),
+        validation = rules::one_line("eventName")
+    )]
     pub event_name: Option<String>,
     /// What in HubSpot is a conversion: exactly one of the members.
     pub trigger: Trigger,
@@ -151,7 +154,10 @@ pub struct LifecycleStageTrigger {
     /// Internal value (customer, 1066237962) or label (Customer) of the stage, 1 to 100 characters. Immutable once it was
     /// found in HubSpot (status.trigger).
     #[schemars(length(max = 100))]
-    #[x_kube(validation = rules::not_blank("stage", "name a lifecycle stage, like customer"))]
+    #[x_kube(
+        validation = rules::not_blank("stage", "name a lifecycle stage, like customer"),
+        validation = rules::one_line("stage")
+    )]
     pub stage: String,
 }
 
@@ -162,7 +168,10 @@ pub struct LifecycleStageTrigger {
 pub struct FormSubmissionTrigger {
     /// GUID or exact name of the form, 1 to 200 characters. Immutable once it was found in HubSpot (status.trigger).
     #[schemars(length(max = 200))]
-    #[x_kube(validation = rules::not_blank("formId", "give the form's GUID or its exact name"))]
+    #[x_kube(
+        validation = rules::not_blank("formId", "give the form's GUID or its exact name"),
+        validation = rules::one_line("formId")
+    )]
     pub form_id: String,
 }
 
@@ -200,6 +209,7 @@ pub struct Consent {
     pub property: String,
     /// Values of the property that mean consent was given.
     #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 255)))]
+    #[x_kube(validation = rules::all_one_line("consent.grantedValues"))]
     pub granted_values: Vec<String>,
 }
 
@@ -265,7 +275,10 @@ pub struct ExistingAction {
     /// Exact name of the action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 255))]
-    #[x_kube(validation = rules::not_blank("conversionAction.existing.name", "give the exact name of an action"))]
+    #[x_kube(
+        validation = rules::not_blank("conversionAction.existing.name", "give the exact name of an action"),
+        validation = rules::one_line("conversionAction.existing.name")
+    )]
     pub name: Option<String>,
 }
 

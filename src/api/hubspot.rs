@@ -47,9 +47,9 @@ pub struct HubSpotAccountSpec {
     /// Secret with accessToken (service key or private app token), or with clientId, clientSecret and
     /// refreshToken.
     pub credentials_secret_ref: SecretRef,
-    /// Time between two reads, like 1m or 90s.
+    /// Time between two reads, like 1m or 90s; at most 24h.
     #[serde(default = "default_interval")]
-    #[x_kube(validation = rules::duration("interval"))]
+    #[x_kube(validation = rules::duration("interval"), validation = rules::at_most_a_day("interval"))]
     pub interval: Duration,
     /// Country of telephone numbers where a contact has none: two capitals, ISO 3166.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +60,9 @@ pub struct HubSpotAccountSpec {
     #[serde(default)]
     pub suspend: bool,
 }
+
+/// Longest time between two reads.
+pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
 /// The interval where a manifest gives none: one minute.
 pub const fn default_interval() -> Duration {

@@ -28,8 +28,8 @@ pub use google::{
     UploadApi, Uploads,
 };
 pub use hubspot::{
-    ChangeDetection, HubSpotAccount, HubSpotAccountSpec, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES,
-    default_interval,
+    ChangeDetection, HubSpotAccount, HubSpotAccountSpec, HubSpotAccountStatus, LifecycleStage, MAX_INTERVAL,
+    MAX_LIFECYCLE_STAGES, default_interval,
 };
 pub use rules::{CREATE_AGAIN, CURRENCIES};
 pub use shared::{AccountRef, Condition, MAX_CONDITIONS, Money, SecretRef, Time};

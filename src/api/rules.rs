@@ -108,6 +108,31 @@ pub(crate) fn not_blank(field: &str, way_out: &str) -> Rule {
     )
 }
 
+/// Text in one line: what Google and HubSpot show as a name holds no control character, and Google takes none.
+pub(crate) fn one_line(field: &str) -> Rule {
+    rule(
+        r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]')",
+        &format!("{field} must not hold control characters, such as a line break or a tab: remove them"),
+    )
+}
+
+/// As [`one_line`], for each text of a list.
+pub(crate) fn all_one_line(field: &str) -> Rule {
+    rule(
+        r"self.all(text, !text.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]'))",
+        &format!("{field} must not hold control characters, such as a line break or a tab: remove them"),
+    )
+}
+
+/// What [`duration`] takes, at most a day: what is read less often is not worth a setting.
+pub(crate) fn at_most_a_day(field: &str) -> Rule {
+    rule(
+        "!self.matches('^([0-9]{1,6}h)?([0-9]{1,6}m)?([0-9]{1,6}s)?([0-9]{1,6}ms)?$') || !self.matches('[1-9]') \
+         || duration(self) <= duration('24h')",
+        &format!("{field} must be at most 24h, like 1m or 1h30m"),
+    )
+}
+
 /// A duration longer than nothing; the grammar is that of [`super::Duration`].
 pub(crate) fn duration(field: &str) -> Rule {
     rule(

@@ -13,8 +13,8 @@ use super::account::{self, Basics, broken, finish, keep_finalizer, readiness};
 use super::apply::remove_finalizer;
 use super::context::Context;
 use super::{Action, Error, Object, Reconciler, log, rereads, secrets, usage};
-use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::condition;
+use crate::api::{HubSpotAccount as Manifest, MAX_INTERVAL};
 use crate::domain::account_state::{self, Observed};
 use crate::domain::account_trouble::later;
 use crate::domain::brief::brief;
@@ -145,7 +145,7 @@ fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
     }
 }
 
-/// `spec.interval`, held above the floor.
+/// `spec.interval`, held above the floor and below a day.
 struct Interval {
     effective: Duration,
     remark: Option<String>,
@@ -154,18 +154,24 @@ struct Interval {
 impl Interval {
     fn of(object: &Manifest, floor: Duration) -> Self {
         let declared = object.spec.interval;
-        if declared.get() >= floor {
-            return Self {
-                effective: declared.get(),
-                remark: None,
-            };
-        }
-        let floor_text = crate::api::Duration::from(floor);
-        let remark = format!(
-            "spec.interval {declared} is shorter than this operator allows, so it uses {floor_text} (--min-interval)."
-        );
+        // The schema refuses more than a day; this is for objects older than the rule.
+        let ceiling = MAX_INTERVAL.get().max(floor);
+        let effective = declared.get().clamp(floor, ceiling);
+        let (differs, why) = match declared.get() {
+            shorter if shorter < floor => ("shorter", " (--min-interval)"),
+            longer if longer > ceiling => ("longer", ""),
+            _ => {
+                return Self {
+                    effective,
+                    remark: None,
+                };
+            }
+        };
+        let used = crate::api::Duration::from(effective);
+        let remark =
+            format!("spec.interval {declared} is {differs} than this operator allows, so it uses {used}{why}.");
         Self {
-            effective: floor,
+            effective,
             remark: Some(remark),
         }
     }

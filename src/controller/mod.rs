@@ -32,6 +32,7 @@ use serde::de::DeserializeOwned;
 pub use kube::runtime::controller::Action;
 
 use crate::api::{Condition, FLUX_REQUESTED_AT, RECONCILE_REQUESTED_AT};
+use crate::domain::brief::echo;
 use crate::domain::ids::ObjectKey;
 use crate::sync::ports::ledger::LedgerError;
 use crate::sync::registry::Wake;
@@ -155,13 +156,14 @@ pub trait Object:
         self.meta().deletion_timestamp.is_some()
     }
 
-    /// The newest value of the annotations that ask for work now.
+    /// The newest value of the annotations that ask for work now, as long as a status repeats it.
     fn requested_at(&self) -> Option<&str> {
         let annotations = self.annotations();
         let values = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| annotations.get(name).map(String::as_str));
         values
             .into_iter()
             .flatten()
+            .map(echo)
             .max_by_key(|value| (request_time(value), *value))
     }
 

@@ -1,4 +1,4 @@
-//! Short words for the log: what others said there can be as long as they like.
+//! Short words for the log and the status: what others said there can be as long as they like.
 
 use std::fmt::Display;
 
@@ -25,9 +25,34 @@ pub fn brief(said: impl Display) -> String {
     begin.chain(['…']).chain(end).collect()
 }
 
+/// Longest text of somebody else that a status repeats (an annotation, the name of an account), in characters.
+pub const LONGEST_ECHO: usize = 256;
+
+/// The first [`LONGEST_ECHO`] characters.
+pub fn echo(said: &str) -> &str {
+    said.char_indices()
+        .nth(LONGEST_ECHO)
+        .map_or(said, |(end, _)| &said[..end])
+}
+
+/// The first [`LONGEST_ECHO`] characters of a name that people read, without control characters.
+pub fn name(said: &str) -> String {
+    said.chars().filter(|c| !c.is_control()).take(LONGEST_ECHO).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn echoes_are_cut_between_characters() {
+        assert_eq!(echo("2026-11-20T10:00:00Z"), "2026-11-20T10:00:00Z");
+        let long = "ä".repeat(LONGEST_ECHO);
+        assert_eq!(echo(&long), long);
+        assert_eq!(echo(&format!("{long}x")), long);
+        assert_eq!(name(&format!("Ac\nme\u{1b}[2J{long}")).chars().count(), LONGEST_ECHO);
+        assert_eq!(name("Ac\nme\u{85} GmbH"), "Acme GmbH");
+    }
 
     #[test]
     fn what_fits_stays_as_it_is() {

@@ -12,9 +12,9 @@ use crate::controller::context::Context;
 use crate::controller::rereads::Account;
 use crate::domain::account_trouble::later;
 use crate::domain::action::ENABLED;
-use crate::domain::brief::brief;
+use crate::domain::brief::{brief, name};
 use crate::domain::ids::{CustomerId, ObjectKey};
-use crate::sync::ports::ads::{ConversionAction, Goal};
+use crate::sync::ports::ads::{ConversionAction, Customer, Goal};
 use crate::sync::ports::{Cause, GoogleClients, UpstreamError};
 use crate::sync::registry::{GoogleAccount, GoogleSnapshot, Readiness};
 
@@ -124,7 +124,7 @@ async fn try_read(
         read.conversion_customer
     } else {
         asked = true;
-        let read = clients.ads.customer(customer).await?;
+        let read = named(clients.ads.customer(customer).await?);
         let owner = read.conversion_customer.clone();
         memory.customer = Some((read, ctx.clock.now()));
         owner
@@ -158,6 +158,20 @@ async fn try_read(
     }
     attribution(ctx, key, clients, memory, customer).await;
     Ok(asked)
+}
+
+/// The customer, with names that fit into a status.
+fn named(customer: Customer) -> Customer {
+    let fit = |text: Option<String>| text.as_deref().map(name);
+    Customer {
+        descriptive_name: fit(customer.descriptive_name),
+        currency_code: fit(customer.currency_code),
+        time_zone: fit(customer.time_zone),
+        conversion_tracking_id: fit(customer.conversion_tracking_id),
+        conversion_tracking_status: fit(customer.conversion_tracking_status),
+        enablement: fit(customer.enablement),
+        ..customer
+    }
 }
 
 /// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because

@@ -10,6 +10,7 @@ use crate::api::reasons::reason;
 use crate::controller::account::Basics;
 use crate::controller::context::Settings;
 use crate::domain::account_trouble::{Fault, FaultKind, later};
+use crate::domain::brief;
 use crate::domain::ids::{DealId, PortalId};
 use crate::sync::ports::Cause;
 use crate::sync::ports::crm::{Crm, Portal, Stage};
@@ -116,11 +117,14 @@ pub(super) async fn read(
     now: Timestamp,
 ) -> Result<Picture, Fault> {
     let fault = |error| basics.fault(&error);
-    let portal = crm.portal().await.map_err(fault)?;
+    let portal = named(&crm.portal().await.map_err(fault)?);
     pins.check(portal.id)?;
     let granted = crm.scopes().await.map_err(fault)?;
     contacts_scope(granted.as_deref())?;
-    let stages = crm.stages().await.map_err(fault)?;
+    let mut stages = crm.stages().await.map_err(fault)?;
+    for stage in &mut stages {
+        stage.label = brief::name(&stage.label);
+    }
     let properties = crm.property_names().await.map_err(fault)?;
     let forms = if wanted.forms {
         forms(crm, basics).await?
@@ -142,10 +146,25 @@ pub(super) async fn read(
     })
 }
 
+/// The portal, with names that fit into a status.
+fn named(portal: &Portal) -> Portal {
+    Portal {
+        id: portal.id,
+        time_zone: brief::name(&portal.time_zone),
+        company_currency: brief::name(&portal.company_currency),
+        ui_domain: brief::name(&portal.ui_domain),
+    }
+}
+
 /// Who may not see forms can do everything else.
 async fn forms(crm: &dyn Crm, basics: &Basics) -> Result<Forms, Fault> {
     match crm.forms().await {
-        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
+        Ok(mut forms) => {
+            for form in &mut forms {
+                form.name = brief::name(&form.name);
+            }
+            Ok(Forms::Listed(Arc::new(forms)))
+        }
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }
