@@ -1,5 +1,6 @@
 //! The Helm chart: what it renders, which values it takes, what the API server makes of it.
 
+mod admission;
 mod install;
 mod readme;
 mod render;

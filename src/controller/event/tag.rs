@@ -6,9 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
-use serde_json::json;
 
 use super::action::ActionOutcome;
 use super::resolve::Resolved;
@@ -113,7 +113,8 @@ async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str
         return Ok(true);
     }
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    if let Some(found) = within("read ConfigMap", api.get_opt(name)).await? {
+    let found = within("read ConfigMap", api.get_opt(name)).await?;
+    if let Some(found) = &found {
         let ours = found
             .metadata
             .owner_references
@@ -139,26 +140,49 @@ async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str
             return Ok(true);
         }
     }
-    let body = json!({
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": name,
-            "labels": {"app.kubernetes.io/managed-by": MANAGER},
-            "ownerReferences": [{
-                "apiVersion": AdConversionEvent::api_version(&()),
-                "kind": AdConversionEvent::kind(&()),
-                "name": key.name,
-                "uid": event.id(),
-                "controller": true,
-            }],
-        },
-        "data": {KEY: html},
-    });
-    let parameters = PatchParams::apply(MANAGER).force();
-    within("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&body))).await?;
+    write(&api, event, name, html, found).await?;
     ctx.tags.saw(&key, content);
     Ok(true)
+}
+
+/// Creates the ConfigMap, or changes the version of it that was read: one that somebody else puts there meanwhile stays
+/// theirs.
+async fn write(
+    api: &Api<ConfigMap>,
+    event: &AdConversionEvent,
+    name: &str,
+    html: &str,
+    found: Option<ConfigMap>,
+) -> Result<(), Error> {
+    let mut map = ConfigMap {
+        data: Some([(KEY.to_owned(), html.to_owned())].into()),
+        ..ConfigMap::default()
+    };
+    map.metadata.name = Some(name.to_owned());
+    map.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned())].into());
+    map.metadata.owner_references = Some(vec![OwnerReference {
+        api_version: AdConversionEvent::api_version(&()).into_owned(),
+        kind: AdConversionEvent::kind(&()).into_owned(),
+        name: event.key().name,
+        uid: event.id(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    }]);
+    let Some(found) = found else {
+        let parameters = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        return within("create ConfigMap", api.create(&parameters, &map))
+            .await
+            .map(drop);
+    };
+    map.metadata.uid = found.metadata.uid;
+    map.metadata.resource_version = found.metadata.resource_version;
+    let parameters = PatchParams::apply(MANAGER).force();
+    within("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&map)))
+        .await
+        .map(drop)
 }
 
 /// `<event>-google-tag`; the name of an event that is too long for that is cut and told apart by a number.

@@ -18,7 +18,7 @@ const KEPT: [&str; 4] = [
     "crd/hubspotaccounts.adconversion.dev",
     "persistentvolumeclaim/adconversion-operator-ledger",
 ];
-const GONE: [&str; 7] = [
+const GONE: [&str; 9] = [
     "deployment/adconversion-operator",
     "service/adconversion-operator-metrics",
     "serviceaccount/adconversion-operator",
@@ -26,6 +26,8 @@ const GONE: [&str; 7] = [
     "clusterrolebinding/adconversion-operator",
     "clusterrole/adconversion-operator-view",
     "clusterrole/adconversion-operator-edit",
+    "validatingadmissionpolicy/adconversion-operator-configmaps",
+    "validatingadmissionpolicybinding/adconversion-operator-configmaps",
 ];
 
 fn restrict(kubectl: &Kubectl, namespace: &str) {

@@ -70,8 +70,13 @@ fn by_default_it_works_in_all_namespaces_and_keeps_its_ledger() {
         "PersistentVolumeClaim",
         "Service",
         "ServiceAccount",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     ];
     assert_eq!(kinds, expected);
+    let without = render(&json!({"admissionPolicy": {"enabled": false}}));
+    assert_eq!(without.len(), objects.len() - 2);
+    assert!(of_kind(&without, "ValidatingAdmissionPolicy").is_empty());
     assert_eq!(
         arguments(&objects),
         [

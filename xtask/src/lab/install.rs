@@ -15,12 +15,14 @@ use crate::{Error, process, tools};
 pub const NAMESPACE: &str = "adconversion-system";
 /// Of what the chart renders, only this is applied: the operator runs outside
 /// the cluster, where its log can be watched.
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 7] = [
     "ServiceAccount",
     "ClusterRole",
     "ClusterRoleBinding",
     "Role",
     "RoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
 ];
 const LIMIT: Duration = Duration::from_mins(2);
 
