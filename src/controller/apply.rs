@@ -10,6 +10,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use super::context::Context;
 use super::{Error, Object, log};
@@ -40,11 +41,16 @@ const TIMES: [&str; 7] = [
 /// Members of [`TIMES`] that people watch: written also alone, once they are five minutes old.
 const WATCHED: [&str; 2] = ["lastCheckTime", "lastPollTime"];
 
-/// Waits for one call to the Kubernetes API, at most [`CALL_LIMIT`].
+/// Calls to the Kubernetes API at once: it has its own limits, and reconciles of all namespaces share it.
+static CALLS: Semaphore = Semaphore::const_new(32);
+
+/// Waits for one call to the Kubernetes API, at most [`CALL_LIMIT`] once its turn has come.
 ///
 /// # Errors
 /// What the call says, or [`Error::NoAnswer`].
 pub async fn within<T>(what: &'static str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    // There is no permit only of a closed semaphore, and this one is never closed.
+    let _turn = CALLS.acquire().await.ok();
     match tokio::time::timeout(CALL_LIMIT, call).await {
         Ok(result) => result.map_err(|source| Error::kube(what, source)),
         Err(_) => Err(Error::NoAnswer { what }),

@@ -4,6 +4,7 @@
 mod crds;
 mod proxy;
 mod router;
+mod turns;
 mod watch;
 
 use std::panic::AssertUnwindSafe;
@@ -35,9 +36,10 @@ use crate::sync::ports::budget;
 use crate::sync::pulse::{self, Watchdog};
 use crate::sync::registry::Wake;
 use router::{Outlet, Router};
+use turns::Turns;
 
-/// Reconciles of one kind (and namespace, where namespaces are named) at once.
-const CONCURRENCY: u16 = 8;
+/// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
+const CONCURRENCY: u16 = 0;
 /// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
 const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
 /// Longest time of all upstream calls of one reconcile together: what is left of its limit is for saying how it went.
@@ -227,18 +229,37 @@ async fn control<R: Reconciler>(
     }
     let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))
         .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
+    let turns = Arc::new(Turns::default());
+    let fresh = store.clone();
     let no_watch: BoxStream<'static, Result<R::Object, watcher::Error>> = stream::pending().boxed();
     Controller::for_stream(no_watch, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(keys)
         .graceful_shutdown_on(stop.cancelled_owned())
-        .run(guarded::<R>, policy::<R>, ctx)
+        .run(
+            move |object, ctx| in_turn::<R>(object, ctx, fresh.clone(), Arc::clone(&turns)),
+            policy::<R>,
+            ctx,
+        )
         .for_each(async |result| match result {
             // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
             Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
             Err(error) => tracing::warn!(kind = R::Object::KIND, error = brief(&error), "controller"),
         })
         .await;
+}
+
+/// A reconcile when the turn of its namespace has come, of the object as it is then.
+async fn in_turn<R: Reconciler>(
+    object: Arc<R::Object>,
+    ctx: Arc<Context>,
+    store: Store<R::Object>,
+    turns: Arc<Turns>,
+) -> Result<Action, Error> {
+    let key = object.key();
+    let _turn = turns.take(&key.namespace).await;
+    let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
+    guarded::<R>(newest.unwrap_or(object), ctx).await
 }
 
 /// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.

@@ -10,6 +10,9 @@ use super::ports::crm::{Crm, Submission};
 use super::pulse;
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
 
+/// Pages of one read: an end for a list that never ends.
+const MAX_PAGES: usize = 4000;
+
 /// The ledger's key of a submission.
 pub fn key(portal: PortalId, form: &str, submission: &Submission) -> OccurrenceKey {
     match &submission.conversion_id {
@@ -58,7 +61,10 @@ impl Clicks {
     ) -> Result<(), UpstreamError> {
         let mut after: Option<String> = None;
         wanted.retain(|key| self.get(*key).is_none());
-        while !wanted.is_empty() {
+        for _ in 0..MAX_PAGES {
+            if wanted.is_empty() {
+                break;
+            }
             pulse::beat();
             let page = crm.submissions(form, after.as_deref()).await?;
             for submission in &page.submissions {

@@ -3,6 +3,7 @@
 //! A form's list has no time filter and shifts while it is read (reference notes, HubSpot 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
+mod part;
 mod whose;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
+use self::part::Part;
 use self::whose::Whose;
 use super::clock::latest;
 use super::gate::Gate;
@@ -42,6 +44,8 @@ pub struct Forms {
     /// When each form was last read as far back as anything could still be sent.
     read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
+    /// Reads of forms that were left after their share of a pass.
+    parts: BTreeMap<String, Part>,
 }
 
 /// A submission that is looked for again.
@@ -95,17 +99,21 @@ impl Feed {
             }
         };
         let mut faults = Vec::new();
+        let mut whole = true;
         let mut whose = HashSet::new();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
+        self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
         for form in forms {
             let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
             let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
-            let Some(read) = self.read_of(form, &events, general, began) else {
+            let read = self.read_of(form, &events, general, began);
+            let Some(read) = self.read_on(form, &events).or(read) else {
                 self.tell_success(&events, &BTreeMap::new());
                 continue;
             };
             match self.read_form(pass, form, &events, read).await {
-                Ok(shown) => {
+                Ok(None) => whole = false,
+                Ok(Some(shown)) => {
                     self.tell_success(&events, &shown.new);
                     whose.extend(shown.whose);
                     self.forms.served.extend(events.iter().map(|t| member(&t.event)));
@@ -121,7 +129,7 @@ impl Feed {
         }
         let present: BTreeSet<Member> = all.iter().map(|t| member(&t.event)).collect();
         self.forms.served.retain(|m| present.contains(m));
-        if faults.is_empty() {
+        if faults.is_empty() && whole {
             self.forms.gate.read(general.map(|_| &whose), began);
         }
         faults
@@ -186,24 +194,38 @@ impl Feed {
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
-    async fn read_form(&mut self, pass: &Pass, form: &str, events: &[&Tracked], read: Read) -> Result<Shown, Fault> {
-        let (by, bound) = self.reach(events, read.depth);
-        let mut shown = Shown::default();
-        let mut after: Option<String> = None;
+    /// Reads a form, or goes on with it; `None` where its share of a pass is used up.
+    async fn read_form(
+        &mut self,
+        pass: &Pass,
+        form: &str,
+        events: &[&Tracked],
+        read: Read,
+    ) -> Result<Option<Shown>, Fault> {
+        let mut part = match self.forms.parts.remove(form) {
+            Some(part) => part,
+            None => Part::new(read, events, self.reach(events, read.depth)),
+        };
+        part.begin();
         loop {
             pulse::beat();
-            let page = pass.crm.submissions(form, after.as_deref()).await?;
-            shown.latest = latest(page.answered, self.ctx.clock.now());
-            self.note_page(pass, (form, read.joined), events, &page.submissions, &mut shown)
+            let page = pass.crm.submissions(form, part.after.as_deref()).await?;
+            part.shown.latest = latest(page.answered, self.ctx.clock.now());
+            self.note_page(pass, (form, read.joined), events, &page.submissions, &mut part.shown)
                 .await?;
-            self.seek_unreadable(pass, form, events, &page, bound);
+            self.seek_unreadable(pass, form, events, &page, part.bound);
             let none = page.submissions.is_empty() && page.unreadable.is_empty();
-            let over = none || page.submissions.last().is_some_and(|last| last.at < bound);
+            let over = none || page.submissions.last().is_some_and(|last| last.at < part.bound);
             if over || page.next.is_none() {
                 break;
             }
-            after = page.next;
+            if part.is_enough(page.next)? {
+                self.tell_new(events, &part.shown.new);
+                self.forms.parts.insert(form.to_owned(), part);
+                return Ok(None);
+            }
         }
+        let Part { shown, by, .. } = part;
         debug!(account = %self.key, form, contacts = shown.whose.len(), "form read");
         let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
         for tracked in events {
@@ -216,7 +238,7 @@ impl Feed {
             let marks: Vec<_> = marks.into_iter().collect();
             self.ctx.ledger.set_feed_marks(&marks).await?;
         }
-        Ok(shown)
+        Ok(Some(shown))
     }
 
     /// Notes the submissions of a page for every event of the form.

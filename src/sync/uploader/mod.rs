@@ -4,6 +4,7 @@
 mod fates;
 mod lane;
 mod log;
+mod reads;
 mod refusals;
 mod request;
 mod send;
@@ -17,13 +18,13 @@ use tracing::{info, warn};
 
 pub use self::fates::fate_update;
 use self::lane::Lane;
+use self::reads::Reads;
 use self::refusals::Refusals;
 use super::context::SyncContext;
 use super::event_loop::{Ready, Sendable, sendable};
 use super::fault::{Fault, note};
 use super::ports::UpstreamError;
 use super::ports::ledger::TrackId;
-use super::ports::sink::MAX_ROWS;
 use super::pulse;
 use super::registry::{Event, GoogleAccount, Notice, Readiness};
 use crate::domain::brief::brief;
@@ -41,6 +42,7 @@ pub struct Uploader {
     /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
     unsure: bool,
     refusals: Refusals,
+    reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
 }
@@ -76,6 +78,7 @@ impl Uploader {
             held: BTreeMap::new(),
             unsure,
             refusals: Refusals::default(),
+            reads: Reads::default(),
             uploaded,
         }
     }
@@ -87,11 +90,12 @@ impl Uploader {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             pulse::rest(interval);
-            tokio::select! {
+            let rest = tokio::select! {
                 () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            if let Err(fault) = self.round(&stop).await {
+                _ = ticks.tick() => false,
+                () = self.reads.arrives(&self.ctx) => true,
+            };
+            if let Err(fault) = self.round(&stop, rest).await {
                 warn!(account = %self.key, error = brief(&fault), "upload round failed");
                 if matches!(fault, Fault::Ledger(_)) {
                     for event in self.ctx.registry.events_of_google(&self.key) {
@@ -102,8 +106,9 @@ impl Uploader {
         }
     }
 
-    /// Sends everything that is due. Accounts and events are looked at anew before each request.
-    async fn round(&mut self, stop: &CancellationToken) -> Result<(), Fault> {
+    /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at anew
+    /// before each request.
+    async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), Fault> {
         if self.unsure {
             // Nothing of this account is on its way now.
             self.ctx.ledger.recover(Some(&self.key), self.ctx.clock.now()).await?;
@@ -118,11 +123,12 @@ impl Uploader {
             let mut open = self.open().await?;
             let now = self.ctx.clock.now();
             open.retain(|sendable| !self.is_held(Lane::of(sendable.event().rules.form, account.uploads), now));
-            let (ready, more) = self.collect(&open).await?;
+            let ready = self.collect(open, rest).await?;
             let sent = self.send_all(&account, ready, stop).await?;
-            if matches!(sent, Sent::Stop) || !more {
+            if matches!(sent, Sent::Stop) || !self.reads.has_more() {
                 return Ok(());
             }
+            rest = true;
         }
         Ok(())
     }
@@ -197,29 +203,21 @@ impl Uploader {
         Ok(())
     }
 
-    /// Takes due rows of all events until a request is full. True: there may be more.
-    async fn collect(&self, open: &[Sendable]) -> Result<(Vec<Ready>, bool), Fault> {
+    /// Takes due rows of all events, about as many as fill a request.
+    async fn collect(&mut self, open: Vec<Sendable>, rest: bool) -> Result<Vec<Ready>, Fault> {
         let mut all = Vec::new();
-        let mut more = false;
-        for sendable in open {
-            pulse::beat();
-            let room = MAX_ROWS - all.len();
-            if room == 0 {
-                return Ok((all, true));
+        let mut broken = None;
+        for collected in self.reads.take(&self.ctx, open, rest).await {
+            for (sendable, error) in collected.failed {
+                self.read_failed(&sendable, error);
             }
-            match sendable.prepare(&self.ctx, room).await {
-                Ok((ready, looked_at)) => {
-                    if looked_at > ready.len() {
-                        self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
-                    }
-                    more |= looked_at == room;
-                    all.extend(ready);
-                }
-                Err(Fault::Upstream(error)) => self.read_failed(sendable, error),
-                Err(fault @ Fault::Ledger(_)) => return Err(fault),
-            }
+            all.extend(collected.ready);
+            broken = broken.or(collected.ledger);
         }
-        Ok((all, more))
+        match broken {
+            Some(error) => Err(error.into()),
+            None => Ok(all),
+        }
     }
 
     /// HubSpot could not be read: the rows wait, the other events go on.

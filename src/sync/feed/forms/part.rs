@@ -1,0 +1,104 @@
+//! A form's read in parts: a list without end takes no more of a pass than its share, so that the stages and the other forms
+//! of the portal come to their turn.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Read, Shown};
+use crate::domain::ids::ObjectKey;
+use crate::sync::feed::plan::Tracked;
+use crate::sync::feed::{Feed, Member, member};
+use crate::sync::ports::ledger::TrackId;
+use crate::sync::ports::{Cause, UpstreamError};
+use crate::sync::registry::Notice;
+
+/// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
+const SHARE: usize = 100;
+/// Longest time with one form in one pass, where pages come slowly.
+const SHARE_TIME: Duration = Duration::from_secs(20);
+/// Pages of one read, over all its passes: 200,000 submissions within a day have never been seen.
+const MAX_PAGES: usize = 4000;
+
+/// A read of a form that may go on with the next pass.
+pub(super) struct Part {
+    /// The page to go on with.
+    pub after: Option<String>,
+    /// How far back it goes.
+    pub by: SignedDuration,
+    /// It ends behind this time.
+    pub bound: Timestamp,
+    /// What it has shown so far.
+    pub shown: Shown,
+    read: Read,
+    members: BTreeSet<Member>,
+    pages: usize,
+    in_pass: usize,
+    began: Instant,
+}
+
+impl Part {
+    /// A read that begins at the newest submission.
+    pub fn new(read: Read, events: &[&Tracked], (by, bound): (SignedDuration, Timestamp)) -> Self {
+        Self {
+            after: None,
+            by,
+            bound,
+            shown: Shown::default(),
+            read,
+            members: members(events),
+            pages: 0,
+            in_pass: 0,
+            began: Instant::now(),
+        }
+    }
+
+    /// A pass begins with it.
+    pub fn begin(&mut self) {
+        self.shown.new.clear();
+        self.in_pass = 0;
+        self.began = Instant::now();
+    }
+
+    /// A page was read and there is another one: true where that has to wait for the next pass.
+    pub fn is_enough(&mut self, next: Option<String>) -> Result<bool, UpstreamError> {
+        self.pages += 1;
+        self.in_pass += 1;
+        if self.pages >= MAX_PAGES {
+            let message = format!("a form's list of submissions does not end within {MAX_PAGES} pages");
+            return Err(UpstreamError::new("HubSpot", Cause::Malformed, message));
+        }
+        self.after = next;
+        Ok(self.in_pass >= SHARE || self.began.elapsed() >= SHARE_TIME)
+    }
+}
+
+fn members(events: &[&Tracked]) -> BTreeSet<Member> {
+    events.iter().map(|t| member(&t.event)).collect()
+}
+
+impl Feed {
+    /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
+    /// noted nothing for that event.
+    pub(super) fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<Read> {
+        let part = self.forms.parts.get(form)?;
+        if members(events).is_subset(&part.members) {
+            return Some(part.read);
+        }
+        self.forms.parts.remove(form);
+        None
+    }
+
+    /// Rows have come, and more will.
+    pub(super) fn tell_new(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {
+        let told: BTreeSet<&ObjectKey> = events
+            .iter()
+            .filter(|t| new.get(&t.track).is_some_and(|n| *n > 0))
+            .map(|t| &t.event.key)
+            .collect();
+        for event in told {
+            self.ctx.registry.update_report(event, |_| Notice::Soon);
+        }
+    }
+}
