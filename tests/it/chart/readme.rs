@@ -57,3 +57,20 @@ fn the_flags_and_their_defaults_are_those_of_the_program() {
         .collect();
     assert_eq!(written, known);
 }
+
+/// The page about security says by which files a defence is shown.
+#[test]
+fn the_tests_that_the_security_page_names_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/security.md")).unwrap();
+    let named: Vec<&str> = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|code| code.starts_with("tests/") || code.starts_with("src/"))
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for path in named {
+        assert!(root.join(path).is_file(), "{path} is not there");
+    }
+}
