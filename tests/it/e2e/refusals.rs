@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::forms;
 use super::judge::{action, became, calls, crowd, exactly, settled_within, transactions};
 use super::stage::{Counts, ago, condition, reason};
 
@@ -234,6 +235,28 @@ fn rows_that_google_asks_to_send_again_are_sent_again() {
     let event = settled_within(&stage, "again", 40, LONG);
     assert_eq!(Counts::of(&event).uploaded, 40, "{:#}", event["status"]);
     exactly(&stage, &event, &all.into_iter().collect());
+}
+
+#[test]
+fn enhancements_that_google_asks_to_send_again_are_sent_again() {
+    let stage = forms::stage("refused-forms", &FAST);
+    forms::event(&stage, "demo", forms::FORM, &json!({}));
+    stage.condition("adce/demo", "Ready", "True", "");
+    let codes = [
+        "internalError.TRANSIENT_ERROR",
+        "internalError.INTERNAL_ERROR",
+        "databaseError.CONCURRENT_MODIFICATION",
+        "quotaError.RESOURCE_TEMPORARILY_EXHAUSTED",
+    ];
+    for (i, code) in codes.iter().enumerate() {
+        let armed = json!({"transactionIds": [format!("c-{i}")], "reason": code, "times": 2});
+        stage.post("/google/outcomes", &armed);
+    }
+    for i in 0..=codes.len() {
+        forms::submit(&stage, &forms::consenting(&format!("c-{i}")));
+    }
+    let event = forms::counted(&stage, "demo", 5, 5, 0);
+    assert_eq!(forms::ids(&stage, &event), ["c-0", "c-1", "c-2", "c-3", "c-4"]);
 }
 
 #[test]
