@@ -1,6 +1,7 @@
 mod any_answer;
 mod batches;
 mod connect;
+mod deals;
 mod faults;
 mod forms;
 mod limits;
@@ -21,6 +22,7 @@ use crate::sync::ports::{CallObserver, SecretData, UpstreamError};
 const TOKEN: &str = "pat-eu1-secret-token";
 const SEARCH: &str = "/crm/objects/2026-09/contacts/search";
 const READ: &str = "/crm/objects/2026-09/contacts/batch/read";
+const DEALS: &str = "/crm/objects/2026-09/deals/batch/read";
 const DETAILS: &str = "/account-info/2026-09/details";
 
 /// Notes what it is told.
