@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::unread::Unread;
+use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
 use super::fault::{Fault, note};
@@ -45,6 +45,7 @@ pub struct Poller {
     uploaded: Arc<Notify>,
     failures: u32,
     unread: Unread,
+    denied: Denied,
 }
 
 impl Poller {
@@ -56,6 +57,7 @@ impl Poller {
             uploaded,
             failures: 0,
             unread: Unread::default(),
+            denied: Denied::default(),
         }
     }
 
@@ -111,12 +113,15 @@ impl Poller {
                 None => {
                     (answered, in_a_row) = (true, 0);
                     self.unread.answered(request.batch);
+                    self.denied.read(request.batch, self.ctx.clock.now());
                 }
                 Some(error) => {
-                    self.put_off(request, &error).await?;
+                    let own = self.is_its_own(request, &error);
+                    self.put_off(request, &error, own).await?;
                     // What stands in the way of one stands in the way of all.
-                    let of_all =
-                        error.needs_a_person() || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted);
+                    let of_all = !own
+                        && (error.needs_a_person()
+                            || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted));
                     in_a_row = if of_all { GIVE_UP } else { in_a_row + 1 };
                     last = Some(error);
                 }
@@ -156,10 +161,21 @@ impl Poller {
         }
     }
 
-    /// The others go on; this one is looked at again after a pause, and its events say so.
-    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError) -> Result<(), Fault> {
+    /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
+    fn is_its_own(&mut self, request: &OpenRequest, error: &UpstreamError) -> bool {
+        if error.cause != Cause::AccessDenied {
+            return false;
+        }
+        self.denied.denied(request.batch, self.ctx.clock.now());
+        !self.denied.is_the_accounts()
+    }
+
+    /// The others go on; this one is looked at again after a pause, and its events say so. `own`: nobody else is told.
+    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), Fault> {
         warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
-        self.ctx.registry.google_fault(&self.key, error);
+        if !own {
+            self.ctx.registry.google_fault(&self.key, error);
+        }
         let now = self.ctx.clock.now();
         let soonest = now
             .saturating_add(self.ctx.settings.backoff_max)

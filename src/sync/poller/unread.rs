@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use crate::domain::ids::ObjectKey;
 use crate::sync::context::SyncContext;
 use crate::sync::ports::ledger::{ActionKey, BatchId, OpenRequest};
@@ -54,5 +56,58 @@ impl Unread {
                 _ => {}
             }
         }
+    }
+}
+
+/// Requests whose status Google denies us. It is a matter of the account where several are denied, unless the status of
+/// another one could be read since.
+#[derive(Default)]
+pub(super) struct Denied {
+    since: BTreeMap<BatchId, Timestamp>,
+    last_read: Option<Timestamp>,
+}
+
+impl Denied {
+    /// Google denied this one.
+    pub(super) fn denied(&mut self, request: BatchId, now: Timestamp) {
+        if self.since.len() < MOST {
+            self.since.entry(request).or_insert(now);
+        }
+    }
+
+    /// The status of this one was read.
+    pub(super) fn read(&mut self, request: BatchId, now: Timestamp) {
+        self.since.remove(&request);
+        self.last_read = Some(now);
+    }
+
+    /// Nothing shows that it is a matter of single requests.
+    pub(super) fn is_the_accounts(&self) -> bool {
+        let open = |since: &&Timestamp| self.last_read.is_none_or(|read| read < **since);
+        self.since.values().filter(open).count() > 1
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_denials_are_the_accounts_until_another_request_is_read() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut denied = Denied::default();
+        denied.denied(BatchId(1), at(1));
+        denied.denied(BatchId(1), at(2));
+        assert!(!denied.is_the_accounts(), "one alone");
+        denied.denied(BatchId(2), at(3));
+        assert!(denied.is_the_accounts());
+        denied.read(BatchId(3), at(4));
+        denied.denied(BatchId(1), at(5));
+        denied.denied(BatchId(2), at(5));
+        assert!(!denied.is_the_accounts(), "their own by now");
+        denied.denied(BatchId(4), at(6));
+        denied.denied(BatchId(5), at(6));
+        assert!(denied.is_the_accounts());
     }
 }

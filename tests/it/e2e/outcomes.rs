@@ -281,3 +281,42 @@ fn twelve_events_a_lost_token_and_an_action_removed_under_way() {
     assert_eq!(action(&event), removed, "the same action");
     exactly(&stage, &event, &all);
 }
+
+/// Ids of the requests that Google has accepted so far, as the log names them.
+fn accepted_requests(stage: &Stage) -> Vec<String> {
+    let log = stage.log();
+    let ids = log.lines().filter(|line| line.contains("uploaded event"));
+    ids.filter_map(|line| Some(line.split_once("request=\"")?.1.split_once('"')?.0.to_owned()))
+        .collect()
+}
+
+/// One request that Google will not tell about (its server fails, or it was sent under other credentials) is its own matter:
+/// the others' outcomes come, and the account goes on.
+#[test]
+fn a_request_whose_status_google_does_not_tell_holds_up_no_other() {
+    for status in [500, 403] {
+        let stage = Stage::with("untold", &["--no-rate-limits"], &[("diagnostics-max-poll", "3s")]);
+        stage.event("untold", "customer", &json!({"startTime": ago(86_400)}));
+        stage.condition("adce/untold", "Ready", "True", "");
+        stage.contact(&[("customer", ago(1))], Some("click-1"), &json!({}));
+        let id = stage.wait_for("the first request", || {
+            accepted_requests(&stage).pop().ok_or(Value::Null)
+        });
+        let fault = json!({"service": "dataManager", "path": id, "count": 0, "action": {"status": status}});
+        stage.post("/faults", &fault);
+        // Asked about alone, it says nothing about the account.
+        stage.wait_for("questions in vain", || {
+            let fired = stage.admin("/faults")[0]["fired"].as_u64();
+            if fired >= Some(2) { Ok(()) } else { Err(json!(fired)) }
+        });
+        for (n, click) in ["click-2", "click-3"].into_iter().enumerate() {
+            stage.contact(&[("customer", ago(1))], Some(click), &json!({}));
+            stage.wait("adce/untold", "the others' outcomes", |event| {
+                Counts::of(event).uploaded == n as u64 + 1
+            });
+        }
+        assert_eq!(condition(&stage.get("gaa/acme"), "Ready")["status"], "True", "{status}");
+        stage.admin_call("DELETE", "/faults", None);
+        assert_eq!(Counts::of(&stage.settled("untold", 3)).uploaded, 3);
+    }
+}
