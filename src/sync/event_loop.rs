@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::context::SyncContext;
-use super::fault::Fault;
+use super::fault::{Fault, note};
 use super::ports::crm::{Crm, Portal};
 use super::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
 use super::ports::{Cause, UpstreamError};
-use super::registry::{BoundAction, Event, HubSpotAccount, Readiness};
+use super::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
 use super::unreadable;
 use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
@@ -144,7 +144,8 @@ impl Sendable {
         ctx.ledger.settle(&updates, now).await?;
         if let Err(error) = self.add_clicks(ctx, &mut ready).await {
             let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
-            return Err(postpone(ctx, &rows, error).await);
+            self.put_off(ctx, &rows, error).await?;
+            return Ok(vec![]);
         }
         let priced = self.priced(ctx, ready, &contacts).await?;
         let all = priced.into_iter().map(|(row, prepared, value)| Ready {
@@ -183,6 +184,22 @@ impl Sendable {
             failed_try: true,
             ..later
         }
+    }
+
+    /// Rows wait after a failed read of what not every event needs: deals, or the submissions of a form. That HubSpot does
+    /// not show these to this token is a matter of the event, not of the account.
+    async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), Fault> {
+        let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
+        let fault = postpone(ctx, rows, error).await;
+        if !refused || matches!(fault, Fault::Ledger(_)) {
+            return Err(fault);
+        }
+        let note = note(&fault, ctx.clock.now());
+        ctx.registry.update_report(&self.event.key, |report| {
+            report.push_error(note.clone());
+            Notice::Soon.or_now(report.upload.failed(note))
+        });
+        Ok(())
     }
 
     fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {

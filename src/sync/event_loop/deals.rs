@@ -4,19 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rust_decimal::Decimal;
 
+use super::Sendable;
 use super::contacts::Contacts;
-use super::{Sendable, postpone};
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
 use crate::domain::ids::{ContactId, DealId};
 use crate::domain::value::value;
 use crate::sync::context::SyncContext;
-use crate::sync::fault::{Fault, note};
+use crate::sync::fault::Fault;
+use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::Unreadable;
 use crate::sync::ports::ledger::Row;
-use crate::sync::ports::{Cause, UpstreamError};
 use crate::sync::pulse;
-use crate::sync::registry::Notice;
 
 /// Most contacts in one question for associations (reference notes, HubSpot 6.1).
 const MAX_ASSOCIATIONS: usize = 1000;
@@ -72,20 +71,10 @@ impl Sendable {
         Some(value(rule, deals, &self.portal.company_currency))
     }
 
-    /// Rows wait after a failed read of deals. That HubSpot does not show deals to this token is a matter of the events
-    /// that need them, not of the account.
+    /// Rows wait after a failed read of deals.
     async fn without_deals(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<Vec<Priced>, Fault> {
-        let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
-        let fault = postpone(ctx, rows, error).await;
-        if !refused || matches!(fault, Fault::Ledger(_)) {
-            return Err(fault);
-        }
+        self.put_off(ctx, rows, error).await?;
         ctx.registry.deals_refused(&self.event.hubspot);
-        let note = note(&fault, ctx.clock.now());
-        ctx.registry.update_report(&self.event.key, |report| {
-            report.push_error(note.clone());
-            Notice::Soon.or_now(report.upload.failed(note))
-        });
         Ok(Vec::new())
     }
 

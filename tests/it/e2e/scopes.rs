@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Stage;
+use super::forms::{self, FORM};
 use super::stage::{Counts, ago, reason};
 
 const CONTACTS: &str = "crm.objects.contacts.read";
@@ -76,4 +77,39 @@ fn a_scope_that_is_taken_away_stalls_only_who_needs_it() {
     stage.condition("hsa/acme", "Ready", "True", "Succeeded");
     grant(&stage, &[CONTACTS, DEALS]);
     assert_eq!(Counts::of(&stage.settled("deals", 1)).uploaded, 1);
+}
+
+#[test]
+fn submissions_that_hubspot_refuses_to_show_stall_nobody_else_after_a_restart() {
+    let stage = forms::stage("lost-pages", &[]);
+    forms::event(&stage, "demo", FORM, &json!({}));
+    stage.event("simple", "customer", &json!({"startTime": ago(86_400)}));
+    stage.condition("adce/demo", "Ready", "True", "");
+    // It waits for its tag, and with each try for the click of its page, which the ledger does not hold.
+    let tagless = forms::with(&forms::consenting("tagless"), &json!({"webConversion": false}));
+    forms::submit(&stage, &tagless);
+    stage.wait("adce/demo", "one that waits for its tag", |e| {
+        reason(e, "Pending", "AwaitingWebConversion") == 1
+    });
+    stage.kill_operator();
+    let body = json!({"status": "error", "category": "FORBIDDEN", "message": "No."});
+    let refused = json!({"service": "hubspot", "path": "/submissions/forms/", "count": 0,
+        "action": {"status": 403, "body": body}});
+    stage.post("/faults", &refused);
+    stage.start_operator();
+    stage.wait("adce/demo", "the submission to wait", |e| {
+        reason(e, "Pending", "AccountNotReady") == 1
+    });
+    for n in 1..=2 {
+        stage.contact(&[("customer", ago(1))], Some(&format!("click-{n}")), &json!({}));
+        assert_eq!(Counts::of(&stage.settled("simple", n)).uploaded, n);
+        stage.condition("hsa/acme", "Ready", "True", "Succeeded");
+    }
+    stage.condition("adce/demo", "Synced", "False", "");
+    stage.admin_call("DELETE", "/faults", None);
+    stage.post(
+        "/google/web-conversions",
+        &json!({"conversions": [{"transactionId": "tagless"}]}),
+    );
+    assert_eq!(Counts::of(&stage.settled("demo", 1)).uploaded, 1);
 }
