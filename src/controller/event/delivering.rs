@@ -15,7 +15,7 @@ pub fn delivering(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Option
     if let Some(refused) = &facts.report.refused {
         return Some((Status::False, reason::REFUSED, refused_message(&refused.code)));
     }
-    if stands(facts, before) {
+    if standing(facts, before).is_some() {
         return None;
     }
     let classes = &facts.tally.as_ref()?.tally.classes;
@@ -39,14 +39,12 @@ fn taken(what: &str) -> (Status, &'static str, String) {
     (Status::True, reason::DELIVERING, message)
 }
 
-/// A refusal of which a process that has just started does not know yet stands until something is sent.
-fn stands(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
-    let refused = find(&before.conditions, condition::DELIVERING).is_some_and(|c| c.reason == reason::REFUSED);
-    let waits = facts.tally.as_ref().is_some_and(|counted| {
-        let mut classes = counted.tally.classes.iter();
-        classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing))
-    });
-    refused && waits && !facts.report.taken
+/// A refusal of which a process that has just started does not know yet stands until something is sent; its message.
+pub fn standing<'a>(facts: &Facts<'_>, before: &'a AdConversionEventStatus) -> Option<&'a str> {
+    let refused = find(&before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
+    let mut classes = facts.tally.as_ref()?.tally.classes.iter();
+    let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
+    (waits && facts.report.refused.is_none() && !facts.report.taken).then_some(refused.message.as_str())
 }
 
 /// Ready's message while what is sent does not arrive; its status is no matter of `Delivering`.

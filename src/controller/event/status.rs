@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::action::ActionOutcome;
-use super::delivering::{delivering, ready_message as undelivered, rejection};
+use super::delivering::{delivering, ready_message as undelivered, rejection, standing};
 use super::resolve::{Accounts, Resolved};
 use super::trigger::Subject;
 use super::{Stall, synced};
@@ -16,7 +16,7 @@ use crate::api::{
     OutcomeReason, SyncStatus, Time,
 };
 use crate::controller::Object;
-use crate::domain::conditions::{Conditions, Status, Summary, is_true};
+use crate::domain::conditions::{Conditions, Status, Summary, find, is_true};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
 use crate::domain::delivering::refused_message;
 use crate::domain::outcome::Outcome;
@@ -67,7 +67,7 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     let before = facts.event.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, facts.event.metadata.generation, facts.now);
     accounts(&mut conditions, facts);
-    action(&mut conditions, facts);
+    action(&mut conditions, facts, &before);
     bidding(&mut conditions, facts);
     if let Some((status, why, message)) = delivering(facts, &before) {
         conditions.set(condition::DELIVERING, status, why, &message);
@@ -139,10 +139,15 @@ fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
     }
 }
 
-fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
+fn action(conditions: &mut Conditions, facts: &Facts<'_>, before: &AdConversionEventStatus) {
+    let refused = facts
+        .report
+        .refused
+        .as_ref()
+        .map(|refused| refused_message(&refused.code));
+    let refused = refused.or_else(|| standing(facts, before).map(str::to_owned));
     // While the accounts are ready, what Google refuses is a matter of the action.
-    if let (Some(refused), Accounts::Ready) = (&facts.report.refused, &facts.resolved.accounts) {
-        let message = refused_message(&refused.code);
+    if let (Some(message), Accounts::Ready) = (refused, &facts.resolved.accounts) {
         conditions.set(
             condition::CONVERSION_ACTION_READY,
             Status::False,
@@ -206,7 +211,10 @@ fn unsynced(report: &EventReport) -> Option<(String, Timestamp)> {
 
 /// The feed has made a pass for this event, in this life of the process or before.
 pub(super) fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
-    facts.report.feed.last_success.is_some() || is_true(&before.conditions, condition::SYNCED)
+    let synced = find(&before.conditions, condition::SYNCED);
+    let read_before =
+        is_true(&before.conditions, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
+    facts.report.feed.last_success.is_some() || read_before
 }
 
 fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
@@ -254,9 +262,13 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         }
         _ => {}
     }
-    if let Some((message, since)) = unsynced(&facts.report) {
+    let stands = || standing(facts, before).map(|message| (message.to_owned(), facts.now));
+    if let Some((message, since)) = unsynced(&facts.report).or_else(stands) {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
-        let too_long = facts.now.duration_since(since) >= limit;
+        // What failed for too long before this process started, and has not succeeded since, fails still.
+        let known = find(&before.conditions, condition::READY);
+        let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
+        let too_long = failed || facts.now.duration_since(since) >= limit;
         if too_long || !made_a_pass(facts, before) {
             return Summary::Failing {
                 reason: reason::SYNC_FAILING.to_owned(),

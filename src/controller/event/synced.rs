@@ -1,5 +1,6 @@
 //! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
 
+use super::delivering::standing;
 use super::resolve::Accounts;
 use super::status::{Facts, failing, made_a_pass};
 use crate::api::AdConversionEventStatus;
@@ -32,6 +33,9 @@ pub(super) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (St
     }
     if let Some(refused) = &facts.report.refused {
         return (Status::False, reason::REFUSED, refused_message(&refused.code));
+    }
+    if let Some(message) = standing(facts, before) {
+        return (Status::False, reason::REFUSED, message.to_owned());
     }
     if !made_a_pass(facts, before) {
         let message = "HubSpot has not been read for this event yet.";

@@ -125,6 +125,34 @@ fn a_destination_that_google_refuses_is_said_with_its_code_and_heals() {
     }
 }
 
+/// A process that has just started has not been refused anything yet; that is no reason to say that conversions are sent.
+#[test]
+fn a_refusal_stands_over_a_restart_until_google_takes_something() {
+    let stage = stage("refused-restart");
+    crowd(&stage, 3);
+    let code = "INVALID_CONVERSION_ACTION_ID";
+    refuse_ingest(&stage, code, "product_destination_id", None);
+    stage.event("refused", "customer", &start());
+    stage.condition("adce/refused", "Ready", "False", "SyncFailing");
+    stage.kill_operator();
+    let tries = calls(&stage, "events:ingest").len();
+    stage.start_operator();
+    stage.wait_for("two more tries, and nothing but the refusal meanwhile", || {
+        let event = stage.get("adce/refused");
+        for name in ["Ready", "ConversionActionReady", "Synced", "Delivering"] {
+            let found = condition(&event, name);
+            assert_eq!(found["status"], "False", "{found}");
+            assert!(found["message"].as_str().is_some_and(|m| m.contains(code)), "{found}");
+        }
+        let now = calls(&stage, "events:ingest").len();
+        if now >= tries + 2 { Ok(()) } else { Err(json!(now)) }
+    });
+    stage.admin_call("DELETE", "/faults", None);
+    let event = settled_within(&stage, "refused", 3, LONG);
+    assert_eq!(Counts::of(&event).uploaded, 3);
+    stage.condition("adce/refused", "Ready", "True", "Succeeded");
+}
+
 #[test]
 fn what_google_refuses_of_one_action_holds_up_no_other() {
     let stage = stage("refused-one");
