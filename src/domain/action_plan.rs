@@ -6,6 +6,10 @@ use super::ids::ActionId;
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 
+/// Ends the advice where conversions may have gone to the action that is given up: these are not to count in another one too.
+const NEW_ACTION: &str =
+    "delete the event and create it again; spec.startTime says since when conversions go to the other action";
+
 /// Which action a manifest wants.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wanted<'a> {
@@ -115,7 +119,7 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
         Some(action) if action.status == REMOVED => Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
-                "The conversion action with {what} (id {}) is removed in Google Ads. Delete this event and map another action.",
+                "The conversion action with {what} (id {}) is removed in Google Ads. To use another action: {NEW_ACTION}.",
                 action.id
             ),
         },
@@ -124,7 +128,7 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
         Some(action) if action.kind != kind => Step::Stalled {
             reason: reason::INVALID_SPEC,
             message: format!(
-                "The conversion action with {what} (id {}) is of type {}; this trigger needs {kind}. Delete this event and map another action.",
+                "The conversion action with {what} (id {}) is of type {}; this trigger needs {kind}. To map another action: {CREATE_AGAIN}.",
                 action.id, action.kind
             ),
         },
@@ -140,7 +144,7 @@ fn not_enabled(action: &ConversionAction) -> Step {
     Step::Stalled {
         reason: reason::INVALID_SPEC,
         message: format!(
-            "Conversion action {} {:?} has the status {} in Google Ads and records no conversions. Enable it in Google Ads, or delete this event and use another action.",
+            "Conversion action {} {:?} has the status {} in Google Ads and records no conversions. Enable it in Google Ads. To use another action: {NEW_ACTION}.",
             action.id, action.name, action.status
         ),
     }
@@ -151,7 +155,7 @@ fn external(action: &ConversionAction) -> Step {
     Step::Stalled {
         reason: reason::INVALID_SPEC,
         message: format!(
-            "Conversion action {} {:?} is of type {} with the attribution model {EXTERNAL}, which takes no uploads. Choose another attribution model for it in Google Ads, or delete this event and use another action.",
+            "Conversion action {} {:?} is of type {} with the attribution model {EXTERNAL}, which takes no uploads. Choose another attribution model for it in Google Ads. To use another action: {NEW_ACTION}.",
             action.id, action.name, action.kind
         ),
     }
@@ -165,7 +169,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         return Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,
             message: format!(
-                "Google Ads no longer knows conversion action {id}. Delete the event and create it again to have a new one created."
+                "Google Ads no longer knows conversion action {id}. To have a new one created, or to map another one: {NEW_ACTION}."
             ),
         };
     };
@@ -173,7 +177,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         return Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_REMOVED,
             message: format!(
-                "Conversion action {id} was removed in Google Ads, and Google can't bring it back. Delete the event and create it again to have a new one created, or map another action."
+                "Conversion action {id} was removed in Google Ads, and Google can't bring it back. To have a new one created, or to map another one: {NEW_ACTION}."
             ),
         };
     }
