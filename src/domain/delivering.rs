@@ -70,6 +70,7 @@ pub fn refused_message(code: &Code) -> String {
     let what = match code.class {
         Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
         Class::Blocked(Matter::Terms | Matter::Enhancements) => "Google refuses conversions with shared data",
+        Class::Blocked(Matter::NotAllowlisted) => "Google does not let this account upload these conversions this way",
         _ => "Google refuses all conversions for this account",
     };
     let advice = refusals::explain(&camel_case(&code.name)).unwrap_or(match code.class {
@@ -81,7 +82,7 @@ pub fn refused_message(code: &Code) -> String {
         }
         Class::Blocked(Matter::Enhancements) => "Turn on enhanced conversions in Google Ads (Goals > Settings).",
         Class::Blocked(Matter::NotAllowlisted) => {
-            "Set spec.uploads.clickConversions of the GoogleAdsAccount to DataManager."
+            "Set spec.uploads.clickConversions (for form events spec.uploads.enhancements) of the GoogleAdsAccount to DataManager."
         }
         _ => "Check that the credentials have access to the account, and loginCustomerId if it is reached through a manager.",
     });

@@ -101,13 +101,13 @@ pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError
         Class::Blocked(Matter::Account) => Cause::AccessDenied,
         _ => return None,
     };
+    let what = match cause {
+        Cause::NotAllowlisted => "no conversion of this account is taken this way",
+        _ => "no conversion of this account is taken",
+    };
     Some(UpstreamError {
         code: Some(code.name.clone()),
-        ..UpstreamError::new(
-            service,
-            cause,
-            format!("{}: no conversion of this account is taken", code.name),
-        )
+        ..UpstreamError::new(service, cause, format!("{}: {what}", code.name))
     })
 }
 

@@ -83,7 +83,7 @@ fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'s
         Cause::NotAllowlisted => (
             FaultKind::Denied,
             reason::NOT_ALLOWLISTED,
-            "Set spec.uploads.clickConversions to DataManager.",
+            "Set spec.uploads.clickConversions (for form events spec.uploads.enhancements) to DataManager.",
         ),
         Cause::UnsupportedVersion => (
             FaultKind::Denied,
