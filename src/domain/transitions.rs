@@ -82,10 +82,11 @@ fn suspension(before: &[Condition], after: &[Condition]) -> Option<Announcement>
         find(list, condition::READY).is_some_and(|c| c.reason == reason::SUSPENDED)
             && find(list, condition::DELETION_BLOCKED).is_none()
     };
-    let message = find(after, condition::READY).map_or("", |c| c.message.as_str());
+    let ready = find(after, condition::READY);
+    let message = ready.map_or("", |c| c.message.as_str());
     match (suspended(before), suspended(after)) {
         (false, true) => Some(announcement(false, event::SUSPENDED, message)),
-        (true, false) => {
+        (true, false) if ready.is_none_or(|c| c.reason != reason::SUSPENDED) => {
             let message = format!("No longer suspended. {message}");
             Some(announcement(false, event::RESUMED, &message))
         }
@@ -228,6 +229,11 @@ mod tests {
     )]
     #[case::deletion_held_up_by_a_suspended_account(
         "Ready=True/Succeeded",
+        "Ready=False/Suspended DeletionBlocked=True/Suspended",
+        "W/Suspended"
+    )]
+    #[case::deletion_of_one_that_was_suspended_before(
+        "Ready=True/Suspended",
         "Ready=False/Suspended DeletionBlocked=True/Suspended",
         "W/Suspended"
     )]

@@ -21,7 +21,7 @@ pub(super) async fn correct(
     let observed = event.status.as_ref().and_then(|s| s.observed_generation);
     let drifted = current.id.is_some() && observed == event.metadata.generation;
     if drifted {
-        let note = format!("Conversion action {id} was changed in Google Ads: {difference}.");
+        let note = format!("Conversion action {id} differs from the manifest: {difference}.");
         work.ctx
             .events
             .publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note)
