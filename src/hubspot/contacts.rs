@@ -173,6 +173,11 @@ pub(super) fn contact(record: &Record, requested: ContactId, with_history: &[Str
             .as_ref()
             .and_then(|all| all.get(name)?.as_deref());
         let (entries, timeless) = entries(versions.unwrap_or_default());
+        // Who has a stage has entered it: that nothing says when is no reason to take it for never.
+        let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
+        if untold.is_some() && entries.is_empty() && timeless.is_empty() {
+            note("it has a lifecycle stage, and no history of it", Vec::new());
+        }
         if !timeless.is_empty() {
             let stages = if name == LIFECYCLE_STAGE { timeless } else { Vec::new() };
             note(&format!("a row in the history of {name} has no usable time"), stages);

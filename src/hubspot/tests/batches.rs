@@ -142,6 +142,17 @@ async fn what_cannot_be_read_is_one_records_matter() {
             odd(&|r| r["properties"]["hs_merged_object_ids"] = json!("7;x")),
             "hs_merged_object_ids",
         ),
+        (
+            odd(&|r| r["properties"]["lifecyclestage"] = json!("customer")),
+            "no history of it",
+        ),
+        (
+            odd(&|r| {
+                r["properties"]["lifecyclestage"] = json!("customer");
+                r["propertiesWithHistory"] = json!({ "lifecyclestage": [] });
+            }),
+            "no history of it",
+        ),
     ] {
         let batch = batch(json!({ "results": [record, good] }), &[1, 12]).await.unwrap();
         let flawed: Vec<_> = batch

@@ -112,6 +112,33 @@ fn contacts_that_cannot_be_read_hold_up_nobody_and_follow() {
     }
 }
 
+/// Who has a stage has entered it, also where an answer leaves the history out.
+#[test]
+fn contacts_whose_history_is_left_out_are_no_contacts_that_never_entered() {
+    let stage = Stage::empty("left-out", &["--no-rate-limits"], &[]);
+    crowd(&stage, 0, 5);
+    let ids = crowd(&stage, 100, 2);
+    odd(
+        &stage,
+        "contact",
+        &ids[0],
+        &json!({"remove": ["/propertiesWithHistory"]}),
+    );
+    let empty = json!({"set": {"/propertiesWithHistory/lifecyclestage": []}});
+    odd(&stage, "contact", &ids[1], &empty);
+    stage.start_operator();
+    stage.apply(include_str!("accounts.yaml"));
+    stage.event("customers", "customer", &json!({"startTime": ago(DAY * 20)}));
+    stage.event("leads", "lead", &json!({"startTime": ago(DAY * 20)}));
+    for name in ["customers", "leads"] {
+        goes_on(&stage, name, 5, 0, &ids);
+    }
+    heal(&stage);
+    for name in ["customers", "leads"] {
+        assert_eq!(Counts::of(&stage.settled(name, 7)).uploaded, 7);
+    }
+}
+
 #[test]
 fn contacts_that_are_odd_among_the_results_of_a_search_hold_up_nobody() {
     let stage = Stage::empty("found", &["--no-rate-limits"], &[]);
