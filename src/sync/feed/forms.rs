@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::part::Part;
+use self::part::{Part, in_turn};
 use self::whose::Whose;
 use super::clock::latest;
 use super::gate::Gate;
@@ -46,6 +46,8 @@ pub struct Forms {
     last_wide: Option<Instant>,
     /// Reads of forms that were left after their share of a pass.
     parts: BTreeMap<String, Part>,
+    /// The form that the next pass begins with, where the last one came to no end.
+    next: Option<String>,
 }
 
 /// A submission that is looked for again.
@@ -103,7 +105,12 @@ impl Feed {
         let mut whose = HashSet::new();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
-        for form in forms {
+        for form in in_turn(&forms, self.forms.next.take().as_deref()) {
+            if began.elapsed() >= part::PASS_TIME {
+                self.forms.next = Some(form.to_owned());
+                whole = false;
+                break;
+            }
             let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
             let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
             let read = self.read_of(form, &events, general, began);

@@ -18,6 +18,8 @@ use crate::sync::registry::Notice;
 const SHARE: usize = 100;
 /// Longest time with one form in one pass, where pages come slowly.
 const SHARE_TIME: Duration = Duration::from_secs(20);
+/// Longest time with all forms in one pass: the next one goes on behind them.
+pub(super) const PASS_TIME: Duration = Duration::from_mins(1);
 /// Pages of one read, over all its passes: 200,000 submissions within a day have never been seen.
 const MAX_PAGES: usize = 4000;
 
@@ -74,6 +76,13 @@ impl Part {
     }
 }
 
+/// The forms in their order, beginning with the given one.
+pub(super) fn in_turn<'a>(forms: &BTreeSet<&'a str>, first: Option<&str>) -> Vec<&'a str> {
+    let (before, after): (Vec<&str>, Vec<&str>) =
+        forms.iter().partition(|form| first.is_some_and(|first| **form < first));
+    [after, before].concat()
+}
+
 fn members(events: &[&Tracked]) -> BTreeSet<Member> {
     events.iter().map(|t| member(&t.event)).collect()
 }
@@ -100,5 +109,48 @@ impl Feed {
         for event in told {
             self.ctx.registry.update_report(event, |_| Notice::Soon);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_come_to_their_turn() {
+        let forms = BTreeSet::from(["a", "b", "c"]);
+        assert_eq!(in_turn(&forms, None), ["a", "b", "c"]);
+        assert_eq!(in_turn(&forms, Some("b")), ["b", "c", "a"]);
+        assert_eq!(in_turn(&forms, Some("bb")), ["c", "a", "b"], "one that is gone");
+        assert_eq!(in_turn(&forms, Some("d")), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_list_is_left_after_its_share_and_at_its_limit() {
+        let read = Read {
+            depth: super::super::Depth::Whole,
+            joined: true,
+        };
+        let mut part = Part::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
+        let mut passes = 0;
+        let failed = loop {
+            part.begin();
+            let mut pages = 0;
+            let ended = loop {
+                pages += 1;
+                match part.is_enough(Some(format!("p{pages}"))) {
+                    Ok(false) => {}
+                    Ok(true) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            if let Some(error) = ended {
+                break error;
+            }
+            assert_eq!((pages, part.after.as_deref()), (SHARE, Some("p100")));
+            passes += 1;
+        };
+        assert_eq!((passes, failed.cause), (MAX_PAGES / SHARE - 1, Cause::Malformed));
     }
 }
