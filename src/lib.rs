@@ -2,7 +2,7 @@
 //!
 //! Data flows one way: read, decide, send, record, report. Modules may import downwards only:
 //! `cli` → `controller` → `sync` → `domain` → `api`; `hubspot`, `google` and `ledger` implement the ports that `sync`
-//! owns, and only `cli` imports them.
+//! owns, and only `cli` imports them; `upstream` is what the first two have in common.
 #![forbid(unsafe_code)]
 
 pub mod api;
@@ -14,3 +14,4 @@ pub mod hubspot;
 pub mod ledger;
 pub mod ops;
 pub mod sync;
+pub mod upstream;

@@ -49,8 +49,9 @@ pub struct GoogleAdsAccountSpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::customer_id("loginCustomerId"))]
     pub login_customer_id: Option<String>,
-    /// Secret with credentials.json (service account key, authorized user or external account), or with
-    /// clientId, clientSecret and refreshToken; optionally developerToken. If absent: ambient credentials.
+    /// Secret with credentials.json (service account key, authorized user, or external account where the operator allows
+    /// it), or with clientId, clientSecret and refreshToken; optionally developerToken. If absent: the operator's own
+    /// identity, in namespaces for which the operator allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
     /// Which of Google's interfaces uploads take.

@@ -1,6 +1,7 @@
 //! Flags of `adconversion run`. Each has an environment name; durations are written like `90s`, `1m`, `6h`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
@@ -39,6 +40,14 @@ pub struct RunFlags {
         action = ArgAction::Set
     )]
     pub event_metrics: bool,
+    /// Namespaces whose `GoogleAdsAccounts` may leave out the Secret and use the operator's own Google identity, separated by
+    /// commas; `*`: all. If absent: none.
+    #[arg(long, env = "ADCONVERSION_AMBIENT_CREDENTIALS_NAMESPACES", value_delimiter = ',')]
+    pub ambient_credentials_namespaces: Vec<String>,
+    /// Allows credentials of the type `external_account` in Secrets, with token files below this directory only. If absent:
+    /// they are refused.
+    #[arg(long, env = "ADCONVERSION_EXTERNAL_ACCOUNT_TOKEN_DIR", value_name = "DIR")]
+    pub external_account_token_dir: Option<PathBuf>,
     /// What is logged: off, error, warn, info, debug or trace; or directives like `warn,adconversion_operator::sync=debug`.
     #[arg(long, env = "ADCONVERSION_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,

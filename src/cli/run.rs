@@ -25,6 +25,7 @@ use crate::sync::ports::ledger::{Ledger, LedgerError};
 use crate::sync::pulse::{self, STEP};
 use crate::sync::registry::Registry;
 use crate::sync::supervisor;
+use crate::upstream;
 
 /// Longest wait for a connection to an upstream service.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -81,7 +82,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let client = controllers::client(instance.as_deref(), flags.call_timeout.get())
         .await
         .map_err(no_client)?;
-    let http = http_client()?;
+    let http = http_client(&flags)?;
     let (registry, wakes) = Registry::new();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
@@ -202,8 +203,14 @@ fn metrics(events: bool) -> Metrics {
 }
 
 /// The client of all calls to HubSpot and Google.
-fn http_client() -> Result<reqwest::Client, CommandError> {
-    reqwest::Client::builder()
+fn http_client(flags: &RunFlags) -> Result<reqwest::Client, CommandError> {
+    let endpoints = [
+        flags.google_ads_endpoint.as_str(),
+        &flags.data_manager_endpoint,
+        &flags.google_token_endpoint,
+        &flags.hubspot_endpoint,
+    ];
+    upstream::client(&endpoints)
         .connect_timeout(CONNECT_LIMIT)
         .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -242,6 +249,8 @@ fn google(flags: &RunFlags) -> GoogleConfig {
         data_manager_endpoint: base(&flags.data_manager_endpoint),
         token_endpoint: flags.google_token_endpoint.clone(),
         timeouts: Timeouts::default().at_most(flags.call_timeout.get()),
+        ambient_namespaces: flags.ambient_credentials_namespaces.clone(),
+        token_directory: flags.external_account_token_dir.clone(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::account_state::{self, Observed};
 use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::sync::ports::ads::{Attribution, Customer, Goal};
-use crate::sync::ports::{GoogleClients, SecretData};
+use crate::sync::ports::{GoogleClients, GoogleCredentials, SecretData};
 use crate::sync::registry::{GoogleAccount, GoogleSnapshot, Readiness};
 
 pub use read::{RefreshError, refresh_google_actions};
@@ -210,7 +210,11 @@ async fn check(
     }
     let clients = match memory.clients.clone() {
         Some(clients) => clients,
-        None => match ctx.google.connect(data.as_ref(), login.cloned()).await {
+        None => match ctx
+            .google
+            .connect(credentials(data.as_ref(), &key), login.cloned())
+            .await
+        {
             Ok(clients) => {
                 memory.basics.connected = Some(now);
                 if other_clients {
@@ -221,7 +225,7 @@ async fn check(
             Err(why) => {
                 let fault = match secret {
                     Some(name) => secrets::invalid(&key.namespace, name, &data.unwrap_or_default(), &why),
-                    None => Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, why.message),
+                    None => Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, format!("{why}.")),
                 };
                 memory.basics.failed(fault, now);
                 return Ok(());
@@ -231,6 +235,15 @@ async fn check(
     let all = acted || asked || refused;
     read::read(ctx, &key, customer, &clients, memory, all, urgent).await;
     Ok(())
+}
+
+fn credentials<'a>(secret: Option<&'a SecretData>, account: &'a ObjectKey) -> GoogleCredentials<'a> {
+    match secret {
+        Some(secret) => GoogleCredentials::Secret(secret),
+        None => GoogleCredentials::Ambient {
+            namespace: &account.namespace,
+        },
+    }
 }
 
 /// When an upload of this account last went through: the proof that what was refused works again.

@@ -10,7 +10,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use super::*;
 use crate::google::test_support::{ads_error, cid, clients, config, http, refresh_secret, server};
 use crate::google::{GoogleConnector, ads_wire};
-use crate::sync::ports::GoogleConnector as _;
+use crate::sync::ports::{GoogleConnector as _, GoogleCredentials};
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 const MUTATE: &str = "/v26/customers/1234567890/conversionActions:mutate";
@@ -308,7 +308,11 @@ async fn a_connection_lost_after_sending_leaves_the_effect_open() {
         config.ads_endpoint = rude(reply).await;
         let silent = std::sync::Arc::new(crate::google::test_support::Silent);
         let connector = GoogleConnector::new(config, http(), silent);
-        let ads = connector.connect(Some(&refresh_secret()), None).await.unwrap().ads;
+        let ads = connector
+            .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+            .await
+            .unwrap()
+            .ads;
         let error = ads
             .create_action(&owner(), &ActionFields::default())
             .await

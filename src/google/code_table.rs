@@ -3,10 +3,10 @@
 //! later are tolerated: they reject the row and surface verbatim.
 
 use super::codes::{ads_cause, is_known_key};
-use super::redact;
 use crate::domain::codes::{Class, Code, Matter, bare};
 use crate::domain::outcome::reason;
 use crate::sync::ports::Cause;
+use crate::upstream::text::code as clean;
 
 /// A code of the Data Manager API; `None` for an empty text.
 pub(super) fn data_manager_code(text: &str) -> Option<Code> {
@@ -23,7 +23,7 @@ fn code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
     if text.is_empty() {
         return None;
     }
-    Some(match redact::code(text) {
+    Some(match clean(text) {
         Some(name) => Code {
             class: class_of(&name),
             name,

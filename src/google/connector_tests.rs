@@ -5,7 +5,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::test_support::{ads_error, cid, config, connector, http, refresh_secret, secret, server, token};
 use super::*;
-use crate::sync::ports::{CallObserver, Cause, Effect, GoogleConnector as _};
+use crate::sync::ports::{CallObserver, Cause, Effect, GoogleConnector as _, GoogleCredentials};
 use serde_json::json;
 
 const GOALS: &str = "/v26/customers/1234567890/googleAds:search";
@@ -18,10 +18,14 @@ fn rows() -> ResponseTemplate {
 async fn connecting_calls_nobody_and_names_a_bad_key() {
     let server = MockServer::start().await;
     let (connector, _) = connector(&server.uri());
-    assert!(connector.connect(Some(&refresh_secret()), None).await.is_ok());
-    assert!(connector.connect(None, None).await.is_ok());
+    assert!(
+        connector
+            .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+            .await
+            .is_ok()
+    );
     let invalid = connector
-        .connect(Some(&secret(&[("clientId", "i")])), None)
+        .connect(GoogleCredentials::Secret(&secret(&[("clientId", "i")])), None)
         .await
         .err()
         .unwrap();
@@ -35,16 +39,22 @@ async fn equal_credentials_share_a_token_and_other_ones_do_not() {
     Mock::given(path(GOALS)).respond_with(rows()).mount(&server).await;
     let (connector, recorder) = connector(&server.uri());
     let owner = cid("1234567890");
-    let one = connector.connect(Some(&refresh_secret()), None).await.unwrap();
+    let one = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
     let two = connector
-        .connect(Some(&refresh_secret()), Some(cid("9999999999")))
+        .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9999999999")))
         .await
         .unwrap();
     one.ads.goals(&owner).await.unwrap();
     two.ads.goals(&owner).await.unwrap();
     let mut other = refresh_secret();
     other.extend(secret(&[("developerToken", "dev-1")]));
-    let three = connector.connect(Some(&other), None).await.unwrap();
+    let three = connector
+        .connect(GoogleCredentials::Secret(&other), None)
+        .await
+        .unwrap();
     three.ads.goals(&owner).await.unwrap();
     let calls = recorder.0.lock().unwrap().clone();
     let tokens = calls.iter().filter(|(api, ..)| *api == "token").count();
@@ -100,7 +110,7 @@ async fn a_refused_token_is_renewed_once() {
         .await;
     let clients = connector(&server.uri())
         .0
-        .connect(Some(&refresh_secret()), None)
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
     clients.ads.goals(&cid("1234567890")).await.unwrap();
@@ -122,7 +132,7 @@ async fn a_token_refused_twice_is_rejected_credentials() {
         .await;
     let clients = connector(&server.uri())
         .0
-        .connect(Some(&refresh_secret()), None)
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
     let error = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
@@ -147,7 +157,7 @@ async fn no_token_means_no_call_and_no_effect() {
         .await;
     let clients = connector(&server.uri())
         .0
-        .connect(Some(&refresh_secret()), None)
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
     let error = clients
@@ -170,7 +180,10 @@ async fn nobody_there_is_a_passing_failure_without_effect() {
     config.ads_endpoint = "http://127.0.0.1:9".to_owned();
     let silent: Arc<dyn CallObserver> = Arc::new(super::test_support::Silent);
     let connector = GoogleConnector::new(config, http(), silent);
-    let clients = connector.connect(Some(&refresh_secret()), None).await.unwrap();
+    let clients = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
     let error = clients
         .ads
         .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
@@ -181,4 +194,25 @@ async fn nobody_there_is_a_passing_failure_without_effect() {
         (error.cause, error.effect, error.status),
         (Cause::Unavailable, Effect::None, None)
     );
+}
+
+#[tokio::test]
+async fn the_processs_identity_is_for_the_namespaces_it_was_started_for() {
+    let of = async |allowed: &[&str], namespace: &str| {
+        let config = GoogleConfig {
+            ambient_namespaces: allowed.iter().map(|name| (*name).to_owned()).collect(),
+            ..config("http://127.0.0.1:9")
+        };
+        let connector = GoogleConnector::new(config, http(), Arc::new(super::test_support::Silent));
+        let made = connector.connect(GoogleCredentials::Ambient { namespace }, None).await;
+        made.err().map(|why| why.message)
+    };
+    let refused = of(&[], "marketing").await.unwrap();
+    assert!(
+        refused.contains("--ambient-credentials-namespaces=marketing"),
+        "{refused}"
+    );
+    assert!(of(&["sales", "market"], "marketing").await.is_some());
+    assert_eq!(of(&["sales", "marketing"], "marketing").await, None);
+    assert_eq!(of(&["*"], "marketing").await, None);
 }

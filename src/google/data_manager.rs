@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::code_table::data_manager_code;
 use super::errors::{Api, Failure, malformed};
 use super::event_wire;
-use super::redact::code;
 use super::session::{Call, Session};
 use super::wire::{text, unsigned};
 use crate::domain::codes::{Class, Code};
@@ -19,6 +18,7 @@ use crate::sync::ports::sink::{
     ConversionSink, DestinationStatus, ErrorCount, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest,
 };
 use crate::sync::ports::{Cause, UpstreamError};
+use crate::upstream::text::{code, id};
 
 /// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
 pub(super) struct DataManagerClient {
@@ -66,13 +66,20 @@ impl ConversionSink for DataManagerClient {
             login: None,
         };
         let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
-        let Some(id) = answer["requestId"].as_str().filter(|id| !id.is_empty()) else {
-            return Err(malformed(Api::DataManager, true, 200, None, "the answer holds no requestId").into());
+        let Some(id) = answer["requestId"].as_str().and_then(id) else {
+            return Err(malformed(
+                Api::DataManager,
+                true,
+                200,
+                None,
+                "the answer holds no usable requestId",
+            )
+            .into());
         };
         for (reason, count) in warnings(&answer) {
             tracing::debug!(reason, count, "Data Manager left out optional fields");
         }
-        Ok(id.to_owned())
+        Ok(id)
     }
 
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {

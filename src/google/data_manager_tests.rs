@@ -11,8 +11,8 @@ use crate::domain::ids::{OrderId, TransactionId};
 use crate::domain::outcome::reason;
 use crate::google::test_support::{cid, clients, connector, secret, server};
 use crate::sync::ports::Effect;
-use crate::sync::ports::GoogleConnector as _;
 use crate::sync::ports::sink::{ClickId, Conversion, Destination};
+use crate::sync::ports::{GoogleConnector as _, GoogleCredentials};
 
 fn request(rows: usize) -> UploadRequest {
     let row = Conversion {
@@ -143,7 +143,11 @@ async fn a_user_of_ambient_kind_names_the_project_to_bill() {
     let user = json!({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "refresh-1",
         "quota_project_id": "project-7"});
     let data = secret(&[("credentials.json", &user.to_string())]);
-    let clients = connector(&server.uri()).0.connect(Some(&data), None).await.unwrap();
+    let clients = connector(&server.uri())
+        .0
+        .connect(GoogleCredentials::Secret(&data), None)
+        .await
+        .unwrap();
     assert!(clients.sink.ingest(&request(1)).await.is_ok());
 }
 

@@ -2,8 +2,6 @@
 //! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (reference notes, Google 2.4, 6.5), a list around it, and
 //! answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -12,13 +10,12 @@ use super::code_table::{ads_code, data_manager_code, says_nothing};
 use super::codes;
 use super::fields::violation;
 use super::partial::{any_taken, location, partial_status, row_of, row_violations, rows_only};
-use super::redact::{bounded, code, words};
+use super::redact::{bounded, words};
 use crate::domain::codes::Code;
 use crate::sync::ports::sink::{IngestError, Violation};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
-
-/// Longest wait we take from an answer; more is a mistake of something in between.
-pub(super) const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(24);
+use crate::upstream::text::{code, id};
+use crate::upstream::{REDIRECT, is_redirect, wait};
 
 /// An answer as it came.
 pub(super) struct Answer {
@@ -90,6 +87,9 @@ struct Parts {
 impl Answer {
     /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
     pub(super) fn into_json(self) -> Result<Value, Box<Failure>> {
+        if is_redirect(self.status) {
+            return Err(self.malformed(REDIRECT).into());
+        }
         let json = serde_json::from_slice::<Value>(&self.body).ok();
         if !(200..300).contains(&self.status) {
             return Err(Box::new(self.failure(json.as_ref())));
@@ -128,10 +128,7 @@ impl Answer {
             message: self.message(cause, &parts, request_id.as_deref()),
             code: parts.code,
             status: Some(self.status),
-            retry_after: parts
-                .retry_after
-                .or(self.retry_after)
-                .map(|wait| wait.min(LONGEST_WAIT)),
+            retry_after: parts.retry_after.or(self.retry_after).map(wait::bounded),
             request_id,
         };
         Failure {
@@ -154,7 +151,7 @@ impl Answer {
             408 | 500.. if self.mutating => Effect::Unknown,
             _ => Effect::None,
         };
-        error.retry_after = self.retry_after.map(|wait| wait.min(LONGEST_WAIT));
+        error.retry_after = self.retry_after.map(wait::bounded);
         error.message = match cause {
             Cause::UnsupportedVersion => self.gone(),
             _ => format!("HTTP {}, and the body holds no error of Google's", self.status),
@@ -204,7 +201,7 @@ impl Answer {
                 let found = detail["fieldViolations"].as_array().into_iter().flatten();
                 parts.violations.extend(found.map(violation));
             } else if kind.ends_with("google.rpc.RequestInfo") && parts.request_id.is_none() {
-                parts.request_id = detail["requestId"].as_str().and_then(code);
+                parts.request_id = detail["requestId"].as_str().and_then(id);
             }
         }
         if matches!(
@@ -230,7 +227,7 @@ impl Answer {
             parts.code = code(reason);
         }
         if parts.request_id.is_none() {
-            parts.request_id = metadata["requestId"].as_str().and_then(code);
+            parts.request_id = metadata["requestId"].as_str().and_then(id);
         }
         let host = metadata["service"]
             .as_str()
@@ -241,7 +238,7 @@ impl Answer {
                 let project = metadata["consumer"]
                     .as_str()
                     .map(|c| c.trim_start_matches("projects/"))
-                    .and_then(code);
+                    .and_then(id);
                 let project = project.map(|p| format!(" {p}")).unwrap_or_default();
                 parts.text = format!(
                     "the API {host} ({}) is switched off in the Google Cloud project{project}",
@@ -315,7 +312,7 @@ fn status_of(json: &Value) -> Option<&Value> {
 
 /// Reads a `GoogleAdsFailure`. The first error decides; the message names up to three.
 fn ads_failure(detail: &Value, parts: &mut Parts) {
-    if let Some(id) = detail["requestId"].as_str().and_then(code) {
+    if let Some(id) = detail["requestId"].as_str().and_then(id) {
         parts.request_id = Some(id);
     }
     let mut texts = Vec::new();
@@ -349,11 +346,9 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
     parts.text = texts.join("; ");
 }
 
-/// A protobuf duration in JSON: `"30s"`, `"1.5s"`.
+/// A protobuf duration in JSON (`"30s"`, `"1.5s"`), as a wait.
 pub(super) fn duration(value: &Value) -> Option<SignedDuration> {
-    let seconds: f64 = value.as_str()?.strip_suffix('s')?.parse().ok()?;
-    let wait = Duration::try_from_secs_f64(seconds).ok()?;
-    SignedDuration::try_from(wait).ok()
+    wait::of_seconds(value.as_str()?.strip_suffix('s')?.parse().ok()?)
 }
 
 /// A good status with a body that can't be understood: a change may have happened.

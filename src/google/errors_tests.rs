@@ -155,7 +155,7 @@ fn retry_delay_and_scope_of_a_quota() {
     let absurd = json!({"quotaErrorDetails": {"retryDelay": "99999999s"}});
     assert_eq!(
         ads(429, "quotaError", "X", &absurd).error.retry_after,
-        Some(SignedDuration::from_hours(24))
+        Some(SignedDuration::from_hours(1))
     );
 }
 

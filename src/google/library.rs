@@ -1,89 +1,56 @@
-//! Credentials that Google's own library knows better: workload identity federation and the ambient ones (metadata
-//! server). It refreshes its tokens in the background.
+//! Ambient credentials: a key file that the environment names, or whatever Google's own library finds there (metadata
+//! server, a federation configured for the process). It refreshes its tokens in the background.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use google_cloud_auth::credentials::{AccessTokenCredentials, Builder, external_account};
+use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::secret::{self, Kind};
 use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use super::token_file;
 use crate::sync::ports::{Cause, UpstreamError};
 
-/// What the library is given.
-enum Given {
-    /// An external account configuration, checked before.
-    External(Value),
-    /// What it finds by itself.
-    Ambient,
-}
-
-/// A token source over the library.
-pub(super) struct Library {
-    given: Given,
+/// A token source over the library, for what it finds in the environment.
+struct Library {
     timeout: Duration,
     built: Mutex<Option<AccessTokenCredentials>>,
 }
 
 impl Library {
-    /// Workload identity federation by a configuration.
-    pub(super) fn external(config: Value, timeout: Duration) -> Self {
+    fn new(timeout: Duration) -> Self {
         Self {
-            given: Given::External(config),
             timeout,
             built: Mutex::default(),
         }
     }
 
-    fn ambient(timeout: Duration) -> Self {
-        Self {
-            given: Given::Ambient,
-            timeout,
-            built: Mutex::default(),
-        }
-    }
-
-    fn build(&self) -> Result<AccessTokenCredentials, UpstreamError> {
-        let built = match &self.given {
-            Given::External(config) => external_account::Builder::new(config.clone())
-                .with_scopes(SCOPES)
-                .build_access_token_credentials(),
-            Given::Ambient => Builder::default().with_scopes(SCOPES).build_access_token_credentials(),
-        };
-        // The library's text may hold parts of the configuration.
+    fn build() -> Result<AccessTokenCredentials, UpstreamError> {
+        let built = Builder::default().with_scopes(SCOPES).build_access_token_credentials();
+        // The library's text may hold parts of a configuration.
         built.map_err(|_| {
-            UpstreamError::new(
-                SERVICE,
-                Cause::CredentialsRejected,
-                format!("no credentials can be had from {}", self.what()),
-            )
+            let why = "no credentials can be had from the environment (Workload Identity)";
+            UpstreamError::new(SERVICE, Cause::CredentialsRejected, why)
         })
     }
 
-    fn what(&self) -> &'static str {
-        match self.given {
-            Given::External(_) => "the external account configuration",
-            Given::Ambient => "the environment (Workload Identity)",
-        }
-    }
-
-    fn refused(&self, transient: bool) -> UpstreamError {
-        if transient {
-            return UpstreamError::new(
-                SERVICE,
+    fn refused(transient: bool) -> UpstreamError {
+        let (cause, why) = if transient {
+            (
                 Cause::Unavailable,
-                format!("no token from {} yet", self.what()),
-            );
-        }
-        UpstreamError::new(
-            SERVICE,
-            Cause::CredentialsRejected,
-            format!("no token can be had from {}", self.what()),
-        )
+                "no token from the environment (Workload Identity) yet",
+            )
+        } else {
+            (
+                Cause::CredentialsRejected,
+                "no token can be had from the environment (Workload Identity)",
+            )
+        };
+        UpstreamError::new(SERVICE, cause, why)
     }
 }
 
@@ -96,7 +63,7 @@ impl TokenSource for Library {
         }
         let credentials = match built.take() {
             Some(credentials) => credentials,
-            None => self.build()?,
+            None => Self::build()?,
         };
         let fetched = tokio::time::timeout(self.timeout, credentials.access_token()).await;
         match fetched {
@@ -110,8 +77,8 @@ impl TokenSource for Library {
             }
             // After a permanent error the library's object never works again: it was taken out, the next call builds
             // a new one.
-            Ok(Err(error)) => Err(self.refused(error.is_transient())),
-            Err(_) => Err(self.refused(true)),
+            Ok(Err(error)) => Err(Self::refused(error.is_transient())),
+            Err(_) => Err(Self::refused(true)),
         }
     }
 }
@@ -131,7 +98,7 @@ impl Ambient {
     }
 
     fn with_file(endpoint: Endpoint, find: fn() -> Option<PathBuf>) -> Self {
-        let library = Library::ambient(endpoint.timeout);
+        let library = Library::new(endpoint.timeout);
         Self {
             endpoint,
             find,
@@ -146,7 +113,7 @@ impl TokenSource for Ambient {
     async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError> {
         // Read each time a token is needed: the file may be replaced while we run.
         let text = match (self.find)() {
-            Some(path) => tokio::fs::read_to_string(path).await.ok(),
+            Some(path) => token_file::read(path, None, self.endpoint.timeout).await.ok(),
             None => None,
         };
         let Some(text) = text else {
@@ -157,7 +124,7 @@ impl TokenSource for Ambient {
             let json: Value = serde_json::from_str(&text).unwrap_or_default();
             *file = match secret::kind(&json) {
                 Kind::ServiceAccount | Kind::AuthorizedUser => {
-                    let source = secret::source_of(&json, self.endpoint.clone()).map_err(|invalid| {
+                    let source = secret::source_of(&json, None, self.endpoint.clone()).map_err(|invalid| {
                         UpstreamError::new(SERVICE, Cause::CredentialsRejected, format!("ambient: {invalid}"))
                     })?;
                     Some((text, source))

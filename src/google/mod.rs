@@ -12,6 +12,7 @@ mod codes;
 mod data_manager;
 mod errors;
 mod event_wire;
+mod external;
 mod fields;
 mod grants;
 mod jwt;
@@ -22,6 +23,7 @@ mod redact;
 mod secret;
 mod session;
 mod token;
+mod token_file;
 mod upload_wire;
 mod uploads;
 mod wire;
@@ -32,6 +34,7 @@ mod any_answer_tests;
 mod test_support;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -40,7 +43,7 @@ use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
 use crate::domain::ids::CustomerId;
-use crate::sync::ports::{self, CallObserver, GoogleClients, SecretData, SecretInvalid};
+use crate::sync::ports::{self, CallObserver, GoogleClients, GoogleCredentials, SecretData, SecretInvalid};
 
 pub use event_wire::body as ingest_body;
 
@@ -63,6 +66,10 @@ pub struct GoogleConfig {
     pub token_endpoint: String,
     /// Limits of waiting.
     pub timeouts: Timeouts,
+    /// Namespaces whose accounts may use the process's own identity; `*`: all.
+    pub ambient_namespaces: Vec<String>,
+    /// Where token files of external accounts in Secrets may lie; `None`: such accounts are refused.
+    pub token_directory: Option<PathBuf>,
 }
 
 impl Default for GoogleConfig {
@@ -73,6 +80,8 @@ impl Default for GoogleConfig {
             data_manager_endpoint: "https://datamanager.googleapis.com".to_owned(),
             token_endpoint: "https://oauth2.googleapis.com/token".to_owned(),
             timeouts: Timeouts::default(),
+            ambient_namespaces: Vec::new(),
+            token_directory: None,
         }
     }
 }
@@ -141,6 +150,21 @@ impl GoogleConnector {
         }
     }
 
+    /// The process's own identity is for the namespaces it was started for only.
+    fn may_be_ambient(&self, namespace: &str) -> Result<(), SecretInvalid> {
+        let allowed = &self.config.ambient_namespaces;
+        if allowed.iter().any(|name| name == "*" || name == namespace) {
+            return Ok(());
+        }
+        Err(SecretInvalid {
+            message: format!(
+                "spec.credentialsSecretRef is missing, and accounts in namespace {namespace} may not use the operator's own \
+                 identity. Name a Secret, or have the operator started with \
+                 --ambient-credentials-namespaces={namespace}"
+            ),
+        })
+    }
+
     fn session(&self, secret: Option<&SecretData>) -> Result<Arc<Session>, SecretInvalid> {
         let key = fingerprint(secret);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -154,7 +178,7 @@ impl GoogleConnector {
             observer: Arc::clone(&self.observer),
         };
         let read = match secret {
-            Some(secret) => secret::read(secret, endpoint)?,
+            Some(secret) => secret::read(secret, self.config.token_directory.as_deref(), endpoint)?,
             None => secret::ambient(endpoint),
         };
         let session = Arc::new(Session::new(
@@ -174,9 +198,16 @@ impl GoogleConnector {
 impl ports::GoogleConnector for GoogleConnector {
     async fn connect(
         &self,
-        secret: Option<&SecretData>,
+        credentials: GoogleCredentials<'_>,
         login: Option<CustomerId>,
     ) -> Result<GoogleClients, SecretInvalid> {
+        let secret = match credentials {
+            GoogleCredentials::Secret(secret) => Some(secret),
+            GoogleCredentials::Ambient { namespace } => {
+                self.may_be_ambient(namespace)?;
+                None
+            }
+        };
         let session = self.session(secret)?;
         Ok(GoogleClients {
             ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),

@@ -124,7 +124,6 @@ pub(super) fn retry_after(answer: &Value) -> Option<SignedDuration> {
         .flat_map(errors)
         .filter_map(|error| super::errors::duration(&error["details"]["quotaErrorDetails"]["retryDelay"]))
         .max()
-        .map(|wait| wait.min(super::errors::LONGEST_WAIT))
 }
 
 #[cfg(test)]

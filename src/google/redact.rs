@@ -95,16 +95,6 @@ pub(super) fn words(text: &str) -> String {
     bounded(kept.join(" "))
 }
 
-/// A code as Google writes them, or nothing: a name in capitals, digits and a few signs.
-pub(super) fn code(text: &str) -> Option<String> {
-    let fits = !text.is_empty()
-        && text.len() <= 120
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
-    fits.then(|| text.to_owned())
-}
-
 /// A field path, verbatim where it is one: other characters are dropped, at most 200 are kept.
 pub(super) fn field_path(text: &str) -> String {
     text.chars()
@@ -233,9 +223,6 @@ mod tests {
 
     #[test]
     fn codes_and_paths_hold_nothing_else() {
-        assert_eq!(code("DUPLICATE_NAME").as_deref(), Some("DUPLICATE_NAME"));
-        assert_eq!(code("anna maier"), None);
-        assert_eq!(code(""), None);
         assert_eq!(field_path("events.events[3].user_data"), "events.events[3].user_data");
         assert_eq!(field_path("a@b \"c\""), "abc");
     }

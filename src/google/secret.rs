@@ -1,15 +1,18 @@
 //! What a Secret holds: which credentials, and what is wrong with them. Messages name keys and the way out, no values.
 
+use std::path::Path;
+
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::external::External;
 use super::grants::{RefreshToken, ServiceAccount};
 use super::jwt::SigningKey;
-use super::library::{Ambient, Library};
+use super::library::Ambient;
 use super::token::{Endpoint, TokenSource};
 use crate::sync::ports::{SecretData, SecretInvalid};
 
-const FILE: &str = "credentials.json";
+pub(super) const FILE: &str = "credentials.json";
 const TRIO: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 const DEVELOPER: &str = "developerToken";
 
@@ -38,8 +41,13 @@ pub(super) fn kind(json: &Value) -> Kind {
     }
 }
 
-/// Reads a Secret. `credentials.json` wins over the three keys of a refresh token.
-pub(super) fn read(secret: &SecretData, endpoint: Endpoint) -> Result<Credentials, SecretInvalid> {
+/// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files of
+/// external accounts may lie; none: such accounts are refused.
+pub(super) fn read(
+    secret: &SecretData,
+    directory: Option<&Path>,
+    endpoint: Endpoint,
+) -> Result<Credentials, SecretInvalid> {
     let developer_token = match value(secret, DEVELOPER)? {
         Some(token) if token.bytes().all(|b| b.is_ascii_graphic()) => Some(SecretString::from(token)),
         Some(_) => {
@@ -57,7 +65,7 @@ pub(super) fn read(secret: &SecretData, endpoint: Endpoint) -> Result<Credential
                 error.column()
             ),
         })?;
-        source_of(&json, endpoint)?
+        source_of(&json, directory, endpoint)?
     } else {
         refresh_token(secret, endpoint)?
     };
@@ -75,8 +83,12 @@ pub(super) fn ambient(endpoint: Endpoint) -> Credentials {
     }
 }
 
-/// The token source of a credentials file.
-pub(super) fn source_of(json: &Value, endpoint: Endpoint) -> Result<Box<dyn TokenSource>, SecretInvalid> {
+/// The token source of a credentials file. `directory`: where token files of external accounts may lie.
+pub(super) fn source_of(
+    json: &Value,
+    directory: Option<&Path>,
+    endpoint: Endpoint,
+) -> Result<Box<dyn TokenSource>, SecretInvalid> {
     match kind(json) {
         Kind::ServiceAccount => {
             let pem = member(json, "private_key")?;
@@ -97,52 +109,12 @@ pub(super) fn source_of(json: &Value, endpoint: Endpoint) -> Result<Box<dyn Toke
             client_id: SecretString::from(member(json, "client_id")?),
             client_secret: SecretString::from(member(json, "client_secret")?),
             grant: SecretString::from(member(json, "refresh_token")?),
-            quota_project: json["quota_project_id"].as_str().and_then(super::redact::code),
+            quota_project: json["quota_project_id"].as_str().and_then(crate::upstream::text::id),
         })),
-        Kind::ExternalAccount => {
-            check_external(json)?;
-            Ok(Box::new(Library::external(json.clone(), endpoint.timeout)))
-        }
+        Kind::ExternalAccount => Ok(Box::new(External::read(json, directory, endpoint)?)),
         Kind::Other => invalid(format!(
             "\"type\" in key \"{FILE}\" is not service_account, authorized_user or external_account. Store a key file of one of \
              these types"
-        )),
-    }
-}
-
-/// A federation configuration says which file or URL is read and where it is sent. Whoever may write a Secret must not
-/// get the operator to run programs, or to hand its own identity to a host that is not Google's.
-fn check_external(json: &Value) -> Result<(), SecretInvalid> {
-    for name in ["audience", "subject_token_type"] {
-        member(json, name)?;
-    }
-    google_url(member(json, "token_url")?, "token_url")?;
-    if let Some(url) = json["service_account_impersonation_url"].as_str() {
-        google_url(url, "service_account_impersonation_url")?;
-    }
-    let source = &json["credential_source"];
-    if !source.is_object() {
-        return invalid(format!(
-            "\"credential_source\" in key \"{FILE}\" is missing. Create the configuration again"
-        ));
-    }
-    if source.get("executable").is_some() {
-        return invalid(format!(
-            "\"credential_source.executable\" in key \"{FILE}\" is not allowed. Use a file or a URL"
-        ));
-    }
-    Ok(())
-}
-
-fn google_url(url: &str, name: &str) -> Result<(), SecretInvalid> {
-    let host = reqwest::Url::parse(url)
-        .ok()
-        .filter(|url| url.scheme() == "https")
-        .and_then(|url| url.host_str().map(str::to_owned));
-    match host {
-        Some(host) if host.ends_with(".googleapis.com") => Ok(()),
-        _ => invalid(format!(
-            "\"{name}\" in key \"{FILE}\" is not an https URL of googleapis.com. Create the configuration again"
         )),
     }
 }
@@ -195,7 +167,8 @@ fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, Secre
     }
 }
 
-fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
+/// A text in a credentials file that must be there.
+pub(super) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
     json[name]
         .as_str()
         .map(str::trim)
@@ -207,7 +180,8 @@ fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
         })
 }
 
-fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
+/// What is wrong with a Secret.
+pub(super) fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
     Err(SecretInvalid { message })
 }
 

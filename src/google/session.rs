@@ -4,18 +4,21 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::GoogleConfig;
-use super::errors::{Answer, Api, Failure};
+use super::errors::{Answer, Api, Failure, malformed};
 use super::lane::Lane;
-use super::redact::{bounded, code};
+use super::redact::bounded;
 use super::token::{Token, TokenCache};
 use crate::domain::ids::CustomerId;
 use crate::sync::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
+use crate::upstream::body::{self, BodyError, Limit};
+use crate::upstream::text::id;
+use crate::upstream::wait::retry_after;
 
 /// Tries of a call that changes nothing.
 const READ_TRIES: u32 = 3;
@@ -203,11 +206,15 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
         .headers()
         .get("request-id")
         .and_then(|id| id.to_str().ok())
-        .and_then(code);
+        .and_then(id);
     let retry_after = retry_after(response.headers(), Timestamp::now());
-    let body = match response.bytes().await {
-        Ok(body) => body.to_vec(),
-        Err(error) => return Err(not_answered(call, Some(status), request_id, &error)),
+    let body = match body::read(response, Limit::RECORDS).await {
+        Ok(body) => body,
+        Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
+        Err(BodyError::TooLarge(limit)) => {
+            let what = BodyError::too_large(limit);
+            return Err(malformed(call.api, call.mutating, status, request_id, &what));
+        }
     };
     Ok(Answer {
         api: call.api,
@@ -262,38 +269,4 @@ pub(super) fn root_cause(error: &reqwest::Error) -> String {
     inner
         .map(|reason| format!(": {}", super::redact::words(&reason.to_string())))
         .unwrap_or_default()
-}
-
-/// `Retry-After` in seconds or as a date.
-pub(super) fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Some(SignedDuration::from_secs(i64::from(seconds)));
-    }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-    Some(at.duration_since(now).max(SignedDuration::ZERO))
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_comes_in_seconds_or_as_a_date() {
-        let now: Timestamp = "2026-11-20T12:00:00Z".parse().unwrap();
-        let read = |text: &'static str| {
-            retry_after(
-                &HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(text))]),
-                now,
-            )
-        };
-        assert_eq!(read("30"), Some(SignedDuration::from_secs(30)));
-        assert_eq!(
-            read("Fri, 20 Nov 2026 12:01:30 GMT"),
-            Some(SignedDuration::from_secs(90))
-        );
-        assert_eq!(read("Fri, 20 Nov 2026 11:00:00 GMT"), Some(SignedDuration::ZERO));
-        assert_eq!(read("soon"), None);
-    }
 }

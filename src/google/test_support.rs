@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::CustomerId;
-use crate::sync::ports::{CallObserver, GoogleClients, GoogleConnector as _, SecretData};
+use crate::sync::ports::{CallObserver, GoogleClients, GoogleConnector as _, GoogleCredentials, SecretData};
 
 /// An RSA key made for these tests; it opens nothing.
 pub(super) const TEST_KEY: &str = include_str!("testdata/service_account_key.pem");
@@ -68,13 +68,14 @@ pub(super) fn config(base: &str) -> GoogleConfig {
             retry_pause: Duration::from_millis(1),
             ..Timeouts::default()
         },
+        ..GoogleConfig::default()
     }
 }
 
 pub(super) fn http() -> reqwest::Client {
     // Installed by whichever test is first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().build().unwrap()
+    crate::upstream::client(&["http://127.0.0.1"]).build().unwrap()
 }
 
 pub(super) fn connector(base: &str) -> (GoogleConnector, Arc<Recorder>) {
@@ -106,7 +107,7 @@ pub(super) fn token(value: &str) -> ResponseTemplate {
 pub(super) async fn clients(server: &MockServer) -> GoogleClients {
     connector(&server.uri())
         .0
-        .connect(Some(&refresh_secret()), None)
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap()
 }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::codes;
-use super::redact::{bounded, code};
-use super::session::{retry_after, root_cause};
+use super::redact::bounded;
+use super::session::root_cause;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
+use crate::upstream::body::{self, BodyError, Limit};
+use crate::upstream::text::code;
+use crate::upstream::wait::retry_after;
+use crate::upstream::{REDIRECT, is_redirect};
 
 /// Both scopes the operator needs (reference notes, Google 8).
 pub(super) const SCOPES: [&str; 2] = [
@@ -149,6 +153,9 @@ pub(super) struct Endpoint {
     pub(super) observer: Arc<dyn CallObserver>,
 }
 
+/// What came back: status, wait, body as JSON (null where it is none).
+type Reply = (u16, Option<jiff::SignedDuration>, Value);
+
 impl Endpoint {
     /// Posts a grant and reads the token. `hint` says what it can mean where the grant is refused.
     pub(super) async fn exchange(
@@ -157,54 +164,101 @@ impl Endpoint {
         form: &[(&str, &str)],
         hint: &str,
     ) -> Result<Token, UpstreamError> {
+        self.exchange_for(method, form, hint, true).await
+    }
+
+    /// The same; `scoped` where the token must have the scopes of [`SCOPES`].
+    pub(super) async fn exchange_for(
+        &self,
+        method: &'static str,
+        form: &[(&str, &str)],
+        hint: &str,
+        scoped: bool,
+    ) -> Result<Token, UpstreamError> {
+        let (status, wait, json) = self.ask(method, self.http.post(&self.url).form(form)).await?;
+        if (200..300).contains(&status) {
+            return token_of(&json, scoped);
+        }
+        Err(refusal(status, wait, json["error"].as_str().and_then(code), hint))
+    }
+
+    /// Turns the token of a federation into one of a service account (IAM Credentials API, generateAccessToken).
+    pub(super) async fn impersonate(&self, url: &str, federated: &Token) -> Result<Token, UpstreamError> {
+        let request = self.http.post(url).bearer_auth(federated.value.expose_secret());
+        let body = serde_json::json!({"scope": SCOPES, "lifetime": "3600s"});
+        let (status, wait, json) = self.ask("impersonation", request.json(&body)).await?;
+        if (200..300).contains(&status) {
+            let until = json["expireTime"]
+                .as_str()
+                .and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            let left = until.map(|until| until.duration_since(jiff::Timestamp::now()).as_secs().max(0));
+            let token = serde_json::json!({"access_token": json["accessToken"], "expires_in": left});
+            return token_of(&token, true);
+        }
+        let hint = "the external account may not act as the service account, or that one does not exist";
+        Err(refusal(
+            status,
+            wait,
+            json["error"]["status"].as_str().and_then(code),
+            hint,
+        ))
+    }
+
+    async fn ask(&self, method: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, UpstreamError> {
         let started = std::time::Instant::now();
-        let sent = self.http.post(&self.url).timeout(self.timeout).form(form).send().await;
+        let sent = request.timeout(self.timeout).send().await.map_err(BodyError::Broke);
         let answer = match sent {
             Ok(response) => {
                 let wait = retry_after(response.headers(), jiff::Timestamp::now());
                 let status = response.status().as_u16();
-                response.bytes().await.map(|body| (status, wait, body))
+                let body = body::read(response, Limit::TOKEN).await;
+                body.map(|body| (status, wait, body))
             }
             Err(error) => Err(error),
         };
         let status = answer.as_ref().ok().map(|(status, ..)| *status);
         self.observer.call("token", method, status, started.elapsed());
-        let (status, wait, body) = answer.map_err(|error| {
-            let what = if error.is_timeout() {
-                "no answer in time"
-            } else {
-                "not reached"
-            };
-            UpstreamError::new(
-                SERVICE,
-                Cause::Unavailable,
-                bounded(format!("{what}{}", root_cause(&error))),
-            )
+        let (status, wait, body) = answer.map_err(|error| match error {
+            BodyError::TooLarge(limit) => UpstreamError::new(SERVICE, Cause::Malformed, BodyError::too_large(limit)),
+            BodyError::Broke(error) => {
+                let what = if error.is_timeout() {
+                    "no answer in time"
+                } else {
+                    "not reached"
+                };
+                let message = bounded(format!("{what}{}", root_cause(&error)));
+                UpstreamError::new(SERVICE, Cause::Unavailable, message)
+            }
         })?;
-        let json: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if (200..300).contains(&status) {
-            return token_of(&json);
+        if is_redirect(status) {
+            return Err(UpstreamError {
+                status: Some(status),
+                ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
+            });
         }
-        let code = json["error"].as_str().and_then(code);
-        let cause = codes::token_cause(status, code.as_deref());
-        let named = code.as_deref().unwrap_or("no code");
-        let hint = if cause == Cause::CredentialsRejected {
-            format!(": {hint}")
-        } else {
-            String::new()
-        };
-        Err(UpstreamError {
-            status: Some(status),
-            retry_after: wait,
-            message: bounded(format!("{named} (HTTP {status}){hint}")),
-            code,
-            ..UpstreamError::new(SERVICE, cause, "")
-        })
+        Ok((status, wait, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+}
+
+fn refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
+    let cause = codes::token_cause(status, code.as_deref());
+    let named = code.as_deref().unwrap_or("no code");
+    let hint = if cause == Cause::CredentialsRejected {
+        format!(": {hint}")
+    } else {
+        String::new()
+    };
+    UpstreamError {
+        status: Some(status),
+        retry_after: wait,
+        message: bounded(format!("{named} (HTTP {status}){hint}")),
+        code,
+        ..UpstreamError::new(SERVICE, cause, "")
     }
 }
 
 /// The token in a good answer. Users may untick scopes when they grant access, so the answer's `scope` is checked.
-fn token_of(json: &Value) -> Result<Token, UpstreamError> {
+fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
     let malformed = || UpstreamError::new(SERVICE, Cause::Malformed, "the answer holds no access_token");
     let value = json["access_token"]
         .as_str()
@@ -217,7 +271,10 @@ fn token_of(json: &Value) -> Result<Token, UpstreamError> {
             "the access_token does not fit a header",
         ));
     }
-    if let Some(granted) = json["scope"].as_str().filter(|scope| !scope.trim().is_empty()) {
+    if let Some(granted) = json["scope"]
+        .as_str()
+        .filter(|scope| scoped && !scope.trim().is_empty())
+    {
         let missing: Vec<&str> = SCOPES
             .into_iter()
             .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))

@@ -28,7 +28,7 @@ async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
         .expect(1)
         .mount(&server)
         .await;
-    secret::read(&refresh_secret(), endpoint(&server))
+    secret::read(&refresh_secret(), None, endpoint(&server))
         .unwrap()
         .source
         .fetch(false)
@@ -52,7 +52,7 @@ async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
         .expect(1)
         .mount(&server)
         .await;
-    let source = secret::read(&refresh_secret(), endpoint(&server)).unwrap().source;
+    let source = secret::read(&refresh_secret(), None, endpoint(&server)).unwrap().source;
     assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-9");
 }
 
@@ -71,7 +71,7 @@ async fn a_service_account_exchanges_a_signed_claim() {
     let file = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY, "private_key_id": "k",
         "token_uri": "https://elsewhere.example.com/token"});
     let data = data(&[("credentials.json", &file.to_string())]);
-    let source = secret::read(&data, endpoint(&server)).unwrap().source;
+    let source = secret::read(&data, None, endpoint(&server)).unwrap().source;
     assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-sa");
     let sent = server.received_requests().await.unwrap();
     let assertion = String::from_utf8(sent[0].body.clone()).unwrap();
@@ -143,7 +143,7 @@ async fn other_answers_of_the_token_endpoint() {
 async fn nobody_at_the_endpoint_is_a_passing_failure() {
     let mut endpoint = endpoint(&MockServer::start().await);
     endpoint.url = "http://127.0.0.1:9/token".to_owned();
-    let source = secret::read(&refresh_secret(), endpoint).unwrap().source;
+    let source = secret::read(&refresh_secret(), None, endpoint).unwrap().source;
     assert_eq!(source.fetch(false).await.err().unwrap().cause, Cause::Unavailable);
 }
 

@@ -11,7 +11,7 @@ use crate::domain::ids::{ActionId, OrderId};
 use crate::domain::outcome::reason;
 use crate::google::test_support::{cid, connector, refresh_secret, server};
 use crate::sync::ports::sink::{Conversion, Destination, Evidence, UserIdentifier};
-use crate::sync::ports::{Effect, GoogleConnector as _};
+use crate::sync::ports::{Effect, GoogleConnector as _, GoogleCredentials};
 
 fn request(rows: usize) -> UploadRequest {
     let row = Conversion {
@@ -44,7 +44,7 @@ async fn enhance(status: u16, body: &Value) -> Result<UploadAnswer, IngestError>
         .await;
     let connector = connector(&server.uri()).0;
     let clients = connector
-        .connect(Some(&refresh_secret()), Some(cid("9876543210")))
+        .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9876543210")))
         .await
         .unwrap();
     clients.uploads.enhance(&request(3)).await
@@ -177,7 +177,10 @@ async fn a_broken_answer_leaves_the_effect_open() {
 async fn nothing_is_sent_without_rows() {
     let server = server().await;
     let connector = connector(&server.uri()).0;
-    let clients = connector.connect(Some(&refresh_secret()), None).await.unwrap();
+    let clients = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
     assert!(clients.uploads.upload_clicks(&request(0)).await.is_err());
     assert!(server.received_requests().await.unwrap().is_empty());
 }

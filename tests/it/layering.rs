@@ -5,14 +5,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may import of ours.
-const MAY: [(&str, &[&str]); 9] = [
+const MAY: [(&str, &[&str]); 10] = [
     ("api", &[]),
     ("domain", &["api"]),
     ("sync", &["domain", "api"]),
     ("ops", &["domain", "api", "sync"]),
     ("controller", &["sync", "domain", "api", "ops"]),
-    ("hubspot", &["sync", "domain", "api"]),
-    ("google", &["sync", "domain", "api"]),
+    ("upstream", &[]),
+    ("hubspot", &["sync", "domain", "api", "upstream"]),
+    ("google", &["sync", "domain", "api", "upstream"]),
     ("ledger", &["sync", "domain", "api"]),
     (
         "cli",
@@ -25,6 +26,7 @@ const MAY: [(&str, &[&str]); 9] = [
             "hubspot",
             "google",
             "ledger",
+            "upstream",
         ],
     ),
 ];

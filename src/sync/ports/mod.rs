@@ -50,14 +50,26 @@ pub struct GoogleClients {
     pub uploads: Arc<dyn sink::AdsUploads>,
 }
 
-/// Makes Google clients out of a Secret.
+/// Where the credentials of a Google account come from. No `Debug`.
+#[derive(Clone, Copy)]
+pub enum GoogleCredentials<'a> {
+    /// A Secret.
+    Secret(&'a SecretData),
+    /// The identity of this process, asked for by an account in this namespace.
+    Ambient {
+        /// The account's namespace.
+        namespace: &'a str,
+    },
+}
+
+/// Makes Google clients out of credentials.
 #[async_trait]
 pub trait GoogleConnector: Send + Sync {
-    /// Clients for the credentials in `secret` (`None`: ambient credentials). Does no API call of its own; a token
-    /// is fetched by the first call. `login` is the manager the access comes through.
+    /// Clients for these credentials, where the account may use them. Does no API call of its own; a token is fetched by
+    /// the first call. `login` is the manager the access comes through.
     async fn connect(
         &self,
-        secret: Option<&SecretData>,
+        credentials: GoogleCredentials<'_>,
         login: Option<CustomerId>,
     ) -> Result<GoogleClients, SecretInvalid>;
 }

@@ -13,7 +13,8 @@ use adconversion_operator::sync::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::sync::ports::{
-    Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, SecretData, SecretInvalid, UpstreamError,
+    Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, GoogleCredentials, SecretData, SecretInvalid,
+    UpstreamError,
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -161,7 +162,7 @@ pub struct Google(pub Arc<World>);
 
 #[async_trait]
 impl GoogleConnector for Google {
-    async fn connect(&self, _: Option<&SecretData>, _: Option<CustomerId>) -> Result<GoogleClients, SecretInvalid> {
+    async fn connect(&self, _: GoogleCredentials<'_>, _: Option<CustomerId>) -> Result<GoogleClients, SecretInvalid> {
         self.0.google_clients.fetch_add(1, Ordering::Relaxed);
         let ads = Arc::new(Self(Arc::clone(&self.0)));
         Ok(GoogleClients {

@@ -10,7 +10,12 @@ use serde_json::{Map, Value, json};
 use super::{arguments, helm, read, render};
 
 /// Flags that the chart sets by itself.
-const OWN: [&str; 3] = ["ledger-url", "listen", "watch-namespaces"];
+const OWN: [&str; 4] = [
+    "ambient-credentials-namespaces",
+    "ledger-url",
+    "listen",
+    "watch-namespaces",
+];
 
 /// The flags of `adconversion run`, asked from the program.
 fn flags() -> BTreeSet<String> {
@@ -36,6 +41,7 @@ fn sample(property: &Value) -> Value {
         _ if property["type"] == "boolean" => json!(false),
         _ => match property["pattern"].as_str() {
             Some("^v[0-9]+$") => json!("v27"),
+            Some("^/[^/]") => json!("/var/run/tokens"),
             Some(pattern) if pattern.contains("debug") => json!("warn,adconversion_operator=debug"),
             Some(_) => json!("2027-03"),
             None => json!("text"),
@@ -51,7 +57,8 @@ fn every_key_of_config_is_a_flag_of_the_program() {
         .iter()
         .map(|(key, property)| (key.clone(), sample(property)))
         .collect();
-    let objects = render(&json!({"config": config, "watchNamespaces": ["marketing"]}));
+    let objects = render(&json!({"config": config, "watchNamespaces": ["marketing"],
+        "ambientCredentialsNamespaces": ["marketing", "sales"]}));
     let arguments = arguments(&objects);
     let passed: BTreeSet<&str> = arguments
         .iter()

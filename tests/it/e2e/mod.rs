@@ -18,6 +18,7 @@ mod driver;
 mod faults;
 mod forms;
 mod hands_off;
+mod hostile;
 mod judge;
 mod kube_proxy;
 mod memory;

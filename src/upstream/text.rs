@@ -1,0 +1,88 @@
+//! Which texts of an answer may pass on. What a service writes into a field for codes or ids can be anything, also
+//! personal data and a megabyte of it.
+
+/// Longest code.
+const CODE_LIMIT: usize = 120;
+/// Longest id of a request.
+const ID_LIMIT: usize = 200;
+/// Longest name of an object, in characters.
+const NAME_LIMIT: usize = 256;
+/// A code with so many digits is taken for a phone number or an id of a person.
+const DIGITS: usize = 7;
+
+/// A code as services write them, or nothing: it begins with a letter and holds letters, a few digits and `_.:-`.
+pub fn code(text: &str) -> Option<String> {
+    let fits = text.len() <= CODE_LIMIT
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))
+        && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS;
+    fits.then(|| text.to_owned())
+}
+
+/// An id of a request or project, or nothing.
+pub fn id(text: &str) -> Option<String> {
+    let fits = !text.is_empty()
+        && text.len() <= ID_LIMIT
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-' | b'/' | b'+' | b'=' | b'~'));
+    fits.then(|| text.to_owned())
+}
+
+/// The name of an object at the other side, for status and messages: at most 256 characters, none of them a control
+/// character. Nothing where that leaves nothing.
+pub fn name(text: &str) -> Option<String> {
+    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let name: String = text.trim().chars().take(NAME_LIMIT).map(clean).collect();
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_words_and_nothing_else() {
+        for good in [
+            "DUPLICATE_NAME",
+            "invalid_grant",
+            "crm.objects.contacts.read",
+            "PROCESSING_ERROR_REASON_INVALID_GCLID",
+            "INVALID_SHA256_FORMAT",
+        ] {
+            assert_eq!(code(good).as_deref(), Some(good));
+        }
+        let long = "A".repeat(121);
+        for bad in [
+            "",
+            "anna maier",
+            "anna@example.com",
+            "+4930123456",
+            "4930123456",
+            "X_4930123456",
+            "A\nB",
+            long.as_str(),
+        ] {
+            assert_eq!(code(bad), None, "{bad}");
+        }
+        assert!(code(&long[..120]).is_some());
+    }
+
+    #[test]
+    fn ids_are_short_and_fit_a_url() {
+        assert!(id("b7c6f2d1-9a34-4c0e-8f2a-0123456789ab").is_some());
+        assert!(id("CiQKI+/=_~.:").is_some());
+        for bad in ["", "a b", "a?b", "a&b=c", "a\u{e4}", &"a".repeat(201)] {
+            assert_eq!(id(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_bounded_and_print() {
+        assert_eq!(name(" Demo\trequest\n").as_deref(), Some("Demo\u{fffd}request"));
+        assert_eq!(name(" \n"), None);
+        assert_eq!(name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
+    }
+}

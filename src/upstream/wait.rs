@@ -1,0 +1,88 @@
+//! How long a service may ask us to wait.
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::HeaderMap;
+
+/// Longest wait taken from an answer; then it is asked again. A mistake or a stranger's answer costs an hour, never a year.
+pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+/// A wait that somebody asks for, as we take it.
+pub fn bounded(wait: SignedDuration) -> SignedDuration {
+    wait.clamp(SignedDuration::ZERO, LONGEST)
+}
+
+/// A number of seconds, as we take it; nothing where it is no number.
+pub fn of_seconds(seconds: f64) -> Option<SignedDuration> {
+    if seconds.is_nan() {
+        return None;
+    }
+    let seconds = seconds.clamp(0.0, LONGEST.as_secs_f64());
+    SignedDuration::try_from_secs_f64(seconds).ok().map(bounded)
+}
+
+/// `retry-after-ms`, else `Retry-After` as seconds or as a date (read against the answer's own `Date`), as we take it.
+pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    let number = |name: &str| text(name).and_then(|value| value.parse::<f64>().ok());
+    if let Some(ms) = number("retry-after-ms") {
+        return of_seconds(ms / 1000.0);
+    }
+    if let Some(seconds) = number("retry-after") {
+        return of_seconds(seconds);
+    }
+    let now = text("date").and_then(http_date).unwrap_or(now);
+    let at = text("retry-after").and_then(http_date)?;
+    Some(bounded(at.duration_since(now)))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn read(pairs: &[(&'static str, &'static str)]) -> Option<i128> {
+        let now = "2026-11-20T12:00:00Z".parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        retry_after(&headers, now).map(|wait| wait.as_millis())
+    }
+
+    #[test]
+    fn a_wait_comes_in_seconds_milliseconds_or_as_a_date_and_is_at_most_an_hour() {
+        let hour = Some(3_600_000);
+        let table = [
+            ("30", Some(30_000)),
+            ("1.5", Some(1_500)),
+            ("0", Some(0)),
+            ("-5", Some(0)),
+            ("9999999999", hour),
+            ("18446744073709551616", hour),
+            ("1e308", hour),
+            ("inf", hour),
+            ("NaN", None),
+            ("soon", None),
+            ("Fri, 20 Nov 2026 12:01:30 GMT", Some(90_000)),
+            ("Fri, 20 Nov 2026 11:00:00 GMT", Some(0)),
+            ("Tue, 01 Jan 2199 00:00:00 GMT", hour),
+        ];
+        for (text, wait) in table {
+            assert_eq!(read(&[("retry-after", text)]), wait, "{text}");
+        }
+        assert_eq!(read(&[("retry-after-ms", "250"), ("retry-after", "9")]), Some(250));
+        assert_eq!(read(&[("retry-after-ms", "1e300")]), hour);
+        let dated = [
+            ("date", "Fri, 20 Nov 2026 10:00:00 GMT"),
+            ("retry-after", "Fri, 20 Nov 2026 10:00:10 GMT"),
+        ];
+        assert_eq!(read(&dated), Some(10_000));
+        assert_eq!(read(&[]), None);
+    }
+}
