@@ -300,7 +300,7 @@ fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMa
 
 /// The fate of so many rows that all failed, for reasons that name none of them; `None` where these can't be told apart.
 fn fate_of_failed(rest: usize, unnamed: &[(&Code, u64)]) -> Option<Fate> {
-    let failed: u64 = unnamed.iter().map(|(_, n)| n).sum();
+    let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {
         [] if rest == 1 => Some(fate_of(None)),
         _ if rest == 1 => hardest(unnamed),

@@ -241,7 +241,10 @@ fn wait(
 }
 
 fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {
-    let days = window_days.unwrap_or(MAX_WINDOW_DAYS).min(MAX_WINDOW_DAYS);
+    // A window that none can be says nothing.
+    let days = window_days
+        .filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
+        .unwrap_or(MAX_WINDOW_DAYS);
     change.duration_since(click) > SignedDuration::from_hours(24 * days)
 }
 

@@ -142,3 +142,14 @@ fn the_current_value(#[case] value: &str, #[case] expected: &str) {
 fn a_deleted_contact_comes_before_every_other_reason() {
     assert_eq!(decided(None, &rules(&[], true), 0).0, "ContactDeleted");
 }
+
+#[test]
+fn a_window_that_none_can_be_says_nothing() {
+    let click = Timestamp::from_second(0).unwrap();
+    let after = |days: i64| Timestamp::from_second(days * DAY).unwrap();
+    for odd in [i64::MIN, -1, 0, 91, i64::MAX] {
+        assert!(!outside_window(click, after(89), Some(odd)), "{odd}");
+        assert!(outside_window(click, after(91), Some(odd)), "{odd}");
+    }
+    assert!(outside_window(click, after(2), Some(1)));
+}

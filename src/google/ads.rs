@@ -11,9 +11,14 @@ use super::session::{Call, Session};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
+use crate::upstream::body::{Limit, weigh};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
-const MAX_PAGES: usize = 100;
+const MAX_PAGES: usize = 20;
+/// Most that the rows of a search may take in memory, all pages together.
+const MAX_MEMORY: usize = Limit::RECORDS.memory;
+/// A search may take so many times as long as one call of it.
+const SEARCH_CALLS: u32 = 4;
 
 /// The Google Ads API of one set of credentials, by way of one manager or directly.
 pub(super) struct AdsClient {
@@ -26,10 +31,23 @@ impl AdsClient {
         Self { session, login }
     }
 
-    /// All rows of a query.
+    /// All rows of a query, bounded in size and time as a whole: many small pages are as much as a large one.
     async fn search(&self, customer: &CustomerId, query: &str) -> Result<Vec<Value>, UpstreamError> {
+        let limit = self.session.config().timeouts.read.saturating_mul(SEARCH_CALLS);
+        match tokio::time::timeout(limit, self.pages(customer, query)).await {
+            Ok(rows) => rows,
+            Err(_) => Err(UpstreamError::new(
+                Api::Ads.service(),
+                Cause::Unavailable,
+                format!("a search was not finished within {} s", limit.as_secs()),
+            )),
+        }
+    }
+
+    async fn pages(&self, customer: &CustomerId, query: &str) -> Result<Vec<Value>, UpstreamError> {
         let mut rows = Vec::new();
         let mut token: Option<String> = None;
+        let mut memory = 0usize;
         for _ in 0..MAX_PAGES {
             let body = match &token {
                 Some(token) => json!({"query": query, "pageToken": token}),
@@ -37,6 +55,10 @@ impl AdsClient {
             };
             let call = self.call("search", customer, "/googleAds:search", &body, false);
             let mut page = self.session.read(&call).await.map_err(|failure| failure.error)?;
+            memory = memory.saturating_add(weigh(&page));
+            if memory > MAX_MEMORY {
+                return Err(unreadable("all pages together are too large"));
+            }
             match page["results"].take() {
                 Value::Array(results) => rows.extend(results),
                 Value::Null => {}

@@ -5,6 +5,11 @@ use serde_json::{Map, Value, json};
 use super::wire::{double, integer, last_part, text, unsigned};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
+use crate::upstream::text::{code, id as plain_id, name};
+
+/// Longest and most snippets of an action that are kept: Google's have less than 1 KiB and come in four page formats.
+const MAX_SNIPPET: usize = 16 * 1024;
+const MAX_SNIPPETS: usize = 8;
 
 /// The customer and its conversion tracking.
 pub(super) const CUSTOMER: &str = "SELECT customer.id, customer.descriptive_name, customer.currency_code, \
@@ -63,19 +68,20 @@ pub(super) fn customer(row: &Value, asked: &CustomerId) -> Customer {
     // A manager's tracking overrides the account's own.
     let tracking_id = ["crossAccountConversionTrackingId", "conversionTrackingId"]
         .into_iter()
-        .find_map(|field| text(&tracking[field]).filter(|id| id != "0"));
+        .find_map(|field| unsigned(&tracking[field]).filter(|id| *id != 0))
+        .map(|id| id.to_string());
     Customer {
         id: asked.clone(),
-        descriptive_name: text(&customer["descriptiveName"]),
-        currency_code: text(&customer["currencyCode"]),
-        time_zone: text(&customer["timeZone"]),
+        descriptive_name: named(&customer["descriptiveName"]),
+        currency_code: word(&customer["currencyCode"]),
+        time_zone: named(&customer["timeZone"]),
         manager: customer["manager"].as_bool().unwrap_or_default(),
         test_account: customer["testAccount"].as_bool().unwrap_or_default(),
         conversion_customer: owner.unwrap_or_else(|| asked.clone()),
         conversion_tracking_id: tracking_id,
-        conversion_tracking_status: text(&tracking["conversionTrackingStatus"]),
+        conversion_tracking_status: word(&tracking["conversionTrackingStatus"]),
         accepted_customer_data_terms: tracking["acceptedCustomerDataTerms"].as_bool().unwrap_or_default(),
-        enablement: text(&tracking["effectiveEnablementSetting"]),
+        enablement: word(&tracking["effectiveEnablementSetting"]),
     }
 }
 
@@ -87,6 +93,16 @@ pub(super) fn is_own(row: &Value, account: &CustomerId) -> bool {
         .is_none_or(|owner| last_part(owner) == account.as_str())
 }
 
+/// The name of something in Google, for status and messages.
+fn named(value: &Value) -> Option<String> {
+    name(value.as_str()?)
+}
+
+/// A word of Google's, such as the name of an enum.
+fn word(value: &Value) -> Option<String> {
+    code(value.as_str()?)
+}
+
 /// A row of [`ACTIONS`]; nothing where it has no id: an action left out would be created again.
 pub(super) fn action(row: &Value) -> Option<ConversionAction> {
     let action = &row["conversionAction"];
@@ -96,23 +112,25 @@ pub(super) fn action(row: &Value) -> Option<ConversionAction> {
     let snippets = action["tagSnippets"].as_array().into_iter().flatten();
     Some(ConversionAction {
         id: ActionId(id),
-        resource_name: resource.to_owned(),
-        name: text(&action["name"]).unwrap_or_default(),
-        status: text(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
-        kind: text(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
-        origin: text(&action["origin"]),
-        category: text(&action["category"]),
+        resource_name: plain_id(resource).unwrap_or_default(),
+        name: named(&action["name"]).unwrap_or_default(),
+        status: word(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        kind: word(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        origin: word(&action["origin"]),
+        category: word(&action["category"]),
         primary_for_goal: action["primaryForGoal"].as_bool(),
-        counting_type: text(&action["countingType"]),
-        attribution_model: text(&action["attributionModelSettings"]["attributionModel"]),
-        click_window_days: integer(&action["clickThroughLookbackWindowDays"]),
-        view_window_days: integer(&action["viewThroughLookbackWindowDays"]),
+        counting_type: word(&action["countingType"]),
+        attribution_model: word(&action["attributionModelSettings"]["attributionModel"]),
+        click_window_days: integer(&action["clickThroughLookbackWindowDays"]).filter(|days| (1..=90).contains(days)),
+        view_window_days: integer(&action["viewThroughLookbackWindowDays"]).filter(|days| (1..=30).contains(days)),
         default_value: double(&values["defaultValue"]),
-        default_currency: text(&values["defaultCurrencyCode"]),
+        default_currency: word(&values["defaultCurrencyCode"]),
         always_use_default_value: values["alwaysUseDefaultValue"].as_bool(),
         event_snippets: snippets
             .filter(|snippet| snippet["pageFormat"].as_str().is_none_or(|format| format == "HTML"))
             .filter_map(|snippet| text(&snippet["eventSnippet"]))
+            .filter(|snippet| snippet.len() <= MAX_SNIPPET)
+            .take(MAX_SNIPPETS)
             .collect(),
     })
 }
@@ -121,8 +139,8 @@ pub(super) fn action(row: &Value) -> Option<ConversionAction> {
 pub(super) fn goal(row: &Value) -> Option<Goal> {
     let goal = &row["customerConversionGoal"];
     Some(Goal {
-        category: text(&goal["category"])?,
-        origin: text(&goal["origin"])?,
+        category: word(&goal["category"])?,
+        origin: word(&goal["origin"])?,
         biddable: goal["biddable"].as_bool().unwrap_or_default(),
     })
 }

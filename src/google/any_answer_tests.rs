@@ -19,7 +19,7 @@ use crate::domain::ids::{ActionId, OrderId, TransactionId};
 use crate::sync::ports::ads::{ActionFields, Goal};
 use crate::sync::ports::any_json::{any_json, edited, edits};
 use crate::sync::ports::sink::{ClickId, Conversion, Destination, DestinationStatus, UploadRequest};
-use crate::sync::ports::{GoogleClients, GoogleConnector as _};
+use crate::sync::ports::{GoogleClients, GoogleConnector as _, GoogleCredentials};
 
 /// Longest time for one call; an answer may ask to come back later.
 const LIMIT: Duration = Duration::from_millis(250);
@@ -188,7 +188,7 @@ async fn clients(connector: &GoogleConnector, case: &Cell<u32>) -> GoogleClients
         ("clientSecret", "s"),
         ("refreshToken", "refresh-1"),
     ]);
-    connector.connect(Some(&data), None).await.unwrap()
+    connector.connect(GoogleCredentials::Secret(&data), None).await.unwrap()
 }
 
 /// A server that answers every call alike, by what is put there.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::ExposeSecret;
 use serde_json::json;
 use wiremock::matchers::{body_string_contains, path};
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer};
 
 use super::*;
 use crate::google::test_support::{Silent, http, token};

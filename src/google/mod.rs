@@ -31,6 +31,8 @@ mod wire;
 #[cfg(test)]
 mod any_answer_tests;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod test_support;
 
 use std::collections::HashMap;

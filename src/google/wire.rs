@@ -27,6 +27,7 @@ pub(super) fn double(value: &Value) -> Option<f64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
+    .filter(|number: &f64| number.is_finite())
 }
 
 /// A text, unless absent or empty. Numbers count as text: ids come either way.
@@ -57,6 +58,7 @@ mod tests {
         assert_eq!(unsigned(&json!("18446744073709551615")), Some(u64::MAX));
         assert_eq!(unsigned(&json!(-1)), None);
         assert_eq!(double(&json!("12.5")), Some(12.5));
+        assert_eq!((double(&json!("inf")), double(&json!("NaN"))), (None, None));
         assert_eq!(text(&json!(7)).as_deref(), Some("7"));
         assert_eq!(text(&json!("")), None);
         assert_eq!(last_part("customers/1/conversionActions/22"), "22");

@@ -12,6 +12,10 @@ use super::wire::{Results, Scalar};
 use crate::domain::ids::PortalId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Portal, Stage};
+use crate::upstream::text::{code, name};
+
+/// Most lifecycle stages taken: they stand in the status of the account.
+const MAX_STAGES: usize = 200;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +56,7 @@ impl HubSpot {
         let path = format!("/account-info/{}/details", self.version());
         let details: Details = self.call(get("account-info", path)).await?.json()?;
         let missing = |field: &str| malformed(format!("the account details have no {field:?}"));
-        let text = |value: Option<String>| value.filter(|text| !text.is_empty());
+        let text = |value: Option<String>| value.as_deref().and_then(name);
         let id = details
             .portal_id
             .and_then(|id| id.id())
@@ -101,6 +105,7 @@ impl HubSpot {
         let info: TokenInfo = answer.json()?;
         Ok(info
             .scopes
+            .map(|scopes| scopes.iter().filter_map(|scope| code(scope)).collect::<Vec<_>>())
             .filter(|scopes| info.active != Some(false) && !scopes.is_empty()))
     }
 
@@ -117,11 +122,14 @@ impl HubSpot {
         });
         // No contact can be in a stage without a value.
         let stage = |option: StageOption| {
-            let value = option.value?.0;
-            let label = option.label.map_or_else(|| value.clone(), |label| label.0);
+            let value = name(&option.value?.0)?;
+            let label = option
+                .label
+                .and_then(|label| name(&label.0))
+                .unwrap_or_else(|| value.clone());
             Some(Stage { value, label })
         };
-        Ok(options.into_iter().filter_map(stage).collect())
+        Ok(options.into_iter().filter_map(stage).take(MAX_STAGES).collect())
     }
 
     pub(super) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {

@@ -1,17 +1,19 @@
 //! What an answer of HubSpot means for us: one table from status and body to [`Cause`], and messages without values.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
 use super::SERVICE;
 use super::wire::inputs_of;
 use crate::sync::ports::{Cause, UpstreamError};
+use crate::upstream::text::{code, id};
+pub(super) use crate::upstream::wait::date;
+use crate::upstream::wait::retry_after;
+use crate::upstream::{REDIRECT, is_redirect};
 
 /// Longest message of an error, in characters.
 const MESSAGE_LIMIT: usize = 512;
-/// Longest wait taken from a server: HubSpot names up to 24 h (477, data centre migration).
-const LONGEST_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(48);
 
 /// Whether one call may be repeated at once, and after what kind of pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,9 @@ impl ErrorBody {
             policy: named("policyName").or_else(|| policy_in(&message)),
             scopes: missing_scopes(value),
             inputs: inputs_of(value),
-            request_id: named("correlationId").or_else(|| named("requestId")),
+            request_id: ["correlationId", "requestId"]
+                .into_iter()
+                .find_map(|key| value.get(key).and_then(Value::as_str).and_then(id)),
             message,
         }
     }
@@ -143,7 +147,7 @@ pub(super) fn answer_error(status: u16, headers: &HeaderMap, body: &[u8], sent: 
     let verdict = classify(status, &parsed);
     let mut error = UpstreamError::new(SERVICE, verdict.cause, describe(status, verdict.cause, &parsed, sent));
     error.status = Some(status);
-    error.retry_after = retry_after(headers);
+    error.retry_after = retry_after(headers, Timestamp::now());
     error.request_id = request_id(headers).or(parsed.request_id);
     error.code = match verdict.cause {
         Cause::RateLimited | Cause::QuotaExhausted => parsed.policy.or(parsed.category),
@@ -218,6 +222,7 @@ fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
         (Cause::CredentialsRejected, 530) => "the token does not have the form of a token",
         (Cause::CredentialsRejected, _) => "the token is refused",
         (Cause::UnsupportedVersion, _) => "this API version or path does not exist",
+        (_, status) if is_redirect(status) => REDIRECT,
         (Cause::Unavailable, 477) => "the portal is being moved to another data centre",
         _ => "",
     };
@@ -318,12 +323,6 @@ fn is_value_like(word: &str) -> bool {
     word.contains('@') || digits >= 6 || (digits > 0 && word.len() >= 20)
 }
 
-/// Codes are kept verbatim, but only what can be one: no blanks, no addresses, bounded.
-fn code(text: &str) -> Option<String> {
-    let is_code = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ':' | '-');
-    (!text.is_empty() && text.len() <= 100 && text.chars().all(is_code)).then(|| text.to_owned())
-}
-
 fn missing_scopes(value: &Value) -> Vec<String> {
     let contexts = value
         .get("errors")
@@ -347,35 +346,7 @@ fn missing_scopes(value: &Value) -> Vec<String> {
 fn request_id(headers: &HeaderMap) -> Option<String> {
     ["x-hubspot-correlation-id", "x-request-id"]
         .into_iter()
-        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(code))
-}
-
-/// `retry-after-ms`, else `Retry-After` as seconds or as a date (read against the answer's own `Date`).
-fn retry_after(headers: &HeaderMap) -> Option<SignedDuration> {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    let number = |name: &str| {
-        text(name)
-            .and_then(|value| value.parse::<f64>().ok())
-            .filter(|n| n.is_finite())
-    };
-    let wait = if let Some(ms) = number("retry-after-ms") {
-        SignedDuration::try_from_secs_f64(ms / 1000.0).ok()
-    } else if let Some(seconds) = number("retry-after") {
-        Some(SignedDuration::try_from_secs_f64(seconds).unwrap_or(LONGEST_RETRY_AFTER))
-    } else {
-        let now = text("date").and_then(http_date).unwrap_or_else(Timestamp::now);
-        text("retry-after").and_then(http_date).map(|at| at.duration_since(now))
-    };
-    wait.map(|wait| wait.clamp(SignedDuration::ZERO, LONGEST_RETRY_AFTER))
-}
-
-/// When an answer was made, by the server's clock.
-pub(super) fn date(headers: &HeaderMap) -> Option<Timestamp> {
-    http_date(headers.get("date")?.to_str().ok()?.trim())
-}
-
-fn http_date(text: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()
+        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(id))
 }
 
 fn bounded(text: &str) -> String {

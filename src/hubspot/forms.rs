@@ -11,6 +11,7 @@ use super::wire::{Results, Scalar};
 use crate::domain::conversion::click_value;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
+use crate::upstream::text;
 
 /// All types of forms; without them HubSpot lists its own type only.
 const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
@@ -59,10 +60,13 @@ impl HubSpot {
             let mut page: Results<FormWire> = self.call(get("forms", path)).await?.rows()?;
             for form in page.take()? {
                 // Nobody can name a form without an id.
-                let Some(id) = form.id.map(|id| id.0.to_lowercase()) else {
+                let Some(id) = form.id.and_then(|id| text::id(&id.0.to_lowercase())) else {
                     continue;
                 };
-                let name = form.name.map_or_else(|| id.clone(), |name| name.0);
+                let name = form
+                    .name
+                    .and_then(|name| text::name(&name.0))
+                    .unwrap_or_else(|| id.clone());
                 forms.push(Form { id, name });
             }
             match page.paging.and_then(super::wire::Paging::after) {
@@ -108,10 +112,14 @@ impl HubSpot {
 }
 
 fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
-    let conversion_id = wire
-        .conversion_id
-        .map(|id| id.0.trim().to_owned())
-        .filter(|id| !id.is_empty());
+    let given = wire.conversion_id.map(|id| id.0.trim().to_owned());
+    let given = given.filter(|id| !id.is_empty());
+    let conversion_id = given.as_deref().and_then(text::id);
+    if conversion_id.is_none() && given.is_some() {
+        // It would go to Google and into the ledger.
+        let why = "its \"conversionId\" is no id".to_owned();
+        return Err(OddSubmission { conversion_id, why });
+    }
     let Some(at) = wire.submitted_at.as_ref().and_then(Scalar::time) else {
         let why = "it has no usable \"submittedAt\"".to_owned();
         return Err(OddSubmission { conversion_id, why });
@@ -127,7 +135,7 @@ fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
 fn odd(row: &Value) -> OddSubmission {
     let id = row.get("conversionId").and_then(Value::as_str).map(str::trim);
     OddSubmission {
-        conversion_id: id.filter(|id| !id.is_empty()).map(str::to_owned),
+        conversion_id: id.and_then(text::id),
         why: WRONG_TYPE.to_owned(),
     }
 }

@@ -15,6 +15,7 @@ use super::wire::Results;
 use super::{API, HubSpotConfig, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
+use crate::upstream::body::{self, BodyError};
 
 /// What a connector's clients have in common.
 pub(super) struct Shared {
@@ -236,19 +237,12 @@ impl Transport {
         }
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, UpstreamError> {
-        let limit = self.config().max_body;
-        let mut body = Vec::new();
-        loop {
-            match response.chunk().await {
-                Ok(None) => return Ok(body),
-                Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                    return Err(malformed(format!("it is larger than {limit} bytes")));
-                }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Err(error) if error.is_timeout() => return Err(unreached(error).0),
-                Err(_) => return Err(malformed("it broke off")),
-            }
+    async fn body(&self, response: Response) -> Result<Vec<u8>, UpstreamError> {
+        match body::read(response, self.config().max_body).await {
+            Ok(body) => Ok(body),
+            Err(BodyError::TooLarge(limit)) => Err(malformed(BodyError::too_large(limit))),
+            Err(BodyError::Broke(error)) if error.is_timeout() => Err(unreached(error).0),
+            Err(BodyError::Broke(_)) => Err(malformed("it broke off")),
         }
     }
 }

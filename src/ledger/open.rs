@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 
+use super::convert::{json, ms};
 use super::error::{failed, migration};
+use crate::domain::outcome::reason;
 use crate::sync::ports::ledger::{LedgerId, LedgerResult};
 
 /// Files up to this size are checked page by page when opened, some hundred milliseconds at most; in larger ones damage
@@ -37,6 +40,10 @@ const LOG_PAGES: &str = "8000";
 
 /// Rights of the ledger's files.
 const ONLY_OWNER: u32 = 0o600;
+/// Longest wait for an answer's sake that is believed at the start, with some time for a clock that was set back.
+const ASKED: SignedDuration = SignedDuration::from_hours(2);
+/// The same of waits that follow from flags.
+const OWN: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// What every `SQLite` file begins with.
 const HEADER: &[u8; 16] = b"SQLite format 3\0";
@@ -99,6 +106,7 @@ pub(super) async fn open(target: Target) -> LedgerResult<Pools> {
         .await
         .map_err(|e| migration(&e))?;
     identify(&writer).await?;
+    pull_back(&writer, Timestamp::now()).await?;
     // Every connection to a database in memory would have one of its own.
     let readers = if file.is_none() {
         writer.clone()
@@ -200,6 +208,38 @@ async fn identify(writer: &SqlitePool) -> LedgerResult<()> {
     )
     .execute(writer)
     .await?;
+    Ok(())
+}
+
+/// Waits in the ledger that nobody can have meant are over. A wait that a service asked for is an hour at most, all others
+/// follow from flags; a ledger written before that was so, or under a clock that was wrong, may hold rows and requests that
+/// would not be looked at for years.
+pub(super) async fn pull_back(writer: &SqlitePool, now: Timestamp) -> LedgerResult<()> {
+    let far = |wait: SignedDuration| now.saturating_add(wait).map_or(i64::MAX, ms);
+    let asked = [
+        reason::QUOTA_EXHAUSTED,
+        reason::UPSTREAM_UNAVAILABLE,
+        reason::ACCOUNT_NOT_READY,
+    ];
+    let rows = sqlx::query(
+        "UPDATE rows SET due = ?1 WHERE due > ?3
+         OR (due > ?2 AND class IN (SELECT id FROM classes WHERE reason IN (SELECT value FROM json_each(?4))))",
+    )
+    .bind(ms(now))
+    .bind(far(ASKED))
+    .bind(far(OWN))
+    .bind(json(&asked)?)
+    .execute(writer)
+    .await?;
+    let polls = sqlx::query("UPDATE batches SET poll_at = ?1 WHERE poll_at > ?2")
+        .bind(ms(now))
+        .bind(far(OWN))
+        .execute(writer)
+        .await?;
+    let (rows, polls) = (rows.rows_affected(), polls.rows_affected());
+    if rows + polls > 0 {
+        tracing::warn!(rows, requests = polls, "waits in the ledger that are too long are over");
+    }
     Ok(())
 }
 

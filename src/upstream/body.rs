@@ -24,6 +24,11 @@ impl Limit {
         bytes: 8 << 20,
         memory: 32 << 20,
     };
+    /// Answers that are read without keeping most of them: definitions of properties with all their options.
+    pub const LISTS: Self = Self {
+        bytes: 16 << 20,
+        memory: 96 << 20,
+    };
     /// Answers of token endpoints.
     pub const TOKEN: Self = Self {
         bytes: 64 << 10,
@@ -105,6 +110,10 @@ pub fn weigh(value: &Value) -> usize {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
+
+/// An empty JSON list with twenty million blanks inside, compressed.
+#[cfg(test)]
+pub const BOMB: &[u8] = include_bytes!("testdata/bomb.gz");
 
 #[cfg(test)]
 #[path = "body_tests.rs"]

@@ -30,9 +30,14 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration
     if let Some(seconds) = number("retry-after") {
         return of_seconds(seconds);
     }
-    let now = text("date").and_then(http_date).unwrap_or(now);
+    let now = date(headers).unwrap_or(now);
     let at = text("retry-after").and_then(http_date)?;
     Some(bounded(at.duration_since(now)))
+}
+
+/// When an answer was made, by the server's clock.
+pub fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get("date")?.to_str().ok()?.trim())
 }
 
 fn http_date(text: &str) -> Option<Timestamp> {

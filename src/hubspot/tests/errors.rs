@@ -137,32 +137,13 @@ fn messages_are_bounded() {
 }
 
 #[test]
-fn retry_after_in_all_its_forms() {
-    let wait = |pairs: &[(&'static str, &'static str)]| {
-        retry_after(
-            &pairs
-                .iter()
-                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
-                .collect(),
-        )
-    };
-    assert_eq!(wait(&[]), None);
-    assert_eq!(wait(&[("retry-after", "7")]), Some(SignedDuration::from_secs(7)));
-    assert_eq!(
-        wait(&[("retry-after", "9"), ("retry-after-ms", "250")]),
-        Some(SignedDuration::from_millis(250))
-    );
-    assert_eq!(wait(&[("retry-after", "-3")]), Some(SignedDuration::ZERO));
-    assert_eq!(wait(&[("retry-after", "9e99")]), Some(LONGEST_RETRY_AFTER));
-    assert_eq!(wait(&[("retry-after", "soon")]), None);
-    let date = "Sun, 01 Nov 2026 10:00:30 GMT";
-    let now = "Sun, 01 Nov 2026 10:00:00 GMT";
-    assert_eq!(
-        wait(&[("retry-after", date), ("date", now)]),
-        Some(SignedDuration::from_secs(30))
-    );
-    assert_eq!(
-        wait(&[("retry-after", now), ("date", date)]),
-        Some(SignedDuration::ZERO)
-    );
+fn a_redirect_names_itself_and_codes_are_codes() {
+    let (error, again) = answer_error(302, &HeaderMap::new(), b"", "");
+    assert_eq!((error.cause, again), (Cause::Malformed, Again::No));
+    assert!(error.message.contains("redirect"), "{error}");
+    for odd in ["anna maier, +49 30 123456", "4930123456789", &"A".repeat(1 << 20)] {
+        let body = json!({ "category": odd, "subCategory": odd, "policyName": odd, "correlationId": odd });
+        let (error, _) = answer_error(400, &HeaderMap::new(), body.to_string().as_bytes(), "");
+        assert_eq!((error.code, error.message.as_str()), (None, "HTTP 400"));
+    }
 }

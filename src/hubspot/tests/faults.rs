@@ -97,7 +97,7 @@ async fn a_daily_limit_with_a_retry_after_tells_the_caller() {
         (error.cause, error.code.as_deref()),
         (Cause::QuotaExhausted, Some("DAILY"))
     );
-    assert_eq!(error.retry_after.unwrap().as_secs(), 7_200);
+    assert_eq!(error.retry_after.unwrap().as_secs(), 3_600);
     let held = failed(client.stages().await);
     assert_eq!(
         (held.cause, held.code.as_deref()),
@@ -113,7 +113,7 @@ async fn slow_large_and_absent_servers() {
     assert_eq!((error.cause, error.status), (Cause::Unavailable, None));
     assert_eq!((calls.all().len(), slow.noted.calls()), (1, vec![("properties", None)]));
 
-    let large = Bench::with(|config| config.max_body = 20).await;
+    let large = Bench::with(|config| config.max_body.bytes = 20).await;
     large.turns(NAMES, vec![names()]).await;
     assert_eq!(failed(large.client().property_names().await).cause, Cause::Malformed);
 
@@ -190,4 +190,30 @@ async fn scopes_of_a_static_token() {
     let bench = Bench::new().await;
     bench.post(INFO, status(500)).await;
     assert_eq!(failed(bench.client().scopes().await).cause, Cause::Unavailable);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_names_itself() {
+    let other = MockServer::start().await;
+    let bench = Bench::new().await;
+    let away = status(307).insert_header("location", format!("{}/stolen", other.uri()));
+    let calls = bench.turns(NAMES, vec![away]).await;
+    let error = failed(bench.client().property_names().await);
+    assert_eq!((error.cause, error.status), (Cause::Malformed, Some(307)));
+    assert!(error.message.contains("redirect"), "{error}");
+    assert_eq!(calls.all().len(), 1);
+    assert!(other.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_bomb_is_not_unpacked() {
+    for code in [200, 400] {
+        let bench = Bench::new().await;
+        let packed = status(code)
+            .insert_header("content-encoding", "gzip")
+            .set_body_bytes(crate::upstream::body::BOMB);
+        bench.turns(NAMES, vec![packed]).await;
+        let error = failed(bench.client().property_names().await);
+        assert_eq!(error.status, Some(code), "{error}");
+    }
 }

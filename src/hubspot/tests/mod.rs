@@ -79,7 +79,11 @@ impl Bench {
         };
         change(&mut config);
         let noted = Arc::new(Noted::default());
-        let connector = HubSpotConnector::new(config, reqwest::Client::builder().build().unwrap(), noted.clone());
+        let connector = HubSpotConnector::new(
+            config,
+            crate::upstream::client(&["http://127.0.0.1"]).build().unwrap(),
+            noted.clone(),
+        );
         Self {
             server,
             noted,

@@ -233,3 +233,41 @@ async fn counts_are_of_one_moment_while_rows_are_written() {
     }
     writer.await.unwrap();
 }
+
+#[tokio::test]
+async fn waits_that_nobody_can_have_meant_are_over_at_the_next_start() {
+    let scratch = Scratch::new();
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let (track, rows) = with_rows(&ledger, &[1, 2, 3, 4]).await;
+    let now = Timestamp::now();
+    let hours = |hours: i64| now + jiff::SignedDuration::from_hours(hours);
+    let waits = [
+        (reason::QUOTA_EXHAUSTED, hours(24 * 365 * 137), true),
+        (reason::QUOTA_EXHAUSTED, hours(1), false),
+        (reason::ACTION_TOO_NEW, hours(72), false),
+        (reason::ACTION_TOO_NEW, hours(24 * 365), true),
+    ];
+    let updates: Vec<_> = rows
+        .iter()
+        .zip(&waits)
+        .map(|(row, (why, due, _))| RowUpdate {
+            due: *due,
+            ..update(*row, Outcome::Pending, why)
+        })
+        .collect();
+    ledger.settle(&updates, now).await.unwrap();
+    ledger.close().await;
+    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let over = ledger
+        .due(track, at(0), hours(0) + jiff::SignedDuration::from_mins(1), 10)
+        .await
+        .unwrap();
+    let over: Vec<_> = over.iter().map(|row| row.id).collect();
+    let expected: Vec<_> = rows
+        .iter()
+        .zip(&waits)
+        .filter(|(_, (.., over))| *over)
+        .map(|(row, _)| *row)
+        .collect();
+    assert_eq!(over, expected);
+}
