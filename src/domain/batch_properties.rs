@@ -1,0 +1,166 @@
+//! Whatever Google answers, every row ends once and none is called uploaded that may have failed.
+
+use proptest::prelude::*;
+
+use super::*;
+
+proptest! {
+    #[test]
+    fn every_row_is_either_decided_or_sent_again(
+        rows in 1_usize..40,
+        named in proptest::collection::vec((0_usize..60, any::<bool>()), 0..10),
+    ) {
+        let destinations: Vec<usize> = (0..rows).map(|r| r % 3).collect();
+        let complaints: Vec<_> = named
+            .iter()
+            .map(|(n, is_row)| Complaint {
+                row: is_row.then_some(*n),
+                destination: (!is_row).then_some(n % 4),
+                code: Some(code("INVALID_FORMAT")),
+            })
+            .collect();
+        let plan = refusal(&destinations, None, &complaints);
+        let mut seen: Vec<usize> = plan.fates.keys().copied().chain(plan.resend.iter().flatten().copied()).collect();
+        seen.sort_unstable();
+        prop_assert_eq!(seen, (0..rows).collect::<Vec<_>>());
+        prop_assert!(plan.resend.iter().all(|r| r.len() < rows || !plan.fates.is_empty()));
+    }
+
+    #[test]
+    fn never_more_uploaded_than_google_says(
+        size in 1_usize..30,
+        counts in proptest::collection::vec((0_u64..10, 0_usize..5), 0..4),
+    ) {
+        let members: Vec<usize> = (0..size).collect();
+        let rows: Vec<Vec<usize>> = counts.iter().map(|(c, k)| (0..(*k).min(usize::try_from(*c).unwrap_or(0))).collect()).collect();
+        let failures: Vec<_> = counts.iter().zip(&rows)
+            .map(|((count, _), rows)| failure("INVALID_GCLID", *count, rows)).collect();
+        let fates = told("PARTIAL_SUCCESS", &members, &failures);
+        prop_assert_eq!(fates.len(), size);
+        let missing = failures.iter().any(|f| f.count.max(1) > f.rows.iter().filter(|r| **r < size).count() as u64);
+        if missing && size > 1 {
+            prop_assert!(fates.values().all(|f| *f != Fate::Uploaded));
+        }
+    }
+}
+
+/// A Google of its own: some rows are bad, and its answers name at most `most` of them per reason.
+struct Google {
+    bad: BTreeMap<usize, &'static str>,
+    most: usize,
+    counts: bool,
+}
+
+/// Code, number of rows, positions named.
+type Answer = (&'static str, u64, Vec<usize>);
+
+impl Google {
+    /// Status and failures of a request of these rows, as positions in it.
+    fn process(&self, rows: &[usize]) -> (&'static str, Vec<Answer>) {
+        let mut failures: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
+        for (position, row) in rows.iter().enumerate() {
+            if let Some(code) = self.bad.get(row) {
+                failures.entry(code).or_default().push(position);
+            }
+        }
+        let failed: usize = failures.values().map(Vec::len).sum();
+        let status = match failed {
+            0 => "SUCCESS",
+            all if all == rows.len() => "FAILED",
+            _ => "PARTIAL_SUCCESS",
+        };
+        let shown = failures.into_iter().map(|(code, at)| {
+            // Without a count only where nothing is named either.
+            let count = if self.counts || self.most > 0 {
+                at.len() as u64
+            } else {
+                0
+            };
+            (code, count, at.into_iter().take(self.most).collect())
+        });
+        (status, shown.collect())
+    }
+
+    fn settle(&self, rows: usize) -> BTreeMap<usize, Fate> {
+        let mut settled = BTreeMap::new();
+        let mut queue = vec![(0..rows).collect::<Vec<_>>()];
+        let mut requests = 0;
+        while let Some(rows_of) = queue.pop() {
+            requests += 1;
+            assert!(requests <= 4 * rows, "no end");
+            let (status, failures) = self.process(&rows_of);
+            let failures: Vec<_> = failures
+                .iter()
+                .map(|(code, count, rows)| failure(code, *count, rows))
+                .collect();
+            let members: Vec<usize> = (0..rows_of.len()).collect();
+            let mut halves = [vec![], vec![]];
+            for (position, fate) in told(status, &members, &failures) {
+                match fate {
+                    Fate::Unknown(half) => halves[usize::from(half)].push(rows_of[position]),
+                    fate => assert_eq!(settled.insert(rows_of[position], fate), None),
+                }
+            }
+            queue.extend(halves.into_iter().filter(|h| !h.is_empty()));
+        }
+        settled
+    }
+}
+
+fn bad_rows(rows: usize, picked: &[(usize, u8)]) -> BTreeMap<usize, &'static str> {
+    const CODES: [&str; 3] = ["INVALID_GCLID", "INVALID_OPERATING_ACCOUNT_FOR_CLICK", "A_NAME_OF_2027"];
+    picked
+        .iter()
+        .map(|(row, code)| (row % rows, CODES[usize::from(*code) % CODES.len()]))
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn failures_are_attributed_in_the_end_whatever_google_names(
+        rows in 2_usize..80,
+        picked in proptest::collection::vec((0_usize..80, 0_u8..3), 0..12),
+        most in 0_usize..4,
+        counts in any::<bool>(),
+    ) {
+        let bad = bad_rows(rows, &picked);
+        let google = Google { bad, most, counts };
+        let settled = google.settle(rows);
+        prop_assert_eq!(settled.len(), rows);
+        for (row, fate) in settled {
+            match google.bad.get(&row) {
+                None => prop_assert_eq!(fate, Fate::Uploaded),
+                Some(code) => prop_assert_eq!(fate, rejected(code)),
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_request_is_cut_down_to_its_bad_rows(
+        rows in 1_usize..80,
+        picked in proptest::collection::vec((0_usize..80, Just(0_u8)), 0..12),
+        most in 0_usize..4,
+    ) {
+        let bad = bad_rows(rows, &picked);
+        let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+        let mut queue = vec![(0..rows).collect::<Vec<_>>()];
+        let mut requests = 0;
+        while let Some(request) = queue.pop() {
+            requests += 1;
+            prop_assert!(requests <= 4 * rows, "no end");
+            let wrong: Vec<usize> = (0..request.len()).filter(|i| bad.contains_key(&request[*i])).collect();
+            if wrong.is_empty() {
+                fates.extend(request.into_iter().map(|row| (row, Fate::Uploaded)));
+                continue;
+            }
+            let complaints: Vec<_> = wrong.iter().take(most).map(|i| row(*i, "INVALID_GCLID")).collect();
+            let plan = refusal(&vec![0; request.len()], None, &complaints);
+            fates.extend(plan.fates.into_iter().map(|(i, fate)| (request[i], fate)));
+            queue.extend(plan.resend.into_iter().map(|half| half.into_iter().map(|i| request[i]).collect()));
+        }
+        prop_assert_eq!(fates.len(), rows);
+        for (row, fate) in fates {
+            prop_assert_eq!(matches!(fate, Fate::Rejected(..)), bad.contains_key(&row));
+        }
+    }
+}
