@@ -1,5 +1,7 @@
 //! What every reconcile has at hand: clients, ports, caches, settings. Built in one place by [`super::run`].
 
+mod caches;
+
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,9 +9,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::Client;
-use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
-use tokio::sync::SetOnce;
 
 use super::apply::WriteBarrier;
 use super::event::tag::Tags;
@@ -18,7 +17,7 @@ use super::google_account::GoogleMemories;
 use super::hubspot_account::HubSpotMemories;
 use super::rereads::Rereads;
 use super::{Object, usage};
-use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use crate::api::AdConversionEvent;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::ops::health::Probes;
@@ -26,6 +25,8 @@ use crate::ops::metrics::Metrics;
 use crate::sync::ports::ledger::Ledger;
 use crate::sync::ports::{Clock, CrmConnector, GoogleConnector};
 use crate::sync::registry::{Registry, Wake};
+
+pub use caches::{Cache, CacheWriters, Caches, Writers};
 
 /// Durations the controllers work by; the flags of the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,135 +183,6 @@ impl Context {
     }
 }
 
-/// Cached objects of one kind, kept up to date by watches: one for the cluster, or one for each namespace.
-pub struct Cache<K: Object> {
-    stores: Vec<(Option<String>, Store<K>)>,
-}
-
-impl<K: Object> Cache<K> {
-    /// One object.
-    pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
-        let reference = ObjectRef::new(&key.name).within(&key.namespace);
-        self.stores.iter().find_map(|(_, store)| store.get(&reference))
-    }
-
-    /// All objects, in no order.
-    pub fn all(&self) -> Vec<Arc<K>> {
-        self.stores.iter().flat_map(|(_, store)| store.state()).collect()
-    }
-
-    /// All objects of a namespace, in no order.
-    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let of = |object: &K| object.meta().namespace.as_deref() == Some(namespace);
-        self.stores
-            .iter()
-            .filter(|(scope, _)| scope.as_deref().is_none_or(|s| s == namespace))
-            .flat_map(|(_, store)| store.state_filter(&of))
-            .collect()
-    }
-
-    /// Waits until every namespace has been listed once; false where that will never be, because the watch has ended.
-    /// For one task only: a store wakes no more than its last waiter.
-    async fn listed(&self) -> bool {
-        for (_, store) in &self.stores {
-            if store.wait_until_ready().await.is_err() {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// The caches by namespace (`None`: all namespaces).
-    pub(super) fn stores(&self) -> &[(Option<String>, Store<K>)] {
-        &self.stores
-    }
-}
-
-/// Fills a [`Cache`]: one writer for each of its namespaces, in the same order.
-pub type CacheWriters<K> = Vec<Writer<K>>;
-
-/// Cached objects of all three kinds.
-pub struct Caches {
-    /// Events.
-    pub events: Cache<AdConversionEvent>,
-    /// Google accounts.
-    pub google: Cache<GoogleAdsAccount>,
-    /// HubSpot accounts.
-    pub hubspot: Cache<HubSpotAccount>,
-    ready: SetOnce<()>,
-}
-
-/// Writers of [`Caches`].
-pub struct Writers {
-    /// Events.
-    pub events: CacheWriters<AdConversionEvent>,
-    /// Google accounts.
-    pub google: CacheWriters<GoogleAdsAccount>,
-    /// HubSpot accounts.
-    pub hubspot: CacheWriters<HubSpotAccount>,
-}
-
-impl Caches {
-    /// Waits until all objects of all kinds are known: decisions about one kind look at the others.
-    pub(super) async fn ready(&self) {
-        self.ready.wait().await;
-    }
-
-    /// Watches over the first lists, and lets everybody go on who waits in [`Self::ready`]. Called once. False where the
-    /// watches ended before.
-    pub(super) async fn fill(&self) -> bool {
-        let filled = self.events.listed().await && self.google.listed().await && self.hubspot.listed().await;
-        if filled {
-            // A second call finds it said already.
-            let _ = self.ready.set(());
-        }
-        filled
-    }
-
-    fn new(namespaces: &[String]) -> (Self, Writers) {
-        let (events, event_writers) = cache(namespaces);
-        let (google, google_writers) = cache(namespaces);
-        let (hubspot, hubspot_writers) = cache(namespaces);
-        let writers = Writers {
-            events: event_writers,
-            google: google_writers,
-            hubspot: hubspot_writers,
-        };
-        (
-            Self {
-                events,
-                google,
-                hubspot,
-                ready: SetOnce::new(),
-            },
-            writers,
-        )
-    }
-}
-
-/// The scopes to watch: every namespace named once, or all of them.
-fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
-    let mut names: Vec<_> = namespaces.to_vec();
-    names.sort();
-    names.dedup();
-    if names.is_empty() {
-        vec![None]
-    } else {
-        names.into_iter().map(Some).collect()
-    }
-}
-
-fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
-    let mut stores = Vec::new();
-    let mut writers = Vec::new();
-    for scope in scopes(namespaces) {
-        let writer = Writer::new(());
-        stores.push((scope, writer.as_reader()));
-        writers.push(writer);
-    }
-    (Cache { stores }, writers)
-}
-
 /// Pauses after failures: from one second, doubled each time up to the maximum, less up to a fifth.
 #[derive(Debug)]
 pub struct Backoff {
@@ -382,15 +254,5 @@ mod tests {
         assert!(range(backoff.failed("Y", &key), 1));
         backoff.reset("X", &key);
         assert!(range(backoff.failed("X", &key), 1));
-    }
-
-    #[test]
-    fn namespaces_are_watched_once_each() {
-        let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert_eq!(scopes(&[]), [None]);
-        assert_eq!(
-            scopes(&names(&["b", "a", "b"])),
-            [Some("a".to_owned()), Some("b".to_owned())]
-        );
     }
 }

@@ -4,6 +4,7 @@
 mod crds;
 mod proxy;
 mod router;
+mod served;
 mod turns;
 mod watch;
 
@@ -115,10 +116,9 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
     let namespaces = parts.namespaces.clone();
     let (context, writers) = Context::new(parts);
     let ctx = Arc::new(context);
-    let found = stop.run_until_cancelled(crds::wait(&ctx, &namespaces)).await;
-    if found.is_none() {
+    let Some(unserved) = stop.run_until_cancelled(crds::wait(&ctx, &namespaces)).await else {
         return;
-    }
+    };
     let mut tasks = JoinSet::new();
     let Writers {
         events,
@@ -137,7 +137,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         &stop,
     );
     tasks.spawn(router.run(wakes, Arc::clone(&ctx.probes), stop.clone()));
-    tasks.spawn(open_gate(Arc::clone(&ctx), stop.clone()));
+    served::watch(&ctx, unserved, &mut tasks, &stop);
     while let Some(result) = tokio::select! {
         result = tasks.join_next() => result,
         () = stop.cancelled() => None,
@@ -182,7 +182,7 @@ fn start<R: Reconciler>(
         };
         let watch = watch::run::<R>(Arc::clone(ctx), api, writer, stop.clone());
         tasks.spawn(alive(ctx, name("watch"), watch));
-        let controller = control::<R>(Arc::clone(ctx), store.clone(), receiver, stop.clone());
+        let controller = control::<R>(Arc::clone(ctx), (scope.clone(), store.clone()), receiver, stop.clone());
         tasks.spawn(alive(ctx, name("controller"), controller));
     }
 }
@@ -208,23 +208,20 @@ where
     }
 }
 
-async fn open_gate(ctx: Arc<Context>, stop: CancellationToken) {
-    if stop.run_until_cancelled(ctx.caches.fill()).await == Some(true) {
-        ctx.probes.gate("caches", true);
-        tracing::info!("caches are in sync");
-    }
-}
-
 /// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
 /// burst of changes through as one.
 async fn control<R: Reconciler>(
     ctx: Arc<Context>,
-    store: Store<R::Object>,
+    (scope, store): (Option<String>, Store<R::Object>),
     mut keys: mpsc::UnboundedReceiver<ObjectKey>,
     stop: CancellationToken,
 ) {
     // An account that seems unused because the events are not listed yet must not lose its finalizer.
-    if stop.run_until_cancelled(ctx.caches.ready()).await.is_none() {
+    if stop
+        .run_until_cancelled(ctx.caches.ready(scope.as_deref()))
+        .await
+        .is_none()
+    {
         return;
     }
     let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))

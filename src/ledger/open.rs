@@ -12,6 +12,7 @@ use sqlx::{Connection, SqliteConnection, SqlitePool};
 
 use super::convert::{json, ms};
 use super::error::{failed, migration};
+use crate::domain::brief::brief;
 use crate::domain::outcome::reason;
 use crate::sync::ports::ledger::{LedgerId, LedgerResult};
 
@@ -156,7 +157,7 @@ fn private(file: &Path) -> LedgerResult<()> {
             Ok(found) if found.permissions().mode() & 0o777 != ONLY_OWNER => {
                 if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(ONLY_OWNER)) {
                     // Some volumes have no rights of their own, and a file may be another user's.
-                    tracing::warn!(path = %path.display(), %error, "other users of this host may read the ledger");
+                    tracing::warn!(path = %path.display(), error = brief(&error), "other users of this host may read the ledger");
                 }
             }
             Ok(_) | Err(_) => {}

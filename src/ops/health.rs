@@ -25,6 +25,8 @@ pub struct Probes {
     /// Why a gate is closed, in words or empty; `None` where it is open.
     gates: Mutex<BTreeMap<&'static str, Option<String>>>,
     beats: Mutex<BTreeMap<String, Beat>>,
+    /// What is worth knowing while the process is ready, by what it is about.
+    remarks: Mutex<BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +48,15 @@ impl Probes {
     /// Closes a gate and says why, and what to do.
     pub fn close(&self, name: &'static str, why: impl Into<String>) {
         lock(&self.gates).insert(name, Some(why.into()));
+    }
+
+    /// Something worth knowing while the process is ready; `None`: no longer. True where there was something before.
+    pub fn remark(&self, about: &str, what: Option<String>) -> bool {
+        let mut remarks = lock(&self.remarks);
+        match what {
+            Some(what) => remarks.insert(about.to_owned(), what).is_some(),
+            None => remarks.remove(about).is_some(),
+        }
     }
 
     /// A sign of life of a loop. From now on the process is alive only while the next comes within `limit`.
@@ -167,7 +178,13 @@ async fn livez(State(shared): State<Shared>) -> Response {
 }
 
 async fn readyz(State(shared): State<Shared>) -> Response {
-    verdict(&shared.probes.closed(), "not ready")
+    let closed = shared.probes.closed();
+    let remarks = lock(&shared.probes.remarks).clone();
+    if closed.is_empty() && !remarks.is_empty() {
+        let lines: Vec<_> = remarks.into_values().collect();
+        return (StatusCode::OK, format!("ok\n{}\n", lines.join("\n"))).into_response();
+    }
+    verdict(&closed, "not ready")
 }
 
 async fn serve_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Response {

@@ -22,6 +22,7 @@ mod hostile;
 mod judge;
 mod kube_proxy;
 mod memory;
+mod namespaces;
 mod observed;
 mod one_writer;
 mod outcomes;

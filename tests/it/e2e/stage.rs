@@ -63,7 +63,7 @@ fn binary(variable: &str, name: &str) -> PathBuf {
 }
 
 /// The chart's service account, bound to the chart's permissions; its name.
-fn service_account() -> &'static str {
+pub(super) fn service_account() -> &'static str {
     PERMISSIONS.get_or_init(|| {
         let helm = xtask::tools::helm().expect("helm");
         let installed = install::install(cluster().client(), &helm, repository()).expect("the chart's permissions");
