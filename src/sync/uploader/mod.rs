@@ -214,6 +214,9 @@ impl Uploader {
             all.extend(collected.ready);
             broken = broken.or(collected.ledger);
         }
+        // While one event takes over from another, two portals may have been asked about the same rows.
+        let mut rows = BTreeSet::new();
+        all.retain(|ready: &Ready| rows.insert(ready.row.id));
         match broken {
             Some(error) => Err(error.into()),
             None => Ok(all),
