@@ -119,10 +119,15 @@ impl Session {
 
     /// Makes a call once; once more with a new token where the token is refused, which is certain to have had no effect.
     pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+        self.call_with_id(call).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::call`], with Google's id of the request where the answer's header names one.
+    pub(super) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Value, Option<String>), Box<Failure>> {
         budget::bounded(call.api.service(), call.mutating, self.call_once(call)).await
     }
 
-    async fn call_once(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+    async fn call_once(&self, call: &Call<'_>) -> Result<(Value, Option<String>), Box<Failure>> {
         let lane = match call.api {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,
@@ -136,9 +141,14 @@ impl Session {
             let token = self.tokens.renew(&token).await?;
             answer = self.attempt(call, &token).await?;
         }
-        answer
-            .into_json()
-            .inspect_err(|failure| lane.note(failure, call.customer))
+        let id = answer.request_id.clone();
+        match answer.into_json() {
+            Ok(json) => Ok((json, id)),
+            Err(failure) => {
+                lane.note(&failure, call.customer);
+                Err(failure)
+            }
+        }
     }
 
     async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {

@@ -49,8 +49,9 @@ impl UploadsClient {
             customer: Some(&first.customer),
             login: self.login.as_ref(),
         };
-        let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
+        let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
         Ok(UploadAnswer {
+            request_id,
             evidence: evidence(&answer, request),
             errors: violations(&answer),
             retry_after: retry_after(&answer),

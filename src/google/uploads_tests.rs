@@ -38,7 +38,11 @@ async fn enhance(status: u16, body: &Value) -> Result<UploadAnswer, IngestError>
     Mock::given(method("POST"))
         .and(path("/v26/customers/1234567890:uploadConversionAdjustments"))
         .and(header("login-customer-id", "9876543210"))
-        .respond_with(ResponseTemplate::new(status).set_body_json(body))
+        .respond_with(
+            ResponseTemplate::new(status)
+                .insert_header("request-id", "req-7")
+                .set_body_json(body),
+        )
         .expect(1)
         .mount(&server)
         .await;
@@ -72,6 +76,7 @@ async fn rows_that_failed_are_named_and_the_others_taken() {
     .unwrap();
     let (none, taken) = (Evidence::None, Evidence::Taken);
     assert_eq!(answer.evidence, [none, taken, none], "nothing is said of the third");
+    assert_eq!(answer.request_id.as_deref(), Some("req-7"));
     assert_eq!(answer.errors.len(), 1);
     assert_eq!(
         (

@@ -2,6 +2,7 @@
 //! to the sync loops, report.
 
 mod action;
+mod bidding;
 mod cleanup;
 mod deletion;
 mod delivering;

@@ -129,6 +129,8 @@ pub trait ConversionSink: Send + Sync {
 /// Answer to an upload through the Google Ads API: per-row outcomes at once (reference notes, Google 2.4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadAnswer {
+    /// Google's id of the request, where it gives one: for the log.
+    pub request_id: Option<String>,
     /// What `results` says of each row of the request, in its order.
     pub evidence: Vec<Evidence>,
     /// The errors of `partialFailureError` that name a row; several may name the same.

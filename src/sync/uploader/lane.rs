@@ -39,7 +39,7 @@ impl Answer {
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Accepted(id) => Some(id),
-            Self::Rows(_) => None,
+            Self::Rows(rows) => rows.request_id.as_deref(),
         }
     }
 }
