@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 
 use super::convert::{count, json, ms};
 use super::error::failed;
+use crate::domain::outcome::reason;
 use crate::sync::ports::ledger::LedgerResult;
 
 /// Milliseconds of a day, the unit of totals.
@@ -47,6 +48,16 @@ pub(super) async fn fold(conn: &mut SqliteConnection, ids: &[i64]) -> LedgerResu
          SELECT track, occurred_at, txn, outcome, class FROM rows WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(&ids)
+    .execute(&mut *conn)
+    .await?;
+    // Of a contact that HubSpot has deleted the key alone stays, which tells nobody who it was.
+    sqlx::query(
+        "DELETE FROM roots WHERE (portal, contact) IN (
+             SELECT t.portal, r.contact FROM rows r JOIN tracks t ON t.id = r.track JOIN classes c ON c.id = r.class
+             WHERE r.id IN (SELECT value FROM json_each(?1)) AND r.outcome = 3 AND c.reason = ?2)",
+    )
+    .bind(&ids)
+    .bind(reason::CONTACT_DELETED)
     .execute(&mut *conn)
     .await?;
     let done = sqlx::query("DELETE FROM rows WHERE id IN (SELECT value FROM json_each(?1))")

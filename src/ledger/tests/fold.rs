@@ -60,6 +60,29 @@ async fn counts_since_any_time_stay_as_they_were() {
 }
 
 #[tokio::test]
+async fn of_a_deleted_contact_the_key_alone_stays() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let deleted = NewRow {
+        reason: reason::CONTACT_DELETED.into(),
+        ..long_ago(1)
+    };
+    let other = long_ago(2);
+    let (gone, stays) = (deleted.contact, other.contact);
+    ledger.roots(PortalId(62515), &[vec![gone], vec![stays]]).await.unwrap();
+    let rows = [deleted, other];
+    ledger.observe(track, &rows).await.unwrap();
+    let known = async || -> Vec<i64> {
+        let known = sqlx::query_scalar("SELECT contact FROM roots ORDER BY contact");
+        known.fetch_all(&ledger.pools.writer).await.unwrap()
+    };
+    assert_eq!(known().await.len(), 2);
+    assert_eq!(ledger.fold(at(2), 10).await.unwrap(), 2);
+    assert_eq!(known().await, [stays.0.cast_signed()]);
+    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 0, "none is new again");
+}
+
+#[tokio::test]
 async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
     let ledger = in_memory().await;
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
