@@ -126,7 +126,7 @@ fn wanted(ctx: &Context, key: &ObjectKey) -> Wanted {
     Wanted {
         forms: usage::names_a_form(ctx, key),
         deals: usage::deals_of_hubspot(ctx, key),
-        deals_in_doubt: false,
+        in_doubt: false,
     }
 }
 
@@ -233,10 +233,10 @@ async fn check(
         .turn(now, probe, ctx.registry.feed(&key).last_poll);
     let allowed = acted_now || memory.basics.may_check_asked(asked, now, &ctx.settings);
     let wanted = Wanted {
-        deals_in_doubt: ctx.registry.take_deals_refused(&key),
+        in_doubt: ctx.registry.take_scope_refused(&key),
         ..wanted(ctx, &key)
     };
-    urgent |= wanted.deals_in_doubt;
+    urgent |= wanted.in_doubt;
     let due = asked || memory.due(ctx, &key).is_none_or(|at| at <= now);
     let wrong = memory.basics.trouble.since().is_some();
     if other_secret || acted.manifest || (allowed && memory.basics.token_refused()) {

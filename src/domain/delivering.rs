@@ -86,7 +86,7 @@ pub fn refused_message(code: &Code) -> String {
         }
         _ => "Check that the credentials have access to the account, and loginCustomerId if it is reached through a manager.",
     });
-    format!("{what}: {}. {advice} Conversions wait and are tried again.", code.name)
+    format!("{what}: {}. {advice} Conversions wait meanwhile.", code.name)
 }
 
 #[cfg(test)]

@@ -194,6 +194,7 @@ impl Sendable {
         if !refused || matches!(fault, Fault::Ledger(_)) {
             return Err(fault);
         }
+        ctx.registry.scope_refused(&self.event.hubspot);
         let note = note(&fault, ctx.clock.now());
         ctx.registry.update_report(&self.event.key, |report| {
             report.push_error(note.clone());

@@ -47,7 +47,7 @@ struct State {
     google_faults: BTreeMap<ObjectKey, UpstreamError>,
     hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
-    deals_refused: BTreeSet<ObjectKey>,
+    scope_refused: BTreeSet<ObjectKey>,
     google_refused: BTreeSet<ObjectKey>,
     google_trials: BTreeMap<ObjectKey, Readiness>,
     hubspot_trials: BTreeMap<ObjectKey, Readiness>,
@@ -361,16 +361,16 @@ impl Registry {
         self.write(|s| s.google_goals_changed.remove(key))
     }
 
-    /// HubSpot refused to show deals, which is a matter of the events that need them: the account's controller asks again
-    /// what the token may do.
-    pub fn deals_refused(&self, key: &ObjectKey) {
-        self.write(|s| s.deals_refused.insert(key.clone()));
+    /// HubSpot refused to show deals or forms, which is a matter of the events that need them: the account's controller asks
+    /// again what the token may do.
+    pub fn scope_refused(&self, key: &ObjectKey) {
+        self.write(|s| s.scope_refused.insert(key.clone()));
         self.wake(Wake::HubSpot(key.clone()));
     }
 
-    /// Whether deals were refused since the account's controller last asked.
-    pub fn take_deals_refused(&self, key: &ObjectKey) -> bool {
-        self.write(|s| s.deals_refused.remove(key))
+    /// Whether deals or forms were refused since the account's controller last asked.
+    pub fn take_scope_refused(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.scope_refused.remove(key))
     }
 
     /// The fault the sync loops met since the account's controller last asked.

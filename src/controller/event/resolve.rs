@@ -94,12 +94,14 @@ pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
     ]);
     let undecided =
         (google_suspended.is_some() && google.is_none()) || (hubspot_suspended.is_some() && hubspot.is_none());
+    // As people are shown it: an account that is only being tried again is not read yet.
+    let hubspot_read = ctx.registry.hubspot_shown(&hubspot_key) == Some(Readiness::Ready);
     let mut resolved = Resolved {
         google_key,
         hubspot_key,
         google,
         accounts,
-        hubspot_read: hubspot.as_ref().is_some_and(|h| h.readiness == Readiness::Ready),
+        hubspot_read,
         undecided,
         portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
         subject: None,

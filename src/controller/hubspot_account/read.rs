@@ -47,8 +47,8 @@ pub(super) struct Wanted {
     pub forms: bool,
     /// Deals.
     pub deals: bool,
-    /// Deals were refused although the token seemed to have the scope: a call must show.
-    pub deals_in_doubt: bool,
+    /// Deals or forms were refused although the token seemed to have the scope: a call must show.
+    pub in_doubt: bool,
 }
 
 /// Which portal it must be.
@@ -132,7 +132,7 @@ pub(super) async fn read(
         Forms::Unread
     };
     let deals = if wanted.deals {
-        deals(crm, basics, granted.as_deref().filter(|_| !wanted.deals_in_doubt)).await?
+        deals(crm, basics, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
     } else {
         DealAccess::Unasked
     };
@@ -256,7 +256,7 @@ mod tests {
             let wanted = Wanted {
                 forms,
                 deals,
-                deals_in_doubt: false,
+                in_doubt: false,
             };
             picture.due(&wanted, stalled, &Settings::default())
         };

@@ -74,7 +74,6 @@ impl Sendable {
     /// Rows wait after a failed read of deals.
     async fn without_deals(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<Vec<Priced>, Fault> {
         self.put_off(ctx, rows, error).await?;
-        ctx.registry.deals_refused(&self.event.hubspot);
         Ok(Vec::new())
     }
 

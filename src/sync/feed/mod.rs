@@ -38,6 +38,7 @@ use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
 
 pub use self::plan::{form_plan, read_plan};
+pub use self::scan::read_limit;
 
 /// How far a normal poll goes back: the search index lags (reference notes, HubSpot 3).
 const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
@@ -195,10 +196,12 @@ impl Feed {
     /// Tells these events, or all of the account where none are given, that their read failed.
     fn tell_failure(&self, fault: &Fault, events: &[&Tracked]) {
         warn!(account = %self.key, error = brief(fault), "poll failed");
-        if let Fault::Upstream(error) = fault
-            && !concerns_forms_only(error, events)
-        {
-            self.ctx.registry.hubspot_fault(&self.key, error);
+        if let Fault::Upstream(error) = fault {
+            if concerns_forms_only(error, events) {
+                self.ctx.registry.scope_refused(&self.key);
+            } else {
+                self.ctx.registry.hubspot_fault(&self.key, error);
+            }
         }
         let now = self.ctx.clock.now();
         let all = self.ctx.registry.events_of_hubspot(&self.key);
@@ -392,9 +395,4 @@ fn concerns_forms_only(error: &UpstreamError, events: &[&Tracked]) -> bool {
             error.cause,
             Cause::MissingScope | Cause::AccessDenied | Cause::NotFound | Cause::Refused
         )
-}
-
-/// Most contacts in one read, with history and without (reference notes, HubSpot 4.4).
-pub const fn read_limit(with_history: bool) -> usize {
-    if with_history { scan::MAX_READ } else { 100 }
 }

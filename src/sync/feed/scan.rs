@@ -26,6 +26,11 @@ const MAX_GROUPS: usize = 5;
 /// Most contacts in one read with history (reference notes, HubSpot 4.4).
 pub const MAX_READ: usize = 50;
 
+/// Most contacts in one read, with history and without (reference notes, HubSpot 4.4).
+pub const fn read_limit(with_history: bool) -> usize {
+    if with_history { MAX_READ } else { 100 }
+}
+
 /// What a scan saw.
 #[derive(Default)]
 pub struct Seen {

@@ -80,6 +80,27 @@ fn a_scope_that_is_taken_away_stalls_only_who_needs_it() {
 }
 
 #[test]
+fn the_scope_of_forms_taken_away_stalls_form_events_alone() {
+    let stage = forms::stage("lost-forms", &[]);
+    forms::event(&stage, "demo", FORM, &json!({}));
+    stage.event("simple", "customer", &json!({"startTime": ago(86_400)}));
+    stage.condition("adce/demo", "Ready", "True", "");
+    stage.condition("adce/simple", "Ready", "True", "");
+    grant(&stage, &[CONTACTS]);
+    forms::submit(&stage, &forms::consenting("c-1"));
+    let stalled = stage.condition("adce/demo", "Stalled", "True", "MissingScope");
+    assert!(
+        stalled["message"].as_str().is_some_and(|m| m.contains("forms")),
+        "{stalled}"
+    );
+    stage.contact(&[("customer", ago(1))], Some("click-1"), &json!({}));
+    assert_eq!(Counts::of(&stage.settled("simple", 1)).uploaded, 1);
+    stage.condition("hsa/acme", "Ready", "True", "Succeeded");
+    grant(&stage, &[CONTACTS, "forms"]);
+    assert_eq!(Counts::of(&stage.settled("demo", 1)).uploaded, 1);
+}
+
+#[test]
 fn submissions_that_hubspot_refuses_to_show_stall_nobody_else_after_a_restart() {
     let stage = forms::stage("lost-pages", &[]);
     forms::event(&stage, "demo", FORM, &json!({}));
