@@ -340,15 +340,24 @@ async fn goals_appear_and_only_biddable_changes() {
 async fn the_click_upload_is_closed_with_http_200() {
     let sandbox = Sandbox::new().await;
     let path = format!("/v26/customers/{CUSTOMER}:uploadClickConversions");
-    let reply = sandbox
-        .post(&path, &json!({"conversions": [{}, {}], "partialFailure": true}))
-        .await;
-    assert_eq!(
-        (reply.status, reply.body["results"].as_array().unwrap().len()),
-        (200, 2)
-    );
-    let names = names_in(reply.body["partialFailureError"]["details"].as_array().unwrap());
-    assert_eq!(names, ["notAllowlistedError.CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE"]);
+    let refused = "notAllowlistedError.CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE";
+    // Google names every row; with the setting it names none.
+    for (without_rows, wanted) in [(false, vec![refused; 2]), (true, vec![refused])] {
+        let setting = json!({"refusalsWithoutRows": without_rows});
+        sandbox.admin("PATCH", "/settings", &setting).await;
+        let reply = sandbox
+            .post(&path, &json!({"conversions": [{}, {}], "partialFailure": true}))
+            .await;
+        assert_eq!(
+            (reply.status, reply.body["results"].as_array().unwrap().len()),
+            (200, 2)
+        );
+        let details = reply.body["partialFailureError"]["details"].as_array().unwrap();
+        assert_eq!(names_in(details), wanted);
+        let rows = details[0]["errors"].as_array().unwrap();
+        let named = rows.iter().filter(|row| row.get("location").is_some()).count();
+        assert_eq!(named, if without_rows { 0 } else { 2 });
+    }
     let reply = sandbox.post(&path, &json!({"conversions": [{}]})).await;
     assert_eq!(
         reply.ads_errors(),
