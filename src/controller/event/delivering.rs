@@ -1,22 +1,19 @@
 //! The condition `Delivering`, and what it says about the conversion action.
 
 use super::status::Facts;
-use crate::api::reasons::{condition, reason};
-use crate::api::{AdConversionEventStatus, Condition, LastError, Time};
-use crate::domain::conditions::{Status, find};
+use crate::api::reasons::reason;
+use crate::api::{Condition, LastError, Time};
+use crate::domain::conditions::Status;
 use crate::domain::counts;
-use crate::domain::delivering::{Delivered, Settled, judge, refused_message};
+use crate::domain::delivering::{Delivered, Settled, judge};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
 use crate::sync::ports::ledger::Rejection;
 
 /// Status, reason and message of `Delivering`; `None` keeps what was said before.
-pub fn delivering(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Option<(Status, &'static str, String)> {
-    if let Some(refused) = &facts.report.refused {
-        return Some((Status::False, reason::REFUSED, refused_message(&refused.code)));
-    }
-    if standing(facts, before).is_some() {
-        return None;
+pub fn delivering(facts: &Facts<'_>) -> Option<(Status, &'static str, String)> {
+    if let Some(refusal) = facts.refusal() {
+        return Some((Status::False, reason::REFUSED, refusal.message));
     }
     let classes = &facts.tally.as_ref()?.tally.classes;
     let settled: Vec<_> = classes
@@ -37,14 +34,6 @@ pub fn delivering(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Option
 fn taken(what: &str) -> (Status, &'static str, String) {
     let message = format!("{what} uploaded in the last 24 hours.");
     (Status::True, reason::DELIVERING, message)
-}
-
-/// A refusal of which a process that has just started does not know yet stands until something is sent; its message.
-pub fn standing<'a>(facts: &Facts<'_>, before: &'a AdConversionEventStatus) -> Option<&'a str> {
-    let refused = find(&before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
-    let mut classes = facts.tally.as_ref()?.tally.classes.iter();
-    let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
-    (waits && facts.report.refused.is_none() && !facts.report.taken).then_some(refused.message.as_str())
 }
 
 /// Ready's message while what is sent does not arrive; its status is no matter of `Delivering`.

@@ -9,10 +9,13 @@ mod delivering;
 mod news;
 mod ownership;
 mod publish;
+mod refusal;
 mod resolve;
 mod status;
 mod synced;
 pub mod tag;
+#[cfg(test)]
+mod test_support;
 mod trigger;
 
 use std::collections::BTreeMap;

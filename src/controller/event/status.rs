@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::action::ActionOutcome;
 use super::bidding::bidding;
-use super::delivering::{delivering, ready_message as undelivered, rejection, standing};
+use super::delivering::{delivering, ready_message as undelivered, rejection};
 use super::resolve::{Accounts, Resolved};
 use super::trigger::Subject;
 use super::{Stall, synced};
@@ -19,7 +19,6 @@ use crate::api::{
 use crate::controller::Object;
 use crate::domain::conditions::{Conditions, Status, Summary, find, is_true};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
-use crate::domain::delivering::refused_message;
 use crate::domain::outcome::Outcome;
 use crate::domain::spec;
 use crate::domain::trigger::Trigger;
@@ -68,9 +67,9 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     let before = facts.event.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(&before.conditions, facts.event.metadata.generation, facts.now);
     accounts(&mut conditions, facts);
-    action(&mut conditions, facts, &before);
+    action(&mut conditions, facts);
     bidding(&mut conditions, facts);
-    if let Some((status, why, message)) = delivering(facts, &before) {
+    if let Some((status, why, message)) = delivering(facts) {
         conditions.set(condition::DELIVERING, status, why, &message);
     } else {
         conditions.restate(condition::DELIVERING);
@@ -140,20 +139,14 @@ fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
     }
 }
 
-fn action(conditions: &mut Conditions, facts: &Facts<'_>, before: &AdConversionEventStatus) {
-    let refused = facts
-        .report
-        .refused
-        .as_ref()
-        .map(|refused| refused_message(&refused.code));
-    let refused = refused.or_else(|| standing(facts, before).map(str::to_owned));
+fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
     // While the accounts are ready, what Google refuses is a matter of the action.
-    if let (Some(message), Accounts::Ready) = (refused, &facts.resolved.accounts) {
+    if let (Some(refusal), Accounts::Ready) = (facts.refusal(), &facts.resolved.accounts) {
         conditions.set(
             condition::CONVERSION_ACTION_READY,
             Status::False,
             reason::REFUSED,
-            &message,
+            &refusal.message,
         );
         return;
     }
@@ -173,10 +166,9 @@ pub(super) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
 }
 
 /// Why Synced is False, and since when.
-fn unsynced(report: &EventReport) -> Option<(String, Timestamp)> {
-    let refused = || report.refused.as_ref().map(|r| (refused_message(&r.code), r.since));
-    let failing = failing(report).map(|(error, since)| (error.message.clone(), since));
-    failing.or_else(refused)
+fn unsynced(facts: &Facts<'_>) -> Option<(String, Timestamp)> {
+    let failing = failing(&facts.report).map(|(error, since)| (error.message.clone(), since));
+    failing.or_else(|| facts.refusal().map(|refusal| (refusal.message, refusal.since)))
 }
 
 /// The feed has made a pass for this event, in this life of the process or before.
@@ -232,8 +224,7 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
         }
         _ => {}
     }
-    let stands = || standing(facts, before).map(|message| (message.to_owned(), facts.now));
-    if let Some((message, since)) = unsynced(&facts.report).or_else(stands) {
+    if let Some((message, since)) = unsynced(facts) {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
         // What failed for too long before this process started, and has not succeeded since, fails still.
         let known = find(&before.conditions, condition::READY);

@@ -1,12 +1,10 @@
 //! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
 
-use super::delivering::standing;
 use super::resolve::Accounts;
 use super::status::{Facts, failing, made_a_pass};
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
-use crate::domain::delivering::refused_message;
 
 /// Status, reason and message.
 pub(super) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
@@ -31,11 +29,8 @@ pub(super) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (St
         };
         return (Status::False, why, error.message.clone());
     }
-    if let Some(refused) = &facts.report.refused {
-        return (Status::False, reason::REFUSED, refused_message(&refused.code));
-    }
-    if let Some(message) = standing(facts, before) {
-        return (Status::False, reason::REFUSED, message.to_owned());
+    if let Some(refusal) = facts.refusal() {
+        return (Status::False, reason::REFUSED, refusal.message);
     }
     if !made_a_pass(facts, before) {
         let message = "HubSpot has not been read for this event yet.";
@@ -95,22 +90,11 @@ fn held_back(facts: &Facts<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
-    use std::time::Duration;
-
-    use jiff::Timestamp;
     use rstest::rstest;
-    use serde_json::json;
 
     use super::*;
-    use crate::api::{AdConversionEvent, ConversionActionStatus};
-    use crate::controller::event::action::ActionOutcome;
-    use crate::controller::event::resolve::Resolved;
-    use crate::domain::ids::ObjectKey;
-    use crate::sync::registry::{EventReport, Health};
-
-    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+    use crate::controller::event::test_support::{NOW, Parts};
 
     /// An event that works, and what is wrong with it.
     struct Case {
@@ -136,56 +120,18 @@ mod tests {
     };
 
     fn run(case: &Case) -> String {
-        let event: AdConversionEvent = serde_json::from_value(json!({
-            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": "won"},
-            "spec": {"googleAdsAccountRef": {"name": "a"}, "hubSpotAccountRef": {"name": "a"}, "suspend": case.suspended,
-                "trigger": {"lifecycleStage": {"stage": "customer"}}},
-        }))
-        .unwrap();
-        let resolved = Resolved {
-            google_key: ObjectKey::new("m", "a"),
-            hubspot_key: ObjectKey::new("m", "a"),
-            google: None,
-            accounts: case.accounts.clone(),
-            hubspot_read: case.hubspot_read,
-            undecided: false,
-            properties_known: true,
-            portal: None,
-            subject: None,
-            trigger: None,
-            stall: case
-                .stalled
-                .then(|| (reason::STAGE_NOT_FOUND, "No such stage.".to_owned())),
-        };
-        let outcome = ActionOutcome {
-            action: ConversionActionStatus {
-                id: case.action.map(str::to_owned),
-                ..ConversionActionStatus::default()
-            },
-            found: None,
-            usable: case.usable,
-            condition: None,
-            stall: None,
-            retry: None,
-        };
-        let feed = Health {
-            last_success: case.read.then_some(NOW),
-            ..Health::default()
-        };
-        let facts = Facts {
-            event: &event,
-            resolved: &resolved,
-            outcome: &outcome,
-            report: EventReport {
-                feed,
-                ..EventReport::default()
-            },
-            tally: None,
-            hold_until: case.held.then(|| NOW + jiff::SignedDuration::from_hours(6)),
-            start: NOW,
-            now: NOW,
-            failure_threshold: Duration::from_mins(15),
-        };
+        let mut parts = Parts::working();
+        parts.event.spec.suspend = case.suspended;
+        parts.resolved.accounts = case.accounts.clone();
+        parts.resolved.hubspot_read = case.hubspot_read;
+        parts.resolved.stall = case
+            .stalled
+            .then(|| (reason::STAGE_NOT_FOUND, "No such stage.".to_owned()));
+        parts.outcome.action.id = case.action.map(str::to_owned);
+        parts.outcome.usable = case.usable;
+        let mut facts = parts.facts();
+        facts.report.feed.last_success = case.read.then_some(NOW);
+        facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
         let (status, why, message) = synced(&facts, &AdConversionEventStatus::default());
         format!("{}/{why}: {message}", status.as_str())
     }
