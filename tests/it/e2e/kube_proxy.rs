@@ -7,31 +7,20 @@ use std::future::pending;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fmt, fs, io};
+use std::{fs, io};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
 use futures::{Stream, StreamExt, stream};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-/// Largest body passed on, in bytes.
-const MAX_BODY: usize = 64 << 20;
-/// Headers of one connection, which are not passed on to the other.
-const OF_THE_CONNECTION: [header::HeaderName; 4] = [
-    header::HOST,
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::TRANSFER_ENCODING,
-];
+use super::wire::{self, Dropped, Exchange, answer, strip, whole};
+
 /// How long watches stand still, several times as long as anything else takes.
 const STANDSTILL: Duration = Duration::from_secs(6);
 /// What a watch that is cut off in the middle of a line has sent.
@@ -94,43 +83,23 @@ pub struct KubeProxy {
     runtime: Option<Runtime>,
 }
 
-/// The connection has to be closed without an answer.
-#[derive(Debug)]
-struct Dropped;
-
-impl fmt::Display for Dropped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("connection dropped on purpose")
-    }
-}
-
-impl std::error::Error for Dropped {}
-
 impl KubeProxy {
     /// Starts a proxy to the cluster of one kubeconfig, and writes another one that leads to the proxy.
     pub fn start(upstream: &Path, kubeconfig: &Path) -> Self {
-        // Whoever comes first installs it for the whole process.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime");
+        let runtime = wire::runtime();
         let shared = Arc::new(Shared {
             client: runtime.block_on(client(upstream)),
             state: Mutex::default(),
             breaks: watch::channel(()).0,
             frozen: watch::channel(false).0,
         });
-        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
-        let address = listener.local_addr().expect("an address");
+        let address = wire::serve(&runtime, Arc::clone(&shared));
         // Copied first, so that the token is as well kept as before.
         fs::copy(upstream, kubeconfig).expect("a kubeconfig");
         let text = fs::read_to_string(upstream).expect("a kubeconfig");
         let mut config: Value = serde_json::from_str(&text).expect("JSON");
-        config["clusters"][0]["cluster"] = json!({"server": format!("http://{address}")});
+        config["clusters"][0]["cluster"] = json!({"server": address});
         fs::write(kubeconfig, config.to_string()).expect("a kubeconfig");
-        runtime.spawn(serve(listener, Arc::clone(&shared)));
         Self {
             shared,
             runtime: Some(runtime),
@@ -184,42 +153,10 @@ async fn client(kubeconfig: &Path) -> kube::Client {
     kube::Client::try_from(config).expect("a client")
 }
 
-/// HTTP/1.1 directly on the connection: only so can a connection be closed without an answer.
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move {
-            let service = service_fn(move |request| {
-                let shared = Arc::clone(&shared);
-                async move { shared.exchange(request).await }
-            });
-            // The error is an operator that went away or a drop on purpose; both end this connection only.
-            let _ended = http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
-    }
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Numbers a call; what is to happen to it.
-    fn arrive(&self, parts: &Parts) -> Option<Fault> {
-        let watch = if is_watch(&parts.uri) { "?watch" } else { "" };
-        let mut state = self.state();
-        state
-            .calls
-            .push(format!("{} {}{watch}", parts.method, parts.uri.path()));
-        let number = state.calls.len();
-        state.armed.filter(|(n, _)| *n == number).map(|(_, fault)| fault)
-    }
-
+impl Exchange for Shared {
     async fn exchange(&self, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
+        let body = whole(Body::new(body)).await?;
         let Some(fault) = self.arrive(&parts) else {
             return self.forward(parts, body).await;
         };
@@ -254,6 +191,23 @@ impl Shared {
             }
         }
     }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Numbers a call; what is to happen to it.
+    fn arrive(&self, parts: &Parts) -> Option<Fault> {
+        let watch = if is_watch(&parts.uri) { "?watch" } else { "" };
+        let mut state = self.state();
+        state
+            .calls
+            .push(format!("{} {}{watch}", parts.method, parts.uri.path()));
+        let number = state.calls.len();
+        state.armed.filter(|(n, _)| *n == number).map(|(_, fault)| fault)
+    }
 
     /// Asks the API server. Where it can't be reached, neither can we.
     async fn forward(&self, mut parts: Parts, body: Bytes) -> Result<Response<Body>, Dropped> {
@@ -267,19 +221,13 @@ impl Shared {
             let body = breakable(Body::new(body), self.breaks.subscribe(), self.frozen.subscribe());
             return Ok(Response::from_parts(parts, Body::from_stream(body)));
         }
-        let body = to_bytes(Body::new(body), MAX_BODY).await.map_err(|_| Dropped)?;
+        let body = whole(Body::new(body)).await?;
         Ok(Response::from_parts(parts, Body::from(body)))
     }
 }
 
 fn is_watch(uri: &Uri) -> bool {
     uri.query().is_some_and(|q| q.split('&').any(|p| p == "watch=true"))
-}
-
-fn strip(headers: &mut HeaderMap) {
-    for name in OF_THE_CONNECTION {
-        headers.remove(name);
-    }
 }
 
 /// The stream of a watch, until it is told to break off; held back while it is told to stand still.
@@ -303,14 +251,6 @@ fn breakable(
             chunk = next => Some((chunk?.map_err(io::Error::other), Some((data, breaks, frozen)))),
         }
     })
-}
-
-fn answer(status: StatusCode, kind: &'static str, text: String) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let kind = HeaderValue::from_static(kind);
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
-    response
 }
 
 /// The only event of a watch that asks for more than the API server remembers.
@@ -355,6 +295,6 @@ fn html() -> Response<Body> {
 
 async fn half(response: Response<Body>) -> Result<Response<Body>, Dropped> {
     let (parts, body) = response.into_parts();
-    let whole = to_bytes(body, MAX_BODY).await.map_err(|_| Dropped)?;
+    let whole = whole(body).await?;
     Ok(Response::from_parts(parts, Body::from(whole.slice(..whole.len() / 2))))
 }

@@ -19,6 +19,7 @@ use xtask::supervisor::{Spec, State, Supervisor};
 
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
+use super::meddler::Meddler;
 use super::reader::Reader;
 use crate::support::cluster::{cluster, namespace};
 
@@ -133,6 +134,16 @@ impl Stage {
         let proxy = KubeProxy::start(&self.kubeconfig, &through);
         self.kubeconfig = through;
         proxy
+    }
+
+    /// From its next start the operator reaches HubSpot and Google through a proxy that a test's rules control.
+    pub fn meddled(&mut self) -> Meddler {
+        let meddler = Meddler::start(&self.sandbox.upstream);
+        for endpoint in ["hubspot", "google-ads", "data-manager"] {
+            self.flag(&format!("{endpoint}-endpoint"), &meddler.address);
+        }
+        self.flag("google-token-endpoint", &format!("{}/token", meddler.address));
+        meddler
     }
 
     /// Starts the operator, also again after a kill.

@@ -14,7 +14,7 @@ pub fn events(stage: &Stage, name: &str) -> Vec<Value> {
 }
 
 /// Waits for a Kubernetes Event with this reason; all there are by then.
-fn published(stage: &Stage, name: &str, reason: &str) -> Vec<Value> {
+pub fn published(stage: &Stage, name: &str, reason: &str) -> Vec<Value> {
     stage.wait_for(&format!("the Kubernetes Event {reason} about {name}"), || {
         let all = events(stage, name);
         if all.iter().any(|e| e["reason"] == reason) {
