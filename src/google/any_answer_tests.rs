@@ -2,27 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::cell::Cell;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use wiremock::matchers::{any as anything, path};
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+use wiremock::matchers::path;
+use wiremock::{Mock, MockServer};
 
 use super::GoogleConnector;
-use super::test_support::{cid, connector, secret, token};
+use super::test_support::{cid, clicks, connector, secret, token};
 use crate::domain::batch::{Failure, Report, is_finished, results};
-use crate::domain::ids::{ActionId, OrderId, TransactionId};
+use crate::domain::ids::ActionId;
 use crate::sync::ports::ads::{ActionFields, Goal};
-use crate::sync::ports::any_json::{any_json, edited, edits};
-use crate::sync::ports::sink::{ClickId, Conversion, Destination, DestinationStatus, UploadRequest};
+use crate::sync::ports::sink::DestinationStatus;
 use crate::sync::ports::{GoogleClients, GoogleConnector as _, GoogleCredentials};
-
-/// Longest time for one call; an answer may ask to come back later.
-const LIMIT: Duration = Duration::from_millis(250);
+use crate::upstream::any_answer::{AnyAnswer, bodies, often_200, within};
 
 const NAMES: &[&str] = &[
     "results",
@@ -110,26 +101,6 @@ fn right() -> Vec<Value> {
     ]
 }
 
-fn request() -> UploadRequest {
-    let row = Conversion {
-        destination: 0,
-        order: OrderId::Lifecycle(TransactionId([1; 20])),
-        at: "2026-11-20T12:00:00Z".parse().unwrap(),
-        value: None,
-        click: Some(ClickId::Gclid("Cj0-secret".to_owned())),
-        identifiers: Vec::new(),
-        consent_granted: false,
-    };
-    UploadRequest {
-        destinations: vec![Destination {
-            customer: cid("1234567890"),
-            action: ActionId(99),
-        }],
-        login: None,
-        rows: vec![row; 3],
-    }
-}
-
 /// As the poller does.
 fn judge(statuses: &[DestinationStatus]) {
     for status in statuses {
@@ -150,10 +121,6 @@ fn judge(statuses: &[DestinationStatus]) {
     }
 }
 
-async fn within<T>(call: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout(LIMIT, call).await.ok()
-}
-
 /// Every call once.
 async fn call_all(clients: &GoogleClients) {
     let (owner, fields) = (cid("1234567890"), ActionFields::default());
@@ -171,111 +138,54 @@ async fn call_all(clients: &GoogleClients) {
             within(clients.ads.set_goal_biddable(&owner, goal, true)).await;
         }
     }
-    within(clients.sink.ingest(&request())).await;
+    within(clients.sink.ingest(&clicks(3))).await;
     if let Some(Ok(statuses)) = within(clients.sink.request_status("r-1")).await {
         judge(&statuses);
     }
-    within(clients.uploads.upload_clicks(&request())).await;
-    within(clients.uploads.enhance(&request())).await;
+    within(clients.uploads.upload_clicks(&clicks(3))).await;
+    within(clients.uploads.enhance(&clicks(3))).await;
 }
 
 /// Clients of their own: the limits and the token of those before are not theirs.
-async fn clients(connector: &GoogleConnector, case: &Cell<u32>) -> GoogleClients {
-    case.set(case.get() + 1);
-    let client = format!("id-{}", case.get());
+async fn clients(connector: &GoogleConnector, case: u32) -> GoogleClients {
     let data = secret(&[
-        ("clientId", &client),
+        ("clientId", &format!("id-{case}")),
         ("clientSecret", "s"),
         ("refreshToken", "refresh-1"),
     ]);
     connector.connect(GoogleCredentials::Secret(&data), None).await.unwrap()
 }
 
-/// A server that answers every call alike, by what is put there.
-async fn serve(answer: Arc<Mutex<ResponseTemplate>>) -> MockServer {
-    let server = MockServer::start().await;
-    Mock::given(path("/token"))
-        .respond_with(token("t-1"))
-        .with_priority(1)
-        .mount(&server)
-        .await;
-    let respond = move |_: &Request| answer.lock().unwrap().clone();
-    Mock::given(anything())
-        .respond_with(respond)
-        .with_priority(2)
-        .mount(&server)
-        .await;
-    server
-}
-
 #[test]
 fn no_answer_to_any_call_panics() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let answer = Arc::new(Mutex::new(ResponseTemplate::new(200)));
-    let server = runtime.block_on(serve(answer.clone()));
-    let shapes = right();
-    let right_shape =
-        (0..shapes.len(), edits(NAMES)).prop_map(move |(which, edits)| edited(shapes[which].clone(), &edits));
-    let bodies = prop_oneof![3 => right_shape, 1 => any_json(NAMES)];
-    let statuses =
-        prop_oneof![4 => Just(200_u16), 1 => proptest::sample::select(vec![204_u16, 302, 400, 403, 404, 409])];
-    let config = ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let (connector, case) = (connector(&server.uri()).0, Cell::new(0));
-    TestRunner::new(config)
-        .run(&(statuses, bodies), |(status, body)| {
-            *answer.lock().unwrap() = ResponseTemplate::new(status).set_body_json(&body);
-            runtime.block_on(async { call_all(&clients(&connector, &case).await).await });
-            Ok(())
-        })
-        .unwrap();
+    let any = AnyAnswer::new();
+    let server = any.block_on(MockServer::start());
+    any.serve(&server);
+    let tokens = Mock::given(path("/token")).respond_with(token("t-1"));
+    any.block_on(tokens.with_priority(1).mount(&server));
+    let connector = connector(&server.uri()).0;
+    any.run(
+        often_200(&[204, 302, 400, 403, 404, 409]),
+        bodies(right(), NAMES),
+        async |case| {
+            call_all(&clients(&connector, case).await).await;
+        },
+    );
 }
 
 #[test]
 fn no_answer_of_the_token_endpoint_panics() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
     let right = json!({"access_token": "t", "expires_in": 3599, "scope": "https://www.googleapis.com/auth/adwords", "token_type": "Bearer"});
     let wrong = json!({"error": "invalid_grant", "error_description": "d", "error_subtype": "s"});
-    let bodies = prop_oneof![
-        edits(NAMES).prop_map(move |edits| edited(right.clone(), &edits)),
-        edits(NAMES).prop_map(move |edits| edited(wrong.clone(), &edits)),
-        any_json(NAMES),
-    ];
-    let config = ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let answer = Arc::new(Mutex::new(ResponseTemplate::new(200)));
-    let server = runtime.block_on(async {
-        let server = MockServer::start().await;
-        let answer = answer.clone();
-        let respond = move |_: &Request| answer.lock().unwrap().clone();
-        Mock::given(anything()).respond_with(respond).mount(&server).await;
-        server
-    });
-    let (connector, case) = (connector(&server.uri()).0, Cell::new(0));
-    TestRunner::new(config)
-        .run(
-            &(proptest::sample::select(vec![200_u16, 400, 401]), bodies),
-            |(status, body)| {
-                *answer.lock().unwrap() = ResponseTemplate::new(status).set_body_json(&body);
-                runtime.block_on(async {
-                    within(clients(&connector, &case).await.ads.goals(&cid("1234567890")))
-                        .await
-                        .map(drop)
-                });
-                Ok(())
-            },
-        )
-        .unwrap();
+    let any = AnyAnswer::new();
+    let server = any.block_on(MockServer::start());
+    any.serve(&server);
+    let connector = connector(&server.uri()).0;
+    any.run(
+        proptest::sample::select(&[200, 400, 401]),
+        bodies(vec![right, wrong], NAMES),
+        async |case| {
+            within(clients(&connector, case).await.ads.goals(&cid("1234567890"))).await;
+        },
+    );
 }

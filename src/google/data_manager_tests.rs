@@ -7,38 +7,15 @@ use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::domain::ids::{OrderId, TransactionId};
 use crate::domain::outcome::reason;
-use crate::google::test_support::{cid, clients, connector, secret, server};
+use crate::google::test_support::{cid, clicks, clients, connector, secret, server};
 use crate::sync::ports::Effect;
-use crate::sync::ports::sink::{ClickId, Conversion, Destination};
 use crate::sync::ports::{GoogleConnector as _, GoogleCredentials};
-
-fn request(rows: usize) -> UploadRequest {
-    let row = Conversion {
-        destination: 0,
-        order: OrderId::Lifecycle(TransactionId([1; 20])),
-        at: "2026-11-20T12:00:00Z".parse().unwrap(),
-        value: None,
-        click: Some(ClickId::Gclid("Cj0-secret".to_owned())),
-        identifiers: Vec::new(),
-        consent_granted: false,
-    };
-    let destination = Destination {
-        customer: cid("1234567890"),
-        action: ActionId(99),
-    };
-    UploadRequest {
-        destinations: vec![destination],
-        login: None,
-        rows: vec![row; rows],
-    }
-}
 
 async fn ingest(response: ResponseTemplate) -> Result<String, IngestError> {
     let server = server().await;
     mount(&server, response, 1).await;
-    clients(&server).await.sink.ingest(&request(2)).await
+    clients(&server).await.sink.ingest(&clicks(2)).await
 }
 
 async fn mount(server: &MockServer, response: ResponseTemplate, times: u64) {
@@ -113,7 +90,7 @@ async fn an_ingest_is_never_repeated_and_its_gate_holds() {
     .await;
     let clients = clients(&server).await;
     for _ in 0..2 {
-        let failed = clients.sink.ingest(&request(1)).await.err().unwrap().error;
+        let failed = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;
         assert_eq!((failed.cause, failed.effect), (Cause::RateLimited, Effect::None));
         assert!(failed.retry_after.unwrap() > jiff::SignedDuration::from_secs(50));
     }
@@ -124,9 +101,9 @@ async fn requests_that_can_only_be_refused_are_not_sent() {
     let server = server().await;
     mount(&server, good(&json!({"requestId": "r"})), 0).await;
     let sink = clients(&server).await.sink;
-    let mut lost = request(1);
+    let mut lost = clicks(1);
     lost.rows[0].destination = 1;
-    for bad in [request(0), request(MAX_ROWS + 1), lost] {
+    for bad in [clicks(0), clicks(MAX_ROWS + 1), lost] {
         assert_eq!(sink.ingest(&bad).await.err().unwrap().error.cause, Cause::Refused);
     }
 }
@@ -148,7 +125,7 @@ async fn a_user_of_ambient_kind_names_the_project_to_bill() {
         .connect(GoogleCredentials::Secret(&data), None)
         .await
         .unwrap();
-    assert!(clients.sink.ingest(&request(1)).await.is_ok());
+    assert!(clients.sink.ingest(&clicks(1)).await.is_ok());
 }
 
 async fn status(response: ResponseTemplate) -> Result<Vec<DestinationStatus>, UpstreamError> {

@@ -10,36 +10,13 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use super::test_support::{Silent, cid, clients, config, http, refresh_secret, server};
+use super::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
-use crate::domain::ids::{ActionId, OrderId};
-use crate::sync::ports::sink::{ClickId, Conversion, Destination, UploadRequest};
 use crate::sync::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
 use crate::upstream::body::BOMB;
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 const PERSON: &str = "Anna Maier, anna@example.com, +49 30 1234567, Hauptstr. 1";
-
-fn request() -> UploadRequest {
-    let row = Conversion {
-        destination: 0,
-        order: OrderId::Submission("c-1".to_owned()),
-        at: "2026-11-20T12:00:00Z".parse().unwrap(),
-        value: None,
-        click: Some(ClickId::Gclid("Cj0-secret".to_owned())),
-        identifiers: Vec::new(),
-        consent_granted: false,
-    };
-    let destination = Destination {
-        customer: cid("1234567890"),
-        action: ActionId(99),
-    };
-    UploadRequest {
-        destinations: vec![destination],
-        login: None,
-        rows: vec![row],
-    }
-}
 
 async fn goals(response: ResponseTemplate) -> UpstreamError {
     let server = server().await;
@@ -155,7 +132,7 @@ async fn redirects_are_errors_that_name_themselves_and_nothing_goes_elsewhere() 
         let clients = clients(&server).await;
         let read = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
         assert_eq!((read.cause, read.effect), (Cause::Malformed, Effect::None));
-        let sent = clients.sink.ingest(&request()).await.err().unwrap().error;
+        let sent = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;
         assert_eq!((sent.cause, sent.effect), (Cause::Malformed, Effect::Unknown));
         for error in [read, sent] {
             assert!(error.message.contains("redirect"), "{error}");
@@ -244,7 +221,7 @@ async fn no_text_of_an_answer_passes_as_a_code_an_id_or_a_name_unread() {
     for error in &told[0].errors {
         assert_eq!(error.code.name, "UNKNOWN");
     }
-    let refused = clients.sink.ingest(&request()).await.err().unwrap().error;
+    let refused = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;
     assert!(
         refused.message.contains("requestId") && !refused.message.contains("Anna"),
         "{refused}"

@@ -11,7 +11,8 @@ use wiremock::matchers::{body_string_contains, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{GoogleConfig, GoogleConnector, Timeouts};
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
+use crate::sync::ports::sink::{ClickId, Conversion, Destination, UploadRequest};
 use crate::sync::ports::{CallObserver, GoogleClients, GoogleConnector as _, GoogleCredentials, SecretData};
 
 /// An RSA key made for these tests; it opens nothing.
@@ -110,6 +111,32 @@ pub(super) async fn clients(server: &MockServer) -> GoogleClients {
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap()
+}
+
+/// An upload of these rows to one action.
+pub(super) fn upload(rows: Vec<Conversion>) -> UploadRequest {
+    UploadRequest {
+        destinations: vec![Destination {
+            customer: cid("1234567890"),
+            action: ActionId(99),
+        }],
+        login: None,
+        rows,
+    }
+}
+
+/// An upload of so many conversions by click id.
+pub(super) fn clicks(rows: usize) -> UploadRequest {
+    let row = Conversion {
+        destination: 0,
+        order: OrderId::Lifecycle(TransactionId([1; 20])),
+        at: "2026-11-20T12:00:00Z".parse().unwrap(),
+        value: None,
+        click: Some(ClickId::Gclid("Cj0-secret".to_owned())),
+        identifiers: Vec::new(),
+        consent_granted: false,
+    };
+    upload(vec![row; rows])
 }
 
 /// A `GoogleAdsFailure` with one error.

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::ids::{ActionId, TransactionId};
-use crate::google::test_support::cid;
+use crate::domain::ids::TransactionId;
+use crate::google::test_support::upload;
 
 fn row(click: Option<ClickId>, identifiers: Vec<UserIdentifier>) -> Conversion {
     Conversion {
@@ -30,17 +30,6 @@ fn address(street: bool) -> UserIdentifier {
     }
 }
 
-fn request(rows: Vec<Conversion>) -> UploadRequest {
-    UploadRequest {
-        destinations: vec![Destination {
-            customer: cid("1234567890"),
-            action: ActionId(99),
-        }],
-        login: None,
-        rows,
-    }
-}
-
 fn json_of(bytes: Option<Vec<u8>>) -> Value {
     serde_json::from_slice(&bytes.unwrap()).unwrap()
 }
@@ -61,7 +50,7 @@ fn enhancements_to_the_letter() {
     };
     let least = row(None, vec![address(false)]);
     assert_eq!(
-        json_of(enhancements(&request(vec![full, least]))),
+        json_of(enhancements(&upload(vec![full, least]))),
         json!({"partialFailure": true, "conversionAdjustments": [
             {"adjustmentType": "ENHANCEMENT", "orderId": "6f1c-aa",
              "conversionAction": "customers/1234567890/conversionActions/99",
@@ -94,7 +83,7 @@ fn click_conversions_to_the_letter() {
     };
     let least = row(Some(ClickId::Wbraid("w1".into())), vec![]);
     assert_eq!(
-        json_of(clicks(&request(vec![full, least]))),
+        json_of(clicks(&upload(vec![full, least]))),
         json!({"partialFailure": true, "conversions": [
             {"gclid": "Cj0", "conversionAction": "customers/1234567890/conversionActions/99",
              "conversionDateTime": "2026-11-20 12:00:00+00:00", "conversionValue": 0.0, "currencyCode": "EUR",
@@ -112,5 +101,5 @@ fn a_row_without_a_destination_is_not_sent() {
         destination: 1,
         ..row(None, vec![])
     };
-    assert!(enhancements(&request(vec![stray])).is_none());
+    assert!(enhancements(&upload(vec![stray])).is_none());
 }

@@ -7,10 +7,10 @@ use wiremock::{Mock, ResponseTemplate};
 
 use super::*;
 use crate::domain::codes::{Class, Matter};
-use crate::domain::ids::{ActionId, OrderId};
+use crate::domain::ids::OrderId;
 use crate::domain::outcome::reason;
-use crate::google::test_support::{cid, connector, refresh_secret, server};
-use crate::sync::ports::sink::{Conversion, Destination, Evidence, UserIdentifier};
+use crate::google::test_support::{cid, connector, refresh_secret, server, upload};
+use crate::sync::ports::sink::{Conversion, Evidence, UserIdentifier};
 use crate::sync::ports::{Effect, GoogleConnector as _, GoogleCredentials};
 
 fn request(rows: usize) -> UploadRequest {
@@ -23,14 +23,7 @@ fn request(rows: usize) -> UploadRequest {
         identifiers: vec![UserIdentifier::Email("hash-of-anna".into())],
         consent_granted: true,
     };
-    UploadRequest {
-        destinations: vec![Destination {
-            customer: cid("1234567890"),
-            action: ActionId(99),
-        }],
-        login: None,
-        rows: vec![row; rows],
-    }
+    upload(vec![row; rows])
 }
 
 async fn enhance(status: u16, body: &Value) -> Result<UploadAnswer, IngestError> {

@@ -1,16 +1,9 @@
 //! Whatever HubSpot answers to whichever call, nothing panics.
 
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
-use wiremock::matchers::any as anything;
-
 use super::*;
 use crate::domain::ids::{ContactId, DealId};
-use crate::sync::ports::any_json::{any_json, edited, edits};
 use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm};
-
-/// Longest time for one call; an answer may ask to come back later.
-const LIMIT: Duration = Duration::from_millis(250);
+use crate::upstream::any_answer::{AnyAnswer, bodies, often_200, within};
 
 const NAMES: &[&str] = &[
     "results",
@@ -84,10 +77,6 @@ fn right() -> Vec<Value> {
     ]
 }
 
-async fn within<T>(call: impl Future<Output = T>) {
-    let _ = tokio::time::timeout(LIMIT, call).await;
-}
-
 /// Every call once, each with a token of its own: none waits for the limits of the one before.
 async fn call_all(bench: &Bench, case: u32) {
     let number = std::cell::Cell::new(0);
@@ -123,33 +112,14 @@ async fn call_all(bench: &Bench, case: u32) {
 
 #[test]
 fn no_answer_to_any_call_panics() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    let bench = runtime.block_on(Bench::new());
-    let answer = Arc::new(Mutex::new(ResponseTemplate::new(200)));
-    let given = answer.clone();
-    let respond = move |_: &Request| given.lock().unwrap().clone();
-    runtime.block_on(Mock::given(anything()).respond_with(respond).mount(&bench.server));
-    let shapes = right();
-    let right_shape =
-        (0..shapes.len(), edits(NAMES)).prop_map(move |(which, edits)| edited(shapes[which].clone(), &edits));
-    let bodies = prop_oneof![3 => right_shape, 1 => any_json(NAMES)];
-    let statuses =
-        prop_oneof![4 => Just(200_u16), 1 => proptest::sample::select(vec![204_u16, 207, 302, 400, 403, 404])];
-    let config = ProptestConfig {
-        cases: 64,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
-    let number = std::cell::Cell::new(0_u32);
-    TestRunner::new(config)
-        .run(&(statuses, bodies), |(status, body)| {
-            *answer.lock().unwrap() = ResponseTemplate::new(status).set_body_json(&body);
-            number.set(number.get() + 1);
-            runtime.block_on(call_all(&bench, number.get()));
-            Ok(())
-        })
-        .unwrap();
+    let any = AnyAnswer::new();
+    let bench = any.block_on(Bench::new());
+    any.serve(&bench.server);
+    any.run(
+        often_200(&[204, 207, 302, 400, 403, 404]),
+        bodies(right(), NAMES),
+        async |case| {
+            call_all(&bench, case).await;
+        },
+    );
 }
