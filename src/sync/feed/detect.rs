@@ -102,6 +102,13 @@ impl Present {
         }
     }
 
+    /// An answer says that it is no later than this: what was known that is later came with a `Date` that was wrong.
+    pub fn unlearn(&mut self, latest: Timestamp) {
+        if self.seen.is_some_and(|(at, _)| at > latest) {
+            *self = Self::default();
+        }
+    }
+
     /// A pass that began then has read everything up to its beginning.
     pub fn complete(&mut self, began: Instant) {
         self.reached = self.reached.max(self.at(began));
@@ -194,5 +201,17 @@ mod tests {
         assert_eq!(present.reached(), Some(at(1060)), "an older record says nothing");
         present.complete(start + s(20));
         assert_eq!(present.reached(), Some(at(1060)), "never back");
+        present.unlearn(at(1000));
+        assert_eq!(
+            present.reached(),
+            Some(at(1060)),
+            "an answer of the same time takes nothing back"
+        );
+        present.unlearn(at(999));
+        assert_eq!(
+            (present.known(), present.reached()),
+            (None, None),
+            "that time was wrong"
+        );
     }
 }

@@ -349,6 +349,7 @@ impl Feed {
     }
 
     fn learn_time(&mut self, seen: &Seen) {
+        seen.latest.into_iter().for_each(|latest| self.present.unlearn(latest));
         if let Some(modified) = seen.modified {
             self.present.saw(modified, Instant::now());
         }

@@ -40,6 +40,8 @@ pub struct Seen {
     pub new_rows: usize,
     /// Newest modification of any contact found, HubSpot's clock.
     pub modified: Option<Timestamp>,
+    /// The latest time the last answer can tell of, by its `Date`.
+    pub latest: Option<Timestamp>,
     /// Stages of which a search by entry time found a contact.
     pub proven: BTreeSet<String>,
     /// Rows of searches that do not tell whose they are.
@@ -193,10 +195,11 @@ impl<'a> Scan<'a> {
             pulse::beat();
             let page = self.crm.search(&search).await?;
             seen.nameless += page.nameless;
+            let latest = latest(page.answered, self.ctx.clock.now());
+            seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
             let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
                 return Ok(());
             };
-            let latest = latest(page.answered, self.ctx.clock.now());
             let page_read = self.page(&page.contacts, latest, way, seen).await?;
             self.unnoted.push(page_read);
             if self.unnoted.are_enough() {

@@ -103,6 +103,11 @@ fn a_cursor_that_a_wrong_date_has_led_ahead_is_pulled_back_after_a_restart() {
 }
 
 #[test]
+fn a_cursor_that_a_wrong_date_has_led_ahead_is_pulled_back_once_the_date_is_right() {
+    led_ahead_and_pulled_back(false);
+}
+
+#[test]
 fn submissions_that_come_after_one_of_the_year_9999_are_seen() {
     let stage = forms::stage("far-forms", &[]);
     forms::submit(&stage, &forms::consenting("first"));
