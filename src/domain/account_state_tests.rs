@@ -346,3 +346,42 @@ proptest! {
         }
     }
 }
+
+/// While a loop is broken Ready says so, once, whatever it said before; afterwards all is as it was.
+#[test]
+fn a_broken_loop_is_said_and_hides_nothing_worse() {
+    let none = Trouble::NONE;
+    let observed = |previous, trouble, now| Observed {
+        what: "HubSpot portal 62515",
+        previous,
+        generation: Some(1),
+        now: at(now),
+        suspended: false,
+        deleting: false,
+        users: &[],
+        known: true,
+        trouble,
+        threshold: Duration::from_mins(15),
+        remark: None,
+    };
+    let told = |observed: &Observed<'_>| {
+        let mut conditions = plan(observed);
+        broken(&mut conditions, "Sending has ended unexpectedly.");
+        conditions.finish()
+    };
+    let before = was_ready();
+    let first = told(&observed(&before, &none, 10));
+    let ready = find(&first, condition::READY).unwrap();
+    assert_eq!((&*ready.status, &*ready.reason), ("False", "InternalError"));
+    assert_eq!(ready.message, "Sending has ended unexpectedly.");
+    assert_eq!(announcements(&before, &first).len(), 1, "said once");
+    let second = told(&observed(&first, &none, 20));
+    assert_eq!(find(&second, condition::READY).unwrap().last_transition_time.0, at(10));
+    assert!(announcements(&first, &second).is_empty());
+    let trouble = failed(FaultKind::Credentials, 15);
+    let worse = told(&observed(&second, &trouble, 30));
+    assert_eq!(find(&worse, condition::READY).unwrap().reason, reason::TOKEN_REVOKED);
+    let after = plan(&observed(&second, &none, 40)).finish();
+    assert!(is_true(&after, condition::READY));
+    assert!(find(&after, condition::STALLED).is_none_or(|c| c.status == "False"));
+}

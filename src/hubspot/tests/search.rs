@@ -161,3 +161,27 @@ proptest! {
         }
     }
 }
+
+/// The clock that a feed's cursor may follow is the answer's own, where it tells one.
+#[tokio::test]
+async fn an_answer_tells_when_it_was_made() {
+    const GUID: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
+    for (date, told) in [
+        ("Fri, 20 Nov 2026 12:00:00 GMT", Some("2026-11-20T12:00:00Z")),
+        ("Thu, 30 Dec 9999 00:00:00 GMT", Some("9999-12-30T00:00:00Z")),
+        ("2026-11-20T12:00:00Z", None),
+        ("1e400", None),
+    ] {
+        let bench = Bench::new().await;
+        let dated = |body: &Value| ok(body).insert_header("date", date);
+        bench
+            .post(SEARCH, dated(&json!({ "total": 1, "results": [row(151)] })))
+            .await;
+        let submissions = format!("/form-integrations/v1/submissions/forms/{GUID}");
+        bench.get(&submissions, dated(&json!({ "results": [] }))).await;
+        let told = told.map(|time| time.parse::<Timestamp>().unwrap());
+        let client = bench.client();
+        assert_eq!(client.search(&query(1)).await.unwrap().answered, told, "{date}");
+        assert_eq!(client.submissions(GUID, None).await.unwrap().answered, told, "{date}");
+    }
+}
