@@ -65,8 +65,8 @@ pub fn judge(settled: &[Settled<'_>]) -> Delivered {
     ))
 }
 
-/// What Google refuses and what to do about it, for conditions and `lastErrors`.
-pub fn refused_message(code: &Code) -> String {
+/// What Google refuses and what to do about it, for conditions and `lastErrors`. `form`: of a form event.
+pub fn refused_message(code: &Code, form: bool) -> String {
     let what = match code.class {
         Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
         Class::Blocked(Matter::Terms | Matter::Enhancements) => "Google refuses conversions with shared data",
@@ -74,6 +74,9 @@ pub fn refused_message(code: &Code) -> String {
         _ => "Google refuses all conversions for this account",
     };
     let advice = refusals::explain(&camel_case(&code.name)).unwrap_or(match code.class {
+        Class::Blocked(Matter::Action) if form => {
+            "Check in Google Ads that the conversion action exists in this account, is enabled, and is a website conversion."
+        }
         Class::Blocked(Matter::Action) => {
             "Check in Google Ads that the conversion action exists in this account, is enabled, and is imported from clicks."
         }
@@ -81,8 +84,11 @@ pub fn refused_message(code: &Code) -> String {
             "Accept the customer data terms in Google Ads (Goals > Settings), and check the policy notices of the account."
         }
         Class::Blocked(Matter::Enhancements) => "Turn on enhanced conversions in Google Ads (Goals > Settings).",
+        Class::Blocked(Matter::NotAllowlisted) if form => {
+            "Set spec.uploads.enhancements of the GoogleAdsAccount to DataManager."
+        }
         Class::Blocked(Matter::NotAllowlisted) => {
-            "Set spec.uploads.clickConversions (for form events spec.uploads.enhancements) of the GoogleAdsAccount to DataManager."
+            "Set spec.uploads.clickConversions of the GoogleAdsAccount to DataManager."
         }
         _ => "Check that the credentials have access to the account, and loginCustomerId if it is reached through a manager.",
     });
@@ -133,22 +139,48 @@ mod tests {
         assert!(silent.contains("InvalidArgument (20)"), "{silent}");
     }
 
+    const MISMATCH: &str = "OPERATING_ACCOUNT_LOGIN_ACCOUNT_MISMATCH";
+    const TERMS: &str = "TERMS_AND_CONDITIONS_NOT_SIGNED";
+    const OFF: &str = "CUSTOMER_NOT_ENABLED_ENHANCED_CONVERSIONS_FOR_LEADS";
+
+    /// The way out of a lifecycle event, and of a form event.
     #[rstest::rstest]
-    #[case(Matter::Account, "OPERATING_ACCOUNT_LOGIN_ACCOUNT_MISMATCH", "loginCustomerId")]
-    #[case(Matter::NotAllowlisted, "NOT_ALLOWLISTED", "DataManager")]
-    #[case(Matter::Terms, "TERMS_AND_CONDITIONS_NOT_SIGNED", "customer data terms")]
+    #[case(Matter::Account, MISMATCH, "loginCustomerId", "loginCustomerId")]
     #[case(
-        Matter::Enhancements,
-        "CUSTOMER_NOT_ENABLED_ENHANCED_CONVERSIONS_FOR_LEADS",
-        "enhanced conversions"
+        Matter::NotAllowlisted,
+        "NOT_ALLOWLISTED",
+        "uploads.clickConversions",
+        "uploads.enhancements"
     )]
-    #[case(Matter::Action, "INVALID_CONVERSION_ACTION_ID", "conversion action")]
-    fn a_refusal_names_the_code_and_the_way_out(#[case] matter: Matter, #[case] name: &str, #[case] way_out: &str) {
-        let message = refused_message(&Code {
+    #[case(Matter::Terms, TERMS, "customer data terms", "customer data terms")]
+    #[case(Matter::Enhancements, OFF, "enhanced conversions", "enhanced conversions")]
+    #[case(
+        Matter::Action,
+        "INVALID_CONVERSION_ACTION_ID",
+        "imported from clicks",
+        "website conversion"
+    )]
+    #[case(
+        Matter::Action,
+        "INVALID_CONVERSION_ACTION_TYPE",
+        "imported from clicks",
+        "website conversion"
+    )]
+    fn a_refusal_names_the_code_and_the_way_out(
+        #[case] matter: Matter,
+        #[case] name: &str,
+        #[case] of_stage: &str,
+        #[case] of_form: &str,
+    ) {
+        let code = Code {
             name: name.to_owned(),
             class: Class::Blocked(matter),
-        });
-        assert!(message.contains(name) && message.contains(way_out), "{message}");
+        };
+        for (form, way_out, other) in [(false, of_stage, of_form), (true, of_form, of_stage)] {
+            let message = refused_message(&code, form);
+            assert!(message.contains(name) && message.contains(way_out), "{message}");
+            assert!(way_out == other || !message.contains(other), "{message}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::context::SyncContext;
 use super::ports::{Cause, UpstreamError};
 use super::registry::{ErrorNote, Notice, RefusedAt};
+use crate::api::UploadApi;
 use crate::domain::batch::Fate;
 use crate::domain::codes::{Class, Code, Matter, camel_case};
 use crate::domain::delivering::refused_message;
@@ -44,18 +45,27 @@ impl Delivery {
     }
 }
 
-/// Reports what an answer said of an event.
-pub fn report(ctx: &SyncContext, event: &ObjectKey, at: RefusedAt, delivery: &Delivery, now: Timestamp) {
+/// Reports what an answer of one of Google's interfaces said of an event.
+pub fn report(
+    ctx: &SyncContext,
+    event: &ObjectKey,
+    (at, via): (RefusedAt, UploadApi),
+    delivery: &Delivery,
+    now: Timestamp,
+) {
+    // What was sent before `spec.uploads` changed says nothing of the way that rows take now.
+    let of_today = takes(ctx, event) == Some(via);
+    let form = ctx.registry.event(event).is_some_and(|event| event.rules.form);
     let mut news = false;
     ctx.registry.update_report(event, |report| {
         let flips = match delivery {
             Delivery::Open => {
                 let sent = at == RefusedAt::Upload && report.upload.succeeded(now);
-                report.note_taken(at) || sent
+                of_today && report.note_taken(at, via) || sent
             }
             Delivery::Refused(code) => {
-                report.push_error(refused_note(code, now));
-                news = report.note_refused(at, code, now);
+                report.push_error(refused_note(code, form, now));
+                news = of_today && report.note_refused(at, via, code, now);
                 news
             }
             Delivery::Failed(why, code) => {
@@ -72,11 +82,18 @@ pub fn report(ctx: &SyncContext, event: &ObjectKey, at: RefusedAt, delivery: &De
     }
 }
 
-fn refused_note(code: &Code, now: Timestamp) -> ErrorNote {
+/// The interface that takes the event's uploads; `None` where event or account are not known.
+fn takes(ctx: &SyncContext, event: &ObjectKey) -> Option<UploadApi> {
+    let event = ctx.registry.event(event)?;
+    let google = ctx.registry.google(&event.google)?;
+    Some(google.uploads.of(event.rules.form))
+}
+
+fn refused_note(code: &Code, form: bool, now: Timestamp) -> ErrorNote {
     ErrorNote {
         time: now,
         reason: camel_case(&code.name),
-        message: refused_message(code),
+        message: refused_message(code, form),
         contact: None,
     }
 }

@@ -25,6 +25,7 @@ use super::ports::{Cause, UpstreamError};
 use super::pulse;
 use super::registry::{GoogleAccount, Notice, Readiness, RefusedAt};
 use super::uploader::fate_update;
+use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Failure, Fate, Report, is_finished, results, unknown};
 use crate::domain::brief::brief;
@@ -284,7 +285,8 @@ impl Poller {
         }
         for event in self.ctx.registry.events_of_google(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
-                delivery::report(&self.ctx, &event.key, RefusedAt::Result, &found, now);
+                let place = (RefusedAt::Result, UploadApi::DataManager);
+                delivery::report(&self.ctx, &event.key, place, &found, now);
             }
         }
     }

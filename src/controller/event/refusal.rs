@@ -20,11 +20,17 @@ pub struct Refusal {
 impl Facts<'_> {
     /// What the sync loops met, else what the status says from before the process started.
     pub fn refusal(&self) -> Option<Refusal> {
-        let met = self.report.refused.as_ref().map(|refused| Refusal {
-            message: refused_message(&refused.code),
+        let Some(refused) = &self.report.refused else {
+            return self.standing();
+        };
+        let google = self.resolved.google.as_ref();
+        let form = self.event.spec.trigger.form_submission.is_some();
+        // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
+        let left = google.is_some_and(|account| account.uploads.of(form) != refused.via);
+        (!left).then(|| Refusal {
+            message: refused_message(&refused.code, form),
             since: refused.since,
-        });
-        met.or_else(|| self.standing())
+        })
     }
 
     /// A refusal of which a process that has just started does not know yet stands until something is taken.
@@ -48,15 +54,20 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::api::{AdConversionEventStatus, Condition, Time};
+    use crate::api::{AdConversionEventStatus, Condition, FormSubmissionTrigger, Time, UploadApi, Uploads};
     use crate::controller::event::status::{Counted, compose};
     use crate::controller::event::test_support::{NOW, Parts};
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
+    use crate::domain::ids::ObjectKey;
     use crate::sync::ports::ledger::{ClassCount, Tally};
-    use crate::sync::registry::RefusedAt;
+    use crate::sync::registry::{GoogleAccount, Readiness, RefusedAt};
 
     const EARLIER: Timestamp = Timestamp::MIN;
+    const SWITCHED: Uploads = Uploads {
+        click_conversions: UploadApi::GoogleAds,
+        enhancements: UploadApi::DataManager,
+    };
     const SAID: &str = "Google refused before the process started.";
 
     /// An event whose `Delivering` said this before.
@@ -96,6 +107,53 @@ mod tests {
         }
     }
 
+    fn google(uploads: Uploads) -> GoogleAccount {
+        GoogleAccount {
+            key: ObjectKey::new("m", "a"),
+            customer: "1234567890".parse().unwrap(),
+            login: None,
+            uploads,
+            clients: None,
+            readiness: Readiness::Ready,
+            snapshot: None,
+        }
+    }
+
+    /// The message told people to take the other interface: who does so meets the refusal no more, also not one that the
+    /// status says from before.
+    #[rstest]
+    #[case::clicks_as_refused(false, UploadApi::DataManager, Uploads::default(), true)]
+    #[case::clicks_switched(false, UploadApi::DataManager, SWITCHED, false)]
+    #[case::clicks_switched_back(false, UploadApi::GoogleAds, Uploads::default(), false)]
+    #[case::forms_as_refused(true, UploadApi::GoogleAds, Uploads::default(), true)]
+    #[case::forms_switched(true, UploadApi::GoogleAds, SWITCHED, false)]
+    #[case::forms_switched_back(true, UploadApi::DataManager, Uploads::default(), false)]
+    #[case::forms_are_of_another_switch(
+        true,
+        UploadApi::GoogleAds,
+        Uploads { click_conversions: UploadApi::GoogleAds, ..Uploads::default() },
+        true
+    )]
+    fn a_switch_of_the_interface_ends_a_refusal(
+        #[case] form: bool,
+        #[case] refused_by: UploadApi,
+        #[case] now: Uploads,
+        #[case] stands: bool,
+        #[values(RefusedAt::Upload, RefusedAt::Result)] at: RefusedAt,
+    ) {
+        let mut parts = said_before(reason::REFUSED);
+        parts.resolved.google = Some(google(now));
+        parts.event.spec.trigger.form_submission = form.then(|| FormSubmissionTrigger { form_id: String::new() });
+        let mut facts = parts.facts();
+        facts.tally = Some(rows(Outcome::Pending));
+        let code = Code {
+            name: "TERMS".to_owned(),
+            class: Class::Blocked(Matter::Terms),
+        };
+        facts.report.note_refused(at, refused_by, &code, EARLIER);
+        assert_eq!(facts.refusal().is_some(), stands);
+    }
+
     /// What the loops met since the process started, what was said before, what the rows are in; what is in force.
     #[rstest]
     #[case::met(true, false, "", None, Some("ACTION_GONE"))]
@@ -125,7 +183,8 @@ mod tests {
                 name: "ACTION_GONE".to_owned(),
                 class: Class::Blocked(Matter::Action),
             };
-            facts.report.note_refused(RefusedAt::Upload, &code, EARLIER);
+            let via = UploadApi::DataManager;
+            facts.report.note_refused(RefusedAt::Upload, via, &code, EARLIER);
         }
         let refusal = facts.refusal();
         let says = |message: &str| wanted.is_some_and(|text| message.contains(text));

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
+use crate::api::UploadApi;
 use crate::domain::codes::Code;
 use crate::sync::ports::ledger::TrackId;
 
@@ -66,6 +67,8 @@ pub enum RefusedAt {
 pub struct Refused {
     /// Where; what is taken there ends it.
     pub at: RefusedAt,
+    /// By which of its interfaces; the event's taking the other ends it.
+    pub via: UploadApi,
     /// Google's code, of [`crate::domain::codes::Class::Blocked`].
     pub code: Code,
     /// Since when.
@@ -118,10 +121,12 @@ impl EventReport {
     }
 
     /// Notes a refusal; true where that is news.
-    pub fn note_refused(&mut self, at: RefusedAt, code: &Code, now: Timestamp) -> bool {
-        let since = self.refused.as_ref().map_or(now, |refused| refused.since);
+    pub fn note_refused(&mut self, at: RefusedAt, via: UploadApi, code: &Code, now: Timestamp) -> bool {
+        let before = self.refused.as_ref().filter(|refused| refused.via == via);
+        let since = before.map_or(now, |refused| refused.since);
         let next = Refused {
             at,
+            via,
             code: code.clone(),
             since,
         };
@@ -131,9 +136,10 @@ impl EventReport {
     }
 
     /// Notes that rows were taken; true where a refusal ends by it, or may.
-    pub fn note_taken(&mut self, at: RefusedAt) -> bool {
+    pub fn note_taken(&mut self, at: RefusedAt, via: UploadApi) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
-        self.refused.take_if(|refused| refused.at == at).is_some() || first
+        let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
+        self.refused.take_if(ends).is_some() || first
     }
 
     /// Adds an error, keeping the last five; a repeat of the newest only moves its time.

@@ -54,6 +54,14 @@ impl Lane {
         }
     }
 
+    /// Whose way it is.
+    pub const fn api(self) -> UploadApi {
+        match self {
+            Self::Ingest => UploadApi::DataManager,
+            Self::Clicks | Self::Enhancements => UploadApi::GoogleAds,
+        }
+    }
+
     /// Who answers, as errors name it.
     pub const fn service(self) -> &'static str {
         match self {

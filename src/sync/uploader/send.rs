@@ -184,7 +184,7 @@ impl Uploader {
         self.record(id, &result, now).await;
         self.held.remove(&lane);
         match answer {
-            Answer::Accepted(_) => self.report_open(ready, now),
+            Answer::Accepted(_) => self.report_open(lane, ready, now),
             Answer::Rows(_) => self.report_fates(lane, ready, &fates, now),
         }
         self.uploaded.notify_one();
@@ -208,12 +208,13 @@ impl Uploader {
     }
 
     /// The request was accepted, whatever becomes of its rows.
-    fn report_open(&mut self, ready: &[Ready], now: Timestamp) {
+    fn report_open(&mut self, lane: Lane, ready: &[Ready], now: Timestamp) {
         for action in destinations(ready) {
             self.refusals.taken(&action, now);
         }
         for (event, _) in self.events_of(ready) {
-            delivery::report(&self.ctx, &event, RefusedAt::Upload, &Delivery::Open, now);
+            let place = (RefusedAt::Upload, lane.api());
+            delivery::report(&self.ctx, &event, place, &Delivery::Open, now);
         }
     }
 
@@ -236,7 +237,8 @@ impl Uploader {
         }
         for (event, track) in self.events_of(ready) {
             if let Some(found) = of(&|row| row.row.track == track) {
-                delivery::report(&self.ctx, &event, RefusedAt::Upload, &found, now);
+                let place = (RefusedAt::Upload, lane.api());
+                delivery::report(&self.ctx, &event, place, &found, now);
             }
         }
     }
