@@ -86,8 +86,8 @@ fn explain(error: Error, namespace: &str, name: &str) -> Result<Fault, Error> {
             );
             Ok(Fault::new(FaultKind::Unreadable, reason::ACCESS_DENIED, message))
         }
-        // The words of a decoding error could quote the Secret.
-        kube::Error::SerdeError(_) => {
+        // The words of a decoding error could quote the Secret. An answer that is no JSON says nothing of it.
+        kube::Error::SerdeError(why) if why.is_data() => {
             let message = format!("Secret {name} in namespace {namespace} cannot be decoded. Create it again.");
             Ok(Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message))
         }
@@ -173,6 +173,27 @@ mod tests {
         );
         assert!(explain(failed(500), "marketing", "hubspot").is_err());
         assert!(explain(Error::NoAnswer { what: "read Secret" }, "marketing", "hubspot").is_err());
+    }
+
+    #[test]
+    fn an_answer_cut_short_says_nothing_of_the_secret() {
+        let read = |answer: &str| {
+            let error = serde_json::from_str::<Secret>(answer).unwrap_err();
+            explain(
+                Error::kube("read Secret", kube::Error::SerdeError(error)),
+                "marketing",
+                "hubspot",
+            )
+        };
+        let whole = r#"{"apiVersion":"v1","kind":"Secret","metadata":{},"data":{"accessToken":"c2VzYW1l"}}"#;
+        assert!(read(&whole[..whole.len() / 2]).is_err());
+        assert!(read("<html>").is_err());
+        let fault = read(&whole.replace("c2VzYW1l", "sesame!")).unwrap();
+        assert_eq!(
+            (fault.kind, fault.reason.as_str()),
+            (FaultKind::Credentials, "SecretInvalid")
+        );
+        assert!(!fault.message.contains("sesame"), "{fault:?}");
     }
 
     #[test]

@@ -87,6 +87,15 @@ impl<'a> Workload<'a> {
         judge(self.stage);
         judge_form(self.stage);
         judge_objects(self.stage);
+        judge_log(self.stage);
+    }
+}
+
+/// Nothing of the Secrets is in the log, whatever became of the calls that read them.
+fn judge_log(stage: &Stage) {
+    let log = stage.log();
+    for secret in ["pat-na1-", "sandbox-secret", "sandbox-refresh", "\"kind\":\"Secret\""] {
+        assert!(!log.contains(secret), "{secret} is in the log");
     }
 }
 
