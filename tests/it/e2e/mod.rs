@@ -36,6 +36,7 @@ mod rows;
 mod rows_of;
 mod scopes;
 mod silence;
+mod soak;
 mod stage;
 mod stale;
 mod sweeps;

@@ -17,6 +17,7 @@ use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{Spec, State, Supervisor};
 
+pub use self::neighbour::Neighbour;
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
 use super::meddler::Meddler;
@@ -165,19 +166,27 @@ impl Stage {
         })
     }
 
+    /// A line of the operator's process's status in `/proc`, in MB.
+    fn process_memory(&self, name: &str) -> f64 {
+        let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
+            panic!("the operator does not run:\n{}", xtask::process::tail(&self.log(), 40));
+        };
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process's status");
+        let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line");
+        let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
+        kilobytes / 1024.0
+    }
+
     /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is three
     /// times as large in a development build).
     pub fn peak_memory(&self) -> (f64, f64) {
-        let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
-            panic!("the operator does not run");
-        };
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process's status");
-        let kilobytes = |name: &str| -> f64 {
-            let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line");
-            line.trim().trim_end_matches("kB").trim().parse().expect("a number")
-        };
-        let whole = kilobytes("VmHWM:");
-        ((whole - kilobytes("RssFile:")) / 1024.0, whole / 1024.0)
+        let whole = self.process_memory("VmHWM:");
+        (whole - self.process_memory("RssFile:"), whole)
+    }
+
+    /// Memory that the operator's process holds now, with its program, in MB.
+    pub fn resident_memory(&self) -> f64 {
+        self.process_memory("VmRSS:")
     }
 
     /// SIGKILL.

@@ -23,7 +23,16 @@ impl Stage {
         (stage, other)
     }
 
-    /// The tenant of a namespace that [`Self::with_neighbour`] made.
+    /// A sandbox and an operator for so many namespaces, which come with it; nothing is started or applied.
+    pub fn with_tenants(name: &str, count: usize, flags: &[(&str, &str)]) -> (Self, Vec<String>) {
+        let mut stage = Self::empty(name, &[], flags);
+        let mut all = vec![stage.namespace.clone()];
+        all.extend((1..count).map(|number| namespace(&format!("{name}-tenant-{number}"))));
+        stage.flag("watch-namespaces", &all.join(","));
+        (stage, all)
+    }
+
+    /// The tenant of a namespace that [`Self::with_neighbour`] or [`Self::with_tenants`] made.
     pub const fn neighbour(&self, namespace: String) -> Neighbour<'_> {
         Neighbour { namespace, stage: self }
     }
@@ -67,6 +76,9 @@ impl Neighbour<'_> {
 
     /// An object as JSON, or null when there is none.
     pub fn get(&self, object: &str) -> Value {
+        if let Some(found) = self.stage.reader.get(&self.namespace, object) {
+            return found;
+        }
         let text = self.kubectl(&["get", object, "--ignore-not-found", "--output", "json"]);
         serde_json::from_str(&text).unwrap_or(Value::Null)
     }
