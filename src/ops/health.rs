@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 use super::exposition::Format;
 use super::metrics::Metrics;
+use super::scrapes::Scrapes;
 use crate::sync::pulse::Watchdog;
 
 /// Signs of life and open gates of the process. Shared by everything that has to report.
@@ -146,6 +147,7 @@ impl Watchdog for Watch {
 struct Shared {
     probes: Arc<Probes>,
     metrics: Arc<Metrics>,
+    scrapes: Arc<Scrapes>,
 }
 
 /// The three routes.
@@ -154,7 +156,11 @@ pub fn router(probes: Arc<Probes>, metrics: Arc<Metrics>) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(serve_metrics))
-        .with_state(Shared { probes, metrics })
+        .with_state(Shared {
+            probes,
+            metrics,
+            scrapes: Arc::default(),
+        })
 }
 
 fn verdict(failed: &[impl Display], what: &str) -> Response {
@@ -193,7 +199,10 @@ async fn serve_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Resp
         .iter()
         .filter_map(|value| value.to_str().ok());
     let format = Format::asked(&accepted.collect::<Vec<_>>().join(","));
-    match shared.metrics.encode(format, Timestamp::now()) {
+    let text = shared
+        .scrapes
+        .text(format, || shared.metrics.encode(format, Timestamp::now()));
+    match text {
         Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");

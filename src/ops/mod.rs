@@ -4,5 +4,6 @@ pub mod exposition;
 pub mod health;
 pub mod listen;
 pub mod metrics;
+mod scrapes;
 pub mod server;
 pub mod telemetry;

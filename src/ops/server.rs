@@ -1,9 +1,11 @@
-//! Serves health and metrics to whoever can reach the port, so that nobody there can use up the process: HTTP/1 only, a time
-//! limit for headers, for a connection and for the end, and few connections of one host at once.
+//! Serves health and metrics to whoever can reach the port, so that nobody there can use up the process: HTTP/1 only, one
+//! answer a connection, time limits for headers, for a connection and for the end, and so many connections at once. Where
+//! one comes beyond that, the oldest of those who have the most open makes room: many scrapers behind one address are
+//! served as long as nobody else needs the place, and whoever opens hundreds crowds out nobody but themselves.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use axum::Router;
@@ -11,37 +13,36 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for the headers of a request, also between two requests.
+/// Longest wait for the headers of a request.
 const HEADERS: Duration = Duration::from_secs(5);
-/// Longest life of a connection: scrapers connect again.
-const LIFE: Duration = Duration::from_mins(2);
+/// Longest life of a connection: its headers, and an answer that is read slowly.
+const LIFE: Duration = Duration::from_secs(20);
 /// Longest wait for answers under way when the process stops.
 const END: Duration = Duration::from_secs(2);
 /// Pause after a connection could not be accepted, as where file descriptors are used up.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Connections at once, of all hosts and of one: the kubelet and Prometheus need one or two each.
+/// Connections at once.
 const CONNECTIONS: usize = 128;
-const OF_ONE: usize = 16;
+/// Most bytes of headers.
+const HEADER_BYTES: usize = 16 << 10;
 
 /// Answers until `stop`.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let open = Arc::new(Open::default());
-    let mut connections = JoinSet::new();
+    let mut open = Open::default();
     while !stop.is_cancelled() {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            () = open.ends(), if !open.peers.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            // Whoever has too many open is not listened to: his connection is closed.
             Ok((stream, peer)) => {
-                if let Some(place) = Open::take(&open, peer.ip()) {
-                    connections.spawn(connection(stream, router.clone(), stop.clone(), place));
-                }
+                let network = network(peer.ip());
+                open.make_room(network).await;
+                open.begin(network, connection(stream, router.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection to health and metrics could not be accepted");
@@ -50,15 +51,18 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         }
     }
     drop(listener);
-    let ended = async { while connections.join_next().await.is_some() {} };
+    let ended = async { while open.tasks.join_next().await.is_some() {} };
     // What has not ended then is dropped.
     let _ = tokio::time::timeout(END, ended).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, _place: Place) {
+async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
+        .max_buf_size(HEADER_BYTES)
+        // Between two probes or scrapes lies more than a connection's life.
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut served = std::pin::pin!(served);
     // How a connection of somebody else ends is nothing to tell.
@@ -72,41 +76,66 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken, 
     .await;
 }
 
-/// Open connections by host.
-#[derive(Default)]
-struct Open(Mutex<HashMap<IpAddr, usize>>);
-
-/// One of them; free again when it goes.
-struct Place {
-    open: Arc<Open>,
-    host: IpAddr,
-}
-
-impl Open {
-    fn take(this: &Arc<Self>, host: IpAddr) -> Option<Place> {
-        let mut counts = this.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = counts.values().sum();
-        let count = counts.entry(host).or_default();
-        if all >= CONNECTIONS || *count >= OF_ONE {
-            return None;
-        }
-        *count += 1;
-        Some(Place {
-            open: Arc::clone(this),
-            host,
-        })
+/// Who shares an IPv6 network chooses addresses of it freely: its connections count together.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut counts = self.open.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.host) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.host);
+/// Open connections.
+#[derive(Default)]
+struct Open {
+    tasks: JoinSet<()>,
+    peers: HashMap<Id, Peer>,
+    accepted: u64,
+}
+
+struct Peer {
+    network: IpAddr,
+    /// Which connection since the start.
+    number: u64,
+    task: AbortHandle,
+}
+
+impl Open {
+    fn begin(&mut self, network: IpAddr, work: impl Future<Output = ()> + Send + 'static) {
+        let task = self.tasks.spawn(work);
+        self.accepted += 1;
+        let number = self.accepted;
+        self.peers.insert(task.id(), Peer { network, number, task });
+    }
+
+    /// Waits until a connection has ended.
+    async fn ends(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => id,
+            Some(Err(error)) => error.id(),
+            None => return,
+        };
+        self.peers.remove(&id);
+    }
+
+    /// Waits until there is room for one more. Its descriptor is free once a connection has ended, not when it is told to.
+    async fn make_room(&mut self, newcomer: IpAddr) {
+        while self.peers.len() >= CONNECTIONS {
+            if let Some(peer) = self.least_needed(newcomer) {
+                peer.task.abort();
             }
+            self.ends().await;
         }
+    }
+
+    /// The oldest connection of the network that has the most, the newcomer counted.
+    fn least_needed(&self, newcomer: IpAddr) -> Option<&Peer> {
+        let mut counts = HashMap::from([(newcomer, 1_usize)]);
+        for peer in self.peers.values() {
+            *counts.entry(peer.network).or_default() += 1;
+        }
+        self.peers
+            .values()
+            .max_by_key(|peer| (counts.get(&peer.network).copied(), Reverse(peer.number)))
     }
 }
 
@@ -118,6 +147,7 @@ mod tests {
 
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpSocket;
     use tokio::task::JoinHandle;
 
     use super::*;
@@ -143,40 +173,88 @@ mod tests {
 
     const GET: &[u8] = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 
+    /// Connects from this address of the loopback network.
+    async fn connect_from(source: &str, address: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(source.parse().unwrap(), 0)).unwrap();
+        socket.connect(address).await.unwrap()
+    }
+
+    async fn half_open(source: &str, address: SocketAddr) -> TcpStream {
+        let mut stream = connect_from(source, address).await;
+        // It may be closed already.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await;
+        stream
+    }
+
+    async fn is_closed(stream: &mut TcpStream) -> bool {
+        stream.read(&mut [0]).await.map_or(true, |read| read == 0)
+    }
+
     #[tokio::test]
     async fn half_open_requests_hold_up_neither_others_nor_the_end() {
         let (address, stop, task) = start().await;
         let mut half = Vec::new();
-        for _ in 0..OF_ONE + 10 {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await;
-            half.push(stream);
-        }
-        // Those beyond the limit are closed at once.
         let begun = Instant::now();
-        let mut byte = [0];
-        assert!(
-            half.last_mut()
-                .unwrap()
-                .read(&mut byte)
-                .await
-                .map_or(true, |read| read == 0)
-        );
-        assert!(begun.elapsed() < HEADERS);
-        // The others after the time limit; then there is room again.
-        let _ = half[0].read(&mut byte).await;
+        for _ in 0..CONNECTIONS + 10 {
+            half.push(half_open("127.0.0.1", address).await);
+        }
+        // The oldest have made room, and whoever shares the address is served.
+        for stream in &mut half[..10] {
+            assert!(is_closed(stream).await);
+        }
+        assert!(say(address, GET).await.contains("200 OK"));
+        assert!(begun.elapsed() < HEADERS, "nobody waited for a time limit");
+        // The others end by it.
+        assert!(is_closed(half.last_mut().unwrap()).await);
         assert!(begun.elapsed() < HEADERS + Duration::from_secs(20));
-        let begun = Instant::now();
-        while !say(address, GET).await.contains("200 OK") {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let mut last = TcpStream::connect(address).await.unwrap();
-        last.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        let _last = half_open("127.0.0.1", address).await;
         stop.cancel();
         let begun = Instant::now();
         task.await.unwrap();
         assert!(begun.elapsed() < END + Duration::from_secs(10));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_the_most_connections_makes_room() {
+        let (address, stop, task) = start().await;
+        let mut quiet = half_open("127.0.0.2", address).await;
+        let mut many = Vec::new();
+        for _ in 0..2 * CONNECTIONS {
+            many.push(half_open("127.0.0.3", address).await);
+        }
+        assert!(is_closed(&mut many[CONNECTIONS]).await);
+        quiet.write_all(b"a\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        quiet.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.contains("200 OK"), "{answer}");
+        stop.cancel();
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn headers_have_a_limit() {
+        let (address, stop, task) = start().await;
+        let large = [b"GET / HTTP/1.1\r\na: ".as_slice(), &vec![b'x'; 1 << 20], b"\r\n\r\n"].concat();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // The rest may be refused before it is written.
+        let _ = stream.write_all(&large).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        assert!(say(address, GET).await.contains("200 OK"));
+        stop.cancel();
+        task.await.unwrap();
+    }
+
+    #[rstest::rstest]
+    #[case("::ffff:10.1.2.3", "10.1.2.3")]
+    #[case("10.1.2.3", "10.1.2.3")]
+    #[case("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
+    #[case("::1", "::")]
+    fn an_ipv6_network_counts_as_one(#[case] address: IpAddr, #[case] counted: IpAddr) {
+        assert_eq!(network(address), counted);
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ mod judge;
 mod kube_proxy;
 mod meddler;
 mod memory;
+mod metrics_port;
 mod namespaces;
 mod observed;
 mod odd_answers;

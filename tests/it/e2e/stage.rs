@@ -189,6 +189,20 @@ impl Stage {
         self.process_memory("VmRSS:")
     }
 
+    /// The port of health and metrics.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// File descriptors that the operator's process has open.
+    pub fn descriptors(&self) -> usize {
+        let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
+            panic!("the operator does not run");
+        };
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process's descriptors");
+        open.count()
+    }
+
     /// SIGKILL.
     pub fn kill_operator(&self) {
         if let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") {
