@@ -1,5 +1,5 @@
-//! Ambient credentials: a key file that the environment names, or whatever Google's own library finds there (metadata
-//! server, a federation configured for the process). It refreshes its tokens in the background.
+//! Ambient credentials: a key file that the environment names, or the metadata server. What else a file may hold (a
+//! federation configured for the process) is left to Google's own library, which refreshes its tokens in the background.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
+use super::metadata::Metadata;
 use super::secret::{self, Kind};
 use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
@@ -84,11 +85,12 @@ impl TokenSource for Library {
 }
 
 /// Ambient credentials: a key file named by `GOOGLE_APPLICATION_CREDENTIALS` or in gcloud's place is used like one in a
-/// Secret where we know its kind; everything else is the library's.
+/// Secret where we know its kind; of another kind it is the library's. Without one the metadata server is asked.
 pub(super) struct Ambient {
     endpoint: Endpoint,
     find: fn() -> Option<PathBuf>,
     library: Library,
+    metadata: Metadata,
     file: Mutex<Option<(String, Box<dyn TokenSource>)>>,
 }
 
@@ -99,10 +101,12 @@ impl Ambient {
 
     fn with_file(endpoint: Endpoint, find: fn() -> Option<PathBuf>) -> Self {
         let library = Library::new(endpoint.timeout);
+        let metadata = Metadata::of_environment(endpoint.clone());
         Self {
             endpoint,
             find,
             library,
+            metadata,
             file: Mutex::default(),
         }
     }
@@ -112,13 +116,19 @@ impl Ambient {
 impl TokenSource for Ambient {
     async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError> {
         // Read each time a token is needed: the file may be replaced while we run.
-        let text = match (self.find)() {
-            Some(path) => token_file::read(path, None, self.endpoint.timeout).await.ok(),
-            None => None,
+        let Some(path) = (self.find)() else {
+            return self.metadata.fetch(renew).await;
         };
-        let Some(text) = text else {
-            return self.library.fetch(renew).await;
-        };
+        let read = token_file::read(path, None, self.endpoint.timeout).await;
+        let text = read.map_err(|why| {
+            // A file is being replaced, or is not there yet: whoever named it means it.
+            let cause = if why.may_pass() {
+                Cause::Unavailable
+            } else {
+                Cause::CredentialsRejected
+            };
+            UpstreamError::new(SERVICE, cause, format!("ambient: the file of the credentials {why}"))
+        })?;
         let mut file = self.file.lock().await;
         if file.as_ref().is_none_or(|(known, _)| *known != text) {
             let json: Value = serde_json::from_str(&text).unwrap_or_default();

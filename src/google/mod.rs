@@ -18,6 +18,7 @@ mod grants;
 mod jwt;
 mod lane;
 mod library;
+mod metadata;
 mod partial;
 mod redact;
 mod secret;

@@ -175,7 +175,27 @@ impl Endpoint {
         hint: &str,
         scoped: bool,
     ) -> Result<Token, UpstreamError> {
-        let (status, wait, json) = self.ask(method, self.http.post(&self.url).form(form)).await?;
+        self.grant(method, self.http.post(&self.url).form(form), hint, scoped)
+            .await
+    }
+
+    /// The token that answers any other request.
+    pub(super) async fn granted(
+        &self,
+        method: &'static str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Token, UpstreamError> {
+        self.grant(method, request, "it may not be used", true).await
+    }
+
+    async fn grant(
+        &self,
+        method: &'static str,
+        request: reqwest::RequestBuilder,
+        hint: &str,
+        scoped: bool,
+    ) -> Result<Token, UpstreamError> {
+        let (status, wait, json) = self.ask(method, request).await?;
         if (200..300).contains(&status) {
             return token_of(&json, scoped);
         }
