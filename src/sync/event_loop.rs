@@ -42,6 +42,7 @@ pub struct Ready {
 }
 
 /// An event whose rows may be sent now.
+#[derive(Clone)]
 pub struct Sendable {
     event: Event,
     action: BoundAction,

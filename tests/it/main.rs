@@ -22,5 +22,6 @@ mod network;
 mod normalisation;
 mod one_broken;
 mod resends;
+mod silent_portal;
 mod support;
 mod tag;

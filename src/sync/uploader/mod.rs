@@ -5,6 +5,7 @@ mod fates;
 mod lane;
 mod log;
 mod reads;
+mod refresh;
 mod refusals;
 mod request;
 mod send;

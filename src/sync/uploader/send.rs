@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::lane::{Answer, Lane, fates, updates};
+use super::refresh::{Refreshed, Refreshes};
 use super::request::{Batch, complaints, conversion, destinations, split};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
@@ -49,8 +50,20 @@ impl Uploader {
     ) -> Result<Sent, Fault> {
         let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
         let mut held: BTreeSet<Lane> = BTreeSet::new();
-        while let Some((lane, rows)) = queue.pop_front() {
+        let mut refreshes = Refreshes::default();
+        loop {
             pulse::beat();
+            // What comes back first has waited longest.
+            if let Some(refreshed) = refreshes.ended() {
+                queue.push_front(self.take_up(refreshed)?);
+            }
+            let Some((lane, rows)) = queue.pop_front() else {
+                match refreshes.next().await {
+                    Some(refreshed) => queue.push_back(self.take_up(refreshed)?),
+                    None => return Ok(Sent::Done),
+                }
+                continue;
+            };
             if held.contains(&lane) {
                 continue;
             }
@@ -58,7 +71,7 @@ impl Uploader {
                 return Ok(Sent::Stop);
             }
             let open = self.sendable();
-            let rows = self.fit_to_send(&open, rows).await?;
+            let rows = self.fit_to_send(&open, lane, rows, &mut refreshes);
             if rows.is_empty() {
                 continue;
             }
@@ -78,30 +91,38 @@ impl Uploader {
                 Sent::Stop => return Ok(Sent::Stop),
             }
         }
-        Ok(Sent::Done)
     }
 
     /// The rows of a request that may go this very moment. Cutting a refused request down takes time: an event may have
-    /// been suspended since its rows were collected, and where contacts were read too long ago, consent may be another.
-    async fn fit_to_send(&self, open: &[Sendable], mut rows: Vec<Ready>) -> Result<Vec<Ready>, Fault> {
+    /// been suspended since its rows were collected, and where contacts were read too long ago, consent may be another:
+    /// these are read again meanwhile.
+    fn fit_to_send(
+        &self,
+        open: &[Sendable],
+        lane: Lane,
+        mut rows: Vec<Ready>,
+        refreshes: &mut Refreshes,
+    ) -> Vec<Ready> {
         rows.retain(|row| open.iter().any(|sendable| sendable.sends(row)));
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
-        if rows.iter().all(|row| now.duration_since(row.read) <= age) {
-            return Ok(rows);
+        let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);
+        refreshes.begin(&self.ctx, lane, open, stale);
+        fresh
+    }
+
+    /// Rows that were read again, as a request. What took too long again stays due: the next round reads it anew.
+    fn take_up(&self, refreshed: Refreshed) -> Result<(Lane, Vec<Ready>), Fault> {
+        for (sendable, error) in refreshed.failed {
+            self.read_failed(&sendable, error);
         }
-        let mut fit = Vec::with_capacity(rows.len());
-        for sendable in open {
-            pulse::beat();
-            let (own, others) = rows.into_iter().partition(|row| sendable.sends(row));
-            rows = others;
-            match sendable.refresh(&self.ctx, own).await {
-                Ok(ready) => fit.extend(ready),
-                Err(Fault::Upstream(error)) => self.read_failed(sendable, error),
-                Err(fault @ Fault::Ledger(_)) => return Err(fault),
-            }
+        if let Some(error) = refreshed.ledger {
+            return Err(error.into());
         }
-        Ok(fit)
+        let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
+        let mut ready = refreshed.ready;
+        ready.retain(|row| now.duration_since(row.read) <= age);
+        Ok((refreshed.lane, ready))
     }
 
     /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.

@@ -20,7 +20,7 @@ use adconversion_operator::sync::ports::crm::{
     Stage, SubmissionPage,
 };
 use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger, Tally};
-use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError};
+use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
 use adconversion_operator::sync::registry::{
     BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
 };
@@ -64,6 +64,8 @@ pub struct Memory {
     pub ahead: Option<ContactId>,
     /// Every page breaks the code that reads it.
     pub panics: bool,
+    /// While it is set, no read of contacts is answered.
+    pub mute: Arc<AtomicBool>,
 }
 
 impl Memory {
@@ -78,6 +80,7 @@ impl Memory {
             pace: Duration::ZERO,
             ahead: None,
             panics: false,
+            mute: Arc::default(),
         }
     }
 
@@ -162,6 +165,14 @@ impl Crm for Memory {
         })
     }
     async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+        // Limited as every client of the product is.
+        let answers = async {
+            while self.mute.load(Ordering::Relaxed) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            Ok::<_, UpstreamError>(())
+        };
+        budget::bounded("memory", false, answers).await?;
         Ok(ContactBatch {
             contacts: read.ids.iter().map(|id| self.contact(id.0, true)).collect(),
             unreadable: BTreeMap::new(),
