@@ -123,6 +123,8 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
 /// Ends the work of a process whose lock on the ledger somebody took away. The ledger refuses its writes at once; this
 /// ends what it does to Google and Kubernetes too.
 async fn watch_lock(ledger: Arc<SqliteLedger>, stop: CancellationToken) -> Result<(), LedgerError> {
+    // However it ends: nothing is to go on without it.
+    let _stop = stop.clone().drop_guard();
     while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
         pulse::beat();
         if let Err(lost) = ledger.still_ours() {

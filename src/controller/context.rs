@@ -17,7 +17,7 @@ use super::google_account::GoogleMemories;
 use super::hubspot_account::HubSpotMemories;
 use super::rereads::Rereads;
 use super::{Object, usage};
-use crate::api::AdConversionEvent;
+use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::ops::health::Probes;
@@ -172,6 +172,21 @@ impl Context {
     /// Has the controller look at all events that name this HubSpot account, registered or not.
     pub fn wake_events_of_hubspot(&self, account: &ObjectKey) {
         self.wake_events(account, |event| usage::hubspot(event) == *account);
+    }
+
+    /// Has the controllers look at all objects.
+    pub(super) fn wake_all(&self) {
+        let Caches {
+            events,
+            google,
+            hubspot,
+            ..
+        } = &self.caches;
+        let keys = |wake: fn(ObjectKey) -> Wake, keys: Vec<ObjectKey>| keys.into_iter().map(wake);
+        let all = keys(AdConversionEvent::wake, events.keys())
+            .chain(keys(GoogleAdsAccount::wake, google.keys()))
+            .chain(keys(HubSpotAccount::wake, hubspot.keys()));
+        all.for_each(|wake| self.registry.wake(wake));
     }
 
     fn wake_events(&self, account: &ObjectKey, names_it: impl Fn(&AdConversionEvent) -> bool) {

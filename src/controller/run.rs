@@ -5,6 +5,7 @@ mod crds;
 mod proxy;
 mod router;
 mod served;
+mod tasks;
 mod turns;
 mod watch;
 
@@ -20,7 +21,7 @@ use kube::runtime::controller::{Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use kube::{Api, Client};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
@@ -32,11 +33,10 @@ use super::{Action, Error, Object, Reconciler};
 use crate::api::AdConversionEvent;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
-use crate::ops::telemetry::how_it_ended;
 use crate::sync::ports::budget;
-use crate::sync::pulse::{self, Watchdog};
 use crate::sync::registry::Wake;
 use router::{Outlet, Router};
+use tasks::{endless, route};
 use turns::Turns;
 
 /// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
@@ -136,20 +136,9 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         &mut tasks,
         &stop,
     );
-    tasks.spawn(router.run(wakes, Arc::clone(&ctx.probes), stop.clone()));
+    tasks.spawn(route(Arc::clone(&ctx), router, wakes, stop.clone()));
     served::watch(&ctx, unserved, &mut tasks, &stop);
-    while let Some(result) = tokio::select! {
-        result = tasks.join_next() => result,
-        () = stop.cancelled() => None,
-    } {
-        if let Err(error) = result {
-            tracing::error!(
-                how = how_it_ended(&error),
-                "a controller task ended unexpectedly; stopping"
-            );
-            stop.cancel();
-        }
-    }
+    stop.cancelled().await;
     let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
         tracing::warn!(
@@ -159,6 +148,9 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
     }
     ctx.probes.retire(router::LOOP);
 }
+
+/// Keys of objects to look at; kept where a controller is started again.
+type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 
 /// One watch and one controller for each namespace of a kind.
 fn start<R: Reconciler>(
@@ -180,21 +172,23 @@ fn start<R: Reconciler>(
             Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
             None => format!("{what} of {}", R::Object::KIND),
         };
-        let watch = watch::run::<R>(Arc::clone(ctx), api, writer, stop.clone());
-        tasks.spawn(alive(ctx, name("watch"), watch));
-        let controller = control::<R>(Arc::clone(ctx), (scope.clone(), store.clone()), receiver, stop.clone());
-        tasks.spawn(alive(ctx, name("controller"), controller));
+        let kept = Arc::new(Mutex::new(watch::Kept::new(writer)));
+        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        tasks.spawn(endless(ctx, "watch", name("watch"), stop, move |_| {
+            let (ctx, api, kept, stop) = (Arc::clone(&shared), api.clone(), Arc::clone(&kept), ending.clone());
+            async move { watch::run::<R>(ctx, api, &mut *kept.lock().await, stop).await }
+        }));
+        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
+        tasks.spawn(endless(ctx, "controller", name("controller"), stop, move |broke| {
+            control::<R>(
+                Arc::clone(&shared),
+                place.clone(),
+                (Arc::clone(&keys), broke > 0),
+                ending.clone(),
+            )
+        }));
     }
-}
-
-/// A task that waits most of the time and shows meanwhile that its turn comes. Its calls, and each reconcile, have limits of
-/// their own.
-fn alive<W>(ctx: &Context, name: String, work: W) -> impl Future<Output = ()> + use<W>
-where
-    W: Future<Output = ()>,
-{
-    let watchdog: Arc<dyn Watchdog> = ctx.probes.clone();
-    pulse::watched(watchdog, name, router::STUCK, pulse::waiting(work))
 }
 
 /// The API of a kind in one namespace, or in all.
@@ -209,11 +203,11 @@ where
 }
 
 /// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
-/// burst of changes through as one.
+/// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
 async fn control<R: Reconciler>(
     ctx: Arc<Context>,
     (scope, store): (Option<String>, Store<R::Object>),
-    mut keys: mpsc::UnboundedReceiver<ObjectKey>,
+    (keys, again): (Keys, bool),
     stop: CancellationToken,
 ) {
     // An account that seems unused because the events are not listed yet must not lose its finalizer.
@@ -224,7 +218,11 @@ async fn control<R: Reconciler>(
     {
         return;
     }
-    let keys = stream::poll_fn(move |cx| keys.poll_recv(cx))
+    let mut keys = keys.lock_owned().await;
+    let known = if again { store.state() } else { Vec::new() };
+    let known: Vec<ObjectKey> = known.iter().map(|object| object.key()).collect();
+    let keys = stream::iter(known)
+        .chain(stream::poll_fn(move |cx| keys.poll_recv(cx)))
         .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
     let turns = Arc::new(Turns::default());
     let fresh = store.clone();

@@ -227,7 +227,7 @@ impl Metrics {
         r.register("panics", "Panics caught", self.panics.clone());
         r.register(
             "loop_restarts",
-            "Sync loops that ended unexpectedly and are started again, by loop",
+            "Loops and tasks that ended unexpectedly and are started again, by kind",
             self.restarts.clone(),
         );
         r.register(

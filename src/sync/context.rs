@@ -10,6 +10,7 @@ use super::ports::Clock;
 use super::ports::ledger::Ledger;
 use super::pulse::{self, Unwatched, Watchdog};
 use super::registry::Registry;
+use super::restarts::Restarts;
 use super::submissions::Clicks;
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::Waits;
@@ -105,6 +106,12 @@ impl SyncContext {
     /// Runs a loop under watch, by this name.
     pub async fn watched<T>(&self, name: String, work: impl Future<Output = T>) -> T {
         pulse::watched(self.watchdog.clone(), name, self.step, work).await
+    }
+
+    /// Starts work of this name again where it ends unexpectedly.
+    pub fn restarts(&self, kind: &'static str, name: &str) -> Restarts {
+        let longest = Duration::try_from(self.settings.backoff_max).unwrap_or_default();
+        Restarts::new(self.watchdog.clone(), kind, name.to_owned(), longest)
     }
 
     /// Counts a loop of this kind that ended although nobody stopped it.

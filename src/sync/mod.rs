@@ -10,6 +10,7 @@ pub mod poller;
 pub mod ports;
 pub mod pulse;
 pub mod registry;
+pub mod restarts;
 pub mod retention;
 pub mod submissions;
 pub mod supervisor;

@@ -4,6 +4,7 @@
 
 mod loops;
 
+use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,6 @@ use tracing::{error, info, warn};
 use self::loops::Loops;
 use super::context::SyncContext;
 use super::{pulse, retention};
-use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
 
 /// How long loops may take to finish what they are at when the process stops.
@@ -25,54 +25,75 @@ const RECOVER_PAUSE: Duration = Duration::from_secs(5);
 /// Looks at least this often whether accounts came or went.
 const TURN: Duration = Duration::from_secs(30);
 
-/// Runs the loops until `stop`; then waits for them, within limits.
+/// Name of this loop among the signs of life.
+const SUPERVISOR: &str = "supervisor of the sync loops";
+const RETENTION: &str = "retention";
+
+/// Runs the loops until `stop`; then waits for them, within limits. Where the supervisor itself ends unexpectedly, its loops
+/// end with it, and all are started again.
 pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
-    let name = "supervisor of the sync loops".to_owned();
-    ctx.clone().watched(name, supervise(ctx, stop)).await;
+    let begin = |_| {
+        let (ctx, stop) = (ctx.clone(), stop.clone());
+        async move {
+            let work = supervise(ctx.clone(), stop);
+            ctx.watched(SUPERVISOR.to_owned(), work).await;
+            ControlFlow::Continue(())
+        }
+    };
+    let restarts = ctx.restarts("supervisor", SUPERVISOR);
+    restarts.run(stop.clone(), begin).await;
 }
 
 async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
     if !recover(&ctx, &stop).await {
         return;
     }
-    let mut changes = ctx.registry.subscribe();
+    let own = stop.child_token();
     let mut loops = Loops::default();
-    let retention = tokio::spawn(retain(ctx.clone(), stop.clone()));
-    loop {
-        pulse::rest(TURN);
-        changes.mark_unchanged();
-        let next = loops.adjust(&ctx, &stop);
-        let pause = next.map_or(TURN, |at| TURN.min(at.saturating_duration_since(Instant::now())));
-        tokio::select! {
-            () = stop.cancelled() => break,
-            changed = changes.changed() => if changed.is_err() { break },
-            () = tokio::time::sleep(pause) => {}
-            () = loops.next_end(&ctx) => {}
-        }
-    }
+    let retention = tokio::spawn(retain(ctx.clone(), own.clone()));
+    let turns = AssertUnwindSafe(turns(&ctx, &mut loops, &own)).catch_unwind().await;
+    own.cancel();
+    pulse::rest(STOP_LIMIT);
     let drained = tokio::time::timeout(STOP_LIMIT, loops.drain()).await;
     // It catches its own panics.
     let _ = retention.await;
     if drained.is_err() {
         warn!("sync loops did not stop in time; what was in flight is settled at the next start");
     }
+    if let Err(panic) = turns {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Looks after the loops until `stop`.
+async fn turns(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &CancellationToken) {
+    let mut changes = ctx.registry.subscribe();
+    loop {
+        pulse::rest(TURN);
+        changes.mark_unchanged();
+        let next = loops.adjust(ctx, stop);
+        let pause = next.map_or(TURN, |at| TURN.min(at.saturating_duration_since(Instant::now())));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(pause) => {}
+            () = loops.next_end(ctx) => {}
+        }
+    }
 }
 
 /// Retention, started again where it ends unexpectedly.
 async fn retain(ctx: Arc<SyncContext>, stop: CancellationToken) {
-    let mut broke = 0;
-    while !stop.is_cancelled() {
-        let work = ctx.watched("retention".to_owned(), retention::run(ctx.clone(), stop.clone()));
-        if AssertUnwindSafe(work).catch_unwind().await.is_ok() {
-            return;
+    let begin = |_| {
+        let (ctx, stop) = (ctx.clone(), stop.clone());
+        async move {
+            let work = retention::run(ctx.clone(), stop);
+            ctx.watched(RETENTION.to_owned(), work).await;
+            ControlFlow::Continue(())
         }
-        error!("the retention of the ledger ended unexpectedly and will be started again");
-        ctx.loop_broke("retention");
-        let pause = backoff(broke, ctx.settings.backoff_max, 0).unsigned_abs();
-        broke += 1;
-        // A stop ends the pause too.
-        let _ = tokio::time::timeout(pause, stop.cancelled()).await;
-    }
+    };
+    let restarts = ctx.restarts(RETENTION, RETENTION);
+    restarts.run(stop.clone(), begin).await;
 }
 
 /// Batches that were on their way when the process died become sendable again, before anything else is sent.

@@ -35,9 +35,9 @@ struct Loops {
 }
 
 impl Loops {
-    async fn start(portal: Memory, count: u64, sink: Sink, hangs: Option<usize>) -> Self {
+    async fn start(portal: Memory, count: u64, sink: Sink, fault: Option<(usize, How)>) -> Self {
         let inner: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
-        let ledger = Arc::new(Faulty::new(inner, hangs.map(|call| (call, How::EndsBefore))));
+        let ledger = Arc::new(Faulty::new(inner, fault));
         let (registry, _wakes) = Registry::new();
         let sink = Arc::new(sink);
         set_up(&registry, count, sink.clone());
@@ -104,8 +104,21 @@ async fn a_status_poller_that_hangs_is_named() {
 /// The first call of the process: what was in flight when it ended.
 #[tokio::test]
 async fn a_ledger_that_hangs_is_noticed_before_any_loop_begins() {
-    let loops = Loops::start(Memory::new(20), 20, Sink::default(), Some(1)).await;
+    let loops = Loops::start(Memory::new(20), 20, Sink::default(), Some((1, How::EndsBefore))).await;
     assert_eq!(loops.stuck().await, [SUPERVISOR]);
+}
+
+/// Nobody would miss it: the loops would be gone, and with them whoever shows no signs of life.
+#[tokio::test]
+async fn a_supervisor_that_breaks_is_started_again_with_its_loops() {
+    let loops = Loops::start(Memory::new(20), 20, Sink::default(), Some((1, How::Breaks))).await;
+    let begun = Instant::now();
+    while loops.sink.rows.load(Ordering::Relaxed) < 20 {
+        assert!(begun.elapsed() < LIMIT, "nothing is sent");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(loops.probes.watched().contains(&SUPERVISOR.to_owned()));
+    assert_eq!(loops.probes.stuck(), [""; 0]);
 }
 
 #[tokio::test]

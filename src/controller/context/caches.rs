@@ -28,6 +28,11 @@ impl<K: Object> Cache<K> {
         self.stores.iter().flat_map(|(_, store)| store.state()).collect()
     }
 
+    /// The keys of all objects, in no order.
+    pub(super) fn keys(&self) -> Vec<ObjectKey> {
+        self.all().iter().map(|object| object.key()).collect()
+    }
+
     /// All objects of a namespace, in no order.
     pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
         let of = |object: &K| object.meta().namespace.as_deref() == Some(namespace);

@@ -2,7 +2,6 @@
 //! counts that move become one run for each status interval.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -61,7 +60,7 @@ impl Router {
     }
 
     /// Passes wake-ups on until `stop`.
-    pub async fn run(mut self, mut wakes: mpsc::UnboundedReceiver<Wake>, probes: Arc<Probes>, stop: CancellationToken) {
+    pub async fn run(&mut self, wakes: &mut mpsc::UnboundedReceiver<Wake>, probes: &Probes, stop: &CancellationToken) {
         loop {
             let now = Instant::now();
             probes.beat(LOOP, STUCK);
@@ -104,7 +103,7 @@ impl Router {
             .iter()
             .find(|o| o.scope.as_deref().is_none_or(|s| s == key.namespace));
         if let Some(outlet) = outlet {
-            // A controller that has ended takes no more keys: the process stops.
+            // While the process stops a controller takes no more keys.
             let _ = outlet.sender.send(key);
         }
     }

@@ -24,33 +24,64 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::sync::registry::Wake;
 
+/// What a watch keeps where it ends and is started again.
+pub(super) struct Kept<K: Object> {
+    writer: Writer<K>,
+    tracker: Tracker,
+    /// What is still to be done about what was seen.
+    due: Changes,
+}
+
+impl<K: Object> Kept<K> {
+    /// Fills a cache.
+    pub(super) fn new(writer: Writer<K>) -> Self {
+        Self {
+            writer,
+            tracker: Tracker::default(),
+            due: Changes::default(),
+        }
+    }
+
+    fn note(&mut self, event: &Event<K>) {
+        self.writer.apply_watcher_event(event);
+        let Changes { wake, gone } = self.tracker.note(event);
+        self.due.wake.extend(wake);
+        self.due.gone.extend(gone);
+    }
+
+    /// Forgets what went, then wakes who is concerned. Nothing is due twice, even where this breaks.
+    fn work_off<R: Reconciler<Object = K>>(&mut self, ctx: &Context) {
+        while let Some(key) = self.due.gone.pop() {
+            ctx.backoff.reset(K::KIND, &key);
+            ctx.metrics.forget_object(K::KIND, &key);
+            R::gone(&key, ctx);
+        }
+        for wake in self.due.wake.drain(..) {
+            ctx.registry.wake(wake);
+        }
+    }
+}
+
 /// Watches until `stop`.
 pub(super) async fn run<R: Reconciler>(
     ctx: Arc<Context>,
     api: Api<DeserializeGuard<R::Object>>,
-    writer: Writer<R::Object>,
+    kept: &mut Kept<R::Object>,
     stop: CancellationToken,
 ) {
     let decoding = Arc::clone(&ctx);
     let events = watcher(api, watcher::Config::default())
         .default_backoff()
         .filter_map(move |event| ready(decode::<R::Object>(&decoding, event)))
-        .reflect(writer)
         .take_until(stop.cancelled_owned());
     let mut events = pin!(events);
-    let mut tracker = Tracker::default();
+    // What one before this left.
+    kept.work_off::<R>(&ctx);
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                let Changes { wake, gone } = tracker.note(&event);
-                for key in gone {
-                    ctx.backoff.reset(R::Object::KIND, &key);
-                    ctx.metrics.forget_object(R::Object::KIND, &key);
-                    R::gone(&key, &ctx);
-                }
-                for wake in wake {
-                    ctx.registry.wake(wake);
-                }
+                kept.note(&event);
+                kept.work_off::<R>(&ctx);
             }
             Err(error) => tracing::warn!(
                 kind = R::Object::KIND,

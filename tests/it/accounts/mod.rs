@@ -2,6 +2,7 @@
 
 mod fake;
 mod operator;
+mod restarts;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

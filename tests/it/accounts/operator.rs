@@ -1,6 +1,7 @@
 //! The operator without its event controller, and words to say what is expected of it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdConversionEvent;
@@ -25,14 +26,29 @@ use crate::support::cluster::{cluster, namespace};
 /// Longest wait for something that takes a few intervals of the settings below.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Events that this process has seen, with how often.
+static SEEN: LazyLock<Mutex<BTreeMap<ObjectKey, usize>>> = LazyLock::new(Mutex::default);
+
+/// Does nothing to events. Where one is named so, its first look breaks the controller, or its end the watch.
 struct NoEvents;
 
 impl Reconciler for NoEvents {
     type Object = AdConversionEvent;
-    async fn reconcile(_: Arc<AdConversionEvent>, _: Arc<Context>) -> Result<Action, Error> {
-        Ok(Action::await_change())
+    /// Breaks before there is anything to wait for: outside of the guards of a reconcile.
+    fn reconcile(event: Arc<AdConversionEvent>, _: Arc<Context>) -> impl Future<Output = Result<Action, Error>> + Send {
+        let key = event.key();
+        let first = {
+            let mut seen = SEEN.lock().unwrap();
+            let count = seen.entry(key.clone()).or_default();
+            *count += 1;
+            *count == 1
+        };
+        assert!(!first || key.name != "breaks-the-controller", "as the test wants it");
+        std::future::ready(Ok(Action::await_change()))
     }
-    fn gone(_: &ObjectKey, _: &Context) {}
+    fn gone(key: &ObjectKey, _: &Context) {
+        assert!(key.name != "breaks-the-watch", "as the test wants it");
+    }
 }
 
 /// A running operator (accounts only) in a namespace of its own.
@@ -42,6 +58,7 @@ pub struct Operator {
     pub ledger: Arc<dyn Ledger>,
     pub registry: Registry,
     pub probes: Arc<Probes>,
+    pub metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
@@ -63,7 +80,7 @@ impl Operator {
             .unwrap();
         let client = Client::try_from(config).unwrap();
         let (registry, wakes) = Registry::new();
-        let probes = Arc::new(Probes::default());
+        let (probes, metrics) = (Arc::new(Probes::default()), Arc::new(Metrics::new()));
         let parts = Parts {
             client: client.clone(),
             registry: registry.clone(),
@@ -79,7 +96,7 @@ impl Operator {
                 backoff_max: Duration::from_secs(1),
                 ..Settings::default()
             },
-            metrics: Arc::new(Metrics::new()),
+            metrics: Arc::clone(&metrics),
             probes: Arc::clone(&probes),
             namespaces: vec![namespace.clone()],
             instance: Some("test".into()),
@@ -92,6 +109,7 @@ impl Operator {
             ledger,
             registry,
             probes,
+            metrics,
             stop,
             task,
         }
@@ -166,6 +184,16 @@ impl Operator {
                 return reasons;
             }
             assert!(Instant::now() < deadline, "no Event {wanted} about {name}: {reasons:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until an event of this name was looked at so often.
+    pub async fn seen(&self, name: &str, times: usize) {
+        let key = self.key(name);
+        let deadline = Instant::now() + PATIENCE;
+        while SEEN.lock().unwrap().get(&key).copied().unwrap_or_default() < times {
+            assert!(Instant::now() < deadline, "{name} is not looked at");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

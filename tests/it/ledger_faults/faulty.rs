@@ -20,6 +20,8 @@ pub enum How {
     FailsBefore,
     /// It fails, but took effect.
     FailsAfter,
+    /// It breaks whoever calls.
+    Breaks,
     /// The process ends before it takes effect.
     EndsBefore,
     /// The process ends once it took effect, before anybody is told.
@@ -58,6 +60,7 @@ impl Faulty {
         let how = self.fault.filter(|(at, _)| *at == number).map(|(_, how)| how);
         match how {
             Some(How::FailsBefore) => return Err(failure()),
+            Some(How::Breaks) => panic!("as the test wants it"),
             Some(How::EndsBefore) => return self.end().await,
             _ => {}
         }

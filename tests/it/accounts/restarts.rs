@@ -1,0 +1,79 @@
+//! A task that serves all namespaces ends: it is started again alone, and misses nothing.
+
+use std::time::{Duration, Instant};
+
+use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
+use adconversion_operator::ops::exposition::Format;
+use jiff::Timestamp;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+
+use super::HUBSPOT_READY;
+use super::fake::World;
+use super::operator::{Operator, PATIENCE};
+
+fn event() -> Value {
+    json!({
+        "googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"},
+        "trigger": {"lifecycleStage": {"stage": "customer"}},
+    })
+}
+
+/// Waits until one restart of this kind is counted.
+async fn restarted(op: &Operator, kind: &str) {
+    let wanted = format!("adconversion_loop_restarts_total{{loop=\"{kind}\"}} 1");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = op.metrics.encode(Format::Prometheus, Timestamp::now()).unwrap();
+        if text.contains(&wanted) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{wanted} is not in\n{text}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Accounts, which have controllers of their own, are served.
+async fn accounts_go_on(op: &Operator, name: &str) {
+    op.secret("hs", &json!({"accessToken": "pat-secret-value"})).await;
+    let spec = json!({"credentialsSecretRef": {"name": "hs"}, "interval": "1s"});
+    op.create::<HubSpotAccount>(name, &spec).await;
+    op.wait::<HubSpotAccount>(name, &HUBSPOT_READY).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_breaks_is_started_again_alone() {
+    let world = World::new();
+    let op = Operator::start("controller", &world).await;
+    op.create::<AdConversionEvent>("before", &event()).await;
+    op.seen("before", 1).await;
+    op.create::<AdConversionEvent>("breaks-the-controller", &event()).await;
+    restarted(&op, "controller").await;
+    // What it was at goes once more, and so does everything that it knew: requeues went with it.
+    op.seen("breaks-the-controller", 2).await;
+    op.seen("before", 2).await;
+    op.create::<AdConversionEvent>("after", &event()).await;
+    op.seen("after", 1).await;
+    accounts_go_on(&op, "acme").await;
+    assert_eq!(op.probes.stuck(), [""; 0]);
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_breaks_is_started_again_alone() {
+    let world = World::new();
+    let op = Operator::start("watch", &world).await;
+    op.create::<AdConversionEvent>("breaks-the-watch", &event()).await;
+    op.seen("breaks-the-watch", 1).await;
+    let delete = DeleteParams::default();
+    op.api::<AdConversionEvent>()
+        .delete("breaks-the-watch", &delete)
+        .await
+        .unwrap();
+    restarted(&op, "watch").await;
+    op.create::<AdConversionEvent>("after", &event()).await;
+    op.seen("after", 1).await;
+    accounts_go_on(&op, "acme").await;
+    assert_eq!(op.probes.stuck(), [""; 0]);
+    op.stop().await;
+}
