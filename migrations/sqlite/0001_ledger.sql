@@ -92,6 +92,8 @@ CREATE TABLE rows (
 CREATE UNIQUE INDEX rows_key ON rows (track, seed, txn);
 CREATE INDEX rows_due ON rows (track, due) WHERE due IS NOT NULL;
 CREATE INDEX rows_rejected ON rows (track, changed_at) WHERE outcome = 4;
+-- By contact, where the seed does not tell it: of most rows both are one number, and the key finds them.
+CREATE INDEX rows_contact ON rows (contact) WHERE contact <> seed;
 
 -- How far along a row is; where two rows of one occurrence meet, the one further along stays.
 CREATE VIEW row_ranks AS
@@ -134,6 +136,30 @@ CREATE TABLE roots (
     root    INTEGER NOT NULL,
     PRIMARY KEY (portal, contact)
 ) STRICT, WITHOUT ROWID;
+-- The others of a lineage; the root itself is found by the key.
+CREATE INDEX roots_lineage ON roots (portal, root) WHERE contact <> root;
+
+-- Whether HubSpot still has the contacts that the ledger names: the latest look that told, when a look last found the
+-- contact, and since when none does. A contact without a line was not looked for yet.
+CREATE TABLE looks (
+    portal        INTEGER NOT NULL,
+    contact       INTEGER NOT NULL,
+    looked_at     INTEGER NOT NULL,
+    seen_at       INTEGER,
+    missing_since INTEGER,
+    PRIMARY KEY (portal, contact),
+    CHECK (seen_at IS NOT NULL OR missing_since IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX looks_missing ON looks (portal, contact) WHERE missing_since IS NOT NULL;
+
+-- How far the round over a portal's contacts has come: how many there were when it began, the last id that was looked for,
+-- and when.
+CREATE TABLE look_rounds (
+    portal    INTEGER NOT NULL PRIMARY KEY,
+    contacts  INTEGER NOT NULL,
+    after     INTEGER NOT NULL,
+    looked_at INTEGER NOT NULL
+) STRICT;
 
 -- Actions left behind in Google.
 CREATE TABLE orphans (

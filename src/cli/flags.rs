@@ -10,7 +10,7 @@ use crate::api::Duration;
 use crate::controller::context::Settings;
 use crate::domain::eligibility::Waits;
 use crate::ops::telemetry::{LogFormat, LogLevel};
-use crate::sync::context::{RETENTION, SyncSettings};
+use crate::sync::context::SyncSettings;
 
 /// Flags of `adconversion run`.
 #[derive(Debug, Clone, Args)]
@@ -139,6 +139,12 @@ pub struct RunFlags {
     /// How long after a form submission its enhancement may be sent; Google takes none after 24 hours.
     #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m")]
     pub enhancement_deadline: Duration,
+    /// How often HubSpot is asked, a few ids at a time, whether it still has a contact that the ledger names.
+    #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
+    pub deletion_check_interval: Duration,
+    /// How long the ledger keeps settled conversions before they become totals, and ids of contacts that HubSpot has deleted.
+    #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h")]
+    pub retention: Duration,
     /// Longest pause between two tries.
     #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
     pub backoff_max: Duration,
@@ -191,7 +197,8 @@ impl RunFlags {
             diagnostics_first_poll: signed(self.diagnostics_first_poll),
             diagnostics_max_poll: signed(self.diagnostics_max_poll),
             backoff_max: signed(self.backoff_max),
-            retention: RETENTION,
+            retention: signed(self.retention),
+            deletion_check_interval: signed(self.deletion_check_interval),
             enhancement_deadline: signed(self.enhancement_deadline),
         }
     }

@@ -14,7 +14,7 @@ use super::wire::Results;
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Stage, SubmissionPage,
+    Quota, Stage, SubmissionPage,
 };
 use crate::sync::ports::{Cause, UpstreamError, budget};
 
@@ -101,6 +101,10 @@ impl HubSpot {
 
 #[async_trait]
 impl Crm for HubSpot {
+    fn quota(&self) -> Option<Quota> {
+        self.transport.quota()
+    }
+
     async fn portal(&self) -> Result<Portal, UpstreamError> {
         self.read_portal().await
     }

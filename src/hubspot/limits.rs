@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{HubSpotConfig, Limit, SERVICE};
 use crate::domain::ids::PortalId;
+use crate::sync::ports::crm::Quota;
 use crate::sync::ports::{Cause, UpstreamError};
 
 /// Locks without poisoning: every critical section here only moves plain values.
@@ -33,6 +34,8 @@ pub(super) struct Limits {
     other: Slots,
     /// Shut while HubSpot asked us to wait.
     pub(super) gate: Gate,
+    /// The day's calls, as the latest answer told.
+    pub(super) quota: Mutex<Option<Quota>>,
 }
 
 impl Limits {
@@ -41,6 +44,7 @@ impl Limits {
             search: Slots::new(config.search),
             other: Slots::new(config.other),
             gate: Gate::default(),
+            quota: Mutex::default(),
         }
     }
 

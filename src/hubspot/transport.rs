@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use super::limits::{Bucket, Limits, Portals, lock};
 use super::wire::Results;
 use super::{API, HubSpotConfig, SERVICE};
 use crate::domain::ids::PortalId;
+use crate::sync::ports::crm::Quota;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::body::{self, BodyError};
 
@@ -108,6 +109,11 @@ impl Transport {
         *limits = self.shared.portals.share(portal, &limits);
     }
 
+    /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).
+    pub(super) fn quota(&self) -> Option<Quota> {
+        *lock(&self.limits().quota)
+    }
+
     /// Sends a request, with the quick retries that are left to us.
     pub(super) async fn send(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
         let waits = &self.config().waits;
@@ -186,6 +192,9 @@ impl Transport {
         let code = response.status().as_u16();
         *status = Some(code);
         let headers = response.headers().clone();
+        if let Some(told) = quota(&headers) {
+            *lock(&self.limits().quota) = Some(told);
+        }
         let body = self.body(response).await;
         if !(200..300).contains(&code) {
             // The status alone says enough: a body that can't be read takes nothing away from it.
@@ -245,6 +254,15 @@ impl Transport {
             Err(BodyError::Broke(_)) => Err(malformed("it broke off")),
         }
     }
+}
+
+/// Reference notes, HubSpot 9: not on searches.
+fn quota(headers: &HeaderMap) -> Option<Quota> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    Some(Quota {
+        left: number("x-hubspot-ratelimit-daily-remaining")?,
+        of: number("x-hubspot-ratelimit-daily")?,
+    })
 }
 
 fn busy(waited: Duration) -> UpstreamError {

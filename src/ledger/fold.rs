@@ -66,3 +66,49 @@ pub(super) async fn fold(conn: &mut SqliteConnection, ids: &[i64]) -> LedgerResu
         .await?;
     usize::try_from(done.rows_affected()).map_err(|_| failed("more rows than can be counted"))
 }
+
+/// Takes over what was folded on a track without an action, which only erasure does (and what it folds there was never
+/// sent). What the other track knows itself counts there.
+pub(super) async fn move_folded(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM folded WHERE track = ?1)")
+        .bind(from)
+        .fetch_one(&mut *conn)
+        .await?;
+    if !any {
+        return Ok(());
+    }
+    sqlx::query(
+        "DELETE FROM folded WHERE track = ?1 AND (
+             txn IN (SELECT txn FROM rows WHERE track = ?2)
+             OR EXISTS (SELECT 1 FROM folded f
+                        WHERE f.track = ?2 AND f.occurred_at = folded.occurred_at AND f.txn = folded.txn))",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "INSERT INTO totals (track, day, outcome, class, count, changed_at)
+         SELECT ?2, t.day, t.outcome, t.class, count(*), t.changed_at FROM folded f
+             JOIN totals t ON t.track = ?1 AND t.day = f.occurred_at / ?3 - (f.occurred_at % ?3 < 0)
+                          AND t.outcome = f.outcome AND t.class = f.class
+         WHERE f.track = ?1 GROUP BY t.day, t.outcome, t.class
+         ON CONFLICT (track, day, outcome, class) DO UPDATE SET
+             count = count + excluded.count, changed_at = max(changed_at, excluded.changed_at)",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(DAY)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("DELETE FROM totals WHERE track = ?1")
+        .bind(from)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("UPDATE folded SET track = ?2 WHERE track = ?1")
+        .bind(from)
+        .bind(to)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -9,9 +9,11 @@
 
 mod batches;
 mod convert;
+mod erase;
 mod error;
 mod fold;
 mod lock;
+mod looks;
 mod lookup;
 mod observe;
 mod open;
@@ -28,7 +30,7 @@ mod updates;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection, Sqlite, Transaction};
 use tokio::sync::Mutex;
@@ -38,7 +40,7 @@ pub use self::lock::OpenError;
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerId, LedgerResult, NewRow, OpenRequest,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound, NewRow, OpenRequest,
     OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
 
@@ -290,6 +292,36 @@ impl Ledger for SqliteLedger {
 
     async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
         write!(self, Disk::Later, |tx| tracks::set_put_aside(tx, hubspot, contacts))
+    }
+
+    async fn look_round(&self, portal: PortalId) -> LedgerResult<Option<LookRound>> {
+        read!(self, |tx| looks::round(tx, portal))
+    }
+
+    async fn begin_look_round(&self, portal: PortalId, now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::begin(tx, portal, now))
+    }
+
+    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| looks::next(tx, portal, after, limit))
+    }
+
+    async fn last_seen(&self, portal: PortalId, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| looks::last_seen(tx, portal, without, limit))
+    }
+
+    async fn note_look(&self, portal: PortalId, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::note(tx, portal, asked, look))
+    }
+
+    async fn erase(
+        &self,
+        missing_for: SignedDuration,
+        behind: Option<(PortalId, ContactId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> LedgerResult<Erased> {
+        write!(self, Disk::Wait, |tx| erase::erase(tx, missing_for, behind, limit, now))
     }
 
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {

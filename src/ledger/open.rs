@@ -80,7 +80,9 @@ pub(super) fn target(url: &str) -> LedgerResult<Target> {
         .busy_timeout(LOCK_WAIT)
         .row_buffer_size(READ_AHEAD)
         .pragma("cache_size", WRITER_CACHE)
-        .pragma("wal_autocheckpoint", LOG_PAGES);
+        .pragma("wal_autocheckpoint", LOG_PAGES)
+        // What was deleted is overwritten: an erased id is in no free page either.
+        .pragma("secure_delete", "on");
     let file = (!in_memory).then(|| options.get_filename().to_path_buf());
     if let Some(file) = &file {
         let parent = file.parent().filter(|d| !d.as_os_str().is_empty());

@@ -7,6 +7,7 @@ use sqlx::SqliteConnection;
 
 use super::convert::{json, ms, time};
 use super::error::{damaged, failed};
+use super::fold::move_folded;
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::sync::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
 
@@ -23,6 +24,7 @@ pub(super) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -
     let of_action = action_track(conn, request, action).await?;
     if let Some(of_event) = of_event {
         move_rows(conn, of_event, of_action).await?;
+        move_folded(conn, of_event, of_action).await?;
         move_marks(conn, of_event, of_action).await?;
     }
     Ok(TrackId(of_action))

@@ -36,17 +36,17 @@ pub struct SyncSettings {
     pub backoff_max: SignedDuration,
     /// How long rows wait where Google finds the conversion action too new.
     pub new_action_hold: SignedDuration,
-    /// How long rows are kept after they were settled for good, before they become totals.
+    /// How long rows are kept after they were settled for good, before they become totals; and what names a contact, after
+    /// it was found missing.
     pub retention: SignedDuration,
+    /// How often HubSpot is asked whether it still has a contact that the ledger names.
+    pub deletion_check_interval: SignedDuration,
     /// How long after a submission its enhancement may be sent.
     pub enhancement_deadline: SignedDuration,
 }
 
 /// Forty reads of fifty histories, at nine a second.
 const READ_TIME: SignedDuration = SignedDuration::from_secs(10);
-
-/// Rows settled for good are kept this long (DESIGN 3.7).
-pub const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// What all sync loops share.
 pub struct SyncContext {
@@ -69,6 +69,12 @@ impl SyncSettings {
     /// interval (DESIGN 3.4), and it takes a while until all contacts of a request are read.
     pub fn read_age(&self) -> SignedDuration {
         self.upload_interval + READ_TIME
+    }
+
+    /// How long a contact must have been missing before it is erased. Two intervals at least: a look at another id of it may
+    /// still find it.
+    pub fn missing_for(&self) -> SignedDuration {
+        self.retention.max(self.deletion_check_interval.saturating_mul(2))
     }
 
     /// The limits of form submissions.

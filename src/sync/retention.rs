@@ -1,5 +1,7 @@
-//! Retention: folds what was settled long ago, now and then, a little at a time.
+//! Retention: folds what was settled long ago and erases what names contacts that were deleted long ago, now and then, a
+//! little at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,47 +12,92 @@ use tracing::{info, warn};
 use super::context::SyncContext;
 use super::pulse;
 use crate::domain::brief::brief;
+use crate::domain::ids::ContactId;
 
 /// Rows folded in one write, so that uploads never wait long for it.
 const PORTION: usize = 2_000;
 /// Between two portions.
 const BREATH: Duration = Duration::from_millis(200);
-/// Between two rounds.
+/// Between two rounds; no longer than the retention itself.
 const ROUND: Duration = Duration::from_hours(1);
 
-/// Folds until stopped. Not while another task writes a lot: each portion is a short write.
+/// Contacts that are looked at in one write of the erasure.
+const ERASED: usize = 200;
+
+/// Folds and erases until stopped. Not while another task writes a lot: each portion is a short write.
 pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
-    loop {
-        let before = ctx
-            .clock
-            .now()
-            .saturating_sub(ctx.settings.retention)
-            .unwrap_or(Timestamp::MIN);
-        let mut folded = 0;
-        let pause = loop {
-            pulse::beat();
-            match ctx.ledger.fold(before, PORTION).await {
-                Ok(0) => break ROUND,
-                Ok(rows) => folded += rows,
-                Err(error) => {
-                    warn!(
-                        error = brief(&error),
-                        "rows settled long ago could not be folded; they stay until the next round"
-                    );
-                    break ROUND;
-                }
-            }
-            if stopped(&stop, BREATH).await {
-                return;
-            }
-        };
-        if folded > 0 {
-            info!(rows = folded, %before, "conversions settled before then are kept as totals");
-        }
-        if stopped(&stop, pause).await {
+    let round = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
+    while fold(&ctx, &stop).await && erase(&ctx, &stop).await {
+        if stopped(&stop, round).await {
             return;
         }
     }
+}
+
+/// One round of folding; false: stopped.
+async fn fold(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+    let before = ctx
+        .clock
+        .now()
+        .saturating_sub(ctx.settings.retention)
+        .unwrap_or(Timestamp::MIN);
+    let mut folded = 0;
+    loop {
+        pulse::beat();
+        match ctx.ledger.fold(before, PORTION).await {
+            Ok(0) => break,
+            Ok(rows) => folded += rows,
+            Err(error) => {
+                warn!(
+                    error = brief(&error),
+                    "rows settled long ago could not be folded; they stay until the next round"
+                );
+                break;
+            }
+        }
+        if stopped(stop, BREATH).await {
+            return false;
+        }
+    }
+    if folded > 0 {
+        info!(rows = folded, %before, "conversions settled before then are kept as totals");
+    }
+    true
+}
+
+/// One round of erasure; false: stopped.
+async fn erase(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+    let (missing_for, mut behind, mut gone) = (ctx.settings.missing_for(), None, 0);
+    loop {
+        pulse::beat();
+        match ctx.ledger.erase(missing_for, behind, ERASED, ctx.clock.now()).await {
+            Ok(erased) => {
+                gone += erased.contacts.len();
+                let contacts: BTreeSet<ContactId> = erased.contacts.into_iter().map(|(_, id)| id).collect();
+                if !contacts.is_empty() {
+                    ctx.registry.forget_contacts(&contacts);
+                }
+                behind = erased.behind;
+            }
+            Err(error) => {
+                warn!(
+                    error = brief(&error),
+                    "ids of contacts that HubSpot has deleted could not be erased; they stay until the next round"
+                );
+                break;
+            }
+        }
+        if behind.is_none() {
+            break;
+        }
+        if stopped(stop, BREATH).await {
+            return false;
+        }
+    }
+    if gone > 0 {
+        info!(contacts = gone, "contacts that HubSpot deleted long ago are erased from the ledger");
+    }
+    true
 }
 
 async fn stopped(stop: &CancellationToken, pause: Duration) -> bool {

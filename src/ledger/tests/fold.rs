@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::eligibility::Waits;
-use crate::sync::context::{RETENTION, SyncContext, SyncSettings};
+use crate::sync::context::{SyncContext, SyncSettings};
 use crate::sync::registry::Registry;
 
 /// Occurrences every seven hours over many days, all skipped.
@@ -125,7 +125,8 @@ fn settings() -> SyncSettings {
         diagnostics_first_poll: zero,
         diagnostics_max_poll: zero,
         backoff_max: zero,
-        retention: RETENTION,
+        retention: SignedDuration::from_hours(90 * 24),
+        deletion_check_interval: SignedDuration::from_hours(168),
         enhancement_deadline: zero,
     }
 }

@@ -88,6 +88,13 @@ struct Read {
     joined: bool,
 }
 
+impl Forms {
+    /// True where the last pass left something to read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.next.is_some() || !self.parts.is_empty()
+    }
+}
+
 impl Feed {
     /// Reads the forms where the gate says so. Returns what failed; events are told.
     pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<Fault> {

@@ -5,7 +5,9 @@
 
 mod aside;
 mod clock;
+mod deleted;
 mod detect;
+mod failure;
 mod forms;
 mod gate;
 mod memory;
@@ -19,7 +21,7 @@ use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use self::detect::{Detection, Present};
 use self::forms::Forms;
@@ -27,12 +29,11 @@ use self::memory::Memory;
 use self::plan::{Back, Tracked, bounds, date_entered};
 use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
-use super::fault::{Fault, note};
+use super::fault::Fault;
 use super::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
-use super::ports::{Cause, UpstreamError};
+use super::ports::Cause;
 use super::pulse;
 use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
-use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
@@ -57,6 +58,8 @@ pub struct Feed {
     forms: Forms,
     last_interval: std::time::Duration,
     failures: u32,
+    /// No look for deleted contacts before, after one that failed.
+    no_look_before: Option<Instant>,
 }
 
 /// What makes a pass necessary before its time: who takes part, and since when.
@@ -93,6 +96,7 @@ impl Feed {
             forms: Forms::default(),
             last_interval: std::time::Duration::ZERO,
             failures: 0,
+            no_look_before: None,
         }
     }
 
@@ -161,6 +165,7 @@ impl Feed {
         self.members = self.members();
         self.actions = self.actions();
         if self.members.is_empty() {
+            self.look_for_deleted().await;
             return interval;
         }
         let pass = match self.open().await {
@@ -188,47 +193,12 @@ impl Feed {
                 last_poll: Some(self.ctx.clock.now()),
             };
             self.ctx.registry.set_feed(&self.key, report);
+            if !self.forms.is_behind() {
+                self.look_for_deleted().await;
+            }
             return interval;
         }
         self.pause(&faults, interval)
-    }
-
-    /// Tells these events, or all of the account where none are given, that their read failed.
-    fn tell_failure(&self, fault: &Fault, events: &[&Tracked]) {
-        warn!(account = %self.key, error = brief(fault), "poll failed");
-        if let Fault::Upstream(error) = fault {
-            if concerns_forms_only(error, events) {
-                self.ctx.registry.scope_refused(&self.key);
-            } else {
-                self.ctx.registry.hubspot_fault(&self.key, error);
-            }
-        }
-        let now = self.ctx.clock.now();
-        let all = self.ctx.registry.events_of_hubspot(&self.key);
-        let told = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
-        for event in all.iter().filter(told) {
-            self.ctx.registry.update_report(&event.key, |report| {
-                let note = note(fault, now);
-                report.push_error(note.clone());
-                let flips = match fault {
-                    Fault::Ledger(_) => report.ledger.failed(note),
-                    Fault::Upstream(_) => report.feed.failed(note),
-                };
-                Notice::Soon.or_now(flips)
-            });
-        }
-    }
-
-    /// The pause after a failed turn.
-    fn pause(&mut self, faults: &[Fault], interval: std::time::Duration) -> std::time::Duration {
-        let wait = backoff(
-            self.failures,
-            self.ctx.settings.backoff_max,
-            u64::from(self.failures) * 37,
-        );
-        self.failures = self.failures.saturating_add(1);
-        let asked = faults.iter().filter_map(Fault::retry_after).max().unwrap_or_default();
-        std::time::Duration::try_from(wait.max(asked)).unwrap_or(interval)
     }
 
     /// Everything a pass needs, read from registry and ledger.
@@ -386,14 +356,4 @@ impl Feed {
         }
         Ok(())
     }
-}
-
-/// A scope for forms that is missing, or a form that is gone, is no matter of the account's lifecycle events.
-fn concerns_forms_only(error: &UpstreamError, events: &[&Tracked]) -> bool {
-    let of_forms = !events.is_empty() && events.iter().all(|t| t.event.trigger.form().is_some());
-    of_forms
-        && matches!(
-            error.cause,
-            Cause::MissingScope | Cause::AccessDenied | Cause::NotFound | Cause::Refused
-        )
 }

@@ -151,10 +151,23 @@ pub struct SubmissionPage {
 /// Most e-mail addresses in one look-up (reference notes, HubSpot 7.2).
 pub const MAX_EMAILS: usize = 100;
 
+/// A day's calls of a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many are left.
+    pub left: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
 /// HubSpot's CRM, read only. Implementations keep the portal's limits themselves (5 searches a second, the burst and
 /// daily buckets) and never call inside a `Retry-After`. Errors: [`UpstreamError`] with `service` "HubSpot".
 #[async_trait]
 pub trait Crm: Send + Sync {
+    /// The day's calls, as HubSpot told last; `None` where it did not.
+    fn quota(&self) -> Option<Quota> {
+        None
+    }
     /// The portal behind the token.
     async fn portal(&self) -> Result<Portal, UpstreamError>;
     /// Scopes of the token; `None` where HubSpot does not tell (then the calls themselves are the probe).

@@ -5,14 +5,16 @@
 //! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
+mod looks;
 mod requests;
 
 use std::borrow::Cow;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+pub use self::looks::{Erased, Look, LookRound};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OccurrenceKey, OrderId, PortalId, TransactionId};
@@ -357,6 +359,33 @@ pub trait Ledger: Send + Sync {
 
     /// Remembers which contacts are put aside now.
     async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()>;
+
+    /// How far the round over the contacts of a portal has come; `None`: none has begun.
+    async fn look_round(&self, portal: PortalId) -> LedgerResult<Option<LookRound>>;
+
+    /// Begins a round over the contacts of a portal.
+    async fn begin_look_round(&self, portal: PortalId, now: Timestamp) -> LedgerResult<()>;
+
+    /// Contacts of a portal that roots or rows name, behind this one, ascending.
+    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>>;
+
+    /// Contacts that looks have found, the latest first, without these.
+    async fn last_seen(&self, portal: PortalId, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>>;
+
+    /// Notes a look for the contacts `asked`: who was seen is missing no longer, also those that were not asked for; who is
+    /// missing has been so since the first look that missed it.
+    async fn note_look(&self, portal: PortalId, asked: &[ContactId], look: &Look) -> LedgerResult<()>;
+
+    /// Erases lineages all of whose contacts have been missing for so long, up to their latest look, behind this contact,
+    /// looking at `limit` contacts at most. Rows that still wait are skipped as `ContactDeleted`; all their rows become
+    /// totals, so counts stay and no occurrence is new again. A lineage with a row in Google's hands stays meanwhile.
+    async fn erase(
+        &self,
+        missing_for: SignedDuration,
+        behind: Option<(PortalId, ContactId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> LedgerResult<Erased>;
 
     /// Notes an action left behind.
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;

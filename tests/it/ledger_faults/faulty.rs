@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use adconversion_operator::sync::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, NewRow,
-    OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
+    LookRound, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 /// What happens to a call.
@@ -113,6 +113,12 @@ pass! {
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
     put_aside(hubspot: &ObjectKey) -> Vec<ContactId>;
     set_put_aside(hubspot: &ObjectKey, contacts: &[ContactId]) -> ();
+    look_round(portal: PortalId) -> Option<LookRound>;
+    begin_look_round(portal: PortalId, now: Timestamp) -> ();
+    contacts_behind(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;
+    last_seen(portal: PortalId, without: &[ContactId], limit: usize) -> Vec<ContactId>;
+    note_look(portal: PortalId, asked: &[ContactId], look: &Look) -> ();
+    erase(missing_for: SignedDuration, behind: Option<(PortalId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
     note_orphan(note: &OrphanNote) -> ();
     orphans(customer: &CustomerId) -> Vec<OrphanNote>;
     forget_orphan(customer: &CustomerId, action: ActionId) -> ();

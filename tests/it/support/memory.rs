@@ -213,6 +213,7 @@ pub fn settings() -> SyncSettings {
         backoff_max: SignedDuration::from_secs(1),
         enhancement_deadline: SignedDuration::from_hours(23),
         retention: SignedDuration::from_hours(90 * 24),
+        deletion_check_interval: SignedDuration::from_hours(168),
     }
 }
 

@@ -1,0 +1,195 @@
+//! Looks for contacts that HubSpot has deleted: what the ledger names is asked for again, round after round, a few ids at a
+//! time, whenever the feed has nothing else to do.
+//!
+//! An id is missing where HubSpot answers for others and neither shows a record for it nor names it among the ids merged
+//! into one; a call that fails and a record that cannot be read say nothing. What protects from a view that has become
+//! narrower, where everything would look deleted:
+//!
+//! - The token must still be one of the portal that the ids are of: asked before anything counts as missing.
+//! - An answer that shows nobody counts only where HubSpot shows in a second one somebody whom an earlier look has found;
+//!   where none has found anybody else, a contact that a search lists. So neither an outage, nor a scope that was
+//!   taken away, nor a token that may see other owners' contacts no longer, marks a whole portal.
+//! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
+//!   takes the mark away ([`crate::sync::ports::ledger::Ledger::erase`]).
+//!
+//! And an erasure by mistake costs little: the keys of what was sent stay, and whoever shows up again under the same ids
+//! has them.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::warn;
+
+use super::Feed;
+use super::memory::LAST_MODIFIED;
+use super::scan::read_limit;
+use crate::domain::brief::brief;
+use crate::domain::ids::{ContactId, PortalId};
+use crate::sync::context::SyncContext;
+use crate::sync::fault::Fault;
+use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm};
+use crate::sync::ports::ledger::{Look, LookRound};
+use crate::sync::pulse;
+use crate::sync::registry::Readiness;
+
+/// Contacts of one call: the most without history.
+const PORTION: usize = read_limit(false);
+/// Calls in a row, of the hundred that HubSpot allows in ten seconds.
+const AT_ONCE: i64 = 6;
+/// On average there are as many between two of them, also for very many contacts: 4 % of the smallest day's quota.
+const MIN_GAP: SignedDuration = SignedDuration::from_secs(10);
+/// More than this part of the day's calls must be left.
+const SPARED: u64 = 2;
+
+impl Feed {
+    /// Looks for as many contacts as it is time for. Failures are logged only: whatever is the matter with the account,
+    /// polls tell.
+    pub(super) async fn look_for_deleted(&mut self) {
+        if self.no_look_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        if let Err(fault) = self.looks().await {
+            warn!(account = %self.key, error = brief(&fault), "contacts could not be looked for; they are later");
+            let pause = self.ctx.settings.backoff_max.unsigned_abs();
+            self.no_look_before = Instant::now().checked_add(pause.max(Duration::from_millis(1)));
+        }
+    }
+
+    async fn looks(&self) -> Result<(), Fault> {
+        let Some((portal, due)) = self.looks_due().await? else {
+            return Ok(());
+        };
+        for _ in 0..due {
+            // Not from before the loop: the account may have been suspended meanwhile.
+            let account = self.ctx.registry.hubspot(&self.key);
+            let usable = account.filter(|a| {
+                a.readiness == Readiness::Ready && a.portal.as_ref().is_some_and(|of_now| of_now.id == portal)
+            });
+            let Some(crm) = usable.and_then(|account| account.crm) else {
+                return Ok(());
+            };
+            if crm.quota().is_some_and(|quota| quota.left <= quota.of / SPARED) || !look(&self.ctx, &*crm, portal).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// The portal, and how many calls it is time for.
+    async fn looks_due(&self) -> Result<Option<(PortalId, i64)>, Fault> {
+        let account = self.ctx.registry.hubspot(&self.key);
+        let Some(portal) = account.filter(|a| a.readiness == Readiness::Ready).and_then(|a| a.portal) else {
+            return Ok(None);
+        };
+        let now = self.ctx.clock.now();
+        let round = self.ctx.ledger.look_round(portal.id).await?;
+        // Of a clock that was ahead nothing is to be waited for.
+        let Some(round) = round.filter(|round| round.looked_at <= now) else {
+            self.ctx.ledger.begin_look_round(portal.id, now).await?;
+            return Ok(None);
+        };
+        let due = due(&round, self.ctx.settings.deletion_check_interval, now);
+        Ok(Some((portal.id, due)))
+    }
+}
+
+/// Calls that it is time for, spread over the interval.
+fn due(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
+    let calls = round.contacts.div_ceil(PORTION as u64).max(1);
+    let gap = interval.as_millis() / i128::from(calls);
+    let gap = gap.max(MIN_GAP.min(interval).as_millis()).max(1);
+    let due = now.duration_since(round.looked_at).as_millis() / gap;
+    i64::try_from(due).unwrap_or(AT_ONCE).min(AT_ONCE)
+}
+
+/// One call, and what follows from it. False at the end of the round.
+async fn look(ctx: &SyncContext, crm: &dyn Crm, portal: PortalId) -> Result<bool, Fault> {
+    let Some(round) = ctx.ledger.look_round(portal).await? else {
+        return Ok(false);
+    };
+    let asked = ctx.ledger.contacts_behind(portal, round.after, PORTION).await?;
+    let mut seen = BTreeSet::new();
+    let mut missing = Vec::new();
+    if !asked.is_empty() {
+        let answer = ask(crm, &asked).await?;
+        seen = answer.seen;
+        let told = |id: &&ContactId| !seen.contains(id) && !answer.unreadable.contains(id);
+        missing = asked.iter().filter(told).copied().collect();
+        if !missing.is_empty() && !is_believed(ctx, crm, portal, &asked, &mut seen).await? {
+            warn!(
+                %portal,
+                contacts = missing.len(),
+                "HubSpot shows none of these contacts, nor others that it showed before; nothing follows from that. Check \
+                 that the token is still one of this portal and may read all contacts."
+            );
+            missing.clear();
+            seen.clear();
+        }
+    }
+    let after = asked.last().copied().filter(|_| asked.len() == PORTION);
+    let look = Look {
+        seen: seen.into_iter().collect(),
+        missing,
+        after,
+        at: ctx.clock.now(),
+    };
+    ctx.ledger.note_look(portal, &asked, &look).await?;
+    Ok(after.is_some())
+}
+
+struct Answer {
+    /// Every id that leads to a record, or was merged into one.
+    seen: BTreeSet<ContactId>,
+    unreadable: BTreeSet<ContactId>,
+}
+
+async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, Fault> {
+    pulse::beat();
+    let read = ContactRead {
+        ids: ids.to_vec(),
+        properties: Vec::new(),
+        with_history: Vec::new(),
+    };
+    let batch = crm.read(&read).await?;
+    Ok(Answer {
+        seen: batch.contacts.iter().flat_map(|contact| contact.lineage()).collect(),
+        unreadable: batch.unreadable.into_keys().collect(),
+    })
+}
+
+/// Whether contacts that an answer does not show are missing: see the top of this file. Adds whom else HubSpot shows.
+async fn is_believed(
+    ctx: &SyncContext,
+    crm: &dyn Crm,
+    portal: PortalId,
+    asked: &[ContactId],
+    seen: &mut BTreeSet<ContactId>,
+) -> Result<bool, Fault> {
+    pulse::beat();
+    if crm.portal().await?.id != portal {
+        return Ok(false);
+    }
+    if !seen.is_empty() {
+        return Ok(true);
+    }
+    let mut others = ctx.ledger.last_seen(portal, asked, PORTION).await?;
+    if others.is_empty() {
+        let anybody = ContactSearch {
+            any_since: vec![(LAST_MODIFIED.to_owned(), Timestamp::UNIX_EPOCH)],
+            after: ContactId::UNKNOWN,
+            properties: vec![LAST_MODIFIED.to_owned()],
+        };
+        pulse::beat();
+        let page = crm.search(&anybody).await?;
+        others.extend(page.contacts.first().map(|contact| contact.id));
+    }
+    if !others.is_empty() {
+        seen.extend(ask(crm, &others).await?.seen);
+    }
+    Ok(!seen.is_empty())
+}
+
+#[cfg(test)]
+#[path = "deleted_tests.rs"]
+mod tests;

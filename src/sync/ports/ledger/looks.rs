@@ -1,0 +1,38 @@
+//! Looks for contacts that HubSpot may have deleted.
+
+use jiff::Timestamp;
+
+use crate::domain::ids::{ContactId, PortalId};
+
+/// How far the round over all contacts of a portal that the ledger names has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LookRound {
+    /// How many there were when it began.
+    pub contacts: u64,
+    /// The last one that was looked for; [`ContactId::UNKNOWN`]: none yet.
+    pub after: ContactId,
+    /// When; where none was yet, when the round began.
+    pub looked_at: Timestamp,
+}
+
+/// What one look told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Contacts that HubSpot has, by any id that leads to them.
+    pub seen: Vec<ContactId>,
+    /// Contacts that it does not have.
+    pub missing: Vec<ContactId>,
+    /// The round goes on behind this one; `None`: it has come to its end, and the next one begins.
+    pub after: Option<ContactId>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What one erasure did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erased {
+    /// Contacts that nothing in the ledger names any more.
+    pub contacts: Vec<(PortalId, ContactId)>,
+    /// Where the next one goes on; `None`: there are no more to look at.
+    pub behind: Option<(PortalId, ContactId)>,
+}
