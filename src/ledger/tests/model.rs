@@ -27,6 +27,11 @@ impl Known {
         self.outcome == Outcome::Pending && self.due.is_none()
     }
 
+    /// Neither waiting nor settled.
+    pub(super) fn is_in_hands(&self) -> bool {
+        self.due.is_none() && !self.outcome.is_final()
+    }
+
     fn rank(&self) -> u8 {
         match self.outcome {
             Outcome::Uploaded => 6,
@@ -256,6 +261,24 @@ impl Model {
         }
     }
 
+    pub(super) fn of_number(&self, n: u64) -> Vec<RowId> {
+        let of_it = self.rows.iter().filter(|(_, row)| u64::from(row.number) == n);
+        of_it.map(|(id, _)| *id).collect()
+    }
+
+    /// What waits is skipped, and all its rows become totals.
+    pub(super) fn erase(&mut self, n: u64) {
+        for id in self.of_number(n) {
+            let row = self.rows.remove(&id).unwrap();
+            assert!(!row.is_in_hands());
+            let settled = match row.due {
+                Some(_) => (Outcome::Skipped, reason::CONTACT_DELETED.to_owned()),
+                None => (row.outcome, row.reason),
+            };
+            self.folded.insert((row.track, row.number), settled);
+        }
+    }
+
     pub(super) fn merge(&mut self, from: TrackId, to: TrackId) {
         for id in self
             .rows
@@ -281,6 +304,14 @@ impl Model {
                 None => {}
             }
             self.rows.get_mut(&id).unwrap().track = to;
+        }
+        let folded = self.folded.keys().filter(|(track, _)| *track == from).copied();
+        for (track, number) in folded.collect::<Vec<_>>() {
+            let settled = self.folded.remove(&(track, number)).unwrap();
+            let known = self.rows.values().any(|r| r.track == to && r.number == number);
+            if !known {
+                self.folded.entry((to, number)).or_insert(settled);
+            }
         }
         self.observed = self
             .observed

@@ -1,0 +1,243 @@
+//! Erasure of contacts that HubSpot has deleted.
+
+use jiff::SignedDuration;
+use sqlx::{Column, Row as _, ValueRef};
+
+use super::*;
+use crate::domain::occurrence::candidates;
+use crate::sync::ports::ledger::{BatchResult, Erased, Look};
+
+const PORTAL: PortalId = PortalId(62515);
+const WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What the feed notes of a contact that became a customer at this minute.
+async fn became(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
+    let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
+    let roots = ledger.roots(PORTAL, std::slice::from_ref(&ids)).await.unwrap().remove(0);
+    NewRow {
+        keys: candidates(PORTAL, roots.root, &ids, &roots.others, "customer", at(minute)),
+        contact: *ids.last().unwrap(),
+        occurred_at: at(minute),
+        ..pending(0)
+    }
+}
+
+async fn look(ledger: &SqliteLedger, seen: &[u64], missing: &[u64], minute: i64) {
+    let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
+    let look = Look {
+        seen: ids(seen),
+        missing: ids(missing),
+        after: None,
+        at: at(minute),
+    };
+    let asked = [ids(seen), ids(missing)].concat();
+    ledger.note_look(PORTAL, &asked, &look).await.unwrap();
+}
+
+async fn erase(ledger: &SqliteLedger) -> Vec<u64> {
+    let Erased { contacts, behind } = ledger.erase(WAIT, None, 100, at(999)).await.unwrap();
+    assert_eq!(behind, None);
+    let mut ids: Vec<_> = contacts.into_iter().map(|(_, id)| id.0).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Where any column of any table holds this number.
+async fn found(ledger: &SqliteLedger, id: u64) -> Vec<String> {
+    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        .fetch_all(&ledger.pools.writer)
+        .await
+        .unwrap();
+    let mut found = Vec::new();
+    for table in tables {
+        let all = sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\""));
+        for row in sqlx::query(all).fetch_all(&ledger.pools.writer).await.unwrap() {
+            for column in row.columns() {
+                let value = row.try_get_raw(column.ordinal()).unwrap();
+                if value.is_null() {
+                    continue;
+                }
+                let number = row.try_get_unchecked::<i64, _>(column.ordinal());
+                let text = row.try_get_unchecked::<String, _>(column.ordinal());
+                if number.is_ok_and(|n| n == id.cast_signed()) || text.is_ok_and(|t| t.contains(&id.to_string())) {
+                    found.push(format!("{table}.{}", column.name()));
+                }
+            }
+        }
+    }
+    found
+}
+
+fn counts(tally: &Tally) -> Vec<(Outcome, String, u64)> {
+    let classes = tally.classes.iter();
+    classes.map(|c| (c.outcome, c.reason.clone(), c.count)).collect()
+}
+
+async fn upload(ledger: &SqliteLedger, track: TrackId) {
+    let rows = ledger.due(track, at(-9), at(99), 100).await.unwrap();
+    let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
+    let id = ledger.begin(&account(), &[action(7)], &batch, at(3)).await.unwrap();
+    let updates = rows.iter().map(|row| update(row.id, Outcome::Uploaded, "Processed")).collect();
+    ledger.finish(id, &BatchResult::Answered { updates }, at(4)).await.unwrap();
+}
+
+const GONE: u64 = 7_000_111;
+const STAYS: u64 = 7_000_222;
+const FORM: u64 = 7_000_333;
+
+#[tokio::test]
+async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let submitted = NewRow {
+        contact: ContactId(FORM),
+        submission: Some("6f0e".into()),
+        ..pending(200)
+    };
+    let rows = [became(&ledger, &[GONE], 0).await, became(&ledger, &[STAYS], 1).await, submitted];
+    ledger.observe(track, &rows).await.unwrap();
+    upload(&ledger, track).await;
+    let again = became(&ledger, &[GONE], 2).await;
+    ledger.observe(track, std::slice::from_ref(&again)).await.unwrap();
+    let asked = ledger.contacts_behind(PORTAL, ContactId::UNKNOWN, 9).await.unwrap();
+    assert_eq!(asked, [GONE, STAYS, FORM].map(ContactId));
+    look(&ledger, &[STAYS], &[GONE, FORM], 100).await;
+    assert!(erase(&ledger).await.is_empty(), "one look is none");
+    look(&ledger, &[STAYS], &[GONE, FORM], 159).await;
+    assert!(erase(&ledger).await.is_empty(), "not for long enough");
+    look(&ledger, &[STAYS], &[GONE, FORM], 160).await;
+    assert!(!found(&ledger, GONE).await.is_empty() && !found(&ledger, FORM).await.is_empty());
+    assert_eq!(erase(&ledger).await, [GONE, FORM]);
+    for id in [GONE, FORM] {
+        assert_eq!(found(&ledger, id).await, Vec::<String>::new());
+    }
+    assert_eq!(found(&ledger, STAYS).await, ["rows.seed", "rows.contact", "roots.contact", "roots.root", "looks.contact"]);
+    let tally = ledger.tally(track, at(-9), at(99)).await.unwrap();
+    let expected = [(Outcome::Uploaded, "Processed".to_owned(), 3), (Outcome::Skipped, reason::CONTACT_DELETED.into(), 1)];
+    assert_eq!(counts(&tally), expected);
+    assert_eq!(erase(&ledger).await, [0; 0]);
+    // It is restored: the same id, so the same root and keys.
+    let restored = [became(&ledger, &[GONE], 0).await, again];
+    assert_eq!(restored[0].keys, rows[0].keys);
+    assert_eq!(ledger.observe(track, &restored).await.unwrap(), 0, "none is new");
+}
+
+#[tokio::test]
+async fn a_look_that_finds_it_takes_the_mark_away() {
+    let ledger = in_memory().await;
+    became(&ledger, &[GONE], 0).await;
+    look(&ledger, &[], &[GONE], 0).await;
+    look(&ledger, &[], &[GONE], 50).await;
+    look(&ledger, &[GONE], &[], 100).await;
+    assert_eq!(ledger.last_seen(PORTAL, &[], 9).await.unwrap(), [ContactId(GONE)]);
+    look(&ledger, &[], &[GONE], 120).await;
+    look(&ledger, &[], &[GONE], 179).await;
+    assert!(erase(&ledger).await.is_empty(), "missing since minute 120");
+    look(&ledger, &[], &[GONE], 180).await;
+    assert_eq!(erase(&ledger).await, [GONE]);
+}
+
+#[tokio::test]
+async fn a_lineage_goes_as_a_whole() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let (old, older, today) = (7_000_401, 7_000_402, 7_000_499);
+    let first = became(&ledger, &[old], 0).await;
+    let second = became(&ledger, &[older], 1).await;
+    ledger.observe(track, &[first.clone(), second.clone()]).await.unwrap();
+    // Merged: the rows are known under the new id, and so is what comes.
+    let merged = [became(&ledger, &[old, older, today], 0).await, became(&ledger, &[old, older, today], 1).await];
+    assert_eq!(ledger.observe(track, &merged).await.unwrap(), 0);
+    upload(&ledger, track).await;
+    look(&ledger, &[today], &[old, older], 0).await;
+    look(&ledger, &[today], &[old], 60).await;
+    assert!(erase(&ledger).await.is_empty(), "its root is that of a contact which is there");
+    // A record names those that were merged into it.
+    let beside = Look {
+        seen: [today, old, older].map(ContactId).to_vec(),
+        missing: vec![],
+        after: None,
+        at: at(70),
+    };
+    ledger.note_look(PORTAL, &[ContactId(today)], &beside).await.unwrap();
+    look(&ledger, &[], &[old, older, today], 100).await;
+    look(&ledger, &[], &[old, older, today], 130).await;
+    assert!(erase(&ledger).await.is_empty(), "the mark of {old} began anew");
+    look(&ledger, &[], &[old, older, today], 160).await;
+    assert_eq!(erase(&ledger).await, [old, older, today]);
+    for id in [old, older, today] {
+        assert_eq!(found(&ledger, id).await, Vec::<String>::new());
+    }
+    // Restored under the ids it had, and also where the smallest is told no more.
+    for lineage in [vec![old, older, today], vec![older, today]] {
+        let restored = became(&ledger, &lineage, 1).await;
+        assert_eq!(ledger.observe(track, &[restored]).await.unwrap(), 0, "{lineage:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_google_has_is_waited_for() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let row = became(&ledger, &[GONE], 0).await;
+    ledger.observe(track, &[row]).await.unwrap();
+    let due = ledger.due(track, at(-9), at(99), 9).await.unwrap();
+    let batch = ledger.begin(&account(), &[action(7)], &[plain(due[0].id)], at(3)).await.unwrap();
+    look(&ledger, &[], &[GONE], 0).await;
+    look(&ledger, &[], &[GONE], 60).await;
+    assert!(erase(&ledger).await.is_empty());
+    let updates = vec![update(due[0].id, Outcome::Uploaded, "Processed")];
+    ledger.finish(batch, &BatchResult::Answered { updates }, at(61)).await.unwrap();
+    assert_eq!(erase(&ledger).await, [GONE]);
+}
+
+#[tokio::test]
+async fn without_an_action_they_go_too_and_are_not_new_when_it_is_known() {
+    let ledger = in_memory().await;
+    let of_event = ledger.track(&request(None)).await.unwrap();
+    let rows = [became(&ledger, &[GONE], 0).await, became(&ledger, &[STAYS], 1).await];
+    ledger.observe(of_event, &rows).await.unwrap();
+    look(&ledger, &[STAYS], &[GONE], 0).await;
+    look(&ledger, &[STAYS], &[GONE], 60).await;
+    assert_eq!(erase(&ledger).await, [GONE]);
+    assert_eq!(found(&ledger, GONE).await, Vec::<String>::new());
+    let before = ledger.tally(of_event, at(-9), at(99)).await.unwrap();
+    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let after = ledger.tally(of_action, at(-9), at(99)).await.unwrap();
+    assert_eq!(counts(&after), counts(&before));
+    assert_eq!(ledger.observe(of_action, &rows).await.unwrap(), 0);
+    // Once more, and this time the action's track knows them.
+    ledger.observe(of_event, &rows).await.unwrap();
+    look(&ledger, &[STAYS], &[GONE], 0).await;
+    look(&ledger, &[STAYS], &[GONE], 60).await;
+    erase(&ledger).await;
+    ledger.track(&request(Some(action(7)))).await.unwrap();
+    let again = ledger.tally(of_action, at(-9), at(99)).await.unwrap();
+    assert_eq!(counts(&again), counts(&after));
+    let left = ledger.tally(of_event, at(-9), at(99)).await.unwrap();
+    assert!(left.classes.is_empty());
+}
+
+#[tokio::test]
+async fn portions_go_on_where_the_last_one_ended() {
+    let ledger = in_memory().await;
+    let ids: Vec<u64> = (1..=5).map(|n| GONE + n).collect();
+    for id in &ids {
+        became(&ledger, &[*id], 0).await;
+    }
+    assert!(ledger.look_round(PORTAL).await.unwrap().is_none());
+    ledger.begin_look_round(PORTAL, at(0)).await.unwrap();
+    let round = ledger.look_round(PORTAL).await.unwrap().unwrap();
+    assert_eq!((round.contacts, round.after, round.looked_at), (5, ContactId::UNKNOWN, at(0)));
+    look(&ledger, &[], &ids, 0).await;
+    look(&ledger, &[], &ids, 60).await;
+    let (mut behind, mut gone, mut turns) = (None, 0, 0);
+    loop {
+        let erased = ledger.erase(WAIT, behind, 2, at(99)).await.unwrap();
+        (behind, gone, turns) = (erased.behind, gone + erased.contacts.len(), turns + 1);
+        if behind.is_none() {
+            break;
+        }
+    }
+    assert_eq!((gone, turns), (5, 3));
+}
