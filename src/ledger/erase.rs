@@ -64,7 +64,9 @@ pub(super) async fn erase(
         let lineage = lineage(conn, portal, contact).await?;
         if all_overdue(conn, portal, &lineage, wait).await? && settled(conn, portal, &lineage, now).await? {
             forget(conn, portal, &lineage).await?;
-            erased.contacts.extend(lineage.into_iter().map(|id| named((portal, id))));
+            erased
+                .contacts
+                .extend(lineage.into_iter().map(|id| named((portal, id))));
         }
     }
     Ok(erased)

@@ -40,8 +40,8 @@ pub use self::lock::OpenError;
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::sync::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound, NewRow, OpenRequest,
-    OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound,
+    NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
 
 /// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.

@@ -95,7 +95,10 @@ async fn erase(ctx: &SyncContext, stop: &CancellationToken) -> bool {
         }
     }
     if gone > 0 {
-        info!(contacts = gone, "contacts that HubSpot deleted long ago are erased from the ledger");
+        info!(
+            contacts = gone,
+            "contacts that HubSpot deleted long ago are erased from the ledger"
+        );
     }
     true
 }

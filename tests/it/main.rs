@@ -10,6 +10,7 @@ mod accounts;
 mod broken_page;
 mod chart;
 mod crds;
+mod deleted;
 mod e2e;
 mod far_future;
 mod late_action;

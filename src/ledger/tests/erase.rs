@@ -13,7 +13,11 @@ const WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// What the feed notes of a contact that became a customer at this minute.
 async fn became(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
-    let roots = ledger.roots(PORTAL, std::slice::from_ref(&ids)).await.unwrap().remove(0);
+    let roots = ledger
+        .roots(PORTAL, std::slice::from_ref(&ids))
+        .await
+        .unwrap()
+        .remove(0);
     NewRow {
         keys: candidates(PORTAL, roots.root, &ids, &roots.others, "customer", at(minute)),
         contact: *ids.last().unwrap(),
@@ -77,8 +81,14 @@ async fn upload(ledger: &SqliteLedger, track: TrackId) {
     let rows = ledger.due(track, at(-9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
     let id = ledger.begin(&account(), &[action(7)], &batch, at(3)).await.unwrap();
-    let updates = rows.iter().map(|row| update(row.id, Outcome::Uploaded, "Processed")).collect();
-    ledger.finish(id, &BatchResult::Answered { updates }, at(4)).await.unwrap();
+    let updates = rows
+        .iter()
+        .map(|row| update(row.id, Outcome::Uploaded, "Processed"))
+        .collect();
+    ledger
+        .finish(id, &BatchResult::Answered { updates }, at(4))
+        .await
+        .unwrap();
 }
 
 const GONE: u64 = 7_000_111;
@@ -94,7 +104,11 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
         submission: Some("6f0e".into()),
         ..pending(200)
     };
-    let rows = [became(&ledger, &[GONE], 0).await, became(&ledger, &[STAYS], 1).await, submitted];
+    let rows = [
+        became(&ledger, &[GONE], 0).await,
+        became(&ledger, &[STAYS], 1).await,
+        submitted,
+    ];
     ledger.observe(track, &rows).await.unwrap();
     upload(&ledger, track).await;
     let again = became(&ledger, &[GONE], 2).await;
@@ -111,9 +125,21 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     for id in [GONE, FORM] {
         assert_eq!(found(&ledger, id).await, Vec::<String>::new());
     }
-    assert_eq!(found(&ledger, STAYS).await, ["rows.seed", "rows.contact", "roots.contact", "roots.root", "looks.contact"]);
+    assert_eq!(
+        found(&ledger, STAYS).await,
+        [
+            "rows.seed",
+            "rows.contact",
+            "roots.contact",
+            "roots.root",
+            "looks.contact"
+        ]
+    );
     let tally = ledger.tally(track, at(-9), at(99)).await.unwrap();
-    let expected = [(Outcome::Uploaded, "Processed".to_owned(), 3), (Outcome::Skipped, reason::CONTACT_DELETED.into(), 1)];
+    let expected = [
+        (Outcome::Uploaded, "Processed".to_owned(), 3),
+        (Outcome::Skipped, reason::CONTACT_DELETED.into(), 1),
+    ];
     assert_eq!(counts(&tally), expected);
     assert_eq!(erase(&ledger).await, [0; 0]);
     // It is restored: the same id, so the same root and keys.
@@ -146,12 +172,18 @@ async fn a_lineage_goes_as_a_whole() {
     let second = became(&ledger, &[older], 1).await;
     ledger.observe(track, &[first.clone(), second.clone()]).await.unwrap();
     // Merged: the rows are known under the new id, and so is what comes.
-    let merged = [became(&ledger, &[old, older, today], 0).await, became(&ledger, &[old, older, today], 1).await];
+    let merged = [
+        became(&ledger, &[old, older, today], 0).await,
+        became(&ledger, &[old, older, today], 1).await,
+    ];
     assert_eq!(ledger.observe(track, &merged).await.unwrap(), 0);
     upload(&ledger, track).await;
     look(&ledger, &[today], &[old, older], 0).await;
     look(&ledger, &[today], &[old], 60).await;
-    assert!(erase(&ledger).await.is_empty(), "its root is that of a contact which is there");
+    assert!(
+        erase(&ledger).await.is_empty(),
+        "its root is that of a contact which is there"
+    );
     // A record names those that were merged into it.
     let beside = Look {
         seen: [today, old, older].map(ContactId).to_vec(),
@@ -182,12 +214,18 @@ async fn what_google_has_is_waited_for() {
     let row = became(&ledger, &[GONE], 0).await;
     ledger.observe(track, &[row]).await.unwrap();
     let due = ledger.due(track, at(-9), at(99), 9).await.unwrap();
-    let batch = ledger.begin(&account(), &[action(7)], &[plain(due[0].id)], at(3)).await.unwrap();
+    let batch = ledger
+        .begin(&account(), &[action(7)], &[plain(due[0].id)], at(3))
+        .await
+        .unwrap();
     look(&ledger, &[], &[GONE], 0).await;
     look(&ledger, &[], &[GONE], 60).await;
     assert!(erase(&ledger).await.is_empty());
     let updates = vec![update(due[0].id, Outcome::Uploaded, "Processed")];
-    ledger.finish(batch, &BatchResult::Answered { updates }, at(61)).await.unwrap();
+    ledger
+        .finish(batch, &BatchResult::Answered { updates }, at(61))
+        .await
+        .unwrap();
     assert_eq!(erase(&ledger).await, [GONE]);
 }
 
@@ -228,7 +266,10 @@ async fn portions_go_on_where_the_last_one_ended() {
     assert!(ledger.look_round(PORTAL).await.unwrap().is_none());
     ledger.begin_look_round(PORTAL, at(0)).await.unwrap();
     let round = ledger.look_round(PORTAL).await.unwrap().unwrap();
-    assert_eq!((round.contacts, round.after, round.looked_at), (5, ContactId::UNKNOWN, at(0)));
+    assert_eq!(
+        (round.contacts, round.after, round.looked_at),
+        (5, ContactId::UNKNOWN, at(0))
+    );
     look(&ledger, &[], &ids, 0).await;
     look(&ledger, &[], &ids, 60).await;
     let (mut behind, mut gone, mut turns) = (None, 0, 0);

@@ -170,7 +170,12 @@ impl Run {
         let contact = ContactId(n);
         for at in [at(0), now] {
             let (seen, missing, after) = (vec![], vec![contact], None);
-            let look = Look { seen, missing, after, at };
+            let look = Look {
+                seen,
+                missing,
+                after,
+                at,
+            };
             self.ledger.note_look(PortalId(62515), &[contact], &look).await.unwrap();
         }
         let erased = self.ledger.erase(SignedDuration::ZERO, None, 100, now).await.unwrap();

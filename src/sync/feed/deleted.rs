@@ -7,8 +7,9 @@
 //!
 //! - The token must still be one of the portal that the ids are of: asked before anything counts as missing.
 //! - An answer that shows nobody counts only where HubSpot shows in a second one somebody whom an earlier look has found;
-//!   where none has found anybody else, a contact that a search lists. So neither an outage, nor a scope that was
-//!   taken away, nor a token that may see other owners' contacts no longer, marks a whole portal.
+//!   where there is nobody else, and few are in question, a contact that a search lists. So neither an outage, nor a scope
+//!   that was taken away, nor a token that may see other owners' contacts no longer, marks a whole portal. (Nor does
+//!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
 //! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
 //!   takes the mark away ([`crate::sync::ports::ledger::Ledger::erase`]).
 //!
@@ -39,6 +40,8 @@ const PORTION: usize = read_limit(false);
 const AT_ONCE: i64 = 6;
 /// On average there are as many between two of them, also for very many contacts: 4 % of the smallest day's quota.
 const MIN_GAP: SignedDuration = SignedDuration::from_secs(10);
+/// So many may vanish at once where nobody else is known.
+const FEW: usize = 10;
 /// More than this part of the day's calls must be left.
 const SPARED: u64 = 2;
 
@@ -69,7 +72,9 @@ impl Feed {
             let Some(crm) = usable.and_then(|account| account.crm) else {
                 return Ok(());
             };
-            if crm.quota().is_some_and(|quota| quota.left <= quota.of / SPARED) || !look(&self.ctx, &*crm, portal).await? {
+            if crm.quota().is_some_and(|quota| quota.left <= quota.of / SPARED)
+                || !look(&self.ctx, &*crm, portal).await?
+            {
                 return Ok(());
             }
         }
@@ -79,7 +84,10 @@ impl Feed {
     /// The portal, and how many calls it is time for.
     async fn looks_due(&self) -> Result<Option<(PortalId, i64)>, Fault> {
         let account = self.ctx.registry.hubspot(&self.key);
-        let Some(portal) = account.filter(|a| a.readiness == Readiness::Ready).and_then(|a| a.portal) else {
+        let Some(portal) = account
+            .filter(|a| a.readiness == Readiness::Ready)
+            .and_then(|a| a.portal)
+        else {
             return Ok(None);
         };
         let now = self.ctx.clock.now();
@@ -175,6 +183,9 @@ async fn is_believed(
     }
     let mut others = ctx.ledger.last_seen(portal, asked, PORTION).await?;
     if others.is_empty() {
+        if ctx.ledger.last_seen(portal, &[], FEW + 1).await?.len() > FEW {
+            return Ok(false);
+        }
         let anybody = ContactSearch {
             any_since: vec![(LAST_MODIFIED.to_owned(), Timestamp::UNIX_EPOCH)],
             after: ContactId::UNKNOWN,

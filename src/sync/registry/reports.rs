@@ -171,7 +171,12 @@ impl Registry {
                 let before = report.errors.len();
                 report.errors.retain(|note| !of_them(note));
                 let mut forgot = report.errors.len() < before;
-                for health in [&mut report.feed, &mut report.upload, &mut report.poll, &mut report.ledger] {
+                for health in [
+                    &mut report.feed,
+                    &mut report.upload,
+                    &mut report.poll,
+                    &mut report.ledger,
+                ] {
                     if let Some(note) = health.error.as_mut().filter(|note| of_them(note)) {
                         note.contact = None;
                         forgot = true;

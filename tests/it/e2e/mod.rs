@@ -15,6 +15,7 @@ mod deletion;
 mod detection;
 mod disk;
 mod driver;
+mod erased;
 mod far_future;
 mod faults;
 mod forms;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use axum::{
     Json, Router,
     extract::{Path, Query, State},
-    http::StatusCode,
     routing::{delete, get, patch, post},
 };
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
 use super::{
-    admin_deals, admin_forms, admin_portals, expected, generate, merge, odd,
+    admin_deals, admin_deletion, admin_forms, admin_portals, expected, generate, merge, odd,
     record::EVERYTHING,
     store::{Change, instant, iso},
     tick,
@@ -35,8 +34,9 @@ pub fn router(shared: Shared) -> Router {
         .route("/contacts", post(create_contacts))
         .route(
             "/contacts/{id}",
-            get(show_contact).patch(change_contact).delete(delete_contact),
+            get(show_contact).patch(change_contact).delete(admin_deletion::delete),
         )
+        .route("/contacts/{id}/restore", post(admin_deletion::restore))
         .route("/merge", post(merge_contacts))
         .route("/deals", post(admin_deals::create))
         .route("/deals/{id}", patch(admin_deals::change).delete(admin_deals::delete))
@@ -247,24 +247,6 @@ async fn show_contact(State(shared): State<Shared>, Path(id): Path<u64>, Query(q
         "id": record.id.to_string(), "createdAt": iso(record.created), "updatedAt": iso(record.updated(EVERYTHING)),
         "merged": record.merged.iter().map(u64::to_string).collect::<Vec<_>>(), "deals": record.links, "history": histories,
     })))
-}
-
-async fn delete_contact(
-    State(shared): State<Shared>,
-    Path(id): Path<u64>,
-    Query(query): Query<InPortal>,
-) -> Result<StatusCode, Refusal> {
-    let mut world = lock(&shared);
-    let portal = world.hubspot.portal_mut(query.portal_id)?;
-    let id = portal
-        .contacts
-        .resolve(id)
-        .map(|record| record.id)
-        .ok_or_else(|| format!("no contact {id}"))?;
-    if let Some(record) = portal.contacts.records.get_mut(&id) {
-        record.archived = true;
-    }
-    Ok(StatusCode::NO_CONTENT)
 }
 
 #[derive(Deserialize)]

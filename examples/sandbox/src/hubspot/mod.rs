@@ -18,6 +18,7 @@ use crate::world::{Shared, lock};
 pub mod account;
 pub mod admin;
 mod admin_deals;
+mod admin_deletion;
 mod admin_forms;
 mod admin_portals;
 pub mod assoc;

@@ -39,6 +39,10 @@ pub struct Record {
     pub created: i64,
     /// Deleted: gone from search and reads, kept for the admin.
     pub archived: bool,
+    /// When, epoch milliseconds.
+    pub archived_at: i64,
+    /// Deleted for good: never restored, and reads do not even call it missing.
+    pub purged: bool,
     /// Ids merged into this record, ascending.
     pub merged: Vec<u64>,
     /// Associated records (deals of a contact, contacts of a deal), ascending.
@@ -60,6 +64,8 @@ impl Record {
             id,
             created,
             archived: false,
+            archived_at: 0,
+            purged: false,
             merged: Vec::new(),
             links: Vec::new(),
             extra_lag: 0,

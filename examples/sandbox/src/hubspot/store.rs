@@ -69,6 +69,12 @@ impl Store {
         self.records.get(&id).filter(|record| !record.archived)
     }
 
+    /// True where the record an id stood for was deleted for good.
+    pub fn is_purged(&self, id: u64) -> bool {
+        let id = self.redirects.get(&id).copied().unwrap_or(id);
+        self.records.get(&id).is_some_and(|record| record.purged)
+    }
+
     /// The live contact with that primary e-mail address.
     pub fn by_email(&self, email: &str) -> Option<&Record> {
         let wanted = email.trim().to_lowercase();

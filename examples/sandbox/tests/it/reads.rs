@@ -273,3 +273,46 @@ async fn one_malformed_address_has_its_batch_refused() {
         sandbox.post(READ, &both).await.refused(400, "VALIDATION_ERROR");
     }
 }
+
+#[tokio::test]
+async fn deleted_contacts_are_missing_and_come_back_unless_deleted_for_good() {
+    let sandbox = Sandbox::new();
+    let ids = sandbox.contacts(&json!([{}, {}, {}, {}])).await;
+    let merged = sandbox
+        .admin(Method::POST, "/hubspot/merge", &json!({"ids": [ids[2], ids[3]]}))
+        .await;
+    let one = |id: &Value, more: &str| format!("/hubspot/contacts/{}{more}", id.as_str().unwrap());
+    let (ordinary, private, merged) = (json!(ids[0]), json!(ids[1]), merged["id"].clone());
+    for path in [one(&ordinary, ""), one(&private, "?gdpr=true"), one(&merged, "")] {
+        sandbox.admin(Method::DELETE, &path, &Value::Null).await;
+    }
+    let asked = json!({"properties": [], "propertiesWithHistory": [],
+        "inputs": ids.iter().map(|id| json!({"id": id})).collect::<Vec<_>>()});
+    let reply = sandbox.post(READ, &asked).await;
+    assert_eq!((reply.status, &reply.body["results"]), (207, &json!([])));
+    assert_eq!(reply.body["errors"][0]["category"], "OBJECT_NOT_FOUND");
+    // One of them is simply absent; ids from before a merge go with the record they became.
+    assert_eq!(
+        reply.body["errors"][0]["context"]["ids"],
+        json!([ids[0], ids[2], ids[3]])
+    );
+    let restore = one(&private, "/restore");
+    assert_eq!(
+        sandbox.try_admin(Method::POST, &restore, &Value::Null).await.status,
+        400
+    );
+    sandbox
+        .admin(Method::POST, &one(&ordinary, "/restore"), &Value::Null)
+        .await;
+    let reply = sandbox.post(READ, &asked).await;
+    assert_eq!(reply.body["results"][0]["id"], ids[0]);
+    sandbox.admin(Method::DELETE, &one(&ordinary, ""), &Value::Null).await;
+    sandbox.advance(91 * 86_400);
+    assert_eq!(
+        sandbox
+            .try_admin(Method::POST, &one(&ordinary, "/restore"), &Value::Null)
+            .await
+            .status,
+        400
+    );
+}
