@@ -5,6 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
 
+/// What a row may be told.
+pub(super) fn kind(n: u8) -> (Outcome, &'static str, bool) {
+    match n % 8 {
+        0 => (Outcome::Pending, reason::UPSTREAM_UNAVAILABLE, true),
+        1 => (Outcome::Pending, reason::AWAITING_CLICK_ID, false),
+        2 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, false),
+        3 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, true),
+        4 => (Outcome::Uploaded, "Processed", false),
+        5 => (Outcome::Skipped, reason::NO_CONSENT, false),
+        6 => (Outcome::Rejected, "InvalidGclid", false),
+        _ => (Outcome::Pending, reason::SUSPENDED, false),
+    }
+}
+
+/// Those of the items whose bits are set.
+pub(super) fn pick<T: Copy>(items: &[T], mask: u8) -> Vec<T> {
+    items
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| mask >> (i % 8) & 1 == 1)
+        .map(|(_, item)| *item)
+        .collect()
+}
+
 /// One row, in the terms of the port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::option_option)] // as the port has it

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::model::{Known, Model};
+use super::model::{Known, Model, kind, pick};
 use super::*;
 use crate::sync::ports::ledger::{BatchId, BatchResult, Look, StatusResult};
 
@@ -21,28 +21,6 @@ struct Run {
     of_action: TrackId,
     finals: BTreeMap<RowId, Outcome>,
     sent: BTreeMap<RowId, Option<u32>>,
-}
-
-fn kind(n: u8) -> (Outcome, &'static str, bool) {
-    match n % 8 {
-        0 => (Outcome::Pending, reason::UPSTREAM_UNAVAILABLE, true),
-        1 => (Outcome::Pending, reason::AWAITING_CLICK_ID, false),
-        2 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, false),
-        3 => (Outcome::Processing, reason::OUTCOME_UNKNOWN, true),
-        4 => (Outcome::Uploaded, "Processed", false),
-        5 => (Outcome::Skipped, reason::NO_CONSENT, false),
-        6 => (Outcome::Rejected, "InvalidGclid", false),
-        _ => (Outcome::Pending, reason::SUSPENDED, false),
-    }
-}
-
-fn pick<T: Copy>(items: &[T], mask: u8) -> Vec<T> {
-    items
-        .iter()
-        .enumerate()
-        .filter(|(i, _)| mask >> (i % 8) & 1 == 1)
-        .map(|(_, item)| *item)
-        .collect()
 }
 
 impl Run {
