@@ -29,7 +29,7 @@ use crate::domain::brief::brief;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::sync::context::SyncContext;
 use crate::sync::fault::Fault;
-use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm};
+use crate::sync::ports::crm::{Contact, ContactRead, ContactSearch, Crm};
 use crate::sync::ports::ledger::{Look, LookRound};
 use crate::sync::pulse;
 use crate::sync::registry::Readiness;
@@ -161,7 +161,7 @@ async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, Fault> {
     };
     let batch = crm.read(&read).await?;
     Ok(Answer {
-        seen: batch.contacts.iter().flat_map(|contact| contact.lineage()).collect(),
+        seen: batch.contacts.iter().flat_map(Contact::lineage).collect(),
         unreadable: batch.unreadable.into_keys().collect(),
     })
 }
