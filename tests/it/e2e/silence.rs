@@ -48,7 +48,10 @@ fn while_google_is_silent_the_status_says_so_and_afterwards_nothing_is_done_twic
     let account = stage.wait("gaa/acme", "the request handled", |a| {
         a["status"]["lastHandledReconcileAt"] == "now"
     });
-    assert_eq!(account["status"]["customer"], before["customer"], "known as before");
+    for known in ["descriptiveName", "conversionCustomerId"] {
+        assert!(before[known].is_string(), "{before:#}");
+        assert_eq!(account["status"][known], before[known], "known as before");
+    }
     stage.condition("gaa/acme", "Ready", "False", "UpstreamUnavailable");
     let event = stage.wait("adce/silent", "no lie about the action and the uploads", |e| {
         condition(e, "Synced")["status"] == "False" && condition(e, "Ready")["status"] == "False"
