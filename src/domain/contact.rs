@@ -39,6 +39,10 @@ impl Properties {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
+    fn size(&self) -> usize {
+        self.text.len() + self.ends.len() * size_of::<(usize, usize)>()
+    }
+
     /// Names and values in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut start = 0;
@@ -108,6 +112,15 @@ impl Contact {
         histories
             .find(|(known, _)| known == name)
             .map_or(&[], |(_, entries)| entries)
+    }
+
+    /// What it takes in memory, about.
+    pub fn size(&self) -> usize {
+        let texts = |list: &[String]| list.iter().map(|text| ROOM + text.len()).sum::<usize>();
+        let histories = self.history.iter().flat_map(|(_, entries)| entries);
+        let history: usize = histories.map(|entry| ROOM + entry.value.len()).sum();
+        let stages = self.flaw.as_ref().map_or(0, |flaw| texts(&flaw.stages));
+        self.properties.size() + history + stages
     }
 
     /// All ids of this contact's lineage: its own, the one asked for, and the merged ones. Sorted, no repeats.

@@ -1,22 +1,25 @@
 //! The Google Ads API client: account state, conversion actions, goals (reference notes, Google 2 and 3).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::ads_wire as wire;
-use super::errors::{Api, malformed};
+use super::errors::{Api, Parsed, malformed};
 use super::session::{Call, Session};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
-use crate::upstream::body::{Limit, weigh};
+use crate::upstream::body::{Limit, NO_ROOM, weigh};
+use crate::upstream::memory::{FREE, KEPT, Share, ends_in};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
 const MAX_PAGES: usize = 20;
-/// Most that the rows of a search may take in memory, all pages together.
+/// Most that the rows of a search may take in memory, all pages together, and most text that they may come in.
 const MAX_MEMORY: usize = Limit::RECORDS.memory;
+const MAX_TEXT: usize = 16 << 20;
 /// A search may take so many times as long as one call of it.
 const SEARCH_CALLS: u32 = 4;
 
@@ -31,10 +34,19 @@ impl AdsClient {
         Self { session, login }
     }
 
-    /// All rows of a query, bounded in size and time as a whole: many small pages are as much as a large one.
-    async fn search(&self, customer: &CustomerId, query: &str) -> Result<Vec<Value>, UpstreamError> {
+    /// What `read` makes of the rows of a query, but for those of which it makes nothing. Bounded in size and time as a
+    /// whole: many small pages are as much as a large one.
+    async fn search<T>(
+        &self,
+        customer: &CustomerId,
+        query: &str,
+        read: impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync,
+    ) -> Result<Vec<T>, UpstreamError>
+    where
+        T: Send,
+    {
         let limit = self.session.config().timeouts.read.saturating_mul(SEARCH_CALLS);
-        match tokio::time::timeout(limit, self.pages(customer, query)).await {
+        match tokio::time::timeout(limit, self.pages(customer, query, read)).await {
             Ok(rows) => rows,
             Err(_) => Err(UpstreamError::new(
                 Api::Ads.service(),
@@ -44,44 +56,44 @@ impl AdsClient {
         }
     }
 
-    async fn pages(&self, customer: &CustomerId, query: &str) -> Result<Vec<Value>, UpstreamError> {
+    async fn pages<T: Send>(
+        &self,
+        customer: &CustomerId,
+        query: &str,
+        read: impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync,
+    ) -> Result<Vec<T>, UpstreamError> {
+        let mut all = Pages::default();
         let mut rows = Vec::new();
         let mut token: Option<String> = None;
-        let mut memory = 0usize;
         for _ in 0..MAX_PAGES {
             let body = match &token {
                 Some(token) => json!({"query": query, "pageToken": token}),
                 None => json!({"query": query}),
             };
             let call = self.call("search", customer, "/googleAds:search", &body, false);
-            let mut page = self.session.read(&call).await.map_err(|failure| failure.error)?;
-            memory = memory.saturating_add(weigh(&page));
-            if memory > MAX_MEMORY {
-                return Err(unreadable("all pages together are too large"));
-            }
-            match page["results"].take() {
-                Value::Array(results) => rows.extend(results),
-                Value::Null => {}
-                _ => return Err(unreadable("results is no list")),
-            }
-            let next = page["nextPageToken"]
-                .as_str()
-                .filter(|next| !next.is_empty())
-                .map(str::to_owned);
+            let next = {
+                let page = self.session.read(&call).await.map_err(|failure| failure.error)?;
+                all.add(&page)?;
+                take_rows(&page, &read, &mut rows)?;
+                let next = page["nextPageToken"].as_str();
+                next.filter(|next| !next.is_empty()).map(str::to_owned)
+            };
             match next {
                 None => return Ok(rows),
                 same if same == token => return Err(unreadable("the paging does not move on")),
                 next => token = next,
             }
+            all.make_room(call.timeout).await?;
         }
         Err(unreadable("the paging does not end"))
     }
 
     /// The rows of a query for actions that are the account's own.
     async fn own_actions(&self, owner: &CustomerId, query: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
-        let mut rows = self.search(owner, query).await?;
-        rows.retain(|row| wire::is_own(row, owner));
-        decode(&rows, wire::action)
+        let own = |row: &Value| wire::is_own(row, owner);
+        let action = keyed(wire::action);
+        self.search(owner, query, |row| if own(row) { action(row) } else { Ok(None) })
+            .await
     }
 
     async fn mutate(
@@ -90,12 +102,12 @@ impl AdsClient {
         owner: &CustomerId,
         path: &str,
         body: &Value,
-    ) -> Result<Value, UpstreamError> {
+    ) -> Result<Parsed, UpstreamError> {
         let call = self.call(method, owner, path, body, true);
         self.session.call(&call).await.map_err(|failure| failure.error)
     }
 
-    async fn mutate_action(&self, owner: &CustomerId, body: &Value) -> Result<Value, UpstreamError> {
+    async fn mutate_action(&self, owner: &CustomerId, body: &Value) -> Result<Parsed, UpstreamError> {
         self.mutate("mutateConversionActions", owner, "/conversionActions:mutate", body)
             .await
     }
@@ -132,18 +144,67 @@ fn unreadable(what: &str) -> UpstreamError {
     malformed(Api::Ads, false, 200, None, what)
 }
 
-fn decode<T>(rows: &[Value], read: impl Fn(&Value) -> Option<T>) -> Result<Vec<T>, UpstreamError> {
-    rows.iter()
-        .map(|row| read(row).ok_or_else(|| unreadable("a row without its key")))
-        .collect()
+/// The pages of a search so far.
+#[derive(Default)]
+struct Pages {
+    memory: usize,
+    text: usize,
+    share: Share,
+}
+
+impl Pages {
+    fn add(&mut self, page: &Parsed) -> Result<(), UpstreamError> {
+        self.memory = self.memory.saturating_add(weigh(page));
+        self.text = self.text.saturating_add(page.size);
+        if self.memory > MAX_MEMORY || self.text > MAX_TEXT {
+            return Err(unreadable("all pages together are too large"));
+        }
+        Ok(())
+    }
+
+    /// What is kept of large pages while the next one is read counts too. No page is held while this waits.
+    async fn make_room(&mut self, limit: Duration) -> Result<(), UpstreamError> {
+        if self.text > FREE && self.share.is_empty() {
+            let share = KEPT.take(MAX_TEXT, ends_in(limit)).await;
+            self.share = share.ok_or_else(|| UpstreamError::new(Api::Ads.service(), Cause::Unavailable, NO_ROOM))?;
+        }
+        Ok(())
+    }
+}
+
+fn take_rows<T>(
+    page: &Value,
+    read: impl Fn(&Value) -> Result<Option<T>, UpstreamError>,
+    rows: &mut Vec<T>,
+) -> Result<(), UpstreamError> {
+    match &page["results"] {
+        Value::Array(results) => {
+            for row in results {
+                rows.extend(read(row)?);
+            }
+            Ok(())
+        }
+        Value::Null => Ok(()),
+        _ => Err(unreadable("results is no list")),
+    }
+}
+
+/// A row without its key is not understood: left out, what it is about would be taken for missing.
+fn keyed<T>(
+    read: impl Fn(&Value) -> Option<T> + Send + Sync,
+) -> impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync {
+    move |row| match read(row) {
+        Some(found) => Ok(Some(found)),
+        None => Err(unreadable("a row without its key")),
+    }
 }
 
 #[async_trait]
 impl GoogleAds for AdsClient {
     async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
-        let rows = self.search(id, wire::CUSTOMER).await?;
-        match rows.first() {
-            Some(row) => Ok(wire::customer(row, id)),
+        let read = |row: &Value| Ok(Some(wire::customer(row, id)));
+        match self.search(id, wire::CUSTOMER, read).await?.into_iter().next() {
+            Some(customer) => Ok(customer),
             None => Err(UpstreamError {
                 status: Some(200),
                 ..UpstreamError::new(Api::Ads.service(), Cause::NotFound, format!("no customer {id}"))
@@ -160,11 +221,11 @@ impl GoogleAds for AdsClient {
     }
 
     async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
-        decode(&self.search(owner, wire::GOALS).await?, wire::goal)
+        self.search(owner, wire::GOALS, keyed(wire::goal)).await
     }
 
     async fn attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
-        decode(&self.search(customer, wire::ATTRIBUTION).await?, wire::attribution)
+        self.search(customer, wire::ATTRIBUTION, keyed(wire::attribution)).await
     }
 
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {

@@ -7,9 +7,9 @@ use crate::domain::ids::{ActionId, CustomerId};
 use crate::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
 use crate::upstream::text::{code, id as plain_id, name};
 
-/// Longest and most snippets of an action that are kept: Google's have less than 1 KiB and come in four page formats.
-const MAX_SNIPPET: usize = 16 * 1024;
-const MAX_SNIPPETS: usize = 8;
+/// Longest and most snippets of an action that are kept: Google's have less than 1 KiB, and one is for HTML.
+const MAX_SNIPPET: usize = 4 * 1024;
+const MAX_SNIPPETS: usize = 4;
 
 /// The customer and its conversion tracking.
 pub(super) const CUSTOMER: &str = "SELECT customer.id, customer.descriptive_name, customer.currency_code, \

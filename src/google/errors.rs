@@ -2,6 +2,8 @@
 //! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (reference notes, Google 2.4, 6.5), a list around it, and
 //! answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
 
+use std::ops::Deref;
+
 use jiff::SignedDuration;
 use serde_json::Value;
 
@@ -14,6 +16,8 @@ use super::redact::{bounded, words};
 use crate::domain::codes::Code;
 use crate::sync::ports::sink::{IngestError, Violation};
 use crate::sync::ports::{Cause, Effect, UpstreamError};
+use crate::upstream::body::Body;
+use crate::upstream::memory::Share;
 use crate::upstream::text::{code, id};
 use crate::upstream::{REDIRECT, is_redirect, wait};
 
@@ -28,11 +32,27 @@ pub(super) struct Answer {
     /// HTTP status.
     pub(super) status: u16,
     /// The body, decompressed.
-    pub(super) body: Vec<u8>,
+    pub(super) body: Body,
     /// The `request-id` header.
     pub(super) request_id: Option<String>,
     /// The `Retry-After` header.
     pub(super) retry_after: Option<SignedDuration>,
+}
+
+/// A good answer, parsed. No call is waited for while one is held: it may have a share of what the process has.
+pub(super) struct Parsed {
+    json: Value,
+    /// Bytes of its text.
+    pub(super) size: usize,
+    _share: Share,
+}
+
+impl Deref for Parsed {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.json
+    }
 }
 
 /// A failed call with what the port's error has no room for.
@@ -86,18 +106,23 @@ struct Parts {
 
 impl Answer {
     /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
-    pub(super) fn into_json(self) -> Result<Value, Box<Failure>> {
+    pub(super) fn into_json(self) -> Result<Parsed, Box<Failure>> {
         if is_redirect(self.status) {
             return Err(self.malformed(REDIRECT).into());
         }
-        let json = serde_json::from_slice::<Value>(&self.body).ok();
+        let json = serde_json::from_slice::<Value>(self.body.bytes()).ok();
         if !(200..300).contains(&self.status) {
             return Err(Box::new(self.failure(json.as_ref())));
         }
+        let parsed = |json, body: Body| Parsed {
+            json,
+            size: body.bytes().len(),
+            _share: body.into_share(),
+        };
         match json {
-            Some(json) if self.partial && rows_only(&json) => Ok(json),
+            Some(json) if self.partial && rows_only(&json) => Ok(parsed(json, self.body)),
             Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
-            Some(json @ Value::Object(_)) => Ok(json),
+            Some(json @ Value::Object(_)) => Ok(parsed(json, self.body)),
             _ => Err(self.malformed("the answer is not a JSON object").into()),
         }
     }

@@ -11,12 +11,12 @@ fn failure(api: Api, mutating: bool, status: u16, body: &str) -> Failure {
         mutating,
         partial: false,
         status,
-        body: body.as_bytes().to_vec(),
+        body: body.into(),
         request_id: Some("req-1".to_owned()),
         retry_after: None,
     };
     match answer.into_json() {
-        Ok(json) => panic!("no error: {json}"),
+        Ok(json) => panic!("no error: {}", *json),
         Err(failure) => *failure,
     }
 }

@@ -14,6 +14,7 @@ use super::test_support::{Silent, cid, clicks, clients, config, http, refresh_se
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::sync::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
 use crate::upstream::body::BOMB;
+use crate::upstream::memory::{KEPT, ends_in};
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 const PERSON: &str = "Anna Maier, anna@example.com, +49 30 1234567, Hauptstr. 1";
@@ -71,7 +72,8 @@ async fn large_pages_count_together() {
     let page = |request: &Request| {
         let asked: Value = request.body_json().unwrap();
         let number: u64 = asked["pageToken"].as_str().map_or(0, |token| token.parse().unwrap());
-        let row = json!({"customerConversionGoal": {"category": "x".repeat(5_000_000), "origin": "y"}});
+        let goal = json!({"category": "PURCHASE", "origin": "WEBSITE"});
+        let row = json!({"customerConversionGoal": goal, "other": "x".repeat(5_000_000)});
         ResponseTemplate::new(200).set_body_json(json!({"results": [row], "nextPageToken": (number + 1).to_string()}))
     };
     Mock::given(path(SEARCH)).respond_with(page).mount(&server).await;
@@ -83,6 +85,36 @@ async fn large_pages_count_together() {
         .err()
         .unwrap();
     assert!(error.message.contains("together are too large"), "{error}");
+}
+
+#[tokio::test]
+async fn what_large_searches_keep_counts_for_all_together() {
+    let server = server().await;
+    let page = |request: &Request| {
+        let asked: Value = request.body_json().unwrap();
+        let goal = json!({"customerConversionGoal": {"category": "PURCHASE", "origin": "WEBSITE"}});
+        let next = if asked["pageToken"].is_null() { "1" } else { "" };
+        let filling = "x".repeat(2_000_000);
+        ResponseTemplate::new(200).set_body_json(json!({"results": [goal], "other": filling, "nextPageToken": next}))
+    };
+    Mock::given(path(SEARCH)).respond_with(page).mount(&server).await;
+    let quick = GoogleConfig {
+        timeouts: Timeouts {
+            read: Duration::from_millis(800),
+            ..Timeouts::default()
+        },
+        ..config(&server.uri())
+    };
+    let connector = GoogleConnector::new(quick, http(), Arc::new(Silent));
+    let secret = refresh_secret();
+    let connected = connector.connect(GoogleCredentials::Secret(&secret), None).await;
+    let ads = connected.unwrap().ads;
+    let held = KEPT.take(usize::MAX, ends_in(Duration::from_secs(20))).await.unwrap();
+    let error = ads.goals(&cid("1234567890")).await.err().unwrap();
+    assert_eq!(error.cause, Cause::Unavailable);
+    assert!(error.message.contains("no memory"), "{error}");
+    drop(held);
+    assert_eq!(ads.goals(&cid("1234567890")).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
 
 use super::GoogleConfig;
-use super::errors::{Answer, Api, Failure, malformed};
+use super::errors::{Answer, Api, Failure, Parsed, malformed};
 use super::lane::Lane;
 use super::redact::bounded;
 use super::token::{Token, TokenCache};
 use crate::domain::ids::CustomerId;
 use crate::sync::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
-use crate::upstream::body::{self, BodyError, Limit};
+use crate::upstream::body::{self, BodyError, Limit, NO_ROOM};
+use crate::upstream::memory::ends_in;
 use crate::upstream::text::id;
 use crate::upstream::wait::retry_after;
 
@@ -83,11 +83,11 @@ impl Session {
 
     /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
     /// that Google asks for and that are short enough.
-    pub(super) async fn read(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+    pub(super) async fn read(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
         budget::bounded(call.api.service(), false, self.read_again(call)).await
     }
 
-    async fn read_again(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+    async fn read_again(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
         let mut pause = self.config.timeouts.retry_pause;
         for _ in 1..READ_TRIES {
             match self.call(call).await {
@@ -118,16 +118,16 @@ impl Session {
     }
 
     /// Makes a call once; once more with a new token where the token is refused, which is certain to have had no effect.
-    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Value, Box<Failure>> {
+    pub(super) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
         self.call_with_id(call).await.map(|(answer, _)| answer)
     }
 
     /// As [`Self::call`], with Google's id of the request where the answer's header names one.
-    pub(super) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Value, Option<String>), Box<Failure>> {
+    pub(super) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
         budget::bounded(call.api.service(), call.mutating, self.call_once(call)).await
     }
 
-    async fn call_once(&self, call: &Call<'_>) -> Result<(Value, Option<String>), Box<Failure>> {
+    async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
         let lane = match call.api {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,
@@ -138,6 +138,8 @@ impl Session {
         let token = self.tokens.get().await?;
         let mut answer = self.attempt(call, &token).await?;
         if answer.status == 401 {
+            // Nothing large is held while others are waited for.
+            drop(answer);
             let token = self.tokens.renew(&token).await?;
             answer = self.attempt(call, &token).await?;
         }
@@ -207,6 +209,7 @@ fn sensitive(secret: &SecretString) -> HeaderValue {
 }
 
 async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
+    let ends = ends_in(call.timeout);
     let response = request
         .send()
         .await
@@ -218,12 +221,19 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
         .and_then(|id| id.to_str().ok())
         .and_then(id);
     let retry_after = retry_after(response.headers(), Timestamp::now());
-    let body = match body::read(response, Limit::RECORDS).await {
+    let body = match body::read(response, Limit::RECORDS, ends).await {
         Ok(body) => body,
         Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
         Err(BodyError::TooLarge(limit)) => {
             let what = BodyError::too_large(limit);
             return Err(malformed(call.api, call.mutating, status, request_id, &what));
+        }
+        Err(BodyError::NoRoom) => {
+            let error = malformed(call.api, call.mutating, status, request_id, NO_ROOM);
+            return Err(UpstreamError {
+                cause: Cause::Unavailable,
+                ..error
+            });
         }
     };
     Ok(Answer {

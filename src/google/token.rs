@@ -13,7 +13,8 @@ use super::codes;
 use super::redact::bounded;
 use super::session::root_cause;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::body::{self, BodyError, Limit};
+use crate::upstream::body::{self, BodyError, Limit, NO_ROOM};
+use crate::upstream::memory::ends_in;
 use crate::upstream::text::code;
 use crate::upstream::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
@@ -226,12 +227,13 @@ impl Endpoint {
 
     async fn ask(&self, method: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, UpstreamError> {
         let started = std::time::Instant::now();
+        let ends = ends_in(self.timeout);
         let sent = request.timeout(self.timeout).send().await.map_err(BodyError::Broke);
         let answer = match sent {
             Ok(response) => {
                 let wait = retry_after(response.headers(), jiff::Timestamp::now());
                 let status = response.status().as_u16();
-                let body = body::read(response, Limit::TOKEN).await;
+                let body = body::read(response, Limit::TOKEN, ends).await;
                 body.map(|body| (status, wait, body))
             }
             Err(error) => Err(error),
@@ -240,6 +242,7 @@ impl Endpoint {
         self.observer.call("token", method, status, started.elapsed());
         let (status, wait, body) = answer.map_err(|error| match error {
             BodyError::TooLarge(limit) => UpstreamError::new(SERVICE, Cause::Malformed, BodyError::too_large(limit)),
+            BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
             BodyError::Broke(error) => {
                 let what = if error.is_timeout() {
                     "no answer in time"
@@ -256,7 +259,7 @@ impl Endpoint {
                 ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
             });
         }
-        Ok((status, wait, serde_json::from_slice(&body).unwrap_or_default()))
+        Ok((status, wait, serde_json::from_slice(body.bytes()).unwrap_or_default()))
     }
 }
 

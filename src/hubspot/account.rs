@@ -7,11 +7,13 @@ use super::auth::Auth;
 use super::client::{Call, HubSpot};
 use super::errors::malformed;
 use super::limits::Bucket;
+use super::properties::Properties;
 use super::transport::{Payload, Request};
-use super::wire::{Results, Scalar};
+use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Portal, Stage};
+use crate::upstream::body::Limit;
 use crate::upstream::text::{code, name};
 
 /// Most lifecycle stages taken: they stand in the status of the account.
@@ -34,11 +36,6 @@ struct TokenInfo {
 }
 
 #[derive(Deserialize)]
-struct Property {
-    name: Option<String>,
-}
-
-#[derive(Deserialize)]
 struct LifecycleStage {
     options: Option<Vec<StageOption>>,
 }
@@ -54,7 +51,8 @@ struct StageOption {
 impl HubSpot {
     pub(super) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         let path = format!("/account-info/{}/details", self.version());
-        let details: Details = self.call(get("account-info", path)).await?.json()?;
+        let answer = self.call(get("account-info", path)).await?;
+        let details: Details = answer.json()?;
         let missing = |field: &str| malformed(format!("the account details have no {field:?}"));
         let text = |value: Option<String>| value.as_deref().and_then(name);
         let id = details
@@ -80,6 +78,7 @@ impl HubSpot {
             Auth::OAuth(oauth) => Request {
                 name: "introspect",
                 bucket: Bucket::Free,
+                limit: Limit::TOKEN,
                 url: format!("{}/introspect", config.token_url()),
                 payload: Payload::SecretForm(vec![
                     ("client_id", oauth.keys.client_id.expose_secret().to_owned()),
@@ -92,6 +91,7 @@ impl HubSpot {
             Auth::Static(_) => Request {
                 name: "access-token-info",
                 bucket: Bucket::Other,
+                limit: Limit::TOKEN,
                 url: config.url("/oauth/v2/private-apps/get/access-token-info"),
                 payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
                 // Tokens of EU portals are found only with it.
@@ -111,7 +111,8 @@ impl HubSpot {
 
     pub(super) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.version());
-        let property: LifecycleStage = self.call(get("property", path)).await?.json()?;
+        let answer = self.call(get("property", path)).await?;
+        let property: LifecycleStage = answer.json()?;
         let mut options = property
             .options
             .ok_or_else(|| malformed("lifecyclestage has no \"options\""))?;
@@ -134,8 +135,12 @@ impl HubSpot {
 
     pub(super) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {
         let path = format!("/crm/properties/{}/contacts", self.version());
-        let mut list: Results<Property> = self.call(get("properties", path)).await?.rows()?;
-        let mut names: Vec<_> = list.take()?.into_iter().filter_map(|property| property.name).collect();
+        let call = Call {
+            limit: Limit::LISTS,
+            ..get("properties", path)
+        };
+        let answer = self.call(call).await?;
+        let mut names = answer.json::<Properties>()?.names()?;
         names.sort();
         names.dedup();
         Ok(names)
@@ -146,6 +151,7 @@ const fn get(name: &'static str, path: String) -> Call<'static> {
     Call {
         name,
         bucket: Bucket::Other,
+        limit: Limit::RECORDS,
         path,
         body: None,
     }

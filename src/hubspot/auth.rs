@@ -12,6 +12,7 @@ use super::limits::Bucket;
 use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
 use crate::sync::ports::{Cause, UpstreamError};
+use crate::upstream::body::Limit;
 
 /// A token is not used in its last minute (nor in the last half of a very short life).
 const MARGIN: Duration = Duration::from_mins(1);
@@ -150,6 +151,7 @@ impl OAuth {
         let request = Request {
             name: "token",
             bucket: Bucket::Free,
+            limit: Limit::TOKEN,
             url: transport.config().token_url(),
             payload: Payload::SecretForm(form),
             bearer: None,

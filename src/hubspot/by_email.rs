@@ -13,6 +13,7 @@ use super::wire::{Record, Results, Scalar};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{AddressBatch, MAX_EMAILS};
+use crate::upstream::body::Limit;
 
 /// Further addresses of a contact, `;`-separated.
 const ADDITIONAL: &str = "hs_additional_emails";
@@ -113,6 +114,7 @@ impl HubSpot {
         let call = Call {
             name: "search",
             bucket: Bucket::Search,
+            limit: Limit::RECORDS,
             path: format!("/crm/objects/{}/contacts/search", self.version()),
             body: Some(&body),
         };

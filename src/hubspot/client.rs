@@ -17,6 +17,7 @@ use crate::sync::ports::crm::{
     Quota, Stage, SubmissionPage,
 };
 use crate::sync::ports::{Cause, UpstreamError, budget};
+use crate::upstream::body::Limit;
 
 /// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
 pub struct HubSpot {
@@ -29,6 +30,8 @@ pub(super) struct Call<'a> {
     /// Our short name, for metrics.
     pub(super) name: &'static str,
     pub(super) bucket: Bucket,
+    /// How large a good answer may be.
+    pub(super) limit: Limit,
     /// Path from the base, version included.
     pub(super) path: String,
     /// JSON to POST; `None`: GET.
@@ -60,6 +63,7 @@ impl HubSpot {
             let request = Request {
                 name: call.name,
                 bucket: call.bucket,
+                limit: call.limit,
                 url: url.clone(),
                 payload: call.body.map_or(Payload::Nothing, Payload::Json),
                 bearer: Some(&token.header),
@@ -86,14 +90,16 @@ impl HubSpot {
         let call = Call {
             name,
             bucket: Bucket::Other,
+            limit: Limit::RECORDS,
             path,
             body: Some(body),
         };
         let answer = self.call(call).await?;
+        let status = answer.status;
         let batch: Results<T> = answer.rows()?;
         let mut errors = batch.item_errors().iter().map(ErrorBody::of);
         match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
-            Some(error) => Err(item_error(error, answer.status, body)),
+            Some(error) => Err(item_error(error, status, body)),
             None => Ok(batch),
         }
     }

@@ -8,8 +8,8 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused;
 use super::items::{Open, Parts, WRONG_TYPE};
-use super::wire::{Record, Results, Scalar, Version, id_of};
-use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
+use super::wire::{Record, Results, Scalar, Version};
+use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry};
@@ -19,6 +19,8 @@ const PLAIN_LIMIT: usize = 100;
 /// Inputs of a batch read with history.
 const HISTORY_LIMIT: usize = 50;
 /// Why a record is not understood whose id is no number.
+/// Most that a contact takes in memory: hundreds of them are there at a time, for each account.
+const MAX_SIZE: usize = 32 << 10;
 const ODD_ID: &str = "its id is no number";
 
 /// The ids of a batch read, each once.
@@ -89,7 +91,7 @@ fn resolve(
     let (found, strays) = assign(&mut open, &by_id);
     open.take(batch.item_errors(), |text| text.trim().parse().ok());
     for row in batch.odd() {
-        match id_of(row).map(ContactId).filter(|id| open.contains(id)) {
+        match row.id.map(ContactId).filter(|id| open.contains(id)) {
             Some(id) => open.failed(&id, WRONG_TYPE),
             None => open.untold(WRONG_TYPE),
         }
@@ -142,6 +144,25 @@ fn live(record: &Record, asked: ContactId, with_history: &[String], as_of: Optio
     Some(contact)
 }
 
+/// Nothing of such a contact is kept but who it is.
+fn too_large(requested: ContactId, id: ContactId) -> Contact {
+    Contact {
+        requested_id: requested,
+        id,
+        updated_at: None,
+        as_of: None,
+        properties: Properties::default(),
+        history: Vec::new(),
+        flaw: Some(Flaw {
+            why: format!(
+                "its properties and their history are larger than {} KiB",
+                MAX_SIZE >> 10
+            ),
+            stages: Vec::new(),
+        }),
+    }
+}
+
 /// A contact out of a record, `None` where it has no usable id. `requested` is the id it was asked for by.
 pub(super) fn contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
     let id = ContactId(record.id()?);
@@ -189,7 +210,7 @@ pub(super) fn contact(record: &Record, requested: ContactId, with_history: &[Str
         .filter_map(|(name, value)| Some((name, &value.as_ref()?.0)))
         .filter(|(_, value)| !value.is_empty())
         .collect();
-    Some(Contact {
+    let contact = Contact {
         requested_id: requested,
         id,
         updated_at,
@@ -197,7 +218,11 @@ pub(super) fn contact(record: &Record, requested: ContactId, with_history: &[Str
         properties,
         history,
         flaw,
-    })
+    };
+    if contact.size() > MAX_SIZE {
+        return Some(too_large(requested, id));
+    }
+    Some(contact)
 }
 
 /// The source of history rows that a merge wrote.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused;
 use super::items::{Open, Parts, WRONG_TYPE};
-use super::wire::{Paging, Record, Results, Scalar, id_of};
+use super::wire::{Paging, Record, Results, Scalar};
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Deal, DealBatch, DealLinks, Unreadable};
@@ -20,6 +20,8 @@ const ASSOCIATION_LIMIT: usize = 1_000;
 const DEAL_LIMIT: usize = 100;
 /// Pages of associations followed; a contact with more deals than this holds is no contact.
 const PAGE_LIMIT: usize = 100;
+/// Most of a currency that is kept: a code has three letters, and what is longer is none.
+const MAX_CURRENCY: usize = 16;
 const DEAL_PROPERTIES: [&str; 5] = [
     "amount",
     "hs_projected_amount",
@@ -183,7 +185,7 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
     let mut open = Open::new(ids.iter().copied());
     open.take(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
     for row in batch.odd() {
-        match id_of(row).map(DealId).filter(|id| open.contains(id)) {
+        match row.id.map(DealId).filter(|id| open.contains(id)) {
             Some(id) => open.failed(&id, WRONG_TYPE),
             None => open.untold(WRONG_TYPE),
         }
@@ -213,7 +215,9 @@ fn deal(id: DealId, record: &Record) -> Option<Deal> {
         id,
         created_at: created.into_iter().flatten().find_map(Scalar::time)?,
         projected_amount: record.text("hs_projected_amount").and_then(decimal),
-        currency: record.text("deal_currency_code").map(str::to_owned),
+        currency: record
+            .text("deal_currency_code")
+            .map(|code| code.chars().take(MAX_CURRENCY).collect()),
         closed_lost: record
             .text("hs_is_closed_lost")
             .is_some_and(|lost| lost.eq_ignore_ascii_case("true")),

@@ -7,16 +7,21 @@ use super::client::{Call, HubSpot};
 use super::errors::malformed;
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
-use super::wire::{Results, Scalar};
+use super::wire::{Odd, Results, Scalar};
 use crate::domain::conversion::click_value;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
+use crate::upstream::body::Limit;
 use crate::upstream::text;
 
 /// All types of forms; without them HubSpot lists its own type only.
 const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
 /// Pages of forms followed, 100 each: an end for a paging that never ends.
 const MAX_PAGES: usize = 200;
+/// Most forms of a portal: they are all in memory when an event looks for its own.
+const MAX_FORMS: usize = 10_000;
+/// Longest e-mail address (RFC 3696, errata: 254).
+const MAX_EMAIL: usize = 320;
 /// Object type of contacts, as fields name it.
 const CONTACT: &str = "0-1";
 
@@ -69,6 +74,9 @@ impl HubSpot {
                     .unwrap_or_else(|| id.clone());
                 forms.push(Form { id, name });
             }
+            if forms.len() > MAX_FORMS {
+                return Err(malformed(format!("the portal has more than {MAX_FORMS} forms")));
+            }
             match page.paging.and_then(super::wire::Paging::after) {
                 None => return Ok(forms),
                 same if same == after => return Err(malformed("the paging of forms does not move on")),
@@ -89,6 +97,7 @@ impl HubSpot {
             path.push_str(&escaped(after));
         }
         let answer = self.call(get("submissions", path)).await?;
+        let (answered, size) = (answer.date, answer.size());
         let mut page: Results<SubmissionWire> = answer.rows()?;
         let mut unreadable: Vec<_> = page.odd().iter().map(odd).collect();
         let mut submissions = Vec::new();
@@ -106,7 +115,8 @@ impl HubSpot {
             submissions,
             unreadable,
             next,
-            answered: answer.date,
+            size,
+            answered,
         })
     }
 }
@@ -132,10 +142,9 @@ fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     })
 }
 
-fn odd(row: &Value) -> OddSubmission {
-    let id = row.get("conversionId").and_then(Value::as_str).map(str::trim);
+fn odd(row: &Odd) -> OddSubmission {
     OddSubmission {
-        conversion_id: id.and_then(text::id),
+        conversion_id: row.conversion_id.clone(),
         why: WRONG_TYPE.to_owned(),
     }
 }
@@ -158,7 +167,7 @@ fn email(fields: &[Field]) -> Option<String> {
             let mut parts = address.split('@');
             let named = parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty());
             let bare = |c: char| !c.is_whitespace() && !c.is_control() && !",;:<>()[]\"\\".contains(c);
-            named && parts.next().is_none() && address.chars().all(bare)
+            named && address.len() <= MAX_EMAIL && parts.next().is_none() && address.chars().all(bare)
         })
 }
 
@@ -185,6 +194,7 @@ const fn get(name: &'static str, path: String) -> Call<'static> {
     Call {
         name,
         bucket: Bucket::Other,
+        limit: Limit::RECORDS,
         path,
         body: None,
     }

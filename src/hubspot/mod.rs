@@ -14,6 +14,7 @@ mod errors;
 mod forms;
 mod items;
 mod limits;
+mod properties;
 mod search;
 mod transport;
 mod wire;
@@ -23,8 +24,6 @@ mod wire;
 mod tests;
 
 use std::time::Duration;
-
-use crate::upstream::body;
 
 pub use client::HubSpot;
 pub use connector::HubSpotConnector;
@@ -45,8 +44,6 @@ pub struct HubSpotConfig {
     pub token_endpoint: Option<String>,
     /// Limit of one HTTP attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// Largest answer read.
-    pub max_body: body::Limit,
     /// Searches. HubSpot allows 5 a second per portal, all integrations together.
     pub search: Limit,
     /// All other calls. HubSpot allows 100 in 10 seconds on its smallest tier.
@@ -62,7 +59,6 @@ impl Default for HubSpotConfig {
             version: "2026-09".to_owned(),
             token_endpoint: None,
             timeout: Duration::from_secs(30),
-            max_body: body::Limit::LISTS,
             search: Limit {
                 calls: 4,
                 per: Duration::from_secs(1),

@@ -9,11 +9,12 @@ use super::contacts::contact;
 use super::errors::{malformed, refused};
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
-use super::wire::{Record, Results, Scalar, id_of};
+use super::wire::{Record, Results, Scalar};
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
 use crate::sync::ports::crm::{Contact, ContactPage, ContactSearch, Flaw};
+use crate::upstream::body::Limit;
 
 /// Rows of a page, HubSpot's largest.
 const PAGE: usize = 200;
@@ -65,6 +66,7 @@ impl HubSpot {
         let call = Call {
             name: "search",
             bucket: Bucket::Search,
+            limit: Limit::RECORDS,
             path,
             body: Some(&body),
         };
@@ -76,7 +78,7 @@ impl HubSpot {
 
 fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
     // A row of which only the id can be read says enough: its contact is read by it.
-    let odd: Vec<Option<u64>> = found.odd().iter().map(id_of).collect();
+    let odd: Vec<Option<u64>> = found.odd().iter().map(|row| row.id).collect();
     let records = found.take()?;
     let total = found.total.as_ref().and_then(Scalar::id);
     let next = found.paging.is_some_and(|paging| paging.has_next());

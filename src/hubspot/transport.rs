@@ -7,16 +7,16 @@ use jiff::{SignedDuration, Timestamp};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use super::errors::{Again, answer_error, date, malformed, unreached};
 use super::limits::{Bucket, Limits, Portals, lock};
-use super::wire::Results;
+use super::wire::{Results, Row};
 use super::{API, HubSpotConfig, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::sync::ports::crm::Quota;
 use crate::sync::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::body::{self, BodyError};
+use crate::upstream::body::{self, Body, BodyError, Limit, NO_ROOM};
+use crate::upstream::memory::ends_in;
 
 /// What a connector's clients have in common.
 pub(super) struct Shared {
@@ -31,6 +31,8 @@ pub(super) struct Request<'a> {
     /// Our short name of the call, for metrics.
     pub(super) name: &'static str,
     pub(super) bucket: Bucket,
+    /// How large a good answer may be.
+    pub(super) limit: Limit,
     pub(super) url: String,
     pub(super) payload: Payload<'a>,
     pub(super) bearer: Option<&'a HeaderValue>,
@@ -48,18 +50,18 @@ pub(super) enum Payload<'a> {
     SecretForm(Vec<(&'static str, String)>),
 }
 
-/// A successful answer.
+/// A successful answer. It has a share of what the process has for answers: no other call is waited for while one is held.
 pub(super) struct Answer {
     pub(super) status: u16,
     /// When it was made, by HubSpot's clock.
     pub(super) date: Option<Timestamp>,
-    body: Vec<u8>,
+    body: Body,
 }
 
 impl Answer {
     /// The body as JSON. The error names the position only: serde's own words can quote values.
     pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        serde_json::from_slice(self.body.bytes()).map_err(|error| {
             let kind = match error.classify() {
                 serde_json::error::Category::Eof => "it ends too early",
                 serde_json::error::Category::Data => "a field has the wrong type",
@@ -76,9 +78,15 @@ impl Answer {
 
 impl Answer {
     /// The body as an answer with rows. One row that cannot be read does not take the others along.
-    pub(super) fn rows<T: DeserializeOwned>(&self) -> Result<Results<T>, UpstreamError> {
-        self.json::<Results<T>>()
-            .or_else(|error| self.json::<Results<Value>>().map(Results::each).map_err(|_| error))
+    pub(super) fn rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
+        let one_by_one = |error| self.json::<Results<Row<T>>>().map(Results::told).map_err(|_| error);
+        let found = self.json::<Results<T>>().or_else(one_by_one)?;
+        Ok(found.holding(self.body.into_share()))
+    }
+
+    /// Bytes of the body.
+    pub(super) fn size(&self) -> usize {
+        self.body.bytes().len()
     }
 }
 
@@ -188,6 +196,7 @@ impl Transport {
         request: &Request<'_>,
         status: &mut Option<u16>,
     ) -> Result<Answer, (UpstreamError, Again)> {
+        let ends = ends_in(self.config().timeout);
         let response = self.build(request).send().await.map_err(unreached)?;
         let code = response.status().as_u16();
         *status = Some(code);
@@ -195,15 +204,17 @@ impl Transport {
         if let Some(told) = quota(&headers) {
             *lock(&self.limits().quota) = Some(told);
         }
-        let body = self.body(response).await;
-        if !(200..300).contains(&code) {
+        let good = (200..300).contains(&code);
+        let limit = if good { request.limit } else { Limit::ERRORS };
+        let body = read(response, limit, ends).await;
+        if !good {
             // The status alone says enough: a body that can't be read takes nothing away from it.
             let sent = if let Payload::Json(sent) = request.payload {
                 sent
             } else {
                 ""
             };
-            return Err(answer_error(code, &headers, &body.unwrap_or_default(), sent));
+            return Err(answer_error(code, &headers, body.unwrap_or_default().bytes(), sent));
         }
         let body = body.map_err(|error| {
             (
@@ -245,15 +256,15 @@ impl Transport {
             Payload::SecretForm(fields) => builder.form(fields),
         }
     }
+}
 
-    async fn body(&self, response: Response) -> Result<Vec<u8>, UpstreamError> {
-        match body::read(response, self.config().max_body).await {
-            Ok(body) => Ok(body),
-            Err(BodyError::TooLarge(limit)) => Err(malformed(BodyError::too_large(limit))),
-            Err(BodyError::Broke(error)) if error.is_timeout() => Err(unreached(error).0),
-            Err(BodyError::Broke(_)) => Err(malformed("it broke off")),
-        }
-    }
+async fn read(response: Response, limit: Limit, ends: tokio::time::Instant) -> Result<Body, UpstreamError> {
+    body::read(response, limit, ends).await.map_err(|error| match error {
+        BodyError::TooLarge(limit) => malformed(BodyError::too_large(limit)),
+        BodyError::Broke(error) if error.is_timeout() => unreached(error).0,
+        BodyError::Broke(_) => malformed("it broke off"),
+        BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
+    })
 }
 
 /// Reference notes, HubSpot 9: not on searches.

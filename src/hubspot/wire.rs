@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
 use serde_json::Value;
 
 use super::errors::malformed;
 use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
 use crate::sync::ports::UpstreamError;
+use crate::upstream::memory::Share;
+use crate::upstream::text;
+
+/// Most rows of one answer: nothing is asked for more at once.
+const MAX_ROWS: usize = 1_000;
 
 /// A string, number or boolean, as text.
 pub(super) struct Scalar(pub(super) String);
@@ -132,11 +137,37 @@ impl Record {
     }
 }
 
-/// The id in a row that is no [`Record`].
-pub(super) fn id_of(odd: &Value) -> Option<u64> {
-    let id = |value: &Value| Scalar::deserialize(value).ok()?.id();
-    let property = || id(odd.pointer("/properties/hs_object_id")?);
-    odd.get("id").and_then(id).or_else(property)
+/// What can be told of a row that is not what HubSpot documents.
+pub(super) struct Odd {
+    /// Of a record.
+    pub(super) id: Option<u64>,
+    /// Of a submission.
+    pub(super) conversion_id: Option<String>,
+}
+
+impl Odd {
+    fn of(row: &Value) -> Self {
+        let id = |value: &Value| Scalar::deserialize(value).ok()?.id();
+        let property = || id(row.pointer("/properties/hs_object_id")?);
+        let conversion = row.get("conversionId").and_then(Value::as_str).map(str::trim);
+        Self {
+            id: row.get("id").and_then(id).or_else(property),
+            conversion_id: conversion.and_then(text::id),
+        }
+    }
+}
+
+/// A row, readable or not. Rows are read one by one, so that no more than one is in memory twice.
+pub(super) enum Row<T> {
+    Read(T),
+    Odd(Odd),
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Row<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let row = Value::deserialize(deserializer)?;
+        Ok(T::deserialize(&row).map_or_else(|_| Self::Odd(Odd::of(&row)), Self::Read))
+    }
 }
 
 /// An answer with `results`: a list, a page of a search, or a batch.
@@ -154,21 +185,24 @@ pub(super) struct Results<T> {
     item_errors: Option<Vec<Value>>,
     /// Rows that are not what HubSpot documents: each is a matter of its own.
     #[serde(skip)]
-    odd: Vec<Value>,
+    odd: Vec<Odd>,
+    /// Its part of what the process has for answers.
+    #[serde(skip)]
+    share: Share,
 }
 
-impl Results<Value> {
-    /// Reads row by row, where the whole cannot be read.
-    pub(super) fn each<T: serde::de::DeserializeOwned>(self) -> Results<T> {
+impl<T> Results<Row<T>> {
+    /// Tells the rows that can be read from the others.
+    pub(super) fn told(self) -> Results<T> {
         let mut odd = self.odd;
-        let read = |row| {
-            let read = T::deserialize(&row).ok();
-            if read.is_none() {
+        let readable = |row| match row {
+            Row::Read(row) => Some(row),
+            Row::Odd(row) => {
                 odd.push(row);
+                None
             }
-            read
         };
-        let rows = self.rows.map(|rows| rows.into_iter().filter_map(read).collect());
+        let rows = self.rows.map(|rows| rows.into_iter().filter_map(readable).collect());
         Results {
             rows,
             total: self.total,
@@ -176,19 +210,29 @@ impl Results<Value> {
             started_at: self.started_at,
             item_errors: self.item_errors,
             odd,
+            share: self.share,
         }
     }
 }
 
 impl<T> Results<T> {
+    /// The same, with its part of what the process has for answers.
+    pub(super) fn holding(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
     /// Rows that cannot be read.
-    pub(super) fn odd(&self) -> &[Value] {
+    pub(super) fn odd(&self) -> &[Odd] {
         &self.odd
     }
 
     /// The rows. An answer without the field is not understood rather than taken for an empty one.
     pub(super) fn take(&mut self) -> Result<Vec<T>, UpstreamError> {
-        self.rows.take().ok_or_else(|| malformed("it has no \"results\""))
+        let rows = self.rows.take().ok_or_else(|| malformed("it has no \"results\""))?;
+        if rows.len() > MAX_ROWS {
+            return Err(malformed("it has more rows than anybody asks for"));
+        }
+        Ok(rows)
     }
 
     /// What a batch answer (207) says about single inputs.

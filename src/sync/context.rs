@@ -152,24 +152,37 @@ pub struct ContactCache {
 struct Entries {
     by_id: HashMap<ContactId, (Timestamp, ReadPlan, Arc<Contact>)>,
     order: VecDeque<(ContactId, Timestamp)>,
+    size: usize,
 }
 
 /// Two full requests and what is read ahead; about a kilobyte each.
 const MAX_CONTACTS: usize = 6000;
+/// Where they are larger, there are fewer of them.
+const MAX_SIZE: usize = 12 << 20;
+
+impl Entries {
+    fn take(&mut self, id: ContactId) {
+        if let Some((_, _, contact)) = self.by_id.remove(&id) {
+            self.size -= contact.size();
+        }
+    }
+}
 
 impl ContactCache {
     /// Remembers a contact read at `at` under the id it was asked for.
     pub fn put(&self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
         let mut entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let id = contact.requested_id;
+        entries.take(id);
+        entries.size += contact.size();
         entries.by_id.insert(id, (at, plan.clone(), contact));
         entries.order.push_back((id, at));
-        while entries.order.len() > MAX_CONTACTS {
+        while entries.order.len() > MAX_CONTACTS || entries.size > MAX_SIZE {
             let Some((old, at)) = entries.order.pop_front() else {
                 break;
             };
             if entries.by_id.get(&old).is_some_and(|(read, ..)| *read == at) {
-                entries.by_id.remove(&old);
+                entries.take(old);
             }
         }
     }
@@ -179,5 +192,39 @@ impl ContactCache {
         let entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, read_by, contact) = entries.by_id.get(&id)?;
         (*at > since && read_by == plan).then(|| (*at, contact.clone()))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn contact(id: u64, text: usize) -> Arc<Contact> {
+        Arc::new(Contact {
+            requested_id: ContactId(id),
+            id: ContactId(id),
+            updated_at: None,
+            as_of: None,
+            properties: [("firstname", "x".repeat(text))].into_iter().collect(),
+            history: Vec::new(),
+            flaw: None,
+        })
+    }
+
+    #[test]
+    fn large_contacts_are_remembered_in_smaller_numbers() {
+        let (cache, plan, now) = (ContactCache::default(), ReadPlan::default(), Timestamp::now());
+        for id in 0..3_000 {
+            cache.put(contact(id, 30_000), &plan, now);
+        }
+        // Again, smaller: what they took before is given back.
+        cache.put(contact(2_999, 10), &plan, now);
+        let known = (0..3_000).filter(|id| cache.fresh(ContactId(*id), &plan, Timestamp::MIN).is_some());
+        let (known, size) = (known.count(), cache.inner.lock().unwrap().size);
+        assert!((350..450).contains(&known), "{known}");
+        assert!(size <= MAX_SIZE && size > MAX_SIZE - 70_000, "{size}");
+        let (_, last) = cache.fresh(ContactId(2_999), &plan, Timestamp::MIN).unwrap();
+        assert!(last.size() < 100);
     }
 }

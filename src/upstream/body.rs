@@ -3,6 +3,9 @@
 
 use reqwest::Response;
 use serde_json::Value;
+use tokio::time::Instant;
+
+use super::memory::{FREE, PARSED, Share, TEXT};
 
 /// What a JSON object takes at least in memory, its first node of entries.
 const OBJECT: usize = 640;
@@ -24,16 +27,30 @@ impl Limit {
         bytes: 8 << 20,
         memory: 32 << 20,
     };
-    /// Answers that are read without keeping most of them: definitions of properties with all their options.
+    /// Answers of which little more than the names in them is kept: definitions of properties with all their options.
     pub const LISTS: Self = Self {
         bytes: 16 << 20,
-        memory: 96 << 20,
+        memory: usize::MAX,
     };
     /// Answers of token endpoints.
     pub const TOKEN: Self = Self {
         bytes: 64 << 10,
         memory: 1 << 20,
     };
+    /// Errors about a whole call.
+    pub const ERRORS: Self = Self {
+        bytes: 256 << 10,
+        memory: 2 << 20,
+    };
+
+    /// What the parsed answer takes, as far as this limit counts it.
+    fn parsed(self, body: &[u8]) -> usize {
+        if self == Self::LISTS {
+            body.len()
+        } else {
+            estimate(body)
+        }
+    }
 }
 
 /// Why a body was not read.
@@ -43,34 +60,78 @@ pub enum BodyError {
     TooLarge(Limit),
     /// It ended too early, or took too long.
     Broke(reqwest::Error),
+    /// There was no memory for it in time: other answers are large too.
+    NoRoom,
 }
+
+/// What is wrong where there is no memory for an answer, for people.
+pub const NO_ROOM: &str = "the answer is large, and other large answers left no memory for it in time";
 
 impl BodyError {
     /// What is wrong with an answer that is too large, for people.
     pub fn too_large(limit: Limit) -> String {
-        format!(
-            "the answer is larger than {} KiB, or would be than {} KiB in memory",
-            limit.bytes >> 10,
-            limit.memory >> 10
-        )
+        let bytes = format!("the answer is larger than {} KiB", limit.bytes >> 10);
+        if limit.memory == usize::MAX {
+            return bytes;
+        }
+        format!("{bytes}, or would be than {} KiB in memory", limit.memory >> 10)
     }
 }
 
-/// Reads a body, and no further than the limit.
+/// A body, with its shares of what the process has for all answers together.
+#[derive(Debug, Default)]
+pub struct Body {
+    bytes: Vec<u8>,
+    text: Share,
+    parsed: Share,
+}
+
+impl Body {
+    /// The bytes, decompressed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Lets the text go. What is parsed of it may live as long as the share that is left.
+    pub fn into_share(self) -> Share {
+        self.parsed
+    }
+}
+
+#[cfg(test)]
+impl From<&str> for Body {
+    fn from(text: &str) -> Self {
+        Self {
+            bytes: text.as_bytes().to_vec(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Reads a body, and no further than the limit. A large one waits for its share of what the process has, as long as the
+/// call may take.
 ///
 /// # Errors
-/// Where it is too large or breaks off.
-pub async fn read(mut response: Response, limit: Limit) -> Result<Vec<u8>, BodyError> {
-    let mut body = Vec::new();
+/// Where it is too large, breaks off, or finds no room.
+pub async fn read(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
+    let mut body = Body::default();
     while let Some(chunk) = response.chunk().await.map_err(BodyError::Broke)? {
-        if body.len().saturating_add(chunk.len()) > limit.bytes {
+        let length = body.bytes.len().saturating_add(chunk.len());
+        if length > limit.bytes {
             return Err(BodyError::TooLarge(limit));
         }
-        body.extend_from_slice(&chunk);
+        if length > FREE && body.text.is_empty() {
+            // All it may come to need: whoever holds a part and waits for the rest could wait for others who do.
+            body.text = TEXT.take(limit.bytes, ends).await.ok_or(BodyError::NoRoom)?;
+        }
+        body.bytes.extend_from_slice(&chunk);
     }
-    if estimate(&body) > limit.memory {
+    body.text.shrink(body.bytes.len());
+    let parsed = limit.parsed(&body.bytes);
+    if parsed > limit.memory {
         return Err(BodyError::TooLarge(limit));
     }
+    body.parsed = PARSED.take(parsed, ends).await.ok_or(BodyError::NoRoom)?;
     Ok(body)
 }
 

@@ -8,6 +8,7 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::upstream::memory::ends_in;
 
 const SMALL: Limit = Limit {
     bytes: 1000,
@@ -24,7 +25,8 @@ fn client(url: &str) -> reqwest::Client {
 
 async fn fetch(url: &str, limit: Limit) -> Result<usize, BodyError> {
     let response = client(url).get(url).send().await.unwrap();
-    read(response, limit).await.map(|body| body.len())
+    let ends = ends_in(Duration::from_secs(10));
+    read(response, limit, ends).await.map(|body| body.bytes().len())
 }
 
 #[tokio::test]
@@ -121,4 +123,57 @@ fn the_estimate_is_never_far_below_what_a_value_takes() {
             "{text:.60}: {estimated} {weighed}"
         );
     }
+}
+
+/// A server whose answers are a text of so many bytes.
+async fn serving(bytes: usize) -> MockServer {
+    let server = MockServer::start().await;
+    let body = format!("[\"{}\"]", "x".repeat(bytes));
+    let answer = ResponseTemplate::new(200).set_body_string(body);
+    Mock::given(method("GET")).respond_with(answer).mount(&server).await;
+    server
+}
+
+async fn get(url: &str, limit: Limit, time: Duration) -> Result<Body, BodyError> {
+    let response = client(url).get(url).send().await.unwrap();
+    read(response, limit, ends_in(time)).await
+}
+
+#[tokio::test]
+async fn large_answers_of_all_calls_wait_for_what_the_process_has() {
+    let (large, small) = (serving(7 << 20).await, serving(1000).await);
+    let (short, long) = (Duration::from_millis(300), Duration::from_secs(20));
+    let mut held = Vec::new();
+    let refused = loop {
+        match get(&large.uri(), Limit::RECORDS, short).await {
+            Ok(body) => held.push(body),
+            Err(error) => break error,
+        }
+        assert!(held.len() < 10, "ten answers of 7 MiB are held");
+    };
+    assert!(matches!(refused, BodyError::NoRoom), "{refused:?}");
+    assert!(
+        get(&small.uri(), Limit::RECORDS, short).await.is_ok(),
+        "small ones go on"
+    );
+    let url = large.uri();
+    let waiting = tokio::spawn(async move { get(&url, Limit::RECORDS, long).await.map(|_| ()) });
+    tokio::task::yield_now().await;
+    held.clear();
+    assert!(waiting.await.unwrap().is_ok(), "it has its turn");
+}
+
+#[tokio::test]
+async fn parsed_answers_count_after_their_text_is_gone() {
+    let server = serving(7 << 20).await;
+    let mut shares = Vec::new();
+    let refused = loop {
+        match get(&server.uri(), Limit::RECORDS, Duration::from_millis(300)).await {
+            Ok(body) => shares.push(body.into_share()),
+            Err(error) => break error,
+        }
+        assert!(shares.len() < 20, "shares of more than 140 MiB are held");
+    };
+    assert!(matches!(refused, BodyError::NoRoom), "{refused:?}");
+    assert!(shares.iter().all(|share| !share.is_empty()));
 }

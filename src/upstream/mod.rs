@@ -5,6 +5,7 @@
 #[cfg(test)]
 pub(crate) mod any_answer;
 pub mod body;
+pub mod memory;
 pub mod text;
 pub mod wait;
 

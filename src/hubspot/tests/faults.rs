@@ -1,7 +1,8 @@
 use wiremock::matchers::{body_json, header};
 
 use super::*;
-use crate::sync::ports::crm::Crm;
+use crate::domain::ids::ContactId;
+use crate::sync::ports::crm::{ContactRead, Crm};
 use crate::sync::ports::{Cause, Effect};
 
 const NAMES: &str = "/crm/properties/2026-09/contacts";
@@ -113,8 +114,9 @@ async fn slow_large_and_absent_servers() {
     assert_eq!((error.cause, error.status), (Cause::Unavailable, None));
     assert_eq!((calls.all().len(), slow.noted.calls()), (1, vec![("properties", None)]));
 
-    let large = Bench::with(|config| config.max_body.bytes = 20).await;
-    large.turns(NAMES, vec![names()]).await;
+    let large = Bench::new().await;
+    let body = format!("{}{}", " ".repeat(16 << 20), r#"{"results": []}"#);
+    large.turns(NAMES, vec![status(200).set_body_string(body)]).await;
     assert_eq!(failed(large.client().property_names().await).cause, Cause::Malformed);
 
     // A port that was free a moment ago and that nobody listens at.
@@ -216,4 +218,45 @@ async fn a_bomb_is_not_unpacked() {
         let error = failed(bench.client().property_names().await);
         assert_eq!(error.status, Some(code), "{error}");
     }
+}
+
+#[tokio::test]
+async fn a_contact_that_is_too_large_waits_alone() {
+    let bench = Bench::new().await;
+    let contact = |id: u32, text: usize| {
+        json!({ "id": id.to_string(), "updatedAt": "2026-11-20T12:00:00Z",
+            "properties": { "firstname": "x".repeat(text) } })
+    };
+    let found = ok(&json!({ "results": [contact(1, 10), contact(2, 40_000)] }));
+    bench.post("/crm/objects/2026-09/contacts/batch/read", found).await;
+    let read = ContactRead {
+        ids: vec![ContactId(1), ContactId(2)],
+        properties: vec!["firstname".to_owned()],
+        with_history: Vec::new(),
+    };
+    let batch = bench.client().read(&read).await.unwrap();
+    let told: Vec<_> = batch
+        .contacts
+        .iter()
+        .map(|c| (c.id.0, c.properties.iter().count(), c.flaw.is_some()))
+        .collect();
+    assert_eq!(told, [(1, 1, false), (2, 0, true)]);
+}
+
+#[tokio::test]
+async fn more_rows_than_were_asked_for_are_not_understood() {
+    let bench = Bench::new().await;
+    let rows = vec![json!({ "id": "1" }); 1_001];
+    bench
+        .post(
+            "/crm/objects/2026-09/contacts/batch/read",
+            ok(&json!({ "results": rows })),
+        )
+        .await;
+    let read = ContactRead {
+        ids: vec![ContactId(1)],
+        properties: Vec::new(),
+        with_history: Vec::new(),
+    };
+    assert_eq!(failed(bench.client().read(&read).await).cause, Cause::Malformed);
 }

@@ -233,7 +233,7 @@ impl Feed {
             if over || page.next.is_none() {
                 break;
             }
-            if part.is_enough(page.next)? {
+            if part.is_enough(page.next, page.size)? {
                 self.tell_new(events, &part.shown.new);
                 self.forms.parts.insert(form.to_owned(), part);
                 return Ok(None);

@@ -144,6 +144,8 @@ pub struct SubmissionPage {
     pub unreadable: Vec<OddSubmission>,
     /// Cursor of the next page; `None` at the end.
     pub next: Option<String>,
+    /// Bytes of the answer.
+    pub size: usize,
     /// When HubSpot answered, by its own clock (`Date`).
     pub answered: Option<Timestamp>,
 }

@@ -16,6 +16,8 @@ use crate::sync::registry::Notice;
 
 /// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
 const SHARE: usize = 100;
+/// Most bytes of a form in one pass: pages of 50 submissions have some hundred KiB at most.
+const SHARE_SIZE: usize = 16 << 20;
 /// Longest time with one form in one pass, where pages come slowly.
 const SHARE_TIME: Duration = Duration::from_secs(20);
 /// Longest time with all forms in one pass: the next one goes on behind them.
@@ -37,6 +39,7 @@ pub(super) struct Part {
     members: BTreeSet<Member>,
     pages: usize,
     in_pass: usize,
+    bytes_in_pass: usize,
     began: Instant,
 }
 
@@ -52,6 +55,7 @@ impl Part {
             members: members(events),
             pages: 0,
             in_pass: 0,
+            bytes_in_pass: 0,
             began: Instant::now(),
         }
     }
@@ -60,19 +64,22 @@ impl Part {
     pub fn begin(&mut self) {
         self.shown.new.clear();
         self.in_pass = 0;
+        self.bytes_in_pass = 0;
         self.began = Instant::now();
     }
 
-    /// A page was read and there is another one: true where that has to wait for the next pass.
-    pub fn is_enough(&mut self, next: Option<String>) -> Result<bool, UpstreamError> {
+    /// A page of so many bytes was read and there is another one: true where that has to wait for the next pass.
+    pub fn is_enough(&mut self, next: Option<String>, size: usize) -> Result<bool, UpstreamError> {
         self.pages += 1;
         self.in_pass += 1;
+        self.bytes_in_pass = self.bytes_in_pass.saturating_add(size);
         if self.pages >= MAX_PAGES {
             let message = format!("a form's list of submissions does not end within {MAX_PAGES} pages");
             return Err(UpstreamError::new("HubSpot", Cause::Malformed, message));
         }
         self.after = next;
-        Ok(self.in_pass >= SHARE || self.began.elapsed() >= SHARE_TIME)
+        let much = self.in_pass >= SHARE || self.bytes_in_pass >= SHARE_SIZE;
+        Ok(much || self.began.elapsed() >= SHARE_TIME)
     }
 }
 
@@ -139,7 +146,7 @@ mod tests {
             let mut pages = 0;
             let ended = loop {
                 pages += 1;
-                match part.is_enough(Some(format!("p{pages}"))) {
+                match part.is_enough(Some(format!("p{pages}")), 10) {
                     Ok(false) => {}
                     Ok(true) => break None,
                     Err(error) => break Some(error),
@@ -152,5 +159,20 @@ mod tests {
             passes += 1;
         };
         assert_eq!((passes, failed.cause), (MAX_PAGES / SHARE - 1, Cause::Malformed));
+    }
+
+    #[test]
+    fn large_pages_are_left_after_their_share_of_bytes_and_gone_on_with() {
+        let read = Read {
+            depth: super::super::Depth::Whole,
+            joined: true,
+        };
+        let mut part = Part::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
+        for pass in 1..=3 {
+            part.begin();
+            assert!(!part.is_enough(Some("a".to_owned()), SHARE_SIZE - 1).unwrap(), "{pass}");
+            assert!(part.is_enough(Some("b".to_owned()), 1).unwrap(), "{pass}");
+            assert_eq!(part.after.as_deref(), Some("b"));
+        }
     }
 }

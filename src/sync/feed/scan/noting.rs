@@ -24,6 +24,8 @@ use crate::sync::unreadable;
 
 /// So many contacts are noted at once, about a kilobyte each.
 const ENOUGH: usize = 1_000;
+/// Or so many bytes of them.
+const MUCH: usize = 2 << 20;
 /// Nor does a page wait longer for others than this and the time the next one takes.
 const LONGEST: Duration = Duration::from_secs(1);
 
@@ -72,8 +74,9 @@ impl Unnoted {
     }
 
     pub(super) fn are_enough(&self) -> bool {
-        let contacts: usize = self.pages.iter().map(|page| page.contacts.len()).sum();
-        contacts >= ENOUGH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
+        let contacts = || self.pages.iter().flat_map(|page| &page.contacts);
+        let size: usize = contacts().map(Contact::size).sum();
+        contacts().count() >= ENOUGH || size >= MUCH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
     }
 }
 

@@ -1,0 +1,136 @@
+//! How much memory the answers of all services may take together. Limits of single answers bound a process only where few of
+//! them come at a time; somebody who answers many accounts' calls at once is held to what the process has.
+//!
+//! There is one pool for each thing that an answer becomes: its text, its parsed values, and what a search keeps of its
+//! pages. Whoever holds a share of one waits for a later pool only (kept, text, parsed in this order), takes what it needs at
+//! once, and holds parsed values across no wait: so nobody waits for somebody who waits for them.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// What answers of this size take of a pool: nothing. Most answers are smaller, so that they wait for nobody.
+pub const FREE: usize = MIB;
+
+/// What searches keep of their pages until they end. The first pool.
+pub static KEPT: LazyLock<Pool> = LazyLock::new(|| Pool::new(32 * MIB));
+/// Texts of answers while they are read and parsed. The second pool.
+pub static TEXT: LazyLock<Pool> = LazyLock::new(|| Pool::new(32 * MIB));
+/// Parsed answers. The last pool.
+pub static PARSED: LazyLock<Pool> = LazyLock::new(|| Pool::new(64 * MIB));
+
+/// Memory for several answers, handed out first come, first served.
+pub struct Pool {
+    permits: Arc<Semaphore>,
+    size: usize,
+}
+
+/// A part of a pool; goes back when it is dropped. The default one is empty.
+#[derive(Debug, Default)]
+pub struct Share(Option<OwnedSemaphorePermit>);
+
+impl Pool {
+    /// A pool of so many bytes.
+    pub fn new(size: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(size / KIB));
+        Self { permits, size }
+    }
+
+    /// Waits for a share of so many bytes; `None` where there was none before `ends`. Nothing is taken for what is not larger
+    /// than [`FREE`], and all of the pool for what is larger than it.
+    pub async fn take(&self, bytes: usize, ends: Instant) -> Option<Share> {
+        if bytes <= FREE {
+            return Some(Share(None));
+        }
+        let wanted = u32::try_from(bytes.min(self.size) / KIB).unwrap_or(u32::MAX);
+        let turn = Arc::clone(&self.permits).acquire_many_owned(wanted);
+        match tokio::time::timeout_at(ends, turn).await {
+            Ok(Ok(permit)) => Some(Share(Some(permit))),
+            // Late, or of a closed semaphore, which ours never is.
+            Ok(Err(_)) | Err(_) => None,
+        }
+    }
+}
+
+impl Share {
+    /// Gives back what is more than so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        let Some(permit) = &mut self.0 else { return };
+        let surplus = permit.num_permits().saturating_sub(bytes.div_ceil(KIB));
+        drop(permit.split(surplus));
+    }
+
+    /// True where it holds nothing.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
+/// When a call that may take so long has to have ended.
+pub fn ends_in(limit: Duration) -> Instant {
+    Instant::now() + limit
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    fn soon() -> Instant {
+        ends_in(SOON)
+    }
+
+    #[tokio::test]
+    async fn shares_of_all_together_are_no_more_than_the_pool() {
+        let pool = Pool::new(8 * MIB);
+        let first = pool.take(5 * MIB, soon()).await.unwrap();
+        assert!(pool.take(4 * MIB, soon()).await.is_none(), "only 3 MiB are left");
+        let second = pool.take(3 * MIB, soon()).await.unwrap();
+        assert!(!first.is_empty() && !second.is_empty());
+        drop(first);
+        assert!(pool.take(5 * MIB, soon()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_is_small_waits_for_nobody_and_what_is_huge_for_all() {
+        let pool = Pool::new(8 * MIB);
+        let all = pool.take(usize::MAX, soon()).await.unwrap();
+        assert!(pool.take(FREE + KIB, soon()).await.is_none());
+        assert!(pool.take(FREE, soon()).await.unwrap().is_empty());
+        drop(all);
+    }
+
+    #[tokio::test]
+    async fn a_large_one_has_its_turn_before_those_that_come_after_it() {
+        let pool = Arc::new(Pool::new(8 * MIB));
+        let held = pool.take(5 * MIB, soon()).await.unwrap();
+        let large = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.take(8 * MIB, ends_in(SOON * 100)).await }
+        });
+        while pool.take(2 * MIB, ends_in(Duration::from_millis(1))).await.is_some() {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+        assert!(large.await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_share_gives_back_what_it_turned_out_not_to_need() {
+        let pool = Pool::new(8 * MIB);
+        let mut share = pool.take(8 * MIB, soon()).await.unwrap();
+        share.shrink(2 * MIB + 1);
+        assert!(pool.take(6 * MIB, soon()).await.is_none());
+        assert!(pool.take(6 * MIB - KIB, soon()).await.is_some());
+        share.shrink(7 * MIB);
+        drop(share);
+        assert!(pool.take(8 * MIB, soon()).await.is_some());
+    }
+}
