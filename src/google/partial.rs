@@ -5,7 +5,7 @@ use serde_json::Value;
 use jiff::SignedDuration;
 
 use super::code_table::ads_code;
-use super::redact::field_path;
+use super::redact::{MAX_STEPS, field_path};
 use crate::domain::ids::OrderId;
 use crate::sync::ports::sink::{Evidence, UploadRequest, Violation};
 
@@ -28,13 +28,18 @@ pub(super) fn row_of(error: &Value) -> Option<usize> {
 
 /// `operations[0].create.name` out of `fieldPathElements`.
 pub(super) fn location(elements: &Value) -> String {
-    let steps = elements.as_array().into_iter().flatten().map(|element| {
-        let name = field_path(element["fieldName"].as_str().unwrap_or_default());
-        match super::wire::integer(&element["index"]) {
-            Some(index) => format!("{name}[{index}]"),
-            None => name,
-        }
-    });
+    let steps = elements
+        .as_array()
+        .into_iter()
+        .flatten()
+        .take(MAX_STEPS)
+        .map(|element| {
+            let name = field_path(element["fieldName"].as_str().unwrap_or_default());
+            match super::wire::integer(&element["index"]).filter(|index| (0..100_000).contains(index)) {
+                Some(index) => format!("{name}[{index}]"),
+                None => name,
+            }
+        });
     steps.collect::<Vec<_>>().join(".")
 }
 

@@ -4,12 +4,14 @@
 const MESSAGE_LIMIT: usize = 512;
 /// Words longer than this are taken for a value (click id, hash, token).
 const WORD_LIMIT: usize = 40;
+/// Most steps of a path of fields.
+pub(super) const MAX_STEPS: usize = 12;
 /// Words with this many digits or more are taken for a phone number or an id of a person.
 const DIGIT_LIMIT: usize = 7;
 
 /// Names that Google quotes and that people need to read: headers, and fields of what we send or ask for (also as parts of
 /// a path, also in camelCase). A list, because the name of a person can look like the name of a field.
-const NAMES: [&str; 60] = [
+const NAMES: &[&str] = &[
     "login-customer-id",
     "linked-customer-id",
     "developer-token",
@@ -70,6 +72,40 @@ const NAMES: [&str; 60] = [
     "user_data",
     "user_identifiers",
     "wbraid",
+    "account_id",
+    "account_type",
+    "ad_identifiers",
+    "additional_event_parameters",
+    "address",
+    "attribution_model_settings",
+    "campaign_id",
+    "conversion_environment",
+    "custom_variables",
+    "customer_type",
+    "email_address",
+    "event_name",
+    "experimental_fields",
+    "family_name",
+    "given_name",
+    "headline_id",
+    "lead_id",
+    "landing_page_device_info",
+    "phone_number",
+    "product",
+    "region_code",
+    "request_id",
+    "session_attributes_encoded",
+    "user_agent",
+    "validate_only",
+    "value_settings",
+    "view_through_lookback_window_days",
+    "currency",
+    "destination_references",
+    "linked_account",
+    "cart_data",
+    "user_ip_address",
+    "conversion_id",
+    "third_party_user_data",
 ];
 
 /// At most [`MESSAGE_LIMIT`] characters of our own text.
@@ -95,12 +131,31 @@ pub(super) fn words(text: &str) -> String {
     bounded(kept.join(" "))
 }
 
-/// A field path, verbatim where it is one: other characters are dropped, at most 200 are kept.
+/// A field path with what is a name of [`NAMES`] or an index. Everything else of it is cut out: it may be a value.
 pub(super) fn field_path(text: &str) -> String {
-    text.chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '[' | ']' | '-' | '*'))
-        .take(200)
-        .collect()
+    if text.is_empty() {
+        return String::new();
+    }
+    let steps: Vec<String> = text.split('.').take(MAX_STEPS).map(step).collect();
+    steps.join(".")
+}
+
+fn step(text: &str) -> String {
+    if is_index(text) {
+        return text.to_owned();
+    }
+    let (name, index) = match text.split_once('[') {
+        Some((name, rest)) => (name, rest.strip_suffix(']').filter(|index| is_index(index))),
+        None => (text, None),
+    };
+    let known = name.len() <= WORD_LIMIT && (NAMES.contains(&name) || NAMES.contains(&snake_case(name).as_str()));
+    let index = index.map(|index| format!("[{index}]")).unwrap_or_default();
+    format!("{}{index}", if known { name } else { "…" })
+}
+
+/// The place of a row or a field in a list: no request has more than some thousands.
+fn is_index(text: &str) -> bool {
+    (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// True for one of [`NAMES`] and for a path of them: `operations[0].create.name`.
@@ -223,7 +278,23 @@ mod tests {
 
     #[test]
     fn codes_and_paths_hold_nothing_else() {
-        assert_eq!(field_path("events.events[3].user_data"), "events.events[3].user_data");
-        assert_eq!(field_path("a@b \"c\""), "abc");
+        for path in [
+            "events.events[3].user_data",
+            "events.12.userData.userIdentifiers[1].emailAddress",
+            "destinations[0].product_destination_id",
+            "",
+        ] {
+            assert_eq!(field_path(path), path);
+        }
+        for (path, clean) in [
+            ("a@b \"c\"", "…"),
+            ("events[3].anna_maier", "events[3].…"),
+            ("events[4930123456].anna[7]", "events.…[7]"),
+            ("events.4930123456", "events.…"),
+            ("anna@example.com", "….…"),
+        ] {
+            assert_eq!(field_path(path), clean, "{path}");
+        }
+        assert!(field_path(&"anna.".repeat(1000)).chars().count() < 2 * MAX_STEPS);
     }
 }

@@ -11,20 +11,25 @@ use super::Stage;
 use super::stage::{Counts, ago};
 
 /// Portal of the sandbox.
-const PORTAL: u64 = 62515;
+pub const PORTAL: u64 = 62515;
 
 /// The transaction id of an occurrence: `hs-` and 40 hex digits of SHA-256 of portal, root, stage and time.
-pub fn transaction(root: &str, stage: &str, millis: i64) -> String {
-    let hash = Sha256::digest(format!("v1|{PORTAL}|{root}|{stage}|{millis}"));
+fn transaction(portal: u64, root: &str, stage: &str, millis: i64) -> String {
+    let hash = Sha256::digest(format!("v1|{portal}|{root}|{stage}|{millis}"));
     let hex: Vec<String> = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("hs-{}", &hex.concat()[..40])
 }
 
 /// The occurrences that the sandbox computes from the raw histories: contact and transaction, oldest first.
 pub fn occurrences(stage: &Stage, lifecycle: &str) -> Vec<(String, String)> {
+    occurrences_in(PORTAL, stage, lifecycle)
+}
+
+/// As [`occurrences`], of another portal.
+pub fn occurrences_in(portal: u64, stage: &Stage, lifecycle: &str) -> Vec<(String, String)> {
+    let since = ago(86_400 * 60);
     let listed = stage.admin(&format!(
-        "/hubspot/expected?stage={lifecycle}&since={}",
-        ago(86_400 * 60)
+        "/hubspot/expected?stage={lifecycle}&since={since}&portalId={portal}"
     ));
     let mut entries: Vec<Value> = listed.as_array().cloned().expect("a list");
     entries.sort_by_key(|e| e["timestamp"].as_i64());
@@ -33,7 +38,7 @@ pub fn occurrences(stage: &Stage, lifecycle: &str) -> Vec<(String, String)> {
         .iter()
         .map(|e| {
             let at = e["timestamp"].as_i64().expect("milliseconds");
-            let id = transaction(&text(e, "root"), &text(e, "stage"), at);
+            let id = transaction(portal, &text(e, "root"), &text(e, "stage"), at);
             (text(e, "contactId"), id)
         })
         .collect()

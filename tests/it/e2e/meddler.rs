@@ -11,7 +11,7 @@ use std::{convert::Infallible, iter};
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -46,6 +46,8 @@ pub struct Reply {
     pub body: Bytes,
     /// Sent after the body, again and again until the operator hangs up.
     pub without_end: Option<Bytes>,
+    /// After the body nothing comes any more, and no end.
+    pub then_silence: bool,
 }
 
 impl Reply {
@@ -55,6 +57,7 @@ impl Reply {
             headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(kind))]),
             body: body.into(),
             without_end: None,
+            then_silence: false,
         }
     }
 
@@ -74,6 +77,12 @@ impl Reply {
         self
     }
 
+    /// With a body that stops in its midst.
+    pub fn and_then_silence(mut self) -> Self {
+        self.then_silence = true;
+        self
+    }
+
     /// Compressed JSON that begins like a list and never ends: 13 bytes on the wire are 2064 blanks.
     pub fn bomb(status: u16) -> Self {
         let (begin, again) = bomb();
@@ -83,6 +92,10 @@ impl Reply {
 
     fn send(self) -> Response<Body> {
         let body = match self.without_end {
+            None if self.then_silence => {
+                let all = stream::iter([Ok::<_, Infallible>(self.body)]);
+                Body::from_stream(all.chain(stream::pending()))
+            }
             None => Body::from(self.body),
             Some(again) => {
                 let all = iter::once(self.body).chain(iter::repeat(again));
@@ -298,6 +311,7 @@ impl Shared {
             headers: response.headers().clone(),
             body: response.bytes().await.map_err(|_| Dropped)?,
             without_end: None,
+            then_silence: false,
         })
     }
 }
