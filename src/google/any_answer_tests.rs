@@ -12,8 +12,8 @@ use crate::domain::batch::{Failure, Report, is_finished, results};
 use crate::domain::ids::ActionId;
 use crate::sync::ports::ads::{ActionFields, Goal};
 use crate::sync::ports::sink::DestinationStatus;
+use crate::sync::ports::test_support::{AnyAnswer, bodies, often_200, within};
 use crate::sync::ports::{GoogleClients, GoogleConnector as _, GoogleCredentials};
-use crate::upstream::any_answer::{AnyAnswer, bodies, often_200, within};
 
 const NAMES: &[&str] = &[
     "results",

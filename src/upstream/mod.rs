@@ -2,8 +2,6 @@
 //! and which of its texts may pass on as codes, ids and names. An answer may come from anybody: the service, a proxy, or
 //! whoever stands in between.
 
-#[cfg(test)]
-pub(crate) mod any_answer;
 pub mod body;
 pub mod memory;
 pub mod text;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ids::{ContactId, DealId};
 use crate::sync::ports::crm::{ContactRead, ContactSearch, Crm};
-use crate::upstream::any_answer::{AnyAnswer, bodies, often_200, within};
+use crate::sync::ports::test_support::{AnyAnswer, bodies, often_200, within};
 
 const NAMES: &[&str] = &[
     "results",

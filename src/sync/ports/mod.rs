@@ -10,6 +10,8 @@ pub mod crm;
 pub mod error;
 pub mod ledger;
 pub mod sink;
+#[cfg(test)]
+pub(crate) mod test_support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 use wiremock::matchers::any as anything;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-use crate::sync::ports::any_json::{any_json, edited, edits};
+use super::any_json::{any_json, edited, edits};
 
 /// Longest time for one call; an answer may ask to come back later.
 const LIMIT: Duration = Duration::from_millis(250);
