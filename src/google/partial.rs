@@ -100,6 +100,28 @@ fn is_empty(result: &Value) -> bool {
     result.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
+/// What a result repeats of its row, all of it text (reference notes, Google 4).
+const ECHOES: [&str; 8] = [
+    "orderId",
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "conversionAction",
+    "conversionDateTime",
+    "adjustmentType",
+    "adjustmentDateTime",
+];
+
+/// True for an object that repeats something of a row. Any other is an answer of somebody else: a proxy, a page's script.
+fn is_echo(result: &Value) -> bool {
+    let mut said = ECHOES
+        .iter()
+        .map(|name| &result[*name])
+        .filter(|v| !v.is_null())
+        .peekable();
+    said.peek().is_some() && said.all(Value::is_string)
+}
+
 /// What the results say of each row of the request. They keep its length and order; where they do not, none is known
 /// to be about the row at its place.
 pub(super) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
@@ -112,7 +134,7 @@ pub(super) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence>
         }
         match result["orderId"].as_str().filter(|id| !id.is_empty()) {
             Some(id) if is_order(id, &row.order) => Evidence::Taken,
-            None if in_place => Evidence::Taken,
+            None if in_place && is_echo(result) => Evidence::Taken,
             _ => Evidence::OfAnother,
         }
     };
@@ -212,6 +234,9 @@ mod tests {
             [Taken, OfAnother, Nothing]
         );
         assert_eq!(of(json!({})), [Nothing; 3]);
+        // What repeats nothing of a row says nothing about one.
+        let odd = json!([{"id": {}, "conversionAction": 5}, {"ok": true}, {"gclid": "x", "conversionAction": []}]);
+        assert_eq!(of(json!({"results": odd})), [OfAnother; 3]);
     }
 
     #[test]
