@@ -3,9 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::context::SyncContext;
 use super::ports::{Cause, UpstreamError};
-use super::registry::{ErrorNote, Notice, RefusedAt};
+use super::registry::{ErrorNote, Notice, RefusedAt, Registry};
 use crate::api::UploadApi;
 use crate::domain::batch::Fate;
 use crate::domain::codes::{Class, Code, Matter, camel_case};
@@ -47,17 +46,17 @@ impl Delivery {
 
 /// Reports what an answer of one of Google's interfaces said of an event.
 pub fn report(
-    ctx: &SyncContext,
+    registry: &Registry,
     event: &ObjectKey,
     (at, via): (RefusedAt, UploadApi),
     delivery: &Delivery,
     now: Timestamp,
 ) {
     // What was sent before `spec.uploads` changed says nothing of the way that rows take now.
-    let of_today = takes(ctx, event) == Some(via);
-    let form = ctx.registry.event(event).is_some_and(|event| event.rules.form);
+    let of_today = takes(registry, event) == Some(via);
+    let form = registry.event(event).is_some_and(|event| event.rules.form);
     let mut news = false;
-    ctx.registry.update_report(event, |report| {
+    registry.update_report(event, |report| {
         let flips = match delivery {
             Delivery::Open => {
                 let sent = at == RefusedAt::Upload && report.upload.succeeded(now);
@@ -77,15 +76,15 @@ pub fn report(
         Notice::Soon.or_now(flips)
     });
     // Terms may have been withdrawn or the action removed: what is known of them is read again, once.
-    if let (true, Some(event)) = (news, ctx.registry.event(event)) {
-        ctx.registry.google_refused(&event.google);
+    if let (true, Some(event)) = (news, registry.event(event)) {
+        registry.google_refused(&event.google);
     }
 }
 
 /// The interface that takes the event's uploads; `None` where event or account are not known.
-fn takes(ctx: &SyncContext, event: &ObjectKey) -> Option<UploadApi> {
-    let event = ctx.registry.event(event)?;
-    let google = ctx.registry.google(&event.google)?;
+fn takes(registry: &Registry, event: &ObjectKey) -> Option<UploadApi> {
+    let event = registry.event(event)?;
+    let google = registry.google(&event.google)?;
     Some(google.uploads.of(event.rules.form))
 }
 
@@ -129,8 +128,87 @@ pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::api::Uploads;
+    use crate::domain::eligibility::{ClickProperties, EventRules};
+    use crate::domain::trigger::Trigger;
+    use crate::sync::registry::{Event, GoogleAccount, Readiness};
+
+    /// An event whose account has been switched to the other interface for both kinds of events.
+    fn switched(form: bool) -> (Registry, ObjectKey) {
+        let (registry, _) = Registry::new();
+        let (key, google) = (ObjectKey::new("a", "event"), ObjectKey::new("a", "google"));
+        registry.set_google(GoogleAccount {
+            key: google.clone(),
+            customer: "1234567890".parse().unwrap(),
+            login: None,
+            uploads: Uploads {
+                click_conversions: UploadApi::GoogleAds,
+                enhancements: UploadApi::DataManager,
+            },
+            clients: None,
+            readiness: Readiness::Ready,
+            snapshot: None,
+        });
+        registry.set_event(Event {
+            key: key.clone(),
+            uid: "1".into(),
+            hubspot: ObjectKey::new("a", "hubspot"),
+            google,
+            trigger: Trigger::Stage("customer".into()),
+            start: Timestamp::UNIX_EPOCH,
+            action: None,
+            rules: EventRules {
+                value: None,
+                consent: None,
+                share: vec![],
+                clicks: ClickProperties {
+                    gclid: "gclid".into(),
+                    gbraid: None,
+                    wbraid: None,
+                },
+                form,
+            },
+            suspended: false,
+            skip_missed: false,
+        });
+        (registry, key)
+    }
+
+    #[rstest::rstest]
+    fn a_late_answer_of_the_old_way_neither_sets_nor_ends_a_refusal_of_the_new_way(
+        #[values(false, true)] form: bool,
+        #[values(RefusedAt::Upload, RefusedAt::Result)] late: RefusedAt,
+    ) {
+        let (registry, event) = switched(form);
+        let (old, new) = if form {
+            (UploadApi::GoogleAds, UploadApi::DataManager)
+        } else {
+            (UploadApi::DataManager, UploadApi::GoogleAds)
+        };
+        let refused = |name: &str| Delivery::of(&[blocked(name)]).unwrap();
+        let hear = |at, via, delivery: &Delivery| {
+            report(&registry, &event, (at, via), delivery, Timestamp::UNIX_EPOCH);
+            registry.report(&event)
+        };
+        let account = ObjectKey::new("a", "google");
+        let heard = hear(late, old, &refused("LATE"));
+        assert_eq!(heard.refused, None);
+        assert_eq!(heard.errors.len(), 1, "people still read of it");
+        assert!(!registry.take_google_refused(&account), "nothing to read again");
+        let heard = hear(RefusedAt::Upload, new, &refused("NEW"));
+        let standing = heard.refused.unwrap();
+        assert_eq!((standing.via, standing.code.name.as_str()), (new, "NEW"));
+        assert!(registry.take_google_refused(&account));
+        for delivery in [Delivery::Open, refused("LATE")] {
+            let heard = hear(late, old, &delivery);
+            assert_eq!(heard.refused.as_ref(), Some(&standing), "{delivery:?}");
+            assert!(!heard.taken, "{delivery:?}");
+        }
+        assert_eq!(hear(RefusedAt::Upload, new, &Delivery::Open).refused, None);
+    }
 
     fn blocked(name: &str) -> Fate {
         Fate::Blocked(Code {

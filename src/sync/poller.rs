@@ -286,7 +286,7 @@ impl Poller {
         for event in self.ctx.registry.events_of_google(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
                 let place = (RefusedAt::Result, UploadApi::DataManager);
-                delivery::report(&self.ctx, &event.key, place, &found, now);
+                delivery::report(&self.ctx.registry, &event.key, place, &found, now);
             }
         }
     }

@@ -235,7 +235,7 @@ impl Uploader {
         }
         for (event, _) in self.events_of(ready) {
             let place = (RefusedAt::Upload, lane.api());
-            delivery::report(&self.ctx, &event, place, &Delivery::Open, now);
+            delivery::report(&self.ctx.registry, &event, place, &Delivery::Open, now);
         }
     }
 
@@ -259,7 +259,7 @@ impl Uploader {
         for (event, track) in self.events_of(ready) {
             if let Some(found) = of(&|row| row.row.track == track) {
                 let place = (RefusedAt::Upload, lane.api());
-                delivery::report(&self.ctx, &event, place, &found, now);
+                delivery::report(&self.ctx.registry, &event, place, &found, now);
             }
         }
     }

@@ -360,7 +360,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     );
     let (namespace, ledger) = (op.namespace.clone(), op.ledger.clone());
     op.stop().await;
-    let op = Operator::start_in(namespace, &world, ledger).await;
+    let op = Operator::start_in(namespace, &world, ledger, operator::settings()).await;
     let deadline = Instant::now() + PATIENCE;
     while op
         .registry

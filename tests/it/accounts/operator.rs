@@ -51,6 +51,25 @@ impl Reconciler for NoEvents {
     }
 }
 
+/// Short ones.
+pub fn settings() -> Settings {
+    Settings {
+        google_refresh_interval: Duration::from_secs(1),
+        account_check_interval: Duration::from_millis(500),
+        stalled_probe_interval: Duration::from_secs(3),
+        failure_threshold: Duration::from_secs(3),
+        backoff_max: Duration::from_secs(1),
+        ..Settings::default()
+    }
+}
+
+/// A namespace that nothing else uses.
+pub async fn own_namespace(name: &str) -> String {
+    let prefix = name.to_owned();
+    // Starting the control plane blocks.
+    tokio::task::spawn_blocking(move || namespace(&prefix)).await.unwrap()
+}
+
 /// A running operator (accounts only) in a namespace of its own.
 pub struct Operator {
     pub client: Client,
@@ -65,14 +84,12 @@ pub struct Operator {
 
 impl Operator {
     pub async fn start(name: &str, world: &Arc<World>) -> Self {
-        // Starting the control plane blocks.
-        let prefix = name.to_owned();
-        let namespace = tokio::task::spawn_blocking(move || namespace(&prefix)).await.unwrap();
+        let namespace = own_namespace(name).await;
         let ledger = SqliteLedger::open("sqlite::memory:").await.unwrap();
-        Self::start_in(namespace, world, Arc::new(ledger)).await
+        Self::start_in(namespace, world, Arc::new(ledger), settings()).await
     }
 
-    pub async fn start_in(namespace: String, world: &Arc<World>, ledger: Arc<dyn Ledger>) -> Self {
+    pub async fn start_in(namespace: String, world: &Arc<World>, ledger: Arc<dyn Ledger>, settings: Settings) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let kubeconfig = Kubeconfig::read_from(cluster().admin_kubeconfig()).unwrap();
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
@@ -88,14 +105,7 @@ impl Operator {
             google: Arc::new(Google(Arc::clone(world))),
             crm: Arc::new(HubSpot(Arc::clone(world))),
             clock: Arc::new(WallClock),
-            settings: Settings {
-                google_refresh_interval: Duration::from_secs(1),
-                account_check_interval: Duration::from_millis(500),
-                stalled_probe_interval: Duration::from_secs(3),
-                failure_threshold: Duration::from_secs(3),
-                backoff_max: Duration::from_secs(1),
-                ..Settings::default()
-            },
+            settings,
             metrics: Arc::clone(&metrics),
             probes: Arc::clone(&probes),
             namespaces: vec![namespace.clone()],

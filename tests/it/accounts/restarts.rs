@@ -1,16 +1,20 @@
 //! A task that serves all namespaces ends: it is started again alone, and misses nothing.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
+use adconversion_operator::controller::context::Settings;
+use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ops::exposition::Format;
+use adconversion_operator::sync::registry::Wake;
 use jiff::Timestamp;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use super::HUBSPOT_READY;
 use super::fake::World;
-use super::operator::{Operator, PATIENCE};
+use super::operator::{Operator, PATIENCE, own_namespace, settings};
 
 fn event() -> Value {
     json!({
@@ -71,6 +75,29 @@ async fn a_watch_that_breaks_is_started_again_alone() {
         .await
         .unwrap();
     restarted(&op, "watch").await;
+    op.create::<AdConversionEvent>("after", &event()).await;
+    op.seen("after", 1).await;
+    accounts_go_on(&op, "acme").await;
+    assert_eq!(op.probes.stuck(), [""; 0]);
+    op.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_router_that_breaks_is_started_again_alone() {
+    let world = World::new();
+    let ledger = Arc::new(SqliteLedger::open("sqlite::memory:").await.unwrap());
+    // No time lies so far ahead: the router breaks where it reckons when moved counts are due.
+    let settings = Settings {
+        status_interval: Duration::MAX,
+        ..settings()
+    };
+    let op = Operator::start_in(own_namespace("router").await, &world, ledger, settings).await;
+    op.create::<AdConversionEvent>("moved", &event()).await;
+    op.seen("moved", 1).await;
+    op.registry.wake(Wake::Event(op.key("moved"), false));
+    restarted(&op, "router").await;
+    // A wake-up that went with it is made up for.
+    op.seen("moved", 2).await;
     op.create::<AdConversionEvent>("after", &event()).await;
     op.seen("after", 1).await;
     accounts_go_on(&op, "acme").await;
