@@ -147,7 +147,9 @@ mod tests {
         let elsewhere = MockServer::start().await;
         let redirect = ResponseTemplate::new(302).insert_header("location", elsewhere.uri());
         let (_server, metadata) = answering(redirect).await;
-        assert_eq!(failure(&metadata).await.cause, Cause::Malformed);
+        let error = failure(&metadata).await;
+        assert_eq!(error.cause, Cause::Malformed);
+        assert!(error.message.contains(crate::upstream::REDIRECT), "{error}");
         assert!(elsewhere.received_requests().await.unwrap().is_empty());
         let (_server, metadata) = answering(ResponseTemplate::new(404).set_body_string("no such account")).await;
         let error = failure(&metadata).await;
