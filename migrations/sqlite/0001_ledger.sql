@@ -5,7 +5,8 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 ) STRICT;
 
--- Rows of one conversion action and one trigger; of one event and one trigger while its action is not known.
+-- Rows of one conversion action and one trigger; of one event and one trigger while its action is not known. `bound_to` is
+-- the track of the action that an event's rows went to: they count for the event also where its action is not known any more.
 CREATE TABLE tracks (
     id           INTEGER NOT NULL PRIMARY KEY,
     portal       INTEGER NOT NULL,
@@ -17,6 +18,8 @@ CREATE TABLE tracks (
     covered_from INTEGER,
     feed_cursor  INTEGER,
     last_upload  INTEGER,
+    bound_to     INTEGER REFERENCES tracks (id),
+    CHECK (bound_to IS NULL OR event IS NOT NULL),
     CHECK ((customer IS NULL) = (action IS NULL)),
     CHECK ((customer IS NULL) = (event IS NOT NULL)),
     CHECK ((event IS NULL) = (event_uid IS NULL)),

@@ -14,44 +14,59 @@ use crate::sync::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, Tra
 /// See [`crate::sync::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
 /// number may note rows there, and the next call moves those as well.
 pub(super) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
-    let of_event = event_track(conn, request).await?;
+    let of_event = match event_track(conn, request).await? {
+        Some(known) => known,
+        None => new_event_track(conn, request).await?,
+    };
     let Some(action) = &request.action else {
-        return match of_event {
-            Some(id) => Ok(TrackId(id)),
-            None => new_event_track(conn, request).await,
-        };
+        // Somebody may have emptied the status: what was sent for the event is no less sent for that.
+        return Ok(TrackId(of_event.bound_to.unwrap_or(of_event.id)));
     };
     let of_action = action_track(conn, request, action).await?;
-    if let Some(of_event) = of_event {
-        move_rows(conn, of_event, of_action).await?;
-        move_folded(conn, of_event, of_action).await?;
-        move_marks(conn, of_event, of_action).await?;
+    move_rows(conn, of_event.id, of_action).await?;
+    move_folded(conn, of_event.id, of_action).await?;
+    move_marks(conn, of_event.id, of_action).await?;
+    if of_event.bound_to != Some(of_action) {
+        sqlx::query("UPDATE tracks SET bound_to = ?2 WHERE id = ?1")
+            .bind(of_event.id)
+            .bind(of_action)
+            .execute(conn)
+            .await?;
     }
     Ok(TrackId(of_action))
 }
 
-async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<i64>> {
-    let id =
-        sqlx::query_scalar("SELECT id FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4")
-            .bind(request.event.to_string())
-            .bind(&request.event_uid)
-            .bind(request.portal.0.cast_signed())
-            .bind(&request.trigger)
-            .fetch_optional(conn)
-            .await?;
-    Ok(id)
+/// The track of an event, and that of the action it has, or had last.
+#[derive(sqlx::FromRow)]
+struct EventTrack {
+    id: i64,
+    bound_to: Option<i64>,
 }
 
-async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
-    let id =
-        sqlx::query_scalar("INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id")
-            .bind(request.event.to_string())
-            .bind(&request.event_uid)
-            .bind(request.portal.0.cast_signed())
-            .bind(&request.trigger)
-            .fetch_one(conn)
-            .await?;
-    Ok(TrackId(id))
+async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<EventTrack>> {
+    let found = sqlx::query_as(
+        "SELECT id, bound_to FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4",
+    )
+    .bind(request.event.to_string())
+    .bind(&request.event_uid)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found)
+}
+
+async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<EventTrack> {
+    let made = sqlx::query_as(
+        "INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id, bound_to",
+    )
+    .bind(request.event.to_string())
+    .bind(&request.event_uid)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_one(conn)
+    .await?;
+    Ok(made)
 }
 
 async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {

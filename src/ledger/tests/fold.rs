@@ -85,10 +85,10 @@ async fn of_a_deleted_contact_the_key_alone_stays() {
 #[tokio::test]
 async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
     let ledger = in_memory().await;
+    let of_event = ledger.track(&request(None)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
     ledger.observe(of_action, &[long_ago(1)]).await.unwrap();
     ledger.fold(at(2), 10).await.unwrap();
-    let of_event = ledger.track(&request(None)).await.unwrap();
     let again = NewRow {
         outcome: Outcome::Pending,
         ..long_ago(1)

@@ -28,8 +28,29 @@ async fn a_recreated_event_without_action_inherits_nothing() {
 }
 
 #[tokio::test]
+async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
+    let ledger = in_memory().await;
+    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    assert_eq!(ledger.track(&request(None)).await.unwrap(), of_action);
+    let of_another = ledger.track(&request(Some(action(8)))).await.unwrap();
+    assert_ne!(of_another, of_action);
+    assert_eq!(
+        ledger.track(&request(None)).await.unwrap(),
+        of_another,
+        "the last one counts"
+    );
+    let recreated = TrackRequest {
+        event_uid: "uid-2".into(),
+        ..request(None)
+    };
+    let of_recreated = ledger.track(&recreated).await.unwrap();
+    assert!(![of_action, of_another].contains(&of_recreated));
+}
+
+#[tokio::test]
 async fn rows_and_marks_move_when_the_action_is_known() {
     let ledger = in_memory().await;
+    let of_event = ledger.track(&request(None)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
     let theirs = FeedMark {
         covered_from: at(0),
@@ -42,7 +63,6 @@ async fn rows_and_marks_move_when_the_action_is_known() {
         [Some(theirs)],
         "nothing moved, nothing lost"
     );
-    let of_event = ledger.track(&request(None)).await.unwrap();
     ledger.observe(of_event, &[pending(1)]).await.unwrap();
     let moved = FeedMark {
         covered_from: at(-9),
@@ -127,8 +147,8 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
     for (i, ours) in order.iter().enumerate() {
         for (k, theirs) in order.iter().enumerate() {
             let ledger = in_memory().await;
-            let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
             let of_event = ledger.track(&request(None)).await.unwrap();
+            let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
             for (track, stage) in [(of_action, theirs), (of_event, ours)] {
                 ledger.observe(track, &[pending(1)]).await.unwrap();
                 bring(&ledger, track, stage).await;

@@ -70,6 +70,52 @@ fn an_event_that_was_replaced_unseen_is_a_new_one_with_the_old_action() {
     exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }
 
+/// Somebody else empties the status while Google refuses the account: which action is the event's cannot be looked up then,
+/// but its counts are known.
+#[test]
+fn counts_stay_where_the_status_is_emptied_and_google_cannot_be_asked() {
+    let stage = Stage::start("emptied");
+    crowd(&stage, 10);
+    create(&stage);
+    let before = stage.settled("won", 10);
+    stage.post(
+        "/google/credentials/revoke",
+        &json!({"refreshToken": "sandbox-refresh"}),
+    );
+    stage.post("/google/credentials/forget-access-tokens", &json!({}));
+    stage.condition("gaa/acme", "Ready", "False", "TokenRevoked");
+    let empty = json!([{"op": "replace", "path": "/status", "value": {"observedGeneration": 0}}]);
+    let change = ["patch", "adce/won", "--subresource=status", "--type=json", "--patch"];
+    stage.kubectl(&[&change[..], &[&empty.to_string()]].concat());
+    stage.kubectl(&["annotate", "adce/won", "adconversion.dev/reconcile-requested-at=now"]);
+    let event = stage.wait_for("a status written again", || {
+        let event = stage.get("adce/won");
+        if event["status"]["conditions"].is_array() {
+            Ok(event)
+        } else {
+            Err(event)
+        }
+    });
+    assert_eq!(
+        event["status"]["conversionAction"],
+        Value::Null,
+        "Google cannot be asked"
+    );
+    assert_eq!(
+        event["status"]["sync"]["observed"], before["status"]["sync"]["observed"],
+        "{:#}",
+        event["status"]
+    );
+    assert_eq!(event["status"]["sync"]["uploaded"], 10, "{:#}", event["status"]);
+    stage.post(
+        "/google/credentials/revoke",
+        &json!({"refreshToken": "sandbox-refresh", "revoked": false}),
+    );
+    let event = stage.settled("won", 10);
+    assert_eq!(action(&event), action(&before));
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+}
+
 /// Somebody else writes the status: counts that are none, no conditions, no action. A change of nothing but the status
 /// wakes nobody, it is put right when the event is looked at next.
 #[test]
