@@ -111,6 +111,8 @@ fn counts_stay_where_the_status_is_emptied_and_google_cannot_be_asked() {
         "/google/credentials/revoke",
         &json!({"refreshToken": "sandbox-refresh", "revoked": false}),
     );
+    stage.kubectl(&["annotate", "gaa/acme", "adconversion.dev/reconcile-requested-at=now"]);
+    stage.condition("adce/won", "Ready", "True", "Succeeded");
     let event = stage.settled("won", 10);
     assert_eq!(action(&event), action(&before));
     exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
