@@ -14,10 +14,8 @@ use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::eligibility::SharedKind;
 use adconversion_operator::domain::identifiers;
 use adconversion_operator::domain::ids::{ActionId, ContactId, OrderId, PortalId, TransactionId};
-use adconversion_operator::google::ingest_body;
-use adconversion_operator::sync::ports::sink::{
-    ClickId, Conversion, Destination, MAX_ROWS, UploadRequest, UserIdentifier,
-};
+use adconversion_operator::ports::sink::{ClickId, Conversion, Destination, MAX_ROWS, UploadRequest, UserIdentifier};
+use adconversion_operator::upstream::google::ingest_body;
 use jiff::Timestamp;
 
 /// Each figure is the best of these many rounds: the machine's own best, free of what else runs on it.

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
 use crate::api::Duration;
-use crate::controller::context::Settings;
+use crate::controller::shared::context::Settings;
 use crate::domain::eligibility::Waits;
 use crate::ops::telemetry::{LogFormat, LogLevel};
 use crate::sync::context::SyncSettings;

@@ -9,23 +9,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{CommandError, RunFlags};
-use crate::controller::context::Parts;
-use crate::controller::event::EventController;
-use crate::controller::run as controllers;
-use crate::google::{GoogleConfig, GoogleConnector, Timeouts};
-use crate::hubspot::{HubSpotConfig, HubSpotConnector};
+use crate::controller::ad_conversion_event::EventController;
+use crate::controller::runtime as controllers;
+use crate::controller::shared::context::Parts;
 use crate::ledger::{OpenError, SqliteLedger};
 use crate::ops::health::{self, Probes, Watch};
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
 use crate::ops::{listen, server};
+use crate::ports::Clock;
+use crate::ports::ledger::{Ledger, LedgerError};
+use crate::ports::pulse;
+use crate::ports::pulse::STEP;
+use crate::registry::Registry;
 use crate::sync::context::SyncContext;
-use crate::sync::ports::Clock;
-use crate::sync::ports::ledger::{Ledger, LedgerError};
-use crate::sync::pulse::{self, STEP};
-use crate::sync::registry::Registry;
 use crate::sync::supervisor;
 use crate::upstream;
+use crate::upstream::google::{GoogleConfig, GoogleConnector, Timeouts};
+use crate::upstream::hubspot::{HubSpotConfig, HubSpotConnector};
 
 /// Longest wait for a connection to an upstream service.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -4,19 +4,11 @@
 //! Everything about a user's object or an upstream service becomes a condition and an `Ok(Action)`. An [`Error`] means
 //! that the Kubernetes API itself, or the ledger, failed: the object is retried with growing pauses.
 
-pub mod account;
-pub mod apply;
-pub mod context;
-pub mod event;
-pub mod events;
-pub mod google_account;
+pub mod ad_conversion_event;
+pub mod google_ads_account;
 pub mod hubspot_account;
-mod kinds;
-mod log;
-pub mod rereads;
-pub mod run;
-pub mod secrets;
-pub mod usage;
+pub mod runtime;
+pub mod shared;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -34,15 +26,15 @@ pub use kube::runtime::controller::Action;
 use crate::api::{Condition, FLUX_REQUESTED_AT, RECONCILE_REQUESTED_AT};
 use crate::domain::brief::echo;
 use crate::domain::ids::ObjectKey;
-use crate::sync::ports::ledger::LedgerError;
-use crate::sync::registry::Wake;
-use context::Context;
+use crate::ports::ledger::LedgerError;
+use crate::registry::Wake;
+use shared::context::Context;
 
 /// Why a reconcile could not be finished. Holds no secret value: Kubernetes' words about a Secret name it only.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Kubernetes API refused or failed.
-    #[error("Kubernetes API, {what}: {}", log::words(source))]
+    #[error("Kubernetes API, {what}: {}", shared::log::words(source))]
     Kube {
         /// What was being done.
         what: &'static str,

@@ -13,7 +13,7 @@ pub const ENABLED: &str = "ENABLED";
 /// Status of an action that was removed; it stays readable.
 pub const REMOVED: &str = "REMOVED";
 
-/// A conversion action (reference notes, Google 3.1). Enums are Google's names, unknown ones kept as they are.
+/// A conversion action (docs/reference/google.md 3.1). Enums are Google's names, unknown ones kept as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConversionAction {
     /// Its id.
@@ -107,8 +107,8 @@ pub struct ActionFields {
     pub status: Option<String>,
 }
 
-/// What a web tag must send to: `AW-<number>/<label>`, out of the event snippets of the action's tag (reference notes,
-/// Google 3.1: no field of the resource holds it). `None` where no snippet names it.
+/// What a web tag must send to: `AW-<number>/<label>`, out of the event snippets of the action's tag
+/// (docs/reference/google.md 3.1: no field of the resource holds it). `None` where no snippet names it.
 pub fn send_to(snippets: &[String]) -> Option<String> {
     snippets
         .iter()

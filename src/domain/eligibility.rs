@@ -139,7 +139,7 @@ pub enum Decision {
     },
 }
 
-/// Google's hard limit between click and conversion, whatever the action's window (reference notes, Google 4.6).
+/// Google's hard limit between click and conversion, whatever the action's window (docs/reference/google.md 4.6).
 const MAX_WINDOW_DAYS: i64 = 90;
 
 /// Decides about a row from a fresh read of its contact (`None`: deleted). `window_days` is the action's click window,

@@ -145,7 +145,7 @@ impl OccurrenceKey {
         )))
     }
 
-    /// The key of a submission that came without a `conversionId` (old data; reference notes, HubSpot 7.2): its
+    /// The key of a submission that came without a `conversionId` (old data; docs/reference/hubspot.md 7.2): its
     /// millisecond. Two of one millisecond count as one, and neither can be sent.
     pub fn for_nameless_submission(portal: PortalId, form: &str, at_ms: i64) -> Self {
         Self::unordered(TransactionId::digest(&format!("v1|{portal}|form|{form}|at|{at_ms}")))

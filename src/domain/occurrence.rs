@@ -8,7 +8,7 @@ use super::ids::{ContactId, OccurrenceKey, PortalId};
 /// When the contact entered `stage` (internal value) at or after `start`, oldest first.
 ///
 /// No occurrence: an empty value, the same value as the older row, a row written by a merge. Jumps, re-entries and
-/// custom stages count. Source: reference notes, HubSpot 4.6 (rows to drop).
+/// custom stages count. Source: docs/reference/hubspot.md 4.6 (rows to drop).
 pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestamp> {
     let mut older: Option<&str> = None;
     let mut entries = Vec::new();

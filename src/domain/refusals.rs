@@ -1,4 +1,4 @@
-//! What the codes mean with which Google refuses single conversions, and what to do (reference notes, Google 4.3, 6.6).
+//! What the codes mean with which Google refuses single conversions, and what to do (docs/reference/google.md 4.3, 6.6).
 
 /// What the reason (Google's code in CamelCase) of a rejected row means, and what to do; `None` for the rare ones.
 pub fn explain(reason: &str) -> Option<&'static str> {

@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use sqlx::SqliteConnection;
 
-use super::convert::{amount, ascending, class, json, ms};
 use super::error::failed;
 use super::updates;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
-use crate::sync::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate};
+use crate::ledger::columns::{amount, ascending, class, json, ms};
+use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate};
 
-/// See [`crate::sync::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
+/// See [`crate::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
 /// their place in the request. A row that is in a request already, or gone, makes the whole call fail: look up again.
 pub(super) async fn begin(
     conn: &mut SqliteConnection,
@@ -122,7 +122,7 @@ async fn settled(conn: &mut SqliteConnection, batch: BatchId) -> LedgerResult<u6
     u64::try_from(count).map_err(|_| failed("a negative count"))
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::finish`]. A batch that is answered already stays as it is: the call may
+/// See [`crate::ports::ledger::Ledger::finish`]. A batch that is answered already stays as it is: the call may
 /// be repeated after an error.
 pub(super) async fn finish(
     conn: &mut SqliteConnection,
@@ -281,7 +281,7 @@ pub(super) async fn close(conn: &mut SqliteConnection, batch: BatchId, now: Time
     Ok(())
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::recover`].
+/// See [`crate::ports::ledger::Ledger::recover`].
 pub(super) async fn recover(
     conn: &mut SqliteConnection,
     account: Option<&ObjectKey>,

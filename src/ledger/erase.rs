@@ -6,12 +6,12 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::SqliteConnection;
 
-use super::convert::{count, json};
-use super::fold::fold;
 use super::updates;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::domain::outcome::{Outcome, reason};
-use crate::sync::ports::ledger::{Erased, LedgerResult, RowId, RowUpdate};
+use crate::ledger::archive::fold;
+use crate::ledger::columns::{count, json};
+use crate::ports::ledger::{Erased, LedgerResult, RowId, RowUpdate};
 
 /// True of contacts that looks have missed for long enough; the latest look is one that did.
 macro_rules! overdue {
@@ -42,7 +42,7 @@ async fn overdue(
     Ok(found)
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::erase`].
+/// See [`crate::ports::ledger::Ledger::erase`].
 pub(super) async fn erase(
     conn: &mut SqliteConnection,
     missing_for: SignedDuration,

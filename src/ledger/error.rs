@@ -2,7 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
-use crate::sync::ports::ledger::LedgerError;
+use crate::ports::ledger::LedgerError;
 
 /// An error of our own making.
 pub(super) fn failed(message: impl Into<String>) -> LedgerError {

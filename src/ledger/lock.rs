@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::failed;
-use crate::sync::ports::ledger::{LedgerError, LedgerResult};
+use crate::ports::ledger::{LedgerError, LedgerResult};
 
 /// Why a ledger was not opened.
 #[derive(Debug, thiserror::Error)]

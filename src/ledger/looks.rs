@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{count, json, ms, time};
 use super::error::damaged;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::sync::ports::ledger::{LedgerResult, Look, LookRound};
+use crate::ledger::columns::{count, json, ms, time};
+use crate::ports::ledger::{LedgerResult, Look, LookRound};
 
 fn contact(id: i64) -> ContactId {
     ContactId(id.cast_unsigned())

@@ -1,4 +1,4 @@
-//! The ledger in `SQLite`: implements the port [`crate::sync::ports::ledger::Ledger`].
+//! The ledger in `SQLite`: implements the port [`crate::ports::ledger::Ledger`].
 //!
 //! All SQL of the program is in this module. Times are epoch milliseconds, amounts canonical text, reasons numbers of a
 //! small table. Bulk statements get their rows as one JSON array. Every write is one transaction on the only writing
@@ -7,24 +7,24 @@
 //! A crash of the process loses no write. A power cut may lose the latest ones, in order, down to the last that waited for
 //! the disk: a batch does before it is sent, and counts do before they are told. What is lost is found or sent again.
 
+mod archive;
 mod batches;
-mod convert;
+mod bulk_lookup;
+mod canonical_contacts;
+mod columns;
+mod connect;
+mod counts;
 mod erase;
 mod error;
-mod fold;
 mod lock;
 mod looks;
-mod lookup;
 mod observe;
-mod open;
 mod orphans;
 mod requests;
-mod roots;
 mod rows;
-mod tally;
+mod streams;
 #[cfg(test)]
 mod tests;
-mod tracks;
 mod updates;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,7 +39,7 @@ use self::lock::FileLock;
 pub use self::lock::OpenError;
 
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
-use crate::sync::ports::ledger::{
+use crate::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound,
     NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };
@@ -71,7 +71,7 @@ macro_rules! read {
 ///
 /// Dropping it at any moment is safe: a write that was not committed did not happen.
 pub struct SqliteLedger {
-    pools: open::Pools,
+    pools: connect::Pools,
     /// `None`: in memory.
     lock: Option<FileLock>,
     /// There may be writes that the disk does not have yet.
@@ -101,10 +101,10 @@ impl SqliteLedger {
     /// is damaged or of a newer version, the disk is full, the file system has no locks. Files up to 256 MiB are checked
     /// completely.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let target = open::target(url)?;
+        let target = connect::target(url)?;
         let lock = target.file.as_deref().map(FileLock::take).transpose()?;
         Ok(Self {
-            pools: open::open(target).await?,
+            pools: connect::open(target).await?,
             lock,
             unsynced: AtomicBool::new(false),
             syncing: Mutex::default(),
@@ -168,23 +168,23 @@ impl SqliteLedger {
     }
 
     async fn touch(&self) -> LedgerResult<()> {
-        write!(self, Disk::Wait, |tx| open::touch(tx))
+        write!(self, Disk::Wait, |tx| connect::touch(tx))
     }
 }
 
 #[async_trait]
 impl Ledger for SqliteLedger {
     async fn id(&self) -> LedgerResult<LedgerId> {
-        read!(self, |tx| open::id(tx))
+        read!(self, |tx| connect::id(tx))
     }
 
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId> {
         // Also where there is nothing to write: so every poll finds out whether the ledger can be written.
-        write!(self, Disk::Wait, |tx| tracks::track(tx, request))
+        write!(self, Disk::Wait, |tx| streams::track(tx, request))
     }
 
     async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
-        write!(self, Disk::Later, |tx| roots::roots(tx, portal, lineages))
+        write!(self, Disk::Later, |tx| canonical_contacts::roots(tx, portal, lineages))
     }
 
     async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
@@ -256,42 +256,42 @@ impl Ledger for SqliteLedger {
     }
 
     async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
-        let tally = read!(self, |tx| tally::tally(tx, track, since, now))?;
+        let tally = read!(self, |tx| counts::tally(tx, track, since, now))?;
         // What was counted once is told, and must not be less after a power cut.
         self.sync().await?;
         Ok(tally)
     }
 
     async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
-        let ids: Vec<i64> = read!(self, |tx| fold::settled(tx, before, limit))?;
+        let ids: Vec<i64> = read!(self, |tx| archive::settled(tx, before, limit))?;
         if ids.is_empty() {
             return Ok(0);
         }
-        write!(self, Disk::Wait, |tx| fold::fold(tx, &ids))
+        write!(self, Disk::Wait, |tx| archive::fold(tx, &ids))
     }
 
     async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
-        read!(self, |tx| tracks::marks(tx, tracks))
+        read!(self, |tx| streams::marks(tx, tracks))
     }
 
     async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| tracks::set_marks(tx, marks))
+        write!(self, Disk::Later, |tx| streams::set_marks(tx, marks))
     }
 
     async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| tracks::last_sweep(tx, hubspot))
+        read!(self, |tx| streams::last_sweep(tx, hubspot))
     }
 
     async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| tracks::set_last_sweep(tx, hubspot, at))
+        write!(self, Disk::Later, |tx| streams::set_last_sweep(tx, hubspot, at))
     }
 
     async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| tracks::put_aside(tx, hubspot))
+        read!(self, |tx| streams::put_aside(tx, hubspot))
     }
 
     async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| tracks::set_put_aside(tx, hubspot, contacts))
+        write!(self, Disk::Later, |tx| streams::set_put_aside(tx, hubspot, contacts))
     }
 
     async fn look_round(&self, portal: PortalId) -> LedgerResult<Option<LookRound>> {

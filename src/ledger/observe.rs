@@ -6,12 +6,12 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{CHUNK, Classes, due, json, ms, transaction};
 use super::error::failed;
-use super::lookup::Lookup;
 use crate::domain::ids::{ContactId, TransactionId, hex};
 use crate::domain::outcome::Outcome;
-use crate::sync::ports::ledger::{LedgerResult, NewRow, TrackId};
+use crate::ledger::bulk_lookup::Lookup;
+use crate::ledger::columns::{CHUNK, Classes, due, json, ms, transaction};
+use crate::ports::ledger::{LedgerResult, NewRow, TrackId};
 
 /// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
 pub(super) const INSERTED: usize = 200;
@@ -35,7 +35,7 @@ const BY_SEED: Lookup = Lookup {
     each: "SELECT r.id, r.txn FROM json_each(?2) j CROSS JOIN rows r ON r.track = ?1 AND r.seed = j.value",
 };
 
-/// See [`crate::sync::ports::ledger::Ledger::observe`].
+/// See [`crate::ports::ledger::Ledger::observe`].
 pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
     if rows.iter().any(|r| r.keys.is_empty()) {
         return Err(failed("an occurrence without a key"));

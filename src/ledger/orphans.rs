@@ -2,9 +2,9 @@
 
 use sqlx::SqliteConnection;
 
-use super::convert::{ms, time};
 use crate::domain::ids::{ActionId, CustomerId};
-use crate::sync::ports::ledger::{LedgerResult, OrphanNote};
+use crate::ledger::columns::{ms, time};
+use crate::ports::ledger::{LedgerResult, OrphanNote};
 
 #[derive(sqlx::FromRow)]
 struct Stored {

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::batches::close;
-use super::convert::{count, json, ms, time};
 use super::error::{damaged, failed};
-use super::lookup::close_together;
 use super::updates;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
-use crate::sync::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};
+use crate::ledger::bulk_lookup::close_together;
+use crate::ledger::columns::{count, json, ms, time};
+use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};
 
 #[derive(sqlx::FromRow)]
 struct Stored {
@@ -25,7 +25,7 @@ struct Stored {
     targets: String,
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
+/// See [`crate::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
 /// became of them since: record indices count all of them.
 pub(super) async fn open_requests(
     conn: &mut SqliteConnection,
@@ -105,7 +105,7 @@ fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
     stored.into_iter().map(key).collect()
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one customer.
+/// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one customer.
 pub(super) async fn adopt(
     conn: &mut SqliteConnection,
     account: &ObjectKey,
@@ -126,7 +126,7 @@ pub(super) async fn adopt(
     usize::try_from(done.rows_affected()).map_err(|_| failed("more requests than can be counted"))
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::next_poll`].
+/// See [`crate::ports::ledger::Ledger::next_poll`].
 pub(super) async fn next_poll(conn: &mut SqliteConnection, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
     let next: Option<i64> =
         sqlx::query_scalar("SELECT min(poll_at) FROM batches WHERE account = ?1 AND poll_at IS NOT NULL")
@@ -136,7 +136,7 @@ pub(super) async fn next_poll(conn: &mut SqliteConnection, account: &ObjectKey) 
     next.map(time).transpose()
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::record_status`]. Says nothing about rows that were answered before or went
+/// See [`crate::ports::ledger::Ledger::record_status`]. Says nothing about rows that were answered before or went
 /// into a later batch. A request that is closed already stays as it is: the call may be repeated after an error.
 pub(super) async fn record_status(
     conn: &mut SqliteConnection,

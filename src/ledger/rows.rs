@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use sqlx::SqliteConnection;
 
-use super::convert::{class, count, json, ms, outcome, time, unhex, value};
 use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
-use crate::sync::ports::ledger::{LedgerResult, Row, RowId, TrackId};
+use crate::ledger::columns::{class, count, json, ms, outcome, time, unhex, value};
+use crate::ports::ledger::{LedgerResult, Row, RowId, TrackId};
 
 /// In the order of the arrays that [`due`] reads.
 #[derive(Deserialize)]
@@ -52,7 +52,7 @@ impl Stored<'_> {
     }
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::due`]. All rows come as one value: one by one, and value by value, they would
+/// See [`crate::ports::ledger::Ledger::due`]. All rows come as one value: one by one, and value by value, they would
 /// cost twice as much.
 pub(super) async fn due(
     conn: &mut SqliteConnection,
@@ -81,7 +81,7 @@ pub(super) async fn due(
     found.into_iter().map(|row| row.into_row(track, &reasons)).collect()
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not
+/// See [`crate::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not
 /// skipped. Rows that wait because of the suspension are due at once.
 pub(super) async fn resume(
     conn: &mut SqliteConnection,
@@ -112,7 +112,7 @@ pub(super) async fn resume(
     Ok(skipped)
 }
 
-/// See [`crate::sync::ports::ledger::Ledger::release`].
+/// See [`crate::ports::ledger::Ledger::release`].
 pub(super) async fn release(
     conn: &mut SqliteConnection,
     track: TrackId,

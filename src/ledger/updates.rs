@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
-use super::convert::{Classes, ascending, due, json, ms};
-use super::lookup::close_together;
 use crate::domain::outcome::Outcome;
-use crate::sync::ports::ledger::{BatchId, LedgerResult, RowUpdate};
+use crate::ledger::bulk_lookup::close_together;
+use crate::ledger::columns::{Classes, ascending, due, json, ms};
+use crate::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
 /// Applies `updates` to rows whose outcome is not final. With a `batch` only to rows that this batch may still decide
 /// about: not to those that went into a later one or were answered already. Without, only to rows that wait: the others

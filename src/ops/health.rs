@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::exposition::Format;
 use super::metrics::Metrics;
 use super::scrapes::Scrapes;
-use crate::sync::pulse::Watchdog;
+use crate::ports::pulse::Watchdog;
 
 /// Signs of life and open gates of the process. Shared by everything that has to report.
 #[derive(Debug, Default)]

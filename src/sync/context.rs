@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::ports::Clock;
-use super::ports::ledger::Ledger;
-use super::pulse::{self, Unwatched, Watchdog};
-use super::registry::Registry;
-use super::restarts::Restarts;
 use super::submissions::Clicks;
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
 use crate::domain::ids::{ContactId, ObjectKey};
+use crate::ports::Clock;
+use crate::ports::ledger::Ledger;
+use crate::ports::pulse;
+use crate::ports::pulse::{Unwatched, Watchdog};
+use crate::registry::Registry;
+use crate::registry::restarts::Restarts;
 
 /// The durations that steer the loops; each is a flag of the process.
 #[derive(Debug, Clone, Copy)]

@@ -3,14 +3,14 @@
 
 use jiff::Timestamp;
 
-use super::ports::{Cause, UpstreamError};
-use super::registry::{ErrorNote, Notice, RefusedAt, Registry};
 use crate::api::UploadApi;
 use crate::domain::batch::Fate;
 use crate::domain::codes::{Class, Code, Matter, camel_case};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::{ErrorNote, Notice, RefusedAt, Registry};
 
 /// What one answer says of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +134,7 @@ mod tests {
     use crate::api::Uploads;
     use crate::domain::eligibility::{ClickProperties, EventRules};
     use crate::domain::trigger::Trigger;
-    use crate::sync::registry::{Event, GoogleAccount, Readiness};
+    use crate::registry::{Event, GoogleAccount, Readiness};
 
     /// An event whose account has been switched to the other interface for both kinds of events.
     fn switched(form: bool) -> (Registry, ObjectKey) {

@@ -3,16 +3,11 @@
 
 pub mod context;
 pub mod delivery;
-pub mod event_loop;
-pub mod fault;
 pub mod feed;
-pub mod poller;
-pub mod ports;
-pub mod pulse;
-pub mod registry;
-pub mod restarts;
+pub mod poll;
+pub mod prepare;
 pub mod retention;
 pub mod submissions;
 pub mod supervisor;
 pub mod unreadable;
-pub mod uploader;
+pub mod upload;

@@ -10,9 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::context::SyncContext;
-use super::pulse;
 use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
+use crate::ports::pulse;
 
 /// Rows folded in one write, so that uploads never wait long for it.
 const PORTION: usize = 2_000;

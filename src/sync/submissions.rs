@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::ports::UpstreamError;
-use super::ports::crm::{Crm, Submission};
-use super::pulse;
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Crm, Submission};
+use crate::ports::pulse;
 
 /// Pages of one read: an end for a list that never ends.
 const MAX_PAGES: usize = 4000;

@@ -1,9 +1,9 @@
 //! Records of HubSpot that cannot be read: each waits by itself, and is named to those it concerns.
 
 use super::context::SyncContext;
-use super::registry::{ErrorNote, Notice};
 use crate::api::reasons::row::UNREADABLE_RECORD;
 use crate::domain::ids::{ContactId, ObjectKey};
+use crate::registry::{ErrorNote, Notice};
 
 /// What `status.sync.lastErrors` has room for.
 const ROOM: usize = 5;

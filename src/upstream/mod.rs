@@ -2,10 +2,9 @@
 //! and which of its texts may pass on as codes, ids and names. An answer may come from anybody: the service, a proxy, or
 //! whoever stands in between.
 
-pub mod body;
-pub mod memory;
-pub mod text;
-pub mod wait;
+pub mod google;
+pub mod http;
+pub mod hubspot;
 
 /// What is wrong with an answer that wants to send us elsewhere. None is followed: body and token would go along.
 pub const REDIRECT: &str =

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::{ContactId, ObjectKey};
 use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ports::ledger::Ledger;
+use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
-use adconversion_operator::sync::ports::ledger::Ledger;
-use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
 use tokio_util::sync::CancellationToken;
 

@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 use adconversion_operator::domain::contact::{Contact, MERGED_IDS};
 use adconversion_operator::domain::ids::{ContactId, DealId, ObjectKey, PortalId};
 use adconversion_operator::ledger::SqliteLedger;
-use adconversion_operator::sync::context::SyncContext;
-use adconversion_operator::sync::ports::crm::{
+use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage,
 };
-use adconversion_operator::sync::ports::ledger::Ledger;
-use adconversion_operator::sync::ports::{Cause, UpstreamError};
-use adconversion_operator::sync::registry::{DealAccess, Forms, HubSpotAccount, Readiness, Registry};
+use adconversion_operator::ports::ledger::Ledger;
+use adconversion_operator::ports::{Cause, UpstreamError};
+use adconversion_operator::registry::{DealAccess, Forms, HubSpotAccount, Readiness, Registry};
+use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::{ContactId, ObjectKey};
 use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ports::ledger::{FeedMark, Ledger, TrackId};
+use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
-use adconversion_operator::sync::ports::ledger::{FeedMark, Ledger, TrackId};
-use adconversion_operator::sync::registry::Registry;
 use adconversion_operator::sync::supervisor;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;

@@ -9,6 +9,7 @@
 mod accounts;
 mod broken_page;
 mod chart;
+mod circles;
 mod crds;
 mod deleted;
 mod e2e;

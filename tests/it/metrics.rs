@@ -7,7 +7,7 @@ use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ops::exposition::Format;
 use adconversion_operator::ops::metrics::{EventCounts, Metrics};
-use adconversion_operator::sync::ports::CallObserver;
+use adconversion_operator::ports::CallObserver;
 use jiff::Timestamp;
 
 /// Type and labels of a metric.

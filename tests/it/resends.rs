@@ -9,13 +9,11 @@ use adconversion_operator::domain::eligibility::ConsentRule;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ports::ledger::{ClassCount, Ledger};
+use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
+use adconversion_operator::ports::{Cause, Clock, UpstreamError};
+use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
-use adconversion_operator::sync::ports::ledger::{ClassCount, Ledger};
-use adconversion_operator::sync::ports::sink::{
-    ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation,
-};
-use adconversion_operator::sync::ports::{Cause, Clock, UpstreamError};
-use adconversion_operator::sync::registry::{Event, Registry};
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

@@ -9,13 +9,11 @@ use adconversion_operator::domain::codes::{Class, Code};
 use adconversion_operator::domain::ids::{ActionId, ObjectKey, PortalId};
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ports::ledger::Ledger;
+use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
+use adconversion_operator::ports::{Cause, Clock, UpstreamError};
+use adconversion_operator::registry::{Readiness, Registry};
 use adconversion_operator::sync::context::SyncContext;
-use adconversion_operator::sync::ports::ledger::Ledger;
-use adconversion_operator::sync::ports::sink::{
-    ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation,
-};
-use adconversion_operator::sync::ports::{Cause, Clock, UpstreamError};
-use adconversion_operator::sync::registry::{Readiness, Registry};
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};

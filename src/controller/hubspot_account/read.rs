@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
-use crate::controller::account::Basics;
-use crate::controller::context::Settings;
+use crate::controller::shared::account::Basics;
+use crate::controller::shared::context::Settings;
 use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, PortalId};
-use crate::sync::ports::Cause;
-use crate::sync::ports::crm::{Crm, Portal, Stage};
-use crate::sync::registry::{DealAccess, Forms};
+use crate::ports::Cause;
+use crate::ports::crm::{Crm, Portal, Stage};
+use crate::registry::{DealAccess, Forms};
 
 /// The scope without which nothing can be read. Every other is asked for by the events that need it, and only they wait
 /// for it.

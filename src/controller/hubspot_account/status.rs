@@ -6,8 +6,8 @@ use crate::api::{
     Time,
 };
 use crate::controller::Object;
-use crate::controller::context::Context;
-use crate::sync::registry;
+use crate::controller::shared::context::Context;
+use crate::registry;
 
 /// The status as it should be.
 pub(super) fn build(
@@ -31,7 +31,7 @@ pub(super) fn build(
         status.company_currency = Some(picture.portal.company_currency.clone());
         status.ui_domain = Some(picture.portal.ui_domain.clone());
         let stages = picture.stages.iter().take(MAX_LIFECYCLE_STAGES);
-        let show = |stage: &crate::sync::ports::crm::Stage| LifecycleStage {
+        let show = |stage: &crate::ports::crm::Stage| LifecycleStage {
             value: stage.value.clone(),
             label: stage.label.clone(),
         };

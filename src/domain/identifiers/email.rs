@@ -25,7 +25,7 @@ pub fn email(value: &str) -> Option<String> {
 mod tests {
     use super::email;
 
-    /// Reference notes, Google 7: the edge cases run through Google's own formatter.
+    /// docs/reference/google.md 7: the edge cases run through Google's own formatter.
     #[rstest::rstest]
     #[case("Cloudy.SanFrancisco+Shopping@GMAIL.COM", Some("cloudysanfrancisco@gmail.com"))]
     #[case("  cloudySanFrancisco@Gmail.com \n", Some("cloudysanfrancisco@gmail.com"))]

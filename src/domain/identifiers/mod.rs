@@ -1,4 +1,4 @@
-//! Normalisation and hashing of shared data by Google's written rules (reference notes, Google 7).
+//! Normalisation and hashing of shared data by Google's written rules (docs/reference/google.md 7).
 
 mod address;
 mod countries;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
+use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 async fn begin(ledger: &SqliteLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
     ledger.begin(&account(), &[action(7)], rows, at(minute)).await.unwrap()

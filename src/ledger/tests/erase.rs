@@ -5,7 +5,7 @@ use sqlx::{Column, Row as _, ValueRef};
 
 use super::*;
 use crate::domain::occurrence::candidates;
-use crate::sync::ports::ledger::{BatchResult, Erased, Look};
+use crate::ports::ledger::{BatchResult, Erased, Look};
 
 const PORTAL: PortalId = PortalId(62515);
 const WAIT: SignedDuration = SignedDuration::from_hours(1);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ledger::OpenError;
-use crate::sync::ports::ledger::BatchResult;
+use crate::ports::ledger::BatchResult;
 
 async fn refusal(url: &str) -> String {
     match SqliteLedger::open(url).await {

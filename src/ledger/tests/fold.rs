@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::eligibility::Waits;
+use crate::registry::Registry;
 use crate::sync::context::{SyncContext, SyncSettings};
-use crate::sync::registry::Registry;
 
 /// Occurrences every seven hours over many days, all skipped.
 fn long_ago(n: u8) -> NewRow {
@@ -103,7 +103,7 @@ async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
 
 struct Later;
 
-impl crate::sync::ports::Clock for Later {
+impl crate::ports::Clock for Later {
     fn now(&self) -> Timestamp {
         at(60 * 24 * 200)
     }

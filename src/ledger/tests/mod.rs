@@ -18,9 +18,7 @@ use jiff::Timestamp;
 use super::SqliteLedger;
 use crate::domain::ids::{ActionId, ContactId, ObjectKey, OccurrenceKey, PortalId, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
-use crate::sync::ports::ledger::{
-    ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Tally, TrackId, TrackRequest,
-};
+use crate::ports::ledger::{ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Tally, TrackId, TrackRequest};
 
 /// A directory of its own, gone afterwards.
 struct Scratch(PathBuf);

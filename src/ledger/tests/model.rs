@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::sync::ports::ledger::{BatchId, BatchResult, StatusResult};
+use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 /// What a row may be told.
 pub(super) fn kind(n: u8) -> (Outcome, &'static str, bool) {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sync::ports::ledger::{OrphanNote, Roots};
+use crate::ports::ledger::{OrphanNote, Roots};
 
 #[tokio::test]
 async fn an_occurrence_known_under_any_candidate_is_not_new() {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::model::{Known, Model, kind, pick};
 use super::*;
-use crate::sync::ports::ledger::{BatchId, BatchResult, Look, StatusResult};
+use crate::ports::ledger::{BatchId, BatchResult, Look, StatusResult};
 
 /// What to do, and three numbers that say with what.
 type Step = (u8, u8, u8, u8);

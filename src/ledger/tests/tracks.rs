@@ -1,5 +1,5 @@
 use super::*;
-use crate::sync::ports::ledger::{BatchResult, FeedMark};
+use crate::ports::ledger::{BatchResult, FeedMark};
 
 #[tokio::test]
 async fn a_recreated_event_without_action_inherits_nothing() {

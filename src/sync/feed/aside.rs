@@ -13,8 +13,8 @@ use super::scan::Scan;
 use super::{Feed, Pass};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ContactId;
-use crate::sync::fault::Fault;
-use crate::sync::registry::Notice;
+use crate::registry::Notice;
+use crate::registry::sync_error::Fault;
 
 /// More contacts than this are no matter of single records any more: then the feed stops where it is.
 const MOST: usize = 1_000;

@@ -5,9 +5,9 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::Feed;
-use crate::sync::fault::Fault;
-use crate::sync::ports::ledger::{FeedMark, TrackId};
-use crate::sync::registry::{Event, Notice};
+use crate::ports::ledger::{FeedMark, TrackId};
+use crate::registry::sync_error::Fault;
+use crate::registry::{Event, Notice};
 
 /// How far a time may be ahead of the answer it came in: the clocks of HubSpot's servers may differ.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);

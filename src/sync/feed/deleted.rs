@@ -11,7 +11,7 @@
 //!   that was taken away, nor a token that may see other owners' contacts no longer, marks a whole portal. (Nor does
 //!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
 //! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
-//!   takes the mark away ([`crate::sync::ports::ledger::Ledger::erase`]).
+//!   takes the mark away ([`crate::ports::ledger::Ledger::erase`]).
 //!
 //! And an erasure by mistake costs little: the keys of what was sent stay, and whoever shows up again under the same ids
 //! has them.
@@ -23,16 +23,16 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::Feed;
-use super::memory::LAST_MODIFIED;
 use super::scan::read_limit;
 use crate::domain::brief::brief;
 use crate::domain::ids::{ContactId, PortalId};
+use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm};
+use crate::ports::ledger::{Look, LookRound};
+use crate::ports::pulse;
+use crate::registry::Readiness;
+use crate::registry::sync_error::Fault;
 use crate::sync::context::SyncContext;
-use crate::sync::fault::Fault;
-use crate::sync::ports::crm::{Contact, ContactRead, ContactSearch, Crm};
-use crate::sync::ports::ledger::{Look, LookRound};
-use crate::sync::pulse;
-use crate::sync::registry::Readiness;
+use crate::sync::feed::read_history::LAST_MODIFIED;
 
 /// Contacts of one call: the most without history.
 const PORTION: usize = read_limit(false);

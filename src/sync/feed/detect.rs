@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::ids::ContactId;
-use crate::sync::registry::ChangeDetection;
+use crate::registry::ChangeDetection;
 
-/// With more stages than this their properties don't fit into one search (3,000 characters; reference notes, HubSpot 3).
+/// With more stages than this their properties don't fit into one search (3,000 characters; docs/reference/hubspot.md 3).
 const MAX_DATED_STAGES: usize = 30;
 
 /// The way of finding changes, picked once for each set of stages and listing of properties.

@@ -3,12 +3,12 @@
 use tracing::warn;
 
 use super::Feed;
-use super::plan::Tracked;
 use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
-use crate::sync::fault::{Fault, note};
-use crate::sync::ports::{Cause, UpstreamError};
-use crate::sync::registry::{Event, Notice};
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::{Fault, note};
+use crate::registry::{Event, Notice};
+use crate::sync::feed::bounds::Tracked;
 
 impl Feed {
     /// Tells these events, or all of the account where none are given, that their read failed.

@@ -4,16 +4,16 @@
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
 mod aside;
+mod bounds;
 mod clock;
 mod deleted;
 mod detect;
 mod failure;
+mod form_probe;
 mod forms;
-mod gate;
-mod memory;
-mod plan;
+mod full_scan;
+mod read_history;
 mod scan;
-mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,23 +25,23 @@ use tracing::info;
 
 use self::detect::{Detection, Present};
 use self::forms::Forms;
-use self::memory::Memory;
-use self::plan::{Back, Tracked, bounds, date_entered};
 use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
-use super::fault::Fault;
-use super::ports::Cause;
-use super::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
-use super::pulse;
-use super::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
+use crate::ports::Cause;
+use crate::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
+use crate::ports::pulse;
+use crate::registry::sync_error::Fault;
+use crate::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
+use crate::sync::feed::bounds::{Back, Tracked, bounds, date_entered};
+use crate::sync::feed::read_history::Memory;
 
-pub use self::plan::{form_plan, read_plan};
 pub use self::scan::read_limit;
+pub use crate::sync::feed::bounds::{form_plan, read_plan};
 
-/// How far a normal poll goes back: the search index lags (reference notes, HubSpot 3).
+/// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).
 const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
 /// The feed of one HubSpot account.
 pub struct Feed {
@@ -72,8 +72,8 @@ fn member(event: &Event) -> Member {
 /// One account at the moment of a pass: usable, with events.
 struct Pass {
     account: HubSpotAccount,
-    crm: Arc<dyn super::ports::crm::Crm>,
-    portal: super::ports::crm::Portal,
+    crm: Arc<dyn crate::ports::crm::Crm>,
+    portal: crate::ports::crm::Portal,
     /// Lifecycle events.
     events: Vec<Tracked>,
     /// Form events.

@@ -14,11 +14,11 @@ use tracing::error;
 
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
+use crate::registry::Loop;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::Feed;
-use crate::sync::poller::Poller;
-use crate::sync::registry::Loop;
-use crate::sync::uploader::Uploader;
+use crate::sync::poll::Poller;
+use crate::sync::upload::Uploader;
 
 /// Which loop of which account.
 pub(super) type Id = (Loop, ObjectKey);

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
-use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
-use adconversion_operator::sync::ports::crm::{
+use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Stage, SubmissionPage,
 };
-use adconversion_operator::sync::ports::sink::{
+use adconversion_operator::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
 };
-use adconversion_operator::sync::ports::{
+use adconversion_operator::ports::{
     Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, GoogleCredentials, SecretData, SecretInvalid,
     UpstreamError,
 };

@@ -11,9 +11,9 @@ use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAcc
 use adconversion_operator::controller::Object;
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ActionId;
-use adconversion_operator::sync::ports::Cause;
-use adconversion_operator::sync::ports::ledger::OrphanNote;
-use adconversion_operator::sync::registry::Readiness;
+use adconversion_operator::ports::Cause;
+use adconversion_operator::ports::ledger::OrphanNote;
+use adconversion_operator::registry::Readiness;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::DeleteParams;

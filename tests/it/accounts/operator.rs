@@ -5,14 +5,14 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdConversionEvent;
-use adconversion_operator::controller::context::{Context, Parts, Settings};
-use adconversion_operator::controller::{Action, Error, Object, Reconciler, run};
+use adconversion_operator::controller::shared::context::{Context, Parts, Settings};
+use adconversion_operator::controller::{Action, Error, Object, Reconciler, runtime};
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ops::{health::Probes, metrics::Metrics};
-use adconversion_operator::sync::ports::ledger::Ledger;
-use adconversion_operator::sync::registry::Registry;
+use adconversion_operator::ports::ledger::Ledger;
+use adconversion_operator::registry::Registry;
 use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -112,7 +112,7 @@ impl Operator {
             instance: Some("test".into()),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(run::run::<NoEvents>(parts, wakes, stop.clone()));
+        let task = tokio::spawn(runtime::run::<NoEvents>(parts, wakes, stop.clone()));
         Self {
             client,
             namespace,

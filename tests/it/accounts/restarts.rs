@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
-use adconversion_operator::controller::context::Settings;
+use adconversion_operator::controller::shared::context::Settings;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ops::exposition::Format;
-use adconversion_operator::sync::registry::Wake;
+use adconversion_operator::registry::Wake;
 use jiff::Timestamp;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
-use adconversion_operator::sync::ports::ledger::{
+use adconversion_operator::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
     LookRound, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
 };

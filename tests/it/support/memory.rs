@@ -14,16 +14,16 @@ use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::trigger::Trigger;
-use adconversion_operator::sync::context::SyncSettings;
-use adconversion_operator::sync::ports::crm::{
+use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Stage, SubmissionPage,
 };
-use adconversion_operator::sync::ports::ledger::{ActionKey, Ledger, Tally};
-use adconversion_operator::sync::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
-use adconversion_operator::sync::registry::{
+use adconversion_operator::ports::ledger::{ActionKey, Ledger, Tally};
+use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
+use adconversion_operator::registry::{
     BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
 };
+use adconversion_operator::sync::context::SyncSettings;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 

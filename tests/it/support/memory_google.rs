@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
-use adconversion_operator::sync::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
-use adconversion_operator::sync::ports::sink::{
+use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
+use adconversion_operator::ports::sink::{
     AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
 };
-use adconversion_operator::sync::ports::{Cause, UpstreamError};
+use adconversion_operator::ports::{Cause, UpstreamError};
 use async_trait::async_trait;
 use rust_decimal::Decimal;
 
@@ -128,7 +128,7 @@ impl ConversionSink for Sink {
         if self.never_answers.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        std::hint::black_box(adconversion_operator::google::ingest_body(request).expect("a body"));
+        std::hint::black_box(adconversion_operator::upstream::google::ingest_body(request).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
             let mut taken = taken.lock().expect("what was taken");

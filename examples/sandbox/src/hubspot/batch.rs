@@ -79,7 +79,7 @@ fn read(call: &Call<'_>, store: &Store, (object, kind): (&str, Kind)) -> Outcome
             // Several inputs may stand for one record (merged ids); it is returned once.
             Some(record) if found.iter().any(|known| known.id == record.id) => {}
             Some(record) => found.push(record),
-            // Of missing ids some arrive as errors, others not at all (reference notes, HubSpot 4.4).
+            // Of missing ids some arrive as errors, others not at all (docs/reference/hubspot.md 4.4).
             None if !by_email && input.id.parse().is_ok_and(|id| store.is_purged(id)) => {}
             None => missing.push(&input.id),
         }

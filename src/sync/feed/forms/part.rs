@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Read, Shown};
 use crate::domain::ids::ObjectKey;
-use crate::sync::feed::plan::Tracked;
+use crate::ports::ledger::TrackId;
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::Notice;
+use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::{Feed, Member, member};
-use crate::sync::ports::ledger::TrackId;
-use crate::sync::ports::{Cause, UpstreamError};
-use crate::sync::registry::Notice;
 
 /// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
 const SHARE: usize = 100;

@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use super::{Feed, Pass, Sought};
 use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey};
-use crate::sync::fault::Fault;
-use crate::sync::feed::plan::{Tracked, form_plan};
-use crate::sync::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
-use crate::sync::pulse;
+use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
+use crate::ports::pulse;
+use crate::registry::sync_error::Fault;
+use crate::sync::feed::bounds::{Tracked, form_plan};
 use crate::sync::unreadable;
 
 /// Contacts found by the addresses of submissions.

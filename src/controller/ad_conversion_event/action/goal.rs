@@ -1,0 +1,58 @@
+//! The account goal of an action of ours, where the account asks for it (`spec.manageAccountGoals`): made biddable.
+
+use super::Work;
+use crate::api::reasons::event as happened;
+use crate::api::{ActionOrigin, AdConversionEvent};
+use crate::controller::shared::recorder::Severity;
+use crate::domain::action::ConversionAction;
+use crate::domain::brief::brief;
+
+/// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
+/// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
+pub(crate) async fn manage(
+    work: &Work<'_>,
+    event: &AdConversionEvent,
+    action: &ConversionAction,
+    origin: ActionOrigin,
+) {
+    let managed = work
+        .ctx
+        .caches
+        .google
+        .get(&work.account.key)
+        .is_some_and(|a| a.spec.manage_account_goals);
+    let Some(snapshot) = work
+        .account
+        .snapshot
+        .as_ref()
+        .filter(|_| managed && origin != ActionOrigin::Mapped && work.hands_off.is_none())
+    else {
+        return;
+    };
+    let of_action = |g: &&crate::domain::action::Goal| {
+        Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref()
+    };
+    let Some(goal) = snapshot.goals.iter().find(of_action) else {
+        return;
+    };
+    if goal.biddable || action.primary_for_goal == Some(false) {
+        return;
+    }
+    match work.ads.set_goal_biddable(&work.owner, goal, true).await {
+        Ok(()) => {
+            let note = format!(
+                "Made the account goal {} / {} biddable (spec.manageAccountGoals).",
+                goal.category, goal.origin
+            );
+            work.ctx
+                .events
+                .publish(event, Severity::Normal, happened::CONVERSION_ACTION_UPDATED, &note)
+                .await;
+            work.ctx.registry.goals_changed(&work.account.key);
+        }
+        Err(error) => {
+            tracing::warn!(account = %work.account.key, error = brief(&error), "the account goal could not be made biddable");
+            work.ctx.registry.google_fault(&work.account.key, &error);
+        }
+    }
+}

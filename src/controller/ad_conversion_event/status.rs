@@ -1,0 +1,369 @@
+//! The status of an event, from everything known: pure.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+
+use super::action::ActionOutcome;
+use super::bidding::bidding;
+use super::delivering::{delivering, ready_message as undelivered, rejection};
+use super::resolve::{Accounts, Resolved};
+use super::trigger::Subject;
+use super::{Stall, synced};
+use crate::api::reasons::{condition, reason};
+use crate::api::{
+    AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome,
+    OutcomeReason, SyncStatus, Time,
+};
+use crate::controller::Object;
+use crate::domain::conditions::{Conditions, Status, Summary, find, is_true};
+use crate::domain::counts::{Class, Gates, ReasonCount, counts};
+use crate::domain::outcome::Outcome;
+use crate::domain::spec;
+use crate::domain::trigger::Trigger;
+use crate::ports::ledger::Tally;
+use crate::registry::{ErrorNote, EventReport};
+
+/// The counts of an event's track.
+pub struct Counted {
+    /// Classes and times.
+    pub tally: Tally,
+    /// Identity of the database.
+    pub ledger_id: String,
+}
+
+/// Everything known about an event at the end of a pass.
+pub struct Facts<'a> {
+    /// The object.
+    pub event: &'a AdConversionEvent,
+    /// What the manifest names.
+    pub resolved: &'a Resolved,
+    /// The conversion action.
+    pub outcome: &'a ActionOutcome,
+    /// What the sync loops say.
+    pub report: EventReport,
+    /// Counts; `None` where they can't be had.
+    pub tally: Option<Counted>,
+    /// Nothing is sent before.
+    pub hold_until: Option<Timestamp>,
+    /// Effective start.
+    pub start: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+    /// How long failures may last before Ready follows.
+    pub failure_threshold: Duration,
+}
+
+impl Facts<'_> {
+    /// Why a person must act.
+    pub fn stall(&self) -> Option<&Stall> {
+        self.resolved.stall.as_ref().or(self.outcome.stall.as_ref())
+    }
+}
+
+/// The status that says all this.
+pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
+    let before = facts.event.status.clone().unwrap_or_default();
+    let mut conditions = Conditions::new(&before.conditions, facts.event.metadata.generation, facts.now);
+    accounts(&mut conditions, facts);
+    action(&mut conditions, facts);
+    bidding(&mut conditions, facts);
+    if let Some((status, why, message)) = delivering(facts) {
+        conditions.set(condition::DELIVERING, status, why, &message);
+    } else {
+        conditions.restate(condition::DELIVERING);
+    }
+    let synced = synced::synced(facts, &before);
+    conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
+    conditions.remove(condition::DELETION_BLOCKED);
+    let mut summary = with_note_on_start(summary(facts, &before), facts);
+    if let (Summary::Ready { message, .. }, Some(worse)) = (
+        &mut summary,
+        conditions.get(condition::DELIVERING).and_then(undelivered),
+    ) {
+        *message = worse;
+    }
+    conditions.summarize(&summary);
+    AdConversionEventStatus {
+        observed_generation: facts.event.metadata.generation,
+        last_handled_reconcile_at: facts
+            .event
+            .requested_at()
+            .map(str::to_owned)
+            .or(before.last_handled_reconcile_at),
+        conditions: conditions.finish(),
+        trigger: facts.resolved.trigger.clone(),
+        conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
+        sync: sync(facts).or(before.sync).or_else(|| Some(start_alone(facts))),
+        attribution: attribution(facts).or(before.attribution),
+    }
+}
+
+/// What Google attributes to the action over the last 30 full days of the account's zone.
+fn attribution(facts: &Facts<'_>) -> Option<AttributionStatus> {
+    let id = &facts.outcome.found.as_ref()?.id;
+    let snapshot = facts.resolved.snapshot()?;
+    let (list, at) = snapshot.attribution.as_ref()?;
+    let zone = snapshot
+        .customer
+        .time_zone
+        .as_deref()
+        .and_then(|name| TimeZone::get(name).ok());
+    let today = at.to_zoned(zone.unwrap_or(TimeZone::UTC)).start_of_day().ok()?;
+    let start = today.checked_sub(30.days()).ok()?;
+    let found = list.iter().find(|a| a.action == *id);
+    let number = |n: Option<f64>| Some(format!("{}", n.unwrap_or_default()));
+    Some(AttributionStatus {
+        start_time: Some(Time(start.timestamp())),
+        all_conversions: number(found.map(|a| a.all_conversions)),
+        conversions: number(found.map(|a| a.conversions)),
+        last_update_time: Some(Time(*at)),
+    })
+}
+
+fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
+    match &facts.resolved.accounts {
+        Accounts::Ready => {
+            conditions.set(
+                condition::ACCOUNTS_READY,
+                Status::True,
+                reason::ACCOUNTS_READY,
+                "Both accounts are ready.",
+            );
+        }
+        Accounts::Suspended(message) => {
+            conditions.set(condition::ACCOUNTS_READY, Status::False, reason::SUSPENDED, message);
+        }
+        Accounts::NotReady(why, message) => conditions.set(condition::ACCOUNTS_READY, Status::False, why, message),
+    }
+}
+
+fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
+    // While the accounts are ready, what Google refuses is a matter of the action.
+    if let (Some(refusal), Accounts::Ready) = (facts.refusal(), &facts.resolved.accounts) {
+        conditions.set(
+            condition::CONVERSION_ACTION_READY,
+            Status::False,
+            reason::REFUSED,
+            &refusal.message,
+        );
+        return;
+    }
+    match &facts.outcome.condition {
+        Some((ready, why, message)) => {
+            conditions.set(condition::CONVERSION_ACTION_READY, Status::from(*ready), why, message);
+        }
+        None => conditions.restate(condition::CONVERSION_ACTION_READY),
+    }
+}
+
+/// The failing side of the sync, worst first.
+pub(crate) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
+    [&report.ledger, &report.feed, &report.upload, &report.poll]
+        .into_iter()
+        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
+}
+
+/// Why Synced is False, and since when.
+fn unsynced(facts: &Facts<'_>) -> Option<(String, Timestamp)> {
+    let failing = failing(&facts.report).map(|(error, since)| (error.message.clone(), since));
+    failing.or_else(|| facts.refusal().map(|refusal| (refusal.message, refusal.since)))
+}
+
+/// The feed has made a pass for this event, in this life of the process or before.
+pub(crate) fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
+    let synced = find(&before.conditions, condition::SYNCED);
+    let read_before =
+        is_true(&before.conditions, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
+    facts.report.feed.last_success.is_some() || read_before
+}
+
+fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
+    if facts.event.spec.suspend {
+        return Summary::Suspended {
+            message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
+        };
+    }
+    if let Some((why, message)) = facts.stall() {
+        return Summary::Stalled {
+            reason: (*why).to_owned(),
+            message: message.clone(),
+        };
+    }
+    match &facts.resolved.accounts {
+        Accounts::NotReady(reason::PROGRESSING, message) => {
+            return Summary::Progressing {
+                message: message.clone(),
+            };
+        }
+        Accounts::NotReady(why, message) => {
+            return Summary::Waiting {
+                reason: (*why).to_owned(),
+                message: message.clone(),
+            };
+        }
+        Accounts::Suspended(message) => {
+            return Summary::Suspended {
+                message: message.clone(),
+            };
+        }
+        Accounts::Ready => {}
+    }
+    match &facts.outcome.condition {
+        Some((false, why, message)) if *why == reason::PROGRESSING => {
+            return Summary::Progressing {
+                message: message.clone(),
+            };
+        }
+        Some((false, _, message)) => {
+            return Summary::Failing {
+                reason: reason::PROVISIONING_FAILED.to_owned(),
+                message: message.clone(),
+            };
+        }
+        _ => {}
+    }
+    if let Some((message, since)) = unsynced(facts) {
+        let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
+        // What failed for too long before this process started, and has not succeeded since, fails still.
+        let known = find(&before.conditions, condition::READY);
+        let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
+        let too_long = failed || facts.now.duration_since(since) >= limit;
+        if too_long || !made_a_pass(facts, before) {
+            return Summary::Failing {
+                reason: reason::SYNC_FAILING.to_owned(),
+                message,
+            };
+        }
+    } else if !made_a_pass(facts, before) {
+        return Summary::Progressing {
+            message: "HubSpot is being read.".to_owned(),
+        };
+    }
+    Summary::Ready {
+        reason: reason::SUCCEEDED.to_owned(),
+        message: ready_message(facts),
+    }
+}
+
+/// A start that is not the declared one is said where people look.
+fn with_note_on_start(mut summary: Summary, facts: &Facts<'_>) -> Summary {
+    let note = spec::note_on_start(facts.event, super::created(facts.event), facts.start);
+    if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {
+        *message = format!("{message} {note}");
+    }
+    summary
+}
+
+fn ready_message(facts: &Facts<'_>) -> String {
+    let what = match &facts.resolved.subject {
+        Some(Subject {
+            trigger: Trigger::Form(_),
+            label,
+        }) => format!("Submissions of form {label:?}"),
+        subject => format!(
+            "Conversions of stage {:?}",
+            subject.as_ref().map_or("", |s| s.label.as_str())
+        ),
+    };
+    let action = facts.outcome.action.name.as_deref().unwrap_or_default();
+    let hold = facts.hold_until.filter(|until| *until > facts.now);
+    match hold {
+        Some(until) => format!(
+            "{what} are collected. Uploads to {action:?} start at {until:.0}, because Google rejects conversions for newly created actions."
+        ),
+        None => format!("{what} are sent to {action:?}."),
+    }
+}
+
+fn gates(facts: &Facts<'_>) -> Gates {
+    let suspended = facts.event.spec.suspend || matches!(facts.resolved.accounts, Accounts::Suspended(_));
+    let stalled = facts.stall().is_some();
+    let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
+    Gates {
+        suspended,
+        account_not_ready: not_ready || stalled || !facts.outcome.usable,
+        action_too_new: facts.hold_until.is_some_and(|until| until > facts.now),
+    }
+}
+
+fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
+    let counted = facts.tally.as_ref()?;
+    let classes: Vec<_> = counted
+        .tally
+        .classes
+        .iter()
+        .map(|c| Class {
+            outcome: c.outcome,
+            reason: c.reason.clone(),
+            detail: c.detail.clone(),
+            count: c.count,
+            due: c.due,
+            last: c.last,
+        })
+        .collect();
+    let counts = counts(&classes, gates(facts));
+    let of = |outcome| signed(counts.of(outcome));
+    Some(SyncStatus {
+        ledger_id: Some(counted.ledger_id.clone()),
+        start_time: Some(Time(facts.start)),
+        observed: signed(counts.observed),
+        uploaded: of(Outcome::Uploaded),
+        processing: of(Outcome::Processing),
+        pending: of(Outcome::Pending),
+        skipped: of(Outcome::Skipped),
+        rejected: of(Outcome::Rejected),
+        oldest_pending_time: counted.tally.oldest_pending.map(Time),
+        last_upload_time: counted.tally.last_upload.map(Time),
+        reasons: counts.reasons.iter().filter_map(shown).collect(),
+        last_errors: last_errors(facts, &counted.tally),
+    })
+}
+
+/// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
+fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
+    let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
+    all.extend(tally.rejections.iter().map(rejection));
+    all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
+    all.truncate(MAX_LAST_ERRORS);
+    all
+}
+
+/// The start is known before anything else: who creates the event again needs it (the refusals say so).
+fn start_alone(facts: &Facts<'_>) -> SyncStatus {
+    SyncStatus {
+        start_time: Some(Time(facts.start)),
+        ..SyncStatus::default()
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+fn shown(line: &ReasonCount) -> Option<OutcomeReason> {
+    let outcome = match line.outcome {
+        Outcome::Pending => ShownOutcome::Pending,
+        Outcome::Processing => ShownOutcome::Processing,
+        Outcome::Skipped => ShownOutcome::Skipped,
+        Outcome::Rejected => ShownOutcome::Rejected,
+        Outcome::Uploaded => return None,
+    };
+    Some(OutcomeReason {
+        outcome,
+        reason: line.reason.clone(),
+        count: signed(line.count),
+        last_time: Some(Time(line.last)),
+        message: Some(line.message.clone()),
+    })
+}
+
+fn last_error(note: &ErrorNote) -> LastError {
+    LastError {
+        time: Time(note.time),
+        reason: note.reason.clone(),
+        message: note.message.clone(),
+        contact_id: note.contact.map(|c| c.to_string()),
+    }
+}

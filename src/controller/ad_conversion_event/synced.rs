@@ -1,0 +1,194 @@
+//! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
+
+use super::resolve::Accounts;
+use super::status::{Facts, failing, made_a_pass};
+use crate::api::AdConversionEventStatus;
+use crate::api::reasons::reason;
+use crate::domain::conditions::Status;
+
+/// Status, reason and message.
+pub(crate) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
+    if let Some((why, _)) = facts.stall() {
+        let message =
+            "Nothing is read from HubSpot or sent to Google while the event is stalled. See the condition Stalled.";
+        return (Status::False, why, message.to_owned());
+    }
+    if !facts.resolved.hubspot_read
+        && let Some((why, message)) = unread(&facts.resolved.accounts)
+    {
+        let new = why == reason::PROGRESSING;
+        let status = if new { Status::Unknown } else { Status::False };
+        return (status, why, message.to_owned());
+    }
+    if let Some((error, _)) = failing(&facts.report) {
+        let why = match error.reason.as_str() {
+            r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
+            _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
+            _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
+            _ => reason::UPSTREAM_UNAVAILABLE,
+        };
+        return (Status::False, why, error.message.clone());
+    }
+    if let Some(refusal) = facts.refusal() {
+        return (Status::False, reason::REFUSED, refusal.message);
+    }
+    if !made_a_pass(facts, before) {
+        let message = "HubSpot has not been read for this event yet.";
+        return (Status::Unknown, reason::PROGRESSING, message.to_owned());
+    }
+    match held_back(facts) {
+        None => (
+            Status::True,
+            reason::RUN_SUCCEEDED,
+            "HubSpot is read and due conversions are sent.".to_owned(),
+        ),
+        Some(why) => {
+            let message = format!("HubSpot is read. {why}");
+            // Without an action no conversion has ever gone: there is no success to speak of.
+            if facts.outcome.action.id.is_none() {
+                (Status::Unknown, reason::PROGRESSING, message)
+            } else {
+                (Status::True, reason::RUN_SUCCEEDED, message)
+            }
+        }
+    }
+}
+
+/// Why HubSpot is not read, where an account is the reason.
+fn unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
+    match accounts {
+        Accounts::Ready => None,
+        Accounts::Suspended(_) => Some((
+            reason::SUSPENDED,
+            "HubSpot is not read while its account is suspended. See the condition AccountsReady.",
+        )),
+        Accounts::NotReady(why, _) => Some((
+            why,
+            "HubSpot is not read until its account is ready. See the condition AccountsReady.",
+        )),
+    }
+}
+
+/// Why nothing is sent, if so.
+fn held_back(facts: &Facts<'_>) -> Option<String> {
+    let until = |what: &str| Some(format!("No conversion goes to Google {what}."));
+    if facts.event.spec.suspend {
+        return until("while the event is suspended (spec.suspend)");
+    }
+    match facts.resolved.accounts {
+        Accounts::Suspended(_) => return until("while an account is suspended (see AccountsReady)"),
+        Accounts::NotReady(..) => return until("until both accounts are ready (see AccountsReady)"),
+        Accounts::Ready => {}
+    }
+    if facts.outcome.action.id.is_none() || !facts.outcome.usable {
+        return until("until the conversion action is ready (see ConversionActionReady)");
+    }
+    let hold = facts.hold_until.filter(|hold| *hold > facts.now)?;
+    until(&format!(
+        "before {hold:.0}, because Google rejects conversions for newly created actions"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
+
+    /// An event that works, and what is wrong with it.
+    struct Case {
+        suspended: bool,
+        accounts: Accounts,
+        hubspot_read: bool,
+        stalled: bool,
+        action: Option<&'static str>,
+        usable: bool,
+        read: bool,
+        held: bool,
+    }
+
+    const WORKS: Case = Case {
+        suspended: false,
+        accounts: Accounts::Ready,
+        hubspot_read: true,
+        stalled: false,
+        action: Some("1"),
+        usable: true,
+        read: true,
+        held: false,
+    };
+
+    fn run(case: &Case) -> String {
+        let mut parts = Parts::working();
+        parts.event.spec.suspend = case.suspended;
+        parts.resolved.accounts = case.accounts.clone();
+        parts.resolved.hubspot_read = case.hubspot_read;
+        parts.resolved.stall = case
+            .stalled
+            .then(|| (reason::STAGE_NOT_FOUND, "No such stage.".to_owned()));
+        parts.outcome.action.id = case.action.map(str::to_owned);
+        parts.outcome.usable = case.usable;
+        let mut facts = parts.facts();
+        facts.report.feed.last_success = case.read.then_some(NOW);
+        facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
+        let (status, why, message) = synced(&facts, &AdConversionEventStatus::default());
+        format!("{}/{why}: {message}", status.as_str())
+    }
+
+    fn unready() -> Accounts {
+        Accounts::NotReady(reason::ACCOUNT_NOT_READY, String::new())
+    }
+
+    #[rstest]
+    #[case::works(WORKS, "True/RunSucceeded: HubSpot is read and due conversions are sent.")]
+    #[case::not_read_yet(Case { read: false, ..WORKS }, "Unknown/Progressing: HubSpot has not been read")]
+    #[case::suspended(
+        Case { suspended: true, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google while the event is suspended"
+    )]
+    #[case::stalled(
+        Case { stalled: true, ..WORKS },
+        "False/StageNotFound: Nothing is read from HubSpot or sent to Google while the event is stalled."
+    )]
+    #[case::stalled_and_suspended(
+        Case { stalled: true, suspended: true, ..WORKS },
+        "False/StageNotFound: Nothing is read from HubSpot"
+    )]
+    #[case::no_action(
+        Case { action: None, usable: false, ..WORKS },
+        "Unknown/Progressing: HubSpot is read. No conversion goes to Google until the conversion action is ready"
+    )]
+    #[case::action_not_usable(
+        Case { usable: false, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google until the conversion action is ready"
+    )]
+    #[case::action_too_new(
+        Case { held: true, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google before 1970-01-01T06:00:00Z, because"
+    )]
+    #[case::google_not_ready(
+        Case { accounts: unready(), ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google until both accounts are ready"
+    )]
+    #[case::hubspot_not_ready(
+        Case { accounts: unready(), hubspot_read: false, ..WORKS },
+        "False/AccountNotReady: HubSpot is not read until its account is ready."
+    )]
+    #[case::google_suspended(
+        Case { accounts: Accounts::Suspended(String::new()), ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google while an account is suspended"
+    )]
+    #[case::hubspot_suspended(
+        Case { accounts: Accounts::Suspended(String::new()), hubspot_read: false, ..WORKS },
+        "False/Suspended: HubSpot is not read while its account is suspended."
+    )]
+    fn only_what_is_so_is_said(#[case] case: Case, #[case] wanted: &str) {
+        let shown = run(&case);
+        assert!(shown.starts_with(wanted), "{shown}");
+        assert_eq!(
+            shown.contains("are sent"),
+            wanted == "True/RunSucceeded: HubSpot is read and due conversions are sent."
+        );
+    }
+}

@@ -1,0 +1,212 @@
+//! The ConfigMap with the snippet for the web site of a form event: `<event>-google-tag`, owned by the event.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Resource};
+
+use super::action::ActionOutcome;
+use super::resolve::Resolved;
+use crate::api::AdConversionEvent;
+use crate::api::reasons::event as happened;
+use crate::controller::shared::apply::{MANAGER, within};
+use crate::controller::shared::context::Context;
+use crate::controller::shared::recorder::Severity;
+use crate::controller::{Error, Object};
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::domain::spec;
+use crate::domain::tag::Tag;
+
+/// Key of the snippet.
+const KEY: &str = "google-tag.html";
+/// End of the ConfigMap's name.
+const SUFFIX: &str = "-google-tag";
+/// Longest name of an object.
+const MAX_NAME: usize = 253;
+/// A ConfigMap found as it should be is not looked at again for this long.
+const FRESH: Duration = Duration::from_mins(1);
+/// Pause after it could not be written.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// The ConfigMaps looked at a moment ago.
+#[derive(Default)]
+pub struct Tags {
+    seen: Mutex<HashMap<ObjectKey, (u64, Instant)>>,
+}
+
+impl Tags {
+    fn is_fresh(&self, key: &ObjectKey, content: u64) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(key)
+            .is_some_and(|(known, at)| *known == content && at.elapsed() < FRESH)
+    }
+
+    fn saw(&self, key: &ObjectKey, content: u64) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.retain(|_, (_, at)| at.elapsed() < FRESH);
+        seen.insert(key.clone(), (content, Instant::now()));
+    }
+}
+
+/// Brings the ConfigMap of a form event to what it should be, and says in the condition of the action where the snippet
+/// is. A ConfigMap of somebody else is left alone.
+pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolved, outcome: &mut ActionOutcome) {
+    let Some(form) = resolved.subject.as_ref().and_then(|s| s.trigger.form()) else {
+        return;
+    };
+    let Some(send_to) = outcome.action.send_to.clone() else {
+        if outcome.found.is_some() {
+            remark(
+                outcome,
+                "Google has not provided the tag snippet yet. The ConfigMap for the web site is written once it has.",
+            );
+        }
+        return;
+    };
+    let rules = spec::rules(&event.spec);
+    let of = event.key().to_string();
+    let html = Tag::new(&of, &send_to, form, rules.value.as_ref()).html();
+    let name = name(&event.key().name);
+    let pasted = format!("Paste the snippet in ConfigMap {name} (key {KEY}) into the pages with the form.");
+    match ensure(ctx, event, &name, &html).await {
+        Ok(true) => remark(outcome, &pasted),
+        Ok(false) => {
+            let message = format!(
+                "ConfigMap {name} exists and does not belong to this event. Delete or rename it; the snippet for the web site is then written there."
+            );
+            remark(outcome, &message);
+            outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
+        }
+        Err(error) => {
+            tracing::warn!(event = %event.key(), error = brief(&error), "the ConfigMap with the Google tag could not be written");
+            remark(
+                outcome,
+                &format!(
+                    "ConfigMap {name} with the snippet for the web site could not be written: {error}. The operator tries again."
+                ),
+            );
+            outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
+        }
+    }
+}
+
+fn remark(outcome: &mut ActionOutcome, text: &str) {
+    if let Some((true, _, message)) = &mut outcome.condition {
+        message.push(' ');
+        message.push_str(text);
+    }
+}
+
+/// False where the name belongs to somebody else.
+async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str) -> Result<bool, Error> {
+    let key = event.key();
+    let mut hasher = DefaultHasher::new();
+    (event.id(), name, html).hash(&mut hasher);
+    let content = hasher.finish();
+    if ctx.tags.is_fresh(&key, content) {
+        return Ok(true);
+    }
+    let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let found = within("read ConfigMap", api.get_opt(name)).await?;
+    if let Some(found) = &found {
+        let ours = found
+            .metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|owner| owner.uid == event.id());
+        if !ours {
+            let note = format!(
+                "ConfigMap {name} does not belong to this event, so the snippet for the web site is not written. Delete or rename it."
+            );
+            ctx.events
+                .publish(event, Severity::Warning, happened::NAME_CONFLICT, &note)
+                .await;
+            return Ok(false);
+        }
+        if found
+            .data
+            .as_ref()
+            .and_then(|data| data.get(KEY))
+            .is_some_and(|known| known == html)
+        {
+            ctx.tags.saw(&key, content);
+            return Ok(true);
+        }
+    }
+    write(&api, event, name, html, found).await?;
+    ctx.tags.saw(&key, content);
+    Ok(true)
+}
+
+/// Creates the ConfigMap, or changes the version of it that was read: one that somebody else puts there meanwhile stays
+/// theirs.
+async fn write(
+    api: &Api<ConfigMap>,
+    event: &AdConversionEvent,
+    name: &str,
+    html: &str,
+    found: Option<ConfigMap>,
+) -> Result<(), Error> {
+    let mut map = ConfigMap {
+        data: Some([(KEY.to_owned(), html.to_owned())].into()),
+        ..ConfigMap::default()
+    };
+    map.metadata.name = Some(name.to_owned());
+    map.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), MANAGER.to_owned())].into());
+    map.metadata.owner_references = Some(vec![OwnerReference {
+        api_version: AdConversionEvent::api_version(&()).into_owned(),
+        kind: AdConversionEvent::kind(&()).into_owned(),
+        name: event.key().name,
+        uid: event.id(),
+        controller: Some(true),
+        ..OwnerReference::default()
+    }]);
+    let Some(found) = found else {
+        let parameters = PostParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        return within("create ConfigMap", api.create(&parameters, &map))
+            .await
+            .map(drop);
+    };
+    map.metadata.uid = found.metadata.uid;
+    map.metadata.resource_version = found.metadata.resource_version;
+    let parameters = PatchParams::apply(MANAGER).force();
+    within("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&map)))
+        .await
+        .map(drop)
+}
+
+/// `<event>-google-tag`; the name of an event that is too long for that is cut and told apart by a number.
+fn name(event: &str) -> String {
+    let whole = format!("{event}{SUFFIX}");
+    if whole.len() <= MAX_NAME {
+        return whole;
+    }
+    let digest = crate::domain::identifiers::sha256_hex(event);
+    let room = MAX_NAME - SUFFIX.len() - 9;
+    let cut = event[..room].trim_end_matches(['.', '-']);
+    format!("{cut}-{}{SUFFIX}", &digest[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit() {
+        assert_eq!(name("demo-request"), "demo-request-google-tag");
+        let long = "a".repeat(253);
+        let cut = name(&long);
+        assert!(cut.len() <= MAX_NAME && cut.ends_with("-google-tag"), "{cut}");
+        assert_ne!(cut, name(&"a".repeat(252)));
+    }
+}

@@ -1,0 +1,86 @@
+//! What the tests of the status share: an event that works.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::action::ActionOutcome;
+use super::resolve::{Accounts, Resolved};
+use super::status::Facts;
+use crate::api::{AdConversionEvent, ConversionActionStatus};
+use crate::domain::ids::ObjectKey;
+use crate::registry::{EventReport, Health};
+
+pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// What facts are about.
+pub(crate) struct Parts {
+    pub(crate) event: AdConversionEvent,
+    pub(crate) resolved: Resolved,
+    pub(crate) outcome: ActionOutcome,
+}
+
+impl Parts {
+    /// Nothing is wrong.
+    pub(crate) fn working() -> Self {
+        let event = json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": "won"},
+            "spec": {"googleAdsAccountRef": {"name": "a"}, "hubSpotAccountRef": {"name": "a"},
+                "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        });
+        let resolved = Resolved {
+            google_key: ObjectKey::new("m", "a"),
+            hubspot_key: ObjectKey::new("m", "a"),
+            google: None,
+            accounts: Accounts::Ready,
+            hubspot_read: true,
+            undecided: false,
+            properties_known: true,
+            portal: None,
+            subject: None,
+            trigger: None,
+            stall: None,
+        };
+        let outcome = ActionOutcome {
+            action: ConversionActionStatus {
+                id: Some("1".to_owned()),
+                ..ConversionActionStatus::default()
+            },
+            found: None,
+            usable: true,
+            condition: None,
+            stall: None,
+            retry: None,
+        };
+        Self {
+            event: serde_json::from_value(event).unwrap(),
+            resolved,
+            outcome,
+        }
+    }
+
+    /// The feed has made a pass; nothing is counted.
+    pub(crate) fn facts(&self) -> Facts<'_> {
+        let feed = Health {
+            last_success: Some(NOW),
+            ..Health::default()
+        };
+        Facts {
+            event: &self.event,
+            resolved: &self.resolved,
+            outcome: &self.outcome,
+            report: EventReport {
+                feed,
+                ..EventReport::default()
+            },
+            tally: None,
+            hold_until: None,
+            start: NOW,
+            now: NOW,
+            failure_threshold: Duration::from_mins(15),
+        }
+    }
+}

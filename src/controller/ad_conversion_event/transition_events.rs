@@ -1,0 +1,96 @@
+//! Kubernetes Events about transitions of an event's status.
+
+use crate::api::reasons::event as happened;
+use crate::api::{AdConversionEvent, AdConversionEventStatus, Outcome};
+use crate::controller::Object;
+use crate::controller::shared::context::Context;
+use crate::controller::shared::recorder::Severity;
+use crate::domain::transitions::{Announcement, announcements};
+use crate::registry::Notice;
+
+/// Publishes what changed between the status the object had and the one just written.
+pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
+    let before = event.status.clone().unwrap_or_default();
+    for change in changes(event, &before, next) {
+        let severity = if change.warning {
+            Severity::Warning
+        } else {
+            Severity::Normal
+        };
+        ctx.events
+            .publish(event, severity, &change.reason, &change.message)
+            .await;
+    }
+}
+
+/// Says once that the event is read again from its start, as its stored cursor made no sense.
+pub async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
+    let mut news = None;
+    ctx.registry.update_report(&event.key(), |report| {
+        news = report.take_pulled_back();
+        Notice::Quiet
+    });
+    let Some(cursor) = news else { return };
+    let message = format!(
+        "HubSpot was read up to {cursor:.0} by the ledger, a time that is still to come: a record of HubSpot claimed it. The \
+         event is read again from its start. No conversion is sent twice, and there is nothing to do."
+    );
+    ctx.events
+        .publish(event, Severity::Warning, happened::CURSOR_PULLED_BACK, &message)
+        .await;
+}
+
+fn changes(
+    event: &AdConversionEvent,
+    before: &AdConversionEventStatus,
+    next: &AdConversionEventStatus,
+) -> Vec<Announcement> {
+    let mut changes = announcements(&before.conditions, &next.conditions);
+    changes.extend(rejected(before, next));
+    changes.extend(rebuilt(before, next));
+    if next.last_handled_reconcile_at != before.last_handled_reconcile_at {
+        let asked = next.last_handled_reconcile_at.as_deref().unwrap_or_default();
+        let name = event.metadata.name.as_deref().unwrap_or_default();
+        changes.push(Announcement {
+            warning: false,
+            reason: happened::RECONCILE_REQUEST_HANDLED.to_owned(),
+            message: format!("{name} was reconciled as requested at {asked}."),
+        });
+    }
+    changes
+}
+
+fn rejected(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
+    let reasons = |status: &AdConversionEventStatus| {
+        let all = status.sync.as_ref().map(|s| s.reasons.clone()).unwrap_or_default();
+        all.into_iter()
+            .filter(|r| r.outcome == Outcome::Rejected)
+            .collect::<Vec<_>>()
+    };
+    let known = reasons(before);
+    let new: Vec<_> = reasons(next)
+        .into_iter()
+        .filter(|r| known.iter().all(|k| k.reason != r.reason))
+        .map(|r| format!("{} ({})", r.reason, r.count))
+        .collect();
+    let message = format!(
+        "Google rejected conversions for good: {}. status.sync.reasons says why and what to do.",
+        new.join(", ")
+    );
+    (!new.is_empty()).then(|| Announcement {
+        warning: true,
+        reason: happened::RECORDS_REJECTED.to_owned(),
+        message,
+    })
+}
+
+fn rebuilt(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
+    let id = |status: &AdConversionEventStatus| status.sync.as_ref().and_then(|s| s.ledger_id.clone());
+    let (was, now) = (id(before)?, id(next)?);
+    (was != now).then(|| Announcement {
+        warning: true,
+        reason: happened::LEDGER_REBUILT.to_owned(),
+        message: "The ledger was lost and is being rebuilt from HubSpot. The counts start again; Google counts no conversion twice."
+            .to_owned(),
+    })
+}

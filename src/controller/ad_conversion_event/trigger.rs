@@ -1,0 +1,243 @@
+//! What the manifest's trigger names: a lifecycle stage by value or label, a form by GUID or name.
+
+use super::Stall;
+use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus, TriggerType};
+use crate::controller::Error;
+use crate::controller::shared::apply;
+use crate::controller::shared::context::Context;
+use crate::domain::trigger::Trigger;
+use crate::ports::crm::Form;
+use crate::registry::{Forms, HubSpotAccount};
+
+/// Most candidates that a message names.
+const MAX_NAMED: usize = 20;
+
+/// The stage or form an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// What makes an occurrence.
+    pub trigger: Trigger,
+    /// What people call it.
+    pub label: String,
+}
+
+/// Looks up the trigger; one resolved before is kept, as labels and names may change at any time. `None`: not known yet.
+pub fn subject(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let trigger = &event.spec.trigger;
+    match (&trigger.lifecycle_stage, &trigger.form_submission) {
+        (Some(stage), _) => self::stage(event, &stage.stage, hubspot),
+        (None, Some(form)) => self::form(event, &form.form_id, hubspot),
+        // The schema lets no such manifest in.
+        (None, None) => Ok(None),
+    }
+}
+
+fn stage(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let before = before(event);
+    let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
+    if stages.is_empty() {
+        return Ok(before);
+    }
+    let known = before.as_ref().and_then(|b| b.trigger.stage());
+    let found = known
+        .and_then(|value| stages.iter().find(|s| s.value == value))
+        .or_else(|| stages.iter().find(|s| s.value == wanted))
+        .or_else(|| stages.iter().find(|s| s.label == wanted))
+        .or_else(|| stages.iter().find(|s| s.label.eq_ignore_ascii_case(wanted)));
+    let subject = found.map(|stage| Subject {
+        trigger: Trigger::Stage(stage.value.clone()),
+        label: stage.label.clone(),
+    });
+    subject.map(Some).ok_or_else(|| {
+        let names: Vec<_> = stages
+            .iter()
+            .take(MAX_NAMED)
+            .map(|s| format!("{} ({:?})", s.value, s.label))
+            .collect();
+        let what = format!("lifecycle stage with value or label {wanted:?}");
+        let message = missing(
+            &what,
+            "stage",
+            "spec.trigger.lifecycleStage.stage",
+            before.as_ref(),
+            &names,
+        );
+        (reason::STAGE_NOT_FOUND, message)
+    })
+}
+
+fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let before = before(event);
+    let forms = match hubspot.map(|h| &h.forms) {
+        None | Some(Forms::Unread) => return Ok(before),
+        Some(Forms::Denied(why)) => {
+            return Err((
+                reason::MISSING_SCOPE,
+                format!(
+                    "HubSpot does not let the token see forms ({why}). Add the scope \"forms\" to the app or service key, and put its token into the Secret."
+                ),
+            ));
+        }
+        Some(Forms::Listed(forms)) => forms,
+    };
+    let subject = |form: &Form| Subject {
+        trigger: Trigger::Form(form.id.clone()),
+        label: form.name.clone(),
+    };
+    let known = before.as_ref().and_then(|b| b.trigger.form());
+    let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
+    if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
+        return Ok(Some(subject(form)));
+    }
+    let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
+    match named.as_slice() {
+        [form] => Ok(Some(subject(form))),
+        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, before.as_ref(), forms))),
+        several => {
+            let ids: Vec<_> = several.iter().take(MAX_NAMED).map(|f| f.id.as_str()).collect();
+            let message = format!(
+                "HubSpot has {} forms named {wanted:?}. {} The forms are: {}.",
+                several.len(),
+                way_out(
+                    "the GUID of the one that is meant",
+                    "spec.trigger.formSubmission.formId",
+                    before.as_ref()
+                ),
+                ids.join(", ")
+            );
+            Err((reason::FORM_NOT_FOUND, message))
+        }
+    }
+}
+
+/// Forms that share a word with the wanted name come first.
+fn unknown_form(wanted: &str, before: Option<&Subject>, forms: &[Form]) -> String {
+    let words = |text: &str| -> Vec<String> {
+        let parts = text.split(|c: char| !c.is_alphanumeric()).filter(|w| w.len() > 2);
+        parts.map(str::to_lowercase).collect()
+    };
+    let sought = words(wanted);
+    let mut candidates: Vec<&Form> = forms.iter().collect();
+    candidates.sort_by_key(|form| !words(&form.name).iter().any(|word| sought.contains(word)));
+    let names: Vec<_> = candidates
+        .iter()
+        .take(MAX_NAMED)
+        .map(|f| format!("{} ({:?})", f.id, f.name))
+        .collect();
+    let what = format!("form with GUID or name {wanted:?}");
+    missing(&what, "form", "spec.trigger.formSubmission.formId", before, &names)
+}
+
+/// Says what HubSpot does not have and what to do. The names come last: there may be more than a condition has room for.
+fn missing(what: &str, kind: &str, field: &str, before: Option<&Subject>, names: &[String]) -> String {
+    let found = before.map_or_else(String::new, |before| {
+        format!(" any more (it was found before as {:?})", before.label)
+    });
+    let listed = if names.is_empty() {
+        "It has none.".to_owned()
+    } else {
+        format!("It has: {}.", names.join(", "))
+    };
+    let way_out = way_out(&format!("one that exists, or add the {kind} in HubSpot"), field, before);
+    format!("HubSpot has no {what}{found}. {way_out} {listed}")
+}
+
+/// A trigger that never resolved may be corrected; one that did cannot.
+fn way_out(what: &str, field: &str, before: Option<&Subject>) -> String {
+    match before {
+        None => format!("Set {field} to {what}."),
+        Some(_) => format!("The trigger cannot be changed any more. To set {field} to {what}: {CREATE_AGAIN}."),
+    }
+}
+
+/// What an earlier pass resolved.
+fn before(event: &AdConversionEvent) -> Option<Subject> {
+    let status = event.status.as_ref()?.trigger.as_ref()?;
+    let trigger = match (&status.stage, &status.form_id) {
+        (Some(stage), _) => Trigger::Stage(stage.clone()),
+        (None, Some(form)) if is_guid(form) => Trigger::Form(form.to_lowercase()),
+        _ => return None,
+    };
+    let label = status.label.clone().unwrap_or_default();
+    Some(Subject { trigger, label })
+}
+
+/// True for the form of a GUID: a name in the status of an earlier version was never found in HubSpot.
+fn is_guid(text: &str) -> bool {
+    let lengths = [8, 4, 4, 4, 12];
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.len() == lengths.len()
+        && parts
+            .iter()
+            .zip(lengths)
+            .all(|(part, length)| part.len() == length && part.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time; so
+/// long its stage or form may be corrected in the manifest.
+pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> Option<TriggerStatus> {
+    let known = before(event);
+    let Subject { trigger, label } = subject.or(known.as_ref())?;
+    let label = Some(label.clone()).filter(|label| !label.is_empty());
+    Some(match trigger {
+        Trigger::Stage(stage) => TriggerStatus {
+            type_: TriggerType::LifecycleStage,
+            stage: Some(stage.clone()),
+            form_id: None,
+            label,
+        },
+        Trigger::Form(form) => TriggerStatus {
+            type_: TriggerType::FormSubmission,
+            stage: None,
+            form_id: Some(form.clone()),
+            label,
+        },
+    })
+}
+
+/// True where the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
+pub fn is_first_by_name(event: &AdConversionEvent, found: &Subject) -> bool {
+    let trigger = &event.spec.trigger;
+    let by_id = match &found.trigger {
+        Trigger::Stage(value) => trigger.lifecycle_stage.as_ref().is_some_and(|s| s.stage == *value),
+        Trigger::Form(id) => trigger
+            .form_submission
+            .as_ref()
+            .is_some_and(|f| f.form_id.eq_ignore_ascii_case(id)),
+    };
+    !by_id && before(event).is_none()
+}
+
+/// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
+/// manifest cannot name another one. Returns the event as it is then, `None` where there was nothing to write.
+pub async fn record(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    trigger: Option<&TriggerStatus>,
+) -> Result<Option<AdConversionEvent>, Error> {
+    let Some(trigger) = trigger.filter(|_| before(event).is_none()) else {
+        return Ok(None);
+    };
+    let mut status = event.status.clone().unwrap_or_default();
+    status.trigger = Some(trigger.clone());
+    apply::status(ctx, event, &status).await
+}
+
+/// The resolved trigger, else what the manifest says.
+pub fn trigger_of(event: &AdConversionEvent) -> Trigger {
+    let trigger = &event.spec.trigger;
+    let declared = || {
+        let form = trigger.form_submission.as_ref();
+        let stage = trigger.lifecycle_stage.as_ref().map(|s| s.stage.clone());
+        form.map_or_else(
+            || Trigger::Stage(stage.unwrap_or_default()),
+            |form| Trigger::Form(form.form_id.to_lowercase()),
+        )
+    };
+    before(event).map_or_else(declared, |subject| subject.trigger)
+}
+
+#[cfg(test)]
+#[path = "trigger_tests.rs"]
+mod tests;

@@ -1,0 +1,335 @@
+//! Reads of a Google account's configuration: one snapshot per account object, shared by all its events.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::GoogleMemory;
+use crate::api::Uploads;
+use crate::controller::shared::account::is_due;
+use crate::controller::shared::context::Context;
+use crate::controller::shared::rereads::Account;
+use crate::domain::account_trouble::later;
+use crate::domain::action::ENABLED;
+use crate::domain::brief::{brief, name};
+use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::ports::ads::{ConversionAction, Customer, Goal};
+use crate::ports::{Cause, GoogleClients, UpstreamError};
+use crate::registry::{GoogleAccount, GoogleSnapshot, Readiness};
+
+/// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
+const SLOWER: u32 = 6;
+/// Most that intervals stretch when the project's daily operations run out: ten minutes become five hours.
+const MOST: u32 = 32;
+/// Daily quotas are counted anew after this long.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// How far intervals are stretched because the project's daily operations ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    factor: u32,
+    since: Option<Timestamp>,
+}
+
+impl Default for Stretch {
+    fn default() -> Self {
+        Self { factor: 1, since: None }
+    }
+}
+
+impl Stretch {
+    fn exhausted(&mut self, now: Timestamp) {
+        *self = Self {
+            factor: (self.factor * 2).min(MOST),
+            since: Some(now),
+        };
+    }
+
+    fn succeeded(&mut self, now: Timestamp) {
+        if self.since.is_some_and(|since| now.duration_since(since) >= DAY) {
+            *self = Self::default();
+        }
+    }
+
+    fn apply(self, interval: Duration) -> Duration {
+        interval.saturating_mul(self.factor)
+    }
+}
+
+/// Reads what is due; everything where somebody `acted`, the customer too where it is `urgent` or something was wrong.
+/// The outcome is noted in the memory and the registry.
+pub(crate) async fn read(
+    ctx: &Context,
+    key: &ObjectKey,
+    customer: &CustomerId,
+    clients: &GoogleClients,
+    memory: &mut GoogleMemory,
+    acted: bool,
+    urgent: bool,
+) {
+    let probe = urgent || memory.basics.trouble.since().is_some();
+    let result = try_read(ctx, key, customer, clients, memory, acted, probe).await;
+    let now = ctx.clock.now();
+    match result {
+        Ok(false) => {}
+        Ok(true) => {
+            memory.basics.checked = Some(now);
+            memory.basics.succeeded();
+            memory.stretch.succeeded(now);
+        }
+        Err(error) => {
+            memory.basics.checked = Some(now);
+            if error.cause == Cause::QuotaExhausted {
+                memory.stretch.exhausted(now);
+            }
+            tracing::warn!(account = %key, error = brief(&error), "a Google Ads account could not be read");
+            let fault = memory.basics.fault(&error);
+            memory.basics.failed(fault, now);
+        }
+    }
+}
+
+/// How often actions, and customer and goals, are read; all of it sooner while an event is stalled for something that
+/// Google may show to be over.
+fn intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Duration, Duration) {
+    let refresh = memory.stretch.apply(ctx.settings.google_refresh_interval);
+    let slowly = refresh.saturating_mul(SLOWER);
+    if !ctx.rereads.is_needed(&Account::Google(key.clone())) {
+        return (refresh, slowly);
+    }
+    let probe = memory.stretch.apply(ctx.settings.stalled_probe_interval);
+    (refresh.min(probe), slowly.min(probe))
+}
+
+/// True where Google was asked.
+async fn try_read(
+    ctx: &Context,
+    key: &ObjectKey,
+    customer: &CustomerId,
+    clients: &GoogleClients,
+    memory: &mut GoogleMemory,
+    acted: bool,
+    probe: bool,
+) -> Result<bool, UpstreamError> {
+    let (refresh, slowly) = intervals(ctx, key, memory);
+    let due = |last, interval| acted || is_due(last, interval, ctx.clock.now());
+    let mut asked = false;
+
+    let read = memory
+        .customer
+        .clone()
+        .filter(|(_, at)| !probe && !due(Some(*at), slowly));
+    let owner = if let Some((read, _)) = read {
+        read.conversion_customer
+    } else {
+        asked = true;
+        let read = named(clients.ads.customer(customer).await?);
+        let owner = read.conversion_customer.clone();
+        memory.customer = Some((read, ctx.clock.now()));
+        owner
+    };
+
+    let registered = ctx.registry.google(key).and_then(|account| account.snapshot);
+    let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
+    if registered.is_none() || ctx.registry.take_goals_changed(key) {
+        memory.goals = None;
+    }
+    // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
+    // So they are where the operator manages them.
+    let managed = ctx.caches.google.get(key).is_some_and(|a| a.spec.manage_account_goals);
+    let pause = match (&registered, &memory.goals) {
+        (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
+        _ => slowly,
+    };
+    if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {
+        asked = true;
+        let goals = clients.ads.goals(&owner).await?;
+        memory.goals = Some((Arc::new(goals), ctx.clock.now()));
+    }
+    if registered
+        .as_ref()
+        .is_none_or(|snapshot| due(Some(snapshot.read_at), refresh))
+    {
+        asked = true;
+        let read_at = ctx.clock.now();
+        let actions = clients.ads.actions(&owner).await?;
+        first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
+    }
+    attribution(ctx, key, clients, memory, customer).await;
+    Ok(asked)
+}
+
+/// The customer, with names that fit into a status.
+fn named(customer: Customer) -> Customer {
+    let fit = |text: Option<String>| text.as_deref().map(name);
+    Customer {
+        descriptive_name: fit(customer.descriptive_name),
+        currency_code: fit(customer.currency_code),
+        time_zone: fit(customer.time_zone),
+        conversion_tracking_id: fit(customer.conversion_tracking_id),
+        conversion_tracking_status: fit(customer.conversion_tracking_status),
+        enablement: fit(customer.enablement),
+        ..customer
+    }
+}
+
+/// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
+/// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
+/// again.
+async fn attribution(
+    ctx: &Context,
+    key: &ObjectKey,
+    clients: &GoogleClients,
+    memory: &mut GoogleMemory,
+    customer: &CustomerId,
+) {
+    let interval = memory.stretch.apply(ctx.settings.attribution_interval);
+    let now = ctx.clock.now();
+    let used = !ctx.registry.events_of_google(key).is_empty();
+    let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
+    if !used || manager || !is_due(memory.attribution_asked, interval, now) {
+        return;
+    }
+    memory.attribution_asked = Some(now);
+    match clients.ads.attribution(customer).await {
+        Ok(read) => memory.attribution = Some((Arc::new(read), now)),
+        Err(error) => tracing::warn!(account = %key, error = brief(&error), "attributed conversions could not be read"),
+    }
+}
+
+/// True where an action that counts has no goal among these.
+fn lacks_a_goal(actions: &[ConversionAction], goals: &[Goal]) -> bool {
+    let listed = |a: &ConversionAction| {
+        goals
+            .iter()
+            .any(|g| Some(&g.category) == a.category.as_ref() && Some(&g.origin) == a.origin.as_ref())
+    };
+    actions.iter().any(|a| a.status == ENABLED && !listed(a))
+}
+
+/// Puts freshly read actions where event controllers look for them and may refresh them too.
+fn first_or_later(
+    ctx: &Context,
+    key: &ObjectKey,
+    customer: &CustomerId,
+    memory: &GoogleMemory,
+    owner: &CustomerId,
+    actions: Vec<crate::ports::ads::ConversionAction>,
+    read_at: Timestamp,
+) {
+    let (Some((read, _)), Some((goals, _))) = (&memory.customer, &memory.goals) else {
+        return;
+    };
+    let account = ctx.registry.google(key);
+    let known = account.as_ref().and_then(|a| a.snapshot.as_ref());
+    if known.is_some_and(|snapshot| snapshot.customer.conversion_customer == *owner) {
+        if let Some((_, true)) = ctx.registry.set_google_actions(key, owner, actions, read_at) {
+            ctx.wake_events_of_google(key);
+        }
+        return;
+    }
+    let snapshot = GoogleSnapshot {
+        customer: read.clone(),
+        actions: Arc::new(actions),
+        goals: Arc::clone(goals),
+        attribution: memory.attribution.clone(),
+        read_at,
+    };
+    let base = account.unwrap_or_else(|| GoogleAccount {
+        key: key.clone(),
+        customer: customer.clone(),
+        login: None,
+        uploads: Uploads::default(),
+        clients: None,
+        // Said properly at the end of the pass, once everything is known.
+        readiness: Readiness::NotReady {
+            reason: "Progressing".to_owned(),
+            message: "The account is being read.".to_owned(),
+        },
+        snapshot: None,
+    });
+    ctx.registry.set_google(GoogleAccount {
+        snapshot: Some(Arc::new(snapshot)),
+        ..base
+    });
+}
+
+/// When the next read is due.
+pub(crate) fn next_due(
+    ctx: &Context,
+    key: &ObjectKey,
+    memory: &GoogleMemory,
+    snapshot: Option<&GoogleSnapshot>,
+) -> Option<Timestamp> {
+    let (refresh, slowly) = intervals(ctx, key, memory);
+    let actions = snapshot.map(|snapshot| later(snapshot.read_at, refresh));
+    let slow = [
+        memory.customer.as_ref().map(|(_, at)| *at),
+        memory.goals.as_ref().map(|(_, at)| *at),
+    ];
+    let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
+    slow.chain(actions).min()
+}
+
+/// Why a refresh did not happen.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RefreshError {
+    /// The account is unknown, has no clients or was never read: wait for its controller.
+    #[error("the Google account has not been read yet")]
+    NotRead,
+    /// Google refused or failed.
+    #[error(transparent)]
+    Upstream(#[from] UpstreamError),
+}
+
+/// Reads the actions of an account now, for a controller that has changed one or must be sure. The snapshot that comes
+/// back is at least as new as the call; it is shared with all events of the account.
+///
+/// # Errors
+/// See [`RefreshError`]. What concerns the account is reported to its controller too.
+pub async fn refresh_google_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapshot>, RefreshError> {
+    let account = ctx.registry.google(key).ok_or(RefreshError::NotRead)?;
+    let (clients, snapshot) = account.clients.zip(account.snapshot).ok_or(RefreshError::NotRead)?;
+    let owner = snapshot.customer.conversion_customer.clone();
+    let read_at = ctx.clock.now();
+    let actions = match clients.ads.actions(&owner).await {
+        Ok(actions) => actions,
+        Err(error) => {
+            ctx.registry.google_fault(key, &error);
+            return Err(error.into());
+        }
+    };
+    let (snapshot, changed) = ctx
+        .registry
+        .set_google_actions(key, &owner, actions, read_at)
+        .ok_or(RefreshError::NotRead)?;
+    if changed {
+        ctx.wake_events_of_google(key);
+    }
+    Ok(snapshot)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_stretch_while_the_daily_quota_runs_out() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let hours = |h| now + SignedDuration::from_hours(h);
+        let ten = Duration::from_mins(10);
+        let mut stretch = Stretch::default();
+        assert_eq!(stretch.apply(ten), ten);
+        stretch.exhausted(now);
+        stretch.exhausted(hours(2));
+        assert_eq!(stretch.apply(ten), ten * 4);
+        stretch.succeeded(hours(25));
+        assert_eq!(stretch.apply(ten), ten * 4);
+        stretch.succeeded(hours(26));
+        assert_eq!(stretch.apply(ten), ten);
+        (0..40).for_each(|h| stretch.exhausted(hours(h)));
+        assert_eq!(stretch.apply(ten), ten * MOST);
+    }
+}

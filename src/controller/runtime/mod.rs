@@ -1,0 +1,337 @@
+//! Starts everything: waits for the definitions, fills the caches, runs one controller for each kind and namespace, and
+//! stops in order.
+
+mod crds;
+mod proxy;
+mod router;
+mod served;
+mod tasks;
+mod turns;
+mod watch;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderName, HeaderValue};
+use futures::stream::{self, BoxStream};
+use futures::{FutureExt, StreamExt};
+use kube::client::ClientBuilder;
+use kube::runtime::controller::{Config, Controller, Error as ControllerError};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher;
+use kube::{Api, Client};
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::timeout::TimeoutLayer;
+
+use super::hubspot_account::HubSpotReconciler;
+use super::{Action, Error, Object, Reconciler};
+use crate::api::AdConversionEvent;
+use crate::controller::google_ads_account::GoogleReconciler;
+use crate::controller::shared::context::{Cache, CacheWriters, Context, Parts, Writers};
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::ports::budget;
+use crate::registry::Wake;
+use router::{Outlet, Router};
+use tasks::{endless, route};
+use turns::Turns;
+
+/// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
+const CONCURRENCY: u16 = 0;
+/// Longest reconcile: the calls to the Kubernetes API, and a few upstream calls with their own time limits.
+const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
+/// Longest time of all upstream calls of one reconcile together: what is left of its limit is for saying how it went.
+const UPSTREAM_BUDGET: Duration = Duration::from_secs(90);
+/// How soon an object is looked at again whose cached version is older than our own write.
+const DEFER: Duration = Duration::from_millis(100);
+/// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered at
+/// once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
+/// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
+const SILENCE_LIMIT: Duration = Duration::from_mins(5);
+/// How long running reconciles may take to end after a stop.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// The client for [`Parts`]: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
+/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It waits a minute
+/// for the begin of an answer, or `call_timeout` where that is less.
+///
+/// # Errors
+/// Where there is no usable configuration.
+pub async fn client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
+    let mut config = kube::Config::infer().await?;
+    proxy::settle(&mut config)?;
+    let agent = match instance {
+        Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
+        None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    if let Ok(agent) = HeaderValue::from_str(&agent) {
+        config.headers.push((HeaderName::from_static("user-agent"), agent));
+    }
+    limited(config, ANSWER_LIMIT.min(call_timeout))
+}
+
+/// A client that repeats nothing and waits for nothing for ever; for the begin of an answer so long.
+fn limited(mut config: kube::Config, answer: Duration) -> Result<Client, ClientError> {
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(10));
+    config.write_timeout = Some(Duration::from_secs(30));
+    config.read_timeout = Some(SILENCE_LIMIT);
+    config.reset_reader_on_write = true;
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&TimeoutLayer::new(answer)).build())
+}
+
+/// There is no way to reach a Kubernetes API.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Neither a service account nor a usable kubeconfig.
+    #[error("neither a service account nor a usable kubeconfig: {0}")]
+    Config(#[from] kube::config::InferConfigError),
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] proxy::BadProxy),
+    /// The configuration cannot be used.
+    #[error("the Kubernetes configuration cannot be used: {0}")]
+    Client(Box<kube::Error>),
+}
+
+impl From<kube::Error> for ClientError {
+    fn from(error: kube::Error) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+/// Runs the controllers of all three kinds until `stop`; `E` is the controller of events. `wakes` is the receiver that
+/// came with `parts.registry`. After `stop` no reconcile begins, and those running have 20 seconds to end.
+pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
+    parts: Parts,
+    wakes: mpsc::UnboundedReceiver<Wake>,
+    stop: CancellationToken,
+) {
+    parts.probes.gate("caches", false);
+    let namespaces = parts.namespaces.clone();
+    let (context, writers) = Context::new(parts);
+    let ctx = Arc::new(context);
+    let Some(unserved) = stop.run_until_cancelled(crds::wait(&ctx, &namespaces)).await else {
+        return;
+    };
+    let mut tasks = JoinSet::new();
+    let Writers {
+        events,
+        google,
+        hubspot,
+    } = writers;
+    let mut router = Router::new(ctx.settings.status_interval);
+    start::<E>(&ctx, &ctx.caches.events, events, &mut router.events, &mut tasks, &stop);
+    start::<GoogleReconciler>(&ctx, &ctx.caches.google, google, &mut router.google, &mut tasks, &stop);
+    start::<HubSpotReconciler>(
+        &ctx,
+        &ctx.caches.hubspot,
+        hubspot,
+        &mut router.hubspot,
+        &mut tasks,
+        &stop,
+    );
+    tasks.spawn(route(Arc::clone(&ctx), router, wakes, stop.clone()));
+    served::watch(&ctx, unserved, &mut tasks, &stop);
+    stop.cancelled().await;
+    let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
+    if drained.is_err() {
+        tracing::warn!(
+            limit_s = STOP_LIMIT.as_secs(),
+            "reconciles still running at the end of the stop were dropped"
+        );
+    }
+    ctx.probes.retire(router::LOOP);
+}
+
+/// Keys of objects to look at; kept where a controller is started again.
+type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
+
+/// One watch and one controller for each namespace of a kind.
+fn start<R: Reconciler>(
+    ctx: &Arc<Context>,
+    cache: &Cache<R::Object>,
+    writers: CacheWriters<R::Object>,
+    outlets: &mut Vec<Outlet>,
+    tasks: &mut JoinSet<()>,
+    stop: &CancellationToken,
+) {
+    for ((scope, store), writer) in cache.stores().iter().zip(writers) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        outlets.push(Outlet {
+            scope: scope.clone(),
+            sender,
+        });
+        let api = scoped(ctx.client.clone(), scope.as_deref());
+        let name = |what: &str| match scope {
+            Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
+            None => format!("{what} of {}", R::Object::KIND),
+        };
+        let kept = Arc::new(Mutex::new(watch::Kept::new(writer)));
+        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        tasks.spawn(endless(ctx, "watch", name("watch"), stop, move |_| {
+            let (ctx, api, kept, stop) = (Arc::clone(&shared), api.clone(), Arc::clone(&kept), ending.clone());
+            async move { watch::run::<R>(ctx, api, &mut *kept.lock().await, stop).await }
+        }));
+        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
+        tasks.spawn(endless(ctx, "controller", name("controller"), stop, move |broke| {
+            control::<R>(
+                Arc::clone(&shared),
+                place.clone(),
+                (Arc::clone(&keys), broke > 0),
+                ending.clone(),
+            )
+        }));
+    }
+}
+
+/// The API of a kind in one namespace, or in all.
+fn scoped<K>(client: Client, scope: Option<&str>) -> Api<K>
+where
+    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    }
+}
+
+/// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
+/// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
+async fn control<R: Reconciler>(
+    ctx: Arc<Context>,
+    (scope, store): (Option<String>, Store<R::Object>),
+    (keys, again): (Keys, bool),
+    stop: CancellationToken,
+) {
+    // An account that seems unused because the events are not listed yet must not lose its finalizer.
+    if stop
+        .run_until_cancelled(ctx.caches.ready(scope.as_deref()))
+        .await
+        .is_none()
+    {
+        return;
+    }
+    let mut keys = keys.lock_owned().await;
+    let known = if again { store.state() } else { Vec::new() };
+    let known: Vec<ObjectKey> = known.iter().map(|object| object.key()).collect();
+    let keys = stream::iter(known)
+        .chain(stream::poll_fn(move |cx| keys.poll_recv(cx)))
+        .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
+    let turns = Arc::new(Turns::default());
+    let fresh = store.clone();
+    let no_watch: BoxStream<'static, Result<R::Object, watcher::Error>> = stream::pending().boxed();
+    Controller::for_stream(no_watch, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(keys)
+        .graceful_shutdown_on(stop.cancelled_owned())
+        .run(
+            move |object, ctx| in_turn::<R>(object, ctx, fresh.clone(), Arc::clone(&turns)),
+            policy::<R>,
+            ctx,
+        )
+        .for_each(async |result| match result {
+            // Failed reconciles are logged where their pause is decided; an object may be gone when its turn comes.
+            Ok(_) | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
+            Err(error) => tracing::warn!(kind = R::Object::KIND, error = brief(&error), "controller"),
+        })
+        .await;
+}
+
+/// A reconcile when the turn of its namespace has come, of the object as it is then.
+async fn in_turn<R: Reconciler>(
+    object: Arc<R::Object>,
+    ctx: Arc<Context>,
+    store: Store<R::Object>,
+    turns: Arc<Turns>,
+) -> Result<Action, Error> {
+    let key = object.key();
+    let _turn = turns.take(&key.namespace).await;
+    let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
+    guarded::<R>(newest.unwrap_or(object), ctx).await
+}
+
+/// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.
+async fn guarded<R: Reconciler>(object: Arc<R::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let kind = R::Object::KIND;
+    let key = object.key();
+    if ctx.barrier.is_stale(object.as_ref()) {
+        ctx.metrics.deferred();
+        return Ok(Action::requeue(DEFER));
+    }
+    let begun = Instant::now();
+    let work = budget::spend(UPSTREAM_BUDGET, R::reconcile(object, Arc::clone(&ctx)));
+    let work = AssertUnwindSafe(work).catch_unwind();
+    let result = match tokio::time::timeout(RECONCILE_LIMIT, work).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::Panic),
+        Err(_) => Err(Error::TooLong(RECONCILE_LIMIT)),
+    };
+    let name = result.as_ref().map_or_else(Error::result, |_| "ok");
+    ctx.metrics.reconciled(kind, name, begun.elapsed());
+    if result.is_ok() {
+        ctx.backoff.reset(kind, &key);
+    }
+    result
+}
+
+/// How long to wait after a failed reconcile.
+#[allow(clippy::needless_pass_by_value)] // the signature is that of the controller
+fn policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context>) -> Action {
+    let (kind, key) = (R::Object::KIND, object.key());
+    let pause = ctx.backoff.failed(kind, &key);
+    let pause = error.retry_after().map_or(pause, |wanted| pause.max(wanted));
+    if matches!(error, Error::Conflict { .. }) {
+        tracing::debug!(kind, object = %key, error = brief(error), "will look again");
+    } else {
+        tracing::warn!(kind, object = %key, error = brief(error), retry_in_ms = pause.as_millis(), "reconcile failed");
+    }
+    Action::requeue(pause)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use axum::http::Request;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(300);
+
+    /// An API server that never answers its first connection; the others it answers at once, and goes on after a silence
+    /// longer than the limit.
+    async fn serve(listener: TcpListener) {
+        let (_silent, _) = listener.accept().await.unwrap();
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
+                .await
+                .unwrap();
+            tokio::time::sleep(LIMIT * 2).await;
+            stream.write_all(b"ok").await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_begins_is_given_up_and_one_that_goes_on_is_not() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(serve(listener));
+        let client = limited(kube::Config::new(url.parse().unwrap()), LIMIT).unwrap();
+        let ask = || client.request_text(Request::get("/").body(vec![]).unwrap());
+        let given_up = tokio::time::timeout(LIMIT * 20, ask()).await;
+        assert!(given_up.unwrap().is_err(), "no answer");
+        assert_eq!(ask().await.unwrap(), "ok");
+    }
+}

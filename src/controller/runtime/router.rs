@@ -1,0 +1,215 @@
+//! Brings wake-ups to the controllers. A burst about one object becomes one run at its begin and one at its end, and
+//! counts that move become one run for each status interval.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::ids::ObjectKey;
+use crate::ops::health::Probes;
+use crate::registry::Wake;
+
+/// Name of this loop among the signs of life.
+pub(crate) const LOOP: &str = "router of the controllers";
+/// Shortest time between two runs for one object that somebody asked for.
+const GAP: Duration = Duration::from_millis(200);
+/// How often this loop turns at least.
+const TURN: Duration = Duration::from_secs(5);
+/// Without a turn for this long the process is stuck.
+pub(crate) const STUCK: Duration = Duration::from_mins(1);
+
+/// The way to one controller.
+pub(crate) struct Outlet {
+    /// Its namespace; `None`: all.
+    pub scope: Option<String>,
+    /// Takes keys.
+    pub sender: mpsc::UnboundedSender<ObjectKey>,
+}
+
+/// Which controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Event,
+    Google,
+    HubSpot,
+}
+
+type Address = (Kind, ObjectKey);
+
+/// Outlets of all controllers.
+pub(crate) struct Router {
+    pub events: Vec<Outlet>,
+    pub google: Vec<Outlet>,
+    pub hubspot: Vec<Outlet>,
+    throttle: Throttle<Address>,
+    lazy_gap: Duration,
+}
+
+impl Router {
+    pub fn new(status_interval: Duration) -> Self {
+        Self {
+            events: Vec::new(),
+            google: Vec::new(),
+            hubspot: Vec::new(),
+            throttle: Throttle::new(status_interval.max(GAP)),
+            lazy_gap: status_interval.max(GAP),
+        }
+    }
+
+    /// Passes wake-ups on until `stop`.
+    pub async fn run(&mut self, wakes: &mut mpsc::UnboundedReceiver<Wake>, probes: &Probes, stop: &CancellationToken) {
+        loop {
+            let now = Instant::now();
+            probes.beat(LOOP, STUCK);
+            for address in self.throttle.due(now) {
+                self.deliver(address);
+            }
+            let turn = now + TURN;
+            let until = self.throttle.next_due().map_or(turn, |due| due.min(turn));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(until) => {}
+                wake = wakes.recv() => match wake {
+                    Some(wake) => self.take(wake),
+                    // The registry is gone: the process ends.
+                    None => return,
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, wake: Wake) {
+        let (address, gap) = match wake {
+            Wake::Event(key, true) => ((Kind::Event, key), GAP),
+            Wake::Event(key, false) => ((Kind::Event, key), self.lazy_gap),
+            Wake::Google(key) => ((Kind::Google, key), GAP),
+            Wake::HubSpot(key) => ((Kind::HubSpot, key), GAP),
+        };
+        if self.throttle.offer(&address, gap, Instant::now()) {
+            self.deliver(address);
+        }
+    }
+
+    fn deliver(&self, (kind, key): Address) {
+        let outlets = match kind {
+            Kind::Event => &self.events,
+            Kind::Google => &self.google,
+            Kind::HubSpot => &self.hubspot,
+        };
+        let outlet = outlets
+            .iter()
+            .find(|o| o.scope.as_deref().is_none_or(|s| s == key.namespace));
+        if let Some(outlet) = outlet {
+            // While the process stops a controller takes no more keys.
+            let _ = outlet.sender.send(key);
+        }
+    }
+}
+
+/// Lets the first of a burst through at once and the last when its gap is over.
+struct Throttle<K> {
+    entries: HashMap<K, Entry>,
+    keep: Duration,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    last: Instant,
+    due: Option<Instant>,
+}
+
+impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
+    /// `keep` is the longest gap in use.
+    fn new(keep: Duration) -> Self {
+        Self {
+            entries: HashMap::new(),
+            keep,
+        }
+    }
+
+    /// True where the key passes now; else it is due once `gap` has passed since it did last.
+    fn offer(&mut self, key: &K, gap: Duration, now: Instant) -> bool {
+        let Some(entry) = self.entries.get_mut(key) else {
+            self.entries.insert(key.clone(), Entry { last: now, due: None });
+            return true;
+        };
+        let earliest = entry.last + gap;
+        if earliest <= now {
+            *entry = Entry { last: now, due: None };
+            return true;
+        }
+        entry.due = Some(entry.due.map_or(earliest, |due| due.min(earliest)));
+        false
+    }
+
+    /// When the next key is due.
+    fn next_due(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|e| e.due).min()
+    }
+
+    /// The keys that are due; they count as passed now. Entries that hold nothing back any more are dropped.
+    fn due(&mut self, now: Instant) -> Vec<K> {
+        let keep = self.keep;
+        self.entries
+            .retain(|_, e| e.due.is_some() || now.duration_since(e.last) < keep);
+        let mut keys = Vec::new();
+        for (key, entry) in &mut self.entries {
+            if entry.due.is_some_and(|due| due <= now) {
+                *entry = Entry { last: now, due: None };
+                keys.push(key.clone());
+            }
+        }
+        keys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAZY: Duration = Duration::from_secs(30);
+
+    /// Runs offers `(millisecond, urgent)` and returns when the key passed.
+    fn passes(offers: &[(u64, bool)], until: u64) -> Vec<u64> {
+        let start = Instant::now();
+        let mut throttle = Throttle::new(LAZY);
+        let mut passed = Vec::new();
+        for ms in 0..=until {
+            let now = start + Duration::from_millis(ms);
+            passed.extend(throttle.due(now).iter().map(|()| ms));
+            for (_, urgent) in offers.iter().filter(|(at, _)| *at == ms) {
+                if throttle.offer(&(), if *urgent { GAP } else { LAZY }, now) {
+                    passed.push(ms);
+                }
+            }
+        }
+        assert_eq!(throttle.next_due(), None);
+        passed
+    }
+
+    #[test]
+    fn one_wake_passes_at_once() {
+        assert_eq!(passes(&[(5, false)], 31_000), [5]);
+        assert_eq!(passes(&[(5, true)], 1000), [5]);
+    }
+
+    #[test]
+    fn moving_counts_pass_once_an_interval_and_the_last_one_is_not_lost() {
+        let offers: Vec<_> = (0..100).map(|n| (n * 100, false)).collect();
+        assert_eq!(passes(&offers, 61_000), [0, 30_000]);
+    }
+
+    #[test]
+    fn an_urgent_wake_overtakes_and_takes_the_waiting_one_along() {
+        assert_eq!(passes(&[(0, false), (1000, false), (2000, true)], 61_000), [0, 2000]);
+    }
+
+    #[test]
+    fn a_storm_of_requests_becomes_one_run_a_gap_and_never_starves() {
+        let offers: Vec<_> = (0..100).map(|n| (n * 10, true)).collect();
+        assert_eq!(passes(&offers, 2000), [0, 200, 400, 600, 800, 1000]);
+    }
+}

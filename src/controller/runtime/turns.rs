@@ -1,0 +1,73 @@
+//! Fair turns: a reconcile may wait for Google or HubSpot for minutes, so what one namespace declares takes no turn of
+//! another's.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Reconciles of one kind in one namespace at once.
+const TURNS: usize = 8;
+
+/// The turns of each namespace, for the reconciles of one kind.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    namespaces: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+/// A turn; over once it is dropped.
+pub(crate) struct Turn {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    /// Waits for a turn of this namespace: first come, first served.
+    pub async fn take(&self, namespace: &str) -> Turn {
+        let turns = self.of(namespace);
+        Turn {
+            // There is none only of a closed semaphore, and these are never closed.
+            _permit: turns.acquire_owned().await.ok(),
+        }
+    }
+
+    fn of(&self, namespace: &str) -> Arc<Semaphore> {
+        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever has a turn or waits for one holds on to the namespace's semaphore.
+        namespaces.retain(|name, turns| name == namespace || Arc::strong_count(turns) > 1);
+        let turns = namespaces
+            .entry(namespace.to_owned())
+            .or_insert_with(|| Arc::new(Semaphore::new(TURNS)));
+        Arc::clone(turns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(20);
+
+    #[tokio::test]
+    async fn a_namespace_that_has_taken_all_its_turns_keeps_nobody_else_waiting() {
+        let turns = Turns::default();
+        let mut taken = Vec::new();
+        for _ in 0..TURNS {
+            taken.push(turns.take("hostile").await);
+        }
+        assert!(
+            timeout(MOMENT, turns.take("hostile")).await.is_err(),
+            "its own turns are bounded"
+        );
+        assert!(timeout(MOMENT, turns.take("victim")).await.is_ok());
+        taken.pop();
+        assert!(timeout(MOMENT, turns.take("hostile")).await.is_ok());
+        drop(taken);
+        drop(turns.take("other").await);
+        let kept = turns.namespaces.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert_eq!(kept, 1, "namespaces that are done are forgotten");
+    }
+}

@@ -1,0 +1,260 @@
+//! The watch of one kind in one scope: fills the cache, wakes the controller for changes that matter, and notices what
+//! came and went.
+
+use std::collections::HashMap;
+use std::future::ready;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use kube::Api;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::{self, Event, watcher};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::reasons::reason;
+use crate::controller::shared::context::Context;
+use crate::controller::shared::recorder::Severity;
+use crate::controller::{Object, Reconciler};
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::registry::Wake;
+
+/// What a watch keeps where it ends and is started again.
+pub(crate) struct Kept<K: Object> {
+    writer: Writer<K>,
+    tracker: Tracker,
+    /// What is still to be done about what was seen.
+    due: Changes,
+}
+
+impl<K: Object> Kept<K> {
+    /// Fills a cache.
+    pub(crate) fn new(writer: Writer<K>) -> Self {
+        Self {
+            writer,
+            tracker: Tracker::default(),
+            due: Changes::default(),
+        }
+    }
+
+    fn note(&mut self, event: &Event<K>) {
+        self.writer.apply_watcher_event(event);
+        let Changes { wake, gone } = self.tracker.note(event);
+        self.due.wake.extend(wake);
+        self.due.gone.extend(gone);
+    }
+
+    /// Forgets what went, then wakes who is concerned. Nothing is due twice, even where this breaks.
+    fn work_off<R: Reconciler<Object = K>>(&mut self, ctx: &Context) {
+        while let Some(key) = self.due.gone.pop() {
+            ctx.backoff.reset(K::KIND, &key);
+            ctx.metrics.forget_object(K::KIND, &key);
+            R::gone(&key, ctx);
+        }
+        for wake in self.due.wake.drain(..) {
+            ctx.registry.wake(wake);
+        }
+    }
+}
+
+/// Watches until `stop`.
+pub(crate) async fn run<R: Reconciler>(
+    ctx: Arc<Context>,
+    api: Api<DeserializeGuard<R::Object>>,
+    kept: &mut Kept<R::Object>,
+    stop: CancellationToken,
+) {
+    let decoding = Arc::clone(&ctx);
+    let events = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .filter_map(move |event| ready(decode::<R::Object>(&decoding, event)))
+        .take_until(stop.cancelled_owned());
+    let mut events = pin!(events);
+    // What one before this left.
+    kept.work_off::<R>(&ctx);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                kept.note(&event);
+                kept.work_off::<R>(&ctx);
+            }
+            Err(error) => tracing::warn!(
+                kind = R::Object::KIND,
+                error = brief(&error),
+                "watch interrupted, it is taken up again"
+            ),
+        }
+    }
+}
+
+/// Takes objects that cannot be decoded out of the stream: one of them must not keep the others from being watched.
+fn decode<K: Object>(
+    ctx: &Arc<Context>,
+    event: watcher::Result<Event<DeserializeGuard<K>>>,
+) -> Option<watcher::Result<Event<K>>> {
+    let open = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(mut object) => {
+            // Half of a cached object would be its managed fields, which nobody here reads.
+            object.meta_mut().managed_fields = None;
+            Some(object)
+        }
+        Err(invalid) => {
+            report::<K>(ctx, invalid);
+            None
+        }
+    };
+    Some(match event {
+        Ok(Event::Apply(guard)) => Ok(Event::Apply(open(guard)?)),
+        Ok(Event::Delete(guard)) => Ok(Event::Delete(open(guard)?)),
+        Ok(Event::InitApply(guard)) => Ok(Event::InitApply(open(guard)?)),
+        Ok(Event::Init) => Ok(Event::Init),
+        Ok(Event::InitDone) => Ok(Event::InitDone),
+        Err(error) => Err(error),
+    })
+}
+
+fn report<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
+    let InvalidObject { error, metadata } = invalid;
+    let namespace = metadata.namespace.clone().unwrap_or_default();
+    let name = metadata.name.clone().unwrap_or_default();
+    tracing::error!(
+        kind = K::KIND,
+        namespace,
+        name,
+        error = brief(&error),
+        "an object cannot be read and is left alone"
+    );
+    let reference = k8s_openapi::api::core::v1::ObjectReference {
+        api_version: Some(K::api_version(&()).into_owned()),
+        kind: Some(K::KIND.to_owned()),
+        name: metadata.name,
+        namespace: metadata.namespace,
+        uid: metadata.uid,
+        resource_version: metadata.resource_version,
+        field_path: None,
+    };
+    let ctx = Arc::clone(ctx);
+    tokio::spawn(async move {
+        let note = format!("This operator cannot read the object and leaves it alone: {error}");
+        ctx.events
+            .publish_about(&reference, Severity::Warning, reason::INVALID_SPEC, &note)
+            .await;
+    });
+}
+
+/// What follows from an event of the watch.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    wake: Vec<Wake>,
+    gone: Vec<ObjectKey>,
+}
+
+impl Changes {
+    fn went(&mut self, key: ObjectKey, known: Known) {
+        self.wake.extend(known.neighbours);
+        self.gone.push(key);
+    }
+}
+
+#[derive(Debug)]
+struct Known {
+    uid: String,
+    fingerprint: u64,
+    neighbours: Vec<Wake>,
+    listed: bool,
+}
+
+/// Remembers what was seen of each object, so that a change of nothing but the status (our own writes) wakes nobody, and
+/// so that what went while the watch was down is noticed.
+#[derive(Debug, Default)]
+struct Tracker {
+    known: HashMap<ObjectKey, Known>,
+    /// While a list is being received the cache still holds the old objects: wakes wait until it is complete.
+    held: Option<Changes>,
+}
+
+impl Tracker {
+    fn note<K: Object>(&mut self, event: &Event<K>) -> Changes {
+        match event {
+            Event::Init => {
+                self.known.values_mut().for_each(|k| k.listed = false);
+                self.held = Some(Changes::default());
+                Changes::default()
+            }
+            Event::InitApply(object) => {
+                let mut held = self.held.take().unwrap_or_default();
+                self.seen(object, &mut held);
+                self.held = Some(held);
+                Changes::default()
+            }
+            Event::InitDone => {
+                let mut changes = self.held.take().unwrap_or_default();
+                for (key, known) in self.known.extract_if(|_, known| !known.listed) {
+                    changes.went(key, known);
+                }
+                changes
+            }
+            Event::Apply(object) => {
+                let mut changes = Changes::default();
+                self.seen(object, &mut changes);
+                changes
+            }
+            Event::Delete(object) => {
+                let mut changes = Changes::default();
+                let key = object.key();
+                if let Some(known) = self.known.remove(&key) {
+                    changes.went(key, known);
+                }
+                changes
+            }
+        }
+    }
+
+    fn seen<K: Object>(&mut self, object: &K, changes: &mut Changes) {
+        let key = object.key();
+        let uid = object.id();
+        // Deleted and created again while nobody watched: not the same object.
+        if self.known.get(&key).is_some_and(|known| known.uid != uid)
+            && let Some(known) = self.known.remove(&key)
+        {
+            changes.went(key.clone(), known);
+        }
+        let fingerprint = fingerprint(object);
+        if let Some(known) = self.known.get_mut(&key) {
+            known.listed = true;
+            if known.fingerprint != fingerprint {
+                known.fingerprint = fingerprint;
+                changes.wake.push(K::wake(key));
+            }
+            return;
+        }
+        let neighbours = object.neighbours();
+        changes.wake.push(K::wake(key.clone()));
+        changes.wake.extend(neighbours.iter().cloned());
+        self.known.insert(
+            key,
+            Known {
+                uid,
+                fingerprint,
+                neighbours,
+                listed: true,
+            },
+        );
+    }
+}
+
+/// Of an object, what makes a difference to its controller.
+fn fingerprint<K: Object>(object: &K) -> u64 {
+    let meta = object.meta();
+    let mut hasher = DefaultHasher::new();
+    meta.generation.hash(&mut hasher);
+    meta.finalizers.hash(&mut hasher);
+    meta.deletion_timestamp.is_some().hash(&mut hasher);
+    object.requested_at().hash(&mut hasher);
+    hasher.finish()
+}

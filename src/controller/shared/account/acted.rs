@@ -1,0 +1,31 @@
+//! What a person did about an account.
+
+use crate::controller::shared::context::Context;
+use crate::controller::shared::rereads;
+
+/// What somebody did since the last pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acted {
+    /// The manifest is another one.
+    pub manifest: bool,
+    /// Somebody asked for work now.
+    pub request: bool,
+    /// Somebody asked for work so soon after a read that the next one waits a moment.
+    pub hasty: bool,
+}
+
+impl Acted {
+    /// True where the account is to be read because of somebody's wish that the rest does not know of: an event's, or one
+    /// that came too soon.
+    pub fn wants_another_read(self, ctx: &Context, account: &rereads::Account) -> bool {
+        if self.hasty {
+            ctx.rereads.ask(account);
+        }
+        ctx.rereads.is_due(account)
+    }
+
+    /// Either.
+    pub const fn any(self) -> bool {
+        self.manifest || self.request
+    }
+}

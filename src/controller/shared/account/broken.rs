@@ -1,0 +1,65 @@
+//! Sync loops of an account that end unexpectedly, as people are told.
+
+use crate::api::reasons::reason;
+use crate::domain::account_trouble::Trouble;
+use crate::registry::{Broken, Readiness};
+
+/// What is so and what to do.
+pub fn message(broken: &Broken) -> String {
+    format!(
+        "{} has ended unexpectedly since {:.0} and is started again after a growing pause. This is a defect of the operator, \
+         not of the account: report it with the operator's log line \"panic\", and update the operator.",
+        broken.which.work(),
+        broken.since
+    )
+}
+
+/// What people are told where that is not what the sync loops work by: they try again what was refused, and broken ones are
+/// started again.
+pub fn told_apart(trouble: &Trouble, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
+    match (shown, broken) {
+        (Readiness::NotReady { .. }, _) => trouble.trying().then(|| shown.clone()),
+        (Readiness::Ready, Some(broken)) => Some(Readiness::NotReady {
+            reason: reason::INTERNAL_ERROR.to_owned(),
+            message: message(broken),
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::registry::Loop;
+
+    /// Events and people see that the account is not Ready; the loops, this one too once it is started again, work with it.
+    #[test]
+    fn a_broken_loop_makes_a_ready_account_not_ready_for_people_only() {
+        let broken = Broken {
+            which: Loop::Uploader,
+            since: "2026-11-20T12:00:00Z".parse().unwrap(),
+        };
+        let told = |shown: &Readiness, broken| told_apart(&Trouble::NONE, shown, broken);
+        let Some(Readiness::NotReady { reason, message }) = told(&Readiness::Ready, Some(&broken)) else {
+            panic!("not told");
+        };
+        assert_eq!(reason, "InternalError");
+        assert!(
+            message.starts_with("Sending to this account has ended unexpectedly since 2026-11-20T12:00:00Z")
+                && message.contains("a defect of the operator"),
+            "{message}"
+        );
+        assert_eq!(told(&Readiness::Ready, None), None);
+        assert_eq!(told(&Readiness::Suspended, Some(&broken)), None);
+        let denied = Readiness::NotReady {
+            reason: "AccessDenied".to_owned(),
+            message: "No.".to_owned(),
+        };
+        assert_eq!(
+            told(&denied, Some(&broken)),
+            None,
+            "what keeps the loops from working stays"
+        );
+    }
+}

@@ -1,0 +1,288 @@
+//! What an upstream error means for an account, and what to do about it.
+
+use crate::api::reasons::reason;
+use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::{credentials_reason, is_client};
+
+/// How errors of HubSpot's client call their service; all others are Google's.
+const HUBSPOT: &str = "HubSpot";
+const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
+                           through a manager account, set spec.loginCustomerId.";
+
+/// The credentials that an account uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Used<'a> {
+    /// Name of the Secret; `None`: the operator's own credentials.
+    pub secret: Option<&'a str>,
+    /// They have worked before.
+    pub proven: bool,
+}
+
+/// What an upstream error means for the account whose call it was. The error says what is, the advice what to do.
+pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
+    let (kind, reason, mut advice) = meaning(error, used.proven);
+    if used.secret.is_none() && kind == FaultKind::Credentials {
+        advice = "Check the operator's Workload Identity, or set spec.credentialsSecretRef.";
+    }
+    let text = error.without_request_id();
+    let secret = match used.secret {
+        Some(name) => format!("the Secret {name}"),
+        None => "the operator's own credentials".to_owned(),
+    };
+    let advice = advice
+        .replace("{service}", error.service)
+        .replace("{secret}", &secret)
+        .replace("{flag}", version_flag(error.service));
+    let end = if text.ends_with('.') || advice.is_empty() {
+        ""
+    } else {
+        "."
+    };
+    let message = format!("{text}{end} {advice}").trim_end().to_owned();
+    Fault {
+        retry_after: error.retry_after,
+        ..Fault::new(kind, reason, message)
+    }
+}
+
+fn version_flag(service: &str) -> &'static str {
+    match service {
+        HUBSPOT => "--hubspot-version",
+        "Google Ads" => "--google-ads-version",
+        _ => "--data-manager-endpoint",
+    }
+}
+
+/// What it is, in one word, and what to do. Advice about HubSpot never speaks of Google, nor the other way round.
+fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+    let hubspot = error.service == HUBSPOT;
+    match error.cause {
+        Cause::CredentialsRejected => refused(error, proven),
+        Cause::MissingScope if hubspot => (
+            FaultKind::Denied,
+            reason::MISSING_SCOPE,
+            "Add the scope to the app or service key and put its token into {secret}.",
+        ),
+        Cause::MissingScope => (
+            FaultKind::Denied,
+            reason::MISSING_SCOPE,
+            "Grant access again with this scope and put the new credentials into {secret}.",
+        ),
+        Cause::AccessDenied if hubspot => (
+            FaultKind::Denied,
+            reason::ACCESS_DENIED,
+            "Check the scopes of the app or service key, and that the portal's subscription includes this data.",
+        ),
+        Cause::AccessDenied => (FaultKind::Denied, reason::ACCESS_DENIED, GIVE_ACCESS),
+        Cause::ServiceDisabled => (
+            FaultKind::Denied,
+            reason::ACCESS_DENIED,
+            "Enable the {service} API in the Google Cloud project of the credentials (APIs & Services > Library).",
+        ),
+        Cause::NotAllowlisted => (
+            FaultKind::Denied,
+            reason::NOT_ALLOWLISTED,
+            "Set spec.uploads.clickConversions (for form events spec.uploads.enhancements) to DataManager.",
+        ),
+        Cause::UnsupportedVersion => (
+            FaultKind::Denied,
+            reason::UNSUPPORTED_API_VERSION,
+            "Upgrade the operator, or correct its flag {flag}.",
+        ),
+        Cause::NotFound => (
+            FaultKind::Denied,
+            reason::INVALID_SPEC,
+            "Correct the account in the manifest.",
+        ),
+        Cause::Refused => (
+            FaultKind::Denied,
+            reason::ACCESS_DENIED,
+            "Check the account in the manifest. If it is right, report a bug in the operator.",
+        ),
+        Cause::RateLimited | Cause::QuotaExhausted => (
+            FaultKind::Limited,
+            reason::RATE_LIMITED,
+            "Nothing to do: requests continue when the quota refills.",
+        ),
+        Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
+    }
+}
+
+/// Who is at fault where credentials are refused: the token, the OAuth client, or the user whose token it is.
+fn refused(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+    let code = error.code.as_deref().unwrap_or_default().to_ascii_uppercase();
+    let denied = |advice| (FaultKind::Denied, reason::ACCESS_DENIED, advice);
+    match code.as_str() {
+        // Google knows the token; the user behind it may not use the API.
+        "NOT_ADS_USER" => return denied(GIVE_ACCESS),
+        "TWO_STEP_VERIFICATION_NOT_ENROLLED" | "ADVANCED_PROTECTION_NOT_ENROLLED" => {
+            return denied("Switch this protection on for the Google account of these credentials.");
+        }
+        "ORGANIZATION_NOT_RECOGNIZED"
+        | "ORGANIZATION_NOT_APPROVED"
+        | "ORGANIZATION_NOT_ASSOCIATED_WITH_DEVELOPER_TOKEN" => {
+            return denied("Have Google approve the organization of the Google Cloud project.");
+        }
+        _ => {}
+    }
+    let reason = credentials_reason(error, proven);
+    let hubspot = error.service == HUBSPOT;
+    let advice = match reason {
+        _ if code == "DEVELOPER_TOKEN_INVALID" => "Correct or remove developerToken in {secret}.",
+        _ if is_client(&code) => "Correct the id and secret of the OAuth client in {secret}.",
+        reason::SECRET_INVALID if hubspot => {
+            "HubSpot does not know this token: check that {secret} holds the whole token and nothing else."
+        }
+        reason::SECRET_INVALID => {
+            "Google does not know these credentials: check that they are whole, and, for a refresh token, that {secret} holds the client that it was granted to."
+        }
+        _ if hubspot => "Put a new token into {secret}.",
+        _ => "Put new credentials into {secret}.",
+    };
+    (FaultKind::Credentials, reason, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const WORKED: Used<'static> = Used {
+        secret: Some("google-ads"),
+        proven: true,
+    };
+    const NEVER_WORKED: Used<'static> = Used {
+        proven: false,
+        ..WORKED
+    };
+
+    fn error(cause: Cause, code: Option<&str>) -> UpstreamError {
+        UpstreamError {
+            code: code.map(str::to_owned),
+            ..UpstreamError::new("Google Ads", cause, "what it said")
+        }
+    }
+
+    #[rstest]
+    #[case(
+        Cause::CredentialsRejected,
+        Some("invalid_grant"),
+        FaultKind::Credentials,
+        "TokenRevoked"
+    )]
+    #[case(
+        Cause::CredentialsRejected,
+        Some("EXPIRED_AUTHENTICATION"),
+        FaultKind::Credentials,
+        "TokenExpired"
+    )]
+    #[case(
+        Cause::CredentialsRejected,
+        Some("invalid_client"),
+        FaultKind::Credentials,
+        "SecretInvalid"
+    )]
+    #[case(Cause::CredentialsRejected, None, FaultKind::Credentials, "TokenRevoked")]
+    #[case(Cause::CredentialsRejected, Some("NOT_ADS_USER"), FaultKind::Denied, "AccessDenied")]
+    #[case(Cause::MissingScope, None, FaultKind::Denied, "MissingScope")]
+    #[case(Cause::AccessDenied, None, FaultKind::Denied, "AccessDenied")]
+    #[case(Cause::ServiceDisabled, None, FaultKind::Denied, "AccessDenied")]
+    #[case(Cause::NotAllowlisted, None, FaultKind::Denied, "NotAllowlisted")]
+    #[case(Cause::UnsupportedVersion, None, FaultKind::Denied, "UnsupportedApiVersion")]
+    #[case(Cause::NotFound, None, FaultKind::Denied, "InvalidSpec")]
+    #[case(Cause::RateLimited, None, FaultKind::Limited, "RateLimited")]
+    #[case(Cause::QuotaExhausted, None, FaultKind::Limited, "RateLimited")]
+    #[case(Cause::Unavailable, None, FaultKind::Unavailable, "UpstreamUnavailable")]
+    #[case(Cause::Malformed, None, FaultKind::Unavailable, "UpstreamUnavailable")]
+    fn causes(#[case] cause: Cause, #[case] code: Option<&str>, #[case] kind: FaultKind, #[case] reason: &str) {
+        let fault = fault(&error(cause, code), WORKED);
+        assert_eq!((fault.kind, fault.reason.as_str()), (kind, reason));
+        assert!(
+            fault.message.starts_with("Google Ads: what it said"),
+            "{}",
+            fault.message
+        );
+    }
+
+    /// Only what has worked can have been revoked.
+    #[rstest]
+    #[case::mistyped_token("HubSpot", Some("INVALID_AUTHENTICATION"), 401, NEVER_WORKED, "SecretInvalid")]
+    #[case::token_taken_back("HubSpot", Some("INVALID_AUTHENTICATION"), 401, WORKED, "TokenRevoked")]
+    #[case::no_token_at_all("HubSpot", None, 530, WORKED, "SecretInvalid")]
+    #[case::token_that_ended("HubSpot", Some("EXPIRED_AUTHENTICATION"), 401, NEVER_WORKED, "TokenExpired")]
+    #[case::mistyped_refresh_token("HubSpot", Some("invalid_grant"), 400, NEVER_WORKED, "SecretInvalid")]
+    #[case::app_uninstalled("HubSpot", Some("BAD_REFRESH_TOKEN"), 400, WORKED, "TokenRevoked")]
+    #[case::other_client("HubSpot", Some("BAD_CLIENT_ID"), 400, WORKED, "SecretInvalid")]
+    #[case::mistyped_grant("Google OAuth", Some("invalid_grant"), 400, NEVER_WORKED, "SecretInvalid")]
+    #[case::grant_taken_back("Google OAuth", Some("invalid_grant"), 400, WORKED, "TokenRevoked")]
+    #[case::client_deleted("Google OAuth", Some("deleted_client"), 401, WORKED, "SecretInvalid")]
+    #[case::google_says_revoked("Google Ads", Some("OAUTH_TOKEN_REVOKED"), 401, NEVER_WORKED, "TokenRevoked")]
+    #[case::google_says_expired("Google Ads", Some("OAUTH_TOKEN_EXPIRED"), 401, WORKED, "TokenExpired")]
+    #[case::developer_token("Google Ads", Some("DEVELOPER_TOKEN_INVALID"), 401, WORKED, "SecretInvalid")]
+    fn refused_credentials(
+        #[case] service: &'static str,
+        #[case] code: Option<&str>,
+        #[case] status: u16,
+        #[case] used: Used<'_>,
+        #[case] reason: &str,
+    ) {
+        let error = UpstreamError {
+            code: code.map(str::to_owned),
+            status: Some(status),
+            ..UpstreamError::new(service, Cause::CredentialsRejected, "refused")
+        };
+        let fault = fault(&error, used);
+        assert_eq!((fault.kind, fault.reason.as_str()), (FaultKind::Credentials, reason));
+        assert!(fault.message.contains("Secret google-ads"), "{}", fault.message);
+    }
+
+    #[test]
+    fn advice_about_one_service_does_not_speak_of_the_other() {
+        for cause in [
+            Cause::CredentialsRejected,
+            Cause::MissingScope,
+            Cause::AccessDenied,
+            Cause::UnsupportedVersion,
+            Cause::NotFound,
+            Cause::Refused,
+            Cause::RateLimited,
+            Cause::Unavailable,
+        ] {
+            for used in [WORKED, NEVER_WORKED] {
+                let used = Used {
+                    secret: Some("s"),
+                    ..used
+                };
+                let message = |service| fault(&UpstreamError::new(service, cause, "x"), used).message;
+                let hubspot = message("HubSpot");
+                assert!(
+                    !hubspot.contains("oogle") && !hubspot.contains("loginCustomerId"),
+                    "{hubspot}"
+                );
+                let google = message("Google Ads");
+                assert!(!google.to_lowercase().contains("hubspot"), "{google}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_switched_off_api_says_where_to_switch_it_on() {
+        let message = fault(&error(Cause::ServiceDisabled, None), WORKED).message;
+        assert!(
+            message.contains("Enable the Google Ads API") && message.contains("APIs & Services"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn two_tries_give_one_message() {
+        let tried = |id: &str| UpstreamError {
+            request_id: Some(id.to_owned()),
+            ..UpstreamError::new("Google Ads", Cause::Unavailable, format!("INTERNAL (request-id {id})"))
+        };
+        assert_eq!(fault(&tried("a1"), WORKED), fault(&tried("b2"), WORKED));
+        assert_eq!(fault(&tried("a1"), WORKED).message, "Google Ads: INTERNAL");
+    }
+}

@@ -1,0 +1,304 @@
+//! Writes to our own objects: status and finalizer. Every call has a deadline; every write is remembered, so that no
+//! decision is made on a cached object older than our own write.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, ResourceExt};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+use super::context::Context;
+use super::log;
+use crate::api::FINALIZER;
+use crate::controller::{Error, Object};
+
+/// Field manager of statuses.
+pub const STATUS_MANAGER: &str = "adconversion-status";
+/// Field manager of metadata.
+pub const MANAGER: &str = "adconversion-operator";
+/// Longest wait for one answer of the Kubernetes API.
+pub const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// Times of a status that are brought up to date by themselves, when they are this old.
+const STALE_TIME: Duration = Duration::from_mins(5);
+/// After this long a cache that still lags is believed: it may have been restored from a backup.
+const BARRIER_LIMIT: Duration = Duration::from_secs(30);
+
+/// Members that say *when* and not *what*: a status is not written because of them alone.
+const TIMES: [&str; 7] = [
+    "lastCheckTime",
+    "lastPollTime",
+    "lastTransitionTime",
+    "lastUploadTime",
+    "lastUpdateTime",
+    "lastTime",
+    "time",
+];
+
+/// Members of [`TIMES`] that people watch: written also alone, once they are five minutes old.
+const WATCHED: [&str; 2] = ["lastCheckTime", "lastPollTime"];
+
+/// Calls to the Kubernetes API at once: it has its own limits, and reconciles of all namespaces share it.
+static CALLS: Semaphore = Semaphore::const_new(32);
+
+/// Waits for one call to the Kubernetes API, at most [`CALL_LIMIT`] once its turn has come.
+///
+/// # Errors
+/// What the call says, or [`Error::NoAnswer`].
+pub async fn within<T>(what: &'static str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+    // There is no permit only of a closed semaphore, and this one is never closed.
+    let _turn = CALLS.acquire().await.ok();
+    match tokio::time::timeout(CALL_LIMIT, call).await {
+        Ok(result) => result.map_err(|source| Error::kube(what, source)),
+        Err(_) => Err(Error::NoAnswer { what }),
+    }
+}
+
+/// Writes the status by server-side apply, only where it differs from that of `object` in more than times. Returns the
+/// object as it is then, `None` where nothing had to be written.
+///
+/// Only onto the version that was read: the status of a custom resource is written whatever uid comes with it, so the
+/// version alone keeps what was decided about one object from another one of its name.
+///
+/// # Errors
+/// Where the Kubernetes API fails; [`Error::Conflict`] where the object has changed since it was read, or was replaced.
+pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
+    let wanted = serde_json::to_value(status)?;
+    let current = match object.status() {
+        Some(status) => serde_json::to_value(status)?,
+        None => Value::Null,
+    };
+    if !differs(&current, &wanted) {
+        return Ok(None);
+    }
+    let metadata = json!({"name": object.name_any(), "uid": object.id(), "resourceVersion": object.resource_version()});
+    let body = json!({
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": metadata,
+        "status": &wanted,
+    });
+    let parameters = PatchParams::apply(STATUS_MANAGER).force();
+    let key = object.key();
+    let api: Api<K> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let written = within(
+        "write status",
+        api.patch_status(&key.name, &parameters, &Patch::Apply(&body)),
+    )
+    .await?;
+    ctx.barrier.wrote(&written);
+    log::conditions(object, &current, &wanted);
+    Ok(Some(written))
+}
+
+/// True where two statuses differ in more than times, or a time people watch has become old.
+fn differs(current: &Value, wanted: &Value) -> bool {
+    without_times(current) != without_times(wanted) || WATCHED.iter().any(|name| aged(current, wanted, name))
+}
+
+fn without_times(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, value)| !(TIMES.contains(&name.as_str()) && value.is_string()))
+            .map(|(name, value)| (name.clone(), without_times(value)))
+            .collect(),
+        Value::Array(items) => items.iter().map(without_times).collect(),
+        other => other.clone(),
+    }
+}
+
+fn aged(current: &Value, wanted: &Value, name: &str) -> bool {
+    let time = |status: &Value| status.get(name)?.as_str()?.parse::<jiff::Timestamp>().ok();
+    match (time(current), time(wanted)) {
+        (Some(old), Some(new)) => new.duration_since(old).unsigned_abs() >= STALE_TIME,
+        (None, Some(_)) => true,
+        _ => false,
+    }
+}
+
+/// Adds our finalizer, unless it is there. Nothing may be created outside Kubernetes before it is. Returns the object
+/// with the finalizer, `None` where it had it already.
+///
+/// # Errors
+/// Where the Kubernetes API fails; [`Error::Conflict`] where the object changed since it was read.
+pub async fn add_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<Option<K>, Error> {
+    if has_finalizer(object) {
+        return Ok(None);
+    }
+    let mut finalizers = object.finalizers().to_vec();
+    finalizers.push(FINALIZER.to_owned());
+    set_finalizers(ctx, object, &finalizers).await.map(Some)
+}
+
+/// Removes our finalizer, if it is there. An object that is gone already is no error.
+///
+/// # Errors
+/// As [`add_finalizer`].
+pub async fn remove_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<(), Error> {
+    if !has_finalizer(object) {
+        return Ok(());
+    }
+    let finalizers: Vec<_> = object
+        .finalizers()
+        .iter()
+        .filter(|f| *f != FINALIZER)
+        .cloned()
+        .collect();
+    match set_finalizers(ctx, object, &finalizers).await {
+        Err(Error::Kube { source, .. }) if is_not_found(&source) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// True where the object has our finalizer.
+pub fn has_finalizer<K: Object>(object: &K) -> bool {
+    object.finalizers().iter().any(|f| f == FINALIZER)
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.is_not_found())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FinalizerPatch<'a> {
+    uid: String,
+    resource_version: Option<String>,
+    finalizers: &'a [String],
+}
+
+async fn set_finalizers<K: Object>(ctx: &Context, object: &K, finalizers: &[String]) -> Result<K, Error> {
+    // The version makes it a compare-and-swap: somebody else's finalizer is never lost.
+    let metadata = FinalizerPatch {
+        uid: object.id(),
+        resource_version: object.resource_version(),
+        finalizers,
+    };
+    let patch = Patch::Merge(json!({"metadata": metadata}));
+    let key = object.key();
+    let api: Api<K> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let parameters = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let written = within("write finalizers", api.patch(&key.name, &parameters, &patch)).await?;
+    ctx.barrier.wrote(&written);
+    Ok(written)
+}
+
+/// Remembers the version of our last write of each object, so that a cache that has not seen it is not acted upon.
+#[derive(Debug, Default)]
+pub struct WriteBarrier {
+    writes: Mutex<HashMap<String, Write>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Write {
+    version: u128,
+    at: Instant,
+}
+
+impl WriteBarrier {
+    fn writes(&self) -> MutexGuard<'_, HashMap<String, Write>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes our write; `written` is the object the API server answered with.
+    pub fn wrote<K: Object>(&self, written: &K) {
+        let Some(version) = version(written) else { return };
+        let now = Instant::now();
+        let mut writes = self.writes();
+        writes.retain(|_, write| now.duration_since(write.at) < BARRIER_LIMIT);
+        writes.insert(written.id(), Write { version, at: now });
+    }
+
+    /// True where `cached` is older than our last write of it.
+    pub fn is_stale<K: Object>(&self, cached: &K) -> bool {
+        let Some(version) = version(cached) else { return false };
+        self.writes()
+            .get(&cached.id())
+            .is_some_and(|write| version < write.version && write.at.elapsed() < BARRIER_LIMIT)
+    }
+}
+
+/// Kubernetes guarantees since 1.35 that versions of one kind compare as integers; before, every store did so.
+fn version<K: Object>(object: &K) -> Option<u128> {
+    object.resource_version()?.parse().ok()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::api::{HubSpotAccount, HubSpotAccountSpec, SecretRef};
+
+    #[rstest]
+    #[case::same(json!({"usedBy": 1}), json!({"usedBy": 1}), false)]
+    #[case::first(Value::Null, json!({"usedBy": 1}), true)]
+    #[case::count(json!({"usedBy": 1}), json!({"usedBy": 2}), true)]
+    #[case::member_gone(json!({"usedBy": 1, "portalId": 5}), json!({"usedBy": 1}), true)]
+    #[case::upload_time_alone(
+        json!({"sync": {"uploaded": 1, "lastUploadTime": "2026-11-23T10:00:00Z"}}),
+        json!({"sync": {"uploaded": 1, "lastUploadTime": "2026-11-23T11:00:00Z"}}),
+        false
+    )]
+    #[case::nested_times_alone(
+        json!({"sync": {"lastErrors": [{"time": "2026-11-23T10:00:00Z", "reason": "X"}]}}),
+        json!({"sync": {"lastErrors": [{"time": "2026-11-23T10:00:09Z", "reason": "X"}]}}),
+        false
+    )]
+    #[case::start_is_no_clock(
+        json!({"sync": {"startTime": "2026-11-23T10:00:00Z"}}),
+        json!({"sync": {"startTime": "2026-11-22T10:00:00Z"}}),
+        true
+    )]
+    #[case::check_time_fresh(
+        json!({"lastCheckTime": "2026-11-23T10:00:00Z"}),
+        json!({"lastCheckTime": "2026-11-23T10:04:59Z"}),
+        false
+    )]
+    #[case::check_time_old(
+        json!({"lastCheckTime": "2026-11-23T10:00:00Z"}),
+        json!({"lastCheckTime": "2026-11-23T10:05:00Z"}),
+        true
+    )]
+    #[case::check_time_first(json!({"usedBy": 1}), json!({"usedBy": 1, "lastCheckTime": "2026-11-23T10:05:00Z"}), true)]
+    fn a_status_is_written_for_more_than_times(#[case] current: Value, #[case] wanted: Value, #[case] write: bool) {
+        assert_eq!(differs(&current, &wanted), write);
+    }
+
+    fn account(uid: &str, version: &str) -> HubSpotAccount {
+        let mut account = HubSpotAccount::new(
+            "acme",
+            HubSpotAccountSpec {
+                portal_id: None,
+                credentials_secret_ref: SecretRef { name: "s".into() },
+                interval: crate::api::default_interval(),
+                default_region: None,
+                suspend: false,
+            },
+        );
+        account.metadata.uid = Some(uid.into());
+        account.metadata.resource_version = Some(version.into());
+        account
+    }
+
+    #[rstest]
+    #[case::older("u1", "99", true)]
+    #[case::ours("u1", "100", false)]
+    #[case::newer("u1", "101", false)]
+    #[case::another_object_of_the_name("u2", "99", false)]
+    #[case::not_a_number("u1", "abc", false)]
+    fn a_cache_behind_our_write_is_stale(#[case] uid: &str, #[case] cached: &str, #[case] stale: bool) {
+        let barrier = WriteBarrier::default();
+        barrier.wrote(&account("u1", "100"));
+        assert_eq!(barrier.is_stale(&account(uid, cached)), stale);
+    }
+}

@@ -1,0 +1,189 @@
+//! The objects of our three kinds as the watches have seen them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::sync::SetOnce;
+
+use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use crate::controller::Object;
+use crate::domain::ids::ObjectKey;
+
+/// Cached objects of one kind, kept up to date by watches: one for the cluster, or one for each namespace.
+pub struct Cache<K: Object> {
+    stores: Vec<(Option<String>, Store<K>)>,
+}
+
+impl<K: Object> Cache<K> {
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        let reference = ObjectRef::new(&key.name).within(&key.namespace);
+        self.stores.iter().find_map(|(_, store)| store.get(&reference))
+    }
+
+    /// All objects, in no order.
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.stores.iter().flat_map(|(_, store)| store.state()).collect()
+    }
+
+    /// The keys of all objects, in no order.
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
+        self.all().iter().map(|object| object.key()).collect()
+    }
+
+    /// All objects of a namespace, in no order.
+    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
+        let of = |object: &K| object.meta().namespace.as_deref() == Some(namespace);
+        self.stores
+            .iter()
+            .filter(|(scope, _)| scope.as_deref().is_none_or(|s| s == namespace))
+            .flat_map(|(_, store)| store.state_filter(&of))
+            .collect()
+    }
+
+    /// Waits until a scope has been listed once; false where that will never be, because the watch has ended. For one task
+    /// only: a store wakes no more than its last waiter.
+    async fn listed(&self, scope: Option<&str>) -> bool {
+        for (_, store) in self.stores.iter().filter(|(of, _)| of.as_deref() == scope) {
+            if store.wait_until_ready().await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The caches by namespace (`None`: all namespaces).
+    pub(in crate::controller) fn stores(&self) -> &[(Option<String>, Store<K>)] {
+        &self.stores
+    }
+}
+
+/// Fills a [`Cache`]: one writer for each of its namespaces, in the same order.
+pub type CacheWriters<K> = Vec<Writer<K>>;
+
+/// Cached objects of all three kinds.
+pub struct Caches {
+    /// Events.
+    pub events: Cache<AdConversionEvent>,
+    /// Google accounts.
+    pub google: Cache<GoogleAdsAccount>,
+    /// HubSpot accounts.
+    pub hubspot: Cache<HubSpotAccount>,
+    /// Set once all three kinds are listed there; the name is empty where all namespaces are one scope.
+    filled: BTreeMap<String, SetOnce<()>>,
+    /// Set once that is so of all namespaces that can be listed.
+    ready: SetOnce<()>,
+}
+
+/// Writers of [`Caches`].
+pub struct Writers {
+    /// Events.
+    pub events: CacheWriters<AdConversionEvent>,
+    /// Google accounts.
+    pub google: CacheWriters<GoogleAdsAccount>,
+    /// HubSpot accounts.
+    pub hubspot: CacheWriters<HubSpotAccount>,
+}
+
+impl Caches {
+    /// Waits until all objects of all kinds are known that can be listed, those of this scope in any case: decisions about
+    /// one kind look at the others.
+    pub(in crate::controller) async fn ready(&self, scope: Option<&str>) {
+        self.ready.wait().await;
+        if let Some(filled) = self.filled.get(scope.unwrap_or_default()) {
+            filled.wait().await;
+        }
+    }
+
+    /// Watches over the first lists of a scope. Called once for each. False where the watches ended before.
+    pub(in crate::controller) async fn fill(&self, scope: &str) -> bool {
+        let name = Some(scope).filter(|name| !name.is_empty());
+        let listed =
+            self.events.listed(name).await && self.google.listed(name).await && self.hubspot.listed(name).await;
+        if let Some(filled) = self.filled.get(scope).filter(|_| listed) {
+            // A second call finds it said already.
+            let _ = filled.set(());
+        }
+        listed
+    }
+
+    /// Lets everybody go on who waits in [`Self::ready`], once all scopes but these are filled.
+    pub(in crate::controller) async fn open(&self, unserved: impl Fn(&str) -> bool) {
+        for (scope, filled) in &self.filled {
+            if !unserved(scope) {
+                filled.wait().await;
+            }
+        }
+        // A second call finds it said already.
+        let _ = self.ready.set(());
+    }
+
+    /// The scopes, the empty name for all namespaces.
+    pub(in crate::controller) fn scopes(&self) -> Vec<String> {
+        self.filled.keys().cloned().collect()
+    }
+
+    pub(crate) fn new(namespaces: &[String]) -> (Self, Writers) {
+        let (events, event_writers) = cache(namespaces);
+        let (google, google_writers) = cache(namespaces);
+        let (hubspot, hubspot_writers) = cache(namespaces);
+        let writers = Writers {
+            events: event_writers,
+            google: google_writers,
+            hubspot: hubspot_writers,
+        };
+        (
+            Self {
+                events,
+                google,
+                hubspot,
+                filled: scopes(namespaces)
+                    .into_iter()
+                    .map(|s| (s.unwrap_or_default(), SetOnce::new()))
+                    .collect(),
+                ready: SetOnce::new(),
+            },
+            writers,
+        )
+    }
+}
+
+/// The scopes to watch: every namespace named once, or all of them.
+fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+    let mut names: Vec<_> = namespaces.to_vec();
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        vec![None]
+    } else {
+        names.into_iter().map(Some).collect()
+    }
+}
+
+fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
+    let mut stores = Vec::new();
+    let mut writers = Vec::new();
+    for scope in scopes(namespaces) {
+        let writer = Writer::new(());
+        stores.push((scope, writer.as_reader()));
+        writers.push(writer);
+    }
+    (Cache { stores }, writers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespaces_are_watched_once_each() {
+        let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert_eq!(scopes(&[]), [None]);
+        assert_eq!(
+            scopes(&names(&["b", "a", "b"])),
+            [Some("a".to_owned()), Some("b".to_owned())]
+        );
+    }
+}

@@ -1,0 +1,274 @@
+//! What every reconcile has at hand: clients, ports, caches, settings. Built in one place by [`crate::controller::runtime`].
+
+mod caches;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use kube::Client;
+
+use super::apply::WriteBarrier;
+use super::rereads::Rereads;
+use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use crate::controller::Object;
+use crate::controller::ad_conversion_event::tag_config_map::Tags;
+use crate::controller::google_ads_account::GoogleMemories;
+use crate::controller::hubspot_account::HubSpotMemories;
+use crate::controller::shared::recorder::Events;
+use crate::controller::shared::references;
+use crate::domain::backoff::backoff;
+use crate::domain::ids::ObjectKey;
+use crate::ops::health::Probes;
+use crate::ops::metrics::Metrics;
+use crate::ports::ledger::Ledger;
+use crate::ports::{Clock, CrmConnector, GoogleConnector};
+use crate::registry::{Registry, Wake};
+
+pub use caches::{Cache, CacheWriters, Caches, Writers};
+
+/// Durations the controllers work by; the flags of the same names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Floor of `spec.interval` of a HubSpot account.
+    pub min_interval: Duration,
+    /// Shortest time between two writes of a status while only counts move.
+    pub status_interval: Duration,
+    /// How old the snapshot of a Google account's actions may become.
+    pub google_refresh_interval: Duration,
+    /// How often Secrets are read again.
+    pub account_check_interval: Duration,
+    /// How often a stalled object is tried again without anybody acting.
+    pub stalled_probe_interval: Duration,
+    /// How long nothing is sent to an action this operator created.
+    pub new_action_hold: Duration,
+    /// How long an action is looked for after the reply to its create was lost.
+    pub create_settle: Duration,
+    /// How long failures may last before Ready follows.
+    pub failure_threshold: Duration,
+    /// How long a deletion waits for Google before it says that it is blocked.
+    pub deletion_timeout: Duration,
+    /// Longest pause between two tries.
+    pub backoff_max: Duration,
+    /// How often Google is asked for attributed conversions.
+    pub attribution_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let minutes = |m: u64| Duration::from_secs(m * 60);
+        Self {
+            min_interval: Duration::from_secs(10),
+            status_interval: Duration::from_secs(30),
+            google_refresh_interval: minutes(10),
+            account_check_interval: minutes(1),
+            stalled_probe_interval: minutes(10),
+            new_action_hold: minutes(360),
+            create_settle: minutes(2),
+            failure_threshold: minutes(15),
+            deletion_timeout: minutes(10),
+            backoff_max: minutes(5),
+            attribution_interval: minutes(60),
+        }
+    }
+}
+
+/// What `cli` wires together.
+pub struct Parts {
+    /// Client of the Kubernetes API, see [`crate::controller::runtime::client`].
+    pub client: Client,
+    /// The picture shared with the sync loops.
+    pub registry: Registry,
+    /// Truth about rows.
+    pub ledger: Arc<dyn Ledger>,
+    /// Makes Google clients.
+    pub google: Arc<dyn GoogleConnector>,
+    /// Makes HubSpot clients.
+    pub crm: Arc<dyn CrmConnector>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Durations.
+    pub settings: Settings,
+    /// Where reconciles are counted.
+    pub metrics: Arc<Metrics>,
+    /// Where progress and readiness are shown.
+    pub probes: Arc<Probes>,
+    /// Namespaces to watch; empty: all.
+    pub namespaces: Vec<String>,
+    /// Name of this pod, for Kubernetes Events.
+    pub instance: Option<String>,
+}
+
+/// What every reconcile has at hand.
+pub struct Context {
+    /// Client of the Kubernetes API. Its calls have no retry of their own: use [`super::apply::within`].
+    pub client: Client,
+    /// The picture shared with the sync loops.
+    pub registry: Registry,
+    /// Truth about rows.
+    pub ledger: Arc<dyn Ledger>,
+    /// Makes Google clients.
+    pub google: Arc<dyn GoogleConnector>,
+    /// Makes HubSpot clients.
+    pub crm: Arc<dyn CrmConnector>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Durations.
+    pub settings: Settings,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Where reconciles are counted.
+    pub metrics: Arc<Metrics>,
+    /// Where progress and readiness are shown.
+    pub probes: Arc<Probes>,
+    /// Cached objects of all three kinds.
+    pub caches: Caches,
+    /// Versions of our own writes.
+    pub barrier: WriteBarrier,
+    /// Pauses after failures, per object.
+    pub backoff: Backoff,
+    /// The ConfigMaps of form events looked at a moment ago.
+    pub tags: Tags,
+    /// What is remembered about Google accounts.
+    pub google_memories: GoogleMemories,
+    /// What is remembered about HubSpot accounts.
+    pub hubspot_memories: HubSpotMemories,
+    /// Who waits for an account to be read again.
+    pub rereads: Rereads,
+}
+
+impl Context {
+    /// The context, and the writers that fill its caches.
+    pub fn new(parts: Parts) -> (Self, Writers) {
+        let (caches, writers) = Caches::new(&parts.namespaces);
+        let context = Self {
+            events: Events::new(parts.client.clone(), parts.instance),
+            client: parts.client,
+            registry: parts.registry,
+            ledger: parts.ledger,
+            google: parts.google,
+            crm: parts.crm,
+            clock: parts.clock,
+            settings: parts.settings,
+            metrics: parts.metrics,
+            probes: parts.probes,
+            caches,
+            barrier: WriteBarrier::default(),
+            backoff: Backoff::new(parts.settings.backoff_max),
+            tags: Tags::default(),
+            google_memories: GoogleMemories::default(),
+            hubspot_memories: HubSpotMemories::default(),
+            rereads: Rereads::default(),
+        };
+        (context, writers)
+    }
+
+    /// Has the controller look at all events that name this Google account, registered or not.
+    pub fn wake_events_of_google(&self, account: &ObjectKey) {
+        self.wake_events(account, |event| references::google(event).as_ref() == Some(account));
+    }
+
+    /// Has the controller look at all events that name this HubSpot account, registered or not.
+    pub fn wake_events_of_hubspot(&self, account: &ObjectKey) {
+        self.wake_events(account, |event| references::hubspot(event) == *account);
+    }
+
+    /// Has the controllers look at all objects.
+    pub(crate) fn wake_all(&self) {
+        let Caches {
+            events,
+            google,
+            hubspot,
+            ..
+        } = &self.caches;
+        let keys = |wake: fn(ObjectKey) -> Wake, keys: Vec<ObjectKey>| keys.into_iter().map(wake);
+        let all = keys(AdConversionEvent::wake, events.keys())
+            .chain(keys(GoogleAdsAccount::wake, google.keys()))
+            .chain(keys(HubSpotAccount::wake, hubspot.keys()));
+        all.for_each(|wake| self.registry.wake(wake));
+    }
+
+    fn wake_events(&self, account: &ObjectKey, names_it: impl Fn(&AdConversionEvent) -> bool) {
+        for event in self.caches.events.in_namespace(&account.namespace) {
+            if names_it(&event) {
+                self.registry.wake(Wake::Event(event.key(), true));
+            }
+        }
+    }
+}
+
+/// Pauses after failures: from one second, doubled each time up to the maximum, less up to a fifth.
+#[derive(Debug)]
+pub struct Backoff {
+    max: Duration,
+    attempts: Mutex<HashMap<(&'static str, ObjectKey), u32>>,
+}
+
+impl Backoff {
+    /// `max` is the longest pause.
+    pub fn new(max: Duration) -> Self {
+        Self {
+            max,
+            attempts: Mutex::default(),
+        }
+    }
+
+    fn with<T>(&self, f: impl FnOnce(&mut HashMap<(&'static str, ObjectKey), u32>) -> T) -> T {
+        f(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Notes a failure and says how long to wait.
+    pub fn failed(&self, kind: &'static str, key: &ObjectKey) -> Duration {
+        let attempt = self.with(|attempts| {
+            let count = attempts.entry((kind, key.clone())).or_default();
+            *count = count.saturating_add(1);
+            *count
+        });
+        pause(attempt, self.max)
+    }
+
+    /// Notes a success, or that the object is gone.
+    pub fn reset(&self, kind: &'static str, key: &ObjectKey) {
+        self.with(|attempts| attempts.remove(&(kind, key.clone())));
+    }
+}
+
+/// The pause after this many failures in a row: from one second doubled up to `max`, less up to a fifth.
+pub fn pause(failures: u32, max: Duration) -> Duration {
+    let max = SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
+    backoff(failures.saturating_sub(1), max, random()).unsigned_abs()
+}
+
+/// Up to a fifth less, so that objects that began together don't stay together.
+pub fn spread(pause: Duration) -> Duration {
+    let permille = u32::try_from(random() % 200).unwrap_or_default();
+    pause.mul_f64(f64::from(1000 - permille) / 1000.0)
+}
+
+/// A random number: the keys of a fresh hasher are random, no need for a generator of our own.
+fn random() -> u64 {
+    RandomState::new().hash_one(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_until_a_success() {
+        let backoff = Backoff::new(Duration::from_mins(5));
+        let key = ObjectKey::new("a", "b");
+        let range = |pause: Duration, seconds: u64| {
+            let pause = pause.as_millis();
+            let middle = u128::from(seconds) * 1000;
+            pause >= middle * 8 / 10 && pause <= middle
+        };
+        assert!(range(backoff.failed("X", &key), 1));
+        assert!(range(backoff.failed("X", &key), 2));
+        assert!(range(backoff.failed("Y", &key), 1));
+        backoff.reset("X", &key);
+        assert!(range(backoff.failed("X", &key), 1));
+    }
+}

@@ -1,0 +1,290 @@
+//! Who waits for an account to be read again: events that a person asked about or has just changed, which are judged by
+//! what HubSpot and Google say now, and events stalled for something that only they can show.
+//!
+//! A read serves all who asked before it began, and an account is read at most once in [`GAP`] for their sake.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::api::reasons::reason;
+use crate::domain::ids::ObjectKey;
+use crate::registry::{Registry, Wake};
+
+/// Shortest time between two reads of an account that were asked for.
+const GAP: Duration = Duration::from_secs(3);
+/// Longest time an event waits for a read. Then it is judged by what is known: the account's own conditions say what is
+/// wrong with it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An account of either kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// A `GoogleAdsAccount`.
+    Google(ObjectKey),
+    /// A `HubSpotAccount`.
+    HubSpot(ObjectKey),
+}
+
+impl Account {
+    fn wake(self) -> Wake {
+        match self {
+            Self::Google(key) => Wake::Google(key),
+            Self::HubSpot(key) => Wake::HubSpot(key),
+        }
+    }
+}
+
+/// Why an event waits for a read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A person asked about the event.
+    Request,
+    /// The manifest is new and names something at Google.
+    AtGoogle,
+    /// The manifest is new and names something at HubSpot.
+    AtHubSpot,
+}
+
+/// Which account of an event a read could show that a stall for this reason is over; `None` for all other reasons.
+pub fn healed_by(why: &str, google: &ObjectKey, hubspot: &ObjectKey) -> Option<Account> {
+    match why {
+        reason::STAGE_NOT_FOUND | reason::FORM_NOT_FOUND | reason::PROPERTY_NOT_FOUND | reason::MISSING_SCOPE => {
+            Some(Account::HubSpot(hubspot.clone()))
+        }
+        reason::TERMS_NOT_ACCEPTED
+        | reason::MANAGER_ACCOUNT
+        | reason::NAME_CONFLICT
+        | reason::EXTERNAL_RESOURCE_NOT_FOUND
+        | reason::EXTERNAL_RESOURCE_REMOVED
+        | reason::INVALID_SPEC => Some(Account::Google(google.clone())),
+        _ => None,
+    }
+}
+
+/// Who waits for which account. Lost in a restart: everything is read anew then.
+#[derive(Debug, Default)]
+pub struct Rereads(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    asked: HashMap<Account, Instant>,
+    read: HashMap<Account, Instant>,
+    waiting: HashMap<(ObjectKey, Topic), Waiting>,
+    stalled: HashMap<ObjectKey, Account>,
+}
+
+/// What an event waits for, or has waited for: the same cause does not make it wait twice on a topic.
+#[derive(Debug)]
+struct Waiting {
+    cause: String,
+    since: Instant,
+    /// Not read since.
+    accounts: Vec<Account>,
+}
+
+impl Rereads {
+    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// True while an event has to wait for accounts to be read again. The first call with a `cause` asks for the read.
+    pub fn waits(
+        &self,
+        registry: &Registry,
+        (event, topic): (&ObjectKey, Topic),
+        cause: &str,
+        accounts: Vec<Account>,
+    ) -> bool {
+        let place = (event.clone(), topic);
+        let (waits, wakes) = self.with(|state| state.waits(place, cause, accounts, Instant::now()));
+        for account in wakes {
+            registry.wake(account.wake());
+        }
+        waits
+    }
+
+    /// Somebody wants the account read again, and no event waits for that.
+    pub fn ask(&self, account: &Account) {
+        self.with(|state| state.asked.insert(account.clone(), Instant::now()));
+    }
+
+    /// True where the account is to be read now because somebody asked.
+    pub fn is_due(&self, account: &Account) -> bool {
+        self.due_in(account).is_some_and(|left| left.is_zero())
+    }
+
+    /// How long the account may not be read yet that somebody wants read; `None` where nobody does.
+    pub fn due_in(&self, account: &Account) -> Option<Duration> {
+        self.with(|state| state.due_in(account, Instant::now()))
+    }
+
+    /// Notes a read that began then, however it ended, and wakes the events that waited for it.
+    pub fn answered(&self, registry: &Registry, account: &Account, begun: Instant) {
+        for event in self.with(|state| state.answered(account, begun)) {
+            registry.wake(Wake::Event(event, true));
+        }
+    }
+
+    /// Notes what an event is stalled for, if a read of an account could show that it is over. The account's controller
+    /// looks how soon that is to be read.
+    pub fn stalled(&self, registry: &Registry, event: &ObjectKey, account: Option<Account>) {
+        let before = self.with(|state| match account.clone() {
+            Some(account) => state.stalled.insert(event.clone(), account),
+            None => state.stalled.remove(event),
+        });
+        if before != account
+            && let Some(account) = account
+        {
+            registry.wake(account.wake());
+        }
+    }
+
+    /// True while an event is stalled for something that a read of the account could show to be over.
+    pub fn is_needed(&self, account: &Account) -> bool {
+        self.with(|state| state.stalled.values().any(|needed| needed == account))
+    }
+
+    /// Forgets an event that is gone.
+    pub fn forget(&self, event: &ObjectKey) {
+        self.with(|state| {
+            state.waiting.retain(|(waiting, _), _| waiting != event);
+            state.stalled.remove(event);
+        });
+    }
+
+    /// Forgets an account that is gone.
+    pub fn forget_account(&self, account: &Account) {
+        self.with(|state| {
+            state.asked.remove(account);
+            state.read.remove(account);
+        });
+    }
+}
+
+impl State {
+    /// Whether the event waits, and which accounts are to be woken.
+    fn waits(
+        &mut self,
+        place: (ObjectKey, Topic),
+        cause: &str,
+        accounts: Vec<Account>,
+        now: Instant,
+    ) -> (bool, Vec<Account>) {
+        if let Some(waiting) = self.waiting.get(&place).filter(|w| w.cause == cause) {
+            let patient = now.saturating_duration_since(waiting.since) < PATIENCE;
+            return (patient && !waiting.accounts.is_empty(), Vec::new());
+        }
+        for account in &accounts {
+            self.asked.insert(account.clone(), now);
+        }
+        let waits = !accounts.is_empty();
+        let waiting = Waiting {
+            cause: cause.to_owned(),
+            since: now,
+            accounts: accounts.clone(),
+        };
+        self.waiting.insert(place, waiting);
+        (waits, accounts)
+    }
+
+    fn due_in(&self, account: &Account, now: Instant) -> Option<Duration> {
+        let asked = *self.asked.get(account)?;
+        match self.read.get(account) {
+            Some(read) if *read >= asked => None,
+            Some(read) => Some((*read + GAP).saturating_duration_since(now)),
+            None => Some(Duration::ZERO),
+        }
+    }
+
+    fn answered(&mut self, account: &Account, begun: Instant) -> Vec<ObjectKey> {
+        self.read.insert(account.clone(), begun);
+        let mut served = Vec::new();
+        for ((event, _), waiting) in self.waiting.iter_mut().filter(|(_, w)| w.since <= begun) {
+            let before = waiting.accounts.len();
+            waiting.accounts.retain(|awaited| awaited != account);
+            if waiting.accounts.len() < before {
+                served.push(event.clone());
+            }
+        }
+        served
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> ObjectKey {
+        ObjectKey::new("ns", name)
+    }
+
+    fn asks(event: &str) -> (ObjectKey, Topic) {
+        (key(event), Topic::Request)
+    }
+
+    fn account() -> Account {
+        Account::HubSpot(key("acme"))
+    }
+
+    #[test]
+    fn one_read_serves_all_who_asked_before_it_and_nobody_who_asked_later() {
+        let (mut state, begin) = (State::default(), Instant::now());
+        let at = |ms| begin + Duration::from_millis(ms);
+        for (n, event) in ["one", "two"].iter().enumerate() {
+            let (waits, wakes) = state.waits(asks(event), "1", vec![account()], at(n as u64));
+            assert_eq!((waits, wakes), (true, vec![account()]));
+        }
+        assert_eq!(state.due_in(&account(), at(2)), Some(Duration::ZERO));
+        state.waits(asks("late"), "1", vec![account()], at(6));
+        let mut woken = state.answered(&account(), at(5));
+        woken.sort();
+        assert_eq!(woken, [key("one"), key("two")]);
+        let waits = |state: &mut State, event: &str| state.waits(asks(event), "1", vec![account()], at(10)).0;
+        assert!(!waits(&mut state, "one") && !waits(&mut state, "two") && waits(&mut state, "late"));
+        // The one who asked later gets a read of his own, but not at once.
+        assert_eq!(state.due_in(&account(), at(10)), Some(Duration::from_millis(2995)));
+        assert_eq!(state.answered(&account(), at(3005)), [key("late")]);
+        assert!(!waits(&mut state, "late"));
+        assert_eq!(state.due_in(&account(), at(3006)), None);
+    }
+
+    #[test]
+    fn a_cause_makes_an_event_wait_once_and_not_for_ever() {
+        let (mut state, now) = (State::default(), Instant::now());
+        let waits =
+            |state: &mut State, topic, cause, now| state.waits((key("one"), topic), cause, vec![account()], now).0;
+        assert!(waits(&mut state, Topic::AtHubSpot, "2", now));
+        let late = now + PATIENCE;
+        assert!(!waits(&mut state, Topic::AtHubSpot, "2", late));
+        assert!(waits(&mut state, Topic::Request, "2", late), "another topic");
+        assert!(
+            !waits(&mut state, Topic::AtHubSpot, "2", late),
+            "which the first one outlives"
+        );
+        assert!(waits(&mut state, Topic::AtHubSpot, "3", late));
+        let nothing = state.waits((key("one"), Topic::AtHubSpot), "4", Vec::new(), late);
+        assert!(!nothing.0, "nothing to read");
+    }
+
+    #[test]
+    fn a_stall_names_the_account_that_can_heal_it() {
+        let (google, hubspot) = (key("g"), key("h"));
+        let of = |why| healed_by(why, &google, &hubspot);
+        for why in ["StageNotFound", "FormNotFound", "PropertyNotFound", "MissingScope"] {
+            assert_eq!(of(why), Some(Account::HubSpot(key("h"))), "{why}");
+        }
+        for why in [
+            "TermsNotAccepted",
+            "ManagerAccount",
+            "NameConflict",
+            "ExternalResourceNotFound",
+            "ExternalResourceRemoved",
+            "InvalidSpec",
+        ] {
+            assert_eq!(of(why), Some(Account::Google(key("g"))), "{why}");
+        }
+        assert_eq!(of("OwnershipConflict"), None);
+    }
+}

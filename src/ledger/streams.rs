@@ -1,0 +1,259 @@
+//! Tracks and how far the feed has come for them.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::Timestamp;
+use sqlx::SqliteConnection;
+
+use super::error::{damaged, failed};
+use crate::domain::ids::{ContactId, ObjectKey};
+use crate::ledger::archive::move_folded;
+use crate::ledger::columns::{json, ms, time};
+use crate::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
+
+/// See [`crate::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
+/// number may note rows there, and the next call moves those as well.
+pub(crate) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
+    let of_event = match event_track(conn, request).await? {
+        Some(known) => known,
+        None => new_event_track(conn, request).await?,
+    };
+    let Some(action) = &request.action else {
+        // Somebody may have emptied the status: what was sent for the event is no less sent for that.
+        return Ok(TrackId(of_event.bound_to.unwrap_or(of_event.id)));
+    };
+    let of_action = action_track(conn, request, action).await?;
+    move_rows(conn, of_event.id, of_action).await?;
+    move_folded(conn, of_event.id, of_action).await?;
+    move_marks(conn, of_event.id, of_action).await?;
+    if of_event.bound_to != Some(of_action) {
+        sqlx::query("UPDATE tracks SET bound_to = ?2 WHERE id = ?1")
+            .bind(of_event.id)
+            .bind(of_action)
+            .execute(conn)
+            .await?;
+    }
+    Ok(TrackId(of_action))
+}
+
+/// The track of an event, and that of the action it has, or had last.
+#[derive(sqlx::FromRow)]
+struct EventTrack {
+    id: i64,
+    bound_to: Option<i64>,
+}
+
+async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<EventTrack>> {
+    let found = sqlx::query_as(
+        "SELECT id, bound_to FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4",
+    )
+    .bind(request.event.to_string())
+    .bind(&request.event_uid)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found)
+}
+
+async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<EventTrack> {
+    let made = sqlx::query_as(
+        "INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id, bound_to",
+    )
+    .bind(request.event.to_string())
+    .bind(&request.event_uid)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_one(conn)
+    .await?;
+    Ok(made)
+}
+
+async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
+    let known: Option<i64> =
+        sqlx::query_scalar("SELECT id FROM tracks WHERE customer = ?1 AND action = ?2 AND portal = ?3 AND stage = ?4")
+            .bind(action.customer.as_str())
+            .bind(action.action.0.cast_signed())
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.trigger)
+            .fetch_optional(&mut *conn)
+            .await?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id =
+        sqlx::query_scalar("INSERT INTO tracks (customer, action, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id")
+            .bind(action.customer.as_str())
+            .bind(action.action.0.cast_signed())
+            .bind(request.portal.0.cast_signed())
+            .bind(&request.trigger)
+            .fetch_one(conn)
+            .await?;
+    Ok(id)
+}
+
+/// Where both tracks know an occurrence, the row further along stays (see `row_ranks`), at a draw the action's. What was
+/// folded stays folded.
+async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    sqlx::query(
+        "DELETE FROM rows WHERE track = ?1 AND EXISTS (
+             SELECT 1 FROM folded f WHERE f.track = ?2 AND f.occurred_at = rows.occurred_at AND f.txn = rows.txn)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "DELETE FROM rows WHERE id IN (
+             SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
+             WHERE ours.track = ?1 AND ours.rank > theirs.rank)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "DELETE FROM rows WHERE id IN (
+             SELECT ours.id FROM rows ours JOIN rows theirs
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
+             WHERE ours.track = ?1)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query("UPDATE rows SET track = ?2 WHERE track = ?1")
+        .bind(from)
+        .bind(to)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn move_marks(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+    sqlx::query(
+        "UPDATE tracks SET covered_from = e.covered_from, feed_cursor = e.feed_cursor
+         FROM tracks e WHERE tracks.id = ?2 AND e.id = ?1 AND e.feed_cursor IS NOT NULL",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE tracks SET last_upload = e.last_upload FROM tracks e
+         WHERE tracks.id = ?2 AND e.id = ?1 AND e.last_upload > coalesce(tracks.last_upload, 0)",
+    )
+    .bind(from)
+    .bind(to)
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE tracks SET covered_from = NULL, feed_cursor = NULL, last_upload = NULL
+         WHERE id = ?1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
+    )
+    .bind(from)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
+    let ids: Vec<i64> = tracks.iter().map(|t| t.0).collect();
+    let found: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT id, covered_from, feed_cursor FROM tracks
+         WHERE id IN (SELECT value FROM json_each(?1)) AND feed_cursor IS NOT NULL",
+    )
+    .bind(json(&ids)?)
+    .fetch_all(conn)
+    .await?;
+    let mut marks = HashMap::new();
+    for (id, covered_from, cursor) in found {
+        marks.insert(
+            id,
+            FeedMark {
+                covered_from: time(covered_from)?,
+                cursor: time(cursor)?,
+            },
+        );
+    }
+    Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
+}
+
+pub(crate) async fn set_marks(conn: &mut SqliteConnection, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
+    let distinct: HashSet<TrackId> = marks.iter().map(|(track, _)| *track).collect();
+    if distinct.len() != marks.len() {
+        return Err(failed("two feed marks for one track"));
+    }
+    let items: Vec<_> = marks
+        .iter()
+        .map(|(t, m)| (t.0, ms(m.covered_from), ms(m.cursor)))
+        .collect();
+    let done = sqlx::query(
+        "WITH j AS MATERIALIZED (
+             SELECT value->>0 AS id, value->>1 AS covered_from, value->>2 AS feed_cursor FROM json_each(?1))
+         UPDATE tracks SET covered_from = j.covered_from, feed_cursor = j.feed_cursor FROM j WHERE tracks.id = j.id",
+    )
+    .bind(json(&items)?)
+    .execute(conn)
+    .await?;
+    if done.rows_affected() != marks.len() as u64 {
+        return Err(failed("a feed mark for a track that does not exist"));
+    }
+    Ok(())
+}
+
+fn sweep_of(hubspot: &ObjectKey) -> String {
+    format!("sweep:{hubspot}")
+}
+
+fn aside_of(hubspot: &ObjectKey) -> String {
+    format!("aside:{hubspot}")
+}
+
+pub(crate) async fn put_aside(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
+    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1")
+        .bind(aside_of(hubspot))
+        .fetch_optional(conn)
+        .await?;
+    let ids: Vec<u64> = match found {
+        Some(text) => serde_json::from_str(&text).map_err(|_| damaged("the contacts put aside"))?,
+        None => Vec::new(),
+    };
+    Ok(ids.into_iter().map(ContactId).collect())
+}
+
+/// A JSON array of ids: a handful at most times, and always read and written whole.
+pub(crate) async fn set_put_aside(
+    conn: &mut SqliteConnection,
+    hubspot: &ObjectKey,
+    contacts: &[ContactId],
+) -> LedgerResult<()> {
+    let ids: Vec<u64> = contacts.iter().map(|id| id.0).collect();
+    set_meta(conn, &aside_of(hubspot), &json(&ids)?).await
+}
+
+async fn set_meta(conn: &mut SqliteConnection, name: &str, value: &str) -> LedgerResult<()> {
+    sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+        .bind(name)
+        .bind(value)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+pub(crate) async fn last_sweep(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")
+        .bind(sweep_of(hubspot))
+        .fetch_optional(conn)
+        .await?;
+    found.map(time).transpose()
+}
+
+pub(crate) async fn set_last_sweep(
+    conn: &mut SqliteConnection,
+    hubspot: &ObjectKey,
+    at: Timestamp,
+) -> LedgerResult<()> {
+    set_meta(conn, &sweep_of(hubspot), &ms(at).to_string()).await
+}

@@ -1,0 +1,196 @@
+//! What we need of HubSpot.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use super::UpstreamError;
+pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
+use crate::domain::ids::{ContactId, DealId, PortalId};
+
+/// `GET /account-info/{version}/details`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Portal {
+    /// The portal's id.
+    pub id: PortalId,
+    /// IANA or HubSpot's zone name, as given.
+    pub time_zone: String,
+    /// ISO 4217, the currency of deals without one of their own.
+    pub company_currency: String,
+    /// Host of the web UI, e.g. `app.hubspot.com`.
+    pub ui_domain: String,
+}
+
+/// One option of the property `lifecyclestage`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// Internal value, e.g. `customer` or `1066237962`.
+    pub value: String,
+    /// What people see; may be changed at any time.
+    pub label: String,
+}
+
+/// A search over contacts: rows where *any* of `any_since` holds, with an id above `after`, ascending by id.
+/// docs/reference/hubspot.md 3: at most 5 groups, 200 a page, no timestamps in the paging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactSearch {
+    /// Datetime properties with an inclusive lower bound each (OR). 1–5.
+    pub any_since: Vec<(String, Timestamp)>,
+    /// Only ids greater than this.
+    pub after: ContactId,
+    /// Properties to return.
+    pub properties: Vec<String>,
+}
+
+/// Single records of an answer that cannot be read, and why: for people, without personal data.
+pub type Unreadable<Id> = BTreeMap<Id, String>;
+
+/// One page of a search.
+pub struct ContactPage {
+    /// The contacts, ascending by id, at most 200.
+    pub contacts: Vec<Contact>,
+    /// Rows without a usable id: nobody can ask for them.
+    pub nameless: usize,
+    /// True where more rows with greater ids match.
+    pub more: bool,
+    /// When HubSpot answered, by its own clock (`Date`).
+    pub answered: Option<Timestamp>,
+}
+
+/// A batch read by id: at most 50 ids with history, 100 without.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactRead {
+    /// Ids to read; ids from before a merge resolve to the record of today.
+    pub ids: Vec<ContactId>,
+    /// Properties to return.
+    pub properties: Vec<String>,
+    /// Properties to return with their history.
+    pub with_history: Vec<String>,
+}
+
+/// The answer to a [`ContactRead`]. What is neither here nor there no longer exists.
+#[derive(Default)]
+pub struct ContactBatch {
+    /// In any order.
+    pub contacts: Vec<Contact>,
+    /// By the id asked for: of these nothing can be read.
+    pub unreadable: Unreadable<ContactId>,
+}
+
+/// The deals of contacts.
+#[derive(Default)]
+pub struct DealLinks {
+    /// Ids of each contact's deals. Contacts without deals may be absent.
+    pub deals: BTreeMap<ContactId, Vec<DealId>>,
+    /// Contacts of which not all deals are known.
+    pub unreadable: Unreadable<ContactId>,
+}
+
+/// Deals by id. What is neither here nor there is archived or no longer exists.
+#[derive(Default)]
+pub struct DealBatch {
+    /// In any order.
+    pub deals: Vec<Deal>,
+    /// Deals that cannot be read.
+    pub unreadable: Unreadable<DealId>,
+}
+
+/// Contacts by e-mail address. An address that is neither here nor there is nobody's.
+#[derive(Default)]
+pub struct AddressBatch {
+    /// Each contact under the address it was asked for by.
+    pub contacts: BTreeMap<String, Contact>,
+    /// Addresses whose contact cannot be read.
+    pub unreadable: Unreadable<String>,
+}
+
+/// A form, as the list of forms names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form {
+    /// GUID, lower case.
+    pub id: String,
+    /// What people call it; not unique.
+    pub name: String,
+}
+
+/// One submission of a form (docs/reference/hubspot.md 7.2). No `Debug`: it holds personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// HubSpot's id of it, which the page's listener knows too; missing in some old data.
+    pub conversion_id: Option<String>,
+    /// When, HubSpot's clock, milliseconds.
+    pub at: Timestamp,
+    /// The value of the contact's `email` field, trimmed and lower-cased, if any.
+    pub email: Option<String>,
+    /// The `gclid` parameter of the page's URL, if any.
+    pub gclid: Option<String>,
+}
+
+/// A submission that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OddSubmission {
+    /// HubSpot's id of it, where that can be read.
+    pub conversion_id: Option<String>,
+    /// For people, no personal data.
+    pub why: String,
+}
+
+/// One page of a form's submissions, newest first. Pages shift while new submissions arrive.
+pub struct SubmissionPage {
+    /// At most 50.
+    pub submissions: Vec<Submission>,
+    /// Others of the page, which cannot be read.
+    pub unreadable: Vec<OddSubmission>,
+    /// Cursor of the next page; `None` at the end.
+    pub next: Option<String>,
+    /// Bytes of the answer.
+    pub size: usize,
+    /// When HubSpot answered, by its own clock (`Date`).
+    pub answered: Option<Timestamp>,
+}
+
+/// Most e-mail addresses in one look-up (docs/reference/hubspot.md 7.2).
+pub const MAX_EMAILS: usize = 100;
+
+/// A day's calls of a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// How many are left.
+    pub left: u64,
+    /// Of how many.
+    pub of: u64,
+}
+
+/// HubSpot's CRM, read only. Implementations keep the portal's limits themselves (5 searches a second, the burst and
+/// daily buckets) and never call inside a `Retry-After`. Errors: [`UpstreamError`] with `service` "HubSpot".
+#[async_trait]
+pub trait Crm: Send + Sync {
+    /// The day's calls, as HubSpot told last; `None` where it did not.
+    fn quota(&self) -> Option<Quota> {
+        None
+    }
+    /// The portal behind the token.
+    async fn portal(&self) -> Result<Portal, UpstreamError>;
+    /// Scopes of the token; `None` where HubSpot does not tell (then the calls themselves are the probe).
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError>;
+    /// Options of `lifecyclestage`, in display order.
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError>;
+    /// Internal names of all contact properties, sorted.
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError>;
+    /// One page of a search.
+    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError>;
+    /// Contacts by id. Neither ids that no longer exist nor records that cannot be read are an error.
+    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError>;
+    /// Ids of the deals of each contact (at most 1,000 contacts), all pages.
+    async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError>;
+    /// Deals by id (at most 100).
+    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError>;
+    /// All forms, of all types but archived ones, all pages.
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError>;
+    /// One page of a form's submissions; `after`: the cursor of the page before, `None` for the newest.
+    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
+    /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by: first
+    /// by primary address, then those not found by a secondary one. Addresses nobody has or can have are absent.
+    async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError>;
+}

@@ -1,0 +1,93 @@
+//! The ports: what the sync loops and controllers need of the outside world, as traits and plain data.
+//!
+//! `hubspot`, `google` and `ledger` implement them; nothing imports those modules but `cli`, which wires them.
+
+pub mod ads;
+#[cfg(test)]
+pub mod any_json;
+pub mod budget;
+pub mod crm;
+pub mod error;
+pub mod ledger;
+pub mod pulse;
+pub mod sink;
+#[cfg(test)]
+pub(crate) mod test_support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::domain::ids::CustomerId;
+
+pub use error::{Cause, Effect, UpstreamError};
+
+/// Wall clock, so that tests can hold the time.
+pub trait Clock: Send + Sync {
+    /// Now, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The data of a Kubernetes Secret, decoded. Values never appear in `Debug`, logs or errors.
+pub type SecretData = BTreeMap<String, SecretString>;
+
+/// Why a Secret can't be used: names the key and the way out, never a value. Two sentences, without the last full stop.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SecretInvalid {
+    /// For people, e.g. `key "refreshToken" is missing. Add clientId, clientSecret and refreshToken, or credentials.json`.
+    pub message: String,
+}
+
+/// The Google clients of one set of credentials. They share the token source and the limiters.
+#[derive(Clone)]
+pub struct GoogleClients {
+    /// Google Ads API: configuration and reports.
+    pub ads: Arc<dyn ads::GoogleAds>,
+    /// Data Manager API: conversion uploads.
+    pub sink: Arc<dyn sink::ConversionSink>,
+    /// Google Ads API: enhancements, and conversion uploads of projects that may still use it.
+    pub uploads: Arc<dyn sink::AdsUploads>,
+}
+
+/// Where the credentials of a Google account come from. No `Debug`.
+#[derive(Clone, Copy)]
+pub enum GoogleCredentials<'a> {
+    /// A Secret.
+    Secret(&'a SecretData),
+    /// The identity of this process, asked for by an account in this namespace.
+    Ambient {
+        /// The account's namespace.
+        namespace: &'a str,
+    },
+}
+
+/// Makes Google clients out of credentials.
+#[async_trait]
+pub trait GoogleConnector: Send + Sync {
+    /// Clients for these credentials, where the account may use them. Does no API call of its own; a token is fetched by
+    /// the first call. `login` is the manager the access comes through.
+    async fn connect(
+        &self,
+        credentials: GoogleCredentials<'_>,
+        login: Option<CustomerId>,
+    ) -> Result<GoogleClients, SecretInvalid>;
+}
+
+/// Makes HubSpot clients out of a Secret.
+#[async_trait]
+pub trait CrmConnector: Send + Sync {
+    /// A client for the credentials in `secret`. Does no API call of its own.
+    async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn crm::Crm>, SecretInvalid>;
+}
+
+/// Told of every call to an upstream API, so that metrics can be counted where everything is wired.
+pub trait CallObserver: Send + Sync {
+    /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent where no answer came.
+    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
+    /// A call was held back by a limiter or a `Retry-After` for this long.
+    fn throttled(&self, api: &'static str, wait: std::time::Duration);
+}

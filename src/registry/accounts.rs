@@ -1,0 +1,195 @@
+//! Accounts as the sync loops and the event controller see them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::api::Uploads;
+use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::ports::GoogleClients;
+use crate::ports::ads::{Attribution, ConversionAction, Customer, Goal};
+use crate::ports::crm::{Crm, Form, Portal, Stage};
+
+/// Whether an account can be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Readiness {
+    /// Yes.
+    Ready,
+    /// `spec.suspend`: read nothing, send nothing.
+    Suspended,
+    /// No; reason and message are those of its Ready condition.
+    NotReady {
+        /// CamelCase.
+        reason: String,
+        /// For people.
+        message: String,
+    },
+}
+
+/// One snapshot of a Google account's configuration, shared by all its events.
+#[derive(Debug, Clone)]
+pub struct GoogleSnapshot {
+    /// The customer, read hourly.
+    pub customer: Customer,
+    /// All conversion actions of the owner account.
+    pub actions: Arc<Vec<ConversionAction>>,
+    /// Account goals.
+    pub goals: Arc<Vec<Goal>>,
+    /// What Google attributes to the actions, and when that was read.
+    pub attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
+    /// When the actions were read.
+    pub read_at: Timestamp,
+}
+
+/// A `GoogleAdsAccount` object as the sync loops and the event controller see it.
+#[derive(Clone)]
+pub struct GoogleAccount {
+    /// The object.
+    pub key: ObjectKey,
+    /// `spec.customerId`.
+    pub customer: CustomerId,
+    /// `spec.loginCustomerId`.
+    pub login: Option<CustomerId>,
+    /// `spec.uploads`.
+    pub uploads: Uploads,
+    /// Clients of its credentials; `None` while they can't be made.
+    pub clients: Option<GoogleClients>,
+    /// Whether it can be used.
+    pub readiness: Readiness,
+    /// `None` until read once.
+    pub snapshot: Option<Arc<GoogleSnapshot>>,
+}
+
+impl GoogleSnapshot {
+    /// The same but for the time it was read.
+    fn same(&self, other: &Self) -> bool {
+        let Self {
+            customer,
+            actions,
+            goals,
+            attribution,
+            read_at: _,
+        } = self;
+        let numbers = |a: &Option<(Arc<Vec<Attribution>>, Timestamp)>| a.as_ref().map(|(list, _)| Arc::clone(list));
+        *customer == other.customer
+            && *actions == other.actions
+            && *goals == other.goals
+            && numbers(attribution) == numbers(&other.attribution)
+    }
+}
+
+/// `new`, with the actions of `old` where those were read later.
+pub(crate) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>) -> Arc<GoogleSnapshot> {
+    if old.read_at <= new.read_at || old.customer.conversion_customer != new.customer.conversion_customer {
+        return Arc::clone(new);
+    }
+    let actions = Arc::clone(&old.actions);
+    Arc::new(GoogleSnapshot {
+        actions,
+        read_at: old.read_at,
+        ..new.as_ref().clone()
+    })
+}
+
+impl GoogleAccount {
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let Self {
+            key,
+            customer,
+            login,
+            uploads,
+            clients,
+            readiness,
+            snapshot,
+        } = self;
+        let same_clients = match (clients, &other.clients) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.ads, &b.ads) && Arc::ptr_eq(&a.sink, &b.sink),
+            _ => false,
+        };
+        let same_snapshot = match (snapshot, &other.snapshot) {
+            (None, None) => true,
+            (Some(a), Some(b)) => a.same(b),
+            _ => false,
+        };
+        let same_spec =
+            *key == other.key && *customer == other.customer && *login == other.login && *uploads == other.uploads;
+        same_spec && same_clients && same_snapshot && *readiness == other.readiness
+    }
+}
+
+/// The forms of a portal, as far as they are known. They are read only while an event names one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Forms {
+    /// Not read.
+    #[default]
+    Unread,
+    /// All but archived ones.
+    Listed(Arc<Vec<Form>>),
+    /// HubSpot does not let the token see them: why, for people.
+    Denied(String),
+}
+
+/// Whether the token may read deals. It is asked only while an event needs them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DealAccess {
+    /// Not asked.
+    #[default]
+    Unasked,
+    /// Yes.
+    Granted,
+    /// No: why, for people.
+    Denied(String),
+}
+
+/// A `HubSpotAccount` object as the sync loops and the event controller see it.
+#[derive(Clone)]
+pub struct HubSpotAccount {
+    /// The object.
+    pub key: ObjectKey,
+    /// Client of its credentials; `None` while it can't be made.
+    pub crm: Option<Arc<dyn Crm>>,
+    /// Whether it can be used.
+    pub readiness: Readiness,
+    /// `None` until read once. Its id is the pinned one.
+    pub portal: Option<Portal>,
+    /// Options of `lifecyclestage`.
+    pub stages: Arc<Vec<Stage>>,
+    /// Names of all contact properties.
+    pub properties: Arc<Vec<String>>,
+    /// The portal's forms.
+    pub forms: Forms,
+    /// Whether the token may read deals.
+    pub deals: DealAccess,
+    /// `spec.interval`, already held above the floor.
+    pub interval: Duration,
+    /// `spec.defaultRegion`.
+    pub default_region: Option<String>,
+}
+
+impl HubSpotAccount {
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let Self {
+            key,
+            crm,
+            readiness,
+            portal,
+            stages,
+            properties,
+            forms,
+            deals,
+            interval,
+            default_region,
+        } = self;
+        let same_client = match (crm, &other.crm) {
+            (None, None) => true,
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        };
+        let same_spec = *key == other.key && *interval == other.interval && *default_region == other.default_region;
+        let same_names = *stages == other.stages && *properties == other.properties && *forms == other.forms;
+        let same_portal = *portal == other.portal && *deals == other.deals && same_names;
+        same_spec && same_client && same_portal && *readiness == other.readiness
+    }
+}

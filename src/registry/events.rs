@@ -1,0 +1,44 @@
+//! Events as the sync loops see them.
+
+use jiff::Timestamp;
+
+use crate::domain::eligibility::EventRules;
+use crate::domain::ids::ObjectKey;
+use crate::domain::trigger::Trigger;
+use crate::ports::ledger::ActionKey;
+
+/// The conversion action of an event, once it is known.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundAction {
+    /// Owner account and id.
+    pub key: ActionKey,
+    /// Nothing is sent before (action created by us and too new for Google).
+    pub hold_until: Option<Timestamp>,
+    /// The action's click window in days, as Google has it.
+    pub click_window_days: Option<i64>,
+}
+
+/// An `AdConversionEvent` the controller has resolved: what to look for and what to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its uid.
+    pub uid: String,
+    /// Its HubSpot account object.
+    pub hubspot: ObjectKey,
+    /// Its Google account object.
+    pub google: ObjectKey,
+    /// What makes an occurrence.
+    pub trigger: Trigger,
+    /// Effective start.
+    pub start: Timestamp,
+    /// The action; `None` while there is none or it is not as declared: rows wait as `AccountNotReady`.
+    pub action: Option<BoundAction>,
+    /// Rules of its rows.
+    pub rules: EventRules,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// `resumePolicy: SkipMissed`.
+    pub skip_missed: bool,
+}

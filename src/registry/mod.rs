@@ -1,0 +1,382 @@
+//! What the controllers know and the sync loops need, and the other way round: one shared picture of accounts and events.
+//!
+//! Controllers write accounts and events, sync loops write reports. Neither calls the other: a change wakes the sync
+//! supervisor, a report wakes the controller of the object it is about.
+
+mod accounts;
+mod events;
+mod loops;
+mod reports;
+pub mod restarts;
+pub mod sync_error;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+
+use super::ports::ads::ConversionAction;
+use super::ports::{Cause, UpstreamError};
+use crate::domain::ids::{CustomerId, ObjectKey};
+use accounts::newer_actions;
+
+pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use events::{BoundAction, Event};
+pub use loops::{Broken, Loop};
+pub use reports::{
+    ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt,
+};
+
+/// Whose controller should look again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wake {
+    /// An event: counts or health changed. `now`: don't wait for the status interval.
+    Event(ObjectKey, bool),
+    /// A Google account: a call was refused in a way that concerns the account.
+    Google(ObjectKey),
+    /// A HubSpot account, likewise.
+    HubSpot(ObjectKey),
+}
+
+#[derive(Default)]
+struct State {
+    google: BTreeMap<ObjectKey, GoogleAccount>,
+    hubspot: BTreeMap<ObjectKey, HubSpotAccount>,
+    events: BTreeMap<ObjectKey, Event>,
+    reports: BTreeMap<ObjectKey, EventReport>,
+    feeds: BTreeMap<ObjectKey, FeedReport>,
+    google_faults: BTreeMap<ObjectKey, UpstreamError>,
+    hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
+    google_goals_changed: BTreeSet<ObjectKey>,
+    scope_refused: BTreeSet<ObjectKey>,
+    google_refused: BTreeSet<ObjectKey>,
+    google_trials: BTreeMap<ObjectKey, Readiness>,
+    hubspot_trials: BTreeMap<ObjectKey, Readiness>,
+    broken: BTreeMap<(Loop, ObjectKey), Broken>,
+}
+
+fn put<T>(map: &mut BTreeMap<ObjectKey, T>, key: &ObjectKey, value: Option<T>) {
+    match value {
+        Some(value) => map.insert(key.clone(), value),
+        None => map.remove(key),
+    };
+}
+
+/// The shared picture. Cheap to clone; locks are held for a lookup only, never across an await.
+#[derive(Clone)]
+pub struct Registry {
+    state: Arc<RwLock<State>>,
+    changed: watch::Sender<u64>,
+    wake: mpsc::UnboundedSender<Wake>,
+}
+
+impl Registry {
+    /// An empty registry, and the stream of wake-ups for the controllers.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Wake>) {
+        let (wake, wakes) = mpsc::unbounded_channel();
+        (
+            Self {
+                state: Arc::default(),
+                changed: watch::Sender::new(0),
+                wake,
+            },
+            wakes,
+        )
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
+        f(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+        f(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Moves on whenever an account or event changes.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn bump(&self) {
+        self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Asks a controller to look again.
+    pub fn wake(&self, wake: Wake) {
+        // The receiver is gone only while the process stops.
+        let _ = self.wake.send(wake);
+    }
+
+    /// Writes a Google account; wakes the sync loops where that changes more than the time of a snapshot. Returns whether
+    /// it did: then its events' controllers should look again. A snapshot read later than the given one stays.
+    pub fn set_google(&self, mut account: GoogleAccount) -> bool {
+        let changed = self.write(|s| {
+            let before = s.google.get(&account.key);
+            if let Some((old, new)) = before.and_then(|b| b.snapshot.as_ref()).zip(account.snapshot.as_ref()) {
+                account.snapshot = Some(newer_actions(old, new));
+            }
+            let changed = before.is_none_or(|b| !b.same(&account));
+            s.google.insert(account.key.clone(), account);
+            changed
+        });
+        if changed {
+            self.bump();
+        }
+        changed
+    }
+
+    /// Takes over a later read of the actions of the account that owned them so far. Returns the snapshot as it is then,
+    /// and whether the actions changed; `None` where the account is not known or has no snapshot of that owner.
+    pub fn set_google_actions(
+        &self,
+        key: &ObjectKey,
+        owner: &CustomerId,
+        actions: Vec<ConversionAction>,
+        read_at: Timestamp,
+    ) -> Option<(Arc<GoogleSnapshot>, bool)> {
+        let (snapshot, changed) = self.write(|s| {
+            let slot = &mut s.google.get_mut(key)?.snapshot;
+            let old = slot.as_ref().filter(|old| old.customer.conversion_customer == *owner)?;
+            let new = GoogleSnapshot {
+                actions: Arc::new(actions),
+                read_at,
+                ..old.as_ref().clone()
+            };
+            let new = newer_actions(old, &Arc::new(new));
+            let changed = new.actions != old.actions;
+            *slot = Some(Arc::clone(&new));
+            Some((new, changed))
+        })?;
+        if changed {
+            self.bump();
+        }
+        Some((snapshot, changed))
+    }
+
+    /// Writes a HubSpot account; wakes the sync loops where that changes anything. Returns whether it did: then its
+    /// events' controllers should look again.
+    pub fn set_hubspot(&self, account: HubSpotAccount) -> bool {
+        let changed = self.write(|s| {
+            let changed = s.hubspot.get(&account.key).is_none_or(|b| !b.same(&account));
+            s.hubspot.insert(account.key.clone(), account);
+            changed
+        });
+        if changed {
+            self.bump();
+        }
+        changed
+    }
+
+    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
+    /// as it was; `None` ends that.
+    pub fn set_google_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
+        self.write(|s| put(&mut s.google_trials, key, shown));
+    }
+
+    /// As [`Self::set_google_trial`].
+    pub fn set_hubspot_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
+        self.write(|s| put(&mut s.hubspot_trials, key, shown));
+    }
+
+    /// Whether a Google account can be used, as its status and those of its events say; `None` where it is not known.
+    pub fn google_shown(&self, key: &ObjectKey) -> Option<Readiness> {
+        self.read(|s| {
+            s.google_trials
+                .get(key)
+                .cloned()
+                .or_else(|| Some(s.google.get(key)?.readiness.clone()))
+        })
+    }
+
+    /// Whether a HubSpot account can be used, as its status and those of its events say; `None` where it is not known.
+    pub fn hubspot_shown(&self, key: &ObjectKey) -> Option<Readiness> {
+        self.read(|s| {
+            s.hubspot_trials
+                .get(key)
+                .cloned()
+                .or_else(|| Some(s.hubspot.get(key)?.readiness.clone()))
+        })
+    }
+
+    /// Forgets a Google account (deleted).
+    pub fn remove_google(&self, key: &ObjectKey) {
+        self.write(|s| {
+            s.google_faults.remove(key);
+            s.google_trials.remove(key);
+            s.google.remove(key)
+        });
+        self.bump();
+    }
+
+    /// Forgets a HubSpot account (deleted).
+    pub fn remove_hubspot(&self, key: &ObjectKey) {
+        self.write(|s| {
+            s.feeds.remove(key);
+            s.hubspot_faults.remove(key);
+            s.hubspot_trials.remove(key);
+            s.hubspot.remove(key)
+        });
+        self.bump();
+    }
+
+    /// Writes an event; the sync loops start or change its work.
+    pub fn set_event(&self, event: Event) {
+        let changed = self.write(|s| {
+            let changed = s.events.get(&event.key) != Some(&event);
+            s.events.insert(event.key.clone(), event);
+            changed
+        });
+        if changed {
+            self.bump();
+        }
+    }
+
+    /// Stops the work of an event (deleted or stalled). Its report stays until [`Self::forget_event`].
+    pub fn remove_event(&self, key: &ObjectKey) {
+        if self.write(|s| s.events.remove(key)).is_some() {
+            self.bump();
+        }
+    }
+
+    /// Stops the work of a deleted event and forgets its report.
+    pub fn forget_event(&self, key: &ObjectKey) {
+        self.remove_event(key);
+        self.write(|s| s.reports.remove(key));
+    }
+
+    /// A Google account.
+    pub fn google(&self, key: &ObjectKey) -> Option<GoogleAccount> {
+        self.read(|s| s.google.get(key).cloned())
+    }
+
+    /// A HubSpot account.
+    pub fn hubspot(&self, key: &ObjectKey) -> Option<HubSpotAccount> {
+        self.read(|s| s.hubspot.get(key).cloned())
+    }
+
+    /// An event.
+    pub fn event(&self, key: &ObjectKey) -> Option<Event> {
+        self.read(|s| s.events.get(key).cloned())
+    }
+
+    /// Whether the event is suspended at this moment: a pass may have begun long before.
+    pub fn is_suspended(&self, event: &Event) -> bool {
+        self.read(|s| s.events.get(&event.key).map_or(event.suspended, |now| now.suspended))
+    }
+
+    /// Keys of all Google accounts.
+    pub fn google_keys(&self) -> Vec<ObjectKey> {
+        self.read(|s| s.google.keys().cloned().collect())
+    }
+
+    /// Keys of all HubSpot accounts.
+    pub fn hubspot_keys(&self) -> Vec<ObjectKey> {
+        self.read(|s| s.hubspot.keys().cloned().collect())
+    }
+
+    /// Events of a Google account, by name.
+    pub fn events_of_google(&self, key: &ObjectKey) -> Vec<Event> {
+        self.read(|s| s.events.values().filter(|e| e.google == *key).cloned().collect())
+    }
+
+    /// Events of a HubSpot account, by name.
+    pub fn events_of_hubspot(&self, key: &ObjectKey) -> Vec<Event> {
+        self.read(|s| s.events.values().filter(|e| e.hubspot == *key).cloned().collect())
+    }
+
+    /// The report about an event.
+    pub fn report(&self, key: &ObjectKey) -> EventReport {
+        self.read(|s| s.reports.get(key).cloned().unwrap_or_default())
+    }
+
+    /// Changes the report about an event; `f` says how soon its status should be written. Reports of events that are
+    /// not registered are dropped.
+    pub fn update_report(&self, key: &ObjectKey, f: impl FnOnce(&mut EventReport) -> Notice) {
+        let notice = self.write(|s| {
+            s.events
+                .contains_key(key)
+                .then(|| f(s.reports.entry(key.clone()).or_default()))
+        });
+        match notice {
+            None | Some(Notice::Quiet) => {}
+            Some(Notice::Soon) => self.wake(Wake::Event(key.clone(), false)),
+            Some(Notice::Now) => self.wake(Wake::Event(key.clone(), true)),
+        }
+    }
+
+    /// What the feed reports about a HubSpot account.
+    pub fn feed(&self, key: &ObjectKey) -> FeedReport {
+        self.read(|s| s.feeds.get(key).cloned().unwrap_or_default())
+    }
+
+    /// Writes what the feed reports; wakes the account's controller where the detection mode changed.
+    pub fn set_feed(&self, key: &ObjectKey, report: FeedReport) {
+        let mode = report.change_detection;
+        let before = self.write(|s| s.feeds.insert(key.clone(), report));
+        if before.and_then(|r| r.change_detection) != mode {
+            self.wake(Wake::HubSpot(key.clone()));
+        }
+    }
+
+    /// A call for this Google account failed in a way that concerns the account: its controller probes at once.
+    pub fn google_fault(&self, key: &ObjectKey, error: &UpstreamError) {
+        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
+            self.write(|s| s.google_faults.insert(key.clone(), error.clone()));
+            self.wake(Wake::Google(key.clone()));
+        }
+    }
+
+    /// A call for this HubSpot account failed in a way that concerns the account.
+    pub fn hubspot_fault(&self, key: &ObjectKey, error: &UpstreamError) {
+        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
+            self.write(|s| s.hubspot_faults.insert(key.clone(), error.clone()));
+            self.wake(Wake::HubSpot(key.clone()));
+        }
+    }
+
+    /// The fault the sync loops met since the account's controller last asked. Data Manager's permissions and scopes
+    /// show only here: nothing but an upload probes them.
+    pub fn take_google_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
+        self.write(|s| s.google_faults.remove(key))
+    }
+
+    /// We have changed a goal of this account: its controller reads the goals again.
+    pub fn goals_changed(&self, key: &ObjectKey) {
+        self.write(|s| s.google_goals_changed.insert(key.clone()));
+        self.wake(Wake::Google(key.clone()));
+    }
+
+    /// Google refuses conversions for what it says of this account or its actions: its controller reads them again.
+    pub fn google_refused(&self, key: &ObjectKey) {
+        self.write(|s| s.google_refused.insert(key.clone()));
+        self.wake(Wake::Google(key.clone()));
+    }
+
+    /// Whether Google began to refuse conversions since the account's controller last asked.
+    pub fn take_google_refused(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.google_refused.remove(key))
+    }
+
+    /// Whether a goal was changed since the account's controller last asked.
+    pub fn take_goals_changed(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.google_goals_changed.remove(key))
+    }
+
+    /// HubSpot refused to show deals or forms, which is a matter of the events that need them: the account's controller asks
+    /// again what the token may do.
+    pub fn scope_refused(&self, key: &ObjectKey) {
+        self.write(|s| s.scope_refused.insert(key.clone()));
+        self.wake(Wake::HubSpot(key.clone()));
+    }
+
+    /// Whether deals or forms were refused since the account's controller last asked.
+    pub fn take_scope_refused(&self, key: &ObjectKey) -> bool {
+        self.write(|s| s.scope_refused.remove(key))
+    }
+
+    /// The fault the sync loops met since the account's controller last asked.
+    pub fn take_hubspot_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
+        self.write(|s| s.hubspot_faults.remove(key))
+    }
+}

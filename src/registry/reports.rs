@@ -1,0 +1,232 @@
+//! What the sync loops report.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+
+use super::{Registry, Wake};
+use crate::api::UploadApi;
+use crate::domain::codes::Code;
+use crate::domain::ids::{ContactId, ObjectKey};
+use crate::ports::ledger::TrackId;
+
+/// An error worth showing in `status.sync.lastErrors`. No personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorNote {
+    /// When.
+    pub time: Timestamp,
+    /// CamelCase reason.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// The contact it is about, if one.
+    pub contact: Option<u64>,
+}
+
+/// How one side of the sync (reading, or sending) of an event is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Health {
+    /// Last success.
+    pub last_success: Option<Timestamp>,
+    /// Since when every try has failed; `None` while it works.
+    pub failing_since: Option<Timestamp>,
+    /// What failed last, while failing.
+    pub error: Option<ErrorNote>,
+}
+
+impl Health {
+    /// Notes a success; true where that changes more than the time.
+    pub fn succeeded(&mut self, now: Timestamp) -> bool {
+        let changed = self.failing_since.is_some() || self.last_success.is_none();
+        *self = Self {
+            last_success: Some(now),
+            failing_since: None,
+            error: None,
+        };
+        changed
+    }
+
+    /// Notes a failure; true where it was healthy before.
+    pub fn failed(&mut self, note: ErrorNote) -> bool {
+        let changed = self.failing_since.is_none();
+        self.failing_since.get_or_insert(note.time);
+        self.error = Some(note);
+        changed
+    }
+}
+
+/// Where Google refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedAt {
+    /// The request itself, or its rows in the answer to it.
+    Upload,
+    /// Later, in the report about a request it had accepted.
+    Result,
+}
+
+/// Google takes no conversion of an event, for no reason of single ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Where; what is taken there ends it.
+    pub at: RefusedAt,
+    /// By which of its interfaces; the event's taking the other ends it.
+    pub via: UploadApi,
+    /// Google's code, of [`crate::domain::codes::Class::Blocked`].
+    pub code: Code,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What the sync loops report about an event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventReport {
+    /// Its track in the ledger; `None` until the first pass.
+    pub track: Option<TrackId>,
+    /// The feed; `last_success` set means it has made one pass for this event.
+    pub feed: Health,
+    /// The uploader.
+    pub upload: Health,
+    /// What Google tells about the requests it has accepted.
+    pub poll: Health,
+    /// Google takes nothing.
+    pub refused: Option<Refused>,
+    /// Google has taken something since the process started.
+    pub taken: bool,
+    /// The ledger, while it fails.
+    pub ledger: Health,
+    /// Its stored cursor was ahead of HubSpot's clock.
+    pub pulled_back: Option<PulledBack>,
+    /// The last five errors, newest last.
+    pub errors: VecDeque<ErrorNote>,
+}
+
+/// A stored cursor that was ahead of HubSpot's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PulledBack {
+    /// Where it was.
+    pub cursor: Timestamp,
+    /// People know.
+    said: bool,
+}
+
+impl EventReport {
+    /// Notes that the cursor was ahead.
+    pub fn pull_back(&mut self, cursor: Timestamp) {
+        self.pulled_back = Some(PulledBack { cursor, said: false });
+    }
+
+    /// Where the cursor was, the first time somebody asks.
+    pub fn take_pulled_back(&mut self) -> Option<Timestamp> {
+        let news = self.pulled_back.as_mut().filter(|back| !back.said)?;
+        news.said = true;
+        Some(news.cursor)
+    }
+
+    /// Notes a refusal; true where that is news.
+    pub fn note_refused(&mut self, at: RefusedAt, via: UploadApi, code: &Code, now: Timestamp) -> bool {
+        let before = self.refused.as_ref().filter(|refused| refused.via == via);
+        let since = before.map_or(now, |refused| refused.since);
+        let next = Refused {
+            at,
+            via,
+            code: code.clone(),
+            since,
+        };
+        let news = self.refused.as_ref() != Some(&next);
+        self.refused = Some(next);
+        news
+    }
+
+    /// Notes that rows were taken; true where a refusal ends by it, or may.
+    pub fn note_taken(&mut self, at: RefusedAt, via: UploadApi) -> bool {
+        let first = !std::mem::replace(&mut self.taken, true);
+        let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
+        self.refused.take_if(ends).is_some() || first
+    }
+
+    /// Adds an error, keeping the last five; a repeat of the newest only moves its time.
+    pub fn push_error(&mut self, note: ErrorNote) {
+        if let Some(last) = self.errors.back_mut()
+            && last.reason == note.reason
+            && last.message == note.message
+            && last.contact == note.contact
+        {
+            last.time = note.time;
+            return;
+        }
+        self.errors.push_back(note);
+        while self.errors.len() > 5 {
+            self.errors.pop_front();
+        }
+    }
+}
+
+impl Registry {
+    /// Forgets errors that name one of these contacts.
+    pub fn forget_contacts(&self, contacts: &BTreeSet<ContactId>) {
+        let of_them = |note: &ErrorNote| note.contact.is_some_and(|id| contacts.contains(&ContactId(id)));
+        let moved: Vec<ObjectKey> = self.write(|s| {
+            let mut moved = Vec::new();
+            for (key, report) in &mut s.reports {
+                let before = report.errors.len();
+                report.errors.retain(|note| !of_them(note));
+                let mut forgot = report.errors.len() < before;
+                for health in [
+                    &mut report.feed,
+                    &mut report.upload,
+                    &mut report.poll,
+                    &mut report.ledger,
+                ] {
+                    if let Some(note) = health.error.as_mut().filter(|note| of_them(note)) {
+                        note.contact = None;
+                        forgot = true;
+                    }
+                }
+                if forgot {
+                    moved.push(key.clone());
+                }
+            }
+            moved
+        });
+        for key in moved {
+            self.wake(Wake::Event(key, false));
+        }
+    }
+}
+
+/// How the feed detects changes in a portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeDetection {
+    /// By `hs_v2_date_entered_<stage>`: only real changes come back.
+    DateEntered,
+    /// By `lastmodifieddate`: works in every portal, reads more.
+    LastModified,
+}
+
+/// What the feed reports about a HubSpot account.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FeedReport {
+    /// How changes are detected; `None` until probed.
+    pub change_detection: Option<ChangeDetection>,
+    /// Last successful poll.
+    pub last_poll: Option<Timestamp>,
+}
+
+/// How soon a change of a report should reach the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Notice {
+    /// Nothing a user would see changed.
+    Quiet,
+    /// Counts moved: at the next status interval.
+    Soon,
+    /// A condition changes: at once.
+    Now,
+}
+
+impl Notice {
+    /// `Now` where a condition flips, else this.
+    #[must_use]
+    pub fn or_now(self, flips: bool) -> Self {
+        if flips { Self::Now } else { self }
+    }
+}

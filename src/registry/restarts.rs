@@ -1,0 +1,207 @@
+//! Work that serves everybody: where it ends although nobody stopped it, it is started again, alone and after a growing
+//! pause; the rest of the process goes on. What stays broken makes the process count as stuck.
+
+use std::ops::ControlFlow;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use crate::domain::backoff::backoff;
+use crate::ports::pulse::Watchdog;
+
+/// How long such work may be broken in all until the process counts as stuck.
+const LIMIT: Duration = Duration::from_mins(5);
+/// Work that has run for so long is whole again.
+const LASTS: Duration = Duration::from_mins(1);
+
+/// Starts one piece of work again and again.
+pub struct Restarts {
+    watchdog: Arc<dyn Watchdog>,
+    kind: &'static str,
+    name: String,
+    longest: Duration,
+    lasts: Duration,
+    limit: Duration,
+}
+
+impl Restarts {
+    /// Of the work of this name, counted by its kind; no pause is longer than `longest`.
+    pub fn new(watchdog: Arc<dyn Watchdog>, kind: &'static str, name: String, longest: Duration) -> Self {
+        Self {
+            watchdog,
+            kind,
+            name,
+            longest: longest.min(LASTS),
+            lasts: LASTS,
+            limit: LIMIT,
+        }
+    }
+
+    /// Does the work until it says that it is done, or it ends after `stop`. `begin` is told how often the work has ended
+    /// unexpectedly; a panic is one way to.
+    pub async fn run<F>(self, stop: CancellationToken, mut begin: impl FnMut(u32) -> F)
+    where
+        F: Future<Output = ControlFlow<()>>,
+    {
+        let longest = SignedDuration::try_from(self.longest).unwrap_or(SignedDuration::MAX);
+        let (mut broke, mut all) = (0_u32, 0_u32);
+        loop {
+            let ended = {
+                let mut work = pin!(AssertUnwindSafe(async { begin(all).await }).catch_unwind());
+                let mut ended = None;
+                if broke > 0 {
+                    ended = tokio::time::timeout(self.lasts, work.as_mut()).await.ok();
+                }
+                if broke > 0 && ended.is_none() {
+                    broke = 0;
+                    self.watchdog.retire(&self.sign());
+                }
+                match ended {
+                    Some(ended) => ended,
+                    None => work.await,
+                }
+            };
+            if stop.is_cancelled() || matches!(ended, Ok(ControlFlow::Break(()))) {
+                break;
+            }
+            let pause = backoff(broke, longest, 0).unsigned_abs();
+            // The text of a panic may hold anything: where it happened is logged where it is counted.
+            error!(
+                what = self.name,
+                retry_in_ms = pause.as_millis(),
+                "it ended unexpectedly and will be started again"
+            );
+            self.watchdog.broke(self.kind);
+            if broke == 0 {
+                // The only sign until it is whole again, however often it is tried meanwhile.
+                self.watchdog.sign(&self.sign(), self.limit);
+            }
+            (broke, all) = (broke.saturating_add(1), all.saturating_add(1));
+            // A stop ends the pause too.
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+        }
+        self.watchdog.retire(&self.sign());
+    }
+
+    fn sign(&self) -> String {
+        format!("{} (it keeps ending)", self.name)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future::{Ready, ready};
+    use std::sync::Mutex;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// Signs by name, and how often what broke.
+    #[derive(Default)]
+    struct Seen {
+        signs: Mutex<BTreeMap<String, (Instant, Duration)>>,
+        broke: Mutex<Vec<&'static str>>,
+    }
+
+    impl Seen {
+        fn is_stuck(&self) -> bool {
+            let signs = self.signs.lock().unwrap();
+            signs.values().any(|(at, within)| at.elapsed() > *within)
+        }
+    }
+
+    impl Watchdog for Seen {
+        fn sign(&self, name: &str, within: Duration) {
+            self.signs
+                .lock()
+                .unwrap()
+                .insert(name.to_owned(), (Instant::now(), within));
+        }
+        fn retire(&self, name: &str) {
+            self.signs.lock().unwrap().remove(name);
+        }
+        fn broke(&self, kind: &'static str) {
+            self.broke.lock().unwrap().push(kind);
+        }
+    }
+
+    const LASTS: Duration = Duration::from_millis(200);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn restarts(seen: &Arc<Seen>) -> Restarts {
+        let longest = Duration::from_millis(10);
+        Restarts {
+            lasts: LASTS,
+            limit: LASTS * 4,
+            ..Restarts::new(seen.clone(), "watch", "watch of X".into(), longest)
+        }
+    }
+
+    fn ends(how: u32) -> Ready<ControlFlow<()>> {
+        assert!(how > 0, "as the test wants it");
+        ready(if how == 1 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        })
+    }
+
+    async fn until(what: &str, done: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !done() {
+            assert!(begun.elapsed() < PATIENCE, "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_breaks_or_ends_is_started_again_until_it_is_done() {
+        let seen = Arc::new(Seen::default());
+        restarts(&seen).run(CancellationToken::new(), ends).await;
+        assert_eq!(*seen.broke.lock().unwrap(), ["watch", "watch"]);
+        assert!(seen.signs.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_always_breaks_makes_the_process_count_as_stuck() {
+        let seen = Arc::new(Seen::default());
+        let stop = CancellationToken::new();
+        let begun = Instant::now();
+        let task = tokio::spawn(restarts(&seen).run(stop.clone(), |_| ends(0)));
+        until("it is stuck", || seen.is_stuck()).await;
+        assert!(begun.elapsed() >= LASTS * 4, "not before its limit");
+        let tries = seen.broke.lock().unwrap().len();
+        assert!(tries >= 3, "{tries}");
+        stop.cancel();
+        task.await.unwrap();
+        assert!(!seen.is_stuck());
+    }
+
+    #[tokio::test]
+    async fn what_lasts_again_is_whole() {
+        let seen = Arc::new(Seen::default());
+        let stop = CancellationToken::new();
+        let lasting = |broke: u32| async move {
+            assert!(broke > 0, "as the test wants it");
+            std::future::pending().await
+        };
+        let task = tokio::spawn(restarts(&seen).run(stop.clone(), lasting));
+        until("it breaks", || !seen.signs.lock().unwrap().is_empty()).await;
+        until("it is whole", || seen.signs.lock().unwrap().is_empty()).await;
+        tokio::time::sleep(LASTS * 5).await;
+        assert!(!seen.is_stuck());
+        assert_eq!(seen.broke.lock().unwrap().len(), 1);
+        task.abort();
+    }
+}

@@ -1,0 +1,104 @@
+//! What one pass has to read: stages, their lower bounds, and the events that want them. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::contact::LIFECYCLE_STAGE;
+use crate::domain::coverage::{self, Covered};
+use crate::domain::eligibility::properties_of;
+use crate::ports::ledger::{FeedMark, TrackId};
+use crate::registry::Event;
+use crate::sync::context::ReadPlan;
+
+/// An event and its track, with how far it is covered.
+#[derive(Clone)]
+pub struct Tracked {
+    /// The event.
+    pub event: Event,
+    /// Its track.
+    pub track: TrackId,
+    /// How far its track is covered.
+    pub mark: Option<FeedMark>,
+}
+
+impl Tracked {
+    /// The stage of a lifecycle event; empty for a form event.
+    pub fn stage(&self) -> &str {
+        self.event.trigger.stage().unwrap_or_default()
+    }
+
+    fn covered(&self) -> Option<Covered> {
+        self.mark.map(|m| Covered {
+            from: m.covered_from,
+            cursor: m.cursor,
+        })
+    }
+
+    /// Where to begin for this event. Where `reached` is given, everything before it was read once: then `by` goes back
+    /// from there if that is later.
+    pub fn lower_bound(&self, back: Back) -> Timestamp {
+        let bound = coverage::lower_bound(self.covered(), self.event.start, back.by);
+        let reached = back.reached.filter(|_| !self.is_backfill());
+        bound.max(reached.and_then(|t| t.checked_sub(back.by).ok()).unwrap_or(bound))
+    }
+
+    /// True where the next read begins where nothing was read before.
+    pub fn is_backfill(&self) -> bool {
+        coverage::is_backfill(self.covered(), self.event.start)
+    }
+
+    /// The mark after a pass that went back `by` and saw nothing newer than `newest`.
+    pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> FeedMark {
+        // Without `reached`: what lies between the cursor and there was read by the passes before.
+        let read_from = coverage::lower_bound(self.covered(), self.event.start, by);
+        let after = coverage::after(self.covered(), self.event.start, read_from, newest);
+        FeedMark {
+            covered_from: after.from,
+            cursor: after.cursor,
+        }
+    }
+}
+
+/// How far a pass goes back.
+#[derive(Debug, Clone, Copy)]
+pub struct Back {
+    /// From the newest time seen, or from `reached`.
+    pub by: SignedDuration,
+    /// HubSpot's time up to which everything was read, for passes that need not go back to the newest time seen: on a
+    /// quiet portal that may be the time of a bulk change, which would be listed for ever.
+    pub reached: Option<Timestamp>,
+}
+
+/// The lower bound of every stage: the earliest any of its events needs.
+pub fn bounds(events: &[Tracked], back: Back) -> BTreeMap<String, Timestamp> {
+    let mut bounds: BTreeMap<String, Timestamp> = BTreeMap::new();
+    for tracked in events {
+        let bound = tracked.lower_bound(back);
+        bounds
+            .entry(tracked.stage().to_owned())
+            .and_modify(|b| *b = (*b).min(bound))
+            .or_insert(bound);
+    }
+    bounds
+}
+
+/// What to read of each contact so that all lifecycle events among these can decide from it.
+pub fn read_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+    let rules = events.into_iter().map(|e| &e.rules).filter(|r| !r.form);
+    Arc::new(properties_of(rules))
+}
+
+/// What to read of each contact so that all form events among these can decide from it: no histories.
+pub fn form_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+    let rules = events.into_iter().map(|e| &e.rules).filter(|r| r.form);
+    let (mut plain, _) = properties_of(rules);
+    plain.retain(|property| property != LIFECYCLE_STAGE);
+    Arc::new((plain, Vec::new()))
+}
+
+/// The property with the time of the last entry into a stage.
+pub fn date_entered(stage: &str) -> String {
+    format!("hs_v2_date_entered_{stage}")
+}

@@ -1,0 +1,387 @@
+//! Forms: reads the submissions of the forms of all form events, newest first, and notes them in the ledger.
+//!
+//! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
+//! newest submission and ends behind what was seen before.
+
+mod part;
+mod whose;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::debug;
+
+use self::part::{Part, in_turn};
+use self::whose::Whose;
+use super::clock::latest;
+use super::{Feed, Member, Pass, STEP_BACK, member};
+use crate::domain::eligibility::Decision;
+use crate::domain::enhancement::{Person, Submitted, decide};
+use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
+use crate::domain::outcome::{Outcome, reason};
+use crate::ports::crm::Submission;
+use crate::ports::ledger::{FeedMark, NewRow, TrackId};
+use crate::ports::pulse;
+use crate::registry::Notice;
+use crate::registry::sync_error::Fault;
+use crate::sync::feed::bounds::{Back, Tracked};
+use crate::sync::feed::form_probe::Gate;
+use crate::sync::submissions::key;
+
+/// Beyond this all are forgotten: they are looked up once more should they come again.
+const MAX_NOTED: usize = 200_000;
+
+/// What the feed knows of the forms in this life of the process.
+#[derive(Default)]
+pub struct Forms {
+    gate: Gate,
+    served: BTreeSet<Member>,
+    /// Submissions that need not be looked at again, and whose they are.
+    noted: HashMap<TransactionId, ContactId>,
+    /// Submissions that are looked for again: their contact was not found, or they or it could not be read.
+    unfound: HashMap<TransactionId, Sought>,
+    /// When each form was last read as far back as anything could still be sent.
+    read_whole: BTreeMap<String, Instant>,
+    last_wide: Option<Instant>,
+    /// Reads of forms that were left after their share of a pass.
+    parts: BTreeMap<String, Part>,
+    /// The form that the next pass begins with, where the last one came to no end.
+    next: Option<String>,
+}
+
+/// A submission that is looked for again.
+#[derive(Clone, Copy)]
+struct Sought {
+    /// When it was made; of one that cannot be read itself, when the one below it in the list was.
+    at: Timestamp,
+    /// No longer than this.
+    until: Timestamp,
+}
+
+/// What one read of a form showed.
+#[derive(Default)]
+struct Shown {
+    newest: Option<Timestamp>,
+    /// The latest time its last page can tell of.
+    latest: Timestamp,
+    whose: HashSet<(ContactId, Timestamp)>,
+    new: BTreeMap<TrackId, usize>,
+}
+
+/// How much of the forms a pass reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// All that could still be sent: events joined, or nothing was read for long.
+    Whole,
+    /// What is new.
+    News,
+    /// What is late.
+    Late,
+}
+
+/// One read of a form.
+#[derive(Clone, Copy)]
+struct Read {
+    depth: Depth,
+    /// An event joined: what was noted before was not noted for it.
+    joined: bool,
+}
+
+impl Forms {
+    /// True where the last pass left something to read.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.next.is_some() || !self.parts.is_empty()
+    }
+}
+
+impl Feed {
+    /// Reads the forms where the gate says so. Returns what failed; events are told.
+    pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<Fault> {
+        let began = Instant::now();
+        let all: Vec<&Tracked> = pass.forms.iter().collect();
+        let general = match self.look(pass, began).await {
+            Ok(depth) => depth,
+            Err(fault) => {
+                self.tell_failure(&fault, &all);
+                return vec![fault];
+            }
+        };
+        let mut faults = Vec::new();
+        let mut whole = true;
+        let mut whose = HashSet::new();
+        let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
+        self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
+        for form in in_turn(&forms, self.forms.next.take().as_deref()) {
+            if began.elapsed() >= part::PASS_TIME {
+                self.forms.next = Some(form.to_owned());
+                whole = false;
+                break;
+            }
+            let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
+            let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
+            let read = self.read_of(form, &events, general, began);
+            let Some(read) = self.read_on(form, &events).or(read) else {
+                self.tell_success(&events, &BTreeMap::new());
+                continue;
+            };
+            match self.read_form(pass, form, &events, read).await {
+                Ok(None) => whole = false,
+                Ok(Some(shown)) => {
+                    self.tell_success(&events, &shown.new);
+                    whose.extend(shown.whose);
+                    self.forms.served.extend(events.iter().map(|t| member(&t.event)));
+                    if read.depth == Depth::Whole {
+                        self.forms.read_whole.insert(form.to_owned(), began);
+                    }
+                }
+                Err(fault) => {
+                    self.tell_failure(&fault, &events);
+                    faults.push(fault);
+                }
+            }
+        }
+        let present: BTreeSet<Member> = all.iter().map(|t| member(&t.event)).collect();
+        self.forms.served.retain(|m| present.contains(m));
+        if faults.is_empty() && whole {
+            self.forms.gate.read(general.map(|_| &whose), began);
+        }
+        faults
+    }
+
+    /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't
+    /// be read changes nothing for the others.
+    fn read_of(&self, form: &str, events: &[&Tracked], general: Option<Depth>, now: Instant) -> Option<Read> {
+        let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
+        let joined = events.iter().any(newcomer);
+        let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
+        let last = self.forms.read_whole.get(form);
+        let old = last.is_none_or(|last| now.duration_since(*last) >= pause);
+        let depth = if joined || old { Some(Depth::Whole) } else { general };
+        depth.map(|depth| Read { depth, joined })
+    }
+
+    /// Asks at the gate how much of all forms to read now; `None`: nothing.
+    async fn look(&mut self, pass: &Pass, now: Instant) -> Result<Option<Depth>, Fault> {
+        let settings = &self.ctx.settings;
+        let forms = &mut self.forms;
+        let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
+        let wide = forms.last_wide.is_none_or(|last| now.duration_since(last) >= pause);
+        let back = if wide {
+            settings.overlap.max(STEP_BACK)
+        } else {
+            STEP_BACK
+        };
+        let seen = |t: &Tracked| t.mark.map_or(t.event.start, |m| m.cursor);
+        let since = pass.forms.iter().map(seen).max().unwrap_or(Timestamp::MIN);
+        let now_there = self.ctx.clock.now();
+        forms.gate.look(pass.crm.as_ref(), since, back, now_there).await?;
+        if wide {
+            forms.last_wide = Some(now);
+        }
+        forms.unfound.retain(|_, sought| sought.until >= now_there);
+        let open = forms.gate.is_open(settings.overlap, !forms.unfound.is_empty(), now);
+        let depth = if forms.gate.has_news() {
+            Depth::News
+        } else {
+            Depth::Late
+        };
+        Ok(open.then_some(depth))
+    }
+
+    /// How far back a read of this depth goes.
+    fn reach(&self, events: &[&Tracked], depth: Depth) -> (SignedDuration, Timestamp) {
+        let settings = &self.ctx.settings;
+        let overlap = settings.overlap.max(STEP_BACK);
+        let by = match depth {
+            Depth::Whole => settings.enhancement_deadline.max(overlap),
+            Depth::News => STEP_BACK,
+            Depth::Late => overlap,
+        };
+        let back = Back { by, reached: None };
+        let bound = events
+            .iter()
+            .map(|t| t.lower_bound(back))
+            .min()
+            .unwrap_or(Timestamp::MIN);
+        let unfound = self.forms.unfound.values().map(|sought| sought.at).min();
+        (by, unfound.map_or(bound, |at| at.min(bound)))
+    }
+
+    /// Reads a form, or goes on with it; `None` where its share of a pass is used up.
+    async fn read_form(
+        &mut self,
+        pass: &Pass,
+        form: &str,
+        events: &[&Tracked],
+        read: Read,
+    ) -> Result<Option<Shown>, Fault> {
+        let mut part = match self.forms.parts.remove(form) {
+            Some(part) => part,
+            None => Part::new(read, events, self.reach(events, read.depth)),
+        };
+        part.begin();
+        loop {
+            pulse::beat();
+            let page = pass.crm.submissions(form, part.after.as_deref()).await?;
+            part.shown.latest = latest(page.answered, self.ctx.clock.now());
+            self.note_page(pass, (form, read.joined), events, &page.submissions, &mut part.shown)
+                .await?;
+            self.seek_unreadable(pass, form, events, &page, part.bound);
+            let none = page.submissions.is_empty() && page.unreadable.is_empty();
+            let over = none || page.submissions.last().is_some_and(|last| last.at < part.bound);
+            if over || page.next.is_none() {
+                break;
+            }
+            if part.is_enough(page.next, page.size)? {
+                self.tell_new(events, &part.shown.new);
+                self.forms.parts.insert(form.to_owned(), part);
+                return Ok(None);
+            }
+        }
+        let Part { shown, by, .. } = part;
+        debug!(account = %self.key, form, contacts = shown.whose.len(), "form read");
+        let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
+        for tracked in events {
+            let mark = tracked.mark_after(by, shown.newest.unwrap_or(Timestamp::MIN));
+            if tracked.mark != Some(mark) {
+                marks.insert(tracked.track, mark);
+            }
+        }
+        if !marks.is_empty() {
+            let marks: Vec<_> = marks.into_iter().collect();
+            self.ctx.ledger.set_feed_marks(&marks).await?;
+        }
+        Ok(Some(shown))
+    }
+
+    /// Notes the submissions of a page for every event of the form.
+    async fn note_page(
+        &mut self,
+        pass: &Pass,
+        (form, joined): (&str, bool),
+        events: &[&Tracked],
+        page: &[Submission],
+        shown: &mut Shown,
+    ) -> Result<(), Fault> {
+        let start = events.iter().map(|t| t.event.start).min().unwrap_or(Timestamp::MAX);
+        let clicks = self.ctx.clicks(&pass.account.key);
+        let mut fresh: Vec<(OccurrenceKey, &Submission)> = Vec::new();
+        for submission in page {
+            let key = key(pass.portal.id, form, submission);
+            clicks.put(key.transaction, submission);
+            shown.newest = shown.newest.max(Some(submission.at).filter(|at| *at <= shown.latest));
+            match self.forms.noted.get(&key.transaction).filter(|_| !joined) {
+                Some(contact) => {
+                    shown.whose.insert((*contact, submission.at));
+                }
+                None if submission.at >= start => fresh.push((key, submission)),
+                None => {}
+            }
+        }
+        let whose = self.contacts_of(pass, &fresh).await?;
+        let now = self.ctx.clock.now();
+        for tracked in events {
+            pulse::beat();
+            let rows: Vec<NewRow> = fresh
+                .iter()
+                .filter(|(_, s)| s.at >= tracked.event.start)
+                .map(|(key, s)| self.row(pass, tracked, *key, s, &whose, now))
+                .collect();
+            let new = self.ctx.ledger.observe(tracked.track, &rows).await?;
+            *shown.new.entry(tracked.track).or_default() += new;
+        }
+        for (key, submission) in fresh {
+            let email = submission.email.as_ref();
+            let contact = email.and_then(|email| whose.contacts.get(email)).map(|c| c.id);
+            shown.whose.extend(contact.map(|id| (id, submission.at)));
+            let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
+            self.remember(key.transaction, submission, contact, unreadable);
+        }
+        Ok(())
+    }
+
+    fn row(
+        &self,
+        pass: &Pass,
+        tracked: &Tracked,
+        key: OccurrenceKey,
+        submission: &Submission,
+        whose: &Whose,
+        now: Timestamp,
+    ) -> NewRow {
+        let email = submission.email.as_ref();
+        let contact = email.and_then(|email| whose.contacts.get(email));
+        let why = contact.and_then(|contact| contact.flaw.as_ref()).map(|flaw| &flaw.why);
+        let why = why.or_else(|| whose.unreadable.get(email?));
+        if let Some(why) = why {
+            self.name_unreadable(tracked, submission, contact.map(|c| c.id), why);
+        }
+        let person = match (email, contact) {
+            _ if why.is_some() => Person::Unreadable,
+            (None, _) => Person::Nameless,
+            (_, Some(contact)) => Person::Known(contact),
+            (_, None) => Person::NotFound,
+        };
+        let submitted = Submitted {
+            at: submission.at,
+            first_seen: now,
+            named: submission.conversion_id.is_some(),
+        };
+        let limits = self.ctx.settings.enhancement_limits();
+        let region = pass.account.default_region.as_deref();
+        let event = &tracked.event;
+        // While the event is suspended nothing is decided but what the resume policy says.
+        let suspended = self.ctx.registry.is_suspended(event);
+        let decision = (!suspended).then(|| decide(&person, submitted, &event.rules, &limits, region, now));
+        let (outcome, reason, due) = match decision {
+            None | Some(Decision::Send(_)) => (Outcome::Pending, reason::NOT_DUE, now),
+            Some(Decision::Wait { reason, due }) => (Outcome::Pending, reason, due),
+            Some(Decision::Skip { reason }) => (Outcome::Skipped, reason, now),
+        };
+        NewRow {
+            keys: vec![key],
+            contact: contact.map_or(ContactId::UNKNOWN, |c| c.id),
+            submission: submission.conversion_id.clone(),
+            occurred_at: submission.at,
+            first_seen: now,
+            outcome,
+            reason: reason.into(),
+            due,
+            while_suspended: suspended,
+        }
+    }
+
+    fn remember(&mut self, key: TransactionId, submission: &Submission, contact: Option<ContactId>, unreadable: bool) {
+        let lacking = submission.email.is_some() && contact.is_none();
+        let now = self.ctx.clock.now();
+        let settings = &self.ctx.settings;
+        let patience = if unreadable {
+            settings.enhancement_deadline
+        } else {
+            settings.waits.click_grace
+        };
+        let until = submission.at.saturating_add(patience).unwrap_or(Timestamp::MAX);
+        if lacking && now < until {
+            let at = submission.at;
+            self.forms.unfound.insert(key, Sought { at, until });
+            return;
+        }
+        self.forms.unfound.remove(&key);
+        if self.forms.noted.len() >= MAX_NOTED {
+            self.forms.noted.clear();
+        }
+        self.forms.noted.insert(key, contact.unwrap_or(ContactId::UNKNOWN));
+    }
+
+    fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {
+        let now = self.ctx.clock.now();
+        for tracked in events {
+            self.ctx.registry.update_report(&tracked.event.key, |report| {
+                let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
+                let new = new.get(&tracked.track).is_some_and(|n| *n > 0);
+                if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
+            });
+        }
+    }
+}

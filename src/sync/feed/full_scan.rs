@@ -1,0 +1,111 @@
+//! Sweeps by modification time: they find what the polls can't.
+//!
+//! After a backfill over its whole span, because entry times may keep one entry only; once a day over three days, for
+//! what became visible late or with an old time (imports, merges); and with the wider polls while nobody has shown yet
+//! that a search by entry time finds anything.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{debug, info};
+
+use super::scan::{Scan, Seen, Way};
+use super::{Feed, Pass};
+use crate::registry::ChangeDetection;
+use crate::registry::sync_error::Fault;
+use crate::sync::feed::bounds::Tracked;
+
+/// Span of the daily sweep.
+const SPAN: SignedDuration = SignedDuration::from_hours(72);
+
+impl Feed {
+    /// Sweeps where it is time to. Returns false where it turned out that the poll did not see everything.
+    pub(super) async fn sweep(
+        &mut self,
+        pass: &Pass,
+        bounds: &BTreeMap<String, Timestamp>,
+        wide: bool,
+        seen: &mut Seen,
+    ) -> Result<bool, Fault> {
+        let now = self.ctx.clock.now();
+        let last = self.ctx.ledger.last_sweep(&self.key).await?;
+        let interval = self.ctx.settings.sweep_interval;
+        let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
+            || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
+        let unproven = self.detection.unproven(bounds);
+        let dated = self.detection.mode() == ChangeDetection::DateEntered;
+        let since = [
+            self.backfill(pass).filter(|_| dated),
+            due.then(|| self.before(pass, SPAN)),
+            (wide && !unproven.is_empty()).then(|| self.unproven_since(bounds)),
+        ];
+        if let Some(since) = since.into_iter().flatten().min() {
+            let first = pass.events.iter().map(|t| t.event.start).min();
+            let since = since.max(first.unwrap_or(since));
+            let way = if dated { Way::Swept(&unproven) } else { Way::Modified };
+            let swept = Scan::new(&self.ctx, pass, &mut self.memory)
+                .by_modification(since, way)
+                .await?;
+            debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
+            seen.add_rows(&swept);
+            self.learn_time(&swept);
+            if !self.prove(pass, &swept).await? {
+                return Ok(false);
+            }
+        }
+        if due || last.is_none() {
+            self.ctx.ledger.set_last_sweep(&self.key, now).await?;
+        }
+        Ok(true)
+    }
+
+    /// Since when something is read for the first time in this pass.
+    fn backfill(&self, pass: &Pass) -> Option<Timestamp> {
+        let since = pass
+            .events
+            .iter()
+            .filter(|t| t.is_backfill())
+            .map(|t| t.event.start)
+            .min();
+        if let Some(since) = since {
+            info!(account = %self.key, %since, "backfill read");
+        }
+        since
+    }
+
+    /// So long before HubSpot's present, as far as it is known.
+    fn before(&self, pass: &Pass, span: SignedDuration) -> Timestamp {
+        let cursors = pass.events.iter().filter_map(|t| t.mark.map(|m| m.cursor));
+        let newest = cursors.chain(self.present.known()).max().unwrap_or(Timestamp::MIN);
+        newest.checked_sub(span).unwrap_or(Timestamp::MIN)
+    }
+
+    fn unproven_since(&self, bounds: &BTreeMap<String, Timestamp>) -> Timestamp {
+        let polled = bounds.values().min().copied().unwrap_or(Timestamp::MIN);
+        let overlap = self.ctx.settings.overlap;
+        self.present
+            .reached()
+            .map_or(polled, |t| t.checked_sub(overlap).unwrap_or(polled))
+    }
+
+    /// Settles whether searches by entry time work, by the contacts that they did not find.
+    async fn prove(&mut self, pass: &Pass, swept: &Seen) -> Result<bool, Fault> {
+        for (stage, stray) in &swept.strays {
+            let found = Scan::new(&self.ctx, pass, &mut self.memory).finds(stage, *stray).await;
+            if found.is_err() {
+                // The contact must come up again.
+                self.memory.clear();
+            }
+            if !found? {
+                info!(account = %self.key, stage, "searches by entry time don't find what is there: by modification time");
+                self.detection.give_up(Instant::now());
+                self.present.forget_reached();
+                self.last_wide = None;
+                return Ok(false);
+            }
+            self.detection.prove([stage.clone()]);
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,150 @@
+//! What the feed has read already in this life of the process, so that overlapping polls cost a search and no history.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+
+use super::aside::Aside;
+use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
+use crate::domain::ids::ContactId;
+use crate::sync::feed::bounds::date_entered;
+
+/// Name of the property with HubSpot's modification time of a contact.
+pub const LAST_MODIFIED: &str = "lastmodifieddate";
+
+/// Beyond this all are forgotten: each costs one more read of its history if it comes again.
+const MAX_CONTACTS: usize = 400_000;
+
+/// Contacts whose history was read, and the state it was read in: modification time, entry times as one number.
+#[derive(Default)]
+pub struct Memory {
+    read: HashMap<ContactId, (Option<Timestamp>, u64)>,
+    /// Contacts that could not be read.
+    pub aside: Aside,
+}
+
+/// The state of a contact whose history was read.
+pub struct Read {
+    id: ContactId,
+    modified: Option<Timestamp>,
+    entries: u64,
+}
+
+/// Modification time of a contact, HubSpot's clock; `None` where it cannot be read.
+pub fn modified(contact: &Contact) -> Option<Timestamp> {
+    contact.property(LAST_MODIFIED).and_then(time).or(contact.updated_at)
+}
+
+/// A date-time property: ISO 8601, or epoch milliseconds.
+pub fn time(value: &str) -> Option<Timestamp> {
+    value
+        .parse()
+        .ok()
+        .or_else(|| value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+}
+
+/// A stage, and the property with the time of the last entry into it.
+pub struct Dated {
+    /// Internal value of the stage.
+    pub stage: String,
+    /// Name of the property.
+    pub property: String,
+}
+
+impl Dated {
+    /// The stage of this internal value.
+    pub fn new(stage: &str) -> Self {
+        Self {
+            stage: stage.to_owned(),
+            property: date_entered(stage),
+        }
+    }
+}
+
+/// A contact of a search, and what its properties tell, read once.
+pub struct Found<'a> {
+    /// The contact.
+    pub contact: &'a Contact,
+    /// Its modification time, HubSpot's clock; `None` where it cannot be read.
+    pub modified: Option<Timestamp>,
+    /// Time of the last entry into each stage where there is one.
+    entered: Vec<(&'a str, Timestamp)>,
+    /// The entry times as one number: another one says that some of them changed.
+    entries: u64,
+}
+
+impl<'a> Found<'a> {
+    /// What this contact tells about these stages. A modification later than `latest` is no time of HubSpot's clock.
+    pub fn new(contact: &'a Contact, stages: &'a [Dated], latest: Timestamp) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let mut entered = Vec::new();
+        for dated in stages {
+            let at = contact.property(&dated.property).and_then(time);
+            at.map(Timestamp::as_millisecond).hash(&mut hasher);
+            entered.extend(at.map(|at| (dated.stage.as_str(), at)));
+        }
+        Self {
+            contact,
+            modified: modified(contact).filter(|at| *at <= latest),
+            entered,
+            entries: hasher.finish(),
+        }
+    }
+
+    /// Time of the last entry into a stage.
+    pub fn entered(&self, stage: &str) -> Option<Timestamp> {
+        let mut entered = self.entered.iter();
+        entered.find(|(name, _)| *name == stage).map(|(_, at)| *at)
+    }
+
+    /// What is remembered once its history was read.
+    pub fn read(&self) -> Read {
+        Read {
+            id: self.contact.id,
+            modified: self.modified,
+            entries: self.entries,
+        }
+    }
+
+    /// True where the contact is in this stage.
+    pub fn is_in(&self, stage: &str) -> bool {
+        self.contact.property(LIFECYCLE_STAGE) == Some(stage)
+    }
+
+    /// True where the contact may ever have been in one of the stages, or nobody can tell.
+    pub fn concerns(&self, stages: &[Dated]) -> bool {
+        self.modified.is_none() || !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
+    }
+}
+
+impl Memory {
+    /// Found by entry time: the history must be read unless it was read in this very state.
+    pub fn new_entry(&self, found: &Found<'_>) -> bool {
+        let read = self.read.get(&found.contact.id);
+        read.is_none_or(|(_, entries)| *entries != found.entries)
+    }
+
+    /// Found by modification time: the history must be read unless it was read since the modification. Without that time
+    /// nobody knows, but for a contact that is read again anyway.
+    pub fn new_modification(&self, found: &Found<'_>) -> bool {
+        let id = found.contact.id;
+        let unknown = found.modified.is_none() && !self.aside.holds(id);
+        self.read
+            .get(&id)
+            .is_none_or(|(modified, _)| unknown || *modified < found.modified)
+    }
+
+    /// Notes that the history was read after this search result.
+    pub fn note(&mut self, read: &Read) {
+        if self.read.len() >= MAX_CONTACTS {
+            self.read.clear();
+        }
+        self.read.insert(read.id, (read.modified, read.entries));
+    }
+
+    /// Forgets what was read (another event joined: its rows have not been noted).
+    pub fn clear(&mut self) {
+        self.read.clear();
+    }
+}

@@ -1,0 +1,316 @@
+//! One scan: search page by page, read the histories that matter, note occurrences.
+
+mod record;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::Pass;
+use super::clock::latest;
+use super::detect::Stray;
+use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
+use crate::domain::ids::ContactId;
+use crate::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
+use crate::ports::ledger::TrackId;
+use crate::ports::pulse;
+use crate::registry::sync_error::Fault;
+use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
+use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
+use crate::sync::feed::read_history::{Dated, Found, LAST_MODIFIED, Memory};
+use crate::sync::feed::scan::record::{PageRead, Unnoted};
+
+/// Most groups in one search (docs/reference/hubspot.md 3).
+const MAX_GROUPS: usize = 5;
+/// Most contacts in one read with history (docs/reference/hubspot.md 4.4).
+pub const MAX_READ: usize = 50;
+
+/// Most contacts in one read, with history and without (docs/reference/hubspot.md 4.4).
+pub const fn read_limit(with_history: bool) -> usize {
+    if with_history { MAX_READ } else { 100 }
+}
+
+/// What a scan saw.
+#[derive(Default)]
+pub struct Seen {
+    newest: BTreeMap<String, Timestamp>,
+    new: HashMap<TrackId, usize>,
+    /// Rows noted for the first time.
+    pub new_rows: usize,
+    /// Newest modification of any contact found, HubSpot's clock.
+    pub modified: Option<Timestamp>,
+    /// The latest time the last answer can tell of, by its `Date`.
+    pub latest: Option<Timestamp>,
+    /// Stages of which a search by entry time found a contact.
+    pub proven: BTreeSet<String>,
+    /// Rows of searches that do not tell whose they are.
+    pub nameless: usize,
+    /// The first contact of each stage that a search by entry time should have found.
+    pub strays: BTreeMap<String, Stray>,
+}
+
+impl Seen {
+    fn saw(&mut self, stage: &str, at: Timestamp) {
+        match self.newest.get_mut(stage) {
+            Some(newest) => *newest = at.max(*newest),
+            None => {
+                self.newest.insert(stage.to_owned(), at);
+            }
+        }
+    }
+
+    /// Newest time seen for a stage, HubSpot's clock.
+    pub fn newest_of(&self, stage: &str) -> Option<Timestamp> {
+        self.newest.get(stage).copied()
+    }
+
+    /// Counts what a further scan of the same pass noted.
+    pub fn add_rows(&mut self, other: &Self) {
+        self.new_rows += other.new_rows;
+        self.nameless += other.nameless;
+        for (track, new) in &other.new {
+            *self.new.entry(*track).or_default() += new;
+        }
+        self.modified = self.modified.max(other.modified);
+    }
+
+    /// New rows of a track.
+    pub fn new_of(&self, track: TrackId) -> usize {
+        self.new.get(&track).copied().unwrap_or(0)
+    }
+}
+
+/// Ways of finding contacts: which of a page's contacts need their history read.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// By the time of the last entry into stages, each with its bound.
+    Entry(&'a BTreeMap<String, Timestamp>),
+    /// By modification time.
+    Modified,
+    /// By modification time where the portal has entry times, so that contacts that never were in a stage can be told
+    /// by them; with the bounds of the stages for which that is not proven.
+    Swept(&'a BTreeMap<&'a str, Timestamp>),
+}
+
+/// One scan over a portal.
+pub struct Scan<'a> {
+    ctx: &'a SyncContext,
+    crm: &'a dyn Crm,
+    portal: &'a Portal,
+    events: &'a [Tracked],
+    stages: Vec<Dated>,
+    memory: &'a mut Memory,
+    unnoted: Unnoted,
+    plan: ReadPlan,
+    cache: Arc<ContactCache>,
+    /// Reads are only worth keeping where rows may be sent before they grow old.
+    keep_reads: bool,
+}
+
+impl<'a> Scan<'a> {
+    /// A scan for the events of this pass.
+    pub fn new(ctx: &'a SyncContext, pass: &'a Pass, memory: &'a mut Memory) -> Self {
+        let events = pass.events.as_slice();
+        let stages: BTreeSet<&str> = events.iter().map(Tracked::stage).collect();
+        let plan = read_plan(events.iter().map(|t| &t.event));
+        let cache = events
+            .first()
+            .map(|t| ctx.contacts(&t.event.hubspot))
+            .unwrap_or_default();
+        let keep_reads = ctx.settings.waits.settle < ctx.settings.upload_interval;
+        Self {
+            ctx,
+            crm: pass.crm.as_ref(),
+            portal: &pass.portal,
+            events,
+            stages: stages.into_iter().map(Dated::new).collect(),
+            memory,
+            unnoted: Unnoted::default(),
+            plan,
+            cache,
+            keep_reads,
+        }
+    }
+
+    /// Contacts whose last entry into a stage is at or after its bound; five stages a search.
+    pub async fn by_entry(&mut self, bounds: &BTreeMap<String, Timestamp>) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        let all: Vec<_> = bounds.iter().collect();
+        for group in all.chunks(MAX_GROUPS) {
+            let bounds: BTreeMap<String, Timestamp> = group.iter().map(|(s, t)| ((*s).clone(), **t)).collect();
+            let any_since = bounds
+                .iter()
+                .map(|(stage, since)| (date_entered(stage), *since))
+                .collect();
+            self.pages(any_since, Way::Entry(&bounds), &mut seen).await?;
+        }
+        Ok(seen)
+    }
+
+    /// Contacts modified at or after `since`.
+    pub async fn by_modification(&mut self, since: Timestamp, way: Way<'_>) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], way, &mut seen)
+            .await?;
+        Ok(seen)
+    }
+
+    /// Asks for a contact by the very entry time it shows; without one, whether the search finds anybody who entered.
+    pub async fn finds(&self, stage: &str, stray: Stray) -> Result<bool, Fault> {
+        let since = stray.entered.unwrap_or(Timestamp::UNIX_EPOCH);
+        let after = stray.entered.map_or(0, |_| stray.id.0.saturating_sub(1));
+        let search = ContactSearch {
+            any_since: vec![(date_entered(stage), since)],
+            after: ContactId(after),
+            properties: vec![LAST_MODIFIED.to_owned()],
+        };
+        let page = self.crm.search(&search).await?;
+        let first = page.contacts.first().map(|c| c.id);
+        Ok(first.is_some_and(|id| stray.entered.is_none() || id == stray.id))
+    }
+
+    async fn pages(&mut self, any_since: Vec<(String, Timestamp)>, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+        let mut properties = vec![
+            LAST_MODIFIED.to_owned(),
+            LIFECYCLE_STAGE.to_owned(),
+            MERGED_IDS.to_owned(),
+        ];
+        if !matches!(way, Way::Modified) {
+            properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
+        }
+        let search = ContactSearch {
+            any_since,
+            after: ContactId(0),
+            properties,
+        };
+        let read = self.read_pages(search, way, seen).await;
+        // What was read counts, also where what follows can't be.
+        self.note(seen).await?;
+        read
+    }
+
+    async fn read_pages(&mut self, mut search: ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+        loop {
+            pulse::beat();
+            let page = self.crm.search(&search).await?;
+            seen.nameless += page.nameless;
+            let latest = latest(page.answered, self.ctx.clock.now());
+            seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
+            let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
+                return Ok(());
+            };
+            let page_read = self.page(&page.contacts, latest, way, seen).await?;
+            self.unnoted.push(page_read);
+            if self.unnoted.are_enough() {
+                self.note(seen).await?;
+            }
+            if !page.more {
+                return Ok(());
+            }
+            search.after = last;
+        }
+    }
+
+    /// Reads the histories of a page that matter.
+    async fn page(
+        &self,
+        contacts: &[Contact],
+        latest: Timestamp,
+        way: Way<'_>,
+        seen: &mut Seen,
+    ) -> Result<PageRead, Fault> {
+        let found = contacts.iter().map(|c| Found::new(c, &self.stages, latest));
+        let found: Vec<_> = found.collect();
+        self.look(&found, way, seen);
+        let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, way)).collect();
+        let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
+        let mut page = self.histories(&ids).await?;
+        // One that was deleted in between is read again should it be restored.
+        let live = page.answered();
+        let read = wanted.iter().filter(|found| live.contains(&found.contact.id));
+        page.read = read.map(|found| found.read()).collect();
+        Ok(page)
+    }
+
+    /// Reads contacts with their histories.
+    async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, Fault> {
+        let mut page = PageRead::new(self.ctx.clock.now());
+        for chunk in ids.chunks(MAX_READ) {
+            pulse::beat();
+            let read = ContactRead {
+                ids: chunk.to_vec(),
+                properties: self.plan.0.clone(),
+                with_history: self.plan.1.clone(),
+            };
+            let batch = self.crm.read(&read).await?;
+            page.contacts.extend(batch.contacts);
+            page.unreadable.extend(batch.unreadable);
+        }
+        Ok(page)
+    }
+
+    /// Reads contacts once more that were put aside. Who is gone is put aside no longer.
+    pub async fn again(&mut self, ids: &[ContactId]) -> Result<Seen, Fault> {
+        let mut seen = Seen::default();
+        let page = self.histories(ids).await?;
+        let live = page.answered();
+        self.unnoted.push(page);
+        self.note(&mut seen).await?;
+        for id in ids.iter().filter(|id| !live.contains(id)) {
+            self.memory.aside.release(*id);
+        }
+        Ok(seen)
+    }
+
+    fn wants(&self, found: &Found<'_>, way: Way<'_>) -> bool {
+        match way {
+            Way::Entry(_) => self.memory.new_entry(found),
+            Way::Modified => self.memory.new_modification(found),
+            Way::Swept(_) => self.memory.new_modification(found) && found.concerns(&self.stages),
+        }
+    }
+
+    /// What a page tells before any history is read.
+    fn look(&self, page: &[Found<'_>], way: Way<'_>, seen: &mut Seen) {
+        for found in page {
+            seen.modified = seen.modified.max(found.modified);
+            match way {
+                Way::Entry(bounds) => advance(found, bounds, seen),
+                Way::Modified => {
+                    if let Some(modified) = found.modified {
+                        self.stages.iter().for_each(|dated| seen.saw(&dated.stage, modified));
+                    }
+                }
+                Way::Swept(unproven) if self.memory.new_entry(found) => strays(found, unproven, seen),
+                Way::Swept(_) => {}
+            }
+        }
+    }
+}
+
+/// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
+fn advance(found: &Found<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
+    for (stage, bound) in bounds {
+        if let Some(at) = found.entered(stage).filter(|at| at >= bound) {
+            if let Some(modified) = found.modified {
+                seen.saw(stage, at.min(modified));
+            }
+            if !seen.proven.contains(stage) {
+                seen.proven.insert(stage.clone());
+            }
+        }
+    }
+}
+
+/// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
+fn strays(found: &Found<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut Seen) {
+    for (stage, bound) in unproven {
+        let entered = found.entered(stage);
+        if entered.map_or_else(|| found.is_in(stage), |at| at >= *bound) {
+            let id = found.contact.id;
+            let stray = Stray { id, entered };
+            seen.strays.entry((*stage).to_owned()).or_insert(stray);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Noting what was read: some pages at a time, since each is a write to the disk.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Scan, Seen};
+use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
+use crate::domain::eligibility::{Occurrence, first_wait};
+use crate::domain::ids::{ContactId, OccurrenceKey};
+use crate::domain::occurrence::{candidates, entries};
+use crate::domain::outcome::{Outcome, reason};
+use crate::ports::crm::Unreadable;
+use crate::ports::ledger::{NewRow, Roots};
+use crate::ports::pulse;
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::Fault;
+use crate::sync::feed::aside::Put;
+use crate::sync::feed::bounds::Tracked;
+use crate::sync::feed::read_history::Read;
+use crate::sync::unreadable;
+
+/// So many contacts are noted at once, about a kilobyte each.
+const ENOUGH: usize = 1_000;
+/// Or so many bytes of them.
+const MUCH: usize = 2 << 20;
+/// Nor does a page wait longer for others than this and the time the next one takes.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The contacts of a page with their histories.
+pub(crate) struct PageRead {
+    /// When they were asked for.
+    pub(crate) asked: Timestamp,
+    /// Contacts whose history was read.
+    pub(crate) contacts: Vec<Contact>,
+    /// Those of which nothing can be read.
+    pub(crate) unreadable: Unreadable<ContactId>,
+    /// The state they were read in.
+    pub(crate) read: Vec<Read>,
+}
+
+impl PageRead {
+    pub(crate) fn new(asked: Timestamp) -> Self {
+        Self {
+            asked,
+            contacts: Vec::new(),
+            unreadable: Unreadable::new(),
+            read: Vec::new(),
+        }
+    }
+
+    /// Those that are there, readable or not.
+    pub(crate) fn answered(&self) -> HashSet<ContactId> {
+        let read = self.contacts.iter().map(|contact| contact.requested_id);
+        read.chain(self.unreadable.keys().copied()).collect()
+    }
+}
+
+/// Pages that were read and not noted.
+#[derive(Default)]
+pub(crate) struct Unnoted {
+    pages: Vec<PageRead>,
+    since: Option<Instant>,
+}
+
+impl Unnoted {
+    pub(crate) fn push(&mut self, page: PageRead) {
+        if !page.contacts.is_empty() || !page.unreadable.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.pages.push(page);
+        }
+    }
+
+    pub(crate) fn are_enough(&self) -> bool {
+        let contacts = || self.pages.iter().flat_map(|page| &page.contacts);
+        let size: usize = contacts().map(Contact::size).sum();
+        contacts().count() >= ENOUGH || size >= MUCH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
+    }
+}
+
+impl Scan<'_> {
+    /// Notes what was read since the last time.
+    pub(crate) async fn note(&mut self, seen: &mut Seen) -> Result<(), Fault> {
+        let pages = std::mem::take(&mut self.unnoted).pages;
+        self.observe(pages.iter().flat_map(|page| &page.contacts), seen).await?;
+        for page in pages {
+            self.put_aside(&page)?;
+            for read in &page.read {
+                self.memory.note(read);
+            }
+            if self.keep_reads {
+                for contact in page.contacts.into_iter().filter(|contact| contact.flaw.is_none()) {
+                    self.cache.put(Arc::new(contact), &self.plan, page.asked);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts aside what cannot be read, or not wholly, and tells the events that it may concern.
+    fn put_aside(&mut self, page: &PageRead) -> Result<(), Fault> {
+        let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
+        let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
+        let flawed = page.contacts.iter().filter_map(|contact| {
+            let flaw = contact.flaw.as_ref()?;
+            Some((contact.requested_id, &flaw.why, Some((contact, flaw))))
+        });
+        for (id, why, parts) in nothing.chain(flawed) {
+            let put = self.memory.aside.put(id, longest, now);
+            if put == Put::Full {
+                let message =
+                    "more contacts can't be read than can be put aside: nothing new is read until they can be";
+                return Err(UpstreamError::new("HubSpot", Cause::Malformed, message).into());
+            }
+            let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| concerns(contact, flaw, t.stage()));
+            for tracked in self.events.iter().filter(concerned) {
+                unreadable::tell(
+                    self.ctx,
+                    &tracked.event.key,
+                    id,
+                    &unreadable::itself(why),
+                    put == Put::Again,
+                );
+            }
+        }
+        for contact in page.contacts.iter().filter(|contact| contact.flaw.is_none()) {
+            self.memory.aside.release(contact.requested_id);
+        }
+        Ok(())
+    }
+
+    /// Notes the occurrences of contacts, for every event.
+    async fn observe(&self, contacts: impl Iterator<Item = &Contact>, seen: &mut Seen) -> Result<(), Fault> {
+        let entered = |contact| {
+            let of_event = |t: &Tracked| entries(contact, t.stage(), t.event.start);
+            let entered: Vec<_> = self.events.iter().map(of_event).collect();
+            entered
+                .iter()
+                .any(|times| !times.is_empty())
+                .then_some((contact, entered))
+        };
+        let concerned: Vec<(&Contact, Vec<Vec<Timestamp>>)> = contacts.filter_map(entered).collect();
+        if concerned.is_empty() {
+            return Ok(());
+        }
+        let lineages: Vec<_> = concerned.iter().map(|(contact, _)| contact.lineage()).collect();
+        let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
+        for (index, tracked) in self.events.iter().enumerate() {
+            pulse::beat();
+            let occurrences = Occurrences::of(self, tracked);
+            let mut rows = Vec::new();
+            for (((contact, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
+                let times = entered.get(index).into_iter().flatten();
+                rows.extend(times.map(|at| occurrences.row(contact, *at, lineage, roots)));
+            }
+            let new = if rows.is_empty() {
+                0
+            } else {
+                self.ctx.ledger.observe(tracked.track, &rows).await?
+            };
+            *seen.new.entry(tracked.track).or_default() += new;
+            seen.new_rows += new;
+        }
+        Ok(())
+    }
+}
+
+/// True where what cannot be read of a contact may be an entry into this stage, or holds one up.
+fn concerns(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
+    let mut history = contact.history_of(LIFECYCLE_STAGE).iter();
+    flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)
+}
+
+/// What the occurrences of an event have in common.
+struct Occurrences<'a> {
+    scan: &'a Scan<'a>,
+    tracked: &'a Tracked,
+    now: Timestamp,
+    suspended: bool,
+}
+
+impl<'a> Occurrences<'a> {
+    fn of(scan: &'a Scan<'a>, tracked: &'a Tracked) -> Self {
+        Self {
+            scan,
+            tracked,
+            now: scan.ctx.clock.now(),
+            suspended: scan.ctx.registry.is_suspended(&tracked.event),
+        }
+    }
+
+    fn row(&self, contact: &Contact, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> NewRow {
+        let now = self.now;
+        let occurrence = Occurrence { at, first_seen: now };
+        let (clicks, waits) = (&self.tracked.event.rules.clicks, &self.scan.ctx.settings.waits);
+        let (reason, due) = match &contact.flaw {
+            Some(_) => (reason::UNREADABLE_RECORD, now),
+            None => first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now)),
+        };
+        NewRow {
+            keys: self.keys(at, lineage, roots),
+            contact: contact.id,
+            submission: None,
+            occurred_at: at,
+            first_seen: now,
+            outcome: Outcome::Pending,
+            reason: reason.into(),
+            due,
+            while_suspended: self.suspended,
+        }
+    }
+
+    fn keys(&self, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> Vec<OccurrenceKey> {
+        let (portal, stage) = (self.scan.portal.id, self.tracked.stage());
+        candidates(portal, roots.root, lineage, &roots.others, stage, at)
+    }
+}

@@ -1,0 +1,359 @@
+//! The request-status poller: one per Google account. Asks what became of accepted requests, 30 minutes after they were
+//! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose status
+//! can't be read keeps no other from being asked about.
+
+mod unread;
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use self::unread::{Denied, Unread};
+use super::context::SyncContext;
+use super::delivery::{self, Delivery};
+use crate::api::UploadApi;
+use crate::domain::backoff::backoff;
+use crate::domain::batch::{Failure, Fate, Report, is_finished, results, unknown};
+use crate::domain::brief::brief;
+use crate::domain::evidence::entry_of;
+use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, StatusResult};
+use crate::ports::pulse;
+use crate::ports::sink::{ConversionSink, DestinationStatus, ErrorCount};
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::{Fault, note};
+use crate::registry::{GoogleAccount, Notice, Readiness, RefusedAt};
+use crate::sync::upload::fate_update;
+
+/// Most requests asked about in one round.
+const MAX_REQUESTS: usize = 50;
+/// Looks at least this often whether an answer is due.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// So many requests in a row without an answer end a round: nobody answers.
+const GIVE_UP: usize = 3;
+
+/// The poller of one Google account.
+pub struct Poller {
+    key: ObjectKey,
+    ctx: Arc<SyncContext>,
+    uploaded: Arc<Notify>,
+    failures: u32,
+    unread: Unread,
+    denied: Denied,
+}
+
+impl Poller {
+    /// The poller of this account; `uploaded` wakes it.
+    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<Notify>) -> Self {
+        Self {
+            key,
+            ctx,
+            uploaded,
+            failures: 0,
+            unread: Unread::default(),
+            denied: Denied::default(),
+        }
+    }
+
+    /// Asks when answers are due, until cancelled.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            pulse::beat();
+            let round = self.round(&stop).await;
+            self.unread.tell(&self.ctx, &self.key);
+            let pause = match round {
+                Ok(pause) => {
+                    self.failures = 0;
+                    pause
+                }
+                Err(fault) => {
+                    warn!(account = %self.key, error = brief(&fault), "request status not read");
+                    let wait = backoff(self.failures, self.ctx.settings.backoff_max, 0);
+                    self.failures = self.failures.saturating_add(1);
+                    Duration::try_from(wait.max(fault.retry_after().unwrap_or_default())).unwrap_or(MAX_PAUSE)
+                }
+            };
+            pulse::rest(pause);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = self.uploaded.notified(), if self.failures == 0 => {}
+            }
+        }
+    }
+
+    /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, Fault> {
+        let account = self.ctx.registry.google(&self.key);
+        let Some((account, clients)) = account
+            .filter(|a| a.readiness == Readiness::Ready)
+            .and_then(|a| a.clients.clone().map(|clients| (a, clients)))
+        else {
+            return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
+        };
+        self.adopt(&account).await?;
+        let due = self
+            .ctx
+            .ledger
+            .open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS)
+            .await?;
+        let (mut answered, mut in_a_row, mut last) = (false, 0, None);
+        for request in &due {
+            if stop.is_cancelled() || in_a_row == GIVE_UP {
+                break;
+            }
+            pulse::beat();
+            match self.look_safely(clients.sink.as_ref(), request).await? {
+                None => {
+                    (answered, in_a_row) = (true, 0);
+                    self.unread.answered(request.batch);
+                    self.denied.read(request.batch, self.ctx.clock.now());
+                }
+                Some(error) => {
+                    let own = self.is_its_own(request, &error);
+                    self.put_off(request, &error, own).await?;
+                    // What stands in the way of one stands in the way of all.
+                    let of_all = !own
+                        && (error.needs_a_person()
+                            || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted));
+                    in_a_row = if of_all { GIVE_UP } else { in_a_row + 1 };
+                    last = Some(error);
+                }
+            }
+        }
+        if let Some(error) = last.filter(|_| !answered) {
+            return Err(error.into());
+        }
+        let next = self.ctx.ledger.next_poll(&self.key).await?;
+        let now = self.ctx.clock.now();
+        Ok(next
+            .map_or(MAX_PAUSE, |t| {
+                Duration::try_from(t.duration_since(now)).unwrap_or_default()
+            })
+            .min(MAX_PAUSE))
+    }
+
+    /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as good as
+    /// none.
+    async fn look_safely(
+        &self,
+        sink: &dyn ConversionSink,
+        request: &OpenRequest,
+    ) -> Result<Option<UpstreamError>, Fault> {
+        let looked = AssertUnwindSafe(self.look(sink, request)).catch_unwind().await;
+        let broke = || {
+            UpstreamError::new(
+                "Data Manager",
+                Cause::Malformed,
+                "its answer broke the operator (see \"panic\" in the log)",
+            )
+        };
+        match looked.unwrap_or_else(|_| Err(broke().into())) {
+            Ok(()) => Ok(None),
+            Err(Fault::Upstream(error)) => Ok(Some(error)),
+            Err(fault @ Fault::Ledger(_)) => Err(fault),
+        }
+    }
+
+    /// Whether a denial is about this request alone: credentials that were exchanged may not see what the old ones sent.
+    fn is_its_own(&mut self, request: &OpenRequest, error: &UpstreamError) -> bool {
+        if error.cause != Cause::AccessDenied {
+            return false;
+        }
+        self.denied.denied(request.batch, self.ctx.clock.now());
+        !self.denied.is_the_accounts()
+    }
+
+    /// The others go on; this one is looked at again after a pause, and its events say so. `own`: nobody else is told.
+    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), Fault> {
+        warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
+        if !own {
+            self.ctx.registry.google_fault(&self.key, error);
+        }
+        let now = self.ctx.clock.now();
+        let soonest = now
+            .saturating_add(self.ctx.settings.backoff_max)
+            .unwrap_or(Timestamp::MAX);
+        let wanted = now
+            .saturating_add(error.retry_after.unwrap_or_default())
+            .unwrap_or(Timestamp::MAX);
+        let again = StatusResult {
+            batch: request.batch,
+            updates: vec![],
+            poll_at: Some(next_look(&self.ctx, request, now).min(soonest).max(wanted)),
+        };
+        self.ctx.ledger.record_status(&again, now).await?;
+        self.unread.failed(request, note(&error.clone().into(), now));
+        Ok(())
+    }
+
+    /// Takes over what an account object that is gone left behind.
+    async fn adopt(&self, account: &GoogleAccount) -> Result<(), Fault> {
+        let Some(snapshot) = &account.snapshot else {
+            return Ok(());
+        };
+        let customer = &snapshot.customer.conversion_customer;
+        let accounts = self.ctx.registry.google_keys();
+        let adopted = self.ctx.ledger.adopt_requests(&self.key, customer, &accounts).await?;
+        if adopted > 0 {
+            info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
+        }
+        Ok(())
+    }
+
+    async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), Fault> {
+        let answer = sink.request_status(&request.request_id).await;
+        let now = self.ctx.clock.now();
+        let (updates, done) = match answer {
+            Ok(statuses) => self.judge(request, &statuses, now),
+            Err(error) if forgotten(&error) => (self.send_again(request, now), true),
+            Err(error) => return Err(error.into()),
+        };
+        let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
+        let moved = !updates.is_empty();
+        debug!(account = %self.key, request = %request.request_id, rows = updates.len(), done, "request status");
+        self.ctx
+            .ledger
+            .record_status(
+                &StatusResult {
+                    batch: request.batch,
+                    updates,
+                    poll_at,
+                },
+                now,
+            )
+            .await?;
+        if moved {
+            for event in self.ctx.registry.events_of_google(&self.key) {
+                self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fates of the rows of every destination that is finished; true when all are.
+    fn judge(&self, request: &OpenRequest, statuses: &[DestinationStatus], now: Timestamp) -> (Vec<RowUpdate>, bool) {
+        let mut updates = Vec::new();
+        let mut done = true;
+        let named: Vec<_> = statuses.iter().map(|s| s.destination.clone()).collect();
+        let all_finished = !statuses.is_empty() && statuses.iter().all(|s| is_finished(&s.status));
+        for (index, action) in request.destinations.iter().enumerate() {
+            let members: Vec<usize> = request
+                .rows
+                .iter()
+                .enumerate()
+                .filter(|(_, row)| row.destination == index)
+                .map(|(i, _)| i)
+                .collect();
+            let ours = (&action.customer, action.action);
+            let fates = match entry_of(&named, index, ours, request.destinations.len()) {
+                Some(entry) => results(&report(&statuses[entry]), &members, request.rows.len()),
+                // No entry is known to be about these rows, and none will be.
+                None => all_finished.then(|| unknown(&members)),
+            };
+            match fates {
+                Some(fates) => {
+                    self.report_fates(action, &fates, now);
+                    updates.extend(self.updates(request, &fates, index, now));
+                }
+                None => done = false,
+            }
+        }
+        (updates, done)
+    }
+
+    /// What the fates of an action's rows say of the events that have the action.
+    fn report_fates(&self, action: &ActionKey, fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+        let Some(found) = Delivery::of(fates.values()) else {
+            return;
+        };
+        if matches!(found, Delivery::Failed(..)) {
+            // The request was accepted: the rows say it, the way there works.
+            return;
+        }
+        if let Delivery::Refused(code) = &found
+            && let Some(error) = delivery::account_error(code, "Data Manager")
+        {
+            self.ctx.registry.google_fault(&self.key, &error);
+        }
+        for event in self.ctx.registry.events_of_google(&self.key) {
+            if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
+                let place = (RefusedAt::Result, UploadApi::DataManager);
+                delivery::report(&self.ctx.registry, &event.key, place, &found, now);
+            }
+        }
+    }
+
+    fn updates(
+        &self,
+        request: &OpenRequest,
+        fates: &BTreeMap<usize, Fate>,
+        destination: usize,
+        now: Timestamp,
+    ) -> Vec<RowUpdate> {
+        fates
+            .iter()
+            .filter_map(|(index, fate)| {
+                let row = request.rows.get(*index)?;
+                let mut update = fate_update(&self.ctx, row.into(), fate, now);
+                if let Fate::Unknown(half) = fate {
+                    update.split = split_number(request, destination, *half);
+                }
+                Some(update)
+            })
+            .collect()
+    }
+
+    /// Google has forgotten the request: its rows go again, under the same ids and values.
+    fn send_again(&self, request: &OpenRequest, now: Timestamp) -> Vec<RowUpdate> {
+        request
+            .rows
+            .iter()
+            .map(|row| fate_update(&self.ctx, row.into(), &Fate::Unknown(0), now))
+            .collect()
+    }
+}
+
+/// A number no other request, destination or half has.
+fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
+    let destination = i64::try_from(destination).unwrap_or(0);
+    (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
+}
+
+fn report(status: &DestinationStatus) -> Report<'_> {
+    Report {
+        status: &status.status,
+        records: status.records,
+        failures: status.errors.iter().map(failure).collect(),
+    }
+}
+
+fn failure(error: &ErrorCount) -> Failure<'_> {
+    Failure {
+        code: &error.code,
+        count: error.count,
+        rows: &error.rows,
+    }
+}
+
+fn forgotten(error: &UpstreamError) -> bool {
+    error.cause == Cause::NotFound
+}
+
+/// The first pause times 1.3 for every look so far, at most the longest pause.
+fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timestamp {
+    let max = ctx.settings.diagnostics_max_poll;
+    let mut pause = ctx.settings.diagnostics_first_poll;
+    for _ in 0..request.polls.min(64) {
+        pause = pause.checked_mul(13).map_or(max, |p| p / 10).min(max);
+    }
+    now.saturating_add(pause.max(SignedDuration::from_millis(200)))
+        .unwrap_or(Timestamp::MAX)
+}

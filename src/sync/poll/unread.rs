@@ -1,0 +1,113 @@
+//! Requests whose status could not be read, and what their events say of it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::{ActionKey, BatchId, OpenRequest};
+use crate::registry::{ErrorNote, Notice};
+use crate::sync::context::SyncContext;
+
+/// Most that are remembered: what their events say of them is the same.
+const MOST: usize = 1_000;
+
+/// Requests whose last look failed.
+#[derive(Default)]
+pub(crate) struct Unread(BTreeMap<BatchId, (Vec<ActionKey>, ErrorNote)>);
+
+impl Unread {
+    /// The look at a request failed.
+    pub(crate) fn failed(&mut self, request: &OpenRequest, mut note: ErrorNote) {
+        note.message = format!(
+            "Google does not say what became of conversions it has accepted; they stay Processing and it is asked again. {}",
+            note.message
+        );
+        if self.0.len() < MOST || self.0.contains_key(&request.batch) {
+            self.0.insert(request.batch, (request.destinations.clone(), note));
+        }
+    }
+
+    /// The status was read.
+    pub(crate) fn answered(&mut self, request: BatchId) {
+        self.0.remove(&request);
+    }
+
+    /// Has each event of the account say what is so.
+    pub(crate) fn tell(&self, ctx: &SyncContext, account: &ObjectKey) {
+        for event in ctx.registry.events_of_google(account) {
+            let of_event = |(actions, _): &&(Vec<ActionKey>, ErrorNote)| {
+                event.action.as_ref().is_some_and(|bound| actions.contains(&bound.key))
+            };
+            let note = self.0.values().find(of_event).map(|(_, note)| note.clone());
+            let before = ctx.registry.report(&event.key).poll;
+            match note {
+                Some(note) if before.error.as_ref() != Some(&note) => {
+                    ctx.registry.update_report(&event.key, |report| {
+                        report.push_error(note.clone());
+                        Notice::Soon.or_now(report.poll.failed(note))
+                    });
+                }
+                None if before.failing_since.is_some() => {
+                    let now = ctx.clock.now();
+                    ctx.registry
+                        .update_report(&event.key, |report| Notice::Quiet.or_now(report.poll.succeeded(now)));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Requests whose status Google denies us. It is a matter of the account where several are denied, unless the status of
+/// another one could be read since.
+#[derive(Default)]
+pub(crate) struct Denied {
+    since: BTreeMap<BatchId, Timestamp>,
+    last_read: Option<Timestamp>,
+}
+
+impl Denied {
+    /// Google denied this one.
+    pub(crate) fn denied(&mut self, request: BatchId, now: Timestamp) {
+        if self.since.len() < MOST {
+            self.since.entry(request).or_insert(now);
+        }
+    }
+
+    /// The status of this one was read.
+    pub(crate) fn read(&mut self, request: BatchId, now: Timestamp) {
+        self.since.remove(&request);
+        self.last_read = Some(now);
+    }
+
+    /// Nothing shows that it is a matter of single requests.
+    pub(crate) fn is_the_accounts(&self) -> bool {
+        let open = |since: &&Timestamp| self.last_read.is_none_or(|read| read < **since);
+        self.since.values().filter(open).count() > 1
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_denials_are_the_accounts_until_another_request_is_read() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let mut denied = Denied::default();
+        denied.denied(BatchId(1), at(1));
+        denied.denied(BatchId(1), at(2));
+        assert!(!denied.is_the_accounts(), "one alone");
+        denied.denied(BatchId(2), at(3));
+        assert!(denied.is_the_accounts());
+        denied.read(BatchId(3), at(4));
+        denied.denied(BatchId(1), at(5));
+        denied.denied(BatchId(2), at(5));
+        assert!(!denied.is_the_accounts(), "their own by now");
+        denied.denied(BatchId(4), at(6));
+        denied.denied(BatchId(5), at(6));
+        assert!(denied.is_the_accounts());
+    }
+}

@@ -1,0 +1,98 @@
+//! Reading the contacts of rows that are due.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::Sendable;
+use crate::domain::contact::Contact;
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{ContactRead, Unreadable};
+use crate::ports::ledger::Row;
+use crate::ports::pulse;
+use crate::sync::context::SyncContext;
+use crate::sync::feed::{form_plan, read_limit, read_plan};
+
+/// A contact, and when it was asked for.
+pub(crate) struct Read {
+    pub(crate) at: Timestamp,
+    pub(crate) contact: Arc<Contact>,
+}
+
+/// The contacts of some rows. Those that are gone are neither here nor there.
+#[derive(Default)]
+pub(crate) struct Contacts {
+    read: HashMap<ContactId, Read>,
+    unreadable: Unreadable<ContactId>,
+}
+
+impl Contacts {
+    pub(crate) fn get(&self, id: ContactId) -> Option<&Read> {
+        self.read.get(&id)
+    }
+
+    /// Why nothing can be decided about this one.
+    pub(crate) fn unreadable(&self, id: ContactId) -> Option<&str> {
+        let flaw = || self.get(id)?.contact.flaw.as_ref().map(|flaw| flaw.why.as_str());
+        self.unreadable.get(&id).map(String::as_str).or_else(flaw)
+    }
+
+    /// The record that the contact is today.
+    pub(crate) fn today(&self, id: ContactId) -> ContactId {
+        self.get(id).map_or(id, |read| read.contact.id)
+    }
+}
+
+impl Sendable {
+    /// The contacts of these rows, read at most `age` ago.
+    pub(crate) async fn contacts(
+        &self,
+        ctx: &SyncContext,
+        rows: &[Row],
+        age: SignedDuration,
+    ) -> Result<Contacts, UpstreamError> {
+        let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
+        let plan = if self.event.rules.form {
+            form_plan(events.iter())
+        } else {
+            read_plan(events.iter())
+        };
+        let cache = ctx.contacts(&self.event.hubspot);
+        let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
+        let mut found = Contacts::default();
+        let mut missing = Vec::new();
+        for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
+            match cache.fresh(row.contact, &plan, since) {
+                Some((at, contact)) => {
+                    found.read.insert(row.contact, Read { at, contact });
+                }
+                None => {
+                    missing.push(row.contact);
+                }
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
+            pulse::beat();
+            let read = ContactRead {
+                ids: chunk.to_vec(),
+                properties: plan.0.clone(),
+                with_history: plan.1.clone(),
+            };
+            let at = ctx.clock.now();
+            let batch = self.crm.read(&read).await?;
+            found.unreadable.extend(batch.unreadable);
+            for contact in batch.contacts {
+                let contact = Arc::new(contact);
+                if contact.flaw.is_none() {
+                    cache.put(contact.clone(), &plan, at);
+                }
+                found.read.insert(contact.requested_id, Read { at, contact });
+            }
+        }
+        Ok(found)
+    }
+}

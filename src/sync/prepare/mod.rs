@@ -1,0 +1,334 @@
+//! The event loop: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
+
+mod contacts;
+mod deals;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+use super::context::SyncContext;
+use super::unreadable;
+use crate::api::UploadApi;
+use crate::domain::backoff::backoff;
+use crate::domain::contact::Contact;
+use crate::domain::conversion::ClickId;
+use crate::domain::eligibility::{Decision, Occurrence, Prepared, decide};
+use crate::domain::enhancement::{self, Person, Submitted};
+use crate::domain::ids::ContactId;
+use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
+use crate::ports::crm::{Crm, Portal};
+use crate::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::{Fault, note};
+use crate::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
+
+/// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
+pub struct Ready {
+    /// The row.
+    pub row: Row,
+    /// Where it goes.
+    pub action: ActionKey,
+    /// What identifies it.
+    pub prepared: Prepared,
+    /// Value and currency.
+    pub value: Option<(Decimal, String)>,
+    /// A form event's: an enhancement of the web tag's conversion.
+    pub form: bool,
+    /// When its contact was asked for.
+    pub read: Timestamp,
+}
+
+/// An event whose rows may be sent now.
+#[derive(Clone)]
+pub struct Sendable {
+    event: Event,
+    action: BoundAction,
+    account: HubSpotAccount,
+    crm: Arc<dyn Crm>,
+    portal: Portal,
+    track: TrackId,
+    /// The way of the upload takes postal addresses; click uploads of the Google Ads API don't.
+    addresses: bool,
+}
+
+/// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
+pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
+    let now = ctx.clock.now();
+    let action = event.action.clone()?;
+    if event.suspended || action.hold_until.is_some_and(|until| until > now) {
+        return None;
+    }
+    let account = ctx.registry.hubspot(&event.hubspot)?;
+    if account.readiness != Readiness::Ready {
+        return None;
+    }
+    let crm = account.crm.clone()?;
+    let portal = account.portal.clone()?;
+    let track = ctx.registry.report(&event.key).track?;
+    let uploads = ctx.registry.google(&event.google)?.uploads;
+    let addresses = event.rules.form || uploads.click_conversions == UploadApi::DataManager;
+    Some(Sendable {
+        event,
+        action,
+        account,
+        crm,
+        portal,
+        track,
+        addresses,
+    })
+}
+
+impl Sendable {
+    /// The event.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// Its track.
+    pub fn track(&self) -> TrackId {
+        self.track
+    }
+
+    /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the ledger.
+    /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
+    pub async fn prepare(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<Ready>, usize), Fault> {
+        let now = ctx.clock.now();
+        let rows = ctx.ledger.due(self.track, self.event.start, now, limit).await?;
+        let looked_at = rows.len();
+        let ready = self.decide_all(ctx, rows, ctx.settings.upload_interval).await?;
+        Ok((ready, looked_at))
+    }
+
+    /// Decides anew about rows that wait to be sent; what was read in the last half of the upload interval still counts.
+    pub async fn refresh(&self, ctx: &SyncContext, rows: Vec<Ready>) -> Result<Vec<Ready>, Fault> {
+        let rows = rows.into_iter().map(|ready| ready.row).collect();
+        self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
+    }
+
+    /// True for the rows that go where this event's rows go now.
+    pub fn sends(&self, ready: &Ready) -> bool {
+        self.track == ready.row.track && self.action.key == ready.action
+    }
+
+    /// Decides about rows by their contacts, read at most `age` ago.
+    async fn decide_all(&self, ctx: &SyncContext, rows: Vec<Row>, age: SignedDuration) -> Result<Vec<Ready>, Fault> {
+        if rows.is_empty() {
+            return Ok(vec![]);
+        }
+        let now = ctx.clock.now();
+        let contacts = match self.contacts(ctx, &rows, age).await {
+            Ok(contacts) => contacts,
+            Err(error) => return Err(postpone(ctx, &rows, error).await),
+        };
+        let mut updates = Vec::new();
+        let mut ready = Vec::new();
+        for row in rows {
+            if let Some(why) = contacts.unreadable(row.contact) {
+                updates.push(self.set_aside(ctx, &row, &unreadable::itself(why)));
+                continue;
+            }
+            match self.decide(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
+                Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
+                    updates.push(RowUpdate {
+                        detail: ADDRESS_ALONE.to_owned(),
+                        ..update(&row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
+                    });
+                }
+                Decision::Send(prepared) => ready.push((row, prepared)),
+                Decision::Wait { reason, due } => updates.push(update(&row, Outcome::Pending, reason, due)),
+                Decision::Skip { reason } => updates.push(update(&row, Outcome::Skipped, reason, now)),
+            }
+        }
+        ctx.ledger.settle(&updates, now).await?;
+        if let Err(error) = self.add_clicks(ctx, &mut ready).await {
+            let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
+            self.put_off(ctx, &rows, error).await?;
+            return Ok(vec![]);
+        }
+        let priced = self.priced(ctx, ready, &contacts).await?;
+        let all = priced.into_iter().map(|(row, prepared, value)| Ready {
+            action: self.action.key.clone(),
+            prepared,
+            value,
+            form: self.event.rules.form,
+            read: contacts.get(row.contact).map_or(now, |read| read.at),
+            row,
+        });
+        Ok(all.collect())
+    }
+
+    /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
+    /// to the event. A submission has no longer than its deadline.
+    fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
+        unreadable::tell(ctx, &self.event.key, row.contact, what, row.attempts > 0);
+        let now = ctx.clock.now();
+        let pause = backoff(row.attempts, ctx.settings.backoff_max, row.contact.0);
+        let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let waits = if self.event.rules.form {
+            match self.decide_about(ctx, row, &Person::Unreadable) {
+                Decision::Skip { reason } => return update(row, Outcome::Skipped, reason, now),
+                Decision::Wait { due: last, .. } => due.min(last),
+                Decision::Send(_) => due,
+            }
+        } else {
+            due
+        };
+        let later = match row.outcome {
+            // Google may have it: that is not to be forgotten meanwhile.
+            Outcome::Processing => update(row, Outcome::Processing, row.reason.clone(), waits),
+            _ => update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
+        };
+        RowUpdate {
+            failed_try: true,
+            ..later
+        }
+    }
+
+    /// Rows wait after a failed read of what not every event needs: deals, or the submissions of a form. That HubSpot does
+    /// not show these to this token is a matter of the event, not of the account.
+    async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), Fault> {
+        let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
+        let fault = postpone(ctx, rows, error).await;
+        if !refused || matches!(fault, Fault::Ledger(_)) {
+            return Err(fault);
+        }
+        ctx.registry.scope_refused(&self.event.hubspot);
+        let note = note(&fault, ctx.clock.now());
+        ctx.registry.update_report(&self.event.key, |report| {
+            report.push_error(note.clone());
+            Notice::Soon.or_now(report.upload.failed(note))
+        });
+        Ok(())
+    }
+
+    fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        if self.event.rules.form {
+            return self.decide_submission(ctx, row, contact);
+        }
+        let occurrence = Occurrence {
+            at: row.occurred_at,
+            first_seen: row.first_seen,
+        };
+        let window = self.action.click_window_days;
+        let region = self.account.default_region.as_deref();
+        let now = ctx.clock.now();
+        decide(
+            contact,
+            occurrence,
+            &self.event.rules,
+            &ctx.settings.waits,
+            window,
+            region,
+            now,
+        )
+    }
+
+    fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        let person = match contact {
+            Some(contact) => Person::Known(contact),
+            None if row.contact != ContactId::UNKNOWN => Person::Deleted,
+            // Somebody has the address: the feed goes on looking.
+            None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
+            None => Person::NotFound,
+        };
+        self.decide_about(ctx, row, &person)
+    }
+
+    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Decision {
+        let submitted = Submitted {
+            at: row.occurred_at,
+            first_seen: row.first_seen,
+            named: row.submission.is_some(),
+        };
+        let limits = ctx.settings.enhancement_limits();
+        let region = self.account.default_region.as_deref();
+        enhancement::decide(person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
+    }
+
+    /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read
+    /// from the submissions once more.
+    async fn add_clicks(&self, ctx: &SyncContext, ready: &mut [(Row, Prepared)]) -> Result<(), UpstreamError> {
+        let (Some(form), Some(since)) = (
+            self.event.trigger.form(),
+            ready.iter().map(|(row, _)| row.occurred_at).min(),
+        ) else {
+            return Ok(());
+        };
+        let clicks = ctx.clicks(&self.event.hubspot);
+        let wanted = ready.iter().map(|(row, _)| row.transaction).collect();
+        clicks
+            .read(self.crm.as_ref(), self.portal.id, form, wanted, since)
+            .await?;
+        for (row, prepared) in ready {
+            prepared.click = clicks.get(row.transaction).flatten().map(ClickId::Gclid);
+        }
+        Ok(())
+    }
+}
+
+/// An update that moves a row to this outcome, keeping its place in a split.
+pub fn update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
+    RowUpdate {
+        row: row.id,
+        outcome,
+        reason: reason.into(),
+        detail: String::new(),
+        due,
+        failed_try: false,
+        split: row.split,
+    }
+}
+
+/// The pending reason for rows whose upload or read failed this way.
+pub const fn pending_reason(cause: Cause) -> &'static str {
+    match cause {
+        Cause::RateLimited | Cause::QuotaExhausted => reason::QUOTA_EXHAUSTED,
+        Cause::CredentialsRejected
+        | Cause::MissingScope
+        | Cause::AccessDenied
+        | Cause::ServiceDisabled
+        | Cause::NotAllowlisted
+        | Cause::UnsupportedVersion => reason::ACCOUNT_NOT_READY,
+        Cause::Unavailable | Cause::Malformed | Cause::Refused | Cause::NotFound => reason::UPSTREAM_UNAVAILABLE,
+    }
+}
+
+/// Rows wait for the next try after a failed call.
+pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Vec<RowUpdate> {
+    let now = ctx.clock.now();
+    let attempts = rows.iter().map(|r| r.attempts).max().unwrap_or(0);
+    let wait = backoff(attempts, ctx.settings.backoff_max, 0).max(error.retry_after.unwrap_or_default());
+    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    rows.iter()
+        .map(|row| {
+            let outcome = if row.outcome == Outcome::Processing {
+                Outcome::Processing
+            } else {
+                Outcome::Pending
+            };
+            let reason = if outcome == Outcome::Processing {
+                Cow::Owned(row.reason.clone())
+            } else {
+                pending_reason(error.cause).into()
+            };
+            RowUpdate {
+                failed_try: true,
+                ..update(row, outcome, reason, due)
+            }
+        })
+        .collect()
+}
+
+async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Fault {
+    match ctx
+        .ledger
+        .settle(&retry_later(ctx, rows, &error), ctx.clock.now())
+        .await
+    {
+        Ok(()) => error.into(),
+        Err(ledger) => ledger.into(),
+    }
+}

@@ -1,0 +1,244 @@
+//! The uploader: one per Google account, fills requests across its events. Every batch is in the ledger before it is
+//! sent; what came of it is in the ledger before anything else happens.
+
+mod log;
+mod reads;
+mod refresh;
+mod refusals;
+mod request;
+mod row_updates;
+mod send;
+mod upload_route;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use self::reads::Reads;
+use self::refusals::Refusals;
+use super::context::SyncContext;
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::reason;
+use crate::ports::UpstreamError;
+use crate::ports::ledger::TrackId;
+use crate::ports::pulse;
+use crate::registry::sync_error::{Fault, note};
+use crate::registry::{Event, GoogleAccount, Notice, Readiness};
+use crate::sync::prepare::{Ready, Sendable, sendable};
+pub use crate::sync::upload::row_updates::fate_update;
+use crate::sync::upload::upload_route::Lane;
+
+/// The uploader of one Google account.
+pub struct Uploader {
+    key: ObjectKey,
+    ctx: Arc<SyncContext>,
+    /// Events seen unsuspended: their resume is settled on this track.
+    resumed: BTreeMap<ObjectKey, Option<TrackId>>,
+    was_ready: bool,
+    held: BTreeMap<Lane, Hold>,
+    /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
+    unsure: bool,
+    refusals: Refusals,
+    reads: Reads,
+    /// Wakes the poller after an upload.
+    uploaded: Arc<tokio::sync::Notify>,
+}
+
+/// A way to Google that has failed for no matter of the rows.
+#[derive(Default)]
+struct Hold {
+    /// Nothing is sent this way before.
+    until: Option<Timestamp>,
+    /// Requests that failed in a row.
+    failures: u32,
+}
+
+/// How a request went on the whole.
+enum Sent {
+    /// Go on.
+    Done,
+    /// This way to Google has a problem: its rows wait.
+    Held,
+    /// Stop this round: the account can't be used, or the process stops.
+    Stop,
+}
+
+impl Uploader {
+    /// The uploader of this account; `uploaded` is notified after each accepted request. `unsure`: the one before ended in
+    /// the midst of its work, so the ledger may hold a batch that will never be sent.
+    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, unsure: bool) -> Self {
+        Self {
+            key,
+            ctx,
+            resumed: BTreeMap::new(),
+            was_ready: false,
+            held: BTreeMap::new(),
+            unsure,
+            refusals: Refusals::default(),
+            reads: Reads::default(),
+            uploaded,
+        }
+    }
+
+    /// One round per upload interval, until cancelled. A request under way is finished first.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let interval = std::time::Duration::try_from(self.ctx.settings.upload_interval).unwrap_or_default();
+        let mut ticks = tokio::time::interval(interval.max(std::time::Duration::from_millis(50)));
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            pulse::rest(interval);
+            let rest = tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => false,
+                () = self.reads.arrives(&self.ctx) => true,
+            };
+            if let Err(fault) = self.round(&stop, rest).await {
+                warn!(account = %self.key, error = brief(&fault), "upload round failed");
+                if matches!(fault, Fault::Ledger(_)) {
+                    for event in self.ctx.registry.events_of_google(&self.key) {
+                        self.upload_failed(&event.key, &fault);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at anew
+    /// before each request.
+    async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), Fault> {
+        if self.unsure {
+            // Nothing of this account is on its way now.
+            self.ctx.ledger.recover(Some(&self.key), self.ctx.clock.now()).await?;
+            self.unsure = false;
+        }
+        while !stop.is_cancelled() {
+            pulse::beat();
+            let Some(account) = self.account() else {
+                self.was_ready = false;
+                return Ok(());
+            };
+            let mut open = self.open().await?;
+            let now = self.ctx.clock.now();
+            open.retain(|sendable| !self.is_held(Lane::of(sendable.event().rules.form, account.uploads), now));
+            let ready = self.collect(open, rest).await?;
+            let sent = self.send_all(&account, ready, stop).await?;
+            if matches!(sent, Sent::Stop) || !self.reads.has_more() {
+                return Ok(());
+            }
+            rest = true;
+        }
+        Ok(())
+    }
+
+    fn is_held(&self, lane: Lane, now: Timestamp) -> bool {
+        self.held
+            .get(&lane)
+            .and_then(|hold| hold.until)
+            .is_some_and(|until| until > now)
+    }
+
+    /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.
+    async fn open(&mut self) -> Result<Vec<Sendable>, Fault> {
+        let events = self.ctx.registry.events_of_google(&self.key);
+        self.settle_resumes(&events).await?;
+        let open = self.sendable();
+        if !self.was_ready {
+            for sendable in &open {
+                pulse::beat();
+                self.ctx
+                    .ledger
+                    .release(sendable.track(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
+                    .await?;
+            }
+            self.was_ready = true;
+        }
+        Ok(open)
+    }
+
+    /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
+    /// moved to the track of its action: what it missed may have to be skipped first.
+    fn sendable(&self) -> Vec<Sendable> {
+        let events = self.ctx.registry.events_of_google(&self.key);
+        let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        open.retain(|sendable| self.resumed.get(&sendable.event().key) == Some(&Some(sendable.track())));
+        // While one event takes over from another both may have the same rows.
+        let mut tracks = BTreeSet::new();
+        open.retain(|sendable| tracks.insert(sendable.track()));
+        open
+    }
+
+    /// The account while it can be used.
+    fn account(&self) -> Option<GoogleAccount> {
+        let account = self.ctx.registry.google(&self.key)?;
+        (account.readiness == Readiness::Ready && account.clients.is_some()).then_some(account)
+    }
+
+    /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
+    /// another track, as nothing is created for a suspended event and its rows wait without an action.
+    async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), Fault> {
+        self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
+        for event in events {
+            pulse::beat();
+            let settled = self.resumed.entry(event.key.clone()).or_default();
+            if event.suspended {
+                *settled = None;
+            } else if let Some(track) = self.ctx.registry.report(&event.key).track
+                && *settled != Some(track)
+            {
+                let skipped = self
+                    .ctx
+                    .ledger
+                    .resume(track, event.skip_missed, self.ctx.clock.now())
+                    .await?;
+                *settled = Some(track);
+                if skipped > 0 {
+                    info!(event = %event.key, skipped, "conversions missed while suspended are skipped");
+                    self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes due rows of all events, about as many as fill a request.
+    async fn collect(&mut self, open: Vec<Sendable>, rest: bool) -> Result<Vec<Ready>, Fault> {
+        let mut all = Vec::new();
+        let mut broken = None;
+        for collected in self.reads.take(&self.ctx, open, rest).await {
+            for (sendable, error) in collected.failed {
+                self.read_failed(&sendable, error);
+            }
+            all.extend(collected.ready);
+            broken = broken.or(collected.ledger);
+        }
+        // While one event takes over from another, two portals may have been asked about the same rows.
+        let mut rows = BTreeSet::new();
+        all.retain(|ready: &Ready| rows.insert(ready.row.id));
+        match broken {
+            Some(error) => Err(error.into()),
+            None => Ok(all),
+        }
+    }
+
+    /// HubSpot could not be read: the rows wait, the other events go on.
+    fn read_failed(&self, sendable: &Sendable, error: UpstreamError) {
+        self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
+        self.upload_failed(&sendable.event().key, &error.into());
+    }
+
+    fn upload_failed(&self, event: &ObjectKey, fault: &Fault) {
+        let note = note(fault, self.ctx.clock.now());
+        self.ctx.registry.update_report(event, |report| {
+            report.push_error(note.clone());
+            let flips = match fault {
+                Fault::Ledger(_) => report.ledger.failed(note),
+                Fault::Upstream(_) => report.upload.failed(note),
+            };
+            Notice::Soon.or_now(flips)
+        });
+    }
+}

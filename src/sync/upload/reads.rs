@@ -1,0 +1,201 @@
+//! Reads of HubSpot for an uploader: each portal by itself, side by side, with its share of a request. One that answers
+//! slowly is not waited for: what it had comes once it is there.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout_at};
+use tracing::error;
+
+use crate::domain::ids::ObjectKey;
+use crate::ports::UpstreamError;
+use crate::ports::ledger::LedgerError;
+use crate::ports::pulse;
+use crate::ports::sink::MAX_ROWS;
+use crate::registry::Notice;
+use crate::registry::sync_error::Fault;
+use crate::sync::context::SyncContext;
+use crate::sync::prepare::{Ready, Sendable};
+
+/// How long the rows of other portals wait for one that has just been asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Fewest rows a portal is asked about at once: those of one read.
+const LEAST: usize = 50;
+
+/// What a read of one portal brought.
+pub(crate) struct Collected {
+    /// Rows to send.
+    pub ready: Vec<Ready>,
+    /// Events whose reads failed; their rows wait.
+    pub failed: Vec<(Sendable, UpstreamError)>,
+    /// The ledger failed.
+    pub ledger: Option<LedgerError>,
+    portal: ObjectKey,
+    /// Rows that were looked at.
+    asked: usize,
+    /// More may be due.
+    more: bool,
+}
+
+/// A read that is under way.
+struct Open {
+    portal: ObjectKey,
+    began: Instant,
+}
+
+/// The reads of one uploader.
+#[derive(Default)]
+pub(crate) struct Reads {
+    tasks: JoinSet<Collected>,
+    open: HashMap<Id, Open>,
+    arrived: Vec<Collected>,
+    /// HubSpot accounts that may have more.
+    hungry: BTreeSet<ObjectKey>,
+    /// Rows that a portal is asked about at once, where it has shown to be slow.
+    paces: BTreeMap<ObjectKey, usize>,
+}
+
+impl Reads {
+    /// Asks the portals of these events: all that are not being asked, or (`rest`) those that had more than their share.
+    /// Returns what has come, at the latest after [`PATIENCE`].
+    pub async fn take(&mut self, ctx: &Arc<SyncContext>, open: Vec<Sendable>, rest: bool) -> Vec<Collected> {
+        let mut portals: BTreeMap<ObjectKey, Vec<Sendable>> = BTreeMap::new();
+        for sendable in open {
+            let portal = sendable.event().hubspot.clone();
+            portals.entry(portal).or_default().push(sendable);
+        }
+        let share = (MAX_ROWS / portals.len().max(1)).max(LEAST);
+        self.hungry.retain(|portal| portals.contains_key(portal));
+        self.paces.retain(|portal, _| portals.contains_key(portal));
+        let mut begun = 0_usize;
+        for (portal, events) in portals {
+            // What has come and is not sent yet would be read once more.
+            if self.arrived.iter().any(|collected| collected.portal == portal) {
+                self.hungry.insert(portal);
+                continue;
+            }
+            let asked = self.open.values().any(|open| open.portal == portal);
+            if asked || (rest && !self.hungry.contains(&portal)) {
+                continue;
+            }
+            self.hungry.remove(&portal);
+            let rows = self.paces.get(&portal).map_or(share, |pace| share.min(*pace));
+            self.begin(ctx, portal, events, rows);
+            begun += 1;
+        }
+        let until = Instant::now() + PATIENCE;
+        while begun > 0 && timeout_at(until, self.arrives(ctx)).await.is_ok() {
+            begun -= 1;
+        }
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// True where a portal had more than its share.
+    pub fn has_more(&self) -> bool {
+        !self.hungry.is_empty()
+    }
+
+    /// Waits until a read that nobody waited for has come; for ever while there is none. May be dropped at any time.
+    pub async fn arrives(&mut self, ctx: &SyncContext) {
+        let Some(joined) = self.tasks.join_next_with_id().await else {
+            return std::future::pending().await;
+        };
+        let (id, collected) = match joined {
+            Ok((id, collected)) => (id, Some(collected)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(open) = self.open.remove(&id) else { return };
+        let Some(mut collected) = collected else {
+            error!(hubspot = %open.portal, "a read of HubSpot ended unexpectedly, its rows are read again");
+            return;
+        };
+        let took = open.began.elapsed();
+        self.pace(ctx, &collected, took);
+        let now = ctx.clock.now();
+        if collected.asked <= LEAST {
+            // However long the answer took, it has just come, and the portal knows no quicker one.
+            collected.ready.iter_mut().for_each(|row| row.read = now);
+        }
+        // What is older is read again, in a smaller share: consent is a matter of the moment.
+        let (age, before) = (ctx.settings.read_age(), collected.ready.len());
+        collected.ready.retain(|row| now.duration_since(row.read) <= age);
+        if collected.more || collected.ready.len() < before {
+            self.hungry.insert(open.portal);
+        }
+        self.arrived.push(collected);
+    }
+
+    /// A portal that needs longer than half of the time that a read may be old is asked about fewer rows at once.
+    fn pace(&mut self, ctx: &SyncContext, collected: &Collected, took: Duration) {
+        let limit = Duration::try_from(ctx.settings.read_age() / 2).unwrap_or_default();
+        let portal = &collected.portal;
+        if took > limit {
+            self.paces.insert(portal.clone(), paced(collected.asked, took, limit));
+        } else if let Some(pace) = self.paces.get_mut(portal) {
+            *pace = pace.saturating_mul(2);
+        }
+    }
+
+    fn begin(&mut self, ctx: &Arc<SyncContext>, portal: ObjectKey, events: Vec<Sendable>, rows: usize) {
+        let task = self.tasks.spawn(collect(Arc::clone(ctx), portal.clone(), events, rows));
+        let began = Instant::now();
+        self.open.insert(task.id(), Open { portal, began });
+    }
+}
+
+/// How many rows a portal is asked about next, where so many took longer than the limit.
+fn paced(asked: usize, took: Duration, limit: Duration) -> usize {
+    let fit = asked as u128 * limit.as_millis() / took.as_millis().max(1);
+    usize::try_from(fit).unwrap_or(MAX_ROWS).clamp(LEAST, MAX_ROWS)
+}
+
+/// Takes due rows of a portal's events until there are so many.
+async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<Sendable>, rows: usize) -> Collected {
+    let mut all = Collected {
+        ready: Vec::new(),
+        failed: Vec::new(),
+        ledger: None,
+        portal,
+        asked: 0,
+        more: false,
+    };
+    for sendable in events {
+        pulse::beat();
+        let room = rows.saturating_sub(all.ready.len());
+        if room == 0 {
+            all.more = true;
+            break;
+        }
+        match sendable.prepare(&ctx, room).await {
+            Ok((ready, looked_at)) => {
+                if looked_at > ready.len() {
+                    ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
+                }
+                all.asked += looked_at;
+                all.more |= looked_at == room;
+                all.ready.extend(ready);
+            }
+            Err(Fault::Upstream(error)) => all.failed.push((sendable, error)),
+            Err(Fault::Ledger(error)) => {
+                all.ledger = Some(error);
+                break;
+            }
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_portal_is_asked_about_fewer_rows() {
+        let limit = Duration::from_secs(35);
+        assert_eq!(paced(2000, Duration::from_secs(70), limit), 1000);
+        assert_eq!(paced(60, Duration::from_secs(80), limit), LEAST);
+        assert_eq!(paced(0, Duration::from_secs(80), limit), LEAST);
+    }
+}

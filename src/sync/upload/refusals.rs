@@ -1,0 +1,89 @@
+//! Whether what Google refuses of one action is a matter of the whole account: it is, unless another action's rows have
+//! been taken since. Codes alone can't tell: a link between two accounts may be missing for one action only.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::domain::ids::ActionId;
+use crate::ports::UpstreamError;
+use crate::ports::ledger::ActionKey;
+
+/// What Google took and refused of the actions of one account.
+#[derive(Default)]
+pub struct Refusals {
+    taken: BTreeMap<ActionId, Timestamp>,
+    refused: BTreeMap<ActionId, Timestamp>,
+    /// The first refusal since the last requests began.
+    latest: Option<(ActionId, UpstreamError)>,
+}
+
+impl Refusals {
+    /// Requests begin.
+    pub fn begin(&mut self) {
+        self.latest = None;
+    }
+
+    /// Rows of this action were taken.
+    pub fn taken(&mut self, action: &ActionKey, now: Timestamp) {
+        self.taken.insert(action.action, now);
+        self.refused.remove(&action.action);
+    }
+
+    /// Google refuses this action's rows for what it says of the account.
+    pub fn refused(&mut self, action: &ActionKey, error: UpstreamError, now: Timestamp) {
+        self.refused.entry(action.action).or_insert(now);
+        self.latest.get_or_insert((action.action, error));
+    }
+
+    /// The refusal of these requests, where it is a matter of the account.
+    pub fn of_account(&mut self) -> Option<UpstreamError> {
+        let (action, error) = self.latest.take()?;
+        let since = self.refused.get(&action)?;
+        let others = self.taken.iter().any(|(other, at)| *other != action && at >= since);
+        (!others).then_some(error)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ports::Cause;
+
+    fn action(id: u64) -> ActionKey {
+        ActionKey {
+            customer: "1234567890".parse().unwrap(),
+            action: ActionId(id),
+        }
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn what_is_taken_of_another_action_later_shows_that_the_account_is_let_in() {
+        let error = || UpstreamError::new("Data Manager", Cause::AccessDenied, "x");
+        let mut refusals = Refusals::default();
+        refusals.taken(&action(2), at(1));
+        refusals.begin();
+        refusals.refused(&action(1), error(), at(2));
+        assert!(refusals.of_account().is_some(), "taken before says nothing of now");
+        refusals.begin();
+        refusals.refused(&action(1), error(), at(3));
+        refusals.taken(&action(2), at(3));
+        assert!(refusals.of_account().is_none());
+        // Later the refused ones are tried alone.
+        refusals.begin();
+        refusals.refused(&action(1), error(), at(9));
+        assert!(refusals.of_account().is_none());
+        // Once taken itself, a new refusal is a new one.
+        refusals.taken(&action(1), at(10));
+        refusals.begin();
+        refusals.refused(&action(1), error(), at(11));
+        assert!(refusals.of_account().is_some());
+        refusals.begin();
+        assert!(refusals.of_account().is_none());
+    }
+}

@@ -1,0 +1,98 @@
+//! From what becomes of a row to what the ledger notes.
+
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::domain::backoff::backoff;
+use crate::domain::batch::Fate;
+use crate::domain::outcome::{Outcome, PROCESSED, reason};
+use crate::ports::ledger::{OpenRow, Row, RowId, RowUpdate};
+use crate::sync::context::SyncContext;
+
+/// What a fate needs to know of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    row: RowId,
+    attempts: u32,
+    split: i64,
+}
+
+impl From<&Row> for Place {
+    fn from(row: &Row) -> Self {
+        Self {
+            row: row.id,
+            attempts: row.attempts,
+            split: row.split,
+        }
+    }
+}
+
+impl From<&OpenRow> for Place {
+    fn from(row: &OpenRow) -> Self {
+        Self {
+            row: row.row,
+            attempts: row.attempts,
+            split: row.split,
+        }
+    }
+}
+
+/// The update that carries out a fate.
+pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -> RowUpdate {
+    let update = |outcome, reason: Cow<'static, str>, due| RowUpdate {
+        row: row.row,
+        outcome,
+        reason,
+        detail: String::new(),
+        due,
+        failed_try: false,
+        split: row.split,
+    };
+    let waits = |reason: &'static str| {
+        let wait = wait_of(ctx, reason, row.attempts);
+        let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        // A row that was told apart from others stays apart, so that it does not fail them again.
+        RowUpdate {
+            failed_try: true,
+            ..update(Outcome::Pending, reason.into(), due)
+        }
+    };
+    match fate {
+        Fate::Uploaded => update(Outcome::Uploaded, PROCESSED.into(), now),
+        Fate::Rejected(reason, code) => RowUpdate {
+            detail: code.clone(),
+            ..update(Outcome::Rejected, reason.clone().into(), now)
+        },
+        Fate::Wait(reason, _) => waits(reason),
+        Fate::Blocked(_) => waits(reason::ACCOUNT_NOT_READY),
+        Fate::Unknown(_) => RowUpdate {
+            failed_try: true,
+            ..update(
+                Outcome::Processing,
+                reason::OUTCOME_UNKNOWN.into(),
+                unknown_due(row.attempts, now),
+            )
+        },
+    }
+}
+
+/// Rows of which nobody knows go again at once the first times, in halves; where that does not help, at growing pauses.
+fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
+    let pause = backoff(attempts, LONGEST_UNKNOWN, 0);
+    let pause = if attempts == 0 { SignedDuration::ZERO } else { pause };
+    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+}
+
+/// Longest pause before rows of unknown outcome go again: results come no faster (docs/reference/google.md 6.6).
+const LONGEST_UNKNOWN: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long a row waits after Google asked to: the hours Google names, else the backoff.
+fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> SignedDuration {
+    let pause = backoff(attempts, ctx.settings.backoff_max, 0);
+    match why {
+        reason::CLICK_TOO_RECENT => ctx.settings.waits.too_recent.max(pause),
+        reason::ACTION_TOO_NEW => ctx.settings.new_action_hold.max(pause),
+        _ => pause,
+    }
+}

@@ -1,0 +1,329 @@
+//! One request: ledger, call, ledger; and how a refused one is cut down.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::refresh::{Refreshed, Refreshes};
+use super::request::{Batch, complaints, conversion, destinations, split};
+use super::{Sent, Uploader};
+use crate::domain::backoff::backoff;
+use crate::domain::batch::{Fate, Refusal, refusal};
+use crate::domain::brief::brief;
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::Outcome;
+use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, TrackId};
+use crate::ports::pulse;
+use crate::ports::sink::IngestError;
+use crate::ports::{Cause, Effect};
+use crate::registry::sync_error::Fault;
+use crate::registry::{Event, GoogleAccount, Notice, RefusedAt};
+use crate::sync::delivery::{self, Delivery};
+use crate::sync::prepare::{Ready, Sendable, retry_later};
+use crate::sync::upload::upload_route::{Answer, Lane, fates, updates};
+
+impl Uploader {
+    /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
+    /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
+    pub(super) async fn send_all(
+        &mut self,
+        account: &GoogleAccount,
+        ready: Vec<Ready>,
+        stop: &CancellationToken,
+    ) -> Result<Sent, Fault> {
+        self.refusals.begin();
+        let sent = self.send_queue(account, ready, stop).await;
+        if let Some(error) = self.refusals.of_account() {
+            self.ctx.registry.google_fault(&self.key, &error);
+        }
+        sent
+    }
+
+    async fn send_queue(
+        &mut self,
+        account: &GoogleAccount,
+        ready: Vec<Ready>,
+        stop: &CancellationToken,
+    ) -> Result<Sent, Fault> {
+        let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
+        let mut held: BTreeSet<Lane> = BTreeSet::new();
+        let mut refreshes = Refreshes::default();
+        loop {
+            pulse::beat();
+            // What comes back first has waited longest.
+            if let Some(refreshed) = refreshes.ended() {
+                queue.push_front(self.take_up(refreshed)?);
+            }
+            let Some((lane, rows)) = queue.pop_front() else {
+                match refreshes.next().await {
+                    Some(refreshed) => queue.push_back(self.take_up(refreshed)?),
+                    None => return Ok(Sent::Done),
+                }
+                continue;
+            };
+            if held.contains(&lane) {
+                continue;
+            }
+            if stop.is_cancelled() || self.account().is_none() {
+                return Ok(Sent::Stop);
+            }
+            let open = self.sendable();
+            let rows = self.fit_to_send(&open, lane, rows, &mut refreshes);
+            if rows.is_empty() {
+                continue;
+            }
+            let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
+            let (sent, again) = self.send(account, lane, rows).await?;
+            for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
+                self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
+            }
+            for rows in again.into_iter().rev() {
+                queue.push_front((lane, rows));
+            }
+            match sent {
+                Sent::Done => {}
+                Sent::Held => {
+                    held.insert(lane);
+                }
+                Sent::Stop => return Ok(Sent::Stop),
+            }
+        }
+    }
+
+    /// The rows of a request that may go this very moment. Cutting a refused request down takes time: an event may have
+    /// been suspended since its rows were collected, and where contacts were read too long ago, consent may be another:
+    /// these are read again meanwhile.
+    fn fit_to_send(
+        &self,
+        open: &[Sendable],
+        lane: Lane,
+        mut rows: Vec<Ready>,
+        refreshes: &mut Refreshes,
+    ) -> Vec<Ready> {
+        rows.retain(|row| open.iter().any(|sendable| sendable.sends(row)));
+        let now = self.ctx.clock.now();
+        let age = self.ctx.settings.read_age();
+        let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);
+        refreshes.begin(&self.ctx, lane, open, stale);
+        fresh
+    }
+
+    /// Rows that were read again, as a request. What took too long again stays due: the next round reads it anew.
+    fn take_up(&self, refreshed: Refreshed) -> Result<(Lane, Vec<Ready>), Fault> {
+        for (sendable, error) in refreshed.failed {
+            self.read_failed(&sendable, error);
+        }
+        if let Some(error) = refreshed.ledger {
+            return Err(error.into());
+        }
+        let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
+        let mut ready = refreshed.ready;
+        ready.retain(|row| now.duration_since(row.read) <= age);
+        Ok((refreshed.lane, ready))
+    }
+
+    /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
+    async fn send(
+        &mut self,
+        account: &GoogleAccount,
+        lane: Lane,
+        ready: Vec<Ready>,
+    ) -> Result<(Sent, Vec<Vec<Ready>>), Fault> {
+        let Some(clients) = &account.clients else {
+            return Ok((Sent::Stop, vec![]));
+        };
+        let destinations = destinations(&ready);
+        let batch = Batch::new(account, &destinations);
+        let row = |r: &Ready| BatchRow {
+            row: r.row.id,
+            value: r.value.clone(),
+        };
+        let rows: Vec<_> = ready.iter().map(|r| (row(r), batch.destination_of(r))).collect();
+        let now = self.ctx.clock.now();
+        let begun = self.ctx.ledger.begin(&self.key, &destinations, &rows, now).await;
+        self.unsure |= begun.is_err();
+        let id = begun?;
+        let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
+        pulse::beat();
+        let asked = Instant::now();
+        let answer = lane.send(clients, &request).await;
+        let elapsed = asked.elapsed();
+        drop(request);
+        let now = self.ctx.clock.now();
+        match answer {
+            Ok(answer) => {
+                self.log_sent(&ready, answer.request_id(), elapsed);
+                self.answered(id, lane, &answer, &ready, now).await;
+                Ok((Sent::Done, vec![]))
+            }
+            Err(failure) => {
+                self.log_failed(&ready, &failure, elapsed);
+                let plan = self.plan(&failure, &ready, &rows);
+                let held = plan.is_none();
+                let (updates, again) = match plan {
+                    Some(plan) => {
+                        self.held.remove(&lane);
+                        self.cut_down(lane, plan, ready, now)
+                    }
+                    None => (self.held_up(lane, &failure, &ready, now), vec![]),
+                };
+                let result = match failure.error.effect {
+                    Effect::None => BatchResult::Refused { updates },
+                    Effect::Unknown => BatchResult::Unknown { updates },
+                };
+                self.record(id, &result, now).await;
+                Ok((if held { Sent::Held } else { Sent::Done }, again))
+            }
+        }
+    }
+
+    /// Google took the request: it says later, or has said row by row, what became of it.
+    async fn answered(&mut self, id: BatchId, lane: Lane, answer: &Answer, ready: &[Ready], now: Timestamp) {
+        let fates = match answer {
+            Answer::Accepted(_) => BTreeMap::new(),
+            Answer::Rows(rows) => fates(rows),
+        };
+        let result = match answer {
+            Answer::Accepted(request_id) => {
+                let first_look = self.ctx.settings.diagnostics_first_poll;
+                BatchResult::Accepted {
+                    request_id: request_id.clone(),
+                    poll_at: now.saturating_add(first_look).unwrap_or(Timestamp::MAX),
+                }
+            }
+            Answer::Rows(rows) => {
+                let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
+                let updates = updates(&self.ctx, ready, &fates, asked, now);
+                let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
+                debug!(account = %self.key, rows = ready.len(), taken, "answered");
+                BatchResult::Answered { updates }
+            }
+        };
+        self.record(id, &result, now).await;
+        self.held.remove(&lane);
+        match answer {
+            Answer::Accepted(_) => self.report_open(lane, ready, now),
+            Answer::Rows(_) => self.report_fates(lane, ready, &fates, now),
+        }
+        self.uploaded.notify_one();
+    }
+
+    /// Writes what came of a batch, however long the ledger fails: until then nothing else is sent. If the process ends
+    /// meanwhile, the batch counts as unknown at the next start and goes again with the same ids and values.
+    async fn record(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
+        let mut failures = 0;
+        while let Err(error) = self.ctx.ledger.finish(batch, result, now).await {
+            warn!(account = %self.key, error = brief(&error), "the answer to an upload could not be recorded, trying again");
+            for event in self.ctx.registry.events_of_google(&self.key) {
+                self.upload_failed(&event.key, &error.clone().into());
+            }
+            let wait = backoff(failures, self.ctx.settings.backoff_max, 0);
+            failures = failures.saturating_add(1);
+            let pause = std::time::Duration::try_from(wait).unwrap_or_default();
+            pulse::rest(pause);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The request was accepted, whatever becomes of its rows.
+    fn report_open(&mut self, lane: Lane, ready: &[Ready], now: Timestamp) {
+        for action in destinations(ready) {
+            self.refusals.taken(&action, now);
+        }
+        for (event, _) in self.events_of(ready) {
+            let place = (RefusedAt::Upload, lane.api());
+            delivery::report(&self.ctx.registry, &event, place, &Delivery::Open, now);
+        }
+    }
+
+    /// What the fates of rows say of their actions and events.
+    fn report_fates(&mut self, lane: Lane, ready: &[Ready], fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+        let of = |chosen: &dyn Fn(&Ready) -> bool| {
+            let own = fates.iter().filter(|(index, _)| ready.get(**index).is_some_and(chosen));
+            Delivery::of(own.map(|(_, fate)| fate))
+        };
+        for action in destinations(ready) {
+            match of(&|row| row.action == action) {
+                Some(Delivery::Open) => self.refusals.taken(&action, now),
+                Some(Delivery::Refused(code)) => {
+                    if let Some(error) = delivery::account_error(&code, lane.service()) {
+                        self.refusals.refused(&action, error, now);
+                    }
+                }
+                Some(Delivery::Failed(..)) | None => {}
+            }
+        }
+        for (event, track) in self.events_of(ready) {
+            if let Some(found) = of(&|row| row.row.track == track) {
+                let place = (RefusedAt::Upload, lane.api());
+                delivery::report(&self.ctx.registry, &event, place, &found, now);
+            }
+        }
+    }
+
+    fn events_of(&self, ready: &[Ready]) -> Vec<(ObjectKey, TrackId)> {
+        let tracks: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
+        let of = |event: Event| {
+            let track = self.ctx.registry.report(&event.key).track?;
+            tracks.contains(&track).then_some((event.key, track))
+        };
+        let events = self.ctx.registry.events_of_google(&self.key);
+        events.into_iter().filter_map(of).collect()
+    }
+
+    /// How to cut a refused request down; `None` where the failure is no matter of rows.
+    fn plan(&self, failure: &IngestError, ready: &[Ready], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
+        if failure.error.cause != Cause::Refused || failure.error.effect != Effect::None {
+            return None;
+        }
+        let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
+        let plan = refusal(&destination_of, failure.code.as_ref(), &complaints(failure));
+        debug!(account = %self.key, rows = ready.len(), bad = plan.fates.len(), "refused, cut down");
+        Some(plan)
+    }
+
+    /// The updates of the rows whose fate is known, and the rows to send again.
+    fn cut_down(
+        &mut self,
+        lane: Lane,
+        plan: Refusal,
+        ready: Vec<Ready>,
+        now: Timestamp,
+    ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
+        self.report_fates(lane, &ready, &plan.fates, now);
+        let updates = updates(&self.ctx, &ready, &plan.fates, None, now);
+        let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
+        let again = plan
+            .resend
+            .into_iter()
+            .map(|rows| rows.into_iter().filter_map(|i| by_index.remove(&i)).collect())
+            .collect();
+        (updates, again)
+    }
+
+    /// The whole request waits: Google, the way to it, or the account has a problem.
+    fn held_up(&mut self, lane: Lane, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
+        let error = &failure.error;
+        self.ctx.registry.google_fault(&self.key, error);
+        for (event, _) in self.events_of(ready) {
+            self.upload_failed(&event, &error.clone().into());
+        }
+        // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
+        let hold = self.held.entry(lane).or_default();
+        let pause = backoff(hold.failures, self.ctx.settings.backoff_max, 0);
+        hold.failures = hold.failures.saturating_add(1);
+        let due = now
+            .saturating_add(error.retry_after.unwrap_or(pause))
+            .unwrap_or(Timestamp::MAX);
+        hold.until = Some(due);
+        let rows: Vec<Row> = ready.iter().map(|r| r.row.clone()).collect();
+        let mut updates = retry_later(&self.ctx, &rows, error);
+        for update in &mut updates {
+            update.due = due;
+        }
+        updates
+    }
+}

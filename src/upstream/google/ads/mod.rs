@@ -1,0 +1,272 @@
+//! The Google Ads API client: account state, conversion actions, goals (docs/reference/google.md 2 and 3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::errors::{Api, Parsed, malformed};
+use super::session::{Call, Session};
+use crate::domain::ids::{ActionId, CustomerId};
+use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
+use crate::ports::{Cause, Effect, UpstreamError};
+use crate::upstream::google::ads::query as wire;
+use crate::upstream::http::body::{Limit, NO_ROOM, weigh};
+use crate::upstream::http::memory::{FREE, KEPT, Share, ends_in};
+
+/// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
+const MAX_PAGES: usize = 20;
+/// Most that the rows of a search may take in memory, all pages together, and most text that they may come in.
+const MAX_MEMORY: usize = Limit::RECORDS.memory;
+const MAX_TEXT: usize = 16 << 20;
+/// A search may take so many times as long as one call of it.
+const SEARCH_CALLS: u32 = 4;
+
+/// The Google Ads API of one set of credentials, by way of one manager or directly.
+pub(crate) struct AdsClient {
+    session: Arc<Session>,
+    login: Option<CustomerId>,
+}
+
+impl AdsClient {
+    pub(crate) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
+        Self { session, login }
+    }
+
+    /// What `read` makes of the rows of a query, but for those of which it makes nothing. Bounded in size and time as a
+    /// whole: many small pages are as much as a large one.
+    async fn search<T>(
+        &self,
+        customer: &CustomerId,
+        query: &str,
+        read: impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync,
+    ) -> Result<Vec<T>, UpstreamError>
+    where
+        T: Send,
+    {
+        let limit = self.session.config().timeouts.read.saturating_mul(SEARCH_CALLS);
+        match tokio::time::timeout(limit, self.pages(customer, query, read)).await {
+            Ok(rows) => rows,
+            Err(_) => Err(UpstreamError::new(
+                Api::Ads.service(),
+                Cause::Unavailable,
+                format!("a search was not finished within {} s", limit.as_secs()),
+            )),
+        }
+    }
+
+    async fn pages<T: Send>(
+        &self,
+        customer: &CustomerId,
+        query: &str,
+        read: impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync,
+    ) -> Result<Vec<T>, UpstreamError> {
+        let mut all = Pages::default();
+        let mut rows = Vec::new();
+        let mut token: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let body = match &token {
+                Some(token) => json!({"query": query, "pageToken": token}),
+                None => json!({"query": query}),
+            };
+            let call = self.call("search", customer, "/googleAds:search", &body, false);
+            let next = {
+                let page = self.session.read(&call).await.map_err(|failure| failure.error)?;
+                all.add(&page)?;
+                take_rows(&page, &read, &mut rows)?;
+                let next = page["nextPageToken"].as_str();
+                next.filter(|next| !next.is_empty()).map(str::to_owned)
+            };
+            match next {
+                None => return Ok(rows),
+                same if same == token => return Err(unreadable("the paging does not move on")),
+                next => token = next,
+            }
+            all.make_room(call.timeout).await?;
+        }
+        Err(unreadable("the paging does not end"))
+    }
+
+    /// The rows of a query for actions that are the account's own.
+    async fn own_actions(&self, owner: &CustomerId, query: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        let own = |row: &Value| wire::is_own(row, owner);
+        let action = keyed(wire::action);
+        self.search(owner, query, |row| if own(row) { action(row) } else { Ok(None) })
+            .await
+    }
+
+    async fn mutate(
+        &self,
+        method: &'static str,
+        owner: &CustomerId,
+        path: &str,
+        body: &Value,
+    ) -> Result<Parsed, UpstreamError> {
+        let call = self.call(method, owner, path, body, true);
+        self.session.call(&call).await.map_err(|failure| failure.error)
+    }
+
+    async fn mutate_action(&self, owner: &CustomerId, body: &Value) -> Result<Parsed, UpstreamError> {
+        self.mutate("mutateConversionActions", owner, "/conversionActions:mutate", body)
+            .await
+    }
+
+    fn call<'a>(
+        &'a self,
+        method: &'static str,
+        customer: &'a CustomerId,
+        path: &str,
+        body: &Value,
+        mutating: bool,
+    ) -> Call<'a> {
+        let config = self.session.config();
+        Call {
+            api: Api::Ads,
+            method,
+            path: format!("/{}/customers/{customer}{path}", config.ads_version),
+            query: &[],
+            body: Some(body.to_string().into_bytes()),
+            mutating,
+            partial: false,
+            timeout: if mutating {
+                config.timeouts.mutate
+            } else {
+                config.timeouts.read
+            },
+            customer: Some(customer),
+            login: self.login.as_ref(),
+        }
+    }
+}
+
+fn unreadable(what: &str) -> UpstreamError {
+    malformed(Api::Ads, false, 200, None, what)
+}
+
+/// The pages of a search so far.
+#[derive(Default)]
+struct Pages {
+    memory: usize,
+    text: usize,
+    share: Share,
+}
+
+impl Pages {
+    fn add(&mut self, page: &Parsed) -> Result<(), UpstreamError> {
+        self.memory = self.memory.saturating_add(weigh(page));
+        self.text = self.text.saturating_add(page.size);
+        if self.memory > MAX_MEMORY || self.text > MAX_TEXT {
+            return Err(unreadable("all pages together are too large"));
+        }
+        Ok(())
+    }
+
+    /// What is kept of large pages while the next one is read counts too. No page is held while this waits.
+    async fn make_room(&mut self, limit: Duration) -> Result<(), UpstreamError> {
+        if self.text > FREE && self.share.is_empty() {
+            let share = KEPT.take(MAX_TEXT, ends_in(limit)).await;
+            self.share = share.ok_or_else(|| UpstreamError::new(Api::Ads.service(), Cause::Unavailable, NO_ROOM))?;
+        }
+        Ok(())
+    }
+}
+
+fn take_rows<T>(
+    page: &Value,
+    read: impl Fn(&Value) -> Result<Option<T>, UpstreamError>,
+    rows: &mut Vec<T>,
+) -> Result<(), UpstreamError> {
+    match &page["results"] {
+        Value::Array(results) => {
+            for row in results {
+                rows.extend(read(row)?);
+            }
+            Ok(())
+        }
+        Value::Null => Ok(()),
+        _ => Err(unreadable("results is no list")),
+    }
+}
+
+/// A row without its key is not understood: left out, what it is about would be taken for missing.
+fn keyed<T>(
+    read: impl Fn(&Value) -> Option<T> + Send + Sync,
+) -> impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync {
+    move |row| match read(row) {
+        Some(found) => Ok(Some(found)),
+        None => Err(unreadable("a row without its key")),
+    }
+}
+
+#[async_trait]
+impl GoogleAds for AdsClient {
+    async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
+        let read = |row: &Value| Ok(Some(wire::customer(row, id)));
+        match self.search(id, wire::CUSTOMER, read).await?.into_iter().next() {
+            Some(customer) => Ok(customer),
+            None => Err(UpstreamError {
+                status: Some(200),
+                ..UpstreamError::new(Api::Ads.service(), Cause::NotFound, format!("no customer {id}"))
+            }),
+        }
+    }
+
+    async fn actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+        self.own_actions(owner, wire::ACTIONS).await
+    }
+
+    async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
+        self.own_actions(owner, &wire::actions_named(name)).await
+    }
+
+    async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        self.search(owner, wire::GOALS, keyed(wire::goal)).await
+    }
+
+    async fn attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        self.search(customer, wire::ATTRIBUTION, keyed(wire::attribution)).await
+    }
+
+    async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {
+        let answer = self.mutate_action(owner, &wire::create(fields)).await?;
+        wire::created(&answer).ok_or_else(|| UpstreamError {
+            effect: Effect::Unknown,
+            ..unreadable("the answer to a create names no action")
+        })
+    }
+
+    async fn update_action(
+        &self,
+        owner: &CustomerId,
+        id: ActionId,
+        fields: &ActionFields,
+    ) -> Result<(), UpstreamError> {
+        let Some(body) = wire::update(owner, id, fields) else {
+            return Ok(());
+        };
+        self.mutate_action(owner, &body).await.map(drop)
+    }
+
+    async fn remove_action(&self, owner: &CustomerId, id: ActionId) -> Result<(), UpstreamError> {
+        self.mutate_action(owner, &wire::remove(owner, id)).await.map(drop)
+    }
+
+    async fn set_goal_biddable(&self, owner: &CustomerId, goal: &Goal, biddable: bool) -> Result<(), UpstreamError> {
+        let body = wire::goal_biddable(owner, goal, biddable);
+        self.mutate(
+            "mutateCustomerConversionGoals",
+            owner,
+            "/customerConversionGoals:mutate",
+            &body,
+        )
+        .await
+        .map(drop)
+    }
+}
+
+pub mod query;
+#[cfg(test)]
+#[path = "ads_tests.rs"]
+mod tests;
+pub mod uploads;

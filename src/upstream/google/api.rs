@@ -1,0 +1,44 @@
+//! Google's two APIs.
+
+/// The two APIs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Api {
+    /// Google Ads API.
+    Ads,
+    /// Data Manager API.
+    DataManager,
+}
+
+impl Api {
+    /// The name in errors.
+    pub(crate) const fn service(self) -> &'static str {
+        match self {
+            Self::Ads => "Google Ads",
+            Self::DataManager => "Data Manager",
+        }
+    }
+
+    /// The name in metrics.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ads => "googleAds",
+            Self::DataManager => "dataManager",
+        }
+    }
+
+    /// The host people know it by.
+    pub(crate) const fn host(self) -> &'static str {
+        match self {
+            Self::Ads => "googleads.googleapis.com",
+            Self::DataManager => "datamanager.googleapis.com",
+        }
+    }
+
+    /// The OAuth scope it wants.
+    pub(crate) const fn scope(self) -> &'static str {
+        match self {
+            Self::Ads => "https://www.googleapis.com/auth/adwords",
+            Self::DataManager => "https://www.googleapis.com/auth/datamanager",
+        }
+    }
+}

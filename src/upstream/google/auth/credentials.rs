@@ -1,0 +1,192 @@
+//! What a Secret holds: which credentials, and what is wrong with them. Messages name keys and the way out, no values.
+
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::external::External;
+use super::grants::{RefreshToken, ServiceAccount};
+use super::jwt::SigningKey;
+use super::token::{Endpoint, TokenSource};
+use crate::ports::{SecretData, SecretInvalid};
+use crate::upstream::google::auth::google_auth::Ambient;
+
+pub(crate) const FILE: &str = "credentials.json";
+const TRIO: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
+const DEVELOPER: &str = "developerToken";
+
+/// Credentials ready for use. No `Debug`.
+pub(crate) struct Credentials {
+    pub(crate) source: Box<dyn TokenSource>,
+    pub(crate) developer_token: Option<SecretString>,
+}
+
+/// Kinds of `credentials.json`, by its `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ServiceAccount,
+    AuthorizedUser,
+    ExternalAccount,
+    Other,
+}
+
+/// The kind of a credentials file.
+pub(crate) fn kind(json: &Value) -> Kind {
+    match json["type"].as_str() {
+        Some("service_account") => Kind::ServiceAccount,
+        Some("authorized_user") => Kind::AuthorizedUser,
+        Some("external_account") => Kind::ExternalAccount,
+        _ => Kind::Other,
+    }
+}
+
+/// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files of
+/// external accounts may lie; none: such accounts are refused.
+pub(crate) fn read(
+    secret: &SecretData,
+    directory: Option<&Path>,
+    endpoint: Endpoint,
+) -> Result<Credentials, SecretInvalid> {
+    let developer_token = match value(secret, DEVELOPER)? {
+        Some(token) if token.bytes().all(|b| b.is_ascii_graphic()) => Some(SecretString::from(token)),
+        Some(_) => {
+            return invalid(format!(
+                "key \"{DEVELOPER}\" holds blanks or characters that no token has. Correct or remove it"
+            ));
+        }
+        None => None,
+    };
+    let source = if let Some(text) = value(secret, FILE)? {
+        let json = serde_json::from_str::<Value>(text).map_err(|error| SecretInvalid {
+            message: format!(
+                "key \"{FILE}\" is not JSON (line {}, column {}). Store the key file unchanged",
+                error.line(),
+                error.column()
+            ),
+        })?;
+        source_of(&json, directory, endpoint)?
+    } else {
+        refresh_token(secret, endpoint)?
+    };
+    Ok(Credentials {
+        source,
+        developer_token,
+    })
+}
+
+/// Ambient credentials: whatever the process finds in its environment when the first token is needed.
+pub(crate) fn ambient(endpoint: Endpoint) -> Credentials {
+    Credentials {
+        source: Box::new(Ambient::new(endpoint)),
+        developer_token: None,
+    }
+}
+
+/// The token source of a credentials file. `directory`: where token files of external accounts may lie.
+pub(crate) fn source_of(
+    json: &Value,
+    directory: Option<&Path>,
+    endpoint: Endpoint,
+) -> Result<Box<dyn TokenSource>, SecretInvalid> {
+    match kind(json) {
+        Kind::ServiceAccount => {
+            let pem = member(json, "private_key")?;
+            let key_id = json["private_key_id"].as_str().map(str::to_owned);
+            let key = SigningKey::from_pem(pem, key_id).map_err(|_| SecretInvalid {
+                message: format!(
+                    "\"private_key\" in key \"{FILE}\" is not an RSA key in PEM format. Download a new key file"
+                ),
+            })?;
+            Ok(Box::new(ServiceAccount {
+                endpoint,
+                email: member(json, "client_email")?.to_owned(),
+                key,
+            }))
+        }
+        Kind::AuthorizedUser => Ok(Box::new(RefreshToken {
+            endpoint,
+            client_id: SecretString::from(member(json, "client_id")?),
+            client_secret: SecretString::from(member(json, "client_secret")?),
+            grant: SecretString::from(member(json, "refresh_token")?),
+            quota_project: json["quota_project_id"]
+                .as_str()
+                .and_then(crate::upstream::http::text::id),
+        })),
+        Kind::ExternalAccount => Ok(Box::new(External::read(json, directory, endpoint)?)),
+        Kind::Other => invalid(format!(
+            "\"type\" in key \"{FILE}\" is not service_account, authorized_user or external_account. Store a key file of one of \
+             these types"
+        )),
+    }
+}
+
+fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn TokenSource>, SecretInvalid> {
+    let [client_id, client_secret, refresh_token] = [
+        value(secret, TRIO[0])?,
+        value(secret, TRIO[1])?,
+        value(secret, TRIO[2])?,
+    ];
+    match (client_id, client_secret, refresh_token) {
+        (Some(client_id), Some(client_secret), Some(refresh_token)) => Ok(Box::new(RefreshToken {
+            endpoint,
+            client_id: SecretString::from(client_id),
+            client_secret: SecretString::from(client_secret),
+            grant: SecretString::from(refresh_token),
+            quota_project: None,
+        })),
+        found => {
+            let there = [found.0, found.1, found.2];
+            let missing: Vec<String> = TRIO
+                .iter()
+                .zip(there)
+                .filter(|(_, value)| value.is_none())
+                .map(|(key, _)| format!("\"{key}\""))
+                .collect();
+            if missing.len() == TRIO.len() {
+                return invalid(format!(
+                    "key \"{FILE}\" is missing. Add it, or clientId, clientSecret and refreshToken"
+                ));
+            }
+            let (word, verb) = if missing.len() == 1 {
+                ("key", "is")
+            } else {
+                ("keys", "are")
+            };
+            invalid(format!(
+                "{word} {} {verb} missing. Add clientId, clientSecret and refreshToken, or {FILE}",
+                missing.join(" and ")
+            ))
+        }
+    }
+}
+
+/// A value without blanks at its ends, where people's editors leave them. Present but empty is a mistake.
+fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
+    match secret.get(key).map(|value| value.expose_secret().trim()) {
+        Some("") => invalid(format!("key \"{key}\" is empty. Give it a value or remove it")),
+        found => Ok(found),
+    }
+}
+
+/// A text in a credentials file that must be there.
+pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
+    json[name]
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| SecretInvalid {
+            message: format!(
+                "\"{name}\" in key \"{FILE}\" is missing or empty. Store the whole file, as Google gave it"
+            ),
+        })
+}
+
+/// What is wrong with a Secret.
+pub(crate) fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
+    Err(SecretInvalid { message })
+}
+
+#[cfg(test)]
+#[path = "credentials_tests.rs"]
+mod tests;

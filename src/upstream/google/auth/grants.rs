@@ -1,0 +1,71 @@
+//! The two grants we make ourselves: refresh token and service account (docs/reference/google.md 8).
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::jwt::SigningKey;
+use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use crate::ports::{Cause, UpstreamError};
+
+/// Refresh token of a user. The scopes are those of the grant; they can't be widened here.
+pub(crate) struct RefreshToken {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) client_id: SecretString,
+    pub(crate) client_secret: SecretString,
+    pub(crate) grant: SecretString,
+    pub(crate) quota_project: Option<String>,
+}
+
+#[async_trait]
+impl TokenSource for RefreshToken {
+    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", self.client_id.expose_secret()),
+            ("client_secret", self.client_secret.expose_secret()),
+            ("refresh_token", self.grant.expose_secret()),
+        ];
+        let hint = "the refresh token or its client is refused (mistyped, revoked, expired, or granted to another client; \
+                    tokens of a consent screen in \"Testing\" expire after 7 days)";
+        let token = self.endpoint.exchange("refreshToken", &form, hint).await?;
+        Ok(Token {
+            quota_project: self.quota_project.clone(),
+            ..token
+        })
+    }
+}
+
+/// Key of a service account: a signed claim is exchanged for a token.
+pub(crate) struct ServiceAccount {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) email: String,
+    pub(crate) key: SigningKey,
+}
+
+#[async_trait]
+impl TokenSource for ServiceAccount {
+    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+        let now = Timestamp::now().as_second();
+        let claims = serde_json::json!({
+            "iss": self.email,
+            "scope": SCOPES.join(" "),
+            "aud": self.endpoint.url,
+            "iat": now,
+            "exp": now + 3600,
+        });
+        let assertion = self.key.sign(&claims).map_err(|_| {
+            UpstreamError::new(
+                SERVICE,
+                Cause::CredentialsRejected,
+                "the service account's private_key can't sign",
+            )
+        })?;
+        let form = [
+            ("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"),
+            ("assertion", assertion.expose_secret()),
+        ];
+        let hint = "the service account's key is refused (the key was deleted, the account is disabled, or this node's clock is wrong)";
+        self.endpoint.exchange("serviceAccount", &form, hint).await
+    }
+}

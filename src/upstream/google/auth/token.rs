@@ -1,0 +1,323 @@
+//! Access tokens: where they come from ([`TokenSource`]), and the cache that asks for one at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use crate::ports::{CallObserver, Cause, UpstreamError};
+use crate::upstream::google::codes;
+use crate::upstream::google::redact::bounded;
+use crate::upstream::google::session::root_cause;
+use crate::upstream::http::body;
+use crate::upstream::http::body::{BodyError, Limit, NO_ROOM};
+use crate::upstream::http::memory::ends_in;
+use crate::upstream::http::text::code;
+use crate::upstream::http::wait::retry_after;
+use crate::upstream::{REDIRECT, is_redirect};
+
+/// Both scopes the operator needs (docs/reference/google.md 8).
+pub(crate) const SCOPES: [&str; 2] = [
+    "https://www.googleapis.com/auth/adwords",
+    "https://www.googleapis.com/auth/datamanager",
+];
+/// How errors of the token endpoint call it.
+pub(crate) const SERVICE: &str = "Google OAuth";
+/// A token is replaced this long before it expires (docs/reference/google.md 8).
+const MARGIN: Duration = Duration::from_secs(225);
+/// Lifetime where the answer names none.
+const DEFAULT_LIFETIME: u64 = 3600;
+
+/// An access token. No `Debug`.
+pub(crate) struct Token {
+    /// The bearer token.
+    pub(crate) value: SecretString,
+    /// When it expires; `None` where the source caches by itself.
+    pub(crate) expires: Option<Expiry>,
+    /// Project to bill, for a user's ambient credentials.
+    pub(crate) quota_project: Option<String>,
+}
+
+/// When to replace a token and when it ends.
+#[derive(Clone, Copy)]
+pub(crate) struct Expiry {
+    replace_at: Instant,
+    ends_at: Instant,
+}
+
+impl Expiry {
+    fn after(lifetime: Duration) -> Self {
+        // A short-lived token is used for half its life, else every call would ask for a new one.
+        let margin = MARGIN.min(lifetime / 2);
+        let now = Instant::now();
+        Self {
+            replace_at: now + lifetime.saturating_sub(margin),
+            ends_at: now + lifetime,
+        }
+    }
+}
+
+/// Where tokens come from. Errors have `service` "Google OAuth".
+#[async_trait]
+pub(crate) trait TokenSource: Send + Sync {
+    /// A token. `renew` is set after one was refused: anything the source has kept is to be thrown away.
+    async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError>;
+}
+
+#[derive(Default)]
+struct Cached {
+    token: Option<Arc<Token>>,
+    failed: Option<(Instant, UpstreamError)>,
+}
+
+/// One token for all callers, fetched by one of them while the others wait.
+pub(crate) struct TokenCache {
+    source: Box<dyn TokenSource>,
+    cached: Mutex<Cached>,
+}
+
+impl TokenCache {
+    pub(crate) fn new(source: Box<dyn TokenSource>) -> Self {
+        Self {
+            source,
+            cached: Mutex::default(),
+        }
+    }
+
+    /// A token that is good for a while.
+    pub(crate) async fn get(&self) -> Result<Arc<Token>, UpstreamError> {
+        let asked = Instant::now();
+        let mut cached = self.cached.lock().await;
+        let kept = cached.token.clone();
+        if let Some(token) = &kept
+            && token.expires.is_some_and(|expiry| Instant::now() < expiry.replace_at)
+        {
+            return Ok(Arc::clone(token));
+        }
+        match self.fetch(&mut cached, asked, false).await {
+            // The old token still lives for a moment: a passing failure of the endpoint need not show.
+            Err(error) if error.cause == Cause::Unavailable => match kept {
+                Some(token) if token.expires.is_some_and(|expiry| Instant::now() < expiry.ends_at) => Ok(token),
+                _ => Err(error),
+            },
+            settled => settled,
+        }
+    }
+
+    /// A token other than `refused`, which an API did not take.
+    pub(crate) async fn renew(&self, refused: &Arc<Token>) -> Result<Arc<Token>, UpstreamError> {
+        let asked = Instant::now();
+        let mut cached = self.cached.lock().await;
+        if let Some(token) = &cached.token
+            && token.expires.is_some()
+            && !Arc::ptr_eq(token, refused)
+        {
+            return Ok(Arc::clone(token));
+        }
+        cached.token = None;
+        self.fetch(&mut cached, asked, true).await
+    }
+
+    async fn fetch(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
+        // Whoever waited while another caller's fetch failed takes that answer instead of asking again.
+        if let Some((at, error)) = &cached.failed
+            && *at > asked
+        {
+            return Err(error.clone());
+        }
+        match self.source.fetch(renew).await {
+            Ok(token) => {
+                let token = Arc::new(token);
+                *cached = Cached {
+                    token: Some(Arc::clone(&token)),
+                    failed: None,
+                };
+                Ok(token)
+            }
+            Err(error) => {
+                cached.failed = Some((Instant::now(), error.clone()));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// The OAuth token endpoint.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) http: reqwest::Client,
+    pub(crate) url: String,
+    pub(crate) timeout: Duration,
+    pub(crate) observer: Arc<dyn CallObserver>,
+}
+
+/// What came back: status, wait, body as JSON (null where it is none).
+type Reply = (u16, Option<jiff::SignedDuration>, Value);
+
+impl Endpoint {
+    /// Posts a grant and reads the token. `hint` says what it can mean where the grant is refused.
+    pub(crate) async fn exchange(
+        &self,
+        method: &'static str,
+        form: &[(&str, &str)],
+        hint: &str,
+    ) -> Result<Token, UpstreamError> {
+        self.exchange_for(method, form, hint, true).await
+    }
+
+    /// The same; `scoped` where the token must have the scopes of [`SCOPES`].
+    pub(crate) async fn exchange_for(
+        &self,
+        method: &'static str,
+        form: &[(&str, &str)],
+        hint: &str,
+        scoped: bool,
+    ) -> Result<Token, UpstreamError> {
+        self.grant(method, self.http.post(&self.url).form(form), hint, scoped)
+            .await
+    }
+
+    /// The token that answers any other request.
+    pub(crate) async fn granted(
+        &self,
+        method: &'static str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Token, UpstreamError> {
+        self.grant(method, request, "it may not be used", true).await
+    }
+
+    async fn grant(
+        &self,
+        method: &'static str,
+        request: reqwest::RequestBuilder,
+        hint: &str,
+        scoped: bool,
+    ) -> Result<Token, UpstreamError> {
+        let (status, wait, json) = self.ask(method, request).await?;
+        if (200..300).contains(&status) {
+            return token_of(&json, scoped);
+        }
+        Err(refusal(status, wait, json["error"].as_str().and_then(code), hint))
+    }
+
+    /// Turns the token of a federation into one of a service account (IAM Credentials API, generateAccessToken).
+    pub(crate) async fn impersonate(&self, url: &str, federated: &Token) -> Result<Token, UpstreamError> {
+        let request = self.http.post(url).bearer_auth(federated.value.expose_secret());
+        let body = serde_json::json!({"scope": SCOPES, "lifetime": "3600s"});
+        let (status, wait, json) = self.ask("impersonation", request.json(&body)).await?;
+        if (200..300).contains(&status) {
+            let until = json["expireTime"]
+                .as_str()
+                .and_then(|time| time.parse::<jiff::Timestamp>().ok());
+            let left = until.map(|until| until.duration_since(jiff::Timestamp::now()).as_secs().max(0));
+            let token = serde_json::json!({"access_token": json["accessToken"], "expires_in": left});
+            return token_of(&token, true);
+        }
+        let hint = "the external account may not act as the service account, or that one does not exist";
+        Err(refusal(
+            status,
+            wait,
+            json["error"]["status"].as_str().and_then(code),
+            hint,
+        ))
+    }
+
+    async fn ask(&self, method: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, UpstreamError> {
+        let started = std::time::Instant::now();
+        let ends = ends_in(self.timeout);
+        let sent = request.timeout(self.timeout).send().await.map_err(BodyError::Broke);
+        let answer = match sent {
+            Ok(response) => {
+                let wait = retry_after(response.headers(), jiff::Timestamp::now());
+                let status = response.status().as_u16();
+                let body = body::read(response, Limit::TOKEN, ends).await;
+                body.map(|body| (status, wait, body))
+            }
+            Err(error) => Err(error),
+        };
+        let status = answer.as_ref().ok().map(|(status, ..)| *status);
+        self.observer.call("token", method, status, started.elapsed());
+        let (status, wait, body) = answer.map_err(|error| match error {
+            BodyError::TooLarge(limit) => UpstreamError::new(SERVICE, Cause::Malformed, BodyError::too_large(limit)),
+            BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
+            BodyError::Broke(error) => {
+                let what = if error.is_timeout() {
+                    "no answer in time"
+                } else {
+                    "not reached"
+                };
+                let message = bounded(format!("{what}{}", root_cause(&error)));
+                UpstreamError::new(SERVICE, Cause::Unavailable, message)
+            }
+        })?;
+        if is_redirect(status) {
+            return Err(UpstreamError {
+                status: Some(status),
+                ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
+            });
+        }
+        Ok((status, wait, serde_json::from_slice(body.bytes()).unwrap_or_default()))
+    }
+}
+
+fn refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
+    let cause = codes::token_cause(status, code.as_deref());
+    let named = code.as_deref().unwrap_or("no code");
+    let hint = if cause == Cause::CredentialsRejected {
+        format!(": {hint}")
+    } else {
+        String::new()
+    };
+    UpstreamError {
+        status: Some(status),
+        retry_after: wait,
+        message: bounded(format!("{named} (HTTP {status}){hint}")),
+        code,
+        ..UpstreamError::new(SERVICE, cause, "")
+    }
+}
+
+/// The token in a good answer. Users may untick scopes when they grant access, so the answer's `scope` is checked.
+fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
+    let malformed = || UpstreamError::new(SERVICE, Cause::Malformed, "the answer holds no access_token");
+    let value = json["access_token"]
+        .as_str()
+        .filter(|token| !token.is_empty())
+        .ok_or_else(malformed)?;
+    if value.bytes().any(|b| !b.is_ascii_graphic()) {
+        return Err(UpstreamError::new(
+            SERVICE,
+            Cause::Malformed,
+            "the access_token does not fit a header",
+        ));
+    }
+    if let Some(granted) = json["scope"]
+        .as_str()
+        .filter(|scope| scoped && !scope.trim().is_empty())
+    {
+        let missing: Vec<&str> = SCOPES
+            .into_iter()
+            .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("the token lacks the scope {}", missing.join(" and "));
+            return Err(UpstreamError::new(SERVICE, Cause::MissingScope, message));
+        }
+    }
+    let lifetime = crate::upstream::google::wire::unsigned(&json["expires_in"])
+        .unwrap_or(DEFAULT_LIFETIME)
+        .min(86_400);
+    Ok(Token {
+        value: SecretString::from(value),
+        expires: Some(Expiry::after(Duration::from_secs(lifetime))),
+        quota_project: None,
+    })
+}
+
+#[cfg(test)]
+#[path = "token_tests.rs"]
+mod tests;

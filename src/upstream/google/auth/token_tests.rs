@@ -1,0 +1,264 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use secrecy::ExposeSecret;
+use serde_json::json;
+use wiremock::matchers::{body_string_contains, header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::*;
+use crate::upstream::google::auth::credentials;
+use crate::upstream::google::test_support::{Silent, TEST_KEY, http, refresh_secret, secret as data, token};
+
+fn endpoint(server: &MockServer) -> Endpoint {
+    Endpoint {
+        http: http(),
+        url: format!("{}/token", server.uri()),
+        timeout: Duration::from_secs(2),
+        observer: Arc::new(Silent),
+    }
+}
+
+async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .respond_with(response)
+        .expect(1)
+        .mount(&server)
+        .await;
+    credentials::read(&refresh_secret(), None, endpoint(&server))
+        .unwrap()
+        .source
+        .fetch(false)
+        .await
+}
+
+async fn error(response: ResponseTemplate) -> UpstreamError {
+    answer(response).await.err().unwrap()
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .and(header("content-type", "application/x-www-form-urlencoded"))
+        .and(body_string_contains(
+            "grant_type=refresh_token&client_id=id-1&client_secret=secret-1&refresh_token=refresh-1",
+        ))
+        .respond_with(token("t-9"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let source = credentials::read(&refresh_secret(), None, endpoint(&server))
+        .unwrap()
+        .source;
+    assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-9");
+}
+
+#[tokio::test]
+async fn a_service_account_exchanges_a_signed_claim() {
+    let server = MockServer::start().await;
+    Mock::given(method("POST"))
+        .and(path("/token"))
+        .and(body_string_contains(
+            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=eyJ",
+        ))
+        .respond_with(ResponseTemplate::new(200).set_body_json(json!({"access_token": "t-sa", "expires_in": 3599})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let file = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY, "private_key_id": "k",
+        "token_uri": "https://elsewhere.example.com/token"});
+    let data = data(&[("credentials.json", &file.to_string())]);
+    let source = credentials::read(&data, None, endpoint(&server)).unwrap().source;
+    assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-sa");
+    let sent = server.received_requests().await.unwrap();
+    let assertion = String::from_utf8(sent[0].body.clone()).unwrap();
+    // {"alg":"RS256","kid":"k","typ":"JWT"}
+    assert!(
+        assertion.contains("assertion=eyJhbGciOiJSUzI1NiIsImtpZCI6ImsiLCJ0eXAiOiJKV1QifQ."),
+        "{assertion}"
+    );
+}
+
+#[tokio::test]
+async fn refusals_keep_their_code_and_nothing_else_of_the_answer() {
+    let refused = |status, code: &str| {
+        ResponseTemplate::new(status)
+            .set_body_json(json!({"error": code, "error_description": "token refresh-1 of anna"}))
+    };
+    let table = [
+        (400, "invalid_grant", Cause::CredentialsRejected),
+        (401, "invalid_client", Cause::CredentialsRejected),
+        (400, "a_new_code", Cause::CredentialsRejected),
+        (400, "invalid_scope", Cause::MissingScope),
+        (400, "temporarily_unavailable", Cause::Unavailable),
+        (500, "internal_failure", Cause::Unavailable),
+    ];
+    for (status, code, cause) in table {
+        let error = error(refused(status, code)).await;
+        assert_eq!((error.cause, error.code.as_deref()), (cause, Some(code)));
+        assert_eq!((error.service, error.status), ("Google OAuth", Some(status)));
+        assert!(
+            error.message.starts_with(code) && !error.message.contains("anna"),
+            "{}",
+            error.message
+        );
+    }
+}
+
+#[tokio::test]
+async fn other_answers_of_the_token_endpoint() {
+    let busy = error(ResponseTemplate::new(429).insert_header("Retry-After", "7")).await;
+    assert_eq!(
+        (busy.cause, busy.retry_after),
+        (Cause::Unavailable, Some(jiff::SignedDuration::from_secs(7)))
+    );
+    assert_eq!(
+        error(ResponseTemplate::new(404).set_body_string("<html>")).await.cause,
+        Cause::Malformed
+    );
+    assert_eq!(
+        error(ResponseTemplate::new(200).set_body_string("<html>")).await.cause,
+        Cause::Malformed
+    );
+    assert_eq!(
+        error(ResponseTemplate::new(200).set_body_json(json!({"expires_in": 5})))
+            .await
+            .cause,
+        Cause::Malformed
+    );
+    let scope = json!({"access_token": "t", "scope": format!("openid {}", SCOPES[0])});
+    let missing = error(ResponseTemplate::new(200).set_body_json(scope)).await;
+    assert_eq!(missing.cause, Cause::MissingScope);
+    assert!(
+        missing.message.contains(SCOPES[1]) && !missing.message.contains(SCOPES[0]),
+        "{}",
+        missing.message
+    );
+}
+
+#[tokio::test]
+async fn nobody_at_the_endpoint_is_a_passing_failure() {
+    let mut endpoint = endpoint(&MockServer::start().await);
+    endpoint.url = "http://127.0.0.1:9/token".to_owned();
+    let source = credentials::read(&refresh_secret(), None, endpoint).unwrap().source;
+    assert_eq!(source.fetch(false).await.err().unwrap().cause, Cause::Unavailable);
+}
+
+/// Gives numbered tokens with an age, or fails.
+struct Numbered {
+    expiry: fn() -> Expiry,
+    asked: Arc<AtomicU32>,
+    fail_from: u32,
+}
+
+#[async_trait]
+impl TokenSource for Numbered {
+    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+        let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
+        // Lets the others come up to the lock while this one is at it.
+        tokio::task::yield_now().await;
+        if number >= self.fail_from {
+            return Err(UpstreamError::new(SERVICE, Cause::Unavailable, "down"));
+        }
+        let value = SecretString::from(format!("t-{number}"));
+        Ok(Token {
+            value,
+            expires: Some((self.expiry)()),
+            quota_project: None,
+        })
+    }
+}
+
+fn fresh() -> Expiry {
+    Expiry::after(Duration::from_hours(1))
+}
+
+fn ageing() -> Expiry {
+    Expiry {
+        replace_at: Instant::now(),
+        ends_at: Instant::now() + Duration::from_secs(100),
+    }
+}
+
+fn ended() -> Expiry {
+    Expiry {
+        replace_at: Instant::now(),
+        ends_at: Instant::now(),
+    }
+}
+
+fn cache(expiry: fn() -> Expiry, fail_from: u32) -> (TokenCache, Arc<AtomicU32>) {
+    let asked = Arc::new(AtomicU32::new(0));
+    let source = Numbered {
+        expiry,
+        asked: Arc::clone(&asked),
+        fail_from,
+    };
+    (TokenCache::new(Box::new(source)), asked)
+}
+
+#[test]
+fn a_token_is_replaced_225_seconds_before_it_ends() {
+    for (lifetime, used) in [(3600, 3375), (451, 226), (450, 225), (60, 30), (0, 0)] {
+        let before = Instant::now();
+        let expiry = Expiry::after(Duration::from_secs(lifetime));
+        let left = expiry.replace_at.duration_since(before).as_secs();
+        assert!((used..=used + 1).contains(&left), "{lifetime}: {left}");
+        assert!(expiry.ends_at.duration_since(before) >= Duration::from_secs(lifetime));
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_token_is_kept_and_an_ageing_one_replaced() {
+    let (kept, asked) = cache(fresh, u32::MAX);
+    kept.get().await.ok().unwrap();
+    kept.get().await.ok().unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let (replaced, asked) = cache(ageing, u32::MAX);
+    replaced.get().await.ok().unwrap();
+    assert_eq!(replaced.get().await.ok().unwrap().value.expose_secret(), "t-2");
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_bridged_while_the_old_token_lives() {
+    let (bridged, _) = cache(ageing, 2);
+    bridged.get().await.ok().unwrap();
+    assert_eq!(bridged.get().await.ok().unwrap().value.expose_secret(), "t-1");
+    let (dead, _) = cache(ended, 2);
+    dead.get().await.ok().unwrap();
+    assert_eq!(dead.get().await.err().unwrap().cause, Cause::Unavailable);
+}
+
+#[tokio::test]
+async fn one_fetch_serves_all_who_wait() {
+    let (cache, asked) = cache(fresh, u32::MAX);
+    let all = futures::future::join_all((0..20).map(|_| cache.get())).await;
+    assert!(
+        all.iter()
+            .all(|token| token.as_ref().is_ok_and(|token| token.value.expose_secret() == "t-1"))
+    );
+    let old = cache.get().await.ok().unwrap();
+    let renewed = futures::future::join_all((0..20).map(|_| cache.renew(&old))).await;
+    assert!(
+        renewed
+            .iter()
+            .all(|token| token.as_ref().is_ok_and(|token| token.value.expose_secret() == "t-2"))
+    );
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn one_failure_serves_all_who_wait() {
+    let (cache, asked) = cache(fresh, 1);
+    let all = futures::future::join_all((0..20).map(|_| cache.get())).await;
+    assert!(all.iter().all(Result::is_err));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    assert!(cache.get().await.is_err());
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}

@@ -1,0 +1,238 @@
+//! The one table from what Google says to what it means for us. Pure; total: unknown names fall to the class of the
+//! HTTP status. Sources: docs/reference/google.md 2.4, 4.5, 6.5.
+
+use crate::ports::Cause;
+
+/// What an error of the Google Ads API means: `key` is the one key of `errorCode` (`quotaError`), `name` its value.
+/// `None`: not in the table, the HTTP status decides.
+#[expect(clippy::match_same_arms, reason = "a table reads by group, not by result")]
+pub(crate) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
+    let cause = match (key, name) {
+        // The customer id is wrong or out of reach, not the credential.
+        ("authenticationError", "CUSTOMER_NOT_FOUND" | "CLIENT_CUSTOMER_ID_INVALID") => Cause::AccessDenied,
+        ("authenticationError", _) => Cause::CredentialsRejected,
+        ("authorizationError" | "resourceAccessDeniedError", _) => Cause::AccessDenied,
+        ("operationAccessDeniedError", "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE") => Cause::NotFound,
+        (
+            "operationAccessDeniedError",
+            "ACTION_NOT_PERMITTED" | "MUTATE_ACTION_NOT_PERMITTED_FOR_CLIENT" | "MUTATE_NOT_PERMITTED_FOR_CUSTOMER",
+        ) => Cause::AccessDenied,
+        ("notAllowlistedError", _) => Cause::NotAllowlisted,
+        ("quotaError", "RESOURCE_EXHAUSTED" | "EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION") => {
+            Cause::QuotaExhausted
+        }
+        ("quotaError", "ACCESS_PROHIBITED") => Cause::AccessDenied,
+        ("quotaError", _) => Cause::RateLimited,
+        ("internalError", "ERROR_CODE_NOT_PUBLISHED") | ("requestError", "UNSUPPORTED_VERSION") => {
+            Cause::UnsupportedVersion
+        }
+        ("internalError", _)
+        | ("databaseError", "CONCURRENT_MODIFICATION" | "DATA_CONSTRAINT_VIOLATION")
+        | ("requestError", "RPC_DEADLINE_TOO_SHORT") => Cause::Unavailable,
+        ("mutateError" | "requestError", "RESOURCE_NOT_FOUND") => Cause::NotFound,
+        // Ids that people wrote into the account: wrong until they act.
+        ("headerError", "INVALID_LOGIN_CUSTOMER_ID")
+        | (
+            "requestError",
+            "CLOUD_PROJECT_NOT_FOUND"
+            | "INVALID_CUSTOMER_ID"
+            | "LOGIN_CUSTOMER_ID_PARAMETER_MISSING"
+            | "CANNOT_BE_EXECUTED_BY_MANAGER_ACCOUNT",
+        ) => Cause::AccessDenied,
+        (key, _) if REFUSED_KEYS.contains(&key) => Cause::Refused,
+        _ => return None,
+    };
+    Some(cause)
+}
+
+/// Groups of which every other name means: this request is refused for good.
+const REFUSED_KEYS: [&str; 23] = [
+    "conversionUploadError",
+    "conversionAdjustmentUploadError",
+    "conversionActionError",
+    "partialFailureError",
+    "databaseError",
+    "requestError",
+    "headerError",
+    "fieldError",
+    "fieldMaskError",
+    "dateError",
+    "mutateError",
+    "stringLengthError",
+    "stringFormatError",
+    "rangeError",
+    "collectionSizeError",
+    "distinctError",
+    "currencyCodeError",
+    "resourceCountLimitExceededError",
+    "operationAccessDeniedError",
+    "newResourceCreationError",
+    "sizeLimitError",
+    "queryError",
+    "customerError",
+];
+
+/// True for a key of `errorCode` that the table knows.
+pub(crate) fn is_known_key(key: &str) -> bool {
+    REFUSED_KEYS.contains(&key)
+}
+
+/// True where Google says that it failed in the middle: a change may have happened although an answer came.
+pub(crate) fn leaves_effect_open(key: &str, name: &str) -> bool {
+    key == "internalError" && name != "ERROR_CODE_NOT_PUBLISHED"
+}
+
+/// What a `google.rpc.ErrorInfo` reason means, for both APIs. `None`: the HTTP status decides.
+/// `limit` is `metadata.quota_limit`, where given.
+pub(crate) fn reason_cause(reason: &str, limit: Option<&str>) -> Option<Cause> {
+    Some(match reason {
+        "SERVICE_DISABLED" | "API_DISABLED" => Cause::ServiceDisabled,
+        "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => Cause::MissingScope,
+        "RATE_LIMIT_EXCEEDED" | "RESOURCE_QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED" => exhausted(limit),
+        "NOT_ALLOWLISTED" => Cause::NotAllowlisted,
+        "PERMISSION_DENIED" => Cause::AccessDenied,
+        "ACCESS_TOKEN_EXPIRED" | "ACCESS_TOKEN_TYPE_UNSUPPORTED" | "CREDENTIALS_MISSING" | "ACCOUNT_STATE_INVALID" => {
+            Cause::CredentialsRejected
+        }
+        _ => return None,
+    })
+}
+
+/// A used-up quota is a daily one where its name says so, else one that refills within minutes.
+pub(crate) fn exhausted(limit: Option<&str>) -> Cause {
+    match limit {
+        Some(name) if name.to_ascii_lowercase().contains("day") => Cause::QuotaExhausted,
+        _ => Cause::RateLimited,
+    }
+}
+
+/// What an HTTP status means where nothing better is known.
+pub(crate) fn status_cause(status: u16) -> Cause {
+    match status {
+        401 => Cause::CredentialsRejected,
+        403 => Cause::AccessDenied,
+        404 => Cause::UnsupportedVersion,
+        408 | 409 | 425 | 500.. => Cause::Unavailable,
+        429 => Cause::RateLimited,
+        400..=499 => Cause::Refused,
+        _ => Cause::Malformed,
+    }
+}
+
+/// What a refusal of the token endpoint means (docs/reference/google.md 8). `code` is the `error` field.
+pub(crate) fn token_cause(status: u16, code: Option<&str>) -> Cause {
+    match code {
+        Some("internal_failure" | "server_error" | "temporarily_unavailable") => Cause::Unavailable,
+        _ if status == 429 || status == 408 || status >= 500 => Cause::Unavailable,
+        Some("invalid_scope") => Cause::MissingScope,
+        Some(_) => Cause::CredentialsRejected,
+        None => Cause::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_a_cause_for_every_key_an_uploader_meets() {
+        for key in REFUSED_KEYS {
+            assert_eq!(ads_cause(key, "SOMETHING_NEW"), Some(Cause::Refused), "{key}");
+        }
+        for key in [
+            "authenticationError",
+            "authorizationError",
+            "notAllowlistedError",
+            "quotaError",
+            "internalError",
+        ] {
+            assert!(
+                ads_cause(key, "SOMETHING_NEW").is_some_and(|c| c != Cause::Refused),
+                "{key}"
+            );
+        }
+        assert_eq!(ads_cause("brandNewError", "X"), None);
+    }
+
+    #[test]
+    fn names_with_a_meaning_of_their_own() {
+        let table = [
+            ("quotaError", "RESOURCE_EXHAUSTED", Cause::QuotaExhausted),
+            (
+                "quotaError",
+                "EXCESSIVE_LONG_TERM_QUERY_RESOURCE_CONSUMPTION",
+                Cause::QuotaExhausted,
+            ),
+            ("quotaError", "RESOURCE_TEMPORARILY_EXHAUSTED", Cause::RateLimited),
+            (
+                "quotaError",
+                "EXCESSIVE_SHORT_TERM_QUERY_RESOURCE_CONSUMPTION",
+                Cause::RateLimited,
+            ),
+            ("quotaError", "ACCESS_PROHIBITED", Cause::AccessDenied),
+            ("authenticationError", "OAUTH_TOKEN_REVOKED", Cause::CredentialsRejected),
+            ("authenticationError", "NOT_ADS_USER", Cause::CredentialsRejected),
+            ("authenticationError", "CUSTOMER_NOT_FOUND", Cause::AccessDenied),
+            ("authorizationError", "USER_PERMISSION_DENIED", Cause::AccessDenied),
+            (
+                "authorizationError",
+                "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION",
+                Cause::AccessDenied,
+            ),
+            ("resourceAccessDeniedError", "WRITE_ACCESS_DENIED", Cause::AccessDenied),
+            (
+                "operationAccessDeniedError",
+                "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE",
+                Cause::NotFound,
+            ),
+            ("headerError", "INVALID_LOGIN_CUSTOMER_ID", Cause::AccessDenied),
+            ("headerError", "INVALID_LINKED_CUSTOMER_ID", Cause::Refused),
+            ("requestError", "INVALID_CUSTOMER_ID", Cause::AccessDenied),
+            ("mutateError", "RESOURCE_NOT_FOUND", Cause::NotFound),
+            ("requestError", "RESOURCE_NOT_FOUND", Cause::NotFound),
+            ("requestError", "UNSUPPORTED_VERSION", Cause::UnsupportedVersion),
+            ("internalError", "ERROR_CODE_NOT_PUBLISHED", Cause::UnsupportedVersion),
+            ("internalError", "TRANSIENT_ERROR", Cause::Unavailable),
+            ("databaseError", "CONCURRENT_MODIFICATION", Cause::Unavailable),
+            ("databaseError", "REQUEST_TOO_LARGE", Cause::Refused),
+            ("conversionActionError", "DUPLICATE_NAME", Cause::Refused),
+            (
+                "notAllowlistedError",
+                "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE",
+                Cause::NotAllowlisted,
+            ),
+        ];
+        for (key, name, cause) in table {
+            assert_eq!(ads_cause(key, name), Some(cause), "{key} {name}");
+        }
+    }
+
+    #[test]
+    fn statuses_and_reasons_fall_into_classes() {
+        assert_eq!(status_cause(503), Cause::Unavailable);
+        assert_eq!(status_cause(429), Cause::RateLimited);
+        assert_eq!(status_cause(404), Cause::UnsupportedVersion);
+        assert_eq!(status_cause(413), Cause::Refused);
+        assert_eq!(reason_cause("SERVICE_DISABLED", None), Some(Cause::ServiceDisabled));
+        assert_eq!(
+            reason_cause("RATE_LIMIT_EXCEEDED", Some("WritesPerDayPerProject")),
+            Some(Cause::QuotaExhausted)
+        );
+        assert_eq!(
+            reason_cause("RATE_LIMIT_EXCEEDED", Some("WritesPerMinutePerProject")),
+            Some(Cause::RateLimited)
+        );
+        assert_eq!(reason_cause("INVALID_EVENT", None), None);
+    }
+
+    #[test]
+    fn token_errors_fall_into_classes() {
+        assert_eq!(token_cause(400, Some("invalid_grant")), Cause::CredentialsRejected);
+        assert_eq!(token_cause(401, Some("invalid_client")), Cause::CredentialsRejected);
+        assert_eq!(token_cause(400, Some("invalid_scope")), Cause::MissingScope);
+        assert_eq!(token_cause(400, Some("temporarily_unavailable")), Cause::Unavailable);
+        assert_eq!(token_cause(503, None), Cause::Unavailable);
+        assert_eq!(token_cause(429, None), Cause::Unavailable);
+        assert_eq!(token_cause(404, None), Cause::Malformed);
+    }
+}

@@ -1,0 +1,218 @@
+#![allow(clippy::unwrap_used)]
+
+use wiremock::matchers::{header, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use super::test_support::{ads_error, cid, config, connector, http, refresh_secret, secret, server, token};
+use super::*;
+use crate::ports::{CallObserver, Cause, Effect, GoogleConnector as _, GoogleCredentials};
+use serde_json::json;
+
+const GOALS: &str = "/v26/customers/1234567890/googleAds:search";
+
+fn rows() -> ResponseTemplate {
+    ResponseTemplate::new(200).set_body_json(json!({"results": []}))
+}
+
+#[tokio::test]
+async fn connecting_calls_nobody_and_names_a_bad_key() {
+    let server = MockServer::start().await;
+    let (connector, _) = connector(&server.uri());
+    assert!(
+        connector
+            .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+            .await
+            .is_ok()
+    );
+    let invalid = connector
+        .connect(GoogleCredentials::Secret(&secret(&[("clientId", "i")])), None)
+        .await
+        .err()
+        .unwrap();
+    assert!(invalid.message.contains("refreshToken"), "{invalid}");
+    assert!(server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn equal_credentials_share_a_token_and_other_ones_do_not() {
+    let server = server().await;
+    Mock::given(path(GOALS)).respond_with(rows()).mount(&server).await;
+    let (connector, recorder) = connector(&server.uri());
+    let owner = cid("1234567890");
+    let one = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    let two = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9999999999")))
+        .await
+        .unwrap();
+    one.ads.goals(&owner).await.unwrap();
+    two.ads.goals(&owner).await.unwrap();
+    let mut other = refresh_secret();
+    other.extend(secret(&[("developerToken", "dev-1")]));
+    let three = connector
+        .connect(GoogleCredentials::Secret(&other), None)
+        .await
+        .unwrap();
+    three.ads.goals(&owner).await.unwrap();
+    let calls = recorder.0.lock().unwrap().clone();
+    let tokens = calls.iter().filter(|(api, ..)| *api == "token").count();
+    assert_eq!(tokens, 2, "{calls:?}");
+    assert_eq!(calls[1], ("googleAds", "search", Some(200)));
+
+    let sent = server.received_requests().await.unwrap();
+    let searches: Vec<_> = sent.iter().filter(|request| request.url.path() == GOALS).collect();
+    let value = |index: usize, name: &str| {
+        searches[index]
+            .headers
+            .get(name)
+            .map(|value: &_| value.to_str().unwrap().to_owned())
+    };
+    assert_eq!(value(0, "authorization").as_deref(), Some("Bearer t-1"));
+    assert_eq!(
+        (value(0, "login-customer-id"), value(0, "developer-token")),
+        (None, None)
+    );
+    assert_eq!(value(1, "login-customer-id").as_deref(), Some("9999999999"));
+    assert_eq!(value(2, "developer-token").as_deref(), Some("dev-1"));
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once() {
+    let server = MockServer::start().await;
+    Mock::given(path("/token"))
+        .respond_with(token("t-old"))
+        .up_to_n_times(1)
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(path("/token"))
+        .respond_with(token("t-new"))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let refused = ads_error(
+        401,
+        "authenticationError",
+        "OAUTH_TOKEN_EXPIRED",
+        &serde_json::Value::Null,
+    );
+    Mock::given(header("authorization", "Bearer t-old"))
+        .respond_with(ResponseTemplate::new(401).set_body_json(refused))
+        .expect(1)
+        .mount(&server)
+        .await;
+    Mock::given(header("authorization", "Bearer t-new"))
+        .respond_with(rows())
+        .expect(1)
+        .mount(&server)
+        .await;
+    let clients = connector(&server.uri())
+        .0
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    clients.ads.goals(&cid("1234567890")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_refused_twice_is_rejected_credentials() {
+    let server = server().await;
+    let refused = ads_error(
+        401,
+        "authenticationError",
+        "OAUTH_TOKEN_REVOKED",
+        &serde_json::Value::Null,
+    );
+    Mock::given(path(GOALS))
+        .respond_with(ResponseTemplate::new(401).set_body_json(refused))
+        .expect(2)
+        .mount(&server)
+        .await;
+    let clients = connector(&server.uri())
+        .0
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    let error = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
+    assert_eq!(
+        (error.cause, error.code.as_deref()),
+        (Cause::CredentialsRejected, Some("OAUTH_TOKEN_REVOKED"))
+    );
+}
+
+#[tokio::test]
+async fn no_token_means_no_call_and_no_effect() {
+    let server = MockServer::start().await;
+    Mock::given(path("/token"))
+        .respond_with(ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_grant"})))
+        .mount(&server)
+        .await;
+    Mock::given(method("POST"))
+        .and(path(GOALS))
+        .respond_with(rows())
+        .expect(0)
+        .mount(&server)
+        .await;
+    let clients = connector(&server.uri())
+        .0
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    let error = clients
+        .ads
+        .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!((error.cause, error.effect), (Cause::CredentialsRejected, Effect::None));
+    assert_eq!(
+        (error.service, error.code.as_deref()),
+        ("Google OAuth", Some("invalid_grant"))
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_a_passing_failure_without_effect() {
+    let server = server().await;
+    let mut config = config(&server.uri());
+    config.ads_endpoint = "http://127.0.0.1:9".to_owned();
+    let silent: Arc<dyn CallObserver> = Arc::new(super::test_support::Silent);
+    let connector = GoogleConnector::new(config, http(), silent);
+    let clients = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    let error = clients
+        .ads
+        .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(
+        (error.cause, error.effect, error.status),
+        (Cause::Unavailable, Effect::None, None)
+    );
+}
+
+#[tokio::test]
+async fn the_processs_identity_is_for_the_namespaces_it_was_started_for() {
+    let of = async |allowed: &[&str], namespace: &str| {
+        let config = GoogleConfig {
+            ambient_namespaces: allowed.iter().map(|name| (*name).to_owned()).collect(),
+            ..config("http://127.0.0.1:9")
+        };
+        let connector = GoogleConnector::new(config, http(), Arc::new(super::test_support::Silent));
+        let made = connector.connect(GoogleCredentials::Ambient { namespace }, None).await;
+        made.err().map(|why| why.message)
+    };
+    let refused = of(&[], "marketing").await.unwrap();
+    assert!(
+        refused.contains("--ambient-credentials-namespaces=marketing"),
+        "{refused}"
+    );
+    assert!(of(&["sales", "market"], "marketing").await.is_some());
+    assert_eq!(of(&["sales", "marketing"], "marketing").await, None);
+    assert_eq!(of(&["*"], "marketing").await, None);
+}

@@ -1,0 +1,183 @@
+//! The Data Manager API client: ingest, and what became of it (docs/reference/google.md 6).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::code_table::data_manager_code;
+use super::errors::{Api, Failure, malformed};
+
+use super::session::{Call, Session};
+use super::wire::{text, unsigned};
+use crate::domain::codes::{Class, Code};
+use crate::domain::evidence::NamedDestination;
+use crate::domain::ids::ActionId;
+use crate::ports::sink::{
+    ConversionSink, DestinationStatus, ErrorCount, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest,
+};
+use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::text::{code, id};
+
+/// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
+pub(crate) struct DataManagerClient {
+    session: Arc<Session>,
+}
+
+impl DataManagerClient {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self { session }
+    }
+}
+
+/// A request we would not send: it can only be refused.
+fn refused(what: String) -> IngestError {
+    UpstreamError::new(Api::DataManager.service(), Cause::Refused, what).into()
+}
+
+/// Why a request is not sent, if so.
+fn check(request: &UploadRequest) -> Option<IngestError> {
+    let (rows, destinations) = (request.rows.len(), request.destinations.len());
+    if rows == 0 || rows > MAX_ROWS || destinations == 0 || destinations > MAX_DESTINATIONS {
+        return Some(refused(format!("not sent: {rows} rows, {destinations} destinations")));
+    }
+    None
+}
+
+#[async_trait]
+impl ConversionSink for DataManagerClient {
+    async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
+        if let Some(error) = check(request) {
+            return Err(error);
+        }
+        let body = request::body(request);
+        let body = body.ok_or_else(|| refused("not sent: a row points at no destination".to_owned()))?;
+        let call = Call {
+            api: Api::DataManager,
+            method: "ingestEvents",
+            path: "/v1/events:ingest".to_owned(),
+            query: &[],
+            body: Some(body),
+            mutating: true,
+            partial: false,
+            timeout: self.session.config().timeouts.ingest,
+            customer: None,
+            login: None,
+        };
+        let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
+        let Some(id) = answer["requestId"].as_str().and_then(id) else {
+            return Err(malformed(
+                Api::DataManager,
+                true,
+                200,
+                None,
+                "the answer holds no usable requestId",
+            )
+            .into());
+        };
+        for (reason, count) in warnings(&answer) {
+            tracing::debug!(reason, count, "Data Manager left out optional fields");
+        }
+        Ok(id)
+    }
+
+    async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        let call = Call {
+            api: Api::DataManager,
+            method: "retrieveRequestStatus",
+            path: "/v1/requestStatus:retrieve".to_owned(),
+            query: &[("requestId", request_id)],
+            body: None,
+            mutating: false,
+            partial: false,
+            timeout: self.session.config().timeouts.read,
+            customer: None,
+            login: None,
+        };
+        let answer = self.session.read(&call).await.map_err(|failure| gone(*failure))?;
+        statuses(&answer).ok_or_else(|| {
+            malformed(
+                Api::DataManager,
+                false,
+                200,
+                None,
+                "the answer holds no requestStatusPerDestination",
+            )
+        })
+    }
+}
+
+/// A refusal to tell of a request that Google does not know (any more) is no refusal of anything we ask for.
+fn gone(failure: Failure) -> UpstreamError {
+    let mut error = failure.error;
+    if failure.code.is_some_and(|code| code.class == Class::Forgotten) {
+        error.cause = Cause::NotFound;
+    }
+    error
+}
+
+/// Fields that Google went on without, by reason. Descriptions are not read: they may echo values.
+fn warnings(answer: &Value) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for warning in answer["fieldWarnings"].as_array().into_iter().flatten() {
+        let reason = warning["reason"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| "UNSPECIFIED".to_owned());
+        *counts.entry(reason).or_default() += 1;
+    }
+    counts
+}
+
+/// Reads a request status, in the order of the answer. Names we don't know are kept.
+fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
+    let list = answer["requestStatusPerDestination"].as_array()?;
+    let read = |status: &Value| DestinationStatus {
+        destination: named(&status["destination"]),
+        status: status["requestStatus"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
+        records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
+        errors: status["errorInfo"]["errorCounts"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(error_count)
+            .collect(),
+    };
+    Some(list.iter().map(read).collect())
+}
+
+/// The destination an entry names. What is there and can't be read is none of ours.
+fn named(destination: &Value) -> NamedDestination {
+    let action = &destination["productDestinationId"];
+    let customer = &destination["operatingAccount"]["accountId"];
+    NamedDestination {
+        action: (!action.is_null()).then(|| unsigned(action).map(ActionId)),
+        customer: text(customer).map(|id| id.parse().ok()),
+    }
+}
+
+fn error_count(value: &Value) -> ErrorCount {
+    let indices = value["recordIndices"].as_array().into_iter().flatten();
+    let rows: Vec<usize> = indices
+        .filter_map(|index| usize::try_from(unsigned(index)?).ok())
+        .collect();
+    // A count below the rows that are named can't be right; the rows are.
+    let count = unsigned(&value["recordCount"])
+        .unwrap_or_default()
+        .max(rows.len() as u64);
+    let code = value["reason"].as_str().and_then(data_manager_code);
+    let code = code.unwrap_or_else(|| Code {
+        name: "UNSPECIFIED".to_owned(),
+        class: Class::Unknown,
+    });
+    ErrorCount { code, count, rows }
+}
+
+pub mod request;
+#[cfg(test)]
+#[path = "data_manager_tests.rs"]
+mod tests;

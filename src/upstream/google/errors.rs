@@ -1,0 +1,400 @@
+//! From an answer of Google's to one [`UpstreamError`]: pure, for both APIs. Understands `google.rpc.Status` with
+//! `GoogleAdsFailure`, `ErrorInfo`, `BadRequest`, `RetryInfo` (docs/reference/google.md 2.4, 6.5), a list around it, and
+//! answers that are no JSON. Field texts that may echo what was sent (`trigger`, `description`) are never read.
+
+use std::ops::Deref;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+
+pub(crate) use super::api::Api;
+use super::code_table::{ads_code, data_manager_code, says_nothing};
+use super::codes;
+use super::redact::{bounded, words};
+use crate::domain::codes::Code;
+use crate::ports::sink::{IngestError, Violation};
+use crate::ports::{Cause, Effect, UpstreamError};
+use crate::upstream::google::ads::uploads::partial_failure::{
+    any_taken, location, partial_status, row_of, row_violations, rows_only,
+};
+use crate::upstream::google::field_path::violation;
+use crate::upstream::http::body::Body;
+use crate::upstream::http::memory::Share;
+use crate::upstream::http::text::{code, id};
+use crate::upstream::http::wait;
+use crate::upstream::{REDIRECT, is_redirect};
+
+/// An answer as it came.
+pub(crate) struct Answer {
+    /// Who answered.
+    pub(crate) api: Api,
+    /// True where the call changes something on the other side.
+    pub(crate) mutating: bool,
+    /// True where failed rows are no failure of the call.
+    pub(crate) partial: bool,
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// The body, decompressed.
+    pub(crate) body: Body,
+    /// The `request-id` header.
+    pub(crate) request_id: Option<String>,
+    /// The `Retry-After` header.
+    pub(crate) retry_after: Option<SignedDuration>,
+}
+
+/// A good answer, parsed. No call is waited for while one is held: it may have a share of what the process has.
+pub(crate) struct Parsed {
+    json: Value,
+    /// Bytes of its text.
+    pub(crate) size: usize,
+    _share: Share,
+}
+
+impl Deref for Parsed {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.json
+    }
+}
+
+/// A failed call with what the port's error has no room for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The port's error.
+    pub(crate) error: UpstreamError,
+    /// True where the quota that was hit is the customer's, not the project's.
+    pub(crate) account_only: bool,
+    /// The code of the request as a whole; `None` where it says nothing beyond "refused".
+    pub(crate) code: Option<Code>,
+    /// Fields Google complained about.
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl From<UpstreamError> for Box<Failure> {
+    fn from(error: UpstreamError) -> Self {
+        Box::new(Failure {
+            error,
+            account_only: false,
+            code: None,
+            violations: Vec::new(),
+        })
+    }
+}
+
+impl From<Failure> for IngestError {
+    fn from(failure: Failure) -> Self {
+        Self {
+            error: failure.error,
+            code: failure.code,
+            violations: failure.violations,
+        }
+    }
+}
+
+/// What the parts of a `google.rpc.Status` say.
+#[derive(Default)]
+struct Parts {
+    cause: Option<Cause>,
+    code: Option<String>,
+    /// The code with its meaning, where the Google Ads API gave it a key.
+    keyed: Option<Code>,
+    text: String,
+    request_id: Option<String>,
+    retry_after: Option<SignedDuration>,
+    account_only: bool,
+    effect_open: bool,
+    violations: Vec<Violation>,
+}
+
+impl Answer {
+    /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
+    pub(crate) fn into_json(self) -> Result<Parsed, Box<Failure>> {
+        if is_redirect(self.status) {
+            return Err(self.malformed(REDIRECT).into());
+        }
+        let json = serde_json::from_slice::<Value>(self.body.bytes()).ok();
+        if !(200..300).contains(&self.status) {
+            return Err(Box::new(self.failure(json.as_ref())));
+        }
+        let parsed = |json, body: Body| Parsed {
+            json,
+            size: body.bytes().len(),
+            _share: body.into_share(),
+        };
+        match json {
+            Some(json) if self.partial && rows_only(&json) => Ok(parsed(json, self.body)),
+            Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
+            Some(json @ Value::Object(_)) => Ok(parsed(json, self.body)),
+            _ => Err(self.malformed("the answer is not a JSON object").into()),
+        }
+    }
+
+    /// An error about a good status with a body that can't be understood.
+    pub(crate) fn malformed(&self, what: &str) -> UpstreamError {
+        malformed(self.api, self.mutating, self.status, self.request_id.clone(), what)
+    }
+
+    fn failure(&self, json: Option<&Value>) -> Failure {
+        let Some(status) = json.and_then(status_of) else {
+            return *Box::from(self.unreadable());
+        };
+        let mut parts = self.parts(status);
+        // Beside an error about the whole request there are rows that Google took.
+        parts.effect_open |= self.partial && json.is_some_and(any_taken);
+        let cause = self.cause(&parts, status);
+        let effect = if self.mutating && (self.status >= 500 || self.status == 408 || parts.effect_open) {
+            Effect::Unknown
+        } else {
+            Effect::None
+        };
+        let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
+        let error = UpstreamError {
+            service: self.api.service(),
+            cause,
+            effect,
+            message: self.message(cause, &parts, request_id.as_deref()),
+            code: parts.code,
+            status: Some(self.status),
+            retry_after: parts.retry_after.or(self.retry_after).map(wait::bounded),
+            request_id,
+        };
+        Failure {
+            code: whole(&error, parts.keyed),
+            error,
+            account_only: parts.account_only,
+            violations: parts.violations,
+        }
+    }
+
+    /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
+    fn unreadable(&self) -> UpstreamError {
+        let cause = match self.status {
+            401 | 404 | 408 | 413 | 429 | 500.. => codes::status_cause(self.status),
+            _ => Cause::Malformed,
+        };
+        let mut error = self.malformed("");
+        error.cause = cause;
+        error.effect = match self.status {
+            408 | 500.. if self.mutating => Effect::Unknown,
+            _ => Effect::None,
+        };
+        error.retry_after = self.retry_after.map(wait::bounded);
+        error.message = match cause {
+            Cause::UnsupportedVersion => self.gone(),
+            _ => format!("HTTP {}, and the body holds no error of Google's", self.status),
+        };
+        error
+    }
+
+    fn gone(&self) -> String {
+        match self.api {
+            Api::Ads => "HTTP 404: this version of the Google Ads API is not served".to_owned(),
+            Api::DataManager => "HTTP 404: this path of the Data Manager API does not exist".to_owned(),
+        }
+    }
+
+    fn cause(&self, parts: &Parts, status: &Value) -> Cause {
+        // A fast fail is a refusal whatever its reason; the reason itself is in `code` and in the violations.
+        if self.api == Api::DataManager && self.status == 400 {
+            return Cause::Refused;
+        }
+        if let Some(cause) = parts.cause {
+            return cause;
+        }
+        match self.status {
+            404 if self.api == Api::DataManager && parts.code.is_some() && status["details"].is_array() => {
+                Cause::NotFound
+            }
+            // An error inside HTTP 200: the canonical code stands in for the status.
+            200..300 => Cause::Refused,
+            other => codes::status_cause(other),
+        }
+    }
+
+    fn parts(&self, status: &Value) -> Parts {
+        let mut parts = Parts::default();
+        for detail in status["details"].as_array().into_iter().flatten() {
+            let kind = detail["@type"].as_str().unwrap_or_default();
+            if kind.ends_with("GoogleAdsFailure") || detail["errors"].is_array() {
+                ads_failure(detail, &mut parts);
+                if self.partial {
+                    parts.violations.extend(row_violations(detail));
+                }
+            } else if kind.ends_with("google.rpc.ErrorInfo") {
+                self.error_info(detail, &mut parts);
+            } else if kind.ends_with("google.rpc.RetryInfo") {
+                parts.retry_after = parts.retry_after.max(duration(&detail["retryDelay"]));
+            } else if kind.ends_with("google.rpc.BadRequest") {
+                let found = detail["fieldViolations"].as_array().into_iter().flatten();
+                parts.violations.extend(found.map(violation));
+            } else if kind.ends_with("google.rpc.RequestInfo") && parts.request_id.is_none() {
+                parts.request_id = detail["requestId"].as_str().and_then(id);
+            }
+        }
+        if matches!(
+            parts.code.as_deref(),
+            None | Some("INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED")
+        ) {
+            // A reason tied to a row is that row's matter and stays with it.
+            let mut own = parts.violations.iter().filter(|v| v.row.is_none());
+            let own = own.find_map(|v| Some(v.code.as_ref()?.name.clone()));
+            parts.code = own
+                .or(parts.code.take())
+                .or_else(|| status["status"].as_str().and_then(code));
+        }
+        parts
+    }
+
+    fn error_info(&self, detail: &Value, parts: &mut Parts) {
+        let reason = detail["reason"].as_str().unwrap_or_default();
+        let metadata = &detail["metadata"];
+        let limit = metadata["quota_limit"].as_str().and_then(code);
+        parts.cause = parts.cause.or(codes::reason_cause(reason, limit.as_deref()));
+        if parts.code.is_none() {
+            parts.code = code(reason);
+        }
+        if parts.request_id.is_none() {
+            parts.request_id = metadata["requestId"].as_str().and_then(id);
+        }
+        let host = metadata["service"]
+            .as_str()
+            .and_then(code)
+            .unwrap_or_else(|| self.api.host().to_owned());
+        match codes::reason_cause(reason, limit.as_deref()) {
+            Some(Cause::ServiceDisabled) => {
+                let project = metadata["consumer"]
+                    .as_str()
+                    .map(|c| c.trim_start_matches("projects/"))
+                    .and_then(id);
+                let project = project.map(|p| format!(" {p}")).unwrap_or_default();
+                parts.text = format!(
+                    "the API {host} ({}) is switched off in the Google Cloud project{project}",
+                    self.api.service()
+                );
+            }
+            Some(Cause::MissingScope) => {
+                parts.text = format!(
+                    "the token lacks the scope {} that {host} ({}) requires",
+                    self.api.scope(),
+                    self.api.service()
+                );
+            }
+            _ => {
+                if let Some(limit) = limit {
+                    parts.text = format!("quota {limit} is used up");
+                }
+            }
+        }
+    }
+
+    fn message(&self, cause: Cause, parts: &Parts, request_id: Option<&str>) -> String {
+        let code = parts.code.as_deref().unwrap_or("no code");
+        let mut text = parts.text.clone();
+        if text.is_empty() && cause == Cause::UnsupportedVersion && self.status == 404 {
+            text = self.gone();
+        }
+        if text.is_empty() {
+            let named: Vec<String> = parts
+                .violations
+                .iter()
+                .take(3)
+                .map(|v| {
+                    let name = v.code.as_ref().map_or("", |code| code.name.as_str());
+                    format!("{name} at {}", v.field).trim().to_owned()
+                })
+                .collect();
+            text = if named.is_empty() {
+                format!("HTTP {}", self.status)
+            } else {
+                named.join("; ")
+            };
+        }
+        let id = request_id.map(|id| format!(" (request-id {id})")).unwrap_or_default();
+        let room = 500usize.saturating_sub(code.len() + id.len());
+        let text: String = text.chars().take(room).collect();
+        bounded(format!("{code}: {text}{id}"))
+    }
+}
+
+/// The code of a request as a whole, with its meaning.
+fn whole(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
+    let of_data_manager = || error.code.as_deref().and_then(data_manager_code);
+    keyed.or_else(of_data_manager).filter(|code| !says_nothing(&code.name))
+}
+
+/// The `google.rpc.Status` of an error, a list with one inside, or a partial failure (which for our single operations
+/// is a failure as any other).
+fn status_of(json: &Value) -> Option<&Value> {
+    match json {
+        Value::Array(items) => items.iter().find_map(status_of),
+        Value::Object(map) => {
+            let error = map
+                .get("error")
+                .filter(|status| status.as_object().is_some_and(|s| !s.is_empty()));
+            error.or_else(|| partial_status(json))
+        }
+        _ => None,
+    }
+}
+
+/// Reads a `GoogleAdsFailure`. The first error decides; the message names up to three.
+fn ads_failure(detail: &Value, parts: &mut Parts) {
+    if let Some(id) = detail["requestId"].as_str().and_then(id) {
+        parts.request_id = Some(id);
+    }
+    let mut texts = Vec::new();
+    let errors = || detail["errors"].as_array().into_iter().flatten();
+    // What concerns the whole request comes first.
+    let (whole, rows): (Vec<_>, Vec<_>) = errors().partition(|error| row_of(error).is_none());
+    for error in whole.into_iter().chain(rows) {
+        let named = error["errorCode"].as_object().and_then(|codes| codes.iter().next());
+        let (key, name) = named.map_or(("", ""), |(key, name)| {
+            (key.as_str(), name.as_str().unwrap_or_default())
+        });
+        if parts.code.is_none() {
+            parts.code = code(name);
+            parts.keyed = ads_code(key, name);
+            parts.cause = codes::ads_cause(key, name);
+        }
+        parts.effect_open |= codes::leaves_effect_open(key, name);
+        let quota = &error["details"]["quotaErrorDetails"];
+        parts.retry_after = parts.retry_after.max(duration(&quota["retryDelay"]));
+        parts.account_only |= quota["rateScope"] == "ACCOUNT";
+        let path = location(&error["location"]["fieldPathElements"]);
+        let said = error["message"].as_str().map(words).unwrap_or_default();
+        let label = if texts.is_empty() {
+            String::new()
+        } else {
+            format!("{} ", code(name).unwrap_or_default())
+        };
+        texts.push(format!("{label}{path} {said}").trim().to_owned());
+    }
+    texts.truncate(3);
+    parts.text = texts.join("; ");
+}
+
+/// A protobuf duration in JSON (`"30s"`, `"1.5s"`), as a wait.
+pub(crate) fn duration(value: &Value) -> Option<SignedDuration> {
+    wait::of_seconds(value.as_str()?.strip_suffix('s')?.parse().ok()?)
+}
+
+/// A good status with a body that can't be understood: a change may have happened.
+pub(crate) fn malformed(
+    api: Api,
+    mutating: bool,
+    status: u16,
+    request_id: Option<String>,
+    what: &str,
+) -> UpstreamError {
+    UpstreamError {
+        effect: if mutating { Effect::Unknown } else { Effect::None },
+        status: Some(status),
+        request_id,
+        ..UpstreamError::new(api.service(), Cause::Malformed, format!("HTTP {status}: {what}"))
+    }
+}
+
+#[cfg(test)]
+#[path = "errors_tests.rs"]
+mod tests;

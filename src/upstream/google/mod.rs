@@ -1,0 +1,227 @@
+//! Google: the Google Ads API (configuration), the Data Manager API (uploads) and the credentials of both.
+//!
+//! All calls go through one session for each set of credentials, which holds the token, the limiters and
+//! the gates that keep calls back until a `retryDelay` has passed. What an error means is decided in `codes` and
+//! `errors`, both pure.
+
+mod ads;
+mod api;
+pub mod auth;
+mod code_table;
+mod codes;
+mod data_manager;
+mod errors;
+mod field_path;
+mod rate_limiter;
+mod redact;
+mod session;
+mod wire;
+
+#[cfg(test)]
+mod any_answer_tests;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod test_support;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use crate::domain::ids::CustomerId;
+use crate::ports;
+use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, SecretInvalid};
+
+pub use data_manager::request::body as ingest_body;
+
+use ads::AdsClient;
+use ads::uploads::UploadsClient;
+use auth::token::TokenCache;
+use data_manager::DataManagerClient;
+use session::Session;
+
+/// Where Google is. Bases come without a version path and without a slash at the end.
+#[derive(Debug, Clone)]
+pub struct GoogleConfig {
+    /// Base of the Google Ads API.
+    pub ads_endpoint: String,
+    /// Version segment of the Google Ads API; four majors a year, each served for about twelve months.
+    pub ads_version: String,
+    /// Base of the Data Manager API.
+    pub data_manager_endpoint: String,
+    /// Full URL of the OAuth token endpoint.
+    pub token_endpoint: String,
+    /// Limits of waiting.
+    pub timeouts: Timeouts,
+    /// Namespaces whose accounts may use the process's own identity; `*`: all.
+    pub ambient_namespaces: Vec<String>,
+    /// Where token files of external accounts in Secrets may lie; `None`: such accounts are refused.
+    pub token_directory: Option<PathBuf>,
+}
+
+impl Default for GoogleConfig {
+    fn default() -> Self {
+        Self {
+            ads_endpoint: "https://googleads.googleapis.com".to_owned(),
+            ads_version: "v26".to_owned(),
+            data_manager_endpoint: "https://datamanager.googleapis.com".to_owned(),
+            token_endpoint: "https://oauth2.googleapis.com/token".to_owned(),
+            timeouts: Timeouts::default(),
+            ambient_namespaces: Vec::new(),
+            token_directory: None,
+        }
+    }
+}
+
+/// How long each kind of call may take, from sending to the last byte of the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// A token. Default 20 s.
+    pub token: Duration,
+    /// A search or a request status. Default 60 s.
+    pub read: Duration,
+    /// A change of configuration. Default 60 s.
+    pub mutate: Duration,
+    /// An upload. Default 120 s.
+    pub ingest: Duration,
+    /// Pause before a read is tried again after a failure of the other side; doubled for the last try. Default 500 ms.
+    pub retry_pause: Duration,
+    /// A wait that Google asks for is sat out inside the call up to this length, else handed to the caller. Default 15 s.
+    pub patience: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            token: Duration::from_secs(20),
+            read: Duration::from_mins(1),
+            mutate: Duration::from_mins(1),
+            ingest: Duration::from_mins(2),
+            retry_pause: Duration::from_millis(500),
+            patience: Duration::from_secs(15),
+        }
+    }
+}
+
+impl Timeouts {
+    /// The same, with no call longer than `limit`.
+    #[must_use]
+    pub fn at_most(self, limit: Duration) -> Self {
+        Self {
+            token: self.token.min(limit),
+            read: self.read.min(limit),
+            mutate: self.mutate.min(limit),
+            ingest: self.ingest.min(limit),
+            ..self
+        }
+    }
+}
+
+/// Makes Google clients out of Secrets. Clients of equal credentials share token, limiters and gates while any of them
+/// is alive.
+pub struct GoogleConnector {
+    config: Arc<GoogleConfig>,
+    http: reqwest::Client,
+    observer: Arc<dyn CallObserver>,
+    sessions: Mutex<HashMap<[u8; 32], Weak<Session>>>,
+}
+
+impl GoogleConnector {
+    /// A connector that calls through `http` and reports every call to `observer`.
+    pub fn new(config: GoogleConfig, http: reqwest::Client, observer: Arc<dyn CallObserver>) -> Self {
+        Self {
+            config: Arc::new(config),
+            http,
+            observer,
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// The process's own identity is for the namespaces it was started for only.
+    fn may_be_ambient(&self, namespace: &str) -> Result<(), SecretInvalid> {
+        let allowed = &self.config.ambient_namespaces;
+        if allowed.iter().any(|name| name == "*" || name == namespace) {
+            return Ok(());
+        }
+        Err(SecretInvalid {
+            message: format!(
+                "spec.credentialsSecretRef is missing, and accounts in namespace {namespace} may not use the operator's own \
+                 identity. Name a Secret, or have the operator started with \
+                 --ambient-credentials-namespaces={namespace}"
+            ),
+        })
+    }
+
+    fn session(&self, secret: Option<&SecretData>) -> Result<Arc<Session>, SecretInvalid> {
+        let key = fingerprint(secret);
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
+            return Ok(session);
+        }
+        let endpoint = auth::token::Endpoint {
+            http: self.http.clone(),
+            url: self.config.token_endpoint.clone(),
+            timeout: self.config.timeouts.token,
+            observer: Arc::clone(&self.observer),
+        };
+        let read = match secret {
+            Some(secret) => auth::credentials::read(secret, self.config.token_directory.as_deref(), endpoint)?,
+            None => auth::credentials::ambient(endpoint),
+        };
+        let session = Arc::new(Session::new(
+            Arc::clone(&self.config),
+            self.http.clone(),
+            Arc::clone(&self.observer),
+            TokenCache::new(read.source),
+            read.developer_token,
+        ));
+        sessions.retain(|_, session| session.strong_count() > 0);
+        sessions.insert(key, Arc::downgrade(&session));
+        Ok(session)
+    }
+}
+
+#[async_trait]
+impl ports::GoogleConnector for GoogleConnector {
+    async fn connect(
+        &self,
+        credentials: GoogleCredentials<'_>,
+        login: Option<CustomerId>,
+    ) -> Result<GoogleClients, SecretInvalid> {
+        let secret = match credentials {
+            GoogleCredentials::Secret(secret) => Some(secret),
+            GoogleCredentials::Ambient { namespace } => {
+                self.may_be_ambient(namespace)?;
+                None
+            }
+        };
+        let session = self.session(secret)?;
+        Ok(GoogleClients {
+            ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),
+            uploads: Arc::new(UploadsClient::new(Arc::clone(&session), login)),
+            sink: Arc::new(DataManagerClient::new(session)),
+        })
+    }
+}
+
+/// A digest of the credentials, so that no copy of them is kept as a key.
+fn fingerprint(secret: Option<&SecretData>) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    for (key, value) in secret.into_iter().flatten() {
+        for part in [key.as_str(), value.expose_secret()] {
+            digest.update(part.len().to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+    }
+    digest.update([u8::from(secret.is_some())]);
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+#[path = "connector_tests.rs"]
+mod tests;

@@ -1,0 +1,174 @@
+//! The way to one API: how many calls at a time, how many a second, and none before a wait that Google asked for is
+//! over. Shared by all clients of one set of credentials.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::SignedDuration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
+
+use super::errors::{Api, Failure};
+use crate::domain::ids::CustomerId;
+use crate::ports::{CallObserver, Cause, UpstreamError};
+
+/// Calls at a time (Data Manager docs, limits: about ten).
+const SLOTS: usize = 10;
+/// Calls that may go at once before the rate counts.
+const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+
+/// Why a gate is shut and until when.
+#[derive(Clone)]
+struct Shut {
+    until: Instant,
+    cause: Cause,
+    code: Option<String>,
+}
+
+/// Gates by customer; `None` is the project's gate, which holds for all.
+type Gates = HashMap<Option<CustomerId>, Shut>;
+
+/// See the module.
+pub(crate) struct Lane {
+    api: Api,
+    slots: Semaphore,
+    limiter: DefaultDirectRateLimiter,
+    gates: Mutex<Gates>,
+}
+
+impl Lane {
+    /// A lane with the limits of `api`: Google Ads publishes none, ten a second is modest; Data Manager takes 300 a
+    /// minute (burst included, this lane stays below).
+    pub(crate) fn new(api: Api) -> Self {
+        let period = match api {
+            Api::Ads => Duration::from_millis(100),
+            Api::DataManager => Duration::from_millis(210),
+        };
+        let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
+        Self {
+            api,
+            slots: Semaphore::new(SLOTS),
+            limiter: RateLimiter::direct(quota.allow_burst(BURST)),
+            gates: Mutex::default(),
+        }
+    }
+
+    /// Waits until a call for `customer` may go. An error where Google asked for a wait longer than `patience`.
+    pub(crate) async fn admit(
+        &self,
+        customer: Option<&CustomerId>,
+        patience: Duration,
+        observer: &dyn CallObserver,
+    ) -> Result<SemaphorePermit<'_>, UpstreamError> {
+        let asked = Instant::now();
+        let closed = || UpstreamError::new(self.api.service(), Cause::Unavailable, "the client is shut down");
+        let slot = self.slots.acquire().await.map_err(|_| closed())?;
+        self.limiter.until_ready().await;
+        while let Some(shut) = self.shut(customer) {
+            if shut.until.saturating_duration_since(asked) > patience {
+                return Err(self.refusal(&shut));
+            }
+            tokio::time::sleep_until(shut.until).await;
+        }
+        let waited = asked.elapsed();
+        if waited >= Duration::from_millis(1) {
+            observer.throttled(self.api.name(), waited);
+        }
+        Ok(slot)
+    }
+
+    /// Shuts the gate for as long as the failure asks for: the customer's where only that one is over its limit.
+    pub(crate) fn note(&self, failure: &Failure, customer: Option<&CustomerId>) {
+        let Some(wait) = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()) else {
+            return;
+        };
+        let key = if failure.account_only { customer.cloned() } else { None };
+        let shut = Shut {
+            until: Instant::now() + wait,
+            cause: failure.error.cause,
+            code: failure.error.code.clone(),
+        };
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let longer = gates.get(&key).is_some_and(|old| old.until >= shut.until);
+        if !longer {
+            gates.insert(key, shut);
+        }
+    }
+
+    fn shut(&self, customer: Option<&CustomerId>) -> Option<Shut> {
+        let now = Instant::now();
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|_, shut| shut.until > now);
+        let own = customer.and_then(|customer| gates.get(&Some(customer.clone())));
+        [gates.get(&None), own]
+            .into_iter()
+            .flatten()
+            .max_by_key(|shut| shut.until)
+            .cloned()
+    }
+
+    fn refusal(&self, shut: &Shut) -> UpstreamError {
+        let left = shut.until.saturating_duration_since(Instant::now());
+        let code = shut.code.as_deref().unwrap_or("no code");
+        UpstreamError {
+            code: shut.code.clone(),
+            retry_after: SignedDuration::try_from(left).ok(),
+            ..UpstreamError::new(
+                self.api.service(),
+                shut.cause,
+                format!("{code}: not called, Google asked to wait {} s more", left.as_secs()),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::upstream::google::test_support::Silent;
+
+    fn failure(wait: SignedDuration, account_only: bool) -> Failure {
+        let error = UpstreamError {
+            retry_after: Some(wait),
+            code: Some("RESOURCE_EXHAUSTED".to_owned()),
+            ..UpstreamError::new("Google Ads", Cause::QuotaExhausted, "x")
+        };
+        Failure {
+            error,
+            account_only,
+            code: None,
+            violations: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_wait_is_refused_and_a_short_one_sat_out() {
+        let patience = Duration::from_secs(15);
+        let lane = Lane::new(Api::Ads);
+        lane.note(&failure(SignedDuration::from_secs(3600), false), None);
+        let refused = lane.admit(None, patience, &Silent).await.err().unwrap();
+        assert_eq!(refused.cause, Cause::QuotaExhausted);
+        assert_eq!(refused.code.as_deref(), Some("RESOURCE_EXHAUSTED"));
+        assert!(refused.retry_after.unwrap() > SignedDuration::from_secs(3590));
+
+        let lane = Lane::new(Api::Ads);
+        let start = Instant::now();
+        lane.note(&failure(SignedDuration::from_millis(120), false), None);
+        drop(lane.admit(None, patience, &Silent).await.unwrap());
+        assert!(start.elapsed() >= Duration::from_millis(120));
+    }
+
+    #[tokio::test]
+    async fn an_accounts_limit_holds_back_that_account_only() {
+        let one: CustomerId = "1111111111".parse().unwrap();
+        let two: CustomerId = "2222222222".parse().unwrap();
+        let lane = Lane::new(Api::Ads);
+        lane.note(&failure(SignedDuration::from_secs(3600), true), Some(&one));
+        assert!(lane.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
+        assert!(lane.admit(Some(&two), Duration::ZERO, &Silent).await.is_ok());
+    }
+}

@@ -1,0 +1,293 @@
+//! One set of credentials at work: token, limiters, gates, and the one way a call is made.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use reqwest::header::{HeaderName, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::GoogleConfig;
+use super::errors::{Answer, Api, Failure, Parsed, malformed};
+use super::redact::bounded;
+use crate::domain::ids::CustomerId;
+use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
+use crate::upstream::google::auth::token::{Token, TokenCache};
+use crate::upstream::google::rate_limiter::Lane;
+use crate::upstream::http::body;
+use crate::upstream::http::body::{BodyError, Limit, NO_ROOM};
+use crate::upstream::http::memory::ends_in;
+use crate::upstream::http::text::id;
+use crate::upstream::http::wait::retry_after;
+
+/// Tries of a call that changes nothing.
+const READ_TRIES: u32 = 3;
+
+/// A call to make.
+pub(crate) struct Call<'a> {
+    pub(crate) api: Api,
+    /// Short name for metrics.
+    pub(crate) method: &'static str,
+    /// Path behind the base, with its slash.
+    pub(crate) path: String,
+    /// Query parameters.
+    pub(crate) query: &'a [(&'static str, &'a str)],
+    /// JSON to post; a GET without.
+    pub(crate) body: Option<Vec<u8>>,
+    /// True where it changes something on the other side: never repeated.
+    pub(crate) mutating: bool,
+    /// True where failed rows are no failure of the call.
+    pub(crate) partial: bool,
+    /// From sending to the last byte.
+    pub(crate) timeout: Duration,
+    /// The account it is about; its own limits hold it back.
+    pub(crate) customer: Option<&'a CustomerId>,
+    /// The manager the access comes through, as a header (Google Ads API only).
+    pub(crate) login: Option<&'a CustomerId>,
+}
+
+/// See the module. No `Debug`: holds tokens.
+pub(crate) struct Session {
+    config: Arc<GoogleConfig>,
+    http: reqwest::Client,
+    observer: Arc<dyn CallObserver>,
+    tokens: TokenCache,
+    developer_token: Option<SecretString>,
+    ads: Lane,
+    data_manager: Lane,
+}
+
+impl Session {
+    pub(crate) fn new(
+        config: Arc<GoogleConfig>,
+        http: reqwest::Client,
+        observer: Arc<dyn CallObserver>,
+        tokens: TokenCache,
+        developer_token: Option<SecretString>,
+    ) -> Self {
+        let (ads, data_manager) = (Lane::new(Api::Ads), Lane::new(Api::DataManager));
+        Self {
+            config,
+            http,
+            observer,
+            tokens,
+            developer_token,
+            ads,
+            data_manager,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &GoogleConfig {
+        &self.config
+    }
+
+    /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
+    /// that Google asks for and that are short enough.
+    pub(crate) async fn read(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+        budget::bounded(call.api.service(), false, self.read_again(call)).await
+    }
+
+    async fn read_again(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+        let mut pause = self.config.timeouts.retry_pause;
+        for _ in 1..READ_TRIES {
+            match self.call(call).await {
+                Err(failure) if self.may_repeat(&failure.error) => {
+                    let asked = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok());
+                    if let Some(wait) = asked {
+                        self.observer.throttled(call.api.name(), wait);
+                    }
+                    tokio::time::sleep(asked.unwrap_or(pause)).await;
+                    pause *= 2;
+                }
+                settled => return settled,
+            }
+        }
+        self.call(call).await
+    }
+
+    fn may_repeat(&self, error: &UpstreamError) -> bool {
+        match error.retry_after {
+            Some(wait) => {
+                matches!(
+                    error.cause,
+                    Cause::Unavailable | Cause::RateLimited | Cause::QuotaExhausted
+                ) && Duration::try_from(wait).is_ok_and(|wait| wait <= self.config.timeouts.patience)
+            }
+            None => error.cause == Cause::Unavailable,
+        }
+    }
+
+    /// Makes a call once; once more with a new token where the token is refused, which is certain to have had no effect.
+    pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+        self.call_with_id(call).await.map(|(answer, _)| answer)
+    }
+
+    /// As [`Self::call`], with Google's id of the request where the answer's header names one.
+    pub(crate) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
+        budget::bounded(call.api.service(), call.mutating, self.call_once(call)).await
+    }
+
+    async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
+        let lane = match call.api {
+            Api::Ads => &self.ads,
+            Api::DataManager => &self.data_manager,
+        };
+        let _slot = lane
+            .admit(call.customer, self.config.timeouts.patience, &*self.observer)
+            .await?;
+        let token = self.tokens.get().await?;
+        let mut answer = self.attempt(call, &token).await?;
+        if answer.status == 401 {
+            // Nothing large is held while others are waited for.
+            drop(answer);
+            let token = self.tokens.renew(&token).await?;
+            answer = self.attempt(call, &token).await?;
+        }
+        let id = answer.request_id.clone();
+        match answer.into_json() {
+            Ok(json) => Ok((json, id)),
+            Err(failure) => {
+                lane.note(&failure, call.customer);
+                Err(failure)
+            }
+        }
+    }
+
+    async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
+        let request = self.request(call, token);
+        let started = Instant::now();
+        let outcome = receive(call, request).await;
+        let status = match &outcome {
+            Ok(answer) => Some(answer.status),
+            Err(error) => error.status,
+        };
+        self.observer
+            .call(call.api.name(), call.method, status, started.elapsed());
+        Ok(outcome?)
+    }
+
+    fn request(&self, call: &Call<'_>, token: &Token) -> reqwest::RequestBuilder {
+        let base = match call.api {
+            Api::Ads => &self.config.ads_endpoint,
+            Api::DataManager => &self.config.data_manager_endpoint,
+        };
+        let url = format!("{}{}", base.trim_end_matches('/'), call.path);
+        let request = match &call.body {
+            Some(body) => self
+                .http
+                .post(url)
+                .header(
+                    reqwest::header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                )
+                .body(body.clone()),
+            None => self.http.get(url),
+        };
+        let mut request = request.timeout(call.timeout).bearer_auth(token.value.expose_secret());
+        if !call.query.is_empty() {
+            request = request.query(call.query);
+        }
+        if let Some(login) = call.login {
+            request = request.header(HeaderName::from_static("login-customer-id"), login.as_str());
+        }
+        if let Some(developer) = self.developer_token.as_ref().filter(|_| call.api == Api::Ads) {
+            request = request.header(HeaderName::from_static("developer-token"), sensitive(developer));
+        }
+        if let Some(project) = token.quota_project.as_ref().filter(|_| call.api == Api::DataManager) {
+            // Data Manager bills calls with a user's ambient credentials to a project that must be named.
+            request = request.header(HeaderName::from_static("x-goog-user-project"), project);
+        }
+        request
+    }
+}
+
+/// A header value that never shows in `Debug`. The Secret was checked to fit a header.
+fn sensitive(secret: &SecretString) -> HeaderValue {
+    let mut value = HeaderValue::from_str(secret.expose_secret()).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
+
+async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
+    let ends = ends_in(call.timeout);
+    let response = request
+        .send()
+        .await
+        .map_err(|error| not_answered(call, None, None, &error))?;
+    let status = response.status().as_u16();
+    let request_id = response
+        .headers()
+        .get("request-id")
+        .and_then(|id| id.to_str().ok())
+        .and_then(id);
+    let retry_after = retry_after(response.headers(), Timestamp::now());
+    let body = match body::read(response, Limit::RECORDS, ends).await {
+        Ok(body) => body,
+        Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
+        Err(BodyError::TooLarge(limit)) => {
+            let what = BodyError::too_large(limit);
+            return Err(malformed(call.api, call.mutating, status, request_id, &what));
+        }
+        Err(BodyError::NoRoom) => {
+            let error = malformed(call.api, call.mutating, status, request_id, NO_ROOM);
+            return Err(UpstreamError {
+                cause: Cause::Unavailable,
+                ..error
+            });
+        }
+    };
+    Ok(Answer {
+        api: call.api,
+        mutating: call.mutating,
+        partial: call.partial,
+        status,
+        body,
+        request_id,
+        retry_after,
+    })
+}
+
+/// An error of the way there or back. Only where no connection came about is it certain that nothing was done.
+fn not_answered(
+    call: &Call<'_>,
+    status: Option<u16>,
+    request_id: Option<String>,
+    error: &reqwest::Error,
+) -> UpstreamError {
+    let never_sent = status.is_none() && (error.is_connect() || error.is_builder());
+    let what = if error.is_connect() {
+        "could not connect"
+    } else if error.is_timeout() {
+        "no answer in time"
+    } else if status.is_some() {
+        "the answer broke off"
+    } else {
+        "the connection broke off"
+    };
+    UpstreamError {
+        effect: if call.mutating && !never_sent {
+            Effect::Unknown
+        } else {
+            Effect::None
+        },
+        status,
+        request_id,
+        ..UpstreamError::new(
+            call.api.service(),
+            Cause::Unavailable,
+            bounded(format!("{what}{}", root_cause(error))),
+        )
+    }
+}
+
+/// The innermost reason ("connection refused"), which holds neither address nor data.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    let mut inner = error.source();
+    while let Some(deeper) = inner.and_then(std::error::Error::source) {
+        inner = Some(deeper);
+    }
+    inner
+        .map(|reason| format!(": {}", super::redact::words(&reason.to_string())))
+        .unwrap_or_default()
+}

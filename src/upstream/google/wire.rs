@@ -1,0 +1,66 @@
+//! Lenient reading of Google's JSON: 64-bit numbers come as text or number, absent is not default.
+
+use serde_json::Value;
+
+/// An integer written as number or text.
+pub(crate) fn integer(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A number that counts or names something, written as number or text.
+pub(crate) fn unsigned(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A floating point number written as number or text.
+pub(crate) fn double(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+    .filter(|number: &f64| number.is_finite())
+}
+
+/// A text, unless absent or empty. Numbers count as text: ids come either way.
+pub(crate) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The last part of a resource name.
+pub(crate) fn last_part(resource: &str) -> &str {
+    resource.rsplit('/').next().unwrap_or(resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_come_as_text_or_number() {
+        assert_eq!(integer(&json!("90")), Some(90));
+        assert_eq!(integer(&json!(90)), Some(90));
+        assert_eq!(integer(&json!(null)), None);
+        assert_eq!(unsigned(&json!("18446744073709551615")), Some(u64::MAX));
+        assert_eq!(unsigned(&json!(-1)), None);
+        assert_eq!(double(&json!("12.5")), Some(12.5));
+        assert_eq!((double(&json!("inf")), double(&json!("NaN"))), (None, None));
+        assert_eq!(text(&json!(7)).as_deref(), Some("7"));
+        assert_eq!(text(&json!("")), None);
+        assert_eq!(last_part("customers/1/conversionActions/22"), "22");
+    }
+}

@@ -1,0 +1,6 @@
+//! What the clients of both vendors have in common: bounded bodies, waits, texts.
+
+pub mod body;
+pub mod memory;
+pub mod text;
+pub mod wait;

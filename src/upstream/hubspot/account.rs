@@ -1,0 +1,158 @@
+//! Calls about the portal, the token and the property definitions.
+
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+
+use super::auth::Auth;
+use super::client::{Call, HubSpot};
+use super::errors::malformed;
+use super::limits::Bucket;
+use super::properties::Properties;
+use super::transport::{Payload, Request};
+use super::wire::Scalar;
+use crate::domain::ids::PortalId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Portal, Stage};
+use crate::upstream::http::body::Limit;
+use crate::upstream::http::text::{code, name};
+
+/// Most lifecycle stages taken: they stand in the status of the account.
+const MAX_STAGES: usize = 200;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Details {
+    portal_id: Option<Scalar>,
+    time_zone: Option<String>,
+    company_currency: Option<String>,
+    ui_domain: Option<String>,
+}
+
+/// The two token calls answer differently; the scopes are in the same place.
+#[derive(Deserialize)]
+struct TokenInfo {
+    active: Option<bool>,
+    scopes: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct LifecycleStage {
+    options: Option<Vec<StageOption>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct StageOption {
+    value: Option<Scalar>,
+    label: Option<Scalar>,
+    display_order: Option<i64>,
+}
+
+impl HubSpot {
+    pub(crate) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
+        let path = format!("/account-info/{}/details", self.version());
+        let answer = self.call(get("account-info", path)).await?;
+        let details: Details = answer.json()?;
+        let missing = |field: &str| malformed(format!("the account details have no {field:?}"));
+        let text = |value: Option<String>| value.as_deref().and_then(name);
+        let id = details
+            .portal_id
+            .and_then(|id| id.id())
+            .map(PortalId)
+            .ok_or_else(|| missing("portalId"))?;
+        self.transport.joins(id);
+        Ok(Portal {
+            id,
+            time_zone: text(details.time_zone).ok_or_else(|| missing("timeZone"))?,
+            company_currency: text(details.company_currency).ok_or_else(|| missing("companyCurrency"))?,
+            ui_domain: text(details.ui_domain).unwrap_or_else(|| "app.hubspot.com".to_owned()),
+        })
+    }
+
+    /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
+    pub(crate) async fn read_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        let config = self.transport.config();
+        let token = self.auth.token(&self.transport).await?;
+        let secret = token.secret.expose_secret();
+        let request = match &self.auth {
+            Auth::OAuth(oauth) => Request {
+                name: "introspect",
+                bucket: Bucket::Free,
+                limit: Limit::TOKEN,
+                url: format!("{}/introspect", config.token_url()),
+                payload: Payload::SecretForm(vec![
+                    ("client_id", oauth.keys.client_id.expose_secret().to_owned()),
+                    ("client_secret", oauth.keys.client_secret.expose_secret().to_owned()),
+                    ("token", secret.to_owned()),
+                    ("token_type_hint", "access_token".to_owned()),
+                ]),
+                bearer: None,
+            },
+            Auth::Static(_) => Request {
+                name: "access-token-info",
+                bucket: Bucket::Other,
+                limit: Limit::TOKEN,
+                url: config.url("/oauth/v2/private-apps/get/access-token-info"),
+                payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
+                // Tokens of EU portals are found only with it.
+                bearer: Some(&token.header),
+            },
+        };
+        let answer = match self.transport.send(&request).await {
+            Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => return Ok(None),
+            result => result?,
+        };
+        let info: TokenInfo = answer.json()?;
+        Ok(info
+            .scopes
+            .map(|scopes| scopes.iter().filter_map(|scope| code(scope)).collect::<Vec<_>>())
+            .filter(|scopes| info.active != Some(false) && !scopes.is_empty()))
+    }
+
+    pub(crate) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.version());
+        let answer = self.call(get("property", path)).await?;
+        let property: LifecycleStage = answer.json()?;
+        let mut options = property
+            .options
+            .ok_or_else(|| malformed("lifecyclestage has no \"options\""))?;
+        // -1 stands for "at the end".
+        options.sort_by_key(|option| match option.display_order {
+            Some(order) if order >= 0 => order,
+            _ => i64::MAX,
+        });
+        // No contact can be in a stage without a value.
+        let stage = |option: StageOption| {
+            let value = name(&option.value?.0)?;
+            let label = option
+                .label
+                .and_then(|label| name(&label.0))
+                .unwrap_or_else(|| value.clone());
+            Some(Stage { value, label })
+        };
+        Ok(options.into_iter().filter_map(stage).take(MAX_STAGES).collect())
+    }
+
+    pub(crate) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        let path = format!("/crm/properties/{}/contacts", self.version());
+        let call = Call {
+            limit: Limit::LISTS,
+            ..get("properties", path)
+        };
+        let answer = self.call(call).await?;
+        let mut names = answer.json::<Properties>()?.names()?;
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+}
+
+const fn get(name: &'static str, path: String) -> Call<'static> {
+    Call {
+        name,
+        bucket: Bucket::Other,
+        limit: Limit::RECORDS,
+        path,
+        body: None,
+    }
+}

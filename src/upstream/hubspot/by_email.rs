@@ -1,0 +1,177 @@
+//! Contacts by e-mail: by primary address, then by secondary ones of merged records (docs/reference/hubspot.md 4.4, 7.2).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::client::{Call, HubSpot};
+use super::contacts::contact;
+use super::errors::{ErrorBody, refused};
+use super::items::{Open, Parts, WRONG_TYPE};
+use super::limits::Bucket;
+use super::wire::{Record, Results, Scalar};
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{AddressBatch, MAX_EMAILS};
+use crate::upstream::http::body::Limit;
+
+/// Further addresses of a contact, `;`-separated.
+const ADDITIONAL: &str = "hs_additional_emails";
+/// Filter groups of a search (docs/reference/hubspot.md 3).
+const GROUPS: usize = 5;
+
+/// What is read of each contact: what is asked for, and what tells whose address it is.
+fn names<'a>(properties: &'a [String]) -> Vec<&'a str> {
+    let mut names: BTreeSet<&'a str> = properties.iter().map(String::as_str).collect();
+    names.extend(["email", ADDITIONAL, "hs_merged_object_ids"]);
+    names.into_iter().collect()
+}
+
+/// All addresses of a record, lower case, the primary one first.
+fn addresses(record: &Record) -> Vec<String> {
+    let all = [record.text("email"), record.text(ADDITIONAL)].into_iter().flatten();
+    all.flat_map(|list| list.split(';'))
+        .map(|address| address.trim().to_lowercase())
+        .filter(|address| !address.is_empty())
+        .collect()
+}
+
+impl HubSpot {
+    pub(crate) async fn contacts_by_email(
+        &self,
+        emails: &[String],
+        properties: &[String],
+    ) -> Result<AddressBatch, UpstreamError> {
+        let wanted: BTreeSet<String> = emails.iter().cloned().collect();
+        if wanted.len() > MAX_EMAILS {
+            let message = format!("a read of {} addresses, allowed are {MAX_EMAILS}", wanted.len());
+            return Err(refused("BATCH_TOO_LARGE", message));
+        }
+        let names = names(properties);
+        let mut found = AddressBatch::default();
+        let mut unknown = BTreeSet::new();
+        let mut parts = Parts::of(wanted.into_iter().collect());
+        while let Some(part) = parts.next() {
+            match self.read_addresses(&part, &names).await {
+                Ok(batch) => {
+                    parts.answered();
+                    unknown.extend(take(&part, batch, &mut found)?);
+                }
+                Err(error) => parts.refused(&part, error)?,
+            }
+        }
+        // What HubSpot refuses to look up while it answers for others is no address of anybody's.
+        found.unreadable.extend(parts.close_without_malformed());
+        self.search_groups(unknown, &names, &mut found).await?;
+        Ok(found)
+    }
+
+    async fn read_addresses(&self, emails: &[String], names: &[&str]) -> Result<Results<Record>, UpstreamError> {
+        let inputs: Vec<Value> = emails.iter().map(|email| json!({ "id": email })).collect();
+        let body = json!({ "properties": names, "propertiesWithHistory": [], "idProperty": "email", "inputs": inputs });
+        let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
+        self.batch("read", path, &body.to_string()).await
+    }
+
+    /// Looks for those that are not found by their primary address among the further ones.
+    async fn search_groups(
+        &self,
+        wanted: BTreeSet<String>,
+        names: &[&str],
+        found: &mut AddressBatch,
+    ) -> Result<(), UpstreamError> {
+        let wanted: Vec<String> = wanted.into_iter().collect();
+        for group in wanted.chunks(GROUPS) {
+            let mut parts = Parts::of(group.to_vec());
+            while let Some(part) = parts.next() {
+                match self.search_additional(&part, names).await {
+                    Ok(mut page) => {
+                        parts.answered();
+                        let mut open = part.into_iter().collect();
+                        assign(&page.take()?, &mut open, found);
+                    }
+                    Err(error) => parts.refused(&part, error)?,
+                }
+            }
+            // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
+            if parts.close().is_err() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn search_additional(&self, emails: &[String], names: &[&str]) -> Result<Results<Record>, UpstreamError> {
+        let group = |email: &String| json!({ "filters": [{ "propertyName": ADDITIONAL, "operator": "CONTAINS_TOKEN", "value": email }] });
+        let body = json!({
+            "filterGroups": emails.iter().map(group).collect::<Vec<_>>(),
+            "sorts": [{ "propertyName": "hs_object_id", "direction": "ASCENDING" }],
+            "properties": names,
+            "limit": 100,
+            "after": "0",
+        })
+        .to_string();
+        let call = Call {
+            name: "search",
+            bucket: Bucket::Search,
+            limit: Limit::RECORDS,
+            path: format!("/crm/objects/{}/contacts/search", self.version()),
+            body: Some(&body),
+        };
+        self.call(call).await?.rows()
+    }
+}
+
+/// Takes what a batch tells about these addresses; gives those that nobody has as the primary one.
+fn take(
+    emails: &[String],
+    mut batch: Results<Record>,
+    found: &mut AddressBatch,
+) -> Result<BTreeSet<String>, UpstreamError> {
+    let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+    let mut unknown: BTreeSet<String> = emails.iter().cloned().collect();
+    let mut open = Open::new(emails.iter().cloned());
+    // An address that HubSpot finds malformed is nobody's.
+    let (malformed, others): (Vec<Value>, Vec<Value>) = batch
+        .item_errors()
+        .iter()
+        .cloned()
+        .partition(|error| error["category"] == "VALIDATION_ERROR");
+    open.take(&others, |text| Some(text.trim().to_lowercase()));
+    for email in malformed.iter().flat_map(|error| ErrorBody::of(error).inputs) {
+        open.answered(&email.trim().to_lowercase());
+    }
+    for _ in batch.odd() {
+        open.untold(WRONG_TYPE);
+    }
+    let records = batch.take()?;
+    if records.iter().any(|record| record.id().is_none()) {
+        open.untold("the id of a record is no number");
+    }
+    let before: BTreeSet<String> = found.contacts.keys().cloned().collect();
+    assign(&records, &mut unknown, found);
+    for (email, contact) in &mut found.contacts {
+        if !before.contains(email) {
+            open.answered(email);
+            contact.as_of = as_of;
+        }
+    }
+    let unreadable = open.close();
+    unknown.retain(|email| !unreadable.contains_key(email));
+    found.unreadable.extend(unreadable);
+    Ok(unknown)
+}
+
+/// Gives each live record to the addresses that are its own. HubSpot's answer does not say what led to a record.
+fn assign(records: &[Record], wanted: &mut BTreeSet<String>, found: &mut AddressBatch) {
+    for record in records.iter().filter(|record| record.archived != Some(true)) {
+        let Some(id) = record.id().map(ContactId) else { continue };
+        for address in addresses(record) {
+            if wanted.remove(&address)
+                && let Some(contact) = contact(record, id, &[])
+            {
+                found.contacts.insert(address, contact);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The client: authenticated calls, and the port on top of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+
+use super::SERVICE;
+use super::auth::Auth;
+use super::errors::{ErrorBody, item_error};
+use super::limits::Bucket;
+use super::transport::{Answer, Payload, Request, Shared, Transport};
+use super::wire::Results;
+use crate::domain::ids::{ContactId, DealId};
+use crate::ports::crm::{
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
+    Quota, Stage, SubmissionPage,
+};
+use crate::ports::{Cause, UpstreamError, budget};
+use crate::upstream::http::body::Limit;
+
+/// A client for one set of credentials. Get one from [`super::HubSpotConnector`]. No `Debug`: it holds tokens.
+pub struct HubSpot {
+    pub(crate) transport: Transport,
+    pub(crate) auth: Auth,
+}
+
+/// An authenticated call.
+pub(crate) struct Call<'a> {
+    /// Our short name, for metrics.
+    pub(crate) name: &'static str,
+    pub(crate) bucket: Bucket,
+    /// How large a good answer may be.
+    pub(crate) limit: Limit,
+    /// Path from the base, version included.
+    pub(crate) path: String,
+    /// JSON to POST; `None`: GET.
+    pub(crate) body: Option<&'a str>,
+}
+
+impl HubSpot {
+    pub(crate) fn new(shared: Arc<Shared>, auth: Auth) -> Self {
+        Self {
+            transport: Transport::new(shared),
+            auth,
+        }
+    }
+
+    pub(crate) fn version(&self) -> &str {
+        &self.transport.config().version
+    }
+
+    /// Makes a call. A refused OAuth token is bought anew once.
+    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        budget::bounded(SERVICE, false, self.call_once(call)).await
+    }
+
+    async fn call_once(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        let url = self.transport.config().url(&call.path);
+        let mut renewed = false;
+        loop {
+            let token = self.auth.token(&self.transport).await?;
+            let request = Request {
+                name: call.name,
+                bucket: call.bucket,
+                limit: call.limit,
+                url: url.clone(),
+                payload: call.body.map_or(Payload::Nothing, Payload::Json),
+                bearer: Some(&token.header),
+            };
+            match self.transport.send(&request).await {
+                Err(error) if error.cause == Cause::CredentialsRejected && !renewed => {
+                    if !self.auth.give_up(&token).await {
+                        return Err(error);
+                    }
+                    renewed = true;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
+    pub(crate) async fn batch<T: DeserializeOwned>(
+        &self,
+        name: &'static str,
+        path: String,
+        body: &str,
+    ) -> Result<Results<T>, UpstreamError> {
+        let call = Call {
+            name,
+            bucket: Bucket::Other,
+            limit: Limit::RECORDS,
+            path,
+            body: Some(body),
+        };
+        let answer = self.call(call).await?;
+        let status = answer.status;
+        let batch: Results<T> = answer.rows()?;
+        let mut errors = batch.item_errors().iter().map(ErrorBody::of);
+        match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
+            Some(error) => Err(item_error(error, status, body)),
+            None => Ok(batch),
+        }
+    }
+}
+
+#[async_trait]
+impl Crm for HubSpot {
+    fn quota(&self) -> Option<Quota> {
+        self.transport.quota()
+    }
+
+    async fn portal(&self) -> Result<Portal, UpstreamError> {
+        self.read_portal().await
+    }
+
+    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+        self.read_scopes().await
+    }
+
+    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+        self.read_stages().await
+    }
+
+    async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
+        self.read_property_names().await
+    }
+
+    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        self.search_contacts(search).await
+    }
+
+    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+        self.read_contacts(read).await
+    }
+
+    async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError> {
+        self.read_associations(contacts).await
+    }
+
+    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
+        self.read_deals(ids).await
+    }
+
+    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        self.read_forms().await
+    }
+
+    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+        self.read_submissions(form, after).await
+    }
+
+    async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError> {
+        self.contacts_by_email(emails, properties).await
+    }
+}

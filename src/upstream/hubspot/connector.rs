@@ -1,0 +1,143 @@
+//! From a Secret to a client. The same credentials always get the same client, and with it the same limiters and token.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use reqwest::Client;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use super::auth::{Auth, Credentials, OAuthKeys};
+use super::limits::{Portals, lock};
+use super::transport::Shared;
+use super::{HubSpot, HubSpotConfig};
+use crate::ports::crm::Crm;
+use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
+
+/// How long a client that nobody holds is kept, with its token and its limiters.
+const IDLE: Duration = Duration::from_hours(1);
+const WAY_OUT: &str =
+    "Add accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
+/// The keys of an OAuth app.
+const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
+
+/// SHA-256 of the credentials: tells them apart without keeping another copy. In memory only.
+type Identity = [u8; 32];
+
+/// Makes and re-uses HubSpot clients.
+pub struct HubSpotConnector {
+    shared: Arc<Shared>,
+    clients: Mutex<HashMap<Identity, (Arc<HubSpot>, Instant)>>,
+}
+
+impl HubSpotConnector {
+    /// A connector. All clients use `http`; a TLS provider must be installed before that is built.
+    pub fn new(config: HubSpotConfig, http: Client, observer: Arc<dyn CallObserver>) -> Self {
+        let shared = Shared {
+            config,
+            http,
+            observer,
+            portals: Portals::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+            clients: Mutex::default(),
+        }
+    }
+
+    /// The client for these credentials.
+    pub fn client(&self, secret: &SecretData) -> Result<Arc<HubSpot>, SecretInvalid> {
+        let (credentials, identity) = credentials(secret)?;
+        let now = Instant::now();
+        let mut clients = lock(&self.clients);
+        clients.retain(|_, (client, used)| Arc::strong_count(client) > 1 || now.duration_since(*used) < IDLE);
+        if let Some((client, used)) = clients.get_mut(&identity) {
+            *used = now;
+            return Ok(Arc::clone(client));
+        }
+        let auth = Auth::new(credentials).ok_or_else(|| unusable("accessToken"))?;
+        let client = Arc::new(HubSpot::new(Arc::clone(&self.shared), auth));
+        clients.insert(identity, (Arc::clone(&client), now));
+        Ok(client)
+    }
+}
+
+#[async_trait]
+impl CrmConnector for HubSpotConnector {
+    async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn Crm>, SecretInvalid> {
+        Ok(self.client(secret)?)
+    }
+}
+
+fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInvalid> {
+    if secret.contains_key("accessToken") {
+        let token = value(secret, "accessToken")?;
+        let identity = identity(&["static", token]);
+        return Ok((Credentials::Static(token.into()), identity));
+    }
+    let missing: Vec<_> = OAUTH.into_iter().filter(|key| !secret.contains_key(*key)).collect();
+    if missing.len() == OAUTH.len() {
+        return Err(absent(&["accessToken"]));
+    }
+    if !missing.is_empty() {
+        return Err(absent(&missing));
+    }
+    let client_id = value(secret, "clientId")?;
+    let client_secret = value(secret, "clientSecret")?;
+    let refresh_token = value(secret, "refreshToken")?;
+    let identity = identity(&["oauth", client_id, client_secret, refresh_token]);
+    let keys = OAuthKeys {
+        client_id: SecretString::from(client_id),
+        client_secret: client_secret.into(),
+        refresh_token: refresh_token.into(),
+    };
+    Ok((Credentials::OAuth(keys), identity))
+}
+
+/// A value without the blanks and newlines that `kubectl create secret --from-file` and editors leave at its ends.
+fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
+    let Some(value) = secret.get(key) else {
+        return Err(absent(&[key]));
+    };
+    let value = value.expose_secret().trim();
+    if value.is_empty() {
+        return Err(SecretInvalid {
+            message: format!("key {key:?} is empty. {WAY_OUT}"),
+        });
+    }
+    if !value.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(unusable(key));
+    }
+    Ok(value)
+}
+
+fn absent(keys: &[&str]) -> SecretInvalid {
+    let (word, verb) = if keys.len() == 1 {
+        ("key", "is")
+    } else {
+        ("keys", "are")
+    };
+    let named: Vec<_> = keys.iter().map(|key| format!("{key:?}")).collect();
+    SecretInvalid {
+        message: format!("{word} {} {verb} missing. {WAY_OUT}", named.join(" and ")),
+    }
+}
+
+fn unusable(key: &str) -> SecretInvalid {
+    let message = format!(
+        "key {key:?} holds blanks or characters that no token has. Store the bare value, without \"Bearer\", quotes or \
+         line breaks inside"
+    );
+    SecretInvalid { message }
+}
+
+fn identity(parts: &[&str]) -> Identity {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().into()
+}

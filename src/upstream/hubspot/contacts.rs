@@ -1,0 +1,258 @@
+//! Contacts by id, with histories; ids from before a merge find today's record.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::client::HubSpot;
+use super::errors::refused;
+use super::items::{Open, Parts, WRONG_TYPE};
+use super::wire::{Record, Results, Scalar, Version};
+use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry};
+
+/// Inputs of a batch read without history.
+const PLAIN_LIMIT: usize = 100;
+/// Inputs of a batch read with history.
+const HISTORY_LIMIT: usize = 50;
+/// Why a record is not understood whose id is no number.
+/// Most that a contact takes in memory: hundreds of them are there at a time, for each account.
+const MAX_SIZE: usize = 32 << 10;
+const ODD_ID: &str = "its id is no number";
+
+/// The ids of a batch read, each once.
+fn ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
+    let limit = if read.with_history.is_empty() {
+        PLAIN_LIMIT
+    } else {
+        HISTORY_LIMIT
+    };
+    let ids: BTreeSet<ContactId> = read.ids.iter().copied().collect();
+    if ids.len() > limit {
+        return Err(refused(
+            "BATCH_TOO_LARGE",
+            format!("a batch read of {} contacts, allowed are {limit}", ids.len()),
+        ));
+    }
+    Ok(ids.into_iter().collect())
+}
+
+/// The body of a batch read: all three keys.
+fn body(read: &ContactRead, ids: &[ContactId]) -> String {
+    let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
+    if !properties.contains(&MERGED_IDS) {
+        properties.push(MERGED_IDS);
+    }
+    let inputs: Vec<_> = ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
+    json!({ "properties": properties, "propertiesWithHistory": read.with_history, "inputs": inputs }).to_string()
+}
+
+impl HubSpot {
+    pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+        let mut all = ContactBatch::default();
+        let mut parts = Parts::of(ids(read)?);
+        while let Some(part) = parts.next() {
+            let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
+            match self.batch("read", path, &body(read, &part)).await {
+                Ok(batch) => {
+                    parts.answered();
+                    resolve(&part, &read.with_history, batch, &mut all)?;
+                }
+                Err(error) => parts.refused(&part, error)?,
+            }
+        }
+        all.unreadable.extend(parts.close()?);
+        Ok(all)
+    }
+}
+
+/// One contact per requested id that still leads to a record. Whatever may be about an id and cannot be read makes that
+/// one unreadable, never absent: the caller takes an absent id for a deleted contact.
+fn resolve(
+    ids: &[ContactId],
+    with_history: &[String],
+    mut batch: Results<Record>,
+    all: &mut ContactBatch,
+) -> Result<(), UpstreamError> {
+    let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+    let mut open = Open::new(ids.iter().copied());
+    let records = batch.take()?;
+    let mut by_id = BTreeMap::new();
+    for record in &records {
+        match record.id() {
+            Some(id) => drop(by_id.insert(ContactId(id), record)),
+            None => open.untold(ODD_ID),
+        }
+    }
+    // Before the errors: an id from before a merge may be called not found beside the record it has become.
+    let (found, strays) = assign(&mut open, &by_id);
+    open.take(batch.item_errors(), |text| text.trim().parse().ok());
+    for row in batch.odd() {
+        match row.id.map(ContactId).filter(|id| open.contains(id)) {
+            Some(id) => open.failed(&id, WRONG_TYPE),
+            None => open.untold(WRONG_TYPE),
+        }
+    }
+    match (strays.as_slice(), open.inputs().count()) {
+        ([], _) => {}
+        // Only one id can have led to it.
+        ([(_, record)], 1) if !open.is_untold() => {
+            let id = open.inputs().next().copied();
+            if let Some(id) = id {
+                open.answered(&id);
+                all.contacts.extend(live(record, id, with_history, as_of));
+            }
+        }
+        _ => open.stray(),
+    }
+    let found = found
+        .into_iter()
+        .filter_map(|(id, record)| live(record, id, with_history, as_of));
+    all.contacts.extend(found);
+    all.unreadable.extend(open.close());
+    Ok(())
+}
+
+type Records<'a> = Vec<(ContactId, &'a Record)>;
+
+/// The record of each requested id, and the records that are nobody's.
+fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, Records<'a>) {
+    let mut found = Vec::new();
+    let mut answered = BTreeSet::new();
+    for id in open.inputs().copied().collect::<Vec<_>>() {
+        let direct = by_id.get_key_value(&id);
+        let hit = direct.or_else(|| by_id.iter().find(|(_, record)| record.merged_ids().contains(&id)));
+        if let Some((of, record)) = hit {
+            answered.insert(*of);
+            open.answered(&id);
+            found.push((id, *record));
+        }
+    }
+    let strays = by_id.iter().filter(|(id, _)| !answered.contains(id));
+    (found, strays.map(|(id, record)| (*id, *record)).collect())
+}
+
+fn live(record: &Record, asked: ContactId, with_history: &[String], as_of: Option<Timestamp>) -> Option<Contact> {
+    if record.archived == Some(true) {
+        return None;
+    }
+    let mut contact = contact(record, asked, with_history)?;
+    contact.as_of = as_of;
+    Some(contact)
+}
+
+/// Nothing of such a contact is kept but who it is.
+fn too_large(requested: ContactId, id: ContactId) -> Contact {
+    Contact {
+        requested_id: requested,
+        id,
+        updated_at: None,
+        as_of: None,
+        properties: Properties::default(),
+        history: Vec::new(),
+        flaw: Some(Flaw {
+            why: format!(
+                "its properties and their history are larger than {} KiB",
+                MAX_SIZE >> 10
+            ),
+            stages: Vec::new(),
+        }),
+    }
+}
+
+/// A contact out of a record, `None` where it has no usable id. `requested` is the id it was asked for by.
+pub(crate) fn contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
+    let id = ContactId(record.id()?);
+    let mut flaw = None;
+    let mut note = |why: &str, stages: Vec<String>| {
+        let flaw = flaw.get_or_insert_with(|| Flaw {
+            why: why.to_owned(),
+            stages: Vec::new(),
+        });
+        flaw.stages.extend(stages);
+    };
+    if record.has_odd_id() {
+        note(ODD_ID, Vec::new());
+    }
+    let modified = [record.updated_at.as_ref(), record.property("lastmodifieddate")];
+    let updated_at = modified.into_iter().flatten().find_map(Scalar::time);
+    if updated_at.is_none() {
+        note("it has no usable \"updatedAt\"", Vec::new());
+    }
+    // Its entries may be known under an id that can't be read: under another they would count twice.
+    let unknown = record.has_odd_lineage();
+    if unknown {
+        note("its hs_merged_object_ids are no ids", Vec::new());
+    }
+    let mut history = Vec::with_capacity(with_history.len());
+    for name in with_history.iter().filter(|_| !unknown) {
+        let versions = record
+            .properties_with_history
+            .as_ref()
+            .and_then(|all| all.get(name)?.as_deref());
+        let (entries, timeless) = entries(versions.unwrap_or_default());
+        // Who has a stage has entered it: that nothing says when is no reason to take it for never.
+        let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
+        if untold.is_some() && entries.is_empty() && timeless.is_empty() {
+            note("it has a lifecycle stage, and no history of it", Vec::new());
+        }
+        if !timeless.is_empty() {
+            let stages = if name == LIFECYCLE_STAGE { timeless } else { Vec::new() };
+            note(&format!("a row in the history of {name} has no usable time"), stages);
+        }
+        history.push((name.clone(), entries));
+    }
+    let properties = record.properties.iter().flatten();
+    let properties = properties
+        .filter_map(|(name, value)| Some((name, &value.as_ref()?.0)))
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    let contact = Contact {
+        requested_id: requested,
+        id,
+        updated_at,
+        as_of: None,
+        properties,
+        history,
+        flaw,
+    };
+    if contact.size() > MAX_SIZE {
+        return Some(too_large(requested, id));
+    }
+    Some(contact)
+}
+
+/// The source of history rows that a merge wrote.
+const MERGED: &str = "MERGE_OBJECTS";
+
+/// The rows of a history that can be read, oldest first, and the values of those without a time. HubSpot gives the newest
+/// first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set again) keep
+/// their order.
+fn entries(versions: &[Version]) -> (Vec<HistoryEntry>, Vec<String>) {
+    let (mut entries, mut timeless) = (Vec::with_capacity(versions.len()), Vec::<String>::new());
+    // A row that repeats the value of an older one without a time is no entry of its own: that one's place in the list
+    // says so, and it would be missed among rows with times only.
+    let mut repeated: Option<&str> = None;
+    for version in versions.iter().rev() {
+        let value = version.value.as_ref().map_or("", |value| value.0.as_str());
+        let Some(at) = version.timestamp.as_ref().and_then(Scalar::time) else {
+            repeated = Some(value);
+            timeless.push(value.to_owned());
+            continue;
+        };
+        if repeated == Some(value) {
+            continue;
+        }
+        repeated = None;
+        entries.push(HistoryEntry {
+            value: value.to_owned(),
+            at,
+            by_merge: version.source_type.as_ref().is_some_and(|source| source.0 == MERGED),
+        });
+    }
+    entries.sort_by_key(|entry| entry.at);
+    (entries, timeless)
+}

@@ -1,0 +1,231 @@
+//! Deals of contacts, and deals by id.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::client::HubSpot;
+use super::errors::refused;
+use super::items::{Open, Parts, WRONG_TYPE};
+use super::wire::{Paging, Record, Results, Scalar};
+use crate::domain::ids::{ContactId, DealId};
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Deal, DealBatch, DealLinks, Unreadable};
+
+/// Inputs of an association read.
+const ASSOCIATION_LIMIT: usize = 1_000;
+/// Inputs of a deal read.
+const DEAL_LIMIT: usize = 100;
+/// Pages of associations followed; a contact with more deals than this holds is no contact.
+const PAGE_LIMIT: usize = 100;
+/// Most of a currency that is kept: a code has three letters, and what is longer is none.
+const MAX_CURRENCY: usize = 16;
+const DEAL_PROPERTIES: [&str; 5] = [
+    "amount",
+    "hs_projected_amount",
+    "deal_currency_code",
+    "hs_is_closed_lost",
+    "createdate",
+];
+
+#[derive(Deserialize)]
+struct Association {
+    from: Option<From>,
+    to: Option<Vec<To>>,
+    paging: Option<Paging>,
+}
+
+#[derive(Deserialize)]
+struct From {
+    id: Option<Scalar>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct To {
+    to_object_id: Option<Scalar>,
+}
+
+/// The deals of contacts while their pages are read.
+struct Links {
+    deals: BTreeMap<ContactId, BTreeSet<DealId>>,
+    unreadable: Unreadable<ContactId>,
+}
+
+impl HubSpot {
+    pub(crate) async fn read_associations(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError> {
+        let asked: BTreeSet<ContactId> = contacts.iter().copied().collect();
+        if asked.len() > ASSOCIATION_LIMIT {
+            let message = format!(
+                "an association read of {} contacts, allowed are {ASSOCIATION_LIMIT}",
+                asked.len()
+            );
+            return Err(refused("BATCH_TOO_LARGE", message));
+        }
+        let mut links = Links {
+            deals: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+        };
+        let mut pages: Vec<(ContactId, Option<String>)> = asked.into_iter().map(|id| (id, None)).collect();
+        for _ in 0..PAGE_LIMIT {
+            if pages.is_empty() {
+                break;
+            }
+            let next = self.association_pages(&pages, &mut links).await?;
+            let (still, next) = next.into_iter().partition(|page| pages.contains(page));
+            links.give_up(still, "the paging of its deals does not move on");
+            pages = next;
+        }
+        links.give_up(pages, "it has too many pages of deals");
+        links.deals.retain(|contact, _| !links.unreadable.contains_key(contact));
+        let deals = links.deals.into_iter();
+        Ok(DealLinks {
+            deals: deals
+                .map(|(contact, deals)| (contact, deals.into_iter().collect()))
+                .collect(),
+            unreadable: links.unreadable,
+        })
+    }
+
+    /// Reads one page of each of these; gives the next pages.
+    async fn association_pages(
+        &self,
+        pages: &[(ContactId, Option<String>)],
+        links: &mut Links,
+    ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
+        let path = format!("/crm/associations/{}/contacts/deals/batch/read", self.version());
+        let input = |(id, after): &(ContactId, Option<String>)| match after {
+            Some(after) => json!({ "id": id.to_string(), "after": after }),
+            None => json!({ "id": id.to_string() }),
+        };
+        let mut next = Vec::new();
+        let mut parts = Parts::of(pages.to_vec());
+        while let Some(part) = parts.next() {
+            let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
+            match self.batch("associations", path.clone(), &body).await {
+                Ok(batch) => {
+                    parts.answered();
+                    next.extend(links.take(part.iter().map(|(id, _)| *id), batch)?);
+                }
+                Err(error) => parts.refused(&part, error)?,
+            }
+        }
+        let refused = parts.close()?.into_iter().map(|((id, _), why)| (id, why));
+        links.unreadable.extend(refused);
+        Ok(next)
+    }
+
+    pub(crate) async fn read_deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
+        let asked: BTreeSet<DealId> = ids.iter().copied().collect();
+        if asked.len() > DEAL_LIMIT {
+            let message = format!("a batch read of {} deals, allowed are {DEAL_LIMIT}", asked.len());
+            return Err(refused("BATCH_TOO_LARGE", message));
+        }
+        let mut all = DealBatch::default();
+        let mut parts = Parts::of(asked.into_iter().collect());
+        while let Some(part) = parts.next() {
+            let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
+            let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
+            let path = format!("/crm/objects/{}/deals/batch/read", self.version());
+            match self.batch("deals", path, &body.to_string()).await {
+                Ok(batch) => {
+                    parts.answered();
+                    take_deals(&part, batch, &mut all)?;
+                }
+                Err(error) => parts.refused(&part, error)?,
+            }
+        }
+        all.unreadable.extend(parts.close()?);
+        Ok(all)
+    }
+}
+
+impl Links {
+    fn give_up(&mut self, pages: Vec<(ContactId, Option<String>)>, why: &str) {
+        self.unreadable
+            .extend(pages.into_iter().map(|(id, _)| (id, why.to_owned())));
+    }
+
+    /// Takes a page of each of these contacts; gives the next pages.
+    fn take(
+        &mut self,
+        contacts: impl Iterator<Item = ContactId>,
+        mut batch: Results<Association>,
+    ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
+        let mut open = Open::new(contacts);
+        open.take(batch.item_errors(), |text| text.trim().parse().ok());
+        for _ in batch.odd() {
+            open.untold(WRONG_TYPE);
+        }
+        let mut next = Vec::new();
+        for association in batch.take()? {
+            let Some(from) = association.from.and_then(|from| from.id?.id()).map(ContactId) else {
+                open.untold("the id of a contact with deals is no number");
+                continue;
+            };
+            let found = self.deals.entry(from).or_default();
+            for to in association.to.unwrap_or_default() {
+                match to.to_object_id.and_then(|id| id.id()) {
+                    Some(id) => drop(found.insert(DealId(id))),
+                    None => open.failed(&from, "the id of one of its deals is no number"),
+                }
+            }
+            open.answered(&from);
+            let after = association.paging.and_then(Paging::after);
+            next.extend(after.map(|after| (from, Some(after))));
+        }
+        self.unreadable.extend(open.close());
+        Ok(next)
+    }
+}
+
+fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -> Result<(), UpstreamError> {
+    let mut open = Open::new(ids.iter().copied());
+    open.take(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
+    for row in batch.odd() {
+        match row.id.map(DealId).filter(|id| open.contains(id)) {
+            Some(id) => open.failed(&id, WRONG_TYPE),
+            None => open.untold(WRONG_TYPE),
+        }
+    }
+    for record in batch.take()? {
+        let Some(id) = record.id().map(DealId) else {
+            open.untold("its id is no number");
+            continue;
+        };
+        match deal(id, &record) {
+            _ if record.archived == Some(true) => open.answered(&id),
+            Some(deal) => {
+                open.answered(&id);
+                all.deals.push(deal);
+            }
+            None => open.failed(&id, "it has no usable \"createdate\""),
+        }
+    }
+    all.unreadable.extend(open.close());
+    Ok(())
+}
+
+/// `None` without a time of its creation: nobody knows which of a contact's deals is the latest.
+fn deal(id: DealId, record: &Record) -> Option<Deal> {
+    let created = [record.property("createdate"), record.created_at.as_ref()];
+    Some(Deal {
+        id,
+        created_at: created.into_iter().flatten().find_map(Scalar::time)?,
+        projected_amount: record.text("hs_projected_amount").and_then(decimal),
+        currency: record
+            .text("deal_currency_code")
+            .map(|code| code.chars().take(MAX_CURRENCY).collect()),
+        closed_lost: record
+            .text("hs_is_closed_lost")
+            .is_some_and(|lost| lost.eq_ignore_ascii_case("true")),
+    })
+}
+
+/// HubSpot's numbers are decimal strings, at times with more digits than anybody needs (rounded) or with an exponent.
+/// What is no number counts as a missing amount, for which the event's default stands.
+fn decimal(text: &str) -> Option<Decimal> {
+    text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
+}

@@ -1,0 +1,362 @@
+//! What an answer of HubSpot means for us: one table from status and body to [`Cause`], and messages without values.
+
+use jiff::Timestamp;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+use super::SERVICE;
+use super::wire::inputs_of;
+use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::text::{code, id};
+pub(crate) use crate::upstream::http::wait::date;
+use crate::upstream::http::wait::retry_after;
+use crate::upstream::{REDIRECT, is_redirect};
+
+/// Longest message of an error, in characters.
+const MESSAGE_LIMIT: usize = 512;
+
+/// Whether one call may be repeated at once, and after what kind of pause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// Not inside this call.
+    No,
+    /// A failure on the other side or on the way.
+    Soon,
+    /// A record locked by bulk work.
+    Locked,
+    /// The limit of one second.
+    Secondly,
+    /// The limit of ten seconds, or a short one of unknown name.
+    TenSecondly,
+}
+
+/// What a status means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Verdict {
+    cause: Cause,
+    again: Again,
+}
+
+/// What we read of an error body; everything optional, because gateways and the edge leave out what they like.
+#[derive(Default)]
+pub(crate) struct ErrorBody {
+    pub(crate) category: Option<String>,
+    sub_category: Option<String>,
+    /// An item of an association read that only says that there are none.
+    pub(crate) no_associations: bool,
+    policy: Option<String>,
+    scopes: Vec<String>,
+    /// Of an item of a batch: the inputs it is about, as they were asked for. Addresses too: never to be shown.
+    pub(crate) inputs: Vec<String>,
+    message: String,
+    request_id: Option<String>,
+}
+
+impl ErrorBody {
+    /// Reads a body; one that is no JSON object gives an empty one.
+    pub(crate) fn parse(body: &[u8]) -> Self {
+        serde_json::from_slice::<Value>(body).map_or_else(|_| Self::default(), |value| Self::of(&value))
+    }
+
+    /// Reads an error object, also one inside a batch answer.
+    pub(crate) fn of(value: &Value) -> Self {
+        let message = value
+            .get("message")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
+        let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(code);
+        // Token endpoints say `error` (RFC 6749) or a speaking `status` in place of a category.
+        let status = named("status").filter(|status| status != "error");
+        Self {
+            category: named("category").or_else(|| named("error")).or(status),
+            sub_category: named("subCategory"),
+            // `subCategory` is an untyped object in batch answers.
+            no_associations: ["category", "subCategory"]
+                .into_iter()
+                .filter_map(|key| value.get(key))
+                .any(|sub| sub.to_string().contains("NO_ASSOCIATIONS_FOUND")),
+            policy: named("policyName").or_else(|| policy_in(&message)),
+            scopes: missing_scopes(value),
+            inputs: inputs_of(value),
+            request_id: ["correlationId", "requestId"]
+                .into_iter()
+                .find_map(|key| value.get(key).and_then(Value::as_str).and_then(id)),
+            message,
+        }
+    }
+
+    /// An item that says that a record does not exist (any more), which is no failure.
+    pub(crate) fn is_not_found(&self) -> bool {
+        self.is("OBJECT_NOT_FOUND") || self.is("NOT_FOUND")
+    }
+
+    /// An item that is about the token or its limits, not about a record.
+    pub(crate) fn is_of_the_call(&self) -> bool {
+        self.is("MISSING_SCOPES") || self.is("RATE_LIMITS")
+    }
+
+    fn is(&self, category: &str) -> bool {
+        self.category.as_deref() == Some(category)
+    }
+}
+
+/// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
+fn classify(status: u16, body: &ErrorBody) -> Verdict {
+    let (cause, again) = match status {
+        _ if status >= 400 && (status == 429 || body.is("RATE_LIMITS")) => limited(body.policy.as_deref()),
+        // The edge answers a malformed token with 530.
+        401 | 530 => (Cause::CredentialsRejected, Again::No),
+        403 if body.is("MISSING_SCOPES") || !body.scopes.is_empty() => (Cause::MissingScope, Again::No),
+        403 => (Cause::AccessDenied, Again::No),
+        // A missing object has a category; a path that is gone gets the web server's page.
+        404 if body.category.is_some() => (Cause::NotFound, Again::No),
+        404 | 410 => (Cause::UnsupportedVersion, Again::No),
+        423 => (Cause::Unavailable, Again::Locked),
+        500 | 502..=504 => (Cause::Unavailable, Again::Soon),
+        // 477: the portal moves to another data centre, for up to a day. 521 to 526: the edge can't reach HubSpot.
+        408 | 477 | 501 | 505..=599 => (Cause::Unavailable, Again::No),
+        // 400: the request itself (too long, unknown property); 414: the URL.
+        400..=499 => (Cause::Refused, Again::No),
+        _ => (Cause::Malformed, Again::No),
+    };
+    Verdict { cause, again }
+}
+
+fn limited(policy: Option<&str>) -> (Cause, Again) {
+    match policy {
+        Some("DAILY") => (Cause::QuotaExhausted, Again::No),
+        Some("SECONDLY") => (Cause::RateLimited, Again::Secondly),
+        _ => (Cause::RateLimited, Again::TenSecondly),
+    }
+}
+
+/// Newer bodies have no `policyName`; the message names the limit ("You have reached your daily limit.").
+fn policy_in(message: &str) -> Option<String> {
+    let message = message.to_ascii_lowercase();
+    let policy = ["ten_secondly_rolling", "secondly", "daily"]
+        .into_iter()
+        .find(|policy| message.contains(&format!("your {policy} limit")))?;
+    Some(policy.to_ascii_uppercase())
+}
+
+/// The error of an answer that is no success. `sent` is the body of our request: it tells our property names from
+/// values in the server's message.
+pub(crate) fn answer_error(status: u16, headers: &HeaderMap, body: &[u8], sent: &str) -> (UpstreamError, Again) {
+    let parsed = ErrorBody::parse(body);
+    let verdict = classify(status, &parsed);
+    let mut error = UpstreamError::new(SERVICE, verdict.cause, describe(status, verdict.cause, &parsed, sent));
+    error.status = Some(status);
+    error.retry_after = retry_after(headers, Timestamp::now());
+    error.request_id = request_id(headers).or(parsed.request_id);
+    error.code = match verdict.cause {
+        Cause::RateLimited | Cause::QuotaExhausted => parsed.policy.or(parsed.category),
+        _ => parsed.category,
+    };
+    (error, verdict.again)
+}
+
+/// The error of one entry of `errors` in a batch answer (207).
+pub(crate) fn item_error(body: ErrorBody, status: u16, sent: &str) -> UpstreamError {
+    let cause = match body.category.as_deref() {
+        Some("VALIDATION_ERROR") => Cause::Refused,
+        Some("MISSING_SCOPES") => Cause::MissingScope,
+        Some("RATE_LIMITS") => limited(body.policy.as_deref()).0,
+        Some("FORBIDDEN") => Cause::AccessDenied,
+        _ => Cause::Unavailable,
+    };
+    let mut error = UpstreamError::new(SERVICE, cause, describe(status, cause, &body, sent));
+    error.status = Some(status);
+    error.code = body.category;
+    error.request_id = body.request_id;
+    error
+}
+
+/// An answer that can't be understood. `what` names fields and positions only.
+pub(crate) fn malformed(what: impl AsRef<str>) -> UpstreamError {
+    UpstreamError::new(
+        SERVICE,
+        Cause::Malformed,
+        bounded(&format!("the answer can't be understood: {}", what.as_ref())),
+    )
+}
+
+/// A request that we don't send because HubSpot would refuse it.
+pub(crate) fn refused(code: &str, what: impl AsRef<str>) -> UpstreamError {
+    let message = bounded(&format!("not sent: {}", what.as_ref()));
+    UpstreamError {
+        code: Some(code.to_owned()),
+        ..UpstreamError::new(SERVICE, Cause::Refused, message)
+    }
+}
+
+/// The error of a call that got no answer. The URL is left out: it tells nobody anything new.
+pub(crate) fn unreached(error: reqwest::Error) -> (UpstreamError, Again) {
+    let (what, again) = if error.is_timeout() {
+        ("no answer in time", Again::No)
+    } else if error.is_builder() {
+        ("the request can't be built: check the endpoint", Again::No)
+    } else if error.is_connect() {
+        ("can't connect", Again::Soon)
+    } else {
+        ("the connection broke", Again::Soon)
+    };
+    let error = error.without_url();
+    let mut deepest: &dyn std::error::Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    (
+        UpstreamError::new(SERVICE, Cause::Unavailable, bounded(&format!("{what}: {deepest}"))),
+        again,
+    )
+}
+
+fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
+    let mut text = format!("HTTP {status}");
+    for part in [&body.category, &body.sub_category, &body.policy].into_iter().flatten() {
+        text.push(' ');
+        text.push_str(part);
+    }
+    let meaning = match (cause, status) {
+        (Cause::CredentialsRejected, 530) => "the token does not have the form of a token",
+        (Cause::CredentialsRejected, _) => "the token is refused",
+        (Cause::UnsupportedVersion, _) => "this API version or path does not exist",
+        (_, status) if is_redirect(status) => REDIRECT,
+        (Cause::Unavailable, 477) => "the portal is being moved to another data centre",
+        _ => "",
+    };
+    if !meaning.is_empty() {
+        text.push_str(": ");
+        text.push_str(meaning);
+    }
+    if cause == Cause::MissingScope && !body.scopes.is_empty() {
+        text.push_str(": missing scopes: ");
+        text.push_str(&body.scopes.join(", "));
+        return bounded(&text);
+    }
+    // The server's own words only where they are about the request, not about a record.
+    if matches!(
+        body.category.as_deref(),
+        Some("VALIDATION_ERROR" | "MISSING_SCOPES" | "RATE_LIMITS")
+    ) {
+        let words = without_values(&body.message, sent);
+        if !words.is_empty() {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+    }
+    bounded(&text)
+}
+
+/// A server's message without what may be a value: quoted parts (but for property names that we sent), everything from
+/// an embedded JSON structure on, addresses, long numbers and long mixed words.
+fn without_values(message: &str, sent: &str) -> String {
+    let plain = message.split(['{', '[']).next().unwrap_or_default();
+    let mut unquoted = String::new();
+    let mut chars = plain.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let apostrophe = matches!(c, '\'' | '’') && before.is_alphanumeric();
+        let close = match c {
+            '"' => Some('"'),
+            '\'' | '‘' if !apostrophe => Some(if c == '\'' { '\'' } else { '’' }),
+            '`' => Some('`'),
+            '“' => Some('”'),
+            '«' => Some('»'),
+            _ => None,
+        };
+        before = c;
+        let Some(close) = close else {
+            unquoted.push(c);
+            continue;
+        };
+        let mut quoted = String::new();
+        let mut closed = false;
+        while let Some(inner) = chars.next() {
+            if inner == '\\' {
+                chars.next();
+                quoted.push('\\');
+            } else if inner == close && !(close == '\'' && chars.peek().is_some_and(|next| next.is_alphanumeric())) {
+                closed = true;
+                break;
+            } else {
+                quoted.push(inner);
+            }
+        }
+        unquoted.push_str(if closed && is_sent_name(&quoted, sent) {
+            &quoted
+        } else {
+            "…"
+        });
+    }
+    // A property's name may well look like a value: hs_v2_date_entered_1066237962.
+    let named = |word: &str| {
+        is_sent_name(
+            word.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '(' | ')')),
+            sent,
+        )
+    };
+    let words: Vec<_> = unquoted
+        .split_whitespace()
+        .map(|word| {
+            if is_value_like(word) && !named(word) {
+                "…"
+            } else {
+                word
+            }
+        })
+        .collect();
+    words.join(" ")
+}
+
+fn is_sent_name(text: &str, sent: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && sent.contains(&format!("\"{text}\""))
+}
+
+fn is_value_like(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    word.contains('@') || digits >= 6 || (digits > 0 && word.len() >= 20)
+}
+
+fn missing_scopes(value: &Value) -> Vec<String> {
+    let contexts = value
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .chain([value]);
+    let mut scopes = Vec::new();
+    for context in contexts.filter_map(|error| error.get("context")) {
+        for key in ["requiredGranularScopes", "requiredScopes", "missingScopes"] {
+            let listed = context.get(key).and_then(Value::as_array).into_iter().flatten();
+            scopes.extend(listed.filter_map(Value::as_str).filter_map(code));
+        }
+    }
+    scopes.sort();
+    scopes.dedup();
+    scopes.truncate(20);
+    scopes
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    ["x-hubspot-correlation-id", "x-request-id"]
+        .into_iter()
+        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(id))
+}
+
+fn bounded(text: &str) -> String {
+    if text.chars().count() <= MESSAGE_LIMIT {
+        return text.to_owned();
+    }
+    text.chars().take(MESSAGE_LIMIT - 1).chain(['…']).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "tests/errors.rs"]
+mod tests;

@@ -1,0 +1,266 @@
+//! Forms and their submissions: the endpoints without a dated path (docs/reference/hubspot.md 7 and pitfall 12).
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::client::{Call, HubSpot};
+use super::errors::malformed;
+use super::items::WRONG_TYPE;
+use super::limits::Bucket;
+use super::wire::{Odd, Results, Scalar};
+use crate::domain::conversion::click_value;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
+use crate::upstream::http::body::Limit;
+use crate::upstream::http::text;
+
+/// All types of forms; without them HubSpot lists its own type only.
+const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
+/// Pages of forms followed, 100 each: an end for a paging that never ends.
+const MAX_PAGES: usize = 200;
+/// Most forms of a portal: they are all in memory when an event looks for its own.
+const MAX_FORMS: usize = 10_000;
+/// Longest e-mail address (RFC 3696, errata: 254).
+const MAX_EMAIL: usize = 320;
+/// Object type of contacts, as fields name it.
+const CONTACT: &str = "0-1";
+
+#[derive(Deserialize)]
+struct FormWire {
+    id: Option<Scalar>,
+    name: Option<Scalar>,
+}
+
+/// No `Debug`: personal data.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SubmissionWire {
+    conversion_id: Option<Scalar>,
+    submitted_at: Option<Scalar>,
+    values: Option<Vec<Field>>,
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    page_url: Option<Scalar>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Field {
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    name: Option<Scalar>,
+    #[serde(default, deserialize_with = "scalar_or_nothing")]
+    value: Option<Scalar>,
+    object_type_id: Option<Scalar>,
+}
+
+impl HubSpot {
+    pub(crate) async fn read_forms(&self) -> Result<Vec<Form>, UpstreamError> {
+        let mut forms = Vec::new();
+        let mut after: Option<String> = None;
+        for _ in 0..MAX_PAGES {
+            let mut path = format!("/marketing/v3/forms?limit=100&archived=false&{TYPES}");
+            if let Some(after) = &after {
+                path.push_str("&after=");
+                path.push_str(&escaped(after));
+            }
+            let mut page: Results<FormWire> = self.call(get("forms", path)).await?.rows()?;
+            for form in page.take()? {
+                // Nobody can name a form without an id.
+                let Some(id) = form.id.and_then(|id| text::id(&id.0.to_lowercase())) else {
+                    continue;
+                };
+                let name = form
+                    .name
+                    .and_then(|name| text::name(&name.0))
+                    .unwrap_or_else(|| id.clone());
+                forms.push(Form { id, name });
+            }
+            if forms.len() > MAX_FORMS {
+                return Err(malformed(format!("the portal has more than {MAX_FORMS} forms")));
+            }
+            match page.paging.and_then(super::wire::Paging::after) {
+                None => return Ok(forms),
+                same if same == after => return Err(malformed("the paging of forms does not move on")),
+                next => after = next,
+            }
+        }
+        Err(malformed("the paging of forms does not end"))
+    }
+
+    pub(crate) async fn read_submissions(
+        &self,
+        form: &str,
+        after: Option<&str>,
+    ) -> Result<SubmissionPage, UpstreamError> {
+        let mut path = format!("/form-integrations/v1/submissions/forms/{}?limit=50", escaped(form));
+        if let Some(after) = after {
+            path.push_str("&after=");
+            path.push_str(&escaped(after));
+        }
+        let answer = self.call(get("submissions", path)).await?;
+        let (answered, size) = (answer.date, answer.size());
+        let mut page: Results<SubmissionWire> = answer.rows()?;
+        let mut unreadable: Vec<_> = page.odd().iter().map(odd).collect();
+        let mut submissions = Vec::new();
+        for wire in page.take()? {
+            match submission(wire) {
+                Ok(submission) => submissions.push(submission),
+                Err(odd) => unreadable.push(odd),
+            }
+        }
+        let next = page.paging.and_then(super::wire::Paging::after);
+        if next.as_deref() == after && after.is_some() {
+            return Err(malformed("the paging of submissions does not move on"));
+        }
+        Ok(SubmissionPage {
+            submissions,
+            unreadable,
+            next,
+            size,
+            answered,
+        })
+    }
+}
+
+fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
+    let given = wire.conversion_id.map(|id| id.0.trim().to_owned());
+    let given = given.filter(|id| !id.is_empty());
+    let conversion_id = given.as_deref().and_then(text::id);
+    if conversion_id.is_none() && given.is_some() {
+        // It would go to Google and into the ledger.
+        let why = "its \"conversionId\" is no id".to_owned();
+        return Err(OddSubmission { conversion_id, why });
+    }
+    let Some(at) = wire.submitted_at.as_ref().and_then(Scalar::time) else {
+        let why = "it has no usable \"submittedAt\"".to_owned();
+        return Err(OddSubmission { conversion_id, why });
+    };
+    Ok(Submission {
+        conversion_id,
+        at,
+        email: email(&wire.values.unwrap_or_default()),
+        gclid: wire.page_url.as_ref().and_then(|url| gclid(&url.0)),
+    })
+}
+
+fn odd(row: &Odd) -> OddSubmission {
+    OddSubmission {
+        conversion_id: row.conversion_id.clone(),
+        why: WRONG_TYPE.to_owned(),
+    }
+}
+
+/// A value of a form's field. What is no text, number or boolean (a list, for one) is no address: nothing else is read.
+fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    Ok(Scalar::deserialize(value).ok())
+}
+
+/// The contact's address, lower-cased as HubSpot keeps it.
+fn email(fields: &[Field]) -> Option<String> {
+    let of_contact = |field: &&Field| field.object_type_id.as_ref().is_none_or(|of| of.0 == CONTACT);
+    fields
+        .iter()
+        .filter(|field| field.name.as_ref().is_some_and(|name| name.0 == "email"))
+        .filter(of_contact)
+        .filter_map(|field| Some(field.value.as_ref()?.0.trim().to_lowercase()))
+        .find(|address| {
+            let mut parts = address.split('@');
+            let named = parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty());
+            let bare = |c: char| !c.is_whitespace() && !c.is_control() && !",;:<>()[]\"\\".contains(c);
+            named && address.len() <= MAX_EMAIL && parts.next().is_none() && address.chars().all(bare)
+        })
+}
+
+/// The click id in the query of a page's URL. A URL that can't be read has none.
+fn gclid(url: &str) -> Option<String> {
+    let url = reqwest::Url::parse(url.trim()).ok()?;
+    url.query_pairs()
+        .filter(|(name, _)| name == "gclid")
+        .find_map(|(_, value)| click_value(&value).map(str::to_owned))
+}
+
+/// A value as part of a path or query.
+fn escaped(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect()
+}
+
+const fn get(name: &'static str, path: String) -> Call<'static> {
+    Call {
+        name,
+        bucket: Bucket::Other,
+        limit: Limit::RECORDS,
+        path,
+        body: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("https://www.example.com/demo?gclid=Cj0-a_b&utm=x", Some("Cj0-a_b"))]
+    #[case("https://www.example.com/demo?utm=x&gclid=Cj0%2Bx#top", Some("Cj0+x"))]
+    #[case("https://www.example.com/demo?gclid=&gclid=Cj1", Some("Cj1"))]
+    #[case("https://www.example.com/demo?gclid=ada%40example.com&gclid=Cj1", Some("Cj1"))]
+    #[case("https://www.example.com/demo?gclid=%2B49-30-901820", None)]
+    #[case("https://www.example.com/demo#gclid=Cj0", None)]
+    #[case("https://www.example.com/demo?wgclid=Cj0", None)]
+    #[case("/demo?gclid=Cj0", None)]
+    #[case("", None)]
+    fn click_ids_of_pages(#[case] url: &str, #[case] expected: Option<&str>) {
+        assert_eq!(gclid(url).as_deref(), expected);
+    }
+
+    fn field(name: &str, value: &str, of: Option<&str>) -> Field {
+        Field {
+            name: Some(Scalar(name.into())),
+            value: Some(Scalar(value.into())),
+            object_type_id: of.map(|of| Scalar(of.into())),
+        }
+    }
+
+    #[test]
+    fn addresses_of_contacts() {
+        let of = |fields: &[Field]| email(fields);
+        assert_eq!(
+            of(&[field("email", " Ada@Example.com ", Some("0-1"))]).as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(
+            of(&[field("email", "ada@example.com", None)]).as_deref(),
+            Some("ada@example.com")
+        );
+        assert_eq!(of(&[field("email", "info@firm.com", Some("0-2"))]), None);
+        assert_eq!(
+            of(&[field("email", "none", None), field("email", "a@b", None)]).as_deref(),
+            Some("a@b")
+        );
+        for bad in [
+            "a@b@c",
+            "@b",
+            "a@",
+            "a b@c",
+            "a@b;c@d",
+            "<a@b>",
+            "mailto:a@b",
+            "a\u{a0}b@c",
+            "a\tb@c",
+        ] {
+            assert_eq!(of(&[field("email", bad, None)]), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn cursors_are_escaped() {
+        assert_eq!(escaped("MTA=&x/é"), "MTA%3D%26x%2F%C3%A9");
+    }
+}

@@ -1,0 +1,181 @@
+//! What of a batch can be read and what cannot, input by input: one record that HubSpot refuses, or gives in a way that
+//! cannot be understood, is a matter of that record and takes nobody along.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::errors::ErrorBody;
+use crate::ports::crm::Unreadable;
+use crate::ports::pulse;
+use crate::ports::{Cause, UpstreamError};
+
+/// Refusals in a row without a single answer after which it is no matter of single records.
+const IN_VAIN: usize = 12;
+/// Why a row is not understood that is not what HubSpot documents.
+pub(crate) const WRONG_TYPE: &str = "a field of it has the wrong type";
+/// Why an input is not understood that no row can be told to belong to.
+const NOT_TOLD: &str = "HubSpot's answer does not tell which record is meant";
+
+/// The inputs of one batch read of which nothing is known yet. An input that stays open at the end is gone at HubSpot,
+/// unless something in the answer may have been about it.
+pub(crate) struct Open<I> {
+    inputs: BTreeSet<I>,
+    /// Something in the answer does not say which input it is about, and why it can't be read.
+    untold: Option<String>,
+    unreadable: Unreadable<I>,
+}
+
+impl<I: Ord + Clone> Open<I> {
+    pub(crate) fn new(inputs: impl IntoIterator<Item = I>) -> Self {
+        Self {
+            inputs: inputs.into_iter().collect(),
+            untold: None,
+            unreadable: BTreeMap::new(),
+        }
+    }
+
+    /// The inputs of which nothing is known.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &I> {
+        self.inputs.iter()
+    }
+
+    pub(crate) fn contains(&self, input: &I) -> bool {
+        self.inputs.contains(input)
+    }
+
+    /// The answer tells about this one: found, or gone.
+    pub(crate) fn answered(&mut self, input: &I) {
+        self.inputs.remove(input);
+    }
+
+    /// This one cannot be read.
+    pub(crate) fn failed(&mut self, input: &I, why: &str) {
+        if self.inputs.remove(input) {
+            self.unreadable.insert(input.clone(), why.to_owned());
+        }
+    }
+
+    pub(crate) fn is_untold(&self) -> bool {
+        self.untold.is_some()
+    }
+
+    /// Something in the answer cannot be read, and does not say which input it is about.
+    pub(crate) fn untold(&mut self, why: &str) {
+        self.untold.get_or_insert_with(|| why.to_owned());
+    }
+
+    /// A row belongs to one of several inputs.
+    pub(crate) fn stray(&mut self) {
+        self.untold(NOT_TOLD);
+    }
+
+    /// Takes the errors of single inputs. `input` makes one of what an error names.
+    pub(crate) fn take(&mut self, errors: &[Value], input: impl Fn(&str) -> Option<I>) {
+        for error in errors.iter().map(ErrorBody::of) {
+            let named: Vec<I> = error.inputs.iter().filter_map(|text| input(text)).collect();
+            if error.no_associations || error.is_not_found() {
+                for input in &named {
+                    self.answered(input);
+                }
+                continue;
+            }
+            let category = error.category.as_deref().unwrap_or("an error without a category");
+            let why = format!("HubSpot's answer for it is {category}");
+            if named.is_empty() {
+                self.untold(&why);
+            }
+            for input in &named {
+                self.failed(input, &why);
+            }
+        }
+    }
+
+    /// What cannot be read.
+    pub(crate) fn close(mut self) -> Unreadable<I> {
+        if let Some(why) = self.untold {
+            let open = self.inputs.into_iter().map(|input| (input, why.clone()));
+            self.unreadable.extend(open);
+        }
+        self.unreadable
+    }
+}
+
+/// A read in parts: where HubSpot refuses a whole batch, its halves are asked for, down to the inputs that it is about.
+pub(crate) struct Parts<I> {
+    open: Vec<Vec<I>>,
+    refused: Vec<(I, UpstreamError)>,
+    several: bool,
+    /// Refusals so far; `None` once a part was answered: then those are about single inputs.
+    in_vain: Option<usize>,
+}
+
+impl<I: Ord + Clone> Parts<I> {
+    pub(crate) fn of(inputs: Vec<I>) -> Self {
+        Self {
+            several: inputs.len() > 1,
+            open: vec![inputs],
+            refused: Vec::new(),
+            in_vain: Some(0),
+        }
+    }
+
+    /// The next part to ask for.
+    pub(crate) fn next(&mut self) -> Option<Vec<I>> {
+        pulse::beat();
+        self.open.pop().filter(|part| !part.is_empty())
+    }
+
+    /// A part was answered.
+    pub(crate) fn answered(&mut self) {
+        self.in_vain = None;
+    }
+
+    /// A part was refused. The error, where it is not about single inputs.
+    pub(crate) fn refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
+        let of_records = matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
+        // Without a status it was not even sent.
+        if !of_records || error.status.is_none() {
+            return Err(error);
+        }
+        if let Some(in_vain) = &mut self.in_vain {
+            *in_vain += 1;
+            if *in_vain >= IN_VAIN {
+                return Err(error);
+            }
+        }
+        match part {
+            [one] => self.refused.push((one.clone(), error)),
+            several => {
+                let (left, right) = several.split_at(several.len() / 2);
+                self.open.push(right.to_vec());
+                self.open.push(left.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    /// The inputs that were refused. Where all of several were, it was not about them.
+    pub(crate) fn close(mut self) -> Result<Unreadable<I>, UpstreamError> {
+        if self.several
+            && self.in_vain.is_some()
+            && let Some((_, error)) = self.refused.pop()
+        {
+            return Err(error);
+        }
+        Ok(self
+            .refused
+            .into_iter()
+            .map(|(input, error)| (input, error.message))
+            .collect())
+    }
+
+    /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
+    /// others.
+    pub(crate) fn close_without_malformed(self) -> Unreadable<I> {
+        let proved = self.in_vain.is_none();
+        let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
+        let others = self.refused.into_iter().filter(|(_, error)| !malformed(error));
+        others.map(|(input, error)| (input, error.message)).collect()
+    }
+}

@@ -1,0 +1,204 @@
+//! What keeps a portal's limits: slots (calls per window) and the gate (`Retry-After`).
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{HubSpotConfig, Limit, SERVICE};
+use crate::domain::ids::PortalId;
+use crate::ports::crm::Quota;
+use crate::ports::{Cause, UpstreamError};
+
+/// Locks without poisoning: every critical section here only moves plain values.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which of a portal's buckets a call counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bucket {
+    /// Searches: per second, no rate headers.
+    Search,
+    /// Everything else: per ten seconds.
+    Other,
+    /// Token endpoints: not counted, but behind the gate.
+    Free,
+}
+
+/// The limits of one portal, shared by all its clients.
+pub(crate) struct Limits {
+    search: Slots,
+    other: Slots,
+    /// Shut while HubSpot asked us to wait.
+    pub(crate) gate: Gate,
+    /// The day's calls, as the latest answer told.
+    pub(crate) quota: Mutex<Option<Quota>>,
+}
+
+impl Limits {
+    pub(crate) fn new(config: &HubSpotConfig) -> Self {
+        Self {
+            search: Slots::new(config.search),
+            other: Slots::new(config.other),
+            gate: Gate::default(),
+            quota: Mutex::default(),
+        }
+    }
+
+    /// Waits for a turn. Drop the slot when the call has ended.
+    pub(crate) async fn slot(&self, bucket: Bucket) -> Option<Slot<'_>> {
+        match bucket {
+            Bucket::Search => self.search.acquire().await,
+            Bucket::Other => self.other.acquire().await,
+            Bucket::Free => None,
+        }
+    }
+}
+
+/// A fixed number of slots, each good for one call per window, handed out first come, first served.
+///
+/// A slot is usable again one window after its call has *ended*. The call reaches HubSpot between its start and its
+/// end, so two calls of one slot arrive at least a window apart, whatever the network does; hence no window of HubSpot's
+/// clock sees more calls than there are slots. Counting from the start would let a slow call and a fast one meet.
+pub(crate) struct Slots {
+    permits: Semaphore,
+    /// When each idle slot may be used, earliest first. As many entries as permits are free.
+    free_from: Mutex<VecDeque<Instant>>,
+    window: Duration,
+}
+
+impl Slots {
+    pub(crate) fn new(limit: Limit) -> Self {
+        let calls = limit.calls.max(1) as usize;
+        let now = Instant::now();
+        Self {
+            permits: Semaphore::new(calls),
+            free_from: Mutex::new(std::iter::repeat_n(now, calls).collect()),
+            window: limit.per,
+        }
+    }
+
+    /// `None` never comes of a limiter in use: only of a closed semaphore, and ours is never closed.
+    pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
+        let permit = self.permits.acquire().await.ok()?;
+        let free_from = lock(&self.free_from).pop_front()?;
+        // From here on a dropped (cancelled) slot goes back with the time it had.
+        let mut slot = Slot {
+            slots: self,
+            _permit: permit,
+            free_from,
+            used: false,
+        };
+        tokio::time::sleep_until(free_from.into()).await;
+        slot.used = true;
+        Some(slot)
+    }
+}
+
+/// The right to make one call.
+pub(crate) struct Slot<'a> {
+    slots: &'a Slots,
+    _permit: SemaphorePermit<'a>,
+    free_from: Instant,
+    used: bool,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let free_from = if self.used {
+            Instant::now() + self.slots.window
+        } else {
+            self.free_from
+        };
+        let mut queue = lock(&self.slots.free_from);
+        let at = queue.partition_point(|other| *other <= free_from);
+        queue.insert(at, free_from);
+    }
+}
+
+/// Shut after a 429 or any `Retry-After`: no call of the portal goes out before it has passed.
+#[derive(Default)]
+pub(crate) struct Gate(Mutex<Option<Shut>>);
+
+#[derive(Clone)]
+struct Shut {
+    until: Instant,
+    cause: Cause,
+    code: Option<String>,
+}
+
+impl Gate {
+    /// Shuts the gate for `wait` because of `error`; never shortens a longer wait.
+    pub(crate) fn shut(&self, wait: Duration, error: &UpstreamError) {
+        let until = Instant::now() + wait;
+        self.shut_until(Shut {
+            until,
+            cause: error.cause,
+            code: error.code.clone(),
+        });
+    }
+
+    fn shut_until(&self, shut: Shut) {
+        let mut state = lock(&self.0);
+        if state.as_ref().is_none_or(|held| held.until < shut.until) {
+            *state = Some(shut);
+        }
+    }
+
+    /// Waits until the gate is open. An error, without waiting, where that would take longer than `longest`.
+    pub(crate) async fn pass(&self, longest: Duration) -> Result<(), UpstreamError> {
+        let give_up = Instant::now() + longest;
+        loop {
+            let Some(shut) = lock(&self.0).clone() else {
+                return Ok(());
+            };
+            let left = shut.until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if shut.until > give_up {
+                return Err(held_back(shut, left));
+            }
+            tokio::time::sleep(left).await;
+        }
+    }
+}
+
+fn held_back(shut: Shut, left: Duration) -> UpstreamError {
+    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    UpstreamError {
+        code: shut.code,
+        retry_after: SignedDuration::try_from(left).ok(),
+        ..UpstreamError::new(
+            SERVICE,
+            shut.cause,
+            format!("not called: HubSpot asked to wait, {seconds} s are left"),
+        )
+    }
+}
+
+/// The limits of the portals known by id, so that several tokens of one portal (several account objects, or a rotated
+/// Secret) share one set.
+#[derive(Default)]
+pub(crate) struct Portals(Mutex<HashMap<PortalId, Weak<Limits>>>);
+
+impl Portals {
+    /// The limits of this portal: those known already, else `own`, which others will then share.
+    pub(crate) fn share(&self, portal: PortalId, own: &Arc<Limits>) -> Arc<Limits> {
+        let mut known = lock(&self.0);
+        known.retain(|_, limits| limits.strong_count() > 0);
+        if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
+            if !Arc::ptr_eq(&shared, own)
+                && let Some(shut) = lock(&own.gate.0).clone()
+            {
+                shared.gate.shut_until(shut);
+            }
+            return shared;
+        }
+        known.insert(portal, Arc::downgrade(own));
+        Arc::clone(own)
+    }
+}

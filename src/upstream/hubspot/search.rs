@@ -1,0 +1,139 @@
+//! Contact search: keyset paging by `hs_object_id`, lower bounds only (docs/reference/hubspot.md 3).
+//!
+//! `after` cursors are never used: they shift when rows change while paging, and end at 10,000 rows.
+
+use serde_json::{Value, json};
+
+use super::client::{Call, HubSpot};
+use super::contacts::contact;
+use super::errors::{malformed, refused};
+use super::items::WRONG_TYPE;
+use super::limits::Bucket;
+use super::wire::{Record, Results, Scalar};
+use crate::domain::contact::Properties;
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw};
+use crate::upstream::http::body::Limit;
+
+/// Rows of a page, HubSpot's largest.
+const PAGE: usize = 200;
+/// Filter groups of a search.
+const GROUPS: usize = 5;
+/// HubSpot refuses search bodies of about this many characters and more.
+const BODY_LIMIT: usize = 3_000;
+
+/// The body of a search, all five keys. Refused here where HubSpot would refuse it.
+pub(crate) fn body(search: &ContactSearch) -> Result<String, UpstreamError> {
+    if search.any_since.is_empty() || search.any_since.len() > GROUPS {
+        return Err(refused(
+            "SEARCH_GROUPS",
+            format!("a search has {} bounds, allowed are 1 to 5", search.any_since.len()),
+        ));
+    }
+    let groups: Vec<Value> = search
+        .any_since
+        .iter()
+        .map(|(property, since)| {
+            json!({ "filters": [
+                { "propertyName": property, "operator": "GTE", "value": since.as_millisecond().to_string() },
+                { "propertyName": "hs_object_id", "operator": "GT", "value": search.after.to_string() },
+            ] })
+        })
+        .collect();
+    let body = json!({
+        "filterGroups": groups,
+        "sorts": [{ "propertyName": "hs_object_id", "direction": "ASCENDING" }],
+        "properties": search.properties,
+        "limit": PAGE,
+        "after": "0",
+    })
+    .to_string();
+    if body.len() >= BODY_LIMIT {
+        let message = format!(
+            "a search body of {} characters, allowed are {BODY_LIMIT}: ask for fewer properties",
+            body.len()
+        );
+        return Err(refused("SEARCH_BODY_TOO_LONG", message));
+    }
+    Ok(body)
+}
+
+impl HubSpot {
+    pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+        let body = body(search)?;
+        let path = format!("/crm/objects/{}/contacts/search", self.version());
+        let call = Call {
+            name: "search",
+            bucket: Bucket::Search,
+            limit: Limit::RECORDS,
+            path,
+            body: Some(&body),
+        };
+        let answer = self.call(call).await?;
+        let answered = answer.date;
+        page(search, answer.rows()?).map(|page| ContactPage { answered, ..page })
+    }
+}
+
+fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
+    // A row of which only the id can be read says enough: its contact is read by it.
+    let odd: Vec<Option<u64>> = found.odd().iter().map(|row| row.id).collect();
+    let records = found.take()?;
+    let total = found.total.as_ref().and_then(Scalar::id);
+    let next = found.paging.is_some_and(|paging| paging.has_next());
+    let rows = (records.len() + odd.len()) as u64;
+    let mut nameless = odd.iter().filter(|id| id.is_none()).count();
+    let live = records.iter().filter(|record| record.archived != Some(true));
+    let mut contacts = Vec::with_capacity(records.len());
+    for record in live {
+        match record.id().and_then(|id| contact(record, ContactId(id), &[])) {
+            Some(contact) => contacts.push(contact),
+            None => nameless += 1,
+        }
+    }
+    // The next page begins after the greatest id of this one: an order other than ours would lose rows.
+    if contacts.first().is_some_and(|first| first.id <= search.after)
+        || !contacts.is_sorted_by_key(|contact| contact.id)
+    {
+        return Err(malformed(
+            "the rows of a search are not in ascending order of hs_object_id above the bound",
+        ));
+    }
+    contacts.extend(
+        odd.into_iter()
+            .flatten()
+            .map(ContactId)
+            .filter(|id| *id > search.after)
+            .map(bare),
+    );
+    contacts.sort_by_key(|contact| contact.id);
+    contacts.dedup_by_key(|contact| contact.id);
+    // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
+    let more = rows > 0 && total.map_or(next, |total| total > rows);
+    if more && contacts.is_empty() {
+        return Err(malformed("no row of a page of a search has a numeric id"));
+    }
+    Ok(ContactPage {
+        contacts,
+        nameless,
+        more,
+        answered: None,
+    })
+}
+
+/// A contact of which a search shows nothing but the id.
+fn bare(id: ContactId) -> Contact {
+    Contact {
+        requested_id: id,
+        id,
+        updated_at: None,
+        as_of: None,
+        properties: Properties::default(),
+        history: Vec::new(),
+        flaw: Some(Flaw {
+            why: WRONG_TYPE.to_owned(),
+            stages: Vec::new(),
+        }),
+    }
+}

@@ -1,0 +1,167 @@
+use futures::future::join_all;
+
+use super::*;
+use crate::ports::Cause;
+use crate::ports::crm::Crm;
+use crate::upstream::hubspot::Limit;
+use crate::upstream::hubspot::limits::Slots;
+
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// The most calls that began within less than one window of each other.
+fn most(mut times: Vec<Instant>) -> usize {
+    times.sort();
+    let within = |first: &Instant| {
+        times
+            .iter()
+            .filter(|at| *at >= first && at.duration_since(*first) < WINDOW)
+            .count()
+    };
+    times.iter().map(within).max().unwrap()
+}
+
+#[tokio::test]
+async fn no_window_sees_more_calls_than_slots_and_turns_are_kept() {
+    let slots = Slots::new(Limit { calls: 4, per: WINDOW });
+    let begun = Mutex::new(Vec::new());
+    let start = Instant::now();
+    join_all((0..13_u64).map(|n| {
+        let (slots, begun) = (&slots, &begun);
+        async move {
+            let slot = slots.acquire().await.unwrap();
+            begun.lock().unwrap().push((n, Instant::now()));
+            // Calls of unequal length.
+            tokio::time::sleep(Duration::from_millis(n * 7 % 20)).await;
+            drop(slot);
+        }
+    }))
+    .await;
+    let begun = begun.into_inner().unwrap();
+    assert_eq!(begun.len(), 13);
+    assert!(start.elapsed() >= WINDOW * 3, "13 calls in windows of 4");
+    assert_eq!(most(begun.iter().map(|(_, at)| *at).collect()), 4);
+    // First come, first served, up to those that wake in the same moment.
+    assert!(
+        begun
+            .iter()
+            .enumerate()
+            .all(|(turn, (n, _))| turn.abs_diff(usize::try_from(*n).unwrap()) < 4),
+        "{begun:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_window_counts_from_the_end_of_a_call() {
+    let slots = Slots::new(Limit { calls: 1, per: WINDOW });
+    let slot = slots.acquire().await.unwrap();
+    tokio::time::sleep(WINDOW).await;
+    let ended = Instant::now();
+    drop(slot);
+    let _slot = slots.acquire().await.unwrap();
+    assert!(ended.elapsed() >= WINDOW);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_costs_no_turn() {
+    let window = WINDOW * 5;
+    let slots = Slots::new(Limit { calls: 1, per: window });
+    drop(slots.acquire().await);
+    let free_again = Instant::now() + window;
+    for _ in 0..2 {
+        assert!(tokio::time::timeout(window * 2 / 5, slots.acquire()).await.is_err());
+    }
+    let _slot = slots.acquire().await.unwrap();
+    let late = Instant::now().saturating_duration_since(free_again);
+    assert!(
+        late < window / 2,
+        "a cancelled caller took the slot's time with it: {late:?}"
+    );
+}
+
+#[tokio::test]
+async fn searches_keep_their_limit_on_the_wire_and_others_do_not_wait_for_it() {
+    let bench = Bench::with(|config| config.search = Limit { calls: 4, per: WINDOW }).await;
+    let arrivals = bench
+        .turns(SEARCH, vec![ok(&json!({ "total": 0, "results": [] }))])
+        .await;
+    bench.get(DETAILS, ok(&details())).await;
+    let client = bench.client();
+    let since = jiff::Timestamp::UNIX_EPOCH;
+    let search = crate::ports::crm::ContactSearch {
+        any_since: vec![("lastmodifieddate".to_owned(), since)],
+        after: crate::domain::ids::ContactId(0),
+        properties: Vec::new(),
+    };
+    let searches = join_all((0..12).map(|_| client.search(&search)));
+    let (pages, ()) = futures::join!(searches, async {
+        client.portal().await.unwrap();
+        assert!(arrivals.all().len() < 12, "the portal call waited for all searches");
+    });
+    assert!(pages.iter().all(Result::is_ok));
+    assert_eq!(arrivals.all().len(), 12);
+    assert!(most(arrivals.all()) <= 5);
+    assert!(!bench.noted.throttled.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_call_of_the_portal_goes_out_inside_a_retry_after() {
+    let bench = Bench::new().await;
+    let busy = limit("TEN_SECONDLY_ROLLING").insert_header("retry-after", "1");
+    let refused = bench
+        .turns(
+            "/crm/properties/2026-09/contacts",
+            vec![busy, ok(&json!({ "results": [] }))],
+        )
+        .await;
+    let others = bench.turns(DETAILS, vec![ok(&details())]).await;
+    let client = bench.client();
+    let other = async {
+        while refused.all().is_empty() || bench.noted.calls().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The answer is in by now; other calls of this client must wait for the second to pass.
+        client.portal().await
+    };
+    let (first, second) = tokio::time::timeout(Duration::from_secs(10), async {
+        futures::join!(client.property_names(), other)
+    })
+    .await
+    .unwrap();
+    first.unwrap();
+    second.unwrap();
+    let shut = refused.all()[0];
+    for at in [refused.all()[1], others.all()[0]] {
+        assert!(
+            at.duration_since(shut) >= Duration::from_secs(1),
+            "{:?}",
+            at.duration_since(shut)
+        );
+    }
+}
+
+#[tokio::test]
+async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal() {
+    let bench = Bench::new().await;
+    let moving = status(477).insert_header("retry-after", "3600");
+    let calls = bench.turns("/crm/properties/2026-09/contacts", vec![moving]).await;
+    let details = bench.turns(DETAILS, vec![ok(&details())]).await;
+    let other = bench
+        .connector
+        .client(&secret(&[("accessToken", "another-token")]))
+        .unwrap();
+    let client = bench.client();
+    client.portal().await.unwrap();
+    other.portal().await.unwrap();
+    let error = failed(client.property_names().await);
+    assert_eq!((error.cause, error.status), (Cause::Unavailable, Some(477)));
+    assert_eq!(error.retry_after.unwrap().as_secs(), 3_600);
+    for held in [
+        client.property_names().await.map(|_| ()),
+        other.portal().await.map(|_| ()),
+    ] {
+        let held = failed(held);
+        assert_eq!((held.cause, held.status), (Cause::Unavailable, None));
+        assert!(held.retry_after.unwrap().as_secs() > 3_500);
+    }
+    assert_eq!((calls.all().len(), details.all().len()), (1, 2));
+}

@@ -1,0 +1,286 @@
+//! One HTTP call: limiter, gate, quick retries, bounded body, metrics. Everything HubSpot is asked goes through here.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Client, Method, Response};
+use serde::de::DeserializeOwned;
+
+use super::errors::{Again, answer_error, date, malformed, unreached};
+use super::limits::{Bucket, Limits, Portals, lock};
+use super::wire::{Results, Row};
+use super::{API, HubSpotConfig, SERVICE};
+use crate::domain::ids::PortalId;
+use crate::ports::crm::Quota;
+use crate::ports::{CallObserver, Cause, UpstreamError};
+use crate::upstream::http::body;
+use crate::upstream::http::body::{Body, BodyError, Limit, NO_ROOM};
+use crate::upstream::http::memory::ends_in;
+
+/// What a connector's clients have in common.
+pub(crate) struct Shared {
+    pub(crate) config: HubSpotConfig,
+    pub(crate) http: Client,
+    pub(crate) observer: Arc<dyn CallObserver>,
+    pub(crate) portals: Portals,
+}
+
+/// One request. No `Debug`: bodies of token calls hold secrets.
+pub(crate) struct Request<'a> {
+    /// Our short name of the call, for metrics.
+    pub(crate) name: &'static str,
+    pub(crate) bucket: Bucket,
+    /// How large a good answer may be.
+    pub(crate) limit: Limit,
+    pub(crate) url: String,
+    pub(crate) payload: Payload<'a>,
+    pub(crate) bearer: Option<&'a HeaderValue>,
+}
+
+/// The body of a request, which decides the method too.
+pub(crate) enum Payload<'a> {
+    /// GET.
+    Nothing,
+    /// POST of JSON without values of records or tokens.
+    Json(&'a str),
+    /// POST of JSON that holds a token.
+    SecretJson(String),
+    /// POST of a form that holds tokens.
+    SecretForm(Vec<(&'static str, String)>),
+}
+
+/// A successful answer. It has a share of what the process has for answers: no other call is waited for while one is held.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// When it was made, by HubSpot's clock.
+    pub(crate) date: Option<Timestamp>,
+    body: Body,
+}
+
+impl Answer {
+    /// The body as JSON. The error names the position only: serde's own words can quote values.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
+        serde_json::from_slice(self.body.bytes()).map_err(|error| {
+            let kind = match error.classify() {
+                serde_json::error::Category::Eof => "it ends too early",
+                serde_json::error::Category::Data => "a field has the wrong type",
+                _ => "it is no JSON",
+            };
+            let at = format!("{kind} (line {}, column {})", error.line(), error.column());
+            UpstreamError {
+                status: Some(self.status),
+                ..malformed(at)
+            }
+        })
+    }
+}
+
+impl Answer {
+    /// The body as an answer with rows. One row that cannot be read does not take the others along.
+    pub(crate) fn rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
+        let one_by_one = |error| self.json::<Results<Row<T>>>().map(Results::told).map_err(|_| error);
+        let found = self.json::<Results<T>>().or_else(one_by_one)?;
+        Ok(found.holding(self.body.into_share()))
+    }
+
+    /// Bytes of the body.
+    pub(crate) fn size(&self) -> usize {
+        self.body.bytes().len()
+    }
+}
+
+/// The way of one client to HubSpot.
+pub(crate) struct Transport {
+    pub(crate) shared: Arc<Shared>,
+    limits: Mutex<Arc<Limits>>,
+}
+
+impl Transport {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let limits = Mutex::new(Arc::new(Limits::new(&shared.config)));
+        Self { shared, limits }
+    }
+
+    pub(crate) fn config(&self) -> &HubSpotConfig {
+        &self.shared.config
+    }
+
+    /// Taken anew for each attempt: the portal may have become known.
+    fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&lock(&self.limits))
+    }
+
+    /// From now on this client counts with all others of its portal.
+    pub(crate) fn joins(&self, portal: PortalId) {
+        let mut limits = lock(&self.limits);
+        *limits = self.shared.portals.share(portal, &limits);
+    }
+
+    /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        *lock(&self.limits().quota)
+    }
+
+    /// Sends a request, with the quick retries that are left to us.
+    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
+        let waits = &self.config().waits;
+        let mut attempt = 1;
+        loop {
+            let (mut error, again) = match self.attempt(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
+            };
+            let pause = match again {
+                Again::No => Duration::ZERO,
+                Again::Soon => waits.server * attempt,
+                Again::Locked => waits.locked * attempt,
+                Again::Secondly => waits.secondly * attempt,
+                Again::TenSecondly => waits.ten_secondly,
+            };
+            if matches!(again, Again::Secondly | Again::TenSecondly) && error.retry_after.is_none() {
+                error.retry_after = SignedDuration::try_from(pause).ok();
+            }
+            let asked = error
+                .retry_after
+                .and_then(|wait| wait.try_into().ok())
+                .unwrap_or(Duration::ZERO);
+            if !asked.is_zero() && error.status.is_some() {
+                self.limits().gate.shut(asked, &error);
+            }
+            if again == Again::No || attempt > waits.retries || pause.max(asked) > waits.longest {
+                return Err(error);
+            }
+            tracing::debug!(
+                api = API,
+                call = request.name,
+                status = error.status,
+                attempt,
+                "trying again"
+            );
+            tokio::time::sleep(pause.max(asked)).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, (UpstreamError, Again)> {
+        let waits = &self.config().waits;
+        let limits = self.limits();
+        let asked = Instant::now();
+        let slot = async {
+            limits.gate.pass(waits.longest).await?;
+            let slot = tokio::time::timeout(waits.queue, limits.slot(request.bucket))
+                .await
+                .map_err(|_| busy(waits.queue))?;
+            limits.gate.pass(waits.longest).await?;
+            Ok(slot)
+        }
+        .await
+        .map_err(|error: UpstreamError| (error, Again::No));
+        let held_back = asked.elapsed();
+        // Below a millisecond nothing was waited for.
+        if held_back >= Duration::from_millis(1) {
+            self.shared.observer.throttled(API, held_back);
+        }
+        let slot = slot?;
+        let start = Instant::now();
+        let mut status = None;
+        let result = self.exchange(request, &mut status).await;
+        drop(slot);
+        self.shared.observer.call(API, request.name, status, start.elapsed());
+        result
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request<'_>,
+        status: &mut Option<u16>,
+    ) -> Result<Answer, (UpstreamError, Again)> {
+        let ends = ends_in(self.config().timeout);
+        let response = self.build(request).send().await.map_err(unreached)?;
+        let code = response.status().as_u16();
+        *status = Some(code);
+        let headers = response.headers().clone();
+        if let Some(told) = quota(&headers) {
+            *lock(&self.limits().quota) = Some(told);
+        }
+        let good = (200..300).contains(&code);
+        let limit = if good { request.limit } else { Limit::ERRORS };
+        let body = read(response, limit, ends).await;
+        if !good {
+            // The status alone says enough: a body that can't be read takes nothing away from it.
+            let sent = if let Payload::Json(sent) = request.payload {
+                sent
+            } else {
+                ""
+            };
+            return Err(answer_error(code, &headers, body.unwrap_or_default().bytes(), sent));
+        }
+        let body = body.map_err(|error| {
+            (
+                UpstreamError {
+                    status: Some(code),
+                    ..error
+                },
+                Again::No,
+            )
+        })?;
+        Ok(Answer {
+            status: code,
+            date: date(&headers),
+            body,
+        })
+    }
+
+    fn build(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
+        let method = if matches!(request.payload, Payload::Nothing) {
+            Method::GET
+        } else {
+            Method::POST
+        };
+        let builder = self
+            .shared
+            .http
+            .request(method, &request.url)
+            .timeout(self.config().timeout);
+        let builder = match request.bearer {
+            Some(bearer) => builder.header(reqwest::header::AUTHORIZATION, bearer.clone()),
+            None => builder,
+        };
+        match &request.payload {
+            Payload::Nothing => builder,
+            Payload::Json(body) => builder
+                .header(CONTENT_TYPE, "application/json")
+                .body((*body).to_owned()),
+            Payload::SecretJson(body) => builder.header(CONTENT_TYPE, "application/json").body(body.clone()),
+            Payload::SecretForm(fields) => builder.form(fields),
+        }
+    }
+}
+
+async fn read(response: Response, limit: Limit, ends: tokio::time::Instant) -> Result<Body, UpstreamError> {
+    body::read(response, limit, ends).await.map_err(|error| match error {
+        BodyError::TooLarge(limit) => malformed(BodyError::too_large(limit)),
+        BodyError::Broke(error) if error.is_timeout() => unreached(error).0,
+        BodyError::Broke(_) => malformed("it broke off"),
+        BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
+    })
+}
+
+/// docs/reference/hubspot.md 9: not on searches.
+fn quota(headers: &HeaderMap) -> Option<Quota> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    Some(Quota {
+        left: number("x-hubspot-ratelimit-daily-remaining")?,
+        of: number("x-hubspot-ratelimit-daily")?,
+    })
+}
+
+fn busy(waited: Duration) -> UpstreamError {
+    let message = format!("not called: no turn at our own limiter within {} s", waited.as_secs());
+    UpstreamError {
+        retry_after: Some(SignedDuration::from_secs(1)),
+        ..UpstreamError::new(SERVICE, Cause::RateLimited, message)
+    }
+}

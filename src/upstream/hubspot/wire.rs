@@ -1,0 +1,290 @@
+//! HubSpot's JSON as we read it: nothing is required that can be done without, ids and values may be strings, numbers
+//! or booleans, null is the same as absent. No `Debug` where records are held.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
+use serde_json::Value;
+
+use super::errors::malformed;
+use crate::domain::contact::MERGED_IDS;
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::upstream::http::memory::Share;
+use crate::upstream::http::text;
+
+/// Most rows of one answer: nothing is asked for more at once.
+const MAX_ROWS: usize = 1_000;
+
+/// A string, number or boolean, as text.
+pub(crate) struct Scalar(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_owned()))
+    }
+    fn visit_string<E: de::Error>(self, v: String) -> Result<Scalar, E> {
+        Ok(Scalar(v))
+    }
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+}
+
+impl Scalar {
+    /// ISO 8601 or epoch milliseconds.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        let text = self.0.trim();
+        text.parse()
+            .ok()
+            .or_else(|| text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+    }
+
+    /// A record id.
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.0.trim().parse().ok()
+    }
+}
+
+/// A contact or a deal.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Record {
+    pub(crate) id: Option<Scalar>,
+    pub(crate) properties: Option<BTreeMap<String, Option<Scalar>>>,
+    pub(crate) properties_with_history: Option<BTreeMap<String, Option<Vec<Version>>>>,
+    pub(crate) created_at: Option<Scalar>,
+    pub(crate) updated_at: Option<Scalar>,
+    pub(crate) archived: Option<bool>,
+}
+
+/// One value of a property's history.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Version {
+    pub(crate) value: Option<Scalar>,
+    pub(crate) timestamp: Option<Scalar>,
+    pub(crate) source_type: Option<Scalar>,
+}
+
+impl Record {
+    /// The record's id, or its `hs_object_id`. Without either nothing tells which record it is.
+    pub(crate) fn id(&self) -> Option<u64> {
+        let id = self.id.as_ref().and_then(Scalar::id);
+        id.or_else(|| self.property("hs_object_id")?.id())
+    }
+
+    /// An id that is none, whatever the properties say.
+    pub(crate) fn has_odd_id(&self) -> bool {
+        self.id.as_ref().is_some_and(|id| id.id().is_none())
+    }
+
+    /// A property that is neither absent nor null.
+    pub(crate) fn property(&self, name: &str) -> Option<&Scalar> {
+        self.properties.as_ref()?.get(name)?.as_ref()
+    }
+
+    /// A property that is neither absent, null nor blank.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.property(name)
+            .map(|value| value.0.trim())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// Merged ids of which one is none: then nobody knows which contacts this one was.
+    pub(crate) fn has_odd_lineage(&self) -> bool {
+        let ids = self.text(MERGED_IDS).unwrap_or_default().split(';').map(str::trim);
+        ids.filter(|id| !id.is_empty())
+            .any(|id| id.split(':').next().is_none_or(|id| id.parse::<u64>().is_err()))
+    }
+
+    /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (of which
+    /// one holds `id:time` pairs) are looked at where they come along.
+    pub(crate) fn merged_ids(&self) -> Vec<ContactId> {
+        [
+            "hs_merged_object_ids",
+            "hs_calculated_merged_vids",
+            "hs_all_contact_vids",
+        ]
+        .into_iter()
+        .filter_map(|name| self.text(name))
+        .flat_map(|ids| ids.split(';'))
+        .filter_map(|id| id.split(':').next()?.trim().parse().ok())
+        .collect()
+    }
+}
+
+/// What can be told of a row that is not what HubSpot documents.
+pub(crate) struct Odd {
+    /// Of a record.
+    pub(crate) id: Option<u64>,
+    /// Of a submission.
+    pub(crate) conversion_id: Option<String>,
+}
+
+impl Odd {
+    fn of(row: &Value) -> Self {
+        let id = |value: &Value| Scalar::deserialize(value).ok()?.id();
+        let property = || id(row.pointer("/properties/hs_object_id")?);
+        let conversion = row.get("conversionId").and_then(Value::as_str).map(str::trim);
+        Self {
+            id: row.get("id").and_then(id).or_else(property),
+            conversion_id: conversion.and_then(text::id),
+        }
+    }
+}
+
+/// A row, readable or not. Rows are read one by one, so that no more than one is in memory twice.
+pub(crate) enum Row<T> {
+    Read(T),
+    Odd(Odd),
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Row<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let row = Value::deserialize(deserializer)?;
+        Ok(T::deserialize(&row).map_or_else(|_| Self::Odd(Odd::of(&row)), Self::Read))
+    }
+}
+
+/// An answer with `results`: a list, a page of a search, or a batch.
+#[derive(serde::Deserialize)]
+#[serde(bound = "T: Deserialize<'de>")]
+pub(crate) struct Results<T> {
+    #[serde(rename = "results")]
+    rows: Option<Vec<T>>,
+    pub(crate) total: Option<Scalar>,
+    pub(crate) paging: Option<Paging>,
+    /// Of batch answers, HubSpot's clock.
+    #[serde(rename = "startedAt")]
+    pub(crate) started_at: Option<Scalar>,
+    #[serde(rename = "errors")]
+    item_errors: Option<Vec<Value>>,
+    /// Rows that are not what HubSpot documents: each is a matter of its own.
+    #[serde(skip)]
+    odd: Vec<Odd>,
+    /// Its part of what the process has for answers.
+    #[serde(skip)]
+    share: Share,
+}
+
+impl<T> Results<Row<T>> {
+    /// Tells the rows that can be read from the others.
+    pub(crate) fn told(self) -> Results<T> {
+        let mut odd = self.odd;
+        let readable = |row| match row {
+            Row::Read(row) => Some(row),
+            Row::Odd(row) => {
+                odd.push(row);
+                None
+            }
+        };
+        let rows = self.rows.map(|rows| rows.into_iter().filter_map(readable).collect());
+        Results {
+            rows,
+            total: self.total,
+            paging: self.paging,
+            started_at: self.started_at,
+            item_errors: self.item_errors,
+            odd,
+            share: self.share,
+        }
+    }
+}
+
+impl<T> Results<T> {
+    /// The same, with its part of what the process has for answers.
+    pub(crate) fn holding(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
+    /// Rows that cannot be read.
+    pub(crate) fn odd(&self) -> &[Odd] {
+        &self.odd
+    }
+
+    /// The rows. An answer without the field is not understood rather than taken for an empty one.
+    pub(crate) fn take(&mut self) -> Result<Vec<T>, UpstreamError> {
+        let rows = self.rows.take().ok_or_else(|| malformed("it has no \"results\""))?;
+        if rows.len() > MAX_ROWS {
+            return Err(malformed("it has more rows than anybody asks for"));
+        }
+        Ok(rows)
+    }
+
+    /// What a batch answer (207) says about single inputs.
+    pub(crate) fn item_errors(&self) -> &[Value] {
+        self.item_errors.as_deref().unwrap_or_default()
+    }
+
+    /// True where an answer holds no row at all, readable or not.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.odd.is_empty() && self.rows.as_ref().is_none_or(Vec::is_empty)
+    }
+}
+
+/// Where the next page is.
+#[derive(serde::Deserialize)]
+pub(crate) struct Paging {
+    next: Option<Next>,
+}
+
+#[derive(serde::Deserialize)]
+struct Next {
+    after: Option<Scalar>,
+}
+
+impl Paging {
+    /// The cursor of the next page.
+    pub(crate) fn after(self) -> Option<String> {
+        self.next
+            .and_then(|next| next.after)
+            .map(|after| after.0)
+            .filter(|after| !after.is_empty())
+    }
+
+    pub(crate) const fn has_next(&self) -> bool {
+        self.next.is_some()
+    }
+}
+
+/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
+pub(crate) fn inputs_of(value: &Value) -> Vec<String> {
+    let texts = |value: &Value| match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        _ => Vec::new(),
+    };
+    let context = |key: &str| value.get("context")?.get(key);
+    let named = ["ids", "id", "fromObjectId", "objectId"]
+        .into_iter()
+        .filter_map(context);
+    let listed = |value: &Value| match value {
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        one => texts(one),
+    };
+    value.get("id").into_iter().chain(named).flat_map(listed).collect()
+}
