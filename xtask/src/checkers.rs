@@ -136,5 +136,7 @@ mod tests {
         };
         let (channel, oldest) = (value(&pinned, "channel"), value(&manifest, "rust-version"));
         assert!(channel.starts_with(&format!("{oldest}.")), "{channel} is not {oldest}");
+        let image = fs::read_to_string(root.join("Dockerfile")).unwrap();
+        assert!(image.starts_with(&format!("FROM rust:{oldest}-")), "{image}");
     }
 }
