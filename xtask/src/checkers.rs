@@ -139,4 +139,33 @@ mod tests {
         let image = fs::read_to_string(root.join("Dockerfile")).unwrap();
         assert!(image.starts_with(&format!("FROM rust:{oldest}-")), "{image}");
     }
+
+    /// Files and directories that a page names in backticks, from the root of the repository.
+    fn named(page: &str) -> Vec<&str> {
+        let roots = [
+            ".github/",
+            "charts/",
+            "docs/",
+            "examples/",
+            "migrations/",
+            "src/",
+            "tests/",
+            "xtask/",
+        ];
+        page.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|code| roots.iter().any(|root| code.starts_with(root)))
+            .collect()
+    }
+
+    #[test]
+    fn the_files_that_the_recipes_name_are_there() {
+        let root = repository().unwrap();
+        let page = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+        let named = named(&page);
+        assert!(named.len() > 60, "{named:?}");
+        let missing: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
 }
