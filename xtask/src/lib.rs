@@ -4,6 +4,7 @@
 //! Integration tests use [`control_plane::ControlPlane`] and [`tools`].
 
 pub mod browser;
+mod checkers;
 pub mod conformance;
 pub mod control_plane;
 mod credentials;
@@ -14,6 +15,7 @@ pub mod lab;
 pub mod ports;
 pub mod process;
 pub mod promtool;
+mod python;
 pub mod suite;
 pub mod supervisor;
 pub mod tools;

@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Subcommands {
-    /// Runs every check: fmt, clippy, build, control-plane, test, conformance
+    /// Runs every check: format, spelling, workflows, dependencies, lints, build, tests, conformance
     Test {
         /// Runs this step and no other; may be repeated
         #[arg(long, value_enum, value_delimiter = ',')]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::browser;
+use crate::checkers;
 use crate::conformance;
 use crate::process::{self, say};
 use crate::promtool;
@@ -25,6 +26,14 @@ pub const SANDBOX_BIN: &str = "ADCONVERSION_SANDBOX_BIN";
 pub enum Step {
     /// Formatting.
     Fmt,
+    /// Words, in code and documents.
+    Spelling,
+    /// The workflows of GitHub Actions.
+    Workflows,
+    /// Bans, licenses and sources of all dependencies.
+    Dependencies,
+    /// Known vulnerabilities of the dependencies, where the database can be had.
+    Advisories,
     /// Lints, warnings denied.
     Clippy,
     /// All executables, as the end-to-end tests run them.
@@ -39,8 +48,12 @@ pub enum Step {
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Fmt,
+        Self::Spelling,
+        Self::Workflows,
+        Self::Dependencies,
+        Self::Advisories,
         Self::Clippy,
         Self::Build,
         Self::ControlPlane,
@@ -51,6 +64,10 @@ impl Step {
     const fn name(self) -> &'static str {
         match self {
             Self::Fmt => "fmt",
+            Self::Spelling => "spelling",
+            Self::Workflows => "workflows",
+            Self::Dependencies => "dependencies",
+            Self::Advisories => "advisories",
             Self::Clippy => "clippy",
             Self::Build => "build",
             Self::ControlPlane => "control-plane",
@@ -62,6 +79,8 @@ impl Step {
     const fn limit(self) -> Duration {
         Duration::from_mins(match self {
             Self::Fmt => 2,
+            // With the set-up of their programs, the first time.
+            Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories => 20,
             Self::Clippy | Self::Build => 25,
             Self::ControlPlane => 40,
             Self::Test => 30,
@@ -88,6 +107,8 @@ impl fmt::Display for Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Passed,
+    /// What it needs can't be had here; the suite passes without it.
+    Skipped,
     Failed,
     NotRun,
 }
@@ -115,7 +136,7 @@ pub fn run(only: &[Step], skip: &[Step]) -> Result<bool, Error> {
             Outcome::NotRun
         } else {
             match run_step(step, &root, &mut background) {
-                Ok(()) => Outcome::Passed,
+                Ok(outcome) => outcome,
                 Err(error) => {
                     say(&format!("== {step} failed: {error}"));
                     Outcome::Failed
@@ -129,7 +150,9 @@ pub fn run(only: &[Step], skip: &[Step]) -> Result<bool, Error> {
     for report in &reports {
         say(&line(report));
     }
-    Ok(reports.iter().all(|report| report.outcome == Outcome::Passed))
+    Ok(reports
+        .iter()
+        .all(|report| matches!(report.outcome, Outcome::Passed | Outcome::Skipped)))
 }
 
 fn choose(only: &[Step], skip: &[Step]) -> Vec<Step> {
@@ -149,6 +172,7 @@ fn is_blocked(step: Step, reports: &[Report]) -> bool {
 fn line(report: &Report) -> String {
     let outcome = match report.outcome {
         Outcome::Passed => "ok",
+        Outcome::Skipped => "skipped",
         Outcome::Failed => "FAILED",
         Outcome::NotRun => "not run",
     };
@@ -171,7 +195,8 @@ fn start_control_plane_build() -> Background {
     })
 }
 
-fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Result<(), Error> {
+fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Result<Outcome, Error> {
+    let limit = step.limit();
     let command = match step {
         Step::Fmt => cargo(root, &["fmt", "--all", "--", "--check"]),
         Step::Clippy => cargo(
@@ -179,16 +204,25 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
             &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"],
         ),
         Step::Build => cargo(root, &["build", "--workspace"]),
-        Step::ControlPlane => return finish_control_plane(background.take()),
+        Step::ControlPlane => return finish_control_plane(background.take()).map(|()| Outcome::Passed),
         Step::Test => test_command(root)?,
-        Step::Conformance => return check_conformance(root),
+        Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
+        Step::Spelling => checkers::spelling(root)?,
+        Step::Workflows => checkers::workflows(root)?,
+        Step::Dependencies => checkers::dependencies(root)?,
+        Step::Advisories => match checkers::advisories(root)? {
+            Ok(command) => command,
+            Err(reason) => {
+                say(&format!("== {step}: skipped: {reason}"));
+                return Ok(Outcome::Skipped);
+            }
+        },
     };
-    let limit = step.limit();
     let text = short(&command);
     say(&format!("== {step}: {text} (limit {} min)", limit.as_secs() / 60));
     let status = process::run_group(command, limit)?;
     if status.success() {
-        return Ok(());
+        return Ok(Outcome::Passed);
     }
     Err(Error::Failed(format!("`{text}` ended with {status}")))
 }
@@ -309,7 +343,15 @@ mod tests {
         assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
         assert_eq!(
             choose(&[], &[Step::ControlPlane, Step::Clippy, Step::Test]),
-            [Step::Fmt, Step::Build, Step::Conformance]
+            [
+                Step::Fmt,
+                Step::Spelling,
+                Step::Workflows,
+                Step::Dependencies,
+                Step::Advisories,
+                Step::Build,
+                Step::Conformance
+            ]
         );
         assert_eq!(choose(&[Step::Fmt], &[Step::Fmt]), []);
     }
@@ -327,6 +369,10 @@ mod tests {
         assert_eq!(
             line(&report(Step::Fmt, Outcome::Failed)),
             "FAILED  fmt               1.5 s"
+        );
+        assert_eq!(
+            line(&report(Step::Advisories, Outcome::Skipped)),
+            "skipped advisories        1.5 s"
         );
     }
 }

@@ -197,7 +197,7 @@ async fn nobody_there_is_a_passing_failure_without_effect() {
 }
 
 #[tokio::test]
-async fn the_processs_identity_is_for_the_namespaces_it_was_started_for() {
+async fn the_identity_of_the_process_is_for_the_namespaces_it_was_started_for() {
     let of = async |allowed: &[&str], namespace: &str| {
         let config = GoogleConfig {
             ambient_namespaces: allowed.iter().map(|name| (*name).to_owned()).collect(),

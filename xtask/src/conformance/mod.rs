@@ -1,8 +1,6 @@
 //! Conformance with Google: the requests of the end-to-end tests are parsed with Google's own message classes, and our
 //! normalisation table is compared with Google's own formatter (`tests/conformance`, Python).
 
-mod environment;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,6 +8,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::process::{self, say};
+use crate::python::{self, Packages};
 use crate::suite::{cargo, repository, target_directory};
 
 /// Where tests append the sandbox's request log, one JSON list a line.
@@ -43,7 +42,14 @@ pub fn command(log: Option<&Path>) -> Result<bool, Error> {
 /// Runs everything: the checkers' own tests, the table, the log. All of it, also when a part fails.
 pub fn run(root: &Path, log: Option<&Path>) -> Result<(), Error> {
     let scripts = root.join("tests").join("conformance");
-    let python = environment::python(&scripts.join("requirements.txt"))?;
+    let packages = Packages {
+        name: "conformance",
+        what: "Google's Python packages",
+        requirements: &scripts.join("requirements.txt"),
+        probe: "import google.ads.datamanager_util",
+        without: "test --skip conformance",
+    };
+    let python = python::bin(&packages)?.join("python");
     let check = |script: &str, argument: &Path| {
         let mut command = Command::new(&python);
         // Nothing is written into the repository, and the text is UTF-8 whatever the locale.

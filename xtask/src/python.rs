@@ -1,7 +1,6 @@
-//! A Python environment of its own with Google's packages, made once in the user's cache:
-//! `${XDG_CACHE_HOME:-~/.cache}/adconversion/conformance/<hash of the requirements>`.
+//! Python environments of their own with pinned packages, made once in the user's cache:
+//! `${XDG_CACHE_HOME:-~/.cache}/adconversion/<name>/<hash of the requirements>`.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,40 +9,54 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::credentials::hex;
 use crate::process::{self, say};
+use crate::tools;
 
 /// Limit of a question to an interpreter.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 /// Limit for making the environment.
 const VENV_LIMIT: Duration = Duration::from_mins(3);
-/// Limit for fetching and installing the packages (about 300 MB on disk).
+/// Limit for fetching and installing the packages: Google's are about 300 MB on disk.
 const INSTALL_LIMIT: Duration = Duration::from_mins(15);
 /// The file that says an environment is complete.
 const COMPLETE: &str = "complete";
-/// The oldest Python that Google's packages run with.
+/// The oldest Python that the packages run with.
 const OLDEST: &str = "3.10";
 /// Fails for an interpreter that is too old, or without venv and pip.
 const PROBE: &str = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
 
-/// The environment's interpreter; the environment is made if it is not there.
-pub fn python(requirements: &Path) -> Result<PathBuf, Error> {
-    let text = fs::read(requirements).map_err(|source| Error::path("read", requirements, source))?;
-    let base = interpreter()?;
-    let version = answer(&base, "import sys; print('%d.%d' % sys.version_info[:2])")?;
-    let directory = cache()?.join(key(&text, version.trim()));
-    let python = directory.join("bin").join("python");
-    if directory.join(COMPLETE).is_file() && starts(&python, "import google.ads.datamanager_util") {
-        return Ok(python);
-    }
-    make(&base, &directory, requirements)?;
-    Ok(python)
+/// A set of Python packages.
+pub struct Packages<'a> {
+    /// Directory of its environments in the cache.
+    pub name: &'a str,
+    /// What it is called in messages.
+    pub what: &'a str,
+    /// The file that pins it.
+    pub requirements: &'a Path,
+    /// A line of Python that fails where the environment is broken.
+    pub probe: &'a str,
+    /// The arguments of `cargo xtask` that do without it.
+    pub without: &'a str,
 }
 
-fn make(base: &Path, directory: &Path, requirements: &Path) -> Result<(), Error> {
+/// The `bin` directory of the set's environment; the environment is made if it is not there.
+pub fn bin(packages: &Packages) -> Result<PathBuf, Error> {
+    let requirements = packages.requirements;
+    let text = fs::read(requirements).map_err(|source| Error::path("read", requirements, source))?;
+    let base = interpreter(packages)?;
+    let version = answer(&base, "import sys; print('%d.%d' % sys.version_info[:2])")?;
+    let directory = tools::root()?.join(packages.name).join(key(&text, version.trim()));
+    let bin = directory.join("bin");
+    if directory.join(COMPLETE).is_file() && starts(&bin.join("python"), packages.probe) {
+        return Ok(bin);
+    }
+    make(&base, &directory, packages)?;
+    Ok(bin)
+}
+
+fn make(base: &Path, directory: &Path, packages: &Packages) -> Result<(), Error> {
     let start = Instant::now();
-    say(&format!(
-        "   Google's Python packages are installed once into {}",
-        directory.display()
-    ));
+    let what = packages.what;
+    say(&format!("   {what}: installed once into {}", directory.display()));
     if let Some(parent) = directory.parent() {
         fs::create_dir_all(parent).map_err(|source| Error::path("create", parent, source))?;
     }
@@ -61,14 +74,16 @@ fn make(base: &Path, directory: &Path, requirements: &Path) -> Result<(), Error>
             "--no-input",
         ])
         .args(["--only-binary", ":all:", "-r"])
-        .arg(requirements);
+        .arg(packages.requirements);
     let text = process::display(&command);
     say(&format!("   {text} (limit {} min)", INSTALL_LIMIT.as_secs() / 60));
     // Its output is shown as it comes.
     let status = process::run_group(command, INSTALL_LIMIT)?;
     if !status.success() {
         return Err(Error::Setup(format!(
-            "`{text}` ended with {status}: Google's packages come from PyPI (or the index that pip is set up with)"
+            "`{text}` ended with {status}: {what} come from PyPI (or the index that pip is set up with); to go without \
+             them: cargo xtask {}",
+            packages.without
         )));
     }
     let complete = directory.join(COMPLETE);
@@ -78,7 +93,7 @@ fn make(base: &Path, directory: &Path, requirements: &Path) -> Result<(), Error>
 }
 
 /// A Python that is new enough and has venv.
-fn interpreter() -> Result<PathBuf, Error> {
+fn interpreter(packages: &Packages) -> Result<PathBuf, Error> {
     let candidates = [
         "python3",
         "python3.14",
@@ -93,8 +108,9 @@ fn interpreter() -> Result<PathBuf, Error> {
         .find(|candidate| starts(candidate, PROBE))
         .ok_or_else(|| {
             Error::Setup(format!(
-                "the conformance check needs python3 {OLDEST} or newer with venv (on Debian and Ubuntu: apt-get \
-                 install python3 python3-venv); to go without it: cargo xtask test --skip conformance"
+                "{} need python3 {OLDEST} or newer with venv (on Debian and Ubuntu: apt-get install python3 \
+                 python3-venv); to go without them: cargo xtask {}",
+                packages.what, packages.without
             ))
         })
 }
@@ -108,20 +124,6 @@ fn answer(python: &Path, program: &str) -> Result<String, Error> {
     let mut command = Command::new(python);
     command.args(["-c", program]);
     process::run(command, None, PROBE_LIMIT)?.ok()
-}
-
-fn cache() -> Result<PathBuf, Error> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let base = match (set("XDG_CACHE_HOME"), set("HOME")) {
-        (Some(cache), _) => PathBuf::from(cache),
-        (None, Some(home)) => PathBuf::from(home).join(".cache"),
-        (None, None) => {
-            return Err(Error::Setup(
-                "neither XDG_CACHE_HOME nor HOME is set: no place for Google's Python packages".to_owned(),
-            ));
-        }
-    };
-    Ok(base.join("adconversion").join("conformance"))
 }
 
 /// Name of the environment: another set of packages, or another Python, is another one.
@@ -152,10 +154,15 @@ mod tests {
 
     #[test]
     fn every_requirement_is_pinned() {
-        let text = include_str!("../../../tests/conformance/requirements.txt");
-        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-        let (pinned, loose): (Vec<_>, Vec<_>) = lines.partition(|line| line.contains("=="));
-        assert!(pinned.iter().any(|line| line.starts_with("google-ads==")), "{pinned:?}");
-        assert!(loose.is_empty(), "{loose:?}");
+        for (text, first) in [
+            (include_str!("../../tests/conformance/requirements.txt"), "google-ads=="),
+            (include_str!("../checks/requirements.txt"), "typos=="),
+        ] {
+            let is_package = |line: &&str| !line.is_empty() && !line.starts_with(['#', ' ']);
+            let (pinned, loose): (Vec<_>, Vec<_>) =
+                text.lines().filter(is_package).partition(|line| line.contains("=="));
+            assert!(pinned.iter().any(|line| line.starts_with(first)), "{pinned:?}");
+            assert!(loose.is_empty(), "{loose:?}");
+        }
     }
 }
