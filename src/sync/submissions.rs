@@ -22,35 +22,38 @@ pub fn key(portal: PortalId, form: &str, submission: &Submission) -> OccurrenceK
 }
 
 /// Beyond this the older half is forgotten: it is read again should a row still need it.
-const MAX_CLICKS: usize = 100_000;
+const MAX_SIZE: usize = 4 << 20;
+/// What a submission takes beside its click id.
+const ENTRY: usize = 128;
 
 /// The gclid of each submission read in this life of the process, `None` where its page had none.
 #[derive(Default)]
 pub struct Clicks {
-    known: Mutex<HashMap<TransactionId, (Timestamp, Option<String>)>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    of: HashMap<TransactionId, (Timestamp, Option<String>)>,
+    /// Bytes of all.
+    size: usize,
 }
 
 impl Clicks {
     /// Remembers what a submission's page told.
     pub fn put(&self, key: TransactionId, submission: &Submission) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MAX_CLICKS {
-            let mut times: Vec<_> = known.values().map(|(at, _)| *at).collect();
-            let (_, middle, _) = times.select_nth_unstable(MAX_CLICKS / 2);
-            let middle = *middle;
-            known.retain(|_, (at, _)| *at > middle);
-        }
-        known.insert(key, (submission.at, submission.gclid.clone()));
+        known.put(key, submission.at, submission.gclid.clone());
     }
 
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
     pub fn get(&self, key: TransactionId) -> Option<Option<String>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(&key).map(|(_, gclid)| gclid.clone())
+        known.of.get(&key).map(|(_, gclid)| gclid.clone())
     }
 
-    /// Reads the form until all of these submissions, made at or after `since`, are known. What HubSpot no longer shows
-    /// stays unknown.
+    /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
+    /// HubSpot no longer shows stays unknown.
     pub async fn read(
         &self,
         crm: &dyn Crm,
@@ -58,9 +61,16 @@ impl Clicks {
         form: &str,
         mut wanted: BTreeSet<TransactionId>,
         since: Timestamp,
-    ) -> Result<(), UpstreamError> {
+    ) -> Result<HashMap<TransactionId, Option<String>>, UpstreamError> {
         let mut after: Option<String> = None;
-        wanted.retain(|key| self.get(*key).is_none());
+        let mut found = HashMap::new();
+        wanted.retain(|key| match self.get(*key) {
+            Some(gclid) => {
+                found.insert(*key, gclid);
+                false
+            }
+            None => true,
+        });
         for _ in 0..MAX_PAGES {
             if wanted.is_empty() {
                 break;
@@ -70,7 +80,9 @@ impl Clicks {
             for submission in &page.submissions {
                 let key = key(portal, form, submission).transaction;
                 self.put(key, submission);
-                wanted.remove(&key);
+                if wanted.remove(&key) {
+                    found.insert(key, submission.gclid.clone());
+                }
             }
             let none = page.submissions.is_empty() && page.unreadable.is_empty();
             let over = none || page.submissions.last().is_some_and(|last| last.at < since);
@@ -79,6 +91,59 @@ impl Clicks {
             }
             after = page.next;
         }
-        Ok(())
+        Ok(found)
+    }
+}
+
+impl Known {
+    fn put(&mut self, key: TransactionId, at: Timestamp, gclid: Option<String>) {
+        if self.size >= MAX_SIZE {
+            let mut times: Vec<_> = self.of.values().map(|(at, _)| *at).collect();
+            let half = times.len() / 2;
+            let (_, middle, _) = times.select_nth_unstable(half);
+            let middle = *middle;
+            self.of.retain(|_, (at, _)| *at > middle);
+            self.size = self.of.values().map(|(_, gclid)| size(gclid.as_ref())).sum();
+        }
+        self.size += size(gclid.as_ref());
+        if let Some((_, old)) = self.of.insert(key, (at, gclid)) {
+            self.size -= size(old.as_ref());
+        }
+    }
+}
+
+fn size(gclid: Option<&String>) -> usize {
+    ENTRY + gclid.map_or(0, String::len)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn click_ids_stay_within_their_memory_and_the_newest_stay_known() {
+        let (clicks, mut all) = (Clicks::default(), Vec::new());
+        for n in 0..20_000_i64 {
+            let submission = Submission {
+                conversion_id: Some(n.to_string()),
+                at: Timestamp::from_second(n).unwrap(),
+                email: None,
+                gclid: Some("x".repeat(512)),
+            };
+            let key = key(PortalId(1), "form", &submission).transaction;
+            clicks.put(key, &submission);
+            clicks.put(key, &submission);
+            all.push(key);
+            if n % 1000 != 999 {
+                continue;
+            }
+            let known = clicks.known.lock().unwrap();
+            let size: usize = known.of.values().map(|(_, gclid)| size(gclid.as_ref())).sum();
+            assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
+        }
+        let fit = MAX_SIZE / (ENTRY + 512) / 2 - 2;
+        assert!(all[all.len() - fit..].iter().all(|key| clicks.get(*key).is_some()));
+        assert_eq!(clicks.get(all[0]), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The gate of the forms: one contact search a poll tells whether anybody submitted anything, so that quiet forms cost
 //! nothing (docs/reference/hubspot.md 7.2). It says that somebody did, not with which form.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,10 +15,47 @@ use crate::sync::feed::read_history::{LAST_MODIFIED, modified, time};
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";
-/// Beyond this all are forgotten: the forms are read once more.
-const MAX_CONTACTS: usize = 400_000;
+/// Beyond this all are forgotten: the forms are read once more. About 2 MiB.
+const MAX_CONTACTS: usize = 50_000;
+/// Most submissions of contacts that are kept one by one, on either side. About 2 MiB.
+const MAX_SUBMISSIONS: usize = 50_000;
+/// How long a submission is waited for that no form has shown.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
 /// How far a contact's property and the submission it is about may lie apart.
 const SAME: SignedDuration = SignedDuration::from_secs(10);
+
+/// Submissions that the forms showed: whose and when. Of more than fit the newest are kept, as lists begin with them; the
+/// forms are read for the others once more.
+#[derive(Default)]
+pub struct Shows(BTreeSet<(ContactId, Timestamp)>);
+
+impl Shows {
+    /// A form showed a submission of this contact.
+    pub fn add(&mut self, contact: ContactId, at: Timestamp) {
+        if contact != ContactId::UNKNOWN && self.0.len() < MAX_SUBMISSIONS {
+            self.0.insert((contact, at));
+        }
+    }
+
+    /// Another form showed these.
+    pub fn add_all(&mut self, other: &Self) {
+        for (contact, at) in &other.0 {
+            self.add(*contact, *at);
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True where a submission of this contact was shown, of about this time.
+    fn contains(&self, contact: ContactId, at: Timestamp) -> bool {
+        let from = at.saturating_sub(SAME).unwrap_or(at);
+        let to = at.saturating_add(SAME).unwrap_or(at);
+        self.0.range((contact, from)..=(contact, to)).next().is_some()
+    }
+}
 
 /// What the gate has seen in this life of the process.
 #[derive(Default)]
@@ -27,6 +64,8 @@ pub struct Gate {
     newest: Option<Timestamp>,
     /// Submissions that the search told of and no form has shown: of a form nobody asks for, or late in its list.
     unexplained: Vec<(ContactId, Timestamp)>,
+    /// The newest of those that `unexplained` has no room for. They count as not shown.
+    further: Option<Timestamp>,
     opened: Option<Instant>,
     passes: u32,
     open: bool,
@@ -81,8 +120,27 @@ impl Gate {
         self.newest = self.newest.max(modified.map(|_| at));
         if self.seen.insert(contact, at) != Some(at) {
             self.open = true;
-            self.unexplained.push((contact, at));
+            self.expect(contact, at);
         }
+    }
+
+    /// A form has to show this submission.
+    fn expect(&mut self, contact: ContactId, at: Timestamp) {
+        if self.unexplained.len() >= MAX_SUBMISSIONS {
+            self.lose_patience();
+            if self.unexplained.len() > MAX_SUBMISSIONS / 2 {
+                let newest = self.unexplained.drain(..).map(|(_, at)| at).max();
+                self.further = self.further.max(newest);
+            }
+        }
+        self.unexplained.push((contact, at));
+    }
+
+    /// Nothing is waited for that is old by now.
+    fn lose_patience(&mut self) {
+        let oldest = self.newest.and_then(|t| t.checked_sub(PATIENCE).ok());
+        self.unexplained.retain(|(_, at)| Some(*at) >= oldest);
+        self.further.take_if(|at| Some(*at) < oldest);
     }
 
     /// True where the forms have to be read now: somebody submitted something, or did so within `overlap` and it has not
@@ -91,7 +149,7 @@ impl Gate {
         let overlap = Duration::try_from(overlap).unwrap_or_default();
         let recent = self.opened.is_some_and(|t| now.duration_since(t) <= overlap);
         let turn = (self.passes + 1).is_power_of_two();
-        self.open || (recent && turn && (unfound || !self.unexplained.is_empty()))
+        self.open || (recent && turn && (unfound || self.further.is_some() || !self.unexplained.is_empty()))
     }
 
     /// True where the gate is open for what the last search told, and not to look for what is late.
@@ -100,7 +158,7 @@ impl Gate {
     }
 
     /// The forms were read and showed submissions of these contacts and times; or they were not read, as there was no need.
-    pub fn read(&mut self, shown: Option<&HashSet<(ContactId, Timestamp)>>, now: Instant) {
+    pub fn read(&mut self, shown: Option<&Shows>, now: Instant) {
         self.passes = self.passes.saturating_add(1);
         let Some(shown) = shown else { return };
         if self.open {
@@ -108,13 +166,8 @@ impl Gate {
             self.passes = 0;
             self.open = false;
         }
-        let oldest = self
-            .newest
-            .and_then(|t| t.checked_sub(SignedDuration::from_hours(24)).ok());
-        self.unexplained.retain(|(contact, at)| {
-            let is_it = |(who, when): &(ContactId, Timestamp)| who == contact && at.duration_since(*when).abs() <= SAME;
-            Some(*at) >= oldest && !shown.contains(&(*contact, *at)) && !shown.iter().any(is_it)
-        });
+        self.lose_patience();
+        self.unexplained.retain(|(contact, at)| !shown.contains(*contact, *at));
     }
 }
 
@@ -126,6 +179,13 @@ mod tests {
     fn t(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
+
+    fn shows(contact: u64, at: i64) -> Shows {
+        let mut shows = Shows::default();
+        shows.add(ContactId(contact), t(at));
+        shows
+    }
+
     const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 
     #[test]
@@ -134,7 +194,7 @@ mod tests {
         assert!(!gate.is_open(OVERLAP, false, now));
         gate.saw(ContactId(1), t(100), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now) && gate.has_news());
-        gate.read(Some(&[(ContactId(1), t(101))].into()), now);
+        gate.read(Some(&shows(1, 101)), now);
         gate.saw(ContactId(1), t(100), Some(t(900)));
         assert!(!gate.is_open(OVERLAP, false, now), "known, and its submission was seen");
         gate.saw(ContactId(1), t(500), Some(t(900)));
@@ -145,16 +205,71 @@ mod tests {
     fn what_does_not_show_up_is_looked_for_ever_less_often() {
         let (mut gate, now) = (Gate::default(), Instant::now());
         gate.saw(ContactId(1), t(100), Some(t(900)));
-        gate.read(Some(&[(ContactId(2), t(100))].into()), now);
+        gate.read(Some(&shows(2, 100)), now);
         let mut read_at = Vec::new();
         for pass in 1..=40 {
             let open = gate.is_open(OVERLAP, false, now);
             if open {
                 read_at.push(pass);
             }
-            gate.read(open.then_some(&HashSet::new()), now);
+            gate.read(open.then_some(&Shows::default()), now);
         }
         assert_eq!(read_at, [1, 2, 4, 8, 16, 32]);
         assert!(!gate.is_open(OVERLAP, false, now + Duration::from_hours(2)));
+    }
+
+    #[test]
+    fn more_than_fits_is_looked_for_until_it_is_old() {
+        let (mut gate, now) = (Gate::default(), Instant::now());
+        let many = 2 * u64::try_from(MAX_SUBMISSIONS).unwrap();
+        let mut all = Shows::default();
+        for contact in 1..=many {
+            gate.saw(ContactId(contact), t(100_000), Some(t(100_000)));
+            all.add(ContactId(contact), t(100_000));
+            assert!(gate.seen.len() <= MAX_CONTACTS && gate.unexplained.len() <= MAX_SUBMISSIONS);
+        }
+        assert_eq!(all.len(), MAX_SUBMISSIONS);
+        gate.read(Some(&all), now);
+        let (first, _) = gate.unexplained[0];
+        assert!(!all.contains(first, t(100_000)) && gate.further == Some(t(100_000)));
+        gate.unexplained.clear();
+        assert!(gate.is_open(OVERLAP, false, now), "the others may be late");
+        gate.read(Some(&Shows::default()), now);
+        gate.saw(ContactId(1), t(186_400), Some(t(186_400)));
+        gate.read(Some(&shows(1, 186_400)), now);
+        assert!(gate.is_open(OVERLAP, false, now), "24 hours");
+        gate.saw(ContactId(1), t(186_401), Some(t(186_401)));
+        gate.read(Some(&shows(1, 186_401)), now);
+        assert!(!gate.is_open(OVERLAP, false, now));
+    }
+
+    #[test]
+    fn what_is_old_makes_room_for_what_is_new() {
+        let mut gate = Gate::default();
+        for contact in 1..=u64::try_from(MAX_SUBMISSIONS).unwrap() {
+            gate.saw(ContactId(contact), t(100), Some(t(100)));
+        }
+        gate.saw(ContactId(1), t(900_000), Some(t(900_000)));
+        assert_eq!(
+            (gate.unexplained.as_slice(), gate.further),
+            (&[(ContactId(1), t(900_000))][..], None)
+        );
+    }
+
+    #[test]
+    fn a_submission_is_shown_within_seconds_of_its_contact() {
+        let shows = shows(5, 1_000);
+        for (contact, at, is) in [
+            (5, 990, true),
+            (5, 1_010, true),
+            (5, 989, false),
+            (5, 1_011, false),
+            (4, 1_000, false),
+        ] {
+            assert_eq!(shows.contains(ContactId(contact), t(at)), is, "{contact} {at}");
+        }
+        let mut none = Shows::default();
+        none.add(ContactId::UNKNOWN, t(1));
+        assert_eq!(none.len(), 0);
     }
 }

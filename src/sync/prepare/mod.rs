@@ -259,11 +259,11 @@ impl Sendable {
         };
         let clicks = ctx.clicks(&self.event.hubspot);
         let wanted = ready.iter().map(|(row, _)| row.transaction).collect();
-        clicks
+        let found = clicks
             .read(self.crm.as_ref(), self.portal.id, form, wanted, since)
             .await?;
         for (row, prepared) in ready {
-            prepared.click = clicks.get(row.transaction).flatten().map(ClickId::Gclid);
+            prepared.click = found.get(&row.transaction).cloned().flatten().map(ClickId::Gclid);
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ const ASSOCIATION_LIMIT: usize = 1_000;
 const DEAL_LIMIT: usize = 100;
 /// Pages of associations followed; a contact with more deals than this holds is no contact.
 const PAGE_LIMIT: usize = 100;
+/// Most deals of all contacts of a read, about 2 MiB: those with the most of them are given up, and nobody else.
+const LINK_LIMIT: usize = 100_000;
 /// Most of a currency that is kept: a code has three letters, and what is longer is none.
 const MAX_CURRENCY: usize = 16;
 const DEAL_PROPERTIES: [&str; 5] = [
@@ -50,6 +52,7 @@ struct To {
 
 /// The deals of contacts while their pages are read.
 struct Links {
+    asked: BTreeSet<ContactId>,
     deals: BTreeMap<ContactId, BTreeSet<DealId>>,
     unreadable: Unreadable<ContactId>,
 }
@@ -64,11 +67,12 @@ impl HubSpot {
             );
             return Err(refused("BATCH_TOO_LARGE", message));
         }
+        let mut pages: Vec<(ContactId, Option<String>)> = asked.iter().map(|id| (*id, None)).collect();
         let mut links = Links {
+            asked,
             deals: BTreeMap::new(),
             unreadable: BTreeMap::new(),
         };
-        let mut pages: Vec<(ContactId, Option<String>)> = asked.into_iter().map(|id| (id, None)).collect();
         for _ in 0..PAGE_LIMIT {
             if pages.is_empty() {
                 break;
@@ -77,6 +81,7 @@ impl HubSpot {
             let (still, next) = next.into_iter().partition(|page| pages.contains(page));
             links.give_up(still, "the paging of its deals does not move on");
             pages = next;
+            pages.retain(|(contact, _)| !links.unreadable.contains_key(contact));
         }
         links.give_up(pages, "it has too many pages of deals");
         links.deals.retain(|contact, _| !links.unreadable.contains_key(contact));
@@ -108,6 +113,7 @@ impl HubSpot {
                 Ok(batch) => {
                     parts.answered();
                     next.extend(links.take(part.iter().map(|(id, _)| *id), batch)?);
+                    links.keep_within(LINK_LIMIT);
                 }
                 Err(error) => parts.refused(&part, error)?,
             }
@@ -148,6 +154,20 @@ impl Links {
             .extend(pages.into_iter().map(|(id, _)| (id, why.to_owned())));
     }
 
+    /// Gives up the contacts with the most deals until all of the others together have no more than so many.
+    fn keep_within(&mut self, limit: usize) {
+        let mut all: usize = self.deals.values().map(BTreeSet::len).sum();
+        while all > limit {
+            let most = self.deals.iter().max_by_key(|(_, deals)| deals.len());
+            let Some((contact, deals)) = most.map(|(contact, deals)| (*contact, deals.len())) else {
+                return;
+            };
+            all -= deals;
+            self.deals.remove(&contact);
+            self.unreadable.insert(contact, "it has too many deals".to_owned());
+        }
+    }
+
     /// Takes a page of each of these contacts; gives the next pages.
     fn take(
         &mut self,
@@ -165,6 +185,9 @@ impl Links {
                 open.untold("the id of a contact with deals is no number");
                 continue;
             };
+            if !self.asked.contains(&from) {
+                continue;
+            }
             let found = self.deals.entry(from).or_default();
             for to in association.to.unwrap_or_default() {
                 match to.to_object_id.and_then(|id| id.id()) {
@@ -228,4 +251,44 @@ fn deal(id: DealId, record: &Record) -> Option<Deal> {
 /// What is no number counts as a missing amount, for which the event's default stands.
 fn decimal(text: &str) -> Option<Decimal> {
     text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(sizes: &[u64]) -> Links {
+        let contacts = (1..).map(ContactId);
+        let deals = contacts.zip(sizes.iter().map(|size| (0..*size).map(DealId).collect()));
+        let deals: BTreeMap<ContactId, BTreeSet<DealId>> = deals.collect();
+        Links {
+            asked: deals.keys().copied().collect(),
+            deals,
+            unreadable: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn those_with_the_most_deals_are_given_up_and_nobody_else() {
+        for (sizes, limit, given_up) in [
+            (&[5, 5, 5][..], 15, &[][..]),
+            (&[5, 6, 5], 15, &[2]),
+            (&[1, 90, 2, 70, 3], 20, &[2, 4]),
+            (&[1, 90, 2, 70, 3], 76, &[2]),
+            (&[30], 20, &[1]),
+            (&[], 0, &[]),
+        ] {
+            let mut links = links(sizes);
+            links.keep_within(limit);
+            let unreadable: Vec<u64> = links.unreadable.keys().map(|contact| contact.0).collect();
+            assert_eq!(unreadable, given_up, "{sizes:?} {limit}");
+            assert!(
+                links
+                    .unreadable
+                    .keys()
+                    .all(|contact| !links.deals.contains_key(contact))
+            );
+            assert_eq!(links.deals.len() + given_up.len(), sizes.len());
+        }
+    }
 }

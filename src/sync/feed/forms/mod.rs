@@ -3,15 +3,17 @@
 //! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
+mod notes;
 mod part;
 mod whose;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
+use self::notes::{Notes, Sought};
 use self::part::{Part, in_turn};
 use self::whose::Whose;
 use super::clock::latest;
@@ -26,21 +28,15 @@ use crate::ports::pulse;
 use crate::registry::Notice;
 use crate::registry::sync_error::Fault;
 use crate::sync::feed::bounds::{Back, Tracked};
-use crate::sync::feed::form_probe::Gate;
+use crate::sync::feed::form_probe::{Gate, Shows};
 use crate::sync::submissions::key;
-
-/// Beyond this all are forgotten: they are looked up once more should they come again.
-const MAX_NOTED: usize = 200_000;
 
 /// What the feed knows of the forms in this life of the process.
 #[derive(Default)]
 pub struct Forms {
     gate: Gate,
     served: BTreeSet<Member>,
-    /// Submissions that need not be looked at again, and whose they are.
-    noted: HashMap<TransactionId, ContactId>,
-    /// Submissions that are looked for again: their contact was not found, or they or it could not be read.
-    unfound: HashMap<TransactionId, Sought>,
+    notes: Notes,
     /// When each form was last read as far back as anything could still be sent.
     read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
@@ -50,22 +46,13 @@ pub struct Forms {
     next: Option<String>,
 }
 
-/// A submission that is looked for again.
-#[derive(Clone, Copy)]
-struct Sought {
-    /// When it was made; of one that cannot be read itself, when the one below it in the list was.
-    at: Timestamp,
-    /// No longer than this.
-    until: Timestamp,
-}
-
 /// What one read of a form showed.
 #[derive(Default)]
 struct Shown {
     newest: Option<Timestamp>,
     /// The latest time its last page can tell of.
     latest: Timestamp,
-    whose: HashSet<(ContactId, Timestamp)>,
+    whose: Shows,
     new: BTreeMap<TrackId, usize>,
 }
 
@@ -109,7 +96,7 @@ impl Feed {
         };
         let mut faults = Vec::new();
         let mut whole = true;
-        let mut whose = HashSet::new();
+        let mut whose = Shows::default();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
         for form in in_turn(&forms, self.forms.next.take().as_deref()) {
@@ -129,7 +116,7 @@ impl Feed {
                 Ok(None) => whole = false,
                 Ok(Some(shown)) => {
                     self.tell_success(&events, &shown.new);
-                    whose.extend(shown.whose);
+                    whose.add_all(&shown.whose);
                     self.forms.served.extend(events.iter().map(|t| member(&t.event)));
                     if read.depth == Depth::Whole {
                         self.forms.read_whole.insert(form.to_owned(), began);
@@ -179,8 +166,9 @@ impl Feed {
         if wide {
             forms.last_wide = Some(now);
         }
-        forms.unfound.retain(|_, sought| sought.until >= now_there);
-        let open = forms.gate.is_open(settings.overlap, !forms.unfound.is_empty(), now);
+        forms.notes.give_up(now_there);
+        let unfound = forms.notes.oldest_sought().is_some();
+        let open = forms.gate.is_open(settings.overlap, unfound, now);
         let depth = if forms.gate.has_news() {
             Depth::News
         } else {
@@ -204,7 +192,7 @@ impl Feed {
             .map(|t| t.lower_bound(back))
             .min()
             .unwrap_or(Timestamp::MIN);
-        let unfound = self.forms.unfound.values().map(|sought| sought.at).min();
+        let unfound = self.forms.notes.oldest_sought();
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
@@ -271,10 +259,8 @@ impl Feed {
             let key = key(pass.portal.id, form, submission);
             clicks.put(key.transaction, submission);
             shown.newest = shown.newest.max(Some(submission.at).filter(|at| *at <= shown.latest));
-            match self.forms.noted.get(&key.transaction).filter(|_| !joined) {
-                Some(contact) => {
-                    shown.whose.insert((*contact, submission.at));
-                }
+            match self.forms.notes.whose(key.transaction).filter(|_| !joined) {
+                Some(contact) => shown.whose.add(contact, submission.at),
                 None if submission.at >= start => fresh.push((key, submission)),
                 None => {}
             }
@@ -294,7 +280,9 @@ impl Feed {
         for (key, submission) in fresh {
             let email = submission.email.as_ref();
             let contact = email.and_then(|email| whose.contacts.get(email)).map(|c| c.id);
-            shown.whose.extend(contact.map(|id| (id, submission.at)));
+            if let Some(contact) = contact {
+                shown.whose.add(contact, submission.at);
+            }
             let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
             self.remember(key.transaction, submission, contact, unreadable);
         }
@@ -364,14 +352,11 @@ impl Feed {
         let until = submission.at.saturating_add(patience).unwrap_or(Timestamp::MAX);
         if lacking && now < until {
             let at = submission.at;
-            self.forms.unfound.insert(key, Sought { at, until });
+            self.forms.notes.seek(key, Sought { at, until });
             return;
         }
-        self.forms.unfound.remove(&key);
-        if self.forms.noted.len() >= MAX_NOTED {
-            self.forms.noted.clear();
-        }
-        self.forms.noted.insert(key, contact.unwrap_or(ContactId::UNKNOWN));
+        let contact = contact.unwrap_or(ContactId::UNKNOWN);
+        self.forms.notes.know(key, submission.at, contact);
     }
 
     fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {

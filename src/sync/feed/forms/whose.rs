@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Feed, Pass, Sought};
+use super::notes::Sought;
+use super::{Feed, Pass};
 use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
@@ -76,11 +77,10 @@ impl Feed {
                 Some(id) => OccurrenceKey::for_submission(pass.portal.id, form, id),
                 None => OccurrenceKey::for_nameless_submission(pass.portal.id, form, at.as_millisecond()),
             };
-            let known = self.forms.unfound.contains_key(&key.transaction);
-            self.forms
-                .unfound
-                .entry(key.transaction)
-                .or_insert(Sought { at, until });
+            let known = self.forms.notes.is_sought(key.transaction);
+            if !known {
+                self.forms.notes.seek(key.transaction, Sought { at, until });
+            }
             let id = odd
                 .conversion_id
                 .as_deref()

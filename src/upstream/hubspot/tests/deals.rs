@@ -41,6 +41,35 @@ async fn all_pages_of_the_deals_of_contacts() {
 }
 
 #[tokio::test]
+async fn deals_of_all_contacts_together_are_bounded_at_those_with_the_most() {
+    let bench = Bench::new().await;
+    let to = |ids: std::ops::Range<u64>| ids.map(|id| json!({ "toObjectId": id })).collect::<Vec<_>>();
+    let of = |id: u64, deals: Vec<Value>| json!({ "from": { "id": id }, "to": deals });
+    let page = |id: u64, deals: Vec<Value>| {
+        let mut page = of(id, deals);
+        page["paging"] = json!({ "next": { "after": format!("{id}-{}", page["to"][0]["toObjectId"]) } });
+        page
+    };
+    let mut pages: Vec<Value> = (0..4)
+        .map(|n| json!({ "results": [page(1, to(n * 24_000..(n + 1) * 24_000)), page(2, to(n * 4_000..(n + 1) * 4_000))] }))
+        .collect();
+    pages[0]["results"]
+        .as_array_mut()
+        .unwrap()
+        .extend([of(3, to(0..2)), of(4, to(0..3))]);
+    pages.push(json!({ "results": [of(2, to(16_000..16_001))] }));
+    bench.turns(ASSOCIATIONS, pages.iter().map(ok).collect()).await;
+    let links = bench.client().deals_of(&[1, 2, 3].map(ContactId)).await.unwrap();
+    let sizes: Vec<_> = links.deals.iter().map(|(id, deals)| (id.0, deals.len())).collect();
+    assert_eq!(sizes, [(2, 16_001), (3, 2)], "4 was not asked for");
+    let given_up: Vec<_> = links.unreadable.into_iter().collect();
+    assert_eq!(given_up, [(ContactId(1), "it has too many deals".to_owned())]);
+    let asked = bench.bodies().await[4]["inputs"].clone();
+    let rest = json!([{ "id": "2", "after": "2-12000" }]);
+    assert_eq!(asked, rest, "the pages of one that is given up are left");
+}
+
+#[tokio::test]
 async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
     let to = |id: Value| json!({ "toObjectId": id });
     let of = |id: Value, deals: Value| json!({ "from": { "id": id }, "to": deals });
