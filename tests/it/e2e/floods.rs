@@ -143,8 +143,8 @@ fn large_answers_of_many_accounts_at_once_share_the_memory_of_the_process() {
     let (mut stage, other) = Stage::with_neighbour("share", &[("call-timeout", "6s")]);
     let meddler = stage.meddled();
     crowd(&stage, 5);
-    let portals: Vec<_> = (21..29).map(|n| Stranger::portal(&stage, n)).collect();
-    let google: Vec<_> = (31..39).map(|n| Stranger::google(&stage, n)).collect();
+    let portals: Vec<_> = (21..37).map(|n| Stranger::portal(&stage, n)).collect();
+    let google: Vec<_> = (41..57).map(|n| Stranger::google(&stage, n)).collect();
     let half = |text: &Bytes| Meddling::Instead(Reply::new(200, "application/json", text.clone()).and_then_silence());
     let (properties, rows) = (beginning(15 << 20), beginning(7 << 20));
     let lists = portals
