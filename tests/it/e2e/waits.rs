@@ -60,63 +60,61 @@ fn customer(stage: &Stage, click: &str) {
 
 #[test]
 fn waits_of_years_are_an_hour_in_the_ledger_and_over_after_a_restart() {
-    for wait in WAITS {
-        let mut stage = Stage::empty("waits", &["--no-rate-limits"], &[]);
-        let meddler = stage.meddled();
+    let mut stage = Stage::empty("waits", &["--no-rate-limits"], &[]);
+    let meddler = stage.meddled();
+    stage.start_operator();
+    stage.accounts();
+    stage.event("late", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    stage.condition("adce/late", "Ready", "True", "");
+    for (wait, path, status, held, far) in [
+        (
+            WAITS[0],
+            "/events:ingest",
+            429,
+            "SELECT max(due) FROM rows",
+            "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL",
+        ),
+        (
+            WAITS[1],
+            "/requestStatus:retrieve",
+            503,
+            "SELECT max(poll_at) FROM batches",
+            "UPDATE batches SET poll_at = 6090595200000 WHERE poll_at IS NOT NULL",
+        ),
+    ] {
+        let rule = later(&meddler, path, status, wait);
+        customer(&stage, path);
+        an_hour(&stage, held);
+        stage.kill_operator();
+        ledger(&stage, far);
+        assert_eq!(ledger(&stage, held), Some(FAR), "{path}");
+        meddler.lift(rule);
         stage.start_operator();
-        stage.accounts();
-        stage.event("late", "customer", &json!({"startTime": ago(86_400 * 30)}));
-        stage.condition("adce/late", "Ready", "True", "");
-        for (path, status, held, far) in [
-            (
-                "/events:ingest",
-                429,
-                "SELECT max(due) FROM rows",
-                "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL",
-            ),
-            (
-                "/requestStatus:retrieve",
-                503,
-                "SELECT max(poll_at) FROM batches",
-                "UPDATE batches SET poll_at = 6090595200000 WHERE poll_at IS NOT NULL",
-            ),
-        ] {
-            let rule = later(&meddler, path, status, wait);
-            customer(&stage, path);
-            an_hour(&stage, held);
-            stage.kill_operator();
-            ledger(&stage, far);
-            assert_eq!(ledger(&stage, held), Some(FAR), "{path}");
-            meddler.lift(rule);
-            stage.start_operator();
-            all_arrive(&stage, "late", PORTAL);
-        }
+        all_arrive(&stage, "late", PORTAL);
     }
 }
 
 #[test]
 fn a_wait_of_years_for_a_new_token_is_an_hour_in_the_ledger() {
-    for wait in WAITS {
-        let mut stage = Stage::empty("token", &["--no-rate-limits"], &[]);
-        let meddler = stage.meddled();
-        stage.start_operator();
-        stage.accounts();
-        stage.event("late", "customer", &json!({"startTime": ago(86_400 * 30)}));
-        stage.condition("adce/late", "Ready", "True", "");
-        // The token is taken no longer, and there is no new one.
-        let old = json!({"error": {"code": 401, "status": "UNAUTHENTICATED"}});
-        let ingest = |asked: &Asked| asked.path.contains("/events:ingest");
-        let old = meddler.always(ingest, Meddling::Instead(Reply::json(401, &old)));
-        let token = later(&meddler, "/token", 429, wait);
-        customer(&stage, "click");
-        an_hour(&stage, "SELECT max(due) FROM rows");
-        assert!(meddler.fired(old) > 0 && meddler.fired(token) > 0);
-        stage.kill_operator();
-        ledger(&stage, "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL");
-        meddler.lift_all();
-        stage.start_operator();
-        all_arrive(&stage, "late", PORTAL);
-    }
+    let mut stage = Stage::empty("token", &["--no-rate-limits"], &[]);
+    let meddler = stage.meddled();
+    stage.start_operator();
+    stage.accounts();
+    stage.event("late", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    stage.condition("adce/late", "Ready", "True", "");
+    // The token is taken no longer, and there is no new one.
+    let old = json!({"error": {"code": 401, "status": "UNAUTHENTICATED"}});
+    let ingest = |asked: &Asked| asked.path.contains("/events:ingest");
+    let old = meddler.always(ingest, Meddling::Instead(Reply::json(401, &old)));
+    let token = later(&meddler, "/token", 429, WAITS[0]);
+    customer(&stage, "click");
+    an_hour(&stage, "SELECT max(due) FROM rows");
+    assert!(meddler.fired(old) > 0 && meddler.fired(token) > 0);
+    stage.kill_operator();
+    ledger(&stage, "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL");
+    meddler.lift_all();
+    stage.start_operator();
+    all_arrive(&stage, "late", PORTAL);
 }
 
 /// How long the condition says that is still to be waited.
