@@ -120,12 +120,12 @@ impl Gate {
         self.newest = self.newest.max(modified.map(|_| at));
         if self.seen.insert(contact, at) != Some(at) {
             self.open = true;
-            self.expect(contact, at);
+            self.look_for(contact, at);
         }
     }
 
     /// A form has to show this submission.
-    fn expect(&mut self, contact: ContactId, at: Timestamp) {
+    fn look_for(&mut self, contact: ContactId, at: Timestamp) {
         if self.unexplained.len() >= MAX_SUBMISSIONS {
             self.lose_patience();
             if self.unexplained.len() > MAX_SUBMISSIONS / 2 {
