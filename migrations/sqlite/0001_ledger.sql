@@ -98,16 +98,17 @@ CREATE INDEX rows_rejected ON rows (track, changed_at) WHERE outcome = 4;
 -- By contact, where the seed does not tell it: of most rows both are one number, and the key finds them.
 CREATE INDEX rows_contact ON rows (contact) WHERE contact <> seed;
 
--- How far along a row is; where two rows of one occurrence meet, the one further along stays.
+-- How far along a row is; where two rows of one occurrence meet, the one further along stays. What was skipped stays skipped:
+-- an event that is created again, and whose action is not known at first, notes it once more as pending.
 CREATE VIEW row_ranks AS
 SELECT r.id, r.track, r.seed, r.txn,
        CASE WHEN r.outcome = 2 THEN 7
             WHEN r.outcome = 4 THEN 6
-            WHEN r.outcome = 3 THEN 1
+            WHEN r.outcome = 3 THEN 3
             WHEN r.due IS NULL AND b.request_id IS NULL THEN 4
             WHEN r.due IS NULL OR r.outcome = 1 THEN 5
-            WHEN r.sent > 0 THEN 3
-            ELSE 2 END AS rank
+            WHEN r.sent > 0 THEN 2
+            ELSE 1 END AS rank
 FROM rows r LEFT JOIN batches b ON b.id = r.batch;
 
 -- What was settled long ago: the key, so that it is never taken for new, and what it counts as; clustered by time, so

@@ -62,9 +62,9 @@ impl Known {
             Outcome::Rejected => 5,
             Outcome::Processing => 4,
             Outcome::Pending if self.in_flight() => 3,
-            Outcome::Pending if self.sent.is_some() => 2,
-            Outcome::Pending => 1,
-            Outcome::Skipped => 0,
+            Outcome::Skipped => 2,
+            Outcome::Pending if self.sent.is_some() => 1,
+            Outcome::Pending => 0,
         }
     }
 

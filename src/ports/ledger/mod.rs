@@ -270,8 +270,9 @@ pub trait Ledger: Send + Sync {
     async fn id(&self) -> LedgerResult<LedgerId>;
 
     /// The track of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
-    /// move to the action's track, which is the event's from then on, also where a later request knows no action; where that has a row of the same transaction id, the one further along stays
-    /// (uploaded, rejected, processing, in flight, sent before, pending, skipped), at a draw the action's.
+    /// move to the action's track, which is the event's from then on, also where a later request knows no action. Where
+    /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in flight,
+    /// skipped, sent before, pending), at a draw the action's.
     async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
 
     /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
