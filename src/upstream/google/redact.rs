@@ -1,12 +1,14 @@
 //! Makes text of Google's fit for logs, events and status: values it may echo are cut out, lengths are bounded.
 
+use crate::upstream::http::prose::prose;
+
 /// Longest message of an error, in characters.
 const MESSAGE_LIMIT: usize = 512;
-/// Words longer than this are taken for a value (click id, hash, token).
+/// Names of fields are not longer than this.
 const WORD_LIMIT: usize = 40;
 /// Most steps of a path of fields.
 pub(crate) const MAX_STEPS: usize = 12;
-/// Words with this many digits or more are taken for a phone number or an id of a person.
+/// A path with this many digits or more could hold a phone number.
 const DIGIT_LIMIT: usize = 7;
 
 /// Names that Google quotes and that people need to read: headers, and fields of what we send or ask for (also as parts of
@@ -120,15 +122,9 @@ pub(crate) fn bounded(text: impl Into<String>) -> String {
     text
 }
 
-/// Google's own words without anything that may be a value: quoted parts, long words, words with an `@` or many digits.
-/// Names of fields and headers stay.
+/// Google's own words: prose, and names of fields and headers. Quoted parts go as a whole.
 pub(crate) fn words(text: &str) -> String {
-    let unquoted = cut_quoted(text);
-    let kept: Vec<&str> = unquoted
-        .split_whitespace()
-        .map(|word| if is_value(word) && !is_name(word) { "…" } else { word })
-        .collect();
-    bounded(kept.join(" "))
+    bounded(prose(&cut_quoted(text), 4 * MESSAGE_LIMIT, is_name))
 }
 
 /// A field path with what is a name of [`NAMES`] or an index. Everything else of it is cut out: it may be a value.
@@ -160,12 +156,9 @@ fn is_index(text: &str) -> bool {
 
 /// True for one of [`NAMES`] and for a path of them: `operations[0].create.name`.
 fn is_name(text: &str) -> bool {
-    let text = text.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '(' | ')'));
-    !text.is_empty()
-        && text.split('.').all(|part| {
-            let part = part.split('[').next().unwrap_or_default();
-            NAMES.contains(&part) || NAMES.contains(&snake_case(part).as_str())
-        })
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().filter(u8::is_ascii_digit).count() < DIGIT_LIMIT
+        && field_path(text) == text
 }
 
 fn snake_case(text: &str) -> String {
@@ -177,12 +170,6 @@ fn snake_case(text: &str) -> String {
         snake.push(c.to_ascii_lowercase());
     }
     snake
-}
-
-fn is_value(word: &str) -> bool {
-    word.contains('@')
-        || word.chars().count() > WORD_LIMIT
-        || word.bytes().filter(u8::is_ascii_digit).count() >= DIGIT_LIMIT
 }
 
 /// Replaces what stands in quotes, but for names. An apostrophe inside a word ("isn't") opens nothing; an open quote runs to the end.
@@ -262,6 +249,11 @@ mod tests {
                 "at conversions[0].user_identifiers[1].address_info.hashed_first_name: bad",
             ),
             ("The property 'name.anna' is bad", "The property … is bad"),
+            ("At conversions[maier] and name.49301.23456: bad", "At … and … bad"),
+            (
+                "leak.me@example.com +491701234567 ya29.SECRETTOKEN pat-evil evil-refresh Anna Maier",
+                "…",
+            ),
         ];
         for (raw, clean) in table {
             assert_eq!(words(raw), clean, "{raw}");

@@ -2,5 +2,6 @@
 
 pub mod body;
 pub mod memory;
+pub mod prose;
 pub mod text;
 pub mod wait;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::SERVICE;
 use super::wire::inputs_of;
 use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::prose::prose;
 use crate::upstream::http::text::{code, id};
 pub(crate) use crate::upstream::http::wait::date;
 use crate::upstream::http::wait::retry_after;
@@ -249,8 +250,8 @@ fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
     bounded(&text)
 }
 
-/// A server's message without what may be a value: quoted parts (but for property names that we sent), everything from
-/// an embedded JSON structure on, addresses, long numbers and long mixed words.
+/// A server's message without what may be a value: prose and property names that we sent stay; quoted parts go as a whole,
+/// and so does everything from an embedded JSON structure on.
 fn without_values(message: &str, sent: &str) -> String {
     let plain = message.split(['{', '[']).next().unwrap_or_default();
     let mut unquoted = String::new();
@@ -291,23 +292,7 @@ fn without_values(message: &str, sent: &str) -> String {
         });
     }
     // A property's name may well look like a value: hs_v2_date_entered_1066237962.
-    let named = |word: &str| {
-        is_sent_name(
-            word.trim_matches(|c: char| matches!(c, '.' | ',' | ';' | ':' | '(' | ')')),
-            sent,
-        )
-    };
-    let words: Vec<_> = unquoted
-        .split_whitespace()
-        .map(|word| {
-            if is_value_like(word) && !named(word) {
-                "…"
-            } else {
-                word
-            }
-        })
-        .collect();
-    words.join(" ")
+    prose(&unquoted, 4 * MESSAGE_LIMIT, |word| is_sent_name(word, sent))
 }
 
 fn is_sent_name(text: &str, sent: &str) -> bool {
@@ -316,11 +301,6 @@ fn is_sent_name(text: &str, sent: &str) -> bool {
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
         && sent.contains(&format!("\"{text}\""))
-}
-
-fn is_value_like(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    word.contains('@') || digits >= 6 || (digits > 0 && word.len() >= 20)
 }
 
 fn missing_scopes(value: &Value) -> Vec<String> {

@@ -107,6 +107,7 @@ fn values_are_cut_out_of_messages() {
         ("ann@example.com is bad", "… is bad"),
         ("phone +491711234567 is bad", "phone … is bad"),
         ("click EAIaIQobChMI2abcDEF9 is bad", "click … is bad"),
+        ("Ann Lee and pat-na1-abc and ya29.x are bad", "… and … and … are bad"),
         (
             r#"Property values were not valid: [{"name":"Ann"}] Ann"#,
             "Property values were not valid:",
