@@ -6,7 +6,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountRef, AdConversionEventStatus, Money, Time, rules, shared::not_nullable};
+use super::event_status::AdConversionEventStatus;
+use super::rules;
+use super::shared::{AccountRef, Money, Time, not_nullable};
 
 /// The HubSpot property that holds the Google click id where a manifest names none.
 pub const DEFAULT_GCLID_PROPERTY: &str = "hs_google_click_id";

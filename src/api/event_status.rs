@@ -3,10 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Condition, Time,
-    shared::{conditions_schema, status_fields},
-};
+use super::shared::{Condition, Time, conditions_schema, status_fields};
 
 /// Classes of rows a status can name: 32, and one `Other` for each outcome that has reasons.
 pub const MAX_REASONS: usize = 36;

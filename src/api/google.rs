@@ -6,10 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Condition, SecretRef, Time, rules,
-    shared::{conditions_schema, not_nullable, status_fields},
-};
+use super::rules;
+use super::shared::{Condition, SecretRef, Time, conditions_schema, not_nullable, status_fields};
 
 /// Orphaned actions that a status keeps.
 pub const MAX_ORPHANED_ACTIONS: usize = 100;

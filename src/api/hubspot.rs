@@ -6,10 +6,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Condition, Duration, SecretRef, Time, rules,
-    shared::{conditions_schema, not_nullable, status_fields},
-};
+use super::duration::Duration;
+use super::rules;
+use super::shared::{Condition, SecretRef, Time, conditions_schema, not_nullable, status_fields};
 
 /// Lifecycle stages that a status keeps.
 pub const MAX_LIFECYCLE_STAGES: usize = 500;
