@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::UpstreamError;
+use super::error::UpstreamError;
 pub use crate::domain::action::{ActionFields, Attribution, ConversionAction, Goal};
 use crate::domain::ids::{ActionId, CustomerId};
 

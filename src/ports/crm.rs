@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::UpstreamError;
+use super::error::UpstreamError;
 pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::UpstreamError;
+use super::error::UpstreamError;
 use crate::domain::codes::Code;
 pub use crate::domain::conversion::{ClickId, UserIdentifier};
 pub use crate::domain::evidence::Evidence;

@@ -5,19 +5,20 @@
 //! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
+mod ids;
 mod looks;
 mod requests;
-
-use std::borrow::Cow;
+mod rows;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
 
+pub use self::ids::{ActionKey, BatchId, RowId, TrackId};
 pub use self::looks::{Erased, Look, LookRound};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
+pub use self::rows::{NewRow, Row, RowUpdate};
 
-use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, OccurrenceKey, OrderId, PortalId, TransactionId};
+use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 
@@ -35,27 +36,6 @@ pub type LedgerResult<T> = Result<T, LedgerError>;
 /// Identity of the database itself, in `status.sync.ledgerId`. Changes only when the ledger was lost and rebuilt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerId(pub String);
-
-/// Internal number of a track.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TrackId(pub i64);
-
-/// Internal number of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RowId(pub i64);
-
-/// Internal number of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BatchId(pub i64);
-
-/// The conversion action a track belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ActionKey {
-    /// The account that owns the action.
-    pub customer: CustomerId,
-    /// The action.
-    pub action: ActionId,
-}
 
 /// Asks for the track of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,91 +78,6 @@ pub struct Roots {
     pub root: ContactId,
     /// Further ids that ever stood for a contact of it: occurrences may be known under them.
     pub others: Vec<ContactId>,
-}
-
-/// An occurrence to note, unless the track has it under any of the `keys`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRow {
-    /// Candidates: the first is the one to use, the others are those that other ids of the contact's lineage would
-    /// give; a row that exists under any of them is this occurrence.
-    pub keys: Vec<OccurrenceKey>,
-    /// The contact's record id today; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
-    pub contact: ContactId,
-    /// A submission's `conversionId`: what Google knows the conversion by. `None` for lifecycle rows and for submissions
-    /// without one.
-    pub submission: Option<String>,
-    /// When the stage was reached, from the history; when the form was submitted.
-    pub occurred_at: Timestamp,
-    /// When we saw it first.
-    pub first_seen: Timestamp,
-    /// Why it waits (a pending reason) or is skipped.
-    pub outcome: Outcome,
-    /// Reason, see [`crate::domain::outcome::reason`].
-    pub reason: Cow<'static, str>,
-    /// Not looked at before this time.
-    pub due: Timestamp,
-    /// Seen while the event was suspended.
-    pub while_suspended: bool,
-}
-
-/// A row of the ledger.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Internal number.
-    pub id: RowId,
-    /// Its track.
-    pub track: TrackId,
-    /// Deduplication key.
-    pub transaction: TransactionId,
-    /// The contact to read; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
-    pub contact: ContactId,
-    /// See [`NewRow::submission`].
-    pub submission: Option<String>,
-    /// When the stage was reached, or the form submitted.
-    pub occurred_at: Timestamp,
-    /// When we saw it first.
-    pub first_seen: Timestamp,
-    /// Outcome so far.
-    pub outcome: Outcome,
-    /// Reason or Google's code (CamelCase).
-    pub reason: String,
-    /// Not looked at before this time.
-    pub due: Timestamp,
-    /// How often it was tried in vain since it last moved on; drives the backoff.
-    pub attempts: u32,
-    /// `Some` once an upload may have reached Google: then every repeat uses exactly this value, because another value
-    /// under the same id *adjusts* the conversion. The inner `None`: sent without value.
-    pub sent: Option<Option<(Decimal, String)>>,
-    /// Rows with the same number must share a request with each other and with no one else (0: free). Used to cut down
-    /// requests whose failures Google did not attribute.
-    pub split: i64,
-}
-
-impl Row {
-    /// What Google knows the conversion by.
-    pub fn order_id(&self) -> OrderId {
-        let of_ours = || OrderId::Lifecycle(self.transaction);
-        self.submission.clone().map_or_else(of_ours, OrderId::Submission)
-    }
-}
-
-/// What became of a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowUpdate {
-    /// The row.
-    pub row: RowId,
-    /// Its outcome now.
-    pub outcome: Outcome,
-    /// Reason or Google's code (CamelCase).
-    pub reason: Cow<'static, str>,
-    /// The verbatim code behind a rejection, else empty.
-    pub detail: String,
-    /// Not looked at before this time (final outcomes: ignored).
-    pub due: Timestamp,
-    /// Count this as a failed try.
-    pub failed_try: bool,
-    /// See [`Row::split`].
-    pub split: i64,
 }
 
 /// Rows of one class.

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::{ActionKey, BatchId, RowId, RowUpdate};
+use super::ids::{ActionKey, BatchId, RowId};
+use super::rows::RowUpdate;
 
 /// A row as it goes into a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,9 +70,9 @@ pub struct OpenRow {
     pub row: RowId,
     /// Index of its destination.
     pub destination: usize,
-    /// See [`super::Row::attempts`].
+    /// See [`super::rows::Row::attempts`].
     pub attempts: u32,
-    /// See [`super::Row::split`].
+    /// See [`super::rows::Row::split`].
     pub split: i64,
 }
 
