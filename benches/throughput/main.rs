@@ -11,8 +11,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::contact::Contact;
-use adconversion_operator::domain::eligibility::SharedKind;
 use adconversion_operator::domain::identifiers;
+use adconversion_operator::domain::identifiers::SharedKind;
 use adconversion_operator::domain::ids::{ActionId, ContactId, OrderId, PortalId, TransactionId};
 use adconversion_operator::ports::sink::{ClickId, Conversion, Destination, MAX_ROWS, UploadRequest, UserIdentifier};
 use adconversion_operator::upstream::google::ingest_body;

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier, click_value};
-use super::identifiers::{self, STREET_PROPERTIES};
+use super::identifiers::{self, STREET_PROPERTIES, SharedKind};
 use super::outcome::reason;
 
 /// A fixed amount of money, as declared.
@@ -38,17 +38,6 @@ pub struct ConsentRule {
     pub property: String,
     /// Any of these grants.
     pub granted: Vec<String>,
-}
-
-/// Kinds of identifiers an event may share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SharedKind {
-    /// E-mail.
-    Email,
-    /// Phone.
-    Phone,
-    /// Name and address.
-    Address,
 }
 
 /// Properties that hold click ids.

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use super::super::eligibility::{ClickProperties, ConsentRule, SharedKind};
+use super::super::eligibility::{ClickProperties, ConsentRule};
+use super::super::identifiers::SharedKind;
 use super::super::ids::ContactId;
 use super::*;
 

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{ActionFields, UPLOAD_CLICKS, WEBPAGE};
-use super::eligibility::{ClickProperties, ConsentRule, EventRules, Money, SharedKind, ValueRule};
+use super::eligibility::{ClickProperties, ConsentRule, EventRules, Money, ValueRule};
+use super::identifiers::SharedKind;
 use crate::api::{ActionCategory, AdConversionEvent, AdConversionEventSpec, CountingType, SharedData};
 
 /// How far before its creation an event may reach back.

@@ -6,8 +6,8 @@ use std::{env, fs};
 
 use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::conversion::UserIdentifier;
-use adconversion_operator::domain::eligibility::SharedKind;
 use adconversion_operator::domain::identifiers;
+use adconversion_operator::domain::identifiers::SharedKind;
 use adconversion_operator::domain::ids::ContactId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,7 @@
 //! Names, postal codes and countries.
 
-use super::{composed, countries, is_space};
+use super::countries;
+use super::text::{composed, is_space};
 
 /// A given or family name, or a street: trimmed, lower-cased, NFC; nothing else is removed, as in Google's formatter.
 /// `None` when blank.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::is_space;
+use super::text::is_space;
 
 /// Code and names of each country, names in lower case, `CODE=name;name`, countries apart by `|`. The names are those of ISO
 /// 3166-1 and the ones that HubSpot offers or derives from the visitor's address.

@@ -1,6 +1,6 @@
 //! E-mail addresses.
 
-use super::{composed, is_space};
+use super::text::{composed, is_space};
 
 /// Trimmed, lower-cased, NFC; at gmail.com and googlemail.com dots and everything from the first `+` leave the local part.
 /// `None` for what Google's formatter refuses: inner white space, not exactly one `@`, an empty part.

@@ -4,18 +4,29 @@ mod address;
 mod countries;
 mod email;
 mod phone;
+mod text;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
 use sha2::{Digest, Sha256};
 
 use super::contact::Contact;
 use super::conversion::UserIdentifier;
-use super::eligibility::SharedKind;
 use super::ids::hex;
+use text::is_space;
 
 pub use address::{name, plain, region};
 pub use email::email;
 pub use phone::phone;
+
+/// Kinds of identifiers an event may share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SharedKind {
+    /// E-mail.
+    Email,
+    /// Phone.
+    Phone,
+    /// Name and address.
+    Address,
+}
 
 /// Contact properties that a kind of identifier is made of.
 pub const fn properties(kind: SharedKind) -> &'static [&'static str] {
@@ -76,19 +87,9 @@ fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option
     normalise(value).map(|v| sha256_hex(&v))
 }
 
-/// Unicode NFC: macOS and some imports write an accent as a character of its own, which is another text with another hash.
-fn composed(text: &str) -> String {
-    ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
-}
-
 /// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
 pub fn sha256_hex(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
-}
-
-/// White space as Google's formatter sees it: Unicode's, and the four separators U+001C–U+001F.
-fn is_space(c: char) -> bool {
-    c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
 
 #[cfg(test)]

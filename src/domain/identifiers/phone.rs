@@ -2,7 +2,7 @@
 
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 
-use super::is_space;
+use super::text::is_space;
 
 /// E.164 (`+` and 7–15 digits, no leading 0). A number without country code is read as one of `region` (ISO 3166-1
 /// alpha-2); without a region it can't be used. Google's own formatter only strips punctuation and would make wrong
