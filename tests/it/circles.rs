@@ -250,8 +250,6 @@ const KNOWN: &[&str] = &[
     "controller::shared::recorder",
     "controller::shared::references",
     "controller::shared::secrets",
-    "ops::metrics",
-    "ops::metrics::events",
     "registry",
     "registry::loops",
     "registry::reports",

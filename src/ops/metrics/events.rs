@@ -1,5 +1,6 @@
 //! Series of single events, by namespace and name. As many as there are events: they can be switched off.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
@@ -8,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{EventCounts, gauge};
+use super::values::{age, gauge};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 
@@ -23,6 +24,17 @@ struct OccurrenceLabels {
     namespace: String,
     name: String,
     outcome: &'static str,
+}
+
+/// Counts of one event, as its status has them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventCounts {
+    /// How many rows are in each outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Time of the oldest pending occurrence.
+    pub oldest_pending: Option<Timestamp>,
+    /// When a conversion was last sent.
+    pub last_upload: Option<Timestamp>,
 }
 
 /// The series, filled when they are asked for.
@@ -85,7 +97,7 @@ impl EventSeries {
             let count = counts.outcomes.get(&outcome).copied().unwrap_or_default();
             self.occurrences.get_or_create(&labels).set(gauge(count));
         }
-        let age = super::age(counts.oldest_pending, now);
+        let age = age(counts.oldest_pending, now);
         self.oldest_pending.get_or_create(&labels(event)).set(age);
         if let Some(at) = counts.last_upload {
             let seconds = at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64();

@@ -2,8 +2,9 @@
 
 mod events;
 mod process;
+mod values;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +19,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+pub use self::events::EventCounts;
 use self::events::EventSeries;
+use self::values::{age, gauge};
 use super::exposition::{Format, prometheus};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
@@ -86,27 +89,6 @@ fn reconcile_histogram() -> Histogram {
 
 fn call_histogram() -> Histogram {
     Histogram::new(CALL_BUCKETS)
-}
-
-/// Counts of one event, as its status has them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EventCounts {
-    /// How many rows are in each outcome.
-    pub outcomes: BTreeMap<Outcome, u64>,
-    /// Time of the oldest pending occurrence.
-    pub oldest_pending: Option<Timestamp>,
-    /// When a conversion was last sent.
-    pub last_upload: Option<Timestamp>,
-}
-
-/// A count as a gauge takes it.
-fn gauge(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Seconds since then, 0 where there is no time or it is still to come.
-fn age(since: Option<Timestamp>, now: Timestamp) -> f64 {
-    since.map_or(0.0, |t| now.duration_since(t).as_secs_f64().max(0.0))
 }
 
 #[derive(Default)]

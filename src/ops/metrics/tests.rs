@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn line(metrics: &Metrics, start: &str, now: Timestamp) -> Option<String> {
