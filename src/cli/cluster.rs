@@ -7,7 +7,7 @@ use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
-use super::CommandError;
+use super::command_error::CommandError;
 
 /// Longest wait for a connection, and for an answer, of the Kubernetes API.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);

@@ -1,6 +1,7 @@
 //! Commands of the binary; the one place where everything is wired.
 
 mod cluster;
+mod command_error;
 mod flags;
 mod run;
 mod uninstall;
@@ -9,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+pub use command_error::CommandError;
 pub use flags::RunFlags;
 
 /// Tells Google Ads when HubSpot contacts reach a lifecycle stage: a Kubernetes operator.
@@ -45,9 +47,6 @@ pub fn main() -> ExitCode {
         ExitCode::from(failure)
     })
 }
-
-/// Why a command failed, for people.
-pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 fn crds() -> Result<(), CommandError> {
     print!("{}", crate::api::crds_yaml()?);

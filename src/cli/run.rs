@@ -8,7 +8,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::{CommandError, RunFlags};
+use super::command_error::CommandError;
+use super::flags::RunFlags;
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
 use crate::controller::shared::context::Parts;

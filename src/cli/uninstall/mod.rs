@@ -17,8 +17,8 @@ use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::CommandError;
 use super::cluster::{Cluster, ClusterFlags};
+use super::command_error::CommandError;
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
 
 /// Objects in one answer.
