@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use kube::Resource;
 use kube::api::ListParams;
 
+use super::scope::scoped;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::apply::within;
 use crate::controller::shared::context::{Context, pause};
@@ -83,7 +84,7 @@ async fn scope(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> 
 
 async fn served<K: Object>(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
     // Metadata suffices: an object that cannot be decoded is no reason to wait.
-    let api = super::scoped::<kube::core::PartialObjectMeta<K>>(ctx.client.clone(), scope);
+    let api = scoped::<kube::core::PartialObjectMeta<K>>(ctx.client.clone(), scope);
     let one = ListParams::default().limit(1);
     let call = api.list_metadata(&one);
     let listed = within("list", call).await;

@@ -4,6 +4,7 @@
 mod crds;
 mod proxy;
 mod router;
+mod scope;
 mod served;
 mod tasks;
 mod turns;
@@ -16,11 +17,11 @@ use std::time::{Duration, Instant};
 use axum::http::{HeaderName, HeaderValue};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
+use kube::Client;
 use kube::client::ClientBuilder;
 use kube::runtime::controller::{Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
-use kube::{Api, Client};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::budget;
 use crate::registry::Wake;
 use router::{Outlet, Router};
+use scope::scoped;
 use tasks::{endless, route};
 use turns::Turns;
 
@@ -188,17 +190,6 @@ fn start<R: Reconciler>(
                 ending.clone(),
             )
         }));
-    }
-}
-
-/// The API of a kind in one namespace, or in all.
-fn scoped<K>(client: Client, scope: Option<&str>) -> Api<K>
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-{
-    match scope {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
     }
 }
 
