@@ -51,7 +51,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM, SIGINT or SIGHUP.
 pub fn run(flags: RunFlags) -> Result<(), CommandError> {
     telemetry::init(flags.log_format.unwrap_or_else(LogFormat::detect), &flags.log_level)?;
     if rustls::crypto::ring::default_provider().install_default().is_err() {
@@ -189,11 +189,14 @@ async fn open_ledger(
 fn stop_on_signals(stop: &CancellationToken) -> Result<(), CommandError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    // A terminal that closes is no reason to break off what is half done.
+    let mut hangup = signal(SignalKind::hangup())?;
     let stop = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
         }
         info!("stopping");
         stop.cancel();

@@ -24,6 +24,7 @@ mod network;
 mod normalisation;
 mod one_broken;
 mod resends;
+mod signals;
 mod silent_portal;
 mod support;
 mod tag;
