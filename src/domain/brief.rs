@@ -15,7 +15,11 @@ const END: usize = 60;
 pub fn brief(said: impl Display) -> String {
     let text = said.to_string();
     let words = text.split(DUMP).next().unwrap_or_default();
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = words
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .replace(is_unseen, "\u{fffd}");
     let length = line.chars().count();
     if length <= LONGEST {
         return line;
@@ -35,9 +39,19 @@ pub fn echo(said: &str) -> &str {
         .map_or(said, |(end, _)| &said[..end])
 }
 
-/// The first [`LONGEST_ECHO`] characters of a name that people read, without control characters.
+/// The first [`LONGEST_ECHO`] characters of a name that people read, without those that nobody sees.
 pub fn name(said: &str) -> String {
-    said.chars().filter(|c| !c.is_control()).take(LONGEST_ECHO).collect()
+    said.chars().filter(|c| !is_unseen(*c)).take(LONGEST_ECHO).collect()
+}
+
+/// True for characters that have no shape of their own but change how others are read: control characters, marks of
+/// direction and format, invisible ones, separators of lines.
+pub fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -52,6 +66,33 @@ mod tests {
         assert_eq!(echo(&format!("{long}x")), long);
         assert_eq!(name(&format!("Ac\nme\u{1b}[2J{long}")).chars().count(), LONGEST_ECHO);
         assert_eq!(name("Ac\nme\u{85} GmbH"), "Acme GmbH");
+    }
+
+    #[test]
+    fn nothing_unseen_stays() {
+        let marks = [
+            "\u{200b}",
+            "\u{200f}",
+            "\u{202a}",
+            "\u{202e}",
+            "\u{2060}",
+            "\u{2066}",
+            "\u{2069}",
+            "\u{feff}",
+            "\u{ad}",
+            "\u{e0041}",
+        ];
+        for mark in marks {
+            assert_eq!(name(&format!("Ac{mark}me")), "Acme", "{}", mark.escape_unicode());
+            assert_eq!(
+                brief(format!("Ac{mark}me")),
+                "Ac\u{fffd}me",
+                "{}",
+                mark.escape_unicode()
+            );
+        }
+        assert_eq!(brief("a\u{1b}[2J"), "a\u{fffd}[2J");
+        assert_eq!(name("Zoë – 東京 🚲"), "Zoë – 東京 🚲");
     }
 
     #[test]

@@ -27,8 +27,8 @@ pub(super) fn build(
     status.used_by = i64::try_from(users.len()).ok();
     if let Some(picture) = &memory.picture {
         status.portal_id = i64::try_from(picture.portal.id.0).ok();
-        status.time_zone = Some(picture.portal.time_zone.clone());
-        status.company_currency = Some(picture.portal.company_currency.clone());
+        status.time_zone = told(&picture.portal.time_zone);
+        status.company_currency = told(&picture.portal.company_currency);
         status.ui_domain = Some(picture.portal.ui_domain.clone());
         let stages = picture.stages.iter().take(MAX_LIFECYCLE_STAGES);
         let show = |stage: &crate::ports::crm::Stage| LifecycleStage {
@@ -51,4 +51,9 @@ pub(super) fn build(
         status.last_check_time = Some(Time(checked));
     }
     status
+}
+
+/// What is known; what HubSpot told in no usable form is empty.
+fn told(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }

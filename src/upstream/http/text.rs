@@ -1,12 +1,16 @@
 //! Which texts of an answer may pass on. What a service writes into a field for codes or ids can be anything, also
 //! personal data and a megabyte of it.
 
+use crate::domain::brief::is_unseen;
+
 /// Longest code.
 const CODE_LIMIT: usize = 120;
 /// Longest id of a request.
 const ID_LIMIT: usize = 200;
 /// Longest name of an object, in characters.
 const NAME_LIMIT: usize = 256;
+/// Longest name of a time zone; the longest there is has 32.
+const ZONE_LIMIT: usize = 48;
 /// A code with so many digits is taken for a phone number or an id of a person.
 const DIGITS: usize = 7;
 
@@ -31,12 +35,28 @@ pub fn id(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
-/// The name of an object at the other side, for status and messages: at most 256 characters, none of them a control
-/// character. Nothing where that leaves nothing.
+/// The name of an object at the other side, for status and messages: at most 256 characters, none of them one
+/// that nobody sees. Nothing where that leaves nothing.
 pub fn name(text: &str) -> Option<String> {
-    let clean = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let clean = |c: char| if is_unseen(c) { '\u{fffd}' } else { c };
     let name: String = text.trim().chars().take(NAME_LIMIT).map(clean).collect();
     (!name.is_empty()).then_some(name)
+}
+
+/// The name of a time zone as IANA writes them, or nothing.
+pub fn time_zone(text: &str) -> Option<String> {
+    let fits = text.len() <= ZONE_LIMIT
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+'))
+        && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS;
+    fits.then(|| text.to_owned())
+}
+
+/// A currency as ISO 4217 writes them, or nothing.
+pub fn currency(text: &str) -> Option<String> {
+    (text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -80,8 +100,39 @@ mod tests {
     }
 
     #[test]
+    fn zones_and_currencies_have_their_form() {
+        for good in [
+            "US/Eastern",
+            "Europe/Berlin",
+            "America/Argentina/ComodRivadavia",
+            "Etc/GMT+5",
+            "UTC",
+            "EST5EDT",
+        ] {
+            assert_eq!(time_zone(good).as_deref(), Some(good));
+        }
+        let long = "A".repeat(49);
+        for bad in [
+            "",
+            "anna maier",
+            "+49170",
+            "Europe/\u{202e}Berlin",
+            "a@b",
+            "A4930123456",
+            long.as_str(),
+        ] {
+            assert_eq!(time_zone(bad), None, "{bad}");
+        }
+        assert_eq!(currency("EUR").as_deref(), Some("EUR"));
+        for bad in ["", "eur", "EURO", "E1R", "\u{20ac}"] {
+            assert_eq!(currency(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn names_are_bounded_and_print() {
         assert_eq!(name(" Demo\trequest\n").as_deref(), Some("Demo\u{fffd}request"));
+        assert_eq!(name("Ac\u{202e}me\u{200b}").as_deref(), Some("Ac\u{fffd}me\u{fffd}"));
         assert_eq!(name(" \n"), None);
         assert_eq!(name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
     }

@@ -14,7 +14,7 @@ use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Portal, Stage};
 use crate::upstream::http::body::Limit;
-use crate::upstream::http::text::{code, name};
+use crate::upstream::http::text::{code, currency, name, time_zone};
 
 /// Most lifecycle stages taken: they stand in the status of the account.
 const MAX_STAGES: usize = 200;
@@ -48,6 +48,12 @@ struct StageOption {
     display_order: Option<i64>,
 }
 
+/// What HubSpot told, empty where it has not the form: the portal works without. Nothing where nothing was told.
+fn formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<String> {
+    let told = told.map(str::trim).filter(|told| !told.is_empty())?;
+    Some(form(told).unwrap_or_default())
+}
+
 impl HubSpot {
     pub(crate) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         let path = format!("/account-info/{}/details", self.version());
@@ -63,8 +69,9 @@ impl HubSpot {
         self.transport.joins(id);
         Ok(Portal {
             id,
-            time_zone: text(details.time_zone).ok_or_else(|| missing("timeZone"))?,
-            company_currency: text(details.company_currency).ok_or_else(|| missing("companyCurrency"))?,
+            time_zone: formed(details.time_zone.as_deref(), time_zone).ok_or_else(|| missing("timeZone"))?,
+            company_currency: formed(details.company_currency.as_deref(), currency)
+                .ok_or_else(|| missing("companyCurrency"))?,
             ui_domain: text(details.ui_domain).unwrap_or_else(|| "app.hubspot.com".to_owned()),
         })
     }

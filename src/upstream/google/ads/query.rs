@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
 use crate::upstream::google::wire::{double, integer, last_part, text, unsigned};
-use crate::upstream::http::text::{code, id as plain_id, name};
+use crate::upstream::http::text::{code, currency, id as plain_id, name, time_zone};
 
 /// Longest and most snippets of an action that are kept: Google's have less than 1 KiB, and one is for HTML.
 const MAX_SNIPPET: usize = 4 * 1024;
@@ -73,8 +73,8 @@ pub(crate) fn customer(row: &Value, asked: &CustomerId) -> Customer {
     Customer {
         id: asked.clone(),
         descriptive_name: named(&customer["descriptiveName"]),
-        currency_code: word(&customer["currencyCode"]),
-        time_zone: named(&customer["timeZone"]),
+        currency_code: customer["currencyCode"].as_str().and_then(currency),
+        time_zone: customer["timeZone"].as_str().and_then(time_zone),
         manager: customer["manager"].as_bool().unwrap_or_default(),
         test_account: customer["testAccount"].as_bool().unwrap_or_default(),
         conversion_customer: owner.unwrap_or_else(|| asked.clone()),
