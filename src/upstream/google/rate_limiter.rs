@@ -7,13 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::errors::{Api, Failure};
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, UpstreamError};
+use crate::upstream::http::wait as asked;
 
 /// Calls at a time (Data Manager docs, limits: about ten).
 const SLOTS: usize = 10;
@@ -24,6 +25,8 @@ const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 #[derive(Clone)]
 struct Shut {
     until: Instant,
+    /// The same by the clock, for people.
+    end: Timestamp,
     cause: Cause,
     code: Option<String>,
 }
@@ -86,10 +89,13 @@ impl Lane {
             return;
         };
         let key = if failure.account_only { customer.cloned() } else { None };
+        let cause = asked::cause(failure.error.cause);
         let shut = Shut {
             until: Instant::now() + wait,
-            cause: failure.error.cause,
-            code: failure.error.code.clone(),
+            end: asked::end(wait),
+            cause,
+            // The code of a refusal would say again that we are refused.
+            code: failure.error.code.clone().filter(|_| cause == failure.error.cause),
         };
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         let longer = gates.get(&key).is_some_and(|old| old.until >= shut.until);
@@ -112,14 +118,18 @@ impl Lane {
 
     fn refusal(&self, shut: &Shut) -> UpstreamError {
         let left = shut.until.saturating_duration_since(Instant::now());
-        let code = shut.code.as_deref().unwrap_or("no code");
+        let code = shut.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
         UpstreamError {
             code: shut.code.clone(),
             retry_after: SignedDuration::try_from(left).ok(),
             ..UpstreamError::new(
                 self.api.service(),
                 shut.cause,
-                format!("{code}: not called, Google asked to wait {} s more", left.as_secs()),
+                format!(
+                    "{code}not called, Google asked to wait {} s more (until {})",
+                    left.as_secs(),
+                    shut.end
+                ),
             )
         }
     }
@@ -160,6 +170,37 @@ mod tests {
         lane.note(&failure(SignedDuration::from_millis(120), false), None);
         drop(lane.admit(None, patience, &Silent).await.unwrap());
         assert!(start.elapsed() >= Duration::from_millis(120));
+    }
+
+    #[tokio::test]
+    async fn who_is_held_back_after_a_refusal_is_not_refused_again() {
+        let before = Timestamp::now();
+        for (cause, code) in [
+            (Cause::AccessDenied, Some("USER_PERMISSION_DENIED")),
+            (Cause::AccessDenied, None),
+            (Cause::CredentialsRejected, Some("NOT_ADS_USER")),
+            (Cause::ServiceDisabled, Some("SERVICE_DISABLED")),
+            (Cause::Refused, Some("INVALID_ARGUMENT")),
+            (Cause::NotFound, Some("CUSTOMER_NOT_FOUND")),
+        ] {
+            let mut refusal = failure(SignedDuration::from_secs(3600), false);
+            refusal.error.cause = cause;
+            refusal.error.code = code.map(str::to_owned);
+            let lane = Lane::new(Api::Ads);
+            lane.note(&refusal, None);
+            let held = lane.admit(None, Duration::ZERO, &Silent).await.err().unwrap();
+            assert_eq!(
+                (held.cause, held.code.as_deref()),
+                (Cause::RateLimited, None),
+                "{cause:?}"
+            );
+            assert!(!held.needs_a_person());
+            let (said, until) = held.message.split_once(" (until ").unwrap();
+            assert!(said.starts_with("not called, Google asked to wait 3"), "{said}");
+            let until: Timestamp = until.trim_end_matches(')').parse().unwrap();
+            let wait = until.duration_since(before).as_secs();
+            assert!((3599..3660).contains(&wait), "{wait}");
+        }
     }
 
     #[tokio::test]

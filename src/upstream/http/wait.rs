@@ -3,12 +3,30 @@
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 
+use crate::ports::Cause;
+
 /// Longest wait taken from an answer; then it is asked again. A mistake or a stranger's answer costs an hour, never a year.
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// A wait that somebody asks for, as we take it.
 pub fn bounded(wait: SignedDuration) -> SignedDuration {
     wait.clamp(SignedDuration::ZERO, LONGEST)
+}
+
+/// What a call is held back by that is not made because of a wait: the wait, and never the refusal that came with it. Whether
+/// that still holds nobody knows before the next call.
+pub const fn cause(asked_with: Cause) -> Cause {
+    match asked_with {
+        Cause::QuotaExhausted => Cause::QuotaExhausted,
+        Cause::Unavailable | Cause::Malformed => Cause::Unavailable,
+        _ => Cause::RateLimited,
+    }
+}
+
+/// When a wait that begins now is over, to the second.
+pub fn end(wait: std::time::Duration) -> Timestamp {
+    let end = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+    Timestamp::from_second(end.as_second()).unwrap_or(end)
 }
 
 /// A number of seconds, as we take it; nothing where it is no number.
@@ -50,6 +68,26 @@ mod tests {
     use reqwest::header::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_wait_is_no_refusal() {
+        for (asked_with, held_back) in [
+            (Cause::CredentialsRejected, Cause::RateLimited),
+            (Cause::MissingScope, Cause::RateLimited),
+            (Cause::AccessDenied, Cause::RateLimited),
+            (Cause::ServiceDisabled, Cause::RateLimited),
+            (Cause::NotAllowlisted, Cause::RateLimited),
+            (Cause::UnsupportedVersion, Cause::RateLimited),
+            (Cause::NotFound, Cause::RateLimited),
+            (Cause::Refused, Cause::RateLimited),
+            (Cause::RateLimited, Cause::RateLimited),
+            (Cause::QuotaExhausted, Cause::QuotaExhausted),
+            (Cause::Unavailable, Cause::Unavailable),
+            (Cause::Malformed, Cause::Unavailable),
+        ] {
+            assert_eq!(cause(asked_with), held_back, "{asked_with:?}");
+        }
+    }
 
     fn read(pairs: &[(&'static str, &'static str)]) -> Option<i128> {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();

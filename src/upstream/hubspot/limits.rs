@@ -4,13 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{HubSpotConfig, Limit, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::wait as asked;
 
 /// Locks without poisoning: every critical section here only moves plain values.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -126,6 +127,8 @@ pub(crate) struct Gate(Mutex<Option<Shut>>);
 #[derive(Clone)]
 struct Shut {
     until: Instant,
+    /// The same by the clock, for people.
+    end: Timestamp,
     cause: Cause,
     code: Option<String>,
 }
@@ -134,10 +137,13 @@ impl Gate {
     /// Shuts the gate for `wait` because of `error`; never shortens a longer wait.
     pub(crate) fn shut(&self, wait: Duration, error: &UpstreamError) {
         let until = Instant::now() + wait;
+        let cause = asked::cause(error.cause);
         self.shut_until(Shut {
             until,
-            cause: error.cause,
-            code: error.code.clone(),
+            end: asked::end(wait),
+            cause,
+            // The code of a refusal would say again that we are refused.
+            code: error.code.clone().filter(|_| cause == error.cause),
         });
     }
 
@@ -169,13 +175,14 @@ impl Gate {
 
 fn held_back(shut: Shut, left: Duration) -> UpstreamError {
     let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+    let end = shut.end;
     UpstreamError {
         code: shut.code,
         retry_after: SignedDuration::try_from(left).ok(),
         ..UpstreamError::new(
             SERVICE,
             shut.cause,
-            format!("not called: HubSpot asked to wait, {seconds} s are left"),
+            format!("not called: HubSpot asked to wait, {seconds} s are left (until {end})"),
         )
     }
 }

@@ -10,6 +10,9 @@ const HUBSPOT: &str = "HubSpot";
 const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
                            through a manager account, set spec.loginCustomerId.";
 
+/// Seconds of a wait that people are told of where there is something for them to do.
+const LONG_WAIT: i64 = 60;
+
 /// The credentials that an account uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Used<'a> {
@@ -34,6 +37,18 @@ pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
         .replace("{service}", error.service)
         .replace("{secret}", &secret)
         .replace("{flag}", version_flag(error.service));
+    let wait = error
+        .retry_after
+        .filter(|wait| kind.stalls() && wait.as_secs() >= LONG_WAIT);
+    let wait = wait.map(|wait| {
+        let end = if text.ends_with('.') { "" } else { "." };
+        format!(
+            "{end} With this refusal {} asked to wait {} s before the next call",
+            error.service,
+            wait.as_secs()
+        )
+    });
+    let text = format!("{text}{}", wait.unwrap_or_default());
     let end = if text.ends_with('.') || advice.is_empty() {
         ""
     } else {
@@ -103,7 +118,7 @@ fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'s
         Cause::RateLimited | Cause::QuotaExhausted => (
             FaultKind::Limited,
             reason::RATE_LIMITED,
-            "Nothing to do: requests continue when the quota refills.",
+            "Nothing to do: requests continue by themselves.",
         ),
         Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
     }
@@ -145,6 +160,7 @@ fn refused(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'s
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
     use rstest::rstest;
 
     use super::*;
@@ -157,6 +173,34 @@ mod tests {
         proven: false,
         ..WORKED
     };
+
+    #[test]
+    fn a_refusal_with_a_long_wait_says_both_and_a_wait_gives_no_advice_about_access() {
+        let asked = |cause, seconds| UpstreamError {
+            retry_after: Some(SignedDuration::from_secs(seconds)),
+            ..error(cause, None)
+        };
+        let said = |cause, seconds| fault(&asked(cause, seconds), WORKED).message;
+        assert_eq!(
+            said(Cause::AccessDenied, 3600),
+            format!(
+                "Google Ads: what it said. With this refusal Google Ads asked to wait 3600 s before the next call. {GIVE_ACCESS}"
+            )
+        );
+        assert_eq!(
+            said(Cause::AccessDenied, 5),
+            format!("Google Ads: what it said. {GIVE_ACCESS}")
+        );
+        let held = fault(&asked(Cause::RateLimited, 3600), WORKED);
+        assert_eq!(
+            (held.kind, held.reason.as_str()),
+            (FaultKind::Limited, reason::RATE_LIMITED)
+        );
+        assert_eq!(
+            held.message,
+            "Google Ads: what it said. Nothing to do: requests continue by themselves."
+        );
+    }
 
     fn error(cause: Cause, code: Option<&str>) -> UpstreamError {
         UpstreamError {

@@ -140,6 +140,36 @@ async fn no_call_of_the_portal_goes_out_inside_a_retry_after() {
 }
 
 #[tokio::test]
+async fn who_is_held_back_after_a_refusal_is_not_refused_again() {
+    for (code, category, cause) in [
+        (403, "FORBIDDEN", Cause::AccessDenied),
+        (403, "MISSING_SCOPES", Cause::MissingScope),
+        (404, "OBJECT_NOT_FOUND", Cause::NotFound),
+        (400, "VALIDATION_ERROR", Cause::Refused),
+    ] {
+        let bench = Bench::new().await;
+        let refusal = status(code)
+            .insert_header("retry-after", "1e9")
+            .set_body_json(json!({ "category": category }));
+        let calls = bench.turns("/crm/properties/2026-09/contacts", vec![refusal]).await;
+        let client = bench.client();
+        assert_eq!(failed(client.property_names().await).cause, cause);
+        let held = failed(client.property_names().await);
+        assert_eq!(
+            (held.cause, held.code.as_deref()),
+            (Cause::RateLimited, None),
+            "{category}"
+        );
+        assert!(
+            held.message.starts_with("not called: HubSpot asked to wait, 3"),
+            "{held}"
+        );
+        assert!(held.message.contains("(until 20"), "{held}");
+        assert_eq!(calls.all().len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal() {
     let bench = Bench::new().await;
     let moving = status(477).insert_header("retry-after", "3600");
