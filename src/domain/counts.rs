@@ -219,7 +219,7 @@ fn fold(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
         let other = others.entry(line.outcome).or_insert_with(|| ReasonCount {
             reason: reason::OTHER.to_owned(),
             count: 0,
-            message: "Further classes, folded; each is small.".to_owned(),
+            message: reason::OTHER_MESSAGE.to_owned(),
             ..line.clone()
         });
         other.count += line.count;

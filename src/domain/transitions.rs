@@ -16,9 +16,9 @@ pub struct Announcement {
     pub message: String,
 }
 
-/// Conditions that Events are about, and the status that is bad news. Details come before what sums them up:
+/// Conditions that Kubernetes Events are about, and the status that is bad news. Details come before what sums them up:
 /// of two that say the same, the first is published.
-const WATCHED: [(&str, &str); 11] = [
+pub const WATCHED: [(&str, &str); 11] = [
     (condition::DELETION_BLOCKED, "True"),
     (condition::STALLED, "True"),
     (condition::CREDENTIALS_VALID, "False"),

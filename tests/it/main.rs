@@ -23,6 +23,7 @@ mod metrics;
 mod network;
 mod normalisation;
 mod one_broken;
+mod pages;
 mod resends;
 mod signals;
 mod silent_portal;

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 type About = (String, BTreeSet<String>);
 
 /// All metrics, each with a value.
-fn exposed() -> String {
+pub fn exposed() -> String {
     let metrics = Metrics::new().with_events();
     let now = Timestamp::now();
     let event = ObjectKey::new("marketing", "customer");

@@ -1,5 +1,6 @@
 //! Metrics under the prefix `adconversion_`, and those of the process. Every one is in `docs/metrics.md`.
 
+pub mod advice;
 mod events;
 mod process;
 mod values;

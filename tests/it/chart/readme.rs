@@ -1,4 +1,4 @@
-//! What the README shows is true: the first manifests, the flags with their defaults.
+//! What the pages for users show is true: the first manifests, the flags with their defaults.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 
-fn readme() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+fn page(name: &str) -> String {
+    std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 #[test]
 fn the_first_manifests_are_taken() {
-    let readme = readme();
+    let readme = page("README.md");
     let (_, block) = readme.split_once("```yaml\n").unwrap();
     let (block, _) = block.split_once("```").unwrap();
     let namespace = namespace("readme");
@@ -36,8 +36,8 @@ fn the_first_manifests_are_taken() {
 /// Rows that begin with a flag; the default's column starts with the value in backticks.
 #[test]
 fn the_flags_and_their_defaults_are_those_of_the_program() {
-    let readme = readme();
-    let written: BTreeMap<&str, Option<&str>> = readme
+    let operations = page("docs/operations.md");
+    let written: BTreeMap<&str, Option<&str>> = operations
         .lines()
         .filter_map(|line| {
             let (flag, rest) = line.strip_prefix("| `--")?.split_once("` | ")?;
