@@ -146,7 +146,7 @@ fn every_name_is_explained_once_in_whole_sentences() {
     }
     for about in reason::ALL {
         let known = |type_: &&str| condition::ALL.iter().any(|condition| condition.name == *type_);
-        assert!(about.of.iter().all(|type_| known(type_)), "{}", about.name);
+        assert!(about.of.iter().all(known), "{}", about.name);
     }
 }
 
