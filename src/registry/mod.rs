@@ -4,7 +4,9 @@
 //! supervisor, a report wakes the controller of the object it is about.
 
 mod accounts;
+mod broken_loops;
 mod events;
+mod forgotten_contacts;
 mod loops;
 mod reports;
 pub mod restarts;

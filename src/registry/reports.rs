@@ -1,13 +1,11 @@
 //! What the sync loops report.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use super::{Registry, Wake};
 use crate::api::UploadApi;
 use crate::domain::codes::Code;
-use crate::domain::ids::{ContactId, ObjectKey};
 use crate::ports::ledger::TrackId;
 
 /// An error worth showing in `status.sync.lastErrors`. No personal data.
@@ -157,39 +155,6 @@ impl EventReport {
         self.errors.push_back(note);
         while self.errors.len() > 5 {
             self.errors.pop_front();
-        }
-    }
-}
-
-impl Registry {
-    /// Forgets errors that name one of these contacts.
-    pub fn forget_contacts(&self, contacts: &BTreeSet<ContactId>) {
-        let of_them = |note: &ErrorNote| note.contact.is_some_and(|id| contacts.contains(&ContactId(id)));
-        let moved: Vec<ObjectKey> = self.write(|s| {
-            let mut moved = Vec::new();
-            for (key, report) in &mut s.reports {
-                let before = report.errors.len();
-                report.errors.retain(|note| !of_them(note));
-                let mut forgot = report.errors.len() < before;
-                for health in [
-                    &mut report.feed,
-                    &mut report.upload,
-                    &mut report.poll,
-                    &mut report.ledger,
-                ] {
-                    if let Some(note) = health.error.as_mut().filter(|note| of_them(note)) {
-                        note.contact = None;
-                        forgot = true;
-                    }
-                }
-                if forgot {
-                    moved.push(key.clone());
-                }
-            }
-            moved
-        });
-        for key in moved {
-            self.wake(Wake::Event(key, false));
         }
     }
 }

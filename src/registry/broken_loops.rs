@@ -1,0 +1,48 @@
+//! Which loops are broken: the supervisor says so, and the controller of the account is woken.
+
+use jiff::Timestamp;
+
+use super::loops::{Broken, Loop};
+use super::{Registry, Wake};
+use crate::domain::ids::ObjectKey;
+
+impl Registry {
+    /// A loop of this account ended unexpectedly: its controller says so until [`Self::loop_lasts`].
+    pub fn loop_broke(&self, which: Loop, account: &ObjectKey, now: Timestamp) {
+        self.write(|s| {
+            let broken = Broken { which, since: now };
+            s.broken.entry((which, account.clone())).or_insert(broken);
+        });
+        self.wake(wake_of(which, account.clone()));
+    }
+
+    /// The loop has run for long enough, or is not wanted any more.
+    pub fn loop_lasts(&self, which: Loop, account: &ObjectKey) {
+        if self.write(|s| s.broken.remove(&(which, account.clone()))).is_some() {
+            self.wake(wake_of(which, account.clone()));
+        }
+    }
+
+    /// A broken loop of this Google account.
+    pub fn google_broken(&self, account: &ObjectKey) -> Option<Broken> {
+        [Loop::Uploader, Loop::Poller]
+            .into_iter()
+            .find_map(|which| self.broken(which, account))
+    }
+
+    /// The feed of this HubSpot account, where it is broken.
+    pub fn hubspot_broken(&self, account: &ObjectKey) -> Option<Broken> {
+        self.broken(Loop::Feed, account)
+    }
+
+    fn broken(&self, which: Loop, account: &ObjectKey) -> Option<Broken> {
+        self.read(|s| s.broken.get(&(which, account.clone())).copied())
+    }
+}
+
+const fn wake_of(which: Loop, account: ObjectKey) -> Wake {
+    match which {
+        Loop::Feed => Wake::HubSpot(account),
+        Loop::Uploader | Loop::Poller => Wake::Google(account),
+    }
+}
