@@ -266,14 +266,6 @@ const KNOWN: &[&str] = &[
     "upstream::google::data_manager",
     "upstream::google::errors",
     "upstream::google::session",
-    "upstream::hubspot",
-    "upstream::hubspot::auth",
-    "upstream::hubspot::client",
-    "upstream::hubspot::connector",
-    "upstream::hubspot::errors",
-    "upstream::hubspot::limits",
-    "upstream::hubspot::transport",
-    "upstream::hubspot::wire",
 ];
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
-use super::SERVICE;
 use super::auth::Auth;
+use super::config::SERVICE;
 use super::errors::{ErrorBody, item_error};
 use super::limits::Bucket;
 use super::transport::{Answer, Payload, Request, Shared, Transport};

@@ -10,9 +10,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::auth::{Auth, Credentials, OAuthKeys};
+use super::client::HubSpot;
+use super::config::HubSpotConfig;
 use super::limits::{Portals, lock};
 use super::transport::Shared;
-use super::{HubSpot, HubSpotConfig};
 use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
 

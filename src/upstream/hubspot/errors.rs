@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-use super::SERVICE;
-use super::wire::inputs_of;
+use super::config::SERVICE;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::prose::prose;
 use crate::upstream::http::text::{code, id};
@@ -321,6 +320,24 @@ fn missing_scopes(value: &Value) -> Vec<String> {
     scopes.dedup();
     scopes.truncate(20);
     scopes
+}
+
+/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
+fn inputs_of(value: &Value) -> Vec<String> {
+    let texts = |value: &Value| match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        _ => Vec::new(),
+    };
+    let context = |key: &str| value.get("context")?.get(key);
+    let named = ["ids", "id", "fromObjectId", "objectId"]
+        .into_iter()
+        .filter_map(context);
+    let listed = |value: &Value| match value {
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        one => texts(one),
+    };
+    value.get("id").into_iter().chain(named).flat_map(listed).collect()
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{HubSpotConfig, Limit, SERVICE};
+use super::config::{HubSpotConfig, Limit, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{Cause, UpstreamError};

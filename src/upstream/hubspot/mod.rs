@@ -7,6 +7,7 @@ mod account;
 mod auth;
 mod by_email;
 mod client;
+mod config;
 mod connector;
 mod contacts;
 mod deals;
@@ -23,106 +24,6 @@ mod wire;
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
-use std::time::Duration;
-
 pub use client::HubSpot;
+pub use config::{HubSpotConfig, Limit, Waits};
 pub use connector::HubSpotConnector;
-
-/// The `service` of every error of this module, and the name people know it by.
-pub const SERVICE: &str = "HubSpot";
-/// The name of this API in metrics.
-pub const API: &str = "hubspot";
-
-/// How to reach HubSpot, and how gently.
-#[derive(Debug, Clone)]
-pub struct HubSpotConfig {
-    /// Base without version path, e.g. `https://api.hubapi.com`.
-    pub endpoint: String,
-    /// Dated API version, e.g. `2026-09`.
-    pub version: String,
-    /// Full URL of the OAuth token endpoint; `None`: `{endpoint}/oauth/{version}/token`.
-    pub token_endpoint: Option<String>,
-    /// Limit of one HTTP attempt, from connecting to the last byte of the answer.
-    pub timeout: Duration,
-    /// Searches. HubSpot allows 5 a second per portal, all integrations together.
-    pub search: Limit,
-    /// All other calls. HubSpot allows 100 in 10 seconds on its smallest tier.
-    pub other: Limit,
-    /// Waits inside one call.
-    pub waits: Waits,
-}
-
-impl Default for HubSpotConfig {
-    fn default() -> Self {
-        Self {
-            endpoint: "https://api.hubapi.com".to_owned(),
-            version: "2026-09".to_owned(),
-            token_endpoint: None,
-            timeout: Duration::from_secs(30),
-            search: Limit {
-                calls: 4,
-                per: Duration::from_secs(1),
-            },
-            other: Limit {
-                calls: 9,
-                per: Duration::from_secs(1),
-            },
-            waits: Waits::default(),
-        }
-    }
-}
-
-impl HubSpotConfig {
-    /// The OAuth token endpoint in effect.
-    fn token_url(&self) -> String {
-        self.token_endpoint
-            .clone()
-            .unwrap_or_else(|| self.url(&format!("/oauth/{}/token", self.version)))
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.endpoint.trim_end_matches('/'))
-    }
-}
-
-/// At most this many calls reach HubSpot within any window of this length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limit {
-    /// Calls; 0 counts as 1.
-    pub calls: u32,
-    /// Length of the window.
-    pub per: Duration,
-}
-
-/// Quick retries inside one call. What would take longer is the caller's: it gets the error with `retry_after`.
-#[derive(Debug, Clone)]
-pub struct Waits {
-    /// Retries after the first attempt.
-    pub retries: u32,
-    /// After a lost connection or a 500, 502, 503, 504: this times the number of the attempt.
-    pub server: Duration,
-    /// After 423 (record locked): this times the number of the attempt. HubSpot asks for at least 2 s.
-    pub locked: Duration,
-    /// After 429 SECONDLY: this times the number of the attempt.
-    pub secondly: Duration,
-    /// After 429 `TEN_SECONDLY_ROLLING`, or a short limit of unknown name.
-    pub ten_secondly: Duration,
-    /// The longest single wait slept through for a retry or for the `Retry-After` gate.
-    pub longest: Duration,
-    /// The longest wait for a turn at the limiter.
-    pub queue: Duration,
-}
-
-impl Default for Waits {
-    fn default() -> Self {
-        Self {
-            retries: 2,
-            server: Duration::from_millis(500),
-            locked: Duration::from_secs(2),
-            secondly: Duration::from_secs(1),
-            ten_secondly: Duration::from_secs(10),
-            longest: Duration::from_secs(15),
-            queue: Duration::from_mins(1),
-        }
-    }
-}

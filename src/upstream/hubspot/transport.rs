@@ -8,10 +8,10 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 
+use super::config::{API, HubSpotConfig, SERVICE};
 use super::errors::{Again, answer_error, date, malformed, unreached};
 use super::limits::{Bucket, Limits, Portals, lock};
 use super::wire::{Results, Row};
-use super::{API, HubSpotConfig, SERVICE};
 use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{CallObserver, Cause, UpstreamError};

@@ -270,21 +270,3 @@ impl Paging {
         self.next.is_some()
     }
 }
-
-/// What an item of a batch is about: its `id`, and the ids in its context, under whatever name.
-pub(crate) fn inputs_of(value: &Value) -> Vec<String> {
-    let texts = |value: &Value| match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
-        _ => Vec::new(),
-    };
-    let context = |key: &str| value.get("context")?.get(key);
-    let named = ["ids", "id", "fromObjectId", "objectId"]
-        .into_iter()
-        .filter_map(context);
-    let listed = |value: &Value| match value {
-        Value::Array(list) => list.iter().flat_map(texts).collect(),
-        one => texts(one),
-    };
-    value.get("id").into_iter().chain(named).flat_map(listed).collect()
-}
