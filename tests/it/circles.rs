@@ -253,19 +253,6 @@ const KNOWN: &[&str] = &[
     "sync::feed::read_history",
     "sync::feed::scan",
     "sync::feed::scan::record",
-    "upstream::google",
-    "upstream::google::ads",
-    "upstream::google::ads::uploads",
-    "upstream::google::ads::uploads::partial_failure",
-    "upstream::google::auth::credentials",
-    "upstream::google::auth::external",
-    "upstream::google::auth::google_auth",
-    "upstream::google::auth::grants",
-    "upstream::google::auth::metadata",
-    "upstream::google::auth::token",
-    "upstream::google::data_manager",
-    "upstream::google::errors",
-    "upstream::google::session",
 ];
 
 #[test]

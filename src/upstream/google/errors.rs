@@ -11,6 +11,7 @@ pub(crate) use super::api::Api;
 use super::code_table::{ads_code, data_manager_code, says_nothing};
 use super::codes;
 use super::redact::{bounded, words};
+use super::wire::duration;
 use crate::domain::codes::Code;
 use crate::ports::sink::{IngestError, Violation};
 use crate::ports::{Cause, Effect, UpstreamError};
@@ -372,11 +373,6 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
     }
     texts.truncate(3);
     parts.text = texts.join("; ");
-}
-
-/// A protobuf duration in JSON (`"30s"`, `"1.5s"`), as a wait.
-pub(crate) fn duration(value: &Value) -> Option<SignedDuration> {
-    wait::of_seconds(value.as_str()?.strip_suffix('s')?.parse().ok()?)
 }
 
 /// A good status with a body that can't be understood: a change may have happened.

@@ -9,11 +9,13 @@ mod api;
 pub mod auth;
 mod code_table;
 mod codes;
+mod config;
 mod data_manager;
 mod errors;
 mod field_path;
 mod rate_limiter;
 mod redact;
+mod root_cause;
 mod session;
 mod wire;
 
@@ -25,9 +27,7 @@ mod hostile_tests;
 mod test_support;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -37,6 +37,7 @@ use crate::domain::ids::CustomerId;
 use crate::ports;
 use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, SecretInvalid};
 
+pub use config::{GoogleConfig, Timeouts};
 pub use data_manager::request::body as ingest_body;
 
 use ads::AdsClient;
@@ -44,83 +45,6 @@ use ads::uploads::UploadsClient;
 use auth::token::TokenCache;
 use data_manager::DataManagerClient;
 use session::Session;
-
-/// Where Google is. Bases come without a version path and without a slash at the end.
-#[derive(Debug, Clone)]
-pub struct GoogleConfig {
-    /// Base of the Google Ads API.
-    pub ads_endpoint: String,
-    /// Version segment of the Google Ads API; four majors a year, each served for about twelve months.
-    pub ads_version: String,
-    /// Base of the Data Manager API.
-    pub data_manager_endpoint: String,
-    /// Full URL of the OAuth token endpoint.
-    pub token_endpoint: String,
-    /// Limits of waiting.
-    pub timeouts: Timeouts,
-    /// Namespaces whose accounts may use the process's own identity; `*`: all.
-    pub ambient_namespaces: Vec<String>,
-    /// Where token files of external accounts in Secrets may lie; `None`: such accounts are refused.
-    pub token_directory: Option<PathBuf>,
-}
-
-impl Default for GoogleConfig {
-    fn default() -> Self {
-        Self {
-            ads_endpoint: "https://googleads.googleapis.com".to_owned(),
-            ads_version: "v26".to_owned(),
-            data_manager_endpoint: "https://datamanager.googleapis.com".to_owned(),
-            token_endpoint: "https://oauth2.googleapis.com/token".to_owned(),
-            timeouts: Timeouts::default(),
-            ambient_namespaces: Vec::new(),
-            token_directory: None,
-        }
-    }
-}
-
-/// How long each kind of call may take, from sending to the last byte of the answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// A token. Default 20 s.
-    pub token: Duration,
-    /// A search or a request status. Default 60 s.
-    pub read: Duration,
-    /// A change of configuration. Default 60 s.
-    pub mutate: Duration,
-    /// An upload. Default 120 s.
-    pub ingest: Duration,
-    /// Pause before a read is tried again after a failure of the other side; doubled for the last try. Default 500 ms.
-    pub retry_pause: Duration,
-    /// A wait that Google asks for is sat out inside the call up to this length, else handed to the caller. Default 15 s.
-    pub patience: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            token: Duration::from_secs(20),
-            read: Duration::from_mins(1),
-            mutate: Duration::from_mins(1),
-            ingest: Duration::from_mins(2),
-            retry_pause: Duration::from_millis(500),
-            patience: Duration::from_secs(15),
-        }
-    }
-}
-
-impl Timeouts {
-    /// The same, with no call longer than `limit`.
-    #[must_use]
-    pub fn at_most(self, limit: Duration) -> Self {
-        Self {
-            token: self.token.min(limit),
-            read: self.read.min(limit),
-            mutate: self.mutate.min(limit),
-            ingest: self.ingest.min(limit),
-            ..self
-        }
-    }
-}
 
 /// Makes Google clients out of Secrets. Clients of equal credentials share token, limiters and gates while any of them
 /// is alive.
@@ -171,7 +95,7 @@ impl GoogleConnector {
         };
         let read = match secret {
             Some(secret) => auth::credentials::read(secret, self.config.token_directory.as_deref(), endpoint)?,
-            None => auth::credentials::ambient(endpoint),
+            None => auth::google_auth::ambient(endpoint),
         };
         let session = Arc::new(Session::new(
             Arc::clone(&self.config),

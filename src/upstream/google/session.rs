@@ -1,6 +1,5 @@
 //! One set of credentials at work: token, limiters, gates, and the one way a call is made.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,9 +7,10 @@ use jiff::Timestamp;
 use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::GoogleConfig;
+use super::config::GoogleConfig;
 use super::errors::{Answer, Api, Failure, Parsed, malformed};
 use super::redact::bounded;
+use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
 use crate::upstream::google::auth::token::{Token, TokenCache};
@@ -279,15 +279,4 @@ fn not_answered(
             bounded(format!("{what}{}", root_cause(error))),
         )
     }
-}
-
-/// The innermost reason ("connection refused"), which holds neither address nor data.
-pub(crate) fn root_cause(error: &reqwest::Error) -> String {
-    let mut inner = error.source();
-    while let Some(deeper) = inner.and_then(std::error::Error::source) {
-        inner = Some(deeper);
-    }
-    inner
-        .map(|reason| format!(": {}", super::redact::words(&reason.to_string())))
-        .unwrap_or_default()
 }

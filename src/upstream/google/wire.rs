@@ -1,6 +1,9 @@
 //! Lenient reading of Google's JSON: 64-bit numbers come as text or number, absent is not default.
 
+use jiff::SignedDuration;
 use serde_json::Value;
+
+use crate::upstream::http::wait;
 
 /// An integer written as number or text.
 pub(crate) fn integer(value: &Value) -> Option<i64> {
@@ -28,6 +31,11 @@ pub(crate) fn double(value: &Value) -> Option<f64> {
         _ => None,
     }
     .filter(|number: &f64| number.is_finite())
+}
+
+/// A protobuf duration in JSON (`"30s"`, `"1.5s"`), as a wait.
+pub(crate) fn duration(value: &Value) -> Option<SignedDuration> {
+    wait::of_seconds(value.as_str()?.strip_suffix('s')?.parse().ok()?)
 }
 
 /// A text, unless absent or empty. Numbers count as text: ids come either way.

@@ -8,11 +8,10 @@ use serde_json::Value;
 use super::external::External;
 use super::grants::{RefreshToken, ServiceAccount};
 use super::jwt::SigningKey;
+use super::key_file::{FILE, invalid, member};
 use super::token::{Endpoint, TokenSource};
 use crate::ports::{SecretData, SecretInvalid};
-use crate::upstream::google::auth::google_auth::Ambient;
 
-pub(crate) const FILE: &str = "credentials.json";
 const TRIO: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 const DEVELOPER: &str = "developerToken";
 
@@ -73,14 +72,6 @@ pub(crate) fn read(
         source,
         developer_token,
     })
-}
-
-/// Ambient credentials: whatever the process finds in its environment when the first token is needed.
-pub(crate) fn ambient(endpoint: Endpoint) -> Credentials {
-    Credentials {
-        source: Box::new(Ambient::new(endpoint)),
-        developer_token: None,
-    }
 }
 
 /// The token source of a credentials file. `directory`: where token files of external accounts may lie.
@@ -167,24 +158,6 @@ fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, Secre
         Some("") => invalid(format!("key \"{key}\" is empty. Give it a value or remove it")),
         found => Ok(found),
     }
-}
-
-/// A text in a credentials file that must be there.
-pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
-    json[name]
-        .as_str()
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
-        .ok_or_else(|| SecretInvalid {
-            message: format!(
-                "\"{name}\" in key \"{FILE}\" is missing or empty. Store the whole file, as Google gave it"
-            ),
-        })
-}
-
-/// What is wrong with a Secret.
-pub(crate) fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
-    Err(SecretInvalid { message })
 }
 
 #[cfg(test)]

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::key_file::{FILE, invalid, member};
 use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, SecretInvalid, UpstreamError};
-use crate::upstream::google::auth::credentials::{FILE, invalid, member};
 
 /// Where a token of another issuer is exchanged.
 const STS: &str = "https://sts.googleapis.com/v1/token";

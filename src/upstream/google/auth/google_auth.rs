@@ -15,7 +15,7 @@ use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::google::auth::credentials;
-use crate::upstream::google::auth::credentials::Kind;
+use crate::upstream::google::auth::credentials::{Credentials, Kind};
 
 /// A token source over the library, for what it finds in the environment.
 struct Library {
@@ -147,6 +147,14 @@ impl TokenSource for Ambient {
             Some((_, source)) => source.fetch(renew).await,
             None => self.library.fetch(renew).await,
         }
+    }
+}
+
+/// Ambient credentials: whatever the process finds in its environment when the first token is needed.
+pub(crate) fn ambient(endpoint: Endpoint) -> Credentials {
+    Credentials {
+        source: Box::new(Ambient::new(endpoint)),
+        developer_token: None,
     }
 }
 

@@ -5,6 +5,7 @@ pub mod external;
 pub mod google_auth;
 pub mod grants;
 pub mod jwt;
+pub mod key_file;
 pub mod metadata;
 pub mod token;
 pub mod token_file;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::google::codes;
 use crate::upstream::google::redact::bounded;
-use crate::upstream::google::session::root_cause;
+use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, NO_ROOM};
 use crate::upstream::http::memory::ends_in;

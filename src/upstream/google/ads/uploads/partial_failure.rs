@@ -152,7 +152,7 @@ pub(crate) fn retry_after(answer: &Value) -> Option<SignedDuration> {
     details(&answer["partialFailureError"])
         .flat_map(errors)
         .filter_map(|error| {
-            crate::upstream::google::errors::duration(&error["details"]["quotaErrorDetails"]["retryDelay"])
+            crate::upstream::google::wire::duration(&error["details"]["quotaErrorDetails"]["retryDelay"])
         })
         .max()
 }

@@ -1,0 +1,26 @@
+//! The key file in a Secret: what must be in it, and how its mistakes are told. Messages name keys, no values.
+
+use serde_json::Value;
+
+use crate::ports::SecretInvalid;
+
+/// The key of the Secret that holds it.
+pub(crate) const FILE: &str = "credentials.json";
+
+/// A text in a credentials file that must be there.
+pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
+    json[name]
+        .as_str()
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| SecretInvalid {
+            message: format!(
+                "\"{name}\" in key \"{FILE}\" is missing or empty. Store the whole file, as Google gave it"
+            ),
+        })
+}
+
+/// What is wrong with a Secret.
+pub(crate) fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
+    Err(SecretInvalid { message })
+}
