@@ -244,13 +244,9 @@ const KNOWN: &[&str] = &[
     "controller::shared::references",
     "controller::shared::secrets",
     "sync::feed",
-    "sync::feed::aside",
-    "sync::feed::clock",
-    "sync::feed::form_probe",
     "sync::feed::forms",
     "sync::feed::forms::part",
     "sync::feed::forms::whose",
-    "sync::feed::read_history",
     "sync::feed::scan",
     "sync::feed::scan::record",
 ];

@@ -9,12 +9,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::scan::Scan;
-use super::{Feed, Pass};
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ContactId;
-use crate::registry::Notice;
-use crate::registry::sync_error::Fault;
 
 /// More contacts than this are no matter of single records any more: then the feed stops where it is.
 const MOST: usize = 1_000;
@@ -26,7 +22,7 @@ const AT_ONCE: usize = 200;
 pub struct Aside {
     waiting: BTreeMap<ContactId, Wait>,
     /// The ledger's list was taken over.
-    loaded: bool,
+    pub(super) loaded: bool,
     /// The ledger's list is another one.
     changed: bool,
 }
@@ -105,40 +101,6 @@ impl Aside {
     /// The ledger has it.
     pub fn saved(&mut self) {
         self.changed = false;
-    }
-}
-
-impl Feed {
-    /// Reads once more what could not be read before, behind everything else: nothing waits for it.
-    pub(super) async fn read_aside(&mut self, pass: &Pass) -> Result<(), Fault> {
-        let due = self.memory.aside.due(self.ctx.clock.now());
-        if due.is_empty() {
-            return Ok(());
-        }
-        let seen = Scan::new(&self.ctx, pass, &mut self.memory).again(&due).await?;
-        self.save_aside().await?;
-        for tracked in pass.events.iter().filter(|t| seen.new_of(t.track) > 0) {
-            self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
-        }
-        Ok(())
-    }
-
-    /// In the first pass of the process: what the ledger remembers.
-    pub(super) async fn load_aside(&mut self) -> Result<(), Fault> {
-        if !self.memory.aside.loaded {
-            let remembered = self.ctx.ledger.put_aside(&self.key).await?;
-            self.memory.aside.load(remembered);
-        }
-        Ok(())
-    }
-
-    /// Has the ledger remember what is put aside now.
-    pub(super) async fn save_aside(&mut self) -> Result<(), Fault> {
-        if let Some(contacts) = self.memory.aside.unsaved() {
-            self.ctx.ledger.set_put_aside(&self.key, &contacts).await?;
-            self.memory.aside.saved();
-        }
-        Ok(())
     }
 }
 

@@ -10,8 +10,9 @@ use std::time::Instant;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, info};
 
+use super::Feed;
+use super::pass::Pass;
 use super::scan::{Scan, Seen, Way};
-use super::{Feed, Pass};
 use crate::registry::ChangeDetection;
 use crate::registry::sync_error::Fault;
 use crate::sync::feed::bounds::Tracked;

@@ -12,8 +12,11 @@ mod failure;
 mod form_probe;
 mod forms;
 mod full_scan;
+mod pass;
+mod read_aside;
 mod read_history;
 mod scan;
+mod stored_marks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -25,16 +28,16 @@ use tracing::info;
 
 use self::detect::{Detection, Present};
 use self::forms::Forms;
+use self::pass::{Member, Pass, member};
 use self::scan::{Scan, Seen, Way};
 use super::context::SyncContext;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
-use crate::domain::trigger::Trigger;
 use crate::ports::Cause;
 use crate::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
 use crate::ports::pulse;
 use crate::registry::sync_error::Fault;
-use crate::registry::{ChangeDetection, Event, FeedReport, HubSpotAccount, Notice, Readiness};
+use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Back, Tracked, bounds, date_entered};
 use crate::sync::feed::read_history::Memory;
 
@@ -60,24 +63,6 @@ pub struct Feed {
     failures: u32,
     /// No look for deleted contacts before, after one that failed.
     no_look_before: Option<Instant>,
-}
-
-/// What makes a pass necessary before its time: who takes part, and since when.
-type Member = (ObjectKey, String, Trigger, Timestamp);
-
-fn member(event: &Event) -> Member {
-    (event.key.clone(), event.uid.clone(), event.trigger.clone(), event.start)
-}
-
-/// One account at the moment of a pass: usable, with events.
-struct Pass {
-    account: HubSpotAccount,
-    crm: Arc<dyn crate::ports::crm::Crm>,
-    portal: crate::ports::crm::Portal,
-    /// Lifecycle events.
-    events: Vec<Tracked>,
-    /// Form events.
-    forms: Vec<Tracked>,
 }
 
 impl Feed {

@@ -11,8 +11,9 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::TrackId;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Notice;
+use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::Tracked;
-use crate::sync::feed::{Feed, Member, member};
+use crate::sync::feed::pass::{Member, member};
 
 /// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
 const SHARE: usize = 100;

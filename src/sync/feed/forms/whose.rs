@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::notes::Sought;
-use super::{Feed, Pass};
 use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
 use crate::ports::pulse;
 use crate::registry::sync_error::Fault;
+use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::{Tracked, form_plan};
+use crate::sync::feed::pass::Pass;
 use crate::sync::unreadable;
 
 /// Contacts found by the addresses of submissions.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Pass;
 use super::clock::latest;
 use super::detect::Stray;
+use super::pass::Pass;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
