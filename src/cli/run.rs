@@ -71,7 +71,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     let listener = listen::bind(flags.listen).map_err(|e| format!("--listen {}: {e}", flags.listen))?;
     let address = listener.local_addr()?;
     let routes = health::router(probes.clone(), metrics.clone());
-    let server = tokio::spawn(server::serve(listener, routes, stop.child_token()));
+    let server = server::serve_apart(listener, routes, stop.child_token())?;
     info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
     let Some(store) = open_ledger(&flags.ledger_url, &probes, &stop).await? else {
@@ -114,7 +114,9 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
     }
-    finish("health and metrics", server).await;
+    if server.await.is_err() {
+        error!("health and metrics ended unexpectedly");
+    }
     watch
         .await
         .map_err(|error| format!("the watch of the ledger's lock {}", telemetry::how_it_ended(&error)))??;

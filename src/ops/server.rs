@@ -5,6 +5,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,33 @@ const PAUSE: Duration = Duration::from_millis(200);
 const CONNECTIONS: usize = 128;
 /// Most bytes of headers.
 const HEADER_BYTES: usize = 16 << 10;
+
+/// Answers until `stop`, on a thread of its own: however busy all others are, whoever asks is told how they do. What comes
+/// back ends with it, with an error where it ended by a panic.
+///
+/// # Errors
+/// Where there is no thread for it.
+pub fn serve_apart(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<oneshot::Receiver<()>> {
+    let listener = listener.into_std()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (ended, end) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("health and metrics".to_owned())
+        .spawn(move || {
+            let served = runtime.block_on(async move {
+                serve(TcpListener::from_std(listener)?, router, stop).await;
+                io::Result::Ok(())
+            });
+            if served.is_ok() {
+                let _ = ended.send(());
+            }
+        })?;
+    Ok(end)
+}
 
 /// Answers until `stop`.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
@@ -255,6 +284,24 @@ mod tests {
     #[case("::1", "::")]
     fn an_ipv6_network_counts_as_one(#[case] address: IpAddr, #[case] counted: IpAddr) {
         assert_eq!(network(address), counted);
+    }
+
+    #[tokio::test]
+    async fn it_answers_while_every_worker_is_busy() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let router = Router::new().route("/", get(async || "ok"));
+        let end = serve_apart(listener, router, stop.clone()).unwrap();
+        // This blocks the only worker of the test.
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(LIFE)).unwrap();
+        io::Write::write_all(&mut stream, GET).unwrap();
+        let mut answer = String::new();
+        io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+        assert!(answer.contains("200 OK"), "{answer}");
+        stop.cancel();
+        end.await.unwrap();
     }
 
     #[tokio::test]

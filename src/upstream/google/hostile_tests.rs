@@ -109,7 +109,9 @@ async fn what_large_searches_keep_counts_for_all_together() {
     let secret = refresh_secret();
     let connected = connector.connect(GoogleCredentials::Secret(&secret), None).await;
     let ads = connected.unwrap().ads;
-    let held = KEPT.take(usize::MAX, ends_in(Duration::from_secs(20))).await.unwrap();
+    let mut held = KEPT.share();
+    held.grow(32 << 20, ends_in(Duration::from_secs(20))).await.unwrap();
+    held.complete();
     let error = ads.goals(&cid("1234567890")).await.err().unwrap();
     assert_eq!(error.cause, Cause::Unavailable);
     assert!(error.message.contains("no memory"), "{error}");

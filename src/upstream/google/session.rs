@@ -16,7 +16,7 @@ use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
 use crate::upstream::google::auth::token::{Token, TokenCache};
 use crate::upstream::google::rate_limiter::Lane;
 use crate::upstream::http::body;
-use crate::upstream::http::body::{BodyError, Limit, NO_ROOM};
+use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::text::id;
 use crate::upstream::http::wait::retry_after;
@@ -229,8 +229,11 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
             let what = BodyError::too_large(limit);
             return Err(malformed(call.api, call.mutating, status, request_id, &what));
         }
-        Err(BodyError::NoRoom) => {
-            let error = malformed(call.api, call.mutating, status, request_id, NO_ROOM);
+        Err(BodyError::TinyPieces) => {
+            return Err(malformed(call.api, call.mutating, status, request_id, TINY_PIECES));
+        }
+        Err(BodyError::NoRoom(short)) => {
+            let error = malformed(call.api, call.mutating, status, request_id, short.0);
             return Err(UpstreamError {
                 cause: Cause::Unavailable,
                 ..error

@@ -1,16 +1,23 @@
 //! Bounded reading of answers: bytes are counted after decompression, and what their JSON would take in memory before it
 //! is parsed.
 
+use axum::body::Bytes;
 use reqwest::Response;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::growing::{GrowingShare, NO_ROOM, Short};
 use super::memory::{FREE, PARSED, Share, TEXT};
 
 /// What a JSON object takes at least in memory, its first node of entries.
 const OBJECT: usize = 640;
 /// What an entry of a list or object takes at least.
 const ENTRY: usize = 128;
+/// By so much a share of the texts grows.
+const STEP: usize = 256 << 10;
+/// So many pieces an answer may come in whatever their size; the pieces of more have to be of this size on average.
+const PIECES: usize = 8192;
+const PIECE: usize = 64;
 
 /// How large an answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +67,20 @@ pub enum BodyError {
     TooLarge(Limit),
     /// It ended too early, or took too long.
     Broke(reqwest::Error),
-    /// There was no memory for it in time: other answers are large too.
-    NoRoom,
+    /// It came in very many tiny pieces, each of which costs as much as a large one.
+    TinyPieces,
+    /// There was no memory for it in time, or others who came more quickly needed what it had.
+    NoRoom(Short),
 }
 
-/// What is wrong where there is no memory for an answer, for people.
-pub const NO_ROOM: &str = "the answer is large, and other large answers left no memory for it in time";
+/// What is wrong with an answer of tiny pieces, for people.
+pub const TINY_PIECES: &str = "the answer came in too many tiny pieces";
+
+impl From<Short> for BodyError {
+    fn from(short: Short) -> Self {
+        Self::NoRoom(short)
+    }
+}
 
 impl BodyError {
     /// What is wrong with an answer that is too large, for people.
@@ -82,7 +97,7 @@ impl BodyError {
 #[derive(Debug, Default)]
 pub struct Body {
     bytes: Vec<u8>,
-    text: Share,
+    text: Option<GrowingShare>,
     parsed: Share,
 }
 
@@ -90,6 +105,36 @@ impl Body {
     /// The bytes, decompressed.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The next piece of its text. Where others need the memory and come more quickly, it is left.
+    async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, BodyError> {
+        let piece = response.chunk();
+        let given_up = async {
+            match &self.text {
+                Some(text) => text.given_up().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            short = given_up => Err(short.into()),
+            piece = piece => piece.map_err(BodyError::Broke),
+        }
+    }
+
+    /// Waits for the memory of a text of so many bytes, and of what may come next.
+    async fn make_room(&mut self, length: usize, limit: Limit, ends: Instant) -> Result<(), BodyError> {
+        let Some(beyond) = length.checked_sub(FREE).filter(|beyond| *beyond > 0) else {
+            return Ok(());
+        };
+        let text = self.text.get_or_insert_with(|| TEXT.share());
+        if beyond > text.bytes() {
+            let wanted = beyond.next_multiple_of(STEP).min(limit.bytes - FREE);
+            text.grow(wanted, ends).await?;
+            self.bytes.reserve_exact(FREE + wanted - self.bytes.len());
+        }
+        Ok(())
     }
 
     /// Lets the text go. What is parsed of it may live as long as the share that is left.
@@ -112,26 +157,30 @@ impl From<&str> for Body {
 /// call may take.
 ///
 /// # Errors
-/// Where it is too large, breaks off, or finds no room.
+/// Where it is too large, breaks off, comes in tiny pieces, finds no room, or comes too slowly while others need the room.
 pub async fn read(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
     let mut body = Body::default();
-    while let Some(chunk) = response.chunk().await.map_err(BodyError::Broke)? {
-        let length = body.bytes.len().saturating_add(chunk.len());
+    let mut pieces = 0usize;
+    while let Some(piece) = body.piece(&mut response).await? {
+        pieces += 1;
+        let length = body.bytes.len().saturating_add(piece.len());
         if length > limit.bytes {
             return Err(BodyError::TooLarge(limit));
         }
-        if length > FREE && body.text.is_empty() {
-            // All it may come to need: whoever holds a part and waits for the rest could wait for others who do.
-            body.text = TEXT.take(limit.bytes, ends).await.ok_or(BodyError::NoRoom)?;
+        if pieces > PIECES && length / PIECE < pieces {
+            return Err(BodyError::TinyPieces);
         }
-        body.bytes.extend_from_slice(&chunk);
+        body.make_room(length, limit, ends).await?;
+        body.bytes.extend_from_slice(&piece);
     }
-    body.text.shrink(body.bytes.len());
+    if let Some(text) = &body.text {
+        text.complete();
+    }
     let parsed = limit.parsed(&body.bytes);
     if parsed > limit.memory {
         return Err(BodyError::TooLarge(limit));
     }
-    body.parsed = PARSED.take(parsed, ends).await.ok_or(BodyError::NoRoom)?;
+    body.parsed = PARSED.take(parsed, ends).await.ok_or(NO_ROOM)?;
     Ok(body)
 }
 

@@ -151,7 +151,7 @@ async fn large_answers_of_all_calls_wait_for_what_the_process_has() {
         }
         assert!(held.len() < 10, "ten answers of 7 MiB are held");
     };
-    assert!(matches!(refused, BodyError::NoRoom), "{refused:?}");
+    assert!(matches!(refused, BodyError::NoRoom(_)), "{refused:?}");
     assert!(
         get(&small.uri(), Limit::RECORDS, short).await.is_ok(),
         "small ones go on"
@@ -174,6 +174,28 @@ async fn parsed_answers_count_after_their_text_is_gone() {
         }
         assert!(shares.len() < 20, "shares of more than 140 MiB are held");
     };
-    assert!(matches!(refused, BodyError::NoRoom), "{refused:?}");
+    assert!(matches!(refused, BodyError::NoRoom(_)), "{refused:?}");
     assert!(shares.iter().all(|share| !share.is_empty()));
+}
+
+/// A server that sends a body in pieces of one byte without end.
+async fn dripping() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _ = socket.read(&mut [0; 4096]).await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+        socket.write_all(head.as_bytes()).await.unwrap();
+        let pieces = b"1\r\n \r\n".repeat(1000);
+        // Ends when the other side hangs up.
+        while socket.write_all(&pieces).await.is_ok() {}
+    });
+    url
+}
+
+#[tokio::test]
+async fn pieces_of_one_byte_are_left_long_before_the_limit() {
+    let refused = fetch(&dripping().await, Limit::RECORDS).await;
+    assert!(matches!(refused, Err(BodyError::TinyPieces)), "{refused:?}");
 }

@@ -2,8 +2,10 @@
 //! them come at a time; somebody who answers many accounts' calls at once is held to what the process has.
 //!
 //! There is one pool for each thing that an answer becomes: its text, its parsed values, and what a search keeps of its
-//! pages. Whoever holds a share of one waits for a later pool only (kept, text, parsed in this order), takes what it needs at
-//! once, and holds parsed values across no wait: so nobody waits for somebody who waits for them.
+//! pages. Whoever holds a share of one waits for a later pool only (kept, text, parsed in this order). Of parsed values it
+//! takes what it needs at once, and holds them across no wait; the others are held while a service is waited for, so that
+//! whoever makes no progress there is given up (see [`super::growing`]). So nobody waits for somebody who waits for them, nor
+//! for a service that is slow to somebody else.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -11,16 +13,18 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+use super::growing::GrowingPool;
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// What answers of this size take of a pool: nothing. Most answers are smaller, so that they wait for nobody.
+/// So much of each answer takes nothing of a pool. Most answers are smaller, so that they wait for nobody.
 pub const FREE: usize = MIB;
 
 /// What searches keep of their pages until they end. The first pool.
-pub static KEPT: LazyLock<Pool> = LazyLock::new(|| Pool::new(32 * MIB));
+pub static KEPT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * MIB));
 /// Texts of answers while they are read and parsed. The second pool.
-pub static TEXT: LazyLock<Pool> = LazyLock::new(|| Pool::new(32 * MIB));
+pub static TEXT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * MIB));
 /// Parsed answers. The last pool.
 pub static PARSED: LazyLock<Pool> = LazyLock::new(|| Pool::new(64 * MIB));
 
@@ -58,13 +62,6 @@ impl Pool {
 }
 
 impl Share {
-    /// Gives back what is more than so many bytes.
-    pub fn shrink(&mut self, bytes: usize) {
-        let Some(permit) = &mut self.0 else { return };
-        let surplus = permit.num_permits().saturating_sub(bytes.div_ceil(KIB));
-        drop(permit.split(surplus));
-    }
-
     /// True where it holds nothing.
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -120,17 +117,5 @@ mod tests {
         }
         drop(held);
         assert!(large.await.unwrap().is_some());
-    }
-
-    #[tokio::test]
-    async fn a_share_gives_back_what_it_turned_out_not_to_need() {
-        let pool = Pool::new(8 * MIB);
-        let mut share = pool.take(8 * MIB, soon()).await.unwrap();
-        share.shrink(2 * MIB + 1);
-        assert!(pool.take(6 * MIB, soon()).await.is_none());
-        assert!(pool.take(6 * MIB - KIB, soon()).await.is_some());
-        share.shrink(7 * MIB);
-        drop(share);
-        assert!(pool.take(8 * MIB, soon()).await.is_some());
     }
 }

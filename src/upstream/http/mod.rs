@@ -1,6 +1,7 @@
 //! What the clients of both vendors have in common: bounded bodies, waits, texts.
 
 pub mod body;
+pub mod growing;
 pub mod memory;
 pub mod prose;
 pub mod text;

@@ -16,7 +16,7 @@ use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::http::body;
-use crate::upstream::http::body::{Body, BodyError, Limit, NO_ROOM};
+use crate::upstream::http::body::{Body, BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 
 /// What a connector's clients have in common.
@@ -264,7 +264,8 @@ async fn read(response: Response, limit: Limit, ends: tokio::time::Instant) -> R
         BodyError::TooLarge(limit) => malformed(BodyError::too_large(limit)),
         BodyError::Broke(error) if error.is_timeout() => unreached(error).0,
         BodyError::Broke(_) => malformed("it broke off"),
-        BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
+        BodyError::TinyPieces => malformed(TINY_PIECES),
+        BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
     })
 }
 

@@ -2,6 +2,7 @@
 //! it, whoever answers as agreed is served, and all heals once the others do.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -173,4 +174,41 @@ fn large_answers_of_many_accounts_at_once_share_the_memory_of_the_process() {
     for stranger in all() {
         neighbour.condition(&stranger.object(), "Ready", "True", "");
     }
+}
+
+#[test]
+fn answers_that_stop_in_their_midst_hold_up_no_large_answers_of_others() {
+    // Longer than all that is to happen.
+    let (mut stage, other) = Stage::with_neighbour("trickle", &[("call-timeout", "60s")]);
+    let meddler = stage.meddled();
+    crowd(&stage, 5);
+    let portals: Vec<_> = (61..73).map(|n| Stranger::portal(&stage, n)).collect();
+    let begun = Meddling::Instead;
+    let properties = Reply::new(200, "application/json", beginning(15 << 20)).and_then_silence();
+    let lists = "/crm/properties/2026-09/contacts";
+    let rules: Vec<Rule> = portals
+        .iter()
+        .map(|s| flood(&meddler, *s, lists, begun(properties.clone())))
+        .collect();
+    let padded = Meddling::rewrite(|_, mut reply| {
+        reply.body = [vec![b' '; 1300 << 10], reply.body.to_vec()].concat().into();
+        reply
+    });
+    let records =
+        |asked: &Asked| asked.path.contains("/contacts/search") || asked.path.contains("/contacts/batch/read");
+    let padded = meddler.always(records, padded);
+    stage.start_operator();
+    let neighbour = stage.neighbour(other);
+    let manifests: Vec<Value> = portals.iter().flat_map(Stranger::manifests).collect();
+    neighbour.apply(&list(&manifests));
+    fired(&stage, &meddler, &rules, 1);
+    let start = Instant::now();
+    stage.accounts();
+    let back = json!({"startTime": super::stage::ago(86_400 * 30)});
+    stage.event("well", "customer", &back);
+    all_arrive(&stage, "well", PORTAL);
+    let took = start.elapsed();
+    assert!(meddler.fired(padded) > 0);
+    assert!(took < Duration::from_secs(40), "{took:?}");
+    within_memory(&stage);
 }

@@ -12,8 +12,9 @@ use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::query as wire;
-use crate::upstream::http::body::{Limit, NO_ROOM, weigh};
-use crate::upstream::http::memory::{FREE, KEPT, Share, ends_in};
+use crate::upstream::http::body::{Limit, weigh};
+use crate::upstream::http::growing::{GrowingShare, Short};
+use crate::upstream::http::memory::{FREE, KEPT, ends_in};
 
 /// Most pages of a search, 10,000 rows each: an end for a paging that never ends.
 const MAX_PAGES: usize = 20;
@@ -72,7 +73,11 @@ impl AdsClient {
             };
             let call = self.call("search", customer, "/googleAds:search", &body, false);
             let next = {
-                let page = self.session.read(&call).await.map_err(|failure| failure.error)?;
+                let page = tokio::select! {
+                    biased;
+                    short = all.given_up() => return Err(short_of_memory(short)),
+                    page = self.session.read(&call) => page.map_err(|failure| failure.error)?,
+                };
                 all.add(&page)?;
                 take_rows(&page, &read, &mut rows)?;
                 let next = page["nextPageToken"].as_str();
@@ -149,7 +154,7 @@ fn unreadable(what: &str) -> UpstreamError {
 struct Pages {
     memory: usize,
     text: usize,
-    share: Share,
+    share: Option<GrowingShare>,
 }
 
 impl Pages {
@@ -164,12 +169,24 @@ impl Pages {
 
     /// What is kept of large pages while the next one is read counts too. No page is held while this waits.
     async fn make_room(&mut self, limit: Duration) -> Result<(), UpstreamError> {
-        if self.text > FREE && self.share.is_empty() {
-            let share = KEPT.take(MAX_TEXT, ends_in(limit)).await;
-            self.share = share.ok_or_else(|| UpstreamError::new(Api::Ads.service(), Cause::Unavailable, NO_ROOM))?;
-        }
-        Ok(())
+        let Some(beyond) = self.text.checked_sub(FREE).filter(|beyond| *beyond > 0) else {
+            return Ok(());
+        };
+        let share = self.share.get_or_insert_with(|| KEPT.share());
+        share.grow(beyond, ends_in(limit)).await.map_err(short_of_memory)
     }
+
+    /// Waits until others, whose pages come more quickly, need what is kept.
+    async fn given_up(&self) -> Short {
+        match &self.share {
+            Some(share) => share.given_up().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+fn short_of_memory(short: Short) -> UpstreamError {
+    UpstreamError::new(Api::Ads.service(), Cause::Unavailable, short.0)
 }
 
 fn take_rows<T>(

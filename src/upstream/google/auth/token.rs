@@ -14,7 +14,7 @@ use crate::upstream::google::codes;
 use crate::upstream::google::redact::bounded;
 use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
-use crate::upstream::http::body::{BodyError, Limit, NO_ROOM};
+use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::text::code;
 use crate::upstream::http::wait::retry_after;
@@ -243,7 +243,8 @@ impl Endpoint {
         self.observer.call("token", method, status, started.elapsed());
         let (status, wait, body) = answer.map_err(|error| match error {
             BodyError::TooLarge(limit) => UpstreamError::new(SERVICE, Cause::Malformed, BodyError::too_large(limit)),
-            BodyError::NoRoom => UpstreamError::new(SERVICE, Cause::Unavailable, NO_ROOM),
+            BodyError::TinyPieces => UpstreamError::new(SERVICE, Cause::Malformed, TINY_PIECES),
+            BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
             BodyError::Broke(error) => {
                 let what = if error.is_timeout() {
                     "no answer in time"

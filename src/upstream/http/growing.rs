@@ -1,0 +1,225 @@
+//! Memory for what is still coming: texts of answers while they are read, and what searches keep of their pages.
+//!
+//! A share grows with what has really come, step by step. Where there is no room for somebody's step, whoever has made no
+//! step for the longest time is given up, once that is longer than [`PATIENCE`]: a service that lets its answers
+//! trickle loses its own, and those that come quickly wait no longer than that. Who has nothing of the pool yet has
+//! only one half of it to begin in, so that those inside can grow and end, and most of them need not be given up.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// So long nobody is given up who makes no step, also where others need the room.
+pub const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Why somebody has no room, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Short(pub &'static str);
+
+/// There was none in time.
+pub const NO_ROOM: Short = Short("the answer is large, and other large answers left no memory for it in time");
+/// Others came more quickly and needed it.
+pub const TOO_SLOW: Short = Short("the answer is large and came too slowly while memory was short");
+
+/// Memory for several shares that grow.
+pub struct GrowingPool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    size: usize,
+    holders: Mutex<Holders>,
+    /// Somebody has left.
+    freed: Notify,
+    /// Whose turn it is to wait for room: of those who have none yet, and of those who need more.
+    beginning: tokio::sync::Mutex<()>,
+    growing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Holders {
+    last: u64,
+    all: BTreeMap<u64, Holder>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    bytes: usize,
+    /// The last step.
+    moved: Instant,
+    /// All has come: it ends on its own.
+    complete: bool,
+    given_up: CancellationToken,
+}
+
+/// What has room, or when to look again: once somebody who hangs back may be given up.
+enum Taken {
+    Yes,
+    Later(Option<Instant>),
+}
+
+/// A part of a pool; goes back when it is dropped.
+#[derive(Debug)]
+pub struct GrowingShare {
+    pool: Arc<Inner>,
+    id: u64,
+    bytes: usize,
+    given_up: CancellationToken,
+}
+
+impl GrowingPool {
+    /// A pool of so many bytes.
+    pub fn new(size: usize) -> Self {
+        Self(Arc::new(Inner {
+            size,
+            holders: Mutex::default(),
+            freed: Notify::new(),
+            beginning: tokio::sync::Mutex::default(),
+            growing: tokio::sync::Mutex::default(),
+        }))
+    }
+
+    /// A share of nothing yet.
+    pub fn share(&self) -> GrowingShare {
+        let given_up = CancellationToken::new();
+        let id = self.0.holders().join(given_up.clone());
+        GrowingShare {
+            pool: Arc::clone(&self.0),
+            id,
+            bytes: 0,
+            given_up,
+        }
+    }
+}
+
+impl GrowingShare {
+    /// What it has.
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Makes a step, to so many bytes in all, and waits for the room.
+    ///
+    /// # Errors
+    /// Where there was no room before `ends`, or this share was given up.
+    pub async fn grow(&mut self, bytes: usize, ends: Instant) -> Result<(), Short> {
+        let begins = self.bytes == 0;
+        tokio::select! {
+            biased;
+            () = self.given_up.cancelled() => return Err(TOO_SLOW),
+            grown = timeout_at(ends, self.pool.room(self.id, begins, bytes)) => grown.map_err(|_| NO_ROOM)?,
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+
+    /// All has come: whoever needs room waits until it is dropped.
+    pub fn complete(&self) {
+        if let Some(holder) = self.pool.holders().all.get_mut(&self.id) {
+            holder.complete = true;
+        }
+    }
+
+    /// Waits until this share is given up. Whoever has it has to drop it then.
+    pub async fn given_up(&self) -> Short {
+        self.given_up.cancelled().await;
+        TOO_SLOW
+    }
+}
+
+impl Drop for GrowingShare {
+    fn drop(&mut self) {
+        self.pool.holders().all.remove(&self.id);
+        self.pool.freed.notify_waiters();
+    }
+}
+
+impl Inner {
+    fn holders(&self) -> MutexGuard<'_, Holders> {
+        self.holders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes so many bytes for a share, in its turn.
+    async fn room(&self, id: u64, begins: bool, bytes: usize) {
+        let (turn, size) = if begins {
+            (&self.beginning, self.size / 2)
+        } else {
+            (&self.growing, self.size)
+        };
+        let _turn = turn.lock().await;
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // Whoever leaves from here on is heard of.
+            freed.as_mut().enable();
+            let again = match self.holders().take(id, bytes, size) {
+                Taken::Yes => return,
+                Taken::Later(again) => again,
+            };
+            match again {
+                Some(again) => tokio::select! {
+                    () = freed => {}
+                    () = sleep_until(again) => {}
+                },
+                None => freed.await,
+            }
+        }
+    }
+}
+
+impl Holders {
+    fn join(&mut self, given_up: CancellationToken) -> u64 {
+        self.last += 1;
+        let holder = Holder {
+            bytes: 0,
+            moved: Instant::now(),
+            complete: false,
+            given_up,
+        };
+        self.all.insert(self.last, holder);
+        self.last
+    }
+
+    /// Takes so many bytes for a share where all together have no more than `size` then, or else gives up who hangs back.
+    fn take(&mut self, id: u64, bytes: usize, size: usize) -> Taken {
+        let others = || {
+            self.all
+                .iter()
+                .filter(|(other, _)| **other != id)
+                .map(|(_, holder)| holder)
+        };
+        let held: usize = others().map(|holder| holder.bytes).sum();
+        if held == 0 || held + bytes <= size {
+            if let Some(holder) = self.all.get_mut(&id) {
+                (holder.bytes, holder.moved) = (bytes, Instant::now());
+            }
+            return Taken::Yes;
+        }
+        let leaving = others().filter(|holder| holder.given_up.is_cancelled());
+        let leaving: usize = leaving.map(|holder| holder.bytes).sum();
+        if held - leaving + bytes <= size {
+            return Taken::Later(None);
+        }
+        // Who waits itself may be the one: others have come more quickly.
+        let stays = |holder: &&Holder| holder.bytes > 0 && !holder.complete && !holder.given_up.is_cancelled();
+        let Some(slowest) = self.all.values().filter(stays).min_by_key(|holder| holder.moved) else {
+            return Taken::Later(None);
+        };
+        let until = slowest.moved + PATIENCE;
+        if Instant::now() < until {
+            return Taken::Later(Some(until));
+        }
+        if others().any(|holder| stays(&holder)) {
+            slowest.given_up.cancel();
+            // There may be more of them.
+            return Taken::Later(Some(Instant::now()));
+        }
+        Taken::Later(None)
+    }
+}
+
+#[cfg(test)]
+#[path = "growing_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::upstream::http::memory::ends_in;
+
+const MIB: usize = 1 << 20;
+const POOL: usize = 8 * MIB;
+const LONG: Duration = Duration::from_secs(30);
+/// On a busy machine too; far below `LONG`.
+const QUICKLY: Duration = Duration::from_secs(5);
+
+fn pool() -> Arc<GrowingPool> {
+    Arc::new(GrowingPool::new(POOL))
+}
+
+async fn holding(pool: &GrowingPool, bytes: usize) -> GrowingShare {
+    let mut share = pool.share();
+    share.grow(bytes, ends_in(LONG)).await.unwrap();
+    share
+}
+
+/// A reader whose service falls silent: it holds its share until it is given up.
+async fn silent(pool: Arc<GrowingPool>, bytes: usize) -> Short {
+    let mut share = pool.share();
+    match share.grow(bytes, ends_in(LONG)).await {
+        Ok(()) => share.given_up().await,
+        Err(short) => short,
+    }
+}
+
+#[tokio::test]
+async fn whoever_makes_no_step_is_given_up_for_whoever_needs_the_room() {
+    let pool = pool();
+    let crowd: Vec<_> = (0..40).map(|_| tokio::spawn(silent(Arc::clone(&pool), MIB))).collect();
+    tokio::task::yield_now().await;
+    let begun = Instant::now();
+    let mut quick = holding(&pool, MIB).await;
+    for step in 2..=8 {
+        quick.grow(step * MIB, ends_in(LONG)).await.unwrap();
+    }
+    assert!(begun.elapsed() < QUICKLY, "{:?}", begun.elapsed());
+    assert!(!quick.given_up.is_cancelled());
+    for task in crowd {
+        assert_eq!(task.await.unwrap(), TOO_SLOW);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_given_up_while_there_is_room() {
+    let pool = pool();
+    let slow = holding(&pool, 2 * MIB).await;
+    let other = holding(&pool, 2 * MIB).await;
+    tokio::time::sleep(2 * PATIENCE).await;
+    assert!(!slow.given_up.is_cancelled() && !other.given_up.is_cancelled());
+}
+
+#[tokio::test]
+async fn those_who_hold_a_part_and_need_more_do_not_wait_for_each_other() {
+    let pool = pool();
+    let (mut one, mut two) = (holding(&pool, 3 * MIB).await, holding(&pool, MIB).await);
+    let begun = Instant::now();
+    let (first, second) = tokio::join!(
+        async move { one.grow(8 * MIB, ends_in(LONG)).await },
+        two.grow(6 * MIB, ends_in(LONG))
+    );
+    assert_eq!((first, second), (Err(TOO_SLOW), Ok(())));
+    assert!(begun.elapsed() < QUICKLY);
+}
+
+#[tokio::test]
+async fn all_together_hold_no_more_than_the_pool() {
+    let pool = pool();
+    let mut tasks = Vec::new();
+    for _ in 0..30 {
+        let pool = Arc::clone(&pool);
+        tasks.push(tokio::spawn(async move {
+            let mut share = pool.share();
+            for step in 1..=4 {
+                if share.grow(step * MIB, ends_in(LONG)).await.is_err() {
+                    return 0;
+                }
+                let held: usize = pool.0.holders().all.values().map(|holder| holder.bytes).sum();
+                assert!(held <= POOL, "{held}");
+                tokio::task::yield_now().await;
+            }
+            1
+        }));
+    }
+    let mut ended = 0;
+    for task in tasks {
+        ended += task.await.unwrap();
+    }
+    assert!(ended > 0, "somebody gets through");
+    assert!(pool.0.holders().all.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_complete_is_waited_for() {
+    let pool = pool();
+    let complete = holding(&pool, POOL).await;
+    complete.complete();
+    let mut late = pool.share();
+    assert_eq!(late.grow(MIB, ends_in(2 * PATIENCE)).await, Err(NO_ROOM));
+    assert!(!complete.given_up.is_cancelled());
+    drop((complete, late));
+    holding(&pool, MIB).await;
+}
