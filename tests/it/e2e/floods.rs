@@ -147,7 +147,7 @@ fn large_answers_of_many_accounts_at_once_share_the_memory_of_the_process() {
     let portals: Vec<_> = (21..37).map(|n| Stranger::portal(&stage, n)).collect();
     let google: Vec<_> = (41..57).map(|n| Stranger::google(&stage, n)).collect();
     let half = |text: &Bytes| Meddling::Instead(Reply::new(200, "application/json", text.clone()).and_then_silence());
-    let (properties, rows) = (beginning(15 << 20), beginning(7 << 20));
+    let (properties, rows) = (beginning(3 << 20), beginning(7 << 20));
     let lists = portals
         .iter()
         .map(|s| flood(&meddler, *s, "/crm/properties/2026-09/contacts", half(&properties)));
@@ -184,7 +184,7 @@ fn answers_that_stop_in_their_midst_hold_up_no_large_answers_of_others() {
     crowd(&stage, 5);
     let portals: Vec<_> = (61..73).map(|n| Stranger::portal(&stage, n)).collect();
     let begun = Meddling::Instead;
-    let properties = Reply::new(200, "application/json", beginning(15 << 20)).and_then_silence();
+    let properties = Reply::new(200, "application/json", beginning(3 << 20)).and_then_silence();
     let lists = "/crm/properties/2026-09/contacts";
     let rules: Vec<Rule> = portals
         .iter()
@@ -209,6 +209,6 @@ fn answers_that_stop_in_their_midst_hold_up_no_large_answers_of_others() {
     all_arrive(&stage, "well", PORTAL);
     let took = start.elapsed();
     assert!(meddler.fired(padded) > 0);
-    assert!(took < Duration::from_secs(40), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     within_memory(&stage);
 }
