@@ -1,7 +1,7 @@
 //! A refused request is cut down and what is left sent again: by what holds at that moment, not when it was first sent.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::codes::{Class, Code};
@@ -11,28 +11,19 @@ use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::{ClassCount, Ledger};
 use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
-use adconversion_operator::ports::{Cause, Clock, UpstreamError};
+use adconversion_operator::ports::{Cause, UpstreamError};
 use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::clock::Ahead;
 use crate::support::memory::{Memory, Sink, event, google, set_up, settings, tally};
 
 const CONTACTS: usize = 20;
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// The real time, and what was added to it.
-#[derive(Default)]
-struct Ahead(Mutex<SignedDuration>);
-
-impl Clock for Ahead {
-    fn now(&self) -> Timestamp {
-        Timestamp::now() + *self.0.lock().expect("the time ahead")
-    }
-}
 
 /// What happens while the first request is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +50,7 @@ impl Refusing {
             Meanwhile::Nothing => {}
             Meanwhile::ConsentTakenBack => {
                 self.granted.store(false, Ordering::Relaxed);
-                *self.clock.0.lock().expect("the time ahead") = SignedDuration::from_mins(2);
+                self.clock.set(SignedDuration::from_mins(2));
             }
             Meanwhile::Suspended => self.registry.set_event(Event {
                 suspended: true,

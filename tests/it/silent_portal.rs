@@ -1,8 +1,8 @@
 //! One Google account, two portals: one of them falls silent while a request that was refused is cut down.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::codes::{Class, Code};
@@ -11,7 +11,7 @@ use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
-use adconversion_operator::ports::{Cause, Clock, UpstreamError};
+use adconversion_operator::ports::{Cause, UpstreamError};
 use adconversion_operator::registry::{Readiness, Registry};
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
@@ -19,20 +19,11 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::clock::Ahead;
 use crate::support::memory::{Memory, Sink, event, google, set_up, settings};
 
 const CONTACTS: u64 = 20;
 const LIMIT: Duration = Duration::from_mins(1);
-
-/// The real time, and what was added to it.
-#[derive(Default)]
-struct Ahead(Mutex<SignedDuration>);
-
-impl Clock for Ahead {
-    fn now(&self) -> Timestamp {
-        Timestamp::now() + *self.0.lock().expect("the time ahead")
-    }
-}
 
 /// Refuses the first request because of its first row, after so long that reads are too old; meanwhile a portal has fallen
 /// silent.
@@ -51,7 +42,7 @@ impl ConversionSink for Refusing {
         }
         assert_eq!(request.rows.len() as u64, 2 * CONTACTS, "all rows in one request");
         self.mute.store(true, Ordering::Relaxed);
-        *self.clock.0.lock().expect("the time ahead") = SignedDuration::from_mins(2);
+        self.clock.set(SignedDuration::from_mins(2));
         let mut error = UpstreamError::new("memory", Cause::Refused, "refused");
         error.code = Some("INVALID_ARGUMENT".into());
         Err(IngestError {

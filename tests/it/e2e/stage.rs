@@ -2,6 +2,7 @@
 
 mod manifest;
 mod neighbour;
+mod process;
 mod second;
 
 use std::fs;
@@ -15,7 +16,7 @@ use xtask::control_plane::ControlPlane;
 use xtask::lab::install;
 use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
-use xtask::supervisor::{Spec, State, Supervisor};
+use xtask::supervisor::{Spec, Supervisor};
 
 pub use self::neighbour::Neighbour;
 pub use super::counts::{Counts, ago, condition, reason};
@@ -166,58 +167,9 @@ impl Stage {
         })
     }
 
-    /// A line of the operator's process's status in `/proc`, in MB.
-    fn process_memory(&self, name: &str) -> f64 {
-        let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
-            panic!("the operator does not run:\n{}", xtask::process::tail(&self.log(), 40));
-        };
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process's status");
-        let line = status.lines().find_map(|l| l.strip_prefix(name)).expect("the line");
-        let kilobytes: f64 = line.trim().trim_end_matches("kB").trim().parse().expect("a number");
-        kilobytes / 1024.0
-    }
-
-    /// Most memory the operator's process ever held, in MB: what it took itself, and all with its program (which is three
-    /// times as large in a development build).
-    pub fn peak_memory(&self) -> (f64, f64) {
-        let whole = self.process_memory("VmHWM:");
-        (whole - self.process_memory("RssFile:"), whole)
-    }
-
-    /// Memory that the operator's process holds now, with its program, in MB.
-    pub fn resident_memory(&self) -> f64 {
-        self.process_memory("VmRSS:")
-    }
-
     /// The port of health and metrics.
     pub const fn port(&self) -> u16 {
         self.port
-    }
-
-    /// File descriptors that the operator's process has open.
-    pub fn descriptors(&self) -> usize {
-        let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") else {
-            panic!("the operator does not run");
-        };
-        let open = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process's descriptors");
-        open.count()
-    }
-
-    /// SIGKILL.
-    pub fn kill_operator(&self) {
-        if let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") {
-            xtask::process::signal("KILL", pid, false).expect("kill -9");
-        }
-        self.supervisor
-            .stop(operator::NAME, Duration::from_secs(5))
-            .expect("the end of the operator");
-    }
-
-    /// SIGTERM, and how it ended.
-    pub fn stop_operator(&self) -> State {
-        self.supervisor
-            .stop(operator::NAME, Duration::from_secs(40))
-            .expect("the end of the operator")
     }
 
     /// The ledger's file.

@@ -1,4 +1,5 @@
 //! What several tests share.
 
+pub mod clock;
 pub mod cluster;
 pub mod memory;
