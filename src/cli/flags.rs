@@ -29,7 +29,7 @@ pub struct RunFlags {
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
-    /// Series of /metrics for each event, by namespace and name; `=false` for very many events.
+    /// Whether /metrics has series for each event, by namespace and name. Set `=false` where there are thousands of events.
     #[arg(
         long,
         env = "ADCONVERSION_EVENT_METRICS",
@@ -44,7 +44,7 @@ pub struct RunFlags {
     /// commas; `*`: all. If absent: none.
     #[arg(long, env = "ADCONVERSION_AMBIENT_CREDENTIALS_NAMESPACES", value_delimiter = ',')]
     pub ambient_credentials_namespaces: Vec<String>,
-    /// Allows credentials of the type `external_account` in Secrets, with token files below this directory only. If absent:
+    /// Accept credentials of the type `external_account` in Secrets, with token files below this directory only. If absent,
     /// they are refused.
     #[arg(long, env = "ADCONVERSION_EXTERNAL_ACCOUNT_TOKEN_DIR", value_name = "DIR")]
     pub external_account_token_dir: Option<PathBuf>,
@@ -88,74 +88,75 @@ pub struct RunFlags {
     /// Dated version of the HubSpot API.
     #[arg(long, env = "ADCONVERSION_HUBSPOT_VERSION", default_value = "2026-09")]
     pub hubspot_version: String,
-    /// Floor of spec.interval of HubSpot accounts.
+    /// Shortest interval between two polls of a HubSpot account; a shorter `spec.interval` counts as this.
     #[arg(long, env = "ADCONVERSION_MIN_INTERVAL", default_value = "10s")]
     pub min_interval: Duration,
-    /// Between two rounds of uploads.
+    /// How often conversions that are due are uploaded.
     #[arg(long, env = "ADCONVERSION_UPLOAD_INTERVAL", default_value = "60s")]
     pub upload_interval: Duration,
-    /// Shortest time between two status writes of an event while only counts move.
+    /// While only the counts of an event change, how often its status is written at most.
     #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s")]
     pub status_interval: Duration,
-    /// How long an occurrence waits after it was first seen.
+    /// How long a conversion waits after it was first seen, so that click id, consent and deals can settle in HubSpot.
     #[arg(long, env = "ADCONVERSION_SETTLE_DELAY", default_value = "60s")]
     pub settle_delay: Duration,
-    /// How long after the change a click id is looked for.
+    /// How long after the stage change to look for a click id, and for a contact that HubSpot does not show.
     #[arg(long, env = "ADCONVERSION_CLICK_GRACE", default_value = "1h")]
     pub click_grace: Duration,
-    /// How far the wider polls go back.
+    /// How far back the wider poll looks, which runs every ten minutes.
     #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
     pub overlap: Duration,
-    /// Between two sweeps by modification time.
+    /// How often HubSpot is searched by modification time, over the last three days, for changes that polls missed.
     #[arg(long, env = "ADCONVERSION_SWEEP_INTERVAL", default_value = "24h")]
     pub sweep_interval: Duration,
-    /// How long nothing is sent to an action this operator has just created.
+    /// After the operator has created a conversion action, how long to hold back uploads to it.
     #[arg(long, env = "ADCONVERSION_NEW_ACTION_HOLD", default_value = "6h")]
     pub new_action_hold: Duration,
-    /// How old a click must be before its conversion is sent.
+    /// How old an ad click must be before its conversion is uploaded.
     #[arg(long, env = "ADCONVERSION_TOO_RECENT_WAIT", default_value = "6h")]
     pub too_recent_wait: Duration,
-    /// If the reply to a create request is lost, how long the action is searched for before it is created again.
+    /// If the reply to a create request is lost, how long to search for the action before creating it again.
     #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
     pub create_settle: Duration,
-    /// First look at what became of an accepted request.
+    /// How long after an upload to ask Data Manager for its results first.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_FIRST_POLL", default_value = "30m")]
     pub diagnostics_first_poll: Duration,
-    /// Longest pause between two such looks.
+    /// Longest pause between two questions for the results of one upload.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
-    /// How often conversion actions are read again from Google Ads.
+    /// How often conversion actions are re-read from Google Ads.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
-    /// How often Google is asked what it attributes to the conversion actions.
+    /// How often `status.attribution` is read from Google Ads.
     #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h")]
     pub attribution_interval: Duration,
-    /// How often the Secrets of accounts are read again.
+    /// How often the Secrets of accounts are re-read.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
-    /// How often a stalled object is tried again by itself.
+    /// How often a stalled object is checked again without a change of it.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
-    /// How long after a form submission its enhancement may be sent; Google takes none after 24 hours.
+    /// How long after a form submission its conversion may be uploaded. Google accepts none after 24 hours.
     #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m")]
     pub enhancement_deadline: Duration,
-    /// How often HubSpot is asked, a few ids at a time, whether it still has a contact that the ledger names.
+    /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.
     #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
     pub deletion_check_interval: Duration,
-    /// How long the ledger keeps settled conversions before they become totals, and ids of contacts that HubSpot has deleted.
+    /// How long the ledger keeps settled conversions before it keeps only their totals, and the ids of contacts that
+    /// HubSpot has deleted.
     #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h")]
     pub retention: Duration,
-    /// Longest pause between two tries.
+    /// Longest pause between two retries.
     #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
     pub backoff_max: Duration,
-    /// Longest time one call may take: to HubSpot 30s, for a Google token 20s, to Google 1m, an upload 2m, until the
-    /// Kubernetes API begins to answer 1m, and none longer than this.
+    /// Upper bound of every call's time limit. The limits are 30s for HubSpot, 20s for a Google token, 1m for Google,
+    /// 2m for an upload, and 1m until the Kubernetes API begins to answer.
     #[arg(long, env = "ADCONVERSION_CALL_TIMEOUT", default_value = "2m")]
     pub call_timeout: Duration,
-    /// How long failures may last before Ready follows.
+    /// How long failures may last before `Ready` becomes False.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
     pub failure_threshold: Duration,
-    /// How long a deletion may fail before `DeletionBlocked` says so; at once where access is denied.
+    /// How long a deletion may fail before `DeletionBlocked` is set. Where access is denied it is set at once.
     #[arg(long, env = "ADCONVERSION_DELETION_TIMEOUT", default_value = "10m")]
     pub deletion_timeout: Duration,
 }

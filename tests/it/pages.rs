@@ -1,5 +1,6 @@
 //! Pages of `docs/` that are written from the code: the kinds, and everything that has a name in a status.
 
+mod flags;
 mod kinds;
 mod reasons;
 

@@ -1,9 +1,5 @@
-//! What the pages for users show is true: the first manifests, the flags with their defaults.
+//! What the pages for users show is true: the first manifests, the files that prove a defence.
 
-use std::collections::BTreeMap;
-
-use adconversion_operator::cli::Cli;
-use clap::CommandFactory;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,31 +27,6 @@ fn the_first_manifests_are_taken() {
     let apply = ["apply", "--validate=strict", "--filename", "-"];
     let output = cluster().client().run_with(&apply, Some(&list), LONG_CALL).unwrap();
     assert!(output.success(), "{}", output.stderr);
-}
-
-/// Rows that begin with a flag; the default's column starts with the value in backticks.
-#[test]
-fn the_flags_and_their_defaults_are_those_of_the_program() {
-    let operations = page("docs/operations.md");
-    let written: BTreeMap<&str, Option<&str>> = operations
-        .lines()
-        .filter_map(|line| {
-            let (flag, rest) = line.strip_prefix("| `--")?.split_once("` | ")?;
-            let default = rest.strip_prefix('`').and_then(|rest| rest.split_once("` |"));
-            Some((flag, default.map(|(default, _)| default)))
-        })
-        .collect();
-    let program = Cli::command();
-    let run = program.find_subcommand("run").unwrap();
-    let known: BTreeMap<&str, Option<&str>> = run
-        .get_arguments()
-        .filter_map(|argument| {
-            let default = argument.get_default_values().first();
-            Some((argument.get_long()?, default.map(|value| value.to_str().unwrap())))
-        })
-        .filter(|(flag, _)| *flag != "help")
-        .collect();
-    assert_eq!(written, known);
 }
 
 /// The page about security says by which files a defence is shown.
