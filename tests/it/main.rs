@@ -29,3 +29,4 @@ mod signals;
 mod silent_portal;
 mod support;
 mod tag;
+mod two_resumes;

@@ -22,6 +22,8 @@ use serde_json::json;
 use fake::{World, refusal};
 use operator::{Operator, PATIENCE, holds};
 
+/// So many more looks tell that something is looked at again and again.
+const LOOKS: u32 = 5;
 const HUBSPOT_READY: [&str; 5] = [
     "Ready=True/Succeeded",
     "CredentialsValid=True/TokenRefreshed",
@@ -285,6 +287,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         .await
         .unwrap()
         .resource_version();
+    // Six times the interval: who is suspended gives no sign that could be waited for.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(
         world.google_reads.load(Ordering::Relaxed),
@@ -342,8 +345,11 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         .await
         .unwrap()
         .resource_version();
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert!(world.google_reads.load(Ordering::Relaxed) > reads, "it is read");
+    let deadline = Instant::now() + PATIENCE;
+    while world.google_reads.load(Ordering::Relaxed) < reads + LOOKS {
+        assert!(Instant::now() < deadline, "it is not read");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(
         world.google_clients.load(Ordering::Relaxed),
         1,

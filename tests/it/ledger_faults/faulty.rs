@@ -1,8 +1,8 @@
-//! A ledger of which one call fails, or is the last one of the process.
+//! A ledger of which one call fails, or is the last one of the process, or has something happen just before it.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
@@ -33,6 +33,8 @@ pub struct Faulty {
     inner: Arc<dyn Ledger>,
     fault: Option<(usize, How)>,
     calls: AtomicUsize,
+    /// What happens before the next call of this name.
+    before: Mutex<Option<(&'static str, Box<dyn FnOnce() + Send>)>>,
     /// Notified where the process is to end.
     pub ends: Notify,
 }
@@ -43,6 +45,7 @@ impl Faulty {
             inner,
             fault,
             calls: AtomicUsize::new(0),
+            before: Mutex::default(),
             ends: Notify::new(),
         }
     }
@@ -50,6 +53,18 @@ impl Faulty {
     /// Calls so far.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Has this happen before the next call of this name.
+    pub fn before(&self, call: &'static str, happens: impl FnOnce() + Send + 'static) {
+        *self.before.lock().expect("a hook") = Some((call, Box::new(happens)));
+    }
+
+    fn happens(&self, call: &str) {
+        let hook = self.before.lock().expect("a hook").take_if(|(name, _)| *name == call);
+        if let Some((_, happens)) = hook {
+            happens();
+        }
     }
 
     async fn pass<T>(&self, call: impl Future<Output = LedgerResult<T>>) -> LedgerResult<T> {
@@ -83,6 +98,7 @@ macro_rules! pass {
         #[async_trait]
         impl Ledger for Faulty {
             $(async fn $name(&self, $($argument: $type),*) -> LedgerResult<$result> {
+                self.happens(stringify!($name));
                 self.pass(self.inner.$name($($argument),*)).await
             })*
         }

@@ -217,9 +217,14 @@ pub fn settings() -> SyncSettings {
     }
 }
 
-/// The event's counts; `None` before its first pass.
+/// The counts of the event; `None` before its first pass.
 pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<Tally> {
-    let track = registry.report(&ObjectKey::new("b", "event")).track?;
+    tally_of(registry, ledger, &ObjectKey::new("b", "event")).await
+}
+
+/// The counts of an event; `None` before its first pass.
+pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> Option<Tally> {
+    let track = registry.report(event).track?;
     let since = start() - SignedDuration::from_hours(1);
     Some(ledger.tally(track, since, Timestamp::now()).await.expect("counts"))
 }

@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod loops;
 pub mod memory;
