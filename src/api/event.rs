@@ -364,34 +364,3 @@ pub enum DeletionPolicy {
     /// It is removed, if this operator created it.
     Delete,
 }
-
-impl AdConversionEvent {
-    /// Name the conversion action is to have: `eventName`, else the name of the object.
-    pub fn action_name(&self) -> &str {
-        self.spec
-            .event_name
-            .as_deref()
-            .or(self.metadata.name.as_deref())
-            .unwrap_or_default()
-    }
-}
-
-impl AdConversionEventSpec {
-    /// The existing action that the event maps, if it maps one.
-    pub fn existing_action(&self) -> Option<&ExistingAction> {
-        self.conversion_action.as_ref()?.existing.as_ref()
-    }
-
-    /// What the manifest declares of the action to create, if anything.
-    pub fn create_action(&self) -> Option<&CreateAction> {
-        self.conversion_action.as_ref()?.create.as_ref()
-    }
-
-    /// Property with the gclid.
-    pub fn gclid_property(&self) -> &str {
-        self.click_ids
-            .as_ref()
-            .and_then(|ids| ids.gclid_property.as_deref())
-            .unwrap_or(DEFAULT_GCLID_PROPERTY)
-    }
-}

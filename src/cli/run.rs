@@ -107,7 +107,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
         instance,
     };
     let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
-    controllers::run::<EventController>(parts, wakes, stop.clone()).await;
+    controllers::run(parts, EventController::default(), wakes, stop.clone()).await;
     stop.cancel();
     finish("sync loops", loops).await;
     // So that a copy of the file alone is a whole backup.

@@ -5,11 +5,31 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::wake::Wake;
 use crate::api::Uploads;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, ConversionAction, Customer, Goal};
 use crate::ports::crm::{Crm, Form, Portal, Stage};
+
+/// An account of either kind.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Account {
+    /// A `GoogleAdsAccount`.
+    Google(ObjectKey),
+    /// A `HubSpotAccount`.
+    HubSpot(ObjectKey),
+}
+
+impl Account {
+    /// Wakes its controller.
+    pub fn wake(self) -> Wake {
+        match self {
+            Self::Google(key) => Wake::Google(key),
+            Self::HubSpot(key) => Wake::HubSpot(key),
+        }
+    }
+}
 
 /// Whether an account can be used.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::loops::{Broken, Loop};
-use super::{Registry, Wake};
+use super::{Account, Registry, Wake};
 use crate::domain::ids::ObjectKey;
 
 impl Registry {
@@ -23,16 +23,13 @@ impl Registry {
         }
     }
 
-    /// A broken loop of this Google account.
-    pub fn google_broken(&self, account: &ObjectKey) -> Option<Broken> {
-        [Loop::Uploader, Loop::Poller]
-            .into_iter()
-            .find_map(|which| self.broken(which, account))
-    }
-
-    /// The feed of this HubSpot account, where it is broken.
-    pub fn hubspot_broken(&self, account: &ObjectKey) -> Option<Broken> {
-        self.broken(Loop::Feed, account)
+    /// A loop of this account that is broken.
+    pub fn broken_loop(&self, account: &Account) -> Option<Broken> {
+        let (loops, key): (&[Loop], _) = match account {
+            Account::Google(key) => (&[Loop::Uploader, Loop::Poller], key),
+            Account::HubSpot(key) => (&[Loop::Feed], key),
+        };
+        loops.iter().find_map(|which| self.broken(*which, key))
     }
 
     fn broken(&self, which: Loop, account: &ObjectKey) -> Option<Broken> {

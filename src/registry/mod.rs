@@ -3,14 +3,17 @@
 //! Controllers write accounts and events, sync loops write reports. Neither calls the other: a change wakes the sync
 //! supervisor, a report wakes the controller of the object it is about.
 
+mod account_notes;
 mod accounts;
 mod broken_loops;
 mod events;
 mod forgotten_contacts;
+mod index;
 mod loops;
 mod reports;
 pub mod restarts;
 pub mod sync_error;
+mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,51 +21,37 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use super::ports::UpstreamError;
 use super::ports::ads::ConversionAction;
-use super::ports::{Cause, UpstreamError};
 use crate::domain::ids::{CustomerId, ObjectKey};
 use accounts::newer_actions;
 
-pub use accounts::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use accounts::{Account, DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 pub use events::{BoundAction, Event};
+pub use index::Index;
 pub use loops::{Broken, Loop};
 pub use reports::{
     ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt,
 };
-
-/// Whose controller should look again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wake {
-    /// An event: counts or health changed. `now`: don't wait for the status interval.
-    Event(ObjectKey, bool),
-    /// A Google account: a call was refused in a way that concerns the account.
-    Google(ObjectKey),
-    /// A HubSpot account, likewise.
-    HubSpot(ObjectKey),
-}
+pub use wake::Wake;
 
 #[derive(Default)]
 struct State {
     google: BTreeMap<ObjectKey, GoogleAccount>,
     hubspot: BTreeMap<ObjectKey, HubSpotAccount>,
+    /// Google accounts by the account that owns their conversions.
+    owners: Index<CustomerId, ObjectKey>,
     events: BTreeMap<ObjectKey, Event>,
+    /// Events by each of their accounts.
+    users: Index<Account, ObjectKey>,
     reports: BTreeMap<ObjectKey, EventReport>,
     feeds: BTreeMap<ObjectKey, FeedReport>,
-    google_faults: BTreeMap<ObjectKey, UpstreamError>,
-    hubspot_faults: BTreeMap<ObjectKey, UpstreamError>,
+    faults: BTreeMap<Account, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
     scope_refused: BTreeSet<ObjectKey>,
     google_refused: BTreeSet<ObjectKey>,
-    google_trials: BTreeMap<ObjectKey, Readiness>,
-    hubspot_trials: BTreeMap<ObjectKey, Readiness>,
+    trials: BTreeMap<Account, Readiness>,
     broken: BTreeMap<(Loop, ObjectKey), Broken>,
-}
-
-fn put<T>(map: &mut BTreeMap<ObjectKey, T>, key: &ObjectKey, value: Option<T>) {
-    match value {
-        Some(value) => map.insert(key.clone(), value),
-        None => map.remove(key),
-    };
 }
 
 /// The shared picture. Cheap to clone; locks are held for a lookup only, never across an await.
@@ -119,6 +108,11 @@ impl Registry {
                 account.snapshot = Some(newer_actions(old, new));
             }
             let changed = before.is_none_or(|b| !b.same(&account));
+            let owner = account
+                .snapshot
+                .as_ref()
+                .map(|snapshot| &snapshot.customer.conversion_customer);
+            s.owners.set(&account.key, owner.cloned().into_iter().collect());
             s.google.insert(account.key.clone(), account);
             changed
         });
@@ -170,62 +164,15 @@ impl Registry {
         changed
     }
 
-    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
-    /// as it was; `None` ends that.
-    pub fn set_google_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
-        self.write(|s| put(&mut s.google_trials, key, shown));
-    }
-
-    /// As [`Self::set_google_trial`].
-    pub fn set_hubspot_trial(&self, key: &ObjectKey, shown: Option<Readiness>) {
-        self.write(|s| put(&mut s.hubspot_trials, key, shown));
-    }
-
-    /// Whether a Google account can be used, as its status and those of its events say; `None` where it is not known.
-    pub fn google_shown(&self, key: &ObjectKey) -> Option<Readiness> {
-        self.read(|s| {
-            s.google_trials
-                .get(key)
-                .cloned()
-                .or_else(|| Some(s.google.get(key)?.readiness.clone()))
-        })
-    }
-
-    /// Whether a HubSpot account can be used, as its status and those of its events say; `None` where it is not known.
-    pub fn hubspot_shown(&self, key: &ObjectKey) -> Option<Readiness> {
-        self.read(|s| {
-            s.hubspot_trials
-                .get(key)
-                .cloned()
-                .or_else(|| Some(s.hubspot.get(key)?.readiness.clone()))
-        })
-    }
-
-    /// Forgets a Google account (deleted).
-    pub fn remove_google(&self, key: &ObjectKey) {
-        self.write(|s| {
-            s.google_faults.remove(key);
-            s.google_trials.remove(key);
-            s.google.remove(key)
-        });
-        self.bump();
-    }
-
-    /// Forgets a HubSpot account (deleted).
-    pub fn remove_hubspot(&self, key: &ObjectKey) {
-        self.write(|s| {
-            s.feeds.remove(key);
-            s.hubspot_faults.remove(key);
-            s.hubspot_trials.remove(key);
-            s.hubspot.remove(key)
-        });
-        self.bump();
-    }
-
     /// Writes an event; the sync loops start or change its work.
     pub fn set_event(&self, event: Event) {
         let changed = self.write(|s| {
             let changed = s.events.get(&event.key) != Some(&event);
+            let accounts = [
+                Account::Google(event.google.clone()),
+                Account::HubSpot(event.hubspot.clone()),
+            ];
+            s.users.set(&event.key, accounts.into());
             s.events.insert(event.key.clone(), event);
             changed
         });
@@ -236,7 +183,11 @@ impl Registry {
 
     /// Stops the work of an event (deleted or stalled). Its report stays until [`Self::forget_event`].
     pub fn remove_event(&self, key: &ObjectKey) {
-        if self.write(|s| s.events.remove(key)).is_some() {
+        let removed = self.write(|s| {
+            s.users.remove(key);
+            s.events.remove(key)
+        });
+        if removed.is_some() {
             self.bump();
         }
     }
@@ -279,12 +230,24 @@ impl Registry {
 
     /// Events of a Google account, by name.
     pub fn events_of_google(&self, key: &ObjectKey) -> Vec<Event> {
-        self.read(|s| s.events.values().filter(|e| e.google == *key).cloned().collect())
+        self.events_of(&Account::Google(key.clone()))
     }
 
     /// Events of a HubSpot account, by name.
     pub fn events_of_hubspot(&self, key: &ObjectKey) -> Vec<Event> {
-        self.read(|s| s.events.values().filter(|e| e.hubspot == *key).cloned().collect())
+        self.events_of(&Account::HubSpot(key.clone()))
+    }
+
+    fn events_of(&self, account: &Account) -> Vec<Event> {
+        self.read(|s| {
+            let events = s.users.get(account).filter_map(|key| s.events.get(key));
+            events.cloned().collect()
+        })
+    }
+
+    /// Google accounts that have shown this one to own their conversions.
+    pub fn accounts_owned_by(&self, owner: &CustomerId) -> Vec<ObjectKey> {
+        self.read(|s| s.owners.get(owner).cloned().collect())
     }
 
     /// The report about an event.
@@ -321,28 +284,6 @@ impl Registry {
         }
     }
 
-    /// A call for this Google account failed in a way that concerns the account: its controller probes at once.
-    pub fn google_fault(&self, key: &ObjectKey, error: &UpstreamError) {
-        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
-            self.write(|s| s.google_faults.insert(key.clone(), error.clone()));
-            self.wake(Wake::Google(key.clone()));
-        }
-    }
-
-    /// A call for this HubSpot account failed in a way that concerns the account.
-    pub fn hubspot_fault(&self, key: &ObjectKey, error: &UpstreamError) {
-        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
-            self.write(|s| s.hubspot_faults.insert(key.clone(), error.clone()));
-            self.wake(Wake::HubSpot(key.clone()));
-        }
-    }
-
-    /// The fault the sync loops met since the account's controller last asked. Data Manager's permissions and scopes
-    /// show only here: nothing but an upload probes them.
-    pub fn take_google_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
-        self.write(|s| s.google_faults.remove(key))
-    }
-
     /// We have changed a goal of this account: its controller reads the goals again.
     pub fn goals_changed(&self, key: &ObjectKey) {
         self.write(|s| s.google_goals_changed.insert(key.clone()));
@@ -375,10 +316,5 @@ impl Registry {
     /// Whether deals or forms were refused since the account's controller last asked.
     pub fn take_scope_refused(&self, key: &ObjectKey) -> bool {
         self.write(|s| s.scope_refused.remove(key))
-    }
-
-    /// The fault the sync loops met since the account's controller last asked.
-    pub fn take_hubspot_fault(&self, key: &ObjectKey) -> Option<UpstreamError> {
-        self.write(|s| s.hubspot_faults.remove(key))
     }
 }

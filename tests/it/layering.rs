@@ -114,6 +114,38 @@ fn the_rules_are_pure() {
     }
 }
 
+/// A manifest is read once, where `domain::declared` makes what it declares of it: the controller of events, and what it
+/// shares with the others, never read a spec of an event a second time.
+#[test]
+fn nobody_reads_a_manifest_twice() {
+    let reads = |text: &str, word: &str| {
+        let code = text.lines().filter(|l| !l.trim_start().starts_with("//"));
+        code.filter(|line| line.contains(word)).count()
+    };
+    let mut made = 0;
+    for file in files(&sources().join("controller/ad_conversion_event")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        assert_eq!(
+            reads(&text, ".spec"),
+            0,
+            "{} reads a spec: ask Declared",
+            file.display()
+        );
+        made += if is_test(&file) {
+            0
+        } else {
+            reads(&text, "Declared::of(&event)")
+        };
+    }
+    assert_eq!(made, 1, "the head of a reconcile makes it once");
+    for file in files(&sources().join("controller/shared")) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        for word in ["event.spec", "AdConversionEventSpec"] {
+            assert_eq!(reads(&text, word), 0, "{} reads {word}: ask Declared", file.display());
+        }
+    }
+}
+
 /// What services say can be as long as they like: in the log it is cut. The ways in and out of the process may speak freely.
 #[test]
 fn the_log_quotes_nobody_at_length() {

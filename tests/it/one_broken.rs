@@ -11,7 +11,7 @@ use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::pulse::Watchdog;
 use adconversion_operator::ports::sink::MAX_ROWS;
-use adconversion_operator::registry::{Loop, Registry, Wake};
+use adconversion_operator::registry::{Account, Loop, Registry, Wake};
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
 use adconversion_operator::sync::supervisor;
 use jiff::SignedDuration;
@@ -146,9 +146,18 @@ async fn an_uploader_that_breaks_is_started_again_alone_and_sends_the_same() {
     sink.breaks.store(2, Ordering::Relaxed);
     let mut running = Running::start(Memory::new(CONTACTS as u64), &sink, settings()).await;
     let account = key("google");
-    until("it breaks", async || running.registry.google_broken(&account).is_some()).await;
+    until("it breaks", async || {
+        running
+            .registry
+            .broken_loop(&Account::Google(account.clone()))
+            .is_some()
+    })
+    .await;
     assert_eq!(
-        running.registry.google_broken(&account).map(|b| b.which),
+        running
+            .registry
+            .broken_loop(&Account::Google(account.clone()))
+            .map(|b| b.which),
         Some(Loop::Uploader)
     );
     until("all of both are uploaded", async || {
@@ -169,7 +178,13 @@ async fn an_uploader_that_breaks_is_started_again_alone_and_sends_the_same() {
     assert_eq!(sink.taken().len(), CONTACTS, "the same ids each time");
     assert_eq!(running.works.rows.load(Ordering::Relaxed), CONTACTS);
     // Once it has run for the longest pause (a second) nobody calls it broken.
-    until("it lasts", async || running.registry.google_broken(&account).is_none()).await;
+    until("it lasts", async || {
+        running
+            .registry
+            .broken_loop(&Account::Google(account.clone()))
+            .is_none()
+    })
+    .await;
     let mut told = 0;
     while let Ok(wake) = running.wakes.try_recv() {
         told += usize::from(wake == Wake::Google(account.clone()));
@@ -198,7 +213,10 @@ async fn a_feed_that_always_breaks_is_started_ever_less_often() {
     })
     .await;
     assert_eq!(
-        running.registry.hubspot_broken(&key("hubspot")).map(|b| b.which),
+        running
+            .registry
+            .broken_loop(&Account::HubSpot(key("hubspot")))
+            .map(|b| b.which),
         Some(Loop::Feed)
     );
     until("it breaks a third time", async || running.seen.of("feed") >= 3).await;
@@ -207,9 +225,12 @@ async fn a_feed_that_always_breaks_is_started_ever_less_often() {
         "pauses of one and two seconds"
     );
     // An account that goes takes its word along.
-    running.registry.remove_hubspot(&key("hubspot"));
+    running.registry.remove_account(&Account::HubSpot(key("hubspot")));
     until("it is forgotten", async || {
-        running.registry.hubspot_broken(&key("hubspot")).is_none()
+        running
+            .registry
+            .broken_loop(&Account::HubSpot(key("hubspot")))
+            .is_none()
     })
     .await;
     running.end().await;

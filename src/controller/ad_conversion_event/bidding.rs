@@ -1,6 +1,6 @@
 //! The condition `CountedForBidding`.
 
-use super::status::Facts;
+use super::facts::Facts;
 use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::{Conditions, Status};
 

@@ -1,26 +1,30 @@
 //! Deletion: stop the work, leave the action in place (or remove it, if told so and it is ours), note it, let go. Works
 //! with Secret, account object or Google gone, unless Google itself must act.
 
-use super::SOON;
-use super::deletion::{Blocked, gives_way, hold, timed_out};
-use crate::api::reasons::{condition, event as happened, reason};
-use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, DeletionPolicy};
+use super::deletion::{Blocked, Target, gives_way, hold, timed_out};
+use super::ownership::other_owner;
+use super::pauses::SOON;
+use crate::api::reasons::{event as happened, reason};
+use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::controller::shared::lookup::Lookup;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::recorder::Severity;
-use crate::controller::{Action, Error, Object};
 use crate::domain::action::{ConversionAction, REMOVED};
 use crate::domain::brief::brief;
-use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::domain::declared::Declared;
+use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::ownership::named_for;
-use crate::domain::spec;
 use crate::ports::ledger::OrphanNote;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::{GoogleAccount, Wake};
+use crate::registry::{Account, GoogleAccount, Wake};
 
 /// Settles what is outside Kubernetes, then removes our finalizer.
-pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action, Error> {
-    let key = event.key();
+pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
+    let key = declared.key.clone();
     ctx.registry.remove_event(&key);
     if !apply::has_finalizer(event) {
         return Ok(Action::await_change());
@@ -30,8 +34,8 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
         .as_ref()
         .and_then(|s| s.conversion_action.clone())
         .unwrap_or_default();
-    let account = google_account(ctx, event);
-    if unchecked(ctx, event, account.as_ref()) && !timed_out(ctx, event) {
+    let account = google_account(ctx, declared);
+    if unchecked(ctx, declared, account.as_ref()) && !timed_out(ctx, event) {
         return Ok(Action::requeue(SOON));
     }
     let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
@@ -40,16 +44,16 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
     {
         // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
         let ours = action.create_time.is_some();
-        let shared = used_by_another(ctx, event, &target);
+        let shared = other_owner(ctx, declared, &target.customer, target.id);
         let mut stays = true;
-        if event.spec.deletion_policy == DeletionPolicy::Delete && ours && shared.is_none() {
-            match remove(ctx, event, account.as_ref(), &target).await {
+        if declared.removes_action && ours && shared.is_none() {
+            match remove(ctx, declared, event, account.as_ref(), &target).await {
                 Ok(()) => stays = false,
                 Err(blocked) if gives_way(ctx, event, &blocked).await => {}
                 Err(blocked) => return hold(ctx, event, blocked).await,
             }
         }
-        if stays && let Err(error) = orphan(ctx, event, &action, &target, shared).await {
+        if stays && let Err(error) = orphan(ctx, declared, event, &action, &target, shared).await {
             if !timed_out(ctx, event) {
                 return hold(ctx, event, Blocked::unnoted(&error)).await;
             }
@@ -58,43 +62,18 @@ pub async fn cleanup(ctx: &Context, event: &AdConversionEvent) -> Result<Action,
     }
     ctx.registry.forget_event(&key);
     apply::remove_finalizer(ctx, event).await?;
-    wake_others(ctx, event);
+    wake_others(ctx, declared);
     Ok(Action::await_change())
 }
 
-/// The action as the status names it.
-pub(crate) struct Target {
-    pub customer: CustomerId,
-    pub id: ActionId,
-    pub name: String,
-}
-
-impl Target {
-    fn of(action: &ConversionActionStatus) -> Option<Self> {
-        Some(Self {
-            customer: action.customer_id.as_deref()?.parse().ok()?,
-            id: action.id.as_deref()?.parse().ok()?,
-            name: action.name.clone().unwrap_or_default(),
-        })
-    }
-}
-
-fn google_key(event: &AdConversionEvent) -> Option<ObjectKey> {
-    let name = &event.spec.google_ads_account_ref.as_ref()?.name;
-    Some(ObjectKey::new(event.key().namespace, name))
-}
-
 /// The account to ask; none while it is suspended, because nothing is read or changed through it then.
-fn google_account(ctx: &Context, event: &AdConversionEvent) -> Option<GoogleAccount> {
-    ctx.registry
-        .google(&google_key(event)?)
-        .filter(|_| !suspended(ctx, event))
+fn google_account(ctx: &Context, declared: &Declared) -> Option<GoogleAccount> {
+    let account = ctx.registry.google(&declared.google);
+    account.filter(|_| !suspended(ctx, declared))
 }
 
-fn suspended(ctx: &Context, event: &AdConversionEvent) -> bool {
-    google_key(event)
-        .and_then(|key| ctx.caches.google.get(&key))
-        .is_some_and(|account| account.spec.suspend)
+fn suspended(ctx: &Context, declared: &Declared) -> bool {
+    ctx.caches.suspended(&Account::Google(declared.google.clone())) == Some(true)
 }
 
 /// A create whose reply was lost may have left an action: it is looked for once, so that it can be noted.
@@ -152,16 +131,10 @@ fn after_lost_reply(
     }
 }
 
-/// Another event that uses the same action: then it is never removed.
-fn used_by_another(ctx: &Context, event: &AdConversionEvent, target: &Target) -> Option<ObjectKey> {
-    super::ownership::owned_by_others(ctx, event, &target.customer)
-        .into_iter()
-        .find(|(id, _)| *id == target.id)
-        .map(|(_, other)| other)
-}
-
+/// Notes that the action stays. It is never removed while it is `shared` with another event.
 async fn orphan(
     ctx: &Context,
+    declared: &Declared,
     event: &AdConversionEvent,
     action: &ConversionActionStatus,
     target: &Target,
@@ -172,21 +145,20 @@ async fn orphan(
             "Conversion action {} {:?} stays in Google Ads because {} uses it.",
             target.id,
             target.name,
-            named_for(&event.key().namespace, &other)
+            named_for(&declared.key.namespace, &other)
         );
         ctx.events
             .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
             .await;
         return Ok(());
     }
-    // The type never changes at Google, and no event has an action of another one.
-    let kind = spec::action_kind(event.spec.trigger.form_submission.is_some());
     let note = OrphanNote {
         customer: target.customer.clone(),
         action: target.id,
         name: target.name.clone(),
-        kind: kind.to_owned(),
-        former_event: event.key().to_string(),
+        // The type never changes at Google, and no event has an action of another one.
+        kind: declared.action_kind().to_owned(),
+        former_event: declared.key.to_string(),
         created_at: action.create_time.as_ref().map(|t| t.0),
         at: ctx.clock.now(),
     };
@@ -203,12 +175,13 @@ async fn orphan(
 
 async fn remove(
     ctx: &Context,
+    declared: &Declared,
     event: &AdConversionEvent,
     account: Option<&GoogleAccount>,
     target: &Target,
 ) -> Result<(), Blocked> {
     let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
-        if suspended(ctx, event) {
+        if suspended(ctx, declared) {
             return Err(Blocked::suspended(target));
         }
         return Err(Blocked::no_credentials(target));
@@ -246,26 +219,17 @@ fn gone(error: &UpstreamError) -> bool {
 }
 
 /// The account is there, and the process has just started: nothing is wrong, it is about to be looked at.
-fn unchecked(ctx: &Context, event: &AdConversionEvent, account: Option<&GoogleAccount>) -> bool {
-    let exists = google_key(event).is_some_and(|key| ctx.caches.google.get(&key).is_some());
-    exists && event.spec.deletion_policy == DeletionPolicy::Delete && account.is_none() && !suspended(ctx, event)
+fn unchecked(ctx: &Context, declared: &Declared, account: Option<&GoogleAccount>) -> bool {
+    let exists = ctx.caches.google.get(&declared.google).is_some();
+    exists && declared.removes_action && account.is_none() && !suspended(ctx, declared)
 }
 
 /// Events that lost the action to this one may have it now, and the accounts count their users again.
-fn wake_others(ctx: &Context, event: &AdConversionEvent) {
-    let blocked = |e: &AdConversionEvent| {
-        e.conditions()
-            .iter()
-            .any(|c| c.type_ == condition::STALLED && c.reason == reason::OWNERSHIP_CONFLICT)
-    };
-    for other in ctx.caches.events.all() {
-        if other.id() != event.id() && blocked(&other) {
-            ctx.registry.wake(Wake::Event(other.key(), true));
-        }
+fn wake_others(ctx: &Context, declared: &Declared) {
+    let blocked = ctx.caches.events.of(&Lookup::LostOwnership);
+    for other in blocked.iter().filter(|other| other.id() != declared.uid) {
+        ctx.registry.wake(Wake::Event(other.key(), true));
     }
-    if let Some(google) = google_key(event) {
-        ctx.registry.wake(Wake::Google(google));
-    }
-    let hubspot = ObjectKey::new(event.key().namespace, &event.spec.hub_spot_account_ref.name);
-    ctx.registry.wake(Wake::HubSpot(hubspot));
+    ctx.registry.wake(Wake::Google(declared.google.clone()));
+    ctx.registry.wake(Wake::HubSpot(declared.hubspot.clone()));
 }

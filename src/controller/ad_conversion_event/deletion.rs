@@ -4,18 +4,37 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::cleanup::Target;
 use crate::api::reasons::{condition, reason};
-use crate::api::{AdConversionEvent, AdConversionEventStatus};
+use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
 use crate::controller::ad_conversion_event::transition_events;
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
-use crate::controller::{Action, Error, Object};
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
 use crate::domain::conditions::{Conditions, Status, Summary};
+use crate::domain::ids::{ActionId, CustomerId};
 
 /// Pause between two tries.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
+
+/// The action as the status names it.
+pub(crate) struct Target {
+    pub customer: CustomerId,
+    pub id: ActionId,
+    pub name: String,
+}
+
+impl Target {
+    pub fn of(action: &ConversionActionStatus) -> Option<Self> {
+        Some(Self {
+            customer: action.customer_id.as_deref()?.parse().ok()?,
+            id: action.id.as_deref()?.parse().ok()?,
+            name: action.name.clone().unwrap_or_default(),
+        })
+    }
+}
 
 /// What keeps a deletion: condition reason, what happened and what a person can do.
 pub(crate) struct Blocked {

@@ -1,6 +1,6 @@
 //! The condition `Delivering`, and what it says about the conversion action.
 
-use super::status::Facts;
+use super::facts::Facts;
 use crate::api::reasons::reason;
 use crate::api::{Condition, LastError, Time};
 use crate::domain::conditions::Status;

@@ -1,26 +1,26 @@
 //! Who else wants the same conversion action, in whatever namespace.
 
-use super::Stall;
-use super::trigger::trigger_of;
-use crate::api::AdConversionEvent;
+use super::stall::Stall;
+use super::trigger::{before, trigger_of};
+use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
-use crate::controller::Object;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::lookup::{Lookup, Payer, Wish, customer_of, owner, wishes};
+use crate::controller::shared::object::Object;
+use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
 use crate::domain::ownership::{Claim, named_for, winner};
 
 /// The event is not the one that may have its action.
-pub(crate) fn lost_ownership(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> Option<Stall> {
-    let mine = claim(ctx, event, portal)?;
-    let all: Vec<_> = ctx
-        .caches
-        .events
-        .all()
-        .iter()
-        .filter(|e| e.id() != event.id())
-        .filter_map(|e| claim(ctx, e, None))
-        .collect();
-    winner(&mine, &all).map(|winner| {
+pub(crate) fn lost_ownership(
+    ctx: &Context,
+    declared: &Declared,
+    status: Option<&AdConversionEventStatus>,
+    portal: Option<PortalId>,
+) -> Option<Stall> {
+    let mine = claim(ctx, declared, status, portal)?;
+    let rivals = rivals(ctx, &mine);
+    winner(&mine, &rivals).map(|winner| {
         (
             reason::OWNERSHIP_CONFLICT,
             format!(
@@ -31,34 +31,79 @@ pub(crate) fn lost_ownership(ctx: &Context, event: &AdConversionEvent, portal: O
     })
 }
 
+/// What the other events claim that want the same action, or one of the same name, in the same account.
+fn rivals(ctx: &Context, mine: &Claim) -> Vec<Claim> {
+    let mut keys = Vec::new();
+    for lookup in lookups(mine, &accounts_owned_by(ctx, &mine.customer)) {
+        keys.extend(ctx.caches.events.keys_of(&lookup));
+    }
+    keys.sort();
+    keys.dedup();
+    let others = keys.iter().filter_map(|key| ctx.caches.events.get(key));
+    others
+        .filter(|other| other.id() != mine.uid)
+        .filter_map(|other| claim(ctx, &Declared::of(&other), other.status.as_ref(), None))
+        .collect()
+}
+
+/// Under what a claim to the same is found: events say themselves whose action they have, or name one of these `accounts`.
+fn lookups(mine: &Claim, accounts: &[ObjectKey]) -> Vec<Lookup> {
+    let action = mine.action.map(Wish::Action);
+    let name = mine.creates.clone().map(Wish::Name);
+    let mut payers = vec![Payer::Owner(mine.customer.clone())];
+    payers.extend(accounts.iter().cloned().map(Payer::OwnerOf));
+    let of = |wish: Wish| {
+        payers
+            .iter()
+            .map(move |payer| Lookup::Claims(payer.clone(), wish.clone()))
+    };
+    action.into_iter().chain(name).flat_map(of).collect()
+}
+
+/// The account objects whose conversions this account owns, as Google has shown in this process or in one before.
+fn accounts_owned_by(ctx: &Context, customer: &CustomerId) -> Vec<ObjectKey> {
+    let mut accounts = ctx.registry.accounts_owned_by(customer);
+    accounts.extend(ctx.caches.google.keys_of(&Lookup::OwnedBy(customer.clone())));
+    accounts.sort();
+    accounts.dedup();
+    accounts
+}
+
 /// What an event lays claim to. None where Google has not let its account in: anybody can write down a customer id.
-fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> Option<Claim> {
-    let key = event.key();
-    let account = ObjectKey::new(&key.namespace, &event.spec.google_ads_account_ref.as_ref()?.name);
-    let status = event.status.as_ref().and_then(|s| s.conversion_action.as_ref());
-    let owner = let_in(ctx, &account)?;
-    let customer = status
-        .and_then(|s| s.customer_id.as_deref())
-        .and_then(|id| id.parse::<CustomerId>().ok())
-        .unwrap_or(owner);
-    let existing = event.spec.existing_action();
-    let action = status
-        .and_then(|s| s.id.as_deref())
-        .or_else(|| existing.and_then(|e| e.id.as_deref()))
-        .and_then(|id| id.parse().ok());
-    let portal = portal.or_else(|| {
-        let hubspot = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
-        ctx.registry.hubspot(&hubspot)?.portal.map(|p| p.id)
-    });
-    Some(Claim {
-        uid: event.id(),
-        created: super::created(event),
-        customer,
+fn claim(
+    ctx: &Context,
+    declared: &Declared,
+    status: Option<&AdConversionEventStatus>,
+    portal: Option<PortalId>,
+) -> Option<Claim> {
+    let portal = portal.or_else(|| ctx.registry.hubspot(&declared.hubspot)?.portal.map(|p| p.id));
+    Some(claimed(declared, status, let_in(ctx, &declared.google)?, portal))
+}
+
+/// The claim of an event through an account whose conversions `owner` owns.
+fn claimed(
+    declared: &Declared,
+    status: Option<&AdConversionEventStatus>,
+    owner: CustomerId,
+    portal: Option<PortalId>,
+) -> Claim {
+    let has = status.and_then(|s| s.conversion_action.as_ref());
+    let (mut action, mut creates) = (None, None);
+    for wish in wishes(declared, has) {
+        match wish {
+            Wish::Action(id) => action = Some(id),
+            Wish::Name(name) => creates = Some(name),
+        }
+    }
+    Claim {
+        uid: declared.uid.clone(),
+        created: declared.created,
+        customer: customer_of(has).unwrap_or(owner),
         action,
-        creates: existing.is_none().then(|| event.action_name().to_owned()),
-        trigger: trigger_of(event).in_portal(portal),
-        event: key,
-    })
+        creates,
+        trigger: trigger_of(&declared.trigger, before(status)).in_portal(portal),
+        event: declared.key.clone(),
+    }
 }
 
 /// The account that owns the conversions of this one, where Google has shown it to the account's own credentials: in this
@@ -66,28 +111,21 @@ fn claim(ctx: &Context, event: &AdConversionEvent, portal: Option<PortalId>) -> 
 fn let_in(ctx: &Context, account: &ObjectKey) -> Option<CustomerId> {
     let seen = ctx.registry.google(account).and_then(|google| google.snapshot);
     seen.map(|snapshot| snapshot.customer.conversion_customer.clone())
-        .or_else(|| {
-            let object = ctx.caches.google.get(account)?;
-            object.status.as_ref()?.conversion_customer_id.as_ref()?.parse().ok()
-        })
+        .or_else(|| owner(ctx.caches.google.get(account)?.as_ref()))
 }
 
-/// Actions that belong to other events of the same account, with the event.
-pub(crate) fn owned_by_others(
+/// The other event that has this action.
+pub(crate) fn other_owner(
     ctx: &Context,
-    event: &AdConversionEvent,
+    declared: &Declared,
     customer: &CustomerId,
-) -> Vec<(ActionId, ObjectKey)> {
-    ctx.caches
-        .events
-        .all()
-        .iter()
-        .filter(|other| other.id() != event.id())
-        .filter_map(|other| {
-            let action = other.status.as_ref()?.conversion_action.as_ref()?;
-            let same = action.customer_id.as_deref() == Some(customer.as_str());
-            let id = action.id.as_deref()?.parse().ok()?;
-            same.then(|| (id, other.key()))
-        })
-        .collect()
+    action: ActionId,
+) -> Option<ObjectKey> {
+    let owners = ctx.caches.events.of(&Lookup::Has(customer.clone(), action));
+    let other = owners.iter().find(|other| other.id() != declared.uid);
+    other.map(|other| other.key())
 }
+
+#[cfg(test)]
+#[path = "ownership_tests.rs"]
+mod tests;

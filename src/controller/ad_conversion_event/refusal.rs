@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::status::Facts;
+use super::facts::Facts;
 use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::find;
 use crate::domain::delivering::refused_message;
@@ -24,7 +24,7 @@ impl Facts<'_> {
             return self.standing();
         };
         let google = self.resolved.google.as_ref();
-        let form = self.event.spec.trigger.form_submission.is_some();
+        let form = self.declared().is_form();
         // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
         let left = google.is_some_and(|account| account.uploads.of(form) != refused.via);
         (!left).then(|| Refusal {
@@ -35,8 +35,7 @@ impl Facts<'_> {
 
     /// A refusal of which a process that has just started does not know yet stands until something is taken.
     fn standing(&self) -> Option<Refusal> {
-        let before = self.event.status.as_ref()?;
-        let said = find(&before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
+        let said = find(&self.before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
         let mut classes = self.tally.as_ref()?.tally.classes.iter();
         let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
         (waits && !self.report.taken).then(|| Refusal {
@@ -54,11 +53,13 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::api::{AdConversionEventStatus, Condition, FormSubmissionTrigger, Time, UploadApi, Uploads};
-    use crate::controller::ad_conversion_event::status::{Counted, compose};
+    use crate::api::{Condition, Time, UploadApi, Uploads};
+    use crate::controller::ad_conversion_event::facts::Counted;
+    use crate::controller::ad_conversion_event::status::compose;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
+    use crate::domain::declared::NamedTrigger;
     use crate::domain::ids::ObjectKey;
     use crate::ports::ledger::{ClassCount, Tally};
     use crate::registry::{GoogleAccount, Readiness, RefusedAt};
@@ -81,10 +82,7 @@ mod tests {
             observed_generation: None,
             last_transition_time: Time(EARLIER),
         };
-        parts.event.status = Some(AdConversionEventStatus {
-            conditions: vec![said],
-            ..AdConversionEventStatus::default()
-        });
+        parts.before.conditions = vec![said];
         parts
     }
 
@@ -143,7 +141,9 @@ mod tests {
     ) {
         let mut parts = said_before(reason::REFUSED);
         parts.resolved.google = Some(google(now));
-        parts.event.spec.trigger.form_submission = form.then(|| FormSubmissionTrigger { form_id: String::new() });
+        if form {
+            parts.resolved.declared.trigger = NamedTrigger::Form(String::new());
+        }
         let mut facts = parts.facts();
         facts.tally = Some(rows(Outcome::Pending));
         let code = Code {

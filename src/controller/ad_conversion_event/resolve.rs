@@ -1,18 +1,18 @@
-//! What the manifest names: its accounts, its stage, its properties; and who else wants the same action.
+//! What the manifest names: its accounts, its stage or form, its properties.
 
 use std::sync::Arc;
 
-use super::Stall;
 use super::ownership::lost_ownership;
-use super::trigger::{Subject, subject, trigger_status};
+use super::stall::{self, Grounds, Stall};
+use super::subject::Subject;
+use super::trigger::{self, trigger_status};
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus};
-use crate::controller::Object;
+use crate::api::{AdConversionEventStatus, CREATE_AGAIN, TriggerStatus};
 use crate::controller::shared::context::Context;
 use crate::domain::action::ConversionAction;
+use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, ObjectKey, PortalId};
-use crate::domain::spec;
-use crate::registry::{DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+use crate::registry::{Account, DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,8 @@ pub enum Accounts {
 
 /// What the manifest names, looked up.
 pub struct Resolved {
-    /// The Google account object.
-    pub google_key: ObjectKey,
-    /// The HubSpot account object.
-    pub hubspot_key: ObjectKey,
+    /// The manifest.
+    pub declared: Declared,
     /// The Google account, once its controller has seen it.
     pub google: Option<GoogleAccount>,
     /// State of both.
@@ -43,6 +41,8 @@ pub struct Resolved {
     pub portal: Option<PortalId>,
     /// The stage or form, once known.
     pub subject: Option<Subject>,
+    /// The manifest names it by label or name, and that stands for this one for the first time.
+    pub first_by_name: bool,
     /// HubSpot has said which contact properties there are.
     pub properties_known: bool,
     /// For the status.
@@ -63,67 +63,63 @@ impl Resolved {
     }
 }
 
-/// Looks up what the manifest names. Calls nobody: accounts and their configuration are in the registry.
-pub fn resolve(ctx: &Context, event: &AdConversionEvent) -> Resolved {
-    let key = event.key();
-    let google_name = event
-        .spec
-        .google_ads_account_ref
-        .as_ref()
-        .map(|r| r.name.clone())
-        .unwrap_or_default();
-    let google_key = ObjectKey::new(&key.namespace, google_name);
-    let hubspot_key = ObjectKey::new(&key.namespace, &event.spec.hub_spot_account_ref.name);
-    let google = ctx.registry.google(&google_key);
-    let hubspot = ctx.registry.hubspot(&hubspot_key);
-    let google_suspended = ctx.caches.google.get(&google_key).map(|a| a.spec.suspend);
-    let hubspot_suspended = ctx.caches.hubspot.get(&hubspot_key).map(|a| a.spec.suspend);
+/// Looks up what the manifest names; `status` is what earlier passes found. Calls nobody: accounts and their configuration
+/// are in the registry.
+pub fn resolve(ctx: &Context, declared: Declared, status: Option<&AdConversionEventStatus>) -> Resolved {
+    let google = ctx.registry.google(&declared.google);
+    let hubspot = ctx.registry.hubspot(&declared.hubspot);
+    let (at_google, at_hubspot) = (
+        Account::Google(declared.google.clone()),
+        Account::HubSpot(declared.hubspot.clone()),
+    );
+    let (google_suspended, hubspot_suspended) = (ctx.caches.suspended(&at_google), ctx.caches.suspended(&at_hubspot));
+    let (google_shown, hubspot_shown) = (ctx.registry.shown(&at_google), ctx.registry.shown(&at_hubspot));
     let accounts = combined(&[
         account(
             "GoogleAdsAccount",
-            &google_key,
+            &declared.google,
             google_suspended,
-            ctx.registry.google_shown(&google_key).as_ref(),
+            google_shown.as_ref(),
         ),
         account(
             "HubSpotAccount",
-            &hubspot_key,
+            &declared.hubspot,
             hubspot_suspended,
-            ctx.registry.hubspot_shown(&hubspot_key).as_ref(),
+            hubspot_shown.as_ref(),
         ),
     ]);
     let undecided =
         (google_suspended.is_some() && google.is_none()) || (hubspot_suspended.is_some() && hubspot.is_none());
-    // As people are shown it: an account that is only being tried again is not read yet.
-    let hubspot_read = ctx.registry.hubspot_shown(&hubspot_key) == Some(Readiness::Ready);
-    let mut resolved = Resolved {
-        google_key,
-        hubspot_key,
-        google,
-        accounts,
-        hubspot_read,
-        undecided,
-        portal: hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id),
-        subject: None,
-        properties_known: hubspot.as_ref().is_some_and(|h| !h.properties.is_empty()),
-        trigger: None,
-        stall: None,
-    };
-    match subject(event, hubspot.as_ref()) {
+    let portal = hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id);
+    let before = trigger::before(status);
+    let (found, unresolved) = match trigger::subject(&declared.trigger, before.as_ref(), hubspot.as_ref()) {
         // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
-        Ok(subject) => resolved.subject = subject.filter(|_| !deals_unasked(event, hubspot.as_ref())),
-        Err(stall) => resolved.stall = Some(stall),
+        Ok(subject) => (subject.filter(|_| !deals_unasked(&declared, hubspot.as_ref())), None),
+        Err(stall) => (None, Some(stall)),
+    };
+    let grounds = Grounds {
+        declared: &declared,
+        now: ctx.clock.now(),
+        snapshot: google.as_ref().and_then(|google| google.snapshot.as_deref()),
+        hubspot: hubspot.as_ref(),
+    };
+    let rival = || lost_ownership(ctx, &declared, status, portal);
+    let stall = unresolved.or_else(|| stall::before_the_action(&grounds, rival));
+    let first = |found: &Subject| trigger::is_first_by_name(&declared.trigger, before.as_ref(), found);
+    Resolved {
+        accounts,
+        // As people are shown it: an account that is only being tried again is not read yet.
+        hubspot_read: hubspot_shown == Some(Readiness::Ready),
+        undecided,
+        portal,
+        first_by_name: found.as_ref().is_some_and(first),
+        properties_known: hubspot.as_ref().is_some_and(|h| !h.properties.is_empty()),
+        trigger: trigger_status(found.as_ref(), before.as_ref()),
+        subject: found,
+        stall,
+        google,
+        declared,
     }
-    resolved.trigger = trigger_status(event, resolved.subject.as_ref());
-    let first = resolved.stall.take();
-    resolved.stall = first
-        .or_else(|| terms_not_accepted(event, resolved.snapshot().as_deref()))
-        .or_else(|| unprintable_name(event))
-        .or_else(|| future_start(ctx, event))
-        .or_else(|| unknown_property(event, hubspot.as_ref()))
-        .or_else(|| deals_denied(event, hubspot.as_ref()))
-        .or_else(|| lost_ownership(ctx, event, resolved.portal));
-    resolved
 }
 
 /// `suspended`: what the manifest says, `None` where there is none. An account that is suspended from its birth need not
@@ -188,105 +184,8 @@ fn combined(accounts: &[Accounts]) -> Accounts {
     }
 }
 
-/// Shared data needs the customer data terms; click ids alone do not.
-fn terms_not_accepted(event: &AdConversionEvent, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
-    let missing = !event.spec.share_data.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
-    missing.then(|| {
-        let form = event.spec.trigger.form_submission.is_some();
-        let other_way = if form { "" } else { ", or remove spec.shareData" };
-        (
-            reason::TERMS_NOT_ACCEPTED,
-            format!(
-                "spec.shareData needs Google's customer data terms. Accept them in Google Ads (Goals > Settings > Customer data terms){other_way}."
-            ),
-        )
-    })
-}
-
-/// Google takes no form data through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
-pub fn manager_account(resolved: &Resolved) -> Option<Stall> {
-    resolved.subject.as_ref()?.trigger.form()?;
-    let customer = &resolved.snapshot()?.customer;
-    let (id, owner) = (&customer.id, &customer.conversion_customer);
-    let what = if customer.manager {
-        format!("Google Ads account {id} is a manager account")
-    } else if owner != id {
-        format!("Google Ads account {id} uses cross-account conversion tracking of account {owner}")
-    } else {
-        return None;
-    };
-    Some((
-        reason::MANAGER_ACCOUNT,
-        format!(
-            "{what}. Form conversions cannot be uploaded to this account, so nothing is sent. Create a new event that uses a GoogleAdsAccount with its own conversion tracking (Google Ads: Goals > Settings > Conversion tracking)."
-        ),
-    ))
-}
-
-/// The schema refuses such names; this is for objects older than the rule: Google takes none, and says so for ever.
-fn unprintable_name(event: &AdConversionEvent) -> Option<Stall> {
-    let existing = event
-        .spec
-        .existing_action()
-        .and_then(|existing| existing.name.as_deref());
-    let (field, name) = match existing {
-        Some(name) => ("spec.conversionAction.existing.name", name),
-        None => ("spec.eventName", event.action_name()),
-    };
-    name.contains(char::is_control).then(|| {
-        (
-            reason::INVALID_SPEC,
-            format!("{field} {name:?} holds a control character, such as a line break or a tab. Remove it."),
-        )
-    })
-}
-
-fn future_start(ctx: &Context, event: &AdConversionEvent) -> Option<Stall> {
-    let start = spec::effective_start(event, super::created(event));
-    (start > ctx.clock.now()).then(|| {
-        (
-            reason::INVALID_SPEC,
-            format!("spec.startTime {start} is in the future. Move it to now or earlier; until then nothing counts."),
-        )
-    })
-}
-
-fn unknown_property(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
-    let properties = hubspot.map(|h| h.properties.clone()).filter(|p| !p.is_empty())?;
-    let rules = spec::rules(&event.spec);
-    let missing: Vec<_> = spec::named_properties(&rules)
-        .into_iter()
-        .filter(|(_, name)| properties.binary_search_by(|p| p.as_str().cmp(name)).is_err())
-        .map(|(field, name)| format!("{name:?} (spec.{field})"))
-        .collect();
-    (!missing.is_empty()).then(|| {
-        (
-            reason::PROPERTY_NOT_FOUND,
-            format!(
-                "HubSpot has no contact property {}. Use the property's internal name, or create it in HubSpot.",
-                missing.join(" and no ")
-            ),
-        )
-    })
-}
-
-fn deals_unasked(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> bool {
-    spec::needs_deals(&event.spec) && hubspot.is_some_and(|h| h.deals == DealAccess::Unasked)
-}
-
-/// Values from deals take a scope of their own, which nothing else waits for.
-fn deals_denied(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
-    let DealAccess::Denied(why) = &hubspot?.deals else {
-        return None;
-    };
-    spec::needs_deals(&event.spec).then(|| {
-        (
-            reason::MISSING_SCOPE,
-            format!(
-                "spec.value.dealAmount needs the scope crm.objects.deals.read, which the HubSpot token does not have ({why}). Add the scope to the app or service key and put its token into the Secret, or use spec.value.fixed."
-            ),
-        )
-    })
+fn deals_unasked(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> bool {
+    declared.needs_deals() && hubspot.is_some_and(|h| h.deals == DealAccess::Unasked)
 }
 
 #[cfg(test)]

@@ -1,71 +1,31 @@
 //! The status of an event, from everything known: pure.
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::action::ActionOutcome;
 use super::bidding::bidding;
 use super::delivering::{delivering, ready_message as undelivered, rejection};
-use super::resolve::{Accounts, Resolved};
-use super::trigger::Subject;
-use super::{Stall, synced};
+use super::facts::{Facts, failing};
+use super::resolve::Accounts;
+use super::subject::Subject;
+use super::synced::synced;
 use crate::api::reasons::{condition, reason};
 use crate::api::{
-    AdConversionEvent, AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome,
-    OutcomeReason, SyncStatus, Time,
+    AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome, OutcomeReason,
+    SyncStatus, Time,
 };
-use crate::controller::Object;
-use crate::domain::conditions::{Conditions, Status, Summary, find, is_true};
+use crate::domain::conditions::{Conditions, Status, Summary, find};
 use crate::domain::counts::{Class, Gates, ReasonCount, counts};
 use crate::domain::outcome::Outcome;
-use crate::domain::spec;
 use crate::domain::trigger::Trigger;
 use crate::ports::ledger::Tally;
-use crate::registry::{ErrorNote, EventReport};
-
-/// The counts of an event's track.
-pub struct Counted {
-    /// Classes and times.
-    pub tally: Tally,
-    /// Identity of the database.
-    pub ledger_id: String,
-}
-
-/// Everything known about an event at the end of a pass.
-pub struct Facts<'a> {
-    /// The object.
-    pub event: &'a AdConversionEvent,
-    /// What the manifest names.
-    pub resolved: &'a Resolved,
-    /// The conversion action.
-    pub outcome: &'a ActionOutcome,
-    /// What the sync loops say.
-    pub report: EventReport,
-    /// Counts; `None` where they can't be had.
-    pub tally: Option<Counted>,
-    /// Nothing is sent before.
-    pub hold_until: Option<Timestamp>,
-    /// Effective start.
-    pub start: Timestamp,
-    /// Now.
-    pub now: Timestamp,
-    /// How long failures may last before Ready follows.
-    pub failure_threshold: Duration,
-}
-
-impl Facts<'_> {
-    /// Why a person must act.
-    pub fn stall(&self) -> Option<&Stall> {
-        self.resolved.stall.as_ref().or(self.outcome.stall.as_ref())
-    }
-}
+use crate::registry::ErrorNote;
 
 /// The status that says all this.
 pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
-    let before = facts.event.status.clone().unwrap_or_default();
-    let mut conditions = Conditions::new(&before.conditions, facts.event.metadata.generation, facts.now);
+    let before = &facts.before;
+    let generation = facts.declared().generation;
+    let mut conditions = Conditions::new(&before.conditions, generation, facts.now);
     accounts(&mut conditions, facts);
     action(&mut conditions, facts);
     bidding(&mut conditions, facts);
@@ -74,10 +34,10 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     } else {
         conditions.restate(condition::DELIVERING);
     }
-    let synced = synced::synced(facts, &before);
-    conditions.set(condition::SYNCED, synced.0, synced.1, &synced.2);
+    let (status, why, message) = synced(facts);
+    conditions.set(condition::SYNCED, status, why, &message);
     conditions.remove(condition::DELETION_BLOCKED);
-    let mut summary = with_note_on_start(summary(facts, &before), facts);
+    let mut summary = with_note_on_start(summary(facts), facts);
     if let (Summary::Ready { message, .. }, Some(worse)) = (
         &mut summary,
         conditions.get(condition::DELIVERING).and_then(undelivered),
@@ -86,17 +46,18 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     }
     conditions.summarize(&summary);
     AdConversionEventStatus {
-        observed_generation: facts.event.metadata.generation,
+        observed_generation: generation,
         last_handled_reconcile_at: facts
-            .event
-            .requested_at()
+            .requested
             .map(str::to_owned)
-            .or(before.last_handled_reconcile_at),
+            .or_else(|| before.last_handled_reconcile_at.clone()),
         conditions: conditions.finish(),
         trigger: facts.resolved.trigger.clone(),
         conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
-        sync: sync(facts).or(before.sync).or_else(|| Some(start_alone(facts))),
-        attribution: attribution(facts).or(before.attribution),
+        sync: sync(facts)
+            .or_else(|| before.sync.clone())
+            .or_else(|| Some(start_alone(facts))),
+        attribution: attribution(facts).or_else(|| before.attribution.clone()),
     }
 }
 
@@ -158,34 +119,19 @@ fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
     }
 }
 
-/// The failing side of the sync, worst first.
-pub(crate) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
-    [&report.ledger, &report.feed, &report.upload, &report.poll]
-        .into_iter()
-        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
-}
-
 /// Why Synced is False, and since when.
 fn unsynced(facts: &Facts<'_>) -> Option<(String, Timestamp)> {
     let failing = failing(&facts.report).map(|(error, since)| (error.message.clone(), since));
     failing.or_else(|| facts.refusal().map(|refusal| (refusal.message, refusal.since)))
 }
 
-/// The feed has made a pass for this event, in this life of the process or before.
-pub(crate) fn made_a_pass(facts: &Facts<'_>, before: &AdConversionEventStatus) -> bool {
-    let synced = find(&before.conditions, condition::SYNCED);
-    let read_before =
-        is_true(&before.conditions, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
-    facts.report.feed.last_success.is_some() || read_before
-}
-
-fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
-    if facts.event.spec.suspend {
+fn summary(facts: &Facts<'_>) -> Summary {
+    if facts.declared().suspended {
         return Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
         };
     }
-    if let Some((why, message)) = facts.stall() {
+    if let Some((why, message)) = facts.stall {
         return Summary::Stalled {
             reason: (*why).to_owned(),
             message: message.clone(),
@@ -227,16 +173,16 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
     if let Some((message, since)) = unsynced(facts) {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
         // What failed for too long before this process started, and has not succeeded since, fails still.
-        let known = find(&before.conditions, condition::READY);
+        let known = find(&facts.before.conditions, condition::READY);
         let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
         let too_long = failed || facts.now.duration_since(since) >= limit;
-        if too_long || !made_a_pass(facts, before) {
+        if too_long || !facts.made_a_pass() {
             return Summary::Failing {
                 reason: reason::SYNC_FAILING.to_owned(),
                 message,
             };
         }
-    } else if !made_a_pass(facts, before) {
+    } else if !facts.made_a_pass() {
         return Summary::Progressing {
             message: "HubSpot is being read.".to_owned(),
         };
@@ -249,7 +195,7 @@ fn summary(facts: &Facts<'_>, before: &AdConversionEventStatus) -> Summary {
 
 /// A start that is not the declared one is said where people look.
 fn with_note_on_start(mut summary: Summary, facts: &Facts<'_>) -> Summary {
-    let note = spec::note_on_start(facts.event, super::created(facts.event), facts.start);
+    let note = facts.declared().note_on_start();
     if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {
         *message = format!("{message} {note}");
     }
@@ -278,8 +224,8 @@ fn ready_message(facts: &Facts<'_>) -> String {
 }
 
 fn gates(facts: &Facts<'_>) -> Gates {
-    let suspended = facts.event.spec.suspend || matches!(facts.resolved.accounts, Accounts::Suspended(_));
-    let stalled = facts.stall().is_some();
+    let suspended = facts.declared().suspended || matches!(facts.resolved.accounts, Accounts::Suspended(_));
+    let stalled = facts.stall.is_some();
     let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
     Gates {
         suspended,
@@ -307,7 +253,7 @@ fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
     let of = |outcome| signed(counts.of(outcome));
     Some(SyncStatus {
         ledger_id: Some(counted.ledger_id.clone()),
-        start_time: Some(Time(facts.start)),
+        start_time: Some(Time(facts.declared().start)),
         observed: signed(counts.observed),
         uploaded: of(Outcome::Uploaded),
         processing: of(Outcome::Processing),
@@ -333,7 +279,7 @@ fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
 /// The start is known before anything else: who creates the event again needs it (the refusals say so).
 fn start_alone(facts: &Facts<'_>) -> SyncStatus {
     SyncStatus {
-        start_time: Some(Time(facts.start)),
+        start_time: Some(Time(facts.declared().start)),
         ..SyncStatus::default()
     }
 }

@@ -1,14 +1,13 @@
 //! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
 
+use super::facts::{Facts, failing};
 use super::resolve::Accounts;
-use super::status::{Facts, failing, made_a_pass};
-use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
 
 /// Status, reason and message.
-pub(crate) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (Status, &'static str, String) {
-    if let Some((why, _)) = facts.stall() {
+pub(crate) fn synced(facts: &Facts<'_>) -> (Status, &'static str, String) {
+    if let Some((why, _)) = facts.stall {
         let message =
             "Nothing is read from HubSpot or sent to Google while the event is stalled. See the condition Stalled.";
         return (Status::False, why, message.to_owned());
@@ -32,7 +31,7 @@ pub(crate) fn synced(facts: &Facts<'_>, before: &AdConversionEventStatus) -> (St
     if let Some(refusal) = facts.refusal() {
         return (Status::False, reason::REFUSED, refusal.message);
     }
-    if !made_a_pass(facts, before) {
+    if !facts.made_a_pass() {
         let message = "HubSpot has not been read for this event yet.";
         return (Status::Unknown, reason::PROGRESSING, message.to_owned());
     }
@@ -72,7 +71,7 @@ fn unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
 /// Why nothing is sent, if so.
 fn held_back(facts: &Facts<'_>) -> Option<String> {
     let until = |what: &str| Some(format!("No conversion goes to Google {what}."));
-    if facts.event.spec.suspend {
+    if facts.declared().suspended {
         return until("while the event is suspended (spec.suspend)");
     }
     match facts.resolved.accounts {
@@ -121,7 +120,7 @@ mod tests {
 
     fn run(case: &Case) -> String {
         let mut parts = Parts::working();
-        parts.event.spec.suspend = case.suspended;
+        parts.resolved.declared.suspended = case.suspended;
         parts.resolved.accounts = case.accounts.clone();
         parts.resolved.hubspot_read = case.hubspot_read;
         parts.resolved.stall = case
@@ -132,7 +131,7 @@ mod tests {
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
         facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
-        let (status, why, message) = synced(&facts, &AdConversionEventStatus::default());
+        let (status, why, message) = synced(&facts);
         format!("{}/{why}: {message}", status.as_str())
     }
 

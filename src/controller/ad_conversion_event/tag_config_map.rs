@@ -10,17 +10,17 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
 
-use super::action::ActionOutcome;
+use super::action::outcome::ActionOutcome;
 use super::resolve::Resolved;
 use crate::api::AdConversionEvent;
 use crate::api::reasons::event as happened;
 use crate::controller::shared::apply::{MANAGER, within};
 use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
 use crate::controller::shared::recorder::Severity;
-use crate::controller::{Error, Object};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
-use crate::domain::spec;
 use crate::domain::tag::Tag;
 
 /// Key of the snippet.
@@ -56,7 +56,13 @@ impl Tags {
 
 /// Brings the ConfigMap of a form event to what it should be, and says in the condition of the action where the snippet
 /// is. A ConfigMap of somebody else is left alone.
-pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolved, outcome: &mut ActionOutcome) {
+pub async fn publish(
+    ctx: &Context,
+    tags: &Tags,
+    event: &AdConversionEvent,
+    resolved: &Resolved,
+    outcome: &mut ActionOutcome,
+) {
     let Some(form) = resolved.subject.as_ref().and_then(|s| s.trigger.form()) else {
         return;
     };
@@ -69,12 +75,12 @@ pub async fn publish(ctx: &Context, event: &AdConversionEvent, resolved: &Resolv
         }
         return;
     };
-    let rules = spec::rules(&event.spec);
-    let of = event.key().to_string();
-    let html = Tag::new(&of, &send_to, form, rules.value.as_ref()).html();
-    let name = name(&event.key().name);
+    let declared = &resolved.declared;
+    let of = declared.key.to_string();
+    let html = Tag::new(&of, &send_to, form, declared.rules.value.as_ref()).html();
+    let name = name(&declared.key.name);
     let pasted = format!("Paste the snippet in ConfigMap {name} (key {KEY}) into the pages with the form.");
-    match ensure(ctx, event, &name, &html).await {
+    match ensure(ctx, tags, event, &name, &html).await {
         Ok(true) => remark(outcome, &pasted),
         Ok(false) => {
             let message = format!(
@@ -104,12 +110,12 @@ fn remark(outcome: &mut ActionOutcome, text: &str) {
 }
 
 /// False where the name belongs to somebody else.
-async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str) -> Result<bool, Error> {
+async fn ensure(ctx: &Context, tags: &Tags, event: &AdConversionEvent, name: &str, html: &str) -> Result<bool, Error> {
     let key = event.key();
     let mut hasher = DefaultHasher::new();
     (event.id(), name, html).hash(&mut hasher);
     let content = hasher.finish();
-    if ctx.tags.is_fresh(&key, content) {
+    if tags.is_fresh(&key, content) {
         return Ok(true);
     }
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
@@ -136,12 +142,12 @@ async fn ensure(ctx: &Context, event: &AdConversionEvent, name: &str, html: &str
             .and_then(|data| data.get(KEY))
             .is_some_and(|known| known == html)
         {
-            ctx.tags.saw(&key, content);
+            tags.saw(&key, content);
             return Ok(true);
         }
     }
     write(&api, event, name, html, found).await?;
-    ctx.tags.saw(&key, content);
+    tags.saw(&key, content);
     Ok(true)
 }
 

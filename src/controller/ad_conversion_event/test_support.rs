@@ -7,18 +7,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::action::ActionOutcome;
+use super::action::outcome::ActionOutcome;
+use super::facts::Facts;
 use super::resolve::{Accounts, Resolved};
-use super::status::Facts;
-use crate::api::{AdConversionEvent, ConversionActionStatus};
-use crate::domain::ids::ObjectKey;
+use crate::api::{AdConversionEventStatus, ConversionActionStatus};
+use crate::domain::declared::Declared;
 use crate::registry::{EventReport, Health};
 
 pub(crate) const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// What facts are about.
 pub(crate) struct Parts {
-    pub(crate) event: AdConversionEvent,
+    pub(crate) before: AdConversionEventStatus,
     pub(crate) resolved: Resolved,
     pub(crate) outcome: ActionOutcome,
 }
@@ -32,8 +32,7 @@ impl Parts {
                 "trigger": {"lifecycleStage": {"stage": "customer"}}},
         });
         let resolved = Resolved {
-            google_key: ObjectKey::new("m", "a"),
-            hubspot_key: ObjectKey::new("m", "a"),
+            declared: Declared::of(&serde_json::from_value(event).unwrap()),
             google: None,
             accounts: Accounts::Ready,
             hubspot_read: true,
@@ -41,6 +40,7 @@ impl Parts {
             properties_known: true,
             portal: None,
             subject: None,
+            first_by_name: false,
             trigger: None,
             stall: None,
         };
@@ -56,7 +56,7 @@ impl Parts {
             retry: None,
         };
         Self {
-            event: serde_json::from_value(event).unwrap(),
+            before: AdConversionEventStatus::default(),
             resolved,
             outcome,
         }
@@ -69,16 +69,17 @@ impl Parts {
             ..Health::default()
         };
         Facts {
-            event: &self.event,
+            before: self.before.clone(),
+            requested: None,
             resolved: &self.resolved,
             outcome: &self.outcome,
+            stall: self.resolved.stall.as_ref().or(self.outcome.stall.as_ref()),
             report: EventReport {
                 feed,
                 ..EventReport::default()
             },
             tally: None,
             hold_until: None,
-            start: NOW,
             now: NOW,
             failure_threshold: Duration::from_mins(15),
         }

@@ -2,8 +2,8 @@
 
 use crate::api::reasons::event as happened;
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Outcome};
-use crate::controller::Object;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::object::Object;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::transitions::{Announcement, announcements};
 use crate::registry::Notice;

@@ -1,11 +1,13 @@
 //! What the manifest's trigger names: a lifecycle stage by value or label, a form by GUID or name.
 
-use super::Stall;
+use super::stall::Stall;
+use super::subject::Subject;
 use crate::api::reasons::reason;
-use crate::api::{AdConversionEvent, CREATE_AGAIN, TriggerStatus, TriggerType};
-use crate::controller::Error;
+use crate::api::{AdConversionEvent, AdConversionEventStatus, CREATE_AGAIN, TriggerStatus, TriggerType};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::domain::declared::NamedTrigger;
 use crate::domain::trigger::Trigger;
 use crate::ports::crm::Form;
 use crate::registry::{Forms, HubSpotAccount};
@@ -13,33 +15,24 @@ use crate::registry::{Forms, HubSpotAccount};
 /// Most candidates that a message names.
 const MAX_NAMED: usize = 20;
 
-/// The stage or form an event is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
-    /// What makes an occurrence.
-    pub trigger: Trigger,
-    /// What people call it.
-    pub label: String,
-}
-
-/// Looks up the trigger; one resolved before is kept, as labels and names may change at any time. `None`: not known yet.
-pub fn subject(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
-    let trigger = &event.spec.trigger;
-    match (&trigger.lifecycle_stage, &trigger.form_submission) {
-        (Some(stage), _) => self::stage(event, &stage.stage, hubspot),
-        (None, Some(form)) => self::form(event, &form.form_id, hubspot),
-        // The schema lets no such manifest in.
-        (None, None) => Ok(None),
+/// Looks up the trigger; one resolved `before` is kept, as labels and names may change at any time. `None`: not known yet.
+pub fn subject(
+    named: &NamedTrigger,
+    before: Option<&Subject>,
+    hubspot: Option<&HubSpotAccount>,
+) -> Result<Option<Subject>, Stall> {
+    match named {
+        NamedTrigger::Stage(wanted) => stage(before, wanted, hubspot),
+        NamedTrigger::Form(wanted) => form(before, wanted, hubspot),
     }
 }
 
-fn stage(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
-    let before = before(event);
+fn stage(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
     let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
     if stages.is_empty() {
-        return Ok(before);
+        return Ok(before.cloned());
     }
-    let known = before.as_ref().and_then(|b| b.trigger.stage());
+    let known = before.and_then(|b| b.trigger.stage());
     let found = known
         .and_then(|value| stages.iter().find(|s| s.value == value))
         .or_else(|| stages.iter().find(|s| s.value == wanted))
@@ -56,21 +49,14 @@ fn stage(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccoun
             .map(|s| format!("{} ({:?})", s.value, s.label))
             .collect();
         let what = format!("lifecycle stage with value or label {wanted:?}");
-        let message = missing(
-            &what,
-            "stage",
-            "spec.trigger.lifecycleStage.stage",
-            before.as_ref(),
-            &names,
-        );
+        let message = missing(&what, "stage", "spec.trigger.lifecycleStage.stage", before, &names);
         (reason::STAGE_NOT_FOUND, message)
     })
 }
 
-fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
-    let before = before(event);
+fn form(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
     let forms = match hubspot.map(|h| &h.forms) {
-        None | Some(Forms::Unread) => return Ok(before),
+        None | Some(Forms::Unread) => return Ok(before.cloned()),
         Some(Forms::Denied(why)) => {
             return Err((
                 reason::MISSING_SCOPE,
@@ -85,7 +71,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
         trigger: Trigger::Form(form.id.clone()),
         label: form.name.clone(),
     };
-    let known = before.as_ref().and_then(|b| b.trigger.form());
+    let known = before.and_then(|b| b.trigger.form());
     let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
     if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
         return Ok(Some(subject(form)));
@@ -93,7 +79,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
     let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
     match named.as_slice() {
         [form] => Ok(Some(subject(form))),
-        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, before.as_ref(), forms))),
+        [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, before, forms))),
         several => {
             let ids: Vec<_> = several.iter().take(MAX_NAMED).map(|f| f.id.as_str()).collect();
             let message = format!(
@@ -102,7 +88,7 @@ fn form(event: &AdConversionEvent, wanted: &str, hubspot: Option<&HubSpotAccount
                 way_out(
                     "the GUID of the one that is meant",
                     "spec.trigger.formSubmission.formId",
-                    before.as_ref()
+                    before
                 ),
                 ids.join(", ")
             );
@@ -152,8 +138,8 @@ fn way_out(what: &str, field: &str, before: Option<&Subject>) -> String {
 }
 
 /// What an earlier pass resolved.
-fn before(event: &AdConversionEvent) -> Option<Subject> {
-    let status = event.status.as_ref()?.trigger.as_ref()?;
+pub fn before(status: Option<&AdConversionEventStatus>) -> Option<Subject> {
+    let status = status?.trigger.as_ref()?;
     let trigger = match (&status.stage, &status.form_id) {
         (Some(stage), _) => Trigger::Stage(stage.clone()),
         (None, Some(form)) if is_guid(form) => Trigger::Form(form.to_lowercase()),
@@ -176,9 +162,8 @@ fn is_guid(text: &str) -> bool {
 
 /// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time; so
 /// long its stage or form may be corrected in the manifest.
-pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> Option<TriggerStatus> {
-    let known = before(event);
-    let Subject { trigger, label } = subject.or(known.as_ref())?;
+pub fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Option<TriggerStatus> {
+    let Subject { trigger, label } = found.or(before)?;
     let label = Some(label.clone()).filter(|label| !label.is_empty());
     Some(match trigger {
         Trigger::Stage(stage) => TriggerStatus {
@@ -197,16 +182,13 @@ pub fn trigger_status(event: &AdConversionEvent, subject: Option<&Subject>) -> O
 }
 
 /// True where the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
-pub fn is_first_by_name(event: &AdConversionEvent, found: &Subject) -> bool {
-    let trigger = &event.spec.trigger;
-    let by_id = match &found.trigger {
-        Trigger::Stage(value) => trigger.lifecycle_stage.as_ref().is_some_and(|s| s.stage == *value),
-        Trigger::Form(id) => trigger
-            .form_submission
-            .as_ref()
-            .is_some_and(|f| f.form_id.eq_ignore_ascii_case(id)),
+pub fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subject) -> bool {
+    let by_id = match (&found.trigger, named) {
+        (Trigger::Stage(value), NamedTrigger::Stage(stage)) => stage == value,
+        (Trigger::Form(id), NamedTrigger::Form(form)) => form.eq_ignore_ascii_case(id),
+        _ => false,
     };
-    !by_id && before(event).is_none()
+    !by_id && before.is_none()
 }
 
 /// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
@@ -216,7 +198,7 @@ pub async fn record(
     event: &AdConversionEvent,
     trigger: Option<&TriggerStatus>,
 ) -> Result<Option<AdConversionEvent>, Error> {
-    let Some(trigger) = trigger.filter(|_| before(event).is_none()) else {
+    let Some(trigger) = trigger.filter(|_| before(event.status.as_ref()).is_none()) else {
         return Ok(None);
     };
     let mut status = event.status.clone().unwrap_or_default();
@@ -224,18 +206,13 @@ pub async fn record(
     apply::status(ctx, event, &status).await
 }
 
-/// The resolved trigger, else what the manifest says.
-pub fn trigger_of(event: &AdConversionEvent) -> Trigger {
-    let trigger = &event.spec.trigger;
-    let declared = || {
-        let form = trigger.form_submission.as_ref();
-        let stage = trigger.lifecycle_stage.as_ref().map(|s| s.stage.clone());
-        form.map_or_else(
-            || Trigger::Stage(stage.unwrap_or_default()),
-            |form| Trigger::Form(form.form_id.to_lowercase()),
-        )
+/// The trigger resolved before, else what the manifest says.
+pub fn trigger_of(named: &NamedTrigger, before: Option<Subject>) -> Trigger {
+    let declared = || match named {
+        NamedTrigger::Stage(stage) => Trigger::Stage(stage.clone()),
+        NamedTrigger::Form(form) => Trigger::Form(form.to_lowercase()),
     };
-    before(event).map_or_else(declared, |subject| subject.trigger)
+    before.map_or_else(declared, |subject| subject.trigger)
 }
 
 #[cfg(test)]

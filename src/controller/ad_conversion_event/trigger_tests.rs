@@ -7,6 +7,7 @@ use rstest::rstest;
 use serde_json::json;
 
 use super::*;
+use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
 use crate::registry::{DealAccess, Readiness};
 
@@ -55,6 +56,12 @@ fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {
     .unwrap()
 }
 
+/// What the manifest names, looked up.
+fn looked_up(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+    let before = before(event.status.as_ref());
+    subject(&Declared::of(event).trigger, before.as_ref(), hubspot)
+}
+
 #[rstest]
 #[case::guid(ONE, None, Ok(ONE))]
 #[case::guid_in_capitals("78C2891F-EBDD-44C0-BD94-15C012BBBFBF", None, Ok(ONE))]
@@ -80,7 +87,7 @@ fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {
 )]
 fn forms(#[case] wanted: &str, #[case] resolved: Option<(&str, &str)>, #[case] expected: Result<&str, &str>) {
     let account = listed(&[(TWO, "Newsletter"), (ONE, "Demo request"), (THREE, "Newsletter")]);
-    match (subject(&event(wanted, resolved), Some(&account)), expected) {
+    match (looked_up(&event(wanted, resolved), Some(&account)), expected) {
         (Ok(Some(subject)), Ok(id)) => assert_eq!(subject.trigger, Trigger::Form(id.to_owned())),
         (Err((reason, message)), Err(words)) => {
             assert_eq!(reason, "FormNotFound");
@@ -93,14 +100,14 @@ fn forms(#[case] wanted: &str, #[case] resolved: Option<(&str, &str)>, #[case] e
 #[test]
 fn before_the_forms_are_read_what_was_resolved_stands() {
     let unread = account(Forms::Unread);
-    assert_eq!(subject(&event("Demo", None), Some(&unread)), Ok(None));
-    assert_eq!(subject(&event("Demo", None), None), Ok(None));
-    let known = subject(&event("Demo", Some((ONE, "Demo"))), Some(&unread))
+    assert_eq!(looked_up(&event("Demo", None), Some(&unread)), Ok(None));
+    assert_eq!(looked_up(&event("Demo", None), None), Ok(None));
+    let known = looked_up(&event("Demo", Some((ONE, "Demo"))), Some(&unread))
         .unwrap()
         .unwrap();
     assert_eq!(known.trigger, Trigger::Form(ONE.into()));
     assert_eq!(
-        subject(&event("Demo", Some(("Demo", "Demo"))), Some(&unread)),
+        looked_up(&event("Demo", Some(("Demo", "Demo"))), Some(&unread)),
         Ok(None),
         "a name is no GUID"
     );
@@ -109,7 +116,7 @@ fn before_the_forms_are_read_what_was_resolved_stands() {
 #[test]
 fn a_missing_scope_says_what_to_add() {
     let denied = account(Forms::Denied("HubSpot: MISSING_SCOPES".into()));
-    let (reason, message) = subject(&event(ONE, None), Some(&denied)).unwrap_err();
+    let (reason, message) = looked_up(&event(ONE, None), Some(&denied)).unwrap_err();
     assert_eq!(reason, "MissingScope");
     assert!(message.contains("scope \"forms\""), "{message}");
 }
@@ -118,8 +125,10 @@ fn a_missing_scope_says_what_to_add() {
 #[test]
 fn the_status_has_no_trigger_that_never_resolved() {
     let account = listed(&[(ONE, "Demo request")]);
-    let shown =
-        |event: &AdConversionEvent| trigger_status(event, subject(event, Some(&account)).unwrap_or(None).as_ref());
+    let shown = |event: &AdConversionEvent| {
+        let found = looked_up(event, Some(&account)).unwrap_or(None);
+        trigger_status(found.as_ref(), before(event.status.as_ref()).as_ref())
+    };
     assert_eq!(shown(&event("Typo", None)), None);
     assert_eq!(
         shown(&event("Typo", Some(("Typo", "Typo")))),
@@ -149,8 +158,10 @@ fn a_name_is_confirmed_before_it_is_bound(
     #[case] first: bool,
 ) {
     let event = event(wanted, resolved);
-    let found = subject(&event, Some(&listed(&[(ONE, "Demo request")])))
+    let found = looked_up(&event, Some(&listed(&[(ONE, "Demo request")])))
         .unwrap()
         .unwrap();
-    assert_eq!(is_first_by_name(&event, &found), first);
+    let before = before(event.status.as_ref());
+    let named = Declared::of(&event).trigger;
+    assert_eq!(is_first_by_name(&named, before.as_ref(), &found), first);
 }

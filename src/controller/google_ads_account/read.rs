@@ -3,60 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::GoogleMemory;
+use super::memory::GoogleMemory;
 use crate::api::Uploads;
-use crate::controller::shared::account::is_due;
+use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
-use crate::controller::shared::rereads::Account;
 use crate::domain::account_trouble::later;
 use crate::domain::action::ENABLED;
 use crate::domain::brief::{brief, name};
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::ports::ads::{ConversionAction, Customer, Goal};
 use crate::ports::{Cause, GoogleClients, UpstreamError};
-use crate::registry::{GoogleAccount, GoogleSnapshot, Readiness};
+use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 
 /// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
 const SLOWER: u32 = 6;
-/// Most that intervals stretch when the project's daily operations run out: ten minutes become five hours.
-const MOST: u32 = 32;
-/// Daily quotas are counted anew after this long.
-const DAY: SignedDuration = SignedDuration::from_hours(24);
-
-/// How far intervals are stretched because the project's daily operations ran out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    factor: u32,
-    since: Option<Timestamp>,
-}
-
-impl Default for Stretch {
-    fn default() -> Self {
-        Self { factor: 1, since: None }
-    }
-}
-
-impl Stretch {
-    fn exhausted(&mut self, now: Timestamp) {
-        *self = Self {
-            factor: (self.factor * 2).min(MOST),
-            since: Some(now),
-        };
-    }
-
-    fn succeeded(&mut self, now: Timestamp) {
-        if self.since.is_some_and(|since| now.duration_since(since) >= DAY) {
-            *self = Self::default();
-        }
-    }
-
-    fn apply(self, interval: Duration) -> Duration {
-        interval.saturating_mul(self.factor)
-    }
-}
-
 /// Reads what is due; everything where somebody `acted`, the customer too where it is `urgent` or something was wrong.
 /// The outcome is noted in the memory and the registry.
 pub(crate) async fn read(
@@ -68,24 +30,24 @@ pub(crate) async fn read(
     acted: bool,
     urgent: bool,
 ) {
-    let probe = urgent || memory.basics.trouble.since().is_some();
+    let probe = urgent || memory.state.trouble.since().is_some();
     let result = try_read(ctx, key, customer, clients, memory, acted, probe).await;
     let now = ctx.clock.now();
     match result {
         Ok(false) => {}
         Ok(true) => {
-            memory.basics.checked = Some(now);
-            memory.basics.succeeded();
-            memory.stretch.succeeded(now);
+            memory.state.checked = Some(now);
+            memory.state.succeeded();
+            memory.intervals.succeeded(now);
         }
         Err(error) => {
-            memory.basics.checked = Some(now);
+            memory.state.checked = Some(now);
             if error.cause == Cause::QuotaExhausted {
-                memory.stretch.exhausted(now);
+                memory.intervals.exhausted(now);
             }
             tracing::warn!(account = %key, error = brief(&error), "a Google Ads account could not be read");
-            let fault = memory.basics.fault(&error);
-            memory.basics.failed(fault, now);
+            let fault = memory.state.fault(&error);
+            memory.state.failed(fault, now);
         }
     }
 }
@@ -93,12 +55,12 @@ pub(crate) async fn read(
 /// How often actions, and customer and goals, are read; all of it sooner while an event is stalled for something that
 /// Google may show to be over.
 fn intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Duration, Duration) {
-    let refresh = memory.stretch.apply(ctx.settings.google_refresh_interval);
+    let refresh = memory.intervals.apply(ctx.settings.google_refresh_interval);
     let slowly = refresh.saturating_mul(SLOWER);
     if !ctx.rereads.is_needed(&Account::Google(key.clone())) {
         return (refresh, slowly);
     }
-    let probe = memory.stretch.apply(ctx.settings.stalled_probe_interval);
+    let probe = memory.intervals.apply(ctx.settings.stalled_probe_interval);
     (refresh.min(probe), slowly.min(probe))
 }
 
@@ -137,7 +99,7 @@ async fn try_read(
     }
     // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
     // So they are where the operator manages them.
-    let managed = ctx.caches.google.get(key).is_some_and(|a| a.spec.manage_account_goals);
+    let managed = ctx.caches.manages_goals(key);
     let pause = match (&registered, &memory.goals) {
         (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
         _ => slowly,
@@ -184,7 +146,7 @@ async fn attribution(
     memory: &mut GoogleMemory,
     customer: &CustomerId,
 ) {
-    let interval = memory.stretch.apply(ctx.settings.attribution_interval);
+    let interval = memory.intervals.apply(ctx.settings.attribution_interval);
     let now = ctx.clock.now();
     let used = !ctx.registry.events_of_google(key).is_empty();
     let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
@@ -225,7 +187,7 @@ fn first_or_later(
     let known = account.as_ref().and_then(|a| a.snapshot.as_ref());
     if known.is_some_and(|snapshot| snapshot.customer.conversion_customer == *owner) {
         if let Some((_, true)) = ctx.registry.set_google_actions(key, owner, actions, read_at) {
-            ctx.wake_events_of_google(key);
+            ctx.wake_events_of(&Account::Google(key.clone()));
         }
         return;
     }
@@ -270,66 +232,4 @@ pub(crate) fn next_due(
     ];
     let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
     slow.chain(actions).min()
-}
-
-/// Why a refresh did not happen.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RefreshError {
-    /// The account is unknown, has no clients or was never read: wait for its controller.
-    #[error("the Google account has not been read yet")]
-    NotRead,
-    /// Google refused or failed.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-}
-
-/// Reads the actions of an account now, for a controller that has changed one or must be sure. The snapshot that comes
-/// back is at least as new as the call; it is shared with all events of the account.
-///
-/// # Errors
-/// See [`RefreshError`]. What concerns the account is reported to its controller too.
-pub async fn refresh_google_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapshot>, RefreshError> {
-    let account = ctx.registry.google(key).ok_or(RefreshError::NotRead)?;
-    let (clients, snapshot) = account.clients.zip(account.snapshot).ok_or(RefreshError::NotRead)?;
-    let owner = snapshot.customer.conversion_customer.clone();
-    let read_at = ctx.clock.now();
-    let actions = match clients.ads.actions(&owner).await {
-        Ok(actions) => actions,
-        Err(error) => {
-            ctx.registry.google_fault(key, &error);
-            return Err(error.into());
-        }
-    };
-    let (snapshot, changed) = ctx
-        .registry
-        .set_google_actions(key, &owner, actions, read_at)
-        .ok_or(RefreshError::NotRead)?;
-    if changed {
-        ctx.wake_events_of_google(key);
-    }
-    Ok(snapshot)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn intervals_stretch_while_the_daily_quota_runs_out() {
-        let now = Timestamp::from_second(1_790_000_000).unwrap();
-        let hours = |h| now + SignedDuration::from_hours(h);
-        let ten = Duration::from_mins(10);
-        let mut stretch = Stretch::default();
-        assert_eq!(stretch.apply(ten), ten);
-        stretch.exhausted(now);
-        stretch.exhausted(hours(2));
-        assert_eq!(stretch.apply(ten), ten * 4);
-        stretch.succeeded(hours(25));
-        assert_eq!(stretch.apply(ten), ten * 4);
-        stretch.succeeded(hours(26));
-        assert_eq!(stretch.apply(ten), ten);
-        (0..40).for_each(|h| stretch.exhausted(hours(h)));
-        assert_eq!(stretch.apply(ten), ten * MOST);
-    }
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::GoogleMemory;
+use super::memory::GoogleMemory;
 use crate::api::reasons::event;
-use crate::api::{
-    Condition, GoogleAdsAccount, GoogleAdsAccountStatus, MAX_ORPHANED_ACTIONS, OrphanedConversionAction, Time,
-};
-use crate::controller::Object;
+use crate::api::{GoogleAdsAccount, GoogleAdsAccountStatus, MAX_ORPHANED_ACTIONS, OrphanedConversionAction, Time};
+use crate::controller::shared::account::kind::Said;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::lookup::{Lookup, id_of};
+use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
+use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::ownership::ANOTHER_NAMESPACE;
 use crate::domain::transitions::Announcement;
 use crate::ports::ads::ConversionAction;
@@ -22,8 +23,7 @@ pub(crate) async fn build(
     object: &GoogleAdsAccount,
     memory: &GoogleMemory,
     snapshot: Option<&GoogleSnapshot>,
-    users: &[String],
-    conditions: &[Condition],
+    said: &Said<'_>,
 ) -> (GoogleAdsAccountStatus, Vec<Announcement>) {
     let mut status = object.status.clone().unwrap_or_default();
     status.observed_generation = object.metadata.generation;
@@ -31,8 +31,8 @@ pub(crate) async fn build(
         .requested_at()
         .map(str::to_owned)
         .or(status.last_handled_reconcile_at);
-    status.conditions = conditions.to_vec();
-    status.used_by = i64::try_from(users.len()).ok();
+    status.conditions = said.conditions.to_vec();
+    status.used_by = i64::try_from(said.users.len()).ok();
     if let Some((customer, _)) = &memory.customer {
         status.descriptive_name.clone_from(&customer.descriptive_name);
         status.currency_code.clone_from(&customer.currency_code);
@@ -47,7 +47,7 @@ pub(crate) async fn build(
             .conversion_tracking_status
             .clone_from(&customer.conversion_tracking_status);
     }
-    if let Some(checked) = memory.basics.checked {
+    if let Some(checked) = memory.state.checked {
         status.last_check_time = Some(Time(checked));
     }
     let mut told = Vec::new();
@@ -71,13 +71,13 @@ pub(crate) async fn build(
 /// does so itself, unless the process ends in between.
 async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanNote>, LedgerError> {
     let owner = &snapshot.customer.conversion_customer;
-    let used = used_actions(ctx, owner.as_str());
+    let used = used_actions(ctx, owner);
     let (stand, gone): (Vec<_>, Vec<_>) = ctx
         .ledger
         .orphans(owner)
         .await?
         .into_iter()
-        .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action.to_string()));
+        .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action));
     for note in gone {
         ctx.ledger.forget_orphan(owner, note.action).await?;
     }
@@ -85,13 +85,11 @@ async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanN
 }
 
 /// Actions of this account that events have. One that is being deleted is about to leave its action behind.
-fn used_actions(ctx: &Context, owner: &str) -> BTreeSet<String> {
-    let events = ctx.caches.events.all();
-    let live = events.iter().filter(|event| !event.deleting());
-    let actions = live.filter_map(|event| event.status.as_ref()?.conversion_action.as_ref());
+fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionId> {
+    let events = ctx.caches.events.of(&Lookup::HasAny(owner.clone()));
+    let actions = events.iter().filter_map(|event| event.status.as_ref());
     actions
-        .filter(|action| action.customer_id.as_deref() == Some(owner))
-        .filter_map(|action| action.id.clone())
+        .filter_map(|status| id_of(status.conversion_action.as_ref()))
         .collect()
 }
 

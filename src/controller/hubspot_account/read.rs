@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
-use crate::controller::shared::account::Basics;
-use crate::controller::shared::context::Settings;
+use crate::controller::shared::account::state::AccountState;
+use crate::controller::shared::context::{Context, Settings};
+use crate::controller::shared::references;
 use crate::domain::account_trouble::{Fault, FaultKind, later};
 use crate::domain::brief;
-use crate::domain::ids::{DealId, PortalId};
+use crate::domain::ids::{DealId, ObjectKey, PortalId};
 use crate::ports::Cause;
 use crate::ports::crm::{Crm, Portal, Stage};
 use crate::registry::{DealAccess, Forms};
@@ -31,7 +32,7 @@ pub(super) fn interval(settings: &Settings) -> Duration {
 
 /// What is known about the portal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Picture {
+pub(super) struct PortalSnapshot {
     pub portal: Portal,
     pub stages: Arc<Vec<Stage>>,
     pub properties: Arc<Vec<String>>,
@@ -51,17 +52,26 @@ pub(super) struct Wanted {
     pub in_doubt: bool,
 }
 
+/// What the account's events need beside contacts.
+pub(super) fn wanted(ctx: &Context, key: &ObjectKey) -> Wanted {
+    Wanted {
+        forms: references::needs_forms(ctx, key),
+        deals: references::needs_deals(ctx, key),
+        in_doubt: false,
+    }
+}
+
 /// Which portal it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pins {
+pub(super) struct PortalPin {
     /// `spec.portalId`.
     declared: Option<u64>,
     /// The first one seen.
     seen: Option<u64>,
 }
 
-impl Pins {
-    pub fn of(object: &Manifest, picture: Option<&Picture>) -> Self {
+impl PortalPin {
+    pub fn of(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> Self {
         let pinned = object
             .status
             .as_ref()
@@ -69,7 +79,7 @@ impl Pins {
             .and_then(|id| u64::try_from(id).ok());
         Self {
             declared: object.spec.portal_id.and_then(|id| u64::try_from(id).ok()),
-            seen: pinned.or_else(|| picture.map(|p| p.portal.id.0)),
+            seen: pinned.or_else(|| snapshot.map(|p| p.portal.id.0)),
         }
     }
 
@@ -89,7 +99,7 @@ impl Pins {
     }
 }
 
-impl Picture {
+impl PortalSnapshot {
     /// When it is to be read again: at once where an event needs forms or deals that nobody has asked for yet, sooner than
     /// usual while an event is `stalled` for something that the portal lacks.
     pub fn due(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
@@ -111,14 +121,14 @@ impl Picture {
 /// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only where an event needs them.
 pub(super) async fn read(
     crm: &dyn Crm,
-    pins: &Pins,
+    pin: &PortalPin,
     wanted: &Wanted,
-    basics: &Basics,
+    state: &AccountState,
     now: Timestamp,
-) -> Result<Picture, Fault> {
-    let fault = |error| basics.fault(&error);
+) -> Result<PortalSnapshot, Fault> {
+    let fault = |error| state.fault(&error);
     let portal = named(&crm.portal().await.map_err(fault)?);
-    pins.check(portal.id)?;
+    pin.check(portal.id)?;
     let granted = crm.scopes().await.map_err(fault)?;
     contacts_scope(granted.as_deref())?;
     let mut stages = crm.stages().await.map_err(fault)?;
@@ -127,16 +137,16 @@ pub(super) async fn read(
     }
     let properties = crm.property_names().await.map_err(fault)?;
     let forms = if wanted.forms {
-        forms(crm, basics).await?
+        forms(crm, state).await?
     } else {
         Forms::Unread
     };
     let deals = if wanted.deals {
-        deals(crm, basics, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
+        deals(crm, state, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
     } else {
         DealAccess::Unasked
     };
-    Ok(Picture {
+    Ok(PortalSnapshot {
         portal,
         stages: Arc::new(stages),
         properties: Arc::new(properties),
@@ -157,7 +167,7 @@ fn named(portal: &Portal) -> Portal {
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm, basics: &Basics) -> Result<Forms, Fault> {
+async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, Fault> {
     match crm.forms().await {
         Ok(mut forms) => {
             for form in &mut forms {
@@ -168,13 +178,13 @@ async fn forms(crm: &dyn Crm, basics: &Basics) -> Result<Forms, Fault> {
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }
-        Err(error) => Err(basics.fault(&error)),
+        Err(error) => Err(state.fault(&error)),
     }
 }
 
 /// Who may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
 /// has shows.
-async fn deals(crm: &dyn Crm, basics: &Basics, granted: Option<&[String]>) -> Result<DealAccess, Fault> {
+async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) -> Result<DealAccess, Fault> {
     if let Some(granted) = granted {
         return Ok(if granted.iter().any(|scope| scope == DEALS) {
             DealAccess::Granted
@@ -187,7 +197,7 @@ async fn deals(crm: &dyn Crm, basics: &Basics, granted: Option<&[String]>) -> Re
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(DealAccess::Denied(error.to_string()))
         }
-        Err(error) => Err(basics.fault(&error)),
+        Err(error) => Err(state.fault(&error)),
     }
 }
 
@@ -216,7 +226,7 @@ mod tests {
     #[case::pinned_other(None, Some(6), Some("has read portal 6 so far"))]
     #[case::declared_after_the_pin(Some(5), Some(6), Some("has read portal 6 so far"))]
     fn portals_are_pinned(#[case] declared: Option<u64>, #[case] seen: Option<u64>, #[case] refused: Option<&str>) {
-        let result = Pins { declared, seen }.check(PortalId(5));
+        let result = PortalPin { declared, seen }.check(PortalId(5));
         match refused {
             None => assert_eq!(result, Ok(())),
             Some(words) => {
@@ -244,7 +254,7 @@ mod tests {
             company_currency: String::new(),
             ui_domain: String::new(),
         };
-        let picture = Picture {
+        let snapshot = PortalSnapshot {
             portal,
             stages: Arc::default(),
             properties: Arc::default(),
@@ -258,12 +268,12 @@ mod tests {
                 deals,
                 in_doubt: false,
             };
-            picture.due(&wanted, stalled, &Settings::default())
+            snapshot.due(&wanted, stalled, &Settings::default())
         };
         assert_eq!(due(false, false), at(seconds));
         let asked = |asked: bool| if asked { at(seconds) } else { Timestamp::MIN };
-        assert_eq!(due(true, false), asked(picture.forms != Forms::Unread));
-        assert_eq!(due(false, true), asked(picture.deals != DealAccess::Unasked));
+        assert_eq!(due(true, false), asked(snapshot.forms != Forms::Unread));
+        assert_eq!(due(false, true), asked(snapshot.deals != DealAccess::Unasked));
     }
 
     #[rstest]

@@ -1,36 +1,30 @@
 //! The status of a HubSpot account.
 
-use super::HubSpotMemory;
+use super::memory::HubSpotMemory;
 use crate::api::{
-    ChangeDetection, Condition, HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES,
-    Time,
+    ChangeDetection, HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES, Time,
 };
-use crate::controller::Object;
+use crate::controller::shared::account::kind::Said;
 use crate::controller::shared::context::Context;
+use crate::controller::shared::object::Object;
 use crate::registry;
 
 /// The status as it should be.
-pub(super) fn build(
-    ctx: &Context,
-    object: &Manifest,
-    memory: &HubSpotMemory,
-    users: &[String],
-    conditions: &[Condition],
-) -> HubSpotAccountStatus {
+pub(super) fn build(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, said: &Said<'_>) -> HubSpotAccountStatus {
     let mut status = object.status.clone().unwrap_or_default();
     status.observed_generation = object.metadata.generation;
     status.last_handled_reconcile_at = object
         .requested_at()
         .map(str::to_owned)
         .or(status.last_handled_reconcile_at);
-    status.conditions = conditions.to_vec();
-    status.used_by = i64::try_from(users.len()).ok();
-    if let Some(picture) = &memory.picture {
-        status.portal_id = i64::try_from(picture.portal.id.0).ok();
-        status.time_zone = told(&picture.portal.time_zone);
-        status.company_currency = told(&picture.portal.company_currency);
-        status.ui_domain = Some(picture.portal.ui_domain.clone());
-        let stages = picture.stages.iter().take(MAX_LIFECYCLE_STAGES);
+    status.conditions = said.conditions.to_vec();
+    status.used_by = i64::try_from(said.users.len()).ok();
+    if let Some(snapshot) = &memory.snapshot {
+        status.portal_id = i64::try_from(snapshot.portal.id.0).ok();
+        status.time_zone = told(&snapshot.portal.time_zone);
+        status.company_currency = told(&snapshot.portal.company_currency);
+        status.ui_domain = Some(snapshot.portal.ui_domain.clone());
+        let stages = snapshot.stages.iter().take(MAX_LIFECYCLE_STAGES);
         let show = |stage: &crate::ports::crm::Stage| LifecycleStage {
             value: stage.value.clone(),
             label: stage.label.clone(),
@@ -47,7 +41,7 @@ pub(super) fn build(
     if let Some(poll) = feed.last_poll {
         status.last_poll_time = Some(Time(poll));
     }
-    if let Some(checked) = memory.basics.checked {
+    if let Some(checked) = memory.state.checked {
         status.last_check_time = Some(Time(checked));
     }
     status

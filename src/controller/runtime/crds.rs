@@ -12,7 +12,8 @@ use super::scope::scoped;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::apply::within;
 use crate::controller::shared::context::{Context, pause};
-use crate::controller::{Error, Object};
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
 
 /// Longest pause between two looks.

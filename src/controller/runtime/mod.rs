@@ -27,11 +27,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
-use super::hubspot_account::HubSpotReconciler;
-use super::{Action, Error, Object, Reconciler};
 use crate::api::AdConversionEvent;
-use crate::controller::google_ads_account::GoogleReconciler;
+use crate::controller::google_ads_account::GoogleController;
+use crate::controller::hubspot_account::HubSpotController;
 use crate::controller::shared::context::{Cache, CacheWriters, Context, Parts, Writers};
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::budget;
@@ -107,10 +109,11 @@ impl From<kube::Error> for ClientError {
     }
 }
 
-/// Runs the controllers of all three kinds until `stop`; `E` is the controller of events. `wakes` is the receiver that
+/// Runs the controllers of all three kinds until `stop`; `controller` is that of events. `wakes` is the receiver that
 /// came with `parts.registry`. After `stop` no reconcile begins, and those running have 20 seconds to end.
 pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
     parts: Parts,
+    controller: E,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
@@ -128,12 +131,29 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         hubspot,
     } = writers;
     let mut router = Router::new(ctx.settings.status_interval);
-    start::<E>(&ctx, &ctx.caches.events, events, &mut router.events, &mut tasks, &stop);
-    start::<GoogleReconciler>(&ctx, &ctx.caches.google, google, &mut router.google, &mut tasks, &stop);
-    start::<HubSpotReconciler>(
+    let cache = &ctx.caches;
+    start(
+        controller,
         &ctx,
-        &ctx.caches.hubspot,
-        hubspot,
+        (&cache.events, events),
+        &mut router.events,
+        &mut tasks,
+        &stop,
+    );
+    let controller = GoogleController::default();
+    start(
+        controller,
+        &ctx,
+        (&cache.google, google),
+        &mut router.google,
+        &mut tasks,
+        &stop,
+    );
+    let controller = HubSpotController::default();
+    start(
+        controller,
+        &ctx,
+        (&cache.hubspot, hubspot),
         &mut router.hubspot,
         &mut tasks,
         &stop,
@@ -156,13 +176,14 @@ type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 
 /// One watch and one controller for each namespace of a kind.
 fn start<R: Reconciler>(
+    controller: R,
     ctx: &Arc<Context>,
-    cache: &Cache<R::Object>,
-    writers: CacheWriters<R::Object>,
+    (cache, writers): (&Cache<R::Object>, CacheWriters<R::Object>),
     outlets: &mut Vec<Outlet>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) {
+    let controller = Arc::new(controller);
     for ((scope, store), writer) in cache.stores().iter().zip(writers) {
         let (sender, receiver) = mpsc::unbounded_channel();
         outlets.push(Outlet {
@@ -175,15 +196,17 @@ fn start<R: Reconciler>(
             None => format!("{what} of {}", R::Object::KIND),
         };
         let kept = Arc::new(Mutex::new(watch::Kept::new(writer)));
-        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
         tasks.spawn(endless(ctx, "watch", name("watch"), stop, move |_| {
-            let (ctx, api, kept, stop) = (Arc::clone(&shared), api.clone(), Arc::clone(&kept), ending.clone());
-            async move { watch::run::<R>(ctx, api, &mut *kept.lock().await, stop).await }
+            let (looks, ctx, api) = (Arc::clone(&looks), Arc::clone(&shared), api.clone());
+            let (kept, stop) = (Arc::clone(&kept), ending.clone());
+            async move { watch::run(looks, ctx, api, &mut *kept.lock().await, stop).await }
         }));
-        let (shared, ending) = (Arc::clone(ctx), stop.clone());
+        let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
         let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
         tasks.spawn(endless(ctx, "controller", name("controller"), stop, move |broke| {
-            control::<R>(
+            control(
+                Arc::clone(&looks),
                 Arc::clone(&shared),
                 place.clone(),
                 (Arc::clone(&keys), broke > 0),
@@ -196,6 +219,7 @@ fn start<R: Reconciler>(
 /// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
 /// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
 async fn control<R: Reconciler>(
+    controller: Arc<R>,
     ctx: Arc<Context>,
     (scope, store): (Option<String>, Store<R::Object>),
     (keys, again): (Keys, bool),
@@ -223,7 +247,7 @@ async fn control<R: Reconciler>(
         .reconcile_on(keys)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            move |object, ctx| in_turn::<R>(object, ctx, fresh.clone(), Arc::clone(&turns)),
+            move |object, ctx| in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), Arc::clone(&turns)),
             policy::<R>,
             ctx,
         )
@@ -237,6 +261,7 @@ async fn control<R: Reconciler>(
 
 /// A reconcile when the turn of its namespace has come, of the object as it is then.
 async fn in_turn<R: Reconciler>(
+    controller: Arc<R>,
     object: Arc<R::Object>,
     ctx: Arc<Context>,
     store: Store<R::Object>,
@@ -245,11 +270,11 @@ async fn in_turn<R: Reconciler>(
     let key = object.key();
     let _turn = turns.take(&key.namespace).await;
     let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
-    guarded::<R>(newest.unwrap_or(object), ctx).await
+    guarded(controller.as_ref(), newest.unwrap_or(object), ctx).await
 }
 
 /// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.
-async fn guarded<R: Reconciler>(object: Arc<R::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
+async fn guarded<R: Reconciler>(controller: &R, object: Arc<R::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
     let kind = R::Object::KIND;
     let key = object.key();
     if ctx.barrier.is_stale(object.as_ref()) {
@@ -257,7 +282,7 @@ async fn guarded<R: Reconciler>(object: Arc<R::Object>, ctx: Arc<Context>) -> Re
         return Ok(Action::requeue(DEFER));
     }
     let begun = Instant::now();
-    let work = budget::spend(UPSTREAM_BUDGET, R::reconcile(object, Arc::clone(&ctx)));
+    let work = budget::spend(UPSTREAM_BUDGET, controller.reconcile(object, Arc::clone(&ctx)));
     let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(RECONCILE_LIMIT, work).await {
         Ok(Ok(result)) => result,

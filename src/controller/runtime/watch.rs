@@ -12,21 +12,21 @@ use kube::Api;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::{self, Event, watcher};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::reasons::reason;
-use crate::controller::shared::context::Context;
+use crate::controller::shared::context::{CacheWriter, Context};
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::Reconciler;
 use crate::controller::shared::recorder::Severity;
-use crate::controller::{Object, Reconciler};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::registry::Wake;
 
 /// What a watch keeps where it ends and is started again.
 pub(crate) struct Kept<K: Object> {
-    writer: Writer<K>,
+    writer: CacheWriter<K>,
     tracker: Tracker,
     /// What is still to be done about what was seen.
     due: Changes,
@@ -34,7 +34,7 @@ pub(crate) struct Kept<K: Object> {
 
 impl<K: Object> Kept<K> {
     /// Fills a cache.
-    pub(crate) fn new(writer: Writer<K>) -> Self {
+    pub(crate) fn new(writer: CacheWriter<K>) -> Self {
         Self {
             writer,
             tracker: Tracker::default(),
@@ -43,18 +43,18 @@ impl<K: Object> Kept<K> {
     }
 
     fn note(&mut self, event: &Event<K>) {
-        self.writer.apply_watcher_event(event);
+        self.writer.apply(event);
         let Changes { wake, gone } = self.tracker.note(event);
         self.due.wake.extend(wake);
         self.due.gone.extend(gone);
     }
 
     /// Forgets what went, then wakes who is concerned. Nothing is due twice, even where this breaks.
-    fn work_off<R: Reconciler<Object = K>>(&mut self, ctx: &Context) {
+    fn work_off<R: Reconciler<Object = K>>(&mut self, controller: &R, ctx: &Context) {
         while let Some(key) = self.due.gone.pop() {
             ctx.backoff.reset(K::KIND, &key);
             ctx.metrics.forget_object(K::KIND, &key);
-            R::gone(&key, ctx);
+            controller.gone(&key, ctx);
         }
         for wake in self.due.wake.drain(..) {
             ctx.registry.wake(wake);
@@ -64,6 +64,7 @@ impl<K: Object> Kept<K> {
 
 /// Watches until `stop`.
 pub(crate) async fn run<R: Reconciler>(
+    controller: Arc<R>,
     ctx: Arc<Context>,
     api: Api<DeserializeGuard<R::Object>>,
     kept: &mut Kept<R::Object>,
@@ -76,12 +77,12 @@ pub(crate) async fn run<R: Reconciler>(
         .take_until(stop.cancelled_owned());
     let mut events = pin!(events);
     // What one before this left.
-    kept.work_off::<R>(&ctx);
+    kept.work_off(controller.as_ref(), &ctx);
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
                 kept.note(&event);
-                kept.work_off::<R>(&ctx);
+                kept.work_off(controller.as_ref(), &ctx);
             }
             Err(error) => tracing::warn!(
                 kind = R::Object::KIND,

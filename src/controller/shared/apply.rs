@@ -1,10 +1,8 @@
-//! Writes to our own objects: status and finalizer. Every call has a deadline; every write is remembered, so that no
-//! decision is made on a cached object older than our own write.
+//! Writes to our own objects: status and finalizer. Every call has a deadline; every write is remembered by the
+//! [`super::barrier`].
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kube::api::{Patch, PatchParams};
 use kube::{Api, ResourceExt};
@@ -13,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::context::Context;
+use super::error::Error;
 use super::log;
+use super::object::Object;
 use crate::api::FINALIZER;
-use crate::controller::{Error, Object};
 
 /// Field manager of statuses.
 pub const STATUS_MANAGER: &str = "adconversion-status";
@@ -25,9 +24,6 @@ pub const MANAGER: &str = "adconversion-operator";
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
 /// Times of a status that are brought up to date by themselves, when they are this old.
 const STALE_TIME: Duration = Duration::from_mins(5);
-/// After this long a cache that still lags is believed: it may have been restored from a backup.
-const BARRIER_LIMIT: Duration = Duration::from_secs(30);
-
 /// Members that say *when* and not *what*: a status is not written because of them alone.
 const TIMES: [&str; 7] = [
     "lastCheckTime",
@@ -191,53 +187,12 @@ async fn set_finalizers<K: Object>(ctx: &Context, object: &K, finalizers: &[Stri
     Ok(written)
 }
 
-/// Remembers the version of our last write of each object, so that a cache that has not seen it is not acted upon.
-#[derive(Debug, Default)]
-pub struct WriteBarrier {
-    writes: Mutex<HashMap<String, Write>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Write {
-    version: u128,
-    at: Instant,
-}
-
-impl WriteBarrier {
-    fn writes(&self) -> MutexGuard<'_, HashMap<String, Write>> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes our write; `written` is the object the API server answered with.
-    pub fn wrote<K: Object>(&self, written: &K) {
-        let Some(version) = version(written) else { return };
-        let now = Instant::now();
-        let mut writes = self.writes();
-        writes.retain(|_, write| now.duration_since(write.at) < BARRIER_LIMIT);
-        writes.insert(written.id(), Write { version, at: now });
-    }
-
-    /// True where `cached` is older than our last write of it.
-    pub fn is_stale<K: Object>(&self, cached: &K) -> bool {
-        let Some(version) = version(cached) else { return false };
-        self.writes()
-            .get(&cached.id())
-            .is_some_and(|write| version < write.version && write.at.elapsed() < BARRIER_LIMIT)
-    }
-}
-
-/// Kubernetes guarantees since 1.35 that versions of one kind compare as integers; before, every store did so.
-fn version<K: Object>(object: &K) -> Option<u128> {
-    object.resource_version()?.parse().ok()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::api::{HubSpotAccount, HubSpotAccountSpec, SecretRef};
 
     #[rstest]
     #[case::same(json!({"usedBy": 1}), json!({"usedBy": 1}), false)]
@@ -272,33 +227,5 @@ mod tests {
     #[case::check_time_first(json!({"usedBy": 1}), json!({"usedBy": 1, "lastCheckTime": "2026-11-23T10:05:00Z"}), true)]
     fn a_status_is_written_for_more_than_times(#[case] current: Value, #[case] wanted: Value, #[case] write: bool) {
         assert_eq!(differs(&current, &wanted), write);
-    }
-
-    fn account(uid: &str, version: &str) -> HubSpotAccount {
-        let mut account = HubSpotAccount::new(
-            "acme",
-            HubSpotAccountSpec {
-                portal_id: None,
-                credentials_secret_ref: SecretRef { name: "s".into() },
-                interval: crate::api::default_interval(),
-                default_region: None,
-                suspend: false,
-            },
-        );
-        account.metadata.uid = Some(uid.into());
-        account.metadata.resource_version = Some(version.into());
-        account
-    }
-
-    #[rstest]
-    #[case::older("u1", "99", true)]
-    #[case::ours("u1", "100", false)]
-    #[case::newer("u1", "101", false)]
-    #[case::another_object_of_the_name("u2", "99", false)]
-    #[case::not_a_number("u1", "abc", false)]
-    fn a_cache_behind_our_write_is_stale(#[case] uid: &str, #[case] cached: &str, #[case] stale: bool) {
-        let barrier = WriteBarrier::default();
-        barrier.wrote(&account("u1", "100"));
-        assert_eq!(barrier.is_stale(&account(uid, cached)), stale);
     }
 }

@@ -1,64 +1,10 @@
-//! What the log says about objects: one line for each change of conditions, one for each thing done in Google.
+//! What the log says about objects: one line for each change of conditions.
 
-use k8s_openapi::api::core::v1::ObjectReference;
 use serde_json::Value;
 
-use crate::api::reasons::{condition, event};
-use crate::controller::Object;
-use crate::controller::shared::recorder::Severity;
+use super::object::Object;
+use crate::api::reasons::condition;
 use crate::domain::brief::brief;
-
-/// Kubernetes Events that are lines of the log too. Those that go with a change of conditions are not among them: that
-/// change has a line.
-const HAPPENINGS: [&str; 13] = [
-    event::CONVERSION_ACTION_CREATED,
-    event::CONVERSION_ACTION_ADOPTED,
-    event::CONVERSION_ACTION_MAPPED,
-    event::CONVERSION_ACTION_UPDATED,
-    event::DRIFT_DETECTED,
-    event::DRIFT_CORRECTED,
-    event::EXTERNAL_RESOURCE_ORPHANED,
-    event::EXTERNAL_RESOURCE_DELETED,
-    event::RECORDS_REJECTED,
-    event::RECONCILE_REQUEST_HANDLED,
-    event::LEDGER_REBUILT,
-    event::CURSOR_PULLED_BACK,
-    event::ORPHAN_NOTE_DROPPED,
-];
-
-/// What the client of the Kubernetes API says: an answer without its dump, a failed connection with its reason.
-pub fn words(error: &kube::Error) -> String {
-    if let kube::Error::Api(status) = error {
-        return format!("{} ({})", status.message, status.reason);
-    }
-    let mut inner = std::error::Error::source(error);
-    let mut reason = String::new();
-    while let Some(error) = inner {
-        reason = error.to_string();
-        inner = error.source();
-    }
-    let outer = error.to_string();
-    if reason.is_empty() || outer.contains(&reason) {
-        outer
-    } else {
-        format!("{outer}: {reason}")
-    }
-}
-
-/// One line about what a Kubernetes Event is about.
-pub fn happened(about: &ObjectReference, severity: Severity, reason: &str, note: &str) {
-    if !HAPPENINGS.contains(&reason) {
-        return;
-    }
-    let kind = about.kind.as_deref().unwrap_or_default();
-    let namespace = about.namespace.as_deref().unwrap_or_default();
-    let name = about.name.as_deref().unwrap_or_default();
-    let object = format!("{namespace}/{name}");
-    match severity {
-        Severity::Normal => tracing::info!(kind, %object, reason, "{}", brief(note)),
-        Severity::Warning => tracing::warn!(kind, %object, reason, "{}", brief(note)),
-    }
-}
 
 /// One line where an account is not the one that it was: after each start of the process it counts as such.
 pub fn account_changed<K: Object>(object: &K) {
@@ -160,21 +106,6 @@ mod tests {
             (found, words.as_str()),
             (changed.iter().map(|c| (*c).to_owned()).collect(), message)
         );
-    }
-
-    #[test]
-    fn the_kubernetes_api_is_quoted_once() {
-        let status = kube::core::Status {
-            message: "secrets is forbidden".into(),
-            reason: "Forbidden".into(),
-            code: 403,
-            ..kube::core::Status::default()
-        };
-        let text = words(&kube::Error::Api(Box::new(status)));
-        assert_eq!(text, "secrets is forbidden (Forbidden)");
-        let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let text = words(&kube::Error::Service(Box::new(refused)));
-        assert_eq!(text, "ServiceError: connection refused");
     }
 
     #[test]

@@ -1,9 +1,100 @@
 //! What the shell needs to know of each of our kinds.
 
-use crate::api::{AdConversionEvent, Condition, GoogleAdsAccount, HubSpotAccount};
-use crate::controller::Object;
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use kube::core::{NamespaceResourceScope, object::HasStatus};
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::lookup::{self, Lookup};
+use crate::api::{
+    AdConversionEvent, Condition, FLUX_REQUESTED_AT, GoogleAdsAccount, HubSpotAccount, RECONCILE_REQUESTED_AT,
+};
+use crate::domain::brief::echo;
+use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
 use crate::registry::Wake;
+
+/// One of our kinds, with what the shell needs of it.
+pub trait Object:
+    Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+    + HasStatus<Status: Serialize + DeserializeOwned + Send + Sync>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Name of the kind.
+    const KIND: &'static str;
+
+    /// Wakes the controller of this kind for one object.
+    fn wake(key: ObjectKey) -> Wake;
+
+    /// What it is looked up by.
+    fn lookups(&self) -> BTreeSet<Lookup>;
+
+    /// Whose controllers are told when this object comes or goes.
+    fn neighbours(&self) -> Vec<Wake>;
+
+    /// Conditions of the status, if there is one.
+    fn conditions(&self) -> &[Condition];
+
+    /// `status.lastHandledReconcileAt`.
+    fn last_handled(&self) -> Option<&str>;
+
+    /// Namespace and name.
+    fn key(&self) -> ObjectKey {
+        ObjectKey::new(self.namespace().unwrap_or_default(), self.name_any())
+    }
+
+    /// The uid; empty in objects that no API server has seen.
+    fn id(&self) -> String {
+        self.uid().unwrap_or_default()
+    }
+
+    /// True once somebody has asked for its deletion.
+    fn deleting(&self) -> bool {
+        self.meta().deletion_timestamp.is_some()
+    }
+
+    /// The newest value of the annotations that ask for work now, as long as a status repeats it.
+    fn requested_at(&self) -> Option<&str> {
+        let annotations = self.annotations();
+        let values = [RECONCILE_REQUESTED_AT, FLUX_REQUESTED_AT].map(|name| annotations.get(name).map(String::as_str));
+        values
+            .into_iter()
+            .flatten()
+            .map(echo)
+            .max_by_key(|value| (request_time(value), *value))
+    }
+
+    /// The value of the annotations, where it has not been acted upon.
+    fn open_request(&self) -> Option<&str> {
+        self.requested_at()
+            .filter(|wanted| self.last_handled() != Some(*wanted))
+    }
+}
+
+/// The time that a request holds: RFC 3339 as Flux writes it, or the seconds of `date +%s` (or a finer unit). A text that
+/// holds none is older than every time.
+fn request_time(value: &str) -> Option<Timestamp> {
+    let number = || {
+        let number = value.parse::<i64>().ok()?;
+        match value.len() {
+            ..=11 => Timestamp::from_second(number).ok(),
+            12..=14 => Timestamp::from_millisecond(number).ok(),
+            15..=17 => Timestamp::from_microsecond(number).ok(),
+            _ => Timestamp::from_nanosecond(i128::from(number)).ok(),
+        }
+    };
+    value.parse().ok().or_else(number)
+}
 
 macro_rules! status_accessors {
     () => {
@@ -24,14 +115,13 @@ impl Object for AdConversionEvent {
         Wake::Event(key, true)
     }
 
+    fn lookups(&self) -> BTreeSet<Lookup> {
+        lookup::of_event(self)
+    }
+
     fn neighbours(&self) -> Vec<Wake> {
-        let namespace = self.key().namespace;
-        let hubspot = ObjectKey::new(namespace.as_str(), self.spec.hub_spot_account_ref.name.as_str());
-        let mut wakes = vec![Wake::HubSpot(hubspot)];
-        if let Some(google) = &self.spec.google_ads_account_ref {
-            wakes.push(Wake::Google(ObjectKey::new(namespace, google.name.as_str())));
-        }
-        wakes
+        let declared = Declared::of(self);
+        vec![Wake::HubSpot(declared.hubspot), Wake::Google(declared.google)]
     }
 
     status_accessors!();
@@ -42,6 +132,10 @@ impl Object for GoogleAdsAccount {
 
     fn wake(key: ObjectKey) -> Wake {
         Wake::Google(key)
+    }
+
+    fn lookups(&self) -> BTreeSet<Lookup> {
+        lookup::of_google(self)
     }
 
     fn neighbours(&self) -> Vec<Wake> {
@@ -58,9 +152,50 @@ impl Object for HubSpotAccount {
         Wake::HubSpot(key)
     }
 
+    fn lookups(&self) -> BTreeSet<Lookup> {
+        BTreeSet::new()
+    }
+
     fn neighbours(&self) -> Vec<Wake> {
         Vec::new()
     }
 
     status_accessors!();
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::AdConversionEvent;
+
+    #[rstest]
+    #[case::none(None, None, None)]
+    #[case::ours(Some("1795000000"), None, Some("1795000000"))]
+    #[case::theirs(None, Some("2026-11-26T10:00:00Z"), Some("2026-11-26T10:00:00Z"))]
+    #[case::seconds_after_flux(Some("1795687201"), Some("2026-11-26T10:00:00.1Z"), Some("1795687201"))]
+    #[case::seconds_before_flux(Some("1795687199"), Some("2026-11-26T10:00:00Z"), Some("2026-11-26T10:00:00Z"))]
+    #[case::nanoseconds(Some("1795687201000000000"), Some("1795687200"), Some("1795687201000000000"))]
+    #[case::words(Some("b"), Some("a"), Some("b"))]
+    #[case::a_time_before_words(Some("please"), Some("1"), Some("1"))]
+    fn the_newest_request_counts_in_whatever_form(
+        #[case] ours: Option<&str>,
+        #[case] flux: Option<&str>,
+        #[case] wanted: Option<&str>,
+    ) {
+        let mut annotations = serde_json::Map::new();
+        for (name, value) in [(RECONCILE_REQUESTED_AT, ours), (FLUX_REQUESTED_AT, flux)] {
+            annotations.extend(value.map(|value| (name.to_owned(), json!(value))));
+        }
+        let event: AdConversionEvent = serde_json::from_value(json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+            "metadata": {"name": "won", "annotations": annotations},
+            "spec": {"hubSpotAccountRef": {"name": "acme"}, "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        }))
+        .unwrap();
+        assert_eq!(event.requested_at(), wanted);
+    }
 }

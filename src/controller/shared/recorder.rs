@@ -15,8 +15,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::log;
-use crate::controller::Object;
+use super::object::Object;
+use crate::api::reasons::event;
 use crate::domain::brief::brief;
 
 /// Longest wait for the Kubernetes API to take an Event.
@@ -33,6 +33,24 @@ const MAX_INSTANCE: usize = 128;
 const SERIES: SignedDuration = SignedDuration::from_mins(6);
 /// Who reports.
 const CONTROLLER: &str = "adconversion-operator";
+
+/// Kubernetes Events that are lines of the log too. Those that go with a change of conditions are not among them: that
+/// change has a line.
+const HAPPENINGS: [&str; 13] = [
+    event::CONVERSION_ACTION_CREATED,
+    event::CONVERSION_ACTION_ADOPTED,
+    event::CONVERSION_ACTION_MAPPED,
+    event::CONVERSION_ACTION_UPDATED,
+    event::DRIFT_DETECTED,
+    event::DRIFT_CORRECTED,
+    event::EXTERNAL_RESOURCE_ORPHANED,
+    event::EXTERNAL_RESOURCE_DELETED,
+    event::RECORDS_REJECTED,
+    event::RECONCILE_REQUEST_HANDLED,
+    event::LEDGER_REBUILT,
+    event::CURSOR_PULLED_BACK,
+    event::ORPHAN_NOTE_DROPPED,
+];
 
 /// How much an Event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,7 +126,7 @@ impl Events {
 
     /// As [`Self::publish`], for an object of which only the reference is known.
     pub async fn publish_about(&self, reference: &ObjectReference, severity: Severity, reason: &str, note: &str) {
-        log::happened(reference, severity, reason, note);
+        log_line(reference, severity, reason, note);
         let note = fit(note, MAX_NOTE);
         let failure = match tokio::time::timeout(LIMIT, self.send(reference, severity, reason, note)).await {
             Ok(Ok(())) => return,
@@ -221,6 +239,21 @@ impl Recent {
     fn stamp(&mut self, now: Timestamp) -> i128 {
         self.stamp = now.as_nanosecond().max(self.stamp + 1);
         self.stamp
+    }
+}
+
+/// One line about what a Kubernetes Event is about.
+fn log_line(about: &ObjectReference, severity: Severity, reason: &str, note: &str) {
+    if !HAPPENINGS.contains(&reason) {
+        return;
+    }
+    let kind = about.kind.as_deref().unwrap_or_default();
+    let namespace = about.namespace.as_deref().unwrap_or_default();
+    let name = about.name.as_deref().unwrap_or_default();
+    let object = format!("{namespace}/{name}");
+    match severity {
+        Severity::Normal => tracing::info!(kind, %object, reason, "{}", brief(note)),
+        Severity::Warning => tracing::warn!(kind, %object, reason, "{}", brief(note)),
     }
 }
 

@@ -9,31 +9,13 @@ use std::time::{Duration, Instant};
 
 use crate::api::reasons::reason;
 use crate::domain::ids::ObjectKey;
-use crate::registry::{Registry, Wake};
+use crate::registry::{Account, Registry, Wake};
 
 /// Shortest time between two reads of an account that were asked for.
 const GAP: Duration = Duration::from_secs(3);
 /// Longest time an event waits for a read. Then it is judged by what is known: the account's own conditions say what is
 /// wrong with it.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// An account of either kind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Account {
-    /// A `GoogleAdsAccount`.
-    Google(ObjectKey),
-    /// A `HubSpotAccount`.
-    HubSpot(ObjectKey),
-}
-
-impl Account {
-    fn wake(self) -> Wake {
-        match self {
-            Self::Google(key) => Wake::Google(key),
-            Self::HubSpot(key) => Wake::HubSpot(key),
-        }
-    }
-}
 
 /// Why an event waits for a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

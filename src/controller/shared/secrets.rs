@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::apply::within;
 use super::context::Context;
 use crate::api::reasons::reason;
-use crate::controller::Error;
+use crate::controller::shared::error::Error;
 use crate::domain::account_trouble::{Fault, FaultKind};
 use crate::ports::{SecretData, SecretInvalid};
 

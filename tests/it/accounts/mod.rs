@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use adconversion_operator::controller::Object;
+use adconversion_operator::controller::shared::object::Object;
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ActionId;
 use adconversion_operator::ports::Cause;
 use adconversion_operator::ports::ledger::OrphanNote;
-use adconversion_operator::registry::Readiness;
+use adconversion_operator::registry::{Account, Readiness};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
@@ -219,7 +219,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(matches!(
-            op.registry.google_shown(&key),
+            op.registry.shown(&Account::Google(key.clone())),
             Some(Readiness::NotReady { .. })
         ));
         op.registry.google_fault(&key, &refused);
@@ -236,7 +236,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     // Nothing more is refused: it heals by itself.
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Stalled"])
         .await;
-    assert_eq!(op.registry.google_shown(&key), Some(Readiness::Ready));
+    assert_eq!(op.registry.shown(&Account::Google(key.clone())), Some(Readiness::Ready));
     let told = op.told("acme", "AccessDenied").await;
     assert_eq!(told.iter().filter(|r| *r == "AccessDenied").count(), 1, "{told:?}");
     op.stop().await;

@@ -5,8 +5,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdConversionEvent;
+use adconversion_operator::controller::runtime;
 use adconversion_operator::controller::shared::context::{Context, Parts, Settings};
-use adconversion_operator::controller::{Action, Error, Object, Reconciler, runtime};
+use adconversion_operator::controller::shared::error::Error;
+use adconversion_operator::controller::shared::object::Object;
+use adconversion_operator::controller::shared::reconciler::{Action, Reconciler};
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::ledger::SqliteLedger;
@@ -35,7 +38,11 @@ struct NoEvents;
 impl Reconciler for NoEvents {
     type Object = AdConversionEvent;
     /// Breaks before there is anything to wait for: outside of the guards of a reconcile.
-    fn reconcile(event: Arc<AdConversionEvent>, _: Arc<Context>) -> impl Future<Output = Result<Action, Error>> + Send {
+    fn reconcile(
+        &self,
+        event: Arc<AdConversionEvent>,
+        _: Arc<Context>,
+    ) -> impl Future<Output = Result<Action, Error>> + Send {
         let key = event.key();
         let first = {
             let mut seen = SEEN.lock().unwrap();
@@ -46,7 +53,7 @@ impl Reconciler for NoEvents {
         assert!(!first || key.name != "breaks-the-controller", "as the test wants it");
         std::future::ready(Ok(Action::await_change()))
     }
-    fn gone(key: &ObjectKey, _: &Context) {
+    fn gone(&self, key: &ObjectKey, _: &Context) {
         assert!(key.name != "breaks-the-watch", "as the test wants it");
     }
 }
@@ -112,7 +119,7 @@ impl Operator {
             instance: Some("test".into()),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(runtime::run::<NoEvents>(parts, wakes, stop.clone()));
+        let task = tokio::spawn(runtime::run(parts, NoEvents, wakes, stop.clone()));
         Self {
             client,
             namespace,

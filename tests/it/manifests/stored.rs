@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use adconversion_operator::domain::declared::Declared;
 use serde_json::{Value, json};
 
 use super::table::{documents, good};
@@ -234,6 +235,6 @@ fn examples_are_taken() {
         .unwrap()
     {
         let event: AdConversionEvent = serde_json::from_value(event.clone()).unwrap();
-        assert!(!event.action_name().is_empty());
+        assert!(!Declared::of(&event).action_name().is_empty());
     }
 }

@@ -1,10 +1,10 @@
 //! Correcting an action that differs from the manifest.
 
-use super::create::refused;
-use super::{Next, Work, done, keep};
+use super::keep::keep;
+use super::work::{Next, Work, done};
+use crate::api::ActionOrigin;
 use crate::api::reasons::event as happened;
-use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus};
-use crate::controller::Error;
+use crate::controller::shared::error::Error;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::ids::ActionId;
@@ -12,24 +12,19 @@ use crate::domain::ids::ActionId;
 /// Writes the declared fields that differ.
 pub(crate) async fn correct(
     work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
     (id, origin): (ActionId, ActionOrigin),
     fields: &ActionFields,
     difference: &str,
 ) -> Result<Next, Error> {
-    let observed = event.status.as_ref().and_then(|s| s.observed_generation);
-    let drifted = current.id.is_some() && observed == event.metadata.generation;
+    let observed = work.event.status.as_ref().and_then(|s| s.observed_generation);
+    let drifted = work.current.id.is_some() && observed == work.resolved.declared.generation;
     if drifted {
         let note = format!("Conversion action {id} differs from the manifest: {difference}.");
-        work.ctx
-            .events
-            .publish(event, Severity::Warning, happened::DRIFT_DETECTED, &note)
-            .await;
+        work.tell(Severity::Warning, happened::DRIFT_DETECTED, &note).await;
     }
     if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
         // Writing the same values again is harmless, so an unknown outcome is simply tried again.
-        let mut outcome = refused(work, current, &error);
+        let mut outcome = work.refused(&error);
         outcome.found = work.actions.iter().find(|a| a.id == id).cloned();
         return Ok(done(outcome));
     }
@@ -44,12 +39,12 @@ pub(crate) async fn correct(
             format!("Updated conversion action {id}: {difference}."),
         )
     };
-    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
+    work.tell(Severity::Normal, why, &note).await;
     for action in work.actions.iter_mut().filter(|a| a.id == id) {
         overlay(action, fields);
     }
     work.refresh().await;
-    keep(work, event, current, id, origin).await
+    keep(work, id, origin).await
 }
 
 /// The action as it is after our write.

@@ -1,26 +1,16 @@
 //! The account goal of an action of ours, where the account asks for it (`spec.manageAccountGoals`): made biddable.
 
-use super::Work;
+use super::work::Work;
+use crate::api::ActionOrigin;
 use crate::api::reasons::event as happened;
-use crate::api::{ActionOrigin, AdConversionEvent};
 use crate::controller::shared::recorder::Severity;
-use crate::domain::action::ConversionAction;
+use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::brief::brief;
 
 /// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
 /// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
-pub(crate) async fn manage(
-    work: &Work<'_>,
-    event: &AdConversionEvent,
-    action: &ConversionAction,
-    origin: ActionOrigin,
-) {
-    let managed = work
-        .ctx
-        .caches
-        .google
-        .get(&work.account.key)
-        .is_some_and(|a| a.spec.manage_account_goals);
+pub(crate) async fn manage(work: &Work<'_>, action: &ConversionAction, origin: ActionOrigin) {
+    let managed = work.ctx.caches.manages_goals(&work.account.key);
     let Some(snapshot) = work
         .account
         .snapshot
@@ -29,9 +19,8 @@ pub(crate) async fn manage(
     else {
         return;
     };
-    let of_action = |g: &&crate::domain::action::Goal| {
-        Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref()
-    };
+    let of_action =
+        |g: &&Goal| Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref();
     let Some(goal) = snapshot.goals.iter().find(of_action) else {
         return;
     };
@@ -44,9 +33,7 @@ pub(crate) async fn manage(
                 "Made the account goal {} / {} biddable (spec.manageAccountGoals).",
                 goal.category, goal.origin
             );
-            work.ctx
-                .events
-                .publish(event, Severity::Normal, happened::CONVERSION_ACTION_UPDATED, &note)
+            work.tell(Severity::Normal, happened::CONVERSION_ACTION_UPDATED, &note)
                 .await;
             work.ctx.registry.goals_changed(&work.account.key);
         }

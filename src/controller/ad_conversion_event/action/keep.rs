@@ -1,47 +1,40 @@
 //! An action that is as declared: recorded, announced, remembered.
 
-use super::{ActionOutcome, Next, Work, done, goal, record};
-use crate::api::reasons::{event as happened, reason};
-use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, Time};
-use crate::controller::Error;
-use crate::controller::shared::recorder::Severity;
+use super::goal;
+use super::outcome::ActionOutcome;
+use super::work::{Next, Work, done};
+use crate::api::reasons::reason;
+use crate::api::{ActionOrigin, ConversionActionStatus, Time};
+use crate::controller::shared::error::Error;
 use crate::domain::action::send_to;
 use crate::domain::ids::ActionId;
 
 /// The action is as declared: it is recorded where that is new, and its goal looked after.
-pub(crate) async fn keep(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &mut ConversionActionStatus,
-    id: ActionId,
-    origin: ActionOrigin,
-) -> Result<Next, Error> {
+pub(crate) async fn keep(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Next, Error> {
     let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
         return Ok(Next::Again);
     };
     work.ctx.backoff.reset("ConversionAction", &work.account.key);
-    let first = current.id.is_none();
-    let next = ConversionActionStatus {
+    let first = work.current.id.is_none();
+    work.current = ConversionActionStatus {
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
         resource_name: Some(action.resource_name.clone()),
         name: Some(action.name.clone()),
         origin: Some(origin),
-        create_time: create_time(work, current, id, origin).await?,
+        create_time: create_time(work, id, origin).await?,
         send_to: send_to(&action.event_snippets),
         creation: None,
     };
     if first {
-        let written = record(work.ctx, event, &next).await?;
-        current.clone_from(&next);
-        announce(work, event, current, origin).await;
+        let is_new = work.record().await?;
+        work.announce(origin).await;
         work.ctx.ledger.forget_orphan(&work.owner, id).await?;
-        if let Some(written) = written {
-            return Ok(Next::Written(Box::new(written)));
+        if is_new {
+            return Ok(Next::Again);
         }
     }
-    *current = next;
-    goal::manage(work, event, &action, origin).await;
+    goal::manage(work, &action, origin).await;
     let word = match origin {
         ActionOrigin::Created => reason::CREATED,
         ActionOrigin::Adopted => reason::ADOPTED,
@@ -49,7 +42,7 @@ pub(crate) async fn keep(
     };
     let message = format!("Conversion action {id} {:?} is as declared.", action.name);
     Ok(done(ActionOutcome {
-        action: current.clone(),
+        action: work.current.clone(),
         found: Some(action),
         usable: true,
         condition: Some((true, word, message)),
@@ -60,12 +53,8 @@ pub(crate) async fn keep(
 
 /// When this operator created the action: what the status says, now for one found after a lost reply, or what our own
 /// note of an earlier event remembers.
-async fn create_time(
-    work: &Work<'_>,
-    current: &ConversionActionStatus,
-    id: ActionId,
-    origin: ActionOrigin,
-) -> Result<Option<Time>, Error> {
+async fn create_time(work: &Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Option<Time>, Error> {
+    let current = &work.current;
     if current.id.is_some() || origin == ActionOrigin::Mapped {
         return Ok(current.create_time.clone());
     }
@@ -79,26 +68,4 @@ async fn create_time(
         .find(|n| n.action == id)
         .and_then(|n| n.created_at)
         .map(Time))
-}
-
-/// Tells people how the event came by its action, and has the shared snapshot show it.
-pub(crate) async fn announce(
-    work: &mut Work<'_>,
-    event: &AdConversionEvent,
-    current: &ConversionActionStatus,
-    origin: ActionOrigin,
-) {
-    let (why, verb) = match origin {
-        ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
-        ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
-        ActionOrigin::Mapped => (happened::CONVERSION_ACTION_MAPPED, "Mapped"),
-    };
-    let name = current.name.as_deref().unwrap_or_default();
-    let id = current.id.as_deref().unwrap_or_default();
-    let note = format!(
-        "{verb} conversion action {id} {name:?} in Google Ads account {}.",
-        work.owner
-    );
-    work.ctx.events.publish(event, Severity::Normal, why, &note).await;
-    work.refresh().await;
 }

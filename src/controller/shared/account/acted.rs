@@ -1,7 +1,7 @@
 //! What a person did about an account.
 
 use crate::controller::shared::context::Context;
-use crate::controller::shared::rereads;
+use crate::registry::Account;
 
 /// What somebody did since the last pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct Acted {
 impl Acted {
     /// True where the account is to be read because of somebody's wish that the rest does not know of: an event's, or one
     /// that came too soon.
-    pub fn wants_another_read(self, ctx: &Context, account: &rereads::Account) -> bool {
+    pub fn wants_another_read(self, ctx: &Context, account: &Account) -> bool {
         if self.hasty {
             ctx.rereads.ask(account);
         }

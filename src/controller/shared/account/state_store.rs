@@ -4,20 +4,20 @@ use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
-use crate::controller::Object;
+use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 
 /// What is remembered about accounts of one kind between two passes. Lost in a restart: it is found out again.
 #[derive(Debug)]
-pub struct Memories<M>(Mutex<HashMap<ObjectKey, (String, M)>>);
+pub struct StateStore<M>(Mutex<HashMap<ObjectKey, (String, M)>>);
 
-impl<M> Default for Memories<M> {
+impl<M> Default for StateStore<M> {
     fn default() -> Self {
         Self(Mutex::default())
     }
 }
 
-impl<M: Default> Memories<M> {
+impl<M: Default> StateStore<M> {
     fn with<T>(&self, f: impl FnOnce(&mut HashMap<ObjectKey, (String, M)>) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -29,7 +29,7 @@ impl<M: Default> Memories<M> {
         let found = self.with(|all| all.remove(&key));
         let memory = found.filter(|(owner, _)| *owner == uid).map(|(_, memory)| memory);
         Held {
-            memories: self,
+            store: self,
             key,
             uid,
             memory: memory.unwrap_or_default(),
@@ -44,7 +44,7 @@ impl<M: Default> Memories<M> {
 
 /// The memory of one object during a pass.
 pub struct Held<'a, M: Default> {
-    memories: &'a Memories<M>,
+    store: &'a StateStore<M>,
     key: ObjectKey,
     uid: String,
     memory: M,
@@ -68,7 +68,7 @@ impl<M: Default> Drop for Held<'_, M> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         let (key, uid) = (self.key.clone(), std::mem::take(&mut self.uid));
-        self.memories.with(|all| all.insert(key, (uid, memory)));
+        self.store.with(|all| all.insert(key, (uid, memory)));
     }
 }
 
@@ -92,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pass_that_is_dropped_takes_no_memory_along() {
-        let memories = Memories::<u32>::default();
+        let memories = StateStore::<u32>::default();
         let pass = async {
             let mut memory = memories.take(&object("1"));
             *memory += 7;

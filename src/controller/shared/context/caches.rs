@@ -1,19 +1,26 @@
 //! The objects of our three kinds as the watches have seen them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::Event;
 use tokio::sync::SetOnce;
 
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use crate::controller::Object;
+use crate::controller::shared::lookup::Lookup;
+use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
+use crate::registry::{Account, Index};
+
+/// Keys of cached objects by what they are looked up by.
+type Found = RwLock<Index<Lookup, ObjectKey>>;
 
 /// Cached objects of one kind, kept up to date by watches: one for the cluster, or one for each namespace.
 pub struct Cache<K: Object> {
     stores: Vec<(Option<String>, Store<K>)>,
+    found: Arc<Found>,
 }
 
 impl<K: Object> Cache<K> {
@@ -33,14 +40,21 @@ impl<K: Object> Cache<K> {
         self.all().iter().map(|object| object.key()).collect()
     }
 
-    /// All objects of a namespace, in no order.
-    pub fn in_namespace(&self, namespace: &str) -> Vec<Arc<K>> {
-        let of = |object: &K| object.meta().namespace.as_deref() == Some(namespace);
-        self.stores
-            .iter()
-            .filter(|(scope, _)| scope.as_deref().is_none_or(|s| s == namespace))
-            .flat_map(|(_, store)| store.state_filter(&of))
-            .collect()
+    /// Keys of the objects that are looked up by this, in their order.
+    pub fn keys_of(&self, lookup: &Lookup) -> Vec<ObjectKey> {
+        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        found.get(lookup).cloned().collect()
+    }
+
+    /// The objects that are looked up by this, in the order of their keys.
+    pub fn of(&self, lookup: &Lookup) -> Vec<Arc<K>> {
+        let keys = self.keys_of(lookup);
+        keys.iter().filter_map(|key| self.get(key)).collect()
+    }
+
+    /// True where an object is looked up by this.
+    pub fn has(&self, lookup: &Lookup) -> bool {
+        self.found.read().unwrap_or_else(PoisonError::into_inner).has(lookup)
     }
 
     /// Waits until a scope has been listed once; false where that will never be, because the watch has ended. For one task
@@ -60,8 +74,48 @@ impl<K: Object> Cache<K> {
     }
 }
 
+/// Fills one of the stores of a [`Cache`] from its watch, and keeps what its objects are looked up by.
+pub struct CacheWriter<K: Object> {
+    scope: Option<String>,
+    store: Writer<K>,
+    found: Arc<Found>,
+}
+
+impl<K: Object> CacheWriter<K> {
+    /// Takes over what the watch has seen.
+    pub(in crate::controller) fn apply(&mut self, event: &Event<K>) {
+        self.store.apply_watcher_event(event);
+        match event {
+            Event::Apply(object) => self.found().set(&object.key(), object.lookups()),
+            Event::Delete(object) => self.found().remove(&object.key()),
+            // While a list is being received the store still holds the old objects.
+            Event::Init | Event::InitApply(_) => {}
+            Event::InitDone => self.listed(),
+        }
+    }
+
+    /// Notes what all objects of a new list are looked up by; those that are not in it are gone.
+    fn listed(&self) {
+        let objects = self.store.as_reader().state();
+        let listed: BTreeMap<_, _> = objects.iter().map(|object| (object.key(), object.lookups())).collect();
+        let mut found = self.found();
+        let ours = |key: &&ObjectKey| self.scope.as_ref().is_none_or(|scope| *scope == key.namespace);
+        let gone = found.all().filter(ours).filter(|key| !listed.contains_key(key));
+        for key in gone.cloned().collect::<Vec<_>>() {
+            found.remove(&key);
+        }
+        for (key, lookups) in listed {
+            found.set(&key, lookups);
+        }
+    }
+
+    fn found(&self) -> RwLockWriteGuard<'_, Index<Lookup, ObjectKey>> {
+        self.found.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Fills a [`Cache`]: one writer for each of its namespaces, in the same order.
-pub type CacheWriters<K> = Vec<Writer<K>>;
+pub type CacheWriters<K> = Vec<CacheWriter<K>>;
 
 /// Cached objects of all three kinds.
 pub struct Caches {
@@ -88,6 +142,20 @@ pub struct Writers {
 }
 
 impl Caches {
+    /// What an account's manifest says by now of `spec.suspend`, even where its controller has not come to it; `None` where
+    /// there is no such account.
+    pub fn suspended(&self, account: &Account) -> Option<bool> {
+        match account {
+            Account::Google(key) => self.google.get(key).map(|account| account.spec.suspend),
+            Account::HubSpot(key) => self.hubspot.get(key).map(|account| account.spec.suspend),
+        }
+    }
+
+    /// `spec.manageAccountGoals` of a Google account.
+    pub fn manages_goals(&self, account: &ObjectKey) -> bool {
+        self.google.get(account).is_some_and(|a| a.spec.manage_account_goals)
+    }
+
     /// Waits until all objects of all kinds are known that can be listed, those of this scope in any case: decisions about
     /// one kind look at the others.
     pub(in crate::controller) async fn ready(&self, scope: Option<&str>) {
@@ -163,14 +231,18 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
 }
 
 fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
-    let mut stores = Vec::new();
-    let mut writers = Vec::new();
+    let (mut stores, mut writers) = (Vec::new(), Vec::new());
+    let found = Arc::new(Found::default());
     for scope in scopes(namespaces) {
-        let writer = Writer::new(());
-        stores.push((scope, writer.as_reader()));
-        writers.push(writer);
+        let store = Writer::new(());
+        stores.push((scope.clone(), store.as_reader()));
+        writers.push(CacheWriter {
+            scope,
+            store,
+            found: Arc::clone(&found),
+        });
     }
-    (Cache { stores }, writers)
+    (Cache { stores, found }, writers)
 }
 
 #[cfg(test)]

@@ -10,24 +10,21 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use kube::Client;
 
-use super::apply::WriteBarrier;
+use super::barrier::WriteBarrier;
 use super::rereads::Rereads;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use crate::controller::Object;
-use crate::controller::ad_conversion_event::tag_config_map::Tags;
-use crate::controller::google_ads_account::GoogleMemories;
-use crate::controller::hubspot_account::HubSpotMemories;
+use crate::controller::shared::lookup::Lookup;
+use crate::controller::shared::object::Object;
 use crate::controller::shared::recorder::Events;
-use crate::controller::shared::references;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
 use crate::ports::ledger::Ledger;
 use crate::ports::{Clock, CrmConnector, GoogleConnector};
-use crate::registry::{Registry, Wake};
+use crate::registry::{Account, Registry, Wake};
 
-pub use caches::{Cache, CacheWriters, Caches, Writers};
+pub use caches::{Cache, CacheWriter, CacheWriters, Caches, Writers};
 
 /// Durations the controllers work by; the flags of the same names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,12 +126,6 @@ pub struct Context {
     pub barrier: WriteBarrier,
     /// Pauses after failures, per object.
     pub backoff: Backoff,
-    /// The ConfigMaps of form events looked at a moment ago.
-    pub tags: Tags,
-    /// What is remembered about Google accounts.
-    pub google_memories: GoogleMemories,
-    /// What is remembered about HubSpot accounts.
-    pub hubspot_memories: HubSpotMemories,
     /// Who waits for an account to be read again.
     pub rereads: Rereads,
 }
@@ -157,22 +148,16 @@ impl Context {
             caches,
             barrier: WriteBarrier::default(),
             backoff: Backoff::new(parts.settings.backoff_max),
-            tags: Tags::default(),
-            google_memories: GoogleMemories::default(),
-            hubspot_memories: HubSpotMemories::default(),
             rereads: Rereads::default(),
         };
         (context, writers)
     }
 
-    /// Has the controller look at all events that name this Google account, registered or not.
-    pub fn wake_events_of_google(&self, account: &ObjectKey) {
-        self.wake_events(account, |event| references::google(event).as_ref() == Some(account));
-    }
-
-    /// Has the controller look at all events that name this HubSpot account, registered or not.
-    pub fn wake_events_of_hubspot(&self, account: &ObjectKey) {
-        self.wake_events(account, |event| references::hubspot(event) == *account);
+    /// Has the controller look at all events that name this account, registered or not.
+    pub fn wake_events_of(&self, account: &Account) {
+        for event in self.caches.events.keys_of(&Lookup::Uses(account.clone())) {
+            self.registry.wake(Wake::Event(event, true));
+        }
     }
 
     /// Has the controllers look at all objects.
@@ -188,14 +173,6 @@ impl Context {
             .chain(keys(GoogleAdsAccount::wake, google.keys()))
             .chain(keys(HubSpotAccount::wake, hubspot.keys()));
         all.for_each(|wake| self.registry.wake(wake));
-    }
-
-    fn wake_events(&self, account: &ObjectKey, names_it: impl Fn(&AdConversionEvent) -> bool) {
-        for event in self.caches.events.in_namespace(&account.namespace) {
-            if names_it(&event) {
-                self.registry.wake(Wake::Event(event.key(), true));
-            }
-        }
     }
 }
 

@@ -1,0 +1,75 @@
+//! Where the conversion action stands after a pass.
+
+use std::time::Duration;
+
+use crate::api::ConversionActionStatus;
+use crate::api::reasons::reason;
+use crate::controller::ad_conversion_event::stall::Stall;
+use crate::domain::action::ConversionAction;
+
+/// Where the conversion action stands after a pass.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ActionOutcome {
+    /// For the status.
+    pub action: ConversionActionStatus,
+    /// The action itself, where known.
+    pub found: Option<ConversionAction>,
+    /// True where uploads may go to it.
+    pub usable: bool,
+    /// Status, reason and message of `ConversionActionReady`; `None` keeps what was said before.
+    pub condition: Option<(bool, &'static str, String)>,
+    /// A person must act.
+    pub stall: Option<Stall>,
+    /// Look again after this time.
+    pub retry: Option<Duration>,
+}
+
+/// Nothing can be done about the action yet.
+pub(crate) fn waiting(action: ConversionActionStatus, is_stalled: bool) -> ActionOutcome {
+    let condition = action.id.is_none().then(|| {
+        let message = if is_stalled {
+            "Waiting until the event is no longer stalled. See the condition Stalled."
+        } else {
+            "Waiting for the accounts to become ready."
+        };
+        (false, reason::PROGRESSING, message.to_owned())
+    });
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition,
+        stall: None,
+        retry: None,
+    }
+}
+
+/// Something about the action failed, or is not known: it is looked at again after `wait`.
+pub(crate) fn retrying(
+    action: ConversionActionStatus,
+    why: &'static str,
+    message: String,
+    wait: Duration,
+) -> ActionOutcome {
+    let condition = Some((false, why, message));
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition,
+        stall: None,
+        retry: Some(wait),
+    }
+}
+
+/// The action needs a person.
+pub(crate) fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition: Some((false, why, message.clone())),
+        stall: Some((why, message)),
+        retry: None,
+    }
+}

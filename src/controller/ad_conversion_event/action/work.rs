@@ -1,0 +1,198 @@
+//! The work on an action during one pass: what the steps hold, and what they have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hands_off::{HandsOff, hands_off};
+use super::outcome::{ActionOutcome, retrying, stalled};
+use crate::api::reasons::{event as happened, reason};
+use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::controller::ad_conversion_event::resolve::{Accounts, Resolved};
+use crate::controller::shared::apply;
+use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::controller::shared::google_actions::refresh_google_actions;
+use crate::controller::shared::recorder::Severity;
+use crate::domain::action::{ActionFields, ConversionAction};
+use crate::domain::brief::brief;
+use crate::domain::declared::DeclaredAction;
+use crate::domain::ids::CustomerId;
+use crate::ports::ads::GoogleAds;
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::sync_error::reason_of;
+use crate::registry::{Account, GoogleAccount, Readiness};
+
+/// Pause between two looks after a lost reply.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Everything the steps need.
+pub(crate) struct Work<'a> {
+    pub ctx: &'a Context,
+    pub resolved: &'a Resolved,
+    pub account: &'a GoogleAccount,
+    pub ads: Arc<dyn GoogleAds>,
+    pub owner: CustomerId,
+    /// The action to create.
+    pub full: ActionFields,
+    /// The name that a live look asks for; without one it reads all actions.
+    pub sought: Option<String>,
+    /// The object as it was last written.
+    pub event: Arc<AdConversionEvent>,
+    /// The action as its status has it, or is to have it.
+    pub current: ConversionActionStatus,
+    pub actions: Vec<ConversionAction>,
+    pub live: bool,
+    /// Why nothing may be written to Google now.
+    pub hands_off: Option<HandsOff>,
+}
+
+/// What follows a step.
+pub(crate) enum Next {
+    /// The pass is over.
+    Done(Box<ActionOutcome>),
+    /// Another step.
+    Again,
+}
+
+/// The end of the pass.
+pub(crate) fn done(outcome: ActionOutcome) -> Next {
+    Next::Done(Box::new(outcome))
+}
+
+impl<'a> Work<'a> {
+    /// What it takes to work on the action; `None` while an account is not usable or somebody must act first. Of a suspended
+    /// Google account nothing is read either.
+    pub fn begin(ctx: &'a Context, event: &Arc<AdConversionEvent>, resolved: &'a Resolved) -> Option<Self> {
+        let account = resolved.google.as_ref().filter(|_| resolved.stall.is_none())?;
+        let usable = match resolved.accounts {
+            Accounts::Ready => true,
+            Accounts::NotReady(..) | Accounts::Suspended(_) => account.readiness == Readiness::Ready,
+        };
+        // What the manifest says by now counts, even where the account's controller has not come to it.
+        if !usable || ctx.caches.suspended(&Account::Google(account.key.clone())) != Some(false) {
+            return None;
+        }
+        let trigger = &resolved.subject.as_ref()?.trigger;
+        let snapshot = account.snapshot.clone()?;
+        let full = resolved.declared.to_create(trigger.stage());
+        Some(Self {
+            ctx,
+            resolved,
+            account,
+            ads: account.clients.as_ref()?.ads.clone(),
+            owner: snapshot.customer.conversion_customer.clone(),
+            sought: match &resolved.declared.action {
+                DeclaredAction::Create => full.name.clone(),
+                DeclaredAction::Name(name) => Some(name.clone()),
+                DeclaredAction::Id(_) => None,
+            },
+            full,
+            event: Arc::clone(event),
+            current: recorded(event),
+            actions: snapshot.actions.to_vec(),
+            live: false,
+            hands_off: hands_off(resolved),
+        })
+    }
+
+    /// Has the shared snapshot of the account, and this pass, see what we have just written.
+    pub async fn refresh(&mut self) {
+        match refresh_google_actions(self.ctx, &self.account.key).await {
+            Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
+            // The next regular read brings the same.
+            Err(error) => {
+                tracing::debug!(account = %self.account.key, error = brief(&error), "the snapshot was not brought up to date");
+            }
+        }
+    }
+
+    /// Writes the action into the status, on exactly the version that was read. False where it says so already.
+    pub async fn record(&mut self) -> Result<bool, Error> {
+        let mut status: AdConversionEventStatus = self.event.status.clone().unwrap_or_default();
+        status.conversion_action = Some(self.current.clone());
+        let written = apply::status(self.ctx, self.event.as_ref(), &status).await?;
+        let is_new = written.is_some();
+        if let Some(written) = written {
+            self.event = Arc::new(written);
+        }
+        Ok(is_new)
+    }
+
+    /// Publishes a Kubernetes Event about the event.
+    pub async fn tell(&self, severity: Severity, why: &str, note: &str) {
+        self.ctx.events.publish(self.event.as_ref(), severity, why, note).await;
+    }
+
+    /// Reads the account live: all of it where the id counts, else the one name.
+    pub async fn look(&mut self) -> Next {
+        let creating = self.current.creation.as_ref().map(|c| c.name.clone());
+        let name = creating.or_else(|| self.sought.clone());
+        let by_name = self.current.id.is_none() && name.is_some();
+        let read = match name {
+            Some(name) if by_name => self.ads.actions_named(&self.owner, &name).await,
+            _ => self.ads.actions(&self.owner).await,
+        };
+        match read {
+            Ok(found) if by_name => {
+                let ids: Vec<_> = found.iter().map(|a| a.id).collect();
+                self.actions.retain(|a| !ids.contains(&a.id));
+                self.actions.extend(found);
+            }
+            Ok(found) => self.actions = found,
+            Err(error) => return done(self.failed(reason::PROGRESSING, &error)),
+        }
+        self.live = true;
+        Next::Again
+    }
+
+    /// A call failed that changed nothing.
+    pub fn failed(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
+        self.ctx.registry.google_fault(&self.account.key, error);
+        let wait = error
+            .retry_after
+            .and_then(|d| Duration::try_from(d).ok())
+            .unwrap_or_else(|| self.ctx.backoff.failed("ConversionAction", &self.account.key));
+        ActionOutcome {
+            usable: self.current.id.is_some(),
+            ..retrying(self.current.clone(), why, error.to_string(), wait)
+        }
+    }
+
+    /// Tells people how the event came by its action, and has the shared snapshot show it.
+    pub async fn announce(&mut self, origin: ActionOrigin) {
+        let (why, verb) = match origin {
+            ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
+            ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
+            ActionOrigin::Mapped => (happened::CONVERSION_ACTION_MAPPED, "Mapped"),
+        };
+        let name = self.current.name.as_deref().unwrap_or_default();
+        let id = self.current.id.as_deref().unwrap_or_default();
+        let owner = &self.owner;
+        let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {owner}.");
+        self.tell(Severity::Normal, why, &note).await;
+        self.refresh().await;
+    }
+
+    /// A create or update that certainly did not take effect.
+    pub fn refused(&self, error: &UpstreamError) -> ActionOutcome {
+        if matches!(error.cause, Cause::Refused | Cause::NotFound) {
+            let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
+            return ActionOutcome {
+                usable: self.current.id.is_some(),
+                ..stalled(self.current.clone(), reason::INVALID_SPEC, message)
+            };
+        }
+        let why = if self.current.id.is_none() {
+            reason::CREATE_FAILED
+        } else {
+            reason_of(error.cause)
+        };
+        self.failed(why, error)
+    }
+}
+
+/// The action as the status of an event has it.
+pub(crate) fn recorded(event: &AdConversionEvent) -> ConversionActionStatus {
+    let status = event.status.as_ref();
+    status.and_then(|s| s.conversion_action.clone()).unwrap_or_default()
+}

@@ -1,0 +1,162 @@
+//! The end of a pass: the event is handed to the sync loops, its conversions are counted, and its status is written.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::facts::{Counted, Facts};
+use super::news;
+use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, until};
+use super::resolve::Resolved;
+use super::settled::Settled;
+use super::status;
+use super::transition_events;
+use crate::api::reasons::condition;
+use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::controller::shared::apply;
+use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::Action;
+use crate::domain::brief::brief;
+use crate::domain::conditions::find;
+use crate::domain::ids::{ActionId, ObjectKey};
+use crate::domain::outcome::Outcome;
+use crate::ops::metrics::EventCounts;
+use crate::ports::ledger::{ActionKey, LedgerError, Tally, TrackRequest};
+use crate::registry::{BoundAction, Event};
+
+/// Hands the event to the sync loops, counts, and writes the status. `event` is the object as it was last written.
+pub(crate) async fn report(ctx: &Context, event: &AdConversionEvent, settled: &Settled) -> Result<Action, Error> {
+    let Settled {
+        resolved,
+        outcome,
+        stall,
+    } = settled;
+    let declared = &resolved.declared;
+    let now = ctx.clock.now();
+    let bound = bound(ctx, resolved, &outcome.action);
+    hand_over(ctx, settled, bound.clone());
+    let tally = tally(ctx, resolved, bound.as_ref(), now).await;
+    let hold_until = bound.and_then(|b| b.hold_until);
+    let next = status::compose(&Facts {
+        before: event.status.clone().unwrap_or_default(),
+        requested: event.requested_at(),
+        resolved,
+        outcome,
+        stall: stall.as_ref(),
+        report: ctx.registry.report(&declared.key),
+        tally,
+        hold_until,
+        now,
+        failure_threshold: ctx.settings.failure_threshold,
+    });
+    measure(ctx, &declared.key, &next);
+    news::note_stall(ctx, declared, stall.as_ref());
+    if apply::status(ctx, event, &next).await?.is_some() {
+        transition_events::transitions(ctx, event, &next).await;
+    }
+    transition_events::pulled_back(ctx, event).await;
+    let pause = if resolved.undecided {
+        SOON
+    } else if stall.is_some() {
+        ctx.settings.stalled_probe_interval
+    } else if next.sync.as_ref().is_some_and(|s| s.pending > 0) {
+        BUSY_PAUSE
+    } else {
+        IDLE_PAUSE
+    };
+    let opens = until(hold_until, now).min(until(Some(declared.start), now));
+    Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
+}
+
+/// Shows readiness and counts as metrics.
+fn measure(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
+    let ready = match find(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
+        Some("True") => "True",
+        Some("False") => "False",
+        _ => "Unknown",
+    };
+    ctx.metrics.object(AdConversionEvent::KIND, key, ready);
+    let Some(sync) = &status.sync else { return };
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let outcomes = BTreeMap::from([
+        (Outcome::Pending, count(sync.pending)),
+        (Outcome::Processing, count(sync.processing)),
+        (Outcome::Uploaded, count(sync.uploaded)),
+        (Outcome::Skipped, count(sync.skipped)),
+        (Outcome::Rejected, count(sync.rejected)),
+    ]);
+    let oldest_pending = sync.oldest_pending_time.as_ref().map(|t| t.0);
+    ctx.metrics.event(
+        key,
+        EventCounts {
+            outcomes,
+            oldest_pending,
+            last_upload: sync.last_upload_time.as_ref().map(|t| t.0),
+        },
+    );
+}
+
+/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
+fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
+    let key = ActionKey {
+        customer: action.customer_id.as_deref()?.parse().ok()?,
+        action: action.id.as_deref()?.parse::<ActionId>().ok()?,
+    };
+    let created_here = action.origin == Some(ActionOrigin::Created);
+    let hold = jiff::SignedDuration::try_from(ctx.settings.new_action_hold).unwrap_or_default();
+    let hold_until = action
+        .create_time
+        .as_ref()
+        .filter(|_| created_here)
+        .and_then(|t| t.0.saturating_add(hold).ok());
+    let click_window_days = resolved.known_action(key.action).and_then(|a| a.click_window_days);
+    Some(BoundAction {
+        key,
+        hold_until,
+        click_window_days,
+    })
+}
+
+/// Registers the event, or takes it out while it is stalled: then no work is done for it.
+fn hand_over(ctx: &Context, settled: &Settled, bound: Option<BoundAction>) {
+    let declared = &settled.resolved.declared;
+    let (Some(subject), None) = (&settled.resolved.subject, &settled.stall) else {
+        ctx.registry.remove_event(&declared.key);
+        return;
+    };
+    ctx.registry.set_event(Event {
+        key: declared.key.clone(),
+        uid: declared.uid.clone(),
+        hubspot: declared.hubspot.clone(),
+        google: declared.google.clone(),
+        trigger: subject.trigger.clone(),
+        start: declared.start,
+        action: bound.filter(|_| settled.outcome.usable),
+        rules: declared.rules.clone(),
+        suspended: declared.suspended,
+        skip_missed: declared.skip_missed,
+    });
+}
+
+/// The counts of the event's track; `None` while the portal or the stage is not known, or the ledger fails.
+async fn tally(ctx: &Context, resolved: &Resolved, bound: Option<&BoundAction>, now: Timestamp) -> Option<Counted> {
+    let declared = &resolved.declared;
+    let (key, uid) = (declared.key.clone(), declared.uid.clone());
+    let trigger = &resolved.subject.as_ref()?.trigger;
+    let request = TrackRequest::new(key, uid, resolved.portal?, trigger, bound.map(|b| b.key.clone()));
+    let read = async {
+        let track = ctx.ledger.track(&request).await?;
+        let tally: Tally = ctx.ledger.tally(track, declared.start, now).await?;
+        let id = ctx.ledger.id().await?;
+        Ok::<_, LedgerError>(Counted { tally, ledger_id: id.0 })
+    };
+    match read.await {
+        Ok(counted) => Some(counted),
+        Err(error) => {
+            tracing::error!(event = %declared.key, error = brief(&error), "counts could not be read");
+            None
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is remembered about a Google account between two passes.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::interval_backoff::IntervalBackoff;
+use crate::controller::shared::account::kind::Memory;
+use crate::controller::shared::account::state::AccountState;
+use crate::ports::GoogleClients;
+use crate::ports::ads::{Attribution, Customer, Goal};
+use crate::registry::GoogleSnapshot;
+
+/// What is remembered about a Google account. No `Debug`: the clients hold tokens.
+#[derive(Default)]
+pub struct GoogleMemory {
+    pub(super) state: AccountState,
+    pub(super) clients: Option<GoogleClients>,
+    pub(super) customer: Option<(Customer, Timestamp)>,
+    pub(super) goals: Option<(Arc<Vec<Goal>>, Timestamp)>,
+    pub(super) attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
+    pub(super) attribution_asked: Option<Timestamp>,
+    pub(super) intervals: IntervalBackoff,
+}
+
+impl Memory for GoogleMemory {
+    fn state(&self) -> &AccountState {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut AccountState {
+        &mut self.state
+    }
+}
+
+impl GoogleMemory {
+    /// The snapshot as it is now: actions from the registry, where event controllers refresh them too, the rest from here.
+    pub(super) fn snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
+        let ((customer, _), (goals, _), registered) = (self.customer.as_ref()?, self.goals.as_ref()?, registered?);
+        if customer.conversion_customer != registered.customer.conversion_customer {
+            return None;
+        }
+        let (actions, read_at) = (Arc::clone(&registered.actions), registered.read_at);
+        Some(Arc::new(GoogleSnapshot {
+            customer: customer.clone(),
+            actions,
+            goals: Arc::clone(goals),
+            attribution: self.attribution.clone(),
+            read_at,
+        }))
+    }
+}

@@ -1,0 +1,54 @@
+//! How often a portal is read.
+
+use std::time::Duration;
+
+use crate::api::{HubSpotAccount, MAX_INTERVAL};
+use crate::domain::transitions::Announcement;
+
+/// Reason of the Kubernetes Event that says that `spec.interval` is below the floor.
+const INTERVAL_RAISED: &str = "IntervalRaised";
+
+/// `spec.interval`, held above the floor and below a day.
+pub struct Interval {
+    pub(super) effective: Duration,
+    pub(super) remark: Option<String>,
+}
+
+impl Interval {
+    pub(super) fn of(object: &HubSpotAccount, floor: Duration) -> Self {
+        let declared = object.spec.interval;
+        // The schema refuses more than a day; this is for objects older than the rule.
+        let ceiling = MAX_INTERVAL.get().max(floor);
+        let effective = declared.get().clamp(floor, ceiling);
+        let (differs, why) = match declared.get() {
+            shorter if shorter < floor => ("shorter", " (--min-interval)"),
+            longer if longer > ceiling => ("longer", ""),
+            _ => {
+                return Self {
+                    effective,
+                    remark: None,
+                };
+            }
+        };
+        let used = crate::api::Duration::from(effective);
+        let remark =
+            format!("spec.interval {declared} is {differs} than this operator allows, so it uses {used}{why}.");
+        Self {
+            effective,
+            remark: Some(remark),
+        }
+    }
+
+    /// Said once for each manifest.
+    pub(super) fn announce(&self, object: &HubSpotAccount) -> Vec<Announcement> {
+        let seen = object.status.as_ref().and_then(|s| s.observed_generation);
+        let remark = self.remark.iter().filter(|_| seen != object.metadata.generation);
+        remark
+            .map(|remark| Announcement {
+                warning: true,
+                reason: INTERVAL_RAISED.to_owned(),
+                message: remark.clone(),
+            })
+            .collect()
+    }
+}

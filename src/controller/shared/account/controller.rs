@@ -1,0 +1,209 @@
+//! One pass over an account of either kind: is it in use, what is due, what follows for its conditions, the sync loops, its
+//! events and its status.
+
+use std::sync::Arc;
+
+use kube::Resource;
+
+use super::broken;
+use super::kind::{AccountKind, Memory, Said};
+use super::state_store::StateStore;
+use crate::api::Condition;
+use crate::api::reasons::{condition, event, reason};
+use crate::controller::shared::apply::{add_finalizer, has_finalizer, remove_finalizer, status};
+use crate::controller::shared::context::Context;
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::{Action, Reconciler};
+use crate::controller::shared::recorder::Severity;
+use crate::controller::shared::references;
+use crate::domain::account_state::{self, Observed};
+use crate::domain::account_trouble::later;
+use crate::domain::conditions::{Conditions, find};
+use crate::domain::ids::ObjectKey;
+use crate::domain::transitions::{Announcement, announcements};
+use crate::registry::{Account, Readiness};
+
+/// The controller of accounts of one kind, with what it remembers of them.
+pub struct AccountController<A: AccountKind> {
+    memories: StateStore<A::Memory>,
+}
+
+impl<A: AccountKind> Default for AccountController<A> {
+    fn default() -> Self {
+        Self {
+            memories: StateStore::default(),
+        }
+    }
+}
+
+impl<A: AccountKind> Reconciler for AccountController<A> {
+    type Object = A::Object;
+
+    async fn reconcile(&self, object: Arc<A::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
+        let mut memory = self.memories.take(object.as_ref());
+        let result = self.pass(&ctx, &object, &mut memory).await;
+        drop(memory);
+        let key = object.key();
+        if A::cache(&ctx.caches).get(&key).is_none() {
+            // It went while we worked: what this pass has left behind must go too.
+            self.gone(&key, &ctx);
+        }
+        result
+    }
+
+    fn gone(&self, key: &ObjectKey, ctx: &Context) {
+        let account = A::account(key.clone());
+        self.memories.forget(key);
+        ctx.rereads.forget_account(&account);
+        ctx.registry.remove_account(&account);
+        ctx.wake_events_of(&account);
+    }
+}
+
+impl<A: AccountKind> AccountController<A> {
+    async fn pass(&self, ctx: &Context, object: &A::Object, memory: &mut A::Memory) -> Result<Action, Error> {
+        let key = object.key();
+        let account = A::account(key.clone());
+        let users = references::users(ctx, &account);
+        if object.deleting() && users.is_empty() {
+            self.gone(&key, ctx);
+            remove_finalizer(ctx, object).await?;
+            return Ok(Action::await_change());
+        }
+        keep_finalizer(ctx, object, !users.is_empty()).await?;
+        let acted = memory.state_mut().acted(object, ctx.clock.now());
+        A::check(ctx, object, memory, acted).await?;
+        let view = A::view(ctx, object, memory);
+        let (conditions, shown) = conditions::<A>(ctx, object, memory, &view, &users);
+        hand_over::<A>(ctx, object, memory, &view, shown);
+        if let Some(begun) = memory.state_mut().answered() {
+            ctx.rereads.answered(&ctx.registry, &account, begun);
+        }
+        let said = Said {
+            users: &users,
+            conditions: &conditions,
+        };
+        let (status, told) = A::status(ctx, object, memory, &view, &said).await;
+        finish(ctx, object, &status, &conditions, &told).await?;
+        if A::suspended(object) {
+            return Ok(Action::await_change());
+        }
+        let now = ctx.clock.now();
+        let due = A::due(ctx, &key, memory, &view);
+        let asked = ctx.rereads.due_in(&account).map(|left| later(now, left));
+        let due = due.into_iter().chain(asked).min();
+        Ok(memory.state().requeue(now, &ctx.settings, due))
+    }
+}
+
+/// The conditions, and whether the account can be used as far as they are about itself.
+fn conditions<A: AccountKind>(
+    ctx: &Context,
+    object: &A::Object,
+    memory: &A::Memory,
+    view: &A::View,
+    users: &[String],
+) -> (Vec<Condition>, Readiness) {
+    let summary = A::summary(object, memory, view);
+    let observed = Observed {
+        what: &summary.what,
+        previous: object.conditions(),
+        generation: object.meta().generation,
+        now: ctx.clock.now(),
+        suspended: A::suspended(object),
+        deleting: object.deleting(),
+        users,
+        known: summary.known,
+        trouble: &memory.state().trouble,
+        threshold: ctx.settings.failure_threshold,
+        remark: summary.remark.as_deref(),
+    };
+    let mut conditions: Conditions = account_state::plan(&observed);
+    let shown = readiness(conditions.get(condition::READY), A::suspended(object));
+    if let Some(broke) = ctx.registry.broken_loop(&A::account(object.key())) {
+        account_state::broken(&mut conditions, &broken::message(&broke));
+    }
+    account_state::deletion(&mut conditions, &observed);
+    A::add_conditions(memory, &mut conditions);
+    (conditions.finish(), shown)
+}
+
+/// Tells the sync loops and the events.
+fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memory, view: &A::View, shown: Readiness) {
+    if !A::is_usable(view) {
+        return;
+    }
+    let account: Account = A::account(object.key());
+    let before = ctx.registry.shown(&account);
+    let broke = ctx.registry.broken_loop(&account);
+    let told = broken::told_apart(&memory.state().trouble, &shown, broke.as_ref());
+    let for_loops = if told.is_some() { Readiness::Ready } else { shown };
+    // What people are shown comes first: for no moment an account is Ready to them that is so for the loops only.
+    ctx.registry.set_trial(&account, told);
+    let changed = A::register(ctx, object, memory, view, for_loops);
+    if changed || before != ctx.registry.shown(&account) {
+        ctx.wake_events_of(&account);
+    }
+}
+
+/// Keeps the finalizer while the account is in use, and only then.
+async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) -> Result<(), Error> {
+    match (in_use, has_finalizer(object)) {
+        (true, false) if !object.deleting() => add_finalizer(ctx, object).await.map(drop),
+        (false, true) => remove_finalizer(ctx, object).await,
+        _ => Ok(()),
+    }
+}
+
+/// What the sync loops and events are told, from what Ready says.
+fn readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
+    if suspended {
+        return Readiness::Suspended;
+    }
+    match ready {
+        Some(ready) if ready.status == "True" => Readiness::Ready,
+        Some(ready) => Readiness::NotReady {
+            reason: ready.reason.clone(),
+            message: ready.message.clone(),
+        },
+        None => Readiness::NotReady {
+            reason: reason::PROGRESSING.to_owned(),
+            message: "Not checked yet.".to_owned(),
+        },
+    }
+}
+
+/// Writes the status where it changed, and publishes Kubernetes Events about what changed in it.
+async fn finish<K: Object>(
+    ctx: &Context,
+    object: &K,
+    wanted: &K::Status,
+    conditions: &[Condition],
+    more: &[Announcement],
+) -> Result<(), Error> {
+    let request = object.open_request().map(str::to_owned);
+    let before = object.conditions().to_vec();
+    status(ctx, object, wanted).await?;
+    for told in announcements(&before, conditions).iter().chain(more) {
+        let severity = if told.warning {
+            Severity::Warning
+        } else {
+            Severity::Normal
+        };
+        ctx.events.publish(object, severity, &told.reason, &told.message).await;
+    }
+    if let Some(request) = request {
+        let note = format!("{} was reconciled as requested at {request}.", object.key().name);
+        ctx.events
+            .publish(object, Severity::Normal, event::RECONCILE_REQUEST_HANDLED, &note)
+            .await;
+    }
+    let ready = match find(conditions, condition::READY).map(|c| c.status.as_str()) {
+        Some("True") => "True",
+        Some("False") => "False",
+        _ => "Unknown",
+    };
+    ctx.metrics.object(K::KIND, &object.key(), ready);
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! What differs between the two kinds of accounts.
+
+use jiff::Timestamp;
+
+use super::acted::Acted;
+use super::state::AccountState;
+use crate::api::Condition;
+use crate::controller::shared::context::{Cache, Caches, Context};
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::domain::conditions::Conditions;
+use crate::domain::ids::ObjectKey;
+use crate::domain::transitions::Announcement;
+use crate::registry::{Account, Readiness};
+
+/// What is remembered of an account between two passes, whatever its kind adds.
+pub trait Memory: Default + Send + Sync + 'static {
+    /// What both kinds remember.
+    fn state(&self) -> &AccountState;
+
+    /// The same, to change it.
+    fn state_mut(&mut self) -> &mut AccountState;
+}
+
+/// What an account's conditions say of it.
+pub struct Summary {
+    /// What it is called, for people.
+    pub what: String,
+    /// Everything has been read at least once.
+    pub known: bool,
+    /// What people should know of its manifest.
+    pub remark: Option<String>,
+}
+
+/// A status, and what else to tell people.
+pub type Told<K> = (
+    <<K as AccountKind>::Object as kube::core::object::HasStatus>::Status,
+    Vec<Announcement>,
+);
+
+/// A kind of accounts: [`super::controller::AccountController`] does with it what is the same for both.
+pub trait AccountKind: Send + Sync + Sized + 'static {
+    /// The kind.
+    type Object: Object;
+    /// What is remembered between two passes.
+    type Memory: Memory;
+    /// What a pass knows of the account once it was checked.
+    type View: Send + Sync;
+
+    /// The account object.
+    fn account(key: ObjectKey) -> Account;
+
+    /// Where its objects are cached.
+    fn cache(caches: &Caches) -> &Cache<Self::Object>;
+
+    /// `spec.suspend`.
+    fn suspended(object: &Self::Object) -> bool;
+
+    /// Reads the Secret, and of the service what is due. What goes wrong upstream is noted in the memory.
+    fn check(
+        ctx: &Context,
+        object: &Self::Object,
+        memory: &mut Self::Memory,
+        acted: Acted,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// What is known once it was checked.
+    fn view(ctx: &Context, object: &Self::Object, memory: &Self::Memory) -> Self::View;
+
+    /// What its conditions say of it.
+    fn summary(object: &Self::Object, memory: &Self::Memory, view: &Self::View) -> Summary;
+
+    /// Adds what only this kind has to say.
+    fn add_conditions(_memory: &Self::Memory, _conditions: &mut Conditions) {}
+
+    /// True where the manifest names an account that the sync loops could work with.
+    fn is_usable(_view: &Self::View) -> bool {
+        true
+    }
+
+    /// Tells the sync loops. True where that changes anything for them.
+    fn register(
+        ctx: &Context,
+        object: &Self::Object,
+        memory: &Self::Memory,
+        view: &Self::View,
+        readiness: Readiness,
+    ) -> bool;
+
+    /// The status as it should be.
+    fn status(
+        ctx: &Context,
+        object: &Self::Object,
+        memory: &Self::Memory,
+        view: &Self::View,
+        said: &Said<'_>,
+    ) -> impl Future<Output = Told<Self>> + Send;
+
+    /// When something is to be read again.
+    fn due(ctx: &Context, key: &ObjectKey, memory: &Self::Memory, view: &Self::View) -> Option<Timestamp>;
+}
+
+/// What every status of an account says.
+pub struct Said<'a> {
+    /// Names of the events that use it.
+    pub users: &'a [String],
+    /// Its conditions.
+    pub conditions: &'a [Condition],
+}

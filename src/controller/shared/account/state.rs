@@ -1,0 +1,358 @@
+//! What is remembered of an account of either kind between two passes: which credentials it uses, whether they have worked,
+//! what is wrong, and when to look again.
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::acted::Acted;
+use super::fault::{Used, fault};
+use crate::api::Condition;
+use crate::api::reasons::{condition, reason};
+use crate::controller::shared::context::{Context, Settings, spread};
+use crate::controller::shared::error::Error;
+use crate::controller::shared::object::Object;
+use crate::controller::shared::reconciler::Action;
+use crate::controller::shared::secrets::{self, ReadSecret, SecretVersion};
+use crate::domain::account_trouble::{Fault, FaultKind, Trouble, later};
+use crate::domain::conditions::find;
+use crate::ports::UpstreamError;
+use crate::registry::Account;
+
+/// A refused token reported this soon after the clients were made belongs to the clients before.
+const OLD_CLIENTS: SignedDuration = SignedDuration::from_secs(60);
+
+/// How long Kubernetes must refuse a Secret to be believed: an API server that has just started refuses for a moment what
+/// it will allow.
+const REFUSED: Duration = Duration::from_secs(15);
+
+/// An answer this young is not asked for again because of a reconcile request.
+const FRESH: SignedDuration = SignedDuration::from_secs(2);
+
+/// Where the credentials come from.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// Not looked at yet.
+    #[default]
+    Unknown,
+    /// The operator's own.
+    Own,
+    /// The Secret of this name.
+    Secret(String),
+}
+
+/// What is remembered of an account of either kind.
+#[derive(Debug, Default)]
+pub struct AccountState {
+    generation: Option<i64>,
+    request: Option<String>,
+    secret: Option<SecretVersion>,
+    source: Source,
+    /// The credentials in use have worked.
+    proven: Option<bool>,
+    /// Since when Kubernetes refuses the Secret.
+    refused: Option<Instant>,
+    /// What is wrong.
+    pub trouble: Trouble,
+    /// When the service was last asked.
+    pub checked: Option<Timestamp>,
+    /// When the clients were made.
+    pub connected: Option<Timestamp>,
+    /// When a pass began that reads because somebody asked, until they are told that it is over.
+    asked: Option<Instant>,
+}
+
+impl AccountState {
+    /// What somebody did since the last pass. In the first pass the manifest counts as changed.
+    pub fn acted<K: Object>(&mut self, object: &K, now: Timestamp) -> Acted {
+        let generation = object.meta().generation;
+        let request = object.requested_at().map(str::to_owned);
+        // Somebody who asks many times a second gets an answer that is at most two seconds old.
+        let fresh = self.checked.is_some_and(|at| now.duration_since(at) < FRESH);
+        let asked = self.request != request;
+        let acted = Acted {
+            manifest: self.generation != generation,
+            request: asked && !fresh,
+            hasty: asked && fresh,
+        };
+        self.generation = generation;
+        self.request = request;
+        // The process before may have seen these credentials work.
+        self.proven.get_or_insert_with(|| have_worked(object.conditions()));
+        acted
+    }
+
+    /// True where this pass reads the account because of somebody's wish. Who waits for it is told by [`Self::answered`].
+    pub fn asks(&mut self, ctx: &Context, acted: Acted, account: &Account) -> bool {
+        let asked = acted.wants_another_read(ctx, account);
+        self.asked = asked.then(Instant::now);
+        asked
+    }
+
+    /// When the pass began whose end somebody waits for.
+    pub const fn answered(&mut self) -> Option<Instant> {
+        self.asked.take()
+    }
+
+    /// Reads the account's Secret; `None` where it cannot be used, which is noted.
+    pub async fn read_secret(
+        &mut self,
+        ctx: &Context,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<ReadSecret>, Error> {
+        match secrets::read(ctx, namespace, name).await? {
+            Ok(secret) => Ok(Some(secret)),
+            Err(fault) if self.may_pass(&fault, Instant::now()) => Err(Error::Refused { what: "read Secret" }),
+            Err(fault) => {
+                self.secret_failed(fault, ctx.clock.now());
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes note of what the sync loops were refused, or forgets it because somebody `acted`; `proof`: when they last
+    /// succeeded. True where that is a reason to check the account at once.
+    pub fn begin(&mut self, ctx: &Context, account: &Account, acted: bool, proof: Option<Timestamp>) -> bool {
+        let (now, probe) = (ctx.clock.now(), ctx.settings.stalled_probe_interval);
+        let reported = ctx.registry.take_fault(account);
+        let mut urgent = acted;
+        if acted {
+            self.trouble.acted();
+        } else if let Some(error) = reported {
+            urgent = self.reported(&error, now, probe);
+        }
+        self.trouble.turn(now, probe, proof);
+        urgent
+    }
+
+    /// From now on the credentials are those of this Secret; `None`: the operator's own.
+    pub fn uses(&mut self, secret: Option<&str>) {
+        let source = secret.map_or(Source::Own, |name| Source::Secret(name.to_owned()));
+        if self.source != Source::Unknown && self.source != source {
+            self.secret = None;
+            self.proven = Some(false);
+        }
+        self.source = source;
+    }
+
+    /// What an error of the account's own check means.
+    pub fn fault(&self, error: &UpstreamError) -> Fault {
+        fault(error, self.used(self.proven == Some(true)))
+    }
+
+    fn used(&self, proven: bool) -> Used<'_> {
+        Used {
+            secret: match &self.source {
+                Source::Secret(name) => Some(name),
+                Source::Unknown | Source::Own => None,
+            },
+            proven,
+        }
+    }
+
+    /// The account's own check went through.
+    pub fn succeeded(&mut self) {
+        self.proven = Some(true);
+        self.trouble.succeeded();
+    }
+
+    /// The account's own check failed.
+    pub fn failed(&mut self, fault: Fault, now: Timestamp) {
+        // Who is denied something, or asks too often, is known.
+        if matches!(fault.kind, FaultKind::Denied | FaultKind::Limited)
+            && fault.reason != reason::UNSUPPORTED_API_VERSION
+        {
+            self.proven = Some(true);
+        }
+        self.trouble.failed(fault, now);
+    }
+
+    /// True where the token was refused. Clients may remember that for good: new ones are made before another try.
+    pub fn token_refused(&self) -> bool {
+        self.trouble
+            .fault()
+            .is_some_and(|fault| fault.kind == FaultKind::Credentials)
+    }
+
+    /// True where the Secret is another version than in the last pass.
+    pub fn secret_changed(&mut self, version: &SecretVersion) -> bool {
+        self.refused = None;
+        let changed = self.secret.as_ref() != Some(version);
+        if changed && self.secret.is_some() {
+            self.proven = Some(false);
+        }
+        self.secret = Some(version.clone());
+        changed
+    }
+
+    /// True where Kubernetes refuses the Secret, and has not done so for long enough to be believed.
+    fn may_pass(&mut self, fault: &Fault, now: Instant) -> bool {
+        if fault.kind != FaultKind::Unreadable {
+            self.refused = None;
+            return false;
+        }
+        let since = *self.refused.get_or_insert(now);
+        now.saturating_duration_since(since) < REFUSED
+    }
+
+    /// The Secret cannot be used: new clients are made once it can.
+    fn secret_failed(&mut self, fault: Fault, now: Timestamp) {
+        self.secret = None;
+        if fault.kind == FaultKind::Credentials {
+            self.proven = Some(false);
+        }
+        self.trouble.failed(fault, now);
+    }
+
+    /// The sync loops were refused. True where that is a reason to check at once.
+    fn reported(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
+        // They worked with clients that the account's own check had found good.
+        let fault = fault(error, self.used(true));
+        let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
+        if fault.kind == FaultKind::Credentials && fresh {
+            return false;
+        }
+        self.trouble.report(fault, now, hold);
+        true
+    }
+
+    /// True where the service may be asked now.
+    pub fn may_check(&self, now: Timestamp, settings: &Settings) -> bool {
+        self.next_check(settings).is_none_or(|at| at <= now)
+    }
+
+    /// As [`Self::may_check`]; where somebody `asked`, only a quota keeps it from being asked.
+    pub fn may_check_asked(&self, asked: bool, now: Timestamp, settings: &Settings) -> bool {
+        self.may_check(now, settings) || asked && self.trouble.limit().is_none()
+    }
+
+    fn next_check(&self, settings: &Settings) -> Option<Timestamp> {
+        self.trouble
+            .next_check(settings.stalled_probe_interval, settings.backoff_max)
+    }
+
+    /// When to look again: at the next check of the Secret, or earlier where something is due.
+    pub fn requeue(&self, now: Timestamp, settings: &Settings, due: Option<Timestamp>) -> Action {
+        let threshold = self
+            .trouble
+            .since()
+            .map(|since| later(since, settings.failure_threshold))
+            .filter(|t| *t > now);
+        let turn = self.trouble.next_turn(settings.stalled_probe_interval);
+        let due = self.next_check(settings).or(due);
+        let next = [threshold, turn, due].into_iter().flatten().min();
+        let until = next.map(|t| {
+            t.duration_since(now)
+                .max(SignedDuration::from_millis(50))
+                .unsigned_abs()
+        });
+        let check = spread(settings.account_check_interval);
+        Action::requeue(until.map_or(check, |until| until.min(check)))
+    }
+}
+
+/// True where the conditions say that credentials have worked at some time.
+fn have_worked(conditions: &[Condition]) -> bool {
+    find(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
+        c.status == "True" || [reason::TOKEN_REVOKED, reason::TOKEN_EXPIRED].contains(&c.reason.as_str())
+    })
+}
+
+/// True where something read at `last` is `interval` old, or was never read.
+pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
+    last.is_none_or(|at| later(at, interval) <= now)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ports::Cause;
+
+    #[test]
+    fn a_refused_token_of_the_clients_before_is_not_believed() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let hold = Duration::from_mins(10);
+        let mut state = AccountState {
+            connected: Some(now),
+            ..AccountState::default()
+        };
+        let refused = UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no");
+        assert!(!state.reported(&refused, now + SignedDuration::from_secs(59), hold));
+        assert!(state.trouble.fault().is_none());
+        assert!(state.reported(&refused, now + SignedDuration::from_secs(60), hold));
+        assert!(state.trouble.fault().is_some());
+    }
+
+    #[test]
+    fn a_secret_that_kubernetes_refuses_is_believed_once_it_lasts() {
+        let (mut state, begin) = (AccountState::default(), Instant::now());
+        let refused = Fault::new(FaultKind::Unreadable, "AccessDenied", "no");
+        assert!(state.may_pass(&refused, begin));
+        assert!(state.may_pass(&refused, begin + Duration::from_secs(14)));
+        assert!(!state.may_pass(&refused, begin + Duration::from_secs(15)));
+        let missing = Fault::new(FaultKind::Credentials, "SecretNotFound", "none");
+        assert!(
+            !state.may_pass(&missing, begin),
+            "a mistake of the user's is reported at once"
+        );
+        assert!(
+            state.may_pass(&refused, begin + Duration::from_secs(16)),
+            "begins again"
+        );
+    }
+
+    fn version(number: &str) -> SecretVersion {
+        SecretVersion::new("uid", number)
+    }
+
+    fn refused_by(state: &AccountState) -> String {
+        state
+            .fault(&UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no"))
+            .reason
+    }
+
+    #[test]
+    fn a_token_is_revoked_only_after_it_has_worked() {
+        let mut state = AccountState::default();
+        state.uses(Some("hubspot"));
+        state.secret_changed(&version("1"));
+        assert_eq!(refused_by(&state), "SecretInvalid");
+        state.succeeded();
+        assert_eq!(refused_by(&state), "TokenRevoked");
+        state.secret_changed(&version("2"));
+        assert_eq!(refused_by(&state), "SecretInvalid", "another token");
+        let denied = Fault::new(FaultKind::Denied, "MissingScope", "no");
+        state.failed(denied, Timestamp::UNIX_EPOCH);
+        assert_eq!(refused_by(&state), "TokenRevoked", "the service knew it");
+        state.uses(Some("other"));
+        assert_eq!(refused_by(&state), "SecretInvalid");
+    }
+
+    #[test]
+    fn the_process_before_may_have_seen_the_token_work() {
+        let said = |status: &str, reason: &str| {
+            let condition = Condition {
+                type_: condition::CREDENTIALS_VALID.into(),
+                status: status.into(),
+                reason: reason.into(),
+                message: String::new(),
+                observed_generation: None,
+                last_transition_time: crate::api::Time(Timestamp::UNIX_EPOCH),
+            };
+            have_worked(&[condition])
+        };
+        assert!(said("True", "TokenRefreshed") && said("False", "TokenRevoked"));
+        assert!(!said("False", "SecretInvalid") && !said("Unknown", "Progressing") && !have_worked(&[]));
+    }
+
+    #[test]
+    fn due_means_never_or_long_ago() {
+        let now = Timestamp::from_second(1_790_000_000).unwrap();
+        let minute = Duration::from_mins(1);
+        assert!(is_due(None, minute, now));
+        assert!(is_due(Some(now - SignedDuration::from_secs(60)), minute, now));
+        assert!(!is_due(Some(now - SignedDuration::from_secs(59)), minute, now));
+    }
+}

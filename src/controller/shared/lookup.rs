@@ -1,0 +1,106 @@
+//! What cached objects are looked up by, so that nobody goes through all of them.
+
+use std::collections::BTreeSet;
+
+use crate::api::reasons::{condition, reason};
+use crate::api::{AdConversionEvent, ConversionActionStatus, GoogleAdsAccount};
+use crate::domain::declared::{Declared, DeclaredAction};
+use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::registry::Account;
+
+/// Whose conversion action an event claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Payer {
+    /// That of the account which its status says owns the action.
+    Owner(CustomerId),
+    /// That of whichever account owns the conversions of this account object.
+    OwnerOf(ObjectKey),
+}
+
+/// Which conversion action an event claims.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wish {
+    /// The one with this id.
+    Action(ActionId),
+    /// One of its own under this name.
+    Name(String),
+}
+
+/// What an object is looked up by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lookup {
+    /// Events that name this account, those being deleted too.
+    Uses(Account),
+    /// Events of this HubSpot account that name a form.
+    Forms(ObjectKey),
+    /// Events of this HubSpot account that take their values from deals.
+    Deals(ObjectKey),
+    /// Events that claim this action.
+    Claims(Payer, Wish),
+    /// Events that have this action, as their status says.
+    Has(CustomerId, ActionId),
+    /// Events that have an action of this account, as their status says, but for those being deleted.
+    HasAny(CustomerId),
+    /// Events whose action belongs to an older event.
+    LostOwnership,
+    /// Google accounts whose conversions belong to this account, as their status says.
+    OwnedBy(CustomerId),
+}
+
+/// What an event is looked up by.
+pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
+    let declared = Declared::of(event);
+    let status = event.status.as_ref();
+    let action = status.and_then(|s| s.conversion_action.as_ref());
+    let mut found = BTreeSet::from([
+        Lookup::Uses(Account::Google(declared.google.clone())),
+        Lookup::Uses(Account::HubSpot(declared.hubspot.clone())),
+    ]);
+    let payer = customer_of(action).map_or_else(|| Payer::OwnerOf(declared.google.clone()), Payer::Owner);
+    let claims = wishes(&declared, action).into_iter();
+    found.extend(claims.map(|wish| Lookup::Claims(payer.clone(), wish)));
+    if let (Some(customer), Some(id)) = (customer_of(action), id_of(action)) {
+        found.insert(Lookup::Has(customer.clone(), id));
+        found.extend((!declared.deleting).then_some(Lookup::HasAny(customer)));
+    }
+    if !declared.deleting {
+        found.extend(declared.is_form().then(|| Lookup::Forms(declared.hubspot.clone())));
+        found.extend(declared.needs_deals().then(|| Lookup::Deals(declared.hubspot.clone())));
+    }
+    let lost = |c: &crate::api::Condition| c.type_ == condition::STALLED && c.reason == reason::OWNERSHIP_CONFLICT;
+    let lost = status.is_some_and(|s| s.conditions.iter().any(lost));
+    found.extend(lost.then_some(Lookup::LostOwnership));
+    found
+}
+
+/// What a Google account is looked up by.
+pub fn of_google(account: &GoogleAdsAccount) -> BTreeSet<Lookup> {
+    owner(account).map(Lookup::OwnedBy).into_iter().collect()
+}
+
+/// The account that owns the conversions of this one, as its status says.
+pub fn owner(account: &GoogleAdsAccount) -> Option<CustomerId> {
+    account.status.as_ref()?.conversion_customer_id.as_ref()?.parse().ok()
+}
+
+/// What an event claims: the action that it has or names by id, and the name of one to be its own.
+pub fn wishes(declared: &Declared, action: Option<&ConversionActionStatus>) -> Vec<Wish> {
+    let named = match &declared.action {
+        DeclaredAction::Id(id) => Some(*id),
+        DeclaredAction::Create | DeclaredAction::Name(_) => None,
+    };
+    let creates = declared.action == DeclaredAction::Create;
+    let id = id_of(action).or(named).map(Wish::Action);
+    let name = creates.then(|| Wish::Name(declared.action_name().to_owned()));
+    id.into_iter().chain(name).collect()
+}
+
+/// The account that owns an action.
+pub fn customer_of(action: Option<&ConversionActionStatus>) -> Option<CustomerId> {
+    action?.customer_id.as_deref()?.parse().ok()
+}
+
+/// The id of an action.
+pub fn id_of(action: Option<&ConversionActionStatus>) -> Option<ActionId> {
+    action?.id.as_deref()?.parse().ok()
+}

@@ -1,0 +1,374 @@
+//! A manifest, read once: everything that the rules and the controller need of an event's spec, in their own words. What
+//! a manifest can't say is not in these types, so that nobody reads the spec a second time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::action::{ActionFields, UPLOAD_CLICKS, WEBPAGE};
+use super::eligibility::{ClickProperties, ConsentRule, EventRules, Money, ValueRule};
+use super::identifiers::SharedKind;
+use super::ids::{ActionId, ObjectKey};
+use crate::api::{
+    ActionCategory, AdConversionEvent, AdConversionEventSpec, CountingType, DEFAULT_GCLID_PROPERTY, DeletionPolicy,
+    ResumePolicy, SharedData,
+};
+
+/// How far before its creation an event may reach back.
+const MAX_REACH: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// The stage or form that a manifest names, as it is written there: which one that is, HubSpot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedTrigger {
+    /// A lifecycle stage, by internal value or label.
+    Stage(String),
+    /// A form, by GUID or exact name.
+    Form(String),
+}
+
+/// Which conversion action a manifest asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeclaredAction {
+    /// One of our own.
+    Create,
+    /// An existing one by id.
+    Id(ActionId),
+    /// An existing one by exact name.
+    Name(String),
+}
+
+/// What an event's manifest declares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its uid; empty in objects that no API server has seen.
+    pub uid: String,
+    /// Which manifest of the object this is.
+    pub generation: Option<i64>,
+    /// When the object was created.
+    pub created: Timestamp,
+    /// Somebody has asked for its deletion.
+    pub deleting: bool,
+    /// The Google account object. Its name is empty where the manifest names none, and no object has that name.
+    pub google: ObjectKey,
+    /// The HubSpot account object.
+    pub hubspot: ObjectKey,
+    /// What makes a conversion.
+    pub trigger: NamedTrigger,
+    /// Rules of its conversions.
+    pub rules: EventRules,
+    /// The conversion action.
+    pub action: DeclaredAction,
+    /// What is declared of an action of our own: only this is enforced.
+    pub fields: ActionFields,
+    /// The start in effect, see [`effective_start`].
+    pub start: Timestamp,
+    /// `spec.startTime`.
+    start_time: Option<Timestamp>,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// `resumePolicy: SkipMissed`.
+    pub skip_missed: bool,
+    /// `deletionPolicy: Delete`.
+    pub removes_action: bool,
+}
+
+impl Declared {
+    /// Reads the manifest; of the status only the start that was in effect before.
+    pub fn of(event: &AdConversionEvent) -> Self {
+        let (spec, meta) = (&event.spec, &event.metadata);
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let key = ObjectKey::new(text(&meta.namespace), text(&meta.name));
+        let google = spec.google_ads_account_ref.as_ref().map(|r| r.name.clone());
+        let created = meta.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0);
+        let start_time = spec.start_time.as_ref().map(|t| t.0);
+        let before = event.status.as_ref().and_then(|s| s.sync.as_ref()?.start_time.as_ref());
+        Self {
+            uid: text(&meta.uid),
+            generation: meta.generation,
+            created,
+            deleting: meta.deletion_timestamp.is_some(),
+            google: ObjectKey::new(&key.namespace, google.unwrap_or_default()),
+            hubspot: ObjectKey::new(&key.namespace, &spec.hub_spot_account_ref.name),
+            trigger: trigger(spec),
+            rules: rules(spec),
+            action: action(spec),
+            fields: fields(spec, &key.name),
+            start: effective_start(start_time, created, before.map(|t| t.0)),
+            start_time,
+            suspended: spec.suspend,
+            skip_missed: spec.resume_policy == ResumePolicy::SkipMissed,
+            removes_action: spec.deletion_policy == DeletionPolicy::Delete,
+            key,
+        }
+    }
+
+    /// True where conversions are submissions of a form.
+    pub const fn is_form(&self) -> bool {
+        matches!(self.trigger, NamedTrigger::Form(_))
+    }
+
+    /// True where values come from deals, which takes a scope of its own.
+    pub const fn needs_deals(&self) -> bool {
+        matches!(self.rules.value, Some(ValueRule::DealAmount { .. }))
+    }
+
+    /// Name an action of our own is to have.
+    pub fn action_name(&self) -> &str {
+        self.fields.name.as_deref().unwrap_or_default()
+    }
+
+    /// Google's type of the actions that its conversions go to.
+    pub const fn action_kind(&self) -> &'static str {
+        if self.is_form() { WEBPAGE } else { UPLOAD_CLICKS }
+    }
+
+    /// Contact properties the manifest names, with their fields; all must exist in the portal.
+    pub fn named_properties(&self) -> Vec<(&'static str, &str)> {
+        let (clicks, consent) = (&self.rules.clicks, self.rules.consent.as_ref());
+        let mut named = vec![("clickIds.gclidProperty", clicks.gclid.as_str())];
+        named.extend(clicks.gbraid.as_deref().map(|p| ("clickIds.gbraidProperty", p)));
+        named.extend(clicks.wbraid.as_deref().map(|p| ("clickIds.wbraidProperty", p)));
+        named.extend(consent.map(|c| ("consent.property", c.property.as_str())));
+        named
+    }
+
+    /// What people should know of a declared start that is not the one in effect.
+    pub fn note_on_start(&self) -> Option<String> {
+        let (declared, effective, created) = (self.start_time?, self.start, self.created);
+        if declared.as_second() < effective.as_second() {
+            return Some(format!(
+                "spec.startTime {declared} is more than 90 days before the event was created ({created}): conversions count \
+                 from {effective}."
+            ));
+        }
+        (declared.as_second() > effective.as_second()).then(|| {
+            format!(
+                "spec.startTime {declared} is later than the start in effect, {effective}, and changes nothing. To start \
+                 later, delete the event and create it again with the later startTime."
+            )
+        })
+    }
+
+    /// The action to create: what is declared, and our defaults for the rest. `stage`: internal value, `None` for a form.
+    pub fn to_create(&self, stage: Option<&str>) -> ActionFields {
+        let mut fields = self.fields.clone();
+        fields.kind = Some(self.action_kind().to_owned());
+        fields
+            .category
+            .get_or_insert_with(|| category(default_category(stage)).to_owned());
+        fields.primary_for_goal.get_or_insert(true);
+        fields
+            .counting_type
+            .get_or_insert_with(|| counting(CountingType::OnePerClick).to_owned());
+        fields.click_window_days.get_or_insert(90);
+        if let Some(ValueRule::Fixed(money) | ValueRule::DealAmount { default: money }) = &self.rules.value {
+            // Google takes a double; amounts have at most 12 + 3 digits, which a double holds.
+            fields.default_value = money.amount.to_string().parse().ok();
+            fields.default_currency = Some(money.currency.clone());
+            fields.always_use_default_value = Some(false);
+        }
+        fields
+    }
+}
+
+/// The schema lets exactly one of the two in.
+fn trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
+    match (&spec.trigger.lifecycle_stage, &spec.trigger.form_submission) {
+        (None, Some(form)) => NamedTrigger::Form(form.form_id.clone()),
+        (stage, _) => NamedTrigger::Stage(stage.as_ref().map(|s| s.stage.clone()).unwrap_or_default()),
+    }
+}
+
+/// The schema lets no id in that is no number.
+fn action(spec: &AdConversionEventSpec) -> DeclaredAction {
+    let existing = spec
+        .conversion_action
+        .as_ref()
+        .and_then(|action| action.existing.as_ref());
+    let id = existing.and_then(|e| e.id.as_deref()?.parse().ok());
+    match (id, existing.and_then(|e| e.name.clone())) {
+        (Some(id), _) => DeclaredAction::Id(id),
+        (None, Some(name)) => DeclaredAction::Name(name),
+        (None, None) => DeclaredAction::Create,
+    }
+}
+
+fn rules(spec: &AdConversionEventSpec) -> EventRules {
+    let money = |m: &crate::api::Money| Money {
+        amount: m.amount,
+        currency: m.currency.clone(),
+    };
+    let value = spec
+        .value
+        .as_ref()
+        .and_then(|value| match (&value.fixed, &value.deal_amount) {
+            (Some(fixed), _) => Some(ValueRule::Fixed(money(fixed))),
+            (None, Some(deal)) => Some(ValueRule::DealAmount {
+                default: money(&deal.default),
+            }),
+            (None, None) => None,
+        });
+    let consent = spec.consent.as_ref().map(|c| ConsentRule {
+        property: c.property.clone(),
+        granted: c.granted_values.clone(),
+    });
+    let share = spec
+        .share_data
+        .iter()
+        .map(|kind| match kind {
+            SharedData::Email => SharedKind::Email,
+            SharedData::Phone => SharedKind::Phone,
+            SharedData::Address => SharedKind::Address,
+        })
+        .collect();
+    let ids = spec.click_ids.as_ref();
+    let clicks = ClickProperties {
+        gclid: ids
+            .and_then(|c| c.gclid_property.clone())
+            .unwrap_or_else(|| DEFAULT_GCLID_PROPERTY.to_owned()),
+        gbraid: ids.and_then(|c| c.gbraid_property.clone()),
+        wbraid: ids.and_then(|c| c.wbraid_property.clone()),
+    };
+    EventRules {
+        value,
+        consent,
+        share,
+        clicks,
+        form: matches!(trigger(spec), NamedTrigger::Form(_)),
+    }
+}
+
+fn fields(spec: &AdConversionEventSpec, object: &str) -> ActionFields {
+    let create = spec
+        .conversion_action
+        .as_ref()
+        .and_then(|action| action.create.as_ref());
+    ActionFields {
+        name: Some(spec.event_name.as_deref().unwrap_or(object).to_owned()),
+        category: create.and_then(|c| c.category).map(|c| category(c).to_owned()),
+        primary_for_goal: spec.include_in_conversions,
+        counting_type: create.and_then(|c| c.counting_type).map(|c| counting(c).to_owned()),
+        click_window_days: create.and_then(|c| c.click_through_lookback_window_days).map(i64::from),
+        view_window_days: create.and_then(|c| c.view_through_lookback_window_days).map(i64::from),
+        ..ActionFields::default()
+    }
+}
+
+/// The effective start: `max(startTime, creation − 90 d)`, and never later than one that was effective `before`.
+/// Adding a later startTime to a running event changes nothing.
+fn effective_start(declared: Option<Timestamp>, created: Timestamp, before: Option<Timestamp>) -> Timestamp {
+    let earliest = created.saturating_sub(MAX_REACH).unwrap_or(Timestamp::MIN);
+    let start = declared.unwrap_or(created).max(earliest);
+    match before {
+        // Times in a status have no fraction: that is no earlier start, and no reason to read everything again.
+        Some(before) if before.as_second() == start.as_second() => start,
+        Some(before) => before.min(start),
+        None => start,
+    }
+}
+
+/// Google's name of a category.
+const fn category(category: ActionCategory) -> &'static str {
+    match category {
+        ActionCategory::ImportedLead => "IMPORTED_LEAD",
+        ActionCategory::QualifiedLead => "QUALIFIED_LEAD",
+        ActionCategory::ConvertedLead => "CONVERTED_LEAD",
+        ActionCategory::SubmitLeadForm => "SUBMIT_LEAD_FORM",
+        ActionCategory::SignUp => "SIGNUP",
+        ActionCategory::Purchase => "PURCHASE",
+        ActionCategory::SubscribePaid => "SUBSCRIBE_PAID",
+        ActionCategory::BookAppointment => "BOOK_APPOINTMENT",
+        ActionCategory::RequestQuote => "REQUEST_QUOTE",
+        ActionCategory::Contact => "CONTACT",
+        ActionCategory::PhoneCallLead => "PHONE_CALL_LEAD",
+        ActionCategory::Default => "DEFAULT",
+    }
+}
+
+/// The category where the manifest names none: by the stage's internal value, or that of a form.
+fn default_category(stage: Option<&str>) -> ActionCategory {
+    match stage {
+        None => ActionCategory::SubmitLeadForm,
+        Some("marketingqualifiedlead" | "salesqualifiedlead" | "opportunity") => ActionCategory::QualifiedLead,
+        Some("customer" | "evangelist") => ActionCategory::ConvertedLead,
+        Some(_) => ActionCategory::ImportedLead,
+    }
+}
+
+const fn counting(counting: CountingType) -> &'static str {
+    match counting {
+        CountingType::OnePerClick => "ONE_PER_CLICK",
+        CountingType::ManyPerClick => "MANY_PER_CLICK",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    const CREATED: &str = "2026-11-20T00:00:00Z";
+
+    fn event(declared: Option<&str>, in_effect: Option<&str>) -> AdConversionEvent {
+        let start = declared.map_or_else(|| json!({}), |start| json!({"startTime": start}));
+        let mut event = json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": "won", "creationTimestamp": CREATED},
+            "spec": {"hubSpotAccountRef": {"name": "acme"}, "trigger": {"lifecycleStage": {"stage": "customer"}}},
+            "status": {"sync": in_effect.map(|start| json!({"startTime": start}))},
+        });
+        event["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(start.as_object().unwrap().clone());
+        serde_json::from_value(event).unwrap()
+    }
+
+    #[rstest]
+    #[case::absent(None, None, CREATED, "")]
+    #[case::declared(Some("2026-11-01T00:00:00Z"), None, "2026-11-01T00:00:00Z", "")]
+    #[case::ninety_days(Some("2026-08-22T00:00:00Z"), None, "2026-08-22T00:00:00Z", "")]
+    #[case::clamped(
+        Some("2026-08-21T23:59:59Z"),
+        None,
+        "2026-08-22T00:00:00Z",
+        "spec.startTime 2026-08-21T23:59:59Z is more than 90 days before the event was created (2026-11-20T00:00:00Z): \
+         conversions count from 2026-08-22T00:00:00Z."
+    )]
+    #[case::clamped_again(
+        Some("2020-01-01T00:00:00Z"),
+        Some("2026-08-22T00:00:00Z"),
+        "2026-08-22T00:00:00Z",
+        "90 days"
+    )]
+    #[case::moved_earlier(
+        Some("2026-10-01T00:00:00Z"),
+        Some("2026-11-01T00:00:00Z"),
+        "2026-10-01T00:00:00Z",
+        ""
+    )]
+    #[case::added_later(Some("2026-11-21T00:00:00Z"), Some(CREATED), CREATED, "changes nothing")]
+    #[case::added_in_the_future(Some("2099-01-01T00:00:00Z"), Some(CREATED), CREATED, "changes nothing")]
+    #[case::born_with_a_later_one(Some("2026-11-21T00:00:00Z"), None, "2026-11-21T00:00:00Z", "")]
+    #[case::a_fraction(
+        Some("2026-11-01T00:00:00.25Z"),
+        Some("2026-11-01T00:00:00Z"),
+        "2026-11-01T00:00:00.25Z",
+        ""
+    )]
+    fn starts(
+        #[case] declared: Option<&str>,
+        #[case] in_effect: Option<&str>,
+        #[case] wanted: &str,
+        #[case] note: &str,
+    ) {
+        let declared = Declared::of(&event(declared, in_effect));
+        assert_eq!(declared.start, wanted.parse::<Timestamp>().unwrap());
+        match declared.note_on_start() {
+            Some(said) => assert!(!note.is_empty() && said.contains(note), "{said}"),
+            None => assert!(note.is_empty()),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What loops and controllers note about an account of either kind, and what its controller takes from it.
+
+use super::{Account, Readiness, Registry};
+use crate::domain::ids::ObjectKey;
+use crate::ports::{Cause, UpstreamError};
+
+impl Registry {
+    /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
+    /// as it was; `None` ends that.
+    pub fn set_trial(&self, account: &Account, shown: Option<Readiness>) {
+        self.write(|s| match shown {
+            Some(shown) => s.trials.insert(account.clone(), shown),
+            None => s.trials.remove(account),
+        });
+    }
+
+    /// Whether an account can be used, as its status and those of its events say; `None` where it is not known.
+    pub fn shown(&self, account: &Account) -> Option<Readiness> {
+        self.read(|s| {
+            let for_loops = || match account {
+                Account::Google(key) => s.google.get(key).map(|account| account.readiness.clone()),
+                Account::HubSpot(key) => s.hubspot.get(key).map(|account| account.readiness.clone()),
+            };
+            s.trials.get(account).cloned().or_else(for_loops)
+        })
+    }
+
+    /// Forgets an account (deleted).
+    pub fn remove_account(&self, account: &Account) {
+        self.write(|s| {
+            s.faults.remove(account);
+            s.trials.remove(account);
+            match account {
+                Account::Google(key) => {
+                    s.owners.remove(key);
+                    s.google.remove(key);
+                }
+                Account::HubSpot(key) => {
+                    s.feeds.remove(key);
+                    s.hubspot.remove(key);
+                }
+            }
+        });
+        self.bump();
+    }
+
+    /// A call for this Google account failed in a way that concerns the account: its controller probes at once.
+    pub fn google_fault(&self, key: &ObjectKey, error: &UpstreamError) {
+        self.fault(Account::Google(key.clone()), error);
+    }
+
+    /// A call for this HubSpot account failed in a way that concerns the account.
+    pub fn hubspot_fault(&self, key: &ObjectKey, error: &UpstreamError) {
+        self.fault(Account::HubSpot(key.clone()), error);
+    }
+
+    fn fault(&self, account: Account, error: &UpstreamError) {
+        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
+            self.write(|s| s.faults.insert(account.clone(), error.clone()));
+            self.wake(account.wake());
+        }
+    }
+
+    /// The fault the sync loops met since the account's controller last asked. Data Manager's permissions and scopes
+    /// show only here: nothing but an upload probes them.
+    pub fn take_fault(&self, account: &Account) -> Option<UpstreamError> {
+        self.write(|s| s.faults.remove(account))
+    }
+}

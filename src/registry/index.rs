@@ -1,0 +1,98 @@
+//! An index: what would be found by going through all, found by a key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Values by the keys that they are looked for under. A value stands under any number of keys, and is found under exactly
+/// those that it was last given.
+#[derive(Debug)]
+pub struct Index<K, V> {
+    values: BTreeMap<K, BTreeSet<V>>,
+    keys: BTreeMap<V, BTreeSet<K>>,
+}
+
+impl<K, V> Default for Index<K, V> {
+    fn default() -> Self {
+        Self {
+            values: BTreeMap::new(),
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
+    /// Puts a value under these keys and no others.
+    pub fn set(&mut self, value: &V, keys: BTreeSet<K>) {
+        // Most of what is seen again stands where it stood.
+        if self.keys.get(value) == Some(&keys) {
+            return;
+        }
+        self.remove(value);
+        for key in &keys {
+            self.values.entry(key.clone()).or_default().insert(value.clone());
+        }
+        self.keys.insert(value.clone(), keys);
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, value: &V) {
+        for key in self.keys.remove(value).unwrap_or_default() {
+            if let Some(values) = self.values.get_mut(&key) {
+                values.remove(value);
+                if values.is_empty() {
+                    self.values.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// The values under a key, in their order.
+    pub fn get(&self, key: &K) -> impl Iterator<Item = &V> {
+        self.values.get(key).into_iter().flatten()
+    }
+
+    /// True where a value stands under the key.
+    pub fn has(&self, key: &K) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// All values that were set, those without a key too.
+    pub fn all(&self) -> impl Iterator<Item = &V> {
+        self.keys.keys()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::{btree_set, vec};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    type Keys = BTreeSet<u8>;
+
+    proptest! {
+        /// Whatever was set and removed before: what the index finds is what going through all would find.
+        #[test]
+        fn finds_what_a_scan_finds(steps in vec((0_u8..6, prop::option::of(btree_set(0_u8..5, 0..4))), 0..60)) {
+            let mut index = Index::default();
+            let mut all: BTreeMap<u8, Keys> = BTreeMap::new();
+            for (value, keys) in steps {
+                if let Some(keys) = keys {
+                    index.set(&value, keys.clone());
+                    all.insert(value, keys);
+                } else {
+                    index.remove(&value);
+                    all.remove(&value);
+                }
+                for key in 0..5 {
+                    let scanned: Vec<_> = all.iter().filter(|(_, keys)| keys.contains(&key)).map(|(v, _)| v).collect();
+                    prop_assert_eq!(index.get(&key).collect::<Vec<_>>(), scanned.clone());
+                    prop_assert_eq!(index.has(&key), !scanned.is_empty());
+                }
+                prop_assert_eq!(index.all().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>());
+                let used: BTreeSet<_> = all.values().flatten().copied().collect();
+                prop_assert_eq!(index.values.len(), used.len(), "nothing is kept for keys without a value");
+            }
+        }
+    }
+}
