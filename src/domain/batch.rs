@@ -270,6 +270,7 @@ fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMa
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut fates = BTreeMap::new();
     let mut unnamed: Vec<(&Code, u64)> = Vec::new();
+    let mut of_one: Vec<(&Code, u64)> = Vec::new();
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
         for row in &named {
@@ -280,15 +281,17 @@ fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMa
         if missing > 0 {
             unnamed.push((failure.code, missing));
         }
+        // One that has a number and names no row, of ours or another's, can only mean the row that went there alone.
+        if failure.count > 0 && failure.rows.is_empty() {
+            of_one.push((failure.code, missing));
+        }
     }
     let rest: Vec<usize> = members.iter().copied().filter(|m| !fates.contains_key(m)).collect();
     let fate = match said {
         Said::AllFailed => fate_of_failed(rest.len(), &unnamed),
-        // With several rows somebody went through, and nobody says who.
-        Said::SomeFailed if !unnamed.is_empty() && members.len() > 1 => None,
-        Said::SomeFailed if !unnamed.is_empty() => hardest(&unnamed),
-        // "In part", and no part is named.
-        Said::SomeFailed if fates.is_empty() && rest.len() > 1 => None,
+        Said::SomeFailed if members.len() == 1 => hardest(&of_one),
+        // "In part", and no part is named: somebody may have gone through, and nobody says who.
+        Said::SomeFailed if !unnamed.is_empty() || fates.is_empty() => None,
         Said::SomeFailed => Some(Fate::Uploaded),
     };
     match fate {

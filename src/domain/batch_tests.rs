@@ -238,6 +238,59 @@ fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
     assert!(fates.values().all(|f| matches!(f, Fate::Unknown(_))));
 }
 
+/// The row is number 3 of its request and the only one of its destination.
+#[rstest::rstest]
+#[case::nothing_named("PARTIAL_SUCCESS", vec![], Fate::Unknown(0))]
+#[case::nothing_counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0))]
+#[case::another_row("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
+#[case::a_row_outside("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0))]
+#[case::another_row_uncounted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[2])], Fate::Unknown(0))]
+#[case::counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
+#[case::more_counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 9, &[])], rejected("INVALID_GCLID"))]
+#[case::named("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"))]
+#[case::named_among_others("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 2, &[2, 3])], rejected("INVALID_GCLID"))]
+#[case::another_and_itself(
+    "PARTIAL_SUCCESS",
+    vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
+    rejected("INVALID_GCLID")
+)]
+#[case::success("SUCCESS", vec![], Fate::Uploaded)]
+#[case::success_of_nothing_failed("SUCCESS", vec![failure("INVALID_GCLID", 0, &[])], Fate::Uploaded)]
+#[case::success_with_another_failed("SUCCESS", vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
+#[case::success_that_failed("SUCCESS", vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
+#[case::failed("FAILED", vec![], Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
+#[case::failed_uncounted("FAILED", vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
+#[case::failed_in_another("FAILED", vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
+fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
+    #[case] status: &str,
+    #[case] failures: Vec<Failure<'_>>,
+    #[case] wanted: Fate,
+) {
+    assert_eq!(told(status, &[3], &failures)[&3], wanted);
+}
+
+/// The rows are numbers 3 and 4 of their request, which has others too.
+#[rstest::rstest]
+#[case::names_none_of_ours(vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0), Fate::Unknown(1))]
+#[case::outside(vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0), Fate::Unknown(1))]
+#[case::no_count(vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0), Fate::Unknown(1))]
+#[case::one_of_ours_twice(vec![failure("INVALID_GCLID", 2, &[3, 3])], rejected("INVALID_GCLID"), Fate::Unknown(0))]
+#[case::one_of_ours_and_one_outside(
+    vec![failure("INVALID_GCLID", 2, &[3, 99])],
+    rejected("INVALID_GCLID"),
+    Fate::Unknown(0)
+)]
+#[case::one_without_a_count(vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
+#[case::one(vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
+fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
+    #[case] failures: Vec<Failure<'_>>,
+    #[case] first: Fate,
+    #[case] second: Fate,
+) {
+    let fates = told("PARTIAL_SUCCESS", &[3, 4], &failures);
+    assert_eq!((&fates[&3], &fates[&4]), (&first, &second));
+}
+
 #[test]
 fn an_action_refused_without_a_name_is_told_from_the_others() {
     for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
