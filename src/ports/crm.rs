@@ -50,10 +50,11 @@ pub type Unreadable<Id> = BTreeMap<Id, String>;
 pub struct ContactPage {
     /// The contacts, ascending by id, at most 200.
     pub contacts: Vec<Contact>,
-    /// Rows without a usable id: nobody can ask for them.
+    /// Rows without a usable id, for which nobody can ask, and rows out of place before a further page: contacts may be
+    /// missing from the pages.
     pub nameless: usize,
-    /// True where more rows with greater ids match.
-    pub more: bool,
+    /// Where more rows match: the bound of the next page, greater than that of this one.
+    pub next: Option<ContactId>,
     /// When HubSpot answered, by its own clock (`Date`).
     pub answered: Option<Timestamp>,
 }

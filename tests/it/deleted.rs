@@ -111,7 +111,7 @@ impl Crm for World {
         Ok(ContactPage {
             contacts,
             nameless: 0,
-            more: false,
+            next: None,
             answered: None,
         })
     }

@@ -104,9 +104,9 @@ impl Gate {
                 let latest = latest(page.answered, now);
                 self.saw(contact.id, at, modified(contact).filter(|at| *at <= latest));
             }
-            match page.contacts.iter().map(|c| c.id).max() {
-                Some(last) if page.more => search.after = last,
-                _ => return Ok(()),
+            match page.next {
+                Some(next) => search.after = next,
+                None => return Ok(()),
             }
         }
     }

@@ -76,50 +76,76 @@ impl HubSpot {
     }
 }
 
-fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
+/// A page of an answer.
+pub(crate) fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
     // A row of which only the id can be read says enough: its contact is read by it.
-    let odd: Vec<Option<u64>> = found.odd().iter().map(|row| row.id).collect();
+    // HubSpot's ids have at most 63 bits, and one that was not asked for is not the row's: nobody knows whose that is.
+    let usable = |id| {
+        (search.after.0 + 1..=i64::MAX.unsigned_abs())
+            .contains(&id)
+            .then_some(ContactId(id))
+    };
+    let odd: Vec<Option<ContactId>> = found.odd().iter().map(|row| row.id.and_then(usable)).collect();
     let records = found.take()?;
     let total = found.total.as_ref().and_then(Scalar::id);
-    let next = found.paging.is_some_and(|paging| paging.has_next());
+    let paged = found.paging.is_some_and(|paging| paging.has_next());
     let rows = (records.len() + odd.len()) as u64;
     let mut nameless = odd.iter().filter(|id| id.is_none()).count();
-    let live = records.iter().filter(|record| record.archived != Some(true));
     let mut contacts = Vec::with_capacity(records.len());
-    for record in live {
-        match record.id().and_then(|id| contact(record, ContactId(id), &[])) {
+    let mut order = Vec::with_capacity(records.len());
+    for record in &records {
+        let id = record.id().and_then(usable);
+        order.extend(id);
+        match id.and_then(|id| contact(record, id, &[])) {
+            _ if record.archived == Some(true) => {}
             Some(contact) => contacts.push(contact),
             None => nameless += 1,
         }
     }
-    // The next page begins after the greatest id of this one: an order other than ours would lose rows.
-    if contacts.first().is_some_and(|first| first.id <= search.after)
-        || !contacts.is_sorted_by_key(|contact| contact.id)
-    {
-        return Err(malformed(
-            "the rows of a search are not in ascending order of hs_object_id above the bound",
-        ));
-    }
-    contacts.extend(
-        odd.into_iter()
-            .flatten()
-            .map(ContactId)
-            .filter(|id| *id > search.after)
-            .map(bare),
-    );
+    // Of odd rows nobody knows where among the others they stood.
+    let known: Vec<ContactId> = odd.into_iter().flatten().collect();
+    let order = if order.is_empty() { known.clone() } else { order };
+    contacts.extend(known.into_iter().map(bare));
     contacts.sort_by_key(|contact| contact.id);
     contacts.dedup_by_key(|contact| contact.id);
     // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
-    let more = rows > 0 && total.map_or(next, |total| total > rows);
-    if more && contacts.is_empty() {
-        return Err(malformed("no row of a page of a search has a numeric id"));
-    }
+    let next = if rows > 0 && total.map_or(paged, |total| total > rows) {
+        let (next, misplaced) = next_bound(&order)?;
+        nameless += misplaced;
+        Some(next)
+    } else {
+        None
+    };
     Ok(ContactPage {
         contacts,
         nameless,
-        more,
+        next,
         answered: None,
     })
+}
+
+/// Where the next page begins, and how many rows of this one are out of place. All ids up to a row's have been on this page
+/// or one before it as long as the rows ascend. Single rows at a wrong place are passed over: the bound is the last of the
+/// longest ascending part, the least of several, so that what follows comes twice rather than not at all. Rows in another
+/// order than ours say nothing of what is missing.
+fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> {
+    // The least id that an ascending part of each length ends with.
+    let mut ends: Vec<ContactId> = Vec::with_capacity(order.len());
+    for id in order {
+        let length = ends.partition_point(|end| end <= id);
+        match ends.get_mut(length) {
+            Some(end) => *end = *id,
+            None => ends.push(*id),
+        }
+    }
+    let misplaced = order.len() - ends.len();
+    match ends.last() {
+        None => Err(malformed("no row of a page of a search has an id above the bound")),
+        Some(_) if misplaced > order.len() / 2 => Err(malformed(
+            "the rows of a search are not in ascending order of hs_object_id",
+        )),
+        Some(last) => Ok((*last, misplaced)),
+    }
 }
 
 /// A contact of which a search shows nothing but the id.

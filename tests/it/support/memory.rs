@@ -161,7 +161,7 @@ impl Crm for Memory {
             contacts,
             nameless: 0,
             answered: None,
-            more: last < self.count,
+            next: (last < self.count).then_some(ContactId(last)),
         })
     }
     async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {

@@ -197,18 +197,15 @@ impl<'a> Scan<'a> {
             seen.nameless += page.nameless;
             let latest = latest(page.answered, self.ctx.clock.now());
             seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
-            let Some(last) = page.contacts.iter().map(|c| c.id).max() else {
-                return Ok(());
-            };
             let page_read = self.page(&page.contacts, latest, way, seen).await?;
             self.unnoted.push(page_read);
             if self.unnoted.are_enough() {
                 self.note(seen).await?;
             }
-            if !page.more {
-                return Ok(());
+            match page.next {
+                Some(next) => search.after = next,
+                None => return Ok(()),
             }
-            search.after = last;
         }
     }
 

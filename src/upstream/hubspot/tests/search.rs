@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::ids::ContactId;
 use crate::ports::Cause;
 use crate::ports::crm::{ContactSearch, Crm};
-use crate::upstream::hubspot::search::body;
+use crate::upstream::hubspot::search::{body, page};
 
 fn query(groups: usize) -> ContactSearch {
     let since = Timestamp::from_millisecond(1_761_955_200_123).unwrap();
@@ -34,7 +34,7 @@ async fn a_page_and_the_exact_body() {
         .mount(&bench.server)
         .await;
     let page = bench.client().search(&query(2)).await.unwrap();
-    assert!(page.more);
+    assert_eq!(page.next, Some(ContactId(1_000)));
     let first = &page.contacts[0];
     assert_eq!((first.id, first.requested_id), (ContactId(151), ContactId(151)));
     assert_eq!(first.updated_at.unwrap().to_string(), "2026-11-01T00:00:00.456Z");
@@ -68,16 +68,89 @@ async fn more_comes_of_the_total_else_of_the_paging() {
     ] {
         let bench = Bench::new().await;
         bench.post(SEARCH, ok(&answer)).await;
-        assert_eq!(bench.client().search(&query(1)).await.unwrap().more, more, "{answer}");
+        let page = bench.client().search(&query(1)).await.unwrap();
+        assert_eq!(page.next, more.then_some(ContactId(151)), "{answer}");
     }
 }
 
 #[tokio::test]
 async fn rows_that_paging_can_not_go_on_from_are_an_error() {
-    for rows in [json!([row(1_000), row(151)]), json!([row(150)])] {
+    let descending: Vec<u64> = (151..351).rev().collect();
+    for rows in [&[150, 0][..], &[900, 800, 700], &[900, 800, 700, 151, 152], &descending] {
+        let rows: Vec<_> = rows.iter().copied().map(row).collect();
         let bench = Bench::new().await;
-        bench.post(SEARCH, ok(&json!({ "total": 9, "results": rows }))).await;
+        bench.post(SEARCH, ok(&json!({ "total": 999, "results": rows }))).await;
         assert_eq!(failed(bench.client().search(&query(1)).await).cause, Cause::Malformed);
+        // On the last page nothing depends on the order.
+        let bench = Bench::new().await;
+        bench
+            .post(SEARCH, ok(&json!({ "total": rows.len(), "results": rows })))
+            .await;
+        assert_eq!(bench.client().search(&query(1)).await.unwrap().next, None);
+    }
+}
+
+/// The bound of the search is 150.
+#[rstest::rstest]
+#[case::too_great(&[160, 170, 99_999, 180, 190], &[160, 170, 180, 190, 99_999], 1, 190)]
+#[case::too_great_and_first(&[99_999, 170, 180], &[170, 180, 99_999], 1, 180)]
+#[case::too_small(&[160, 170, 155, 180], &[155, 160, 170, 180], 1, 180)]
+#[case::too_small_and_last(&[160, 170, 180, 155], &[155, 160, 170, 180], 1, 180)]
+#[case::swapped(&[160, 180, 170, 190], &[160, 170, 180, 190], 1, 190)]
+#[case::two(&[1_000, 151], &[151, 1_000], 1, 151)]
+#[case::twice(&[160, 160, 170], &[160, 170], 0, 170)]
+#[case::none(&[160, 0, 170], &[160, 170], 1, 170)]
+#[case::not_asked_for(&[160, 150, 170], &[160, 170], 1, 170)]
+#[case::beyond_all(&[160, 170, u64::MAX], &[160, 170], 1, 170)]
+#[tokio::test]
+async fn a_row_out_of_place_is_a_matter_of_its_own(
+    #[case] rows: &[u64],
+    #[case] found: &[u64],
+    #[case] nameless: usize,
+    #[case] next: u64,
+) {
+    let rows: Vec<_> = rows.iter().copied().map(row).collect();
+    let bench = Bench::new().await;
+    bench.post(SEARCH, ok(&json!({ "total": 999, "results": rows }))).await;
+    let page = bench.client().search(&query(1)).await.unwrap();
+    let ids: Vec<_> = page.contacts.iter().map(|contact| contact.id.0).collect();
+    assert_eq!((ids.as_slice(), page.nameless), (found, nameless));
+    assert_eq!(page.next, Some(ContactId(next)));
+}
+
+proptest! {
+    /// Some rows of a portal's pages are out of place: paging ends, and shows all that a page in order would.
+    #[test]
+    fn paging_ends_and_passes_nobody_over(
+        count in 1_usize..60,
+        size in 3_usize..9,
+        swaps in proptest::collection::vec((0_usize..20, 0_usize..9), 0..6),
+    ) {
+        let all: Vec<u64> = (1..=count as u64).map(|n| n * 10).collect();
+        let (mut after, mut seen, mut pages) = (0, std::collections::BTreeSet::new(), 0);
+        loop {
+            let left: Vec<u64> = all.iter().copied().filter(|id| *id > after).collect();
+            let mut rows: Vec<u64> = left.iter().copied().take(size).collect();
+            // At most one row of a page.
+            if let Some((_, at)) = swaps.iter().find(|(page, _)| *page == pages) && rows.len() > 2 {
+                let row = rows.remove(at % rows.len());
+                rows.insert((at / 2) % rows.len(), row);
+            }
+            let answer = json!({ "total": left.len(), "results": rows.iter().copied().map(row).collect::<Vec<_>>() });
+            let search = ContactSearch { after: ContactId(after), ..query(1) };
+            let page = page(&search, serde_json::from_str(&answer.to_string()).unwrap()).unwrap();
+            seen.extend(page.contacts.iter().map(|contact| contact.id.0));
+            pages += 1;
+            prop_assert!(pages <= count + 1, "no end");
+            match page.next {
+                Some(next) => {
+                    prop_assert!(next.0 > after);
+                    after = next.0;
+                }
+                None => break,
+            }
+        }
+        prop_assert_eq!(seen.len(), count);
     }
 }
 
@@ -122,7 +195,8 @@ async fn a_row_that_cannot_be_read_leaves_the_page() {
         bench.post(SEARCH, ok(&answer)).await;
         let page = bench.client().search(&query(1)).await.unwrap();
         let found: Vec<_> = page.contacts.iter().map(|contact| contact.id.0).collect();
-        assert_eq!((found, page.nameless, page.more), (ids, nameless, true), "{answer}");
+        assert_eq!((found, page.nameless), (ids, nameless), "{answer}");
+        assert_eq!(page.next, Some(ContactId(1_000)), "{answer}");
     }
     let bench = Bench::new().await;
     let mut nobody = row(1);
