@@ -20,6 +20,7 @@ use crate::upstream::google::ads::uploads::partial_failure::{
 };
 use crate::upstream::google::field_path::violation;
 use crate::upstream::http::body::Body;
+use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
 use crate::upstream::http::text::{code, id};
 use crate::upstream::http::wait;
@@ -114,7 +115,7 @@ impl Answer {
         if is_redirect(self.status) {
             return Err(self.malformed(REDIRECT).into());
         }
-        let json = serde_json::from_slice::<Value>(self.body.bytes()).ok();
+        let json = json::read(self.body.bytes());
         if !(200..300).contains(&self.status) {
             return Err(Box::new(self.failure(json.as_ref())));
         }

@@ -25,6 +25,8 @@ mod any_answer_tests;
 mod hostile_tests;
 #[cfg(test)]
 mod test_support;
+#[cfg(test)]
+mod unkept_tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod growing;
+pub mod json;
 pub mod memory;
 pub mod prose;
 pub mod text;

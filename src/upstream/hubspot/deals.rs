@@ -176,8 +176,11 @@ impl Links {
     ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
         let mut open = Open::new(contacts);
         open.take(batch.item_errors(), |text| text.trim().parse().ok());
-        for _ in batch.odd() {
-            open.untold(WRONG_TYPE);
+        for row in batch.odd() {
+            match row.from.map(ContactId).filter(|id| open.contains(id)) {
+                Some(id) => open.failed(&id, WRONG_TYPE),
+                None => open.untold(WRONG_TYPE),
+            }
         }
         let mut next = Vec::new();
         for association in batch.take()? {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::config::SERVICE;
 use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::json;
 use crate::upstream::http::prose::prose;
 use crate::upstream::http::text::{code, id};
 pub(crate) use crate::upstream::http::wait::date;
@@ -55,7 +56,7 @@ pub(crate) struct ErrorBody {
 impl ErrorBody {
     /// Reads a body; one that is no JSON object gives an empty one.
     pub(crate) fn parse(body: &[u8]) -> Self {
-        serde_json::from_slice::<Value>(body).map_or_else(|_| Self::default(), |value| Self::of(&value))
+        json::read(body).map_or_else(Self::default, |value| Self::of(&value))
     }
 
     /// Reads an error object, also one inside a batch answer.

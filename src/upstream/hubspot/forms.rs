@@ -1,13 +1,13 @@
 //! Forms and their submissions: the endpoints without a dated path (docs/reference/hubspot.md 7 and pitfall 12).
 
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::client::{Call, HubSpot};
 use super::errors::malformed;
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
-use super::wire::{Odd, Results, Scalar};
+use super::rows::Odd;
+use super::wire::{Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
@@ -147,12 +147,6 @@ fn odd(row: &Odd) -> OddSubmission {
         conversion_id: row.conversion_id.clone(),
         why: WRONG_TYPE.to_owned(),
     }
-}
-
-/// A value of a form's field. What is no text, number or boolean (a list, for one) is no address: nothing else is read.
-fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(Scalar::deserialize(value).ok())
 }
 
 /// The contact's address, lower-cased as HubSpot keeps it.

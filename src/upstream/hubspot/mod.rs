@@ -16,6 +16,8 @@ mod forms;
 mod items;
 mod limits;
 mod properties;
+mod rows;
+mod scalar;
 mod search;
 mod transport;
 mod wire;

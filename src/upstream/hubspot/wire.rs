@@ -2,72 +2,21 @@
 //! or booleans, null is the same as absent. No `Debug` where records are held.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use jiff::Timestamp;
-use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, Visitor};
+use serde::de::Deserialize;
 use serde_json::Value;
 
 use super::errors::malformed;
+use super::rows::{Odd, Row};
+pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
+use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
-use crate::upstream::http::text;
 
 /// Most rows of one answer: nothing is asked for more at once.
 const MAX_ROWS: usize = 1_000;
-
-/// A string, number or boolean, as text.
-pub(crate) struct Scalar(pub(crate) String);
-
-impl<'de> Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
-    }
-}
-
-struct ScalarVisitor;
-
-impl Visitor<'_> for ScalarVisitor {
-    type Value = Scalar;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a number or a boolean")
-    }
-    fn visit_str<E: de::Error>(self, v: &str) -> Result<Scalar, E> {
-        Ok(Scalar(v.to_owned()))
-    }
-    fn visit_string<E: de::Error>(self, v: String) -> Result<Scalar, E> {
-        Ok(Scalar(v))
-    }
-    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Scalar, E> {
-        Ok(Scalar(v.to_string()))
-    }
-    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Scalar, E> {
-        Ok(Scalar(v.to_string()))
-    }
-    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Scalar, E> {
-        Ok(Scalar(v.to_string()))
-    }
-    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Scalar, E> {
-        Ok(Scalar(v.to_string()))
-    }
-}
-
-impl Scalar {
-    /// ISO 8601 or epoch milliseconds.
-    pub(crate) fn time(&self) -> Option<Timestamp> {
-        let text = self.0.trim();
-        text.parse()
-            .ok()
-            .or_else(|| text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
-    }
-
-    /// A record id.
-    pub(crate) fn id(&self) -> Option<u64> {
-        self.0.trim().parse().ok()
-    }
-}
 
 /// A contact or a deal.
 #[derive(serde::Deserialize)]
@@ -137,39 +86,6 @@ impl Record {
     }
 }
 
-/// What can be told of a row that is not what HubSpot documents.
-pub(crate) struct Odd {
-    /// Of a record.
-    pub(crate) id: Option<u64>,
-    /// Of a submission.
-    pub(crate) conversion_id: Option<String>,
-}
-
-impl Odd {
-    fn of(row: &Value) -> Self {
-        let id = |value: &Value| Scalar::deserialize(value).ok()?.id();
-        let property = || id(row.pointer("/properties/hs_object_id")?);
-        let conversion = row.get("conversionId").and_then(Value::as_str).map(str::trim);
-        Self {
-            id: row.get("id").and_then(id).or_else(property),
-            conversion_id: conversion.and_then(text::id),
-        }
-    }
-}
-
-/// A row, readable or not. Rows are read one by one, so that no more than one is in memory twice.
-pub(crate) enum Row<T> {
-    Read(T),
-    Odd(Odd),
-}
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Row<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let row = Value::deserialize(deserializer)?;
-        Ok(T::deserialize(&row).map_or_else(|_| Self::Odd(Odd::of(&row)), Self::Read))
-    }
-}
-
 /// An answer with `results`: a list, a page of a search, or a batch.
 #[derive(serde::Deserialize)]
 #[serde(bound = "T: Deserialize<'de>")]
@@ -181,7 +97,7 @@ pub(crate) struct Results<T> {
     /// Of batch answers, HubSpot's clock.
     #[serde(rename = "startedAt")]
     pub(crate) started_at: Option<Scalar>,
-    #[serde(rename = "errors")]
+    #[serde(default, rename = "errors", deserialize_with = "json::values")]
     item_errors: Option<Vec<Value>>,
     /// Rows that are not what HubSpot documents: each is a matter of its own.
     #[serde(skip)]

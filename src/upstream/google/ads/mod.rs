@@ -80,8 +80,12 @@ impl AdsClient {
                 };
                 all.add(&page)?;
                 take_rows(&page, &read, &mut rows)?;
-                let next = page["nextPageToken"].as_str();
-                next.filter(|next| !next.is_empty()).map(str::to_owned)
+                match &page["nextPageToken"] {
+                    Value::Null => None,
+                    Value::String(next) => Some(next.clone()).filter(|next| !next.is_empty()),
+                    // Taken for the end, the actions on further pages would be missing, and created again.
+                    _ => return Err(unreadable("nextPageToken is no text")),
+                }
             };
             match next {
                 None => return Ok(rows),

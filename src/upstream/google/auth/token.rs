@@ -15,6 +15,7 @@ use crate::upstream::google::redact::bounded;
 use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
+use crate::upstream::http::json;
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::text::code;
 use crate::upstream::http::wait::retry_after;
@@ -261,7 +262,7 @@ impl Endpoint {
                 ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
             });
         }
-        Ok((status, wait, serde_json::from_slice(body.bytes()).unwrap_or_default()))
+        Ok((status, wait, json::read(body.bytes()).unwrap_or_default()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::code_table::data_manager_code;
 use super::errors::{Api, Failure, malformed};
@@ -140,12 +140,7 @@ fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
             .and_then(code)
             .unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
         records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
-        errors: status["errorInfo"]["errorCounts"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(error_count)
-            .collect(),
+        errors: error_counts(&status["errorInfo"]["errorCounts"]),
     };
     Some(list.iter().map(read).collect())
 }
@@ -156,19 +151,30 @@ fn named(destination: &Value) -> NamedDestination {
     let customer = &destination["operatingAccount"]["accountId"];
     NamedDestination {
         action: (!action.is_null()).then(|| unsigned(action).map(ActionId)),
-        customer: text(customer).map(|id| id.parse().ok()),
+        customer: (!customer.is_null()).then(|| text(customer)?.parse().ok()),
+    }
+}
+
+/// What is there and can't be read says that something failed, and neither what nor how much.
+fn error_counts(counts: &Value) -> Vec<ErrorCount> {
+    match counts {
+        Value::Null => Vec::new(),
+        Value::Array(counts) => counts.iter().map(error_count).collect(),
+        _ => vec![error_count(&json!({"recordCount": counts}))],
     }
 }
 
 fn error_count(value: &Value) -> ErrorCount {
-    let indices = value["recordIndices"].as_array().into_iter().flatten();
+    let indices = value["recordIndices"].as_array().map(Vec::as_slice).unwrap_or_default();
     let rows: Vec<usize> = indices
+        .iter()
         .filter_map(|index| usize::try_from(unsigned(index)?).ok())
         .collect();
-    // A count below the rows that are named can't be right; the rows are.
-    let count = unsigned(&value["recordCount"])
-        .unwrap_or_default()
-        .max(rows.len() as u64);
+    // A count below the rows that are named, readably or not, can't be right; the rows are.
+    let count = &value["recordCount"];
+    let count = unsigned(count)
+        .unwrap_or(u64::from(!count.is_null()))
+        .max(indices.len() as u64);
     let code = value["reason"].as_str().and_then(data_manager_code);
     let code = code.unwrap_or_else(|| Code {
         name: "UNSPECIFIED".to_owned(),

@@ -7,6 +7,7 @@ mod forms;
 mod limits;
 mod oauth;
 mod search;
+mod unkept;
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

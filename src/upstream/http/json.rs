@@ -1,0 +1,252 @@
+//! JSON of which every part stands for itself: what one part holds that can't be kept takes nothing else along.
+//!
+//! `serde_json` refuses a whole text for a value nested deeper than 128 levels, a number beyond 64 bits of floating point or
+//! half a surrogate pair in a text. Its own `Value` also takes the text under one reserved name for JSON and parses it, which
+//! no limit of an answer has counted ([`super::body::estimate`]). Both ways here do without it.
+
+use std::fmt;
+
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+/// What is nested deeper is not kept. No answer that we read has more than a dozen levels.
+const MAX_DEPTH: usize = 64;
+/// So deep it is looked for the parts that can't be kept. Each level reads the text once more.
+const MAX_SEARCH: usize = 12;
+
+/// Reads a text. `None` where it is no JSON.
+pub fn read(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<&RawValue>(text).ok().map(value)
+}
+
+/// Reads a value. A part that can't be kept is [`unkept`]; a member without a name that is a text is left out.
+pub fn value(raw: &RawValue) -> Value {
+    part(raw, MAX_SEARCH)
+}
+
+/// What stands in the place of a part that can't be kept: neither null, which would say that there was nothing, nor a text,
+/// number or list.
+fn unkept() -> Value {
+    Value::Object(Map::new())
+}
+
+fn part(raw: &RawValue, deeper: usize) -> Value {
+    let mut text = serde_json::Deserializer::from_str(raw.get());
+    if let Ok(value) = (Node { deeper: MAX_DEPTH }).deserialize(&mut text) {
+        return value;
+    }
+    let Some(deeper) = deeper.checked_sub(1) else {
+        return unkept();
+    };
+    if let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
+        return list.into_iter().map(|inner| part(inner, deeper)).collect();
+    }
+    match serde_json::from_str::<Members>(raw.get()) {
+        Ok(Members(members)) => {
+            let named = |(name, inner)| Some((text_of(name)?, part(inner, deeper)));
+            members.into_iter().filter_map(named).collect()
+        }
+        Err(_) => unkept(),
+    }
+}
+
+/// A text in quotes, without them. Nothing where it is none.
+pub fn text_of(raw: &RawValue) -> Option<String> {
+    serde_json::from_str(raw.get()).ok()
+}
+
+/// For members of lists that stand each for itself.
+///
+/// # Errors
+/// Where it is no list.
+pub fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+    let list = Option::<Vec<&RawValue>>::deserialize(deserializer)?;
+    Ok(list.map(|list| list.into_iter().map(value).collect()))
+}
+
+/// The members of an object in their order, none of them read.
+pub struct Members<'a>(pub Vec<(&'a RawValue, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// Reads a value that may be so many levels deep.
+#[derive(Clone, Copy)]
+struct Node {
+    deeper: usize,
+}
+
+impl<'de> DeserializeSeed<'de> for Node {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        if self.deeper == 0 {
+            // Passed over without recursion.
+            return IgnoredAny::deserialize(deserializer).map(|_| unkept());
+        }
+        let deeper = self.deeper - 1;
+        deserializer.deserialize_any(Self { deeper })
+    }
+}
+
+impl<'de> Visitor<'de> for Node {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        let number = Number::from_f64(value).map(Value::Number);
+        number.ok_or_else(|| E::custom("no finite number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element_seed(self)? {
+            items.push(item);
+        }
+        Ok(Value::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            let member = map.next_value_seed(self)?;
+            members.insert(name, member);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn nested(levels: usize) -> String {
+        format!("{}1{}", "[".repeat(levels), "]".repeat(levels))
+    }
+
+    #[test]
+    fn what_is_well_formed_is_read_as_it_is() {
+        for text in [
+            r#"{"a": [1, -2, 18446744073709551615, 0.5, true, null, "\u00e4\ud83d\ude00", {}, []], "b": {"c": {"d": "e"}}}"#,
+            r#"{"a": 1, "a": 2}"#,
+            "1e300",
+            "-0",
+            "\"x\"",
+            "null",
+            " [ ] ",
+        ] {
+            let plain: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(read(text.as_bytes()), Some(plain), "{text}");
+        }
+        for text in ["", "{", "[1,]", "{} {}", "\u{feff}{}", "<html>", "{\"a\": \"\u{0}\"}"] {
+            assert_eq!(read(text.as_bytes()), None, "{text}");
+        }
+        assert_eq!(read(b"{\"a\": \"\xfc\"}"), None);
+    }
+
+    #[test]
+    fn a_part_that_cannot_be_kept_takes_nothing_along() {
+        for part in [
+            nested(129),
+            nested(100_000),
+            r#"{"a":"#.repeat(200) + "1" + &"}".repeat(200),
+            "1e400".to_owned(),
+            "-1e400".to_owned(),
+            r#""\ud800""#.to_owned(),
+            r#""a\udc00b""#.to_owned(),
+        ] {
+            let shown = part.chars().take(20).collect::<String>();
+            let text = format!(
+                r#"{{"first": {{"id": "7", "odd": {part}}}, "list": [1, {part}, 3], "\ud800": 4, "last": "x"}}"#
+            );
+            let read = read(text.as_bytes()).unwrap();
+            assert_eq!(
+                (&read["first"]["id"], &read["last"]),
+                (&json!("7"), &json!("x")),
+                "{shown}"
+            );
+            assert_eq!(read.as_object().map(Map::len), Some(3), "{shown}");
+            let list = read["list"].as_array().unwrap();
+            assert_eq!((&list[0], list.len(), &list[2]), (&json!(1), 3, &json!(3)), "{shown}");
+            for kept in [&read["first"]["odd"], &list[1]] {
+                assert!(kept.is_object() || kept.is_array(), "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_under_the_reserved_name_stays_a_text() {
+        for name in ["$serde_json::private::RawValue", "\\u0024serde_json::private::RawValue"] {
+            let text = format!(r#"{{"a": {{"{name}": "[1,2,3]"}}}}"#);
+            let read = read(text.as_bytes()).unwrap();
+            assert_eq!(read["a"], json!({"$serde_json::private::RawValue": "[1,2,3]"}));
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_no_deeper_than_can_be_walked() {
+        fn depth(value: &Value) -> usize {
+            let inner = |inner: &mut dyn Iterator<Item = &Value>| inner.map(depth).max().unwrap_or(0);
+            match value {
+                Value::Array(list) => 1 + inner(&mut list.iter()),
+                Value::Object(members) => 1 + inner(&mut members.values()),
+                _ => 0,
+            }
+        }
+        for levels in [10, 63, 65, 1_000, 100_000] {
+            let kept = read(nested(levels).as_bytes()).unwrap();
+            assert!(depth(&kept) == levels || levels > MAX_DEPTH, "{levels}");
+            assert!(depth(&kept) <= MAX_DEPTH + 1, "{levels}");
+            let spoilt = nested(levels).replace('1', "1e400");
+            assert!(depth(&read(spoilt.as_bytes()).unwrap()) <= MAX_DEPTH + 1, "{levels}");
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! A value that is no list and no object.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+/// A string, number or boolean, as text.
+pub(crate) struct Scalar(pub(crate) String);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ScalarVisitor)
+    }
+}
+
+struct ScalarVisitor;
+
+impl Visitor<'_> for ScalarVisitor {
+    type Value = Scalar;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, a number or a boolean")
+    }
+    fn visit_str<E: de::Error>(self, v: &str) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_owned()))
+    }
+    fn visit_string<E: de::Error>(self, v: String) -> Result<Scalar, E> {
+        Ok(Scalar(v))
+    }
+    fn visit_u64<E: de::Error>(self, v: u64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_i64<E: de::Error>(self, v: i64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_f64<E: de::Error>(self, v: f64) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+    fn visit_bool<E: de::Error>(self, v: bool) -> Result<Scalar, E> {
+        Ok(Scalar(v.to_string()))
+    }
+}
+
+/// A scalar, or nothing of anything else, however deep it is nested.
+pub(crate) fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Scalar::of)
+}
+
+impl Scalar {
+    /// Nothing of what is no scalar.
+    pub(crate) fn of(raw: &RawValue) -> Option<Self> {
+        serde_json::from_str(raw.get()).ok()
+    }
+
+    /// ISO 8601 or epoch milliseconds.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        let text = self.0.trim();
+        text.parse()
+            .ok()
+            .or_else(|| text.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+    }
+
+    /// A record id.
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.0.trim().parse().ok()
+    }
+}
