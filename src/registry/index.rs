@@ -55,6 +55,11 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
         self.values.contains_key(key)
     }
 
+    /// True where this value stands under the key.
+    pub fn is_under(&self, key: &K, value: &V) -> bool {
+        self.keys.get(value).is_some_and(|keys| keys.contains(key))
+    }
+
     /// All values that were set, those without a key too.
     pub fn all(&self) -> impl Iterator<Item = &V> {
         self.keys.keys()
@@ -88,6 +93,7 @@ mod tests {
                     let scanned: Vec<_> = all.iter().filter(|(_, keys)| keys.contains(&key)).map(|(v, _)| v).collect();
                     prop_assert_eq!(index.get(&key).collect::<Vec<_>>(), scanned.clone());
                     prop_assert_eq!(index.has(&key), !scanned.is_empty());
+                    prop_assert!((0..6).all(|value| index.is_under(&key, &value) == scanned.contains(&&value)));
                 }
                 prop_assert_eq!(index.all().collect::<Vec<_>>(), all.keys().collect::<Vec<_>>());
                 let used: BTreeSet<_> = all.values().flatten().copied().collect();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::reasons::reason;
 use crate::domain::ids::ObjectKey;
-use crate::registry::{Account, Registry, Wake};
+use crate::registry::{Account, Index, Registry, Wake};
 
 /// Shortest time between two reads of an account that were asked for.
 const GAP: Duration = Duration::from_secs(3);
@@ -53,7 +53,8 @@ struct State {
     asked: HashMap<Account, Instant>,
     read: HashMap<Account, Instant>,
     waiting: HashMap<(ObjectKey, Topic), Waiting>,
-    stalled: HashMap<ObjectKey, Account>,
+    /// Events that are stalled, by the account that can show that it is over.
+    stalled: Index<Account, ObjectKey>,
 }
 
 /// What an event waits for, or has waited for: the same cause does not make it wait twice on a topic.
@@ -111,20 +112,24 @@ impl Rereads {
     /// Notes what an event is stalled for, if a read of an account could show that it is over. The account's controller
     /// looks how soon that is to be read.
     pub fn stalled(&self, registry: &Registry, event: &ObjectKey, account: Option<Account>) {
-        let before = self.with(|state| match account.clone() {
-            Some(account) => state.stalled.insert(event.clone(), account),
-            None => state.stalled.remove(event),
+        let wake = self.with(|state| {
+            let is_new = account
+                .clone()
+                .filter(|account| !state.stalled.is_under(account, event));
+            match account {
+                Some(account) => state.stalled.set(event, [account].into()),
+                None => state.stalled.remove(event),
+            }
+            is_new
         });
-        if before != account
-            && let Some(account) = account
-        {
+        if let Some(account) = wake {
             registry.wake(account.wake());
         }
     }
 
     /// True while an event is stalled for something that a read of the account could show to be over.
     pub fn is_needed(&self, account: &Account) -> bool {
-        self.with(|state| state.stalled.values().any(|needed| needed == account))
+        self.with(|state| state.stalled.has(account))
     }
 
     /// Forgets an event that is gone.

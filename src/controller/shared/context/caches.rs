@@ -246,16 +246,5 @@ fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn namespaces_are_watched_once_each() {
-        let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-        assert_eq!(scopes(&[]), [None]);
-        assert_eq!(
-            scopes(&names(&["b", "a", "b"])),
-            [Some("a".to_owned()), Some("b".to_owned())]
-        );
-    }
-}
+#[path = "caches_tests.rs"]
+mod tests;

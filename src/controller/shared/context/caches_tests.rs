@@ -1,0 +1,93 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+#[test]
+fn namespaces_are_watched_once_each() {
+    let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+    assert_eq!(scopes(&[]), [None]);
+    assert_eq!(
+        scopes(&names(&["b", "a", "b"])),
+        [Some("a".to_owned()), Some("b".to_owned())]
+    );
+}
+
+/// What a watch sees.
+#[derive(Debug, Clone)]
+enum Sees {
+    Change(u8, u8),
+    End(u8),
+    List(Vec<(u8, u8)>),
+}
+
+fn sees() -> impl Strategy<Value = Sees> {
+    prop_oneof![
+        4 => (0_u8..4, 0_u8..6).prop_map(|(name, shape)| Sees::Change(name, shape)),
+        2 => (0_u8..4).prop_map(Sees::End),
+        1 => vec((0_u8..4, 0_u8..6), 0..5).prop_map(Sees::List),
+    ]
+}
+
+fn event(namespace: &str, name: u8, shape: u8) -> AdConversionEvent {
+    let trigger = if shape % 2 == 0 {
+        json!({"lifecycleStage": {"stage": "customer"}})
+    } else {
+        json!({"formSubmission": {"formId": "Demo"}})
+    };
+    serde_json::from_value(json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+        "metadata": {"name": format!("e{name}"), "namespace": namespace},
+        "spec": {
+            "googleAdsAccountRef": {"name": format!("a{}", shape % 3)}, "hubSpotAccountRef": {"name": "h"},
+            "trigger": trigger,
+        },
+    }))
+    .unwrap()
+}
+
+fn show(writer: &mut CacheWriter<AdConversionEvent>, namespace: &str, sees: &Sees) {
+    match sees {
+        Sees::Change(name, shape) => writer.apply(&Event::Apply(event(namespace, *name, *shape))),
+        Sees::End(name) => writer.apply(&Event::Delete(event(namespace, *name, 0))),
+        Sees::List(all) => {
+            writer.apply(&Event::Init);
+            for (name, shape) in all {
+                writer.apply(&Event::InitApply(event(namespace, *name, *shape)));
+            }
+            writer.apply(&Event::InitDone);
+        }
+    }
+}
+
+proptest! {
+    /// Whatever the watches of two namespaces saw, changes, ends and whole lists anew: what is looked up is what going through
+    /// all cached objects finds.
+    #[test]
+    fn what_is_looked_up_is_what_a_scan_finds(
+        in_one_scope: bool,
+        steps in vec((0_usize..2, sees()), 0..25),
+    ) {
+        let names = ["m".to_owned(), "n".to_owned()];
+        let (cache, mut writers) = cache::<AdConversionEvent>(if in_one_scope { &[] } else { &names });
+        for (place, sees) in &steps {
+            let writer = if in_one_scope { 0 } else { *place };
+            show(&mut writers[writer], &names[*place], sees);
+            let all = cache.all();
+            let lookups: BTreeSet<_> = all.iter().flat_map(|event| event.lookups()).collect();
+            for lookup in &lookups {
+                let mut scanned: Vec<_> = all.iter().filter(|e| e.lookups().contains(lookup)).map(|e| e.key()).collect();
+                scanned.sort();
+                prop_assert_eq!(cache.keys_of(lookup), scanned);
+                prop_assert!(cache.has(lookup));
+            }
+            let known: BTreeSet<_> = cache.found.read().unwrap().all().cloned().collect();
+            prop_assert_eq!(known, all.iter().map(|event| event.key()).collect::<BTreeSet<_>>());
+        }
+    }
+}
