@@ -1,11 +1,11 @@
 //! The condition `CountedForBidding`.
 
-use super::facts::Facts;
+use super::judged::Judged;
 use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::{Conditions, Status};
 
 /// Whether Google bids by the action: primary, and its goal biddable for the account.
-pub(crate) fn bidding(conditions: &mut Conditions, facts: &Facts<'_>) {
+pub(crate) fn bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
     let (Some(action), Some(snapshot)) = (&facts.outcome.found, facts.resolved.snapshot()) else {
         conditions.restate(condition::COUNTED_FOR_BIDDING);
         return;

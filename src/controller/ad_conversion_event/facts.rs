@@ -8,11 +8,9 @@ use super::action::outcome::ActionOutcome;
 use super::resolve::Resolved;
 use super::stall::Stall;
 use crate::api::AdConversionEventStatus;
-use crate::api::reasons::{condition, reason};
-use crate::domain::conditions::{find, is_true};
 use crate::domain::declared::Declared;
 use crate::ports::ledger::Tally;
-use crate::registry::{ErrorNote, EventReport};
+use crate::registry::EventReport;
 
 /// The counts of an event's track.
 pub struct Counted {
@@ -51,19 +49,4 @@ impl Facts<'_> {
     pub(crate) const fn declared(&self) -> &Declared {
         &self.resolved.declared
     }
-
-    /// The feed has made a pass for this event, in this life of the process or before.
-    pub(crate) fn made_a_pass(&self) -> bool {
-        let before = &self.before.conditions;
-        let synced = find(before, condition::SYNCED);
-        let read_before = is_true(before, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
-        self.report.feed.last_success.is_some() || read_before
-    }
-}
-
-/// The failing side of the sync, worst first.
-pub(crate) fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
-    [&report.ledger, &report.feed, &report.upload, &report.poll]
-        .into_iter()
-        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
 }

@@ -10,6 +10,7 @@ mod cleanup;
 mod deletion;
 mod delivering;
 mod facts;
+mod judged;
 mod news;
 mod ownership;
 mod pauses;
@@ -84,7 +85,7 @@ impl Reconciler for EventController {
         let settled = Settled::new(resolved, outcome);
         let (declared, stall) = (&settled.resolved.declared, settled.stall.as_ref());
         let seen = event.status.as_ref().and_then(|s| s.observed_generation);
-        if news::for_a_changed_manifest(&ctx, declared, seen, stall) {
+        if news::waits_to_heal(&ctx, declared, seen, stall) {
             return Ok(Action::requeue(SOON));
         }
         report(&ctx, &event, &settled).await

@@ -27,11 +27,17 @@ pub fn named_for_the_first_time(ctx: &Context, resolved: &Resolved) -> bool {
     resolved.first_by_name && waits_for_manifest(ctx, declared, &Account::HubSpot(declared.hubspot.clone()))
 }
 
-/// True while the event waits for a read that may show that what stalls a new or changed manifest is there by now. `seen`
-/// is the manifest that the status is about.
-pub fn for_a_changed_manifest(ctx: &Context, declared: &Declared, seen: Option<i64>, stall: Option<&Stall>) -> bool {
-    let account = stalled_for(declared, stall).filter(|_| seen != declared.generation);
-    account.is_some_and(|account| waits_for_manifest(ctx, declared, &account))
+/// True while the event waits for a read that may show that what stalls a new or changed manifest is there by now; else
+/// the account that may heal the event is read sooner than usual, as long as it is stalled. `seen` is the manifest that the
+/// status is about.
+pub fn waits_to_heal(ctx: &Context, declared: &Declared, seen: Option<i64>, stall: Option<&Stall>) -> bool {
+    let healer = stall.and_then(|(why, _)| healed_by(why, &declared.google, &declared.hubspot));
+    let changed = healer.as_ref().filter(|_| seen != declared.generation);
+    if changed.is_some_and(|account| waits_for_manifest(ctx, declared, account)) {
+        return true;
+    }
+    ctx.rereads.stalled(&ctx.registry, &declared.key, healer);
+    false
 }
 
 fn waits_for_manifest(ctx: &Context, declared: &Declared, account: &Account) -> bool {
@@ -44,17 +50,6 @@ fn waits_for_manifest(ctx: &Context, declared: &Declared, account: &Account) -> 
     let accounts = readable(ctx, declared).into_iter().filter(|a| a == account);
     ctx.rereads
         .waits(&ctx.registry, (&declared.key, topic), &cause, accounts.collect())
-}
-
-/// Has the account that may heal the event read sooner than usual, as long as it is stalled.
-pub fn note_stall(ctx: &Context, declared: &Declared, stall: Option<&Stall>) {
-    ctx.rereads
-        .stalled(&ctx.registry, &declared.key, stalled_for(declared, stall));
-}
-
-fn stalled_for(declared: &Declared, stall: Option<&Stall>) -> Option<Account> {
-    let (why, _) = stall?;
-    healed_by(why, &declared.google, &declared.hubspot)
 }
 
 /// The accounts of the event that exist and are not suspended: the others are not read, whoever waits.

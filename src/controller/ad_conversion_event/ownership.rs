@@ -1,24 +1,26 @@
 //! Who else wants the same conversion action, in whatever namespace.
 
 use super::stall::Stall;
-use super::trigger::{before, trigger_of};
+use super::trigger;
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::controller::shared::context::Context;
-use crate::controller::shared::lookup::{Lookup, Payer, Wish, customer_of, owner, wishes};
+use crate::controller::shared::lookup::{self, Lookup, Payer, Wish, owner};
 use crate::controller::shared::object::Object;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
 use crate::domain::ownership::{Claim, named_for, winner};
+use crate::domain::trigger::Trigger;
 
 /// The event is not the one that may have its action.
 pub(crate) fn lost_ownership(
     ctx: &Context,
     declared: &Declared,
     status: Option<&AdConversionEventStatus>,
+    trigger: &Trigger,
     portal: Option<PortalId>,
 ) -> Option<Stall> {
-    let mine = claim(ctx, declared, status, portal)?;
+    let mine = claim(ctx, declared, status, trigger, portal)?;
     let rivals = rivals(ctx, &mine);
     winner(&mine, &rivals).map(|winner| {
         (
@@ -42,7 +44,11 @@ fn rivals(ctx: &Context, mine: &Claim) -> Vec<Claim> {
     let others = keys.iter().filter_map(|key| ctx.caches.events.get(key));
     others
         .filter(|other| other.id() != mine.uid)
-        .filter_map(|other| claim(ctx, &Declared::of(&other), other.status.as_ref(), None))
+        .filter_map(|other| {
+            let (declared, status) = (Declared::of(&other), other.status.as_ref());
+            let trigger = trigger::claimed(&declared.trigger, status);
+            claim(ctx, &declared, status, &trigger, None)
+        })
         .collect()
 }
 
@@ -74,34 +80,24 @@ fn claim(
     ctx: &Context,
     declared: &Declared,
     status: Option<&AdConversionEventStatus>,
+    trigger: &Trigger,
     portal: Option<PortalId>,
 ) -> Option<Claim> {
+    let owner = let_in(ctx, &declared.google)?;
     let portal = portal.or_else(|| ctx.registry.hubspot(&declared.hubspot)?.portal.map(|p| p.id));
-    Some(claimed(declared, status, let_in(ctx, &declared.google)?, portal))
+    Some(claimed(declared, status, owner, trigger.in_portal(portal)))
 }
 
 /// The claim of an event through an account whose conversions `owner` owns.
-fn claimed(
-    declared: &Declared,
-    status: Option<&AdConversionEventStatus>,
-    owner: CustomerId,
-    portal: Option<PortalId>,
-) -> Claim {
-    let has = status.and_then(|s| s.conversion_action.as_ref());
-    let (mut action, mut creates) = (None, None);
-    for wish in wishes(declared, has) {
-        match wish {
-            Wish::Action(id) => action = Some(id),
-            Wish::Name(name) => creates = Some(name),
-        }
-    }
+fn claimed(declared: &Declared, status: Option<&AdConversionEventStatus>, owner: CustomerId, trigger: String) -> Claim {
+    let claimed = lookup::claimed(declared, status.and_then(|s| s.conversion_action.as_ref()));
     Claim {
         uid: declared.uid.clone(),
         created: declared.created,
-        customer: customer_of(has).unwrap_or(owner),
-        action,
-        creates,
-        trigger: trigger_of(&declared.trigger, before(status)).in_portal(portal),
+        customer: claimed.owner.unwrap_or(owner),
+        action: claimed.action,
+        creates: claimed.creates,
+        trigger,
         event: declared.key.clone(),
     }
 }

@@ -87,7 +87,7 @@ proptest! {
             .filter_map(|event| {
                 let declared = Declared::of(event);
                 let owner = owners[&declared.google].clone()?;
-                Some((declared.key.clone(), claimed(&declared, event.status.as_ref(), owner, None)))
+                Some((declared.key.clone(), claimed(&declared, event.status.as_ref(), owner, "customer".to_owned())))
             })
             .collect();
         let mut index = Index::default();

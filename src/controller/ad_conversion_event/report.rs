@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::facts::{Counted, Facts};
-use super::news;
 use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, until};
 use super::resolve::Resolved;
 use super::settled::Settled;
@@ -52,11 +51,8 @@ pub(crate) async fn report(ctx: &Context, event: &AdConversionEvent, settled: &S
         failure_threshold: ctx.settings.failure_threshold,
     });
     measure(ctx, &declared.key, &next);
-    news::note_stall(ctx, declared, stall.as_ref());
-    if apply::status(ctx, event, &next).await?.is_some() {
-        transition_events::transitions(ctx, event, &next).await;
-    }
-    transition_events::pulled_back(ctx, event).await;
+    let written = apply::status(ctx, event, &next).await?.is_some();
+    transition_events::publish(ctx, event, written.then_some(&next)).await;
     let pause = if resolved.undecided {
         SOON
     } else if stall.is_some() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ownership::lost_ownership;
 use super::stall::{self, Grounds, Stall};
 use super::subject::Subject;
-use super::trigger::{self, trigger_status};
+use super::trigger;
 use crate::api::reasons::reason;
 use crate::api::{AdConversionEventStatus, CREATE_AGAIN, TriggerStatus};
 use crate::controller::shared::context::Context;
@@ -91,31 +91,27 @@ pub fn resolve(ctx: &Context, declared: Declared, status: Option<&AdConversionEv
     let undecided =
         (google_suspended.is_some() && google.is_none()) || (hubspot_suspended.is_some() && hubspot.is_none());
     let portal = hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id);
-    let before = trigger::before(status);
-    let (found, unresolved) = match trigger::subject(&declared.trigger, before.as_ref(), hubspot.as_ref()) {
-        // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
-        Ok(subject) => (subject.filter(|_| !deals_unasked(&declared, hubspot.as_ref())), None),
-        Err(stall) => (None, Some(stall)),
-    };
+    // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
+    let counts = !deals_unasked(&declared, hubspot.as_ref());
+    let found = trigger::find(&declared.trigger, status, hubspot.as_ref(), counts);
     let grounds = Grounds {
         declared: &declared,
         now: ctx.clock.now(),
         snapshot: google.as_ref().and_then(|google| google.snapshot.as_deref()),
         hubspot: hubspot.as_ref(),
     };
-    let rival = || lost_ownership(ctx, &declared, status, portal);
-    let stall = unresolved.or_else(|| stall::before_the_action(&grounds, rival));
-    let first = |found: &Subject| trigger::is_first_by_name(&declared.trigger, before.as_ref(), found);
+    let rival = || lost_ownership(ctx, &declared, status, &found.claimed, portal);
+    let stall = found.stall.or_else(|| stall::before_the_action(&grounds, rival));
     Resolved {
         accounts,
         // As people are shown it: an account that is only being tried again is not read yet.
         hubspot_read: hubspot_shown == Some(Readiness::Ready),
         undecided,
         portal,
-        first_by_name: found.as_ref().is_some_and(first),
+        first_by_name: found.first_by_name,
         properties_known: hubspot.as_ref().is_some_and(|h| !h.properties.is_empty()),
-        trigger: trigger_status(found.as_ref(), before.as_ref()),
-        subject: found,
+        trigger: found.shown,
+        subject: found.subject,
         stall,
         google,
         declared,

@@ -4,8 +4,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::bidding::bidding;
-use super::delivering::{delivering, ready_message as undelivered, rejection};
-use super::facts::{Facts, failing};
+use super::delivering::delivering;
+use super::facts::Facts;
+use super::judged::Judged;
 use super::resolve::Accounts;
 use super::subject::Subject;
 use super::synced::synced;
@@ -15,14 +16,16 @@ use crate::api::{
     SyncStatus, Time,
 };
 use crate::domain::conditions::{Conditions, Status, Summary, find};
-use crate::domain::counts::{Class, Gates, ReasonCount, counts};
+use crate::domain::counts::{Class, Gates, ReasonCount, counts, rejection as rejection_message};
+use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
-use crate::ports::ledger::Tally;
+use crate::ports::ledger::{Rejection, Tally};
 use crate::registry::ErrorNote;
 
 /// The status that says all this.
 pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
+    let facts = &Judged::of(facts);
     let before = &facts.before;
     let generation = facts.declared().generation;
     let mut conditions = Conditions::new(&before.conditions, generation, facts.now);
@@ -38,11 +41,11 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
     conditions.set(condition::SYNCED, status, why, &message);
     conditions.remove(condition::DELETION_BLOCKED);
     let mut summary = with_note_on_start(summary(facts), facts);
-    if let (Summary::Ready { message, .. }, Some(worse)) = (
-        &mut summary,
-        conditions.get(condition::DELIVERING).and_then(undelivered),
-    ) {
-        *message = worse;
+    // What is sent does not arrive: Ready says so, and stays True.
+    if let (Summary::Ready { message, .. }, Some(delivering)) = (&mut summary, conditions.get(condition::DELIVERING))
+        && delivering.status == Status::False.as_str()
+    {
+        message.clone_from(&delivering.message);
     }
     conditions.summarize(&summary);
     AdConversionEventStatus {
@@ -62,7 +65,7 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
 }
 
 /// What Google attributes to the action over the last 30 full days of the account's zone.
-fn attribution(facts: &Facts<'_>) -> Option<AttributionStatus> {
+fn attribution(facts: &Judged<'_>) -> Option<AttributionStatus> {
     let id = &facts.outcome.found.as_ref()?.id;
     let snapshot = facts.resolved.snapshot()?;
     let (list, at) = snapshot.attribution.as_ref()?;
@@ -83,7 +86,7 @@ fn attribution(facts: &Facts<'_>) -> Option<AttributionStatus> {
     })
 }
 
-fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
+fn accounts(conditions: &mut Conditions, facts: &Judged<'_>) {
     match &facts.resolved.accounts {
         Accounts::Ready => {
             conditions.set(
@@ -100,9 +103,9 @@ fn accounts(conditions: &mut Conditions, facts: &Facts<'_>) {
     }
 }
 
-fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
+fn action(conditions: &mut Conditions, facts: &Judged<'_>) {
     // While the accounts are ready, what Google refuses is a matter of the action.
-    if let (Some(refusal), Accounts::Ready) = (facts.refusal(), &facts.resolved.accounts) {
+    if let (Some(refusal), Accounts::Ready) = (&facts.refusal, &facts.resolved.accounts) {
         conditions.set(
             condition::CONVERSION_ACTION_READY,
             Status::False,
@@ -120,12 +123,18 @@ fn action(conditions: &mut Conditions, facts: &Facts<'_>) {
 }
 
 /// Why Synced is False, and since when.
-fn unsynced(facts: &Facts<'_>) -> Option<(String, Timestamp)> {
-    let failing = failing(&facts.report).map(|(error, since)| (error.message.clone(), since));
-    failing.or_else(|| facts.refusal().map(|refusal| (refusal.message, refusal.since)))
+fn unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
+    let failing = facts.failing.map(|(error, since)| (error.message.clone(), since));
+    let refused = || {
+        facts
+            .refusal
+            .as_ref()
+            .map(|refusal| (refusal.message.clone(), refusal.since))
+    };
+    failing.or_else(refused)
 }
 
-fn summary(facts: &Facts<'_>) -> Summary {
+fn summary(facts: &Judged<'_>) -> Summary {
     if facts.declared().suspended {
         return Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
@@ -176,13 +185,13 @@ fn summary(facts: &Facts<'_>) -> Summary {
         let known = find(&facts.before.conditions, condition::READY);
         let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
         let too_long = failed || facts.now.duration_since(since) >= limit;
-        if too_long || !facts.made_a_pass() {
+        if too_long || !facts.made_a_pass {
             return Summary::Failing {
                 reason: reason::SYNC_FAILING.to_owned(),
                 message,
             };
         }
-    } else if !facts.made_a_pass() {
+    } else if !facts.made_a_pass {
         return Summary::Progressing {
             message: "HubSpot is being read.".to_owned(),
         };
@@ -194,7 +203,7 @@ fn summary(facts: &Facts<'_>) -> Summary {
 }
 
 /// A start that is not the declared one is said where people look.
-fn with_note_on_start(mut summary: Summary, facts: &Facts<'_>) -> Summary {
+fn with_note_on_start(mut summary: Summary, facts: &Judged<'_>) -> Summary {
     let note = facts.declared().note_on_start();
     if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {
         *message = format!("{message} {note}");
@@ -202,7 +211,7 @@ fn with_note_on_start(mut summary: Summary, facts: &Facts<'_>) -> Summary {
     summary
 }
 
-fn ready_message(facts: &Facts<'_>) -> String {
+fn ready_message(facts: &Judged<'_>) -> String {
     let what = match &facts.resolved.subject {
         Some(Subject {
             trigger: Trigger::Form(_),
@@ -223,7 +232,7 @@ fn ready_message(facts: &Facts<'_>) -> String {
     }
 }
 
-fn gates(facts: &Facts<'_>) -> Gates {
+fn gates(facts: &Judged<'_>) -> Gates {
     let suspended = facts.declared().suspended || matches!(facts.resolved.accounts, Accounts::Suspended(_));
     let stalled = facts.stall.is_some();
     let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
@@ -234,7 +243,7 @@ fn gates(facts: &Facts<'_>) -> Gates {
     }
 }
 
-fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
+fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
     let counted = facts.tally.as_ref()?;
     let classes: Vec<_> = counted
         .tally
@@ -268,7 +277,7 @@ fn sync(facts: &Facts<'_>) -> Option<SyncStatus> {
 }
 
 /// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
-fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
+fn last_errors(facts: &Judged<'_>, tally: &Tally) -> Vec<LastError> {
     let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
     all.extend(tally.rejections.iter().map(rejection));
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
@@ -277,7 +286,7 @@ fn last_errors(facts: &Facts<'_>, tally: &Tally) -> Vec<LastError> {
 }
 
 /// The start is known before anything else: who creates the event again needs it (the refusals say so).
-fn start_alone(facts: &Facts<'_>) -> SyncStatus {
+fn start_alone(facts: &Judged<'_>) -> SyncStatus {
     SyncStatus {
         start_time: Some(Time(facts.declared().start)),
         ..SyncStatus::default()
@@ -311,5 +320,15 @@ fn last_error(note: &ErrorNote) -> LastError {
         reason: note.reason.clone(),
         message: note.message.clone(),
         contact_id: note.contact.map(|c| c.to_string()),
+    }
+}
+
+/// The last rejections as `status.sync.lastErrors` shows them.
+fn rejection(rejection: &Rejection) -> LastError {
+    LastError {
+        time: Time(rejection.at),
+        reason: rejection.reason.clone(),
+        message: rejection_message(&rejection.reason, &rejection.detail),
+        contact_id: (rejection.contact != ContactId::UNKNOWN).then(|| rejection.contact.to_string()),
     }
 }

@@ -1,12 +1,12 @@
 //! The condition `Synced`: whether HubSpot is read and conversions are sent, and nothing that is not so.
 
-use super::facts::{Facts, failing};
+use super::judged::Judged;
 use super::resolve::Accounts;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
 
 /// Status, reason and message.
-pub(crate) fn synced(facts: &Facts<'_>) -> (Status, &'static str, String) {
+pub(crate) fn synced(facts: &Judged<'_>) -> (Status, &'static str, String) {
     if let Some((why, _)) = facts.stall {
         let message =
             "Nothing is read from HubSpot or sent to Google while the event is stalled. See the condition Stalled.";
@@ -19,7 +19,7 @@ pub(crate) fn synced(facts: &Facts<'_>) -> (Status, &'static str, String) {
         let status = if new { Status::Unknown } else { Status::False };
         return (status, why, message.to_owned());
     }
-    if let Some((error, _)) = failing(&facts.report) {
+    if let Some((error, _)) = facts.failing {
         let why = match error.reason.as_str() {
             r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
             _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
@@ -28,10 +28,10 @@ pub(crate) fn synced(facts: &Facts<'_>) -> (Status, &'static str, String) {
         };
         return (Status::False, why, error.message.clone());
     }
-    if let Some(refusal) = facts.refusal() {
-        return (Status::False, reason::REFUSED, refusal.message);
+    if let Some(refusal) = &facts.refusal {
+        return (Status::False, reason::REFUSED, refusal.message.clone());
     }
-    if !facts.made_a_pass() {
+    if !facts.made_a_pass {
         let message = "HubSpot has not been read for this event yet.";
         return (Status::Unknown, reason::PROGRESSING, message.to_owned());
     }
@@ -69,7 +69,7 @@ fn unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
 }
 
 /// Why nothing is sent, if so.
-fn held_back(facts: &Facts<'_>) -> Option<String> {
+fn held_back(facts: &Judged<'_>) -> Option<String> {
     let until = |what: &str| Some(format!("No conversion goes to Google {what}."));
     if facts.declared().suspended {
         return until("while the event is suspended (spec.suspend)");
@@ -131,7 +131,7 @@ mod tests {
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
         facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
-        let (status, why, message) = synced(&facts);
+        let (status, why, message) = synced(&Judged::of(&facts));
         format!("{}/{why}: {message}", status.as_str())
     }
 

@@ -8,6 +8,15 @@ use crate::controller::shared::recorder::Severity;
 use crate::domain::transitions::{Announcement, announcements};
 use crate::registry::Notice;
 
+/// Publishes what happened to an event in this pass: what changed between the status that the object had and the one just
+/// written, if one was, and what the sync loops have to say.
+pub async fn publish(ctx: &Context, event: &AdConversionEvent, written: Option<&AdConversionEventStatus>) {
+    if let Some(next) = written {
+        transitions(ctx, event, next).await;
+    }
+    pulled_back(ctx, event).await;
+}
+
 /// Publishes what changed between the status the object had and the one just written.
 pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
     let before = event.status.clone().unwrap_or_default();
@@ -24,7 +33,7 @@ pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConv
 }
 
 /// Says once that the event is read again from its start, as its stored cursor made no sense.
-pub async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
+async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
     let mut news = None;
     ctx.registry.update_report(&event.key(), |report| {
         news = report.take_pulled_back();

@@ -15,8 +15,44 @@ use crate::registry::{Forms, HubSpotAccount};
 /// Most candidates that a message names.
 const MAX_NAMED: usize = 20;
 
+/// What the manifest's trigger is.
+pub(crate) struct Found {
+    /// The stage or form; `None`: not known yet.
+    pub subject: Option<Subject>,
+    /// HubSpot does not have what the manifest names.
+    pub stall: Option<Stall>,
+    /// The manifest names it by label or name, and that stands for this one for the first time.
+    pub first_by_name: bool,
+    /// As the status shows it.
+    pub shown: Option<TriggerStatus>,
+    /// What the event is compared with others by: the trigger resolved before, else what the manifest says.
+    pub claimed: Trigger,
+}
+
+/// Looks up the trigger. Whether the subject `counts` yet is for the caller to say: it may lack something else.
+pub(crate) fn find(
+    named: &NamedTrigger,
+    status: Option<&AdConversionEventStatus>,
+    hubspot: Option<&HubSpotAccount>,
+    counts: bool,
+) -> Found {
+    let before = before(status);
+    let (subject, stall) = match subject(named, before.as_ref(), hubspot) {
+        Ok(subject) => (subject.filter(|_| counts), None),
+        Err(stall) => (None, Some(stall)),
+    };
+    let first = |found: &Subject| is_first_by_name(named, before.as_ref(), found);
+    Found {
+        first_by_name: subject.as_ref().is_some_and(first),
+        shown: trigger_status(subject.as_ref(), before.as_ref()),
+        claimed: trigger_of(named, before),
+        subject,
+        stall,
+    }
+}
+
 /// Looks up the trigger; one resolved `before` is kept, as labels and names may change at any time. `None`: not known yet.
-pub fn subject(
+fn subject(
     named: &NamedTrigger,
     before: Option<&Subject>,
     hubspot: Option<&HubSpotAccount>,
@@ -138,7 +174,7 @@ fn way_out(what: &str, field: &str, before: Option<&Subject>) -> String {
 }
 
 /// What an earlier pass resolved.
-pub fn before(status: Option<&AdConversionEventStatus>) -> Option<Subject> {
+fn before(status: Option<&AdConversionEventStatus>) -> Option<Subject> {
     let status = status?.trigger.as_ref()?;
     let trigger = match (&status.stage, &status.form_id) {
         (Some(stage), _) => Trigger::Stage(stage.clone()),
@@ -162,7 +198,7 @@ fn is_guid(text: &str) -> bool {
 
 /// The trigger as the status shows it: what it resolves to, or did before. Absent until it resolves for the first time; so
 /// long its stage or form may be corrected in the manifest.
-pub fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Option<TriggerStatus> {
+fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Option<TriggerStatus> {
     let Subject { trigger, label } = found.or(before)?;
     let label = Some(label.clone()).filter(|label| !label.is_empty());
     Some(match trigger {
@@ -182,7 +218,7 @@ pub fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Opti
 }
 
 /// True where the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
-pub fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subject) -> bool {
+fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subject) -> bool {
     let by_id = match (&found.trigger, named) {
         (Trigger::Stage(value), NamedTrigger::Stage(stage)) => stage == value,
         (Trigger::Form(id), NamedTrigger::Form(form)) => form.eq_ignore_ascii_case(id),
@@ -206,8 +242,13 @@ pub async fn record(
     apply::status(ctx, event, &status).await
 }
 
+/// The trigger that an event claims, see [`Found::claimed`].
+pub(crate) fn claimed(named: &NamedTrigger, status: Option<&AdConversionEventStatus>) -> Trigger {
+    trigger_of(named, before(status))
+}
+
 /// The trigger resolved before, else what the manifest says.
-pub fn trigger_of(named: &NamedTrigger, before: Option<Subject>) -> Trigger {
+fn trigger_of(named: &NamedTrigger, before: Option<Subject>) -> Trigger {
     let declared = || match named {
         NamedTrigger::Stage(stage) => Trigger::Stage(stage.clone()),
         NamedTrigger::Form(form) => Trigger::Form(form.to_lowercase()),

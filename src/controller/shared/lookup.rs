@@ -56,9 +56,17 @@ pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
         Lookup::Uses(Account::Google(declared.google.clone())),
         Lookup::Uses(Account::HubSpot(declared.hubspot.clone())),
     ]);
-    let payer = customer_of(action).map_or_else(|| Payer::OwnerOf(declared.google.clone()), Payer::Owner);
-    let claims = wishes(&declared, action).into_iter();
-    found.extend(claims.map(|wish| Lookup::Claims(payer.clone(), wish)));
+    let claimed = claimed(&declared, action);
+    let wishes = [claimed.action.map(Wish::Action), claimed.creates.map(Wish::Name)];
+    let payer = claimed
+        .owner
+        .map_or_else(|| Payer::OwnerOf(declared.google.clone()), Payer::Owner);
+    found.extend(
+        wishes
+            .into_iter()
+            .flatten()
+            .map(|wish| Lookup::Claims(payer.clone(), wish)),
+    );
     if let (Some(customer), Some(id)) = (customer_of(action), id_of(action)) {
         found.insert(Lookup::Has(customer.clone(), id));
         found.extend((!declared.deleting).then_some(Lookup::HasAny(customer)));
@@ -83,20 +91,32 @@ pub fn owner(account: &GoogleAdsAccount) -> Option<CustomerId> {
     account.status.as_ref()?.conversion_customer_id.as_ref()?.parse().ok()
 }
 
-/// What an event claims: the action that it has or names by id, and the name of one to be its own.
-pub fn wishes(declared: &Declared, action: Option<&ConversionActionStatus>) -> Vec<Wish> {
-    let named = match &declared.action {
-        DeclaredAction::Id(id) => Some(*id),
-        DeclaredAction::Create | DeclaredAction::Name(_) => None,
+/// What an event claims.
+pub struct Claimed {
+    /// The account that its status says owns the action.
+    pub owner: Option<CustomerId>,
+    /// The action that it has, or names by id.
+    pub action: Option<ActionId>,
+    /// The name of an action to be its own.
+    pub creates: Option<String>,
+}
+
+/// What an event claims whose status shows this action.
+pub fn claimed(declared: &Declared, has: Option<&ConversionActionStatus>) -> Claimed {
+    let (named, creates) = match &declared.action {
+        DeclaredAction::Id(id) => (Some(*id), None),
+        DeclaredAction::Name(_) => (None, None),
+        DeclaredAction::Create => (None, Some(declared.action_name().to_owned())),
     };
-    let creates = declared.action == DeclaredAction::Create;
-    let id = id_of(action).or(named).map(Wish::Action);
-    let name = creates.then(|| Wish::Name(declared.action_name().to_owned()));
-    id.into_iter().chain(name).collect()
+    Claimed {
+        owner: customer_of(has),
+        action: id_of(has).or(named),
+        creates,
+    }
 }
 
 /// The account that owns an action.
-pub fn customer_of(action: Option<&ConversionActionStatus>) -> Option<CustomerId> {
+fn customer_of(action: Option<&ConversionActionStatus>) -> Option<CustomerId> {
     action?.customer_id.as_deref()?.parse().ok()
 }
 

@@ -35,7 +35,7 @@ fn sees() -> impl Strategy<Value = Sees> {
 }
 
 fn event(namespace: &str, name: u8, shape: u8) -> AdConversionEvent {
-    let trigger = if shape % 2 == 0 {
+    let trigger = if shape.is_multiple_of(2) {
         json!({"lifecycleStage": {"stage": "customer"}})
     } else {
         json!({"formSubmission": {"formId": "Demo"}})

@@ -1,0 +1,56 @@
+//! What follows from the facts about an event for more than one of its conditions, worked out once.
+
+use std::ops::Deref;
+
+use jiff::Timestamp;
+
+use super::facts::Facts;
+use super::refusal::Refusal;
+use crate::api::reasons::{condition, reason};
+use crate::domain::conditions::{find, is_true};
+use crate::registry::{ErrorNote, EventReport};
+
+/// The facts, and what follows from them.
+pub struct Judged<'a> {
+    facts: &'a Facts<'a>,
+    /// Google takes no conversion of the event.
+    pub refusal: Option<Refusal>,
+    /// The failing side of the sync, and since when it fails.
+    pub failing: Option<(&'a ErrorNote, Timestamp)>,
+    /// The feed has made a pass for this event, in this life of the process or before.
+    pub made_a_pass: bool,
+}
+
+impl<'a> Judged<'a> {
+    /// What follows from these facts.
+    pub fn of(facts: &'a Facts<'a>) -> Self {
+        Self {
+            facts,
+            refusal: facts.refusal(),
+            failing: failing(&facts.report),
+            made_a_pass: made_a_pass(facts),
+        }
+    }
+}
+
+impl<'a> Deref for Judged<'a> {
+    type Target = Facts<'a>;
+
+    fn deref(&self) -> &Facts<'a> {
+        self.facts
+    }
+}
+
+/// The worst comes first.
+fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
+    [&report.ledger, &report.feed, &report.upload, &report.poll]
+        .into_iter()
+        .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
+}
+
+fn made_a_pass(facts: &Facts<'_>) -> bool {
+    let before = &facts.before.conditions;
+    let synced = find(before, condition::SYNCED);
+    let read_before = is_true(before, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
+    facts.report.feed.last_success.is_some() || read_before
+}
