@@ -154,14 +154,15 @@ fn summary(observed: &Observed<'_>) -> Summary {
     // While a deletion waits or a loop is broken, Ready says so and not how the account is.
     let hides = [reason::IN_USE, reason::INTERNAL_ERROR];
     let hidden = find(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
-    let was_ready = is_true(observed.previous, condition::READY) || (hidden && observed.known);
+    let proven = !observed.trouble.unproven();
+    let was_ready = proven && (is_true(observed.previous, condition::READY) || (hidden && observed.known));
     match observed.trouble.fault() {
         Some(fault) if fault.kind.stalls() => Summary::Stalled {
             reason: fault.reason.clone(),
-            message: fault.message.clone(),
+            message: stalled(observed.trouble, fault),
         },
         // A quota stops the checks, not what is known: with that, conversions go on.
-        Some(fault) if fault.kind == FaultKind::Limited && (was_ready || observed.known) => {
+        Some(fault) if fault.kind == FaultKind::Limited && observed.known && proven => {
             ready(observed, Some(&fault.message))
         }
         Some(fault) => failing(observed, fault, was_ready),
@@ -169,6 +170,17 @@ fn summary(observed: &Observed<'_>) -> Summary {
         None => Summary::Progressing {
             message: format!("Reading {}.", observed.what),
         },
+    }
+}
+
+/// What stalls, and what keeps the checks from telling whether that is over.
+fn stalled(trouble: &Trouble, fault: &Fault) -> String {
+    match trouble.untold() {
+        Some(untold) => format!(
+            "{} The last check failed and will be retried: {}",
+            fault.message, untold.message
+        ),
+        None => fault.message.clone(),
     }
 }
 

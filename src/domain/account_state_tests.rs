@@ -7,6 +7,9 @@ use rstest::rstest;
 use super::*;
 use crate::domain::transitions::announcements;
 
+#[path = "account_stall_tests.rs"]
+mod stalls;
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
@@ -143,6 +146,15 @@ fn shown(conditions: &[Condition]) -> String {
 )]
 #[case::limited_before_anything_was_read(
     &[], false, failed(FaultKind::Limited, 0), 900,
+    "Ready=False/RateLimited Reconciling=True/ProgressingWithRetry CredentialsValid=True/TokenRefreshed \
+     QuotaAvailable=False/RateLimited"
+)]
+#[case::limited_after_a_restart(
+    &was_ready(), false, failed(FaultKind::Limited, 0), 899,
+    "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=False/RateLimited"
+)]
+#[case::limited_after_a_restart_past_the_threshold(
+    &was_ready(), false, failed(FaultKind::Limited, 0), 900,
     "Ready=False/RateLimited Reconciling=True/ProgressingWithRetry CredentialsValid=True/TokenRefreshed \
      QuotaAvailable=False/RateLimited"
 )]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::backoff;
+use crate::api::reasons::reason;
 
 /// What a fault means for the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +64,10 @@ struct Own {
     since: Timestamp,
     last: Timestamp,
     tries: u32,
+    /// A limit or an outage that kept the latest check from telling whether a stall is over.
+    untold: Option<Fault>,
+    /// Somebody acted on a stall, and no check has told yet whether that helped.
+    unproven: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +75,8 @@ struct Reported {
     fault: Fault,
     at: Timestamp,
     trying: Option<Timestamp>,
+    /// When a limit or an outage last kept the sync loops from finding out.
+    untold: Option<Timestamp>,
 }
 
 /// What is wrong with one account. Kept in memory: after a restart it is found out anew.
@@ -93,26 +100,34 @@ impl Trouble {
         self.own = None;
     }
 
-    /// The account's own check failed. Transient failures in a row keep the time of the first.
+    /// The account's own check failed. Transient failures in a row keep the time of the first. One after a stall says
+    /// nothing about it: the stall stays until a check goes through or finds another.
     pub fn failed(&mut self, fault: Fault, now: Timestamp) {
-        let row = self
-            .own
-            .take()
-            .filter(|own| own.fault.kind.stalls() == fault.kind.stalls());
+        let stalls = fault.kind.stalls();
+        if let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls() && !stalls) {
+            own.untold = Some(fault);
+            own.last = now;
+            return;
+        }
+        let unproven = !stalls && self.unproven();
+        let row = self.own.take().filter(|own| own.fault.kind.stalls() == stalls);
         let (since, tries) = row.map_or((now, 1), |own| (own.since, own.tries.saturating_add(1)));
         self.own = Some(Own {
             fault,
             since,
             last: now,
             tries,
+            untold: None,
+            unproven,
         });
     }
 
     /// The sync loops met a fault. `hold`: how long it holds where the service does not say.
     pub fn report(&mut self, fault: Fault, now: Timestamp, hold: Duration) {
         match fault.kind {
-            FaultKind::Unavailable => {}
+            FaultKind::Unavailable => self.untold_to_loops(now),
             FaultKind::Limited => {
+                self.untold_to_loops(now);
                 let until = later(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
                 self.limited = Some((until, fault.message));
             }
@@ -121,8 +136,16 @@ impl Trouble {
                     fault,
                     at: now,
                     trying: None,
+                    untold: None,
                 });
             }
+        }
+    }
+
+    /// A limit or an outage kept the sync loops from finding out whether what they met is over.
+    pub fn untold_to_loops(&mut self, now: Timestamp) {
+        if let Some(reported) = &mut self.reported {
+            reported.untold = Some(now);
         }
     }
 
@@ -132,8 +155,36 @@ impl Trouble {
         self.limited = None;
     }
 
+    /// Manifest or Secret is another one: what the account's own check found was about the one before. Where that was a
+    /// stall, the next check decides; until one goes through, nothing speaks for the account ([`Self::unproven`]).
+    pub fn replaced(&mut self, now: Timestamp) {
+        let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls()) else {
+            return;
+        };
+        let fault = Fault {
+            kind: FaultKind::Unavailable,
+            reason: reason::PROGRESSING.to_owned(),
+            message: "The account has changed and is being checked again.".to_owned(),
+            retry_after: None,
+        };
+        *own = Own {
+            fault,
+            since: now,
+            last: now,
+            tries: 0,
+            untold: None,
+            unproven: true,
+        };
+    }
+
+    /// True where the account was stalled, somebody acted, and no check has gone through since.
+    pub fn unproven(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.unproven)
+    }
+
     /// Time passes. `success` is when the sync loops last succeeded. A reported fault is tried again after `interval`,
-    /// and forgotten after a success since then, or after another `interval` without one of either.
+    /// and forgotten after a success since then, or after another `interval` without one of either. An interval in which a
+    /// limit or an outage kept the sync loops from trying tells nothing, and another one begins.
     pub fn turn(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
         if self.limited.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.limited = None;
@@ -141,8 +192,13 @@ impl Trouble {
         let Some(reported) = &mut self.reported else { return };
         match reported.trying {
             None if later(reported.at, interval) <= now => reported.trying = Some(now),
-            Some(begun) if success.is_some_and(|at| at > begun) || later(begun, interval) <= now => {
-                self.reported = None;
+            Some(begun) if success.is_some_and(|at| at > begun) => self.reported = None,
+            Some(begun) if later(begun, interval) <= now => {
+                if self.limited.is_some() || reported.untold.is_some_and(|at| at >= begun) {
+                    reported.trying = Some(now);
+                } else {
+                    self.reported = None;
+                }
             }
             _ => {}
         }
@@ -165,9 +221,15 @@ impl Trouble {
 
     /// Why a quota holds requests back, if one does.
     pub fn limit(&self) -> Option<&str> {
-        let own = self.own.as_ref().filter(|own| own.fault.kind == FaultKind::Limited);
-        own.map(|own| own.fault.message.as_str())
+        let own = self.own.as_ref().map(|own| own.untold.as_ref().unwrap_or(&own.fault));
+        own.filter(|latest| latest.kind == FaultKind::Limited)
+            .map(|latest| latest.message.as_str())
             .or_else(|| self.limited.as_ref().map(|(_, why)| why.as_str()))
+    }
+
+    /// What kept the latest check from telling whether the stall of [`Self::fault`] is over.
+    pub fn untold(&self) -> Option<&Fault> {
+        self.own.as_ref().and_then(|own| own.untold.as_ref())
     }
 
     /// True while the sync loops try again what they met, although the account is still shown as stalled.
@@ -187,7 +249,9 @@ impl Trouble {
             backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
         let wanted = own
-            .fault
+            .untold
+            .as_ref()
+            .unwrap_or(&own.fault)
             .retry_after
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs);
         Some(later(own.last, wait.max(wanted)))
@@ -210,103 +274,5 @@ pub fn later(time: Timestamp, span: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const TEN: Duration = Duration::from_mins(10);
-    const FIVE: Duration = Duration::from_mins(5);
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_790_000_000 + second).unwrap()
-    }
-
-    fn fault(kind: FaultKind) -> Fault {
-        Fault::new(kind, "Reason", "Message")
-    }
-
-    #[test]
-    fn transient_failures_in_a_row_count_from_the_first() {
-        let mut trouble = Trouble::default();
-        trouble.failed(fault(FaultKind::Unavailable), at(0));
-        trouble.failed(fault(FaultKind::Limited), at(1));
-        trouble.failed(fault(FaultKind::Unavailable), at(3));
-        assert_eq!(trouble.since(), Some(at(0)));
-        assert_eq!(trouble.next_check(TEN, FIVE), Some(at(7)));
-        trouble.failed(fault(FaultKind::Denied), at(9));
-        assert_eq!(trouble.since(), Some(at(9)));
-        assert_eq!(trouble.next_check(TEN, FIVE), Some(at(609)));
-        trouble.succeeded();
-        assert_eq!((trouble.since(), trouble.next_check(TEN, FIVE)), (None, None));
-    }
-
-    #[test]
-    fn nothing_is_asked_before_the_service_allows_it() {
-        let mut trouble = Trouble::default();
-        let limited = Fault {
-            retry_after: Some(SignedDuration::from_secs(3600)),
-            ..fault(FaultKind::Limited)
-        };
-        trouble.failed(limited, at(0));
-        assert_eq!(trouble.next_check(TEN, FIVE), Some(at(3600)));
-    }
-
-    #[test]
-    fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
-        let mut trouble = Trouble::default();
-        trouble.report(fault(FaultKind::Denied), at(0), TEN);
-        trouble.turn(at(599), TEN, Some(at(-5)));
-        assert!(!trouble.trying() && trouble.fault().is_some());
-        assert_eq!(trouble.next_turn(TEN), Some(at(600)));
-        trouble.turn(at(600), TEN, Some(at(-5)));
-        assert!(trouble.trying(), "the uploader may try");
-        assert!(trouble.fault().is_some(), "and the account is still shown as stalled");
-        trouble.turn(at(610), TEN, Some(at(605)));
-        assert_eq!(trouble, Trouble::default());
-    }
-
-    #[test]
-    fn a_reported_fault_that_comes_back_stays_without_a_gap() {
-        let mut trouble = Trouble::default();
-        for round in 0..5 {
-            trouble.report(fault(FaultKind::Denied), at(round * 605), TEN);
-            trouble.turn(at(round * 605 + 600), TEN, None);
-            assert!(trouble.fault().is_some() && trouble.trying());
-        }
-    }
-
-    #[test]
-    fn a_reported_fault_is_forgotten_when_nothing_was_sent() {
-        let mut trouble = Trouble::default();
-        trouble.report(fault(FaultKind::Denied), at(0), TEN);
-        trouble.turn(at(600), TEN, None);
-        trouble.turn(at(1199), TEN, None);
-        assert!(trouble.fault().is_some());
-        trouble.turn(at(1200), TEN, None);
-        assert_eq!(trouble, Trouble::default());
-    }
-
-    #[test]
-    fn what_the_check_finds_needs_a_person_first() {
-        let mut trouble = Trouble::default();
-        trouble.report(Fault::new(FaultKind::Denied, "AccessDenied", ""), at(0), TEN);
-        trouble.failed(fault(FaultKind::Unavailable), at(1));
-        assert_eq!(trouble.fault().unwrap().reason, "AccessDenied");
-        trouble.failed(Fault::new(FaultKind::Credentials, "TokenRevoked", ""), at(2));
-        assert_eq!(trouble.fault().unwrap().reason, "TokenRevoked");
-        trouble.turn(at(700), TEN, None);
-        assert!(!trouble.trying(), "nothing is tried with a dead token");
-        trouble.acted();
-        trouble.succeeded();
-        assert_eq!(trouble, Trouble::default());
-    }
-
-    #[test]
-    fn a_reported_limit_ends_by_itself() {
-        let mut trouble = Trouble::default();
-        trouble.report(fault(FaultKind::Limited), at(0), TEN);
-        assert_eq!((trouble.limit(), trouble.fault()), (Some("Message"), None));
-        trouble.turn(at(600), TEN, None);
-        assert_eq!(trouble.limit(), None);
-    }
-}
+#[path = "account_trouble_tests.rs"]
+mod tests;

@@ -54,9 +54,19 @@ impl Registry {
         self.fault(Account::HubSpot(key.clone()), error);
     }
 
+    /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out. What
+    /// needs a person is not lost to what passes by itself.
     fn fault(&self, account: Account, error: &UpstreamError) {
-        if error.needs_a_person() || error.cause == Cause::QuotaExhausted {
-            self.write(|s| s.faults.insert(account.clone(), error.clone()));
+        let concerns = self.write(|s| {
+            let trial = s.trials.contains_key(&account);
+            let concerns = error.needs_a_person() || error.cause == Cause::QuotaExhausted || trial;
+            let noted = s.faults.get(&account).is_some_and(UpstreamError::needs_a_person);
+            if concerns && (error.needs_a_person() || !noted) {
+                s.faults.insert(account.clone(), error.clone());
+            }
+            concerns
+        });
+        if concerns {
             self.wake(account.wake());
         }
     }
@@ -65,5 +75,37 @@ impl Registry {
     /// show only here: nothing but an upload probes them.
     pub fn take_fault(&self, account: &Account) -> Option<UpstreamError> {
         self.write(|s| s.faults.remove(account))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_controller_hears_of_what_concerns_it() {
+        let (registry, _wakes) = Registry::new();
+        let key = ObjectKey::new("b", "a");
+        let account = Account::HubSpot(key.clone());
+        let after = |causes: &[Cause]| {
+            for cause in causes {
+                registry.hubspot_fault(&key, &UpstreamError::new("HubSpot", *cause, ""));
+            }
+            registry.take_fault(&account).map(|error| error.cause)
+        };
+        assert_eq!(after(&[Cause::Unavailable]), None);
+        assert_eq!(after(&[Cause::QuotaExhausted]), Some(Cause::QuotaExhausted));
+        let refused = [Cause::AccessDenied, Cause::QuotaExhausted];
+        assert_eq!(after(&refused), Some(Cause::AccessDenied), "a quota hides no refusal");
+        assert_eq!(
+            after(&[Cause::AccessDenied, Cause::MissingScope]),
+            Some(Cause::MissingScope)
+        );
+        registry.set_trial(&account, Some(Readiness::Ready));
+        assert_eq!(
+            after(&[Cause::Unavailable]),
+            Some(Cause::Unavailable),
+            "it kept the loops from finding out"
+        );
     }
 }

@@ -184,6 +184,9 @@ async fn check(
     }
     let now = ctx.clock.now();
     let acted = acted.request || other_clients;
+    if other_clients {
+        memory.state.replaced(now);
+    }
     let urgent = memory.state.begin(ctx, &account, acted, last_upload(ctx, &key));
     let refused = ctx.registry.take_google_refused(&key);
     if !acted && !memory.state.may_check_asked(asked, now, &ctx.settings) {

@@ -14,6 +14,7 @@ use self::interval::Interval;
 use self::memory::HubSpotMemory;
 use self::read::{PortalPin, Wanted};
 use crate::api::HubSpotAccount as Manifest;
+use crate::api::reasons::reason;
 use crate::controller::shared::account::acted::Acted;
 use crate::controller::shared::account::controller::AccountController;
 use crate::controller::shared::account::kind::{AccountKind, Said, Summary, Told};
@@ -62,7 +63,8 @@ impl AccountKind for HubSpotKind {
     fn summary(object: &Manifest, memory: &HubSpotMemory, interval: &Interval) -> Summary {
         Summary {
             what: what(object, memory),
-            known: memory.snapshot.is_some(),
+            // With a client that has opened nothing yet nothing is read, whatever is known.
+            known: memory.snapshot.is_some() && memory.verified,
             remark: interval.remark.clone(),
         }
     }
@@ -136,6 +138,9 @@ async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, act
     }
     let now = ctx.clock.now();
     let acted_now = acted.any() || other_secret;
+    if other_secret || acted.manifest {
+        memory.state.replaced(now);
+    }
     let polled = ctx.registry.feed(&key).last_poll;
     let mut urgent = memory.state.begin(ctx, &account, acted_now, polled);
     let allowed = acted_now || memory.state.may_check_asked(asked, now, &ctx.settings);
@@ -164,6 +169,8 @@ async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, act
             memory.state.succeeded();
         }
         Err(fault) => {
+            // Whoever reads with this client would read another portal.
+            memory.verified &= fault.reason != reason::PORTAL_MISMATCH;
             tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
             memory.state.failed(fault, ctx.clock.now());
         }

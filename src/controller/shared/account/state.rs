@@ -16,7 +16,7 @@ use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::secrets::{self, ReadSecret, SecretVersion};
 use crate::domain::account_trouble::{Fault, FaultKind, Trouble, later};
 use crate::domain::conditions::find;
-use crate::ports::UpstreamError;
+use crate::ports::{Cause, UpstreamError};
 use crate::registry::Account;
 
 /// A refused token reported this soon after the clients were made belongs to the clients before.
@@ -109,6 +109,11 @@ impl AccountState {
                 Ok(None)
             }
         }
+    }
+
+    /// Manifest or Secret is another one: see [`Trouble::replaced`].
+    pub fn replaced(&mut self, now: Timestamp) {
+        self.trouble.replaced(now);
     }
 
     /// Takes note of what the sync loops were refused, or forgets it because somebody `acted`; `proof`: when they last
@@ -209,6 +214,10 @@ impl AccountState {
     fn reported(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
         // They worked with clients that the account's own check had found good.
         let fault = fault(error, self.used(true));
+        if !fault.kind.stalls() && error.cause != Cause::QuotaExhausted {
+            self.trouble.untold_to_loops(now);
+            return false;
+        }
         let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
         if fault.kind == FaultKind::Credentials && fresh {
             return false;
@@ -268,7 +277,6 @@ pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bo
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::ports::Cause;
 
     #[test]
     fn a_refused_token_of_the_clients_before_is_not_believed() {
