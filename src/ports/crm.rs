@@ -171,6 +171,10 @@ pub trait Crm: Send + Sync {
     fn quota(&self) -> Option<Quota> {
         None
     }
+    /// The portal that [`Self::portal`] named is the one that the account may use: from now on the client counts its calls,
+    /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
+    /// hold up a portal that is not theirs.
+    fn may_use(&self, _portal: PortalId) {}
     /// The portal behind the token.
     async fn portal(&self) -> Result<Portal, UpstreamError>;
     /// Scopes of the token; `None` where HubSpot does not tell (then the calls themselves are the probe).

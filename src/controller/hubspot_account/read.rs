@@ -129,6 +129,7 @@ pub(super) async fn read(
     let fault = |error| state.fault(&error);
     let portal = named(&crm.portal().await.map_err(fault)?);
     pin.check(portal.id)?;
+    crm.may_use(portal.id);
     let granted = crm.scopes().await.map_err(fault)?;
     contacts_scope(granted.as_deref())?;
     let mut stages = crm.stages().await.map_err(fault)?;

@@ -83,12 +83,18 @@ impl Lane {
         Ok(slot)
     }
 
-    /// Shuts the gate for as long as the failure asks for: the customer's where only that one is over its limit.
+    /// Shuts the gate for as long as the failure asks for: the customer's where only that one is over its limit, and where
+    /// the failure refuses this customer or what is asked of it. Others use the same credentials in other accounts, and
+    /// nobody may hold them up by naming one that Google does not let them into.
     pub(crate) fn note(&self, failure: &Failure, customer: Option<&CustomerId>) {
         let Some(wait) = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()) else {
             return;
         };
-        let key = if failure.account_only { customer.cloned() } else { None };
+        let limit = matches!(
+            failure.error.cause,
+            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed
+        );
+        let key = customer.cloned().filter(|_| failure.account_only || !limit);
         let cause = asked::cause(failure.error.cause);
         let shut = Shut {
             until: Instant::now() + wait,
@@ -200,6 +206,29 @@ mod tests {
             let until: Timestamp = until.trim_end_matches(')').parse().unwrap();
             let wait = until.duration_since(before).as_secs();
             assert!((3599..3660).contains(&wait), "{wait}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_one_account_holds_back_nobody_else() {
+        let one: CustomerId = "1111111111".parse().unwrap();
+        let two: CustomerId = "2222222222".parse().unwrap();
+        for (cause, all) in [
+            (Cause::AccessDenied, false),
+            (Cause::CredentialsRejected, false),
+            (Cause::NotFound, false),
+            (Cause::Refused, false),
+            (Cause::RateLimited, true),
+            (Cause::QuotaExhausted, true),
+            (Cause::Unavailable, true),
+        ] {
+            let mut failed = failure(SignedDuration::from_secs(3600), false);
+            failed.error.cause = cause;
+            let lane = Lane::new(Api::Ads);
+            lane.note(&failed, Some(&one));
+            assert!(lane.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
+            let other = lane.admit(Some(&two), Duration::ZERO, &Silent).await;
+            assert_eq!(other.is_err(), all, "{cause:?}");
         }
     }
 

@@ -66,7 +66,7 @@ impl HubSpot {
             .and_then(|id| id.id())
             .map(PortalId)
             .ok_or_else(|| missing("portalId"))?;
-        self.transport.joins(id);
+        self.transport.opens(id);
         Ok(Portal {
             id,
             time_zone: formed(details.time_zone.as_deref(), time_zone).ok_or_else(|| missing("timeZone"))?,

@@ -11,7 +11,7 @@ use super::errors::{ErrorBody, item_error};
 use super::limits::Bucket;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
-use crate::domain::ids::{ContactId, DealId};
+use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage,
@@ -109,6 +109,10 @@ impl HubSpot {
 impl Crm for HubSpot {
     fn quota(&self) -> Option<Quota> {
         self.transport.quota()
+    }
+
+    fn may_use(&self, portal: PortalId) {
+        self.transport.joins(portal);
     }
 
     async fn portal(&self) -> Result<Portal, UpstreamError> {

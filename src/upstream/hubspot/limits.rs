@@ -193,19 +193,112 @@ fn held_back(shut: Shut, left: Duration) -> UpstreamError {
 pub(crate) struct Portals(Mutex<HashMap<PortalId, Weak<Limits>>>);
 
 impl Portals {
-    /// The limits of this portal: those known already, else `own`, which others will then share.
-    pub(crate) fn share(&self, portal: PortalId, own: &Arc<Limits>) -> Arc<Limits> {
+    /// The limits of this portal: those known already, which inherit the wait of `own`, else `own`, which others will then
+    /// share. `own` must be nobody else's.
+    fn share(&self, portal: PortalId, own: Arc<Limits>) -> Arc<Limits> {
         let mut known = lock(&self.0);
         known.retain(|_, limits| limits.strong_count() > 0);
         if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
-            if !Arc::ptr_eq(&shared, own)
-                && let Some(shut) = lock(&own.gate.0).clone()
-            {
+            if let Some(shut) = lock(&own.gate.0).clone() {
                 shared.gate.shut_until(shut);
             }
             return shared;
         }
-        known.insert(portal, Arc::downgrade(own));
-        Arc::clone(own)
+        known.insert(portal, Arc::downgrade(&own));
+        own
+    }
+}
+
+/// Whose limits a client keeps: at first its own, once its account may use a portal those of that portal.
+pub(crate) struct Membership(Mutex<Member>);
+
+struct Member {
+    limits: Arc<Limits>,
+    portal: Option<PortalId>,
+}
+
+impl Membership {
+    pub(crate) fn new(config: &HubSpotConfig) -> Self {
+        Self(Mutex::new(Member {
+            limits: Arc::new(Limits::new(config)),
+            portal: None,
+        }))
+    }
+
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&lock(&self.0).limits)
+    }
+
+    /// The token opens this portal. A client of another one leaves that with its slots and its wait, and has limits of its
+    /// own again; it joins nobody's, since nobody has said yet that the account may use the portal.
+    pub(crate) fn opens(&self, portal: PortalId, config: &HubSpotConfig) {
+        let mut member = lock(&self.0);
+        if member.portal.is_some_and(|of| of != portal) {
+            *member = Member {
+                limits: Arc::new(Limits::new(config)),
+                portal: None,
+            };
+        }
+    }
+
+    /// The account may use this portal: from now on the client counts with all others of it.
+    pub(crate) fn joins(&self, portal: PortalId, portals: &Portals, config: &HubSpotConfig) {
+        self.opens(portal, config);
+        let mut member = lock(&self.0);
+        if member.portal.is_none() {
+            member.limits = portals.share(portal, Arc::clone(&member.limits));
+            member.portal = Some(portal);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const ONE: PortalId = PortalId(777);
+    const TWO: PortalId = PortalId(778);
+
+    fn together(a: &Membership, b: &Membership) -> bool {
+        Arc::ptr_eq(&a.limits(), &b.limits())
+    }
+
+    #[tokio::test]
+    async fn a_client_that_opens_another_portal_leaves_the_one_before() {
+        let (portals, config) = (Portals::default(), HubSpotConfig::default());
+        let clients: Vec<_> = (0..3).map(|_| Membership::new(&config)).collect();
+        let [moves, stays, owner] = clients.as_slice() else {
+            panic!("three");
+        };
+        let joins = |client: &Membership, portal| client.joins(portal, &portals, &config);
+        joins(moves, ONE);
+        joins(stays, ONE);
+        joins(moves, ONE);
+        assert!(together(moves, stays));
+        moves.opens(ONE, &config);
+        assert!(together(moves, stays), "the same portal");
+        moves.opens(TWO, &config);
+        assert!(!together(moves, stays));
+        joins(owner, TWO);
+        assert!(!together(moves, owner), "nobody has let it in");
+        let error = UpstreamError::new(SERVICE, Cause::RateLimited, "");
+        stays.limits().gate.shut(Duration::from_hours(1), &error);
+        joins(moves, TWO);
+        assert!(together(moves, owner) && !together(owner, stays));
+        owner.limits().gate.pass(Duration::ZERO).await.unwrap();
+        // Also where no other client of the new portal is known.
+        drop(clients);
+        let clients: Vec<_> = (0..3).map(|_| Membership::new(&config)).collect();
+        let [moves, stays, late] = clients.as_slice() else {
+            panic!("three");
+        };
+        joins(moves, ONE);
+        joins(stays, ONE);
+        joins(moves, TWO);
+        joins(late, TWO);
+        assert!(together(moves, late) && !together(late, stays));
+        joins(moves, ONE);
+        assert!(together(moves, stays), "back");
     }
 }

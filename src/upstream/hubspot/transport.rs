@@ -1,6 +1,6 @@
 //! One HTTP call: limiter, gate, quick retries, bounded body, metrics. Everything HubSpot is asked goes through here.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::config::{API, HubSpotConfig, SERVICE};
 use super::errors::{Again, answer_error, date, malformed, unreached};
-use super::limits::{Bucket, Limits, Portals, lock};
+use super::limits::{Bucket, Limits, Membership, Portals, lock};
 use super::rows::Row;
 use super::wire::Results;
 use crate::domain::ids::PortalId;
@@ -95,13 +95,13 @@ impl Answer {
 /// The way of one client to HubSpot.
 pub(crate) struct Transport {
     pub(crate) shared: Arc<Shared>,
-    limits: Mutex<Arc<Limits>>,
+    membership: Membership,
 }
 
 impl Transport {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        let limits = Mutex::new(Arc::new(Limits::new(&shared.config)));
-        Self { shared, limits }
+        let membership = Membership::new(&shared.config);
+        Self { shared, membership }
     }
 
     pub(crate) fn config(&self) -> &HubSpotConfig {
@@ -110,13 +110,17 @@ impl Transport {
 
     /// Taken anew for each attempt: the portal may have become known.
     fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&lock(&self.limits))
+        self.membership.limits()
     }
 
-    /// From now on this client counts with all others of its portal.
+    /// See [`Membership::opens`].
+    pub(crate) fn opens(&self, portal: PortalId) {
+        self.membership.opens(portal, self.config());
+    }
+
+    /// See [`Membership::joins`].
     pub(crate) fn joins(&self, portal: PortalId) {
-        let mut limits = lock(&self.limits);
-        *limits = self.shared.portals.share(portal, &limits);
+        self.membership.joins(portal, &self.shared.portals, self.config());
     }
 
     /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).

@@ -180,8 +180,10 @@ async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal()
         .client(&secret(&[("accessToken", "another-token")]))
         .unwrap();
     let client = bench.client();
-    client.portal().await.unwrap();
-    other.portal().await.unwrap();
+    for client in [&client, &other] {
+        let portal = client.portal().await.unwrap();
+        client.may_use(portal.id);
+    }
     let error = failed(client.property_names().await);
     assert_eq!((error.cause, error.status), (Cause::Unavailable, Some(477)));
     assert_eq!(error.retry_after.unwrap().as_secs(), 3_600);
@@ -194,4 +196,26 @@ async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal()
         assert!(held.retry_after.unwrap().as_secs() > 3_500);
     }
     assert_eq!((calls.all().len(), details.all().len()), (1, 2));
+}
+
+#[tokio::test]
+async fn who_may_not_use_the_portal_holds_nobody_up() {
+    let bench = Bench::new().await;
+    let moving = status(477).insert_header("retry-after", "3600");
+    bench.turns("/crm/properties/2026-09/contacts", vec![moving]).await;
+    bench.get(DETAILS, ok(&details())).await;
+    let stranger = bench
+        .connector
+        .client(&secret(&[("accessToken", "another-token")]))
+        .unwrap();
+    let owner = bench.client();
+    let portal = owner.portal().await.unwrap().id;
+    owner.may_use(portal);
+    stranger.portal().await.unwrap();
+    failed(stranger.property_names().await);
+    failed(stranger.portal().await);
+    owner.portal().await.unwrap();
+    // The wait goes along with whoever is let in: it is one of that portal's tokens that was asked to wait.
+    stranger.may_use(portal);
+    failed(owner.portal().await);
 }
