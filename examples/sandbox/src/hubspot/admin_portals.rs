@@ -1,6 +1,7 @@
 //! Admin calls that create and change portals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use axum::{
     Json,
@@ -35,6 +36,7 @@ pub struct PortalBody {
     revoke: Vec<String>,
     restore: Vec<String>,
     scopes: BTreeMap<String, Vec<String>>,
+    sees: BTreeMap<String, Option<BTreeSet<String>>>,
     limits: LimitsBody,
 }
 
@@ -109,7 +111,18 @@ fn apply(hubspot: &mut HubSpot, id: u64, body: PortalBody, now: i64) -> Result<V
     for (secret, scopes) in body.scopes {
         set_scopes(hubspot, &secret, scopes)?;
     }
+    for (secret, contacts) in body.sees {
+        let token = hubspot.tokens.get_mut(&secret).ok_or("no such access token")?;
+        token.sees = match contacts {
+            Some(contacts) => Some(Arc::new(contacts.iter().map(number).collect::<Result<_, _>>()?)),
+            None => None,
+        };
+    }
     Ok(summary(hubspot.portal_mut(Some(id))?))
+}
+
+fn number(id: &String) -> Result<u64, String> {
+    id.parse().map_err(|_| format!("{id:?} is no contact id"))
 }
 
 /// Revokes (or restores) an access token, or an OAuth app named by its refresh token together with what it issued.

@@ -1,5 +1,7 @@
 //! The way of every authenticated call: token, rate limit, scope, body.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use axum::{
     body::Bytes,
     http::{HeaderMap, header},
@@ -40,9 +42,15 @@ pub struct Call<'a> {
     /// The body.
     pub body: &'a [u8],
     headers: &'a HeaderMap,
+    sees: Option<Arc<BTreeSet<u64>>>,
 }
 
 impl Call<'_> {
+    /// Whether the token is shown this contact.
+    pub fn sees(&self, contact: u64) -> bool {
+        self.sees.as_ref().is_none_or(|some| some.contains(&contact))
+    }
+
     /// The body as JSON.
     ///
     /// # Errors
@@ -86,11 +94,13 @@ impl Gatekeeper {
                     .portals
                     .get(&portal)
                     .ok_or_else(|| unauthenticated("The account is gone."))?;
+                let token = bearer(headers).and_then(|secret| world.hubspot.tokens.get(secret));
                 answer(&Call {
                     portal,
                     now,
                     body,
                     headers,
+                    sees: token.and_then(|token| token.sees.clone()),
                 })
             });
         outcome

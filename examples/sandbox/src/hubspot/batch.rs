@@ -67,6 +67,7 @@ fn read(call: &Call<'_>, store: &Store, (object, kind): (&str, Kind)) -> Outcome
                 .map_err(|_| Answer::invalid(format!("Invalid object id {:?}", input.id)))?;
             store.resolve(id)
         };
+        let record = record.filter(|record| object != "CONTACT" || call.sees(record.id));
         let odd = record.and_then(|record| call.portal.odd.of(kind, &record.id.to_string()));
         if let Some(refusal) = odd.and_then(Odd::refusal) {
             return Err(refusal);

@@ -91,7 +91,13 @@ pub fn contacts(call: &Call<'_>) -> Outcome {
     let after = offset(request.after.as_deref())?;
     let horizon = call.now.saturating_sub(call.portal.limits.index_lag);
     let query = request.query.as_deref().unwrap_or_default().to_lowercase();
-    let found = Found::collect(store, &groups, &query, horizon, sort, after..(after + limit).min(WALL));
+    let filters = Filters {
+        groups: &groups,
+        query: &query,
+        horizon,
+        call,
+    };
+    let found = Found::collect(store, &filters, sort, after..(after + limit).min(WALL));
     let names = wanted(&request.properties);
     let results: Vec<Value> = found
         .page
@@ -186,27 +192,38 @@ struct Found<'a> {
     page: Vec<&'a Record>,
 }
 
+/// What a record must pass.
+struct Filters<'a> {
+    groups: &'a [Vec<Filter>],
+    query: &'a str,
+    horizon: i64,
+    call: &'a Call<'a>,
+}
+
+impl Filters<'_> {
+    fn pass(&self, store: &Store, record: &Record) -> bool {
+        let horizon = self.horizon - record.extra_lag;
+        let passes = |group: &Vec<Filter>| group.iter().all(|f| f.passes(store, record, horizon));
+        !record.archived
+            && self.call.sees(record.id)
+            && record.known(horizon)
+            && (self.groups.is_empty() || self.groups.iter().any(passes))
+            && (self.query.is_empty() || mentions(store, record, self.query, horizon))
+    }
+}
+
 impl<'a> Found<'a> {
     fn collect(
         store: &'a Store,
-        groups: &[Vec<Filter>],
-        query: &str,
-        horizon: i64,
+        filters: &Filters<'_>,
         sort: Option<(Key, Direction)>,
         slice: std::ops::Range<usize>,
     ) -> Self {
+        let groups = filters.groups;
         let lowest = |group: &Vec<Filter>| group.iter().map(Filter::lowest_id).max().unwrap_or(0);
         let start = groups.iter().map(lowest).min().unwrap_or(0);
-        let matching = store.records.range(start..).map(|(_, record)| record).filter(|record| {
-            let horizon = horizon - record.extra_lag;
-            !record.archived
-                && record.known(horizon)
-                && (groups.is_empty()
-                    || groups
-                        .iter()
-                        .any(|g| g.iter().all(|f| f.passes(store, record, horizon))))
-                && (query.is_empty() || mentions(store, record, query, horizon))
-        });
+        let records = store.records.range(start..).map(|(_, record)| record);
+        let matching = records.filter(|record| filters.pass(store, record));
         let by_id = store
             .catalogue
             .find("hs_object_id")
@@ -221,7 +238,7 @@ impl<'a> Found<'a> {
             }
             return Self { total, page };
         }
-        let sorted = sorted(store, matching.collect(), sort, horizon);
+        let sorted = sorted(store, matching.collect(), sort, filters.horizon);
         let total = sorted.len();
         let page = sorted.into_iter().skip(slice.start).take(slice.len()).collect();
         Self { total, page }

@@ -1,6 +1,7 @@
 //! HubSpot's accounts ("portals"), their tokens and settings.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -82,6 +83,8 @@ pub struct Token {
     pub expires: Option<i64>,
     /// Client id of its OAuth app.
     pub client_id: Option<String>,
+    /// The only contacts that it is shown; `None`: all.
+    pub sees: Option<Arc<BTreeSet<u64>>>,
     /// Calls of the last ten seconds.
     pub burst: Window,
 }
@@ -216,6 +219,7 @@ impl Token {
             revoked: false,
             expires: None,
             client_id: None,
+            sees: None,
             burst: Window::new(10_000),
         }
     }

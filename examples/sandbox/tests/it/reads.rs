@@ -316,3 +316,30 @@ async fn deleted_contacts_are_missing_and_come_back_unless_deleted_for_good() {
         400
     );
 }
+
+#[tokio::test]
+async fn a_token_may_be_shown_some_contacts_only() {
+    let mut sandbox = Sandbox::new();
+    let contacts = sandbox.contacts(&json!([{}, {}])).await;
+    let narrow = json!({"tokens": [{"accessToken": "narrow", "kind": "serviceKey", "scopes": ["crm.objects.contacts.read"]}],
+        "sees": {"narrow": [contacts[1]]}});
+    sandbox.admin(Method::PATCH, "/hubspot/portals/62515", &narrow).await;
+    let inputs: Vec<Value> = contacts.iter().map(|id| json!({"id": id})).collect();
+    let read = json!({"inputs": inputs, "properties": [], "propertiesWithHistory": []});
+    let shown = async |sandbox: &Sandbox| {
+        let read = sandbox.post(READ, &read).await.body;
+        let found = sandbox.post(SEARCH, &json!({})).await.body;
+        let ids = |body: &Value| -> Vec<Value> {
+            let results = body["results"].as_array().unwrap().iter();
+            results.map(|result| result["id"].clone()).collect()
+        };
+        (ids(&read), ids(&found))
+    };
+    assert_eq!(shown(&sandbox).await.0.len(), 2);
+    "narrow".clone_into(&mut sandbox.token);
+    let own = vec![json!(contacts[1])];
+    assert_eq!(shown(&sandbox).await, (own.clone(), own));
+    let all = json!({"sees": {"narrow": null}});
+    sandbox.admin(Method::PATCH, "/hubspot/portals/62515", &all).await;
+    assert_eq!(shown(&sandbox).await.1.len(), 2);
+}
