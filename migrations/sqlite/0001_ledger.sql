@@ -143,27 +143,31 @@ CREATE TABLE roots (
 -- The others of a lineage; the root itself is found by the key.
 CREATE INDEX roots_lineage ON roots (portal, root) WHERE contact <> root;
 
--- Whether HubSpot still has the contacts that the ledger names: the latest look that told, when a look last found the
--- contact, and since when none does. A contact without a line was not looked for yet.
-CREATE TABLE looks (
-    portal        INTEGER NOT NULL,
-    contact       INTEGER NOT NULL,
-    looked_at     INTEGER NOT NULL,
-    seen_at       INTEGER,
-    missing_since INTEGER,
-    PRIMARY KEY (portal, contact),
-    CHECK (seen_at IS NOT NULL OR missing_since IS NOT NULL)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX looks_missing ON looks (portal, contact) WHERE missing_since IS NOT NULL;
-
--- How far the round over a portal's contacts has come: how many there were when it began, the last id that was looked for,
--- and when.
+-- How far the round of one account over the contacts of its portal has come: how many there were when it began, the last id
+-- that was looked for, and when. `account` is namespace/name of the HubSpotAccount.
 CREATE TABLE look_rounds (
-    portal    INTEGER NOT NULL PRIMARY KEY,
+    id        INTEGER NOT NULL PRIMARY KEY,
+    portal    INTEGER NOT NULL,
+    account   TEXT    NOT NULL,
     contacts  INTEGER NOT NULL,
     after     INTEGER NOT NULL,
     looked_at INTEGER NOT NULL
 ) STRICT;
+CREATE UNIQUE INDEX look_rounds_key ON look_rounds (portal, account);
+
+-- Whether HubSpot shows an account the contacts that the ledger names: the latest look that told, when a look last found the
+-- contact, and since when none does. A contact without a line was not looked for yet. Each account has lines of its own
+-- (`looker` is its round): one whose token may see less than others must not speak for them.
+CREATE TABLE looks (
+    looker        INTEGER NOT NULL REFERENCES look_rounds (id),
+    contact       INTEGER NOT NULL,
+    looked_at     INTEGER NOT NULL,
+    seen_at       INTEGER,
+    missing_since INTEGER,
+    PRIMARY KEY (looker, contact),
+    CHECK (seen_at IS NOT NULL OR missing_since IS NOT NULL)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX looks_missing ON looks (looker, contact) WHERE missing_since IS NOT NULL;
 
 -- Actions left behind in Google.
 CREATE TABLE orphans (

@@ -10,32 +10,43 @@ use super::updates;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::archive::fold;
-use crate::ledger::columns::{count, json};
-use crate::ports::ledger::{Erased, LedgerResult, RowId, RowUpdate};
+use crate::ledger::columns::{count, json, ms};
+use crate::ports::ledger::{Erased, LONGEST_WINDOW, LedgerResult, LookerId, RowId, RowUpdate};
 
-/// True of contacts that looks have missed for long enough; the latest look is one that did.
-macro_rules! overdue {
+/// True of a look that has missed its contact for long enough, the latest time not long ago.
+macro_rules! missed {
     () => {
-        "missing_since IS NOT NULL AND looked_at > missing_since AND looked_at - missing_since >= ?3"
+        "l.missing_since IS NOT NULL AND l.looked_at > l.missing_since AND l.looked_at - l.missing_since >= ?3
+         AND l.looked_at >= ?4"
     };
 }
 
-/// Contacts behind the given one that have been missing for long enough, at most `limit`.
-async fn overdue(
+/// How long a contact must have been missing (milliseconds), and since when looks count.
+#[derive(Clone, Copy)]
+struct Wait {
+    span: i64,
+    since: i64,
+}
+
+/// Contacts behind the given look that one account's looks have missed for long enough, at most `limit`: looker, portal and
+/// contact.
+async fn missed(
     conn: &mut SqliteConnection,
-    wait: i64,
+    wait: Wait,
     behind: (i64, i64),
     limit: usize,
-) -> LedgerResult<Vec<(i64, i64)>> {
+) -> LedgerResult<Vec<(i64, i64, i64)>> {
     let statement = concat!(
-        "SELECT portal, contact FROM looks WHERE (portal, contact) > (?1, ?2) AND ",
-        overdue!(),
-        " ORDER BY portal, contact LIMIT ?4"
+        "SELECT l.looker, r.portal, l.contact FROM looks l JOIN look_rounds r ON r.id = l.looker
+         WHERE (l.looker, l.contact) > (?1, ?2) AND ",
+        missed!(),
+        " ORDER BY l.looker, l.contact LIMIT ?5"
     );
     let found = sqlx::query_as(statement)
         .bind(behind.0)
         .bind(behind.1)
-        .bind(wait)
+        .bind(wait.span)
+        .bind(wait.since)
         .bind(count(limit)?)
         .fetch_all(conn)
         .await?;
@@ -46,27 +57,31 @@ async fn overdue(
 pub(super) async fn erase(
     conn: &mut SqliteConnection,
     missing_for: SignedDuration,
-    behind: Option<(PortalId, ContactId)>,
+    behind: Option<(LookerId, ContactId)>,
     limit: usize,
     now: Timestamp,
 ) -> LedgerResult<Erased> {
-    let wait = i64::try_from(missing_for.as_millis()).unwrap_or(i64::MAX);
-    let behind = behind.map_or((i64::MIN, i64::MIN), |(portal, contact)| {
-        (portal.0.cast_signed(), contact.0.cast_signed())
+    let span = i64::try_from(missing_for.as_millis()).unwrap_or(i64::MAX);
+    let wait = Wait {
+        span,
+        since: ms(now).saturating_sub(span),
+    };
+    let behind = behind.map_or((i64::MIN, i64::MIN), |(looker, contact)| {
+        (looker.0, contact.0.cast_signed())
     });
-    let found = overdue(conn, wait, behind, limit).await?;
-    let named = |(portal, contact): (i64, i64)| (PortalId(portal.cast_unsigned()), ContactId(contact.cast_unsigned()));
+    let found = missed(conn, wait, behind, limit).await?;
+    let contact = |id: i64| ContactId(id.cast_unsigned());
+    let last = found.last().filter(|_| found.len() == limit);
     let mut erased = Erased {
         contacts: Vec::new(),
-        behind: found.last().copied().filter(|_| found.len() == limit).map(named),
+        behind: last.map(|(looker, _, id)| (LookerId(*looker), contact(*id))),
     };
-    for (portal, contact) in found {
-        let lineage = lineage(conn, portal, contact).await?;
-        if all_overdue(conn, portal, &lineage, wait).await? && settled(conn, portal, &lineage, now).await? {
+    for (_, portal, id) in found {
+        let lineage = lineage(conn, portal, id).await?;
+        if all_missing(conn, portal, &lineage, wait).await? && settled(conn, portal, &lineage, now).await? {
             forget(conn, portal, &lineage).await?;
-            erased
-                .contacts
-                .extend(lineage.into_iter().map(|id| named((portal, id))));
+            let named = |id| (PortalId(portal.cast_unsigned()), contact(id));
+            erased.contacts.extend(lineage.into_iter().map(named));
         }
     }
     Ok(erased)
@@ -86,41 +101,50 @@ async fn lineage(conn: &mut SqliteConnection, portal: i64, contact: i64) -> Ledg
     Ok(ids)
 }
 
-/// As long as one of them leads to a contact, or nobody has looked, none of them is gone.
-async fn all_overdue(conn: &mut SqliteConnection, portal: i64, ids: &[i64], wait: i64) -> LedgerResult<bool> {
+/// As long as any account sees one of them, or nobody has looked for it, none of them is gone: another account's token may
+/// only see less. What was seen long ago by an account that does not look any more says nothing.
+async fn all_missing(conn: &mut SqliteConnection, portal: i64, ids: &[i64], wait: Wait) -> LedgerResult<bool> {
     let statement = concat!(
-        "SELECT count(*) FROM looks WHERE portal = ?1 AND contact IN (SELECT value FROM json_each(?2)) AND ",
-        overdue!()
+        "SELECT count(*) FROM json_each(?2) j WHERE EXISTS (
+             SELECT 1 FROM look_rounds r CROSS JOIN looks l ON l.looker = r.id AND l.contact = j.value
+             WHERE r.portal = ?1 AND ",
+        missed!(),
+        ") AND NOT EXISTS (
+             SELECT 1 FROM look_rounds r CROSS JOIN looks l ON l.looker = r.id AND l.contact = j.value
+             WHERE r.portal = ?1 AND l.seen_at >= ?4)"
     );
-    let overdue: i64 = sqlx::query_scalar(statement)
+    let missing: i64 = sqlx::query_scalar(statement)
         .bind(portal)
         .bind(json(ids)?)
-        .bind(wait)
+        .bind(wait.span)
+        .bind(wait.since)
         .fetch_one(conn)
         .await?;
-    Ok(usize::try_from(overdue) == Ok(ids.len()))
+    Ok(usize::try_from(missing) == Ok(ids.len()))
 }
 
 /// Rows of these contacts become totals. What still waits will never find its contact, also where nobody asks any more
-/// (its event is gone, or has no action yet). False while Google has one of them: it says first what became of it.
+/// (its event is gone, or has no action yet). False while Google has one of them: it says first what became of it. False
+/// also while one is open and young enough to be sent: whether it is, is for those to say who read its contact for it.
 async fn settled(conn: &mut SqliteConnection, portal: i64, ids: &[i64], now: Timestamp) -> LedgerResult<bool> {
-    let rows: Vec<(i64, i64, bool)> = sqlx::query_as(
+    let rows: Vec<(i64, i64, bool, i64)> = sqlx::query_as(
         "WITH j AS MATERIALIZED (SELECT value AS id FROM json_each(?2))
-         SELECT r.id, r.outcome, r.due IS NOT NULL FROM j CROSS JOIN tracks t ON t.portal = ?1
+         SELECT r.id, r.outcome, r.due IS NOT NULL, r.occurred_at FROM j CROSS JOIN tracks t ON t.portal = ?1
              CROSS JOIN rows r ON r.track = t.id AND r.seed = j.id AND r.contact = j.id
          UNION ALL
-         SELECT r.id, r.outcome, r.due IS NOT NULL FROM j CROSS JOIN rows r ON r.contact = j.id AND r.contact <> r.seed
+         SELECT r.id, r.outcome, r.due IS NOT NULL, r.occurred_at FROM j CROSS JOIN rows r ON r.contact = j.id AND r.contact <> r.seed
              JOIN tracks t ON t.id = r.track AND t.portal = ?1",
     )
     .bind(portal)
     .bind(json(ids)?)
     .fetch_all(&mut *conn)
     .await?;
-    let open = rows.iter().filter(|(_, outcome, _)| *outcome < 2);
-    if open.clone().any(|(_, _, waits)| !waits) {
+    let open = rows.iter().filter(|(_, outcome, ..)| *outcome < 2);
+    let young = ms(now).saturating_sub(i64::try_from(LONGEST_WINDOW.as_millis()).unwrap_or(i64::MAX));
+    if open.clone().any(|(.., waits, occurred)| !waits || *occurred > young) {
         return Ok(false);
     }
-    let gone = |(id, ..): &(i64, i64, bool)| RowUpdate {
+    let gone = |(id, ..): &(i64, i64, bool, i64)| RowUpdate {
         row: RowId(*id),
         outcome: Outcome::Skipped,
         reason: reason::CONTACT_DELETED.into(),
@@ -141,7 +165,8 @@ async fn settled(conn: &mut SqliteConnection, portal: i64, ids: &[i64], now: Tim
 async fn forget(conn: &mut SqliteConnection, portal: i64, ids: &[i64]) -> LedgerResult<()> {
     let statements = [
         "DELETE FROM roots WHERE portal = ?1 AND contact IN (SELECT value FROM json_each(?2))",
-        "DELETE FROM looks WHERE portal = ?1 AND contact IN (SELECT value FROM json_each(?2))",
+        "DELETE FROM looks WHERE looker IN (SELECT id FROM look_rounds WHERE portal = ?1)
+             AND contact IN (SELECT value FROM json_each(?2))",
     ];
     for statement in statements {
         sqlx::query(statement)

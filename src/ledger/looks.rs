@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 use super::error::damaged;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::ledger::columns::{count, json, ms, time};
-use crate::ports::ledger::{LedgerResult, Look, LookRound};
+use crate::ports::ledger::{LedgerResult, Look, LookRound, Looker};
 
 fn contact(id: i64) -> ContactId {
     ContactId(id.cast_unsigned())
@@ -24,10 +24,11 @@ macro_rules! of_rows {
     };
 }
 
-pub(super) async fn round(conn: &mut SqliteConnection, portal: PortalId) -> LedgerResult<Option<LookRound>> {
+pub(super) async fn round(conn: &mut SqliteConnection, looker: &Looker) -> LedgerResult<Option<LookRound>> {
     let found: Option<(i64, i64, i64)> =
-        sqlx::query_as("SELECT contacts, after, looked_at FROM look_rounds WHERE portal = ?1")
-            .bind(portal.0.cast_signed())
+        sqlx::query_as("SELECT contacts, after, looked_at FROM look_rounds WHERE portal = ?1 AND account = ?2")
+            .bind(looker.portal.0.cast_signed())
+            .bind(looker.account.to_string())
             .fetch_optional(conn)
             .await?;
     let Some((contacts, after, looked_at)) = found else {
@@ -40,21 +41,32 @@ pub(super) async fn round(conn: &mut SqliteConnection, portal: PortalId) -> Ledg
     }))
 }
 
-/// Begins a round at the first contact.
-pub(super) async fn begin(conn: &mut SqliteConnection, portal: PortalId, now: Timestamp) -> LedgerResult<()> {
-    sqlx::query(concat!(
-        "INSERT INTO look_rounds (portal, contacts, after, looked_at)
-         SELECT ?1, count(*), 0, ?2 FROM (
+/// Begins a round at the first contact; its number.
+pub(super) async fn begin(conn: &mut SqliteConnection, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
+    let id = sqlx::query_scalar(concat!(
+        "INSERT INTO look_rounds (portal, account, contacts, after, looked_at)
+         SELECT ?1, ?3, count(*), 0, ?2 FROM (
              SELECT contact FROM roots WHERE portal = ?1 UNION SELECT r.contact ",
         of_rows!(),
         " AND r.contact <> 0) WHERE true
-         ON CONFLICT (portal) DO UPDATE SET contacts = excluded.contacts, after = 0, looked_at = ?2"
+         ON CONFLICT (portal, account) DO UPDATE SET contacts = excluded.contacts, after = 0, looked_at = ?2
+         RETURNING id"
     ))
-    .bind(portal.0.cast_signed())
+    .bind(looker.portal.0.cast_signed())
     .bind(ms(now))
-    .execute(conn)
+    .bind(looker.account.to_string())
+    .fetch_one(conn)
     .await?;
-    Ok(())
+    Ok(id)
+}
+
+async fn id_of(conn: &mut SqliteConnection, looker: &Looker) -> LedgerResult<Option<i64>> {
+    let id = sqlx::query_scalar("SELECT id FROM look_rounds WHERE portal = ?1 AND account = ?2")
+        .bind(looker.portal.0.cast_signed())
+        .bind(looker.account.to_string())
+        .fetch_optional(conn)
+        .await?;
+    Ok(id)
 }
 
 /// Ids are positive: HubSpot's are far from filling 63 bits.
@@ -84,16 +96,18 @@ pub(super) async fn next(
 /// Those that a look found last, but for the given ones, the latest first.
 pub(super) async fn last_seen(
     conn: &mut SqliteConnection,
-    portal: PortalId,
+    looker: &Looker,
     without: &[ContactId],
     limit: usize,
 ) -> LedgerResult<Vec<ContactId>> {
     let found: Vec<i64> = sqlx::query_scalar(
-        "SELECT contact FROM looks WHERE portal = ?1 AND missing_since IS NULL
-             AND contact NOT IN (SELECT value FROM json_each(?2))
-         ORDER BY seen_at DESC, contact DESC LIMIT ?3",
+        "SELECT l.contact FROM look_rounds r JOIN looks l ON l.looker = r.id
+         WHERE r.portal = ?1 AND r.account = ?2 AND l.missing_since IS NULL
+             AND l.contact NOT IN (SELECT value FROM json_each(?3))
+         ORDER BY l.seen_at DESC, l.contact DESC LIMIT ?4",
     )
-    .bind(portal.0.cast_signed())
+    .bind(looker.portal.0.cast_signed())
+    .bind(looker.account.to_string())
     .bind(ids(without)?)
     .bind(count(limit)?)
     .fetch_all(conn)
@@ -105,50 +119,74 @@ pub(super) async fn last_seen(
 /// beside what was asked for gets no line, but loses its mark.
 pub(super) async fn note(
     conn: &mut SqliteConnection,
-    portal: PortalId,
+    looker: &Looker,
     asked: &[ContactId],
     look: &Look,
 ) -> LedgerResult<()> {
-    let (portal, at) = (portal.0.cast_signed(), ms(look.at));
-    sqlx::query(
-        "INSERT INTO looks (portal, contact, looked_at, missing_since)
-         SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
-         ON CONFLICT (portal, contact) DO UPDATE SET
-             looked_at = ?3, missing_since = coalesce(looks.missing_since, ?3)",
-    )
-    .bind(portal)
-    .bind(ids(&look.missing)?)
-    .bind(at)
-    .execute(&mut *conn)
-    .await?;
-    let (of_asked, beside): (Vec<ContactId>, Vec<ContactId>) = look.seen.iter().partition(|id| asked.contains(id));
-    sqlx::query(
-        "INSERT INTO looks (portal, contact, looked_at, seen_at)
-         SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
-         ON CONFLICT (portal, contact) DO UPDATE SET looked_at = ?3, seen_at = ?3, missing_since = NULL",
-    )
-    .bind(portal)
-    .bind(ids(&of_asked)?)
-    .bind(at)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query(
-        "UPDATE looks SET looked_at = ?3, seen_at = ?3, missing_since = NULL
-         WHERE portal = ?1 AND contact IN (SELECT value FROM json_each(?2))",
-    )
-    .bind(portal)
-    .bind(ids(&beside)?)
-    .bind(at)
-    .execute(&mut *conn)
-    .await?;
-    let Some(after) = look.after else {
-        return begin(conn, PortalId(portal.cast_unsigned()), look.at).await;
+    let at = ms(look.at);
+    let id = match id_of(conn, looker).await? {
+        Some(id) => id,
+        None => begin(conn, looker, look.at).await?,
     };
-    sqlx::query("UPDATE look_rounds SET after = ?2, looked_at = ?3 WHERE portal = ?1")
-        .bind(portal)
+    let (of_asked, beside): (Vec<ContactId>, Vec<ContactId>) = look.seen.iter().partition(|id| asked.contains(id));
+    let statements = [
+        (
+            "INSERT INTO looks (looker, contact, looked_at, missing_since)
+             SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
+             ON CONFLICT (looker, contact) DO UPDATE SET
+                 looked_at = ?3, missing_since = coalesce(looks.missing_since, ?3)",
+            &look.missing,
+        ),
+        (
+            "INSERT INTO looks (looker, contact, looked_at, seen_at)
+             SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
+             ON CONFLICT (looker, contact) DO UPDATE SET looked_at = ?3, seen_at = ?3, missing_since = NULL",
+            &of_asked,
+        ),
+        (
+            "UPDATE looks SET looked_at = ?3, seen_at = ?3, missing_since = NULL
+             WHERE looker = ?1 AND contact IN (SELECT value FROM json_each(?2))",
+            &beside,
+        ),
+    ];
+    for (statement, contacts) in statements {
+        sqlx::query(statement)
+            .bind(id)
+            .bind(ids(contacts)?)
+            .bind(at)
+            .execute(&mut *conn)
+            .await?;
+    }
+    let Some(after) = look.after else {
+        return begin(conn, looker, look.at).await.map(drop);
+    };
+    sqlx::query("UPDATE look_rounds SET after = ?2, looked_at = ?3 WHERE id = ?1")
+        .bind(id)
         .bind(after.0.cast_signed())
         .bind(at)
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// See [`crate::ports::ledger::Ledger::forget_looks`].
+pub(super) async fn forget(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+    let lines = sqlx::query(
+        "DELETE FROM looks WHERE (looker, contact) IN (
+             SELECT l.looker, l.contact FROM look_rounds r CROSS JOIN looks l ON l.looker = r.id
+             WHERE r.looked_at < ?1 LIMIT ?2)",
+    )
+    .bind(ms(before))
+    .bind(count(limit)?)
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    sqlx::query(
+        "DELETE FROM look_rounds
+         WHERE looked_at < ?1 AND NOT EXISTS (SELECT 1 FROM looks WHERE looks.looker = look_rounds.id)",
+    )
+    .bind(ms(before))
+    .execute(conn)
+    .await?;
+    Ok(usize::try_from(lines).unwrap_or(limit))
 }

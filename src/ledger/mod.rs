@@ -41,7 +41,8 @@ pub use self::lock::OpenError;
 use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use crate::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound,
-    NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId,
+    TrackRequest,
 };
 
 /// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
@@ -294,34 +295,38 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| streams::set_put_aside(tx, hubspot, contacts))
     }
 
-    async fn look_round(&self, portal: PortalId) -> LedgerResult<Option<LookRound>> {
-        read!(self, |tx| looks::round(tx, portal))
+    async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>> {
+        read!(self, |tx| looks::round(tx, looker))
     }
 
-    async fn begin_look_round(&self, portal: PortalId, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| looks::begin(tx, portal, now))
+    async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::begin(tx, looker, now)).map(drop)
     }
 
     async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
         read!(self, |tx| looks::next(tx, portal, after, limit))
     }
 
-    async fn last_seen(&self, portal: PortalId, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| looks::last_seen(tx, portal, without, limit))
+    async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| looks::last_seen(tx, looker, without, limit))
     }
 
-    async fn note_look(&self, portal: PortalId, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| looks::note(tx, portal, asked, look))
+    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::note(tx, looker, asked, look))
     }
 
     async fn erase(
         &self,
         missing_for: SignedDuration,
-        behind: Option<(PortalId, ContactId)>,
+        behind: Option<(LookerId, ContactId)>,
         limit: usize,
         now: Timestamp,
     ) -> LedgerResult<Erased> {
         write!(self, Disk::Wait, |tx| erase::erase(tx, missing_for, behind, limit, now))
+    }
+
+    async fn forget_looks(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+        write!(self, Disk::Later, |tx| looks::forget(tx, before, limit))
     }
 
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {

@@ -24,10 +24,13 @@ const ROUND: Duration = Duration::from_hours(1);
 /// Contacts that are looked at in one write of the erasure.
 const ERASED: usize = 200;
 
+/// What an account has found is kept so many times as long as a contact must be missing: it counts for one such time.
+const KEPT: i32 = 2;
+
 /// Folds and erases until stopped. Not while another task writes a lot: each portion is a short write.
 pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let round = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
-    while fold(&ctx, &stop).await && erase(&ctx, &stop).await {
+    while fold(&ctx, &stop).await && erase(&ctx, &stop).await && forget_looks(&ctx, &stop).await {
         if stopped(&stop, round).await {
             return;
         }
@@ -101,6 +104,29 @@ async fn erase(ctx: &SyncContext, stop: &CancellationToken) -> bool {
         );
     }
     true
+}
+
+/// One round over what accounts have found that look no longer: they are gone, or suspended for very long; false: stopped.
+async fn forget_looks(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+    let span = ctx.settings.missing_for().saturating_mul(KEPT);
+    let before = ctx.clock.now().saturating_sub(span).unwrap_or(Timestamp::MIN);
+    loop {
+        pulse::beat();
+        match ctx.ledger.forget_looks(before, PORTION).await {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => {
+                warn!(
+                    error = brief(&error),
+                    "looks of accounts that are gone could not be forgotten; they stay until the next round"
+                );
+                return true;
+            }
+        }
+        if stopped(stop, BREATH).await {
+            return false;
+        }
+    }
 }
 
 async fn stopped(stop: &CancellationToken, pause: Duration) -> bool {

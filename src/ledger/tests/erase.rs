@@ -5,13 +5,28 @@ use sqlx::{Column, Row as _, ValueRef};
 
 use super::*;
 use crate::domain::occurrence::candidates;
-use crate::ports::ledger::{BatchResult, Erased, Look};
+use crate::ports::ledger::{BatchResult, Erased, LONGEST_WINDOW, Look, Looker};
 
 const PORTAL: PortalId = PortalId(62515);
 const WAIT: SignedDuration = SignedDuration::from_hours(1);
+/// Minutes ago when contacts became customers: nothing of that may be sent any more.
+const AGO: i64 = 91 * 24 * 60;
+/// Looks at everything.
+const OWNER: &str = "owner";
 
-/// What the feed notes of a contact that became a customer at this minute.
+fn looker(account: &str) -> Looker {
+    Looker {
+        portal: PORTAL,
+        account: ObjectKey::new("ads", account),
+    }
+}
+
+/// What the feed notes of a contact that became a customer at this minute, long ago.
 async fn became(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
+    became_at(ledger, lineage, minute - AGO).await
+}
+
+async fn became_at(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
     let roots = ledger
         .roots(PORTAL, std::slice::from_ref(&ids))
@@ -27,6 +42,10 @@ async fn became(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
 }
 
 async fn look(ledger: &SqliteLedger, seen: &[u64], missing: &[u64], minute: i64) {
+    look_as(ledger, OWNER, seen, missing, minute).await;
+}
+
+async fn look_as(ledger: &SqliteLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
     let look = Look {
         seen: ids(seen),
@@ -35,11 +54,11 @@ async fn look(ledger: &SqliteLedger, seen: &[u64], missing: &[u64], minute: i64)
         at: at(minute),
     };
     let asked = [ids(seen), ids(missing)].concat();
-    ledger.note_look(PORTAL, &asked, &look).await.unwrap();
+    ledger.note_look(&looker(account), &asked, &look).await.unwrap();
 }
 
-async fn erase(ledger: &SqliteLedger) -> Vec<u64> {
-    let Erased { contacts, behind } = ledger.erase(WAIT, None, 100, at(999)).await.unwrap();
+async fn erase(ledger: &SqliteLedger, minute: i64) -> Vec<u64> {
+    let Erased { contacts, behind } = ledger.erase(WAIT, None, 100, at(minute)).await.unwrap();
     assert_eq!(behind, None);
     let mut ids: Vec<_> = contacts.into_iter().map(|(_, id)| id.0).collect();
     ids.sort_unstable();
@@ -78,7 +97,7 @@ fn counts(tally: &Tally) -> Vec<(Outcome, String, u64)> {
 }
 
 async fn upload(ledger: &SqliteLedger, track: TrackId) {
-    let rows = ledger.due(track, at(-9), at(99), 100).await.unwrap();
+    let rows = ledger.due(track, at(-AGO - 9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
     let id = ledger.begin(&account(), &[action(7)], &batch, at(3)).await.unwrap();
     let updates = rows
@@ -116,12 +135,12 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     let asked = ledger.contacts_behind(PORTAL, ContactId::UNKNOWN, 9).await.unwrap();
     assert_eq!(asked, [GONE, STAYS, FORM].map(ContactId));
     look(&ledger, &[STAYS], &[GONE, FORM], 100).await;
-    assert!(erase(&ledger).await.is_empty(), "one look is none");
+    assert!(erase(&ledger, 100).await.is_empty(), "one look is none");
     look(&ledger, &[STAYS], &[GONE, FORM], 159).await;
-    assert!(erase(&ledger).await.is_empty(), "not for long enough");
+    assert!(erase(&ledger, 159).await.is_empty(), "not for long enough");
     look(&ledger, &[STAYS], &[GONE, FORM], 160).await;
     assert!(!found(&ledger, GONE).await.is_empty() && !found(&ledger, FORM).await.is_empty());
-    assert_eq!(erase(&ledger).await, [GONE, FORM]);
+    assert_eq!(erase(&ledger, 160).await, [GONE, FORM]);
     for id in [GONE, FORM] {
         assert_eq!(found(&ledger, id).await, Vec::<String>::new());
     }
@@ -135,13 +154,13 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
             "looks.contact"
         ]
     );
-    let tally = ledger.tally(track, at(-9), at(99)).await.unwrap();
+    let tally = ledger.tally(track, at(-AGO - 9), at(99)).await.unwrap();
     let expected = [
         (Outcome::Uploaded, "Processed".to_owned(), 3),
         (Outcome::Skipped, reason::CONTACT_DELETED.into(), 1),
     ];
     assert_eq!(counts(&tally), expected);
-    assert_eq!(erase(&ledger).await, [0; 0]);
+    assert_eq!(erase(&ledger, 160).await, [0; 0]);
     // It is restored: the same id, so the same root and keys.
     let restored = [became(&ledger, &[GONE], 0).await, again];
     assert_eq!(restored[0].keys, rows[0].keys);
@@ -155,12 +174,15 @@ async fn a_look_that_finds_it_takes_the_mark_away() {
     look(&ledger, &[], &[GONE], 0).await;
     look(&ledger, &[], &[GONE], 50).await;
     look(&ledger, &[GONE], &[], 100).await;
-    assert_eq!(ledger.last_seen(PORTAL, &[], 9).await.unwrap(), [ContactId(GONE)]);
+    assert_eq!(
+        ledger.last_seen(&looker(OWNER), &[], 9).await.unwrap(),
+        [ContactId(GONE)]
+    );
     look(&ledger, &[], &[GONE], 120).await;
     look(&ledger, &[], &[GONE], 179).await;
-    assert!(erase(&ledger).await.is_empty(), "missing since minute 120");
+    assert!(erase(&ledger, 179).await.is_empty(), "missing since minute 120");
     look(&ledger, &[], &[GONE], 180).await;
-    assert_eq!(erase(&ledger).await, [GONE]);
+    assert_eq!(erase(&ledger, 180).await, [GONE]);
 }
 
 #[tokio::test]
@@ -181,7 +203,7 @@ async fn a_lineage_goes_as_a_whole() {
     look(&ledger, &[today], &[old, older], 0).await;
     look(&ledger, &[today], &[old], 60).await;
     assert!(
-        erase(&ledger).await.is_empty(),
+        erase(&ledger, 60).await.is_empty(),
         "its root is that of a contact which is there"
     );
     // A record names those that were merged into it.
@@ -191,12 +213,15 @@ async fn a_lineage_goes_as_a_whole() {
         after: None,
         at: at(70),
     };
-    ledger.note_look(PORTAL, &[ContactId(today)], &beside).await.unwrap();
+    ledger
+        .note_look(&looker(OWNER), &[ContactId(today)], &beside)
+        .await
+        .unwrap();
     look(&ledger, &[], &[old, older, today], 100).await;
     look(&ledger, &[], &[old, older, today], 130).await;
-    assert!(erase(&ledger).await.is_empty(), "the mark of {old} began anew");
+    assert!(erase(&ledger, 130).await.is_empty(), "the mark of {old} began anew");
     look(&ledger, &[], &[old, older, today], 160).await;
-    assert_eq!(erase(&ledger).await, [old, older, today]);
+    assert_eq!(erase(&ledger, 160).await, [old, older, today]);
     for id in [old, older, today] {
         assert_eq!(found(&ledger, id).await, Vec::<String>::new());
     }
@@ -213,20 +238,20 @@ async fn what_google_has_is_waited_for() {
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let row = became(&ledger, &[GONE], 0).await;
     ledger.observe(track, &[row]).await.unwrap();
-    let due = ledger.due(track, at(-9), at(99), 9).await.unwrap();
+    let due = ledger.due(track, at(-AGO - 9), at(99), 9).await.unwrap();
     let batch = ledger
         .begin(&account(), &[action(7)], &[plain(due[0].id)], at(3))
         .await
         .unwrap();
     look(&ledger, &[], &[GONE], 0).await;
     look(&ledger, &[], &[GONE], 60).await;
-    assert!(erase(&ledger).await.is_empty());
+    assert!(erase(&ledger, 60).await.is_empty());
     let updates = vec![update(due[0].id, Outcome::Uploaded, "Processed")];
     ledger
         .finish(batch, &BatchResult::Answered { updates }, at(61))
         .await
         .unwrap();
-    assert_eq!(erase(&ledger).await, [GONE]);
+    assert_eq!(erase(&ledger, 60).await, [GONE]);
 }
 
 #[tokio::test]
@@ -237,22 +262,22 @@ async fn without_an_action_they_go_too_and_are_not_new_when_it_is_known() {
     ledger.observe(of_event, &rows).await.unwrap();
     look(&ledger, &[STAYS], &[GONE], 0).await;
     look(&ledger, &[STAYS], &[GONE], 60).await;
-    assert_eq!(erase(&ledger).await, [GONE]);
+    assert_eq!(erase(&ledger, 60).await, [GONE]);
     assert_eq!(found(&ledger, GONE).await, Vec::<String>::new());
-    let before = ledger.tally(of_event, at(-9), at(99)).await.unwrap();
+    let before = ledger.tally(of_event, at(-AGO - 9), at(99)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    let after = ledger.tally(of_action, at(-9), at(99)).await.unwrap();
+    let after = ledger.tally(of_action, at(-AGO - 9), at(99)).await.unwrap();
     assert_eq!(counts(&after), counts(&before));
     assert_eq!(ledger.observe(of_action, &rows).await.unwrap(), 0);
     // Once more, and this time the action's track knows them.
     ledger.observe(of_event, &rows).await.unwrap();
     look(&ledger, &[STAYS], &[GONE], 0).await;
     look(&ledger, &[STAYS], &[GONE], 60).await;
-    erase(&ledger).await;
+    erase(&ledger, 60).await;
     ledger.track(&request(Some(action(7)))).await.unwrap();
-    let again = ledger.tally(of_action, at(-9), at(99)).await.unwrap();
+    let again = ledger.tally(of_action, at(-AGO - 9), at(99)).await.unwrap();
     assert_eq!(counts(&again), counts(&after));
-    let left = ledger.tally(of_event, at(-9), at(99)).await.unwrap();
+    let left = ledger.tally(of_event, at(-AGO - 9), at(99)).await.unwrap();
     assert!(left.classes.is_empty());
 }
 
@@ -263,9 +288,9 @@ async fn portions_go_on_where_the_last_one_ended() {
     for id in &ids {
         became(&ledger, &[*id], 0).await;
     }
-    assert!(ledger.look_round(PORTAL).await.unwrap().is_none());
-    ledger.begin_look_round(PORTAL, at(0)).await.unwrap();
-    let round = ledger.look_round(PORTAL).await.unwrap().unwrap();
+    assert!(ledger.look_round(&looker(OWNER)).await.unwrap().is_none());
+    ledger.begin_look_round(&looker(OWNER), at(0)).await.unwrap();
+    let round = ledger.look_round(&looker(OWNER)).await.unwrap().unwrap();
     assert_eq!(
         (round.contacts, round.after, round.looked_at),
         (5, ContactId::UNKNOWN, at(0))
@@ -281,4 +306,85 @@ async fn portions_go_on_where_the_last_one_ended() {
         }
     }
     assert_eq!((gone, turns), (5, 3));
+}
+
+#[tokio::test]
+async fn what_another_account_sees_is_not_erased() {
+    let ledger = in_memory().await;
+    became(&ledger, &[GONE], 0).await;
+    became(&ledger, &[STAYS], 1).await;
+    // One that may see nothing but its own contacts, and looks on; each has a round of its own.
+    for minute in [0, 50, 100, 150] {
+        look_as(&ledger, "narrow", &[], &[GONE, STAYS], minute).await;
+    }
+    look(&ledger, &[STAYS], &[GONE], 100).await;
+    assert_eq!(erase(&ledger, 150).await, [GONE], "one sees it and one does not");
+    assert_eq!(
+        ledger.last_seen(&looker(OWNER), &[], 9).await.unwrap(),
+        [ContactId(STAYS)]
+    );
+    assert_eq!(ledger.last_seen(&looker("narrow"), &[], 9).await.unwrap(), []);
+    assert!(ledger.look_round(&looker("new")).await.unwrap().is_none());
+    look_as(&ledger, "narrow", &[], &[STAYS], 160).await;
+    assert!(erase(&ledger, 160).await.is_empty(), "seen an hour ago");
+    // The other looks no longer: what it saw says nothing any more.
+    look_as(&ledger, "narrow", &[], &[STAYS], 161).await;
+    assert_eq!(erase(&ledger, 161).await, [STAYS]);
+}
+
+#[tokio::test]
+async fn what_an_account_missed_that_looks_no_longer_erases_nothing() {
+    let ledger = in_memory().await;
+    became(&ledger, &[GONE], 0).await;
+    look_as(&ledger, "narrow", &[], &[GONE], 0).await;
+    look_as(&ledger, "narrow", &[], &[GONE], 60).await;
+    assert!(erase(&ledger, 121).await.is_empty());
+    assert_eq!(erase(&ledger, 120).await, [GONE]);
+}
+
+/// An id that one account sees keeps its lineage, also where another misses all of it.
+#[tokio::test]
+async fn a_lineage_stays_where_another_account_sees_an_id_of_it() {
+    let ledger = in_memory().await;
+    became(&ledger, &[GONE, STAYS], 0).await;
+    for minute in [0, 60] {
+        look_as(&ledger, "narrow", &[], &[GONE, STAYS], minute).await;
+    }
+    look(&ledger, &[STAYS], &[], 10).await;
+    assert!(erase(&ledger, 60).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_may_still_be_sent_is_not_settled_by_an_erasure() {
+    let ledger = in_memory().await;
+    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let window = LONGEST_WINDOW.as_mins();
+    let row = became_at(&ledger, &[GONE], 61 - window).await;
+    ledger.observe(track, &[row]).await.unwrap();
+    for minute in [0, 60, 61] {
+        look(&ledger, &[], &[GONE], minute).await;
+    }
+    assert!(erase(&ledger, 60).await.is_empty(), "it may be sent for another minute");
+    let tally = ledger.tally(track, at(-AGO), at(99)).await.unwrap();
+    assert_eq!(counts(&tally), [(Outcome::Pending, reason::NOT_DUE.into(), 1)]);
+    assert_eq!(erase(&ledger, 61).await, [GONE]);
+    let tally = ledger.tally(track, at(-AGO), at(99)).await.unwrap();
+    assert_eq!(counts(&tally), [(Outcome::Skipped, reason::CONTACT_DELETED.into(), 1)]);
+}
+
+#[tokio::test]
+async fn looks_of_accounts_that_look_no_longer_are_forgotten() {
+    let ledger = in_memory().await;
+    let ids: Vec<u64> = (1..=5).map(|n| GONE + n).collect();
+    for id in &ids {
+        became(&ledger, &[*id], 0).await;
+    }
+    look(&ledger, &ids, &[], 100).await;
+    look_as(&ledger, "removed", &[], &ids, 99).await;
+    for forgotten in [2, 2, 1, 0] {
+        assert_eq!(ledger.forget_looks(at(100), 2).await.unwrap(), forgotten);
+    }
+    assert!(ledger.look_round(&looker("removed")).await.unwrap().is_none());
+    assert!(ledger.look_round(&looker(OWNER)).await.unwrap().is_some());
+    assert_eq!(ledger.last_seen(&looker(OWNER), &[], 9).await.unwrap().len(), 5);
 }

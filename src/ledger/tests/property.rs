@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::model::{Known, Model, kind, pick};
 use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, Look, StatusResult};
+use crate::ports::ledger::{LONGEST_WINDOW, Looker};
 
 /// What to do, and three numbers that say with what.
 type Step = (u8, u8, u8, u8);
@@ -146,7 +147,13 @@ impl Run {
     /// Contact `n` is the one of the occurrence of that number, on both tracks; it has been missing for long.
     async fn erase(&mut self, n: u64, now: Timestamp) {
         let contact = ContactId(n);
-        for at in [at(0), now] {
+        let looker = Looker {
+            portal: PortalId(62515),
+            account: ObjectKey::new("b", "hubspot"),
+        };
+        // So late that none of them could be sent any more.
+        let late = now + LONGEST_WINDOW + SignedDuration::from_mins(1);
+        for at in [at(0), late] {
             let (seen, missing, after) = (vec![], vec![contact], None);
             let look = Look {
                 seen,
@@ -154,9 +161,9 @@ impl Run {
                 after,
                 at,
             };
-            self.ledger.note_look(PortalId(62515), &[contact], &look).await.unwrap();
+            self.ledger.note_look(&looker, &[contact], &look).await.unwrap();
         }
-        let erased = self.ledger.erase(SignedDuration::ZERO, None, 100, now).await.unwrap();
+        let erased = self.ledger.erase(LONGEST_WINDOW, None, 100, late).await.unwrap();
         let rows: Vec<RowId> = self.model.of_number(n);
         let in_hands = rows.iter().any(|id| self.model.rows[id].is_in_hands());
         assert_eq!(erased.contacts.contains(&(PortalId(62515), contact)), !in_hands);

@@ -14,6 +14,10 @@ pub struct RowId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BatchId(pub i64);
 
+/// Internal number of an account's round over the contacts of its portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LookerId(pub i64);
+
 /// The conversion action a track belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActionKey {

@@ -2,9 +2,20 @@
 
 use jiff::Timestamp;
 
-use crate::domain::ids::{ContactId, PortalId};
+use super::ids::LookerId;
+use crate::domain::ids::{ContactId, ObjectKey, PortalId};
 
-/// How far the round over all contacts of a portal that the ledger names has come.
+/// Who looks: a HubSpot account, and the portal that it reads. Accounts of one portal may see different contacts of it, so
+/// each has a round and findings of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Looker {
+    /// The portal.
+    pub portal: PortalId,
+    /// The HubSpot account object.
+    pub account: ObjectKey,
+}
+
+/// How far an account's round over all contacts of its portal that the ledger names has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LookRound {
     /// How many there were when it began.
@@ -34,5 +45,5 @@ pub struct Erased {
     /// Contacts that nothing in the ledger names any more.
     pub contacts: Vec<(PortalId, ContactId)>,
     /// Where the next one goes on; `None`: there are no more to look at.
-    pub behind: Option<(PortalId, ContactId)>,
+    pub behind: Option<(LookerId, ContactId)>,
 }

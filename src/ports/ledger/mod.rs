@@ -13,8 +13,8 @@ mod rows;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::ids::{ActionKey, BatchId, RowId, TrackId};
-pub use self::looks::{Erased, Look, LookRound};
+pub use self::ids::{ActionKey, BatchId, LookerId, RowId, TrackId};
+pub use self::looks::{Erased, Look, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 pub use self::rows::{NewRow, Row, RowUpdate};
 
@@ -113,6 +113,10 @@ pub struct Tally {
     /// The last rows that were rejected, newest first, at most [`MAX_REJECTIONS`].
     pub rejections: Vec<Rejection>,
 }
+
+/// From a click to its conversion at most, whatever window the action has (docs/reference/google.md 4.6). An open row of an
+/// occurrence that is older is not kept for the sake of being sent.
+pub const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Most rejections of a [`Tally`].
 pub const MAX_REJECTIONS: usize = 5;
@@ -256,32 +260,38 @@ pub trait Ledger: Send + Sync {
     /// Remembers which contacts are put aside now.
     async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()>;
 
-    /// How far the round over the contacts of a portal has come; `None`: none has begun.
-    async fn look_round(&self, portal: PortalId) -> LedgerResult<Option<LookRound>>;
+    /// How far an account's round over the contacts of its portal has come; `None`: none has begun.
+    async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>>;
 
     /// Begins a round over the contacts of a portal.
-    async fn begin_look_round(&self, portal: PortalId, now: Timestamp) -> LedgerResult<()>;
+    async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()>;
 
     /// Contacts of a portal that roots or rows name, behind this one, ascending.
     async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>>;
 
-    /// Contacts that looks have found, the latest first, without these.
-    async fn last_seen(&self, portal: PortalId, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>>;
+    /// Contacts that this account's looks have found, the latest first, without these.
+    async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>>;
 
     /// Notes a look for the contacts `asked`: who was seen is missing no longer, also those that were not asked for; who is
-    /// missing has been so since the first look that missed it.
-    async fn note_look(&self, portal: PortalId, asked: &[ContactId], look: &Look) -> LedgerResult<()>;
+    /// missing has been so since the first look that missed it. Nothing follows for the looks of other accounts.
+    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()>;
 
-    /// Erases lineages all of whose contacts have been missing for so long, up to their latest look, behind this contact,
-    /// looking at `limit` contacts at most. Rows that still wait are skipped as `ContactDeleted`; all their rows become
-    /// totals, so counts stay and no occurrence is new again. A lineage with a row in Google's hands stays meanwhile.
+    /// Erases lineages all of whose contacts have been missing for so long, behind this look, looking at `limit` contacts at
+    /// most. Missing is a contact that one account's looks have missed all the while, up to its latest one, and that no
+    /// account's look has found in that time; looks older than that count neither way. Rows that still wait are skipped as
+    /// `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A lineage stays
+    /// meanwhile where Google has a row of it in its hands, or a row may still be sent: one that is open and younger than
+    /// [`LONGEST_WINDOW`].
     async fn erase(
         &self,
         missing_for: SignedDuration,
-        behind: Option<(PortalId, ContactId)>,
+        behind: Option<(LookerId, ContactId)>,
         limit: usize,
         now: Timestamp,
     ) -> LedgerResult<Erased>;
+
+    /// Forgets the looks of accounts that have not looked since `before`, at most `limit` lines; returns how many.
+    async fn forget_looks(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
     /// Notes an action left behind.
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;

@@ -12,6 +12,8 @@
 //!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
 //! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
 //!   takes the mark away ([`crate::ports::ledger::Ledger::erase`]).
+//! - Each account of a portal looks for itself and believes what it has seen itself. Where another account of the portal
+//!   sees a contact, the marks of a token that may see less erase nothing.
 //!
 //! And an erasure by mistake costs little: the keys of what was sent stay, and whoever shows up again under the same ids
 //! has them.
@@ -25,9 +27,9 @@ use tracing::warn;
 use super::Feed;
 use super::scan::read_limit;
 use crate::domain::brief::brief;
-use crate::domain::ids::{ContactId, PortalId};
+use crate::domain::ids::ContactId;
 use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm};
-use crate::ports::ledger::{Look, LookRound};
+use crate::ports::ledger::{Look, LookRound, Looker};
 use crate::ports::pulse;
 use crate::registry::Readiness;
 use crate::registry::sync_error::Fault;
@@ -60,20 +62,20 @@ impl Feed {
     }
 
     async fn looks(&self) -> Result<(), Fault> {
-        let Some((portal, due)) = self.looks_due().await? else {
+        let Some((looker, due)) = self.looks_due().await? else {
             return Ok(());
         };
         for _ in 0..due {
             // Not from before the loop: the account may have been suspended meanwhile.
             let account = self.ctx.registry.hubspot(&self.key);
             let usable = account.filter(|a| {
-                a.readiness == Readiness::Ready && a.portal.as_ref().is_some_and(|of_now| of_now.id == portal)
+                a.readiness == Readiness::Ready && a.portal.as_ref().is_some_and(|of_now| of_now.id == looker.portal)
             });
             let Some(crm) = usable.and_then(|account| account.crm) else {
                 return Ok(());
             };
             if crm.quota().is_some_and(|quota| quota.left <= quota.of / SPARED)
-                || !look(&self.ctx, &*crm, portal).await?
+                || !look(&self.ctx, &*crm, &looker).await?
             {
                 return Ok(());
             }
@@ -81,8 +83,8 @@ impl Feed {
         Ok(())
     }
 
-    /// The portal, and how many calls it is time for.
-    async fn looks_due(&self) -> Result<Option<(PortalId, i64)>, Fault> {
+    /// Who looks, and how many calls it is time for.
+    async fn looks_due(&self) -> Result<Option<(Looker, i64)>, Fault> {
         let account = self.ctx.registry.hubspot(&self.key);
         let Some(portal) = account
             .filter(|a| a.readiness == Readiness::Ready)
@@ -90,15 +92,19 @@ impl Feed {
         else {
             return Ok(None);
         };
+        let looker = Looker {
+            portal: portal.id,
+            account: self.key.clone(),
+        };
         let now = self.ctx.clock.now();
-        let round = self.ctx.ledger.look_round(portal.id).await?;
+        let round = self.ctx.ledger.look_round(&looker).await?;
         // Of a clock that was ahead nothing is to be waited for.
         let Some(round) = round.filter(|round| round.looked_at <= now) else {
-            self.ctx.ledger.begin_look_round(portal.id, now).await?;
+            self.ctx.ledger.begin_look_round(&looker, now).await?;
             return Ok(None);
         };
         let due = due(&round, self.ctx.settings.deletion_check_interval, now);
-        Ok(Some((portal.id, due)))
+        Ok(Some((looker, due)))
     }
 }
 
@@ -112,11 +118,11 @@ fn due(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
 }
 
 /// One call, and what follows from it. False at the end of the round.
-async fn look(ctx: &SyncContext, crm: &dyn Crm, portal: PortalId) -> Result<bool, Fault> {
-    let Some(round) = ctx.ledger.look_round(portal).await? else {
+async fn look(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool, Fault> {
+    let Some(round) = ctx.ledger.look_round(looker).await? else {
         return Ok(false);
     };
-    let asked = ctx.ledger.contacts_behind(portal, round.after, PORTION).await?;
+    let asked = ctx.ledger.contacts_behind(looker.portal, round.after, PORTION).await?;
     let mut seen = BTreeSet::new();
     let mut missing = Vec::new();
     if !asked.is_empty() {
@@ -124,9 +130,10 @@ async fn look(ctx: &SyncContext, crm: &dyn Crm, portal: PortalId) -> Result<bool
         seen = answer.seen;
         let told = |id: &&ContactId| !seen.contains(id) && !answer.unreadable.contains(id);
         missing = asked.iter().filter(told).copied().collect();
-        if !missing.is_empty() && !is_believed(ctx, crm, portal, &asked, &mut seen).await? {
+        if !missing.is_empty() && !is_believed(ctx, crm, looker, &asked, &mut seen).await? {
             warn!(
-                %portal,
+                account = %looker.account,
+                portal = %looker.portal,
                 contacts = missing.len(),
                 "HubSpot shows none of these contacts, nor others that it showed before; nothing follows from that. Check \
                  that the token is still one of this portal and may read all contacts."
@@ -142,7 +149,7 @@ async fn look(ctx: &SyncContext, crm: &dyn Crm, portal: PortalId) -> Result<bool
         after,
         at: ctx.clock.now(),
     };
-    ctx.ledger.note_look(portal, &asked, &look).await?;
+    ctx.ledger.note_look(looker, &asked, &look).await?;
     Ok(after.is_some())
 }
 
@@ -170,20 +177,20 @@ async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, Fault> {
 async fn is_believed(
     ctx: &SyncContext,
     crm: &dyn Crm,
-    portal: PortalId,
+    looker: &Looker,
     asked: &[ContactId],
     seen: &mut BTreeSet<ContactId>,
 ) -> Result<bool, Fault> {
     pulse::beat();
-    if crm.portal().await?.id != portal {
+    if crm.portal().await?.id != looker.portal {
         return Ok(false);
     }
     if !seen.is_empty() {
         return Ok(true);
     }
-    let mut others = ctx.ledger.last_seen(portal, asked, PORTION).await?;
+    let mut others = ctx.ledger.last_seen(looker, asked, PORTION).await?;
     if others.is_empty() {
-        if ctx.ledger.last_seen(portal, &[], FEW + 1).await?.len() > FEW {
+        if ctx.ledger.last_seen(looker, &[], FEW + 1).await?.len() > FEW {
             return Ok(false);
         }
         let anybody = ContactSearch {

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
-    LookRound, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId, TrackRequest,
+    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId,
+    TrackRequest,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -129,12 +130,13 @@ pass! {
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
     put_aside(hubspot: &ObjectKey) -> Vec<ContactId>;
     set_put_aside(hubspot: &ObjectKey, contacts: &[ContactId]) -> ();
-    look_round(portal: PortalId) -> Option<LookRound>;
-    begin_look_round(portal: PortalId, now: Timestamp) -> ();
+    look_round(looker: &Looker) -> Option<LookRound>;
+    begin_look_round(looker: &Looker, now: Timestamp) -> ();
     contacts_behind(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;
-    last_seen(portal: PortalId, without: &[ContactId], limit: usize) -> Vec<ContactId>;
-    note_look(portal: PortalId, asked: &[ContactId], look: &Look) -> ();
-    erase(missing_for: SignedDuration, behind: Option<(PortalId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
+    last_seen(looker: &Looker, without: &[ContactId], limit: usize) -> Vec<ContactId>;
+    note_look(looker: &Looker, asked: &[ContactId], look: &Look) -> ();
+    erase(missing_for: SignedDuration, behind: Option<(LookerId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
+    forget_looks(before: Timestamp, limit: usize) -> usize;
     note_orphan(note: &OrphanNote) -> ();
     orphans(customer: &CustomerId) -> Vec<OrphanNote>;
     forget_orphan(customer: &CustomerId, action: ActionId) -> ();
