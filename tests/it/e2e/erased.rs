@@ -16,7 +16,7 @@ const DAY: i64 = 86_400;
 const FLAGS: [(&str, &str); 2] = [("deletion-check-interval", "1s"), ("retention", "4s")];
 
 /// Numbers and texts in all tables of the ledger that are ids of a contact, with the column.
-fn named(stage: &Stage, ids: &BTreeSet<String>) -> Vec<(String, String)> {
+pub fn named(stage: &Stage, ids: &BTreeSet<String>) -> Vec<(String, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
         let options = SqliteConnectOptions::new().filename(stage.ledger()).read_only(true);

@@ -30,6 +30,7 @@ mod metrics_port;
 mod namespaces;
 mod observed;
 mod odd_answers;
+mod one_portal;
 mod one_writer;
 mod outcomes;
 mod personal_data;
