@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use adconversion_operator::api::AdNetwork;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
-use adconversion_operator::ports::ledger::Ledger;
+use adconversion_operator::ports::ledger::{Ledger, Sender};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
@@ -73,10 +74,14 @@ async fn measure(count: usize, directory: &Path) -> Duration {
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let loops = tokio::spawn(supervisor::run(context, stop.clone()));
+    let sender = Sender {
+        network: AdNetwork::Google,
+        account: google(),
+    };
     let took = loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let all_told = sink.rows.load(Ordering::Relaxed) >= count && sink.all_told();
-        if all_told && ledger.next_poll(&google()).await.expect("open requests").is_none() {
+        if all_told && ledger.next_poll(&sender).await.expect("open requests").is_none() {
             break begun.elapsed();
         }
         assert!(begun.elapsed() < LIMIT, "not done after {LIMIT:?}");

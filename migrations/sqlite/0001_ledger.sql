@@ -11,8 +11,9 @@ CREATE TABLE tracks (
     id           INTEGER NOT NULL PRIMARY KEY,
     portal       INTEGER NOT NULL,
     stage        TEXT    NOT NULL,
-    customer     TEXT,
-    action       INTEGER,
+    network      TEXT,
+    account      TEXT,
+    action       TEXT,
     event        TEXT,
     event_uid    TEXT,
     covered_from INTEGER,
@@ -20,12 +21,12 @@ CREATE TABLE tracks (
     last_upload  INTEGER,
     bound_to     INTEGER REFERENCES tracks (id),
     CHECK (bound_to IS NULL OR event IS NOT NULL),
-    CHECK ((customer IS NULL) = (action IS NULL)),
-    CHECK ((customer IS NULL) = (event IS NOT NULL)),
+    CHECK ((network IS NULL) = (action IS NULL) AND (account IS NULL) = (action IS NULL)),
+    CHECK ((action IS NULL) = (event IS NOT NULL)),
     CHECK ((event IS NULL) = (event_uid IS NULL)),
     CHECK ((covered_from IS NULL) = (feed_cursor IS NULL))
 ) STRICT;
-CREATE UNIQUE INDEX tracks_action ON tracks (customer, action, portal, stage) WHERE customer IS NOT NULL;
+CREATE UNIQUE INDEX tracks_action ON tracks (network, account, action, portal, stage) WHERE action IS NOT NULL;
 CREATE UNIQUE INDEX tracks_event ON tracks (event, event_uid, portal, stage) WHERE event IS NOT NULL;
 
 -- Reason and verbatim code, once each instead of once a row.
@@ -36,11 +37,13 @@ CREATE TABLE classes (
 ) STRICT;
 CREATE UNIQUE INDEX classes_key ON classes (reason, detail);
 
--- Upload requests. `row_ids` has their rows in the order of the request, `targets` the index of each one's destination:
+-- Upload requests. `network` and `account` (`namespace/name`) are the account object that sent it, `destinations` a JSON
+-- array of its actions: network, owner, id. `row_ids` has their rows in the order of the request, `targets` the index of each one's destination:
 -- JSON arrays of numbers, never changed, as answers name positions. `request_id` is empty until the request was accepted;
 -- a row of this table is gone once the request has no more to tell.
 CREATE TABLE batches (
     id           INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
+    network      TEXT    NOT NULL,
     account      TEXT    NOT NULL,
     destinations TEXT    NOT NULL,
     row_ids      TEXT    NOT NULL,
@@ -53,9 +56,9 @@ CREATE TABLE batches (
     CHECK ((request_id IS NULL) = (accepted_at IS NULL)),
     CHECK ((request_id IS NULL) = (poll_at IS NULL))
 ) STRICT;
-CREATE INDEX batches_poll ON batches (account, poll_at) WHERE poll_at IS NOT NULL;
+CREATE INDEX batches_poll ON batches (network, account, poll_at) WHERE poll_at IS NOT NULL;
 
--- One row an occurrence. `txn` is its transaction id, `seed` what that was made of: contacts are read in the order of
+-- One row an occurrence. `transaction_id` is what keeps it apart from others, `seed` what that was made of: contacts are read in the order of
 -- their ids, so rows noted together lie together, and a write changes a few pages instead of one a row.
 --
 -- `due` is there exactly while the row waits. `batch` is the latest request while that may still decide about the row.
@@ -70,7 +73,7 @@ CREATE TABLE rows (
     id          INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     track       INTEGER NOT NULL REFERENCES tracks (id),
     seed        INTEGER NOT NULL,
-    txn         BLOB    NOT NULL CHECK (length(txn) = 20),
+    transaction_id TEXT NOT NULL,
     contact     INTEGER NOT NULL,
     occurred_at INTEGER NOT NULL,
     first_seen  INTEGER NOT NULL,
@@ -92,7 +95,7 @@ CREATE TABLE rows (
     CHECK (sent BETWEEN 0 AND 2 AND (sent > 0 OR value IS NULL)),
     CHECK ((value IS NULL) = (currency IS NULL))
 ) STRICT;
-CREATE UNIQUE INDEX rows_key ON rows (track, seed, txn);
+CREATE UNIQUE INDEX rows_key ON rows (track, seed, transaction_id);
 CREATE INDEX rows_due ON rows (track, due) WHERE due IS NOT NULL;
 CREATE INDEX rows_rejected ON rows (track, changed_at) WHERE outcome = 4;
 -- By contact, where the seed does not tell it: of most rows both are one number, and the key finds them.
@@ -101,7 +104,7 @@ CREATE INDEX rows_contact ON rows (contact) WHERE contact <> seed;
 -- How far along a row is; where two rows of one occurrence meet, the one further along stays. What was skipped stays skipped:
 -- an event that is created again, and whose action is not known at first, notes it once more as pending.
 CREATE VIEW row_ranks AS
-SELECT r.id, r.track, r.seed, r.txn,
+SELECT r.id, r.track, r.seed, r.transaction_id,
        CASE WHEN r.outcome = 2 THEN 7
             WHEN r.outcome = 4 THEN 6
             WHEN r.outcome = 3 THEN 3
@@ -116,10 +119,10 @@ FROM rows r LEFT JOIN batches b ON b.id = r.batch;
 CREATE TABLE folded (
     track       INTEGER NOT NULL,
     occurred_at INTEGER NOT NULL,
-    txn         BLOB    NOT NULL,
+    transaction_id TEXT NOT NULL,
     outcome     INTEGER NOT NULL,
     class       INTEGER NOT NULL,
-    PRIMARY KEY (track, occurred_at, txn)
+    PRIMARY KEY (track, occurred_at, transaction_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Their totals by day of the occurrence (UTC, days since the epoch).
@@ -169,14 +172,15 @@ CREATE TABLE looks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX looks_missing ON looks (looker, contact) WHERE missing_since IS NOT NULL;
 
--- Actions left behind in Google.
+-- Actions left behind in an ad network.
 CREATE TABLE orphans (
-    customer      TEXT    NOT NULL,
-    action        INTEGER NOT NULL,
+    network       TEXT    NOT NULL,
+    account       TEXT    NOT NULL,
+    action        TEXT    NOT NULL,
     name          TEXT    NOT NULL,
     kind          TEXT    NOT NULL,
     former_event  TEXT    NOT NULL,
     created_at    INTEGER,
     noted_at      INTEGER NOT NULL,
-    PRIMARY KEY (customer, action)
+    PRIMARY KEY (network, account, action)
 ) STRICT, WITHOUT ROWID;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event_status::AdConversionEventStatus;
 use super::rules;
-use super::shared::{AccountRef, Money, Time, not_nullable};
+use super::shared::{AccountRef, AdNetwork, Money, Time, not_nullable};
 
 /// The HubSpot property that holds the Google click id where a manifest names none.
 pub const DEFAULT_GCLID_PROPERTY: &str = "hs_google_click_id";
@@ -124,14 +124,6 @@ pub struct AdConversionEventSpec {
     /// What happens to the conversion action when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-}
-
-/// An ad network.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum AdNetwork {
-    /// Google Ads.
-    #[default]
-    Google,
 }
 
 /// What in HubSpot is a conversion: exactly one of the members.

@@ -104,6 +104,16 @@ pub enum UploadApi {
     GoogleAds,
 }
 
+impl UploadApi {
+    /// The name in messages and errors.
+    pub const fn service(self) -> &'static str {
+        match self {
+            Self::DataManager => "Data Manager",
+            Self::GoogleAds => "Google Ads",
+        }
+    }
+}
+
 impl GoogleAdsAccountSpec {
     /// `customerId` without dashes.
     pub fn customer_digits(&self) -> String {

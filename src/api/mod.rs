@@ -15,8 +15,8 @@ use serde_json::json;
 
 pub use duration::{Duration, ParseDurationError};
 pub use event::{
-    ActionCategory, AdConversionEvent, AdConversionEventSpec, AdNetwork, ClickIds, Consent, ConversionAction,
-    ConversionValue, CountingType, CreateAction, DEFAULT_GCLID_PROPERTY, DealAmount, DeletionPolicy, ExistingAction,
+    ActionCategory, AdConversionEvent, AdConversionEventSpec, ClickIds, Consent, ConversionAction, ConversionValue,
+    CountingType, CreateAction, DEFAULT_GCLID_PROPERTY, DealAmount, DeletionPolicy, ExistingAction,
     FormSubmissionTrigger, LifecycleStageTrigger, ResumePolicy, SharedData, Trigger,
 };
 pub use event_status::{
@@ -32,7 +32,7 @@ pub use hubspot::{
     MAX_LIFECYCLE_STAGES, default_interval,
 };
 pub use rules::{CREATE_AGAIN, CURRENCIES};
-pub use shared::{AccountRef, Condition, MAX_CONDITIONS, Money, SecretRef, Time};
+pub use shared::{AccountRef, AdNetwork, Condition, MAX_CONDITIONS, Money, SecretRef, Time};
 
 /// The API group of the three kinds.
 pub const GROUP: &str = "adconversion.dev";

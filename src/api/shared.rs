@@ -2,7 +2,7 @@
 
 use kube::KubeSchema;
 use rust_decimal::Decimal;
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,6 +12,23 @@ pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 /// Most conditions that a status may hold; the operator writes fewer.
 pub const MAX_CONDITIONS: u32 = 16;
+
+/// An ad network.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AdNetwork {
+    /// Google Ads.
+    #[default]
+    Google,
+}
+
+impl AdNetwork {
+    /// The name in manifests, and in the ledger.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Google => "Google",
+        }
+    }
+}
 
 /// An amount of money in one currency.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::codes::{Class, Code, Matter, camel_case};
+use super::codes::{Class, Code, Matter};
 use super::evidence::Evidence;
 use super::outcome::reason;
 
@@ -23,14 +23,14 @@ pub enum Fate {
 }
 
 /// A part of a refusal that names rows or destinations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Complaint<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
     /// Row index, if named.
     pub row: Option<usize>,
     /// Destination index, if named.
     pub destination: Option<usize>,
-    /// The code, if it says anything.
-    pub code: Option<&'a Code>,
+    /// The code, if it says anything. A client gives each complaint about a destination one.
+    pub code: Option<Code>,
 }
 
 /// What to do after a request was refused as a whole.
@@ -52,7 +52,7 @@ fn fate_of(code: Option<&Code>) -> Fate {
         Class::Delivered => Fate::Uploaded,
         Class::Blocked(_) => Fate::Blocked(code.clone()),
         Class::Split | Class::Rejected | Class::Forgotten | Class::Unknown => {
-            Fate::Rejected(camel_case(&code.name), code.name.clone())
+            Fate::Rejected(code.reason.clone(), code.name.clone())
         }
     }
 }
@@ -81,7 +81,7 @@ fn harden(fates: &mut BTreeMap<usize, Fate>, row: usize, fate: Fate) {
 /// Named rows get their fate and the rest goes again as one request. Rows of a named destination wait for the account or
 /// the action. Where nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
 /// where there are several; for any other code the request is halved, until a row is alone.
-pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint<'_>]) -> Refusal {
+pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
     let rows = destination_of.len();
     let fates = named(destination_of, code, complaints);
     if !fates.is_empty() {
@@ -89,7 +89,7 @@ pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Comp
         let resend = if rest.is_empty() { vec![] } else { vec![rest] };
         return Refusal { fates, resend };
     }
-    let code = complaints.iter().find_map(|c| c.code).or(code);
+    let code = complaints.iter().find_map(|c| c.code.as_ref()).or(code);
     if let Some(fate) = hold(code) {
         return held(destination_of, &fate);
     }
@@ -109,11 +109,11 @@ pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Comp
 
 /// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
 /// row that stands where it became too large.
-fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
+fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> BTreeMap<usize, Fate> {
     let rows = destination_of.len();
     let mut fates = BTreeMap::new();
     for complaint in complaints {
-        let code = complaint.code.or(code);
+        let code = complaint.code.as_ref().or(code);
         if rows > 1 && code.is_some_and(|code| code.class == Class::Split) {
             continue;
         }
@@ -127,8 +127,9 @@ fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint<
                 harden(&mut fates, row, fate);
             }
             (None, Some(destination)) => {
-                let fate = hold(code).unwrap_or_else(|| blocked_action(code));
-                hold_destination(&mut fates, destination_of, destination, &fate);
+                if let Some(fate) = hold(code).or_else(|| Some(blocked_action(code?))) {
+                    hold_destination(&mut fates, destination_of, destination, &fate);
+                }
             }
             _ => {}
         }
@@ -145,10 +146,10 @@ fn hold_destination(fates: &mut BTreeMap<usize, Fate>, destination_of: &[usize],
 }
 
 /// A complaint about a destination is about the action, whatever the code is called.
-fn blocked_action(code: Option<&Code>) -> Fate {
+fn blocked_action(code: &Code) -> Fate {
     Fate::Blocked(Code {
-        name: code.map_or_else(|| "INVALID_DESTINATION".to_owned(), |code| code.name.clone()),
         class: Class::Blocked(Matter::Action),
+        ..code.clone()
     })
 }
 
@@ -182,13 +183,13 @@ fn held(destination_of: &[usize], fate: &Fate) -> Refusal {
 /// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
 /// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
 /// goes again by itself.
-pub fn partial(evidence: &[Evidence], complaints: &[Complaint<'_>]) -> BTreeMap<usize, Fate> {
+pub fn partial(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, Fate> {
     let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
     for complaint in complaints {
         let Some(row) = complaint.row.filter(|row| *row < evidence.len()) else {
             continue;
         };
-        let fate = match complaint.code {
+        let fate = match complaint.code.as_ref() {
             Some(code) if code.class == Class::Split => Fate::Wait(reason::UPSTREAM_UNAVAILABLE, code.name.clone()),
             code => fate_of(code),
         };
@@ -207,48 +208,63 @@ pub fn partial(evidence: &[Evidence], complaints: &[Complaint<'_>]) -> BTreeMap<
 
 /// Rows of one destination that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure<'a> {
+pub struct Failure {
     /// The code.
-    pub code: &'a Code,
+    pub code: Code,
     /// How many rows.
     pub count: u64,
     /// Positions in the request; may be missing or short.
-    pub rows: &'a [usize],
+    pub rows: Vec<usize>,
+}
+
+/// How far the processing of a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Under way, or nobody can tell: ask again.
+    Open,
+    /// All rows went through.
+    Succeeded,
+    /// Some rows failed.
+    PartlyFailed,
+    /// All rows failed.
+    Failed,
 }
 
 /// What a request's status says for one destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Report<'a> {
-    /// `PROCESSING`, `SUCCESS`, `PARTIAL_SUCCESS`, `FAILED` or anything else: not finished.
-    pub status: &'a str,
-    /// How many rows were counted.
+pub struct Report {
+    /// How far it is.
+    pub progress: Progress,
+    /// How many rows were counted; `None` where the ad network does not say.
     pub records: Option<u64>,
     /// Failures by reason.
-    pub failures: Vec<Failure<'a>>,
+    pub failures: Vec<Failure>,
 }
 
-/// True for the names of a status that will not change any more.
-pub fn is_finished(status: &str) -> bool {
-    matches!(status, "SUCCESS" | "PARTIAL_SUCCESS" | "FAILED")
+impl Report {
+    /// True where it will not change any more.
+    pub fn is_finished(&self) -> bool {
+        self.progress != Progress::Open
+    }
 }
 
 /// Fates of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed: a report that counts another number
 /// of rows says nothing about ours. Google documents the number as that of all events of the request; for a destination
 /// that some of them went to it may be that of these.
-pub fn results(report: &Report<'_>, members: &[usize], sent: usize) -> Option<BTreeMap<usize, Fate>> {
-    if !is_finished(report.status) {
+pub fn results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, Fate>> {
+    if !report.is_finished() {
         return None;
     }
     let counted = |n: usize| report.records == Some(n as u64);
     if !counted(members.len()) && !counted(sent) {
         return Some(unknown(members));
     }
-    Some(match report.status {
-        "SUCCESS" if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
+    Some(match report.progress {
+        Progress::Succeeded if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
             members.iter().map(|m| (*m, Fate::Uploaded)).collect()
         }
-        "FAILED" => attribute(members, &report.failures, Said::AllFailed),
+        Progress::Failed => attribute(members, &report.failures, Said::AllFailed),
         _ => attribute(members, &report.failures, Said::SomeFailed),
     })
 }
@@ -266,7 +282,7 @@ enum Said {
     AllFailed,
 }
 
-fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMap<usize, Fate> {
+fn attribute(members: &[usize], failures: &[Failure], said: Said) -> BTreeMap<usize, Fate> {
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut fates = BTreeMap::new();
     let mut unnamed: Vec<(&Code, u64)> = Vec::new();
@@ -274,16 +290,16 @@ fn attribute(members: &[usize], failures: &[Failure<'_>], said: Said) -> BTreeMa
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
         for row in &named {
-            harden(&mut fates, **row, fate_of(Some(failure.code)));
+            harden(&mut fates, **row, fate_of(Some(&failure.code)));
         }
         // A reason without a number failed at least one row.
         let missing = failure.count.max(1).saturating_sub(named.len() as u64);
         if missing > 0 {
-            unnamed.push((failure.code, missing));
+            unnamed.push((&failure.code, missing));
         }
         // One that has a number and names no row, of ours or another's, can only mean the row that went there alone.
         if failure.count > 0 && failure.rows.is_empty() {
-            of_one.push((failure.code, missing));
+            of_one.push((&failure.code, missing));
         }
     }
     let rest: Vec<usize> = members.iter().copied().filter(|m| !fates.contains_key(m)).collect();

@@ -35,7 +35,7 @@ proptest! {
         let rows: Vec<Vec<usize>> = counts.iter().map(|(c, k)| (0..(*k).min(usize::try_from(*c).unwrap_or(0))).collect()).collect();
         let failures: Vec<_> = counts.iter().zip(&rows)
             .map(|((count, _), rows)| failure("INVALID_GCLID", *count, rows)).collect();
-        let fates = told("PARTIAL_SUCCESS", &members, &failures);
+        let fates = told(Progress::PartlyFailed, &members, &failures);
         prop_assert_eq!(fates.len(), size);
         let missing = failures.iter().any(|f| f.count.max(1) > f.rows.iter().filter(|r| **r < size).count() as u64);
         if missing && size > 1 {
@@ -55,8 +55,8 @@ struct Google {
 type Answer = (&'static str, u64, Vec<usize>);
 
 impl Google {
-    /// Status and failures of a request of these rows, as positions in it.
-    fn process(&self, rows: &[usize]) -> (&'static str, Vec<Answer>) {
+    /// Progress and failures of a request of these rows, as positions in it.
+    fn process(&self, rows: &[usize]) -> (Progress, Vec<Answer>) {
         let mut failures: BTreeMap<&'static str, Vec<usize>> = BTreeMap::new();
         for (position, row) in rows.iter().enumerate() {
             if let Some(code) = self.bad.get(row) {
@@ -64,10 +64,10 @@ impl Google {
             }
         }
         let failed: usize = failures.values().map(Vec::len).sum();
-        let status = match failed {
-            0 => "SUCCESS",
-            all if all == rows.len() => "FAILED",
-            _ => "PARTIAL_SUCCESS",
+        let progress = match failed {
+            0 => Progress::Succeeded,
+            all if all == rows.len() => Progress::Failed,
+            _ => Progress::PartlyFailed,
         };
         let shown = failures.into_iter().map(|(code, at)| {
             // Without a count only where nothing is named either.
@@ -78,7 +78,7 @@ impl Google {
             };
             (code, count, at.into_iter().take(self.most).collect())
         });
-        (status, shown.collect())
+        (progress, shown.collect())
     }
 
     fn settle(&self, rows: usize) -> BTreeMap<usize, Fate> {
@@ -88,14 +88,14 @@ impl Google {
         while let Some(rows_of) = queue.pop() {
             requests += 1;
             assert!(requests <= 4 * rows, "no end");
-            let (status, failures) = self.process(&rows_of);
+            let (progress, failures) = self.process(&rows_of);
             let failures: Vec<_> = failures
                 .iter()
                 .map(|(code, count, rows)| failure(code, *count, rows))
                 .collect();
             let members: Vec<usize> = (0..rows_of.len()).collect();
             let mut halves = [vec![], vec![]];
-            for (position, fate) in told(status, &members, &failures) {
+            for (position, fate) in told(progress, &members, &failures) {
                 match fate {
                     Fate::Unknown(half) => halves[usize::from(half)].push(rows_of[position]),
                     fate => assert_eq!(settled.insert(rows_of[position], fate), None),

@@ -5,7 +5,7 @@
 use super::*;
 
 /// A code with the meaning its client would give it.
-fn code(name: &str) -> &'static Code {
+fn code(name: &str) -> Code {
     let class = match name {
         "INVALID_CONVERSION_ACTION_ID" => Class::Blocked(Matter::Action),
         "NOT_ALLOWLISTED" => Class::Blocked(Matter::NotAllowlisted),
@@ -19,13 +19,10 @@ fn code(name: &str) -> &'static Code {
         "A_NAME_OF_2027" => Class::Unknown,
         _ => Class::Rejected,
     };
-    Box::leak(Box::new(Code {
-        name: name.to_owned(),
-        class,
-    }))
+    Code::test(name, class)
 }
 
-fn row(row: usize, name: &str) -> Complaint<'static> {
+fn row(row: usize, name: &str) -> Complaint {
     Complaint {
         row: Some(row),
         destination: None,
@@ -33,18 +30,18 @@ fn row(row: usize, name: &str) -> Complaint<'static> {
     }
 }
 
-fn failure<'a>(name: &str, count: u64, rows: &'a [usize]) -> Failure<'a> {
+fn failure(name: &str, count: u64, rows: &[usize]) -> Failure {
     Failure {
         code: code(name),
         count,
-        rows,
+        rows: rows.to_vec(),
     }
 }
 
 /// The fates under a report that counts as many rows as there are.
-fn told(status: &str, members: &[usize], failures: &[Failure<'_>]) -> BTreeMap<usize, Fate> {
+fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap<usize, Fate> {
     let report = Report {
-        status,
+        progress,
         records: Some(members.len() as u64),
         failures: failures.to_vec(),
     };
@@ -52,11 +49,11 @@ fn told(status: &str, members: &[usize], failures: &[Failure<'_>]) -> BTreeMap<u
 }
 
 fn rejected(name: &str) -> Fate {
-    Fate::Rejected(camel_case(name), name.to_owned())
+    Fate::Rejected(code(name).reason, name.to_owned())
 }
 
 fn blocked(name: &str) -> Fate {
-    Fate::Blocked(code(name).clone())
+    Fate::Blocked(code(name))
 }
 
 #[test]
@@ -72,7 +69,11 @@ fn a_click_of_another_account_is_a_matter_of_its_row() {
     let plan = refusal(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
     assert_eq!(plan.fates[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
     assert_eq!(plan.resend, [vec![0]]);
-    let both = told("FAILED", &[0, 1], &[failure("OPERATING_ACCOUNT_MISMATCH", 2, &[])]);
+    let both = told(
+        Progress::Failed,
+        &[0, 1],
+        &[failure("OPERATING_ACCOUNT_MISMATCH", 2, &[])],
+    );
     assert!(
         both.values()
             .all(|fate| *fate == rejected("OPERATING_ACCOUNT_MISMATCH"))
@@ -94,24 +95,27 @@ fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it
     assert_eq!(by_destination.fates[&1], blocked("INVALID_CONVERSION_ACTION_ID"));
     assert_eq!(by_destination.fates[&2], blocked("INVALID_CONVERSION_ACTION_ID"));
     assert_eq!(by_destination.resend, [vec![0, 3]]);
-    let whole = refusal(&[0, 0], Some(code("NOT_ALLOWLISTED")), &[]);
+    let whole = refusal(&[0, 0], Some(&code("NOT_ALLOWLISTED")), &[]);
     assert!(whole.resend.is_empty());
     assert!(whole.fates.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
-    let late = told("FAILED", &[0, 1], &[failure(terms, 2, &[])]);
+    let late = told(Progress::Failed, &[0, 1], &[failure(terms, 2, &[])]);
     assert!(late.values().all(|f| *f == blocked(terms)));
-    let named = told("PARTIAL_SUCCESS", &[0, 1], &[failure(terms, 1, &[1])]);
+    let named = told(Progress::PartlyFailed, &[0, 1], &[failure(terms, 1, &[1])]);
     assert_eq!((&named[&0], &named[&1]), (&Fate::Uploaded, &blocked(terms)));
 }
 
 #[test]
 fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
-    for complained in [Some(code("INVALID_FORMAT")), None] {
+    for (own, whole) in [
+        (Some(code("INVALID_FORMAT")), None),
+        (None, Some(code("INVALID_FORMAT"))),
+    ] {
         let complaint = Complaint {
             row: None,
             destination: Some(0),
-            code: complained,
+            code: own,
         };
-        let plan = refusal(&[0], None, &[complaint]);
+        let plan = refusal(&[0], whole.as_ref(), &[complaint]);
         let action = |fate: &Fate| matches!(fate, Fate::Blocked(code) if code.class == Class::Blocked(Matter::Action));
         assert!(action(&plan.fates[&0]), "{plan:?}");
     }
@@ -122,25 +126,23 @@ fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
     assert_eq!(refusal(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
     let alone = refusal(&[0], None, &[]);
     assert_eq!(alone.fates[&0], Fate::Rejected("InvalidArgument".into(), String::new()));
-    let coded = refusal(&[0], Some(code("A_NAME_OF_2027")), &[]);
+    let coded = refusal(&[0], Some(&code("A_NAME_OF_2027")), &[]);
     assert_eq!(coded.fates[&0], rejected("A_NAME_OF_2027"));
 }
 
 #[test]
 fn results_by_index() {
-    let failures = [failure("PROCESSING_ERROR_REASON_INVALID_GCLID", 1, &[4])];
-    let fates = told("PARTIAL_SUCCESS", &[3, 4, 5], &failures);
+    let failures = [failure("INVALID_GCLID", 1, &[4])];
+    let fates = told(Progress::PartlyFailed, &[3, 4, 5], &failures);
     assert_eq!(fates[&3], Fate::Uploaded);
     assert!(matches!(&fates[&4], Fate::Rejected(r, _) if r == "InvalidGclid"));
     assert_eq!(fates[&5], Fate::Uploaded);
-    for status in ["PROCESSING", "REQUEST_STATUS_UNKNOWN", "A_STATUS_OF_2027"] {
-        let report = Report {
-            status,
-            records: Some(1),
-            failures: vec![],
-        };
-        assert_eq!(results(&report, &[3], 1), None);
-    }
+    let open = Report {
+        progress: Progress::Open,
+        records: Some(1),
+        failures: vec![],
+    };
+    assert_eq!(results(&open, &[3], 1), None);
 }
 
 #[rstest::rstest]
@@ -150,21 +152,21 @@ fn results_by_index() {
 #[case::more(Some(6), false)]
 #[case::not_said(None, false)]
 fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<u64>, #[case] evidence: bool) {
-    for status in ["SUCCESS", "PARTIAL_SUCCESS", "FAILED"] {
-        let failures = match status {
-            "SUCCESS" => vec![],
-            "FAILED" => vec![failure("INVALID_GCLID", 2, &[3, 4])],
+    for progress in [Progress::Succeeded, Progress::PartlyFailed, Progress::Failed] {
+        let failures = match progress {
+            Progress::Succeeded => vec![],
+            Progress::Failed => vec![failure("INVALID_GCLID", 2, &[3, 4])],
             _ => vec![failure("INVALID_GCLID", 1, &[4])],
         };
         let report = Report {
-            status,
+            progress,
             records,
             failures,
         };
         let fates = results(&report, &[3, 4], 5).unwrap_or_default();
         assert_eq!(fates.len(), 2);
         let told = fates.values().all(|fate| !matches!(fate, Fate::Unknown(_)));
-        assert_eq!(told, evidence, "{status}: {fates:?}");
+        assert_eq!(told, evidence, "{progress:?}: {fates:?}");
     }
 }
 
@@ -185,9 +187,17 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
         for other in &order[easy + 1..] {
             for pair in [[*one, *other], [*other, *one]] {
                 let named: Vec<_> = pair.iter().map(|name| failure(name, 1, &[0])).collect();
-                assert_eq!(told("PARTIAL_SUCCESS", &[0, 1], &named)[&0], wanted(*other), "{pair:?}");
+                assert_eq!(
+                    told(Progress::PartlyFailed, &[0, 1], &named)[&0],
+                    wanted(*other),
+                    "{pair:?}"
+                );
                 let alone: Vec<_> = pair.iter().map(|name| failure(name, 1, &[])).collect();
-                assert_eq!(told("FAILED", &[0], &alone)[&0], wanted(*other), "{pair:?} alone");
+                assert_eq!(
+                    told(Progress::Failed, &[0], &alone)[&0],
+                    wanted(*other),
+                    "{pair:?} alone"
+                );
                 let complaints = pair.map(|name| row(0, name));
                 assert_eq!(partial(&[Evidence::None], &complaints)[&0], wanted(*other));
                 assert_eq!(refusal(&[0], None, &complaints).fates[&0], wanted(*other));
@@ -200,7 +210,7 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
 
 #[test]
 fn short_indices_leave_the_rest_unknown() {
-    let fates = told("PARTIAL_SUCCESS", &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
+    let fates = told(Progress::PartlyFailed, &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
     assert!(matches!(fates[&0], Fate::Rejected(..)));
     assert_eq!(
         (fates[&1].clone(), fates[&2].clone()),
@@ -208,65 +218,65 @@ fn short_indices_leave_the_rest_unknown() {
     );
     // The second reason may be the first row's too: then the other row went through.
     let two = [failure("INVALID_GCLID", 1, &[0]), failure("EVENT_TOO_OLD", 1, &[])];
-    assert_eq!(told("PARTIAL_SUCCESS", &[0, 1], &two)[&1], Fate::Unknown(0));
+    assert_eq!(told(Progress::PartlyFailed, &[0, 1], &two)[&1], Fate::Unknown(0));
 }
 
 #[test]
 fn when_all_failed_no_indices_are_needed() {
-    let fates = told("FAILED", &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
+    let fates = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
     assert!(fates.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
-    assert_eq!(told("FAILED", &[0, 1], &[])[&0], Fate::Unknown(0));
-    let fewer = told("FAILED", &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
+    assert_eq!(told(Progress::Failed, &[0, 1], &[])[&0], Fate::Unknown(0));
+    let fewer = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
     assert!(fewer.values().all(|f| matches!(f, Fate::Unknown(_))), "{fewer:?}");
 }
 
 #[test]
 fn a_row_alone_gets_its_code_also_without_index_and_under_two_reasons() {
     let two = [failure("INVALID_GCLID", 1, &[]), failure("EVENT_TOO_OLD", 1, &[])];
-    assert_eq!(told("FAILED", &[0], &two)[&0], rejected("INVALID_GCLID"));
-    assert_eq!(told("PARTIAL_SUCCESS", &[0], &two)[&0], rejected("INVALID_GCLID"));
+    assert_eq!(told(Progress::Failed, &[0], &two)[&0], rejected("INVALID_GCLID"));
+    assert_eq!(told(Progress::PartlyFailed, &[0], &two)[&0], rejected("INVALID_GCLID"));
 }
 
 #[test]
 fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
-    let fates = told("PARTIAL_SUCCESS", &[0, 1], &[]);
+    let fates = told(Progress::PartlyFailed, &[0, 1], &[]);
     assert_eq!(
         (fates[&0].clone(), fates[&1].clone()),
         (Fate::Unknown(0), Fate::Unknown(1))
     );
-    let fates = told("PARTIAL_SUCCESS", &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
+    let fates = told(Progress::PartlyFailed, &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
     assert!(fates.values().all(|f| matches!(f, Fate::Unknown(_))));
 }
 
 /// The row is number 3 of its request and the only one of its destination.
 #[rstest::rstest]
-#[case::nothing_named("PARTIAL_SUCCESS", vec![], Fate::Unknown(0))]
-#[case::nothing_counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0))]
-#[case::another_row("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
-#[case::a_row_outside("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0))]
-#[case::another_row_uncounted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[2])], Fate::Unknown(0))]
-#[case::counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::more_counted("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 9, &[])], rejected("INVALID_GCLID"))]
-#[case::named("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"))]
-#[case::named_among_others("PARTIAL_SUCCESS", vec![failure("INVALID_GCLID", 2, &[2, 3])], rejected("INVALID_GCLID"))]
+#[case::nothing_named(Progress::PartlyFailed, vec![], Fate::Unknown(0))]
+#[case::nothing_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0))]
+#[case::another_row(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
+#[case::a_row_outside(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0))]
+#[case::another_row_uncounted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], Fate::Unknown(0))]
+#[case::counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
+#[case::more_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], rejected("INVALID_GCLID"))]
+#[case::named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"))]
+#[case::named_among_others(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 2, &[2, 3])], rejected("INVALID_GCLID"))]
 #[case::another_and_itself(
-    "PARTIAL_SUCCESS",
+    Progress::PartlyFailed,
     vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
     rejected("INVALID_GCLID")
 )]
-#[case::success("SUCCESS", vec![], Fate::Uploaded)]
-#[case::success_of_nothing_failed("SUCCESS", vec![failure("INVALID_GCLID", 0, &[])], Fate::Uploaded)]
-#[case::success_with_another_failed("SUCCESS", vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
-#[case::success_that_failed("SUCCESS", vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::failed("FAILED", vec![], Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
-#[case::failed_uncounted("FAILED", vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
-#[case::failed_in_another("FAILED", vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
+#[case::success(Progress::Succeeded, vec![], Fate::Uploaded)]
+#[case::success_of_nothing_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], Fate::Uploaded)]
+#[case::success_with_another_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
+#[case::success_that_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
+#[case::failed(Progress::Failed, vec![], Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
+#[case::failed_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
+#[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
 fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
-    #[case] status: &str,
-    #[case] failures: Vec<Failure<'_>>,
+    #[case] progress: Progress,
+    #[case] failures: Vec<Failure>,
     #[case] wanted: Fate,
 ) {
-    assert_eq!(told(status, &[3], &failures)[&3], wanted);
+    assert_eq!(told(progress, &[3], &failures)[&3], wanted);
 }
 
 /// The rows are numbers 3 and 4 of their request, which has others too.
@@ -283,22 +293,22 @@ fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
 #[case::one_without_a_count(vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
 #[case::one(vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
 fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
-    #[case] failures: Vec<Failure<'_>>,
+    #[case] failures: Vec<Failure>,
     #[case] first: Fate,
     #[case] second: Fate,
 ) {
-    let fates = told("PARTIAL_SUCCESS", &[3, 4], &failures);
+    let fates = told(Progress::PartlyFailed, &[3, 4], &failures);
     assert_eq!((&fates[&3], &fates[&4]), (&first, &second));
 }
 
 #[test]
 fn an_action_refused_without_a_name_is_told_from_the_others() {
     for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
-        let plan = refusal(&[0, 1, 0], Some(code(name)), &[]);
+        let plan = refusal(&[0, 1, 0], Some(&code(name)), &[]);
         assert!(plan.fates.is_empty());
         assert_eq!(plan.resend, [vec![0, 2], vec![1]]);
     }
-    let plan = refusal(&[0, 0], Some(code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
+    let plan = refusal(&[0, 0], Some(&code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
     assert!(
         plan.fates
             .values()

@@ -1,5 +1,5 @@
 //! What an upstream's code means for a conversion. The client that knows the codes gives each its [`Class`]
-//! (`google::code_table`); everything behind it looks at classes only.
+//! (`upstream/google/code_table.rs`); everything behind it looks at classes only.
 
 /// Whose matter a refusal is when it is none of the conversion's own. A person must act; conversions wait meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,21 +40,25 @@ pub enum Class {
 pub struct Code {
     /// The name, verbatim, at most 120 characters of letters, digits and `_.-`.
     pub name: String,
+    /// The reason users read: `CamelCase`, without what the ad network puts before all of its names.
+    pub reason: String,
     /// What it means.
     pub class: Class,
 }
 
-const PREFIXES: [&str; 2] = ["PROCESSING_ERROR_REASON_", "PROCESSING_ERROR_"];
-
-/// The name without Google's prefix.
-pub fn bare(name: &str) -> &str {
-    PREFIXES.iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name)
+impl Code {
+    /// A code of this name; `bare` is the name as far as it differs from others of the same ad network.
+    pub fn new(name: impl Into<String>, bare: &str, class: Class) -> Self {
+        Self {
+            name: name.into(),
+            reason: camel_case(bare),
+            class,
+        }
+    }
 }
 
-/// The reason users read: prefix stripped, CamelCase.
-pub fn camel_case(name: &str) -> String {
-    bare(name)
-        .split('_')
+fn camel_case(name: &str) -> String {
+    name.split('_')
         .flat_map(|word| {
             let mut chars = word.chars();
             chars
@@ -69,15 +73,19 @@ pub fn camel_case(name: &str) -> String {
 }
 
 #[cfg(test)]
+impl Code {
+    /// A code without a prefix.
+    pub(crate) fn test(name: &str, class: Class) -> Self {
+        Self::new(name, name, class)
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[rstest::rstest]
-    #[case("PROCESSING_ERROR_REASON_INVALID_GCLID", "InvalidGclid")]
-    #[case(
-        "PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER",
-        "OperatingAccountMismatchForAdIdentifier"
-    )]
+    #[case("CLICK_TOO_OLD", "ClickTooOld")]
     #[case("A_NAME_OF_2027", "ANameOf2027")]
     #[case("", "")]
     fn reasons_are_camel_case(#[case] name: &str, #[case] shown: &str) {

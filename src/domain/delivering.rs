@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::codes::{Class, Code, Matter, camel_case};
+use super::codes::{Class, Code, Matter};
 use super::refusals;
 
 /// Fewer settled conversions than these say nothing about the rest.
@@ -11,7 +11,7 @@ const ENOUGH: u64 = 20;
 /// Conversions of one class that were settled in the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled<'a> {
-    /// Google's code of a rejection; empty for one that only halving singled out; `None` for uploaded ones.
+    /// The reason of a rejection; `None` for uploaded ones.
     pub rejected_as: Option<&'a str>,
     /// How many.
     pub count: u64,
@@ -46,18 +46,13 @@ pub fn judge(settled: &[Settled<'_>]) -> Delivered {
     if taken + rejected < ENOUGH || rejected * 2 <= taken + rejected {
         return Delivered::Taken(taken);
     }
-    let codes = settled.iter().filter_map(|s| Some((s.rejected_as?, s.count)));
+    let reasons = settled.iter().filter_map(|s| Some((s.rejected_as?, s.count)));
     // Of several alike the first by name, so that the message does not change back and forth.
-    let (code, count) = codes
-        .min_by_key(|(code, count)| (u64::MAX - count, *code))
+    let (reason, count) = reasons
+        .min_by_key(|(reason, count)| (u64::MAX - count, *reason))
         .unwrap_or_default();
-    let reason = if code.is_empty() {
-        super::outcome::reason::INVALID_ARGUMENT.to_owned()
-    } else {
-        camel_case(code)
-    };
-    let advice = refusals::explain(&reason)
-        .or_else(|| super::outcome::explain(&reason))
+    let advice = refusals::explain(reason)
+        .or_else(|| super::outcome::explain(reason))
         .unwrap_or("See status.sync.lastErrors for contacts, and Google's documentation for the code.");
     let all = taken + rejected;
     Delivered::MostRejected(format!(
@@ -73,7 +68,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
         Class::Blocked(Matter::NotAllowlisted) => "Google does not let this account upload these conversions this way",
         _ => "Google refuses all conversions for this account",
     };
-    let advice = refusals::explain(&camel_case(&code.name)).unwrap_or(match code.class {
+    let advice = refusals::explain(&code.reason).unwrap_or(match code.class {
         Class::Blocked(Matter::Action) if form => {
             "Check in Google Ads that the conversion action exists in this account, is enabled, and is a website conversion."
         }
@@ -110,11 +105,11 @@ mod tests {
 
     #[rstest::rstest]
     #[case::none(&[], false)]
-    #[case::too_few(&[(Some("INVALID_GCLID"), 19)], false)]
-    #[case::enough(&[(Some("INVALID_GCLID"), 20)], true)]
-    #[case::half(&[(None, 10), (Some("INVALID_GCLID"), 10)], false)]
-    #[case::more_than_half(&[(None, 10), (Some("INVALID_GCLID"), 11)], true)]
-    #[case::more_than_half_together(&[(None, 10), (Some("INVALID_GCLID"), 6), (Some("EVENT_TOO_OLD"), 5)], true)]
+    #[case::too_few(&[(Some("InvalidGclid"), 19)], false)]
+    #[case::enough(&[(Some("InvalidGclid"), 20)], true)]
+    #[case::half(&[(None, 10), (Some("InvalidGclid"), 10)], false)]
+    #[case::more_than_half(&[(None, 10), (Some("InvalidGclid"), 11)], true)]
+    #[case::more_than_half_together(&[(None, 10), (Some("InvalidGclid"), 6), (Some("EventTooOld"), 5)], true)]
     fn most_of_enough(#[case] counts: &[(Option<&'static str>, u64)], #[case] wanted: bool) {
         let most = matches!(settled(counts), Delivered::MostRejected(_));
         assert_eq!(most, wanted);
@@ -122,18 +117,16 @@ mod tests {
 
     #[test]
     fn the_message_says_how_many_why_and_what_to_do() {
-        let Delivered::MostRejected(message) = settled(&[
-            (None, 5),
-            (Some("PROCESSING_ERROR_REASON_EVENT_TOO_OLD"), 20),
-            (Some("PROCESSING_ERROR_REASON_CLICK_NOT_FOUND"), 75),
-        ]) else {
+        let Delivered::MostRejected(message) =
+            settled(&[(None, 5), (Some("EventTooOld"), 20), (Some("ClickNotFound"), 75)])
+        else {
             panic!("most were rejected");
         };
         assert!(message.contains("95 of 100"), "{message}");
         assert!(message.contains("ClickNotFound (75)"), "{message}");
         assert!(message.contains("spec.clickIds"), "{message}");
         assert_eq!(settled(&[(None, 7)]), Delivered::Taken(7));
-        let Delivered::MostRejected(silent) = settled(&[(Some(""), 20)]) else {
+        let Delivered::MostRejected(silent) = settled(&[(Some("InvalidArgument"), 20)]) else {
             panic!("all were rejected");
         };
         assert!(silent.contains("InvalidArgument (20)"), "{silent}");
@@ -172,10 +165,7 @@ mod tests {
         #[case] of_stage: &str,
         #[case] of_form: &str,
     ) {
-        let code = Code {
-            name: name.to_owned(),
-            class: Class::Blocked(matter),
-        };
+        let code = Code::test(name, Class::Blocked(matter));
         for (form, way_out, other) in [(false, of_stage, of_form), (true, of_form, of_stage)] {
             let message = refused_message(&code, form);
             assert!(message.contains(name) && message.contains(way_out), "{message}");

@@ -1,6 +1,6 @@
 //! What proves that an answer is about our rows (DESIGN 3.6, "Evidence"): a row is called uploaded on nothing less.
 
-use super::ids::{ActionId, CustomerId};
+use super::ids::ActionKey;
 
 /// What a result says of the row at its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,43 +17,38 @@ pub enum Evidence {
 /// read, and so is none of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NamedDestination {
-    /// The conversion action.
-    pub action: Option<Option<ActionId>>,
-    /// The account that owns it.
-    pub customer: Option<Option<CustomerId>>,
+    /// The id of the conversion action.
+    pub action: Option<Option<String>>,
+    /// The id of the account that owns it.
+    pub account: Option<Option<String>>,
 }
 
 impl NamedDestination {
-    fn contradicts(&self, customer: &CustomerId) -> bool {
-        self.customer
-            .as_ref()
-            .is_some_and(|named| named.as_ref() != Some(customer))
+    fn contradicts(&self, ours: &ActionKey) -> bool {
+        let named = self.account.as_ref();
+        named.is_some_and(|named| named.as_ref() != Some(&ours.account.id))
     }
 
-    fn names(&self, customer: &CustomerId, action: ActionId) -> bool {
-        self.action == Some(Some(action)) && !self.contradicts(customer)
+    fn names(&self, ours: &ActionKey) -> bool {
+        let named = self.action.as_ref();
+        named.is_some_and(|named| named.as_ref() == Some(&ours.id)) && !self.contradicts(ours)
     }
 
     /// Says nothing of the destination, so that only its place can tell.
-    fn is_silent(&self, customer: &CustomerId) -> bool {
-        self.action.is_none() && !self.contradicts(customer)
+    fn is_silent(&self, ours: &ActionKey) -> bool {
+        self.action.is_none() && !self.contradicts(ours)
     }
 }
 
 /// Which of the entries is about the destination that stood at `index` of the `sent` ones: the only one that names it, or
 /// the one at its place, where that names none and there are as many entries as destinations were sent. `None` where
 /// that can't be told: no entry, an entry of another destination, or two for one.
-pub fn entry_of(
-    entries: &[NamedDestination],
-    index: usize,
-    (customer, action): (&CustomerId, ActionId),
-    sent: usize,
-) -> Option<usize> {
-    let mut named = (0..entries.len()).filter(|i| entries[*i].names(customer, action));
+pub fn entry_of(entries: &[NamedDestination], index: usize, ours: &ActionKey, sent: usize) -> Option<usize> {
+    let mut named = (0..entries.len()).filter(|i| entries[*i].names(ours));
     match (named.next(), named.next()) {
         (Some(only), None) => Some(only),
         (Some(_), Some(_)) => None,
-        (None, _) => (entries.len() == sent && entries.get(index)?.is_silent(customer)).then_some(index),
+        (None, _) => (entries.len() == sent && entries.get(index)?.is_silent(ours)).then_some(index),
     }
 }
 
@@ -61,15 +56,12 @@ pub fn entry_of(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-
-    fn customer(id: &str) -> CustomerId {
-        id.parse().unwrap()
-    }
+    use crate::domain::ids::{ActionId, CustomerId};
 
     fn named(action: u64) -> NamedDestination {
         NamedDestination {
-            action: Some(Some(ActionId(action))),
-            customer: Some(Some(customer("1234567890"))),
+            action: Some(Some(action.to_string())),
+            account: Some(Some("1234567890".into())),
         }
     }
 
@@ -80,13 +72,13 @@ mod tests {
     fn unreadable() -> NamedDestination {
         NamedDestination {
             action: Some(None),
-            customer: None,
+            account: None,
         }
     }
 
     fn of_stranger(action: u64) -> NamedDestination {
         NamedDestination {
-            customer: Some(Some(customer("9999999999"))),
+            account: Some(Some("9999999999".into())),
             ..named(action)
         }
     }
@@ -110,7 +102,7 @@ mod tests {
         #[case] sent: usize,
         #[case] wanted: Option<usize>,
     ) {
-        let ours = customer("1234567890");
-        assert_eq!(entry_of(&entries, index, (&ours, ActionId(7)), sent), wanted);
+        let owner: CustomerId = "1234567890".parse().unwrap();
+        assert_eq!(entry_of(&entries, index, &owner.action(ActionId(7)), sent), wanted);
     }
 }

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
+
+use crate::api::AdNetwork;
 
 /// A HubSpot portal (account), also called hub id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,6 +62,42 @@ impl CustomerId {
     }
 }
 
+/// An account of an ad network that owns conversion actions. Its id is text: each network has ids of its own shape.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AdAccountKey {
+    /// The network.
+    pub network: AdNetwork,
+    /// The id there, as its API writes it.
+    pub id: String,
+}
+
+/// A conversion action: what uploads, the ledger and the registry know it by, whichever network it is in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActionKey {
+    /// The account that owns it.
+    pub account: AdAccountKey,
+    /// Its id in that account, as the network's API writes it.
+    pub id: String,
+}
+
+impl CustomerId {
+    /// The account as every ad network's accounts are named.
+    pub fn account(&self) -> AdAccountKey {
+        AdAccountKey {
+            network: AdNetwork::Google,
+            id: self.0.clone(),
+        }
+    }
+
+    /// An action of this account as every ad network's actions are named.
+    pub fn action(&self, id: ActionId) -> ActionKey {
+        ActionKey {
+            account: self.account(),
+            id: id.to_string(),
+        }
+    }
+}
+
 impl FromStr for CustomerId {
     type Err = BadCustomerId;
     fn from_str(s: &str) -> Result<Self, Self::Err> {
@@ -102,20 +141,26 @@ impl TransactionId {
 impl fmt::Display for TransactionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("hs-")?;
-        f.write_str(&hex(&self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
-/// Two lower-case hex digits for each byte.
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        text.push(digit(byte >> 4));
-        text.push(digit(*byte));
+/// A text that is no transaction id of ours.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("not a transaction id")]
+pub struct BadTransactionId;
+
+impl FromStr for TransactionId {
+    type Err = BadTransactionId;
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        let bytes = s
+            .strip_prefix("hs-")
+            .and_then(|hex| HEXLOWER.decode(hex.as_bytes()).ok());
+        bytes
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
+            .ok_or(BadTransactionId)
     }
-    text
 }
 
 /// How the ledger knows an occurrence. Nothing of a person is in it.
@@ -215,6 +260,22 @@ mod tests {
         // First 40 hex digits of: printf 'v1|62515|151|customer|1762074843512' | sha256sum
         assert_eq!(id.to_string(), "hs-5192c28f41660d3a20d7a45b89ed1493eb7bb2d1");
         assert!(id.to_string().len() <= 64);
+    }
+
+    #[test]
+    fn transaction_ids_come_back_from_their_text() {
+        let id = TransactionId([0xab; 20]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for other in [
+            "",
+            "hs-",
+            "abab",
+            "hs-ab",
+            &id.to_string().to_uppercase(),
+            &format!("{id}ab"),
+        ] {
+            assert_eq!(other.parse::<TransactionId>(), Err(BadTransactionId), "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Retention: rows that were settled long ago become totals by day, and a key each (DESIGN 3.7).
 //!
 //! The keys stay for ever: a sweep or a startTime moved earlier may bring an old history up again, and what was sent once
-//! must never be taken for new. A key takes about 43 bytes, a row about 140 (`cargo test --lib ledger::tests::speed -- --nocapture`).
+//! must never be taken for new. A key takes about 71 bytes, a row about 212 (`cargo test --lib ledger::tests::speed -- --nocapture`).
 
 use jiff::Timestamp;
 use sqlx::SqliteConnection;
@@ -17,7 +17,7 @@ pub(crate) const DAY: i64 = 86_400_000;
 /// Rows of actions that were settled before a time. Rows of events without an action wait for it: they may have to give
 /// way to rows of the action's own.
 const SETTLED: &str = "SELECT r.id FROM rows r JOIN tracks t ON t.id = r.track
-     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND t.customer IS NOT NULL ORDER BY r.id LIMIT ?2";
+     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND t.action IS NOT NULL ORDER BY r.id LIMIT ?2";
 
 /// Rows to fold, at most `limit`.
 pub(crate) async fn settled(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
@@ -44,8 +44,8 @@ pub(crate) async fn fold(conn: &mut SqliteConnection, ids: &[i64]) -> LedgerResu
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "INSERT INTO folded (track, occurred_at, txn, outcome, class)
-         SELECT track, occurred_at, txn, outcome, class FROM rows WHERE id IN (SELECT value FROM json_each(?1))",
+        "INSERT INTO folded (track, occurred_at, transaction_id, outcome, class)
+         SELECT track, occurred_at, transaction_id, outcome, class FROM rows WHERE id IN (SELECT value FROM json_each(?1))",
     )
     .bind(&ids)
     .execute(&mut *conn)
@@ -79,9 +79,9 @@ pub(crate) async fn move_folded(conn: &mut SqliteConnection, from: i64, to: i64)
     }
     sqlx::query(
         "DELETE FROM folded WHERE track = ?1 AND (
-             txn IN (SELECT txn FROM rows WHERE track = ?2)
+             transaction_id IN (SELECT transaction_id FROM rows WHERE track = ?2)
              OR EXISTS (SELECT 1 FROM folded f
-                        WHERE f.track = ?2 AND f.occurred_at = folded.occurred_at AND f.txn = folded.txn))",
+                        WHERE f.track = ?2 AND f.occurred_at = folded.occurred_at AND f.transaction_id = folded.transaction_id))",
     )
     .bind(from)
     .bind(to)

@@ -8,16 +8,15 @@ use sqlx::SqliteConnection;
 
 use super::error::failed;
 use super::updates;
-use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::columns::{amount, ascending, class, json, ms};
-use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate};
+use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate, Sender};
 
 /// See [`crate::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
 /// their place in the request. A row that is in a request already, or gone, makes the whole call fail: look up again.
 pub(super) async fn begin(
     conn: &mut SqliteConnection,
-    account: &ObjectKey,
+    sender: &Sender,
     destinations: &[ActionKey],
     rows: &[(BatchRow, usize)],
     now: Timestamp,
@@ -33,13 +32,14 @@ pub(super) async fn begin(
     }
     let destinations: Vec<_> = destinations
         .iter()
-        .map(|d| (d.customer.as_str(), d.action.0.cast_signed()))
+        .map(|d| (d.account.network.as_str(), &d.account.id, &d.id))
         .collect();
     let batch: i64 = sqlx::query_scalar(
-        "INSERT INTO batches (account, destinations, row_ids, targets, begun_at) VALUES (?1, ?2, ?3, ?4, ?5)
-         RETURNING id",
+        "INSERT INTO batches (network, account, destinations, row_ids, targets, begun_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
     )
-    .bind(account.to_string())
+    .bind(sender.network.as_str())
+    .bind(sender.account.to_string())
     .bind(json(&destinations)?)
     .bind(&numbers)
     .bind(json(&targets)?)
@@ -284,15 +284,16 @@ pub(super) async fn close(conn: &mut SqliteConnection, batch: BatchId, now: Time
 /// See [`crate::ports::ledger::Ledger::recover`].
 pub(super) async fn recover(
     conn: &mut SqliteConnection,
-    account: Option<&ObjectKey>,
+    sender: Option<&Sender>,
     now: Timestamp,
 ) -> LedgerResult<usize> {
     let begun: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT b.id, count(r.id) FROM batches b LEFT JOIN json_each(b.row_ids) j
              LEFT JOIN rows r ON r.id = j.value AND r.batch = b.id
-         WHERE b.request_id IS NULL AND (?1 IS NULL OR b.account = ?1) GROUP BY b.id",
+         WHERE b.request_id IS NULL AND (?1 IS NULL OR b.network = ?1 AND b.account = ?2) GROUP BY b.id",
     )
-    .bind(account.map(ToString::to_string))
+    .bind(sender.map(|sender| sender.network.as_str()))
+    .bind(sender.map(|sender| sender.account.to_string()))
     .fetch_all(&mut *conn)
     .await?;
     let mut rows = 0;

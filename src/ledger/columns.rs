@@ -30,28 +30,8 @@ pub(crate) fn outcome(code: i64) -> LedgerResult<Outcome> {
     Outcome::from_code(code).ok_or_else(|| damaged("an outcome"))
 }
 
-/// What [`crate::domain::ids::hex`] or the database's function of that name wrote.
-pub(crate) fn unhex(text: &str) -> LedgerResult<TransactionId> {
-    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
-    let mut id = [0; 20];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != id.len() || !rest.is_empty() {
-        return Err(damaged("a transaction id"));
-    }
-    for (byte, [high, low]) in id.iter_mut().zip(pairs) {
-        let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-            return Err(damaged("a transaction id"));
-        };
-        *byte = high << 4 | low;
-    }
-    Ok(TransactionId(id))
-}
-
-pub(crate) fn transaction(stored: Vec<u8>) -> LedgerResult<TransactionId> {
-    stored
-        .try_into()
-        .map(TransactionId)
-        .map_err(|_| damaged("a transaction id"))
+pub(crate) fn transaction(stored: &str) -> LedgerResult<TransactionId> {
+    stored.parse().map_err(|_| damaged("a transaction id"))
 }
 
 /// The array that a bulk statement reads with `json_each`.

@@ -38,10 +38,10 @@ use tokio::sync::Mutex;
 use self::lock::FileLock;
 pub use self::lock::OpenError;
 
-use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
+use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound,
-    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId,
+    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally, TrackId,
     TrackRequest,
 };
 
@@ -213,14 +213,14 @@ impl Ledger for SqliteLedger {
 
     async fn begin(
         &self,
-        account: &ObjectKey,
+        sender: &Sender,
         destinations: &[ActionKey],
         rows: &[(BatchRow, usize)],
         now: Timestamp,
     ) -> LedgerResult<BatchId> {
         write!(self, Disk::Wait, |tx| batches::begin(
             tx,
-            account,
+            sender,
             destinations,
             rows,
             now
@@ -231,25 +231,25 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| batches::finish(tx, batch, result, now))
     }
 
-    async fn recover(&self, account: Option<&ObjectKey>, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| batches::recover(tx, account, now))
+    async fn recover(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
+        write!(self, Disk::Wait, |tx| batches::recover(tx, sender, now))
     }
 
-    async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
-        read!(self, |tx| requests::open_requests(tx, account, now, limit))
+    async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
+        read!(self, |tx| requests::open_requests(tx, sender, now, limit))
     }
 
     async fn adopt_requests(
         &self,
-        account: &ObjectKey,
-        customer: &CustomerId,
+        sender: &Sender,
+        owner: &AdAccountKey,
         accounts: &[ObjectKey],
     ) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| requests::adopt(tx, account, customer, accounts))
+        write!(self, Disk::Wait, |tx| requests::adopt(tx, sender, owner, accounts))
     }
 
-    async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| requests::next_poll(tx, account))
+    async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| requests::next_poll(tx, sender))
     }
 
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
@@ -333,11 +333,11 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Wait, |tx| orphans::note(tx, note))
     }
 
-    async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
-        read!(self, |tx| orphans::of(tx, customer))
+    async fn orphans(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
+        read!(self, |tx| orphans::of(tx, owner))
     }
 
-    async fn forget_orphan(&self, customer: &CustomerId, action: ActionId) -> LedgerResult<()> {
-        write!(self, Disk::Wait, |tx| orphans::forget(tx, customer, action))
+    async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()> {
+        write!(self, Disk::Wait, |tx| orphans::forget(tx, action))
     }
 }

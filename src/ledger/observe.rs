@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::SqliteConnection;
 
 use super::error::failed;
-use crate::domain::ids::{ContactId, TransactionId, hex};
+use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::ledger::bulk_lookup::Lookup;
 use crate::ledger::columns::{CHUNK, Classes, due, json, ms, transaction};
@@ -21,8 +21,8 @@ pub(super) const INSERTED: usize = 200;
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; INSERTED].join(", ");
     format!(
-        "INSERT INTO rows (track, seed, txn, contact, occurred_at, first_seen, changed_at, outcome, class, due,
-                           suspended, submission)
+        "INSERT INTO rows (track, seed, transaction_id, contact, occurred_at, first_seen, changed_at, outcome, class,
+                           due, suspended, submission)
          SELECT column1, column2, column3, column4, column5, column6, column6, column7, column8, column9, column10,
                 column11
          FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
@@ -31,8 +31,8 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 
 /// Rows of a track by their seeds.
 const BY_SEED: Lookup = Lookup {
-    between: "SELECT id, txn FROM rows WHERE track = ?1 AND seed BETWEEN ?2 AND ?3 LIMIT ?4",
-    each: "SELECT r.id, r.txn FROM json_each(?2) j CROSS JOIN rows r ON r.track = ?1 AND r.seed = j.value",
+    between: "SELECT id, transaction_id FROM rows WHERE track = ?1 AND seed BETWEEN ?2 AND ?3 LIMIT ?4",
+    each: "SELECT r.id, r.transaction_id FROM json_each(?2) j CROSS JOIN rows r ON r.track = ?1 AND r.seed = j.value",
 };
 
 /// See [`crate::ports::ledger::Ledger::observe`].
@@ -86,10 +86,10 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
     let keys = rows.iter().flat_map(|row| &row.keys);
     let seeds: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
     let seeds: Vec<i64> = seeds.into_iter().collect();
-    let found: Vec<(i64, Vec<u8>)> = BY_SEED.find(conn, track.0, &seeds).await?;
+    let found: Vec<(i64, String)> = BY_SEED.find(conn, track.0, &seeds).await?;
     let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
-    for (id, txn) in found {
-        ids.insert(transaction(txn)?, id);
+    for (id, stored) in found {
+        ids.insert(transaction(&stored)?, id);
     }
     let known = |row: &NewRow| {
         row.keys
@@ -115,14 +115,14 @@ async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) ->
         .flat_map(|(i, row)| {
             row.keys
                 .iter()
-                .map(move |key| (i, ms(row.occurred_at), hex(&key.transaction.0)))
+                .map(move |key| (i, ms(row.occurred_at), key.transaction.to_string()))
         })
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(
         "WITH j AS MATERIALIZED (
-             SELECT value->>0 AS i, value->>1 AS occurred_at, unhex(value->>2) AS txn FROM json_each(?1))
+             SELECT value->>0 AS i, value->>1 AS occurred_at, value->>2 AS transaction_id FROM json_each(?1))
          SELECT DISTINCT j.i FROM j CROSS JOIN folded f
-             ON f.track = ?2 AND f.occurred_at = j.occurred_at AND f.txn = j.txn",
+             ON f.track = ?2 AND f.occurred_at = j.occurred_at AND f.transaction_id = j.transaction_id",
     )
     .bind(json(&candidates)?)
     .bind(track.0)
@@ -169,7 +169,7 @@ async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, 
             insert = insert
                 .bind(track.0)
                 .bind(key.seed.cast_signed())
-                .bind(key.transaction.0.to_vec())
+                .bind(key.transaction.to_string())
                 .bind(contact.0.cast_signed())
                 .bind(ms(row.occurred_at))
                 .bind(ms(row.first_seen))

@@ -2,13 +2,13 @@
 
 use sqlx::SqliteConnection;
 
-use crate::domain::ids::{ActionId, CustomerId};
+use crate::domain::ids::AdAccountKey;
 use crate::ledger::columns::{ms, time};
-use crate::ports::ledger::{LedgerResult, OrphanNote};
+use crate::ports::ledger::{ActionKey, LedgerResult, OrphanNote};
 
 #[derive(sqlx::FromRow)]
 struct Stored {
-    action: i64,
+    action: String,
     name: String,
     kind: String,
     former_event: String,
@@ -19,14 +19,15 @@ struct Stored {
 /// Notes an action left behind; a later note about the same action takes the place of the earlier one.
 pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
-        "INSERT INTO orphans (customer, action, name, kind, former_event, created_at, noted_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (customer, action) DO UPDATE SET
+        "INSERT INTO orphans (network, account, action, name, kind, former_event, created_at, noted_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (network, account, action) DO UPDATE SET
              name = excluded.name, kind = excluded.kind, former_event = excluded.former_event,
              created_at = excluded.created_at, noted_at = excluded.noted_at",
     )
-    .bind(note.customer.as_str())
-    .bind(note.action.0.cast_signed())
+    .bind(note.action.account.network.as_str())
+    .bind(&note.action.account.id)
+    .bind(&note.action.id)
     .bind(&note.name)
     .bind(&note.kind)
     .bind(&note.former_event)
@@ -37,18 +38,22 @@ pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> Ledg
     Ok(())
 }
 
-pub(super) async fn of(conn: &mut SqliteConnection, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>> {
+pub(super) async fn of(conn: &mut SqliteConnection, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
     let found: Vec<Stored> = sqlx::query_as(
-        "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans WHERE customer = ?1
+        "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans
+         WHERE network = ?1 AND account = ?2
          ORDER BY noted_at, action",
     )
-    .bind(customer.as_str())
+    .bind(owner.network.as_str())
+    .bind(&owner.id)
     .fetch_all(conn)
     .await?;
     let note = |s: Stored| {
         Ok(OrphanNote {
-            customer: customer.clone(),
-            action: ActionId(s.action.cast_unsigned()),
+            action: ActionKey {
+                account: owner.clone(),
+                id: s.action,
+            },
             name: s.name,
             kind: s.kind,
             former_event: s.former_event,
@@ -59,10 +64,11 @@ pub(super) async fn of(conn: &mut SqliteConnection, customer: &CustomerId) -> Le
     found.into_iter().map(note).collect()
 }
 
-pub(super) async fn forget(conn: &mut SqliteConnection, customer: &CustomerId, action: ActionId) -> LedgerResult<()> {
-    sqlx::query("DELETE FROM orphans WHERE customer = ?1 AND action = ?2")
-        .bind(customer.as_str())
-        .bind(action.0.cast_signed())
+pub(super) async fn forget(conn: &mut SqliteConnection, action: &ActionKey) -> LedgerResult<()> {
+    sqlx::query("DELETE FROM orphans WHERE network = ?1 AND account = ?2 AND action = ?3")
+        .bind(action.account.network.as_str())
+        .bind(&action.account.id)
+        .bind(&action.id)
         .execute(conn)
         .await?;
     Ok(())

@@ -8,10 +8,11 @@ use sqlx::SqliteConnection;
 use super::batches::close;
 use super::error::{damaged, failed};
 use super::updates;
-use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::api::AdNetwork;
+use crate::domain::ids::{AdAccountKey, ObjectKey};
 use crate::ledger::bulk_lookup::close_together;
 use crate::ledger::columns::{count, json, ms, time};
-use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, StatusResult};
+use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, Sender, StatusResult};
 
 #[derive(sqlx::FromRow)]
 struct Stored {
@@ -29,15 +30,16 @@ struct Stored {
 /// became of them since: record indices count all of them.
 pub(super) async fn open_requests(
     conn: &mut SqliteConnection,
-    account: &ObjectKey,
+    sender: &Sender,
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<OpenRequest>> {
     let found: Vec<Stored> = sqlx::query_as(
         "SELECT id, request_id, accepted_at, polls, poll_at, destinations, row_ids, targets FROM batches
-         WHERE account = ?1 AND poll_at <= ?2 ORDER BY poll_at, id LIMIT ?3",
+         WHERE network = ?1 AND account = ?2 AND poll_at <= ?3 ORDER BY poll_at, id LIMIT ?4",
     )
-    .bind(account.to_string())
+    .bind(sender.network.as_str())
+    .bind(sender.account.to_string())
     .bind(ms(now))
     .bind(count(limit)?)
     .fetch_all(&mut *conn)
@@ -94,32 +96,30 @@ async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<O
 }
 
 fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
-    let stored: Vec<(String, i64)> = serde_json::from_str(stored).map_err(|_| damaged("destinations"))?;
-    let key = |(customer, action): (String, i64)| {
-        let customer = customer.parse().map_err(|_| damaged("a customer id"))?;
-        Ok(ActionKey {
-            customer,
-            action: ActionId(action.cast_unsigned()),
-        })
+    let stored: Vec<(AdNetwork, String, String)> = serde_json::from_str(stored).map_err(|_| damaged("destinations"))?;
+    let key = |(network, account, id)| ActionKey {
+        account: AdAccountKey { network, id: account },
+        id,
     };
-    stored.into_iter().map(key).collect()
+    Ok(stored.into_iter().map(key).collect())
 }
 
-/// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one customer.
+/// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one owner.
 pub(super) async fn adopt(
     conn: &mut SqliteConnection,
-    account: &ObjectKey,
-    customer: &CustomerId,
+    sender: &Sender,
+    owner: &AdAccountKey,
     accounts: &[ObjectKey],
 ) -> LedgerResult<usize> {
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     let done = sqlx::query(
-        "UPDATE batches SET account = ?1
-         WHERE request_id IS NOT NULL AND json_extract(destinations, '$[0][0]') = ?2
-           AND account NOT IN (SELECT value FROM json_each(?3))",
+        "UPDATE batches SET account = ?2
+         WHERE network = ?1 AND request_id IS NOT NULL AND json_extract(destinations, '$[0][1]') = ?3
+           AND account NOT IN (SELECT value FROM json_each(?4))",
     )
-    .bind(account.to_string())
-    .bind(customer.as_str())
+    .bind(owner.network.as_str())
+    .bind(sender.account.to_string())
+    .bind(&owner.id)
     .bind(json(&accounts)?)
     .execute(conn)
     .await?;
@@ -127,12 +127,14 @@ pub(super) async fn adopt(
 }
 
 /// See [`crate::ports::ledger::Ledger::next_poll`].
-pub(super) async fn next_poll(conn: &mut SqliteConnection, account: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-    let next: Option<i64> =
-        sqlx::query_scalar("SELECT min(poll_at) FROM batches WHERE account = ?1 AND poll_at IS NOT NULL")
-            .bind(account.to_string())
-            .fetch_one(conn)
-            .await?;
+pub(super) async fn next_poll(conn: &mut SqliteConnection, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
+    let next: Option<i64> = sqlx::query_scalar(
+        "SELECT min(poll_at) FROM batches WHERE network = ?1 AND account = ?2 AND poll_at IS NOT NULL",
+    )
+    .bind(sender.network.as_str())
+    .bind(sender.account.to_string())
+    .fetch_one(conn)
+    .await?;
     next.map(time).transpose()
 }
 

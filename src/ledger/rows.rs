@@ -9,14 +9,14 @@ use sqlx::SqliteConnection;
 use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
-use crate::ledger::columns::{class, count, json, ms, outcome, time, unhex, value};
+use crate::ledger::columns::{class, count, json, ms, outcome, time, transaction, value};
 use crate::ports::ledger::{LedgerResult, Row, RowId, TrackId};
 
 /// In the order of the arrays that [`due`] reads.
 #[derive(Deserialize)]
 struct Stored<'a> {
     id: i64,
-    txn: &'a str,
+    transaction: &'a str,
     contact: i64,
     submission: Option<String>,
     occurred_at: i64,
@@ -37,7 +37,7 @@ impl Stored<'_> {
         Ok(Row {
             id: RowId(self.id),
             track,
-            transaction: unhex(self.txn)?,
+            transaction: transaction(self.transaction)?,
             contact: ContactId(self.contact.cast_unsigned()),
             submission: self.submission,
             occurred_at: time(self.occurred_at)?,
@@ -62,9 +62,9 @@ pub(super) async fn due(
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
     let found: String = sqlx::query_scalar(
-        "SELECT json_group_array(json_array(id, txn, contact, submission, occurred_at, first_seen, outcome, class, due,
-                                            attempts, split, sent, value, currency))
-         FROM (SELECT id, hex(txn) AS txn, contact, submission, occurred_at, first_seen, outcome, class, due, attempts,
+        "SELECT json_group_array(json_array(id, transaction_id, contact, submission, occurred_at, first_seen, outcome,
+                                            class, due, attempts, split, sent, value, currency))
+         FROM (SELECT id, transaction_id, contact, submission, occurred_at, first_seen, outcome, class, due, attempts,
                       split, sent, value, currency
                FROM rows WHERE track = ?1 AND due <= ?2 AND occurred_at >= ?3 ORDER BY due, id LIMIT ?4)",
     )

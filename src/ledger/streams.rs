@@ -70,25 +70,29 @@ async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) ->
 }
 
 async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
-    let known: Option<i64> =
-        sqlx::query_scalar("SELECT id FROM tracks WHERE customer = ?1 AND action = ?2 AND portal = ?3 AND stage = ?4")
-            .bind(action.customer.as_str())
-            .bind(action.action.0.cast_signed())
-            .bind(request.portal.0.cast_signed())
-            .bind(&request.trigger)
-            .fetch_optional(&mut *conn)
-            .await?;
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM tracks WHERE network = ?1 AND account = ?2 AND action = ?3 AND portal = ?4 AND stage = ?5",
+    )
+    .bind(action.account.network.as_str())
+    .bind(&action.account.id)
+    .bind(&action.id)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_optional(&mut *conn)
+    .await?;
     if let Some(id) = known {
         return Ok(id);
     }
-    let id =
-        sqlx::query_scalar("INSERT INTO tracks (customer, action, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id")
-            .bind(action.customer.as_str())
-            .bind(action.action.0.cast_signed())
-            .bind(request.portal.0.cast_signed())
-            .bind(&request.trigger)
-            .fetch_one(conn)
-            .await?;
+    let id = sqlx::query_scalar(
+        "INSERT INTO tracks (network, account, action, portal, stage) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+    )
+    .bind(action.account.network.as_str())
+    .bind(&action.account.id)
+    .bind(&action.id)
+    .bind(request.portal.0.cast_signed())
+    .bind(&request.trigger)
+    .fetch_one(conn)
+    .await?;
     Ok(id)
 }
 
@@ -97,7 +101,7 @@ async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, actio
 async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
     sqlx::query(
         "DELETE FROM rows WHERE track = ?1 AND EXISTS (
-             SELECT 1 FROM folded f WHERE f.track = ?2 AND f.occurred_at = rows.occurred_at AND f.txn = rows.txn)",
+             SELECT 1 FROM folded f WHERE f.track = ?2 AND f.occurred_at = rows.occurred_at AND f.transaction_id = rows.transaction_id)",
     )
     .bind(from)
     .bind(to)
@@ -106,7 +110,7 @@ async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRes
     sqlx::query(
         "DELETE FROM rows WHERE id IN (
              SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs
-                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.transaction_id = ours.transaction_id
              WHERE ours.track = ?1 AND ours.rank > theirs.rank)",
     )
     .bind(from)
@@ -116,7 +120,7 @@ async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRes
     sqlx::query(
         "DELETE FROM rows WHERE id IN (
              SELECT ours.id FROM rows ours JOIN rows theirs
-                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.txn = ours.txn
+                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.transaction_id = ours.transaction_id
              WHERE ours.track = ?1)",
     )
     .bind(from)

@@ -49,8 +49,10 @@ pub struct GoogleClients {
     pub ads: Arc<dyn ads::GoogleAds>,
     /// Data Manager API: conversion uploads.
     pub sink: Arc<dyn sink::ConversionSink>,
-    /// Google Ads API: enhancements, and conversion uploads of projects that may still use it.
-    pub uploads: Arc<dyn sink::AdsUploads>,
+    /// Google Ads API: conversion uploads of projects that may still use it.
+    pub clicks: Arc<dyn sink::RowUploads>,
+    /// Google Ads API: enhancements.
+    pub enhancements: Arc<dyn sink::RowUploads>,
 }
 
 /// Where the credentials of a Google account come from. No `Debug`.

@@ -6,11 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::wake::Wake;
-use crate::api::Uploads;
-use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::api::{UploadApi, Uploads};
+use crate::domain::ids::{AdAccountKey, CustomerId, ObjectKey};
 use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, ConversionAction, Customer, Goal};
 use crate::ports::crm::{Crm, Form, Portal, Stage};
+use crate::ports::sink::{ConversionSink, Route};
 
 /// An account of either kind.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -112,7 +113,86 @@ pub(crate) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>
     })
 }
 
+/// The account object of an ad network as the sync loops see it.
+#[derive(Clone)]
+pub struct AdAccount {
+    /// Whether it can be used.
+    pub readiness: Readiness,
+    /// The account that owns its actions; `None` until read once.
+    pub owner: Option<AdAccountKey>,
+    /// The routes of its conversions; `None` while its clients can't be made.
+    pub routes: Option<Routes>,
+    /// Who takes the conversions of lifecycle events, and those of form events.
+    pub services: (&'static str, &'static str),
+}
+
+/// The routes of an account.
+#[derive(Clone)]
+pub struct Routes {
+    /// For conversions of lifecycle events.
+    pub stages: Route,
+    /// For conversions of form events.
+    pub forms: Route,
+    /// Whom to ask about requests that were accepted, also before the routes were others.
+    pub results: Arc<dyn ConversionSink>,
+}
+
+impl AdAccount {
+    /// Its routes, while it can be used.
+    pub fn usable(self) -> Option<Routes> {
+        self.routes.filter(|_| self.readiness == Readiness::Ready)
+    }
+
+    /// Who takes the conversions of an event. `form`: of a form event.
+    pub const fn service(&self, form: bool) -> &'static str {
+        if form { self.services.1 } else { self.services.0 }
+    }
+}
+
+impl Routes {
+    /// The route of an event's conversions. `form`: of a form event.
+    pub const fn of(&self, form: bool) -> &Route {
+        if form { &self.forms } else { &self.stages }
+    }
+
+    /// The route of this name.
+    pub fn named(&self, name: &str) -> Option<&Route> {
+        [&self.stages, &self.forms]
+            .into_iter()
+            .find(|route| route.info().name == name)
+    }
+}
+
 impl GoogleAccount {
+    /// As the sync loops see it.
+    pub(crate) fn for_loops(&self) -> AdAccount {
+        let routes = |clients: &GoogleClients| Routes {
+            stages: match self.uploads.click_conversions {
+                UploadApi::DataManager => Route::Polled(Arc::clone(&clients.sink)),
+                UploadApi::GoogleAds => Route::AtOnce(Arc::clone(&clients.clicks)),
+            },
+            forms: match self.uploads.enhancements {
+                UploadApi::DataManager => Route::Polled(Arc::clone(&clients.sink)),
+                UploadApi::GoogleAds => Route::AtOnce(Arc::clone(&clients.enhancements)),
+            },
+            results: Arc::clone(&clients.sink),
+        };
+        AdAccount {
+            readiness: self.readiness.clone(),
+            owner: self
+                .snapshot
+                .as_ref()
+                .map(|seen| seen.customer.conversion_customer.account()),
+            routes: self.clients.as_ref().map(routes),
+            services: (self.service(false), self.service(true)),
+        }
+    }
+
+    /// Who takes the conversions of an event, as errors name it. `form`: of a form event.
+    pub const fn service(&self, form: bool) -> &'static str {
+        self.uploads.of(form).service()
+    }
+
     pub(crate) fn same(&self, other: &Self) -> bool {
         let Self {
             key,

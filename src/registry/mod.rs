@@ -26,7 +26,9 @@ use super::ports::ads::ConversionAction;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use accounts::newer_actions;
 
-pub use accounts::{Account, DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+pub use accounts::{
+    Account, AdAccount, DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness, Routes,
+};
 pub use events::{BoundAction, Event};
 pub use index::Index;
 pub use loops::{Broken, Loop};
@@ -196,6 +198,11 @@ impl Registry {
     pub fn forget_event(&self, key: &ObjectKey) {
         self.remove_event(key);
         self.write(|s| s.reports.remove(key));
+    }
+
+    /// An account of an ad network as the loops use it.
+    pub fn ad_account(&self, key: &ObjectKey) -> Option<AdAccount> {
+        self.read(|s| s.google.get(key).map(GoogleAccount::for_loops))
     }
 
     /// A Google account.

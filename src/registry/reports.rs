@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 
-use crate::api::UploadApi;
 use crate::domain::codes::Code;
 use crate::ports::ledger::TrackId;
 
@@ -67,8 +66,8 @@ pub enum RefusedAt {
 pub struct Refused {
     /// Where; what is taken there ends it.
     pub at: RefusedAt,
-    /// By which of its interfaces; the event's taking the other ends it.
-    pub via: UploadApi,
+    /// By which service, as errors name it; the event's taking another ends it.
+    pub via: &'static str,
     /// Google's code, of [`crate::domain::codes::Class::Blocked`].
     pub code: Code,
     /// Since when.
@@ -121,7 +120,7 @@ impl EventReport {
     }
 
     /// Notes a refusal; true where that is news.
-    pub fn note_refused(&mut self, at: RefusedAt, via: UploadApi, code: &Code, now: Timestamp) -> bool {
+    pub fn note_refused(&mut self, at: RefusedAt, via: &'static str, code: &Code, now: Timestamp) -> bool {
         let before = self.refused.as_ref().filter(|refused| refused.via == via);
         let since = before.map_or(now, |refused| refused.since);
         let next = Refused {
@@ -136,7 +135,7 @@ impl EventReport {
     }
 
     /// Notes that rows were taken; true where a refusal ends by it, or may.
-    pub fn note_taken(&mut self, at: RefusedAt, via: UploadApi) -> bool {
+    pub fn note_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
         let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
         self.refused.take_if(ends).is_some() || first

@@ -3,9 +3,8 @@
 
 use jiff::Timestamp;
 
-use crate::api::UploadApi;
 use crate::domain::batch::Fate;
-use crate::domain::codes::{Class, Code, Matter, camel_case};
+use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
@@ -44,15 +43,15 @@ impl Delivery {
     }
 }
 
-/// Reports what an answer of one of Google's interfaces said of an event.
+/// Reports what an answer of one of an ad network's services said of an event.
 pub fn report(
     registry: &Registry,
     event: &ObjectKey,
-    (at, via): (RefusedAt, UploadApi),
+    (at, via): (RefusedAt, &'static str),
     delivery: &Delivery,
     now: Timestamp,
 ) {
-    // What was sent before `spec.uploads` changed says nothing of the way that rows take now.
+    // What was sent before the event took another route says nothing of the way that rows take now.
     let of_today = takes(registry, event) == Some(via);
     let form = registry.event(event).is_some_and(|event| event.rules.form);
     let mut news = false;
@@ -81,17 +80,17 @@ pub fn report(
     }
 }
 
-/// The interface that takes the event's uploads; `None` where event or account are not known.
-fn takes(registry: &Registry, event: &ObjectKey) -> Option<UploadApi> {
+/// Who takes the event's conversions; `None` where event or account are not known.
+fn takes(registry: &Registry, event: &ObjectKey) -> Option<&'static str> {
     let event = registry.event(event)?;
-    let google = registry.google(&event.google)?;
-    Some(google.uploads.of(event.rules.form))
+    let account = registry.ad_account(&event.google)?;
+    Some(account.service(event.rules.form))
 }
 
 fn refused_note(code: &Code, form: bool, now: Timestamp) -> ErrorNote {
     ErrorNote {
         time: now,
-        reason: camel_case(&code.name),
+        reason: code.reason.clone(),
         message: refused_message(code, form),
         contact: None,
     }
@@ -131,7 +130,7 @@ pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::api::Uploads;
+    use crate::api::{UploadApi, Uploads};
     use crate::domain::eligibility::{ClickProperties, EventRules};
     use crate::domain::trigger::Trigger;
     use crate::registry::{Event, GoogleAccount, Readiness};
@@ -184,9 +183,9 @@ mod tests {
     ) {
         let (registry, event) = switched(form);
         let (old, new) = if form {
-            (UploadApi::GoogleAds, UploadApi::DataManager)
+            (UploadApi::GoogleAds.service(), UploadApi::DataManager.service())
         } else {
-            (UploadApi::DataManager, UploadApi::GoogleAds)
+            (UploadApi::DataManager.service(), UploadApi::GoogleAds.service())
         };
         let refused = |name: &str| Delivery::of(&[blocked(name)]).unwrap();
         let hear = |at, via, delivery: &Delivery| {
@@ -211,10 +210,7 @@ mod tests {
     }
 
     fn blocked(name: &str) -> Fate {
-        Fate::Blocked(Code {
-            name: name.to_owned(),
-            class: Class::Blocked(Matter::Account),
-        })
+        Fate::Blocked(Code::test(name, Class::Blocked(Matter::Account)))
     }
 
     #[test]
@@ -223,7 +219,7 @@ mod tests {
         let open = [
             Fate::Uploaded,
             Fate::Unknown(0),
-            Fate::Rejected("InvalidGclid".into(), "INVALID_GCLID".into()),
+            Fate::Rejected("TooBad".into(), "TOO_BAD".into()),
             wait(reason::CLICK_TOO_RECENT),
             wait(reason::ACTION_TOO_NEW),
             wait(reason::AWAITING_WEB_CONVERSION),

@@ -25,6 +25,7 @@ mod normalisation;
 mod one_broken;
 mod pages;
 mod resends;
+mod seam;
 mod signals;
 mod silent_portal;
 mod support;

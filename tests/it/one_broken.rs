@@ -10,10 +10,10 @@ use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::pulse::Watchdog;
-use adconversion_operator::ports::sink::MAX_ROWS;
 use adconversion_operator::registry::{Account, Loop, Registry, Wake};
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
 use adconversion_operator::sync::supervisor;
+use adconversion_operator::upstream::google::MAX_ROWS;
 use jiff::SignedDuration;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
@@ -83,7 +83,7 @@ impl Running {
         let mut event = event(&registry);
         (event.key, event.google, event.hubspot) = (key("event"), key("google"), key("hubspot"));
         if let Some(action) = &mut event.action {
-            (action.key.customer, action.key.action) = (account.customer.clone(), ActionId(8));
+            action.key = account.customer.action(ActionId(8));
         }
         registry.set_google(account);
         registry.set_hubspot(other);

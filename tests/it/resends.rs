@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::codes::{Class, Code};
 use adconversion_operator::domain::eligibility::ConsentRule;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::{ClassCount, Ledger};
-use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
+use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use adconversion_operator::ports::{Cause, UpstreamError};
 use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::{SyncContext, SyncSettings};
@@ -62,6 +63,10 @@ impl Refusing {
 
 #[async_trait]
 impl ConversionSink for Refusing {
+    fn route(&self) -> RouteInfo {
+        self.others.route()
+    }
+
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if !self.refused.swap(true, Ordering::Relaxed) {
             assert_eq!(request.rows.len(), CONTACTS, "all rows in one request");
@@ -71,14 +76,10 @@ impl ConversionSink for Refusing {
             return Err(IngestError {
                 error,
                 code: None,
-                violations: vec![Violation {
+                complaints: vec![Complaint {
                     row: Some(0),
                     destination: None,
-                    field: "events[0].ad_identifiers.gclid".into(),
-                    code: Some(Code {
-                        name: "INVALID_GCLID".into(),
-                        class: Class::Rejected,
-                    }),
+                    code: Some(Code::new("TOO_BAD", "TOO_BAD", Class::Rejected)),
                 }],
             });
         }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::codes::{Class, Code};
-use adconversion_operator::domain::ids::{ActionId, ObjectKey, PortalId};
+use adconversion_operator::domain::ids::{ObjectKey, PortalId};
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ports::ledger::Ledger;
-use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, UploadRequest, Violation};
+use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use adconversion_operator::ports::{Cause, UpstreamError};
 use adconversion_operator::registry::{Readiness, Registry};
 use adconversion_operator::sync::context::SyncContext;
@@ -36,6 +37,10 @@ struct Refusing {
 
 #[async_trait]
 impl ConversionSink for Refusing {
+    fn route(&self) -> RouteInfo {
+        self.others.route()
+    }
+
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if self.refused.swap(true, Ordering::Relaxed) {
             return self.others.ingest(request).await;
@@ -48,14 +53,10 @@ impl ConversionSink for Refusing {
         Err(IngestError {
             error,
             code: None,
-            violations: vec![Violation {
+            complaints: vec![Complaint {
                 row: Some(0),
                 destination: None,
-                field: "events[0].ad_identifiers.gclid".into(),
-                code: Some(Code {
-                    name: "INVALID_GCLID".into(),
-                    class: Class::Rejected,
-                }),
+                code: Some(Code::new("TOO_BAD", "TOO_BAD", Class::Rejected)),
             }],
         })
     }
@@ -90,7 +91,7 @@ fn prepare(registry: &Registry, sink: &Arc<Refusing>) {
     let mut event = event(registry);
     (event.key, event.hubspot) = (other("event"), other("hubspot"));
     if let Some(action) = &mut event.action {
-        action.key.action = ActionId(8);
+        action.key.id = "8".into();
     }
     registry.set_event(event);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adconversion_operator::domain::ids::{ActionId, ObjectKey};
+use adconversion_operator::domain::ids::ObjectKey;
 
 use crate::ledger_faults::faulty::Faulty;
 use crate::support::loops::{World, ledger};
@@ -21,7 +21,7 @@ async fn what_the_second_missed_is_skipped_though_the_round_did_not_see_its_resu
     second.key = ObjectKey::new("b", "second");
     second.uid = "2".into();
     if let Some(action) = &mut second.action {
-        action.key.action = ActionId(8);
+        action.key.id = "8".into();
     }
     for event in [&first, &second] {
         world.registry.set_event(event.clone());

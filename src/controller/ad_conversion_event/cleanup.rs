@@ -153,8 +153,7 @@ async fn orphan(
         return Ok(());
     }
     let note = OrphanNote {
-        customer: target.customer.clone(),
-        action: target.id,
+        action: target.customer.action(target.id),
         name: target.name.clone(),
         // The type never changes at Google, and no event has an action of another one.
         kind: declared.action_kind().to_owned(),

@@ -16,7 +16,7 @@ pub fn delivering(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> 
         .iter()
         .filter(|class| class.recent > 0)
         .map(|class| Settled {
-            rejected_as: (class.outcome == Outcome::Rejected).then_some(class.detail.as_str()),
+            rejected_as: (class.outcome == Outcome::Rejected).then_some(class.reason.as_str()),
             count: class.recent,
         })
         .collect();

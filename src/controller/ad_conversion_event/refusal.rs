@@ -26,7 +26,7 @@ impl Facts<'_> {
         let google = self.resolved.google.as_ref();
         let form = self.declared().is_form();
         // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
-        let left = google.is_some_and(|account| account.uploads.of(form) != refused.via);
+        let left = google.is_some_and(|account| account.service(form) != refused.via);
         (!left).then(|| Refusal {
             message: refused_message(&refused.code, form),
             since: refused.since,
@@ -146,11 +146,8 @@ mod tests {
         }
         let mut facts = parts.facts();
         facts.tally = Some(rows(Outcome::Pending));
-        let code = Code {
-            name: "TERMS".to_owned(),
-            class: Class::Blocked(Matter::Terms),
-        };
-        facts.report.note_refused(at, refused_by, &code, EARLIER);
+        let code = Code::test("TERMS", Class::Blocked(Matter::Terms));
+        facts.report.note_refused(at, refused_by.service(), &code, EARLIER);
         assert_eq!(facts.refusal().is_some(), stands);
     }
 
@@ -179,11 +176,8 @@ mod tests {
         facts.failure_threshold = Duration::ZERO;
         facts.report.taken = taken;
         if met {
-            let code = Code {
-                name: "ACTION_GONE".to_owned(),
-                class: Class::Blocked(Matter::Action),
-            };
-            let via = UploadApi::DataManager;
+            let code = Code::test("ACTION_GONE", Class::Blocked(Matter::Action));
+            let via = UploadApi::DataManager.service();
             facts.report.note_refused(RefusedAt::Upload, via, &code, EARLIER);
         }
         let refusal = facts.refusal();

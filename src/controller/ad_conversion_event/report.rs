@@ -19,10 +19,10 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
 use crate::domain::conditions::find;
-use crate::domain::ids::{ActionId, ObjectKey};
+use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
-use crate::ports::ledger::{ActionKey, LedgerError, Tally, TrackRequest};
+use crate::ports::ledger::{LedgerError, Tally, TrackRequest};
 use crate::registry::{BoundAction, Event};
 
 /// Hands the event to the sync loops, counts, and writes the status. `event` is the object as it was last written.
@@ -96,10 +96,8 @@ fn measure(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
 
 /// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
 fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
-    let key = ActionKey {
-        customer: action.customer_id.as_deref()?.parse().ok()?,
-        action: action.id.as_deref()?.parse::<ActionId>().ok()?,
-    };
+    let owner: CustomerId = action.customer_id.as_deref()?.parse().ok()?;
+    let id: ActionId = action.id.as_deref()?.parse().ok()?;
     let created_here = action.origin == Some(ActionOrigin::Created);
     let hold = jiff::SignedDuration::try_from(ctx.settings.new_action_hold).unwrap_or_default();
     let hold_until = action
@@ -107,9 +105,9 @@ fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) ->
         .as_ref()
         .filter(|_| created_here)
         .and_then(|t| t.0.saturating_add(hold).ok());
-    let click_window_days = resolved.known_action(key.action).and_then(|a| a.click_window_days);
+    let click_window_days = resolved.known_action(id).and_then(|a| a.click_window_days);
     Some(BoundAction {
-        key,
+        key: owner.action(id),
         hold_until,
         click_window_days,
     })

@@ -10,7 +10,7 @@ use crate::controller::shared::context::Context;
 use crate::controller::shared::lookup::{Lookup, id_of};
 use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
-use crate::domain::ids::{ActionId, CustomerId};
+use crate::domain::ids::{ActionKey, CustomerId};
 use crate::domain::ownership::ANOTHER_NAMESPACE;
 use crate::domain::transitions::Announcement;
 use crate::ports::ads::ConversionAction;
@@ -74,22 +74,23 @@ async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanN
     let used = used_actions(ctx, owner);
     let (stand, gone): (Vec<_>, Vec<_>) = ctx
         .ledger
-        .orphans(owner)
+        .orphans(&owner.account())
         .await?
         .into_iter()
         .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action));
     for note in gone {
-        ctx.ledger.forget_orphan(owner, note.action).await?;
+        ctx.ledger.forget_orphan(&note.action).await?;
     }
     Ok(stand)
 }
 
 /// Actions of this account that events have. One that is being deleted is about to leave its action behind.
-fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionId> {
+fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionKey> {
     let events = ctx.caches.events.of(&Lookup::HasAny(owner.clone()));
     let actions = events.iter().filter_map(|event| event.status.as_ref());
     actions
         .filter_map(|status| id_of(status.conversion_action.as_ref()))
+        .map(|id| owner.action(id))
         .collect()
 }
 
@@ -100,7 +101,7 @@ fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
         && snapshot
             .actions
             .iter()
-            .find(|a| a.id == note.action)
+            .find(|a| a.id.to_string() == note.action.id)
             .is_none_or(removed)
 }
 
@@ -113,7 +114,7 @@ fn shown(notes: &[OrphanNote], reader: &str) -> Vec<OrphanedConversionAction> {
     };
     let skip = notes.len().saturating_sub(MAX_ORPHANED_ACTIONS);
     let show = |note: &OrphanNote| OrphanedConversionAction {
-        id: note.action.to_string(),
+        id: note.action.id.clone(),
         name: note.name.clone(),
         type_: note.kind.clone(),
         former_event: former(&note.former_event),
@@ -128,7 +129,7 @@ fn dropped(
     notes: &[OrphanNote],
     shown: &[OrphanedConversionAction],
 ) -> Vec<Announcement> {
-    let stand: BTreeSet<String> = notes.iter().map(|note| note.action.to_string()).collect();
+    let stand: BTreeSet<String> = notes.iter().map(|note| note.action.id.clone()).collect();
     let kept: BTreeSet<&str> = shown.iter().map(|orphan| orphan.id.as_str()).collect();
     let lost = before
         .iter()

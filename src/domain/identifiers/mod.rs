@@ -6,11 +6,11 @@ mod email;
 mod phone;
 mod text;
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use super::contact::Contact;
 use super::conversion::UserIdentifier;
-use super::ids::hex;
 use text::is_space;
 
 pub use address::{name, plain, region};
@@ -89,7 +89,7 @@ fn hashed(value: &str, normalise: impl FnOnce(&str) -> Option<String>) -> Option
 
 /// SHA-256 of the UTF-8 text as 64 lower-case hex digits.
 pub fn sha256_hex(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 async fn begin(ledger: &SqliteLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
-    ledger.begin(&account(), &[action(7)], rows, at(minute)).await.unwrap()
+    ledger.begin(&sender(), &[action(7)], rows, at(minute)).await.unwrap()
 }
 
 async fn accept(ledger: &SqliteLedger, batch: BatchId, request_id: &str, minute: i64) {
@@ -32,13 +32,7 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
     );
     assert!(due(&ledger, track, 1_000).await.is_empty());
     assert_eq!(tally(&ledger, track).await.next_due, None);
-    assert!(
-        ledger
-            .open_requests(&account(), at(1_000), 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(ledger.open_requests(&sender(), at(1_000), 10).await.unwrap().is_empty());
 
     accept(&ledger, batch, "r1", 4).await;
     let counted = tally(&ledger, track).await;
@@ -50,16 +44,16 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
         counts(&ledger, track).await,
         [(Outcome::Processing, reason::AWAITING_RESULT.into(), 2)]
     );
-    assert_eq!(ledger.next_poll(&account()).await.unwrap(), Some(at(34)));
-    assert!(ledger.open_requests(&account(), at(33), 10).await.unwrap().is_empty());
+    assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(34)));
+    assert!(ledger.open_requests(&sender(), at(33), 10).await.unwrap().is_empty());
     assert!(
         ledger
-            .open_requests(&ObjectKey::new("ads", "other"), at(34), 10)
+            .open_requests(&sender_of("other"), at(34), 10)
             .await
             .unwrap()
             .is_empty()
     );
-    let open = ledger.open_requests(&account(), at(34), 10).await.unwrap();
+    let open = ledger.open_requests(&sender(), at(34), 10).await.unwrap();
     assert_eq!(open.len(), 1);
     assert_eq!(
         (open[0].request_id.as_str(), open[0].polls, open[0].accepted_at),
@@ -74,7 +68,7 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
         .record_status(&status(batch, vec![first], Some(90)), at(35))
         .await
         .unwrap();
-    let open = ledger.open_requests(&account(), at(90), 10).await.unwrap();
+    let open = ledger.open_requests(&sender(), at(90), 10).await.unwrap();
     assert_eq!((open[0].polls, open[0].rows.len()), (1, 2), "positions stay");
     let second = update(rows[0], Outcome::Rejected, "InvalidGclid");
     ledger
@@ -88,7 +82,7 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
             (Outcome::Rejected, "InvalidGclid".into(), 1)
         ]
     );
-    assert_eq!(ledger.next_poll(&account()).await.unwrap(), None);
+    assert_eq!(ledger.next_poll(&sender()).await.unwrap(), None);
     assert_eq!(tally(&ledger, track).await.last_upload, Some(at(35)));
 }
 
@@ -183,7 +177,7 @@ async fn what_a_dead_process_left_in_flight_is_repeated() {
         (1, rows[0], reason::UPSTREAM_UNAVAILABLE)
     );
     assert_eq!(now[0].sent, Some(Some(("5".parse().unwrap(), "EUR".into()))));
-    assert_eq!(ledger.open_requests(&account(), at(100), 10).await.unwrap().len(), 1);
+    assert_eq!(ledger.open_requests(&sender(), at(100), 10).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -275,7 +269,7 @@ async fn a_final_outcome_is_never_left() {
         .unwrap();
     let batch = begin(&ledger, &[plain(rows[0]), plain(rows[1])], 7).await;
     accept(&ledger, batch, "r", 8).await;
-    let open = ledger.open_requests(&account(), at(100), 1).await.unwrap();
+    let open = ledger.open_requests(&sender(), at(100), 1).await.unwrap();
     assert_eq!(open[0].rows.len(), 2, "record indices count all rows of the request");
     let both = rows.iter().map(|r| update(*r, Outcome::Rejected, "Late")).collect();
     ledger.record_status(&status(batch, both, None), at(40)).await.unwrap();
@@ -292,7 +286,7 @@ async fn a_final_outcome_is_never_left() {
 async fn a_bad_batch_changes_nothing() {
     let ledger = in_memory().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
-    let try_begin = async |rows: &[(BatchRow, usize)]| ledger.begin(&account(), &[action(7)], rows, at(3)).await;
+    let try_begin = async |rows: &[(BatchRow, usize)]| ledger.begin(&sender(), &[action(7)], rows, at(3)).await;
     assert!(try_begin(&[plain(rows[0]), plain(rows[0])]).await.is_err());
     assert!(try_begin(&[plain(rows[0]), plain(RowId(999))]).await.is_err());
     assert!(try_begin(&[(plain(rows[0]).0, 1)]).await.is_err());
@@ -335,12 +329,15 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
     let batch = begin(&ledger, &[plain(rows[0])], 3).await;
     accept(&ledger, batch, "r1", 4).await;
     begin(&ledger, &[plain(rows[1])], 3).await;
-    let other = ObjectKey::new("ads", "other");
-    let customer = action(7).customer;
-    let stranger = "9999999999".parse().unwrap();
-    let all = [account(), other.clone()];
+    let other = sender_of("other");
+    let owner = action(7).account;
+    let stranger = AdAccountKey {
+        id: "9999999999".into(),
+        ..owner.clone()
+    };
+    let all = [sender().account, other.account.clone()];
     assert_eq!(
-        ledger.adopt_requests(&other, &customer, &all).await.unwrap(),
+        ledger.adopt_requests(&other, &owner, &all).await.unwrap(),
         0,
         "it is there"
     );
@@ -348,13 +345,13 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
     assert_eq!(
         ledger.adopt_requests(&other, &stranger, left).await.unwrap(),
         0,
-        "not its customer"
+        "not its owner"
     );
     assert_eq!(
-        ledger.adopt_requests(&other, &customer, left).await.unwrap(),
+        ledger.adopt_requests(&other, &owner, left).await.unwrap(),
         1,
         "not what is in flight"
     );
     assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
-    assert!(ledger.open_requests(&account(), at(34), 10).await.unwrap().is_empty());
+    assert!(ledger.open_requests(&sender(), at(34), 10).await.unwrap().is_empty());
 }

@@ -99,7 +99,7 @@ fn counts(tally: &Tally) -> Vec<(Outcome, String, u64)> {
 async fn upload(ledger: &SqliteLedger, track: TrackId) {
     let rows = ledger.due(track, at(-AGO - 9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
-    let id = ledger.begin(&account(), &[action(7)], &batch, at(3)).await.unwrap();
+    let id = ledger.begin(&sender(), &[action(7)], &batch, at(3)).await.unwrap();
     let updates = rows
         .iter()
         .map(|row| update(row.id, Outcome::Uploaded, "Processed"))
@@ -240,7 +240,7 @@ async fn what_google_has_is_waited_for() {
     ledger.observe(track, &[row]).await.unwrap();
     let due = ledger.due(track, at(-AGO - 9), at(99), 9).await.unwrap();
     let batch = ledger
-        .begin(&account(), &[action(7)], &[plain(due[0].id)], at(3))
+        .begin(&sender(), &[action(7)], &[plain(due[0].id)], at(3))
         .await
         .unwrap();
     look(&ledger, &[], &[GONE], 0).await;

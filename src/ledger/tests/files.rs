@@ -86,13 +86,13 @@ async fn who_lost_the_lock_file_writes_no_more() {
         } else {
             None
         };
-        let refused = first.begin(&account(), &[action(7)], &[plain(rows[0])], at(3)).await;
+        let refused = first.begin(&sender(), &[action(7)], &[plain(rows[0])], at(3)).await;
         let message = refused.unwrap_err().to_string();
         assert!(message.contains(&lock.display().to_string()), "{message}");
         assert!(first.still_ours().is_err());
         if let Some(second) = second {
             second
-                .begin(&account(), &[action(7)], &[plain(rows[0])], at(3))
+                .begin(&sender(), &[action(7)], &[plain(rows[0])], at(3))
                 .await
                 .unwrap();
             tally(&second, track).await;
@@ -202,7 +202,7 @@ async fn what_is_sent_or_told_is_on_the_disk_before() {
     tally(&ledger, track).await;
     assert_eq!(last_write(&ledger).await, 2, "and each time they may have changed");
     ledger.observe(track, &[pending(4)]).await.unwrap();
-    let batch = ledger.begin(&account(), &[action(7)], &[plain(rows[0])], at(3)).await;
+    let batch = ledger.begin(&sender(), &[action(7)], &[plain(rows[0])], at(3)).await;
     assert_eq!(last_write(&ledger).await, 2, "a batch goes to Google");
     let lost = BatchResult::Unknown { updates: vec![] };
     ledger.finish(batch.unwrap(), &lost, at(4)).await.unwrap();

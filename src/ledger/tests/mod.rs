@@ -16,9 +16,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use jiff::Timestamp;
 
 use super::SqliteLedger;
-use crate::domain::ids::{ActionId, ContactId, ObjectKey, OccurrenceKey, PortalId, TransactionId};
+use crate::api::AdNetwork;
+use crate::domain::ids::{
+    ActionId, AdAccountKey, ContactId, CustomerId, ObjectKey, OccurrenceKey, PortalId, TransactionId,
+};
 use crate::domain::outcome::{Outcome, reason};
-use crate::ports::ledger::{ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Tally, TrackId, TrackRequest};
+use crate::ports::ledger::{
+    ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Sender, Tally, TrackId, TrackRequest,
+};
 
 /// A directory of its own, gone afterwards.
 struct Scratch(PathBuf);
@@ -56,15 +61,20 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + minute * 60).unwrap()
 }
 
-fn account() -> ObjectKey {
-    ObjectKey::new("ads", "main")
+fn sender() -> Sender {
+    sender_of("main")
+}
+
+fn sender_of(name: &str) -> Sender {
+    Sender {
+        network: AdNetwork::Google,
+        account: ObjectKey::new("ads", name),
+    }
 }
 
 fn action(id: u64) -> ActionKey {
-    ActionKey {
-        customer: "1234567890".parse().unwrap(),
-        action: ActionId(id),
-    }
+    let owner: CustomerId = "1234567890".parse().unwrap();
+    owner.action(ActionId(id))
 }
 
 fn request(action: Option<ActionKey>) -> TrackRequest {

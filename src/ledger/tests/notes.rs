@@ -174,8 +174,7 @@ async fn roots_stay() {
 async fn orphans_are_noted_until_forgotten() {
     let ledger = in_memory().await;
     let note = |action, minute| OrphanNote {
-        customer: "123-456-7890".parse().unwrap(),
-        action: ActionId(action),
+        action: super::action(action),
         name: "Customers".into(),
         kind: "UPLOAD_CLICKS".into(),
         former_event: "ads/customers".into(),
@@ -185,9 +184,13 @@ async fn orphans_are_noted_until_forgotten() {
     for n in [note(1, 5), note(2, 3), note(1, 6)] {
         ledger.note_orphan(&n).await.unwrap();
     }
-    let customer = "1234567890".parse().unwrap();
-    assert_eq!(ledger.orphans(&customer).await.unwrap(), [note(2, 3), note(1, 6)]);
-    ledger.forget_orphan(&customer, ActionId(2)).await.unwrap();
-    assert_eq!(ledger.orphans(&customer).await.unwrap(), [note(1, 6)]);
-    assert!(ledger.orphans(&"0000000000".parse().unwrap()).await.unwrap().is_empty());
+    let owner = super::action(1).account;
+    assert_eq!(ledger.orphans(&owner).await.unwrap(), [note(2, 3), note(1, 6)]);
+    ledger.forget_orphan(&super::action(2)).await.unwrap();
+    assert_eq!(ledger.orphans(&owner).await.unwrap(), [note(1, 6)]);
+    let other = AdAccountKey {
+        id: "0000000000".into(),
+        ..owner
+    };
+    assert!(ledger.orphans(&other).await.unwrap().is_empty());
 }

@@ -88,7 +88,7 @@ impl Run {
                     value.map_or_else(|| plain(*row), |v| worth(*row, &v.to_string()))
                 };
                 let batch: Vec<_> = rows.iter().map(row).collect();
-                let id = self.ledger.begin(&account(), &[action(7)], &batch, now).await.unwrap();
+                let id = self.ledger.begin(&sender(), &[action(7)], &batch, now).await.unwrap();
                 self.model.begin(id, &rows);
             }
             6 | 7 => self.finish(a, b, c).await,
@@ -238,7 +238,7 @@ impl Run {
         let now = at(self.minute);
         let open = self
             .ledger
-            .open_requests(&account(), at(self.minute + 100), 100)
+            .open_requests(&sender(), at(self.minute + 100), 100)
             .await
             .unwrap();
         let mut ids: Vec<BatchId> = open.iter().map(|r| r.batch).collect();
@@ -265,7 +265,7 @@ impl Run {
         type Columns = (
             i64,
             i64,
-            Vec<u8>,
+            String,
             i64,
             String,
             Option<i64>,
@@ -277,7 +277,7 @@ impl Run {
             Option<i64>,
         );
         let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT r.id, track, txn,
+            "SELECT r.id, track, transaction_id,
                     CASE WHEN hands IS NULL THEN outcome ELSE accepted END,
                     CASE WHEN hands IS NULL THEN reason WHEN accepted THEN 'AwaitingResult' ELSE 'InFlight' END,
                     due, attempts, split, suspended, sent = 1 OR (sent = 2 AND (hands IS NULL OR accepted)), value, batch
@@ -289,11 +289,11 @@ impl Run {
         .await
         .unwrap();
         let known =
-            |(id, track, txn, outcome, reason, due, attempts, split, suspended, sent, value, batch): Columns| {
+            |(id, track, transaction, outcome, reason, due, attempts, split, suspended, sent, value, batch): Columns| {
                 let value = value.map(|v| v.parse().unwrap());
                 let known = Known {
                     track: TrackId(track),
-                    number: txn[0],
+                    number: transaction.parse::<TransactionId>().unwrap().0[0],
                     outcome: Outcome::from_code(outcome).unwrap(),
                     reason,
                     due: due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),

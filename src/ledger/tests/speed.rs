@@ -44,7 +44,7 @@ async fn speed_of_bulk_writes() {
     let start = Instant::now();
     for chunk in rows.chunks(2_000) {
         let chunk: Vec<_> = chunk.iter().map(|r| worth(r.id, "12.5")).collect();
-        ledger.begin(&account(), &[action(7)], &chunk, at(3)).await.unwrap();
+        ledger.begin(&sender(), &[action(7)], &chunk, at(3)).await.unwrap();
     }
     rate("begin", start);
     let start = Instant::now();

@@ -84,7 +84,7 @@ async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &'static str) {
     let row = due(ledger, track, 2).await[0].id;
     let begin = async || {
         ledger
-            .begin(&account(), &[action(7)], &[plain(row)], at(3))
+            .begin(&sender(), &[action(7)], &[plain(row)], at(3))
             .await
             .unwrap()
     };
@@ -196,4 +196,41 @@ async fn contacts_put_aside_are_remembered_by_account() {
     assert_eq!(ledger.put_aside(&other).await.unwrap(), []);
     ledger.set_put_aside(&one, &[]).await.unwrap();
     assert_eq!(ledger.put_aside(&one).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn ids_of_actions_and_accounts_are_any_text() {
+    let ledger = in_memory().await;
+    let of = |account: &str, id: &str| ActionKey {
+        account: AdAccountKey {
+            id: account.into(),
+            ..action(7).account
+        },
+        id: id.into(),
+    };
+    let keys = [
+        of("act:1", "7"),
+        of("act:1", "007"),
+        of("act:1", "p/7"),
+        of("ACT:1", "7"),
+    ];
+    let mut tracks = Vec::new();
+    for key in &keys {
+        tracks.push(ledger.track(&request(Some(key.clone()))).await.unwrap());
+    }
+    let distinct: std::collections::BTreeSet<_> = tracks.iter().collect();
+    assert_eq!(distinct.len(), keys.len());
+    assert_eq!(ledger.observe(tracks[2], &[pending(1)]).await.unwrap(), 1);
+    let row = due(&ledger, tracks[2], 2).await[0].id;
+    let batch = ledger
+        .begin(&sender(), &keys[2..3], &[plain(row)], at(3))
+        .await
+        .unwrap();
+    let accepted = crate::ports::ledger::BatchResult::Accepted {
+        request_id: "r1".into(),
+        poll_at: at(4),
+    };
+    ledger.finish(batch, &accepted, at(3)).await.unwrap();
+    let open = ledger.open_requests(&sender(), at(5), 10).await.unwrap();
+    assert_eq!(open[0].destinations, keys[2..3]);
 }

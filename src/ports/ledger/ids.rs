@@ -1,6 +1,7 @@
-//! Numbers of the ledger, and the key of an action.
+//! Numbers of the ledger, and who sends a batch.
 
-use crate::domain::ids::{ActionId, CustomerId};
+use crate::api::AdNetwork;
+use crate::domain::ids::ObjectKey;
 
 /// Internal number of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,11 +19,12 @@ pub struct BatchId(pub i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LookerId(pub i64);
 
-/// The conversion action a track belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ActionKey {
-    /// The account that owns the action.
-    pub customer: CustomerId,
-    /// The action.
-    pub action: ActionId,
+/// The account object whose uploader sends a batch. Each network has a kind of its own, so that the name alone may be
+/// that of two.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Sender {
+    /// The network of the account.
+    pub network: AdNetwork,
+    /// The object.
+    pub account: ObjectKey,
 }

@@ -13,12 +13,13 @@ mod rows;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::ids::{ActionKey, BatchId, LookerId, RowId, TrackId};
+pub use self::ids::{BatchId, LookerId, RowId, Sender, TrackId};
 pub use self::looks::{Erased, Look, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 pub use self::rows::{NewRow, Row, RowUpdate};
 
-use crate::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
+pub use crate::domain::ids::ActionKey;
+use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 
@@ -146,10 +147,8 @@ pub struct FeedMark {
 /// An action left behind by a deleted event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrphanNote {
-    /// The account that owns the action.
-    pub customer: CustomerId,
     /// The action.
-    pub action: ActionId,
+    pub action: ActionKey,
     /// Its name then.
     pub name: String,
     /// Its type.
@@ -198,10 +197,9 @@ pub trait Ledger: Send + Sync {
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
     /// Fails where one of them neither waits nor has a final outcome (which it keeps).
-    /// `account` names the Google account object (`namespace/name`) whose uploader sends it.
     async fn begin(
         &self,
-        account: &ObjectKey,
+        sender: &Sender,
         destinations: &[ActionKey],
         rows: &[(BatchRow, usize)],
         now: Timestamp,
@@ -210,25 +208,25 @@ pub trait Ledger: Send + Sync {
     /// Records the answer to a batch.
     async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// Batches that were begun and will never be finished: all of them at start (the process died), those of an `account`
-    /// whose uploader was not told that one had begun. Their rows become pending `UpstreamUnavailable`, due now, and
+    /// Batches that were begun and will never be finished: all of them at start (the process died), those of a `sender`
+    /// that was not told that one had begun. Their rows become pending `UpstreamUnavailable`, due now, and
     /// keep their values for the repeat. Returns how many rows.
-    async fn recover(&self, account: Option<&ObjectKey>, now: Timestamp) -> LedgerResult<usize>;
+    async fn recover(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize>;
 
-    /// Open requests of an account's uploader whose next look is due.
-    async fn open_requests(&self, account: &ObjectKey, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
+    /// Open requests of a sender whose next look is due.
+    async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
 
-    /// Takes over the open requests to `customer` whose account object is none of `accounts` any more: somebody must ask
+    /// Takes over the open requests to `owner` whose account object is none of `accounts` any more: somebody must ask
     /// what became of them.
     async fn adopt_requests(
         &self,
-        account: &ObjectKey,
-        customer: &CustomerId,
+        sender: &Sender,
+        owner: &AdAccountKey,
         accounts: &[ObjectKey],
     ) -> LedgerResult<usize>;
 
-    /// Earliest next look among the open requests of an account.
-    async fn next_poll(&self, account: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
+    /// Earliest next look among the open requests of a sender.
+    async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>>;
 
     /// Records what a status look said.
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
@@ -296,9 +294,9 @@ pub trait Ledger: Send + Sync {
     /// Notes an action left behind.
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;
 
-    /// All notes about a customer's actions, oldest first.
-    async fn orphans(&self, customer: &CustomerId) -> LedgerResult<Vec<OrphanNote>>;
+    /// All notes about an account's actions, oldest first.
+    async fn orphans(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>>;
 
     /// Forgets a note (adopted again, or gone from Google).
-    async fn forget_orphan(&self, customer: &CustomerId, action: ActionId) -> LedgerResult<()>;
+    async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()>;
 }

@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::ids::{ActionKey, BatchId, RowId};
+use super::ids::{BatchId, RowId};
 use super::rows::RowUpdate;
+use crate::domain::ids::ActionKey;
 
 /// A row as it goes into a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]

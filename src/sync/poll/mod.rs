@@ -18,18 +18,17 @@ use tracing::{debug, info, warn};
 use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
-use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Failure, Fate, Report, is_finished, results, unknown};
+use crate::domain::batch::{Fate, results, unknown};
 use crate::domain::brief::brief;
 use crate::domain::evidence::entry_of;
-use crate::domain::ids::ObjectKey;
-use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, StatusResult};
+use crate::domain::ids::{AdAccountKey, ObjectKey};
+use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, Sender, StatusResult};
 use crate::ports::pulse;
-use crate::ports::sink::{ConversionSink, DestinationStatus, ErrorCount};
+use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{Fault, note};
-use crate::registry::{GoogleAccount, Notice, Readiness, RefusedAt};
+use crate::registry::{AdAccount, Notice, RefusedAt};
 use crate::sync::upload::fate_update;
 
 /// Most requests asked about in one round.
@@ -42,6 +41,8 @@ const GIVE_UP: usize = 3;
 /// The poller of one Google account.
 pub struct Poller {
     key: ObjectKey,
+    /// How the ledger knows the uploader of this account.
+    sender: Sender,
     ctx: Arc<SyncContext>,
     uploaded: Arc<Notify>,
     failures: u32,
@@ -51,9 +52,10 @@ pub struct Poller {
 
 impl Poller {
     /// The poller of this account; `uploaded` wakes it.
-    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<Notify>) -> Self {
+    pub fn new(sender: Sender, ctx: Arc<SyncContext>, uploaded: Arc<Notify>) -> Self {
         Self {
-            key,
+            key: sender.account.clone(),
+            sender,
             ctx,
             uploaded,
             failures: 0,
@@ -91,18 +93,19 @@ impl Poller {
 
     /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
     async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, Fault> {
-        let account = self.ctx.registry.google(&self.key);
-        let Some((account, clients)) = account
-            .filter(|a| a.readiness == Readiness::Ready)
-            .and_then(|a| a.clients.clone().map(|clients| (a, clients)))
-        else {
+        let account = self.ctx.registry.ad_account(&self.key);
+        let owner = account.as_ref().and_then(|account| account.owner.clone());
+        let Some(routes) = account.and_then(AdAccount::usable) else {
             return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
         };
-        self.adopt(&account).await?;
+        let results = routes.results;
+        if let Some(owner) = owner {
+            self.adopt(&owner).await?;
+        }
         let due = self
             .ctx
             .ledger
-            .open_requests(&self.key, self.ctx.clock.now(), MAX_REQUESTS)
+            .open_requests(&self.sender, self.ctx.clock.now(), MAX_REQUESTS)
             .await?;
         let (mut answered, mut in_a_row, mut last) = (false, 0, None);
         for request in &due {
@@ -110,7 +113,7 @@ impl Poller {
                 break;
             }
             pulse::beat();
-            match self.look_safely(clients.sink.as_ref(), request).await? {
+            match self.look_safely(results.as_ref(), request).await? {
                 None => {
                     (answered, in_a_row) = (true, 0);
                     self.unread.answered(request.batch);
@@ -131,7 +134,7 @@ impl Poller {
         if let Some(error) = last.filter(|_| !answered) {
             return Err(error.into());
         }
-        let next = self.ctx.ledger.next_poll(&self.key).await?;
+        let next = self.ctx.ledger.next_poll(&self.sender).await?;
         let now = self.ctx.clock.now();
         Ok(next
             .map_or(MAX_PAUSE, |t| {
@@ -150,7 +153,7 @@ impl Poller {
         let looked = AssertUnwindSafe(self.look(sink, request)).catch_unwind().await;
         let broke = || {
             UpstreamError::new(
-                "Data Manager",
+                sink.route().service,
                 Cause::Malformed,
                 "its answer broke the operator (see \"panic\" in the log)",
             )
@@ -195,13 +198,9 @@ impl Poller {
     }
 
     /// Takes over what an account object that is gone left behind.
-    async fn adopt(&self, account: &GoogleAccount) -> Result<(), Fault> {
-        let Some(snapshot) = &account.snapshot else {
-            return Ok(());
-        };
-        let customer = &snapshot.customer.conversion_customer;
+    async fn adopt(&self, owner: &AdAccountKey) -> Result<(), Fault> {
         let accounts = self.ctx.registry.google_keys();
-        let adopted = self.ctx.ledger.adopt_requests(&self.key, customer, &accounts).await?;
+        let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &accounts).await?;
         if adopted > 0 {
             info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
         }
@@ -212,7 +211,7 @@ impl Poller {
         let answer = sink.request_status(&request.request_id).await;
         let now = self.ctx.clock.now();
         let (updates, done) = match answer {
-            Ok(statuses) => self.judge(request, &statuses, now),
+            Ok(statuses) => self.judge(sink.route().service, request, &statuses, now),
             Err(error) if forgotten(&error) => (self.send_again(request, now), true),
             Err(error) => return Err(error.into()),
         };
@@ -239,11 +238,17 @@ impl Poller {
     }
 
     /// Fates of the rows of every destination that is finished; true when all are.
-    fn judge(&self, request: &OpenRequest, statuses: &[DestinationStatus], now: Timestamp) -> (Vec<RowUpdate>, bool) {
+    fn judge(
+        &self,
+        service: &'static str,
+        request: &OpenRequest,
+        statuses: &[DestinationStatus],
+        now: Timestamp,
+    ) -> (Vec<RowUpdate>, bool) {
         let mut updates = Vec::new();
         let mut done = true;
         let named: Vec<_> = statuses.iter().map(|s| s.destination.clone()).collect();
-        let all_finished = !statuses.is_empty() && statuses.iter().all(|s| is_finished(&s.status));
+        let all_finished = !statuses.is_empty() && statuses.iter().all(|s| s.report.is_finished());
         for (index, action) in request.destinations.iter().enumerate() {
             let members: Vec<usize> = request
                 .rows
@@ -252,15 +257,14 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
-            let ours = (&action.customer, action.action);
-            let fates = match entry_of(&named, index, ours, request.destinations.len()) {
-                Some(entry) => results(&report(&statuses[entry]), &members, request.rows.len()),
+            let fates = match entry_of(&named, index, action, request.destinations.len()) {
+                Some(entry) => results(&statuses[entry].report, &members, request.rows.len()),
                 // No entry is known to be about these rows, and none will be.
                 None => all_finished.then(|| unknown(&members)),
             };
             match fates {
                 Some(fates) => {
-                    self.report_fates(action, &fates, now);
+                    self.report_fates(service, action, &fates, now);
                     updates.extend(self.updates(request, &fates, index, now));
                 }
                 None => done = false,
@@ -270,7 +274,7 @@ impl Poller {
     }
 
     /// What the fates of an action's rows say of the events that have the action.
-    fn report_fates(&self, action: &ActionKey, fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+    fn report_fates(&self, service: &'static str, action: &ActionKey, fates: &BTreeMap<usize, Fate>, now: Timestamp) {
         let Some(found) = Delivery::of(fates.values()) else {
             return;
         };
@@ -279,13 +283,13 @@ impl Poller {
             return;
         }
         if let Delivery::Refused(code) = &found
-            && let Some(error) = delivery::account_error(code, "Data Manager")
+            && let Some(error) = delivery::account_error(code, service)
         {
             self.ctx.registry.google_fault(&self.key, &error);
         }
         for event in self.ctx.registry.events_of_google(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
-                let place = (RefusedAt::Result, UploadApi::DataManager);
+                let place = (RefusedAt::Result, service);
                 delivery::report(&self.ctx.registry, &event.key, place, &found, now);
             }
         }
@@ -325,22 +329,6 @@ impl Poller {
 fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
     let destination = i64::try_from(destination).unwrap_or(0);
     (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
-}
-
-fn report(status: &DestinationStatus) -> Report<'_> {
-    Report {
-        status: &status.status,
-        records: status.records,
-        failures: status.errors.iter().map(failure).collect(),
-    }
-}
-
-fn failure(error: &ErrorCount) -> Failure<'_> {
-    Failure {
-        code: &error.code,
-        count: error.count,
-        rows: &error.rows,
-    }
 }
 
 fn forgotten(error: &UpstreamError) -> bool {

@@ -11,7 +11,6 @@ use rust_decimal::Decimal;
 
 use super::context::SyncContext;
 use super::unreadable;
-use crate::api::UploadApi;
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
@@ -50,7 +49,7 @@ pub struct Sendable {
     crm: Arc<dyn Crm>,
     portal: Portal,
     track: TrackId,
-    /// The way of the upload takes postal addresses; click uploads of the Google Ads API don't.
+    /// The route takes postal addresses.
     addresses: bool,
 }
 
@@ -68,8 +67,8 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
     let crm = account.crm.clone()?;
     let portal = account.portal.clone()?;
     let track = ctx.registry.report(&event.key).track?;
-    let uploads = ctx.registry.google(&event.google)?.uploads;
-    let addresses = event.rules.form || uploads.click_conversions == UploadApi::DataManager;
+    let routes = ctx.registry.ad_account(&event.google)?.routes?;
+    let addresses = routes.of(event.rules.form).info().addresses;
     Some(Sendable {
         event,
         action,

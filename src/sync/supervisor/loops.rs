@@ -12,8 +12,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
+use crate::api::AdNetwork;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::Sender;
 use crate::registry::Loop;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::Feed;
@@ -133,13 +135,13 @@ impl Loops {
             }
             Loop::Uploader => {
                 let unsettled = self.unsettled.remove(key);
-                let uploader = Uploader::new(account, ctx, uploads, unsettled);
+                let uploader = Uploader::new(google(account), ctx, uploads, unsettled);
                 let name = format!("uploader of the GoogleAdsAccount {key}");
                 (name, uploader.run(stop).boxed())
             }
             Loop::Poller => {
                 let name = format!("status poller of the GoogleAdsAccount {key}");
-                (name, Poller::new(account, ctx, uploads).run(stop).boxed())
+                (name, Poller::new(google(account), ctx, uploads).run(stop).boxed())
             }
         }
     }
@@ -178,5 +180,13 @@ impl Loops {
     /// Waits until all have ended.
     pub(super) async fn drain(&mut self) {
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+/// A Google account as the ledger knows its loops.
+const fn google(account: ObjectKey) -> Sender {
+    Sender {
+        network: AdNetwork::Google,
+        account,
     }
 }

@@ -1,4 +1,4 @@
-//! The uploader: one per Google account, fills requests across its events. Every batch is in the ledger before it is
+//! The uploader: one per account of an ad network, fills requests across its events. Every batch is in the ledger before it is
 //! sent; what came of it is in the ledger before anything else happens.
 
 mod log;
@@ -24,22 +24,24 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::TrackId;
+use crate::ports::ledger::{Sender, TrackId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{Fault, note};
-use crate::registry::{Event, GoogleAccount, Notice, Readiness};
+use crate::registry::{Event, Notice, Routes};
 use crate::sync::prepare::{Ready, Sendable, sendable};
 pub use crate::sync::upload::row_updates::fate_update;
-use crate::sync::upload::upload_route::Lane;
 
-/// The uploader of one Google account.
+/// The uploader of one account.
 pub struct Uploader {
     key: ObjectKey,
+    /// How the ledger knows this uploader.
+    sender: Sender,
     ctx: Arc<SyncContext>,
     /// Events seen unsuspended: their resume is settled on this track.
     resumed: BTreeMap<ObjectKey, Option<TrackId>>,
     was_ready: bool,
-    held: BTreeMap<Lane, Hold>,
+    /// By the names of routes.
+    held: BTreeMap<&'static str, Hold>,
     /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
     unsure: bool,
     refusals: Refusals,
@@ -48,7 +50,7 @@ pub struct Uploader {
     uploaded: Arc<tokio::sync::Notify>,
 }
 
-/// A way to Google that has failed for no matter of the rows.
+/// A route that has failed for no matter of the rows.
 #[derive(Default)]
 struct Hold {
     /// Nothing is sent this way before.
@@ -61,7 +63,7 @@ struct Hold {
 enum Sent {
     /// Go on.
     Done,
-    /// This way to Google has a problem: its rows wait.
+    /// This route has a problem: its rows wait.
     Held,
     /// Stop this round: the account can't be used, or the process stops.
     Stop,
@@ -70,9 +72,10 @@ enum Sent {
 impl Uploader {
     /// The uploader of this account; `uploaded` is notified after each accepted request. `unsure`: the one before ended in
     /// the midst of its work, so the ledger may hold a batch that will never be sent.
-    pub fn new(key: ObjectKey, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, unsure: bool) -> Self {
+    pub fn new(sender: Sender, ctx: Arc<SyncContext>, uploaded: Arc<tokio::sync::Notify>, unsure: bool) -> Self {
         Self {
-            key,
+            key: sender.account.clone(),
+            sender,
             ctx,
             resumed: BTreeMap::new(),
             was_ready: false,
@@ -112,20 +115,23 @@ impl Uploader {
     async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), Fault> {
         if self.unsure {
             // Nothing of this account is on its way now.
-            self.ctx.ledger.recover(Some(&self.key), self.ctx.clock.now()).await?;
+            self.ctx
+                .ledger
+                .recover(Some(&self.sender), self.ctx.clock.now())
+                .await?;
             self.unsure = false;
         }
         while !stop.is_cancelled() {
             pulse::beat();
-            let Some(account) = self.account() else {
+            let Some(routes) = self.routes() else {
                 self.was_ready = false;
                 return Ok(());
             };
             let mut open = self.open().await?;
             let now = self.ctx.clock.now();
-            open.retain(|sendable| !self.is_held(Lane::of(sendable.event().rules.form, account.uploads), now));
-            let ready = self.collect(open, rest).await?;
-            let sent = self.send_all(&account, ready, stop).await?;
+            open.retain(|sendable| !self.is_held(routes.of(sendable.event().rules.form).info().name, now));
+            let ready = self.collect(open, &routes, rest).await?;
+            let sent = self.send_all(&routes, ready, stop).await?;
             if matches!(sent, Sent::Stop) || !self.reads.has_more() {
                 return Ok(());
             }
@@ -134,9 +140,9 @@ impl Uploader {
         Ok(())
     }
 
-    fn is_held(&self, lane: Lane, now: Timestamp) -> bool {
+    fn is_held(&self, route: &str, now: Timestamp) -> bool {
         self.held
-            .get(&lane)
+            .get(route)
             .and_then(|hold| hold.until)
             .is_some_and(|until| until > now)
     }
@@ -171,10 +177,9 @@ impl Uploader {
         open
     }
 
-    /// The account while it can be used.
-    fn account(&self) -> Option<GoogleAccount> {
-        let account = self.ctx.registry.google(&self.key)?;
-        (account.readiness == Readiness::Ready && account.clients.is_some()).then_some(account)
+    /// The routes of the account while it can be used.
+    fn routes(&self) -> Option<Routes> {
+        self.ctx.registry.ad_account(&self.key)?.usable()
     }
 
     /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
@@ -205,10 +210,11 @@ impl Uploader {
     }
 
     /// Takes due rows of all events, about as many as fill a request.
-    async fn collect(&mut self, open: Vec<Sendable>, rest: bool) -> Result<Vec<Ready>, Fault> {
+    async fn collect(&mut self, open: Vec<Sendable>, routes: &Routes, rest: bool) -> Result<Vec<Ready>, Fault> {
+        let fill = routes.stages.info().rows.max(routes.forms.info().rows);
         let mut all = Vec::new();
         let mut broken = None;
-        for collected in self.reads.take(&self.ctx, open, rest).await {
+        for collected in self.reads.take(&self.ctx, open, fill, rest).await {
             for (sendable, error) in collected.failed {
                 self.read_failed(&sendable, error);
             }

@@ -13,7 +13,6 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::LedgerError;
 use crate::ports::pulse;
-use crate::ports::sink::MAX_ROWS;
 use crate::registry::Notice;
 use crate::registry::sync_error::Fault;
 use crate::sync::context::SyncContext;
@@ -58,15 +57,21 @@ pub(crate) struct Reads {
 }
 
 impl Reads {
-    /// Asks the portals of these events: all that are not being asked, or (`rest`) those that had more than their share.
+    /// Asks the portals of these events for about `fill` rows together: all that are not being asked, or (`rest`) those that had more than their share.
     /// Returns what has come, at the latest after [`PATIENCE`].
-    pub async fn take(&mut self, ctx: &Arc<SyncContext>, open: Vec<Sendable>, rest: bool) -> Vec<Collected> {
+    pub async fn take(
+        &mut self,
+        ctx: &Arc<SyncContext>,
+        open: Vec<Sendable>,
+        fill: usize,
+        rest: bool,
+    ) -> Vec<Collected> {
         let mut portals: BTreeMap<ObjectKey, Vec<Sendable>> = BTreeMap::new();
         for sendable in open {
             let portal = sendable.event().hubspot.clone();
             portals.entry(portal).or_default().push(sendable);
         }
-        let share = (MAX_ROWS / portals.len().max(1)).max(LEAST);
+        let share = (fill / portals.len().max(1)).max(LEAST);
         self.hungry.retain(|portal| portals.contains_key(portal));
         self.paces.retain(|portal, _| portals.contains_key(portal));
         let mut begun = 0_usize;
@@ -148,7 +153,7 @@ impl Reads {
 /// How many rows a portal is asked about next, where so many took longer than the limit.
 fn paced(asked: usize, took: Duration, limit: Duration) -> usize {
     let fit = asked as u128 * limit.as_millis() / took.as_millis().max(1);
-    usize::try_from(fit).unwrap_or(MAX_ROWS).clamp(LEAST, MAX_ROWS)
+    usize::try_from(fit).unwrap_or(usize::MAX).max(LEAST)
 }
 
 /// Takes due rows of a portal's events until there are so many.

@@ -11,19 +11,19 @@ use tracing::error;
 
 use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::LedgerError;
+use crate::ports::sink::RouteInfo;
 use crate::ports::{UpstreamError, budget};
 use crate::registry::sync_error::Fault;
 use crate::sync::context::SyncContext;
 use crate::sync::prepare::{Ready, Sendable};
-use crate::sync::upload::upload_route::Lane;
 
 /// How long a portal may take for the rows of one request: forty reads of fifty histories, at nine a second.
 const SHARE: Duration = Duration::from_secs(10);
 
 /// What a read of one portal brought.
 pub(crate) struct Refreshed {
-    /// Which way the rows go.
-    pub lane: Lane,
+    /// The route the rows go.
+    pub route: RouteInfo,
     /// Rows that may still go, of one request.
     pub ready: Vec<Ready>,
     /// Events whose reads failed; their rows wait.
@@ -43,7 +43,7 @@ pub(crate) struct Refreshes {
 
 impl Refreshes {
     /// Begins to read again for these rows of one request, which belong to these events.
-    pub fn begin(&mut self, ctx: &Arc<SyncContext>, lane: Lane, open: &[Sendable], mut stale: Vec<Ready>) {
+    pub fn begin(&mut self, ctx: &Arc<SyncContext>, route: RouteInfo, open: &[Sendable], mut stale: Vec<Ready>) {
         let mut portals: BTreeMap<ObjectKey, Vec<(Sendable, Vec<Ready>)>> = BTreeMap::new();
         for sendable in open {
             let (own, others): (Vec<_>, Vec<_>) = stale.into_iter().partition(|row| sendable.sends(row));
@@ -54,7 +54,7 @@ impl Refreshes {
             }
         }
         for (portal, events) in portals {
-            let read = refresh(Arc::clone(ctx), lane, portal, events);
+            let read = refresh(Arc::clone(ctx), route, portal, events);
             self.tasks.spawn(budget::spend(SHARE, read));
         }
     }
@@ -87,12 +87,12 @@ impl Refreshes {
 
 async fn refresh(
     ctx: Arc<SyncContext>,
-    lane: Lane,
+    route: RouteInfo,
     portal: ObjectKey,
     events: Vec<(Sendable, Vec<Ready>)>,
 ) -> Refreshed {
     let mut all = Refreshed {
-        lane,
+        route,
         ready: Vec::new(),
         failed: Vec::new(),
         ledger: None,

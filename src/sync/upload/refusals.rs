@@ -5,17 +5,16 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::ids::ActionId;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::ActionKey;
 
 /// What Google took and refused of the actions of one account.
 #[derive(Default)]
 pub struct Refusals {
-    taken: BTreeMap<ActionId, Timestamp>,
-    refused: BTreeMap<ActionId, Timestamp>,
+    taken: BTreeMap<ActionKey, Timestamp>,
+    refused: BTreeMap<ActionKey, Timestamp>,
     /// The first refusal since the last requests began.
-    latest: Option<(ActionId, UpstreamError)>,
+    latest: Option<(ActionKey, UpstreamError)>,
 }
 
 impl Refusals {
@@ -26,14 +25,14 @@ impl Refusals {
 
     /// Rows of this action were taken.
     pub fn taken(&mut self, action: &ActionKey, now: Timestamp) {
-        self.taken.insert(action.action, now);
-        self.refused.remove(&action.action);
+        self.taken.insert(action.clone(), now);
+        self.refused.remove(action);
     }
 
     /// Google refuses this action's rows for what it says of the account.
     pub fn refused(&mut self, action: &ActionKey, error: UpstreamError, now: Timestamp) {
-        self.refused.entry(action.action).or_insert(now);
-        self.latest.get_or_insert((action.action, error));
+        self.refused.entry(action.clone()).or_insert(now);
+        self.latest.get_or_insert_with(|| (action.clone(), error));
     }
 
     /// The refusal of these requests, where it is a matter of the account.
@@ -49,13 +48,12 @@ impl Refusals {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::domain::ids::{ActionId, CustomerId};
     use crate::ports::Cause;
 
     fn action(id: u64) -> ActionKey {
-        ActionKey {
-            customer: "1234567890".parse().unwrap(),
-            action: ActionId(id),
-        }
+        let owner: CustomerId = "1234567890".parse().unwrap();
+        owner.action(ActionId(id))
     }
 
     fn at(second: i64) -> Timestamp {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::refresh::{Refreshed, Refreshes};
-use super::request::{Batch, complaints, conversion, destinations, split};
+use super::request::{conversion, destination_of, destinations, split};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
 use crate::domain::batch::{Fate, Refusal, refusal};
@@ -17,25 +17,25 @@ use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, TrackId};
 use crate::ports::pulse;
-use crate::ports::sink::IngestError;
+use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, Effect};
 use crate::registry::sync_error::Fault;
-use crate::registry::{Event, GoogleAccount, Notice, RefusedAt};
+use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{Ready, Sendable, retry_later};
-use crate::sync::upload::upload_route::{Answer, Lane, fates, updates};
+use crate::sync::upload::upload_route::{fates, updates};
 
 impl Uploader {
-    /// Sends rows as requests: rows that must stay among themselves apart, at most ten destinations each. What is not
+    /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is not
     /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
     pub(super) async fn send_all(
         &mut self,
-        account: &GoogleAccount,
+        routes: &Routes,
         ready: Vec<Ready>,
         stop: &CancellationToken,
     ) -> Result<Sent, Fault> {
         self.refusals.begin();
-        let sent = self.send_queue(account, ready, stop).await;
+        let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);
         }
@@ -44,12 +44,12 @@ impl Uploader {
 
     async fn send_queue(
         &mut self,
-        account: &GoogleAccount,
+        routes: &Routes,
         ready: Vec<Ready>,
         stop: &CancellationToken,
     ) -> Result<Sent, Fault> {
-        let mut queue: VecDeque<(Lane, Vec<Ready>)> = split(ready, account.uploads).into();
-        let mut held: BTreeSet<Lane> = BTreeSet::new();
+        let mut queue: VecDeque<(RouteInfo, Vec<Ready>)> = split(ready, routes).into();
+        let mut held: BTreeSet<&'static str> = BTreeSet::new();
         let mut refreshes = Refreshes::default();
         loop {
             pulse::beat();
@@ -57,36 +57,36 @@ impl Uploader {
             if let Some(refreshed) = refreshes.ended() {
                 queue.push_front(self.take_up(refreshed)?);
             }
-            let Some((lane, rows)) = queue.pop_front() else {
+            let Some((route, rows)) = queue.pop_front() else {
                 match refreshes.next().await {
                     Some(refreshed) => queue.push_back(self.take_up(refreshed)?),
                     None => return Ok(Sent::Done),
                 }
                 continue;
             };
-            if held.contains(&lane) {
+            if held.contains(route.name) {
                 continue;
             }
-            if stop.is_cancelled() || self.account().is_none() {
+            if stop.is_cancelled() || self.routes().is_none() {
                 return Ok(Sent::Stop);
             }
             let open = self.sendable();
-            let rows = self.fit_to_send(&open, lane, rows, &mut refreshes);
+            let rows = self.fit_to_send(&open, route, rows, &mut refreshes);
             if rows.is_empty() {
                 continue;
             }
             let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
-            let (sent, again) = self.send(account, lane, rows).await?;
+            let (sent, again) = self.send(routes, route, rows).await?;
             for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
             }
             for rows in again.into_iter().rev() {
-                queue.push_front((lane, rows));
+                queue.push_front((route, rows));
             }
             match sent {
                 Sent::Done => {}
                 Sent::Held => {
-                    held.insert(lane);
+                    held.insert(route.name);
                 }
                 Sent::Stop => return Ok(Sent::Stop),
             }
@@ -99,7 +99,7 @@ impl Uploader {
     fn fit_to_send(
         &self,
         open: &[Sendable],
-        lane: Lane,
+        route: RouteInfo,
         mut rows: Vec<Ready>,
         refreshes: &mut Refreshes,
     ) -> Vec<Ready> {
@@ -107,12 +107,12 @@ impl Uploader {
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
         let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);
-        refreshes.begin(&self.ctx, lane, open, stale);
+        refreshes.begin(&self.ctx, route, open, stale);
         fresh
     }
 
     /// Rows that were read again, as a request. What took too long again stays due: the next round reads it anew.
-    fn take_up(&self, refreshed: Refreshed) -> Result<(Lane, Vec<Ready>), Fault> {
+    fn take_up(&self, refreshed: Refreshed) -> Result<(RouteInfo, Vec<Ready>), Fault> {
         for (sendable, error) in refreshed.failed {
             self.read_failed(&sendable, error);
         }
@@ -122,41 +122,47 @@ impl Uploader {
         let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
         let mut ready = refreshed.ready;
         ready.retain(|row| now.duration_since(row.read) <= age);
-        Ok((refreshed.lane, ready))
+        Ok((refreshed.route, ready))
     }
 
     /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
     async fn send(
         &mut self,
-        account: &GoogleAccount,
-        lane: Lane,
+        routes: &Routes,
+        route: RouteInfo,
         ready: Vec<Ready>,
     ) -> Result<(Sent, Vec<Vec<Ready>>), Fault> {
-        let Some(clients) = &account.clients else {
+        let Some(way) = routes.named(route.name) else {
             return Ok((Sent::Stop, vec![]));
         };
         let destinations = destinations(&ready);
-        let batch = Batch::new(account, &destinations);
         let row = |r: &Ready| BatchRow {
             row: r.row.id,
             value: r.value.clone(),
         };
-        let rows: Vec<_> = ready.iter().map(|r| (row(r), batch.destination_of(r))).collect();
+        let rows: Vec<_> = ready
+            .iter()
+            .map(|r| (row(r), destination_of(&destinations, r)))
+            .collect();
         let now = self.ctx.clock.now();
-        let begun = self.ctx.ledger.begin(&self.key, &destinations, &rows, now).await;
+        let begun = self.ctx.ledger.begin(&self.sender, &destinations, &rows, now).await;
         self.unsure |= begun.is_err();
         let id = begun?;
-        let request = batch.request(ready.iter().map(|r| conversion(r, batch.destination_of(r))).collect());
+        let sent = ready.iter().map(|r| conversion(r, destination_of(&destinations, r)));
+        let request = UploadRequest {
+            rows: sent.collect(),
+            destinations,
+        };
         pulse::beat();
         let asked = Instant::now();
-        let answer = lane.send(clients, &request).await;
+        let answer = way.send(&request).await;
         let elapsed = asked.elapsed();
         drop(request);
         let now = self.ctx.clock.now();
         match answer {
             Ok(answer) => {
                 self.log_sent(&ready, answer.request_id(), elapsed);
-                self.answered(id, lane, &answer, &ready, now).await;
+                self.answered(id, route, &answer, &ready, now).await;
                 Ok((Sent::Done, vec![]))
             }
             Err(failure) => {
@@ -165,10 +171,10 @@ impl Uploader {
                 let held = plan.is_none();
                 let (updates, again) = match plan {
                     Some(plan) => {
-                        self.held.remove(&lane);
-                        self.cut_down(lane, plan, ready, now)
+                        self.held.remove(route.name);
+                        self.cut_down(route, plan, ready, now)
                     }
-                    None => (self.held_up(lane, &failure, &ready, now), vec![]),
+                    None => (self.held_up(route, &failure, &ready, now), vec![]),
                 };
                 let result = match failure.error.effect {
                     Effect::None => BatchResult::Refused { updates },
@@ -180,8 +186,8 @@ impl Uploader {
         }
     }
 
-    /// Google took the request: it says later, or has said row by row, what became of it.
-    async fn answered(&mut self, id: BatchId, lane: Lane, answer: &Answer, ready: &[Ready], now: Timestamp) {
+    /// The ad network took the request: it says later, or has said row by row, what became of it.
+    async fn answered(&mut self, id: BatchId, route: RouteInfo, answer: &Answer, ready: &[Ready], now: Timestamp) {
         let fates = match answer {
             Answer::Accepted(_) => BTreeMap::new(),
             Answer::Rows(rows) => fates(rows),
@@ -203,10 +209,10 @@ impl Uploader {
             }
         };
         self.record(id, &result, now).await;
-        self.held.remove(&lane);
+        self.held.remove(route.name);
         match answer {
-            Answer::Accepted(_) => self.report_open(lane, ready, now),
-            Answer::Rows(_) => self.report_fates(lane, ready, &fates, now),
+            Answer::Accepted(_) => self.report_open(route, ready, now),
+            Answer::Rows(_) => self.report_fates(route, ready, &fates, now),
         }
         self.uploaded.notify_one();
     }
@@ -229,18 +235,18 @@ impl Uploader {
     }
 
     /// The request was accepted, whatever becomes of its rows.
-    fn report_open(&mut self, lane: Lane, ready: &[Ready], now: Timestamp) {
+    fn report_open(&mut self, route: RouteInfo, ready: &[Ready], now: Timestamp) {
         for action in destinations(ready) {
             self.refusals.taken(&action, now);
         }
         for (event, _) in self.events_of(ready) {
-            let place = (RefusedAt::Upload, lane.api());
+            let place = (RefusedAt::Upload, route.service);
             delivery::report(&self.ctx.registry, &event, place, &Delivery::Open, now);
         }
     }
 
     /// What the fates of rows say of their actions and events.
-    fn report_fates(&mut self, lane: Lane, ready: &[Ready], fates: &BTreeMap<usize, Fate>, now: Timestamp) {
+    fn report_fates(&mut self, route: RouteInfo, ready: &[Ready], fates: &BTreeMap<usize, Fate>, now: Timestamp) {
         let of = |chosen: &dyn Fn(&Ready) -> bool| {
             let own = fates.iter().filter(|(index, _)| ready.get(**index).is_some_and(chosen));
             Delivery::of(own.map(|(_, fate)| fate))
@@ -249,7 +255,7 @@ impl Uploader {
             match of(&|row| row.action == action) {
                 Some(Delivery::Open) => self.refusals.taken(&action, now),
                 Some(Delivery::Refused(code)) => {
-                    if let Some(error) = delivery::account_error(&code, lane.service()) {
+                    if let Some(error) = delivery::account_error(&code, route.service) {
                         self.refusals.refused(&action, error, now);
                     }
                 }
@@ -258,7 +264,7 @@ impl Uploader {
         }
         for (event, track) in self.events_of(ready) {
             if let Some(found) = of(&|row| row.row.track == track) {
-                let place = (RefusedAt::Upload, lane.api());
+                let place = (RefusedAt::Upload, route.service);
                 delivery::report(&self.ctx.registry, &event, place, &found, now);
             }
         }
@@ -280,7 +286,7 @@ impl Uploader {
             return None;
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
-        let plan = refusal(&destination_of, failure.code.as_ref(), &complaints(failure));
+        let plan = refusal(&destination_of, failure.code.as_ref(), &failure.complaints);
         debug!(account = %self.key, rows = ready.len(), bad = plan.fates.len(), "refused, cut down");
         Some(plan)
     }
@@ -288,12 +294,12 @@ impl Uploader {
     /// The updates of the rows whose fate is known, and the rows to send again.
     fn cut_down(
         &mut self,
-        lane: Lane,
+        route: RouteInfo,
         plan: Refusal,
         ready: Vec<Ready>,
         now: Timestamp,
     ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
-        self.report_fates(lane, &ready, &plan.fates, now);
+        self.report_fates(route, &ready, &plan.fates, now);
         let updates = updates(&self.ctx, &ready, &plan.fates, None, now);
         let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
         let again = plan
@@ -304,15 +310,15 @@ impl Uploader {
         (updates, again)
     }
 
-    /// The whole request waits: Google, the way to it, or the account has a problem.
-    fn held_up(&mut self, lane: Lane, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
+    /// The whole request waits: the ad network, the way to it, or the account has a problem.
+    fn held_up(&mut self, route: RouteInfo, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
         let error = &failure.error;
         self.ctx.registry.google_fault(&self.key, error);
         for (event, _) in self.events_of(ready) {
             self.upload_failed(&event, &error.clone().into());
         }
         // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
-        let hold = self.held.entry(lane).or_default();
+        let hold = self.held.entry(route.name).or_default();
         let pause = backoff(hold.failures, self.ctx.settings.backoff_max, 0);
         hold.failures = hold.failures.saturating_add(1);
         let due = now

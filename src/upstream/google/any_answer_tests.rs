@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer};
 
 use super::GoogleConnector;
 use super::test_support::{cid, clicks, connector, secret, token};
-use crate::domain::batch::{Failure, Report, is_finished, results};
+use crate::domain::batch::results;
 use crate::domain::ids::ActionId;
 use crate::ports::ads::{ActionFields, Goal};
 use crate::ports::sink::DestinationStatus;
@@ -104,20 +104,7 @@ fn right() -> Vec<Value> {
 /// As the poller does.
 fn judge(statuses: &[DestinationStatus]) {
     for status in statuses {
-        let report = Report {
-            status: &status.status,
-            records: status.records,
-            failures: status
-                .errors
-                .iter()
-                .map(|error| Failure {
-                    code: &error.code,
-                    count: error.count,
-                    rows: &error.rows,
-                })
-                .collect(),
-        };
-        let _ = (results(&report, &[0, 2], 3), is_finished(&status.status));
+        let _ = (results(&status.report, &[0, 2], 3), status.report.is_finished());
     }
 }
 
@@ -142,8 +129,8 @@ async fn call_all(clients: &GoogleClients) {
     if let Some(Ok(statuses)) = within(clients.sink.request_status("r-1")).await {
         judge(&statuses);
     }
-    within(clients.uploads.upload_clicks(&clicks(3))).await;
-    within(clients.uploads.enhance(&clicks(3))).await;
+    within(clients.clicks.upload(&clicks(3))).await;
+    within(clients.enhancements.upload(&clicks(3))).await;
 }
 
 /// Clients of their own: the limits and the token of those before are not theirs.

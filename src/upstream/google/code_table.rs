@@ -3,7 +3,7 @@
 //! later are tolerated: they reject the row and surface verbatim.
 
 use super::codes::{ads_cause, is_known_key};
-use crate::domain::codes::{Class, Code, Matter, bare};
+use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::outcome::reason;
 use crate::ports::Cause;
 use crate::upstream::http::text::code as clean;
@@ -24,15 +24,31 @@ fn code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
         return None;
     }
     Some(match clean(text) {
-        Some(name) => Code {
-            class: class_of(&name),
-            name,
-        },
-        None => Code {
-            name: "UNKNOWN".to_owned(),
-            class: Class::Unknown,
-        },
+        Some(name) => Code::new(&*name, bare(&name), class_of(&name)),
+        None => unknown("UNKNOWN"),
     })
+}
+
+/// A code that says nothing: only that there was one.
+pub(crate) fn unknown(name: &str) -> Code {
+    Code::new(name, name, Class::Unknown)
+}
+
+/// What a complaint about a destination means: it is about the action, whatever it is called, unless it is about a matter
+/// that its code names, or a wait. `whole`: the code of the request, which stands in for a complaint without one.
+pub(crate) fn of_destination(code: Option<Code>, whole: Option<&Code>) -> Code {
+    let code = code.or_else(|| whole.cloned());
+    code.unwrap_or_else(|| Code::new(DESTINATION, DESTINATION, upload_class(DESTINATION)))
+}
+
+/// The name for a destination that is refused without a code.
+const DESTINATION: &str = "INVALID_DESTINATION";
+
+const PREFIXES: [&str; 2] = ["PROCESSING_ERROR_REASON_", "PROCESSING_ERROR_"];
+
+/// The name without Google's prefix.
+pub(crate) fn bare(name: &str) -> &str {
+    PREFIXES.iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name)
 }
 
 /// A name that says nothing beyond "refused".

@@ -114,12 +114,37 @@ fn a_new_name_is_unknown_under_keys_whose_names_differ_and_as_its_key_says_elsew
 #[test]
 fn what_is_no_code_is_not_kept() {
     for text in ["two words", "ada@example.com", &"A".repeat(121)] {
-        let unknown = Some(Code {
-            name: "UNKNOWN".to_owned(),
-            class: Class::Unknown,
-        });
+        let unknown = Some(Code::test("UNKNOWN", Class::Unknown));
         assert_eq!(data_manager_code(text), unknown, "{text}");
         assert_eq!(ads_code("fieldError", text), unknown, "{text}");
     }
     assert_eq!((data_manager_code(""), ads_code("fieldError", "")), (None, None));
+}
+
+#[rstest::rstest]
+#[case("PROCESSING_ERROR_REASON_INVALID_GCLID", "InvalidGclid")]
+#[case(
+    "PROCESSING_ERROR_OPERATING_ACCOUNT_MISMATCH_FOR_AD_IDENTIFIER",
+    "OperatingAccountMismatchForAdIdentifier"
+)]
+#[case("A_NAME_OF_2027", "ANameOf2027")]
+fn the_reason_of_a_code_has_no_prefix(#[case] name: &str, #[case] reason: &str) {
+    let code = data_manager_code(name).unwrap();
+    assert_eq!((code.name.as_str(), code.reason.as_str()), (name, reason));
+}
+
+#[test]
+fn every_complaint_about_a_destination_has_a_code() {
+    let named = |code: &Code| code.name.clone();
+    let (own, whole) = (
+        data_manager_code("INVALID_FORMAT"),
+        data_manager_code("RESOURCE_EXHAUSTED"),
+    );
+    assert_eq!(named(&of_destination(own, whole.as_ref())), "INVALID_FORMAT");
+    assert_eq!(named(&of_destination(None, whole.as_ref())), "RESOURCE_EXHAUSTED");
+    let none = of_destination(None, None);
+    assert_eq!(
+        (named(&none).as_str(), none.class),
+        ("INVALID_DESTINATION", Class::Blocked(Matter::Action))
+    );
 }

@@ -13,12 +13,12 @@ use super::codes;
 use super::redact::{bounded, words};
 use super::wire::duration;
 use crate::domain::codes::Code;
-use crate::ports::sink::{IngestError, Violation};
+use crate::ports::sink::IngestError;
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::uploads::partial_failure::{
     any_taken, location, partial_status, row_of, row_violations, rows_only,
 };
-use crate::upstream::google::field_path::violation;
+use crate::upstream::google::field_path::{Violation, violation};
 use crate::upstream::http::body::Body;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
@@ -86,10 +86,11 @@ impl From<UpstreamError> for Box<Failure> {
 
 impl From<Failure> for IngestError {
     fn from(failure: Failure) -> Self {
+        let complaint = |violation: Violation| violation.complaint(failure.code.as_ref());
         Self {
+            complaints: failure.violations.into_iter().map(complaint).collect(),
             error: failure.error,
             code: failure.code,
-            violations: failure.violations,
         }
     }
 }

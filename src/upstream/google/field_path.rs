@@ -2,9 +2,38 @@
 
 use serde_json::Value;
 
-use super::code_table::{data_manager_code, says_nothing};
+use super::code_table::{data_manager_code, of_destination, says_nothing};
 use super::redact::field_path;
-use crate::ports::sink::Violation;
+use crate::domain::batch::Complaint;
+use crate::domain::codes::Code;
+
+/// Part of a refusal that Google tied to a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Violation {
+    /// Row index, where the field path names one (`events.events[3]…`).
+    pub(crate) row: Option<usize>,
+    /// Destination index, where the field path names one (`destinations[0]…`).
+    pub(crate) destination: Option<usize>,
+    /// The field path, for people.
+    pub(crate) field: String,
+    /// Google's code; `None` where it gave none that says more than "refused".
+    pub(crate) code: Option<Code>,
+}
+
+impl Violation {
+    /// What the rules need of it; `whole` is the code of the request.
+    pub(crate) fn complaint(self, whole: Option<&Code>) -> Complaint {
+        let of_destination = |code| Some(of_destination(code, whole));
+        Complaint {
+            row: self.row,
+            destination: self.destination,
+            code: match (self.row, self.destination) {
+                (None, Some(_)) => of_destination(self.code),
+                _ => self.code,
+            },
+        }
+    }
+}
 
 /// One of `BadRequest.fieldViolations`. `description` is not read: it may echo values.
 pub(crate) fn violation(value: &Value) -> Violation {

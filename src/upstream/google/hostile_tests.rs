@@ -12,6 +12,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
+use crate::domain::batch::Progress;
 use crate::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
 use crate::upstream::http::body::BOMB;
 use crate::upstream::http::memory::{KEPT, ends_in};
@@ -251,8 +252,8 @@ async fn no_text_of_an_answer_passes_as_a_code_an_id_or_a_name_unread() {
     let clients = clients(&server).await;
 
     let told = clients.sink.request_status("r-1").await.unwrap();
-    assert_eq!(told[0].status, "REQUEST_STATUS_UNKNOWN");
-    for error in &told[0].errors {
+    assert_eq!(told[0].report.progress, Progress::Open);
+    for error in &told[0].report.failures {
         assert_eq!(error.code.name, "UNKNOWN");
     }
     let refused = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;

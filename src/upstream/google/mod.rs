@@ -40,10 +40,11 @@ use crate::ports;
 use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, SecretInvalid};
 
 pub use config::{GoogleConfig, Timeouts};
+pub use data_manager::MAX_ROWS;
 pub use data_manager::request::body as ingest_body;
 
 use ads::AdsClient;
-use ads::uploads::UploadsClient;
+use ads::uploads::{Upload, UploadsClient};
 use auth::token::TokenCache;
 use data_manager::DataManagerClient;
 use session::Session;
@@ -129,8 +130,13 @@ impl ports::GoogleConnector for GoogleConnector {
         let session = self.session(secret)?;
         Ok(GoogleClients {
             ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),
-            uploads: Arc::new(UploadsClient::new(Arc::clone(&session), login)),
-            sink: Arc::new(DataManagerClient::new(session)),
+            clicks: Arc::new(UploadsClient::new(Upload::Clicks, Arc::clone(&session), login.clone())),
+            enhancements: Arc::new(UploadsClient::new(
+                Upload::Enhancements,
+                Arc::clone(&session),
+                login.clone(),
+            )),
+            sink: Arc::new(DataManagerClient::new(session, login)),
         })
     }
 }

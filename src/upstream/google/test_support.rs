@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::{GoogleConfig, GoogleConnector, Timeouts};
 use crate::domain::ids::{ActionId, CustomerId, OrderId, TransactionId};
-use crate::ports::sink::{ClickId, Conversion, Destination, UploadRequest};
+use crate::ports::sink::{ClickId, Conversion, UploadRequest};
 use crate::ports::{CallObserver, GoogleClients, GoogleConnector as _, GoogleCredentials, SecretData};
 
 /// An RSA key made for these tests; it opens nothing.
@@ -116,11 +116,7 @@ pub(crate) async fn clients(server: &MockServer) -> GoogleClients {
 /// An upload of these rows to one action.
 pub(crate) fn upload(rows: Vec<Conversion>) -> UploadRequest {
     UploadRequest {
-        destinations: vec![Destination {
-            customer: cid("1234567890"),
-            action: ActionId(99),
-        }],
-        login: None,
+        destinations: vec![cid("1234567890").action(ActionId(99))],
         rows,
     }
 }

@@ -83,14 +83,14 @@ async fn of_uploads() {
         };
         let body = of(json!(0), json!({"orderId": "@", "gclid": "Cj0-secret"}));
         let (_server, google) = answering(at, spoilt(200, &body, &part)).await;
-        let answer = google.uploads.upload_clicks(&clicks(3)).await.unwrap();
+        let answer = google.clicks.upload(&clicks(3)).await.unwrap();
         assert_eq!(answer.evidence, [Evidence::None, Evidence::OfAnother, Evidence::Taken]);
         assert_eq!(answer.errors.iter().map(|e| e.row).collect::<Vec<_>>(), [Some(0)]);
 
         // Nobody knows which row it is about: then it is about the request.
         let body = of(json!("@"), json!({"orderId": order}));
         let (_server, google) = answering(at, spoilt(200, &body, &part)).await;
-        let failed = google.uploads.upload_clicks(&clicks(3)).await.err().unwrap();
+        let failed = google.clicks.upload(&clicks(3)).await.err().unwrap();
         assert_eq!(failed.error.code.as_deref(), Some("EXPIRED_EVENT"));
         assert_eq!(failed.error.effect, Effect::Unknown, "rows were taken");
     }
@@ -110,18 +110,18 @@ async fn of_statuses() {
         let (_server, google) = answering("/v1/requestStatus:retrieve", spoilt(200, &list, &part)).await;
         let read = google.sink.request_status("r-1").await.unwrap();
         assert_eq!(
-            read.iter().map(|s| s.records).collect::<Vec<_>>(),
+            read.iter().map(|s| s.report.records).collect::<Vec<_>>(),
             [Some(2), None, Some(2)]
         );
         let none_of_ours = NamedDestination {
             action: Some(None),
-            customer: Some(None),
+            account: Some(None),
         };
         assert_eq!(read[1].destination, none_of_ours);
         // One that can't be counted may have failed.
         let failed = read
             .iter()
-            .map(|s| s.errors.iter().map(|e| e.count).collect::<Vec<_>>());
+            .map(|s| s.report.failures.iter().map(|e| e.count).collect::<Vec<_>>());
         assert_eq!(failed.collect::<Vec<_>>(), [[0], [1], [1]]);
     }
 }

@@ -10,7 +10,7 @@ use adconversion_operator::ports::crm::{
     Stage, SubmissionPage,
 };
 use adconversion_operator::ports::sink::{
-    AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
+    ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::ports::{
     Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, GoogleCredentials, SecretData, SecretInvalid,
@@ -168,7 +168,8 @@ impl GoogleConnector for Google {
         Ok(GoogleClients {
             ads,
             sink: Arc::new(Self(Arc::clone(&self.0))),
-            uploads: Arc::new(Self(Arc::clone(&self.0))),
+            clicks: Arc::new(Self(Arc::clone(&self.0))),
+            enhancements: Arc::new(Self(Arc::clone(&self.0))),
         })
     }
 }
@@ -220,8 +221,21 @@ impl GoogleAds for Google {
     }
 }
 
+/// A route that nothing goes.
+const ROUTE: RouteInfo = RouteInfo {
+    name: "fake",
+    service: "fake",
+    rows: 1,
+    destinations: 1,
+    one_account: true,
+    addresses: false,
+};
+
 #[async_trait]
 impl ConversionSink for Google {
+    fn route(&self) -> RouteInfo {
+        ROUTE
+    }
     async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
         unimplemented!()
     }
@@ -231,11 +245,11 @@ impl ConversionSink for Google {
 }
 
 #[async_trait]
-impl AdsUploads for Google {
-    async fn upload_clicks(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        unimplemented!()
+impl RowUploads for Google {
+    fn route(&self) -> RouteInfo {
+        ROUTE
     }
-    async fn enhance(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    async fn upload(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         unimplemented!()
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use adconversion_operator::controller::shared::object::Object;
 use adconversion_operator::domain::conditions::find;
-use adconversion_operator::domain::ids::ActionId;
+use adconversion_operator::domain::ids::{ActionId, CustomerId};
 use adconversion_operator::ports::Cause;
 use adconversion_operator::ports::ledger::OrphanNote;
 use adconversion_operator::registry::{Account, Readiness};
@@ -316,9 +316,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     let op = Operator::start("idle", &world).await;
     op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
         .await;
+    let customer: CustomerId = "1234567890".parse().unwrap();
     let note = OrphanNote {
-        customer: "1234567890".parse().unwrap(),
-        action: ActionId(2),
+        action: customer.action(ActionId(2)),
         name: "Action 2".into(),
         kind: "UPLOAD_CLICKS".into(),
         former_event: "ns/old".into(),
@@ -326,7 +326,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         at: Timestamp::now(),
     };
     let gone = OrphanNote {
-        action: ActionId(99),
+        action: customer.action(ActionId(99)),
         ..note.clone()
     };
     for note in [note, gone] {
@@ -385,9 +385,6 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "nor by a restart"
     );
-    assert_eq!(
-        op.ledger.orphans(&"1234567890".parse().unwrap()).await.unwrap().len(),
-        1
-    );
+    assert_eq!(op.ledger.orphans(&customer.account()).await.unwrap().len(), 1);
     op.stop().await;
 }

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, ObjectKey, PortalId};
+use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
-    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, StatusResult, Tally, TrackId,
+    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally, TrackId,
     TrackRequest,
 };
 use async_trait::async_trait;
@@ -115,12 +115,12 @@ pass! {
     settle(updates: &[RowUpdate], now: Timestamp) -> ();
     resume(track: TrackId, skip: bool, now: Timestamp) -> usize;
     release(track: TrackId, reasons: &[&str], now: Timestamp) -> ();
-    begin(account: &ObjectKey, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
+    begin(sender: &Sender, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
     finish(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
-    recover(account: Option<&ObjectKey>, now: Timestamp) -> usize;
-    open_requests(account: &ObjectKey, now: Timestamp, limit: usize) -> Vec<OpenRequest>;
-    adopt_requests(account: &ObjectKey, customer: &CustomerId, accounts: &[ObjectKey]) -> usize;
-    next_poll(account: &ObjectKey) -> Option<Timestamp>;
+    recover(sender: Option<&Sender>, now: Timestamp) -> usize;
+    open_requests(sender: &Sender, now: Timestamp, limit: usize) -> Vec<OpenRequest>;
+    adopt_requests(sender: &Sender, owner: &AdAccountKey, accounts: &[ObjectKey]) -> usize;
+    next_poll(sender: &Sender) -> Option<Timestamp>;
     record_status(result: &StatusResult, now: Timestamp) -> ();
     tally(track: TrackId, since: Timestamp, now: Timestamp) -> Tally;
     fold(before: Timestamp, limit: usize) -> usize;
@@ -138,6 +138,6 @@ pass! {
     erase(missing_for: SignedDuration, behind: Option<(LookerId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
     forget_looks(before: Timestamp, limit: usize) -> usize;
     note_orphan(note: &OrphanNote) -> ();
-    orphans(customer: &CustomerId) -> Vec<OrphanNote>;
-    forget_orphan(customer: &CustomerId, action: ActionId) -> ();
+    orphans(owner: &AdAccountKey) -> Vec<OrphanNote>;
+    forget_orphan(action: &ActionKey) -> ();
 }

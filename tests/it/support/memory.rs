@@ -18,7 +18,7 @@ use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Stage, SubmissionPage,
 };
-use adconversion_operator::ports::ledger::{ActionKey, Ledger, Tally};
+use adconversion_operator::ports::ledger::{Ledger, Tally};
 use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
 use adconversion_operator::registry::{
     BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
@@ -251,7 +251,8 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         uploads: Uploads::default(),
         clients: Some(GoogleClients {
             ads: Arc::new(Unused),
-            uploads: Arc::new(Unused),
+            clicks: Arc::new(Unused),
+            enhancements: Arc::new(Unused),
             sink,
         }),
         readiness: Readiness::Ready,
@@ -286,10 +287,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         trigger: Trigger::Stage("customer".into()),
         start: start(),
         action: Some(BoundAction {
-            key: ActionKey {
-                customer,
-                action: ActionId(7),
-            },
+            key: customer.action(ActionId(7)),
             hold_until: None,
             click_window_days: Some(90),
         }),

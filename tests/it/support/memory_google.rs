@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use adconversion_operator::domain::batch::{Progress, Report};
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::sink::{
-    AdsUploads, ConversionSink, DestinationStatus, IngestError, UploadAnswer, UploadRequest,
+    ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::ports::{Cause, UpstreamError};
 use async_trait::async_trait;
@@ -51,11 +52,14 @@ impl GoogleAds for Unused {
 }
 
 #[async_trait]
-impl AdsUploads for Unused {
-    async fn upload_clicks(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        Err(failed())
+impl RowUploads for Unused {
+    fn route(&self) -> RouteInfo {
+        RouteInfo {
+            name: "unused",
+            ..DATA_MANAGER
+        }
     }
-    async fn enhance(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    async fn upload(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         Err(failed())
     }
 }
@@ -63,6 +67,16 @@ impl AdsUploads for Unused {
 fn failed() -> IngestError {
     unused().into()
 }
+
+/// A route with the limits of the Data Manager API.
+pub const DATA_MANAGER: RouteInfo = RouteInfo {
+    name: "memory",
+    service: "Data Manager",
+    rows: 2000,
+    destinations: 10,
+    one_account: false,
+    addresses: true,
+};
 
 /// Serialises every request as the real client does, and says yes.
 #[derive(Default)]
@@ -124,11 +138,14 @@ impl Sink {
 
 #[async_trait]
 impl ConversionSink for Sink {
+    fn route(&self) -> RouteInfo {
+        DATA_MANAGER
+    }
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if self.never_answers.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        std::hint::black_box(adconversion_operator::upstream::google::ingest_body(request).expect("a body"));
+        std::hint::black_box(adconversion_operator::upstream::google::ingest_body(request, None).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
             let mut taken = taken.lock().expect("what was taken");
@@ -158,9 +175,11 @@ impl ConversionSink for Sink {
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             destination: NamedDestination::default(),
-            records: self.sizes.lock().expect("sizes of requests").get(id).copied(),
-            status: "SUCCESS".into(),
-            errors: vec![],
+            report: Report {
+                progress: Progress::Succeeded,
+                records: self.sizes.lock().expect("sizes of requests").get(id).copied(),
+                failures: vec![],
+            },
         }])
     }
 }

@@ -29,7 +29,7 @@ pub(crate) async fn keep(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin
     if first {
         let is_new = work.record().await?;
         work.announce(origin).await;
-        work.ctx.ledger.forget_orphan(&work.owner, id).await?;
+        work.ctx.ledger.forget_orphan(&work.owner.action(id)).await?;
         if is_new {
             return Ok(Next::Again);
         }
@@ -62,10 +62,11 @@ async fn create_time(work: &Work<'_>, id: ActionId, origin: ActionOrigin) -> Res
         let started = current.creation.as_ref().map(|c| c.started_at.clone());
         return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
     }
-    let notes = work.ctx.ledger.orphans(&work.owner).await?;
+    let key = work.owner.action(id);
+    let notes = work.ctx.ledger.orphans(&key.account).await?;
     Ok(notes
         .into_iter()
-        .find(|n| n.action == id)
+        .find(|n| n.action == key)
         .and_then(|n| n.created_at)
         .map(Time))
 }

@@ -7,10 +7,11 @@ use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
+use crate::domain::codes::Code;
 use crate::domain::outcome::reason;
 use crate::ports::Effect;
 use crate::ports::{GoogleConnector as _, GoogleCredentials};
-use crate::upstream::google::test_support::{cid, clicks, clients, connector, secret, server};
+use crate::upstream::google::test_support::{clicks, clients, connector, secret, server};
 
 async fn ingest(response: ResponseTemplate) -> Result<String, IngestError> {
     let server = server().await;
@@ -71,8 +72,8 @@ async fn a_fast_fail_names_the_row() {
     assert_eq!(failed.error.code.as_deref(), Some("INVALID_ARGUMENT"));
     assert_eq!(
         (
-            failed.violations[0].row,
-            failed.violations[0].code.as_ref().map(|c| c.name.as_str())
+            failed.complaints[0].row,
+            failed.complaints[0].code.as_ref().map(|c| c.name.as_str())
         ),
         (Some(1), Some("INVALID_FORMAT"))
     );
@@ -152,11 +153,8 @@ async fn a_status_is_read_leniently_and_in_order() {
         {"destination": {"productDestinationId": "no number"}, "requestStatus": "A_NEW_STATUS"},
         {}]});
     let read = status(good(&body)).await.unwrap();
-    let count = |name: &str, class, count, rows: &[usize]| ErrorCount {
-        code: Code {
-            name: name.to_owned(),
-            class,
-        },
+    let count = |name: &str, bare: &str, class, count, rows: &[usize]| RowFailure {
+        code: Code::new(name, bare, class),
         count,
         rows: rows.to_vec(),
     };
@@ -164,32 +162,35 @@ async fn a_status_is_read_leniently_and_in_order() {
         read[0],
         DestinationStatus {
             destination: NamedDestination {
-                action: Some(Some(ActionId(99))),
-                customer: Some(Some(cid("1234567890"))),
+                action: Some(Some("99".into())),
+                account: Some(Some("1234567890".into())),
             },
-            status: "PARTIAL_SUCCESS".to_owned(),
-            records: Some(8),
-            errors: vec![
-                count(
-                    "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK",
-                    Class::Wait(reason::CLICK_TOO_RECENT),
-                    2,
-                    &[0, 4],
-                ),
-                count("A_NEW_REASON", Class::Unknown, 3, &[]),
-                count("UNSPECIFIED", Class::Unknown, 1, &[7]),
-                // May hold anything: it is not kept.
-                count("UNKNOWN", Class::Unknown, 1, &[]),
-            ],
+            report: Report {
+                progress: Progress::PartlyFailed,
+                records: Some(8),
+                failures: vec![
+                    count(
+                        "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK",
+                        "TOO_RECENT_CLICK",
+                        Class::Wait(reason::CLICK_TOO_RECENT),
+                        2,
+                        &[0, 4],
+                    ),
+                    count("A_NEW_REASON", "A_NEW_REASON", Class::Unknown, 3, &[]),
+                    count("UNSPECIFIED", "UNSPECIFIED", Class::Unknown, 1, &[7]),
+                    // May hold anything: it is not kept.
+                    count("UNKNOWN", "UNKNOWN", Class::Unknown, 1, &[]),
+                ],
+            },
         }
     );
     assert_eq!(
-        (read[1].destination.action, read[1].status.as_str()),
-        (Some(None), "A_NEW_STATUS")
+        (read[1].destination.action.clone(), read[1].report.progress),
+        (Some(None), Progress::Open)
     );
-    assert_eq!(read[2].status, "REQUEST_STATUS_UNKNOWN");
+    assert_eq!(read[2].report.progress, Progress::Open);
     assert_eq!(
-        (&read[2].destination, read[2].records),
+        (&read[2].destination, read[2].report.records),
         (&NamedDestination::default(), None)
     );
 }
@@ -207,4 +208,20 @@ async fn a_forgotten_request_keeps_its_code() {
         assert_eq!((error.cause, error.code.as_deref()), (Cause::NotFound, Some(code)));
     }
     assert_eq!(status(good(&json!({}))).await.err().unwrap().cause, Cause::Malformed);
+}
+
+#[test]
+fn a_status_of_any_other_name_is_asked_about_again() {
+    let table = [
+        ("SUCCESS", Progress::Succeeded),
+        ("PARTIAL_SUCCESS", Progress::PartlyFailed),
+        ("FAILED", Progress::Failed),
+        ("PROCESSING", Progress::Open),
+        ("REQUEST_STATUS_UNKNOWN", Progress::Open),
+        ("A_STATUS_OF_2027", Progress::Open),
+        ("", Progress::Open),
+    ];
+    for (name, wanted) in table {
+        assert_eq!(progress(name), wanted, "{name}");
+    }
 }

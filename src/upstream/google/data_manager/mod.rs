@@ -6,28 +6,34 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::code_table::data_manager_code;
+use super::code_table::{data_manager_code, unknown};
 use super::errors::{Api, Failure, malformed};
 
 use super::session::{Call, Session};
 use super::wire::{text, unsigned};
-use crate::domain::codes::{Class, Code};
+use crate::domain::batch::{Failure as RowFailure, Progress, Report};
+use crate::domain::codes::Class;
 use crate::domain::evidence::NamedDestination;
-use crate::domain::ids::ActionId;
-use crate::ports::sink::{
-    ConversionSink, DestinationStatus, ErrorCount, IngestError, MAX_DESTINATIONS, MAX_ROWS, UploadRequest,
-};
+use crate::domain::ids::CustomerId;
+use crate::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::text::{code, id};
 
 /// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
 pub(crate) struct DataManagerClient {
     session: Arc<Session>,
+    login: Option<CustomerId>,
 }
 
+/// Most rows in one request (docs/reference/google.md 1.4).
+pub const MAX_ROWS: usize = 2000;
+/// Most destinations in one request (docs/reference/google.md 1.4).
+const MAX_DESTINATIONS: usize = 10;
+
 impl DataManagerClient {
-    pub(crate) fn new(session: Arc<Session>) -> Self {
-        Self { session }
+    /// `login`: sent as `loginAccount` of every destination, where set.
+    pub(crate) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
+        Self { session, login }
     }
 }
 
@@ -47,11 +53,22 @@ fn check(request: &UploadRequest) -> Option<IngestError> {
 
 #[async_trait]
 impl ConversionSink for DataManagerClient {
+    fn route(&self) -> RouteInfo {
+        RouteInfo {
+            name: "DataManager",
+            service: Api::DataManager.service(),
+            rows: MAX_ROWS,
+            destinations: MAX_DESTINATIONS,
+            one_account: false,
+            addresses: true,
+        }
+    }
+
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if let Some(error) = check(request) {
             return Err(error);
         }
-        let body = request::body(request);
+        let body = request::body(request, self.login.as_ref());
         let body = body.ok_or_else(|| refused("not sent: a row points at no destination".to_owned()))?;
         let call = Call {
             api: Api::DataManager,
@@ -130,19 +147,28 @@ fn warnings(answer: &Value) -> BTreeMap<String, usize> {
     counts
 }
 
-/// Reads a request status, in the order of the answer. Names we don't know are kept.
+/// Reads a request status, in the order of the answer.
 fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
     let list = answer["requestStatusPerDestination"].as_array()?;
     let read = |status: &Value| DestinationStatus {
         destination: named(&status["destination"]),
-        status: status["requestStatus"]
-            .as_str()
-            .and_then(code)
-            .unwrap_or_else(|| "REQUEST_STATUS_UNKNOWN".to_owned()),
-        records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
-        errors: error_counts(&status["errorInfo"]["errorCounts"]),
+        report: Report {
+            progress: progress(status["requestStatus"].as_str().unwrap_or_default()),
+            records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
+            failures: error_counts(&status["errorInfo"]["errorCounts"]),
+        },
     };
     Some(list.iter().map(read).collect())
+}
+
+/// `RequestStatus` (docs/reference/google.md 6.6); a name we don't know is asked about again.
+fn progress(status: &str) -> Progress {
+    match status {
+        "SUCCESS" => Progress::Succeeded,
+        "PARTIAL_SUCCESS" => Progress::PartlyFailed,
+        "FAILED" => Progress::Failed,
+        _ => Progress::Open,
+    }
 }
 
 /// The destination an entry names. What is there and can't be read is none of ours.
@@ -150,13 +176,14 @@ fn named(destination: &Value) -> NamedDestination {
     let action = &destination["productDestinationId"];
     let customer = &destination["operatingAccount"]["accountId"];
     NamedDestination {
-        action: (!action.is_null()).then(|| unsigned(action).map(ActionId)),
-        customer: (!customer.is_null()).then(|| text(customer)?.parse().ok()),
+        action: (!action.is_null()).then(|| unsigned(action).map(|id| id.to_string())),
+        // Dashes or none: the same account.
+        account: (!customer.is_null()).then(|| Some(text(customer)?.parse::<CustomerId>().ok()?.to_string())),
     }
 }
 
 /// What is there and can't be read says that something failed, and neither what nor how much.
-fn error_counts(counts: &Value) -> Vec<ErrorCount> {
+fn error_counts(counts: &Value) -> Vec<RowFailure> {
     match counts {
         Value::Null => Vec::new(),
         Value::Array(counts) => counts.iter().map(error_count).collect(),
@@ -164,7 +191,7 @@ fn error_counts(counts: &Value) -> Vec<ErrorCount> {
     }
 }
 
-fn error_count(value: &Value) -> ErrorCount {
+fn error_count(value: &Value) -> RowFailure {
     let indices = value["recordIndices"].as_array().map(Vec::as_slice).unwrap_or_default();
     let rows: Vec<usize> = indices
         .iter()
@@ -176,11 +203,8 @@ fn error_count(value: &Value) -> ErrorCount {
         .unwrap_or(u64::from(!count.is_null()))
         .max(indices.len() as u64);
     let code = value["reason"].as_str().and_then(data_manager_code);
-    let code = code.unwrap_or_else(|| Code {
-        name: "UNSPECIFIED".to_owned(),
-        class: Class::Unknown,
-    });
-    ErrorCount { code, count, rows }
+    let code = code.unwrap_or_else(|| unknown("UNSPECIFIED"));
+    RowFailure { code, count, rows }
 }
 
 pub mod request;

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use crate::domain::ids::{ActionId, CustomerId, OrderId};
-use crate::ports::sink::{ClickId, Conversion, Destination, UploadRequest, UserIdentifier};
+use crate::domain::ids::{ActionKey, CustomerId, OrderId};
+use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 
-/// The body of an ingest, or nothing where a row points at no destination.
-pub fn body(request: &UploadRequest) -> Option<Vec<u8>> {
+/// The body of an ingest by way of this manager, or nothing where a row points at no destination.
+pub fn body(request: &UploadRequest, login: Option<&CustomerId>) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()
@@ -22,7 +22,10 @@ pub fn body(request: &UploadRequest) -> Option<Vec<u8>> {
     }
     let has_user_data = request.rows.iter().any(|row| !row.identifiers.is_empty());
     let body = Body {
-        destinations: Destinations(request),
+        destinations: Destinations {
+            actions: &request.destinations,
+            login,
+        },
         encoding: has_user_data.then_some("HEX"),
         events: Events(&request.rows),
     };
@@ -40,46 +43,43 @@ struct Body<'a> {
     events: Events<'a>,
 }
 
-struct Destinations<'a>(&'a UploadRequest);
+struct Destinations<'a> {
+    actions: &'a [ActionKey],
+    login: Option<&'a CustomerId>,
+}
 
-impl Serialize for Destinations<'_> {
+impl<'a> Serialize for Destinations<'a> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let login = self.0.login.as_ref().map(Account::of);
-        let wire = |(index, destination): (usize, &Destination)| DestinationWire {
+        let login = self.login.map(|login| Account(login.as_str()));
+        let wire = |(index, destination): (usize, &'a ActionKey)| DestinationWire {
             reference: Text(Reference(index)),
-            operating_account: Account::of(&destination.customer),
-            login_account: login.clone(),
-            product_destination_id: Text(destination.action),
+            operating_account: Account(&destination.account.id),
+            login_account: login,
+            product_destination_id: &destination.id,
         };
-        serializer.collect_seq(self.0.destinations.iter().enumerate().map(wire))
+        serializer.collect_seq(self.actions.iter().enumerate().map(wire))
     }
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct DestinationWire {
+struct DestinationWire<'a> {
     reference: Text<Reference>,
-    operating_account: Account,
+    operating_account: Account<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    login_account: Option<Account>,
-    product_destination_id: Text<ActionId>,
+    login_account: Option<Account<'a>>,
+    product_destination_id: &'a str,
 }
 
 /// A Google Ads account.
-#[derive(Clone)]
-struct Account(String);
+#[derive(Clone, Copy)]
+struct Account<'a>(&'a str);
 
-impl Account {
-    fn of(customer: &CustomerId) -> Self {
-        Self(customer.as_str().to_owned())
-    }
-}
-
-impl Serialize for Account {
+impl Serialize for Account<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(2))?;
         map.serialize_entry("accountType", "GOOGLE_ADS")?;
-        map.serialize_entry("accountId", &self.0)?;
+        map.serialize_entry("accountId", self.0)?;
         map.end()
     }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-use crate::domain::ids::TransactionId;
+use crate::domain::ids::{ActionId, TransactionId};
 use crate::upstream::google::test_support::cid;
 
 fn row(destination: usize) -> Conversion {
@@ -19,20 +19,16 @@ fn row(destination: usize) -> Conversion {
     }
 }
 
-fn request(rows: Vec<Conversion>, login: Option<CustomerId>) -> UploadRequest {
-    let destination = |action| Destination {
-        customer: cid("1234567890"),
-        action: ActionId(action),
-    };
+fn request(rows: Vec<Conversion>) -> UploadRequest {
+    let destination = |action| cid("1234567890").action(ActionId(action));
     UploadRequest {
         destinations: vec![destination(99), destination(100)],
-        login,
         rows,
     }
 }
 
 fn text(request: &UploadRequest) -> String {
-    String::from_utf8(body(request).unwrap()).unwrap()
+    String::from_utf8(body(request, None).unwrap()).unwrap()
 }
 
 #[test]
@@ -60,7 +56,9 @@ fn the_whole_body_is_as_documented() {
         click: Some(ClickId::Wbraid("W".to_owned())),
         ..row(1)
     };
-    let sent: Value = serde_json::from_str(&text(&request(vec![full, bare], Some(cid("4560000000"))))).unwrap();
+    let login = cid("4560000000");
+    let body = body(&request(vec![full, bare]), Some(&login)).unwrap();
+    let sent: Value = serde_json::from_slice(&body).unwrap();
     let transaction = "hs-abababababababababababababababababababab";
     let account = json!({"accountType": "GOOGLE_ADS", "accountId": "1234567890"});
     let login = json!({"accountType": "GOOGLE_ADS", "accountId": "4560000000"});
@@ -92,11 +90,7 @@ fn what_is_absent_is_left_out() {
     };
     assert_eq!(
         text(&UploadRequest {
-            destinations: vec![Destination {
-                customer: cid("1234567890"),
-                action: ActionId(99)
-            }],
-            login: None,
+            destinations: vec![cid("1234567890").action(ActionId(99))],
             rows: vec![only],
         }),
         "{\"destinations\":[{\"reference\":\"d0\",\"operatingAccount\":{\"accountType\":\"GOOGLE_ADS\",\
@@ -118,12 +112,12 @@ fn values_are_the_nearest_double_and_zero_is_sent() {
             value: Some((declared.parse().unwrap(), "EUR".to_owned())),
             ..row(0)
         };
-        let body = text(&request(vec![valued], None));
+        let body = text(&request(vec![valued]));
         assert!(body.contains(&format!("\"conversionValue\":{sent}}}")), "{body}");
     }
 }
 
 #[test]
 fn a_row_without_a_destination_is_not_written() {
-    assert!(body(&request(vec![row(2)], None)).is_none());
+    assert!(body(&request(vec![row(2)]), None).is_none());
 }

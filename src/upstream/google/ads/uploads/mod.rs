@@ -5,33 +5,48 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::upstream::google::ads::uploads::partial_failure::{evidence, retry_after, violations};
+use crate::upstream::google::ads::uploads::partial_failure::{complaints, evidence, retry_after};
 use crate::upstream::google::errors::Api;
 use crate::upstream::google::session::{Call, Session};
 
 use crate::domain::ids::CustomerId;
-use crate::ports::sink::{AdsUploads, IngestError, MAX_ROWS, UploadAnswer, UploadRequest};
+use crate::ports::sink::{IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 
-/// The uploads of one set of credentials, by way of one manager or directly.
+/// Most rows in one request (docs/reference/google.md 1.4).
+const MAX_ROWS: usize = 2000;
+
+/// What is uploaded.
+#[derive(Clone, Copy)]
+pub(crate) enum Upload {
+    /// Conversions by click id, for projects that may still use it (docs/reference/google.md 4.1 and 4.2).
+    Clicks,
+    /// Adjustments of type `ENHANCEMENT` (docs/reference/google.md 4.4).
+    Enhancements,
+}
+
+/// One kind of upload of one set of credentials, by way of one manager or directly.
 pub(crate) struct UploadsClient {
+    what: Upload,
     session: Arc<Session>,
     login: Option<CustomerId>,
 }
 
 impl UploadsClient {
-    pub(crate) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
-        Self { session, login }
+    pub(crate) fn new(what: Upload, session: Arc<Session>, login: Option<CustomerId>) -> Self {
+        Self { what, session, login }
     }
 
-    async fn upload(
-        &self,
-        method: &'static str,
-        request: &UploadRequest,
-        body: Option<Vec<u8>>,
-    ) -> Result<UploadAnswer, IngestError> {
+    async fn call(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        let (method, body) = match self.what {
+            Upload::Clicks => ("uploadClickConversions", request::clicks(request)),
+            Upload::Enhancements => ("uploadConversionAdjustments", request::enhancements(request)),
+        };
         let Some((body, first)) = body.zip(request.destinations.first()) else {
             return Err(refused("not sent: a row points at no destination"));
+        };
+        let Ok(owner) = first.account.id.parse::<CustomerId>() else {
+            return Err(refused("not sent: an account that is none of Google Ads"));
         };
         if request.rows.is_empty() || request.rows.len() > MAX_ROWS {
             return Err(refused("not sent: too few or too many rows"));
@@ -40,20 +55,20 @@ impl UploadsClient {
         let call = Call {
             api: Api::Ads,
             method,
-            path: format!("/{}/customers/{}:{method}", config.ads_version, first.customer),
+            path: format!("/{}/customers/{}:{method}", config.ads_version, owner),
             query: &[],
             body: Some(body),
             mutating: true,
             partial: true,
             timeout: config.timeouts.ingest,
-            customer: Some(&first.customer),
+            customer: Some(&owner),
             login: self.login.as_ref(),
         };
         let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
         Ok(UploadAnswer {
             request_id,
             evidence: evidence(&answer, request),
-            errors: violations(&answer),
+            errors: complaints(&answer),
             retry_after: retry_after(&answer),
         })
     }
@@ -65,15 +80,24 @@ fn refused(what: &str) -> IngestError {
 }
 
 #[async_trait]
-impl AdsUploads for UploadsClient {
-    async fn upload_clicks(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        self.upload("uploadClickConversions", request, request::clicks(request))
-            .await
+impl RowUploads for UploadsClient {
+    fn route(&self) -> RouteInfo {
+        RouteInfo {
+            name: match self.what {
+                Upload::Clicks => "GoogleAdsClicks",
+                Upload::Enhancements => "GoogleAdsEnhancements",
+            },
+            service: Api::Ads.service(),
+            rows: MAX_ROWS,
+            // Each row names its own.
+            destinations: MAX_ROWS,
+            one_account: true,
+            addresses: matches!(self.what, Upload::Enhancements),
+        }
     }
 
-    async fn enhance(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        self.upload("uploadConversionAdjustments", request, request::enhancements(request))
-            .await
+    async fn upload(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        self.call(request).await
     }
 }
 

@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use jiff::SignedDuration;
 
+use crate::domain::batch::Complaint;
 use crate::domain::ids::OrderId;
-use crate::ports::sink::{Evidence, UploadRequest, Violation};
+use crate::ports::sink::{Evidence, UploadRequest};
 use crate::upstream::google::code_table::ads_code;
+use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
 
 /// Names under which a request's rows may stand in a field path, in both spellings.
@@ -53,9 +55,10 @@ fn details(status: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// What is wrong with single rows, out of a whole answer.
-pub(crate) fn violations(answer: &Value) -> Vec<Violation> {
+pub(crate) fn complaints(answer: &Value) -> Vec<Complaint> {
     details(&answer["partialFailureError"])
         .flat_map(row_violations)
+        .map(|violation| violation.complaint(None))
         .collect()
 }
 
@@ -215,7 +218,6 @@ mod tests {
         };
         UploadRequest {
             destinations: vec![],
-            login: None,
             rows: orders.iter().map(row).collect(),
         }
     }
@@ -267,7 +269,7 @@ mod tests {
             {"errorCode": {"notAllowlistedError": "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE"},
              "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 0}]}},
             {"errorCode": {}, "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 1}]}}]}]}});
-        let found = violations(&errors);
+        let found = complaints(&errors);
         let class = found[0].code.as_ref().map(|code| code.class);
         assert_eq!(class, Some(Class::Blocked(Matter::NotAllowlisted)));
         assert_eq!((found[1].row, &found[1].code), (Some(1), &None));

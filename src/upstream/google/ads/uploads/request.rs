@@ -7,8 +7,8 @@ use std::fmt::{self, Display};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::domain::ids::OrderId;
-use crate::ports::sink::{ClickId, Conversion, Destination, UploadRequest, UserIdentifier};
+use crate::domain::ids::{ActionKey, OrderId};
+use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 use crate::upstream::google::data_manager::request::Text;
 
 /// Most user identifiers of one row (docs/reference/google.md 1.3).
@@ -233,11 +233,11 @@ impl<'a> Identifier<'a> {
 }
 
 /// The resource name of a conversion action.
-struct Action<'a>(&'a Destination);
+struct Action<'a>(&'a ActionKey);
 
 impl Display for Action<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "customers/{}/conversionActions/{}", self.0.customer, self.0.action)
+        write!(f, "customers/{}/conversionActions/{}", self.0.account.id, self.0.id)
     }
 }
 
