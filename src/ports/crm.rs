@@ -1,6 +1,6 @@
 //! What we need of HubSpot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -70,13 +70,22 @@ pub struct ContactRead {
     pub with_history: Vec<String>,
 }
 
-/// The answer to a [`ContactRead`]. What is neither here nor there no longer exists.
+/// Most ids in a [`ContactRead`], with history and without (docs/reference/hubspot.md 4.4).
+pub const fn read_limit(with_history: bool) -> usize {
+    if with_history { 50 } else { 100 }
+}
+
+/// The answer to a [`ContactRead`]. An id that is in none of the three was left out in silence: that says nothing of the
+/// contact (`crate::domain::absence`).
 #[derive(Default)]
 pub struct ContactBatch {
     /// In any order.
     pub contacts: Vec<Contact>,
     /// By the id asked for: of these nothing can be read.
     pub unreadable: Unreadable<ContactId>,
+    /// By the id asked for: HubSpot says that these are deleted (an item error `OBJECT_NOT_FOUND` that names the id, or an
+    /// archived record). That, too, is believed only if a later answer agrees.
+    pub deleted: BTreeSet<ContactId>,
 }
 
 /// The deals of contacts.
@@ -84,16 +93,18 @@ pub struct ContactBatch {
 pub struct DealLinks {
     /// Ids of each contact's deals. Contacts without deals may be absent.
     pub deals: BTreeMap<ContactId, Vec<DealId>>,
+    /// HubSpot says that these have none.
+    pub without: BTreeSet<ContactId>,
     /// Contacts of which not all deals are known.
     pub unreadable: Unreadable<ContactId>,
 }
 
-/// Deals by id. What is neither here nor there is archived or no longer exists.
+/// Deals by id. What is neither here nor there is archived or deleted, as HubSpot says.
 #[derive(Default)]
 pub struct DealBatch {
     /// In any order.
     pub deals: Vec<Deal>,
-    /// Deals that cannot be read.
+    /// Deals that cannot be read, or were left out in silence.
     pub unreadable: Unreadable<DealId>,
 }
 
@@ -185,7 +196,7 @@ pub trait Crm: Send + Sync {
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError>;
     /// One page of a search.
     async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError>;
-    /// Contacts by id. Neither ids that no longer exist nor records that cannot be read are an error.
+    /// Contacts by id. Neither ids that HubSpot does not show nor records that cannot be read are an error.
     async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError>;
     /// Ids of the deals of each contact (at most 1,000 contacts), all pages.
     async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError>;

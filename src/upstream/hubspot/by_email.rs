@@ -63,6 +63,7 @@ impl HubSpot {
         // What HubSpot refuses to look up while it answers for others is no address of anybody's.
         found.unreadable.extend(parts.close_without_malformed());
         self.search_groups(unknown, &names, &mut found).await?;
+        found.unreadable.retain(|email, _| !found.contacts.contains_key(email));
         Ok(found)
     }
 
@@ -122,7 +123,7 @@ impl HubSpot {
     }
 }
 
-/// Takes what a batch tells about these addresses; gives those that nobody has as the primary one.
+/// Takes what a batch tells about these addresses; gives those that it shows nobody for.
 fn take(
     emails: &[String],
     mut batch: Results<Record>,
@@ -148,6 +149,10 @@ fn take(
     if records.iter().any(|record| record.id().is_none()) {
         open.untold("the id of a record is no number");
     }
+    let is_of = |record: &Record| addresses(record).iter().any(|address| unknown.contains(address));
+    if !records.iter().all(is_of) {
+        open.stray();
+    }
     let before: BTreeSet<String> = found.contacts.keys().cloned().collect();
     assign(&records, &mut unknown, found);
     for (email, contact) in &mut found.contacts {
@@ -156,9 +161,8 @@ fn take(
             contact.as_of = as_of;
         }
     }
-    let unreadable = open.close();
-    unknown.retain(|email| !unreadable.contains_key(email));
-    found.unreadable.extend(unreadable);
+    unknown.retain(|email| !open.has_failed(email));
+    found.unreadable.extend(open.close());
     Ok(unknown)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::client::HubSpot;
@@ -12,24 +11,16 @@ use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
-use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry};
+use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry, read_limit};
 
-/// Inputs of a batch read without history.
-const PLAIN_LIMIT: usize = 100;
-/// Inputs of a batch read with history.
-const HISTORY_LIMIT: usize = 50;
-/// Why a record is not understood whose id is no number.
 /// Most that a contact takes in memory: hundreds of them are there at a time, for each account.
 const MAX_SIZE: usize = 32 << 10;
+/// Why a record is not understood whose id is no number.
 const ODD_ID: &str = "its id is no number";
 
 /// The ids of a batch read, each once.
 fn ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
-    let limit = if read.with_history.is_empty() {
-        PLAIN_LIMIT
-    } else {
-        HISTORY_LIMIT
-    };
+    let limit = read_limit(!read.with_history.is_empty());
     let ids: BTreeSet<ContactId> = read.ids.iter().copied().collect();
     if ids.len() > limit {
         return Err(refused(
@@ -70,7 +61,8 @@ impl HubSpot {
 }
 
 /// One contact per requested id that still leads to a record. Whatever may be about an id and cannot be read makes that
-/// one unreadable, never absent: the caller takes an absent id for a deleted contact.
+/// one unreadable, and so does a record that does not name any id asked for: whose it is, only its own id and its merged
+/// ids tell. Nothing is deleted unless HubSpot says so.
 fn resolve(
     ids: &[ContactId],
     with_history: &[String],
@@ -88,7 +80,7 @@ fn resolve(
         }
     }
     // Before the errors: an id from before a merge may be called not found beside the record it has become.
-    let (found, strays) = assign(&mut open, &by_id);
+    let (found, is_stray) = assign(&mut open, &by_id);
     open.take(batch.item_errors(), |text| text.trim().parse().ok());
     for row in batch.odd() {
         match row.id.map(ContactId).filter(|id| open.contains(id)) {
@@ -96,30 +88,25 @@ fn resolve(
             None => open.untold(WRONG_TYPE),
         }
     }
-    match (strays.as_slice(), open.inputs().count()) {
-        ([], _) => {}
-        // Only one id can have led to it.
-        ([(_, record)], 1) if !open.is_untold() => {
-            let id = open.inputs().next().copied();
-            if let Some(id) = id {
-                open.answered(&id);
-                all.contacts.extend(live(record, id, with_history, as_of));
-            }
-        }
-        _ => open.stray(),
+    if is_stray {
+        open.stray();
     }
-    let found = found
-        .into_iter()
-        .filter_map(|(id, record)| live(record, id, with_history, as_of));
-    all.contacts.extend(found);
+    for (id, record) in found {
+        if record.archived == Some(true) {
+            all.deleted.insert(id);
+        } else if let Some(contact) = contact(record, id, with_history) {
+            all.contacts.push(Contact { as_of, ..contact });
+        }
+    }
+    all.deleted.extend(open.gone().copied());
     all.unreadable.extend(open.close());
     Ok(())
 }
 
 type Records<'a> = Vec<(ContactId, &'a Record)>;
 
-/// The record of each requested id, and the records that are nobody's.
-fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, Records<'a>) {
+/// The record of each requested id, and whether there are others that nobody asked for.
+fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, bool) {
     let mut found = Vec::new();
     let mut answered = BTreeSet::new();
     for id in open.inputs().copied().collect::<Vec<_>>() {
@@ -131,17 +118,8 @@ fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record
             found.push((id, *record));
         }
     }
-    let strays = by_id.iter().filter(|(id, _)| !answered.contains(id));
-    (found, strays.map(|(id, record)| (*id, *record)).collect())
-}
-
-fn live(record: &Record, asked: ContactId, with_history: &[String], as_of: Option<Timestamp>) -> Option<Contact> {
-    if record.archived == Some(true) {
-        return None;
-    }
-    let mut contact = contact(record, asked, with_history)?;
-    contact.as_of = as_of;
-    Some(contact)
+    let is_stray = by_id.keys().any(|id| !answered.contains(id));
+    (found, is_stray)
 }
 
 /// Nothing of such a contact is kept but who it is.

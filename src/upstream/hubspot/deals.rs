@@ -54,6 +54,7 @@ struct To {
 struct Links {
     asked: BTreeSet<ContactId>,
     deals: BTreeMap<ContactId, BTreeSet<DealId>>,
+    without: BTreeSet<ContactId>,
     unreadable: Unreadable<ContactId>,
 }
 
@@ -71,6 +72,7 @@ impl HubSpot {
         let mut links = Links {
             asked,
             deals: BTreeMap::new(),
+            without: BTreeSet::new(),
             unreadable: BTreeMap::new(),
         };
         for _ in 0..PAGE_LIMIT {
@@ -90,6 +92,7 @@ impl HubSpot {
             deals: deals
                 .map(|(contact, deals)| (contact, deals.into_iter().collect()))
                 .collect(),
+            without: links.without,
             unreadable: links.unreadable,
         })
     }
@@ -189,6 +192,7 @@ impl Links {
                 continue;
             };
             if !self.asked.contains(&from) {
+                open.stray();
                 continue;
             }
             let found = self.deals.entry(from).or_default();
@@ -202,6 +206,7 @@ impl Links {
             let after = association.paging.and_then(Paging::after);
             next.extend(after.map(|after| (from, Some(after))));
         }
+        self.without.extend(open.without());
         self.unreadable.extend(open.close());
         Ok(next)
     }
@@ -221,14 +226,22 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
             open.untold("its id is no number");
             continue;
         };
+        if !ids.contains(&id) {
+            open.stray();
+            continue;
+        }
         match deal(id, &record) {
-            _ if record.archived == Some(true) => open.answered(&id),
+            _ if record.archived == Some(true) => open.is_gone(&id),
             Some(deal) => {
                 open.answered(&id);
                 all.deals.push(deal);
             }
             None => open.failed(&id, "it has no usable \"createdate\""),
         }
+    }
+    // HubSpot has just named them as deals of a contact.
+    for id in open.inputs().copied().collect::<Vec<_>>() {
+        open.failed(&id, "HubSpot does not show it");
     }
     all.unreadable.extend(open.close());
     Ok(())
@@ -267,6 +280,7 @@ mod tests {
         Links {
             asked: deals.keys().copied().collect(),
             deals,
+            without: BTreeSet::new(),
             unreadable: BTreeMap::new(),
         }
     }

@@ -17,10 +17,14 @@ pub(crate) const WRONG_TYPE: &str = "a field of it has the wrong type";
 /// Why an input is not understood that no row can be told to belong to.
 const NOT_TOLD: &str = "HubSpot's answer does not tell which record is meant";
 
-/// The inputs of one batch read of which nothing is known yet. An input that stays open at the end is gone at HubSpot,
-/// unless something in the answer may have been about it.
+/// The inputs of one batch read of which nothing is known yet. An input that stays open at the end was left out, unless
+/// something in the answer may have been about it.
 pub(crate) struct Open<I> {
     inputs: BTreeSet<I>,
+    /// HubSpot says that these don't exist (any more).
+    gone: BTreeSet<I>,
+    /// HubSpot says that these have no associations.
+    without: BTreeSet<I>,
     /// Something in the answer does not say which input it is about, and why it can't be read.
     untold: Option<String>,
     unreadable: Unreadable<I>,
@@ -30,6 +34,8 @@ impl<I: Ord + Clone> Open<I> {
     pub(crate) fn new(inputs: impl IntoIterator<Item = I>) -> Self {
         Self {
             inputs: inputs.into_iter().collect(),
+            gone: BTreeSet::new(),
+            without: BTreeSet::new(),
             untold: None,
             unreadable: BTreeMap::new(),
         }
@@ -44,9 +50,26 @@ impl<I: Ord + Clone> Open<I> {
         self.inputs.contains(input)
     }
 
-    /// The answer tells about this one: found, or gone.
+    /// The answer tells about this one.
     pub(crate) fn answered(&mut self, input: &I) {
         self.inputs.remove(input);
+    }
+
+    /// HubSpot says that this one does not exist (any more).
+    pub(crate) fn is_gone(&mut self, input: &I) {
+        if let Some(input) = self.inputs.take(input) {
+            self.gone.insert(input);
+        }
+    }
+
+    /// Those that HubSpot says don't exist (any more).
+    pub(crate) fn gone(&self) -> impl Iterator<Item = &I> {
+        self.gone.iter()
+    }
+
+    /// Those that HubSpot says have no associations.
+    pub(crate) fn without(&self) -> impl Iterator<Item = &I> {
+        self.without.iter()
     }
 
     /// This one cannot be read.
@@ -56,8 +79,9 @@ impl<I: Ord + Clone> Open<I> {
         }
     }
 
-    pub(crate) fn is_untold(&self) -> bool {
-        self.untold.is_some()
+    /// True where HubSpot names this one and does not give it.
+    pub(crate) fn has_failed(&self, input: &I) -> bool {
+        self.unreadable.contains_key(input)
     }
 
     /// Something in the answer cannot be read, and does not say which input it is about.
@@ -65,7 +89,7 @@ impl<I: Ord + Clone> Open<I> {
         self.untold.get_or_insert_with(|| why.to_owned());
     }
 
-    /// A row belongs to one of several inputs.
+    /// A row is of a record that was not asked for: which input has led to it, nothing tells.
     pub(crate) fn stray(&mut self) {
         self.untold(NOT_TOLD);
     }
@@ -74,10 +98,13 @@ impl<I: Ord + Clone> Open<I> {
     pub(crate) fn take(&mut self, errors: &[Value], input: impl Fn(&str) -> Option<I>) {
         for error in errors.iter().map(ErrorBody::of) {
             let named: Vec<I> = error.inputs.iter().filter_map(|text| input(text)).collect();
-            if error.no_associations || error.is_not_found() {
-                for input in &named {
-                    self.answered(input);
-                }
+            if error.no_associations {
+                let without = named.iter().filter_map(|input| self.inputs.take(input));
+                self.without.extend(without);
+                continue;
+            }
+            if error.is_not_found() {
+                named.iter().for_each(|input| self.is_gone(input));
                 continue;
             }
             let category = error.category.as_deref().unwrap_or("an error without a category");

@@ -4,7 +4,6 @@
 #[path = "memory_google.rs"]
 mod google_side;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -175,7 +174,7 @@ impl Crm for Memory {
         budget::bounded("memory", false, answers).await?;
         Ok(ContactBatch {
             contacts: read.ids.iter().map(|id| self.contact(id.0, true)).collect(),
-            unreadable: BTreeMap::new(),
+            ..ContactBatch::default()
         })
     }
     async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {

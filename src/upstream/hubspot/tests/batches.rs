@@ -85,19 +85,42 @@ async fn old_ids_find_the_record_of_today() {
         ids(json!({ "results": [older_property] }), &[1, 2]).await,
         (vec![(1, 9), (2, 9)], none())
     );
-    // No list at all: only where one id alone can have led to the record.
-    let stray = json!({ "results": [row(9, &json!({})), row(5, &json!({}))] });
-    assert_eq!(ids(stray.clone(), &[1, 5]).await, (vec![(1, 9), (5, 5)], none()));
-    assert_eq!(ids(stray, &[1, 2, 5]).await, (vec![(5, 5)], vec![1, 2]));
+}
+
+/// Whose a record is, only its own id and its merged ids tell, also where a single id was asked for.
+#[tokio::test]
+async fn a_record_that_does_not_name_the_id_asked_for_is_nobodys() {
+    let other = |merged: Value| json!({ "results": [row(9, &json!({ "hs_merged_object_ids": merged }))] });
+    for merged in [Value::Null, json!(""), json!("2;3"), json!("11")] {
+        assert_eq!(ids(other(merged), &[1]).await, (vec![], vec![1]));
+    }
+    let beside = json!({ "results": [row(9, &json!({})), row(5, &json!({}))] });
+    assert_eq!(ids(beside.clone(), &[1, 5]).await, (vec![(5, 5)], vec![1]));
+    assert_eq!(ids(beside, &[1, 2, 5]).await, (vec![(5, 5)], vec![1, 2]));
+    // What HubSpot says is gone is, whoever comes along.
+    let errors = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["1"] } }]);
+    let gone = json!({ "results": [row(9, &json!({}))], "errors": errors });
+    assert_eq!(batch(gone, &[1]).await.unwrap().deleted, [ContactId(1)].into());
 }
 
 #[tokio::test]
-async fn missing_and_archived_contacts_are_absent() {
+async fn deleted_contacts_are_those_that_hubspot_says_are() {
     let mut archived = row(2, &json!({}));
     archived["archived"] = json!(true);
-    let errors = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3"] } }]);
-    let answer = json!({ "results": [row(1, &json!({})), archived], "numErrors": 1, "errors": errors });
-    assert_eq!(ids(answer, &[1, 2, 3]).await, (vec![(1, 1)], vec![]));
+    let mut merged = row(8, &json!({ "hs_merged_object_ids": "5;6" }));
+    merged["archived"] = json!(true);
+    let errors = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["3", "99"] } }]);
+    let answer = json!({ "results": [row(1, &json!({})), archived, merged], "numErrors": 1, "errors": errors });
+    assert_eq!(ids(answer.clone(), &[1, 2, 3, 4, 5]).await, (vec![(1, 1)], vec![]));
+    let deleted = batch(answer, &[1, 2, 3, 4, 5]).await.unwrap().deleted;
+    assert_eq!(deleted, [2, 3, 5].map(ContactId).into(), "of 4 nothing is said");
+    let nobody = batch(json!({ "results": [] }), &[1, 2]).await.unwrap();
+    assert!(nobody.deleted.is_empty() && nobody.unreadable.is_empty());
+    // Found beside the record that it has become.
+    let errors = json!([{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["1"] } }]);
+    let answer = json!({ "results": [row(9, &json!({ "hs_merged_object_ids": "1" }))], "errors": errors });
+    let found = batch(answer, &[1]).await.unwrap();
+    assert_eq!((found.contacts.len(), found.deleted.len()), (1, 0));
 }
 
 #[tokio::test]

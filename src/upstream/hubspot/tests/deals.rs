@@ -27,7 +27,10 @@ async fn all_pages_of_the_deals_of_contacts() {
         .turns(ASSOCIATIONS, vec![status(207).set_body_json(first), ok(&second)])
         .await;
     let links = bench.client().deals_of(&[151, 152, 153].map(ContactId)).await.unwrap();
-    assert!(links.unreadable.is_empty());
+    assert!(
+        links.unreadable.is_empty() && links.without.is_empty(),
+        "nobody is named"
+    );
     let deals = links.deals;
     assert_eq!(deals[&ContactId(151)], [9001, 9002, 9003].map(DealId));
     assert_eq!(deals[&ContactId(152)], [DealId(9001)]);
@@ -70,6 +73,19 @@ async fn deals_of_all_contacts_together_are_bounded_at_those_with_the_most() {
 }
 
 #[tokio::test]
+async fn contacts_without_deals_are_those_that_hubspot_says_have_none() {
+    let bench = Bench::new().await;
+    let none = json!({ "category": "OBJECT_NOT_FOUND", "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+        "context": { "fromObjectId": ["2"] } });
+    let gone = json!({ "category": "OBJECT_NOT_FOUND", "context": { "fromObjectId": ["3"] } });
+    let answer = json!({ "results": [{ "from": { "id": "1" }, "to": [] }], "errors": [none, gone] });
+    bench.post(ASSOCIATIONS, status(207).set_body_json(answer)).await;
+    let links = bench.client().deals_of(&[1, 2, 3, 4].map(ContactId)).await.unwrap();
+    assert_eq!(links.without, [ContactId(2)].into());
+    assert!(links.unreadable.is_empty());
+}
+
+#[tokio::test]
 async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
     let to = |id: Value| json!({ "toObjectId": id });
     let of = |id: Value, deals: Value| json!({ "from": { "id": id }, "to": deals });
@@ -82,6 +98,8 @@ async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
         (json!([good, of(json!("12"), json!([to(json!("x"))]))]), json!([])),
         (json!([good, of(json!("x"), json!([]))]), json!([])),
         (json!([good, { "from": "12" }]), json!([])),
+        // In place of the one asked for comes another.
+        (json!([good, of(json!("13"), json!([to(json!(9003))]))]), json!([])),
         (json!([good]), error(json!({ "fromObjectId": ["12"] }))),
         (json!([good]), error(Value::Null)),
     ] {
@@ -112,6 +130,8 @@ async fn deals_that_cannot_be_read_are_named() {
         (json!([good, { "id": "9001", "createdAt": "then" }]), json!([])),
         (json!([good, { "id": "x", "createdAt": created }]), json!([])),
         (json!([good, { "id": "9001", "properties": 5 }]), json!([])),
+        (json!([good, { "id": "9002", "createdAt": created }]), json!([])),
+        (json!([good]), json!([])),
         (json!([good]), error(json!({ "ids": ["9001"] }))),
         (json!([good]), error(json!({ "id": "9001" }))),
         (json!([good]), error(Value::Null)),
@@ -156,7 +176,8 @@ async fn deals_with_their_amounts() {
         { "id": 2, "properties": { "hs_projected_amount": long, "hs_is_closed_lost": true }, "createdAt": "2025-01-01T00:00:00Z" },
         { "id": "3", "properties": { "hs_projected_amount": 1e3, "deal_currency_code": "" }, "createdAt": 1_762_000_000_000_i64 },
         { "id": "4", "properties": { "hs_projected_amount": null }, "createdAt": "2025-01-01T00:00:00Z" },
-        { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true } ] });
+        { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true } ],
+        "errors": [{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["6"] } }] });
     bench.post(DEALS, ok(&answer)).await;
     let batch = bench.client().deals(&[1, 2, 3, 4, 5, 6].map(DealId)).await.unwrap();
     assert!(batch.unreadable.is_empty());

@@ -230,6 +230,11 @@ async fn a_contact_by_address_that_cannot_be_read_is_not_nobody() {
             json!([record("ada@example.com"), {"id": 2, "properties": 7}]),
             json!([]),
         ),
+        // In place of the one asked for comes another.
+        (
+            json!([record("ada@example.com"), record("carla@example.com")]),
+            json!([]),
+        ),
     ] {
         let bench = Bench::new().await;
         let answer = json!({"results": results, "errors": errors});
@@ -240,4 +245,19 @@ async fn a_contact_by_address_that_cannot_be_read_is_not_nobody() {
         assert!(found.contacts.contains_key("ada@example.com"));
         assert_eq!(found.unreadable.keys().collect::<Vec<_>>(), ["bob@example.com"]);
     }
+}
+
+#[tokio::test]
+async fn a_record_of_nobody_asked_for_hides_no_further_address() {
+    let bench = Bench::new().await;
+    let record = |id: u64, email: &str, more: &str| json!({"id": id, "updatedAt": "2026-11-01T00:00:00Z", "properties": {"email": email, "hs_additional_emails": more}});
+    bench
+        .post(READ, ok(&json!({"results": [record(3, "carla@example.com", "")]})))
+        .await;
+    let search = json!({"results": [record(2, "bob@example.com", "old.bob@example.com")]});
+    bench.post(SEARCH, ok(&search)).await;
+    let emails = ["ada@example.com", "old.bob@example.com"].map(str::to_owned);
+    let found = bench.client().read_by_email(&emails, &[]).await.unwrap();
+    assert_eq!(found.contacts.keys().collect::<Vec<_>>(), ["old.bob@example.com"]);
+    assert_eq!(found.unreadable.keys().collect::<Vec<_>>(), ["ada@example.com"]);
 }
