@@ -9,6 +9,8 @@ use super::ids::{ContactId, DealId};
 pub const LIFECYCLE_STAGE: &str = "lifecyclestage";
 /// Internal name of the property with the ids of merged records, `;`-separated.
 pub const MERGED_IDS: &str = "hs_merged_object_ids";
+/// Internal name of the property with the number of a contact's deals.
+pub const DEAL_COUNT: &str = "num_associated_deals";
 
 /// A value of one property, from its history.
 #[derive(Clone, PartialEq, Eq)]
@@ -106,6 +108,12 @@ impl Contact {
         self.properties.get(name)
     }
 
+    /// True where HubSpot counts deals of this contact. The property may be missing: that tells nothing.
+    pub fn has_deals(&self) -> bool {
+        let count = self.property(DEAL_COUNT).and_then(|count| count.trim().parse().ok());
+        count.is_some_and(|count: f64| count > 0.0)
+    }
+
     /// The history of a property, oldest first; empty where there is none.
     pub fn history_of(&self, name: &str) -> &[HistoryEntry] {
         let mut histories = self.history.iter();
@@ -152,6 +160,29 @@ pub struct Deal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn deals_are_counted_where_hubspot_says_how_many() {
+        for (count, has) in [
+            ("1", true),
+            (" 12.0 ", true),
+            ("0", false),
+            ("-1", false),
+            ("many", false),
+            ("", false),
+        ] {
+            let contact = Contact {
+                requested_id: ContactId(1),
+                id: ContactId(1),
+                updated_at: None,
+                as_of: None,
+                properties: [(DEAL_COUNT, count)].into_iter().collect(),
+                history: Vec::new(),
+                flaw: None,
+            };
+            assert_eq!(contact.has_deals(), has, "{count}");
+        }
+    }
 
     #[test]
     fn properties_are_found_by_their_whole_name() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
+use super::contact::{Contact, DEAL_COUNT, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier, click_value};
 use super::identifiers::{self, STREET_PROPERTIES, SharedKind};
 use super::outcome::reason;
@@ -131,7 +131,7 @@ pub enum Decision {
 /// Google's hard limit between click and conversion, whatever the action's window (docs/reference/google.md 4.6).
 const MAX_WINDOW_DAYS: i64 = 90;
 
-/// Decides about a row from a fresh read of its contact (`None`: deleted). `window_days` is the action's click window,
+/// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window_days` is the action's click window,
 /// `region` the account's default for phones without a country.
 pub fn decide(
     contact: Option<&Contact>,
@@ -280,6 +280,8 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
     let mut history = BTreeSet::from([LIFECYCLE_STAGE]);
     for rule in rules {
         plain.extend(rule.consent.as_ref().map(|c| c.property.as_str()));
+        let by_deal = matches!(rule.value, Some(ValueRule::DealAmount { .. }));
+        plain.extend(by_deal.then_some(DEAL_COUNT));
         for kind in &rule.share {
             plain.extend(identifiers::properties(*kind));
         }

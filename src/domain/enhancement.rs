@@ -40,9 +40,9 @@ pub struct Submitted {
 pub enum Person<'a> {
     /// This contact.
     Known(&'a Contact),
-    /// The contact was found once and is gone.
+    /// The contact was found once and is proven deleted ([`super::absence`]).
     Deleted,
-    /// HubSpot has the contact and does not give it in a way that can be understood (yet).
+    /// HubSpot does not give the contact, or not in a way that can be understood (yet).
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound,

@@ -1,5 +1,6 @@
 //! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
 
+pub mod absence;
 pub mod account_state;
 pub mod account_trouble;
 pub mod action;

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::absences::Absences;
 use super::submissions::Clicks;
+use crate::domain::absence::Pauses;
 use crate::domain::contact::Contact;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
-use crate::domain::ids::{ContactId, ObjectKey};
+use crate::domain::ids::{ContactId, ObjectKey, PortalId};
 use crate::ports::Clock;
 use crate::ports::ledger::Ledger;
 use crate::ports::pulse;
@@ -63,6 +65,7 @@ pub struct SyncContext {
     step: Duration,
     caches: Mutex<BTreeMap<ObjectKey, Arc<ContactCache>>>,
     clicks: Mutex<BTreeMap<ObjectKey, Arc<Clicks>>>,
+    absences: Mutex<BTreeMap<(ObjectKey, PortalId), Arc<Absences>>>,
 }
 
 impl SyncSettings {
@@ -76,6 +79,15 @@ impl SyncSettings {
     /// still find it.
     pub fn missing_for(&self) -> SignedDuration {
         self.retention.max(self.deletion_check_interval.saturating_mul(2))
+    }
+
+    /// The pauses before a contact that HubSpot does not show counts as deleted.
+    pub fn absence_pauses(&self) -> Pauses {
+        Pauses {
+            named: self.waits.settle,
+            silent: self.waits.click_grace,
+            longest: self.backoff_max,
+        }
     }
 
     /// The limits of form submissions.
@@ -101,6 +113,7 @@ impl SyncContext {
             step: pulse::STEP,
             caches: Mutex::default(),
             clicks: Mutex::default(),
+            absences: Mutex::default(),
         }
     }
 
@@ -136,6 +149,12 @@ impl SyncContext {
     pub fn clicks(&self, hubspot: &ObjectKey) -> Arc<Clicks> {
         let mut clicks = self.clicks.lock().unwrap_or_else(PoisonError::into_inner);
         clicks.entry(hubspot.clone()).or_default().clone()
+    }
+
+    /// The contacts that HubSpot did not show to this account, whose token is one of this portal.
+    pub fn absences(&self, hubspot: &ObjectKey, portal: PortalId) -> Arc<Absences> {
+        let mut absences = self.absences.lock().unwrap_or_else(PoisonError::into_inner);
+        absences.entry((hubspot.clone(), portal)).or_default().clone()
     }
 }
 

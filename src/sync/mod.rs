@@ -1,6 +1,8 @@
 //! The sync loops: feed (one per HubSpot account), event loop (one per event), uploader and request-status poller (one
 //! per Google account), over the ports they own.
 
+pub mod absences;
+pub(crate) mod contact_reader;
 pub mod context;
 pub mod delivery;
 pub mod feed;

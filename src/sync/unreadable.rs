@@ -15,6 +15,9 @@ pub fn tell(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, what: &str
     note(ctx, event, Some(contact), message, again);
 }
 
+/// What is the matter with a contact that answers leave out.
+pub const NOT_SHOWN: &str = "HubSpot does not show it";
+
 /// What of a contact cannot be read, where it is the contact itself.
 pub fn itself(why: &str) -> String {
     format!("it can't be read ({why})")

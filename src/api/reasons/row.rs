@@ -47,8 +47,8 @@ reasons! {
     Pending AWAITING_CONSENT = "AwaitingConsent" => "The consent property does not hold a granted value yet. The conversion is sent once it does, inside the deadline.";
     /// Google does not know the web conversion yet.
     Pending AWAITING_WEB_CONVERSION = "AwaitingWebConversion" => "Google has not received the web tag's conversion yet. If this lasts, check that the snippet is on the page with the form.";
-    /// HubSpot gives the contact, or a deal of it, in a way that cannot be understood.
-    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot refuses to show the contact or one of its deals, or shows it in a way that can't be understood; it is read again with growing pauses. See lastErrors for the contact id, and check that record in HubSpot.";
+    /// HubSpot does not give the contact, or a deal of it, or in a way that cannot be understood.
+    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a way that can't be understood; it is read again with growing pauses. See lastErrors for the contact id, check that record in HubSpot, and that the token may see it. A contact that stays away counts as deleted; in place of deals that stay away the default value counts.";
     /// Google does not take uploads for an action this young.
     Pending ACTION_TOO_NEW = "ActionTooNew" => "Google rejects conversions for newly created conversion actions. The conversion is sent some hours later. Nothing to do.";
     /// Google does not know a click this young yet.

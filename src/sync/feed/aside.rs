@@ -81,6 +81,13 @@ impl Aside {
         Put::First
     }
 
+    /// One that is put aside need not be read again before this time.
+    pub fn delay(&mut self, contact: ContactId, due: Timestamp) {
+        if let Some(wait) = self.waiting.get_mut(&contact) {
+            wait.due = due;
+        }
+    }
+
     /// A contact was read, or is gone.
     pub fn release(&mut self, contact: ContactId) {
         self.changed |= self.waiting.remove(&contact).is_some();

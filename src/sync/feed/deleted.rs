@@ -25,10 +25,9 @@ use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::Feed;
-use super::scan::read_limit;
 use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
-use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm};
+use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm, read_limit};
 use crate::ports::ledger::{Look, LookRound, Looker};
 use crate::ports::pulse;
 use crate::registry::Readiness;

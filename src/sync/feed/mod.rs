@@ -41,7 +41,6 @@ use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Back, Tracked, bounds, date_entered};
 use crate::sync::feed::read_history::Memory;
 
-pub use self::scan::read_limit;
 pub use crate::sync::feed::bounds::{form_plan, read_plan};
 
 /// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).

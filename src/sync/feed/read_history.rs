@@ -143,6 +143,11 @@ impl Memory {
         self.read.insert(read.id, (read.modified, read.entries));
     }
 
+    /// Forgets that this contact's history was read.
+    pub fn forget(&mut self, contact: ContactId) {
+        self.read.remove(&contact);
+    }
+
     /// Forgets what was read (another event joined: its rows have not been noted).
     pub fn clear(&mut self) {
         self.read.clear();

@@ -1,6 +1,6 @@
 //! Reading the contacts of rows that are due.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,11 +9,12 @@ use super::Sendable;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
-use crate::ports::crm::{ContactRead, Unreadable};
+use crate::ports::crm::Unreadable;
 use crate::ports::ledger::Row;
-use crate::ports::pulse;
+use crate::sync::absences::Sought;
+use crate::sync::contact_reader::Reader;
 use crate::sync::context::SyncContext;
-use crate::sync::feed::{form_plan, read_limit, read_plan};
+use crate::sync::feed::{form_plan, read_plan};
 
 /// A contact, and when it was asked for.
 pub(crate) struct Read {
@@ -21,11 +22,12 @@ pub(crate) struct Read {
     pub(crate) contact: Arc<Contact>,
 }
 
-/// The contacts of some rows. Those that are gone are neither here nor there.
+/// The contacts of some rows. Those that are in none of the three are deleted.
 #[derive(Default)]
 pub(crate) struct Contacts {
     read: HashMap<ContactId, Read>,
     unreadable: Unreadable<ContactId>,
+    sought: BTreeMap<ContactId, Sought>,
 }
 
 impl Contacts {
@@ -37,6 +39,11 @@ impl Contacts {
     pub(crate) fn unreadable(&self, id: ContactId) -> Option<&str> {
         let flaw = || self.get(id)?.contact.flaw.as_ref().map(|flaw| flaw.why.as_str());
         self.unreadable.get(&id).map(String::as_str).or_else(flaw)
+    }
+
+    /// True for one that HubSpot does not show and that may be there.
+    pub(crate) fn sought(&self, id: ContactId) -> Option<&Sought> {
+        self.sought.get(&id)
     }
 
     /// The record that the contact is today.
@@ -60,12 +67,14 @@ impl Sendable {
             read_plan(events.iter())
         };
         let cache = ctx.contacts(&self.event.hubspot);
+        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
         let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
         let mut found = Contacts::default();
         let mut missing = Vec::new();
         for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
             match cache.fresh(row.contact, &plan, since) {
                 Some((at, contact)) => {
+                    absences.shown_lately(row.contact);
                     found.read.insert(row.contact, Read { at, contact });
                 }
                 None => {
@@ -75,23 +84,20 @@ impl Sendable {
         }
         missing.sort_unstable();
         missing.dedup();
-        for chunk in missing.chunks(read_limit(!plan.1.is_empty())) {
-            pulse::beat();
-            let read = ContactRead {
-                ids: chunk.to_vec(),
-                properties: plan.0.clone(),
-                with_history: plan.1.clone(),
-            };
-            let at = ctx.clock.now();
-            let batch = self.crm.read(&read).await?;
-            found.unreadable.extend(batch.unreadable);
-            for contact in batch.contacts {
-                let contact = Arc::new(contact);
-                if contact.flaw.is_none() {
-                    cache.put(contact.clone(), &plan, at);
-                }
-                found.read.insert(contact.requested_id, Read { at, contact });
+        let reader = Reader {
+            ctx,
+            crm: self.crm.as_ref(),
+            absences: &absences,
+        };
+        let answer = reader.read(&missing, &plan).await?;
+        found.unreadable = answer.unreadable;
+        found.sought = answer.sought;
+        for (at, contact) in answer.contacts {
+            let contact = Arc::new(contact);
+            if contact.flaw.is_none() {
+                cache.put(contact.clone(), &plan, at);
             }
+            found.read.insert(contact.requested_id, Read { at, contact });
         }
         Ok(found)
     }

@@ -1,6 +1,7 @@
 //! What rows are worth: deals are read where their values come from deals.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use rust_decimal::Decimal;
 
@@ -8,10 +9,10 @@ use super::Sendable;
 use super::contacts::Contacts;
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
-use crate::domain::ids::{ContactId, DealId};
+use crate::domain::ids::ContactId;
 use crate::domain::value::value;
 use crate::ports::UpstreamError;
-use crate::ports::crm::Unreadable;
+use crate::ports::crm::{DealLinks, Unreadable};
 use crate::ports::ledger::Row;
 use crate::ports::pulse;
 use crate::registry::sync_error::Fault;
@@ -28,12 +29,15 @@ pub(crate) type Priced = (Row, Prepared, Option<(Decimal, String)>);
 /// The deals of contacts.
 #[derive(Default)]
 struct Deals {
+    /// Those that can be read.
     of: HashMap<ContactId, Vec<Deal>>,
+    /// Contacts of which not all can be, and why.
     unreadable: Unreadable<ContactId>,
 }
 
 impl Sendable {
-    /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read wait.
+    /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read wait, for
+    /// `--click-grace` at most: a deal that the token may never see holds nothing up for ever.
     pub(crate) async fn priced(
         &self,
         ctx: &SyncContext,
@@ -50,11 +54,20 @@ impl Sendable {
             },
             _ => Deals::default(),
         };
+        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
+        for (row, _) in &rows {
+            let contact = contacts.today(row.contact);
+            if !deals.unreadable.contains_key(&contact) {
+                absences.deals_shown(contact);
+            }
+        }
         let (mut priced, mut waiting) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, prepared) in rows {
             // Deals hang on the record of today, also where the row still has an id from before a merge.
             let contact = contacts.today(row.contact);
-            if let Some(what) = deals.unreadable.get(&contact).filter(|_| row.sent.is_none()) {
+            if let Some(what) = deals.unreadable.get(&contact).filter(|_| row.sent.is_none())
+                && !self.is_patience_over(ctx, contact)
+            {
                 waiting.push(self.set_aside(ctx, &row, what));
                 continue;
             }
@@ -63,6 +76,14 @@ impl Sendable {
         }
         ctx.ledger.settle(&waiting, ctx.clock.now()).await?;
         Ok(priced)
+    }
+
+    /// True where the deals of this contact have been waited for long enough.
+    fn is_patience_over(&self, ctx: &SyncContext, contact: ContactId) -> bool {
+        let pauses = ctx.settings.absence_pauses();
+        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
+        let missed = absences.deals_missed(contact, &pauses, Instant::now());
+        missed.is_some_and(|missing| missing >= pauses.silent)
     }
 
     fn value(&self, deals: &Deals, contact: ContactId) -> Option<(Decimal, String)> {
@@ -77,20 +98,24 @@ impl Sendable {
         Ok(Vec::new())
     }
 
+    /// The deals of the contacts of rows whose value is not settled yet.
     async fn deals(&self, rows: &[(Row, Prepared)], contacts: &Contacts) -> Result<Deals, UpstreamError> {
-        let open = rows.iter().filter(|(row, _)| row.sent.is_none());
-        let ids: BTreeSet<_> = open.map(|(row, _)| contacts.today(row.contact)).collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let mut ids_of: BTreeMap<ContactId, Vec<DealId>> = BTreeMap::new();
-        let mut deals = Deals::default();
-        for chunk in ids.chunks(MAX_ASSOCIATIONS) {
-            pulse::beat();
-            let links = self.crm.deals_of(chunk).await?;
-            ids_of.extend(links.deals);
-            let whole = |(contact, why)| (contact, format!("its deals can't be read ({why})"));
-            deals.unreadable.extend(links.unreadable.into_iter().map(whole));
+        let open = || rows.iter().filter(|(row, _)| row.sent.is_none());
+        let ids: BTreeSet<_> = open().map(|(row, _)| contacts.today(row.contact)).collect();
+        let mut links = self.links(&ids.into_iter().collect::<Vec<_>>()).await?;
+        for (row, _) in open() {
+            let contact = contacts.today(row.contact);
+            let counted = contacts.get(row.contact).is_some_and(|read| read.contact.has_deals());
+            let is_shown = links.deals.get(&contact).is_some_and(|deals| !deals.is_empty());
+            if counted && !is_shown && !links.without.contains(&contact) {
+                let why = || "HubSpot counts deals of it and shows none".to_owned();
+                links.unreadable.entry(contact).or_insert_with(why);
+            }
         }
-        let ids: BTreeSet<_> = ids_of.values().flatten().copied().collect();
+        let mut deals = Deals::default();
+        let whole = |(contact, why)| (contact, format!("its deals can't be read ({why})"));
+        deals.unreadable.extend(links.unreadable.into_iter().map(whole));
+        let ids: BTreeSet<_> = links.deals.values().flatten().copied().collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let (mut by_id, mut unreadable) = (HashMap::new(), Unreadable::new());
         for chunk in ids.chunks(MAX_DEALS) {
@@ -99,17 +124,28 @@ impl Sendable {
             by_id.extend(batch.deals.into_iter().map(|deal| (deal.id, deal)));
             unreadable.extend(batch.unreadable);
         }
-        for (contact, ids) in ids_of {
+        for (contact, ids) in links.deals {
             // One that can't be read may be the latest.
             if let Some((id, why)) = ids.iter().find_map(|id| Some((id, unreadable.get(id)?))) {
                 deals
                     .unreadable
                     .insert(contact, format!("its deal {id} can't be read ({why})"));
-                continue;
             }
             let found = ids.iter().filter_map(|id| by_id.get(id).cloned()).collect();
             deals.of.insert(contact, found);
         }
         Ok(deals)
+    }
+
+    async fn links(&self, ids: &[ContactId]) -> Result<DealLinks, UpstreamError> {
+        let mut all = DealLinks::default();
+        for chunk in ids.chunks(MAX_ASSOCIATIONS) {
+            pulse::beat();
+            let links = self.crm.deals_of(chunk).await?;
+            all.deals.extend(links.deals);
+            all.without.extend(links.without);
+            all.unreadable.extend(links.unreadable);
+        }
+        Ok(all)
     }
 }

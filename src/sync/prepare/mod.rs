@@ -129,6 +129,20 @@ impl Sendable {
                 updates.push(self.set_aside(ctx, &row, &unreadable::itself(why)));
                 continue;
             }
+            if let Some(sought) = contacts.sought(row.contact) {
+                // Contacts are deleted every day: that is told only where HubSpot does not say so.
+                if !sought.named {
+                    unreadable::tell(
+                        ctx,
+                        &self.event.key,
+                        row.contact,
+                        unreadable::NOT_SHOWN,
+                        row.attempts > 0,
+                    );
+                }
+                updates.push(self.try_again(ctx, &row, sought.after));
+                continue;
+            }
             match self.decide(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
                 Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
                     updates.push(RowUpdate {
@@ -160,11 +174,16 @@ impl Sendable {
     }
 
     /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
-    /// to the event. A submission has no longer than its deadline.
+    /// to the event.
     fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
         unreadable::tell(ctx, &self.event.key, row.contact, what, row.attempts > 0);
-        let now = ctx.clock.now();
         let pause = backoff(row.attempts, ctx.settings.backoff_max, row.contact.0);
+        self.try_again(ctx, row, pause)
+    }
+
+    /// A row is looked at again after a pause. A submission has no longer than its deadline.
+    fn try_again(&self, ctx: &SyncContext, row: &Row, pause: SignedDuration) -> RowUpdate {
+        let now = ctx.clock.now();
         let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let waits = if self.event.rules.form {
             match self.decide_about(ctx, row, &Person::Unreadable) {

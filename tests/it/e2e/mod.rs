@@ -1,6 +1,7 @@
 //! End to end: the real binary under the chart's service account, a real API server, the sandbox. What counts is judged
 //! from outside: by the objects' status and by what the sandbox accepted, never by our own counters alone.
 
+mod absent;
 mod accounts;
 mod actions;
 mod again;

@@ -185,7 +185,7 @@ fn a_contact_that_refuses_its_whole_batch_is_singled_out() {
 
 #[test]
 fn deals_that_cannot_be_read_are_a_matter_of_their_rows() {
-    let stage = Stage::empty("odd-deals", &["--no-rate-limits"], &[]);
+    let stage = Stage::empty("odd-deals", &["--no-rate-limits"], &[("click-grace", "1h")]);
     let mut expected = Rows::new();
     let mut deals = Vec::new();
     let mut contacts = Vec::new();

@@ -12,10 +12,12 @@ use super::detect::Stray;
 use super::pass::Pass;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
-use crate::ports::crm::{ContactRead, ContactSearch, Crm, Portal};
+use crate::ports::crm::{ContactSearch, Crm, Portal};
 use crate::ports::ledger::TrackId;
 use crate::ports::pulse;
 use crate::registry::sync_error::Fault;
+use crate::sync::absences::Absences;
+use crate::sync::contact_reader::Reader;
 use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
 use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
 use crate::sync::feed::read_history::{Dated, Found, LAST_MODIFIED, Memory};
@@ -23,14 +25,6 @@ use crate::sync::feed::scan::record::{PageRead, Unnoted};
 
 /// Most groups in one search (docs/reference/hubspot.md 3).
 const MAX_GROUPS: usize = 5;
-/// Most contacts in one read with history (docs/reference/hubspot.md 4.4).
-pub const MAX_READ: usize = 50;
-
-/// Most contacts in one read, with history and without (docs/reference/hubspot.md 4.4).
-pub const fn read_limit(with_history: bool) -> usize {
-    if with_history { MAX_READ } else { 100 }
-}
-
 /// What a scan saw.
 #[derive(Default)]
 pub struct Seen {
@@ -104,6 +98,7 @@ pub struct Scan<'a> {
     unnoted: Unnoted,
     plan: ReadPlan,
     cache: Arc<ContactCache>,
+    absences: Arc<Absences>,
     /// Reads are only worth keeping where rows may be sent before they grow old.
     keep_reads: bool,
 }
@@ -129,6 +124,7 @@ impl<'a> Scan<'a> {
             unnoted: Unnoted::default(),
             plan,
             cache,
+            absences: ctx.absences(&pass.account.key, pass.portal.id),
             keep_reads,
         }
     }
@@ -224,8 +220,8 @@ impl<'a> Scan<'a> {
         let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
         let mut page = self.histories(&ids).await?;
         // One that was deleted in between is read again should it be restored.
-        let live = page.answered();
-        let read = wanted.iter().filter(|found| live.contains(&found.contact.id));
+        let open = page.open();
+        let read = wanted.iter().filter(|found| open.contains(&found.contact.id));
         page.read = read.map(|found| found.read()).collect();
         Ok(page)
     }
@@ -233,29 +229,28 @@ impl<'a> Scan<'a> {
     /// Reads contacts with their histories.
     async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, Fault> {
         let mut page = PageRead::new(self.ctx.clock.now());
-        for chunk in ids.chunks(MAX_READ) {
-            pulse::beat();
-            let read = ContactRead {
-                ids: chunk.to_vec(),
-                properties: self.plan.0.clone(),
-                with_history: self.plan.1.clone(),
-            };
-            let batch = self.crm.read(&read).await?;
-            page.contacts.extend(batch.contacts);
-            page.unreadable.extend(batch.unreadable);
-        }
+        let reader = Reader {
+            ctx: self.ctx,
+            crm: self.crm,
+            absences: &self.absences,
+        };
+        let answer = reader.read(ids, &self.plan).await?;
+        page.contacts = answer.contacts.into_iter().map(|(_, contact)| contact).collect();
+        page.unreadable = answer.unreadable;
+        page.sought = answer.sought;
         Ok(page)
     }
 
-    /// Reads contacts once more that were put aside. Who is gone is put aside no longer.
+    /// Reads contacts once more that were put aside. Who is deleted is put aside no longer.
     pub async fn again(&mut self, ids: &[ContactId]) -> Result<Seen, Fault> {
         let mut seen = Seen::default();
         let page = self.histories(ids).await?;
-        let live = page.answered();
+        let open = page.open();
         self.unnoted.push(page);
         self.note(&mut seen).await?;
-        for id in ids.iter().filter(|id| !live.contains(id)) {
+        for id in ids.iter().filter(|id| !open.contains(id)) {
             self.memory.aside.release(*id);
+            self.memory.forget(*id);
         }
         Ok(seen)
     }

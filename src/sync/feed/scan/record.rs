@@ -1,6 +1,6 @@
 //! Noting what was read: some pages at a time, since each is a write to the disk.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::Fault;
+use crate::sync::absences::Sought;
 use crate::sync::feed::aside::Put;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::read_history::Read;
@@ -37,6 +38,8 @@ pub(crate) struct PageRead {
     pub(crate) contacts: Vec<Contact>,
     /// Those of which nothing can be read.
     pub(crate) unreadable: Unreadable<ContactId>,
+    /// Those that HubSpot does not show and that may be there.
+    pub(crate) sought: BTreeMap<ContactId, Sought>,
     /// The state they were read in.
     pub(crate) read: Vec<Read>,
 }
@@ -47,14 +50,16 @@ impl PageRead {
             asked,
             contacts: Vec::new(),
             unreadable: Unreadable::new(),
+            sought: BTreeMap::new(),
             read: Vec::new(),
         }
     }
 
-    /// Those that are there, readable or not.
-    pub(crate) fn answered(&self) -> HashSet<ContactId> {
+    /// All but the deleted ones.
+    pub(crate) fn open(&self) -> HashSet<ContactId> {
         let read = self.contacts.iter().map(|contact| contact.requested_id);
-        read.chain(self.unreadable.keys().copied()).collect()
+        let others = self.unreadable.keys().chain(self.sought.keys());
+        read.chain(others.copied()).collect()
     }
 }
 
@@ -67,7 +72,7 @@ pub(crate) struct Unnoted {
 
 impl Unnoted {
     pub(crate) fn push(&mut self, page: PageRead) {
-        if !page.contacts.is_empty() || !page.unreadable.is_empty() {
+        if !page.contacts.is_empty() || !page.unreadable.is_empty() || !page.sought.is_empty() {
             self.since.get_or_insert_with(Instant::now);
             self.pages.push(page);
         }
@@ -110,9 +115,7 @@ impl Scan<'_> {
         for (id, why, parts) in nothing.chain(flawed) {
             let put = self.memory.aside.put(id, longest, now);
             if put == Put::Full {
-                let message =
-                    "more contacts can't be read than can be put aside: nothing new is read until they can be";
-                return Err(UpstreamError::new("HubSpot", Cause::Malformed, message).into());
+                return Err(too_many());
             }
             let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| concerns(contact, flaw, t.stage()));
             for tracked in self.events.iter().filter(concerned) {
@@ -127,6 +130,24 @@ impl Scan<'_> {
         }
         for contact in page.contacts.iter().filter(|contact| contact.flaw.is_none()) {
             self.memory.aside.release(contact.requested_id);
+        }
+        for (id, sought) in &page.sought {
+            let put = self.memory.aside.put(*id, longest, now);
+            if put == Put::Full {
+                return Err(too_many());
+            }
+            let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
+            self.memory.aside.delay(*id, due);
+            // Contacts are deleted every day: that is told only where HubSpot does not say so.
+            for tracked in self.events.iter().filter(|_| !sought.named) {
+                unreadable::tell(
+                    self.ctx,
+                    &tracked.event.key,
+                    *id,
+                    unreadable::NOT_SHOWN,
+                    put == Put::Again,
+                );
+            }
         }
         Ok(())
     }
@@ -165,6 +186,11 @@ impl Scan<'_> {
         }
         Ok(())
     }
+}
+
+fn too_many() -> Fault {
+    let message = "more contacts can't be read than can be put aside: nothing new is read until they can be";
+    UpstreamError::new("HubSpot", Cause::Malformed, message).into()
 }
 
 /// True where what cannot be read of a contact may be an entry into this stage, or holds one up.

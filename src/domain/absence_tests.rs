@@ -1,0 +1,126 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const PAUSES: Pauses = Pauses {
+    named: SignedDuration::from_mins(1),
+    silent: SignedDuration::from_hours(1),
+    longest: SignedDuration::from_mins(5),
+};
+const ALONE: Look = Look::LeftOut { others: false };
+const AMONG: Look = Look::LeftOut { others: true };
+
+fn minutes(minutes: i64) -> SignedDuration {
+    SignedDuration::from_mins(minutes)
+}
+
+#[test]
+fn table() {
+    let again = |m| Verdict::Again(minutes(m));
+    let gone = Verdict::Deleted;
+    for (look, missing, named, verdict) in [
+        // The first look never decides.
+        (Look::Named, None, None, again(1)),
+        (AMONG, None, None, again(1)),
+        (ALONE, None, None, again(1)),
+        // Named at both: the short pause.
+        (Look::Named, Some(1), Some(1), gone),
+        (Look::Named, Some(30), Some(1), gone),
+        (Look::Named, Some(30), Some(0), again(1)),
+        (Look::Named, Some(30), None, again(1)),
+        // Left out before, for long, and named now.
+        (Look::Named, Some(60), None, gone),
+        // Left out among others: the long pause, whatever was named before.
+        (AMONG, Some(59), Some(59), again(1)),
+        (AMONG, Some(60), None, gone),
+        // An answer that shows nobody never decides.
+        (ALONE, Some(60), Some(60), again(5)),
+        (ALONE, Some(6000), None, again(5)),
+        // Whenever the time has doubled, and at the end of the pause.
+        (AMONG, Some(1), None, again(1)),
+        (AMONG, Some(8), None, again(8)),
+        (ALONE, Some(32), None, again(28)),
+    ] {
+        let since = missing.map(|missing| Since {
+            missing: minutes(missing),
+            named: named.map(minutes),
+        });
+        assert_eq!(judge(look, since, &PAUSES), verdict, "{look:?} {missing:?} {named:?}");
+    }
+}
+
+#[test]
+fn a_contact_that_stays_away_costs_few_looks() {
+    for (look, most) in [(Look::Named, 2), (AMONG, 8)] {
+        let (mut at, mut looks) = (SignedDuration::ZERO, 1);
+        let mut verdict = judge(look, None, &PAUSES);
+        while let Verdict::Again(wait) = verdict {
+            at += wait;
+            looks += 1;
+            let named = (look == Look::Named).then_some(at);
+            verdict = judge(look, Some(Since { missing: at, named }), &PAUSES);
+        }
+        assert!(looks <= most, "{look:?}: {looks}");
+        let pause = if look == Look::Named {
+            PAUSES.named
+        } else {
+            PAUSES.silent
+        };
+        assert_eq!(at, pause, "not a moment after the pause");
+    }
+}
+
+fn looks() -> impl Strategy<Value = Vec<(Look, i64)>> {
+    let look = prop_oneof![Just(Look::Named), Just(AMONG), Just(ALONE)];
+    proptest::collection::vec((look, 0_i64..5_000), 1..20)
+}
+
+fn pauses() -> impl Strategy<Value = Pauses> {
+    let seconds = || (0_i64..5_000).prop_map(SignedDuration::from_secs);
+    (seconds(), seconds(), seconds()).prop_map(|(named, silent, longest)| Pauses { named, silent, longest })
+}
+
+proptest! {
+    /// Whatever comes in whatever order: nobody counts as deleted without two looks that agree, so far apart.
+    #[test]
+    fn two_looks_that_agree_and_a_pause_between_them(all in looks(), pauses in pauses()) {
+        let (mut now, mut seen) = (SignedDuration::ZERO, Vec::<(Look, SignedDuration)>::new());
+        for (look, after) in all {
+            now += SignedDuration::from_secs(after);
+            let first = |named: bool| {
+                let mut of = seen.iter().filter(|(look, _)| !named || *look == Look::Named);
+                of.next().map(|(_, at)| now - *at)
+            };
+            let since = first(false).map(|missing| Since { missing, named: first(true) });
+            match judge(look, since, &pauses) {
+                Verdict::Deleted => {
+                    prop_assert_ne!(look, ALONE);
+                    let named = look == Look::Named && first(true) >= Some(pauses.named);
+                    prop_assert!(named || first(false) >= Some(pauses.silent));
+                    prop_assert!(!seen.is_empty());
+                }
+                Verdict::Again(wait) => {
+                    prop_assert!(wait.is_positive());
+                    prop_assert!(wait <= pauses.silent.max(pauses.longest).max(pauses.named).max(SHORTEST));
+                }
+            }
+            seen.push((look, now));
+        }
+    }
+
+    /// Who stays away is deleted in the end, and not long after the pause.
+    #[test]
+    fn who_stays_away_is_deleted_in_the_end(pauses in pauses(), named: bool) {
+        let look = if named { Look::Named } else { AMONG };
+        let (mut at, mut verdict, mut looks) = (SignedDuration::ZERO, judge(look, None, &pauses), 1);
+        while let Verdict::Again(wait) = verdict {
+            at += wait;
+            looks += 1;
+            prop_assert!(looks < 20);
+            let since = Since { missing: at, named: named.then_some(at) };
+            verdict = judge(look, Some(since), &pauses);
+        }
+        let pause = if named { pauses.named.min(pauses.silent) } else { pauses.silent };
+        prop_assert!(at >= pause && at <= pause.max(SHORTEST));
+    }
+}

@@ -1,0 +1,164 @@
+//! Which contacts of a portal answers did not show, and since when: what it takes to tell who is deleted from who is merely
+//! not shown.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::SignedDuration;
+
+use crate::domain::absence::{Look, Pauses, Since, Verdict, judge};
+use crate::domain::ids::ContactId;
+use crate::ports::crm::ContactBatch;
+
+/// Most contacts whose absence is remembered, about 1.5 MiB. Of further ones nothing is believed while there is no room.
+const MOST: usize = 20_000;
+/// Shortest time after which one that nobody looked for any more is forgotten: whether it was there meanwhile, nobody knows.
+const IDLE: SignedDuration = SignedDuration::from_hours(1);
+/// So many ids that HubSpot showed lately are remembered.
+const WITNESSES: usize = 4;
+/// A contact that HubSpot did not show and that may be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sought {
+    /// When to look again.
+    pub(crate) after: SignedDuration,
+    /// HubSpot says that it does not exist. Whether that stays so is still to be seen.
+    pub(crate) named: bool,
+}
+
+/// Contacts of a portal that answers did not show, or whose deals they did not, and whom they showed lately. In memory
+/// only: a process that begins looks for everybody from the beginning.
+#[derive(Default)]
+pub struct Absences {
+    inner: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    contacts: Misses,
+    deals: Misses,
+    /// The latest first.
+    shown: VecDeque<ContactId>,
+}
+
+/// By the contact: since when it is missed.
+#[derive(Default)]
+struct Misses(BTreeMap<ContactId, Missed>);
+
+struct Missed {
+    since: Instant,
+    named: Option<Instant>,
+    last: Instant,
+}
+
+impl Absences {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// HubSpot showed this contact not long ago. That says nothing about later answers.
+    pub(crate) fn shown_lately(&self, contact: ContactId) {
+        let mut memory = self.memory();
+        let is_new = !memory.contacts.0.contains_key(&contact) && !memory.shown.contains(&contact);
+        if is_new && memory.shown.len() < WITNESSES {
+            memory.shown.push_back(contact);
+        }
+    }
+
+    /// True where one of these was asked for before and not shown.
+    pub(crate) fn are_sought(&self, ids: &[ContactId]) -> bool {
+        let memory = self.memory();
+        let missed = &memory.contacts.0;
+        !missed.is_empty() && ids.iter().any(|id| missed.contains_key(id))
+    }
+
+    /// Somebody that HubSpot showed lately and who is none of these.
+    pub(crate) fn witness(&self, ids: &[ContactId]) -> Option<ContactId> {
+        self.memory().shown.iter().find(|id| !ids.contains(id)).copied()
+    }
+
+    /// Those of these ids that an answer does not show and that may be there all the same; the others that it does not show
+    /// are deleted. `empty`: the portal has no contacts.
+    pub(crate) fn judge(
+        &self,
+        ids: &[ContactId],
+        batch: &ContactBatch,
+        empty: bool,
+        pauses: &Pauses,
+        now: Instant,
+    ) -> BTreeMap<ContactId, Sought> {
+        let mut memory = self.memory();
+        for contact in &batch.contacts {
+            memory.show(contact.requested_id);
+        }
+        let others = empty || !batch.contacts.is_empty();
+        let shown: Vec<ContactId> = batch.contacts.iter().map(|contact| contact.requested_id).collect();
+        let told = |id: &&ContactId| shown.contains(id) || batch.unreadable.contains_key(id);
+        let mut sought = BTreeMap::new();
+        for id in ids.iter().filter(|id| !told(id)) {
+            memory.shown.retain(|shown| shown != id);
+            let named = batch.deleted.contains(id);
+            let look = if named { Look::Named } else { Look::LeftOut { others } };
+            let since = memory.contacts.miss(*id, named, pauses, now);
+            if let Verdict::Again(after) = judge(look, since, pauses) {
+                sought.insert(*id, Sought { after, named });
+            }
+        }
+        sought
+    }
+
+    /// The deals of this contact could be read.
+    pub(crate) fn deals_shown(&self, contact: ContactId) {
+        self.memory().deals.0.remove(&contact);
+    }
+
+    /// The deals of this contact can't be read: for how long that has been so, `None` where this is not known.
+    pub(crate) fn deals_missed(&self, contact: ContactId, pauses: &Pauses, now: Instant) -> Option<SignedDuration> {
+        let since = self.memory().deals.miss(contact, false, pauses, now)?;
+        Some(since.missing)
+    }
+}
+
+impl Memory {
+    fn show(&mut self, contact: ContactId) {
+        self.contacts.0.remove(&contact);
+        self.shown.retain(|id| *id != contact);
+        self.shown.push_front(contact);
+        self.shown.truncate(WITNESSES);
+    }
+}
+
+impl Misses {
+    /// Notes a look that does not show this one; gives how long ago the earlier ones were.
+    fn miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
+        let time = |then: Instant| SignedDuration::try_from(now.duration_since(then)).unwrap_or(SignedDuration::MAX);
+        let idle = pauses.silent.saturating_mul(2).max(IDLE);
+        let is_idle = |missed: &Missed| time(missed.last) > idle;
+        let by_name = named.then_some(now);
+        if let Some(missed) = self.0.get_mut(&contact).filter(|missed| !is_idle(missed)) {
+            let since = Since {
+                missing: time(missed.since),
+                named: missed.named.map(time),
+            };
+            missed.named = missed.named.or(by_name);
+            missed.last = now;
+            return Some(since);
+        }
+        if self.0.len() >= MOST {
+            self.0.retain(|_, missed| !is_idle(missed));
+        }
+        if self.0.len() < MOST || self.0.contains_key(&contact) {
+            let missed = Missed {
+                since: now,
+                named: by_name,
+                last: now,
+            };
+            self.0.insert(contact, missed);
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+#[path = "absences_tests.rs"]
+mod tests;

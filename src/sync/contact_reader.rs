@@ -1,0 +1,111 @@
+//! Reads contacts and tells who is deleted from who is merely not shown.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::absences::{Absences, Sought};
+use super::context::{ReadPlan, SyncContext};
+use crate::domain::brief::brief;
+use crate::domain::contact::Contact;
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{ContactRead, ContactSearch, Crm, Unreadable, read_limit};
+use crate::ports::pulse;
+
+/// Every contact has been modified since then.
+const EVER: Timestamp = Timestamp::UNIX_EPOCH;
+/// The property with a contact's modification time.
+const LAST_MODIFIED: &str = "lastmodifieddate";
+
+/// What HubSpot says of some contacts.
+#[derive(Default)]
+pub(crate) struct Answer {
+    /// Each with the time when it was asked for.
+    pub(crate) contacts: Vec<(Timestamp, Contact)>,
+    /// By the id asked for.
+    pub(crate) unreadable: Unreadable<ContactId>,
+    /// By the id asked for: not shown, and maybe there. Those that are in none of the three are deleted.
+    pub(crate) sought: BTreeMap<ContactId, Sought>,
+}
+
+/// Whom else HubSpot shows.
+enum Others {
+    /// This one.
+    Somebody(ContactId),
+    /// The portal has no contacts.
+    Nobody,
+    /// That can't be told.
+    Unknown,
+}
+
+/// One reader of a portal's contacts.
+pub(crate) struct Reader<'a> {
+    pub(crate) ctx: &'a SyncContext,
+    pub(crate) crm: &'a dyn Crm,
+    pub(crate) absences: &'a Absences,
+}
+
+impl Reader<'_> {
+    /// Reads these contacts by the plan. Where somebody is among them who was not shown before, somebody else who should be
+    /// shown is asked for too: an answer that shows nobody tells nothing.
+    pub(crate) async fn read(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
+        let pauses = self.ctx.settings.absence_pauses();
+        let again = self.absences.are_sought(ids);
+        let mut answer = Answer::default();
+        let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
+        for chunk in ids.chunks(limit) {
+            pulse::beat();
+            let others = if again { Some(self.others(chunk).await) } else { None };
+            let mut read = ContactRead {
+                ids: chunk.to_vec(),
+                properties: plan.0.clone(),
+                with_history: plan.1.clone(),
+            };
+            let witness = match others {
+                Some(Others::Somebody(witness)) => Some(witness),
+                _ => None,
+            };
+            read.ids.extend(witness);
+            let (asked, now) = (self.ctx.clock.now(), Instant::now());
+            let batch = self.crm.read(&read).await?;
+            let empty = matches!(others, Some(Others::Nobody));
+            let sought = self.absences.judge(&read.ids, &batch, empty, &pauses, now);
+            answer.sought.extend(sought);
+            let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
+            let contacts = batch.contacts.into_iter().filter(is_asked);
+            answer.contacts.extend(contacts.map(|contact| (asked, contact)));
+            answer.unreadable.extend(batch.unreadable);
+        }
+        answer.sought.retain(|id, _| ids.contains(id));
+        answer.unreadable.retain(|id, _| ids.contains(id));
+        Ok(answer)
+    }
+
+    /// Somebody else: whom HubSpot showed lately, else whom a search lists.
+    async fn others(&self, ids: &[ContactId]) -> Others {
+        if let Some(witness) = self.absences.witness(ids) {
+            return Others::Somebody(witness);
+        }
+        let anybody = ContactSearch {
+            any_since: vec![(LAST_MODIFIED.to_owned(), EVER)],
+            after: ContactId::UNKNOWN,
+            properties: vec![LAST_MODIFIED.to_owned()],
+        };
+        let page = match self.crm.search(&anybody).await {
+            Ok(page) => page,
+            Err(error) => {
+                debug!(error = brief(&error), "nobody else can be looked for");
+                return Others::Unknown;
+            }
+        };
+        let listed = || page.contacts.iter().map(|contact| contact.id);
+        match listed().find(|id| !ids.contains(id)) {
+            Some(id) => Others::Somebody(id),
+            None if listed().next().is_none() && page.nameless == 0 && !page.more => Others::Nobody,
+            None => Others::Unknown,
+        }
+    }
+}
