@@ -188,7 +188,7 @@ pub struct ConversionValue {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct DealAmount {
-    /// Sent where there is no deal, it is lost, or it has no amount.
+    /// Sent where there is no deal, it is lost, it has no amount, or HubSpot does not show it.
     pub default: Money,
 }
 

@@ -97,10 +97,12 @@ pub struct RunFlags {
     /// While only the counts of an event change, how often its status is written at most.
     #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s")]
     pub status_interval: Duration,
-    /// How long a conversion waits after it was first seen, so that click id, consent and deals can settle in HubSpot.
+    /// How long a conversion waits after it was first seen, so that click id, consent and deals can settle in HubSpot;
+    /// and how long HubSpot must say that a contact does not exist before it counts as deleted.
     #[arg(long, env = "ADCONVERSION_SETTLE_DELAY", default_value = "60s")]
     pub settle_delay: Duration,
-    /// How long after the stage change to look for a click id, and for a contact that HubSpot does not show.
+    /// How long after the stage change to look for a click id; and how long to look for contacts and deals that HubSpot
+    /// does not show.
     #[arg(long, env = "ADCONVERSION_CLICK_GRACE", default_value = "1h")]
     pub click_grace: Duration,
     /// How far back the wider poll looks, which runs every ten minutes.

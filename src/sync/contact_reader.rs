@@ -104,7 +104,7 @@ impl Reader<'_> {
         let listed = || page.contacts.iter().map(|contact| contact.id);
         match listed().find(|id| !ids.contains(id)) {
             Some(id) => Others::Somebody(id),
-            None if listed().next().is_none() && page.nameless == 0 && !page.more => Others::Nobody,
+            None if listed().next().is_none() && page.nameless == 0 && page.next.is_none() => Others::Nobody,
             None => Others::Unknown,
         }
     }

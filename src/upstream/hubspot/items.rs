@@ -104,7 +104,9 @@ impl<I: Ord + Clone> Open<I> {
                 continue;
             }
             if error.is_not_found() {
-                named.iter().for_each(|input| self.is_gone(input));
+                for input in &named {
+                    self.is_gone(input);
+                }
                 continue;
             }
             let category = error.category.as_deref().unwrap_or("an error without a category");

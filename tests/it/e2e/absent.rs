@@ -86,9 +86,13 @@ fn wait(stage: &Stage, name: &str, what: &str, found: impl Fn(&Value, Counts) ->
     })
 }
 
-fn crowd(stage: &Stage, from: i64, count: i64) {
+fn crowd(stage: &Stage, from: u32, count: u32) {
     for n in from..from + count {
-        stage.contact(&[("customer", ago(60 + n))], Some(&format!("click-{n}")), &json!({}));
+        stage.contact(
+            &[("customer", ago(60 + i64::from(n)))],
+            Some(&format!("click-{n}")),
+            &json!({}),
+        );
     }
 }
 
@@ -116,7 +120,7 @@ fn conversions_of_whom_empty_answers_leave_out_wait_and_arrive() {
         if elapsed >= Duration::from_secs(8) {
             Ok(())
         } else {
-            Err(json!(elapsed.as_millis() as u64))
+            Err(json!(elapsed.as_secs_f64()))
         }
     });
     wait(&stage, "empty", "nothing sent", |_, counts| counts.pending == 12);
@@ -128,15 +132,17 @@ fn conversions_of_whom_empty_answers_leave_out_wait_and_arrive() {
 fn conversions_of_whom_hubspot_leaves_out_for_a_while_arrive() {
     let flags = [("settle-delay", "3s"), ("click-grace", "40s")];
     let (stage, meddler) = stage("part", &flags, &json!({}));
-    let mut count = 0;
+    let mut count = 0_u32;
     for (times, meddling) in [(1, not_found()), (3, every_third())] {
         crowd(&stage, count, 9);
         count += 9;
-        wait(&stage, "part", "all seen", |_, counts| counts.observed == count as u64);
+        wait(&stage, "part", "all seen", |_, counts| {
+            counts.observed == u64::from(count)
+        });
         let rule = meddler.always(reads_contacts, meddling);
         fired(&stage, &meddler, rule, times);
         meddler.lift(rule);
-        all_arrive(&stage, "part", count as u64);
+        all_arrive(&stage, "part", u64::from(count));
     }
 }
 

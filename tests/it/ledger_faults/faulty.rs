@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
     ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
-    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally, TrackId,
-    TrackRequest,
+    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally,
+    TrackId, TrackRequest,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
