@@ -8,10 +8,13 @@ use crate::ports::sink::{Conversion, RouteInfo};
 use crate::registry::Routes;
 use crate::sync::prepare::Ready;
 
+/// What rows of one request have in common: the route, the account where the route wants one, the split number.
+type Together = (&'static str, Option<AdAccountKey>, i64);
+
 /// Rows as requests: of one route each, rows with a split number only among themselves, at most as many rows and
 /// destinations as the route takes, of one account where it wants that.
 pub fn split(ready: Vec<Ready>, routes: &Routes) -> Vec<(RouteInfo, Vec<Ready>)> {
-    let mut groups: BTreeMap<(&'static str, Option<AdAccountKey>, i64), (RouteInfo, Vec<Ready>)> = BTreeMap::new();
+    let mut groups: BTreeMap<Together, (RouteInfo, Vec<Ready>)> = BTreeMap::new();
     for row in ready {
         let route = routes.of(row.form).info();
         let owner = route.one_account.then(|| row.action.account.clone());
