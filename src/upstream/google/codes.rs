@@ -79,7 +79,17 @@ pub(crate) fn is_known_key(key: &str) -> bool {
 
 /// True where Google says that it failed in the middle: a change may have happened although an answer came.
 pub(crate) fn leaves_effect_open(key: &str, name: &str) -> bool {
-    key == "internalError" && name != "ERROR_CODE_NOT_PUBLISHED"
+    match (key, name) {
+        ("internalError", name) => name != "ERROR_CODE_NOT_PUBLISHED",
+        ("databaseError", name) => name == "CONCURRENT_MODIFICATION",
+        _ => false,
+    }
+}
+
+/// The same of an HTTP status. 409 is that of an operation broken off for another one; who else changes what we change is
+/// often an earlier request of ours, whose effect nobody has seen.
+pub(crate) const fn status_leaves_effect_open(status: u16) -> bool {
+    matches!(status, 408 | 409 | 500..)
 }
 
 /// What a `google.rpc.ErrorInfo` reason means, for both APIs. `None`: the HTTP status decides.

@@ -146,7 +146,7 @@ impl Answer {
         // Beside an error about the whole request there are rows that Google took.
         parts.effect_open |= self.partial && json.is_some_and(any_taken);
         let cause = self.cause(&parts, status);
-        let effect = if self.mutating && (self.status >= 500 || self.status == 408 || parts.effect_open) {
+        let effect = if self.mutating && (codes::status_leaves_effect_open(self.status) || parts.effect_open) {
             Effect::Unknown
         } else {
             Effect::None
@@ -178,9 +178,10 @@ impl Answer {
         };
         let mut error = self.malformed("");
         error.cause = cause;
-        error.effect = match self.status {
-            408 | 500.. if self.mutating => Effect::Unknown,
-            _ => Effect::None,
+        error.effect = if self.mutating && codes::status_leaves_effect_open(self.status) {
+            Effect::Unknown
+        } else {
+            Effect::None
         };
         error.retry_after = self.retry_after.map(wait::bounded);
         error.message = match cause {
