@@ -7,6 +7,7 @@ use super::errors::malformed;
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::rows::Odd;
+use super::scalar::Loose;
 use super::wire::{Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
 use crate::ports::UpstreamError;
@@ -45,10 +46,10 @@ struct SubmissionWire {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Field {
-    #[serde(default, deserialize_with = "scalar_or_nothing")]
-    name: Option<Scalar>,
-    #[serde(default, deserialize_with = "scalar_or_nothing")]
-    value: Option<Scalar>,
+    #[serde(default)]
+    name: Loose,
+    #[serde(default)]
+    value: Loose,
     object_type_id: Option<Scalar>,
 }
 
@@ -134,10 +135,17 @@ fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
         let why = "it has no usable \"submittedAt\"".to_owned();
         return Err(OddSubmission { conversion_id, why });
     };
+    let fields = wire.values.unwrap_or_default();
+    let email = email(&fields);
+    if email.is_none() && fields.iter().any(Field::may_hide_address) {
+        // Whoever has no address is skipped for good.
+        let why = "a field of it that may be the e-mail address can't be read".to_owned();
+        return Err(OddSubmission { conversion_id, why });
+    }
     Ok(Submission {
         conversion_id,
         at,
-        email: email(&wire.values.unwrap_or_default()),
+        email,
         gclid: wire.page_url.as_ref().and_then(|url| gclid(&url.0)),
     })
 }
@@ -149,14 +157,28 @@ fn odd(row: &Odd) -> OddSubmission {
     }
 }
 
+impl Field {
+    fn is_of_contact(&self) -> bool {
+        self.object_type_id.as_ref().is_none_or(|of| of.0 == CONTACT)
+    }
+
+    fn is_address(&self) -> bool {
+        self.is_of_contact() && self.name.text() == Some("email")
+    }
+
+    /// Nobody can tell which field it is, or what the address is.
+    fn may_hide_address(&self) -> bool {
+        let unnamed = self.is_of_contact() && matches!(self.name, Loose::Odd);
+        unnamed || self.is_address() && matches!(self.value, Loose::Odd)
+    }
+}
+
 /// The contact's address, lower-cased as HubSpot keeps it.
 fn email(fields: &[Field]) -> Option<String> {
-    let of_contact = |field: &&Field| field.object_type_id.as_ref().is_none_or(|of| of.0 == CONTACT);
     fields
         .iter()
-        .filter(|field| field.name.as_ref().is_some_and(|name| name.0 == "email"))
-        .filter(of_contact)
-        .filter_map(|field| Some(field.value.as_ref()?.0.trim().to_lowercase()))
+        .filter(|field| field.is_address())
+        .filter_map(|field| Some(field.value.text()?.trim().to_lowercase()))
         .find(|address| {
             let mut parts = address.split('@');
             let named = parts.next().is_some_and(|p| !p.is_empty()) && parts.next().is_some_and(|p| !p.is_empty());
@@ -216,8 +238,8 @@ mod tests {
 
     fn field(name: &str, value: &str, of: Option<&str>) -> Field {
         Field {
-            name: Some(Scalar(name.into())),
-            value: Some(Scalar(value.into())),
+            name: Loose::Scalar(Scalar(name.into())),
+            value: Loose::Scalar(Scalar(value.into())),
             object_type_id: of.map(|of| Scalar(of.into())),
         }
     }

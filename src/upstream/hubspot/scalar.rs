@@ -47,6 +47,35 @@ pub(crate) fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> R
     <&RawValue>::deserialize(deserializer).map(Scalar::of)
 }
 
+/// A scalar, nothing, or something else, however deep it is nested.
+#[derive(Default)]
+pub(crate) enum Loose {
+    #[default]
+    Nothing,
+    Scalar(Scalar),
+    Odd,
+}
+
+impl<'de> Deserialize<'de> for Loose {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        if raw.get() == "null" {
+            return Ok(Self::Nothing);
+        }
+        Ok(Scalar::of(raw).map_or(Self::Odd, Self::Scalar))
+    }
+}
+
+impl Loose {
+    /// Of a scalar.
+    pub(crate) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Scalar(scalar) => Some(&scalar.0),
+            Self::Nothing | Self::Odd => None,
+        }
+    }
+}
+
 impl Scalar {
     /// Nothing of what is no scalar.
     pub(crate) fn of(raw: &RawValue) -> Option<Self> {
