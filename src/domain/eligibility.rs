@@ -219,10 +219,15 @@ fn wait(
         ));
     }
     let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));
+    // Google takes no conversion of the future, and a time of HubSpot's may be any.
+    let happened = (
+        reason::NOT_DUE,
+        until(now, left_of(occurrence.at, SignedDuration::ZERO)),
+    );
     let old_enough = click
         .and_then(|c| c.at)
         .map(|at| (reason::CLICK_TOO_RECENT, until(now, left_of(at, waits.too_recent))));
-    [Some(settled), old_enough]
+    [Some(settled), Some(happened), old_enough]
         .into_iter()
         .flatten()
         .filter(|(_, due)| *due > now)

@@ -104,6 +104,40 @@ fn clicks_and_waits(
     assert_eq!((what.as_str(), due), expected);
 }
 
+/// By HubSpot's clock: ours may be behind.
+#[rstest::rstest]
+#[case::a_month_to_come(30 * DAY, 90, 90, ("NotDue", Some(30 * DAY)))]
+#[case::though_we_are_ahead(HOUR, 0, 2 * HOUR, ("NotDue", Some(3 * HOUR)))]
+#[case::come(HOUR, HOUR, HOUR, ("a", None))]
+#[case::come_though_we_are_behind(HOUR, HOUR, 90, ("a", None))]
+fn nothing_goes_before_its_time(
+    #[case] entered: i64,
+    #[case] as_of: i64,
+    #[case] now: i64,
+    #[case] expected: (&str, Option<i64>),
+) {
+    let contact = contact(&[("a", -DAY)], &[], as_of);
+    let occurrence = Occurrence {
+        at: at(entered),
+        first_seen: at(0),
+    };
+    let wait = first_wait(&contact, occurrence, &rules(&[], false).clicks, &waits(), at(now));
+    let said = wait.map_or(("a", None), |(why, due)| {
+        (why, Some(due.duration_since(at(0)).as_secs()))
+    });
+    assert_eq!(said, expected);
+    let decision = decide(
+        Some(&contact),
+        occurrence,
+        &rules(&[], false),
+        &waits(),
+        None,
+        None,
+        at(now),
+    );
+    assert_eq!(matches!(decision, Decision::Send(_)), expected.1.is_none());
+}
+
 #[rstest::rstest]
 #[case::consent_before_all(&[], &[("email", "a@example.com")], true, "NoConsent")]
 #[case::granted(&[], &[("email", "a@example.com"), ("ads_consent", "true")], true, "identifiers")]

@@ -78,11 +78,18 @@ pub fn decide(
 ) -> Decision {
     let skip = |reason| Decision::Skip { reason };
     let wait = |reason, due| Decision::Wait { reason, due };
+    // Google takes no conversion of the future, and a time of HubSpot's may be any.
+    let by_hubspot = match person {
+        Person::Known(contact) => contact.as_of.unwrap_or(now),
+        _ => now,
+    };
+    let ahead = submitted.at.duration_since(by_hubspot);
     let contact = match person {
         Person::Deleted => return skip(reason::CONTACT_DELETED),
+        Person::Nameless => return skip(reason::NO_SHARED_DATA),
+        _ if ahead.is_positive() => return wait(reason::NOT_DUE, until(now, ahead)),
         Person::Unreadable if now >= until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
         Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
-        Person::Nameless => return skip(reason::NO_SHARED_DATA),
         Person::NotFound if now >= until(submitted.first_seen, limits.grace) => return skip(reason::CONTACT_DELETED),
         Person::NotFound => None,
         Person::Known(contact) => Some(contact),

@@ -93,6 +93,36 @@ fn decisions(
     assert_eq!(said(&decision), expected);
 }
 
+/// Whoever is asked about; looked at again when the time has come, and not all the while.
+#[test]
+fn nothing_goes_before_its_time() {
+    let submitted = Submitted {
+        at: t(1_000_000),
+        first_seen: t(10),
+        named: true,
+    };
+    let consenting = contact(CONSENTING);
+    let of = |person: &Person<'_>, now| said(&decide(person, submitted, &rules(), &LIMITS, None, t(now)));
+    let silent = contact(SILENT);
+    for person in [
+        Person::Known(&consenting),
+        Person::Known(&silent),
+        Person::NotFound,
+        Person::Unreadable,
+    ] {
+        for now in [20, 500_000, 999_999] {
+            assert_eq!(of(&person, now), ("NotDue", 1_000_000));
+        }
+        assert_ne!(of(&person, 1_000_000).0, "NotDue");
+    }
+    assert_eq!(of(&Person::Known(&consenting), 1_000_000).0, "Send");
+    assert_eq!(of(&Person::Deleted, 20).0, "ContactDeleted");
+    // Ours is behind HubSpot's clock.
+    let mut read = contact(CONSENTING);
+    read.as_of = Some(t(1_000_001));
+    assert_eq!(of(&Person::Known(&read), 999_000).0, "Send");
+}
+
 #[test]
 fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
     let submitted = Submitted {

@@ -38,7 +38,7 @@ reasons! {
     Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement then. Check that the snippet is on the page with the form.";
 
     /// The settling delay is not over.
-    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. Nothing to do.";
+    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over, or at its time where HubSpot gives one that is still to come. Nothing to do.";
     /// A request is under way.
     Pending IN_FLIGHT = "InFlight" => "The conversion is part of a request to Google that has not been answered yet. If it is repeated, ids and values stay the same. Nothing to do.";
     /// The click id may still arrive.

@@ -6,7 +6,7 @@ use super::Stage;
 use super::forms::{self, FORM};
 use super::judge::{action, became, crowd, exactly, transactions};
 use super::meddler::Meddling;
-use super::stage::{Counts, ago};
+use super::stage::{Counts, ago, reason};
 use super::words::published;
 
 const FAR: &str = "9999-12-30T00:00:00Z";
@@ -125,6 +125,8 @@ fn submissions_that_come_after_one_of_the_year_9999_are_seen() {
         counts.conserved(e);
         counts.uploaded == 2
     });
-    assert_eq!(forms::ids(&stage, &event).len(), 2, "{event:#}");
+    assert_eq!(forms::ids(&stage, &event), ["first", "later"], "{event:#}");
+    assert_eq!(Counts::of(&event).observed, 3, "{event:#}");
+    assert_eq!(reason(&event, "Pending", "NotDue"), 1, "not before its time: {event:#}");
     assert!(!stage.log().contains("ahead of HubSpot's clock"), "{}", stage.log());
 }
