@@ -45,7 +45,10 @@ pub enum Person<'a> {
     /// HubSpot does not give the contact, or not in a way that can be understood (yet).
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
-    NotFound,
+    NotFound {
+        /// When it was last asked for one, and answered that there is none; `None` where nobody knows.
+        looked: Option<Timestamp>,
+    },
     /// The submission has no e-mail: nobody can be found.
     Nameless,
 }
@@ -90,8 +93,11 @@ pub fn decide(
         _ if ahead.is_positive() => return wait(reason::NOT_DUE, until(now, ahead)),
         Person::Unreadable if now >= until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
         Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
-        Person::NotFound if now >= until(submitted.first_seen, limits.grace) => return skip(reason::CONTACT_DELETED),
-        Person::NotFound => None,
+        // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
+        Person::NotFound { looked } if *looked >= Some(until(submitted.first_seen, limits.grace)) => {
+            return skip(reason::CONTACT_DELETED);
+        }
+        Person::NotFound { .. } => None,
         Person::Known(contact) => Some(contact),
     };
     let end = until(submitted.at, limits.deadline);

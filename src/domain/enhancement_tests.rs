@@ -48,6 +48,11 @@ fn contact(properties: &[(&str, &str)]) -> Contact {
     }
 }
 
+/// HubSpot was asked for the contact at this second.
+fn not_found(looked: Option<i64>) -> Person<'static> {
+    Person::NotFound { looked: looked.map(t) }
+}
+
 fn said(decision: &Decision) -> (&'static str, i64) {
     match decision {
         Decision::Send(_) => ("Send", 0),
@@ -83,7 +88,7 @@ fn decisions(
     #[case] expected: (&str, i64),
 ) {
     let contact = properties.map(contact);
-    let person = contact.as_ref().map_or(Person::NotFound, Person::Known);
+    let person = contact.as_ref().map_or(not_found(Some(now)), Person::Known);
     let submitted = Submitted {
         at: t(0),
         first_seen: t(10),
@@ -107,7 +112,7 @@ fn nothing_goes_before_its_time() {
     for person in [
         Person::Known(&consenting),
         Person::Known(&silent),
-        Person::NotFound,
+        not_found(Some(5_000_000)),
         Person::Unreadable,
     ] {
         for now in [20, 500_000, 999_999] {
@@ -121,6 +126,22 @@ fn nothing_goes_before_its_time() {
     let mut read = contact(CONSENTING);
     read.as_of = Some(t(1_000_001));
     assert_eq!(of(&Person::Known(&read), 999_000).0, "Send");
+}
+
+/// HubSpot may not have answered since.
+#[test]
+fn nobody_is_gone_whom_nobody_looked_for_after_the_grace() {
+    let submitted = Submitted {
+        at: t(0),
+        first_seen: t(10),
+        named: true,
+    };
+    let of = |looked, now| said(&decide(&not_found(looked), submitted, &rules(), &LIMITS, None, t(now))).0;
+    for looked in [None, Some(10), Some(3_609)] {
+        assert_eq!(of(looked, 40_000), "AwaitingConsent", "{looked:?}");
+        assert_eq!(of(looked, 85_500), "DeadlineMissed", "{looked:?}");
+    }
+    assert_eq!(of(Some(3_610), 40_000), "ContactDeleted");
 }
 
 #[test]
@@ -160,7 +181,7 @@ fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
         first_seen: t(90_000),
         named: true,
     };
-    let decision = decide(&Person::NotFound, submitted, &rules(), &LIMITS, None, t(90_001));
+    let decision = decide(&not_found(Some(90_001)), submitted, &rules(), &LIMITS, None, t(90_001));
     assert_eq!(said(&decision), ("DeadlineMissed", 0));
 }
 

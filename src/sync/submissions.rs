@@ -1,4 +1,5 @@
-//! What submissions told of their pages. Lives in memory only: the ledger holds no click ids.
+//! What submissions told of their pages, and when nobody was found for them. Lives in memory only: the ledger holds no click
+//! ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
@@ -34,12 +35,34 @@ pub struct Clicks {
 
 #[derive(Default)]
 struct Known {
-    of: HashMap<TransactionId, (Timestamp, Option<String>)>,
+    of: HashMap<TransactionId, Told>,
     /// Bytes of all.
     size: usize,
 }
 
+/// Of one submission.
+struct Told {
+    at: Timestamp,
+    gclid: Option<String>,
+    /// When HubSpot was last asked whose it is, and had nobody.
+    unfound: Option<Timestamp>,
+}
+
 impl Clicks {
+    /// HubSpot was asked at this time whose a submission is that was put here, and has nobody.
+    pub fn nobody(&self, key: TransactionId, asked: Timestamp) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(told) = known.of.get_mut(&key) {
+            told.unfound = told.unfound.max(Some(asked));
+        }
+    }
+
+    /// When HubSpot was last asked whose a submission is, and had nobody; `None` where it was not in this life of the process.
+    pub fn unfound(&self, key: TransactionId) -> Option<Timestamp> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.of.get(&key)?.unfound
+    }
+
     /// Remembers what a submission's page told.
     pub fn put(&self, key: TransactionId, submission: &Submission) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +72,7 @@ impl Clicks {
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
     pub fn get(&self, key: TransactionId) -> Option<Option<String>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.of.get(&key).map(|(_, gclid)| gclid.clone())
+        known.of.get(&key).map(|told| told.gclid.clone())
     }
 
     /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
@@ -98,16 +121,17 @@ impl Clicks {
 impl Known {
     fn put(&mut self, key: TransactionId, at: Timestamp, gclid: Option<String>) {
         if self.size >= MAX_SIZE {
-            let mut times: Vec<_> = self.of.values().map(|(at, _)| *at).collect();
+            let mut times: Vec<_> = self.of.values().map(|told| told.at).collect();
             let half = times.len() / 2;
             let (_, middle, _) = times.select_nth_unstable(half);
             let middle = *middle;
-            self.of.retain(|_, (at, _)| *at > middle);
-            self.size = self.of.values().map(|(_, gclid)| size(gclid.as_ref())).sum();
+            self.of.retain(|_, told| told.at > middle);
+            self.size = self.of.values().map(|told| size(told.gclid.as_ref())).sum();
         }
         self.size += size(gclid.as_ref());
-        if let Some((_, old)) = self.of.insert(key, (at, gclid)) {
-            self.size -= size(old.as_ref());
+        let unfound = self.of.get(&key).and_then(|told| told.unfound);
+        if let Some(old) = self.of.insert(key, Told { at, gclid, unfound }) {
+            self.size -= size(old.gclid.as_ref());
         }
     }
 }
@@ -120,6 +144,27 @@ fn size(gclid: Option<&String>) -> usize {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_look_that_found_nobody_stays_known() {
+        let (clicks, t) = (Clicks::default(), |second| Timestamp::from_second(second).unwrap());
+        let submission = Submission {
+            conversion_id: Some("c-1".to_owned()),
+            at: t(1),
+            email: None,
+            gclid: None,
+        };
+        let key = key(PortalId(1), "form", &submission).transaction;
+        clicks.nobody(key, t(5));
+        assert_eq!(clicks.unfound(key), None, "it was not read");
+        clicks.put(key, &submission);
+        assert_eq!(clicks.unfound(key), None);
+        for (asked, last) in [(10, 10), (30, 30), (20, 30)] {
+            clicks.nobody(key, t(asked));
+            clicks.put(key, &submission);
+            assert_eq!(clicks.unfound(key), Some(t(last)));
+        }
+    }
 
     #[test]
     fn click_ids_stay_within_their_memory_and_the_newest_stay_known() {
@@ -139,7 +184,7 @@ mod tests {
                 continue;
             }
             let known = clicks.known.lock().unwrap();
-            let size: usize = known.of.values().map(|(_, gclid)| size(gclid.as_ref())).sum();
+            let size: usize = known.of.values().map(|told| size(told.gclid.as_ref())).sum();
             assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
         }
         let fit = MAX_SIZE / (ENTRY + 512) / 2 - 2;

@@ -250,7 +250,9 @@ impl Sendable {
             None if row.contact != ContactId::UNKNOWN => Person::Deleted,
             // Somebody has the address: the feed goes on looking.
             None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
-            None => Person::NotFound,
+            None => Person::NotFound {
+                looked: ctx.clicks(&self.event.hubspot).unfound(row.transaction),
+            },
         };
         self.decide_about(ctx, row, &person)
     }

@@ -13,15 +13,15 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::notes::{Notes, Sought};
+use self::notes::Notes;
 use self::part::{Part, in_turn};
-use self::whose::Whose;
+use self::whose::{Looked, Whose};
 use super::clock::latest;
 use super::pass::{Member, Pass, member};
 use super::{Feed, STEP_BACK};
 use crate::domain::eligibility::Decision;
 use crate::domain::enhancement::{Person, Submitted, decide};
-use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
+use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Submission;
 use crate::ports::ledger::{FeedMark, NewRow, TrackId};
@@ -266,6 +266,7 @@ impl Feed {
                 None => {}
             }
         }
+        let asked = self.ctx.clock.now();
         let whose = self.contacts_of(pass, &fresh).await?;
         let now = self.ctx.clock.now();
         for tracked in events {
@@ -285,7 +286,16 @@ impl Feed {
                 shown.whose.add(contact, submission.at);
             }
             let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
-            self.remember(key.transaction, submission, contact, unreadable);
+            let looked = Looked {
+                asked,
+                unreadable,
+                joined,
+            };
+            self.remember(key.transaction, submission, contact, looked);
+            let too_late = asked >= self.sendable_until(submission);
+            if email.is_some() && contact.is_none() && !unreadable && !too_late {
+                clicks.nobody(key.transaction, asked);
+            }
         }
         Ok(())
     }
@@ -310,7 +320,7 @@ impl Feed {
             _ if why.is_some() => Person::Unreadable,
             (None, _) => Person::Nameless,
             (_, Some(contact)) => Person::Known(contact),
-            (_, None) => Person::NotFound,
+            (_, None) => Person::NotFound { looked: Some(now) },
         };
         let submitted = Submitted {
             at: submission.at,
@@ -339,25 +349,6 @@ impl Feed {
             due,
             while_suspended: suspended,
         }
-    }
-
-    fn remember(&mut self, key: TransactionId, submission: &Submission, contact: Option<ContactId>, unreadable: bool) {
-        let lacking = submission.email.is_some() && contact.is_none();
-        let now = self.ctx.clock.now();
-        let settings = &self.ctx.settings;
-        let patience = if unreadable {
-            settings.enhancement_deadline
-        } else {
-            settings.waits.click_grace
-        };
-        let until = submission.at.saturating_add(patience).unwrap_or(Timestamp::MAX);
-        if lacking && now < until {
-            let at = submission.at;
-            self.forms.notes.seek(key, Sought { at, until });
-            return;
-        }
-        let contact = contact.unwrap_or(ContactId::UNKNOWN);
-        self.forms.notes.know(key, submission.at, contact);
     }
 
     fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {

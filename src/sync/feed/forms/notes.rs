@@ -28,6 +28,8 @@ pub(super) struct Notes {
 pub(super) struct Sought {
     /// When it was made; of one that cannot be read itself, when the one below it in the list was.
     pub at: Timestamp,
+    /// Since when it is looked for.
+    pub since: Timestamp,
     /// No longer than this.
     pub until: Timestamp,
 }
@@ -58,12 +60,13 @@ impl Notes {
         }
         let further = self.further.get_or_insert(sought);
         further.at = further.at.min(sought.at);
+        further.since = further.since.min(sought.since);
         further.until = further.until.max(sought.until);
     }
 
-    /// True for a submission that is looked for, as far as they are known one by one.
-    pub fn is_sought(&self, key: TransactionId) -> bool {
-        self.sought.contains_key(&key)
+    /// Since when a submission is looked for, as far as they are known one by one.
+    pub fn sought_since(&self, key: TransactionId) -> Option<Timestamp> {
+        self.sought.get(&key).map(|sought| sought.since)
     }
 
     /// Nobody looks any more for what is too old by now.
@@ -116,6 +119,7 @@ mod tests {
         let mut notes = Notes::default();
         let sought = |at, until| Sought {
             at: t(at),
+            since: t(at),
             until: t(until),
         };
         for n in 0..MAX_SOUGHT {
@@ -127,7 +131,7 @@ mod tests {
             notes.seek(key(MAX_SOUGHT + n), sought(3_000 + n, 7_000 + n));
         }
         assert_eq!(notes.sought.len(), MAX_SOUGHT);
-        assert!(notes.is_sought(key(1)) && !notes.is_sought(key(MAX_SOUGHT)));
+        assert!(notes.sought_since(key(1)).is_some() && notes.sought_since(key(MAX_SOUGHT)).is_none());
         assert_eq!(notes.oldest_sought(), Some(t(3_000)));
         for n in 0..MAX_SOUGHT + 3 {
             notes.know(key(n), t(5_000), ContactId(1));
@@ -146,8 +150,13 @@ mod tests {
     #[test]
     fn what_is_sought_is_given_up_at_its_time() {
         let mut notes = Notes::default();
-        notes.seek(key(1), Sought { at: t(1), until: t(10) });
-        notes.seek(key(2), Sought { at: t(2), until: t(20) });
+        let sought = |at, until| Sought {
+            at: t(at),
+            since: t(at),
+            until: t(until),
+        };
+        notes.seek(key(1), sought(1, 10));
+        notes.seek(key(2), sought(2, 20));
         notes.give_up(t(11));
         assert_eq!(notes.oldest_sought(), Some(t(2)));
         notes.know(key(2), t(2), ContactId(3));

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::notes::Sought;
 use crate::domain::contact::Contact;
-use crate::domain::ids::{ContactId, OccurrenceKey};
+use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
 use crate::ports::pulse;
 use crate::registry::sync_error::Fault;
@@ -23,7 +23,50 @@ pub(super) struct Whose {
     pub(super) unreadable: Unreadable<String>,
 }
 
+/// How a submission's contact was looked for.
+pub(super) struct Looked {
+    pub(super) asked: Timestamp,
+    /// There is one, or may be, and it can't be read.
+    pub(super) unreadable: bool,
+    /// For an event that joins.
+    pub(super) joined: bool,
+}
+
 impl Feed {
+    /// Nothing of a submission can be sent later.
+    pub(super) fn sendable_until(&self, submission: &Submission) -> Timestamp {
+        let deadline = self.ctx.settings.enhancement_deadline;
+        submission.at.saturating_add(deadline).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Whoever has not been found is looked for until HubSpot has been asked once after the grace, in vain; whoever can't be
+    /// read, until nothing could be sent any more.
+    pub(super) fn remember(
+        &mut self,
+        key: TransactionId,
+        submission: &Submission,
+        contact: Option<ContactId>,
+        Looked {
+            asked,
+            unreadable,
+            joined,
+        }: Looked,
+    ) {
+        let lacking = submission.email.is_some() && contact.is_none();
+        let (at, until) = (submission.at, self.sendable_until(submission));
+        // Rows of an event that joins are as old as this look.
+        let before = self.forms.notes.sought_since(key).filter(|_| !joined);
+        let since = before.unwrap_or_else(|| self.ctx.clock.now());
+        let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
+        let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
+        if lacking && patient && asked < until {
+            self.forms.notes.seek(key, Sought { at, since, until });
+            return;
+        }
+        let contact = contact.unwrap_or(ContactId::UNKNOWN);
+        self.forms.notes.know(key, submission.at, contact);
+    }
+
     /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
     pub(super) async fn contacts_of(
         &self,
@@ -78,9 +121,10 @@ impl Feed {
                 Some(id) => OccurrenceKey::for_submission(pass.portal.id, form, id),
                 None => OccurrenceKey::for_nameless_submission(pass.portal.id, form, at.as_millisecond()),
             };
-            let known = self.forms.notes.is_sought(key.transaction);
+            let known = self.forms.notes.sought_since(key.transaction).is_some();
             if !known {
-                self.forms.notes.seek(key.transaction, Sought { at, until });
+                let since = now;
+                self.forms.notes.seek(key.transaction, Sought { at, since, until });
             }
             let id = odd
                 .conversion_id
