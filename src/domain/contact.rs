@@ -9,6 +9,8 @@ use super::ids::{ContactId, DealId};
 pub const LIFECYCLE_STAGE: &str = "lifecyclestage";
 /// Internal name of the property with the ids of merged records, `;`-separated.
 pub const MERGED_IDS: &str = "hs_merged_object_ids";
+/// Name of the property with HubSpot's modification time of a contact.
+pub const LAST_MODIFIED: &str = "lastmodifieddate";
 /// Internal name of the property with the number of a contact's deals.
 pub const DEAL_COUNT: &str = "num_associated_deals";
 

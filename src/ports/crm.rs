@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::error::UpstreamError;
+use crate::domain::contact::LAST_MODIFIED;
 pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
 
@@ -41,6 +42,17 @@ pub struct ContactSearch {
     pub after: ContactId,
     /// Properties to return.
     pub properties: Vec<String>,
+}
+
+impl ContactSearch {
+    /// Lists the first contacts of the portal, whoever they are: every contact was modified at some time.
+    pub fn anybody() -> Self {
+        Self {
+            any_since: vec![(LAST_MODIFIED.to_owned(), Timestamp::UNIX_EPOCH)],
+            after: ContactId::UNKNOWN,
+            properties: vec![LAST_MODIFIED.to_owned()],
+        }
+    }
 }
 
 /// Single records of an answer that cannot be read, and why: for people, without personal data.

@@ -15,11 +15,6 @@ use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactRead, ContactSearch, Crm, Unreadable, read_limit};
 use crate::ports::pulse;
 
-/// Every contact has been modified since then.
-const EVER: Timestamp = Timestamp::UNIX_EPOCH;
-/// The property with a contact's modification time.
-const LAST_MODIFIED: &str = "lastmodifieddate";
-
 /// What HubSpot says of some contacts.
 #[derive(Default)]
 pub(crate) struct Answer {
@@ -89,12 +84,7 @@ impl Reader<'_> {
         if let Some(witness) = self.absences.witness(ids) {
             return Others::Somebody(witness);
         }
-        let anybody = ContactSearch {
-            any_since: vec![(LAST_MODIFIED.to_owned(), EVER)],
-            after: ContactId::UNKNOWN,
-            properties: vec![LAST_MODIFIED.to_owned()],
-        };
-        let page = match self.crm.search(&anybody).await {
+        let page = match self.crm.search(&ContactSearch::anybody()).await {
             Ok(page) => page,
             Err(error) => {
                 debug!(error = brief(&error), "nobody else can be looked for");

@@ -33,7 +33,6 @@ use crate::ports::pulse;
 use crate::registry::Readiness;
 use crate::registry::sync_error::Fault;
 use crate::sync::context::SyncContext;
-use crate::sync::feed::read_history::LAST_MODIFIED;
 
 /// Contacts of one call: the most without history.
 const PORTION: usize = read_limit(false);
@@ -192,13 +191,8 @@ async fn is_believed(
         if ctx.ledger.last_seen(looker, &[], FEW + 1).await?.len() > FEW {
             return Ok(false);
         }
-        let anybody = ContactSearch {
-            any_since: vec![(LAST_MODIFIED.to_owned(), Timestamp::UNIX_EPOCH)],
-            after: ContactId::UNKNOWN,
-            properties: vec![LAST_MODIFIED.to_owned()],
-        };
         pulse::beat();
-        let page = crm.search(&anybody).await?;
+        let page = crm.search(&ContactSearch::anybody()).await?;
         others.extend(page.contacts.first().map(|contact| contact.id));
     }
     if !others.is_empty() {

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 
 use super::clock::latest;
+use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
-use crate::sync::feed::read_history::{LAST_MODIFIED, modified, time};
+use crate::sync::feed::read_history::{modified, time};
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";

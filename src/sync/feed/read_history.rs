@@ -6,12 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::aside::Aside;
-use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
+use crate::domain::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::sync::feed::bounds::date_entered;
-
-/// Name of the property with HubSpot's modification time of a contact.
-pub const LAST_MODIFIED: &str = "lastmodifieddate";
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
 const MAX_CONTACTS: usize = 400_000;

@@ -24,6 +24,18 @@ pub struct ActionOutcome {
     pub retry: Option<Duration>,
 }
 
+/// The action is not known, or not to be sent to; what was said of it stays.
+fn unusable(action: ConversionActionStatus) -> ActionOutcome {
+    ActionOutcome {
+        action,
+        found: None,
+        usable: false,
+        condition: None,
+        stall: None,
+        retry: None,
+    }
+}
+
 /// Nothing can be done about the action yet.
 pub(crate) fn waiting(action: ConversionActionStatus, is_stalled: bool) -> ActionOutcome {
     let condition = action.id.is_none().then(|| {
@@ -35,12 +47,8 @@ pub(crate) fn waiting(action: ConversionActionStatus, is_stalled: bool) -> Actio
         (false, reason::PROGRESSING, message.to_owned())
     });
     ActionOutcome {
-        action,
-        found: None,
-        usable: false,
         condition,
-        stall: None,
-        retry: None,
+        ..unusable(action)
     }
 }
 
@@ -51,25 +59,18 @@ pub(crate) fn retrying(
     message: String,
     wait: Duration,
 ) -> ActionOutcome {
-    let condition = Some((false, why, message));
     ActionOutcome {
-        action,
-        found: None,
-        usable: false,
-        condition,
-        stall: None,
+        condition: Some((false, why, message)),
         retry: Some(wait),
+        ..unusable(action)
     }
 }
 
 /// The action needs a person.
 pub(crate) fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
     ActionOutcome {
-        action,
-        found: None,
-        usable: false,
         condition: Some((false, why, message.clone())),
         stall: Some((why, message)),
-        retry: None,
+        ..unusable(action)
     }
 }

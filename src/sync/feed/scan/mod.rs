@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::clock::latest;
 use super::detect::Stray;
 use super::pass::Pass;
+use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactSearch, Crm, Portal};
@@ -20,7 +21,7 @@ use crate::sync::absences::Absences;
 use crate::sync::contact_reader::Reader;
 use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
 use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
-use crate::sync::feed::read_history::{Dated, Found, LAST_MODIFIED, Memory};
+use crate::sync::feed::read_history::{Dated, Found, Memory};
 use crate::sync::feed::scan::record::{PageRead, Unnoted};
 
 /// Most groups in one search (docs/reference/hubspot.md 3).
