@@ -15,7 +15,7 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
         .flat_map(|both| [(true, true), (true, false), (false, true), (false, false)].map(|(k, d)| (both, k, d)))
         .flat_map(|(both, k, d)| [(both, k, d, true), (both, k, d, false)])
     {
-        let seen = |previous: &[Condition], trouble: &Trouble, now| {
+        let seen = |previous: &[Condition], health: &AccountHealth, now| {
             let observed = Observed {
                 what: "HubSpot portal 62515",
                 previous,
@@ -25,21 +25,21 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
                 deleting,
                 users: &users,
                 known,
-                trouble,
+                health,
                 threshold: Duration::from_mins(15),
                 remark: None,
             };
             (plan(&observed).finish(), whole(&observed))
         };
-        let mut trouble = failed(stall, 0);
-        let (_, before) = seen(&was_ready(), &trouble, 0);
+        let mut health = failed(stall, 0);
+        let (_, before) = seen(&was_ready(), &health, 0);
         if replaced {
-            trouble.replaced(at(1));
+            health.replaced(at(1));
         }
         let mut previous = before.clone();
         for second in [1, 600, 4000] {
-            trouble.failed(Fault::new(next, "Next", "Something else."), at(second));
-            let (used, shown) = seen(&previous, &trouble, second);
+            health.failed(AccountFault::new(next, "Next", "Something else."), at(second));
+            let (used, shown) = seen(&previous, &health, second);
             let case = format!("{stall:?} {next:?} {known} {deleting} {replaced} {second}: {used:#?}");
             assert!(!is_true(&used, "Ready") && !is_true(&shown, "Ready"), "{case}");
             assert_eq!(is_true(&used, "Stalled"), !replaced, "{case}");
@@ -61,7 +61,7 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
             }
             previous = shown;
         }
-        trouble.succeeded();
-        assert!(!is_true(&seen(&previous, &trouble, 5000).0, "Stalled"));
+        health.succeeded();
+        assert!(!is_true(&seen(&previous, &health, 5000).0, "Stalled"));
     }
 }

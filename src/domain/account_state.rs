@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::account_trouble::{Fault, FaultKind, Trouble, later};
+use super::account_health::{AccountFault, AccountHealth, FaultKind, later};
 use super::conditions::{Conditions, Status, Summary, find, is_true};
 use crate::api::Condition;
 use crate::api::reasons::{condition, reason};
@@ -40,7 +40,7 @@ pub struct Observed<'a> {
     /// The account has been read completely since this process began.
     pub known: bool,
     /// What is wrong.
-    pub trouble: &'a Trouble,
+    pub health: &'a AccountHealth,
     /// How long failures may last before Ready follows.
     pub threshold: Duration,
     /// Something else worth saying while Ready.
@@ -107,7 +107,7 @@ fn list(users: &[String]) -> String {
 fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
     let type_ = condition::CREDENTIALS_VALID;
     let works = "The credentials work.";
-    match observed.trouble.fault() {
+    match observed.health.fault() {
         Some(f) if f.kind == FaultKind::Credentials => conditions.set(type_, Status::False, &f.reason, &f.message),
         Some(f) if f.kind == FaultKind::Unreadable => conditions.set(type_, Status::Unknown, &f.reason, &f.message),
         Some(f) if f.kind == FaultKind::Unavailable => match conditions.get(type_) {
@@ -128,7 +128,7 @@ fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
 
 fn quota(conditions: &mut Conditions, observed: &Observed<'_>) {
     let type_ = condition::QUOTA_AVAILABLE;
-    match observed.trouble.limit() {
+    match observed.health.limit() {
         Some(why) => conditions.set(type_, Status::False, reason::RATE_LIMITED, why),
         None if observed.known => {
             conditions.set(
@@ -154,12 +154,12 @@ fn summary(observed: &Observed<'_>) -> Summary {
     // While a deletion waits or a loop is broken, Ready says so and not how the account is.
     let hides = [reason::IN_USE, reason::INTERNAL_ERROR];
     let hidden = find(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
-    let proven = !observed.trouble.unproven();
+    let proven = !observed.health.unproven();
     let was_ready = proven && (is_true(observed.previous, condition::READY) || (hidden && observed.known));
-    match observed.trouble.fault() {
+    match observed.health.fault() {
         Some(fault) if fault.kind.stalls() => Summary::Stalled {
             reason: fault.reason.clone(),
-            message: stalled(observed.trouble, fault),
+            message: stalled(observed.health, fault),
         },
         // A quota stops the checks, not what is known: with that, conversions go on.
         Some(fault) if fault.kind == FaultKind::Limited && observed.known && proven => {
@@ -174,8 +174,8 @@ fn summary(observed: &Observed<'_>) -> Summary {
 }
 
 /// What stalls, and what keeps the checks from telling whether that is over.
-fn stalled(trouble: &Trouble, fault: &Fault) -> String {
-    match trouble.untold() {
+fn stalled(health: &AccountHealth, fault: &AccountFault) -> String {
+    match health.untold() {
         Some(untold) => format!(
             "{} The last check failed and will be retried: {}",
             fault.message, untold.message
@@ -184,8 +184,8 @@ fn stalled(trouble: &Trouble, fault: &Fault) -> String {
     }
 }
 
-fn failing(observed: &Observed<'_>, fault: &Fault, was_ready: bool) -> Summary {
-    let since = observed.trouble.since().unwrap_or(observed.now);
+fn failing(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
+    let since = observed.health.since().unwrap_or(observed.now);
     let for_long = later(since, observed.threshold) <= observed.now;
     if was_ready && !for_long {
         return ready(observed, Some(&fault.message));

@@ -14,20 +14,20 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-fn fault(kind: FaultKind) -> Fault {
+fn fault(kind: FaultKind) -> AccountFault {
     let reason = match kind {
         FaultKind::Credentials => reason::TOKEN_REVOKED,
         FaultKind::Unreadable | FaultKind::Denied => reason::ACCESS_DENIED,
         FaultKind::Limited => reason::RATE_LIMITED,
         FaultKind::Unavailable => reason::UPSTREAM_UNAVAILABLE,
     };
-    Fault::new(kind, reason, "What happened.")
+    AccountFault::new(kind, reason, "What happened.")
 }
 
-fn failed(kind: FaultKind, since: i64) -> Trouble {
-    let mut trouble = Trouble::default();
-    trouble.failed(fault(kind), at(since));
-    trouble
+fn failed(kind: FaultKind, since: i64) -> AccountHealth {
+    let mut health = AccountHealth::default();
+    health.failed(fault(kind), at(since));
+    health
 }
 
 struct Case<'a> {
@@ -35,7 +35,7 @@ struct Case<'a> {
     now: i64,
     suspended: bool,
     known: bool,
-    trouble: Trouble,
+    health: AccountHealth,
 }
 
 const AT_START: Case<'static> = Case {
@@ -43,7 +43,7 @@ const AT_START: Case<'static> = Case {
     now: 0,
     suspended: false,
     known: false,
-    trouble: Trouble::NONE,
+    health: AccountHealth::NONE,
 };
 
 fn run(case: &Case<'_>) -> Vec<Condition> {
@@ -56,7 +56,7 @@ fn run(case: &Case<'_>) -> Vec<Condition> {
         deleting: false,
         users: &[],
         known: case.known,
-        trouble: &case.trouble,
+        health: &case.health,
         threshold: Duration::from_mins(15),
         remark: None,
     })
@@ -78,7 +78,7 @@ fn was_ready() -> Vec<Condition> {
 
 fn was_stalled() -> Vec<Condition> {
     run(&Case {
-        trouble: failed(FaultKind::Credentials, -10),
+        health: failed(FaultKind::Credentials, -10),
         now: -10,
         ..AT_START
     })
@@ -94,12 +94,12 @@ fn shown(conditions: &[Condition]) -> String {
 
 #[rstest]
 #[case::not_read_yet(
-    &[], false, Trouble::NONE, 0,
+    &[], false, AccountHealth::NONE, 0,
     "Ready=False/Progressing Reconciling=True/Progressing CredentialsValid=Unknown/Progressing \
      QuotaAvailable=Unknown/Progressing"
 )]
 #[case::read(
-    &[], true, Trouble::NONE, 0,
+    &[], true, AccountHealth::NONE, 0,
     "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
 )]
 #[case::token_refused(
@@ -159,13 +159,13 @@ fn shown(conditions: &[Condition]) -> String {
      QuotaAvailable=False/RateLimited"
 )]
 #[case::healed(
-    &was_stalled(), true, Trouble::NONE, 0,
+    &was_stalled(), true, AccountHealth::NONE, 0,
     "Ready=True/Succeeded CredentialsValid=True/TokenRefreshed QuotaAvailable=True/WithinQuota"
 )]
 fn conditions(
     #[case] previous: &[Condition],
     #[case] known: bool,
-    #[case] trouble: Trouble,
+    #[case] health: AccountHealth,
     #[case] now: i64,
     #[case] wanted: &str,
 ) {
@@ -174,7 +174,7 @@ fn conditions(
             previous,
             now,
             known,
-            trouble,
+            health,
             ..AT_START
         })),
         wanted
@@ -185,13 +185,13 @@ fn conditions(
 fn down_stays_down_across_a_restart() {
     let down = run(&Case {
         previous: &was_ready(),
-        trouble: failed(FaultKind::Unavailable, -900),
+        health: failed(FaultKind::Unavailable, -900),
         known: true,
         ..AT_START
     });
     let after = run(&Case {
         previous: &down,
-        trouble: failed(FaultKind::Unavailable, 10),
+        health: failed(FaultKind::Unavailable, 10),
         now: 10,
         ..AT_START
     });
@@ -221,7 +221,7 @@ fn suspended_keeps_ready(#[case] previous: Vec<Condition>, #[case] wanted: &str)
 #[test]
 fn a_deletion_in_use_names_five_users() {
     let users: Vec<_> = (1..=7).map(|n| format!("event-{n}")).collect();
-    let trouble = Trouble::default();
+    let health = AccountHealth::default();
     let mut observed = Observed {
         what: "HubSpot portal 62515",
         previous: &[],
@@ -231,7 +231,7 @@ fn a_deletion_in_use_names_five_users() {
         deleting: true,
         users: &users,
         known: true,
-        trouble: &trouble,
+        health: &health,
         threshold: Duration::from_mins(15),
         remark: None,
     };
@@ -253,7 +253,7 @@ fn a_deletion_in_use_names_five_users() {
     assert!(is_true(&plan(&observed).finish(), "Ready"));
     observed.previous = &blocked;
     let blip = failed(FaultKind::Unavailable, 0);
-    observed.trouble = &blip;
+    observed.health = &blip;
     assert!(is_true(&plan(&observed).finish(), "Ready"), "a blip stops nothing");
     observed.users = &[];
     assert!(find(&whole(&observed), "DeletionBlocked").is_none());
@@ -287,16 +287,16 @@ fn terms_name_the_page() {
 #[case::token_refused(&was_ready(), &was_stalled(), "W/TokenRevoked")]
 #[case::healed(&was_stalled(), &was_ready(), "N/CredentialsRecovered N/Succeeded")]
 #[case::denied(
-    &was_ready(), &run(&Case { previous: &was_ready(), known: true, trouble: failed(FaultKind::Denied, 0), ..AT_START }),
+    &was_ready(), &run(&Case { previous: &was_ready(), known: true, health: failed(FaultKind::Denied, 0), ..AT_START }),
     "W/AccessDenied"
 )]
 #[case::limited(
-    &was_ready(), &run(&Case { previous: &was_ready(), known: true, trouble: failed(FaultKind::Limited, 0), ..AT_START }),
+    &was_ready(), &run(&Case { previous: &was_ready(), known: true, health: failed(FaultKind::Limited, 0), ..AT_START }),
     "W/RateLimited"
 )]
 #[case::down(
     &was_ready(),
-    &run(&Case { previous: &was_ready(), trouble: failed(FaultKind::Unavailable, -900), ..AT_START }),
+    &run(&Case { previous: &was_ready(), health: failed(FaultKind::Unavailable, -900), ..AT_START }),
     "W/UpstreamUnavailable"
 )]
 #[case::suspended(
@@ -330,22 +330,22 @@ proptest! {
         steps in prop::collection::vec((kind(), kind(), any::<bool>(), 1_i64..2000), 1..25)
     ) {
         let probe = Duration::from_mins(10);
-        let mut trouble = Trouble::default();
+        let mut health = AccountHealth::default();
         let mut previous: Vec<Condition> = Vec::new();
         let (mut now, mut known) = (0, false);
         for (own, reported, suspended, elapsed) in steps {
             now += elapsed;
             if let Some(kind) = own {
-                trouble.failed(fault(kind), at(now));
+                health.failed(fault(kind), at(now));
             } else {
-                trouble.succeeded();
+                health.succeeded();
                 known = true;
             }
             if let Some(kind) = reported {
-                trouble.report(fault(kind), at(now), probe);
+                health.report(fault(kind), at(now), probe);
             }
-            trouble.turn(at(now), probe, None);
-            let after = run(&Case { previous: &previous, now, suspended, known, trouble: trouble.clone() });
+            health.turn(at(now), probe, None);
+            let after = run(&Case { previous: &previous, now, suspended, known, health: health.clone() });
             let stalled = is_true(&after, "Stalled");
             prop_assert!(find(&after, "Ready").is_some());
             prop_assert!(!(is_true(&after, "Reconciling") && stalled));
@@ -362,8 +362,8 @@ proptest! {
 /// While a loop is broken Ready says so, once, whatever it said before; afterwards all is as it was.
 #[test]
 fn a_broken_loop_is_said_and_hides_nothing_worse() {
-    let none = Trouble::NONE;
-    let observed = |previous, trouble, now| Observed {
+    let none = AccountHealth::NONE;
+    let observed = |previous, health, now| Observed {
         what: "HubSpot portal 62515",
         previous,
         generation: Some(1),
@@ -372,7 +372,7 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
         deleting: false,
         users: &[],
         known: true,
-        trouble,
+        health,
         threshold: Duration::from_mins(15),
         remark: None,
     };
@@ -390,8 +390,8 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
     let second = told(&observed(&first, &none, 20));
     assert_eq!(find(&second, condition::READY).unwrap().last_transition_time.0, at(10));
     assert!(announcements(&first, &second).is_empty());
-    let trouble = failed(FaultKind::Credentials, 15);
-    let worse = told(&observed(&second, &trouble, 30));
+    let health = failed(FaultKind::Credentials, 15);
+    let worse = told(&observed(&second, &health, 30));
     assert_eq!(find(&worse, condition::READY).unwrap().reason, reason::TOKEN_REVOKED);
     let after = plan(&observed(&second, &none, 40)).finish();
     assert!(is_true(&after, condition::READY));

@@ -9,7 +9,7 @@ use super::outcome::reason;
 
 /// What becomes of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum RowResult {
     /// The ad network has it.
     Uploaded,
     /// Refused for good: reason for users, verbatim code.
@@ -36,82 +36,85 @@ pub struct Complaint {
 /// What to do after a request was refused as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Refusal {
-    /// Rows whose fate is decided.
-    pub fates: BTreeMap<usize, Fate>,
+    /// Rows whose result is decided.
+    pub row_results: BTreeMap<usize, RowResult>,
     /// Rows to send again at once, as requests of their own, each in the old order.
     pub resend: Vec<Vec<usize>>,
 }
 
 /// What a code means for the row it is about; without a code all that is known is that the row was refused.
-fn fate_of(code: Option<&Code>) -> Fate {
+fn row_result_of(code: Option<&Code>) -> RowResult {
     let Some(code) = code else {
-        return Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new());
+        return RowResult::Rejected(reason::INVALID_ARGUMENT.into(), String::new());
     };
     match code.class {
-        Class::Wait(reason) => Fate::Wait(reason, code.name.clone()),
-        Class::Delivered => Fate::Uploaded,
-        Class::Blocked(_) => Fate::Blocked(code.clone()),
+        Class::Wait(reason) => RowResult::Wait(reason, code.name.clone()),
+        Class::Delivered => RowResult::Uploaded,
+        Class::Blocked(_) => RowResult::Blocked(code.clone()),
         Class::Split | Class::Rejected | Class::Forgotten | Class::Unknown => {
-            Fate::Rejected(code.reason.clone(), code.name.clone())
+            RowResult::Rejected(code.reason.clone(), code.name.clone())
         }
     }
 }
 
 /// Of several reasons for one row the hardest wins: for good before a person before waiting before nobody knows before
 /// delivered (DESIGN 3.6).
-const fn hardness(fate: &Fate) -> u8 {
-    match fate {
-        Fate::Uploaded => 0,
-        Fate::Unknown(_) => 1,
-        Fate::Wait(..) => 2,
-        Fate::Blocked(_) => 3,
-        Fate::Rejected(..) => 4,
+const fn hardness(row_result: &RowResult) -> u8 {
+    match row_result {
+        RowResult::Uploaded => 0,
+        RowResult::Unknown(_) => 1,
+        RowResult::Wait(..) => 2,
+        RowResult::Blocked(_) => 3,
+        RowResult::Rejected(..) => 4,
     }
 }
 
-/// Notes a fate unless the row has one at least as hard.
-fn harden(fates: &mut BTreeMap<usize, Fate>, row: usize, fate: Fate) {
-    if fates.get(&row).is_none_or(|known| hardness(&fate) > hardness(known)) {
-        fates.insert(row, fate);
+/// Notes a result unless the row has one at least as hard.
+fn harden(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_result: RowResult) {
+    if row_results
+        .get(&row)
+        .is_none_or(|known| hardness(&row_result) > hardness(known))
+    {
+        row_results.insert(row, row_result);
     }
 }
 
 /// Cuts down a request that failed fast. `destination_of` has one entry per row; `code` is the request's own code.
 ///
-/// Named rows get their fate and the rest goes again as one request. Rows of a named destination wait for the account or
+/// Named rows get their result and the rest goes again as one request. Rows of a named destination wait for the account or
 /// the action. Where nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
 /// where there are several; for any other code the request is halved, until a row is alone.
 pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
     let rows = destination_of.len();
-    let fates = named(destination_of, code, complaints);
-    if !fates.is_empty() {
-        let rest: Vec<_> = (0..rows).filter(|r| !fates.contains_key(r)).collect();
+    let row_results = named(destination_of, code, complaints);
+    if !row_results.is_empty() {
+        let rest: Vec<_> = (0..rows).filter(|r| !row_results.contains_key(r)).collect();
         let resend = if rest.is_empty() { vec![] } else { vec![rest] };
-        return Refusal { fates, resend };
+        return Refusal { row_results, resend };
     }
     let code = complaints.iter().find_map(|c| c.code.as_ref()).or(code);
-    if let Some(fate) = hold(code) {
-        return held(destination_of, &fate);
+    if let Some(row_result) = hold(code) {
+        return held(destination_of, &row_result);
     }
     if rows == 1 {
         return Refusal {
-            fates: BTreeMap::from([(0, fate_of(code))]),
+            row_results: BTreeMap::from([(0, row_result_of(code))]),
             resend: vec![],
         };
     }
     let all: Vec<_> = (0..rows).collect();
     let (left, right) = all.split_at(rows / 2);
     Refusal {
-        fates,
+        row_results,
         resend: vec![left.to_vec(), right.to_vec()],
     }
 }
 
 /// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
 /// row that stands where it became too large.
-fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> BTreeMap<usize, Fate> {
+fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
     let rows = destination_of.len();
-    let mut fates = BTreeMap::new();
+    let mut row_results = BTreeMap::new();
     for complaint in complaints {
         let code = complaint.code.as_ref().or(code);
         if rows > 1 && code.is_some_and(|code| code.class == Class::Split) {
@@ -119,63 +122,73 @@ fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]
         }
         match (complaint.row, complaint.destination) {
             (Some(row), _) if row < rows => {
-                let fate = fate_of(code);
-                if matches!(fate, Fate::Blocked(_)) {
+                let row_result = row_result_of(code);
+                if matches!(row_result, RowResult::Blocked(_)) {
                     // No matter of this row: its neighbours would meet the same one by one.
-                    hold_destination(&mut fates, destination_of, destination_of[row], &fate);
+                    hold_destination(&mut row_results, destination_of, destination_of[row], &row_result);
                 }
-                harden(&mut fates, row, fate);
+                harden(&mut row_results, row, row_result);
             }
             (None, Some(destination)) => {
-                if let Some(fate) = hold(code).or_else(|| Some(blocked_action(code?))) {
-                    hold_destination(&mut fates, destination_of, destination, &fate);
+                if let Some(row_result) = hold(code).or_else(|| Some(blocked_action(code?))) {
+                    hold_destination(&mut row_results, destination_of, destination, &row_result);
                 }
             }
             _ => {}
         }
     }
-    fates
+    row_results
 }
 
-fn hold_destination(fates: &mut BTreeMap<usize, Fate>, destination_of: &[usize], destination: usize, fate: &Fate) {
+fn hold_destination(
+    row_results: &mut BTreeMap<usize, RowResult>,
+    destination_of: &[usize],
+    destination: usize,
+    row_result: &RowResult,
+) {
     for (row, of) in destination_of.iter().enumerate() {
         if *of == destination {
-            harden(fates, row, fate.clone());
+            harden(row_results, row, row_result.clone());
         }
     }
 }
 
 /// A complaint about a destination is about the action, whatever the code is called.
-fn blocked_action(code: &Code) -> Fate {
-    Fate::Blocked(Code {
+fn blocked_action(code: &Code) -> RowResult {
+    RowResult::Blocked(Code {
         class: Class::Blocked(Matter::Action),
         ..code.clone()
     })
 }
 
-/// The fate of a whole request refused with this code; `None` where one row may have spoilt it.
-fn hold(code: Option<&Code>) -> Option<Fate> {
+/// The result of a whole request refused with this code; `None` where one row may have spoilt it.
+fn hold(code: Option<&Code>) -> Option<RowResult> {
     match code?.class {
         Class::Wait(reason::CLICK_TOO_RECENT) => None,
-        Class::Blocked(_) | Class::Wait(_) => Some(fate_of(code)),
+        Class::Blocked(_) | Class::Wait(_) => Some(row_result_of(code)),
         _ => None,
     }
 }
 
 /// All rows wait; where it may be a matter of one action among several, each action goes again by itself first.
-fn held(destination_of: &[usize], fate: &Fate) -> Refusal {
+fn held(destination_of: &[usize], row_result: &RowResult) -> Refusal {
     let mut by_action: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, destination) in destination_of.iter().enumerate() {
         by_action.entry(*destination).or_default().push(row);
     }
-    if by_action.len() > 1 && matches!(fate, Fate::Blocked(_) | Fate::Wait(reason::ACTION_TOO_NEW, _)) {
+    if by_action.len() > 1
+        && matches!(
+            row_result,
+            RowResult::Blocked(_) | RowResult::Wait(reason::ACTION_TOO_NEW, _)
+        )
+    {
         return Refusal {
-            fates: BTreeMap::new(),
+            row_results: BTreeMap::new(),
             resend: by_action.into_values().collect(),
         };
     }
     Refusal {
-        fates: (0..destination_of.len()).map(|row| (row, fate.clone())).collect(),
+        row_results: (0..destination_of.len()).map(|row| (row, row_result.clone())).collect(),
         resend: vec![],
     }
 }
@@ -183,27 +196,29 @@ fn held(destination_of: &[usize], fate: &Fate) -> Refusal {
 /// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
 /// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
 /// goes again by itself.
-pub fn partial(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, Fate> {
-    let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+pub fn partial(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
+    let mut row_results: BTreeMap<usize, RowResult> = BTreeMap::new();
     for complaint in complaints {
         let Some(row) = complaint.row.filter(|row| *row < evidence.len()) else {
             continue;
         };
-        let fate = match complaint.code.as_ref() {
-            Some(code) if code.class == Class::Split => Fate::Wait(reason::UPSTREAM_UNAVAILABLE, code.name.clone()),
-            code => fate_of(code),
+        let row_result = match complaint.code.as_ref() {
+            Some(code) if code.class == Class::Split => {
+                RowResult::Wait(reason::UPSTREAM_UNAVAILABLE, code.name.clone())
+            }
+            code => row_result_of(code),
         };
-        harden(&mut fates, row, fate);
+        harden(&mut row_results, row, row_result);
     }
     for (row, evidence) in evidence.iter().enumerate() {
-        let fate = match evidence {
-            Evidence::Taken => Fate::Uploaded,
-            Evidence::OfAnother => Fate::Unknown(0),
+        let row_result = match evidence {
+            Evidence::Taken => RowResult::Uploaded,
+            Evidence::OfAnother => RowResult::Unknown(0),
             Evidence::None => continue,
         };
-        fates.entry(row).or_insert(fate);
+        row_results.entry(row).or_insert(row_result);
     }
-    fates
+    row_results
 }
 
 /// Rows of one destination that failed for one reason.
@@ -252,7 +267,7 @@ impl Report {
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed: a report that counts another number
 /// of rows says nothing about ours. Google documents the number as that of all events of the request; for a destination
 /// that some of them went to it may be that of these.
-pub fn results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, Fate>> {
+pub fn results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {
     if !report.is_finished() {
         return None;
     }
@@ -262,35 +277,35 @@ pub fn results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeM
     }
     Some(match report.progress {
         Progress::Succeeded if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
-            members.iter().map(|m| (*m, Fate::Uploaded)).collect()
+            members.iter().map(|m| (*m, RowResult::Uploaded)).collect()
         }
-        Progress::Failed => attribute(members, &report.failures, Said::AllFailed),
-        _ => attribute(members, &report.failures, Said::SomeFailed),
+        Progress::Failed => attribute(members, &report.failures, ReportedFailure::AllFailed),
+        _ => attribute(members, &report.failures, ReportedFailure::SomeFailed),
     })
 }
 
 /// Nobody can tell of any of these rows.
-pub fn unknown(members: &[usize]) -> BTreeMap<usize, Fate> {
+pub fn unknown(members: &[usize]) -> BTreeMap<usize, RowResult> {
     let half = members.len().div_ceil(2);
-    let of = |(i, row): (usize, &usize)| (*row, Fate::Unknown(u8::from(i >= half)));
+    let of = |(i, row): (usize, &usize)| (*row, RowResult::Unknown(u8::from(i >= half)));
     members.iter().enumerate().map(of).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum ReportedFailure {
     SomeFailed,
     AllFailed,
 }
 
-fn attribute(members: &[usize], failures: &[Failure], said: Said) -> BTreeMap<usize, Fate> {
+fn attribute(members: &[usize], failures: &[Failure], said: ReportedFailure) -> BTreeMap<usize, RowResult> {
     let inside: BTreeSet<usize> = members.iter().copied().collect();
-    let mut fates = BTreeMap::new();
+    let mut row_results = BTreeMap::new();
     let mut unnamed: Vec<(&Code, u64)> = Vec::new();
     let mut of_one: Vec<(&Code, u64)> = Vec::new();
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
         for row in &named {
-            harden(&mut fates, **row, fate_of(Some(&failure.code)));
+            harden(&mut row_results, **row, row_result_of(Some(&failure.code)));
         }
         // A reason without a number failed at least one row.
         let missing = failure.count.max(1).saturating_sub(named.len() as u64);
@@ -302,39 +317,43 @@ fn attribute(members: &[usize], failures: &[Failure], said: Said) -> BTreeMap<us
             of_one.push((&failure.code, missing));
         }
     }
-    let rest: Vec<usize> = members.iter().copied().filter(|m| !fates.contains_key(m)).collect();
-    let fate = match said {
-        Said::AllFailed => fate_of_failed(rest.len(), &unnamed),
-        Said::SomeFailed if members.len() == 1 => hardest(&of_one),
+    let rest: Vec<usize> = members
+        .iter()
+        .copied()
+        .filter(|m| !row_results.contains_key(m))
+        .collect();
+    let row_result = match said {
+        ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &unnamed),
+        ReportedFailure::SomeFailed if members.len() == 1 => hardest(&of_one),
         // "In part", and no part is named: somebody may have gone through, and nobody says who.
-        Said::SomeFailed if !unnamed.is_empty() || fates.is_empty() => None,
-        Said::SomeFailed => Some(Fate::Uploaded),
+        ReportedFailure::SomeFailed if !unnamed.is_empty() || row_results.is_empty() => None,
+        ReportedFailure::SomeFailed => Some(RowResult::Uploaded),
     };
-    match fate {
-        Some(fate) => fates.extend(rest.into_iter().map(|row| (row, fate.clone()))),
-        None => fates.extend(unknown(&rest)),
+    match row_result {
+        Some(row_result) => row_results.extend(rest.into_iter().map(|row| (row, row_result.clone()))),
+        None => row_results.extend(unknown(&rest)),
     }
-    fates
+    row_results
 }
 
-/// The fate of so many rows that all failed, for reasons that name none of them; `None` where these can't be told apart.
-fn fate_of_failed(rest: usize, unnamed: &[(&Code, u64)]) -> Option<Fate> {
+/// The result of so many rows that all failed, for reasons that name none of them; `None` where these can't be told apart.
+fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowResult> {
     let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {
-        [] if rest == 1 => Some(fate_of(None)),
+        [] if rest == 1 => Some(row_result_of(None)),
         _ if rest == 1 => hardest(unnamed),
-        [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(fate_of(Some(code))),
+        [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(row_result_of(Some(code))),
         _ => None,
     }
 }
 
 /// The hardest of the reasons for one row, the first of several alike.
-fn hardest(codes: &[(&Code, u64)]) -> Option<Fate> {
-    let mut fates = BTreeMap::new();
+fn hardest(codes: &[(&Code, u64)]) -> Option<RowResult> {
+    let mut row_results = BTreeMap::new();
     for (code, _) in codes {
-        harden(&mut fates, 0, fate_of(Some(code)));
+        harden(&mut row_results, 0, row_result_of(Some(code)));
     }
-    fates.remove(&0)
+    row_results.remove(&0)
 }
 
 #[cfg(test)]

@@ -20,10 +20,10 @@ proptest! {
             })
             .collect();
         let plan = refusal(&destinations, None, &complaints);
-        let mut seen: Vec<usize> = plan.fates.keys().copied().chain(plan.resend.iter().flatten().copied()).collect();
+        let mut seen: Vec<usize> = plan.row_results.keys().copied().chain(plan.resend.iter().flatten().copied()).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..rows).collect::<Vec<_>>());
-        prop_assert!(plan.resend.iter().all(|r| r.len() < rows || !plan.fates.is_empty()));
+        prop_assert!(plan.resend.iter().all(|r| r.len() < rows || !plan.row_results.is_empty()));
     }
 
     #[test]
@@ -35,11 +35,11 @@ proptest! {
         let rows: Vec<Vec<usize>> = counts.iter().map(|(c, k)| (0..(*k).min(usize::try_from(*c).unwrap_or(0))).collect()).collect();
         let failures: Vec<_> = counts.iter().zip(&rows)
             .map(|((count, _), rows)| failure("INVALID_GCLID", *count, rows)).collect();
-        let fates = told(Progress::PartlyFailed, &members, &failures);
-        prop_assert_eq!(fates.len(), size);
+        let row_results = told(Progress::PartlyFailed, &members, &failures);
+        prop_assert_eq!(row_results.len(), size);
         let missing = failures.iter().any(|f| f.count.max(1) > f.rows.iter().filter(|r| **r < size).count() as u64);
         if missing && size > 1 {
-            prop_assert!(fates.values().all(|f| *f != Fate::Uploaded));
+            prop_assert!(row_results.values().all(|f| *f != RowResult::Uploaded));
         }
     }
 }
@@ -81,7 +81,7 @@ impl Google {
         (progress, shown.collect())
     }
 
-    fn settle(&self, rows: usize) -> BTreeMap<usize, Fate> {
+    fn settle(&self, rows: usize) -> BTreeMap<usize, RowResult> {
         let mut settled = BTreeMap::new();
         let mut queue = vec![(0..rows).collect::<Vec<_>>()];
         let mut requests = 0;
@@ -95,10 +95,10 @@ impl Google {
                 .collect();
             let members: Vec<usize> = (0..rows_of.len()).collect();
             let mut halves = [vec![], vec![]];
-            for (position, fate) in told(progress, &members, &failures) {
-                match fate {
-                    Fate::Unknown(half) => halves[usize::from(half)].push(rows_of[position]),
-                    fate => assert_eq!(settled.insert(rows_of[position], fate), None),
+            for (position, row_result) in told(progress, &members, &failures) {
+                match row_result {
+                    RowResult::Unknown(half) => halves[usize::from(half)].push(rows_of[position]),
+                    row_result => assert_eq!(settled.insert(rows_of[position], row_result), None),
                 }
             }
             queue.extend(halves.into_iter().filter(|h| !h.is_empty()));
@@ -127,10 +127,10 @@ proptest! {
         let google = Google { bad, most, counts };
         let settled = google.settle(rows);
         prop_assert_eq!(settled.len(), rows);
-        for (row, fate) in settled {
+        for (row, row_result) in settled {
             match google.bad.get(&row) {
-                None => prop_assert_eq!(fate, Fate::Uploaded),
-                Some(code) => prop_assert_eq!(fate, rejected(code)),
+                None => prop_assert_eq!(row_result, RowResult::Uploaded),
+                Some(code) => prop_assert_eq!(row_result, rejected(code)),
             }
         }
     }
@@ -142,7 +142,7 @@ proptest! {
         most in 0_usize..4,
     ) {
         let bad = bad_rows(rows, &picked);
-        let mut fates: BTreeMap<usize, Fate> = BTreeMap::new();
+        let mut row_results: BTreeMap<usize, RowResult> = BTreeMap::new();
         let mut queue = vec![(0..rows).collect::<Vec<_>>()];
         let mut requests = 0;
         while let Some(request) = queue.pop() {
@@ -150,17 +150,17 @@ proptest! {
             prop_assert!(requests <= 4 * rows, "no end");
             let wrong: Vec<usize> = (0..request.len()).filter(|i| bad.contains_key(&request[*i])).collect();
             if wrong.is_empty() {
-                fates.extend(request.into_iter().map(|row| (row, Fate::Uploaded)));
+                row_results.extend(request.into_iter().map(|row| (row, RowResult::Uploaded)));
                 continue;
             }
             let complaints: Vec<_> = wrong.iter().take(most).map(|i| row(*i, "INVALID_GCLID")).collect();
             let plan = refusal(&vec![0; request.len()], None, &complaints);
-            fates.extend(plan.fates.into_iter().map(|(i, fate)| (request[i], fate)));
+            row_results.extend(plan.row_results.into_iter().map(|(i, row_result)| (request[i], row_result)));
             queue.extend(plan.resend.into_iter().map(|half| half.into_iter().map(|i| request[i]).collect()));
         }
-        prop_assert_eq!(fates.len(), rows);
-        for (row, fate) in fates {
-            prop_assert_eq!(matches!(fate, Fate::Rejected(..)), bad.contains_key(&row));
+        prop_assert_eq!(row_results.len(), rows);
+        for (row, row_result) in row_results {
+            prop_assert_eq!(matches!(row_result, RowResult::Rejected(..)), bad.contains_key(&row));
         }
     }
 }

@@ -38,8 +38,8 @@ fn failure(name: &str, count: u64, rows: &[usize]) -> Failure {
     }
 }
 
-/// The fates under a report that counts as many rows as there are.
-fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap<usize, Fate> {
+/// The results under a report that counts as many rows as there are.
+fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap<usize, RowResult> {
     let report = Report {
         progress,
         records: Some(members.len() as u64),
@@ -48,26 +48,29 @@ fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap
     results(&report, members, members.len()).unwrap_or_default()
 }
 
-fn rejected(name: &str) -> Fate {
-    Fate::Rejected(code(name).reason, name.to_owned())
+fn rejected(name: &str) -> RowResult {
+    RowResult::Rejected(code(name).reason, name.to_owned())
 }
 
-fn blocked(name: &str) -> Fate {
-    Fate::Blocked(code(name))
+fn blocked(name: &str) -> RowResult {
+    RowResult::Blocked(code(name))
 }
 
 #[test]
 fn named_rows_are_cut_out_and_the_rest_goes_again() {
     let plan = refusal(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
-    assert_eq!(plan.fates[&0], rejected("INVALID_CURRENCY_CODE"));
-    assert_eq!(plan.fates[&2], Fate::Rejected("InvalidArgument".into(), String::new()));
+    assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
+    assert_eq!(
+        plan.row_results[&2],
+        RowResult::Rejected("InvalidArgument".into(), String::new())
+    );
     assert_eq!(plan.resend, [vec![1, 3]]);
 }
 
 #[test]
 fn a_click_of_another_account_is_a_matter_of_its_row() {
     let plan = refusal(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
-    assert_eq!(plan.fates[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
+    assert_eq!(plan.row_results[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
     assert_eq!(plan.resend, [vec![0]]);
     let both = told(
         Progress::Failed,
@@ -76,7 +79,7 @@ fn a_click_of_another_account_is_a_matter_of_its_row() {
     );
     assert!(
         both.values()
-            .all(|fate| *fate == rejected("OPERATING_ACCOUNT_MISMATCH"))
+            .all(|row_result| *row_result == rejected("OPERATING_ACCOUNT_MISMATCH"))
     );
 }
 
@@ -84,7 +87,10 @@ fn a_click_of_another_account_is_a_matter_of_its_row() {
 fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it_comes() {
     let terms = "TERMS_AND_CONDITIONS_NOT_SIGNED";
     let by_row = refusal(&[0, 1, 1, 0], None, &[row(1, terms)]);
-    assert_eq!(by_row.fates, BTreeMap::from([(1, blocked(terms)), (2, blocked(terms))]));
+    assert_eq!(
+        by_row.row_results,
+        BTreeMap::from([(1, blocked(terms)), (2, blocked(terms))])
+    );
     assert_eq!(by_row.resend, [vec![0, 3]]);
     let complaint = Complaint {
         row: None,
@@ -92,16 +98,16 @@ fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it
         code: Some(code("INVALID_CONVERSION_ACTION_ID")),
     };
     let by_destination = refusal(&[0, 1, 1, 0], None, &[complaint]);
-    assert_eq!(by_destination.fates[&1], blocked("INVALID_CONVERSION_ACTION_ID"));
-    assert_eq!(by_destination.fates[&2], blocked("INVALID_CONVERSION_ACTION_ID"));
+    assert_eq!(by_destination.row_results[&1], blocked("INVALID_CONVERSION_ACTION_ID"));
+    assert_eq!(by_destination.row_results[&2], blocked("INVALID_CONVERSION_ACTION_ID"));
     assert_eq!(by_destination.resend, [vec![0, 3]]);
     let whole = refusal(&[0, 0], Some(&code("NOT_ALLOWLISTED")), &[]);
     assert!(whole.resend.is_empty());
-    assert!(whole.fates.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
+    assert!(whole.row_results.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
     let late = told(Progress::Failed, &[0, 1], &[failure(terms, 2, &[])]);
     assert!(late.values().all(|f| *f == blocked(terms)));
     let named = told(Progress::PartlyFailed, &[0, 1], &[failure(terms, 1, &[1])]);
-    assert_eq!((&named[&0], &named[&1]), (&Fate::Uploaded, &blocked(terms)));
+    assert_eq!((&named[&0], &named[&1]), (&RowResult::Uploaded, &blocked(terms)));
 }
 
 #[test]
@@ -116,8 +122,8 @@ fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
             code: own,
         };
         let plan = refusal(&[0], whole.as_ref(), &[complaint]);
-        let action = |fate: &Fate| matches!(fate, Fate::Blocked(code) if code.class == Class::Blocked(Matter::Action));
-        assert!(action(&plan.fates[&0]), "{plan:?}");
+        let action = |row_result: &RowResult| matches!(row_result, RowResult::Blocked(code) if code.class == Class::Blocked(Matter::Action));
+        assert!(action(&plan.row_results[&0]), "{plan:?}");
     }
 }
 
@@ -125,18 +131,21 @@ fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
 fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
     assert_eq!(refusal(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
     let alone = refusal(&[0], None, &[]);
-    assert_eq!(alone.fates[&0], Fate::Rejected("InvalidArgument".into(), String::new()));
+    assert_eq!(
+        alone.row_results[&0],
+        RowResult::Rejected("InvalidArgument".into(), String::new())
+    );
     let coded = refusal(&[0], Some(&code("A_NAME_OF_2027")), &[]);
-    assert_eq!(coded.fates[&0], rejected("A_NAME_OF_2027"));
+    assert_eq!(coded.row_results[&0], rejected("A_NAME_OF_2027"));
 }
 
 #[test]
 fn results_by_index() {
     let failures = [failure("INVALID_GCLID", 1, &[4])];
-    let fates = told(Progress::PartlyFailed, &[3, 4, 5], &failures);
-    assert_eq!(fates[&3], Fate::Uploaded);
-    assert!(matches!(&fates[&4], Fate::Rejected(r, _) if r == "InvalidGclid"));
-    assert_eq!(fates[&5], Fate::Uploaded);
+    let row_results = told(Progress::PartlyFailed, &[3, 4, 5], &failures);
+    assert_eq!(row_results[&3], RowResult::Uploaded);
+    assert!(matches!(&row_results[&4], RowResult::Rejected(r, _) if r == "InvalidGclid"));
+    assert_eq!(row_results[&5], RowResult::Uploaded);
     let open = Report {
         progress: Progress::Open,
         records: Some(1),
@@ -163,10 +172,12 @@ fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<
             records,
             failures,
         };
-        let fates = results(&report, &[3, 4], 5).unwrap_or_default();
-        assert_eq!(fates.len(), 2);
-        let told = fates.values().all(|fate| !matches!(fate, Fate::Unknown(_)));
-        assert_eq!(told, evidence, "{progress:?}: {fates:?}");
+        let row_results = results(&report, &[3, 4], 5).unwrap_or_default();
+        assert_eq!(row_results.len(), 2);
+        let told = row_results
+            .values()
+            .all(|row_result| !matches!(row_result, RowResult::Unknown(_)));
+        assert_eq!(told, evidence, "{progress:?}: {row_results:?}");
     }
 }
 
@@ -179,7 +190,7 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
         "NO_CONSENT",
     ];
     let wanted = |name| match name {
-        "INTERNAL_ERROR" => Fate::Wait(reason::UPSTREAM_UNAVAILABLE, name.into()),
+        "INTERNAL_ERROR" => RowResult::Wait(reason::UPSTREAM_UNAVAILABLE, name.into()),
         "NOT_ALLOWLISTED" => blocked(name),
         name => rejected(name),
     };
@@ -200,7 +211,7 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
                 );
                 let complaints = pair.map(|name| row(0, name));
                 assert_eq!(partial(&[Evidence::None], &complaints)[&0], wanted(*other));
-                assert_eq!(refusal(&[0], None, &complaints).fates[&0], wanted(*other));
+                assert_eq!(refusal(&[0], None, &complaints).row_results[&0], wanted(*other));
             }
         }
     }
@@ -210,24 +221,24 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
 
 #[test]
 fn short_indices_leave_the_rest_unknown() {
-    let fates = told(Progress::PartlyFailed, &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
-    assert!(matches!(fates[&0], Fate::Rejected(..)));
+    let row_results = told(Progress::PartlyFailed, &[0, 1, 2], &[failure("INVALID_GCLID", 2, &[0])]);
+    assert!(matches!(row_results[&0], RowResult::Rejected(..)));
     assert_eq!(
-        (fates[&1].clone(), fates[&2].clone()),
-        (Fate::Unknown(0), Fate::Unknown(1))
+        (row_results[&1].clone(), row_results[&2].clone()),
+        (RowResult::Unknown(0), RowResult::Unknown(1))
     );
     // The second reason may be the first row's too: then the other row went through.
     let two = [failure("INVALID_GCLID", 1, &[0]), failure("EVENT_TOO_OLD", 1, &[])];
-    assert_eq!(told(Progress::PartlyFailed, &[0, 1], &two)[&1], Fate::Unknown(0));
+    assert_eq!(told(Progress::PartlyFailed, &[0, 1], &two)[&1], RowResult::Unknown(0));
 }
 
 #[test]
 fn when_all_failed_no_indices_are_needed() {
-    let fates = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
-    assert!(fates.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
-    assert_eq!(told(Progress::Failed, &[0, 1], &[])[&0], Fate::Unknown(0));
+    let row_results = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
+    assert!(row_results.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
+    assert_eq!(told(Progress::Failed, &[0, 1], &[])[&0], RowResult::Unknown(0));
     let fewer = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
-    assert!(fewer.values().all(|f| matches!(f, Fate::Unknown(_))), "{fewer:?}");
+    assert!(fewer.values().all(|f| matches!(f, RowResult::Unknown(_))), "{fewer:?}");
 }
 
 #[test]
@@ -239,22 +250,22 @@ fn a_row_alone_gets_its_code_also_without_index_and_under_two_reasons() {
 
 #[test]
 fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
-    let fates = told(Progress::PartlyFailed, &[0, 1], &[]);
+    let row_results = told(Progress::PartlyFailed, &[0, 1], &[]);
     assert_eq!(
-        (fates[&0].clone(), fates[&1].clone()),
-        (Fate::Unknown(0), Fate::Unknown(1))
+        (row_results[&0].clone(), row_results[&1].clone()),
+        (RowResult::Unknown(0), RowResult::Unknown(1))
     );
-    let fates = told(Progress::PartlyFailed, &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
-    assert!(fates.values().all(|f| matches!(f, Fate::Unknown(_))));
+    let row_results = told(Progress::PartlyFailed, &[0, 1], &[failure("INVALID_GCLID", 0, &[])]);
+    assert!(row_results.values().all(|f| matches!(f, RowResult::Unknown(_))));
 }
 
 /// The row is number 3 of its request and the only one of its destination.
 #[rstest::rstest]
-#[case::nothing_named(Progress::PartlyFailed, vec![], Fate::Unknown(0))]
-#[case::nothing_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0))]
-#[case::another_row(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
-#[case::a_row_outside(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0))]
-#[case::another_row_uncounted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], Fate::Unknown(0))]
+#[case::nothing_named(Progress::PartlyFailed, vec![], RowResult::Unknown(0))]
+#[case::nothing_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0))]
+#[case::another_row(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
+#[case::a_row_outside(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
+#[case::another_row_uncounted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
 #[case::counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
 #[case::more_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], rejected("INVALID_GCLID"))]
 #[case::named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"))]
@@ -264,62 +275,62 @@ fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
     vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
     rejected("INVALID_GCLID")
 )]
-#[case::success(Progress::Succeeded, vec![], Fate::Uploaded)]
-#[case::success_of_nothing_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], Fate::Uploaded)]
-#[case::success_with_another_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0))]
+#[case::success(Progress::Succeeded, vec![], RowResult::Uploaded)]
+#[case::success_of_nothing_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Uploaded)]
+#[case::success_with_another_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
 #[case::success_that_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::failed(Progress::Failed, vec![], Fate::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
+#[case::failed(Progress::Failed, vec![], RowResult::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
 #[case::failed_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
 #[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
 fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
     #[case] progress: Progress,
     #[case] failures: Vec<Failure>,
-    #[case] wanted: Fate,
+    #[case] wanted: RowResult,
 ) {
     assert_eq!(told(progress, &[3], &failures)[&3], wanted);
 }
 
 /// The rows are numbers 3 and 4 of their request, which has others too.
 #[rstest::rstest]
-#[case::names_none_of_ours(vec![failure("INVALID_GCLID", 1, &[2])], Fate::Unknown(0), Fate::Unknown(1))]
-#[case::outside(vec![failure("INVALID_GCLID", 1, &[99])], Fate::Unknown(0), Fate::Unknown(1))]
-#[case::no_count(vec![failure("INVALID_GCLID", 0, &[])], Fate::Unknown(0), Fate::Unknown(1))]
-#[case::one_of_ours_twice(vec![failure("INVALID_GCLID", 2, &[3, 3])], rejected("INVALID_GCLID"), Fate::Unknown(0))]
+#[case::names_none_of_ours(vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0), RowResult::Unknown(1))]
+#[case::outside(vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0), RowResult::Unknown(1))]
+#[case::no_count(vec![failure("INVALID_GCLID", 0, &[])], RowResult::Unknown(0), RowResult::Unknown(1))]
+#[case::one_of_ours_twice(vec![failure("INVALID_GCLID", 2, &[3, 3])], rejected("INVALID_GCLID"), RowResult::Unknown(0))]
 #[case::one_of_ours_and_one_outside(
     vec![failure("INVALID_GCLID", 2, &[3, 99])],
     rejected("INVALID_GCLID"),
-    Fate::Unknown(0)
+    RowResult::Unknown(0)
 )]
-#[case::one_without_a_count(vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
-#[case::one(vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"), Fate::Uploaded)]
+#[case::one_without_a_count(vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"), RowResult::Uploaded)]
+#[case::one(vec![failure("INVALID_GCLID", 1, &[3])], rejected("INVALID_GCLID"), RowResult::Uploaded)]
 fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
     #[case] failures: Vec<Failure>,
-    #[case] first: Fate,
-    #[case] second: Fate,
+    #[case] first: RowResult,
+    #[case] second: RowResult,
 ) {
-    let fates = told(Progress::PartlyFailed, &[3, 4], &failures);
-    assert_eq!((&fates[&3], &fates[&4]), (&first, &second));
+    let row_results = told(Progress::PartlyFailed, &[3, 4], &failures);
+    assert_eq!((&row_results[&3], &row_results[&4]), (&first, &second));
 }
 
 #[test]
 fn an_action_refused_without_a_name_is_told_from_the_others() {
     for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
         let plan = refusal(&[0, 1, 0], Some(&code(name)), &[]);
-        assert!(plan.fates.is_empty());
+        assert!(plan.row_results.is_empty());
         assert_eq!(plan.resend, [vec![0, 2], vec![1]]);
     }
     let plan = refusal(&[0, 0], Some(&code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
     assert!(
-        plan.fates
+        plan.row_results
             .values()
-            .all(|f| matches!(f, Fate::Wait(reason::ACTION_TOO_NEW, _)))
+            .all(|f| matches!(f, RowResult::Wait(reason::ACTION_TOO_NEW, _)))
     );
 }
 
 #[test]
 fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
     let plan = refusal(&[0, 0, 0, 0], None, &[row(3, "TOO_MANY_EVENTS")]);
-    assert!(plan.fates.is_empty());
+    assert!(plan.row_results.is_empty());
     assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
 }
 
@@ -336,21 +347,21 @@ fn rows_answered_one_by_one() {
     let mut evidence = [Evidence::None; 8];
     evidence[5] = Evidence::Taken;
     evidence[7] = Evidence::OfAnother;
-    let fates = partial(&evidence, &complaints);
-    let wait = |why, name: &str| Fate::Wait(why, name.to_owned());
+    let row_results = partial(&evidence, &complaints);
+    let wait = |why, name: &str| RowResult::Wait(why, name.to_owned());
     assert_eq!(
-        fates,
+        row_results,
         BTreeMap::from([
             (0, wait(reason::AWAITING_WEB_CONVERSION, "CONVERSION_NOT_FOUND")),
-            (1, Fate::Uploaded),
+            (1, RowResult::Uploaded),
             (2, rejected("INVALID_USER_IDENTIFIER")),
             (3, rejected("A_NAME_OF_2027")),
             (
                 4,
                 wait(reason::UPSTREAM_UNAVAILABLE, "DUPLICATE_ENHANCEMENT_IN_REQUEST")
             ),
-            (5, Fate::Uploaded),
-            (7, Fate::Unknown(0)),
+            (5, RowResult::Uploaded),
+            (7, RowResult::Unknown(0)),
         ]),
         "nothing is said of row 6"
     );
@@ -358,8 +369,11 @@ fn rows_answered_one_by_one() {
 
 #[test]
 fn a_row_that_google_both_took_and_failed_is_not_uploaded() {
-    let fates = partial(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
-    assert!(matches!(fates[&0], Fate::Wait(reason::AWAITING_WEB_CONVERSION, _)));
+    let row_results = partial(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
+    assert!(matches!(
+        row_results[&0],
+        RowResult::Wait(reason::AWAITING_WEB_CONVERSION, _)
+    ));
 }
 
 #[path = "batch_properties.rs"]

@@ -1,39 +1,39 @@
-//! Where a poll has to begin, and how far a track is covered afterwards.
+//! Where a poll has to begin, and how far a stream is covered afterwards.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Everything between the two times has been observed once.
+/// How far the feed has come for one stream: every occurrence between the two times has been observed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Covered {
-    /// Since here.
-    pub from: Timestamp,
-    /// Up to the newest time seen, HubSpot's clock.
+pub struct Watermark {
+    /// Everything since here has been read once (start of the backfill).
+    pub covered_from: Timestamp,
+    /// The newest time seen, HubSpot's clock: polls begin a little before it.
     pub cursor: Timestamp,
 }
 
 /// Where to begin reading for an event that starts at `start`, going back `back` from what was seen last.
-pub fn lower_bound(covered: Option<Covered>, start: Timestamp, back: SignedDuration) -> Timestamp {
+pub fn lower_bound(covered: Option<Watermark>, start: Timestamp, back: SignedDuration) -> Timestamp {
     match covered {
-        Some(c) if c.from <= start => c.cursor.saturating_sub(back).map_or(start, |t| t.max(start)),
+        Some(c) if c.covered_from <= start => c.cursor.saturating_sub(back).map_or(start, |t| t.max(start)),
         _ => start,
     }
 }
 
 /// True where a read from [`lower_bound`] is a backfill: it begins where nothing was read before.
-pub fn is_backfill(covered: Option<Covered>, start: Timestamp) -> bool {
-    covered.is_none_or(|c| start < c.from || start > c.cursor)
+pub fn is_backfill(covered: Option<Watermark>, start: Timestamp) -> bool {
+    covered.is_none_or(|c| start < c.covered_from || start > c.cursor)
 }
 
 /// The coverage after everything since `read_from` was read up to `newest`. A gap to what was covered before breaks the
 /// old coverage: it must not claim what nobody read.
-pub fn after(covered: Option<Covered>, start: Timestamp, read_from: Timestamp, newest: Timestamp) -> Covered {
+pub fn after(covered: Option<Watermark>, start: Timestamp, read_from: Timestamp, newest: Timestamp) -> Watermark {
     match covered {
-        Some(c) if read_from <= c.cursor => Covered {
-            from: c.from.min(read_from),
+        Some(c) if read_from <= c.cursor => Watermark {
+            covered_from: c.covered_from.min(read_from),
             cursor: c.cursor.max(newest),
         },
-        _ => Covered {
-            from: read_from.min(start),
+        _ => Watermark {
+            covered_from: read_from.min(start),
             cursor: newest.max(read_from),
         },
     }
@@ -55,14 +55,14 @@ mod tests {
         let c = after(None, t(1000), t(1000), t(5000));
         assert_eq!(
             c,
-            Covered {
-                from: t(1000),
+            Watermark {
+                covered_from: t(1000),
                 cursor: t(5000)
             }
         );
         assert_eq!(lower_bound(Some(c), t(1000), BACK), t(4880));
         assert_eq!(
-            lower_bound(Some(Covered { cursor: t(1010), ..c }), t(1000), BACK),
+            lower_bound(Some(Watermark { cursor: t(1010), ..c }), t(1000), BACK),
             t(1000),
             "never before the start"
         );
@@ -70,16 +70,16 @@ mod tests {
 
     #[test]
     fn an_earlier_start_reads_again_from_there() {
-        let c = Covered {
-            from: t(1000),
+        let c = Watermark {
+            covered_from: t(1000),
             cursor: t(5000),
         };
         assert!(is_backfill(Some(c), t(500)));
         assert_eq!(lower_bound(Some(c), t(500), BACK), t(500));
         assert_eq!(
             after(Some(c), t(500), t(500), t(5100)),
-            Covered {
-                from: t(500),
+            Watermark {
+                covered_from: t(500),
                 cursor: t(5100)
             }
         );
@@ -87,16 +87,16 @@ mod tests {
 
     #[test]
     fn a_gap_is_not_covered() {
-        let old = Covered {
-            from: t(1000),
+        let old = Watermark {
+            covered_from: t(1000),
             cursor: t(2000),
         };
         assert!(is_backfill(Some(old), t(9000)));
         let new = after(Some(old), t(9000), t(9000), t(9500));
         assert_eq!(
             new,
-            Covered {
-                from: t(9000),
+            Watermark {
+                covered_from: t(9000),
                 cursor: t(9500)
             }
         );
@@ -111,8 +111,8 @@ mod tests {
         let c = after(None, t(1000), t(1000), Timestamp::MIN);
         assert_eq!(
             c,
-            Covered {
-                from: t(1000),
+            Watermark {
+                covered_from: t(1000),
                 cursor: t(1000)
             }
         );

@@ -10,7 +10,7 @@ const ENOUGH: u64 = 20;
 
 /// Conversions of one class that were settled in the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled<'a> {
+pub struct SettledCount<'a> {
     /// The reason of a rejection; `None` for uploaded ones.
     pub rejected_as: Option<&'a str>,
     /// How many.
@@ -37,7 +37,7 @@ pub fn window_start(now: Timestamp) -> Timestamp {
 }
 
 /// Judges what was settled in the window.
-pub fn judge(settled: &[Settled<'_>]) -> Delivered {
+pub fn judge(settled: &[SettledCount<'_>]) -> Delivered {
     let of = |rejected: bool| {
         let chosen = settled.iter().filter(|s| s.rejected_as.is_some() == rejected);
         chosen.map(|s| s.count).sum::<u64>()
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     fn settled(counts: &[(Option<&'static str>, u64)]) -> Delivered {
-        let of = |(rejected_as, count): &(Option<&'static str>, u64)| Settled {
+        let of = |(rejected_as, count): &(Option<&'static str>, u64)| SettledCount {
             rejected_as: *rejected_as,
             count: *count,
         };

@@ -1,8 +1,8 @@
 //! The rules, pure: no async, clock, client, environment or logging. Time comes in as an argument.
 
 pub mod absence;
+pub mod account_health;
 pub mod account_state;
-pub mod account_trouble;
 pub mod action;
 pub mod action_plan;
 pub mod backoff;

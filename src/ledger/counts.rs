@@ -9,7 +9,7 @@ use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::archive::DAY;
 use crate::ledger::columns::{count as limit, ms, outcome, time};
-use crate::ports::ledger::{ClassCount, LedgerResult, MAX_REJECTIONS, Rejection, Tally, TrackId};
+use crate::ports::ledger::{ClassCount, LedgerResult, MAX_REJECTIONS, Rejection, RowCounts, StreamId};
 
 #[derive(sqlx::FromRow)]
 struct Class {
@@ -51,10 +51,10 @@ const COUNTS: &str = "
 /// See [`crate::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
 pub(crate) async fn tally(
     conn: &mut SqliteConnection,
-    track: TrackId,
+    track: StreamId,
     since: Timestamp,
     now: Timestamp,
-) -> LedgerResult<Tally> {
+) -> LedgerResult<RowCounts> {
     let found: Vec<Class> = sqlx::query_as(COUNTS)
         .bind(track.0)
         .bind(ms(since))
@@ -67,7 +67,7 @@ pub(crate) async fn tally(
         .fetch_all(&mut *conn)
         .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));
-    let mut tally = Tally::default();
+    let mut tally = RowCounts::default();
     for class in found {
         let outcome = outcome(class.outcome)?;
         if outcome == Outcome::Pending {
@@ -104,7 +104,7 @@ pub(crate) async fn tally(
     Ok(tally)
 }
 
-async fn rejections(conn: &mut SqliteConnection, track: TrackId, since: Timestamp) -> LedgerResult<Vec<Rejection>> {
+async fn rejections(conn: &mut SqliteConnection, track: StreamId, since: Timestamp) -> LedgerResult<Vec<Rejection>> {
     let found: Vec<(i64, String, String, i64)> = sqlx::query_as(
         "SELECT r.contact, c.reason, c.detail, r.changed_at FROM rows r JOIN classes c ON c.id = r.class
          WHERE r.track = ?1 AND r.outcome = 4 AND r.occurred_at >= ?2

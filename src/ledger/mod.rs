@@ -40,9 +40,9 @@ pub use self::lock::OpenError;
 
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerId, LedgerResult, Look, LookRound,
-    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally, TrackId,
-    TrackRequest,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound, Looker,
+    LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult, StreamId,
+    StreamRequest, Watermark,
 };
 
 /// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
@@ -179,7 +179,7 @@ impl Ledger for SqliteLedger {
         read!(self, |tx| connect::id(tx))
     }
 
-    async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId> {
+    async fn track(&self, request: &StreamRequest) -> LedgerResult<StreamId> {
         // Also where there is nothing to write: so every poll finds out whether the ledger can be written.
         write!(self, Disk::Wait, |tx| streams::track(tx, request))
     }
@@ -188,11 +188,11 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| canonical_contacts::roots(tx, portal, lineages))
     }
 
-    async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
+    async fn observe(&self, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
         write!(self, Disk::Later, |tx| observe::observe(tx, track, rows))
     }
 
-    async fn due(&self, track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>> {
+    async fn due(&self, track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>> {
         read!(self, |tx| rows::due(tx, track, since, now, limit))
     }
 
@@ -203,11 +203,11 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| updates::apply(tx, updates, None, now))
     }
 
-    async fn resume(&self, track: TrackId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
+    async fn resume(&self, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
         write!(self, Disk::Later, |tx| rows::resume(tx, track, skip, now))
     }
 
-    async fn release(&self, track: TrackId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
+    async fn release(&self, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
         write!(self, Disk::Later, |tx| rows::release(tx, track, reasons, now))
     }
 
@@ -256,7 +256,7 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Later, |tx| requests::record_status(tx, result, now))
     }
 
-    async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally> {
+    async fn tally(&self, track: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
         let tally = read!(self, |tx| counts::tally(tx, track, since, now))?;
         // What was counted once is told, and must not be less after a power cut.
         self.sync().await?;
@@ -271,11 +271,11 @@ impl Ledger for SqliteLedger {
         write!(self, Disk::Wait, |tx| archive::fold(tx, &ids))
     }
 
-    async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
+    async fn feed_marks(&self, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
         read!(self, |tx| streams::marks(tx, tracks))
     }
 
-    async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
+    async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
         write!(self, Disk::Later, |tx| streams::set_marks(tx, marks))
     }
 

@@ -11,7 +11,7 @@ use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::ledger::bulk_lookup::Lookup;
 use crate::ledger::columns::{CHUNK, Classes, due, json, ms, transaction};
-use crate::ports::ledger::{LedgerResult, NewRow, TrackId};
+use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
 /// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
 pub(super) const INSERTED: usize = 200;
@@ -36,7 +36,7 @@ const BY_SEED: Lookup = Lookup {
 };
 
 /// See [`crate::ports::ledger::Ledger::observe`].
-pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
+pub(super) async fn observe(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
     if rows.iter().any(|r| r.keys.is_empty()) {
         return Err(failed("an occurrence without a key"));
     }
@@ -53,7 +53,7 @@ pub(super) async fn observe(conn: &mut SqliteConnection, track: TrackId, rows: &
     Ok(new)
 }
 
-async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize> {
+async fn observe_chunk(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
     let folded = folded(conn, track, rows).await?;
     let known = known(conn, track, rows).await?;
     let mut moved: HashMap<i64, ContactId> = HashMap::new();
@@ -82,7 +82,7 @@ async fn observe_chunk(conn: &mut SqliteConnection, track: TrackId, rows: &[NewR
 }
 
 /// The rows that each occurrence is known as.
-async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
+async fn known(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
     let keys = rows.iter().flat_map(|row| &row.keys);
     let seeds: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
     let seeds: Vec<i64> = seeds.into_iter().collect();
@@ -101,7 +101,7 @@ async fn known(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> 
 }
 
 /// Which of these occurrences were folded into totals: they are not new, and nothing about them changes any more.
-async fn folded(conn: &mut SqliteConnection, track: TrackId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
+async fn folded(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
     let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM folded WHERE track = ?1)")
         .bind(track.0)
         .fetch_one(&mut *conn)
@@ -157,7 +157,7 @@ async fn update_contacts(
     Ok(())
 }
 
-async fn insert(conn: &mut SqliteConnection, track: TrackId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
+async fn insert(conn: &mut SqliteConnection, track: StreamId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
     if fresh.is_empty() {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use super::error::{damaged, failed};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::columns::{class, count, json, ms, outcome, time, transaction, value};
-use crate::ports::ledger::{LedgerResult, Row, RowId, TrackId};
+use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 
 /// In the order of the arrays that [`due`] reads.
 #[derive(Deserialize)]
@@ -32,7 +32,7 @@ struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    fn into_row(self, track: TrackId, reasons: &HashMap<i64, String>) -> LedgerResult<Row> {
+    fn into_row(self, track: StreamId, reasons: &HashMap<i64, String>) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
@@ -56,7 +56,7 @@ impl Stored<'_> {
 /// cost twice as much.
 pub(super) async fn due(
     conn: &mut SqliteConnection,
-    track: TrackId,
+    track: StreamId,
     since: Timestamp,
     now: Timestamp,
     limit: usize,
@@ -85,7 +85,7 @@ pub(super) async fn due(
 /// skipped. Rows that wait because of the suspension are due at once.
 pub(super) async fn resume(
     conn: &mut SqliteConnection,
-    track: TrackId,
+    track: StreamId,
     skip: bool,
     now: Timestamp,
 ) -> LedgerResult<usize> {
@@ -115,7 +115,7 @@ pub(super) async fn resume(
 /// See [`crate::ports::ledger::Ledger::release`].
 pub(super) async fn release(
     conn: &mut SqliteConnection,
-    track: TrackId,
+    track: StreamId,
     reasons: &[&str],
     now: Timestamp,
 ) -> LedgerResult<()> {

@@ -9,18 +9,18 @@ use super::error::{damaged, failed};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::ledger::archive::move_folded;
 use crate::ledger::columns::{json, ms, time};
-use crate::ports::ledger::{ActionKey, FeedMark, LedgerResult, TrackId, TrackRequest};
+use crate::ports::ledger::{ActionKey, LedgerResult, StreamId, StreamRequest, Watermark};
 
 /// See [`crate::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
 /// number may note rows there, and the next call moves those as well.
-pub(crate) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<TrackId> {
+pub(crate) async fn track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<StreamId> {
     let of_event = match event_track(conn, request).await? {
         Some(known) => known,
         None => new_event_track(conn, request).await?,
     };
     let Some(action) = &request.action else {
         // Somebody may have emptied the status: what was sent for the event is no less sent for that.
-        return Ok(TrackId(of_event.bound_to.unwrap_or(of_event.id)));
+        return Ok(StreamId(of_event.bound_to.unwrap_or(of_event.id)));
     };
     let of_action = action_track(conn, request, action).await?;
     move_rows(conn, of_event.id, of_action).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn track(conn: &mut SqliteConnection, request: &TrackRequest) -
             .execute(conn)
             .await?;
     }
-    Ok(TrackId(of_action))
+    Ok(StreamId(of_action))
 }
 
 /// The track of an event, and that of the action it has, or had last.
@@ -43,7 +43,7 @@ struct EventTrack {
     bound_to: Option<i64>,
 }
 
-async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<Option<EventTrack>> {
+async fn event_track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<Option<EventTrack>> {
     let found = sqlx::query_as(
         "SELECT id, bound_to FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4",
     )
@@ -56,7 +56,7 @@ async fn event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> Led
     Ok(found)
 }
 
-async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) -> LedgerResult<EventTrack> {
+async fn new_event_track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<EventTrack> {
     let made = sqlx::query_as(
         "INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id, bound_to",
     )
@@ -69,7 +69,7 @@ async fn new_event_track(conn: &mut SqliteConnection, request: &TrackRequest) ->
     Ok(made)
 }
 
-async fn action_track(conn: &mut SqliteConnection, request: &TrackRequest, action: &ActionKey) -> LedgerResult<i64> {
+async fn action_track(conn: &mut SqliteConnection, request: &StreamRequest, action: &ActionKey) -> LedgerResult<i64> {
     let known: Option<i64> = sqlx::query_scalar(
         "SELECT id FROM tracks WHERE network = ?1 AND account = ?2 AND action = ?3 AND portal = ?4 AND stage = ?5",
     )
@@ -162,7 +162,7 @@ async fn move_marks(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRe
     Ok(())
 }
 
-pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>> {
+pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
     let ids: Vec<i64> = tracks.iter().map(|t| t.0).collect();
     let found: Vec<(i64, i64, i64)> = sqlx::query_as(
         "SELECT id, covered_from, feed_cursor FROM tracks
@@ -175,7 +175,7 @@ pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[TrackId]) -> Le
     for (id, covered_from, cursor) in found {
         marks.insert(
             id,
-            FeedMark {
+            Watermark {
                 covered_from: time(covered_from)?,
                 cursor: time(cursor)?,
             },
@@ -184,8 +184,8 @@ pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[TrackId]) -> Le
     Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
 }
 
-pub(crate) async fn set_marks(conn: &mut SqliteConnection, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()> {
-    let distinct: HashSet<TrackId> = marks.iter().map(|(track, _)| *track).collect();
+pub(crate) async fn set_marks(conn: &mut SqliteConnection, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
+    let distinct: HashSet<StreamId> = marks.iter().map(|(track, _)| *track).collect();
     if distinct.len() != marks.len() {
         return Err(failed("two feed marks for one track"));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::reports::ErrorNote;
-use super::{Registry, Wake};
+use super::{Registry, Urgency, Wake};
 use crate::domain::ids::{ContactId, ObjectKey};
 
 impl Registry {
@@ -34,7 +34,10 @@ impl Registry {
             moved
         });
         for key in moved {
-            self.wake(Wake::Event(key, false));
+            self.wake(Wake::Event {
+                key,
+                urgency: Urgency::Soon,
+            });
         }
     }
 }

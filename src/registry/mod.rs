@@ -35,7 +35,7 @@ pub use loops::{Broken, Loop};
 pub use reports::{
     ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt,
 };
-pub use wake::Wake;
+pub use wake::{Urgency, Wake};
 
 #[derive(Default)]
 struct State {
@@ -272,8 +272,14 @@ impl Registry {
         });
         match notice {
             None | Some(Notice::Quiet) => {}
-            Some(Notice::Soon) => self.wake(Wake::Event(key.clone(), false)),
-            Some(Notice::Now) => self.wake(Wake::Event(key.clone(), true)),
+            Some(Notice::Soon) => self.wake(Wake::Event {
+                key: key.clone(),
+                urgency: Urgency::Soon,
+            }),
+            Some(Notice::Now) => self.wake(Wake::Event {
+                key: key.clone(),
+                urgency: Urgency::Now,
+            }),
         }
     }
 

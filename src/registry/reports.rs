@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::domain::codes::Code;
-use crate::ports::ledger::TrackId;
+use crate::ports::ledger::StreamId;
 
 /// An error worth showing in `status.sync.lastErrors`. No personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +77,8 @@ pub struct Refused {
 /// What the sync loops report about an event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventReport {
-    /// Its track in the ledger; `None` until the first pass.
-    pub track: Option<TrackId>,
+    /// Its stream in the ledger; `None` until the first pass.
+    pub stream: Option<StreamId>,
     /// The feed; `last_success` set means it has made one pass for this event.
     pub feed: Health,
     /// The uploader.

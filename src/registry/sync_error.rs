@@ -9,7 +9,7 @@ use crate::registry::ErrorNote;
 
 /// A turn of a loop failed.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum Fault {
+pub enum SyncError {
     /// HubSpot or Google.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -18,7 +18,7 @@ pub enum Fault {
     Ledger(#[from] LedgerError),
 }
 
-impl Fault {
+impl SyncError {
     /// How long the other side wants us to wait.
     pub fn retry_after(&self) -> Option<SignedDuration> {
         match self {
@@ -71,19 +71,19 @@ pub const fn reason_of(cause: Cause) -> &'static str {
 }
 
 /// The fault as a line of `status.sync.lastErrors`.
-pub fn note(fault: &Fault, now: Timestamp) -> ErrorNote {
+pub fn note(fault: &SyncError, now: Timestamp) -> ErrorNote {
     let reason = match fault {
         // The loops work with credentials that the account's own check has found good.
-        Fault::Upstream(error) if error.cause == Cause::CredentialsRejected => credentials_reason(error, true),
-        Fault::Upstream(error) => reason_of(error.cause),
-        Fault::Ledger(_) => reason::LEDGER_UNAVAILABLE,
+        SyncError::Upstream(error) if error.cause == Cause::CredentialsRejected => credentials_reason(error, true),
+        SyncError::Upstream(error) => reason_of(error.cause),
+        SyncError::Ledger(_) => reason::LEDGER_UNAVAILABLE,
     };
     ErrorNote {
         time: now,
         reason: reason.to_owned(),
         message: match fault {
-            Fault::Upstream(error) => error.without_request_id(),
-            Fault::Ledger(error) => error.to_string(),
+            SyncError::Upstream(error) => error.without_request_id(),
+            SyncError::Ledger(error) => error.to_string(),
         },
         contact: None,
     }

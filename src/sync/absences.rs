@@ -19,7 +19,7 @@ const IDLE: SignedDuration = SignedDuration::from_hours(1);
 const WITNESSES: usize = 4;
 /// A contact that HubSpot did not show and that may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sought {
+pub(crate) struct AbsentContact {
     /// When to look again.
     pub(crate) after: SignedDuration,
     /// HubSpot says that it does not exist. Whether that stays so is still to be seen.
@@ -86,7 +86,7 @@ impl Absences {
         empty: bool,
         pauses: &Pauses,
         now: Instant,
-    ) -> BTreeMap<ContactId, Sought> {
+    ) -> BTreeMap<ContactId, AbsentContact> {
         let mut memory = self.memory();
         for contact in &batch.contacts {
             memory.show(contact.requested_id);
@@ -101,7 +101,7 @@ impl Absences {
             let look = if named { Look::Named } else { Look::LeftOut { others } };
             let since = memory.contacts.miss(*id, named, pauses, now);
             if let Verdict::Again(after) = judge(look, since, pauses) {
-                sought.insert(*id, Sought { after, named });
+                sought.insert(*id, AbsentContact { after, named });
             }
         }
         sought

@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use tracing::debug;
 
-use super::absences::{Absences, Sought};
+use super::absences::{Absences, AbsentContact};
 use super::context::{ReadPlan, SyncContext};
 use crate::domain::brief::brief;
 use crate::domain::contact::Contact;
@@ -23,7 +23,7 @@ pub(crate) struct Answer {
     /// By the id asked for.
     pub(crate) unreadable: Unreadable<ContactId>,
     /// By the id asked for: not shown, and maybe there. Those that are in none of the three are deleted.
-    pub(crate) sought: BTreeMap<ContactId, Sought>,
+    pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
 }
 
 /// Whom else HubSpot shows.
@@ -37,13 +37,13 @@ enum Others {
 }
 
 /// One reader of a portal's contacts.
-pub(crate) struct Reader<'a> {
+pub(crate) struct ContactReader<'a> {
     pub(crate) ctx: &'a SyncContext,
     pub(crate) crm: &'a dyn Crm,
     pub(crate) absences: &'a Absences,
 }
 
-impl Reader<'_> {
+impl ContactReader<'_> {
     /// Reads these contacts by the plan. Where somebody is among them who was not shown before, somebody else who should be
     /// shown is asked for too: an answer that shows nobody tells nothing.
     pub(crate) async fn read(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {

@@ -1,9 +1,9 @@
-//! What the fates of an event's rows in one answer say about its delivery, and how that is reported: the outcome of a
+//! What the results of an event's rows in one answer say about its delivery, and how that is reported: the outcome of a
 //! single row is no failure of the event's; an answer in which nothing of the event was taken is.
 
 use jiff::Timestamp;
 
-use crate::domain::batch::Fate;
+use crate::domain::batch::RowResult;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
 use crate::domain::ids::ObjectKey;
@@ -23,16 +23,18 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// From the fates of all rows of the event in an answer; `None` where there are none.
-    pub fn of<'a>(fates: impl IntoIterator<Item = &'a Fate>) -> Option<Self> {
+    /// From the results of all rows of the event in an answer; `None` where there are none.
+    pub fn of<'a>(row_results: impl IntoIterator<Item = &'a RowResult>) -> Option<Self> {
         let mut found = None;
-        for fate in fates {
-            let next = match fate {
-                Fate::Blocked(code) => Self::Refused(code.clone()),
-                Fate::Wait(why @ (reason::QUOTA_EXHAUSTED | reason::UPSTREAM_UNAVAILABLE), code) => {
+        for row_result in row_results {
+            let next = match row_result {
+                RowResult::Blocked(code) => Self::Refused(code.clone()),
+                RowResult::Wait(why @ (reason::QUOTA_EXHAUSTED | reason::UPSTREAM_UNAVAILABLE), code) => {
                     Self::Failed(why, code.clone())
                 }
-                Fate::Wait(..) | Fate::Uploaded | Fate::Rejected(..) | Fate::Unknown(_) => return Some(Self::Open),
+                RowResult::Wait(..) | RowResult::Uploaded | RowResult::Rejected(..) | RowResult::Unknown(_) => {
+                    return Some(Self::Open);
+                }
             };
             // A refusal says more than a failure.
             if found.is_none() || matches!((&found, &next), (Some(Self::Failed(..)), Self::Refused(_))) {
@@ -209,24 +211,24 @@ mod tests {
         assert_eq!(hear(RefusedAt::Upload, new, &Delivery::Open).refused, None);
     }
 
-    fn blocked(name: &str) -> Fate {
-        Fate::Blocked(Code::test(name, Class::Blocked(Matter::Account)))
+    fn blocked(name: &str) -> RowResult {
+        RowResult::Blocked(Code::test(name, Class::Blocked(Matter::Account)))
     }
 
     #[test]
     fn one_row_that_google_looked_at_shows_that_the_way_is_open() {
-        let wait = |why| Fate::Wait(why, "CODE".to_owned());
+        let wait = |why| RowResult::Wait(why, "CODE".to_owned());
         let open = [
-            Fate::Uploaded,
-            Fate::Unknown(0),
-            Fate::Rejected("TooBad".into(), "TOO_BAD".into()),
+            RowResult::Uploaded,
+            RowResult::Unknown(0),
+            RowResult::Rejected("TooBad".into(), "TOO_BAD".into()),
             wait(reason::CLICK_TOO_RECENT),
             wait(reason::ACTION_TOO_NEW),
             wait(reason::AWAITING_WEB_CONVERSION),
         ];
-        for fate in &open {
-            let fates = [blocked("A"), wait(reason::QUOTA_EXHAUSTED), fate.clone()];
-            assert_eq!(Delivery::of(&fates), Some(Delivery::Open), "{fate:?}");
+        for row_result in &open {
+            let row_results = [blocked("A"), wait(reason::QUOTA_EXHAUSTED), row_result.clone()];
+            assert_eq!(Delivery::of(&row_results), Some(Delivery::Open), "{row_result:?}");
         }
         let failed = Delivery::Failed(reason::QUOTA_EXHAUSTED, "CODE".into());
         assert_eq!(Delivery::of(&[wait(reason::QUOTA_EXHAUSTED)]), Some(failed));

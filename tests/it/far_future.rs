@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use adconversion_operator::domain::ids::ContactId;
-use adconversion_operator::ports::ledger::{FeedMark, Ledger, TrackId};
+use adconversion_operator::ports::ledger::{Ledger, StreamId, Watermark};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::loops::{World, ledger};
 use crate::support::memory::Memory;
 
-/// Runs the loops until so many are noted and the pass is over; the track, and the cursor that was pulled back.
-async fn noted(ledger: &Arc<dyn Ledger>, portal: Memory, count: usize) -> (TrackId, Option<Timestamp>) {
+/// Runs the loops until so many are noted and the pass is over; the stream, and the cursor that was pulled back.
+async fn noted(ledger: &Arc<dyn Ledger>, portal: Memory, count: usize) -> (StreamId, Option<Timestamp>) {
     let running = World::new(ledger.clone(), portal, count).run();
     let key = running.world.event().key;
     running.noted(&key, count).await;
@@ -20,13 +20,13 @@ async fn noted(ledger: &Arc<dyn Ledger>, portal: Memory, count: usize) -> (Track
         .await;
     let report = running.stop().await.registry.report(&key);
     (
-        report.track.expect("a track"),
+        report.stream.expect("a track"),
         report.pulled_back.map(|back| back.cursor),
     )
 }
 
-async fn cursor(ledger: &dyn Ledger, track: TrackId) -> Timestamp {
-    let marks = ledger.feed_marks(&[track]).await.expect("marks");
+async fn cursor(ledger: &dyn Ledger, stream: StreamId) -> Timestamp {
+    let marks = ledger.feed_marks(&[stream]).await.expect("marks");
     marks[0].expect("a mark").cursor
 }
 
@@ -35,19 +35,19 @@ async fn a_record_of_the_year_9999_moves_no_cursor_and_a_stored_one_is_pulled_ba
     let ledger = ledger().await;
     let mut portal = Memory::new(20);
     portal.ahead = Some(ContactId(7));
-    let (track, pulled_back) = noted(&ledger, portal, 20).await;
+    let (stream, pulled_back) = noted(&ledger, portal, 20).await;
     assert_eq!(pulled_back, None);
     let latest = Timestamp::now() + SignedDuration::from_mins(6);
-    assert!(cursor(ledger.as_ref(), track).await < latest);
+    assert!(cursor(ledger.as_ref(), stream).await < latest);
 
     // As a version before would have left it; meanwhile more contacts have come.
     let far: Timestamp = "9999-12-30T00:00:00Z".parse().expect("a time");
-    let mark = FeedMark {
+    let mark = Watermark {
         covered_from: crate::support::memory::start(),
         cursor: far,
     };
-    ledger.set_feed_marks(&[(track, mark)]).await.expect("marks");
+    ledger.set_feed_marks(&[(stream, mark)]).await.expect("marks");
     let (same, pulled_back) = noted(&ledger, Memory::new(40), 40).await;
-    assert_eq!((same, pulled_back), (track, Some(far)));
-    assert!(cursor(ledger.as_ref(), track).await < latest);
+    assert_eq!((same, pulled_back), (stream, Some(far)));
+    assert!(cursor(ledger.as_ref(), stream).await < latest);
 }

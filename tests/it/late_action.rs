@@ -2,7 +2,7 @@
 
 use adconversion_operator::domain::ids::{ContactId, OccurrenceKey, PortalId};
 use adconversion_operator::domain::outcome::{Outcome, reason};
-use adconversion_operator::ports::ledger::{ActionKey, NewRow, TrackRequest};
+use adconversion_operator::ports::ledger::{ActionKey, NewRow, StreamRequest};
 use adconversion_operator::registry::Event;
 use jiff::Timestamp;
 
@@ -15,9 +15,9 @@ async fn world() -> World {
     World::new(ledger().await, Memory::new(CONTACTS as u64), CONTACTS)
 }
 
-/// As the controller counts: the rows move to the track of the action.
-fn track_of(event: &Event, action: Option<ActionKey>) -> TrackRequest {
-    TrackRequest::new(
+/// As the controller counts: the rows move to the stream of the action.
+fn track_of(event: &Event, action: Option<ActionKey>) -> StreamRequest {
+    StreamRequest::new(
         event.key.clone(),
         event.uid.clone(),
         PortalId(1),
@@ -44,7 +44,7 @@ async fn conversions_go_as_soon_as_the_action_is_known() {
     assert_eq!(running.stop().await.sink.taken().len(), CONTACTS);
 }
 
-/// Nothing is created for a suspended event: its rows wait on a track of its own. One may have moved to the track of the
+/// Nothing is created for a suspended event: its rows wait on a stream of its own. One may have moved to the stream of the
 /// action before the resume was settled on the event's.
 #[tokio::test]
 async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks() {
@@ -63,7 +63,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
 
     let request = track_of(&event, action.as_ref().map(|action| action.key.clone()));
     let world = &running.world;
-    let track = world.ledger.track(&request).await.expect("the action's track");
+    let stream = world.ledger.track(&request).await.expect("the action's track");
     let now = Timestamp::now();
     let moved = NewRow {
         keys: vec![OccurrenceKey::for_lifecycle(
@@ -81,7 +81,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
         due: now,
         while_suspended: true,
     };
-    world.ledger.observe(track, &[moved]).await.expect("a row");
+    world.ledger.observe(stream, &[moved]).await.expect("a row");
     event.action = action;
     world.registry.set_event(event.clone());
     running.skipped(&event.key, CONTACTS + 1).await;

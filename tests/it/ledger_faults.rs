@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
-use adconversion_operator::ports::ledger::{Ledger, Tally};
+use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
@@ -27,7 +27,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 const AT_A_TIME: usize = 6;
 
 /// Counts of the final outcomes, in an order of their own.
-fn finals(tally: &Tally) -> [u64; 3] {
+fn finals(tally: &RowCounts) -> [u64; 3] {
     [Outcome::Uploaded, Outcome::Skipped, Outcome::Rejected].map(|outcome| {
         tally
             .classes
@@ -38,7 +38,7 @@ fn finals(tally: &Tally) -> [u64; 3] {
     })
 }
 
-fn observed(tally: &Tally) -> u64 {
+fn observed(tally: &RowCounts) -> u64 {
     tally.classes.iter().map(|c| c.count).sum()
 }
 

@@ -106,13 +106,13 @@ impl Running {
 
     /// So many of the event of `a` have this outcome.
     async fn count(&self, outcome: Outcome) -> u64 {
-        let Some(track) = self.registry.report(&key("event")).track else {
+        let Some(stream) = self.registry.report(&key("event")).stream else {
             return 0;
         };
         let since = jiff::Timestamp::UNIX_EPOCH;
         let tally = self
             .ledger
-            .tally(track, since, jiff::Timestamp::now())
+            .tally(stream, since, jiff::Timestamp::now())
             .await
             .expect("counts");
         let classes = tally.classes.iter().filter(|c| c.outcome == outcome);

@@ -98,10 +98,10 @@ fn prepare(registry: &Registry, sink: &Arc<Refusing>) {
 
 /// How many conversions of an event have which outcome and reason.
 async fn counts(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> BTreeMap<(Outcome, String), u64> {
-    let Some(track) = registry.report(event).track else {
+    let Some(stream) = registry.report(event).stream else {
         return BTreeMap::new();
     };
-    let tally = ledger.tally(track, Timestamp::UNIX_EPOCH, Timestamp::now()).await;
+    let tally = ledger.tally(stream, Timestamp::UNIX_EPOCH, Timestamp::now()).await;
     let mut counts = BTreeMap::new();
     for class in tally.expect("counts").classes {
         *counts.entry((class.outcome, class.reason)).or_default() += class.count;

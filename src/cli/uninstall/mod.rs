@@ -44,7 +44,7 @@ pub struct UninstallFlags {
 }
 
 /// An event or account.
-struct Found {
+struct FoundObject {
     kind: ApiResource,
     namespace: String,
     name: String,
@@ -115,12 +115,12 @@ fn nobody(cluster: &Cluster) -> String {
     }
 }
 
-fn namespaces(objects: &[Found]) -> BTreeSet<&str> {
+fn namespaces(objects: &[FoundObject]) -> BTreeSet<&str> {
     objects.iter().map(|object| object.namespace.as_str()).collect()
 }
 
-fn table(objects: &[Found]) -> String {
-    let width = |of: fn(&Found) -> &str, title: &str| {
+fn table(objects: &[FoundObject]) -> String {
+    let width = |of: fn(&FoundObject) -> &str, title: &str| {
         let widths = objects.iter().map(|object| of(object).len());
         widths.chain([title.len()]).max().unwrap_or_default()
     };
@@ -166,7 +166,7 @@ fn api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> Api<Dyna
 }
 
 /// All events and accounts, the events first: an account stays in use while there are some.
-async fn find(cluster: &Cluster) -> Result<Vec<Found>, CommandError> {
+async fn find(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
     let kinds = [
         ApiResource::erase::<AdConversionEvent>(&()),
         ApiResource::erase::<GoogleAdsAccount>(&()),
@@ -184,7 +184,7 @@ async fn find(cluster: &Cluster) -> Result<Vec<Found>, CommandError> {
                 Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => break,
                 page => page.map_err(|e| format!("{} cannot be listed: {e}", kind.plural))?,
             };
-            found.extend(page.items.iter().map(|object| Found::of(&kind, object)));
+            found.extend(page.items.iter().map(|object| FoundObject::of(&kind, object)));
             match page.metadata.continue_ {
                 Some(next) if !next.is_empty() => parameters = parameters.continue_token(&next),
                 _ => break,
@@ -198,7 +198,7 @@ fn is_held(object: &PartialObjectMeta<DynamicObject>) -> bool {
     object.finalizers().iter().any(|f| f == FINALIZER)
 }
 
-impl Found {
+impl FoundObject {
     fn of(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Self {
         Self {
             kind: kind.clone(),
@@ -212,7 +212,7 @@ impl Found {
 }
 
 /// Takes our finalizer off one object, and changes nothing else of it.
-async fn strip(client: &Client, object: &Found) -> Result<(), CommandError> {
+async fn strip(client: &Client, object: &FoundObject) -> Result<(), CommandError> {
     let failed = |e: kube::Error| {
         let (kind, namespace, name) = (&object.kind.kind, &object.namespace, &object.name);
         format!("{kind} {namespace}/{name} cannot be changed: {e}")
@@ -247,7 +247,7 @@ async fn strip(client: &Client, object: &Found) -> Result<(), CommandError> {
 }
 
 /// One of the objects that has our finalizer again.
-async fn returned(cluster: &Cluster, stripped: &[Found]) -> Result<Option<Found>, CommandError> {
+async fn returned(cluster: &Cluster, stripped: &[FoundObject]) -> Result<Option<FoundObject>, CommandError> {
     let uids: BTreeSet<&str> = stripped.iter().map(|object| object.uid.as_str()).collect();
     let begun = Instant::now();
     loop {
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_list_names_what_holds_a_deletion_up() {
-        let object = |name: &str, deleting| Found {
+        let object = |name: &str, deleting| FoundObject {
             kind: ApiResource::erase::<AdConversionEvent>(&()),
             namespace: "marketing".into(),
             name: name.into(),

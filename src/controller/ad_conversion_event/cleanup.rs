@@ -20,7 +20,7 @@ use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::ownership::named_for;
 use crate::ports::ledger::OrphanNote;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::{Account, GoogleAccount, Wake};
+use crate::registry::{Account, GoogleAccount, Urgency, Wake};
 
 /// Settles what is outside Kubernetes, then removes our finalizer.
 pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
@@ -227,7 +227,10 @@ fn unchecked(ctx: &Context, declared: &Declared, account: Option<&GoogleAccount>
 fn wake_others(ctx: &Context, declared: &Declared) {
     let blocked = ctx.caches.events.of(&Lookup::LostOwnership);
     for other in blocked.iter().filter(|other| other.id() != declared.uid) {
-        ctx.registry.wake(Wake::Event(other.key(), true));
+        ctx.registry.wake(Wake::Event {
+            key: other.key(),
+            urgency: Urgency::Now,
+        });
     }
     ctx.registry.wake(Wake::Google(declared.google.clone()));
     ctx.registry.wake(Wake::HubSpot(declared.hubspot.clone()));

@@ -3,7 +3,7 @@
 use super::judged::Judged;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
-use crate::domain::delivering::{Delivered, Settled, judge};
+use crate::domain::delivering::{Delivered, SettledCount, judge};
 use crate::domain::outcome::Outcome;
 
 /// Status, reason and message of `Delivering`; `None` keeps what was said before.
@@ -15,7 +15,7 @@ pub fn delivering(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> 
     let settled: Vec<_> = classes
         .iter()
         .filter(|class| class.recent > 0)
-        .map(|class| Settled {
+        .map(|class| SettledCount {
             rejected_as: (class.outcome == Outcome::Rejected).then_some(class.reason.as_str()),
             count: class.recent,
         })

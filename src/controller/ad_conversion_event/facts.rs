@@ -9,13 +9,13 @@ use super::resolve::Resolved;
 use super::stall::Stall;
 use crate::api::AdConversionEventStatus;
 use crate::domain::declared::Declared;
-use crate::ports::ledger::Tally;
+use crate::ports::ledger::RowCounts;
 use crate::registry::EventReport;
 
-/// The counts of an event's track.
+/// The counts of an event's stream.
 pub struct Counted {
     /// Classes and times.
-    pub tally: Tally,
+    pub tally: RowCounts,
     /// Identity of the database.
     pub ledger_id: String,
 }

@@ -2,7 +2,7 @@
 //! to the sync loops, report.
 //!
 //! Each step narrows what the next one holds: the object becomes a [`Declared`] manifest, that becomes [`resolve::Resolved`],
-//! that [`settled::Settled`], and that a status. The object itself stays only to be written; nobody reads its spec again.
+//! that [`reconciled_event::ReconciledEvent`], and that a status. The object itself stays only to be written; nobody reads its spec again.
 
 mod action;
 mod bidding;
@@ -14,10 +14,10 @@ mod judged;
 mod news;
 mod ownership;
 mod pauses;
+mod reconciled_event;
 mod refusal;
 mod report;
 mod resolve;
-mod settled;
 mod stall;
 mod status;
 mod subject;
@@ -31,9 +31,9 @@ mod trigger;
 use std::sync::Arc;
 
 use self::pauses::SOON;
+use self::reconciled_event::ReconciledEvent;
 use self::report::report;
 use self::resolve::resolve;
-use self::settled::Settled;
 use self::tag_config_map::Tags;
 use crate::api::AdConversionEvent;
 use crate::controller::shared::apply;
@@ -82,13 +82,13 @@ impl Reconciler for EventController {
         };
         let (event, mut outcome) = action::settle(&ctx, event, &resolved).await?;
         tag_config_map::publish(&ctx, &self.tags, &event, &resolved, &mut outcome).await;
-        let settled = Settled::new(resolved, outcome);
-        let (declared, stall) = (&settled.resolved.declared, settled.stall.as_ref());
+        let reconciled = ReconciledEvent::new(resolved, outcome);
+        let (declared, stall) = (&reconciled.resolved.declared, reconciled.stall.as_ref());
         let seen = event.status.as_ref().and_then(|s| s.observed_generation);
         if news::waits_to_heal(&ctx, declared, seen, stall) {
             return Ok(Action::requeue(SOON));
         }
-        report(&ctx, &event, &settled).await
+        report(&ctx, &event, &reconciled).await
     }
 
     fn gone(&self, key: &ObjectKey, ctx: &Context) {

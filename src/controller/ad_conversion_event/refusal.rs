@@ -61,7 +61,7 @@ mod tests {
     use crate::domain::conditions::Status;
     use crate::domain::declared::NamedTrigger;
     use crate::domain::ids::ObjectKey;
-    use crate::ports::ledger::{ClassCount, Tally};
+    use crate::ports::ledger::{ClassCount, RowCounts};
     use crate::registry::{GoogleAccount, Readiness, RefusedAt};
 
     const EARLIER: Timestamp = Timestamp::MIN;
@@ -97,9 +97,9 @@ mod tests {
             last: NOW,
         };
         Counted {
-            tally: Tally {
+            tally: RowCounts {
                 classes: vec![class],
-                ..Tally::default()
+                ..RowCounts::default()
             },
             ledger_id: String::new(),
         }

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::facts::{Counted, Facts};
 use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, until};
+use super::reconciled_event::ReconciledEvent;
 use super::resolve::Resolved;
-use super::settled::Settled;
 use super::status;
 use super::transition_events;
 use crate::api::reasons::condition;
@@ -22,20 +22,24 @@ use crate::domain::conditions::find;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
-use crate::ports::ledger::{LedgerError, Tally, TrackRequest};
+use crate::ports::ledger::{LedgerError, RowCounts, StreamRequest};
 use crate::registry::{BoundAction, Event};
 
 /// Hands the event to the sync loops, counts, and writes the status. `event` is the object as it was last written.
-pub(crate) async fn report(ctx: &Context, event: &AdConversionEvent, settled: &Settled) -> Result<Action, Error> {
-    let Settled {
+pub(crate) async fn report(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    reconciled: &ReconciledEvent,
+) -> Result<Action, Error> {
+    let ReconciledEvent {
         resolved,
         outcome,
         stall,
-    } = settled;
+    } = reconciled;
     let declared = &resolved.declared;
     let now = ctx.clock.now();
     let bound = bound(ctx, resolved, &outcome.action);
-    hand_over(ctx, settled, bound.clone());
+    hand_over(ctx, reconciled, bound.clone());
     let tally = tally(ctx, resolved, bound.as_ref(), now).await;
     let hold_until = bound.and_then(|b| b.hold_until);
     let next = status::compose(&Facts {
@@ -114,9 +118,9 @@ fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) ->
 }
 
 /// Registers the event, or takes it out while it is stalled: then no work is done for it.
-fn hand_over(ctx: &Context, settled: &Settled, bound: Option<BoundAction>) {
-    let declared = &settled.resolved.declared;
-    let (Some(subject), None) = (&settled.resolved.subject, &settled.stall) else {
+fn hand_over(ctx: &Context, reconciled: &ReconciledEvent, bound: Option<BoundAction>) {
+    let declared = &reconciled.resolved.declared;
+    let (Some(subject), None) = (&reconciled.resolved.subject, &reconciled.stall) else {
         ctx.registry.remove_event(&declared.key);
         return;
     };
@@ -127,22 +131,22 @@ fn hand_over(ctx: &Context, settled: &Settled, bound: Option<BoundAction>) {
         google: declared.google.clone(),
         trigger: subject.trigger.clone(),
         start: declared.start,
-        action: bound.filter(|_| settled.outcome.usable),
+        action: bound.filter(|_| reconciled.outcome.usable),
         rules: declared.rules.clone(),
         suspended: declared.suspended,
         skip_missed: declared.skip_missed,
     });
 }
 
-/// The counts of the event's track; `None` while the portal or the stage is not known, or the ledger fails.
+/// The counts of the event's stream; `None` while the portal or the stage is not known, or the ledger fails.
 async fn tally(ctx: &Context, resolved: &Resolved, bound: Option<&BoundAction>, now: Timestamp) -> Option<Counted> {
     let declared = &resolved.declared;
     let (key, uid) = (declared.key.clone(), declared.uid.clone());
     let trigger = &resolved.subject.as_ref()?.trigger;
-    let request = TrackRequest::new(key, uid, resolved.portal?, trigger, bound.map(|b| b.key.clone()));
+    let request = StreamRequest::new(key, uid, resolved.portal?, trigger, bound.map(|b| b.key.clone()));
     let read = async {
-        let track = ctx.ledger.track(&request).await?;
-        let tally: Tally = ctx.ledger.tally(track, declared.start, now).await?;
+        let stream = ctx.ledger.track(&request).await?;
+        let tally: RowCounts = ctx.ledger.tally(stream, declared.start, now).await?;
         let id = ctx.ledger.id().await?;
         Ok::<_, LedgerError>(Counted { tally, ledger_id: id.0 })
     };

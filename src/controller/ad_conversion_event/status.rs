@@ -20,7 +20,7 @@ use crate::domain::counts::{Class, Gates, ReasonCount, counts, rejection as reje
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
-use crate::ports::ledger::{Rejection, Tally};
+use crate::ports::ledger::{Rejection, RowCounts};
 use crate::registry::ErrorNote;
 
 /// The status that says all this.
@@ -277,7 +277,7 @@ fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
 }
 
 /// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
-fn last_errors(facts: &Judged<'_>, tally: &Tally) -> Vec<LastError> {
+fn last_errors(facts: &Judged<'_>, tally: &RowCounts) -> Vec<LastError> {
     let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
     all.extend(tally.rejections.iter().map(rejection));
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));

@@ -16,7 +16,7 @@ use crate::registry::{Forms, HubSpotAccount};
 const MAX_NAMED: usize = 20;
 
 /// What the manifest's trigger is.
-pub(crate) struct Found {
+pub(crate) struct ResolvedTrigger {
     /// The stage or form; `None`: not known yet.
     pub subject: Option<Subject>,
     /// HubSpot does not have what the manifest names.
@@ -35,14 +35,14 @@ pub(crate) fn find(
     status: Option<&AdConversionEventStatus>,
     hubspot: Option<&HubSpotAccount>,
     counts: bool,
-) -> Found {
+) -> ResolvedTrigger {
     let before = before(status);
     let (subject, stall) = match subject(named, before.as_ref(), hubspot) {
         Ok(subject) => (subject.filter(|_| counts), None),
         Err(stall) => (None, Some(stall)),
     };
     let first = |found: &Subject| is_first_by_name(named, before.as_ref(), found);
-    Found {
+    ResolvedTrigger {
         first_by_name: subject.as_ref().is_some_and(first),
         shown: trigger_status(subject.as_ref(), before.as_ref()),
         claimed: trigger_of(named, before),
@@ -242,7 +242,7 @@ pub async fn record(
     apply::status(ctx, event, &status).await
 }
 
-/// The trigger that an event claims, see [`Found::claimed`].
+/// The trigger that an event claims, see [`ResolvedTrigger::claimed`].
 pub(crate) fn claimed(named: &NamedTrigger, status: Option<&AdConversionEventStatus>) -> Trigger {
     trigger_of(named, before(status))
 }

@@ -13,15 +13,15 @@ use jiff::Timestamp;
 use self::memory::GoogleMemory;
 use crate::api::GoogleAdsAccount;
 use crate::api::reasons::reason;
-use crate::controller::shared::account::acted::Acted;
 use crate::controller::shared::account::controller::AccountController;
-use crate::controller::shared::account::kind::{AccountKind, Said, Summary, Told};
+use crate::controller::shared::account::kind::{AccountKind, CommonStatus, StatusUpdate, Summary};
+use crate::controller::shared::account::user_change::UserChange;
 use crate::controller::shared::context::{Cache, Caches, Context};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::{log, secrets};
+use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::domain::account_state;
-use crate::domain::account_trouble::{Fault, FaultKind};
 use crate::domain::conditions::Conditions;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::ports::{GoogleClients, GoogleCredentials, SecretData};
@@ -64,12 +64,12 @@ impl AccountKind for GoogleKind {
         ctx: &Context,
         object: &GoogleAdsAccount,
         memory: &mut GoogleMemory,
-        acted: Acted,
+        change: UserChange,
     ) -> Result<(), Error> {
         match identity(object) {
             Ok(_) if object.spec.suspend => {}
-            Ok(identity) => check(ctx, object, memory, &identity, acted).await?,
-            Err(fault) => memory.state.trouble.failed(fault, ctx.clock.now()),
+            Ok(identity) => check(ctx, object, memory, &identity, change).await?,
+            Err(fault) => memory.state.health.failed(fault, ctx.clock.now()),
         }
         Ok(())
     }
@@ -127,9 +127,9 @@ impl AccountKind for GoogleKind {
         object: &GoogleAdsAccount,
         memory: &GoogleMemory,
         view: &View,
-        said: &Said<'_>,
-    ) -> Told<Self> {
-        status::build(ctx, object, memory, view.snapshot.as_deref(), said).await
+        common: &CommonStatus<'_>,
+    ) -> StatusUpdate<Self> {
+        status::build(ctx, object, memory, view.snapshot.as_deref(), common).await
     }
 
     fn due(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory, view: &View) -> Option<Timestamp> {
@@ -138,10 +138,10 @@ impl AccountKind for GoogleKind {
 }
 
 /// The schema refuses malformed ids; this is for objects older than the schema.
-fn identity(object: &GoogleAdsAccount) -> Result<Identity, Fault> {
+fn identity(object: &GoogleAdsAccount) -> Result<Identity, AccountFault> {
     let parse = |text: &str| {
         text.parse::<CustomerId>()
-            .map_err(|error| Fault::new(FaultKind::Denied, reason::INVALID_SPEC, format!("{error}.")))
+            .map_err(|error| AccountFault::new(FaultKind::Denied, reason::INVALID_SPEC, format!("{error}.")))
     };
     let login = object.spec.login_customer_id.as_deref().map(parse).transpose()?;
     Ok((parse(&object.spec.customer_id)?, login))
@@ -165,13 +165,13 @@ async fn check(
     object: &GoogleAdsAccount,
     memory: &mut GoogleMemory,
     (customer, login): &Identity,
-    acted: Acted,
+    change: UserChange,
 ) -> Result<(), Error> {
     let key = object.key();
     let account = Account::Google(key.clone());
-    let asked = memory.state.asks(ctx, acted, &account);
+    let asked = memory.state.asks(ctx, change, &account);
     let mut data: Option<SecretData> = None;
-    let mut other_clients = acted.manifest;
+    let mut other_clients = change.manifest;
     let name = object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str());
     memory.state.uses(name);
     if let Some(name) = name {
@@ -183,13 +183,13 @@ async fn check(
         data = Some(secret.data);
     }
     let now = ctx.clock.now();
-    let acted = acted.request || other_clients;
+    let change = change.request || other_clients;
     if other_clients {
         memory.state.replaced(now);
     }
-    let urgent = memory.state.begin(ctx, &account, acted, last_upload(ctx, &key));
+    let urgent = memory.state.begin(ctx, &account, change, last_upload(ctx, &key));
     let refused = ctx.registry.take_google_refused(&key);
-    if !acted && !memory.state.may_check_asked(asked, now, &ctx.settings) {
+    if !change && !memory.state.may_check_asked(asked, now, &ctx.settings) {
         return Ok(());
     }
     if other_clients || memory.state.token_refused() {
@@ -201,7 +201,7 @@ async fn check(
     if other_clients {
         log::account_changed(object);
     }
-    let all = acted || asked || refused;
+    let all = change || asked || refused;
     read::read(ctx, &key, customer, &clients, memory, all, urgent).await;
     Ok(())
 }
@@ -224,7 +224,7 @@ async fn connect(
             Err(why) => {
                 let fault = match (&object.spec.credentials_secret_ref, secret) {
                     (Some(reference), Some(secret)) => secrets::invalid(&key.namespace, &reference.name, secret, &why),
-                    _ => Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, format!("{why}.")),
+                    _ => AccountFault::new(FaultKind::Credentials, reason::SECRET_INVALID, format!("{why}.")),
                 };
                 memory.state.failed(fault, now);
             }

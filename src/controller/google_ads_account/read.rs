@@ -9,7 +9,7 @@ use super::memory::GoogleMemory;
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
-use crate::domain::account_trouble::later;
+use crate::domain::account_health::later;
 use crate::domain::action::ENABLED;
 use crate::domain::brief::{brief, name};
 use crate::domain::ids::{CustomerId, ObjectKey};
@@ -19,7 +19,7 @@ use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 
 /// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
 const SLOWER: u32 = 6;
-/// Reads what is due; everything where somebody `acted`, the customer too where it is `urgent` or something was wrong.
+/// Reads what is due; everything where somebody `changed`, the customer too where it is `urgent` or something was wrong.
 /// The outcome is noted in the memory and the registry.
 pub(crate) async fn read(
     ctx: &Context,
@@ -27,11 +27,11 @@ pub(crate) async fn read(
     customer: &CustomerId,
     clients: &GoogleClients,
     memory: &mut GoogleMemory,
-    acted: bool,
+    changed: bool,
     urgent: bool,
 ) {
-    let probe = urgent || memory.state.trouble.since().is_some();
-    let result = try_read(ctx, key, customer, clients, memory, acted, probe).await;
+    let probe = urgent || memory.state.health.since().is_some();
+    let result = try_read(ctx, key, customer, clients, memory, changed, probe).await;
     let now = ctx.clock.now();
     match result {
         Ok(false) => {}
@@ -71,11 +71,11 @@ async fn try_read(
     customer: &CustomerId,
     clients: &GoogleClients,
     memory: &mut GoogleMemory,
-    acted: bool,
+    changed: bool,
     probe: bool,
 ) -> Result<bool, UpstreamError> {
     let (refresh, slowly) = intervals(ctx, key, memory);
-    let due = |last, interval| acted || is_due(last, interval, ctx.clock.now());
+    let due = |last, interval| changed || is_due(last, interval, ctx.clock.now());
     let mut asked = false;
 
     let read = memory

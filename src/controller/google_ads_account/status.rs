@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::memory::GoogleMemory;
 use crate::api::reasons::event;
 use crate::api::{GoogleAdsAccount, GoogleAdsAccountStatus, MAX_ORPHANED_ACTIONS, OrphanedConversionAction, Time};
-use crate::controller::shared::account::kind::Said;
+use crate::controller::shared::account::kind::CommonStatus;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::lookup::{Lookup, id_of};
 use crate::controller::shared::object::Object;
@@ -23,7 +23,7 @@ pub(crate) async fn build(
     object: &GoogleAdsAccount,
     memory: &GoogleMemory,
     snapshot: Option<&GoogleSnapshot>,
-    said: &Said<'_>,
+    common: &CommonStatus<'_>,
 ) -> (GoogleAdsAccountStatus, Vec<Announcement>) {
     let mut status = object.status.clone().unwrap_or_default();
     status.observed_generation = object.metadata.generation;
@@ -31,8 +31,8 @@ pub(crate) async fn build(
         .requested_at()
         .map(str::to_owned)
         .or(status.last_handled_reconcile_at);
-    status.conditions = said.conditions.to_vec();
-    status.used_by = i64::try_from(said.users.len()).ok();
+    status.conditions = common.conditions.to_vec();
+    status.used_by = i64::try_from(common.users.len()).ok();
     if let Some((customer, _)) = &memory.customer {
         status.descriptive_name.clone_from(&customer.descriptive_name);
         status.currency_code.clone_from(&customer.currency_code);

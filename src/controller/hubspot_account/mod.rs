@@ -15,9 +15,9 @@ use self::memory::HubSpotMemory;
 use self::read::{PortalPin, Wanted};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
-use crate::controller::shared::account::acted::Acted;
 use crate::controller::shared::account::controller::AccountController;
-use crate::controller::shared::account::kind::{AccountKind, Said, Summary, Told};
+use crate::controller::shared::account::kind::{AccountKind, CommonStatus, StatusUpdate, Summary};
+use crate::controller::shared::account::user_change::UserChange;
 use crate::controller::shared::context::{Cache, Caches, Context};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::log;
@@ -49,11 +49,16 @@ impl AccountKind for HubSpotKind {
         object.spec.suspend
     }
 
-    async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, acted: Acted) -> Result<(), Error> {
+    async fn check(
+        ctx: &Context,
+        object: &Manifest,
+        memory: &mut HubSpotMemory,
+        change: UserChange,
+    ) -> Result<(), Error> {
         if object.spec.suspend {
             return Ok(());
         }
-        check(ctx, object, memory, acted).await
+        check(ctx, object, memory, change).await
     }
 
     fn view(ctx: &Context, object: &Manifest, _: &HubSpotMemory) -> Interval {
@@ -96,9 +101,9 @@ impl AccountKind for HubSpotKind {
         object: &Manifest,
         memory: &HubSpotMemory,
         interval: &Interval,
-        said: &Said<'_>,
-    ) -> Told<Self> {
-        (status::build(ctx, object, memory, said), interval.announce(object))
+        common: &CommonStatus<'_>,
+    ) -> StatusUpdate<Self> {
+        (status::build(ctx, object, memory, common), interval.announce(object))
     }
 
     fn due(ctx: &Context, key: &ObjectKey, memory: &HubSpotMemory, _: &Interval) -> Option<Timestamp> {
@@ -122,10 +127,10 @@ fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
 }
 
 /// Reads the Secret, and of HubSpot what is due. What goes wrong upstream is noted in the memory.
-async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, acted: Acted) -> Result<(), Error> {
+async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, change: UserChange) -> Result<(), Error> {
     let key = object.key();
     let account = Account::HubSpot(key.clone());
-    let asked = memory.state.asks(ctx, acted, &account);
+    let asked = memory.state.asks(ctx, change, &account);
     let name = &object.spec.credentials_secret_ref.name;
     memory.state.uses(Some(name));
     let Some(secret) = memory.state.read_secret(ctx, &key.namespace, name).await? else {
@@ -133,12 +138,12 @@ async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, act
         return Ok(());
     };
     let other_secret = memory.state.secret_changed(&secret.version);
-    if other_secret || acted.manifest {
+    if other_secret || change.manifest {
         log::account_changed(object);
     }
     let now = ctx.clock.now();
-    let acted_now = acted.any() || other_secret;
-    if other_secret || acted.manifest {
+    let acted_now = change.any() || other_secret;
+    if other_secret || change.manifest {
         memory.state.replaced(now);
     }
     let polled = ctx.registry.feed(&key).last_poll;
@@ -150,8 +155,8 @@ async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, act
     };
     urgent |= wanted.in_doubt;
     let due = asked || memory.due(ctx, &key).is_none_or(|at| at <= now);
-    let wrong = memory.state.trouble.since().is_some();
-    if other_secret || acted.manifest || (allowed && memory.state.token_refused()) {
+    let wrong = memory.state.health.since().is_some();
+    if other_secret || change.manifest || (allowed && memory.state.token_refused()) {
         memory.forget_client();
     }
     if !allowed || !(due || urgent || wrong || !memory.verified) {

@@ -10,7 +10,7 @@ use crate::api::reasons::reason;
 use crate::controller::shared::account::state::AccountState;
 use crate::controller::shared::context::{Context, Settings};
 use crate::controller::shared::references;
-use crate::domain::account_trouble::{Fault, FaultKind, later};
+use crate::domain::account_health::{AccountFault, FaultKind, later};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
 use crate::ports::Cause;
@@ -83,7 +83,7 @@ impl PortalPin {
         }
     }
 
-    fn check(self, PortalId(opened): PortalId) -> Result<(), Fault> {
+    fn check(self, PortalId(opened): PortalId) -> Result<(), AccountFault> {
         let message = match (self.declared, self.seen) {
             (Some(declared), _) if declared != opened => format!(
                 "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
@@ -95,7 +95,7 @@ impl PortalPin {
             ),
             _ => return Ok(()),
         };
-        Err(Fault::new(FaultKind::Denied, reason::PORTAL_MISMATCH, message))
+        Err(AccountFault::new(FaultKind::Denied, reason::PORTAL_MISMATCH, message))
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn read(
     wanted: &Wanted,
     state: &AccountState,
     now: Timestamp,
-) -> Result<PortalSnapshot, Fault> {
+) -> Result<PortalSnapshot, AccountFault> {
     let fault = |error| state.fault(&error);
     let portal = named(&crm.portal().await.map_err(fault)?);
     pin.check(portal.id)?;
@@ -168,7 +168,7 @@ fn named(portal: &Portal) -> Portal {
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, Fault> {
+async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
     match crm.forms().await {
         Ok(mut forms) => {
             for form in &mut forms {
@@ -185,7 +185,7 @@ async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, Fault> {
 
 /// Who may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
 /// has shows.
-async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) -> Result<DealAccess, Fault> {
+async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) -> Result<DealAccess, AccountFault> {
     if let Some(granted) = granted {
         return Ok(if granted.iter().any(|scope| scope == DEALS) {
             DealAccess::Granted
@@ -203,14 +203,14 @@ async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) 
 }
 
 /// Where HubSpot does not name the scopes, the calls themselves will show.
-fn contacts_scope(granted: Option<&[String]>) -> Result<(), Fault> {
+fn contacts_scope(granted: Option<&[String]>) -> Result<(), AccountFault> {
     if granted.is_none_or(|granted| granted.iter().any(|scope| scope == CONTACTS)) {
         return Ok(());
     }
     let message = format!(
         "The HubSpot token lacks the scope {CONTACTS}. Add it to the app or service key and put its token into the Secret."
     );
-    Err(Fault::new(FaultKind::Denied, reason::MISSING_SCOPE, message))
+    Err(AccountFault::new(FaultKind::Denied, reason::MISSING_SCOPE, message))
 }
 
 #[cfg(test)]

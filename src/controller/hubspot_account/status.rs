@@ -4,21 +4,26 @@ use super::memory::HubSpotMemory;
 use crate::api::{
     ChangeDetection, HubSpotAccount as Manifest, HubSpotAccountStatus, LifecycleStage, MAX_LIFECYCLE_STAGES, Time,
 };
-use crate::controller::shared::account::kind::Said;
+use crate::controller::shared::account::kind::CommonStatus;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::object::Object;
 use crate::registry;
 
 /// The status as it should be.
-pub(super) fn build(ctx: &Context, object: &Manifest, memory: &HubSpotMemory, said: &Said<'_>) -> HubSpotAccountStatus {
+pub(super) fn build(
+    ctx: &Context,
+    object: &Manifest,
+    memory: &HubSpotMemory,
+    common: &CommonStatus<'_>,
+) -> HubSpotAccountStatus {
     let mut status = object.status.clone().unwrap_or_default();
     status.observed_generation = object.metadata.generation;
     status.last_handled_reconcile_at = object
         .requested_at()
         .map(str::to_owned)
         .or(status.last_handled_reconcile_at);
-    status.conditions = said.conditions.to_vec();
-    status.used_by = i64::try_from(said.users.len()).ok();
+    status.conditions = common.conditions.to_vec();
+    status.used_by = i64::try_from(common.users.len()).ok();
     if let Some(snapshot) = &memory.snapshot {
         status.portal_id = i64::try_from(snapshot.portal.id.0).ok();
         status.time_zone = told(&snapshot.portal.time_zone);

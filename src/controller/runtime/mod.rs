@@ -3,11 +3,11 @@
 
 mod crds;
 mod proxy;
-mod router;
 mod scope;
 mod served;
 mod tasks;
 mod turns;
+mod wake_queue;
 mod watch;
 
 use std::panic::AssertUnwindSafe;
@@ -38,10 +38,10 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::budget;
 use crate::registry::Wake;
-use router::{Outlet, Router};
 use scope::scoped;
 use tasks::{endless, route};
 use turns::Turns;
+use wake_queue::{KeySender, WakeQueue};
 
 /// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
 const CONCURRENCY: u16 = 0;
@@ -130,7 +130,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         google,
         hubspot,
     } = writers;
-    let mut router = Router::new(ctx.settings.status_interval);
+    let mut router = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;
     start(
         controller,
@@ -168,7 +168,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
             "reconciles still running at the end of the stop were dropped"
         );
     }
-    ctx.probes.retire(router::LOOP);
+    ctx.probes.retire(wake_queue::LOOP);
 }
 
 /// Keys of objects to look at; kept where a controller is started again.
@@ -179,14 +179,14 @@ fn start<R: Reconciler>(
     controller: R,
     ctx: &Arc<Context>,
     (cache, writers): (&Cache<R::Object>, CacheWriters<R::Object>),
-    outlets: &mut Vec<Outlet>,
+    senders: &mut Vec<KeySender>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) {
     let controller = Arc::new(controller);
     for ((scope, store), writer) in cache.stores().iter().zip(writers) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        outlets.push(Outlet {
+        senders.push(KeySender {
             scope: scope.clone(),
             sender,
         });

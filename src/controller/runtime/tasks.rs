@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::router::{self, Router};
+use super::wake_queue::{self, WakeQueue};
 use crate::controller::shared::context::Context;
 use crate::ops::health::Watch;
 use crate::ports::pulse;
@@ -31,7 +31,7 @@ where
     let restarts = Restarts::new(Arc::clone(&watchdog), kind, name.clone(), ctx.settings.backoff_max);
     restarts.run(stop.clone(), move |broke| {
         let work = pulse::waiting(begin(broke));
-        let watched = pulse::watched(Arc::clone(&watchdog), name.clone(), router::STUCK, work);
+        let watched = pulse::watched(Arc::clone(&watchdog), name.clone(), wake_queue::STUCK, work);
         async move {
             watched.await;
             ControlFlow::Continue(())
@@ -54,7 +54,7 @@ pub(crate) fn restarts(ctx: &Context, name: &str) -> Restarts {
 /// Brings wake-ups to the controllers. One that a router before this took along when it broke is made up for by waking all.
 pub(crate) async fn route(
     ctx: Arc<Context>,
-    router: Router,
+    router: WakeQueue,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
@@ -74,6 +74,6 @@ pub(crate) async fn route(
     };
     // It shows signs of life by itself.
     let longest = ctx.settings.backoff_max;
-    let restarts = Restarts::new(watchdog(&ctx), "router", router::LOOP.to_owned(), longest);
+    let restarts = Restarts::new(watchdog(&ctx), "router", wake_queue::LOOP.to_owned(), longest);
     restarts.run(stop, begin).await;
 }

@@ -16,7 +16,7 @@ use crate::api::{
 use crate::domain::brief::echo;
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
-use crate::registry::Wake;
+use crate::registry::{Urgency, Wake};
 
 /// One of our kinds, with what the shell needs of it.
 pub trait Object:
@@ -112,7 +112,10 @@ impl Object for AdConversionEvent {
     const KIND: &'static str = "AdConversionEvent";
 
     fn wake(key: ObjectKey) -> Wake {
-        Wake::Event(key, true)
+        Wake::Event {
+            key,
+            urgency: Urgency::Now,
+        }
     }
 
     fn lookups(&self) -> BTreeSet<Lookup> {

@@ -72,7 +72,7 @@ impl Severity {
 
 /// What makes two Events the same one, said twice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Said {
+struct EventIdentity {
     uid: String,
     kind: String,
     namespace: String,
@@ -84,7 +84,7 @@ struct Said {
 
 /// An Event that the API server has.
 #[derive(Debug, Clone)]
-struct Known {
+struct KnownEvent {
     name: String,
     count: i32,
     at: Timestamp,
@@ -92,7 +92,7 @@ struct Known {
 
 #[derive(Debug, Default)]
 struct Recent {
-    said: HashMap<Said, Known>,
+    said: HashMap<EventIdentity, KnownEvent>,
     /// Nanoseconds in the newest name: two Events of one instant get two names.
     stamp: i128,
 }
@@ -206,7 +206,7 @@ impl Events {
         f(&mut self.recent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn event(&self, reference: &ObjectReference, said: &Said, name: &str, now: Timestamp) -> Event {
+    fn event(&self, reference: &ObjectReference, said: &EventIdentity, name: &str, now: Timestamp) -> Event {
         Event {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
@@ -227,13 +227,13 @@ impl Events {
 }
 
 impl Recent {
-    fn known(&mut self, said: &Said, now: Timestamp) -> Option<Known> {
+    fn known(&mut self, said: &EventIdentity, now: Timestamp) -> Option<KnownEvent> {
         self.said.retain(|_, known| now.duration_since(known.at) < SERIES);
         self.said.get(said).cloned()
     }
 
-    fn sent(&mut self, said: Said, name: String, count: i32, at: Timestamp) {
-        self.said.insert(said, Known { name, count, at });
+    fn sent(&mut self, said: EventIdentity, name: String, count: i32, at: Timestamp) {
+        self.said.insert(said, KnownEvent { name, count, at });
     }
 
     fn stamp(&mut self, now: Timestamp) -> i128 {
@@ -257,9 +257,9 @@ fn log_line(about: &ObjectReference, severity: Severity, reason: &str, note: &st
     }
 }
 
-fn said(reference: &ObjectReference, severity: Severity, reason: &str, note: &str) -> Said {
+fn said(reference: &ObjectReference, severity: Severity, reason: &str, note: &str) -> EventIdentity {
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
-    Said {
+    EventIdentity {
         uid: of(&reference.uid),
         kind: of(&reference.kind),
         namespace: of(&reference.namespace),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::api::reasons::reason;
 use crate::domain::ids::ObjectKey;
-use crate::registry::{Account, Index, Registry, Wake};
+use crate::registry::{Account, Index, Registry, Urgency, Wake};
 
 /// Shortest time between two reads of an account that were asked for.
 const GAP: Duration = Duration::from_secs(3);
@@ -105,7 +105,10 @@ impl Rereads {
     /// Notes a read that began then, however it ended, and wakes the events that waited for it.
     pub fn answered(&self, registry: &Registry, account: &Account, begun: Instant) {
         for event in self.with(|state| state.answered(account, begun)) {
-            registry.wake(Wake::Event(event, true));
+            registry.wake(Wake::Event {
+                key: event,
+                urgency: Urgency::Now,
+            });
         }
     }
 

@@ -8,7 +8,7 @@ use super::apply::within;
 use super::context::Context;
 use crate::api::reasons::reason;
 use crate::controller::shared::error::Error;
-use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::ports::{SecretData, SecretInvalid};
 
 /// Most keys of a Secret that a message names.
@@ -44,7 +44,7 @@ pub struct ReadSecret {
 ///
 /// # Errors
 /// Where the Kubernetes API fails in another way than "not found" or "forbidden".
-pub async fn read(ctx: &Context, namespace: &str, name: &str) -> Result<Result<ReadSecret, Fault>, Error> {
+pub async fn read(ctx: &Context, namespace: &str, name: &str) -> Result<Result<ReadSecret, AccountFault>, Error> {
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
     let secret = match within("read Secret", api.get_opt(name)).await {
         Ok(Some(secret)) => secret,
@@ -55,7 +55,7 @@ pub async fn read(ctx: &Context, namespace: &str, name: &str) -> Result<Result<R
 }
 
 /// What a Secret without usable credentials means. Names the Secret and the keys it has, no value.
-pub fn invalid(namespace: &str, name: &str, data: &SecretData, why: &SecretInvalid) -> Fault {
+pub fn invalid(namespace: &str, name: &str, data: &SecretData, why: &SecretInvalid) -> AccountFault {
     let keys: Vec<_> = data.keys().take(MAX_KEYS).map(String::as_str).collect();
     let found = match (keys.len(), data.len().saturating_sub(MAX_KEYS)) {
         (0, _) => "It has no keys".to_owned(),
@@ -64,17 +64,17 @@ pub fn invalid(namespace: &str, name: &str, data: &SecretData, why: &SecretInval
         (_, more) => format!("The keys found are {} and {more} more", keys.join(", ")),
     };
     let message = format!("Secret {name} in namespace {namespace}: {why}. {found}.");
-    Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message)
+    AccountFault::new(FaultKind::Credentials, reason::SECRET_INVALID, message)
 }
 
-fn not_found(namespace: &str, name: &str) -> Fault {
+fn not_found(namespace: &str, name: &str) -> AccountFault {
     let message = format!(
         "Secret {name} does not exist in namespace {namespace}. Create it; the operator finds it within a minute or so."
     );
-    Fault::new(FaultKind::Credentials, reason::SECRET_NOT_FOUND, message)
+    AccountFault::new(FaultKind::Credentials, reason::SECRET_NOT_FOUND, message)
 }
 
-fn explain(error: Error, namespace: &str, name: &str) -> Result<Fault, Error> {
+fn explain(error: Error, namespace: &str, name: &str) -> Result<AccountFault, Error> {
     let Error::Kube { source, what } = error else {
         return Err(error);
     };
@@ -84,18 +84,22 @@ fn explain(error: Error, namespace: &str, name: &str) -> Result<Fault, Error> {
                 "The operator is not allowed to read Secret {name} in namespace {namespace}. Give its service account the \
                  verb get for Secrets there."
             );
-            Ok(Fault::new(FaultKind::Unreadable, reason::ACCESS_DENIED, message))
+            Ok(AccountFault::new(FaultKind::Unreadable, reason::ACCESS_DENIED, message))
         }
         // The words of a decoding error could quote the Secret. An answer that is no JSON says nothing of it.
         kube::Error::SerdeError(why) if why.is_data() => {
             let message = format!("Secret {name} in namespace {namespace} cannot be decoded. Create it again.");
-            Ok(Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message))
+            Ok(AccountFault::new(
+                FaultKind::Credentials,
+                reason::SECRET_INVALID,
+                message,
+            ))
         }
         _ => Err(Error::Kube { source, what }),
     }
 }
 
-fn decode(secret: Secret, name: &str) -> Result<ReadSecret, Fault> {
+fn decode(secret: Secret, name: &str) -> Result<ReadSecret, AccountFault> {
     let version = SecretVersion {
         uid: secret.metadata.uid.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
@@ -104,7 +108,11 @@ fn decode(secret: Secret, name: &str) -> Result<ReadSecret, Fault> {
     for (key, value) in secret.data.unwrap_or_default() {
         let Ok(text) = String::from_utf8(value.0) else {
             let message = format!("Secret {name}: the value of key {key:?} is not text (UTF-8). Store it as text.");
-            return Err(Fault::new(FaultKind::Credentials, reason::SECRET_INVALID, message));
+            return Err(AccountFault::new(
+                FaultKind::Credentials,
+                reason::SECRET_INVALID,
+                message,
+            ));
         };
         data.insert(key, SecretString::from(text));
     }

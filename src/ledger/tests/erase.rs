@@ -91,12 +91,12 @@ async fn found(ledger: &SqliteLedger, id: u64) -> Vec<String> {
     found
 }
 
-fn counts(tally: &Tally) -> Vec<(Outcome, String, u64)> {
+fn counts(tally: &RowCounts) -> Vec<(Outcome, String, u64)> {
     let classes = tally.classes.iter();
     classes.map(|c| (c.outcome, c.reason.clone(), c.count)).collect()
 }
 
-async fn upload(ledger: &SqliteLedger, track: TrackId) {
+async fn upload(ledger: &SqliteLedger, track: StreamId) {
     let rows = ledger.due(track, at(-AGO - 9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
     let id = ledger.begin(&sender(), &[action(7)], &batch, at(3)).await.unwrap();

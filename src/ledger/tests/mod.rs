@@ -22,7 +22,7 @@ use crate::domain::ids::{
 };
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::ledger::{
-    ActionKey, BatchRow, Ledger, NewRow, Row, RowId, RowUpdate, Sender, Tally, TrackId, TrackRequest,
+    ActionKey, BatchRow, Ledger, NewRow, Row, RowCounts, RowId, RowUpdate, Sender, StreamId, StreamRequest,
 };
 
 /// A directory of its own, gone afterwards.
@@ -77,8 +77,8 @@ fn action(id: u64) -> ActionKey {
     owner.action(ActionId(id))
 }
 
-fn request(action: Option<ActionKey>) -> TrackRequest {
-    TrackRequest {
+fn request(action: Option<ActionKey>) -> StreamRequest {
+    StreamRequest {
         event: ObjectKey::new("ads", "customers"),
         event_uid: "uid-1".into(),
         portal: PortalId(62515),
@@ -139,7 +139,7 @@ fn worth(row: RowId, amount: &str) -> (BatchRow, usize) {
 }
 
 /// An action's track with these pending rows.
-async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (TrackId, Vec<RowId>) {
+async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (StreamId, Vec<RowId>) {
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let rows: Vec<_> = numbers.iter().map(|n| pending(*n)).collect();
     assert_eq!(ledger.observe(track, &rows).await.unwrap(), numbers.len());
@@ -147,16 +147,16 @@ async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (TrackId, Vec<RowId
     (track, due.iter().map(|r| r.id).collect())
 }
 
-async fn due(ledger: &SqliteLedger, track: TrackId, minute: i64) -> Vec<Row> {
+async fn due(ledger: &SqliteLedger, track: StreamId, minute: i64) -> Vec<Row> {
     ledger.due(track, at(0), at(minute), 1_000).await.unwrap()
 }
 
-async fn tally(ledger: &SqliteLedger, track: TrackId) -> Tally {
+async fn tally(ledger: &SqliteLedger, track: StreamId) -> RowCounts {
     ledger.tally(track, at(0), at(2)).await.unwrap()
 }
 
 /// Outcome, reason and count of each class.
-async fn counts(ledger: &SqliteLedger, track: TrackId) -> Vec<(Outcome, String, u64)> {
+async fn counts(ledger: &SqliteLedger, track: StreamId) -> Vec<(Outcome, String, u64)> {
     tally(ledger, track)
         .await
         .classes

@@ -33,7 +33,7 @@ pub(super) fn pick<T: Copy>(items: &[T], mask: u8) -> Vec<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::option_option)] // as the port has it
 pub(super) struct Known {
-    pub track: TrackId,
+    pub track: StreamId,
     pub number: u8,
     pub outcome: Outcome,
     pub reason: String,
@@ -114,9 +114,9 @@ pub(super) struct Model {
     pub rows: BTreeMap<RowId, Known>,
     requests: BTreeMap<BatchId, Request>,
     /// Occurrences folded into totals: track, number, outcome, reason.
-    pub folded: BTreeMap<(TrackId, u8), (Outcome, String)>,
+    pub folded: BTreeMap<(StreamId, u8), (Outcome, String)>,
     /// Distinct occurrences that were observed, per track.
-    pub observed: BTreeSet<(TrackId, u8)>,
+    pub observed: BTreeSet<(StreamId, u8)>,
 }
 
 impl Model {
@@ -260,7 +260,7 @@ impl Model {
         }
     }
 
-    pub(super) fn resume(&mut self, track: TrackId, skip: bool, now: Timestamp) -> usize {
+    pub(super) fn resume(&mut self, track: StreamId, skip: bool, now: Timestamp) -> usize {
         let mut skipped = 0;
         for row in self.rows.values_mut().filter(|r| r.track == track && r.due.is_some()) {
             if skip && row.suspended && row.outcome == Outcome::Pending && row.sent.is_none() {
@@ -275,7 +275,7 @@ impl Model {
         skipped
     }
 
-    pub(super) fn release(&mut self, track: TrackId, reason: &str, now: Timestamp) {
+    pub(super) fn release(&mut self, track: StreamId, reason: &str, now: Timestamp) {
         for row in self
             .rows
             .values_mut()
@@ -303,7 +303,7 @@ impl Model {
         }
     }
 
-    pub(super) fn merge(&mut self, from: TrackId, to: TrackId) {
+    pub(super) fn merge(&mut self, from: StreamId, to: StreamId) {
         for id in self
             .rows
             .iter()

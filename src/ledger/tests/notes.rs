@@ -46,7 +46,7 @@ async fn impossible_rows_are_refused_as_a_whole() {
             .await
             .is_err()
     );
-    assert!(ledger.observe(TrackId(99), &[pending(2)]).await.is_err());
+    assert!(ledger.observe(StreamId(99), &[pending(2)]).await.is_err());
     assert_eq!(
         counts(&ledger, track).await,
         [(Outcome::Pending, reason::NOT_DUE.into(), 1)]

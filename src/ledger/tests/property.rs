@@ -18,8 +18,8 @@ struct Run {
     ledger: SqliteLedger,
     model: Model,
     minute: i64,
-    of_event: TrackId,
-    of_action: TrackId,
+    of_event: StreamId,
+    of_action: StreamId,
     finals: BTreeMap<RowId, Outcome>,
     sent: BTreeMap<RowId, Option<u32>>,
 }
@@ -173,7 +173,7 @@ impl Run {
         }
     }
 
-    async fn observe(&mut self, track: TrackId, a: u8, b: u8) {
+    async fn observe(&mut self, track: StreamId, a: u8, b: u8) {
         let numbers = pick(&[1, 2, 3, 4, 5, 6, 7, 8], b);
         let row = |n: &u8| NewRow {
             outcome: if b.is_multiple_of(5) {
@@ -292,7 +292,7 @@ impl Run {
             |(id, track, transaction, outcome, reason, due, attempts, split, suspended, sent, value, batch): Columns| {
                 let value = value.map(|v| v.parse().unwrap());
                 let known = Known {
-                    track: TrackId(track),
+                    track: StreamId(track),
                     number: transaction.parse::<TransactionId>().unwrap().0[0],
                     outcome: Outcome::from_code(outcome).unwrap(),
                     reason,

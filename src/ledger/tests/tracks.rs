@@ -1,5 +1,5 @@
 use super::*;
-use crate::ports::ledger::{BatchResult, FeedMark};
+use crate::ports::ledger::{BatchResult, Watermark};
 
 #[tokio::test]
 async fn a_recreated_event_without_action_inherits_nothing() {
@@ -7,7 +7,7 @@ async fn a_recreated_event_without_action_inherits_nothing() {
     let first = ledger.track(&request(None)).await.unwrap();
     assert_eq!(ledger.track(&request(None)).await.unwrap(), first);
     let other = ledger
-        .track(&TrackRequest {
+        .track(&StreamRequest {
             event_uid: "uid-2".into(),
             ..request(None)
         })
@@ -15,12 +15,12 @@ async fn a_recreated_event_without_action_inherits_nothing() {
         .unwrap();
     assert_ne!(other, first);
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    let recreated = TrackRequest {
+    let recreated = StreamRequest {
         event_uid: "uid-2".into(),
         ..request(Some(action(7)))
     };
     assert_eq!(ledger.track(&recreated).await.unwrap(), of_action);
-    let other_stage = TrackRequest {
+    let other_stage = StreamRequest {
         trigger: "lead".into(),
         ..request(Some(action(7)))
     };
@@ -39,7 +39,7 @@ async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
         of_another,
         "the last one counts"
     );
-    let recreated = TrackRequest {
+    let recreated = StreamRequest {
         event_uid: "uid-2".into(),
         ..request(None)
     };
@@ -52,7 +52,7 @@ async fn rows_and_marks_move_when_the_action_is_known() {
     let ledger = in_memory().await;
     let of_event = ledger.track(&request(None)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    let theirs = FeedMark {
+    let theirs = Watermark {
         covered_from: at(0),
         cursor: at(5),
     };
@@ -64,7 +64,7 @@ async fn rows_and_marks_move_when_the_action_is_known() {
         "nothing moved, nothing lost"
     );
     ledger.observe(of_event, &[pending(1)]).await.unwrap();
-    let moved = FeedMark {
+    let moved = Watermark {
         covered_from: at(-9),
         cursor: at(3),
     };
@@ -76,11 +76,11 @@ async fn rows_and_marks_move_when_the_action_is_known() {
     );
     assert_eq!(due(&ledger, of_action, 2).await.len(), 1);
     assert!(counts(&ledger, of_event).await.is_empty());
-    assert!(ledger.set_feed_marks(&[(TrackId(99), moved)]).await.is_err());
+    assert!(ledger.set_feed_marks(&[(StreamId(99), moved)]).await.is_err());
 }
 
 /// Brings the only row of a track as far along as named.
-async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &'static str) {
+async fn bring(ledger: &SqliteLedger, track: StreamId, stage: &'static str) {
     let row = due(ledger, track, 2).await[0].id;
     let begin = async || {
         ledger
@@ -125,7 +125,7 @@ async fn bring(ledger: &SqliteLedger, track: TrackId, stage: &'static str) {
     }
 }
 
-async fn id_of(ledger: &SqliteLedger, track: TrackId) -> i64 {
+async fn id_of(ledger: &SqliteLedger, track: StreamId) -> i64 {
     sqlx::query_scalar("SELECT id FROM rows WHERE track = ?1")
         .bind(track.0)
         .fetch_one(&ledger.pools.writer)

@@ -3,9 +3,9 @@
 use crate::api::AdNetwork;
 use crate::domain::ids::ObjectKey;
 
-/// Internal number of a track.
+/// Internal number of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TrackId(pub i64);
+pub struct StreamId(pub i64);
 
 /// Internal number of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! The ledger: row-level truth about every occurrence. Holds ids, times and codes only: neither personal data, nor
 //! click ids, nor hashes of identifiers.
 //!
-//! Words: a **track** is the rows of one conversion action and one trigger (portal, and stage or form). While the action of an
-//! event is not known, its rows are kept on a track of the event and move when it is. A **batch** is one upload
+//! Words: a **stream** is the rows of one conversion action and one trigger (portal, and stage or form). While the action of an
+//! event is not known, its rows are kept on a stream of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
 mod ids;
@@ -13,10 +13,11 @@ mod rows;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::ids::{BatchId, LookerId, RowId, Sender, TrackId};
+pub use self::ids::{BatchId, LookerId, RowId, Sender, StreamId};
 pub use self::looks::{Erased, Look, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 pub use self::rows::{NewRow, Row, RowUpdate};
+pub use crate::domain::coverage::Watermark;
 
 pub use crate::domain::ids::ActionKey;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
@@ -38,9 +39,9 @@ pub type LedgerResult<T> = Result<T, LedgerError>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerId(pub String);
 
-/// Asks for the track of an event.
+/// Asks for the stream of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrackRequest {
+pub struct StreamRequest {
     /// The event.
     pub event: ObjectKey,
     /// Its uid: a re-created event without an action yet does not inherit rows of its namesake.
@@ -53,8 +54,8 @@ pub struct TrackRequest {
     pub action: Option<ActionKey>,
 }
 
-impl TrackRequest {
-    /// Asks for the track of this event.
+impl StreamRequest {
+    /// Asks for the stream of this event.
     pub fn new(
         event: ObjectKey,
         event_uid: String,
@@ -100,14 +101,14 @@ pub struct ClassCount {
     pub last: Timestamp,
 }
 
-/// The counts of a track.
+/// The counts of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Tally {
+pub struct RowCounts {
     /// One entry per outcome, reason and detail.
     pub classes: Vec<ClassCount>,
     /// `occurred_at` of the oldest pending row.
     pub oldest_pending: Option<Timestamp>,
-    /// When rows of this track were last accepted by Google.
+    /// When rows of this stream were last accepted by Google.
     pub last_upload: Option<Timestamp>,
     /// Earliest due time among rows that wait: pending and not in flight, or `OutcomeUnknown`.
     pub next_due: Option<Timestamp>,
@@ -119,7 +120,7 @@ pub struct Tally {
 /// occurrence that is older is not kept for the sake of being sent.
 pub const LONGEST_WINDOW: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Most rejections of a [`Tally`].
+/// Most rejections of a [`RowCounts`].
 pub const MAX_REJECTIONS: usize = 5;
 
 /// A row that was rejected.
@@ -133,15 +134,6 @@ pub struct Rejection {
     pub detail: String,
     /// When.
     pub at: Timestamp,
-}
-
-/// How far the feed has come for one track: every occurrence between the two times has been observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FeedMark {
-    /// Everything since here has been read once (start of the backfill).
-    pub covered_from: Timestamp,
-    /// The newest time seen, HubSpot's clock: polls begin a little before it.
-    pub cursor: Timestamp,
 }
 
 /// An action left behind by a deleted event.
@@ -167,11 +159,11 @@ pub trait Ledger: Send + Sync {
     /// Identity of the database; made when the database is.
     async fn id(&self) -> LedgerResult<LedgerId>;
 
-    /// The track of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
-    /// move to the action's track, which is the event's from then on, also where a later request knows no action. Where
+    /// The stream of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
+    /// move to the action's stream, which is the event's from then on, also where a later request knows no action. Where
     /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in flight,
     /// skipped, sent before, pending), at a draw the action's.
-    async fn track(&self, request: &TrackRequest) -> LedgerResult<TrackId>;
+    async fn track(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
 
     /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
     /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one.
@@ -179,21 +171,21 @@ pub trait Ledger: Send + Sync {
 
     /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
     /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
-    async fn observe(&self, track: TrackId, rows: &[NewRow]) -> LedgerResult<usize>;
+    async fn observe(&self, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
-    /// Rows of a track that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
+    /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
     /// after `since`, oldest due first.
-    async fn due(&self, track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>>;
+    async fn due(&self, track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>>;
 
     /// Brings rows that wait up to date. Others are left alone: a final outcome stays, and about rows in flight or awaiting
     /// a result the answer to their batch decides.
     async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
 
     /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
-    async fn resume(&self, track: TrackId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
+    async fn resume(&self, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
 
-    /// Makes all waiting rows of a track with one of these reasons due now (an account was mended).
-    async fn release(&self, track: TrackId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
+    /// Makes all waiting rows of a stream with one of these reasons due now (an account was mended).
+    async fn release(&self, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
     /// Fails where one of them neither waits nor has a final outcome (which it keeps).
@@ -231,19 +223,19 @@ pub trait Ledger: Send + Sync {
     /// Records what a status look said.
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
 
-    /// Counts of a track's rows that occurred at or after `since`; `now` decides which are due.
-    async fn tally(&self, track: TrackId, since: Timestamp, now: Timestamp) -> LedgerResult<Tally>;
+    /// Counts of a stream's rows that occurred at or after `since`; `now` decides which are due.
+    async fn tally(&self, track: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
 
     /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
     /// as they are, and none of these occurrences is ever new again.
     async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
-    /// How far the feed has come for each of these tracks. Where rows moved from an event's track to its action's, the
+    /// How far the feed has come for each of these streams. Where rows moved from an event's stream to its action's, the
     /// moved mark wins.
-    async fn feed_marks(&self, tracks: &[TrackId]) -> LedgerResult<Vec<Option<FeedMark>>>;
+    async fn feed_marks(&self, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>>;
 
     /// Remembers how far the feed has come.
-    async fn set_feed_marks(&self, marks: &[(TrackId, FeedMark)]) -> LedgerResult<()>;
+    async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
 
     /// When the feed of this HubSpot account object last swept; `None`: never.
     async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;

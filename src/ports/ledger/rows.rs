@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::ids::{RowId, TrackId};
+use super::ids::{RowId, StreamId};
 use crate::domain::ids::{ContactId, OccurrenceKey, OrderId, TransactionId};
 use crate::domain::outcome::Outcome;
 
-/// An occurrence to note, unless the track has it under any of the `keys`.
+/// An occurrence to note, unless the stream has it under any of the `keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRow {
     /// Candidates: the first is the one to use, the others are those that other ids of the contact's lineage would
@@ -39,8 +39,8 @@ pub struct NewRow {
 pub struct Row {
     /// Internal number.
     pub id: RowId,
-    /// Its track.
-    pub track: TrackId,
+    /// Its stream.
+    pub track: StreamId,
     /// Deduplication key.
     pub transaction: TransactionId,
     /// The contact to read; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).

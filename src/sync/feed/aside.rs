@@ -34,7 +34,7 @@ struct Wait {
 
 /// What became of a contact that is put aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
+pub enum PutAside {
     /// It was not there before.
     First,
     /// It was there.
@@ -62,7 +62,7 @@ impl Aside {
     }
 
     /// Puts a contact aside that could not be read now.
-    pub fn put(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> Put {
+    pub fn put(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
         let later = |tries| {
             now.saturating_add(backoff(tries, longest, contact.0))
                 .unwrap_or(Timestamp::MAX)
@@ -70,15 +70,15 @@ impl Aside {
         if let Some(wait) = self.waiting.get_mut(&contact) {
             wait.tries = wait.tries.saturating_add(1);
             wait.due = later(wait.tries);
-            return Put::Again;
+            return PutAside::Again;
         }
         if self.waiting.len() >= MOST {
-            return Put::Full;
+            return PutAside::Full;
         }
         let due = later(0);
         self.waiting.insert(contact, Wait { tries: 0, due });
         self.changed = true;
-        Put::First
+        PutAside::First
     }
 
     /// One that is put aside need not be read again before this time.
@@ -125,12 +125,12 @@ mod tests {
     #[test]
     fn read_again_with_growing_pauses_until_it_can_be_read() {
         let (mut aside, one) = (Aside::default(), ContactId(200));
-        assert_eq!(aside.put(one, LONGEST, at(0)), Put::First);
+        assert_eq!(aside.put(one, LONGEST, at(0)), PutAside::First);
         assert_eq!(aside.unsaved(), Some(vec![one]));
         aside.saved();
         assert!(aside.due(at(0)).is_empty());
         assert_eq!(aside.due(at(1)), [one]);
-        assert_eq!(aside.put(one, LONGEST, at(1)), Put::Again);
+        assert_eq!(aside.put(one, LONGEST, at(1)), PutAside::Again);
         assert!(aside.due(at(2)).is_empty(), "two seconds now");
         assert_eq!(aside.due(at(3)), [one]);
         assert_eq!(aside.unsaved(), None, "the ledger has it");
@@ -151,10 +151,10 @@ mod tests {
     fn there_is_an_end_to_it() {
         let mut aside = Aside::default();
         for id in 0..MOST as u64 {
-            assert_eq!(aside.put(ContactId(id), LONGEST, at(0)), Put::First);
+            assert_eq!(aside.put(ContactId(id), LONGEST, at(0)), PutAside::First);
         }
-        assert_eq!(aside.put(ContactId(5), LONGEST, at(0)), Put::Again);
-        assert_eq!(aside.put(ContactId(u64::MAX), LONGEST, at(0)), Put::Full);
+        assert_eq!(aside.put(ContactId(5), LONGEST, at(0)), PutAside::Again);
+        assert_eq!(aside.put(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
         assert_eq!(aside.due(at(9)).len(), AT_ONCE);
     }
 }

@@ -6,21 +6,21 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::contact::LIFECYCLE_STAGE;
-use crate::domain::coverage::{self, Covered};
+use crate::domain::coverage::{self, Watermark};
 use crate::domain::eligibility::properties_of;
-use crate::ports::ledger::{FeedMark, TrackId};
+use crate::ports::ledger::StreamId;
 use crate::registry::Event;
 use crate::sync::context::ReadPlan;
 
-/// An event and its track, with how far it is covered.
+/// An event and its stream, with how far it is covered.
 #[derive(Clone)]
 pub struct Tracked {
     /// The event.
     pub event: Event,
-    /// Its track.
-    pub track: TrackId,
-    /// How far its track is covered.
-    pub mark: Option<FeedMark>,
+    /// Its stream.
+    pub stream: StreamId,
+    /// How far its stream is covered.
+    pub mark: Option<Watermark>,
 }
 
 impl Tracked {
@@ -29,41 +29,30 @@ impl Tracked {
         self.event.trigger.stage().unwrap_or_default()
     }
 
-    fn covered(&self) -> Option<Covered> {
-        self.mark.map(|m| Covered {
-            from: m.covered_from,
-            cursor: m.cursor,
-        })
-    }
-
     /// Where to begin for this event. Where `reached` is given, everything before it was read once: then `by` goes back
     /// from there if that is later.
-    pub fn lower_bound(&self, back: Back) -> Timestamp {
-        let bound = coverage::lower_bound(self.covered(), self.event.start, back.by);
+    pub fn lower_bound(&self, back: Lookback) -> Timestamp {
+        let bound = coverage::lower_bound(self.mark, self.event.start, back.by);
         let reached = back.reached.filter(|_| !self.is_backfill());
         bound.max(reached.and_then(|t| t.checked_sub(back.by).ok()).unwrap_or(bound))
     }
 
     /// True where the next read begins where nothing was read before.
     pub fn is_backfill(&self) -> bool {
-        coverage::is_backfill(self.covered(), self.event.start)
+        coverage::is_backfill(self.mark, self.event.start)
     }
 
     /// The mark after a pass that went back `by` and saw nothing newer than `newest`.
-    pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> FeedMark {
+    pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> Watermark {
         // Without `reached`: what lies between the cursor and there was read by the passes before.
-        let read_from = coverage::lower_bound(self.covered(), self.event.start, by);
-        let after = coverage::after(self.covered(), self.event.start, read_from, newest);
-        FeedMark {
-            covered_from: after.from,
-            cursor: after.cursor,
-        }
+        let read_from = coverage::lower_bound(self.mark, self.event.start, by);
+        coverage::after(self.mark, self.event.start, read_from, newest)
     }
 }
 
 /// How far a pass goes back.
 #[derive(Debug, Clone, Copy)]
-pub struct Back {
+pub struct Lookback {
     /// From the newest time seen, or from `reached`.
     pub by: SignedDuration,
     /// HubSpot's time up to which everything was read, for passes that need not go back to the newest time seen: on a
@@ -72,7 +61,7 @@ pub struct Back {
 }
 
 /// The lower bound of every stage: the earliest any of its events needs.
-pub fn bounds(events: &[Tracked], back: Back) -> BTreeMap<String, Timestamp> {
+pub fn bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Timestamp> {
     let mut bounds: BTreeMap<String, Timestamp> = BTreeMap::new();
     for tracked in events {
         let bound = tracked.lower_bound(back);

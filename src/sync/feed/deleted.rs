@@ -31,7 +31,7 @@ use crate::ports::crm::{Contact, ContactRead, ContactSearch, Crm, read_limit};
 use crate::ports::ledger::{Look, LookRound, Looker};
 use crate::ports::pulse;
 use crate::registry::Readiness;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 
 /// Contacts of one call: the most without history.
@@ -59,7 +59,7 @@ impl Feed {
         }
     }
 
-    async fn looks(&self) -> Result<(), Fault> {
+    async fn looks(&self) -> Result<(), SyncError> {
         let Some((looker, due)) = self.looks_due().await? else {
             return Ok(());
         };
@@ -82,7 +82,7 @@ impl Feed {
     }
 
     /// Who looks, and how many calls it is time for.
-    async fn looks_due(&self) -> Result<Option<(Looker, i64)>, Fault> {
+    async fn looks_due(&self) -> Result<Option<(Looker, i64)>, SyncError> {
         let account = self.ctx.registry.hubspot(&self.key);
         let Some(portal) = account
             .filter(|a| a.readiness == Readiness::Ready)
@@ -116,7 +116,7 @@ fn due(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
 }
 
 /// One call, and what follows from it. False at the end of the round.
-async fn look(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool, Fault> {
+async fn look(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool, SyncError> {
     let Some(round) = ctx.ledger.look_round(looker).await? else {
         return Ok(false);
     };
@@ -157,7 +157,7 @@ struct Answer {
     unreadable: BTreeSet<ContactId>,
 }
 
-async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, Fault> {
+async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, SyncError> {
     pulse::beat();
     let read = ContactRead {
         ids: ids.to_vec(),
@@ -178,7 +178,7 @@ async fn is_believed(
     looker: &Looker,
     asked: &[ContactId],
     seen: &mut BTreeSet<ContactId>,
-) -> Result<bool, Fault> {
+) -> Result<bool, SyncError> {
     pulse::beat();
     if crm.portal().await?.id != looker.portal {
         return Ok(false);

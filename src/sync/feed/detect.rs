@@ -14,7 +14,7 @@ const MAX_DATED_STAGES: usize = 30;
 
 /// The way of finding changes, picked once for each set of stages and listing of properties.
 #[derive(Default)]
-pub struct Detection {
+pub struct ChangeDetector {
     picked: Option<Picked>,
     /// Stages of which a search by entry time has found a contact: there the property is filled and searchable.
     proven: BTreeSet<String>,
@@ -27,7 +27,7 @@ struct Picked {
     listed: bool,
 }
 
-impl Detection {
+impl ChangeDetector {
     /// The way in use.
     pub fn mode(&self) -> ChangeDetection {
         self.picked
@@ -80,7 +80,7 @@ impl Detection {
 
 /// A contact that a search by entry time should have found and did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stray {
+pub struct MissedContact {
     /// The contact.
     pub id: ContactId,
     /// Its entry time; `None` where it is in the stage and has none.
@@ -89,12 +89,12 @@ pub struct Stray {
 
 /// HubSpot's clock as far as modification times tell it: never ahead of it.
 #[derive(Default)]
-pub struct Present {
+pub struct PortalClock {
     seen: Option<(Timestamp, Instant)>,
     reached: Option<Timestamp>,
 }
 
-impl Present {
+impl PortalClock {
     /// A record was modified at `at`, and this was known at `now`.
     pub fn saw(&mut self, at: Timestamp, now: Instant) {
         if self.at(now).is_none_or(|present| at > present) {
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_way_is_picked_again_when_something_changes_or_time_has_passed() {
-        let (mut detection, now, day) = (Detection::default(), Instant::now(), Duration::from_hours(24));
+        let (mut detection, now, day) = (ChangeDetector::default(), Instant::now(), Duration::from_hours(24));
         detection.pick(stages(&["customer"]), true, day, now);
         assert_eq!(detection.mode(), ChangeDetection::DateEntered);
         detection.give_up(now);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_stage_is_unproven_until_a_search_found_somebody() {
-        let mut detection = Detection::default();
+        let mut detection = ChangeDetector::default();
         detection.pick(stages(&["customer", "lead"]), true, Duration::MAX, Instant::now());
         let bounds = ["customer", "lead"]
             .map(|s| (s.to_owned(), Timestamp::UNIX_EPOCH))
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn the_present_moves_on_and_is_never_ahead() {
-        let (mut present, start, s) = (Present::default(), Instant::now(), Duration::from_secs);
+        let (mut present, start, s) = (PortalClock::default(), Instant::now(), Duration::from_secs);
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         present.complete(start);
         assert_eq!(present.reached(), None, "nothing seen");

@@ -6,15 +6,15 @@ use super::Feed;
 use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{Fault, note};
+use crate::registry::sync_error::{SyncError, note};
 use crate::registry::{Event, Notice};
 use crate::sync::feed::bounds::Tracked;
 
 impl Feed {
     /// Tells these events, or all of the account where none are given, that their read failed.
-    pub(super) fn tell_failure(&self, fault: &Fault, events: &[&Tracked]) {
+    pub(super) fn tell_failure(&self, fault: &SyncError, events: &[&Tracked]) {
         warn!(account = %self.key, error = brief(fault), "poll failed");
-        if let Fault::Upstream(error) = fault {
+        if let SyncError::Upstream(error) = fault {
             if concerns_forms_only(error, events) {
                 self.ctx.registry.scope_refused(&self.key);
             } else {
@@ -29,8 +29,8 @@ impl Feed {
                 let note = note(fault, now);
                 report.push_error(note.clone());
                 let flips = match fault {
-                    Fault::Ledger(_) => report.ledger.failed(note),
-                    Fault::Upstream(_) => report.feed.failed(note),
+                    SyncError::Ledger(_) => report.ledger.failed(note),
+                    SyncError::Upstream(_) => report.feed.failed(note),
                 };
                 Notice::Soon.or_now(flips)
             });
@@ -38,14 +38,18 @@ impl Feed {
     }
 
     /// The pause after a failed turn.
-    pub(super) fn pause(&mut self, faults: &[Fault], interval: std::time::Duration) -> std::time::Duration {
+    pub(super) fn pause(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
         let wait = backoff(
             self.failures,
             self.ctx.settings.backoff_max,
             u64::from(self.failures) * 37,
         );
         self.failures = self.failures.saturating_add(1);
-        let asked = faults.iter().filter_map(Fault::retry_after).max().unwrap_or_default();
+        let asked = faults
+            .iter()
+            .filter_map(SyncError::retry_after)
+            .max()
+            .unwrap_or_default();
         std::time::Duration::try_from(wait.max(asked)).unwrap_or(interval)
     }
 }

@@ -28,9 +28,9 @@ const SAME: SignedDuration = SignedDuration::from_secs(10);
 /// Submissions that the forms showed: whose and when. Of more than fit the newest are kept, as lists begin with them; the
 /// forms are read for the others once more.
 #[derive(Default)]
-pub struct Shows(BTreeSet<(ContactId, Timestamp)>);
+pub struct ShownSubmissions(BTreeSet<(ContactId, Timestamp)>);
 
-impl Shows {
+impl ShownSubmissions {
     /// A form showed a submission of this contact.
     pub fn add(&mut self, contact: ContactId, at: Timestamp) {
         if contact != ContactId::UNKNOWN && self.0.len() < MAX_SUBMISSIONS {
@@ -60,7 +60,7 @@ impl Shows {
 
 /// What the gate has seen in this life of the process.
 #[derive(Default)]
-pub struct Gate {
+pub struct FormProbe {
     seen: HashMap<ContactId, Timestamp>,
     newest: Option<Timestamp>,
     /// Submissions that the search told of and no form has shown: of a form nobody asks for, or late in its list.
@@ -72,7 +72,7 @@ pub struct Gate {
     open: bool,
 }
 
-impl Gate {
+impl FormProbe {
     /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
     /// take the search has its gate open always.
     pub async fn look(
@@ -159,7 +159,7 @@ impl Gate {
     }
 
     /// The forms were read and showed submissions of these contacts and times; or they were not read, as there was no need.
-    pub fn read(&mut self, shown: Option<&Shows>, now: Instant) {
+    pub fn read(&mut self, shown: Option<&ShownSubmissions>, now: Instant) {
         self.passes = self.passes.saturating_add(1);
         let Some(shown) = shown else { return };
         if self.open {
@@ -181,8 +181,8 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
-    fn shows(contact: u64, at: i64) -> Shows {
-        let mut shows = Shows::default();
+    fn shows(contact: u64, at: i64) -> ShownSubmissions {
+        let mut shows = ShownSubmissions::default();
         shows.add(ContactId(contact), t(at));
         shows
     }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn opens_for_news_only() {
-        let (mut gate, now) = (Gate::default(), Instant::now());
+        let (mut gate, now) = (FormProbe::default(), Instant::now());
         assert!(!gate.is_open(OVERLAP, false, now));
         gate.saw(ContactId(1), t(100), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now) && gate.has_news());
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn what_does_not_show_up_is_looked_for_ever_less_often() {
-        let (mut gate, now) = (Gate::default(), Instant::now());
+        let (mut gate, now) = (FormProbe::default(), Instant::now());
         gate.saw(ContactId(1), t(100), Some(t(900)));
         gate.read(Some(&shows(2, 100)), now);
         let mut read_at = Vec::new();
@@ -213,7 +213,7 @@ mod tests {
             if open {
                 read_at.push(pass);
             }
-            gate.read(open.then_some(&Shows::default()), now);
+            gate.read(open.then_some(&ShownSubmissions::default()), now);
         }
         assert_eq!(read_at, [1, 2, 4, 8, 16, 32]);
         assert!(!gate.is_open(OVERLAP, false, now + Duration::from_hours(2)));
@@ -221,9 +221,9 @@ mod tests {
 
     #[test]
     fn more_than_fits_is_looked_for_until_it_is_old() {
-        let (mut gate, now) = (Gate::default(), Instant::now());
+        let (mut gate, now) = (FormProbe::default(), Instant::now());
         let many = 2 * u64::try_from(MAX_SUBMISSIONS).unwrap();
-        let mut all = Shows::default();
+        let mut all = ShownSubmissions::default();
         for contact in 1..=many {
             gate.saw(ContactId(contact), t(100_000), Some(t(100_000)));
             all.add(ContactId(contact), t(100_000));
@@ -235,7 +235,7 @@ mod tests {
         assert!(!all.contains(first, t(100_000)) && gate.further == Some(t(100_000)));
         gate.unexplained.clear();
         assert!(gate.is_open(OVERLAP, false, now), "the others may be late");
-        gate.read(Some(&Shows::default()), now);
+        gate.read(Some(&ShownSubmissions::default()), now);
         gate.saw(ContactId(1), t(186_400), Some(t(186_400)));
         gate.read(Some(&shows(1, 186_400)), now);
         assert!(gate.is_open(OVERLAP, false, now), "24 hours");
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_old_makes_room_for_what_is_new() {
-        let mut gate = Gate::default();
+        let mut gate = FormProbe::default();
         for contact in 1..=u64::try_from(MAX_SUBMISSIONS).unwrap() {
             gate.saw(ContactId(contact), t(100), Some(t(100)));
         }
@@ -269,7 +269,7 @@ mod tests {
         ] {
             assert_eq!(shows.contains(ContactId(contact), t(at)), is, "{contact} {at}");
         }
-        let mut none = Shows::default();
+        let mut none = ShownSubmissions::default();
         none.add(ContactId::UNKNOWN, t(1));
         assert_eq!(none.len(), 0);
     }

@@ -12,9 +12,9 @@ use tracing::{debug, info};
 
 use super::Feed;
 use super::pass::Pass;
-use super::scan::{Scan, Seen, Way};
+use super::scan::{Scan, ScanFindings, SearchMode};
 use crate::registry::ChangeDetection;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
 
 /// Span of the daily sweep.
@@ -27,15 +27,15 @@ impl Feed {
         pass: &Pass,
         bounds: &BTreeMap<String, Timestamp>,
         wide: bool,
-        seen: &mut Seen,
-    ) -> Result<bool, Fault> {
+        seen: &mut ScanFindings,
+    ) -> Result<bool, SyncError> {
         let now = self.ctx.clock.now();
         let last = self.ctx.ledger.last_sweep(&self.key).await?;
         let interval = self.ctx.settings.sweep_interval;
         let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
             || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
-        let unproven = self.detection.unproven(bounds);
-        let dated = self.detection.mode() == ChangeDetection::DateEntered;
+        let unproven = self.detector.unproven(bounds);
+        let dated = self.detector.mode() == ChangeDetection::DateEntered;
         let since = [
             self.backfill(pass).filter(|_| dated),
             due.then(|| self.before(pass, SPAN)),
@@ -44,9 +44,13 @@ impl Feed {
         if let Some(since) = since.into_iter().flatten().min() {
             let first = pass.events.iter().map(|t| t.event.start).min();
             let since = since.max(first.unwrap_or(since));
-            let way = if dated { Way::Swept(&unproven) } else { Way::Modified };
-            let swept = Scan::new(&self.ctx, pass, &mut self.memory)
-                .by_modification(since, way)
+            let mode = if dated {
+                SearchMode::Swept(&unproven)
+            } else {
+                SearchMode::Modified
+            };
+            let swept = Scan::new(&self.ctx, pass, &mut self.history)
+                .by_modification(since, mode)
                 .await?;
             debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
             seen.add_rows(&swept);
@@ -78,34 +82,36 @@ impl Feed {
     /// So long before HubSpot's present, as far as it is known.
     fn before(&self, pass: &Pass, span: SignedDuration) -> Timestamp {
         let cursors = pass.events.iter().filter_map(|t| t.mark.map(|m| m.cursor));
-        let newest = cursors.chain(self.present.known()).max().unwrap_or(Timestamp::MIN);
+        let newest = cursors.chain(self.portal_clock.known()).max().unwrap_or(Timestamp::MIN);
         newest.checked_sub(span).unwrap_or(Timestamp::MIN)
     }
 
     fn unproven_since(&self, bounds: &BTreeMap<String, Timestamp>) -> Timestamp {
         let polled = bounds.values().min().copied().unwrap_or(Timestamp::MIN);
         let overlap = self.ctx.settings.overlap;
-        self.present
+        self.portal_clock
             .reached()
             .map_or(polled, |t| t.checked_sub(overlap).unwrap_or(polled))
     }
 
     /// Settles whether searches by entry time work, by the contacts that they did not find.
-    async fn prove(&mut self, pass: &Pass, swept: &Seen) -> Result<bool, Fault> {
-        for (stage, stray) in &swept.strays {
-            let found = Scan::new(&self.ctx, pass, &mut self.memory).finds(stage, *stray).await;
+    async fn prove(&mut self, pass: &Pass, swept: &ScanFindings) -> Result<bool, SyncError> {
+        for (stage, missed) in &swept.strays {
+            let found = Scan::new(&self.ctx, pass, &mut self.history)
+                .finds(stage, *missed)
+                .await;
             if found.is_err() {
                 // The contact must come up again.
-                self.memory.clear();
+                self.history.clear();
             }
             if !found? {
                 info!(account = %self.key, stage, "searches by entry time don't find what is there: by modification time");
-                self.detection.give_up(Instant::now());
-                self.present.forget_reached();
+                self.detector.give_up(Instant::now());
+                self.portal_clock.forget_reached();
                 self.last_wide = None;
                 return Ok(false);
             }
-            self.detection.prove([stage.clone()]);
+            self.detector.prove([stage.clone()]);
         }
         Ok(true)
     }

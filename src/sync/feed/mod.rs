@@ -26,20 +26,20 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use self::detect::{Detection, Present};
+use self::detect::{ChangeDetector, PortalClock};
 use self::forms::Forms;
 use self::pass::{Member, Pass, member};
-use self::scan::{Scan, Seen, Way};
+use self::scan::{Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::Cause;
-use crate::ports::ledger::{ActionKey, FeedMark, TrackId, TrackRequest};
+use crate::ports::ledger::{ActionKey, StreamId, StreamRequest, Watermark};
 use crate::ports::pulse;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
-use crate::sync::feed::bounds::{Back, Tracked, bounds, date_entered};
-use crate::sync::feed::read_history::Memory;
+use crate::sync::feed::bounds::{Lookback, Tracked, bounds, date_entered};
+use crate::sync::feed::read_history::ReadHistory;
 
 pub use crate::sync::feed::bounds::{form_plan, read_plan};
 
@@ -49,13 +49,13 @@ const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
 pub struct Feed {
     key: ObjectKey,
     ctx: Arc<SyncContext>,
-    memory: Memory,
-    detection: Detection,
-    present: Present,
+    history: ReadHistory,
+    detector: ChangeDetector,
+    portal_clock: PortalClock,
     members: Vec<Member>,
     actions: Vec<Option<ActionKey>>,
-    /// Whose rows the last pass noted, and on which tracks.
-    served: BTreeMap<Member, TrackId>,
+    /// Whose rows the last pass noted, and on which streams.
+    served: BTreeMap<Member, StreamId>,
     last_wide: Option<Instant>,
     forms: Forms,
     last_interval: std::time::Duration,
@@ -70,9 +70,9 @@ impl Feed {
         Self {
             key,
             ctx,
-            memory: Memory::default(),
-            detection: Detection::default(),
-            present: Present::default(),
+            history: ReadHistory::default(),
+            detector: ChangeDetector::default(),
+            portal_clock: PortalClock::default(),
             members: Vec::new(),
             actions: Vec::new(),
             served: BTreeMap::new(),
@@ -131,7 +131,7 @@ impl Feed {
         events.iter().map(member).collect()
     }
 
-    /// Their actions: rows of an event move to the track of its action once that is known, and the uploader follows.
+    /// Their actions: rows of an event move to the stream of its action once that is known, and the uploader follows.
     fn actions(&self) -> Vec<Option<ActionKey>> {
         let events = self.ctx.registry.events_of_hubspot(&self.key);
         events.into_iter().map(|event| Some(event.action?.key)).collect()
@@ -173,7 +173,7 @@ impl Feed {
         if faults.is_empty() {
             self.failures = 0;
             let report = FeedReport {
-                change_detection: (!pass.events.is_empty()).then(|| self.detection.mode()),
+                change_detection: (!pass.events.is_empty()).then(|| self.detector.mode()),
                 last_poll: Some(self.ctx.clock.now()),
             };
             self.ctx.registry.set_feed(&self.key, report);
@@ -186,7 +186,7 @@ impl Feed {
     }
 
     /// Everything a pass needs, read from registry and ledger.
-    async fn open(&self) -> Result<Option<Pass>, Fault> {
+    async fn open(&self) -> Result<Option<Pass>, SyncError> {
         let Some(account) = self.ctx.registry.hubspot(&self.key) else {
             return Ok(None);
         };
@@ -194,23 +194,23 @@ impl Feed {
             return Ok(None);
         };
         let events = self.ctx.registry.events_of_hubspot(&self.key);
-        let mut tracks = Vec::with_capacity(events.len());
+        let mut streams = Vec::with_capacity(events.len());
         for event in &events {
             pulse::beat();
             let (key, uid) = (event.key.clone(), event.uid.clone());
             let action = event.action.as_ref().map(|a| a.key.clone());
-            let request = TrackRequest::new(key, uid, portal.id, &event.trigger, action);
-            tracks.push(self.ctx.ledger.track(&request).await?);
+            let request = StreamRequest::new(key, uid, portal.id, &event.trigger, action);
+            streams.push(self.ctx.ledger.track(&request).await?);
         }
-        let marks = self.marks(&events, &tracks).await?;
-        let tracked = events.into_iter().zip(tracks).zip(marks);
+        let marks = self.marks(&events, &streams).await?;
+        let tracked = events.into_iter().zip(streams).zip(marks);
         let (events, forms): (Vec<_>, Vec<_>) = tracked
-            .map(|((event, track), mark)| Tracked { event, track, mark })
+            .map(|((event, stream), mark)| Tracked { event, stream, mark })
             .partition(|t| t.event.trigger.stage().is_some());
         for tracked in events.iter().chain(&forms) {
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let moved = report.track != Some(tracked.track);
-                report.track = Some(tracked.track);
+                let moved = report.stream != Some(tracked.stream);
+                report.stream = Some(tracked.stream);
                 if moved { Notice::Soon } else { Notice::Quiet }
             });
         }
@@ -224,7 +224,7 @@ impl Feed {
     }
 
     /// The lifecycle events.
-    async fn pass(&mut self, pass: &Pass) -> Result<(), Fault> {
+    async fn pass(&mut self, pass: &Pass) -> Result<(), SyncError> {
         self.welcome(&pass.events);
         self.load_aside().await?;
         let began = Instant::now();
@@ -235,7 +235,7 @@ impl Feed {
         let whole = self.sweep(pass, &bounds, wide, &mut seen).await? && seen.nameless == 0;
         self.finish(pass, back, &seen, began).await?;
         if whole {
-            self.present.complete(began);
+            self.portal_clock.complete(began);
             self.last_wide = if wide { Some(began) } else { self.last_wide };
         }
         self.read_aside(pass).await
@@ -246,14 +246,14 @@ impl Feed {
     fn welcome(&mut self, events: &[Tracked]) {
         let newcomer = |t: &Tracked| match self.served.get(&member(&t.event)) {
             None => true,
-            Some(track) => *track != t.track && t.is_backfill(),
+            Some(stream) => *stream != t.stream && t.is_backfill(),
         };
         if events.iter().any(newcomer) {
-            self.memory.clear();
-            self.present.forget_reached();
+            self.history.clear();
+            self.portal_clock.forget_reached();
             self.last_wide = None;
         }
-        self.served = events.iter().map(|t| (member(&t.event), t.track)).collect();
+        self.served = events.iter().map(|t| (member(&t.event), t.stream)).collect();
     }
 
     fn is_wide(&self, now: Instant) -> bool {
@@ -262,68 +262,76 @@ impl Feed {
     }
 
     /// Two minutes, and every so often the whole overlap before the newest time seen.
-    fn back(&self, wide: bool) -> Back {
+    fn back(&self, wide: bool) -> Lookback {
         if wide {
             let by = self.ctx.settings.overlap.max(STEP_BACK);
-            return Back { by, reached: None };
+            return Lookback { by, reached: None };
         }
-        Back {
+        Lookback {
             by: STEP_BACK,
-            reached: self.present.reached(),
+            reached: self.portal_clock.reached(),
         }
     }
 
     /// By entry time where the portal lists the property of every stage and takes a search on it.
-    async fn poll(&mut self, pass: &Pass, bounds: &BTreeMap<String, Timestamp>) -> Result<Seen, Fault> {
+    async fn poll(&mut self, pass: &Pass, bounds: &BTreeMap<String, Timestamp>) -> Result<ScanFindings, SyncError> {
         let stages: BTreeSet<String> = bounds.keys().cloned().collect();
         let listed = stages
             .iter()
             .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
         let retry = self.ctx.settings.sweep_interval.try_into().unwrap_or_default();
-        self.detection.pick(stages, listed, retry, Instant::now());
-        let mut scan = Scan::new(&self.ctx, pass, &mut self.memory);
+        self.detector.pick(stages, listed, retry, Instant::now());
+        let mut scan = Scan::new(&self.ctx, pass, &mut self.history);
         let mut seen = None;
-        if self.detection.mode() == ChangeDetection::DateEntered {
+        if self.detector.mode() == ChangeDetection::DateEntered {
             match scan.by_entry(bounds).await {
-                Err(Fault::Upstream(error)) if error.cause == Cause::Refused => {
+                Err(SyncError::Upstream(error)) if error.cause == Cause::Refused => {
                     info!(account = %self.key, error = brief(&error), "entry times can't be searched here: by modification time");
-                    self.detection.give_up(Instant::now());
+                    self.detector.give_up(Instant::now());
                 }
                 found => seen = Some(found?),
             }
         }
         let seen = match (seen, bounds.values().min()) {
             (Some(seen), _) => seen,
-            (None, Some(since)) => scan.by_modification(*since, Way::Modified).await?,
-            (None, None) => Seen::default(),
+            (None, Some(since)) => scan.by_modification(*since, SearchMode::Modified).await?,
+            (None, None) => ScanFindings::default(),
         };
-        self.detection.prove(seen.proven.iter().cloned());
+        self.detector.prove(seen.proven.iter().cloned());
         self.learn_time(&seen);
         Ok(seen)
     }
 
-    fn learn_time(&mut self, seen: &Seen) {
-        seen.latest.into_iter().for_each(|latest| self.present.unlearn(latest));
+    fn learn_time(&mut self, seen: &ScanFindings) {
+        seen.latest
+            .into_iter()
+            .for_each(|latest| self.portal_clock.unlearn(latest));
         if let Some(modified) = seen.modified {
-            self.present.saw(modified, Instant::now());
+            self.portal_clock.saw(modified, Instant::now());
         }
     }
 
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
-    async fn finish(&mut self, pass: &Pass, back: Back, seen: &Seen, began: Instant) -> Result<(), Fault> {
+    async fn finish(
+        &mut self,
+        pass: &Pass,
+        back: Lookback,
+        seen: &ScanFindings,
+        began: Instant,
+    ) -> Result<(), SyncError> {
         // Before the marks: they move past the contacts that were put aside.
         self.save_aside().await?;
         let now = self.ctx.clock.now();
         let length = SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX);
-        // Two events share a track while it is being settled whose it is: the one less far along counts.
-        let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
+        // Two events share a stream while it is being settled whose it is: the one less far along counts.
+        let mut marks: BTreeMap<StreamId, Watermark> = BTreeMap::new();
         for tracked in &pass.events {
             let newest = seen.newest_of(tracked.stage()).and_then(|t| t.checked_sub(length).ok());
             let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
             // Whoever has no id can't be put aside: then the marks stay, and the same rows are searched once more.
             if tracked.mark != Some(mark) && seen.nameless == 0 {
-                let kept = marks.entry(tracked.track).or_insert(mark);
+                let kept = marks.entry(tracked.stream).or_insert(mark);
                 *kept = if mark.cursor < kept.cursor { mark } else { *kept };
             }
         }
@@ -332,7 +340,7 @@ impl Feed {
             self.ctx.ledger.set_feed_marks(&marks).await?;
         }
         for tracked in &pass.events {
-            let new = seen.new_of(tracked.track);
+            let new = seen.new_of(tracked.stream);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
                 if new > 0 { Notice::Soon } else { Notice::Quiet }.or_now(flips)

@@ -15,14 +15,14 @@ const MAX_CONTACTS: usize = 400_000;
 
 /// Contacts whose history was read, and the state it was read in: modification time, entry times as one number.
 #[derive(Default)]
-pub struct Memory {
+pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
 }
 
 /// The state of a contact whose history was read.
-pub struct Read {
+pub struct ReadMark {
     id: ContactId,
     modified: Option<Timestamp>,
     entries: u64,
@@ -42,14 +42,14 @@ pub fn time(value: &str) -> Option<Timestamp> {
 }
 
 /// A stage, and the property with the time of the last entry into it.
-pub struct Dated {
+pub struct DatedStage {
     /// Internal value of the stage.
     pub stage: String,
     /// Name of the property.
     pub property: String,
 }
 
-impl Dated {
+impl DatedStage {
     /// The stage of this internal value.
     pub fn new(stage: &str) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl Dated {
 }
 
 /// A contact of a search, and what its properties tell, read once.
-pub struct Found<'a> {
+pub struct Candidate<'a> {
     /// The contact.
     pub contact: &'a Contact,
     /// Its modification time, HubSpot's clock; `None` where it cannot be read.
@@ -71,9 +71,9 @@ pub struct Found<'a> {
     entries: u64,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Candidate<'a> {
     /// What this contact tells about these stages. A modification later than `latest` is no time of HubSpot's clock.
-    pub fn new(contact: &'a Contact, stages: &'a [Dated], latest: Timestamp) -> Self {
+    pub fn new(contact: &'a Contact, stages: &'a [DatedStage], latest: Timestamp) -> Self {
         let mut hasher = DefaultHasher::new();
         let mut entered = Vec::new();
         for dated in stages {
@@ -96,8 +96,8 @@ impl<'a> Found<'a> {
     }
 
     /// What is remembered once its history was read.
-    pub fn read(&self) -> Read {
-        Read {
+    pub fn read(&self) -> ReadMark {
+        ReadMark {
             id: self.contact.id,
             modified: self.modified,
             entries: self.entries,
@@ -110,21 +110,21 @@ impl<'a> Found<'a> {
     }
 
     /// True where the contact may ever have been in one of the stages, or nobody can tell.
-    pub fn concerns(&self, stages: &[Dated]) -> bool {
+    pub fn concerns(&self, stages: &[DatedStage]) -> bool {
         self.modified.is_none() || !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
     }
 }
 
-impl Memory {
+impl ReadHistory {
     /// Found by entry time: the history must be read unless it was read in this very state.
-    pub fn new_entry(&self, found: &Found<'_>) -> bool {
+    pub fn new_entry(&self, found: &Candidate<'_>) -> bool {
         let read = self.read.get(&found.contact.id);
         read.is_none_or(|(_, entries)| *entries != found.entries)
     }
 
     /// Found by modification time: the history must be read unless it was read since the modification. Without that time
     /// nobody knows, but for a contact that is read again anyway.
-    pub fn new_modification(&self, found: &Found<'_>) -> bool {
+    pub fn new_modification(&self, found: &Candidate<'_>) -> bool {
         let id = found.contact.id;
         let unknown = found.modified.is_none() && !self.aside.holds(id);
         self.read
@@ -133,7 +133,7 @@ impl Memory {
     }
 
     /// Notes that the history was read after this search result.
-    pub fn note(&mut self, read: &Read) {
+    pub fn note(&mut self, read: &ReadMark) {
         if self.read.len() >= MAX_CONTACTS {
             self.read.clear();
         }

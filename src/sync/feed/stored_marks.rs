@@ -1,24 +1,28 @@
-//! How far the tracks are covered, as the ledger remembers it.
+//! How far the streams are covered, as the ledger remembers it.
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::warn;
 
 use super::Feed;
-use crate::ports::ledger::{FeedMark, TrackId};
-use crate::registry::sync_error::Fault;
+use crate::ports::ledger::{StreamId, Watermark};
+use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice};
 
 /// How far a stored cursor may be ahead of this host's clock where nothing is known of HubSpot's.
 const STORED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 impl Feed {
-    /// How far the tracks of these events are covered. A cursor ahead of all clocks says nothing: the track is read again
+    /// How far the streams of these events are covered. A cursor ahead of all clocks says nothing: the stream is read again
     /// from its start, and its event says so.
-    pub(super) async fn marks(&self, events: &[Event], tracks: &[TrackId]) -> Result<Vec<Option<FeedMark>>, Fault> {
+    pub(super) async fn marks(
+        &self,
+        events: &[Event],
+        streams: &[StreamId],
+    ) -> Result<Vec<Option<Watermark>>, SyncError> {
         let now = self.ctx.clock.now();
-        let latest = self.present.known().map_or(now, |known| known.max(now));
+        let latest = self.portal_clock.known().map_or(now, |known| known.max(now));
         let latest = latest.saturating_add(STORED_AHEAD).unwrap_or(Timestamp::MAX);
-        let mut marks = self.ctx.ledger.feed_marks(tracks).await?;
+        let mut marks = self.ctx.ledger.feed_marks(streams).await?;
         for (event, slot) in events.iter().zip(&mut marks) {
             let Some(mark) = slot.take_if(|mark| mark.cursor > latest) else {
                 continue;

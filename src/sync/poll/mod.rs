@@ -19,7 +19,7 @@ use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Fate, results, unknown};
+use crate::domain::batch::{RowResult, results, unknown};
 use crate::domain::brief::brief;
 use crate::domain::evidence::entry_of;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
@@ -27,9 +27,9 @@ use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, Sender, StatusResu
 use crate::ports::pulse;
 use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{Fault, note};
+use crate::registry::sync_error::{SyncError, note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
-use crate::sync::upload::fate_update;
+use crate::sync::upload::row_result_update;
 
 /// Most requests asked about in one round.
 const MAX_REQUESTS: usize = 50;
@@ -92,7 +92,7 @@ impl Poller {
     }
 
     /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
-    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, Fault> {
+    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, SyncError> {
         let account = self.ctx.registry.ad_account(&self.key);
         let owner = account.as_ref().and_then(|account| account.owner.clone());
         let Some(routes) = account.and_then(AdAccount::usable) else {
@@ -149,7 +149,7 @@ impl Poller {
         &self,
         sink: &dyn ConversionSink,
         request: &OpenRequest,
-    ) -> Result<Option<UpstreamError>, Fault> {
+    ) -> Result<Option<UpstreamError>, SyncError> {
         let looked = AssertUnwindSafe(self.look(sink, request)).catch_unwind().await;
         let broke = || {
             UpstreamError::new(
@@ -160,8 +160,8 @@ impl Poller {
         };
         match looked.unwrap_or_else(|_| Err(broke().into())) {
             Ok(()) => Ok(None),
-            Err(Fault::Upstream(error)) => Ok(Some(error)),
-            Err(fault @ Fault::Ledger(_)) => Err(fault),
+            Err(SyncError::Upstream(error)) => Ok(Some(error)),
+            Err(fault @ SyncError::Ledger(_)) => Err(fault),
         }
     }
 
@@ -175,7 +175,7 @@ impl Poller {
     }
 
     /// The others go on; this one is looked at again after a pause, and its events say so. `own`: nobody else is told.
-    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), Fault> {
+    async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), SyncError> {
         warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
         if !own {
             self.ctx.registry.google_fault(&self.key, error);
@@ -198,7 +198,7 @@ impl Poller {
     }
 
     /// Takes over what an account object that is gone left behind.
-    async fn adopt(&self, owner: &AdAccountKey) -> Result<(), Fault> {
+    async fn adopt(&self, owner: &AdAccountKey) -> Result<(), SyncError> {
         let accounts = self.ctx.registry.google_keys();
         let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &accounts).await?;
         if adopted > 0 {
@@ -207,7 +207,7 @@ impl Poller {
         Ok(())
     }
 
-    async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), Fault> {
+    async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
         let answer = sink.request_status(&request.request_id).await;
         let now = self.ctx.clock.now();
         let (updates, done) = match answer {
@@ -257,15 +257,15 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
-            let fates = match entry_of(&named, index, action, request.destinations.len()) {
+            let row_results = match entry_of(&named, index, action, request.destinations.len()) {
                 Some(entry) => results(&statuses[entry].report, &members, request.rows.len()),
                 // No entry is known to be about these rows, and none will be.
                 None => all_finished.then(|| unknown(&members)),
             };
-            match fates {
-                Some(fates) => {
-                    self.report_fates(service, action, &fates, now);
-                    updates.extend(self.updates(request, &fates, index, now));
+            match row_results {
+                Some(row_results) => {
+                    self.report_results(service, action, &row_results, now);
+                    updates.extend(self.updates(request, &row_results, index, now));
                 }
                 None => done = false,
             }
@@ -273,9 +273,15 @@ impl Poller {
         (updates, done)
     }
 
-    /// What the fates of an action's rows say of the events that have the action.
-    fn report_fates(&self, service: &'static str, action: &ActionKey, fates: &BTreeMap<usize, Fate>, now: Timestamp) {
-        let Some(found) = Delivery::of(fates.values()) else {
+    /// What the results of an action's rows say of the events that have the action.
+    fn report_results(
+        &self,
+        service: &'static str,
+        action: &ActionKey,
+        row_results: &BTreeMap<usize, RowResult>,
+        now: Timestamp,
+    ) {
+        let Some(found) = Delivery::of(row_results.values()) else {
             return;
         };
         if matches!(found, Delivery::Failed(..)) {
@@ -298,16 +304,16 @@ impl Poller {
     fn updates(
         &self,
         request: &OpenRequest,
-        fates: &BTreeMap<usize, Fate>,
+        row_results: &BTreeMap<usize, RowResult>,
         destination: usize,
         now: Timestamp,
     ) -> Vec<RowUpdate> {
-        fates
+        row_results
             .iter()
-            .filter_map(|(index, fate)| {
+            .filter_map(|(index, row_result)| {
                 let row = request.rows.get(*index)?;
-                let mut update = fate_update(&self.ctx, row.into(), fate, now);
-                if let Fate::Unknown(half) = fate {
+                let mut update = row_result_update(&self.ctx, row.into(), row_result, now);
+                if let RowResult::Unknown(half) = row_result {
                     update.split = split_number(request, destination, *half);
                 }
                 Some(update)
@@ -320,7 +326,7 @@ impl Poller {
         request
             .rows
             .iter()
-            .map(|row| fate_update(&self.ctx, row.into(), &Fate::Unknown(0), now))
+            .map(|row| row_result_update(&self.ctx, row.into(), &RowResult::Unknown(0), now))
             .collect()
     }
 }

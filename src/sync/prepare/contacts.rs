@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Sendable;
+use super::EligibleEvent;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
 use crate::ports::ledger::Row;
-use crate::sync::absences::Sought;
-use crate::sync::contact_reader::Reader;
+use crate::sync::absences::AbsentContact;
+use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{form_plan, read_plan};
 
 /// A contact, and when it was asked for.
-pub(crate) struct Read {
+pub(crate) struct ContactRead {
     pub(crate) at: Timestamp,
     pub(crate) contact: Arc<Contact>,
 }
@@ -25,13 +25,13 @@ pub(crate) struct Read {
 /// The contacts of some rows. Those that are in none of the three are deleted.
 #[derive(Default)]
 pub(crate) struct Contacts {
-    read: HashMap<ContactId, Read>,
+    read: HashMap<ContactId, ContactRead>,
     unreadable: Unreadable<ContactId>,
-    sought: BTreeMap<ContactId, Sought>,
+    sought: BTreeMap<ContactId, AbsentContact>,
 }
 
 impl Contacts {
-    pub(crate) fn get(&self, id: ContactId) -> Option<&Read> {
+    pub(crate) fn get(&self, id: ContactId) -> Option<&ContactRead> {
         self.read.get(&id)
     }
 
@@ -42,7 +42,7 @@ impl Contacts {
     }
 
     /// True for one that HubSpot does not show and that may be there.
-    pub(crate) fn sought(&self, id: ContactId) -> Option<&Sought> {
+    pub(crate) fn sought(&self, id: ContactId) -> Option<&AbsentContact> {
         self.sought.get(&id)
     }
 
@@ -52,7 +52,7 @@ impl Contacts {
     }
 }
 
-impl Sendable {
+impl EligibleEvent {
     /// The contacts of these rows, read at most `age` ago.
     pub(crate) async fn contacts(
         &self,
@@ -75,7 +75,7 @@ impl Sendable {
             match cache.fresh(row.contact, &plan, since) {
                 Some((at, contact)) => {
                     absences.shown_lately(row.contact);
-                    found.read.insert(row.contact, Read { at, contact });
+                    found.read.insert(row.contact, ContactRead { at, contact });
                 }
                 None => {
                     missing.push(row.contact);
@@ -84,7 +84,7 @@ impl Sendable {
         }
         missing.sort_unstable();
         missing.dedup();
-        let reader = Reader {
+        let reader = ContactReader {
             ctx,
             crm: self.crm.as_ref(),
             absences: &absences,
@@ -97,7 +97,7 @@ impl Sendable {
             if contact.flaw.is_none() {
                 cache.put(contact.clone(), &plan, at);
             }
-            found.read.insert(contact.requested_id, Read { at, contact });
+            found.read.insert(contact.requested_id, ContactRead { at, contact });
         }
         Ok(found)
     }

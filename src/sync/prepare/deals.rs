@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rust_decimal::Decimal;
 
-use super::Sendable;
+use super::EligibleEvent;
 use super::contacts::Contacts;
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
@@ -15,7 +15,7 @@ use crate::ports::UpstreamError;
 use crate::ports::crm::{DealLinks, Unreadable};
 use crate::ports::ledger::Row;
 use crate::ports::pulse;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 
 /// Most contacts in one question for associations (docs/reference/hubspot.md 6.1).
@@ -35,7 +35,7 @@ struct Deals {
     unreadable: Unreadable<ContactId>,
 }
 
-impl Sendable {
+impl EligibleEvent {
     /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read wait, for
     /// `--click-grace` at most: a deal that the token may never see holds nothing up for ever.
     pub(crate) async fn priced(
@@ -43,7 +43,7 @@ impl Sendable {
         ctx: &SyncContext,
         rows: Vec<(Row, Prepared)>,
         contacts: &Contacts,
-    ) -> Result<Vec<Priced>, Fault> {
+    ) -> Result<Vec<Priced>, SyncError> {
         let deals = match &self.event.rules.value {
             Some(ValueRule::DealAmount { .. }) => match self.deals(&rows, contacts).await {
                 Ok(deals) => deals,
@@ -93,7 +93,12 @@ impl Sendable {
     }
 
     /// Rows wait after a failed read of deals.
-    async fn without_deals(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<Vec<Priced>, Fault> {
+    async fn without_deals(
+        &self,
+        ctx: &SyncContext,
+        rows: &[Row],
+        error: UpstreamError,
+    ) -> Result<Vec<Priced>, SyncError> {
         self.put_off(ctx, rows, error).await?;
         Ok(Vec::new())
     }

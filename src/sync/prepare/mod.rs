@@ -19,13 +19,13 @@ use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
 use crate::ports::crm::{Crm, Portal};
-use crate::ports::ledger::{ActionKey, Row, RowUpdate, TrackId};
+use crate::ports::ledger::{ActionKey, Row, RowUpdate, StreamId};
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{Fault, note};
+use crate::registry::sync_error::{SyncError, note};
 use crate::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
 
 /// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
-pub struct Ready {
+pub struct PreparedRow {
     /// The row.
     pub row: Row,
     /// Where it goes.
@@ -42,19 +42,19 @@ pub struct Ready {
 
 /// An event whose rows may be sent now.
 #[derive(Clone)]
-pub struct Sendable {
+pub struct EligibleEvent {
     event: Event,
     action: BoundAction,
     account: HubSpotAccount,
     crm: Arc<dyn Crm>,
     portal: Portal,
-    track: TrackId,
+    stream: StreamId,
     /// The route takes postal addresses.
     addresses: bool,
 }
 
 /// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
-pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
+pub fn sendable(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
     let now = ctx.clock.now();
     let action = event.action.clone()?;
     if event.suspended || action.hold_until.is_some_and(|until| until > now) {
@@ -66,54 +66,59 @@ pub fn sendable(ctx: &SyncContext, event: Event) -> Option<Sendable> {
     }
     let crm = account.crm.clone()?;
     let portal = account.portal.clone()?;
-    let track = ctx.registry.report(&event.key).track?;
+    let stream = ctx.registry.report(&event.key).stream?;
     let routes = ctx.registry.ad_account(&event.google)?.routes?;
     let addresses = routes.of(event.rules.form).info().addresses;
-    Some(Sendable {
+    Some(EligibleEvent {
         event,
         action,
         account,
         crm,
         portal,
-        track,
+        stream,
         addresses,
     })
 }
 
-impl Sendable {
+impl EligibleEvent {
     /// The event.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Its track.
-    pub fn track(&self) -> TrackId {
-        self.track
+    /// Its stream.
+    pub fn stream(&self) -> StreamId {
+        self.stream
     }
 
     /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the ledger.
     /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
-    pub async fn prepare(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<Ready>, usize), Fault> {
+    pub async fn prepare(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
         let now = ctx.clock.now();
-        let rows = ctx.ledger.due(self.track, self.event.start, now, limit).await?;
+        let rows = ctx.ledger.due(self.stream, self.event.start, now, limit).await?;
         let looked_at = rows.len();
         let ready = self.decide_all(ctx, rows, ctx.settings.upload_interval).await?;
         Ok((ready, looked_at))
     }
 
     /// Decides anew about rows that wait to be sent; what was read in the last half of the upload interval still counts.
-    pub async fn refresh(&self, ctx: &SyncContext, rows: Vec<Ready>) -> Result<Vec<Ready>, Fault> {
+    pub async fn refresh(&self, ctx: &SyncContext, rows: Vec<PreparedRow>) -> Result<Vec<PreparedRow>, SyncError> {
         let rows = rows.into_iter().map(|ready| ready.row).collect();
         self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
     }
 
     /// True for the rows that go where this event's rows go now.
-    pub fn sends(&self, ready: &Ready) -> bool {
-        self.track == ready.row.track && self.action.key == ready.action
+    pub fn sends(&self, ready: &PreparedRow) -> bool {
+        self.stream == ready.row.track && self.action.key == ready.action
     }
 
     /// Decides about rows by their contacts, read at most `age` ago.
-    async fn decide_all(&self, ctx: &SyncContext, rows: Vec<Row>, age: SignedDuration) -> Result<Vec<Ready>, Fault> {
+    async fn decide_all(
+        &self,
+        ctx: &SyncContext,
+        rows: Vec<Row>,
+        age: SignedDuration,
+    ) -> Result<Vec<PreparedRow>, SyncError> {
         if rows.is_empty() {
             return Ok(vec![]);
         }
@@ -162,7 +167,7 @@ impl Sendable {
             return Ok(vec![]);
         }
         let priced = self.priced(ctx, ready, &contacts).await?;
-        let all = priced.into_iter().map(|(row, prepared, value)| Ready {
+        let all = priced.into_iter().map(|(row, prepared, value)| PreparedRow {
             action: self.action.key.clone(),
             prepared,
             value,
@@ -207,10 +212,10 @@ impl Sendable {
 
     /// Rows wait after a failed read of what not every event needs: deals, or the submissions of a form. That HubSpot does
     /// not show these to this token is a matter of the event, not of the account.
-    async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), Fault> {
+    async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), SyncError> {
         let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
         let fault = postpone(ctx, rows, error).await;
-        if !refused || matches!(fault, Fault::Ledger(_)) {
+        if !refused || matches!(fault, SyncError::Ledger(_)) {
             return Err(fault);
         }
         ctx.registry.scope_refused(&self.event.hubspot);
@@ -342,7 +347,7 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
         .collect()
 }
 
-async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Fault {
+async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> SyncError {
     match ctx
         .ledger
         .settle(&retry_later(ctx, rows, &error), ctx.clock.now())

@@ -7,7 +7,7 @@ use super::Uploader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::sink::IngestError;
-use crate::sync::prepare::Ready;
+use crate::sync::prepare::PreparedRow;
 
 /// How long, in milliseconds, as the log has it.
 fn ms(elapsed: Duration) -> u64 {
@@ -16,14 +16,14 @@ fn ms(elapsed: Duration) -> u64 {
 
 impl Uploader {
     /// Google took the request; `request` is its id of it, where it gives one.
-    pub(crate) fn log_sent(&self, ready: &[Ready], request: Option<&str>, elapsed: Duration) {
+    pub(crate) fn log_sent(&self, ready: &[PreparedRow], request: Option<&str>, elapsed: Duration) {
         for (event, rows) in self.rows_of(ready) {
             tracing::info!(%event, rows, request = request.unwrap_or("none"), ms = ms(elapsed), "uploaded");
         }
     }
 
     /// Google did not take it.
-    pub(crate) fn log_failed(&self, ready: &[Ready], failure: &IngestError, elapsed: Duration) {
+    pub(crate) fn log_failed(&self, ready: &[PreparedRow], failure: &IngestError, elapsed: Duration) {
         let error = &failure.error;
         let request = error.request_id.as_deref().unwrap_or("none");
         for (event, rows) in self.rows_of(ready) {
@@ -32,11 +32,11 @@ impl Uploader {
     }
 
     /// How many of the rows are each event's.
-    fn rows_of(&self, ready: &[Ready]) -> BTreeMap<ObjectKey, usize> {
+    fn rows_of(&self, ready: &[PreparedRow]) -> BTreeMap<ObjectKey, usize> {
         let mut rows = BTreeMap::new();
         for event in self.ctx.registry.events_of_google(&self.key) {
-            let track = self.ctx.registry.report(&event.key).track;
-            let count = ready.iter().filter(|r| Some(r.row.track) == track).count();
+            let stream = self.ctx.registry.report(&event.key).stream;
+            let count = ready.iter().filter(|r| Some(r.row.track) == stream).count();
             if count > 0 {
                 rows.insert(event.key, count);
             }

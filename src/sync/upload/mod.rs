@@ -24,12 +24,12 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{Sender, TrackId};
+use crate::ports::ledger::{Sender, StreamId};
 use crate::ports::pulse;
-use crate::registry::sync_error::{Fault, note};
+use crate::registry::sync_error::{SyncError, note};
 use crate::registry::{Event, Notice, Routes};
-use crate::sync::prepare::{Ready, Sendable, sendable};
-pub use crate::sync::upload::row_updates::fate_update;
+use crate::sync::prepare::{EligibleEvent, PreparedRow, sendable};
+pub use crate::sync::upload::row_updates::row_result_update;
 
 /// The uploader of one account.
 pub struct Uploader {
@@ -37,8 +37,8 @@ pub struct Uploader {
     /// How the ledger knows this uploader.
     sender: Sender,
     ctx: Arc<SyncContext>,
-    /// Events seen unsuspended: their resume is settled on this track.
-    resumed: BTreeMap<ObjectKey, Option<TrackId>>,
+    /// Events seen unsuspended: their resume is settled on this stream.
+    resumed: BTreeMap<ObjectKey, Option<StreamId>>,
     was_ready: bool,
     /// By the names of routes.
     held: BTreeMap<&'static str, Hold>,
@@ -101,7 +101,7 @@ impl Uploader {
             };
             if let Err(fault) = self.round(&stop, rest).await {
                 warn!(account = %self.key, error = brief(&fault), "upload round failed");
-                if matches!(fault, Fault::Ledger(_)) {
+                if matches!(fault, SyncError::Ledger(_)) {
                     for event in self.ctx.registry.events_of_google(&self.key) {
                         self.upload_failed(&event.key, &fault);
                     }
@@ -112,7 +112,7 @@ impl Uploader {
 
     /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at anew
     /// before each request.
-    async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), Fault> {
+    async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
         if self.unsure {
             // Nothing of this account is on its way now.
             self.ctx
@@ -148,7 +148,7 @@ impl Uploader {
     }
 
     /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.
-    async fn open(&mut self) -> Result<Vec<Sendable>, Fault> {
+    async fn open(&mut self) -> Result<Vec<EligibleEvent>, SyncError> {
         let events = self.ctx.registry.events_of_google(&self.key);
         self.settle_resumes(&events).await?;
         let open = self.sendable();
@@ -157,7 +157,7 @@ impl Uploader {
                 pulse::beat();
                 self.ctx
                     .ledger
-                    .release(sendable.track(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
+                    .release(sendable.stream(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
                     .await?;
             }
             self.was_ready = true;
@@ -166,14 +166,14 @@ impl Uploader {
     }
 
     /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
-    /// moved to the track of its action: what it missed may have to be skipped first.
-    fn sendable(&self) -> Vec<Sendable> {
+    /// moved to the stream of its action: what it missed may have to be skipped first.
+    fn sendable(&self) -> Vec<EligibleEvent> {
         let events = self.ctx.registry.events_of_google(&self.key);
         let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
-        open.retain(|sendable| self.resumed.get(&sendable.event().key) == Some(&Some(sendable.track())));
+        open.retain(|sendable| self.resumed.get(&sendable.event().key) == Some(&Some(sendable.stream())));
         // While one event takes over from another both may have the same rows.
-        let mut tracks = BTreeSet::new();
-        open.retain(|sendable| tracks.insert(sendable.track()));
+        let mut streams = BTreeSet::new();
+        open.retain(|sendable| streams.insert(sendable.stream()));
         open
     }
 
@@ -183,23 +183,23 @@ impl Uploader {
     }
 
     /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
-    /// another track, as nothing is created for a suspended event and its rows wait without an action.
-    async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), Fault> {
+    /// another stream, as nothing is created for a suspended event and its rows wait without an action.
+    async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), SyncError> {
         self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
         for event in events {
             pulse::beat();
             let settled = self.resumed.entry(event.key.clone()).or_default();
             if event.suspended {
                 *settled = None;
-            } else if let Some(track) = self.ctx.registry.report(&event.key).track
-                && *settled != Some(track)
+            } else if let Some(stream) = self.ctx.registry.report(&event.key).stream
+                && *settled != Some(stream)
             {
                 let skipped = self
                     .ctx
                     .ledger
-                    .resume(track, event.skip_missed, self.ctx.clock.now())
+                    .resume(stream, event.skip_missed, self.ctx.clock.now())
                     .await?;
-                *settled = Some(track);
+                *settled = Some(stream);
                 if skipped > 0 {
                     info!(event = %event.key, skipped, "conversions missed while suspended are skipped");
                     self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
@@ -210,7 +210,12 @@ impl Uploader {
     }
 
     /// Takes due rows of all events, about as many as fill a request.
-    async fn collect(&mut self, open: Vec<Sendable>, routes: &Routes, rest: bool) -> Result<Vec<Ready>, Fault> {
+    async fn collect(
+        &mut self,
+        open: Vec<EligibleEvent>,
+        routes: &Routes,
+        rest: bool,
+    ) -> Result<Vec<PreparedRow>, SyncError> {
         let fill = routes.stages.info().rows.max(routes.forms.info().rows);
         let mut all = Vec::new();
         let mut broken = None;
@@ -223,7 +228,7 @@ impl Uploader {
         }
         // While one event takes over from another, two portals may have been asked about the same rows.
         let mut rows = BTreeSet::new();
-        all.retain(|ready: &Ready| rows.insert(ready.row.id));
+        all.retain(|ready: &PreparedRow| rows.insert(ready.row.id));
         match broken {
             Some(error) => Err(error.into()),
             None => Ok(all),
@@ -231,18 +236,18 @@ impl Uploader {
     }
 
     /// HubSpot could not be read: the rows wait, the other events go on.
-    fn read_failed(&self, sendable: &Sendable, error: UpstreamError) {
+    fn read_failed(&self, sendable: &EligibleEvent, error: UpstreamError) {
         self.ctx.registry.hubspot_fault(&sendable.event().hubspot, &error);
         self.upload_failed(&sendable.event().key, &error.into());
     }
 
-    fn upload_failed(&self, event: &ObjectKey, fault: &Fault) {
+    fn upload_failed(&self, event: &ObjectKey, fault: &SyncError) {
         let note = note(fault, self.ctx.clock.now());
         self.ctx.registry.update_report(event, |report| {
             report.push_error(note.clone());
             let flips = match fault {
-                Fault::Ledger(_) => report.ledger.failed(note),
-                Fault::Upstream(_) => report.upload.failed(note),
+                SyncError::Ledger(_) => report.ledger.failed(note),
+                SyncError::Upstream(_) => report.upload.failed(note),
             };
             Notice::Soon.or_now(flips)
         });

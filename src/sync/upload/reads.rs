@@ -14,9 +14,9 @@ use crate::ports::UpstreamError;
 use crate::ports::ledger::LedgerError;
 use crate::ports::pulse;
 use crate::registry::Notice;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
-use crate::sync::prepare::{Ready, Sendable};
+use crate::sync::prepare::{EligibleEvent, PreparedRow};
 
 /// How long the rows of other portals wait for one that has just been asked.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,9 +26,9 @@ const LEAST: usize = 50;
 /// What a read of one portal brought.
 pub(crate) struct Collected {
     /// Rows to send.
-    pub ready: Vec<Ready>,
+    pub ready: Vec<PreparedRow>,
     /// Events whose reads failed; their rows wait.
-    pub failed: Vec<(Sendable, UpstreamError)>,
+    pub failed: Vec<(EligibleEvent, UpstreamError)>,
     /// The ledger failed.
     pub ledger: Option<LedgerError>,
     portal: ObjectKey,
@@ -62,11 +62,11 @@ impl Reads {
     pub async fn take(
         &mut self,
         ctx: &Arc<SyncContext>,
-        open: Vec<Sendable>,
+        open: Vec<EligibleEvent>,
         fill: usize,
         rest: bool,
     ) -> Vec<Collected> {
-        let mut portals: BTreeMap<ObjectKey, Vec<Sendable>> = BTreeMap::new();
+        let mut portals: BTreeMap<ObjectKey, Vec<EligibleEvent>> = BTreeMap::new();
         for sendable in open {
             let portal = sendable.event().hubspot.clone();
             portals.entry(portal).or_default().push(sendable);
@@ -143,7 +143,7 @@ impl Reads {
         }
     }
 
-    fn begin(&mut self, ctx: &Arc<SyncContext>, portal: ObjectKey, events: Vec<Sendable>, rows: usize) {
+    fn begin(&mut self, ctx: &Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) {
         let task = self.tasks.spawn(collect(Arc::clone(ctx), portal.clone(), events, rows));
         let began = Instant::now();
         self.open.insert(task.id(), Open { portal, began });
@@ -157,7 +157,7 @@ fn paced(asked: usize, took: Duration, limit: Duration) -> usize {
 }
 
 /// Takes due rows of a portal's events until there are so many.
-async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<Sendable>, rows: usize) -> Collected {
+async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> Collected {
     let mut all = Collected {
         ready: Vec::new(),
         failed: Vec::new(),
@@ -182,8 +182,8 @@ async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<Sendable>
                 all.more |= looked_at == room;
                 all.ready.extend(ready);
             }
-            Err(Fault::Upstream(error)) => all.failed.push((sendable, error)),
-            Err(Fault::Ledger(error)) => {
+            Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
+            Err(SyncError::Ledger(error)) => {
                 all.ledger = Some(error);
                 break;
             }

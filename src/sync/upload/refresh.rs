@@ -13,9 +13,9 @@ use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::LedgerError;
 use crate::ports::sink::RouteInfo;
 use crate::ports::{UpstreamError, budget};
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
-use crate::sync::prepare::{Ready, Sendable};
+use crate::sync::prepare::{EligibleEvent, PreparedRow};
 
 /// How long a portal may take for the rows of one request: forty reads of fifty histories, at nine a second.
 const SHARE: Duration = Duration::from_secs(10);
@@ -25,9 +25,9 @@ pub(crate) struct Refreshed {
     /// The route the rows go.
     pub route: RouteInfo,
     /// Rows that may still go, of one request.
-    pub ready: Vec<Ready>,
+    pub ready: Vec<PreparedRow>,
     /// Events whose reads failed; their rows wait.
-    pub failed: Vec<(Sendable, UpstreamError)>,
+    pub failed: Vec<(EligibleEvent, UpstreamError)>,
     /// The ledger failed.
     pub ledger: Option<LedgerError>,
     portal: ObjectKey,
@@ -43,8 +43,14 @@ pub(crate) struct Refreshes {
 
 impl Refreshes {
     /// Begins to read again for these rows of one request, which belong to these events.
-    pub fn begin(&mut self, ctx: &Arc<SyncContext>, route: RouteInfo, open: &[Sendable], mut stale: Vec<Ready>) {
-        let mut portals: BTreeMap<ObjectKey, Vec<(Sendable, Vec<Ready>)>> = BTreeMap::new();
+    pub fn begin(
+        &mut self,
+        ctx: &Arc<SyncContext>,
+        route: RouteInfo,
+        open: &[EligibleEvent],
+        mut stale: Vec<PreparedRow>,
+    ) {
+        let mut portals: BTreeMap<ObjectKey, Vec<(EligibleEvent, Vec<PreparedRow>)>> = BTreeMap::new();
         for sendable in open {
             let (own, others): (Vec<_>, Vec<_>) = stale.into_iter().partition(|row| sendable.sends(row));
             stale = others;
@@ -89,7 +95,7 @@ async fn refresh(
     ctx: Arc<SyncContext>,
     route: RouteInfo,
     portal: ObjectKey,
-    events: Vec<(Sendable, Vec<Ready>)>,
+    events: Vec<(EligibleEvent, Vec<PreparedRow>)>,
 ) -> Refreshed {
     let mut all = Refreshed {
         route,
@@ -101,8 +107,8 @@ async fn refresh(
     for (sendable, rows) in events {
         match sendable.refresh(&ctx, rows).await {
             Ok(ready) => all.ready.extend(ready),
-            Err(Fault::Upstream(error)) => all.failed.push((sendable, error)),
-            Err(Fault::Ledger(error)) => {
+            Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
+            Err(SyncError::Ledger(error)) => {
                 all.ledger = Some(error);
                 break;
             }

@@ -6,15 +6,15 @@ use crate::domain::ids::AdAccountKey;
 use crate::ports::ledger::ActionKey;
 use crate::ports::sink::{Conversion, RouteInfo};
 use crate::registry::Routes;
-use crate::sync::prepare::Ready;
+use crate::sync::prepare::PreparedRow;
 
 /// What rows of one request have in common: the route, the account where the route wants one, the split number.
 type Together = (&'static str, Option<AdAccountKey>, i64);
 
 /// Rows as requests: of one route each, rows with a split number only among themselves, at most as many rows and
 /// destinations as the route takes, of one account where it wants that.
-pub fn split(ready: Vec<Ready>, routes: &Routes) -> Vec<(RouteInfo, Vec<Ready>)> {
-    let mut groups: BTreeMap<Together, (RouteInfo, Vec<Ready>)> = BTreeMap::new();
+pub fn split(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
+    let mut groups: BTreeMap<Together, (RouteInfo, Vec<PreparedRow>)> = BTreeMap::new();
     for row in ready {
         let route = routes.of(row.form).info();
         let owner = route.one_account.then(|| row.action.account.clone());
@@ -23,7 +23,7 @@ pub fn split(ready: Vec<Ready>, routes: &Routes) -> Vec<(RouteInfo, Vec<Ready>)>
     }
     let mut requests = Vec::new();
     for (route, rows) in groups.into_values() {
-        let mut request: Vec<Ready> = Vec::new();
+        let mut request: Vec<PreparedRow> = Vec::new();
         let mut actions: Vec<ActionKey> = Vec::new();
         for row in rows {
             let new = !actions.contains(&row.action);
@@ -44,7 +44,7 @@ pub fn split(ready: Vec<Ready>, routes: &Routes) -> Vec<(RouteInfo, Vec<Ready>)>
 }
 
 /// The actions of a request, in order of first use.
-pub fn destinations(ready: &[Ready]) -> Vec<ActionKey> {
+pub fn destinations(ready: &[PreparedRow]) -> Vec<ActionKey> {
     let mut actions: Vec<ActionKey> = Vec::new();
     for row in ready {
         if !actions.contains(&row.action) {
@@ -55,12 +55,12 @@ pub fn destinations(ready: &[Ready]) -> Vec<ActionKey> {
 }
 
 /// Index of a row's destination.
-pub fn destination_of(destinations: &[ActionKey], row: &Ready) -> usize {
+pub fn destination_of(destinations: &[ActionKey], row: &PreparedRow) -> usize {
     destinations.iter().position(|d| *d == row.action).unwrap_or(0)
 }
 
 /// A row as it is sent.
-pub fn conversion(ready: &Ready, destination: usize) -> Conversion {
+pub fn conversion(ready: &PreparedRow, destination: usize) -> Conversion {
     Conversion {
         destination,
         order: ready.row.order_id(),

@@ -5,20 +5,20 @@ use std::borrow::Cow;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::backoff::backoff;
-use crate::domain::batch::Fate;
+use crate::domain::batch::RowResult;
 use crate::domain::outcome::{Outcome, PROCESSED, reason};
 use crate::ports::ledger::{OpenRow, Row, RowId, RowUpdate};
 use crate::sync::context::SyncContext;
 
-/// What a fate needs to know of a row.
+/// What a result needs to know of a row.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct RowRef {
     row: RowId,
     attempts: u32,
     split: i64,
 }
 
-impl From<&Row> for Place {
+impl From<&Row> for RowRef {
     fn from(row: &Row) -> Self {
         Self {
             row: row.id,
@@ -28,7 +28,7 @@ impl From<&Row> for Place {
     }
 }
 
-impl From<&OpenRow> for Place {
+impl From<&OpenRow> for RowRef {
     fn from(row: &OpenRow) -> Self {
         Self {
             row: row.row,
@@ -38,8 +38,8 @@ impl From<&OpenRow> for Place {
     }
 }
 
-/// The update that carries out a fate.
-pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -> RowUpdate {
+/// The update that carries out a result.
+pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult, now: Timestamp) -> RowUpdate {
     let update = |outcome, reason: Cow<'static, str>, due| RowUpdate {
         row: row.row,
         outcome,
@@ -58,15 +58,15 @@ pub fn fate_update(ctx: &SyncContext, row: Place, fate: &Fate, now: Timestamp) -
             ..update(Outcome::Pending, reason.into(), due)
         }
     };
-    match fate {
-        Fate::Uploaded => update(Outcome::Uploaded, PROCESSED.into(), now),
-        Fate::Rejected(reason, code) => RowUpdate {
+    match row_result {
+        RowResult::Uploaded => update(Outcome::Uploaded, PROCESSED.into(), now),
+        RowResult::Rejected(reason, code) => RowUpdate {
             detail: code.clone(),
             ..update(Outcome::Rejected, reason.clone().into(), now)
         },
-        Fate::Wait(reason, _) => waits(reason),
-        Fate::Blocked(_) => waits(reason::ACCOUNT_NOT_READY),
-        Fate::Unknown(_) => RowUpdate {
+        RowResult::Wait(reason, _) => waits(reason),
+        RowResult::Blocked(_) => waits(reason::ACCOUNT_NOT_READY),
+        RowResult::Unknown(_) => RowUpdate {
             failed_try: true,
             ..update(
                 Outcome::Processing,

@@ -11,19 +11,19 @@ use super::refresh::{Refreshed, Refreshes};
 use super::request::{conversion, destination_of, destinations, split};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Fate, Refusal, refusal};
+use crate::domain::batch::{Refusal, RowResult, refusal};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
-use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, TrackId};
+use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, StreamId};
 use crate::ports::pulse;
 use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, Effect};
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
-use crate::sync::prepare::{Ready, Sendable, retry_later};
-use crate::sync::upload::upload_route::{fates, updates};
+use crate::sync::prepare::{EligibleEvent, PreparedRow, retry_later};
+use crate::sync::upload::upload_route::{row_results, updates};
 
 impl Uploader {
     /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is not
@@ -31,9 +31,9 @@ impl Uploader {
     pub(super) async fn send_all(
         &mut self,
         routes: &Routes,
-        ready: Vec<Ready>,
+        ready: Vec<PreparedRow>,
         stop: &CancellationToken,
-    ) -> Result<Sent, Fault> {
+    ) -> Result<Sent, SyncError> {
         self.refusals.begin();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
@@ -45,10 +45,10 @@ impl Uploader {
     async fn send_queue(
         &mut self,
         routes: &Routes,
-        ready: Vec<Ready>,
+        ready: Vec<PreparedRow>,
         stop: &CancellationToken,
-    ) -> Result<Sent, Fault> {
-        let mut queue: VecDeque<(RouteInfo, Vec<Ready>)> = split(ready, routes).into();
+    ) -> Result<Sent, SyncError> {
+        let mut queue: VecDeque<(RouteInfo, Vec<PreparedRow>)> = split(ready, routes).into();
         let mut held: BTreeSet<&'static str> = BTreeSet::new();
         let mut refreshes = Refreshes::default();
         loop {
@@ -77,7 +77,7 @@ impl Uploader {
             }
             let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
             let (sent, again) = self.send(routes, route, rows).await?;
-            for sendable in open.iter().filter(|s| touched.contains(&s.track())) {
+            for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
             }
             for rows in again.into_iter().rev() {
@@ -98,11 +98,11 @@ impl Uploader {
     /// these are read again meanwhile.
     fn fit_to_send(
         &self,
-        open: &[Sendable],
+        open: &[EligibleEvent],
         route: RouteInfo,
-        mut rows: Vec<Ready>,
+        mut rows: Vec<PreparedRow>,
         refreshes: &mut Refreshes,
-    ) -> Vec<Ready> {
+    ) -> Vec<PreparedRow> {
         rows.retain(|row| open.iter().any(|sendable| sendable.sends(row)));
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
@@ -112,7 +112,7 @@ impl Uploader {
     }
 
     /// Rows that were read again, as a request. What took too long again stays due: the next round reads it anew.
-    fn take_up(&self, refreshed: Refreshed) -> Result<(RouteInfo, Vec<Ready>), Fault> {
+    fn take_up(&self, refreshed: Refreshed) -> Result<(RouteInfo, Vec<PreparedRow>), SyncError> {
         for (sendable, error) in refreshed.failed {
             self.read_failed(&sendable, error);
         }
@@ -130,13 +130,13 @@ impl Uploader {
         &mut self,
         routes: &Routes,
         route: RouteInfo,
-        ready: Vec<Ready>,
-    ) -> Result<(Sent, Vec<Vec<Ready>>), Fault> {
+        ready: Vec<PreparedRow>,
+    ) -> Result<(Sent, Vec<Vec<PreparedRow>>), SyncError> {
         let Some(way) = routes.named(route.name) else {
             return Ok((Sent::Stop, vec![]));
         };
         let destinations = destinations(&ready);
-        let row = |r: &Ready| BatchRow {
+        let row = |r: &PreparedRow| BatchRow {
             row: r.row.id,
             value: r.value.clone(),
         };
@@ -187,10 +187,17 @@ impl Uploader {
     }
 
     /// The ad network took the request: it says later, or has said row by row, what became of it.
-    async fn answered(&mut self, id: BatchId, route: RouteInfo, answer: &Answer, ready: &[Ready], now: Timestamp) {
-        let fates = match answer {
+    async fn answered(
+        &mut self,
+        id: BatchId,
+        route: RouteInfo,
+        answer: &Answer,
+        ready: &[PreparedRow],
+        now: Timestamp,
+    ) {
+        let row_results = match answer {
             Answer::Accepted(_) => BTreeMap::new(),
-            Answer::Rows(rows) => fates(rows),
+            Answer::Rows(rows) => row_results(rows),
         };
         let result = match answer {
             Answer::Accepted(request_id) => {
@@ -202,7 +209,7 @@ impl Uploader {
             }
             Answer::Rows(rows) => {
                 let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
-                let updates = updates(&self.ctx, ready, &fates, asked, now);
+                let updates = updates(&self.ctx, ready, &row_results, asked, now);
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered { updates }
@@ -212,7 +219,7 @@ impl Uploader {
         self.held.remove(route.name);
         match answer {
             Answer::Accepted(_) => self.report_open(route, ready, now),
-            Answer::Rows(_) => self.report_fates(route, ready, &fates, now),
+            Answer::Rows(_) => self.report_results(route, ready, &row_results, now),
         }
         self.uploaded.notify_one();
     }
@@ -235,7 +242,7 @@ impl Uploader {
     }
 
     /// The request was accepted, whatever becomes of its rows.
-    fn report_open(&mut self, route: RouteInfo, ready: &[Ready], now: Timestamp) {
+    fn report_open(&mut self, route: RouteInfo, ready: &[PreparedRow], now: Timestamp) {
         for action in destinations(ready) {
             self.refusals.taken(&action, now);
         }
@@ -245,11 +252,19 @@ impl Uploader {
         }
     }
 
-    /// What the fates of rows say of their actions and events.
-    fn report_fates(&mut self, route: RouteInfo, ready: &[Ready], fates: &BTreeMap<usize, Fate>, now: Timestamp) {
-        let of = |chosen: &dyn Fn(&Ready) -> bool| {
-            let own = fates.iter().filter(|(index, _)| ready.get(**index).is_some_and(chosen));
-            Delivery::of(own.map(|(_, fate)| fate))
+    /// What the results of rows say of their actions and events.
+    fn report_results(
+        &mut self,
+        route: RouteInfo,
+        ready: &[PreparedRow],
+        row_results: &BTreeMap<usize, RowResult>,
+        now: Timestamp,
+    ) {
+        let of = |chosen: &dyn Fn(&PreparedRow) -> bool| {
+            let own = row_results
+                .iter()
+                .filter(|(index, _)| ready.get(**index).is_some_and(chosen));
+            Delivery::of(own.map(|(_, row_result)| row_result))
         };
         for action in destinations(ready) {
             match of(&|row| row.action == action) {
@@ -262,46 +277,46 @@ impl Uploader {
                 Some(Delivery::Failed(..)) | None => {}
             }
         }
-        for (event, track) in self.events_of(ready) {
-            if let Some(found) = of(&|row| row.row.track == track) {
+        for (event, stream) in self.events_of(ready) {
+            if let Some(found) = of(&|row| row.row.track == stream) {
                 let place = (RefusedAt::Upload, route.service);
                 delivery::report(&self.ctx.registry, &event, place, &found, now);
             }
         }
     }
 
-    fn events_of(&self, ready: &[Ready]) -> Vec<(ObjectKey, TrackId)> {
-        let tracks: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
+    fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
+        let streams: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
         let of = |event: Event| {
-            let track = self.ctx.registry.report(&event.key).track?;
-            tracks.contains(&track).then_some((event.key, track))
+            let stream = self.ctx.registry.report(&event.key).stream?;
+            streams.contains(&stream).then_some((event.key, stream))
         };
         let events = self.ctx.registry.events_of_google(&self.key);
         events.into_iter().filter_map(of).collect()
     }
 
     /// How to cut a refused request down; `None` where the failure is no matter of rows.
-    fn plan(&self, failure: &IngestError, ready: &[Ready], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
+    fn plan(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
         if failure.error.cause != Cause::Refused || failure.error.effect != Effect::None {
             return None;
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let plan = refusal(&destination_of, failure.code.as_ref(), &failure.complaints);
-        debug!(account = %self.key, rows = ready.len(), bad = plan.fates.len(), "refused, cut down");
+        debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
         Some(plan)
     }
 
-    /// The updates of the rows whose fate is known, and the rows to send again.
+    /// The updates of the rows whose result is known, and the rows to send again.
     fn cut_down(
         &mut self,
         route: RouteInfo,
         plan: Refusal,
-        ready: Vec<Ready>,
+        ready: Vec<PreparedRow>,
         now: Timestamp,
-    ) -> (Vec<RowUpdate>, Vec<Vec<Ready>>) {
-        self.report_fates(route, &ready, &plan.fates, now);
-        let updates = updates(&self.ctx, &ready, &plan.fates, None, now);
-        let mut by_index: BTreeMap<usize, Ready> = ready.into_iter().enumerate().collect();
+    ) -> (Vec<RowUpdate>, Vec<Vec<PreparedRow>>) {
+        self.report_results(route, &ready, &plan.row_results, now);
+        let updates = updates(&self.ctx, &ready, &plan.row_results, None, now);
+        let mut by_index: BTreeMap<usize, PreparedRow> = ready.into_iter().enumerate().collect();
         let again = plan
             .resend
             .into_iter()
@@ -311,7 +326,13 @@ impl Uploader {
     }
 
     /// The whole request waits: the ad network, the way to it, or the account has a problem.
-    fn held_up(&mut self, route: RouteInfo, failure: &IngestError, ready: &[Ready], now: Timestamp) -> Vec<RowUpdate> {
+    fn held_up(
+        &mut self,
+        route: RouteInfo,
+        failure: &IngestError,
+        ready: &[PreparedRow],
+        now: Timestamp,
+    ) -> Vec<RowUpdate> {
         let error = &failure.error;
         self.ctx.registry.google_fault(&self.key, error);
         for (event, _) in self.events_of(ready) {

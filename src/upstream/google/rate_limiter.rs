@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -35,16 +35,16 @@ struct Shut {
 type Gates = HashMap<Option<CustomerId>, Shut>;
 
 /// See the module.
-pub(crate) struct Lane {
+pub(crate) struct RateLimiter {
     api: Api,
     slots: Semaphore,
     limiter: DefaultDirectRateLimiter,
     gates: Mutex<Gates>,
 }
 
-impl Lane {
-    /// A lane with the limits of `api`: Google Ads publishes none, ten a second is modest; Data Manager takes 300 a
-    /// minute (burst included, this lane stays below).
+impl RateLimiter {
+    /// A limiter with the limits of `api`: Google Ads publishes none, ten a second is modest; Data Manager takes 300 a
+    /// minute (burst included, this limiter stays below).
     pub(crate) fn new(api: Api) -> Self {
         let period = match api {
             Api::Ads => Duration::from_millis(100),
@@ -54,7 +54,7 @@ impl Lane {
         Self {
             api,
             slots: Semaphore::new(SLOTS),
-            limiter: RateLimiter::direct(quota.allow_burst(BURST)),
+            limiter: governor::RateLimiter::direct(quota.allow_burst(BURST)),
             gates: Mutex::default(),
         }
     }
@@ -164,17 +164,17 @@ mod tests {
     #[tokio::test]
     async fn a_long_wait_is_refused_and_a_short_one_sat_out() {
         let patience = Duration::from_secs(15);
-        let lane = Lane::new(Api::Ads);
-        lane.note(&failure(SignedDuration::from_secs(3600), false), None);
-        let refused = lane.admit(None, patience, &Silent).await.err().unwrap();
+        let rate_limiter = RateLimiter::new(Api::Ads);
+        rate_limiter.note(&failure(SignedDuration::from_secs(3600), false), None);
+        let refused = rate_limiter.admit(None, patience, &Silent).await.err().unwrap();
         assert_eq!(refused.cause, Cause::QuotaExhausted);
         assert_eq!(refused.code.as_deref(), Some("RESOURCE_EXHAUSTED"));
         assert!(refused.retry_after.unwrap() > SignedDuration::from_secs(3590));
 
-        let lane = Lane::new(Api::Ads);
+        let rate_limiter = RateLimiter::new(Api::Ads);
         let start = Instant::now();
-        lane.note(&failure(SignedDuration::from_millis(120), false), None);
-        drop(lane.admit(None, patience, &Silent).await.unwrap());
+        rate_limiter.note(&failure(SignedDuration::from_millis(120), false), None);
+        drop(rate_limiter.admit(None, patience, &Silent).await.unwrap());
         assert!(start.elapsed() >= Duration::from_millis(120));
     }
 
@@ -192,9 +192,9 @@ mod tests {
             let mut refusal = failure(SignedDuration::from_secs(3600), false);
             refusal.error.cause = cause;
             refusal.error.code = code.map(str::to_owned);
-            let lane = Lane::new(Api::Ads);
-            lane.note(&refusal, None);
-            let held = lane.admit(None, Duration::ZERO, &Silent).await.err().unwrap();
+            let rate_limiter = RateLimiter::new(Api::Ads);
+            rate_limiter.note(&refusal, None);
+            let held = rate_limiter.admit(None, Duration::ZERO, &Silent).await.err().unwrap();
             assert_eq!(
                 (held.cause, held.code.as_deref()),
                 (Cause::RateLimited, None),
@@ -224,10 +224,10 @@ mod tests {
         ] {
             let mut failed = failure(SignedDuration::from_secs(3600), false);
             failed.error.cause = cause;
-            let lane = Lane::new(Api::Ads);
-            lane.note(&failed, Some(&one));
-            assert!(lane.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
-            let other = lane.admit(Some(&two), Duration::ZERO, &Silent).await;
+            let rate_limiter = RateLimiter::new(Api::Ads);
+            rate_limiter.note(&failed, Some(&one));
+            assert!(rate_limiter.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
+            let other = rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await;
             assert_eq!(other.is_err(), all, "{cause:?}");
         }
     }
@@ -236,9 +236,9 @@ mod tests {
     async fn an_accounts_limit_holds_back_that_account_only() {
         let one: CustomerId = "1111111111".parse().unwrap();
         let two: CustomerId = "2222222222".parse().unwrap();
-        let lane = Lane::new(Api::Ads);
-        lane.note(&failure(SignedDuration::from_secs(3600), true), Some(&one));
-        assert!(lane.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
-        assert!(lane.admit(Some(&two), Duration::ZERO, &Silent).await.is_ok());
+        let rate_limiter = RateLimiter::new(Api::Ads);
+        rate_limiter.note(&failure(SignedDuration::from_secs(3600), true), Some(&one));
+        assert!(rate_limiter.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
+        assert!(rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await.is_ok());
     }
 }

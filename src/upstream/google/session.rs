@@ -14,7 +14,7 @@ use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
 use crate::upstream::google::auth::token::{Token, TokenCache};
-use crate::upstream::google::rate_limiter::Lane;
+use crate::upstream::google::rate_limiter::RateLimiter;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
@@ -54,8 +54,8 @@ pub(crate) struct Session {
     observer: Arc<dyn CallObserver>,
     tokens: TokenCache,
     developer_token: Option<SecretString>,
-    ads: Lane,
-    data_manager: Lane,
+    ads: RateLimiter,
+    data_manager: RateLimiter,
 }
 
 impl Session {
@@ -66,7 +66,7 @@ impl Session {
         tokens: TokenCache,
         developer_token: Option<SecretString>,
     ) -> Self {
-        let (ads, data_manager) = (Lane::new(Api::Ads), Lane::new(Api::DataManager));
+        let (ads, data_manager) = (RateLimiter::new(Api::Ads), RateLimiter::new(Api::DataManager));
         Self {
             config,
             http,
@@ -129,11 +129,11 @@ impl Session {
     }
 
     async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
-        let lane = match call.api {
+        let rate_limiter = match call.api {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,
         };
-        let _slot = lane
+        let _slot = rate_limiter
             .admit(call.customer, self.config.timeouts.patience, &*self.observer)
             .await?;
         let token = self.tokens.get().await?;
@@ -148,7 +148,7 @@ impl Session {
         match answer.into_json() {
             Ok(json) => Ok((json, id)),
             Err(failure) => {
-                lane.note(&failure, call.customer);
+                rate_limiter.note(&failure, call.customer);
                 Err(failure)
             }
         }

@@ -7,7 +7,7 @@ use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
 use adconversion_operator::controller::shared::context::Settings;
 use adconversion_operator::ledger::SqliteLedger;
 use adconversion_operator::ops::exposition::Format;
-use adconversion_operator::registry::Wake;
+use adconversion_operator::registry::{Urgency, Wake};
 use jiff::Timestamp;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
@@ -94,7 +94,10 @@ async fn a_router_that_breaks_is_started_again_alone() {
     let op = Operator::start_in(own_namespace("router").await, &world, ledger, settings).await;
     op.create::<AdConversionEvent>("moved", &event()).await;
     op.seen("moved", 1).await;
-    op.registry.wake(Wake::Event(op.key("moved"), false));
+    op.registry.wake(Wake::Event {
+        key: op.key("moved"),
+        urgency: Urgency::Soon,
+    });
     restarted(&op, "router").await;
     // A wake-up that went with it is made up for.
     op.seen("moved", 2).await;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, FeedMark, Ledger, LedgerError, LedgerId, LedgerResult, Look,
-    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowUpdate, Sender, StatusResult, Tally,
-    TrackId, TrackRequest,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerError, LedgerId, LedgerResult, Look, LookRound,
+    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
+    StreamId, StreamRequest, Watermark,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -108,13 +108,13 @@ macro_rules! pass {
 
 pass! {
     id() -> LedgerId;
-    track(request: &TrackRequest) -> TrackId;
+    track(request: &StreamRequest) -> StreamId;
     roots(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
-    observe(track: TrackId, rows: &[NewRow]) -> usize;
-    due(track: TrackId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
+    observe(track: StreamId, rows: &[NewRow]) -> usize;
+    due(track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
     settle(updates: &[RowUpdate], now: Timestamp) -> ();
-    resume(track: TrackId, skip: bool, now: Timestamp) -> usize;
-    release(track: TrackId, reasons: &[&str], now: Timestamp) -> ();
+    resume(track: StreamId, skip: bool, now: Timestamp) -> usize;
+    release(track: StreamId, reasons: &[&str], now: Timestamp) -> ();
     begin(sender: &Sender, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
     finish(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
     recover(sender: Option<&Sender>, now: Timestamp) -> usize;
@@ -122,10 +122,10 @@ pass! {
     adopt_requests(sender: &Sender, owner: &AdAccountKey, accounts: &[ObjectKey]) -> usize;
     next_poll(sender: &Sender) -> Option<Timestamp>;
     record_status(result: &StatusResult, now: Timestamp) -> ();
-    tally(track: TrackId, since: Timestamp, now: Timestamp) -> Tally;
+    tally(track: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
     fold(before: Timestamp, limit: usize) -> usize;
-    feed_marks(tracks: &[TrackId]) -> Vec<Option<FeedMark>>;
-    set_feed_marks(marks: &[(TrackId, FeedMark)]) -> ();
+    feed_marks(tracks: &[StreamId]) -> Vec<Option<Watermark>>;
+    set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
     last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
     put_aside(hubspot: &ObjectKey) -> Vec<ContactId>;

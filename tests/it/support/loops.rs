@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqliteLedger;
-use adconversion_operator::ports::ledger::{Ledger, Tally};
+use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
@@ -91,7 +91,7 @@ impl Running {
 
     async fn count(&self, event: &ObjectKey, wanted: impl Fn(Outcome) -> bool) -> usize {
         let tally = tally_of(&self.world.registry, self.world.ledger.as_ref(), event).await;
-        let classes = tally.unwrap_or_else(Tally::default).classes;
+        let classes = tally.unwrap_or_else(RowCounts::default).classes;
         let counts = classes
             .iter()
             .filter(|class| wanted(class.outcome))

@@ -17,7 +17,7 @@ use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Stage, SubmissionPage,
 };
-use adconversion_operator::ports::ledger::{Ledger, Tally};
+use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
 use adconversion_operator::registry::{
     BoundAction, DealAccess, Event, Forms, GoogleAccount, HubSpotAccount, Readiness, Registry,
@@ -217,15 +217,15 @@ pub fn settings() -> SyncSettings {
 }
 
 /// The counts of the event; `None` before its first pass.
-pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<Tally> {
+pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<RowCounts> {
     tally_of(registry, ledger, &ObjectKey::new("b", "event")).await
 }
 
 /// The counts of an event; `None` before its first pass.
-pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> Option<Tally> {
-    let track = registry.report(event).track?;
+pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> Option<RowCounts> {
+    let stream = registry.report(event).stream?;
     let since = start() - SignedDuration::from_hours(1);
-    Some(ledger.tally(track, since, Timestamp::now()).await.expect("counts"))
+    Some(ledger.tally(stream, since, Timestamp::now()).await.expect("counts"))
 }
 
 /// The event as it is registered.

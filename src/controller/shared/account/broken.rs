@@ -1,7 +1,7 @@
 //! Sync loops of an account that end unexpectedly, as people are told.
 
 use crate::api::reasons::reason;
-use crate::domain::account_trouble::Trouble;
+use crate::domain::account_health::AccountHealth;
 use crate::registry::{Broken, Readiness};
 
 /// What is so and what to do.
@@ -16,9 +16,9 @@ pub fn message(broken: &Broken) -> String {
 
 /// What people are told where that is not what the sync loops work by: they try again what was refused, and broken ones are
 /// started again.
-pub fn told_apart(trouble: &Trouble, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
+pub fn told_apart(health: &AccountHealth, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
     match (shown, broken) {
-        (Readiness::NotReady { .. }, _) => trouble.trying().then(|| shown.clone()),
+        (Readiness::NotReady { .. }, _) => health.trying().then(|| shown.clone()),
         (Readiness::Ready, Some(broken)) => Some(Readiness::NotReady {
             reason: reason::INTERNAL_ERROR.to_owned(),
             message: message(broken),
@@ -40,7 +40,7 @@ mod tests {
             which: Loop::Uploader,
             since: "2026-11-20T12:00:00Z".parse().unwrap(),
         };
-        let told = |shown: &Readiness, broken| told_apart(&Trouble::NONE, shown, broken);
+        let told = |shown: &Readiness, broken| told_apart(&AccountHealth::NONE, shown, broken);
         let Some(Readiness::NotReady { reason, message }) = told(&Readiness::Ready, Some(&broken)) else {
             panic!("not told");
         };

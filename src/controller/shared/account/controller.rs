@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::Resource;
 
 use super::broken;
-use super::kind::{AccountKind, Memory, Said};
+use super::kind::{AccountKind, CommonStatus, Memory};
 use super::state_store::StateStore;
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
@@ -17,8 +17,8 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::controller::shared::recorder::Severity;
 use crate::controller::shared::references;
+use crate::domain::account_health::later;
 use crate::domain::account_state::{self, Observed};
-use crate::domain::account_trouble::later;
 use crate::domain::conditions::{Conditions, find};
 use crate::domain::ids::ObjectKey;
 use crate::domain::transitions::{Announcement, announcements};
@@ -72,19 +72,19 @@ impl<A: AccountKind> AccountController<A> {
             return Ok(Action::await_change());
         }
         keep_finalizer(ctx, object, !users.is_empty()).await?;
-        let acted = memory.state_mut().acted(object, ctx.clock.now());
-        A::check(ctx, object, memory, acted).await?;
+        let change = memory.state_mut().user_change(object, ctx.clock.now());
+        A::check(ctx, object, memory, change).await?;
         let view = A::view(ctx, object, memory);
         let (conditions, shown) = conditions::<A>(ctx, object, memory, &view, &users);
         hand_over::<A>(ctx, object, memory, &view, shown);
         if let Some(begun) = memory.state_mut().answered() {
             ctx.rereads.answered(&ctx.registry, &account, begun);
         }
-        let said = Said {
+        let common = CommonStatus {
             users: &users,
             conditions: &conditions,
         };
-        let (status, told) = A::status(ctx, object, memory, &view, &said).await;
+        let (status, told) = A::status(ctx, object, memory, &view, &common).await;
         finish(ctx, object, &status, &conditions, &told).await?;
         if A::suspended(object) {
             return Ok(Action::await_change());
@@ -115,7 +115,7 @@ fn conditions<A: AccountKind>(
         deleting: object.deleting(),
         users,
         known: summary.known,
-        trouble: &memory.state().trouble,
+        health: &memory.state().health,
         threshold: ctx.settings.failure_threshold,
         remark: summary.remark.as_deref(),
     };
@@ -137,7 +137,7 @@ fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memo
     let account: Account = A::account(object.key());
     let before = ctx.registry.shown(&account);
     let broke = ctx.registry.broken_loop(&account);
-    let told = broken::told_apart(&memory.state().trouble, &shown, broke.as_ref());
+    let told = broken::told_apart(&memory.state().health, &shown, broke.as_ref());
     let for_loops = if told.is_some() { Readiness::Ready } else { shown };
     // What people are shown comes first: for no moment an account is Ready to them that is so for the loops only.
     ctx.registry.set_trial(&account, told);

@@ -1,7 +1,7 @@
 //! What an upstream error means for an account, and what to do about it.
 
 use crate::api::reasons::reason;
-use crate::domain::account_trouble::{Fault, FaultKind};
+use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{credentials_reason, is_client};
 
@@ -15,7 +15,7 @@ const LONG_WAIT: i64 = 60;
 
 /// The credentials that an account uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Used<'a> {
+pub struct CredentialUse<'a> {
     /// Name of the Secret; `None`: the operator's own credentials.
     pub secret: Option<&'a str>,
     /// They have worked before.
@@ -23,7 +23,7 @@ pub struct Used<'a> {
 }
 
 /// What an upstream error means for the account whose call it was. The error says what is, the advice what to do.
-pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
+pub fn fault(error: &UpstreamError, used: CredentialUse<'_>) -> AccountFault {
     let (kind, reason, mut advice) = meaning(error, used.proven);
     if used.secret.is_none() && kind == FaultKind::Credentials {
         advice = "Check the operator's Workload Identity, or set spec.credentialsSecretRef.";
@@ -55,9 +55,9 @@ pub fn fault(error: &UpstreamError, used: Used<'_>) -> Fault {
         "."
     };
     let message = format!("{text}{end} {advice}").trim_end().to_owned();
-    Fault {
+    AccountFault {
         retry_after: error.retry_after,
-        ..Fault::new(kind, reason, message)
+        ..AccountFault::new(kind, reason, message)
     }
 }
 
@@ -165,11 +165,11 @@ mod tests {
 
     use super::*;
 
-    const WORKED: Used<'static> = Used {
+    const WORKED: CredentialUse<'static> = CredentialUse {
         secret: Some("google-ads"),
         proven: true,
     };
-    const NEVER_WORKED: Used<'static> = Used {
+    const NEVER_WORKED: CredentialUse<'static> = CredentialUse {
         proven: false,
         ..WORKED
     };
@@ -269,7 +269,7 @@ mod tests {
         #[case] service: &'static str,
         #[case] code: Option<&str>,
         #[case] status: u16,
-        #[case] used: Used<'_>,
+        #[case] used: CredentialUse<'_>,
         #[case] reason: &str,
     ) {
         let error = UpstreamError {
@@ -295,7 +295,7 @@ mod tests {
             Cause::Unavailable,
         ] {
             for used in [WORKED, NEVER_WORKED] {
-                let used = Used {
+                let used = CredentialUse {
                     secret: Some("s"),
                     ..used
                 };

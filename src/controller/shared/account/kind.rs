@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::acted::Acted;
 use super::state::AccountState;
+use super::user_change::UserChange;
 use crate::api::Condition;
 use crate::controller::shared::context::{Cache, Caches, Context};
 use crate::controller::shared::error::Error;
@@ -33,7 +33,7 @@ pub struct Summary {
 }
 
 /// A status, and what else to tell people.
-pub type Told<K> = (
+pub type StatusUpdate<K> = (
     <<K as AccountKind>::Object as kube::core::object::HasStatus>::Status,
     Vec<Announcement>,
 );
@@ -61,7 +61,7 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
         ctx: &Context,
         object: &Self::Object,
         memory: &mut Self::Memory,
-        acted: Acted,
+        change: UserChange,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// What is known once it was checked.
@@ -93,15 +93,15 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
         object: &Self::Object,
         memory: &Self::Memory,
         view: &Self::View,
-        said: &Said<'_>,
-    ) -> impl Future<Output = Told<Self>> + Send;
+        common: &CommonStatus<'_>,
+    ) -> impl Future<Output = StatusUpdate<Self>> + Send;
 
     /// When something is to be read again.
     fn due(ctx: &Context, key: &ObjectKey, memory: &Self::Memory, view: &Self::View) -> Option<Timestamp>;
 }
 
 /// What every status of an account says.
-pub struct Said<'a> {
+pub struct CommonStatus<'a> {
     /// Names of the events that use it.
     pub users: &'a [String],
     /// Its conditions.

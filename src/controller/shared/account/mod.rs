@@ -1,10 +1,10 @@
 //! What the controllers of both account kinds share: memory between passes, the meaning of upstream errors, and the pass
 //! itself.
 
-pub mod acted;
 mod broken;
 pub mod controller;
 mod fault;
 pub mod kind;
 pub mod state;
 mod state_store;
+pub mod user_change;

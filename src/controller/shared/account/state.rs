@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::acted::Acted;
-use super::fault::{Used, fault};
+use super::fault::{CredentialUse, fault};
+use super::user_change::UserChange;
 use crate::api::Condition;
 use crate::api::reasons::{condition, reason};
 use crate::controller::shared::context::{Context, Settings, spread};
@@ -14,7 +14,7 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::secrets::{self, ReadSecret, SecretVersion};
-use crate::domain::account_trouble::{Fault, FaultKind, Trouble, later};
+use crate::domain::account_health::{AccountFault, AccountHealth, FaultKind, later};
 use crate::domain::conditions::find;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Account;
@@ -53,7 +53,7 @@ pub struct AccountState {
     /// Since when Kubernetes refuses the Secret.
     refused: Option<Instant>,
     /// What is wrong.
-    pub trouble: Trouble,
+    pub health: AccountHealth,
     /// When the service was last asked.
     pub checked: Option<Timestamp>,
     /// When the clients were made.
@@ -64,13 +64,13 @@ pub struct AccountState {
 
 impl AccountState {
     /// What somebody did since the last pass. In the first pass the manifest counts as changed.
-    pub fn acted<K: Object>(&mut self, object: &K, now: Timestamp) -> Acted {
+    pub fn user_change<K: Object>(&mut self, object: &K, now: Timestamp) -> UserChange {
         let generation = object.meta().generation;
         let request = object.requested_at().map(str::to_owned);
         // Somebody who asks many times a second gets an answer that is at most two seconds old.
         let fresh = self.checked.is_some_and(|at| now.duration_since(at) < FRESH);
         let asked = self.request != request;
-        let acted = Acted {
+        let change = UserChange {
             manifest: self.generation != generation,
             request: asked && !fresh,
             hasty: asked && fresh,
@@ -79,12 +79,12 @@ impl AccountState {
         self.request = request;
         // The process before may have seen these credentials work.
         self.proven.get_or_insert_with(|| have_worked(object.conditions()));
-        acted
+        change
     }
 
     /// True where this pass reads the account because of somebody's wish. Who waits for it is told by [`Self::answered`].
-    pub fn asks(&mut self, ctx: &Context, acted: Acted, account: &Account) -> bool {
-        let asked = acted.wants_another_read(ctx, account);
+    pub fn asks(&mut self, ctx: &Context, change: UserChange, account: &Account) -> bool {
+        let asked = change.wants_another_read(ctx, account);
         self.asked = asked.then(Instant::now);
         asked
     }
@@ -111,23 +111,23 @@ impl AccountState {
         }
     }
 
-    /// Manifest or Secret is another one: see [`Trouble::replaced`].
+    /// Manifest or Secret is another one: see [`AccountHealth::replaced`].
     pub fn replaced(&mut self, now: Timestamp) {
-        self.trouble.replaced(now);
+        self.health.replaced(now);
     }
 
-    /// Takes note of what the sync loops were refused, or forgets it because somebody `acted`; `proof`: when they last
+    /// Takes note of what the sync loops were refused, or forgets it because somebody `change`; `proof`: when they last
     /// succeeded. True where that is a reason to check the account at once.
-    pub fn begin(&mut self, ctx: &Context, account: &Account, acted: bool, proof: Option<Timestamp>) -> bool {
+    pub fn begin(&mut self, ctx: &Context, account: &Account, changed: bool, proof: Option<Timestamp>) -> bool {
         let (now, probe) = (ctx.clock.now(), ctx.settings.stalled_probe_interval);
         let reported = ctx.registry.take_fault(account);
-        let mut urgent = acted;
-        if acted {
-            self.trouble.acted();
+        let mut urgent = changed;
+        if changed {
+            self.health.acted();
         } else if let Some(error) = reported {
             urgent = self.reported(&error, now, probe);
         }
-        self.trouble.turn(now, probe, proof);
+        self.health.turn(now, probe, proof);
         urgent
     }
 
@@ -142,12 +142,12 @@ impl AccountState {
     }
 
     /// What an error of the account's own check means.
-    pub fn fault(&self, error: &UpstreamError) -> Fault {
+    pub fn fault(&self, error: &UpstreamError) -> AccountFault {
         fault(error, self.used(self.proven == Some(true)))
     }
 
-    fn used(&self, proven: bool) -> Used<'_> {
-        Used {
+    fn used(&self, proven: bool) -> CredentialUse<'_> {
+        CredentialUse {
             secret: match &self.source {
                 Source::Secret(name) => Some(name),
                 Source::Unknown | Source::Own => None,
@@ -159,23 +159,23 @@ impl AccountState {
     /// The account's own check went through.
     pub fn succeeded(&mut self) {
         self.proven = Some(true);
-        self.trouble.succeeded();
+        self.health.succeeded();
     }
 
     /// The account's own check failed.
-    pub fn failed(&mut self, fault: Fault, now: Timestamp) {
+    pub fn failed(&mut self, fault: AccountFault, now: Timestamp) {
         // Who is denied something, or asks too often, is known.
         if matches!(fault.kind, FaultKind::Denied | FaultKind::Limited)
             && fault.reason != reason::UNSUPPORTED_API_VERSION
         {
             self.proven = Some(true);
         }
-        self.trouble.failed(fault, now);
+        self.health.failed(fault, now);
     }
 
     /// True where the token was refused. Clients may remember that for good: new ones are made before another try.
     pub fn token_refused(&self) -> bool {
-        self.trouble
+        self.health
             .fault()
             .is_some_and(|fault| fault.kind == FaultKind::Credentials)
     }
@@ -192,7 +192,7 @@ impl AccountState {
     }
 
     /// True where Kubernetes refuses the Secret, and has not done so for long enough to be believed.
-    fn may_pass(&mut self, fault: &Fault, now: Instant) -> bool {
+    fn may_pass(&mut self, fault: &AccountFault, now: Instant) -> bool {
         if fault.kind != FaultKind::Unreadable {
             self.refused = None;
             return false;
@@ -202,12 +202,12 @@ impl AccountState {
     }
 
     /// The Secret cannot be used: new clients are made once it can.
-    fn secret_failed(&mut self, fault: Fault, now: Timestamp) {
+    fn secret_failed(&mut self, fault: AccountFault, now: Timestamp) {
         self.secret = None;
         if fault.kind == FaultKind::Credentials {
             self.proven = Some(false);
         }
-        self.trouble.failed(fault, now);
+        self.health.failed(fault, now);
     }
 
     /// The sync loops were refused. True where that is a reason to check at once.
@@ -215,14 +215,14 @@ impl AccountState {
         // They worked with clients that the account's own check had found good.
         let fault = fault(error, self.used(true));
         if !fault.kind.stalls() && error.cause != Cause::QuotaExhausted {
-            self.trouble.untold_to_loops(now);
+            self.health.untold_to_loops(now);
             return false;
         }
         let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
         if fault.kind == FaultKind::Credentials && fresh {
             return false;
         }
-        self.trouble.report(fault, now, hold);
+        self.health.report(fault, now, hold);
         true
     }
 
@@ -233,22 +233,22 @@ impl AccountState {
 
     /// As [`Self::may_check`]; where somebody `asked`, only a quota keeps it from being asked.
     pub fn may_check_asked(&self, asked: bool, now: Timestamp, settings: &Settings) -> bool {
-        self.may_check(now, settings) || asked && self.trouble.limit().is_none()
+        self.may_check(now, settings) || asked && self.health.limit().is_none()
     }
 
     fn next_check(&self, settings: &Settings) -> Option<Timestamp> {
-        self.trouble
+        self.health
             .next_check(settings.stalled_probe_interval, settings.backoff_max)
     }
 
     /// When to look again: at the next check of the Secret, or earlier where something is due.
     pub fn requeue(&self, now: Timestamp, settings: &Settings, due: Option<Timestamp>) -> Action {
         let threshold = self
-            .trouble
+            .health
             .since()
             .map(|since| later(since, settings.failure_threshold))
             .filter(|t| *t > now);
-        let turn = self.trouble.next_turn(settings.stalled_probe_interval);
+        let turn = self.health.next_turn(settings.stalled_probe_interval);
         let due = self.next_check(settings).or(due);
         let next = [threshold, turn, due].into_iter().flatten().min();
         let until = next.map(|t| {
@@ -288,19 +288,19 @@ mod tests {
         };
         let refused = UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no");
         assert!(!state.reported(&refused, now + SignedDuration::from_secs(59), hold));
-        assert!(state.trouble.fault().is_none());
+        assert!(state.health.fault().is_none());
         assert!(state.reported(&refused, now + SignedDuration::from_secs(60), hold));
-        assert!(state.trouble.fault().is_some());
+        assert!(state.health.fault().is_some());
     }
 
     #[test]
     fn a_secret_that_kubernetes_refuses_is_believed_once_it_lasts() {
         let (mut state, begin) = (AccountState::default(), Instant::now());
-        let refused = Fault::new(FaultKind::Unreadable, "AccessDenied", "no");
+        let refused = AccountFault::new(FaultKind::Unreadable, "AccessDenied", "no");
         assert!(state.may_pass(&refused, begin));
         assert!(state.may_pass(&refused, begin + Duration::from_secs(14)));
         assert!(!state.may_pass(&refused, begin + Duration::from_secs(15)));
-        let missing = Fault::new(FaultKind::Credentials, "SecretNotFound", "none");
+        let missing = AccountFault::new(FaultKind::Credentials, "SecretNotFound", "none");
         assert!(
             !state.may_pass(&missing, begin),
             "a mistake of the user's is reported at once"
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(refused_by(&state), "TokenRevoked");
         state.secret_changed(&version("2"));
         assert_eq!(refused_by(&state), "SecretInvalid", "another token");
-        let denied = Fault::new(FaultKind::Denied, "MissingScope", "no");
+        let denied = AccountFault::new(FaultKind::Denied, "MissingScope", "no");
         state.failed(denied, Timestamp::UNIX_EPOCH);
         assert_eq!(refused_by(&state), "TokenRevoked", "the service knew it");
         state.uses(Some("other"));

@@ -15,12 +15,12 @@ use crate::domain::ids::ObjectKey;
 use crate::registry::{Account, Index};
 
 /// Keys of cached objects by what they are looked up by.
-type Found = RwLock<Index<Lookup, ObjectKey>>;
+type LookupIndex = RwLock<Index<Lookup, ObjectKey>>;
 
 /// Cached objects of one kind, kept up to date by watches: one for the cluster, or one for each namespace.
 pub struct Cache<K: Object> {
     stores: Vec<(Option<String>, Store<K>)>,
-    found: Arc<Found>,
+    found: Arc<LookupIndex>,
 }
 
 impl<K: Object> Cache<K> {
@@ -78,7 +78,7 @@ impl<K: Object> Cache<K> {
 pub struct CacheWriter<K: Object> {
     scope: Option<String>,
     store: Writer<K>,
-    found: Arc<Found>,
+    found: Arc<LookupIndex>,
 }
 
 impl<K: Object> CacheWriter<K> {
@@ -232,7 +232,7 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
 
 fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
     let (mut stores, mut writers) = (Vec::new(), Vec::new());
-    let found = Arc::new(Found::default());
+    let found = Arc::new(LookupIndex::default());
     for scope in scopes(namespaces) {
         let store = Writer::new(());
         stores.push((scope.clone(), store.as_reader()));

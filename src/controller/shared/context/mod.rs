@@ -22,7 +22,7 @@ use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
 use crate::ports::ledger::Ledger;
 use crate::ports::{Clock, CrmConnector, GoogleConnector};
-use crate::registry::{Account, Registry, Wake};
+use crate::registry::{Account, Registry, Urgency, Wake};
 
 pub use caches::{Cache, CacheWriter, CacheWriters, Caches, Writers};
 
@@ -156,7 +156,10 @@ impl Context {
     /// Has the controller look at all events that name this account, registered or not.
     pub fn wake_events_of(&self, account: &Account) {
         for event in self.caches.events.keys_of(&Lookup::Uses(account.clone())) {
-            self.registry.wake(Wake::Event(event, true));
+            self.registry.wake(Wake::Event {
+                key: event,
+                urgency: Urgency::Now,
+            });
         }
     }
 

@@ -3,9 +3,9 @@
 //! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
-mod notes;
-mod part;
-mod whose;
+mod found_contacts;
+mod partial_read;
+mod submission_notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::notes::Notes;
-use self::part::{Part, in_turn};
-use self::whose::{Looked, Whose};
+use self::found_contacts::{ContactLook, FoundContacts};
+use self::partial_read::{PartialRead, in_turn};
+use self::submission_notes::SubmissionNotes;
 use super::clock::latest;
 use super::pass::{Member, Pass, member};
 use super::{Feed, STEP_BACK};
@@ -24,42 +24,42 @@ use crate::domain::enhancement::{Person, Submitted, decide};
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Submission;
-use crate::ports::ledger::{FeedMark, NewRow, TrackId};
+use crate::ports::ledger::{NewRow, StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::Notice;
-use crate::registry::sync_error::Fault;
-use crate::sync::feed::bounds::{Back, Tracked};
-use crate::sync::feed::form_probe::{Gate, Shows};
+use crate::registry::sync_error::SyncError;
+use crate::sync::feed::bounds::{Lookback, Tracked};
+use crate::sync::feed::form_probe::{FormProbe, ShownSubmissions};
 use crate::sync::submissions::key;
 
 /// What the feed knows of the forms in this life of the process.
 #[derive(Default)]
 pub struct Forms {
-    gate: Gate,
+    gate: FormProbe,
     served: BTreeSet<Member>,
-    notes: Notes,
+    notes: SubmissionNotes,
     /// When each form was last read as far back as anything could still be sent.
     read_whole: BTreeMap<String, Instant>,
     last_wide: Option<Instant>,
     /// Reads of forms that were left after their share of a pass.
-    parts: BTreeMap<String, Part>,
+    parts: BTreeMap<String, PartialRead>,
     /// The form that the next pass begins with, where the last one came to no end.
     next: Option<String>,
 }
 
 /// What one read of a form showed.
 #[derive(Default)]
-struct Shown {
+struct FormFindings {
     newest: Option<Timestamp>,
     /// The latest time its last page can tell of.
     latest: Timestamp,
-    whose: Shows,
-    new: BTreeMap<TrackId, usize>,
+    whose: ShownSubmissions,
+    new: BTreeMap<StreamId, usize>,
 }
 
 /// How much of the forms a pass reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Depth {
+enum FormReadDepth {
     /// All that could still be sent: events joined, or nothing was read for long.
     Whole,
     /// What is new.
@@ -70,8 +70,8 @@ enum Depth {
 
 /// One read of a form.
 #[derive(Clone, Copy)]
-struct Read {
-    depth: Depth,
+struct FormRead {
+    depth: FormReadDepth,
     /// An event joined: what was noted before was not noted for it.
     joined: bool,
 }
@@ -85,7 +85,7 @@ impl Forms {
 
 impl Feed {
     /// Reads the forms where the gate says so. Returns what failed; events are told.
-    pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<Fault> {
+    pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<SyncError> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
         let general = match self.look(pass, began).await {
@@ -97,11 +97,11 @@ impl Feed {
         };
         let mut faults = Vec::new();
         let mut whole = true;
-        let mut whose = Shows::default();
+        let mut whose = ShownSubmissions::default();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
         for form in in_turn(&forms, self.forms.next.take().as_deref()) {
-            if began.elapsed() >= part::PASS_TIME {
+            if began.elapsed() >= partial_read::PASS_TIME {
                 self.forms.next = Some(form.to_owned());
                 whole = false;
                 break;
@@ -119,7 +119,7 @@ impl Feed {
                     self.tell_success(&events, &shown.new);
                     whose.add_all(&shown.whose);
                     self.forms.served.extend(events.iter().map(|t| member(&t.event)));
-                    if read.depth == Depth::Whole {
+                    if read.depth == FormReadDepth::Whole {
                         self.forms.read_whole.insert(form.to_owned(), began);
                     }
                 }
@@ -139,18 +139,28 @@ impl Feed {
 
     /// What to read of one form: all where an event joined, or where it was not read whole for long. One form that can't
     /// be read changes nothing for the others.
-    fn read_of(&self, form: &str, events: &[&Tracked], general: Option<Depth>, now: Instant) -> Option<Read> {
+    fn read_of(
+        &self,
+        form: &str,
+        events: &[&Tracked],
+        general: Option<FormReadDepth>,
+        now: Instant,
+    ) -> Option<FormRead> {
         let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
         let joined = events.iter().any(newcomer);
         let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
         let last = self.forms.read_whole.get(form);
         let old = last.is_none_or(|last| now.duration_since(*last) >= pause);
-        let depth = if joined || old { Some(Depth::Whole) } else { general };
-        depth.map(|depth| Read { depth, joined })
+        let depth = if joined || old {
+            Some(FormReadDepth::Whole)
+        } else {
+            general
+        };
+        depth.map(|depth| FormRead { depth, joined })
     }
 
     /// Asks at the gate how much of all forms to read now; `None`: nothing.
-    async fn look(&mut self, pass: &Pass, now: Instant) -> Result<Option<Depth>, Fault> {
+    async fn look(&mut self, pass: &Pass, now: Instant) -> Result<Option<FormReadDepth>, SyncError> {
         let settings = &self.ctx.settings;
         let forms = &mut self.forms;
         let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
@@ -171,23 +181,23 @@ impl Feed {
         let unfound = forms.notes.oldest_sought().is_some();
         let open = forms.gate.is_open(settings.overlap, unfound, now);
         let depth = if forms.gate.has_news() {
-            Depth::News
+            FormReadDepth::News
         } else {
-            Depth::Late
+            FormReadDepth::Late
         };
         Ok(open.then_some(depth))
     }
 
     /// How far back a read of this depth goes.
-    fn reach(&self, events: &[&Tracked], depth: Depth) -> (SignedDuration, Timestamp) {
+    fn reach(&self, events: &[&Tracked], depth: FormReadDepth) -> (SignedDuration, Timestamp) {
         let settings = &self.ctx.settings;
         let overlap = settings.overlap.max(STEP_BACK);
         let by = match depth {
-            Depth::Whole => settings.enhancement_deadline.max(overlap),
-            Depth::News => STEP_BACK,
-            Depth::Late => overlap,
+            FormReadDepth::Whole => settings.enhancement_deadline.max(overlap),
+            FormReadDepth::News => STEP_BACK,
+            FormReadDepth::Late => overlap,
         };
-        let back = Back { by, reached: None };
+        let back = Lookback { by, reached: None };
         let bound = events
             .iter()
             .map(|t| t.lower_bound(back))
@@ -203,11 +213,11 @@ impl Feed {
         pass: &Pass,
         form: &str,
         events: &[&Tracked],
-        read: Read,
-    ) -> Result<Option<Shown>, Fault> {
+        read: FormRead,
+    ) -> Result<Option<FormFindings>, SyncError> {
         let mut part = match self.forms.parts.remove(form) {
             Some(part) => part,
-            None => Part::new(read, events, self.reach(events, read.depth)),
+            None => PartialRead::new(read, events, self.reach(events, read.depth)),
         };
         part.begin();
         loop {
@@ -228,13 +238,13 @@ impl Feed {
                 return Ok(None);
             }
         }
-        let Part { shown, by, .. } = part;
+        let PartialRead { shown, by, .. } = part;
         debug!(account = %self.key, form, contacts = shown.whose.len(), "form read");
-        let mut marks: BTreeMap<TrackId, FeedMark> = BTreeMap::new();
+        let mut marks: BTreeMap<StreamId, Watermark> = BTreeMap::new();
         for tracked in events {
             let mark = tracked.mark_after(by, shown.newest.unwrap_or(Timestamp::MIN));
             if tracked.mark != Some(mark) {
-                marks.insert(tracked.track, mark);
+                marks.insert(tracked.stream, mark);
             }
         }
         if !marks.is_empty() {
@@ -251,8 +261,8 @@ impl Feed {
         (form, joined): (&str, bool),
         events: &[&Tracked],
         page: &[Submission],
-        shown: &mut Shown,
-    ) -> Result<(), Fault> {
+        shown: &mut FormFindings,
+    ) -> Result<(), SyncError> {
         let start = events.iter().map(|t| t.event.start).min().unwrap_or(Timestamp::MAX);
         let clicks = self.ctx.clicks(&pass.account.key);
         let mut fresh: Vec<(OccurrenceKey, &Submission)> = Vec::new();
@@ -276,8 +286,8 @@ impl Feed {
                 .filter(|(_, s)| s.at >= tracked.event.start)
                 .map(|(key, s)| self.row(pass, tracked, *key, s, &whose, now))
                 .collect();
-            let new = self.ctx.ledger.observe(tracked.track, &rows).await?;
-            *shown.new.entry(tracked.track).or_default() += new;
+            let new = self.ctx.ledger.observe(tracked.stream, &rows).await?;
+            *shown.new.entry(tracked.stream).or_default() += new;
         }
         for (key, submission) in fresh {
             let email = submission.email.as_ref();
@@ -286,7 +296,7 @@ impl Feed {
                 shown.whose.add(contact, submission.at);
             }
             let unreadable = email.is_some_and(|email| whose.unreadable.contains_key(email));
-            let looked = Looked {
+            let looked = ContactLook {
                 asked,
                 unreadable,
                 joined,
@@ -306,7 +316,7 @@ impl Feed {
         tracked: &Tracked,
         key: OccurrenceKey,
         submission: &Submission,
-        whose: &Whose,
+        whose: &FoundContacts,
         now: Timestamp,
     ) -> NewRow {
         let email = submission.email.as_ref();
@@ -351,12 +361,12 @@ impl Feed {
         }
     }
 
-    fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {
+    fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
         let now = self.ctx.clock.now();
         for tracked in events {
             self.ctx.registry.update_report(&tracked.event.key, |report| {
                 let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
-                let new = new.get(&tracked.track).is_some_and(|n| *n > 0);
+                let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
                 if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
             });
         }

@@ -8,29 +8,29 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::clock::latest;
-use super::detect::Stray;
+use super::detect::MissedContact;
 use super::pass::Pass;
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactSearch, Crm, Portal};
-use crate::ports::ledger::TrackId;
+use crate::ports::ledger::StreamId;
 use crate::ports::pulse;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::absences::Absences;
-use crate::sync::contact_reader::Reader;
+use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
 use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
-use crate::sync::feed::read_history::{Dated, Found, Memory};
+use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory};
 use crate::sync::feed::scan::record::{PageRead, Unnoted};
 
 /// Most groups in one search (docs/reference/hubspot.md 3).
 const MAX_GROUPS: usize = 5;
 /// What a scan saw.
 #[derive(Default)]
-pub struct Seen {
+pub struct ScanFindings {
     newest: BTreeMap<String, Timestamp>,
-    new: HashMap<TrackId, usize>,
+    new: HashMap<StreamId, usize>,
     /// Rows noted for the first time.
     pub new_rows: usize,
     /// Newest modification of any contact found, HubSpot's clock.
@@ -42,10 +42,10 @@ pub struct Seen {
     /// Rows of searches that do not tell whose they are.
     pub nameless: usize,
     /// The first contact of each stage that a search by entry time should have found.
-    pub strays: BTreeMap<String, Stray>,
+    pub strays: BTreeMap<String, MissedContact>,
 }
 
-impl Seen {
+impl ScanFindings {
     fn saw(&mut self, stage: &str, at: Timestamp) {
         match self.newest.get_mut(stage) {
             Some(newest) => *newest = at.max(*newest),
@@ -64,21 +64,21 @@ impl Seen {
     pub fn add_rows(&mut self, other: &Self) {
         self.new_rows += other.new_rows;
         self.nameless += other.nameless;
-        for (track, new) in &other.new {
-            *self.new.entry(*track).or_default() += new;
+        for (stream, new) in &other.new {
+            *self.new.entry(*stream).or_default() += new;
         }
         self.modified = self.modified.max(other.modified);
     }
 
-    /// New rows of a track.
-    pub fn new_of(&self, track: TrackId) -> usize {
-        self.new.get(&track).copied().unwrap_or(0)
+    /// New rows of a stream.
+    pub fn new_of(&self, stream: StreamId) -> usize {
+        self.new.get(&stream).copied().unwrap_or(0)
     }
 }
 
 /// Ways of finding contacts: which of a page's contacts need their history read.
 #[derive(Clone, Copy)]
-pub enum Way<'a> {
+pub enum SearchMode<'a> {
     /// By the time of the last entry into stages, each with its bound.
     Entry(&'a BTreeMap<String, Timestamp>),
     /// By modification time.
@@ -94,8 +94,8 @@ pub struct Scan<'a> {
     crm: &'a dyn Crm,
     portal: &'a Portal,
     events: &'a [Tracked],
-    stages: Vec<Dated>,
-    memory: &'a mut Memory,
+    stages: Vec<DatedStage>,
+    history: &'a mut ReadHistory,
     unnoted: Unnoted,
     plan: ReadPlan,
     cache: Arc<ContactCache>,
@@ -106,7 +106,7 @@ pub struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// A scan for the events of this pass.
-    pub fn new(ctx: &'a SyncContext, pass: &'a Pass, memory: &'a mut Memory) -> Self {
+    pub fn new(ctx: &'a SyncContext, pass: &'a Pass, history: &'a mut ReadHistory) -> Self {
         let events = pass.events.as_slice();
         let stages: BTreeSet<&str> = events.iter().map(Tracked::stage).collect();
         let plan = read_plan(events.iter().map(|t| &t.event));
@@ -120,8 +120,8 @@ impl<'a> Scan<'a> {
             crm: pass.crm.as_ref(),
             portal: &pass.portal,
             events,
-            stages: stages.into_iter().map(Dated::new).collect(),
-            memory,
+            stages: stages.into_iter().map(DatedStage::new).collect(),
+            history,
             unnoted: Unnoted::default(),
             plan,
             cache,
@@ -131,8 +131,8 @@ impl<'a> Scan<'a> {
     }
 
     /// Contacts whose last entry into a stage is at or after its bound; five stages a search.
-    pub async fn by_entry(&mut self, bounds: &BTreeMap<String, Timestamp>) -> Result<Seen, Fault> {
-        let mut seen = Seen::default();
+    pub async fn by_entry(&mut self, bounds: &BTreeMap<String, Timestamp>) -> Result<ScanFindings, SyncError> {
+        let mut seen = ScanFindings::default();
         let all: Vec<_> = bounds.iter().collect();
         for group in all.chunks(MAX_GROUPS) {
             let bounds: BTreeMap<String, Timestamp> = group.iter().map(|(s, t)| ((*s).clone(), **t)).collect();
@@ -140,23 +140,23 @@ impl<'a> Scan<'a> {
                 .iter()
                 .map(|(stage, since)| (date_entered(stage), *since))
                 .collect();
-            self.pages(any_since, Way::Entry(&bounds), &mut seen).await?;
+            self.pages(any_since, SearchMode::Entry(&bounds), &mut seen).await?;
         }
         Ok(seen)
     }
 
     /// Contacts modified at or after `since`.
-    pub async fn by_modification(&mut self, since: Timestamp, way: Way<'_>) -> Result<Seen, Fault> {
-        let mut seen = Seen::default();
-        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], way, &mut seen)
+    pub async fn by_modification(&mut self, since: Timestamp, mode: SearchMode<'_>) -> Result<ScanFindings, SyncError> {
+        let mut seen = ScanFindings::default();
+        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], mode, &mut seen)
             .await?;
         Ok(seen)
     }
 
     /// Asks for a contact by the very entry time it shows; without one, whether the search finds anybody who entered.
-    pub async fn finds(&self, stage: &str, stray: Stray) -> Result<bool, Fault> {
-        let since = stray.entered.unwrap_or(Timestamp::UNIX_EPOCH);
-        let after = stray.entered.map_or(0, |_| stray.id.0.saturating_sub(1));
+    pub async fn finds(&self, stage: &str, missed: MissedContact) -> Result<bool, SyncError> {
+        let since = missed.entered.unwrap_or(Timestamp::UNIX_EPOCH);
+        let after = missed.entered.map_or(0, |_| missed.id.0.saturating_sub(1));
         let search = ContactSearch {
             any_since: vec![(date_entered(stage), since)],
             after: ContactId(after),
@@ -164,16 +164,21 @@ impl<'a> Scan<'a> {
         };
         let page = self.crm.search(&search).await?;
         let first = page.contacts.first().map(|c| c.id);
-        Ok(first.is_some_and(|id| stray.entered.is_none() || id == stray.id))
+        Ok(first.is_some_and(|id| missed.entered.is_none() || id == missed.id))
     }
 
-    async fn pages(&mut self, any_since: Vec<(String, Timestamp)>, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+    async fn pages(
+        &mut self,
+        any_since: Vec<(String, Timestamp)>,
+        mode: SearchMode<'_>,
+        seen: &mut ScanFindings,
+    ) -> Result<(), SyncError> {
         let mut properties = vec![
             LAST_MODIFIED.to_owned(),
             LIFECYCLE_STAGE.to_owned(),
             MERGED_IDS.to_owned(),
         ];
-        if !matches!(way, Way::Modified) {
+        if !matches!(mode, SearchMode::Modified) {
             properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
         }
         let search = ContactSearch {
@@ -181,20 +186,25 @@ impl<'a> Scan<'a> {
             after: ContactId(0),
             properties,
         };
-        let read = self.read_pages(search, way, seen).await;
+        let read = self.read_pages(search, mode, seen).await;
         // What was read counts, also where what follows can't be.
         self.note(seen).await?;
         read
     }
 
-    async fn read_pages(&mut self, mut search: ContactSearch, way: Way<'_>, seen: &mut Seen) -> Result<(), Fault> {
+    async fn read_pages(
+        &mut self,
+        mut search: ContactSearch,
+        mode: SearchMode<'_>,
+        seen: &mut ScanFindings,
+    ) -> Result<(), SyncError> {
         loop {
             pulse::beat();
             let page = self.crm.search(&search).await?;
             seen.nameless += page.nameless;
             let latest = latest(page.answered, self.ctx.clock.now());
             seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
-            let page_read = self.page(&page.contacts, latest, way, seen).await?;
+            let page_read = self.page(&page.contacts, latest, mode, seen).await?;
             self.unnoted.push(page_read);
             if self.unnoted.are_enough() {
                 self.note(seen).await?;
@@ -211,13 +221,13 @@ impl<'a> Scan<'a> {
         &self,
         contacts: &[Contact],
         latest: Timestamp,
-        way: Way<'_>,
-        seen: &mut Seen,
-    ) -> Result<PageRead, Fault> {
-        let found = contacts.iter().map(|c| Found::new(c, &self.stages, latest));
+        mode: SearchMode<'_>,
+        seen: &mut ScanFindings,
+    ) -> Result<PageRead, SyncError> {
+        let found = contacts.iter().map(|c| Candidate::new(c, &self.stages, latest));
         let found: Vec<_> = found.collect();
-        self.look(&found, way, seen);
-        let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, way)).collect();
+        self.look(&found, mode, seen);
+        let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, mode)).collect();
         let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
         let mut page = self.histories(&ids).await?;
         // One that was deleted in between is read again should it be restored.
@@ -228,9 +238,9 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads contacts with their histories.
-    async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, Fault> {
+    async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, SyncError> {
         let mut page = PageRead::new(self.ctx.clock.now());
-        let reader = Reader {
+        let reader = ContactReader {
             ctx: self.ctx,
             crm: self.crm,
             absences: &self.absences,
@@ -243,47 +253,47 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads contacts once more that were put aside. Who is deleted is put aside no longer.
-    pub async fn again(&mut self, ids: &[ContactId]) -> Result<Seen, Fault> {
-        let mut seen = Seen::default();
+    pub async fn again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
+        let mut seen = ScanFindings::default();
         let page = self.histories(ids).await?;
         let open = page.open();
         self.unnoted.push(page);
         self.note(&mut seen).await?;
         for id in ids.iter().filter(|id| !open.contains(id)) {
-            self.memory.aside.release(*id);
-            self.memory.forget(*id);
+            self.history.aside.release(*id);
+            self.history.forget(*id);
         }
         Ok(seen)
     }
 
-    fn wants(&self, found: &Found<'_>, way: Way<'_>) -> bool {
-        match way {
-            Way::Entry(_) => self.memory.new_entry(found),
-            Way::Modified => self.memory.new_modification(found),
-            Way::Swept(_) => self.memory.new_modification(found) && found.concerns(&self.stages),
+    fn wants(&self, found: &Candidate<'_>, mode: SearchMode<'_>) -> bool {
+        match mode {
+            SearchMode::Entry(_) => self.history.new_entry(found),
+            SearchMode::Modified => self.history.new_modification(found),
+            SearchMode::Swept(_) => self.history.new_modification(found) && found.concerns(&self.stages),
         }
     }
 
     /// What a page tells before any history is read.
-    fn look(&self, page: &[Found<'_>], way: Way<'_>, seen: &mut Seen) {
+    fn look(&self, page: &[Candidate<'_>], mode: SearchMode<'_>, seen: &mut ScanFindings) {
         for found in page {
             seen.modified = seen.modified.max(found.modified);
-            match way {
-                Way::Entry(bounds) => advance(found, bounds, seen),
-                Way::Modified => {
+            match mode {
+                SearchMode::Entry(bounds) => advance(found, bounds, seen),
+                SearchMode::Modified => {
                     if let Some(modified) = found.modified {
                         self.stages.iter().for_each(|dated| seen.saw(&dated.stage, modified));
                     }
                 }
-                Way::Swept(unproven) if self.memory.new_entry(found) => strays(found, unproven, seen),
-                Way::Swept(_) => {}
+                SearchMode::Swept(unproven) if self.history.new_entry(found) => strays(found, unproven, seen),
+                SearchMode::Swept(_) => {}
             }
         }
     }
 }
 
 /// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
-fn advance(found: &Found<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut Seen) {
+fn advance(found: &Candidate<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut ScanFindings) {
     for (stage, bound) in bounds {
         if let Some(at) = found.entered(stage).filter(|at| at >= bound) {
             if let Some(modified) = found.modified {
@@ -297,13 +307,13 @@ fn advance(found: &Found<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut S
 }
 
 /// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
-fn strays(found: &Found<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut Seen) {
+fn strays(found: &Candidate<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut ScanFindings) {
     for (stage, bound) in unproven {
         let entered = found.entered(stage);
         if entered.map_or_else(|| found.is_in(stage), |at| at >= *bound) {
             let id = found.contact.id;
-            let stray = Stray { id, entered };
-            seen.strays.entry((*stage).to_owned()).or_insert(stray);
+            let missed = MissedContact { id, entered };
+            seen.strays.entry((*stage).to_owned()).or_insert(missed);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Scan, Seen};
+use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
 use crate::domain::ids::{ContactId, OccurrenceKey};
@@ -16,11 +16,11 @@ use crate::ports::crm::Unreadable;
 use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::Fault;
-use crate::sync::absences::Sought;
-use crate::sync::feed::aside::Put;
+use crate::registry::sync_error::SyncError;
+use crate::sync::absences::AbsentContact;
+use crate::sync::feed::aside::PutAside;
 use crate::sync::feed::bounds::Tracked;
-use crate::sync::feed::read_history::Read;
+use crate::sync::feed::read_history::ReadMark;
 use crate::sync::unreadable;
 
 /// So many contacts are noted at once, about a kilobyte each.
@@ -39,9 +39,9 @@ pub(crate) struct PageRead {
     /// Those of which nothing can be read.
     pub(crate) unreadable: Unreadable<ContactId>,
     /// Those that HubSpot does not show and that may be there.
-    pub(crate) sought: BTreeMap<ContactId, Sought>,
+    pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
     /// The state they were read in.
-    pub(crate) read: Vec<Read>,
+    pub(crate) read: Vec<ReadMark>,
 }
 
 impl PageRead {
@@ -87,13 +87,13 @@ impl Unnoted {
 
 impl Scan<'_> {
     /// Notes what was read since the last time.
-    pub(crate) async fn note(&mut self, seen: &mut Seen) -> Result<(), Fault> {
+    pub(crate) async fn note(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
         let pages = std::mem::take(&mut self.unnoted).pages;
         self.observe(pages.iter().flat_map(|page| &page.contacts), seen).await?;
         for page in pages {
             self.put_aside(&page)?;
             for read in &page.read {
-                self.memory.note(read);
+                self.history.note(read);
             }
             if self.keep_reads {
                 for contact in page.contacts.into_iter().filter(|contact| contact.flaw.is_none()) {
@@ -105,7 +105,7 @@ impl Scan<'_> {
     }
 
     /// Puts aside what cannot be read, or not wholly, and tells the events that it may concern.
-    fn put_aside(&mut self, page: &PageRead) -> Result<(), Fault> {
+    fn put_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
         let flawed = page.contacts.iter().filter_map(|contact| {
@@ -113,8 +113,8 @@ impl Scan<'_> {
             Some((contact.requested_id, &flaw.why, Some((contact, flaw))))
         });
         for (id, why, parts) in nothing.chain(flawed) {
-            let put = self.memory.aside.put(id, longest, now);
-            if put == Put::Full {
+            let put = self.history.aside.put(id, longest, now);
+            if put == PutAside::Full {
                 return Err(too_many());
             }
             let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| concerns(contact, flaw, t.stage()));
@@ -124,20 +124,20 @@ impl Scan<'_> {
                     &tracked.event.key,
                     id,
                     &unreadable::itself(why),
-                    put == Put::Again,
+                    put == PutAside::Again,
                 );
             }
         }
         for contact in page.contacts.iter().filter(|contact| contact.flaw.is_none()) {
-            self.memory.aside.release(contact.requested_id);
+            self.history.aside.release(contact.requested_id);
         }
         for (id, sought) in &page.sought {
-            let put = self.memory.aside.put(*id, longest, now);
-            if put == Put::Full {
+            let put = self.history.aside.put(*id, longest, now);
+            if put == PutAside::Full {
                 return Err(too_many());
             }
             let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
-            self.memory.aside.delay(*id, due);
+            self.history.aside.delay(*id, due);
             // Contacts are deleted every day: that is told only where HubSpot does not say so.
             for tracked in self.events.iter().filter(|_| !sought.named) {
                 unreadable::tell(
@@ -145,7 +145,7 @@ impl Scan<'_> {
                     &tracked.event.key,
                     *id,
                     unreadable::NOT_SHOWN,
-                    put == Put::Again,
+                    put == PutAside::Again,
                 );
             }
         }
@@ -153,7 +153,11 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn observe(&self, contacts: impl Iterator<Item = &Contact>, seen: &mut Seen) -> Result<(), Fault> {
+    async fn observe(
+        &self,
+        contacts: impl Iterator<Item = &Contact>,
+        seen: &mut ScanFindings,
+    ) -> Result<(), SyncError> {
         let entered = |contact| {
             let of_event = |t: &Tracked| entries(contact, t.stage(), t.event.start);
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
@@ -179,16 +183,16 @@ impl Scan<'_> {
             let new = if rows.is_empty() {
                 0
             } else {
-                self.ctx.ledger.observe(tracked.track, &rows).await?
+                self.ctx.ledger.observe(tracked.stream, &rows).await?
             };
-            *seen.new.entry(tracked.track).or_default() += new;
+            *seen.new.entry(tracked.stream).or_default() += new;
             seen.new_rows += new;
         }
         Ok(())
     }
 }
 
-fn too_many() -> Fault {
+fn too_many() -> SyncError {
     let message = "more contacts can't be read than can be put aside: nothing new is read until they can be";
     UpstreamError::new("HubSpot", Cause::Malformed, message).into()
 }

@@ -5,7 +5,7 @@ use crate::registry::Account;
 
 /// What somebody did since the last pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Acted {
+pub struct UserChange {
     /// The manifest is another one.
     pub manifest: bool,
     /// Somebody asked for work now.
@@ -14,7 +14,7 @@ pub struct Acted {
     pub hasty: bool,
 }
 
-impl Acted {
+impl UserChange {
     /// True where the account is to be read because of somebody's wish that the rest does not know of: an event's, or one
     /// that came too soon.
     pub fn wants_another_read(self, ctx: &Context, account: &Account) -> bool {

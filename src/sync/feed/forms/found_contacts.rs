@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::notes::Sought;
+use super::submission_notes::SoughtSubmission;
 use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
 use crate::ports::pulse;
-use crate::registry::sync_error::Fault;
+use crate::registry::sync_error::SyncError;
 use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::{Tracked, form_plan};
 use crate::sync::feed::pass::Pass;
@@ -18,13 +18,13 @@ use crate::sync::unreadable;
 
 /// Contacts found by the addresses of submissions.
 #[derive(Default)]
-pub(super) struct Whose {
+pub(super) struct FoundContacts {
     pub(super) contacts: HashMap<String, Arc<Contact>>,
     pub(super) unreadable: Unreadable<String>,
 }
 
 /// How a submission's contact was looked for.
-pub(super) struct Looked {
+pub(super) struct ContactLook {
     pub(super) asked: Timestamp,
     /// There is one, or may be, and it can't be read.
     pub(super) unreadable: bool,
@@ -46,11 +46,11 @@ impl Feed {
         key: TransactionId,
         submission: &Submission,
         contact: Option<ContactId>,
-        Looked {
+        ContactLook {
             asked,
             unreadable,
             joined,
-        }: Looked,
+        }: ContactLook,
     ) {
         let lacking = submission.email.is_some() && contact.is_none();
         let (at, until) = (submission.at, self.sendable_until(submission));
@@ -60,7 +60,7 @@ impl Feed {
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
         let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
         if lacking && patient && asked < until {
-            self.forms.notes.seek(key, Sought { at, since, until });
+            self.forms.notes.seek(key, SoughtSubmission { at, since, until });
             return;
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
@@ -72,7 +72,7 @@ impl Feed {
         &self,
         pass: &Pass,
         fresh: &[(OccurrenceKey, &Submission)],
-    ) -> Result<Whose, Fault> {
+    ) -> Result<FoundContacts, SyncError> {
         let now = self.ctx.clock.now();
         let deadline = self.ctx.settings.enhancement_deadline;
         let emails: BTreeSet<&String> = fresh
@@ -84,7 +84,7 @@ impl Feed {
         let plan = form_plan(pass.forms.iter().map(|t| &t.event));
         let cache = self.ctx.contacts(&pass.account.key);
         let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
-        let mut found = Whose::default();
+        let mut found = FoundContacts::default();
         for chunk in emails.chunks(MAX_EMAILS) {
             pulse::beat();
             let asked = self.ctx.clock.now();
@@ -124,7 +124,9 @@ impl Feed {
             let known = self.forms.notes.sought_since(key.transaction).is_some();
             if !known {
                 let since = now;
-                self.forms.notes.seek(key.transaction, Sought { at, since, until });
+                self.forms
+                    .notes
+                    .seek(key.transaction, SoughtSubmission { at, since, until });
             }
             let id = odd
                 .conversion_id

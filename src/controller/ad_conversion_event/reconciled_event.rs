@@ -5,7 +5,7 @@ use super::resolve::Resolved;
 use super::stall::{self, Stall};
 
 /// An event whose manifest is resolved and whose conversion action is as it can be now.
-pub struct Settled {
+pub struct ReconciledEvent {
     /// What the manifest names.
     pub resolved: Resolved,
     /// The conversion action.
@@ -14,7 +14,7 @@ pub struct Settled {
     pub stall: Option<Stall>,
 }
 
-impl Settled {
+impl ReconciledEvent {
     /// Decides whether the event is stalled, now that all is known that can stall it.
     pub fn new(resolved: Resolved, outcome: ActionOutcome) -> Self {
         let snapshot = resolved.snapshot();

@@ -14,18 +14,18 @@ const MAX_SOUGHT: usize = 10_000;
 
 /// What is known of the submissions of a portal's forms.
 #[derive(Default)]
-pub(super) struct Notes {
+pub(super) struct SubmissionNotes {
     /// Those that need not be looked at again: when they were made, and whose they are.
     known: HashMap<TransactionId, (Timestamp, ContactId)>,
     /// Those that are looked for again: their contact was not found, or they or it could not be read.
-    sought: HashMap<TransactionId, Sought>,
+    sought: HashMap<TransactionId, SoughtSubmission>,
     /// All those together that `sought` has no room for.
-    further: Option<Sought>,
+    further: Option<SoughtSubmission>,
 }
 
 /// A submission that is looked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sought {
+pub(super) struct SoughtSubmission {
     /// When it was made; of one that cannot be read itself, when the one below it in the list was.
     pub at: Timestamp,
     /// Since when it is looked for.
@@ -34,7 +34,7 @@ pub(super) struct Sought {
     pub until: Timestamp,
 }
 
-impl Notes {
+impl SubmissionNotes {
     /// Whose a submission is that need not be looked at again.
     pub fn whose(&self, key: TransactionId) -> Option<ContactId> {
         self.known.get(&key).map(|(_, contact)| *contact)
@@ -53,7 +53,7 @@ impl Notes {
     }
 
     /// A submission is looked for again.
-    pub fn seek(&mut self, key: TransactionId, sought: Sought) {
+    pub fn seek(&mut self, key: TransactionId, sought: SoughtSubmission) {
         if self.sought.len() < MAX_SOUGHT || self.sought.contains_key(&key) {
             self.sought.insert(key, sought);
             return;
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn of_many_submissions_the_newest_stay_known() {
-        let mut notes = Notes::default();
+        let mut notes = SubmissionNotes::default();
         let all = 3 * MAX_KNOWN;
         // A list shows the newest first.
         for n in (0..all).rev() {
@@ -116,8 +116,8 @@ mod tests {
 
     #[test]
     fn what_is_sought_beyond_the_bound_is_read_for_as_far_back_and_as_long() {
-        let mut notes = Notes::default();
-        let sought = |at, until| Sought {
+        let mut notes = SubmissionNotes::default();
+        let sought = |at, until| SoughtSubmission {
             at: t(at),
             since: t(at),
             until: t(until),
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_sought_is_given_up_at_its_time() {
-        let mut notes = Notes::default();
-        let sought = |at, until| Sought {
+        let mut notes = SubmissionNotes::default();
+        let sought = |at, until| SoughtSubmission {
             at: t(at),
             since: t(at),
             until: t(until),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Read, Shown};
+use super::{FormFindings, FormRead};
 use crate::domain::ids::ObjectKey;
-use crate::ports::ledger::TrackId;
+use crate::ports::ledger::StreamId;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Notice;
 use crate::sync::feed::Feed;
@@ -27,7 +27,7 @@ pub(super) const PASS_TIME: Duration = Duration::from_mins(1);
 const MAX_PAGES: usize = 4000;
 
 /// A read of a form that may go on with the next pass.
-pub(super) struct Part {
+pub(super) struct PartialRead {
     /// The page to go on with.
     pub after: Option<String>,
     /// How far back it goes.
@@ -35,8 +35,8 @@ pub(super) struct Part {
     /// It ends behind this time.
     pub bound: Timestamp,
     /// What it has shown so far.
-    pub shown: Shown,
-    read: Read,
+    pub shown: FormFindings,
+    read: FormRead,
     members: BTreeSet<Member>,
     pages: usize,
     in_pass: usize,
@@ -44,14 +44,14 @@ pub(super) struct Part {
     began: Instant,
 }
 
-impl Part {
+impl PartialRead {
     /// A read that begins at the newest submission.
-    pub fn new(read: Read, events: &[&Tracked], (by, bound): (SignedDuration, Timestamp)) -> Self {
+    pub fn new(read: FormRead, events: &[&Tracked], (by, bound): (SignedDuration, Timestamp)) -> Self {
         Self {
             after: None,
             by,
             bound,
-            shown: Shown::default(),
+            shown: FormFindings::default(),
             read,
             members: members(events),
             pages: 0,
@@ -98,7 +98,7 @@ fn members(events: &[&Tracked]) -> BTreeSet<Member> {
 impl Feed {
     /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
     /// noted nothing for that event.
-    pub(super) fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<Read> {
+    pub(super) fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
         let part = self.forms.parts.get(form)?;
         if members(events).is_subset(&part.members) {
             return Some(part.read);
@@ -108,10 +108,10 @@ impl Feed {
     }
 
     /// Rows have come, and more will.
-    pub(super) fn tell_new(&self, events: &[&Tracked], new: &BTreeMap<TrackId, usize>) {
+    pub(super) fn tell_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
         let told: BTreeSet<&ObjectKey> = events
             .iter()
-            .filter(|t| new.get(&t.track).is_some_and(|n| *n > 0))
+            .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
             .map(|t| &t.event.key)
             .collect();
         for event in told {
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn a_list_is_left_after_its_share_and_at_its_limit() {
-        let read = Read {
-            depth: super::super::Depth::Whole,
+        let read = FormRead {
+            depth: super::super::FormReadDepth::Whole,
             joined: true,
         };
-        let mut part = Part::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
+        let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
         let mut passes = 0;
         let failed = loop {
             part.begin();
@@ -164,11 +164,11 @@ mod tests {
 
     #[test]
     fn large_pages_are_left_after_their_share_of_bytes_and_gone_on_with() {
-        let read = Read {
-            depth: super::super::Depth::Whole,
+        let read = FormRead {
+            depth: super::super::FormReadDepth::Whole,
             joined: true,
         };
-        let mut part = Part::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
+        let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
         for pass in 1..=3 {
             part.begin();
             assert!(!part.is_enough(Some("a".to_owned()), SHARE_SIZE - 1).unwrap(), "{pass}");

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::ObjectKey;
 use crate::ops::health::Probes;
-use crate::registry::Wake;
+use crate::registry::{Urgency, Wake};
 
 /// Name of this loop among the signs of life.
 pub(crate) const LOOP: &str = "router of the controllers";
@@ -22,7 +22,7 @@ const TURN: Duration = Duration::from_secs(5);
 pub(crate) const STUCK: Duration = Duration::from_mins(1);
 
 /// The way to one controller.
-pub(crate) struct Outlet {
+pub(crate) struct KeySender {
     /// Its namespace; `None`: all.
     pub scope: Option<String>,
     /// Takes keys.
@@ -40,15 +40,15 @@ enum Kind {
 type Address = (Kind, ObjectKey);
 
 /// Outlets of all controllers.
-pub(crate) struct Router {
-    pub events: Vec<Outlet>,
-    pub google: Vec<Outlet>,
-    pub hubspot: Vec<Outlet>,
+pub(crate) struct WakeQueue {
+    pub events: Vec<KeySender>,
+    pub google: Vec<KeySender>,
+    pub hubspot: Vec<KeySender>,
     throttle: Throttle<Address>,
     lazy_gap: Duration,
 }
 
-impl Router {
+impl WakeQueue {
     pub fn new(status_interval: Duration) -> Self {
         Self {
             events: Vec::new(),
@@ -83,8 +83,14 @@ impl Router {
 
     fn take(&mut self, wake: Wake) {
         let (address, gap) = match wake {
-            Wake::Event(key, true) => ((Kind::Event, key), GAP),
-            Wake::Event(key, false) => ((Kind::Event, key), self.lazy_gap),
+            Wake::Event {
+                key,
+                urgency: Urgency::Now,
+            } => ((Kind::Event, key), GAP),
+            Wake::Event {
+                key,
+                urgency: Urgency::Soon,
+            } => ((Kind::Event, key), self.lazy_gap),
             Wake::Google(key) => ((Kind::Google, key), GAP),
             Wake::HubSpot(key) => ((Kind::HubSpot, key), GAP),
         };
@@ -94,17 +100,17 @@ impl Router {
     }
 
     fn deliver(&self, (kind, key): Address) {
-        let outlets = match kind {
+        let senders = match kind {
             Kind::Event => &self.events,
             Kind::Google => &self.google,
             Kind::HubSpot => &self.hubspot,
         };
-        let outlet = outlets
+        let sender = senders
             .iter()
             .find(|o| o.scope.as_deref().is_none_or(|s| s == key.namespace));
-        if let Some(outlet) = outlet {
+        if let Some(sender) = sender {
             // While the process stops a controller takes no more keys.
-            let _ = outlet.sender.send(key);
+            let _ = sender.sender.send(key);
         }
     }
 }

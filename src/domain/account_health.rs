@@ -35,7 +35,7 @@ impl FaultKind {
 
 /// Something wrong with an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
+pub struct AccountFault {
     /// What it means.
     pub kind: FaultKind,
     /// CamelCase, see [`crate::api::reasons::reason`].
@@ -46,7 +46,7 @@ pub struct Fault {
     pub retry_after: Option<SignedDuration>,
 }
 
-impl Fault {
+impl AccountFault {
     /// A fault without a wish about the next try.
     pub fn new(kind: FaultKind, reason: &str, message: impl Into<String>) -> Self {
         Self {
@@ -59,20 +59,20 @@ impl Fault {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Own {
-    fault: Fault,
+struct ProbeFailure {
+    fault: AccountFault,
     since: Timestamp,
     last: Timestamp,
     tries: u32,
     /// A limit or an outage that kept the latest check from telling whether a stall is over.
-    untold: Option<Fault>,
+    untold: Option<AccountFault>,
     /// Somebody acted on a stall, and no check has told yet whether that helped.
     unproven: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Reported {
-    fault: Fault,
+struct SyncFailure {
+    fault: AccountFault,
     at: Timestamp,
     trying: Option<Timestamp>,
     /// When a limit or an outage last kept the sync loops from finding out.
@@ -81,13 +81,13 @@ struct Reported {
 
 /// What is wrong with one account. Kept in memory: after a restart it is found out anew.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Trouble {
-    own: Option<Own>,
-    reported: Option<Reported>,
+pub struct AccountHealth {
+    own: Option<ProbeFailure>,
+    reported: Option<SyncFailure>,
     limited: Option<(Timestamp, String)>,
 }
 
-impl Trouble {
+impl AccountHealth {
     /// Nothing is wrong.
     pub const NONE: Self = Self {
         own: None,
@@ -102,7 +102,7 @@ impl Trouble {
 
     /// The account's own check failed. Transient failures in a row keep the time of the first. One after a stall says
     /// nothing about it: the stall stays until a check goes through or finds another.
-    pub fn failed(&mut self, fault: Fault, now: Timestamp) {
+    pub fn failed(&mut self, fault: AccountFault, now: Timestamp) {
         let stalls = fault.kind.stalls();
         if let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls() && !stalls) {
             own.untold = Some(fault);
@@ -112,7 +112,7 @@ impl Trouble {
         let unproven = !stalls && self.unproven();
         let row = self.own.take().filter(|own| own.fault.kind.stalls() == stalls);
         let (since, tries) = row.map_or((now, 1), |own| (own.since, own.tries.saturating_add(1)));
-        self.own = Some(Own {
+        self.own = Some(ProbeFailure {
             fault,
             since,
             last: now,
@@ -123,7 +123,7 @@ impl Trouble {
     }
 
     /// The sync loops met a fault. `hold`: how long it holds where the service does not say.
-    pub fn report(&mut self, fault: Fault, now: Timestamp, hold: Duration) {
+    pub fn report(&mut self, fault: AccountFault, now: Timestamp, hold: Duration) {
         match fault.kind {
             FaultKind::Unavailable => self.untold_to_loops(now),
             FaultKind::Limited => {
@@ -132,7 +132,7 @@ impl Trouble {
                 self.limited = Some((until, fault.message));
             }
             _ => {
-                self.reported = Some(Reported {
+                self.reported = Some(SyncFailure {
                     fault,
                     at: now,
                     trying: None,
@@ -161,13 +161,13 @@ impl Trouble {
         let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls()) else {
             return;
         };
-        let fault = Fault {
+        let fault = AccountFault {
             kind: FaultKind::Unavailable,
             reason: reason::PROGRESSING.to_owned(),
             message: "The account has changed and is being checked again.".to_owned(),
             retry_after: None,
         };
-        *own = Own {
+        *own = ProbeFailure {
             fault,
             since: now,
             last: now,
@@ -205,7 +205,7 @@ impl Trouble {
     }
 
     /// What to show: what needs a person first.
-    pub fn fault(&self) -> Option<&Fault> {
+    pub fn fault(&self) -> Option<&AccountFault> {
         let own = self.own.as_ref().map(|own| &own.fault);
         let reported = self.reported.as_ref().map(|reported| &reported.fault);
         match own {
@@ -228,7 +228,7 @@ impl Trouble {
     }
 
     /// What kept the latest check from telling whether the stall of [`Self::fault`] is over.
-    pub fn untold(&self) -> Option<&Fault> {
+    pub fn untold(&self) -> Option<&AccountFault> {
         self.own.as_ref().and_then(|own| own.untold.as_ref())
     }
 
@@ -274,5 +274,5 @@ pub fn later(time: Timestamp, span: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-#[path = "account_trouble_tests.rs"]
+#[path = "account_health_tests.rs"]
 mod tests;

@@ -1,0 +1,210 @@
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::*;
+
+const TEN: Duration = Duration::from_mins(10);
+const FIVE: Duration = Duration::from_mins(5);
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn fault(kind: FaultKind) -> AccountFault {
+    AccountFault::new(kind, "Reason", "Message")
+}
+
+#[test]
+fn transient_failures_in_a_row_count_from_the_first() {
+    let mut health = AccountHealth::default();
+    health.failed(fault(FaultKind::Unavailable), at(0));
+    health.failed(fault(FaultKind::Limited), at(1));
+    health.failed(fault(FaultKind::Unavailable), at(3));
+    assert_eq!(health.since(), Some(at(0)));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(7)));
+    health.failed(fault(FaultKind::Denied), at(9));
+    assert_eq!(health.since(), Some(at(9)));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(609)));
+    health.succeeded();
+    assert_eq!((health.since(), health.next_check(TEN, FIVE)), (None, None));
+}
+
+#[test]
+fn nothing_is_asked_before_the_service_allows_it() {
+    let mut health = AccountHealth::default();
+    let limited = AccountFault {
+        retry_after: Some(SignedDuration::from_secs(3600)),
+        ..fault(FaultKind::Limited)
+    };
+    health.failed(limited, at(0));
+    assert_eq!(health.next_check(TEN, FIVE), Some(at(3600)));
+}
+
+#[test]
+fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
+    let mut health = AccountHealth::default();
+    health.report(fault(FaultKind::Denied), at(0), TEN);
+    health.turn(at(599), TEN, Some(at(-5)));
+    assert!(!health.trying() && health.fault().is_some());
+    assert_eq!(health.next_turn(TEN), Some(at(600)));
+    health.turn(at(600), TEN, Some(at(-5)));
+    assert!(health.trying(), "the uploader may try");
+    assert!(health.fault().is_some(), "and the account is still shown as stalled");
+    health.turn(at(610), TEN, Some(at(605)));
+    assert_eq!(health, AccountHealth::default());
+}
+
+#[test]
+fn a_reported_fault_that_comes_back_stays_without_a_gap() {
+    let mut health = AccountHealth::default();
+    for round in 0..5 {
+        health.report(fault(FaultKind::Denied), at(round * 605), TEN);
+        health.turn(at(round * 605 + 600), TEN, None);
+        assert!(health.fault().is_some() && health.trying());
+    }
+}
+
+#[test]
+fn a_reported_fault_is_forgotten_when_nothing_was_sent() {
+    let mut health = AccountHealth::default();
+    health.report(fault(FaultKind::Denied), at(0), TEN);
+    health.turn(at(600), TEN, None);
+    health.turn(at(1199), TEN, None);
+    assert!(health.fault().is_some());
+    health.turn(at(1200), TEN, None);
+    assert_eq!(health, AccountHealth::default());
+}
+
+#[test]
+fn what_the_check_finds_needs_a_person_first() {
+    let mut health = AccountHealth::default();
+    health.report(AccountFault::new(FaultKind::Denied, "AccessDenied", ""), at(0), TEN);
+    health.failed(fault(FaultKind::Unavailable), at(1));
+    assert_eq!(health.fault().unwrap().reason, "AccessDenied");
+    health.failed(AccountFault::new(FaultKind::Credentials, "TokenRevoked", ""), at(2));
+    assert_eq!(health.fault().unwrap().reason, "TokenRevoked");
+    health.turn(at(700), TEN, None);
+    assert!(!health.trying(), "nothing is tried with a dead token");
+    health.acted();
+    health.succeeded();
+    assert_eq!(health, AccountHealth::default());
+}
+
+#[test]
+fn a_reported_limit_ends_by_itself() {
+    let mut health = AccountHealth::default();
+    health.report(fault(FaultKind::Limited), at(0), TEN);
+    assert_eq!((health.limit(), health.fault()), (Some("Message"), None));
+    health.turn(at(600), TEN, None);
+    assert_eq!(health.limit(), None);
+}
+
+const STALLS: [FaultKind; 3] = [FaultKind::Credentials, FaultKind::Unreadable, FaultKind::Denied];
+const PASSING: [FaultKind; 2] = [FaultKind::Limited, FaultKind::Unavailable];
+
+/// Each stall, and each fault that the next check meets.
+#[test]
+fn a_stall_ends_with_a_proof_only() {
+    for stall in STALLS {
+        let mut stalled = AccountHealth::default();
+        stalled.failed(AccountFault::new(stall, "Stall", "Broken."), at(0));
+        for next in PASSING {
+            let mut health = stalled.clone();
+            let asked = AccountFault {
+                retry_after: Some(SignedDuration::from_hours(1)),
+                ..AccountFault::new(next, "Next", "Wait.")
+            };
+            health.failed(asked, at(600));
+            assert_eq!(health.fault(), stalled.fault(), "{stall:?} {next:?}");
+            assert_eq!(health.since(), Some(at(0)));
+            assert_eq!(health.untold().unwrap().kind, next);
+            assert_eq!(health.limit(), (next == FaultKind::Limited).then_some("Wait."));
+            assert_eq!(
+                health.next_check(TEN, FIVE),
+                Some(at(4200)),
+                "the service asked to wait"
+            );
+            health.failed(AccountFault::new(stall, "Again", "Broken."), at(4200));
+            assert_eq!(
+                (health.fault().unwrap().reason.as_str(), health.untold()),
+                ("Again", None)
+            );
+            health.failed(AccountFault::new(next, "Next", "Wait."), at(4800));
+            health.succeeded();
+            assert_eq!(health, AccountHealth::default());
+        }
+        for next in STALLS {
+            let mut health = stalled.clone();
+            health.failed(AccountFault::new(next, "Next", "Other."), at(600));
+            assert_eq!(health.fault().unwrap().reason, "Next", "another proven fault");
+        }
+    }
+}
+
+#[test]
+fn who_acted_on_a_stall_waits_for_a_proof() {
+    for next in PASSING {
+        let mut health = AccountHealth::default();
+        health.replaced(at(0));
+        assert_eq!(health, AccountHealth::default(), "nothing was wrong");
+        health.failed(fault(FaultKind::Denied), at(0));
+        health.replaced(at(60));
+        assert!(health.unproven() && !health.fault().unwrap().kind.stalls());
+        for minute in 1..5 {
+            health.failed(fault(next), at(60 * minute));
+            assert!(health.unproven(), "{next:?}");
+            assert_eq!((health.fault().unwrap().kind, health.since()), (next, Some(at(60))));
+        }
+        let mut denied = health.clone();
+        denied.failed(fault(FaultKind::Denied), at(600));
+        assert!(!denied.unproven() && denied.fault().unwrap().kind.stalls());
+        health.succeeded();
+        assert!(!health.unproven());
+    }
+}
+
+#[rstest]
+#[case::limit(FaultKind::Limited)]
+#[case::outage(FaultKind::Unavailable)]
+fn a_trial_that_could_not_try_is_repeated(#[case] kind: FaultKind) {
+    let mut health = AccountHealth::default();
+    health.report(fault(FaultKind::Denied), at(0), TEN);
+    health.turn(at(600), TEN, None);
+    health.report(fault(kind), at(700), TEN);
+    health.turn(at(1200), TEN, None);
+    assert!(health.fault().is_some() && health.trying(), "nothing was found out");
+    health.turn(at(1799), TEN, None);
+    assert!(health.fault().is_some());
+    let mut healed = health.clone();
+    healed.turn(at(1799), TEN, Some(at(1700)));
+    assert_eq!(healed.fault(), None);
+    health.turn(at(1800), TEN, None);
+    assert_eq!(health.fault(), None, "quiet");
+}
+
+fn kind() -> impl Strategy<Value = FaultKind> {
+    prop::sample::select([STALLS.as_slice(), &PASSING].concat())
+}
+
+proptest! {
+    /// Whatever a check meets, in any order: a stall is over only after a success, and then the last stall met is shown.
+    #[test]
+    fn a_stall_stays_through_limits_and_outages(steps in prop::collection::vec(prop::option::of(kind()), 1..30)) {
+        let (mut health, mut stalled) = (AccountHealth::default(), None);
+        for (now, step) in (0_i64..).zip(steps) {
+            if let Some(kind) = step {
+                if kind.stalls() {
+                    stalled = Some(now);
+                }
+                health.failed(AccountFault::new(kind, &now.to_string(), ""), at(now));
+            } else {
+                stalled = None;
+                health.succeeded();
+            }
+            let shown = health.fault().filter(|fault| fault.kind.stalls()).map(|fault| fault.reason.clone());
+            prop_assert_eq!(shown, stalled.map(|at| at.to_string()));
+        }
+    }
+}
