@@ -37,28 +37,48 @@ pub(crate) struct Refreshed {
 #[derive(Default)]
 pub(crate) struct Refreshes {
     tasks: JoinSet<Refreshed>,
-    /// Portals that failed in this round: they are not asked again in it, and their rows stay due.
-    failed: BTreeSet<ObjectKey>,
+    failed: Failed,
+}
+
+/// Portals that failed in this round: they are not asked again in it, and their rows stay due.
+#[derive(Default)]
+struct Failed(BTreeSet<ObjectKey>);
+
+impl Failed {
+    /// A read of this portal has ended, and so many of its events could not be read.
+    fn note(&mut self, portal: &ObjectKey, events: usize) {
+        if events > 0 {
+            self.0.insert(portal.clone());
+        }
+    }
+
+    /// The rows of the events of each portal that has not failed. Rows of no event are left out.
+    fn others<E: Clone, R>(
+        &self,
+        events: &[E],
+        mut rows: Vec<R>,
+        portal_of: impl Fn(&E) -> &ObjectKey,
+        is_of: impl Fn(&E, &R) -> bool,
+    ) -> BTreeMap<ObjectKey, Vec<(E, Vec<R>)>> {
+        let mut portals: BTreeMap<ObjectKey, Vec<(E, Vec<R>)>> = BTreeMap::new();
+        for event in events {
+            let (own, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| is_of(event, row));
+            rows = others;
+            let portal = portal_of(event);
+            if !own.is_empty() && !self.0.contains(portal) {
+                portals.entry(portal.clone()).or_default().push((event.clone(), own));
+            }
+        }
+        portals
+    }
 }
 
 impl Refreshes {
     /// Begins to read again for these rows of one request, which belong to these events.
-    pub fn begin(
-        &mut self,
-        ctx: &Arc<SyncContext>,
-        route: RouteInfo,
-        open: &[EligibleEvent],
-        mut stale: Vec<PreparedRow>,
-    ) {
-        let mut portals: BTreeMap<ObjectKey, Vec<(EligibleEvent, Vec<PreparedRow>)>> = BTreeMap::new();
-        for sendable in open {
-            let (own, others): (Vec<_>, Vec<_>) = stale.into_iter().partition(|row| sendable.sends(row));
-            stale = others;
-            let portal = &sendable.event().hubspot;
-            if !own.is_empty() && !self.failed.contains(portal) {
-                portals.entry(portal.clone()).or_default().push((sendable.clone(), own));
-            }
-        }
+    pub fn begin(&mut self, ctx: &Arc<SyncContext>, route: RouteInfo, open: &[EligibleEvent], stale: Vec<PreparedRow>) {
+        let portals = self
+            .failed
+            .others(open, stale, |sendable| &sendable.event().hubspot, EligibleEvent::sends);
         for (portal, events) in portals {
             let read = refresh(Arc::clone(ctx), route, portal, events);
             self.tasks.spawn(budget::spend(SHARE, read));
@@ -70,9 +90,7 @@ impl Refreshes {
         loop {
             match self.tasks.join_next().await? {
                 Ok(refreshed) => {
-                    if !refreshed.failed.is_empty() {
-                        self.failed.insert(refreshed.portal.clone());
-                    }
+                    self.failed.note(&refreshed.portal, refreshed.failed.len());
                     return Some(refreshed);
                 }
                 Err(error) => {
@@ -115,4 +133,37 @@ async fn refresh(
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_portal_that_failed_is_not_asked_again_in_the_round_and_others_are() {
+        let portal = |name: &str| ObjectKey::new("ns", name);
+        // Events by their portal, and rows by the number of their event.
+        let events = [(1, portal("a")), (2, portal("b")), (3, portal("a")), (4, portal("c"))];
+        let asked = |failed: &Failed| -> Vec<(String, Vec<u32>)> {
+            let found = failed.others(
+                &events,
+                vec![1, 3, 2, 1, 9],
+                |event| &event.1,
+                |event, row| event.0 == *row,
+            );
+            let rows = |events: Vec<(_, Vec<u32>)>| events.into_iter().flat_map(|(_, rows)| rows).collect();
+            found
+                .into_iter()
+                .map(|(portal, events)| (portal.name, rows(events)))
+                .collect()
+        };
+        let of_a = ("a".to_owned(), vec![1, 1, 3]);
+        let of_b = ("b".to_owned(), vec![2]);
+        let mut failed = Failed::default();
+        failed.note(&portal("a"), 0);
+        assert_eq!(asked(&failed), [of_a, of_b.clone()]);
+        failed.note(&portal("a"), 1);
+        failed.note(&portal("a"), 0);
+        assert_eq!(asked(&failed), [of_b]);
+    }
 }
