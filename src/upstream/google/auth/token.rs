@@ -249,8 +249,10 @@ impl Endpoint {
             BodyError::Broke(error) => {
                 let what = if error.is_timeout() {
                     "no answer in time"
-                } else {
+                } else if error.is_connect() {
                     "not reached"
+                } else {
+                    "the answer broke off"
                 };
                 let message = bounded(format!("{what}{}", root_cause(&error)));
                 UpstreamError::new(SERVICE, Cause::Unavailable, message)

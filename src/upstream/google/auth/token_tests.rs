@@ -146,7 +146,20 @@ async fn nobody_at_the_endpoint_is_a_passing_failure() {
     let mut endpoint = endpoint(&MockServer::start().await);
     endpoint.url = "http://127.0.0.1:9/token".to_owned();
     let source = credentials::read(&refresh_secret(), None, endpoint).unwrap().source;
-    assert_eq!(source.fetch(false).await.err().unwrap().cause, Cause::Unavailable);
+    let nobody = source.fetch(false).await.err().unwrap();
+    assert_eq!(nobody.cause, Cause::Unavailable);
+    assert!(nobody.message.starts_with("not reached"), "{}", nobody.message);
+    // Somebody is there, but what comes is not what it says it is.
+    let garbled = ResponseTemplate::new(200)
+        .insert_header("Content-Encoding", "gzip")
+        .set_body_string("{}");
+    let garbled = error(garbled).await;
+    assert_eq!(garbled.cause, Cause::Unavailable);
+    assert!(
+        garbled.message.starts_with("the answer broke off"),
+        "{}",
+        garbled.message
+    );
 }
 
 /// Gives numbered tokens with an age, or fails.
