@@ -2,11 +2,12 @@
 
 use super::keep::keep;
 use super::work::{Next, Work, done};
-use crate::api::ActionOrigin;
-use crate::api::reasons::event as happened;
+use crate::api::reasons::{condition, event as happened};
+use crate::api::{ActionOrigin, AdConversionEventStatus};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ActionFields, ConversionAction};
+use crate::domain::conditions::is_true;
 use crate::domain::ids::ActionId;
 
 /// Writes the declared fields that differ.
@@ -16,8 +17,8 @@ pub(crate) async fn correct(
     fields: &ActionFields,
     difference: &str,
 ) -> Result<Next, Error> {
-    let observed = work.event.status.as_ref().and_then(|s| s.observed_generation);
-    let drifted = work.current.id.is_some() && observed == work.resolved.declared.generation;
+    let before = work.event.status.as_ref();
+    let drifted = work.current.id.is_some() && was_as_declared(before, work.resolved.declared.generation);
     if drifted {
         let note = format!("Conversion action {id} differs from the manifest: {difference}.");
         work.tell(Severity::Warning, happened::DRIFT_DETECTED, &note).await;
@@ -47,6 +48,14 @@ pub(crate) async fn correct(
     keep(work, id, origin).await
 }
 
+/// True if the action was last seen as this generation of the manifest declares it, so that somebody else has changed it
+/// since. An update of ours that failed, or whose reply was lost, leaves a status of the same generation.
+fn was_as_declared(before: Option<&AdConversionEventStatus>, generation: Option<i64>) -> bool {
+    before.is_some_and(|status| {
+        status.observed_generation == generation && is_true(&status.conditions, condition::CONVERSION_ACTION_READY)
+    })
+}
+
 /// The action as it is after our write.
 fn overlay(action: &mut ConversionAction, fields: &ActionFields) {
     let ActionFields {
@@ -72,4 +81,30 @@ fn overlay(action: &mut ConversionAction, fields: &ActionFields) {
     action.default_value = default_value.or(action.default_value);
     action.default_currency = default_currency.or_else(|| action.default_currency.take());
     action.always_use_default_value = always_use_default_value.or(action.always_use_default_value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::reasons::reason;
+    use crate::domain::conditions::{Conditions, Status};
+
+    #[test]
+    fn nobody_has_changed_an_action_whose_own_update_failed() {
+        let status = |generation: i64, ready: Status, why: &'static str| {
+            let mut conditions = Conditions::new(&[], Some(generation), jiff::Timestamp::UNIX_EPOCH);
+            conditions.set(condition::CONVERSION_ACTION_READY, ready, why, "");
+            AdConversionEventStatus {
+                observed_generation: Some(generation),
+                conditions: conditions.finish(),
+                ..AdConversionEventStatus::default()
+            }
+        };
+        let as_declared = status(2, Status::True, reason::CREATED);
+        assert!(was_as_declared(Some(&as_declared), Some(2)));
+        assert!(!was_as_declared(Some(&as_declared), Some(3)));
+        let failed = status(3, Status::False, reason::UPSTREAM_UNAVAILABLE);
+        assert!(!was_as_declared(Some(&failed), Some(3)));
+        assert!(!was_as_declared(None, None));
+    }
 }
