@@ -48,6 +48,8 @@ pub struct Reply {
     pub without_end: Option<Bytes>,
     /// After the body nothing comes any more, and no end.
     pub then_silence: bool,
+    /// What it says of its length, where that is not so.
+    pub says_length: Option<usize>,
 }
 
 impl Reply {
@@ -58,6 +60,7 @@ impl Reply {
             body: body.into(),
             without_end: None,
             then_silence: false,
+            says_length: None,
         }
     }
 
@@ -90,12 +93,20 @@ impl Reply {
         bomb.header("content-encoding", "gzip")
     }
 
+    /// That says it has so many bytes.
+    pub fn of_length(mut self, length: usize) -> Self {
+        self.says_length = Some(length);
+        self
+    }
+
     fn send(self) -> Response<Body> {
         let body = match self.without_end {
             None if self.then_silence => {
                 let all = stream::iter([Ok::<_, Infallible>(self.body)]);
                 Body::from_stream(all.chain(stream::pending()))
             }
+            // A stream, of which nobody but the header knows the length.
+            None if self.says_length.is_some() => Body::from_stream(stream::iter([Ok::<_, Infallible>(self.body)])),
             None => Body::from(self.body),
             Some(again) => {
                 let all = iter::once(self.body).chain(iter::repeat(again));
@@ -106,6 +117,9 @@ impl Reply {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         strip(response.headers_mut());
+        if let Some(length) = self.says_length {
+            response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
         response
     }
 }
@@ -312,6 +326,7 @@ impl Shared {
             body: response.bytes().await.map_err(|_| Dropped)?,
             without_end: None,
             then_silence: false,
+            says_length: None,
         })
     }
 }

@@ -31,6 +31,7 @@ mod metrics_port;
 mod namespaces;
 mod observed;
 mod odd_answers;
+mod odd_bytes;
 mod one_portal;
 mod one_writer;
 mod outcomes;

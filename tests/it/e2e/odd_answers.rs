@@ -14,6 +14,8 @@ use super::meddler::{Asked, Meddling, Reply};
 use super::stage::{Counts, ago};
 
 const LIMIT: Duration = Duration::from_secs(90);
+/// The healthy portal.
+pub const WELL: u64 = 777;
 /// How often each call is answered oddly at least.
 const TIMES: usize = 2;
 
@@ -164,10 +166,10 @@ impl Sick {
 }
 
 /// Another portal and another customer, with credentials of their own.
-fn beside(stage: &Stage) {
+pub fn beside(stage: &Stage) {
     let scopes = ["crm.objects.contacts.read", "crm.objects.deals.read", "forms"];
     let token = json!({"accessToken": "pat-well", "kind": "privateApp", "scopes": scopes});
-    stage.post("/hubspot/portals", &json!({"portalId": 777, "tokens": [token]}));
+    stage.post("/hubspot/portals", &json!({"portalId": WELL, "tokens": [token]}));
     let account = json!({"customerId": "2222222222", "access": [{"identity": "user@sandbox.test"}]});
     stage.post("/google/accounts", &account);
     let grant = json!({"refreshToken": "well-refresh", "clientId": "sandbox-client", "identity": "user@sandbox.test"});
@@ -182,6 +184,13 @@ fn beside(stage: &Stage) {
     stage.apply(&manifests);
 }
 
+/// The event of the healthy accounts.
+pub fn well(stage: &Stage) {
+    let accounts =
+        json!({"startTime": ago(3600), "googleAdsAccountRef": {"name": "well"}, "hubSpotAccountRef": {"name": "well"}});
+    stage.event("well", "customer", &accounts);
+}
+
 /// One more customer in each portal; a submission in the sick one.
 fn next(stage: &Stage, number: usize) {
     let click = format!("click-{number}");
@@ -190,11 +199,11 @@ fn next(stage: &Stage, number: usize) {
     let contact = json!([{"createdAt": ago(86_400 * 10), "history": {
         "hs_google_click_id": [{"value": click, "timestamp": ago(86_400 * 9), "sourceType": "FORM"}],
         "lifecyclestage": [{"value": "customer", "timestamp": ago(1), "sourceType": "CRM_UI"}]}}]);
-    stage.post("/hubspot/contacts?portalId=777", &contact);
+    stage.post(&format!("/hubspot/contacts?portalId={WELL}"), &contact);
 }
 
 /// Waits until all of the healthy account's conversions have arrived.
-fn goes_on(stage: &Stage, count: usize) {
+pub fn goes_on(stage: &Stage, count: usize) {
     let event = stage.settled("well", count as u64);
     assert_eq!(Counts::of(&event).uploaded, count as u64, "{event:#}");
     assert_eq!(stage.accepted(&action(&event)).len(), count);
@@ -225,9 +234,7 @@ fn absurd_answers_to_every_call_break_nothing_and_reach_nobody_else() {
     let since = json!({"startTime": ago(3600)});
     stage.event("sick", "customer", &since);
     forms::event(&stage, "form", FORM, &since);
-    let more =
-        json!({"startTime": ago(3600), "googleAdsAccountRef": {"name": "well"}, "hubSpotAccountRef": {"name": "well"}});
-    stage.event("well", "customer", &more);
+    well(&stage);
     goes_on(&stage, 1);
     for name in ["sick", "form"] {
         stage.settled(name, 1);
