@@ -199,10 +199,9 @@ async fn serve_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Resp
         .iter()
         .filter_map(|value| value.to_str().ok());
     let format = Format::asked(&accepted.collect::<Vec<_>>().join(","));
-    let text = shared
-        .scrapes
-        .text(format, || shared.metrics.encode(format, Timestamp::now()));
-    match text {
+    let metrics = Arc::clone(&shared.metrics);
+    let make = move || metrics.encode(format, Timestamp::now());
+    match shared.scrapes.text(format, make).await {
         Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");

@@ -1,10 +1,11 @@
 //! What the clients of foreign services have in common: how much of an answer is read, how long a wait one may ask for,
-//! and which of its texts may pass on as codes, ids and names. An answer may come from anybody: the service, a proxy, or
+//! and which of its texts may pass on as codes, ids and names; and how much of a Secret. An answer may come from anybody: the service, a proxy, or
 //! whoever stands in between.
 
 pub mod google;
 pub mod http;
 pub mod hubspot;
+mod secret_value;
 
 /// What is wrong with an answer that wants to send us elsewhere. None is followed: body and token would go along.
 pub const REDIRECT: &str =

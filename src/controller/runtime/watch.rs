@@ -8,11 +8,11 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use kube::Api;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::reasons::reason;
@@ -23,6 +23,12 @@ use crate::controller::shared::recorder::Severity;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::registry::Wake;
+
+/// Objects in one page of a list, which is in memory at once: each can have more than a megabyte before
+/// [`Object::forget_unread`].
+const PAGE: u32 = 50;
+/// Most finalizers of an object. Each has at most 317 characters.
+const FINALIZERS: usize = 64;
 
 /// What a watch keeps where it ends and is started again.
 pub(crate) struct Kept<K: Object> {
@@ -71,7 +77,7 @@ pub(crate) async fn run<R: Reconciler>(
     stop: CancellationToken,
 ) {
     let decoding = Arc::clone(&ctx);
-    let events = watcher(api, watcher::Config::default())
+    let events = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .filter_map(move |event| ready(decode::<R::Object>(&decoding, event)))
         .take_until(stop.cancelled_owned());
@@ -100,8 +106,7 @@ fn decode<K: Object>(
 ) -> Option<watcher::Result<Event<K>>> {
     let open = |guard: DeserializeGuard<K>| match guard.0 {
         Ok(mut object) => {
-            // Half of a cached object would be its managed fields, which nobody here reads.
-            object.meta_mut().managed_fields = None;
+            object.forget_unread();
             Some(object)
         }
         Err(invalid) => {
@@ -109,14 +114,27 @@ fn decode<K: Object>(
             None
         }
     };
+    let keep = |guard| open(guard).filter(|object| has_few_finalizers(ctx, object));
     Some(match event {
-        Ok(Event::Apply(guard)) => Ok(Event::Apply(open(guard)?)),
+        Ok(Event::Apply(guard)) => Ok(Event::Apply(keep(guard)?)),
         Ok(Event::Delete(guard)) => Ok(Event::Delete(open(guard)?)),
-        Ok(Event::InitApply(guard)) => Ok(Event::InitApply(open(guard)?)),
+        Ok(Event::InitApply(guard)) => Ok(Event::InitApply(keep(guard)?)),
         Ok(Event::Init) => Ok(Event::Init),
         Ok(Event::InitDone) => Ok(Event::InitDone),
         Err(error) => Err(error),
     })
+}
+
+/// False, which is reported, where an object has more finalizers than anybody needs: they have to be kept all, because our
+/// own is written together with them.
+fn has_few_finalizers<K: Object>(ctx: &Arc<Context>, object: &K) -> bool {
+    let few = object.finalizers().len() <= FINALIZERS;
+    if !few {
+        let error = format!("it has more than {FINALIZERS} finalizers");
+        let metadata = object.meta().clone();
+        report::<K>(ctx, InvalidObject { error, metadata });
+    }
+    few
 }
 
 fn report<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reqwest::Client;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
 use super::auth::{Auth, Credentials, OAuthKeys};
@@ -16,6 +16,7 @@ use super::limits::{Portals, lock};
 use super::transport::Shared;
 use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
+use crate::upstream::secret_value::secret_value;
 
 /// How long a client that nobody holds is kept, with its token and its limiters.
 const IDLE: Duration = Duration::from_hours(1);
@@ -97,12 +98,11 @@ fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInv
     Ok((Credentials::OAuth(keys), identity))
 }
 
-/// A value without the blanks and newlines that `kubectl create secret --from-file` and editors leave at its ends.
+/// A value that has to be there.
 fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
-    let Some(value) = secret.get(key) else {
+    let Some(value) = secret_value(secret, key)? else {
         return Err(absent(&[key]));
     };
-    let value = value.expose_secret().trim();
     if value.is_empty() {
         return Err(SecretInvalid {
             message: format!("key {key:?} is empty. {WAY_OUT}"),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde_json::Value;
 
 use super::external::External;
@@ -11,6 +11,7 @@ use super::jwt::SigningKey;
 use super::key_file::{FILE, invalid, member};
 use super::token::{Endpoint, TokenSource};
 use crate::ports::{SecretData, SecretInvalid};
+use crate::upstream::secret_value::secret_value;
 
 const TRIO: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 const DEVELOPER: &str = "developerToken";
@@ -152,9 +153,9 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
     }
 }
 
-/// A value without blanks at its ends, where people's editors leave them. Present but empty is a mistake.
+/// A value. Present but empty is a mistake.
 fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
-    match secret.get(key).map(|value| value.expose_secret().trim()) {
+    match secret_value(secret, key)? {
         Some("") => invalid(format!("key \"{key}\" is empty. Give it a value or remove it")),
         found => Ok(found),
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use super::*;
@@ -36,6 +37,36 @@ fn good_secrets_of_every_kind_are_taken() {
     for json in [account, user] {
         assert_eq!(file(&json), "accepted", "{}", json["type"]);
     }
+}
+
+#[test]
+fn values_beyond_a_limit_are_refused_whatever_their_key() {
+    let long = "x".repeat(320_000);
+    for key in ["clientId", "clientSecret", "refreshToken", "developerToken"] {
+        let mut pairs = vec![("clientId", "i"), ("clientSecret", "s"), ("refreshToken", "r")];
+        pairs.retain(|(other, _)| *other != key);
+        pairs.push((key, &long));
+        let words = format!("key \"{key}\" has 320000 bytes, more than the limit of 8192.");
+        assert!(message(&pairs).starts_with(&words), "{}", message(&pairs));
+    }
+    let user = |note: usize| {
+        file(&json!({
+            "type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r", "note": "x".repeat(note)
+        }))
+    };
+    assert_eq!(user(60_000), "accepted");
+    assert!(
+        user(320_000).contains("more than the limit of 65536."),
+        "{}",
+        user(320_000)
+    );
+    let unread = [
+        ("clientId", "i"),
+        ("clientSecret", "s"),
+        ("refreshToken", "r"),
+        ("note", long.as_str()),
+    ];
+    assert_eq!(message(&unread), "accepted");
 }
 
 #[test]

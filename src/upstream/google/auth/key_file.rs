@@ -3,9 +3,8 @@
 use serde_json::Value;
 
 use crate::ports::SecretInvalid;
-
 /// The key of the Secret that holds it.
-pub(crate) const FILE: &str = "credentials.json";
+pub(crate) use crate::upstream::secret_value::FILE;
 
 /// A text in a credentials file that must be there.
 pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {

@@ -37,6 +37,19 @@ async fn refusals_name_the_key_and_the_way_out() {
 }
 
 #[tokio::test]
+async fn values_beyond_a_limit_are_refused_whatever_their_key() {
+    let long = "x".repeat(320_000);
+    for key in ["accessToken", "clientId", "clientSecret", "refreshToken"] {
+        let mut pairs = vec![("clientId", "a"), ("clientSecret", "b"), ("refreshToken", "c")];
+        pairs.retain(|(other, _)| *other != key);
+        pairs.push((key, &long));
+        let message = refusal(&pairs).await;
+        let words = format!("key \"{key}\" has 320000 bytes, more than the limit of 8192.");
+        assert!(message.starts_with(&words) && !message.contains("xx"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn the_same_credentials_get_the_same_client() {
     let bench = Bench::new().await;
     let client = |pairs: &[(&str, &str)]| bench.connector.client(&secret(pairs)).unwrap();
