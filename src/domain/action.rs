@@ -20,7 +20,7 @@ pub struct ConversionAction {
     pub id: ActionId,
     /// `customers/{cid}/conversionActions/{id}`.
     pub resource_name: String,
-    /// Unique among the account's actions.
+    /// Unique among the account's actions; as Google has it, whatever characters it holds.
     pub name: String,
     /// `ENABLED`, `HIDDEN`, `REMOVED`.
     pub status: String,
@@ -51,6 +51,11 @@ pub struct ConversionAction {
 }
 
 impl ConversionAction {
+    /// True where the action is called so. Blanks around a name are nobody's intent, and a service may well drop them.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.name.trim() == name.trim()
+    }
+
     /// True where Google takes no upload because of the attribution model: such an action can be told apart by nothing
     /// else.
     pub fn attributes_externally(&self) -> bool {

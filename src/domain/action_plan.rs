@@ -94,9 +94,10 @@ pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> S
             seen.live,
         ),
         Wanted::Name(name) => {
-            let wanted = |a: &&ConversionAction| known.id.map_or(a.name == *name, |id| a.id == id);
+            let wanted = |a: &&ConversionAction| known.id.map_or(a.is_named(name), |id| a.id == id);
             // Removed actions may share a name with one that is there.
-            let found = seen.actions.iter().filter(wanted).min_by_key(|a| a.status == REMOVED);
+            let found = seen.actions.iter().filter(wanted);
+            let found = found.min_by_key(|a| (a.status == REMOVED, a.name != *name));
             map(found, &format!("name {name:?}"), kind, seen.live)
         }
         Wanted::Create { declared, full } => match known.id {
@@ -210,7 +211,8 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
 fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
     // An attempt under way is finished under its own name, even if the manifest wants another by now.
     let name = known.creating.as_deref().or(full.name.as_deref()).unwrap_or_default();
-    let found = seen.actions.iter().find(|a| a.name == name && a.status != REMOVED);
+    let found = seen.actions.iter().filter(|a| a.is_named(name) && a.status != REMOVED);
+    let found = found.min_by_key(|a| a.name != name);
     let Some(action) = found else {
         return match (&known.creating, seen.live) {
             (Some(_), _) => Step::AwaitCreate,
@@ -284,7 +286,10 @@ fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(Ac
             }
         };
     }
-    compare!(name, "name", Some(action.name.clone()));
+    if let Some(name) = declared.name.as_ref().filter(|name| !action.is_named(name)) {
+        note("name", shown(Some(&action.name)), shown(Some(name)));
+        fields.name = Some(name.clone());
+    }
     compare!(category, "category", action.category);
     compare!(primary_for_goal, "includeInConversions", action.primary_for_goal);
     compare!(counting_type, "countingType", action.counting_type);

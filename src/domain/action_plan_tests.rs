@@ -319,3 +319,44 @@ fn an_adopted_action_that_is_hidden_needs_a_person() {
         assert_eq!(reason_of(&step(&of(origin), &external, false)), reason::INVALID_SPEC);
     }
 }
+
+#[test]
+fn names_are_compared_as_google_has_them() {
+    // Joined emoji, Persian with a joiner, a soft hyphen: characters that nobody sees are part of a name.
+    for name in [
+        "\u{1f469}\u{200d}\u{1f4bb}",
+        "\u{62e}\u{200c}\u{647}",
+        "soft\u{ad}hyphen",
+        " x",
+        "y ",
+    ] {
+        let fields = ActionFields {
+            name: Some(name.into()),
+            ..ActionFields::default()
+        };
+        for listed in [name, name.trim()] {
+            assert_eq!(differences(&action(1, listed), &fields), None, "{listed:?}");
+        }
+        let seen = [action(1, name)];
+        let seen = Seen {
+            actions: &seen,
+            live: true,
+            others: &[],
+        };
+        let step = plan(&Wanted::Name(name), UPLOAD_CLICKS, &Known::default(), seen);
+        assert!(matches!(step, Step::Keep { id: ActionId(1), .. }), "{name:?}: {step:?}");
+    }
+    let fields = ActionFields {
+        name: Some("softhyphen".into()),
+        ..ActionFields::default()
+    };
+    assert!(differences(&action(1, "soft\u{ad}hyphen"), &fields).is_some());
+    let both = [action(1, "x "), action(2, "x")];
+    let both = Seen {
+        actions: &both,
+        live: true,
+        others: &[],
+    };
+    let step = plan(&Wanted::Name("x"), UPLOAD_CLICKS, &Known::default(), both);
+    assert!(matches!(step, Step::Keep { id: ActionId(2), .. }), "{step:?}");
+}

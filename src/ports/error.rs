@@ -30,6 +30,8 @@ pub enum Cause {
     UnsupportedVersion,
     /// The answer could not be understood (truncated, HTML, wrong type).
     Malformed,
+    /// The answer is good, and larger than what is read of one. A smaller part of it may be asked for.
+    TooLarge,
 }
 
 /// Whether a failed call may have taken effect on the other side.
@@ -93,7 +95,7 @@ impl UpstreamError {
     pub const fn is_transient(&self) -> bool {
         matches!(
             self.cause,
-            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed
+            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed | Cause::TooLarge
         )
     }
 

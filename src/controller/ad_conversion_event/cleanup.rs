@@ -14,7 +14,7 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ConversionAction, REMOVED};
-use crate::domain::brief::brief;
+use crate::domain::brief::{self, brief};
 use crate::domain::declared::Declared;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::ownership::named_for;
@@ -124,7 +124,7 @@ fn after_lost_reply(
     ConversionActionStatus {
         customer_id: Some(owner.to_string()),
         id: Some(found.id.to_string()),
-        name: Some(found.name.clone()),
+        name: Some(brief::name(&found.name)),
         origin: Some(ActionOrigin::Created),
         create_time: action.creation.as_ref().map(|c| c.started_at.clone()),
         ..action.clone()

@@ -7,6 +7,7 @@ use crate::api::{AdConversionEvent, AdConversionEventStatus, CREATE_AGAIN, Trigg
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
+use crate::domain::brief;
 use crate::domain::declared::NamedTrigger;
 use crate::domain::trigger::Trigger;
 use crate::ports::crm::Form;
@@ -72,11 +73,15 @@ fn stage(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount
     let found = known
         .and_then(|value| stages.iter().find(|s| s.value == value))
         .or_else(|| stages.iter().find(|s| s.value == wanted))
-        .or_else(|| stages.iter().find(|s| s.label == wanted))
-        .or_else(|| stages.iter().find(|s| s.label.eq_ignore_ascii_case(wanted)));
+        .or_else(|| stages.iter().find(|s| s.label.trim() == wanted.trim()))
+        .or_else(|| {
+            stages
+                .iter()
+                .find(|s| s.label.trim().eq_ignore_ascii_case(wanted.trim()))
+        });
     let subject = found.map(|stage| Subject {
         trigger: Trigger::Stage(stage.value.clone()),
-        label: stage.label.clone(),
+        label: brief::name(&stage.label),
     });
     subject.map(Some).ok_or_else(|| {
         let names: Vec<_> = stages
@@ -105,14 +110,14 @@ fn form(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>
     };
     let subject = |form: &Form| Subject {
         trigger: Trigger::Form(form.id.clone()),
-        label: form.name.clone(),
+        label: brief::name(&form.name),
     };
     let known = before.and_then(|b| b.trigger.form());
     let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
     if let Some(form) = known.and_then(by_id).or_else(|| by_id(wanted)) {
         return Ok(Some(subject(form)));
     }
-    let named: Vec<&Form> = forms.iter().filter(|f| f.name == wanted).collect();
+    let named: Vec<&Form> = forms.iter().filter(|f| f.name.trim() == wanted.trim()).collect();
     match named.as_slice() {
         [form] => Ok(Some(subject(form))),
         [] => Err((reason::FORM_NOT_FOUND, unknown_form(wanted, before, forms))),

@@ -165,3 +165,14 @@ fn a_name_is_confirmed_before_it_is_bound(
     let named = Declared::of(&event).trigger;
     assert_eq!(is_first_by_name(&named, before.as_ref(), &found), first);
 }
+
+#[test]
+fn forms_are_found_by_the_name_they_have_and_shown_without_what_nobody_sees() {
+    let name = "\u{1f469}\u{200d}\u{1f4bb} Demo ";
+    let account = listed(&[(ONE, name)]);
+    for wanted in [name, name.trim()] {
+        let found = looked_up(&event(wanted, None), Some(&account)).unwrap().unwrap();
+        assert_eq!(found.trigger, Trigger::Form(ONE.to_owned()));
+        assert_eq!(found.label, "\u{1f469}\u{1f4bb} Demo ");
+    }
+}

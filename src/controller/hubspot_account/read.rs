@@ -132,10 +132,7 @@ pub(super) async fn read(
     crm.may_use(portal.id);
     let granted = crm.scopes().await.map_err(fault)?;
     contacts_scope(granted.as_deref())?;
-    let mut stages = crm.stages().await.map_err(fault)?;
-    for stage in &mut stages {
-        stage.label = brief::name(&stage.label);
-    }
+    let stages = crm.stages().await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
     let forms = if wanted.forms {
         forms(crm, state).await?
@@ -170,12 +167,7 @@ fn named(portal: &Portal) -> Portal {
 /// Who may not see forms can do everything else.
 async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
     match crm.forms().await {
-        Ok(mut forms) => {
-            for form in &mut forms {
-                form.name = brief::name(&form.name);
-            }
-            Ok(Forms::Listed(Arc::new(forms)))
-        }
+        Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }

@@ -7,6 +7,7 @@ use crate::api::{
 use crate::controller::shared::account::kind::CommonStatus;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::object::Object;
+use crate::domain::brief;
 use crate::registry;
 
 /// The status as it should be.
@@ -32,7 +33,7 @@ pub(super) fn build(
         let stages = snapshot.stages.iter().take(MAX_LIFECYCLE_STAGES);
         let show = |stage: &crate::ports::crm::Stage| LifecycleStage {
             value: stage.value.clone(),
-            label: stage.label.clone(),
+            label: brief::name(&stage.label),
         };
         status.lifecycle_stages = stages.map(show).collect();
     }

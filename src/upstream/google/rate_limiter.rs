@@ -92,7 +92,7 @@ impl RateLimiter {
         };
         let limit = matches!(
             failure.error.cause,
-            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed
+            Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed | Cause::TooLarge
         );
         let key = customer.cloned().filter(|_| failure.account_only || !limit);
         let cause = asked::cause(failure.error.cause);

@@ -226,7 +226,7 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
         Ok(body) => body,
         Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
         Err(BodyError::TooLarge(limit)) => {
-            let what = BodyError::too_large(limit);
+            let what = format!("the answer {}", BodyError::too_large(limit));
             return Err(malformed(call.api, call.mutating, status, request_id, &what));
         }
         Err(BodyError::TinyPieces) => {

@@ -83,13 +83,13 @@ impl From<Short> for BodyError {
 }
 
 impl BodyError {
-    /// What is wrong with an answer that is too large, for people.
+    /// What is wrong with an answer that is too large, for people: behind words for the answer.
     pub fn too_large(limit: Limit) -> String {
-        let bytes = format!("the answer is larger than {} KiB", limit.bytes >> 10);
+        let bytes = format!("is larger than {} KiB", limit.bytes >> 10);
         if limit.memory == usize::MAX {
             return bytes;
         }
-        format!("{bytes}, or would be than {} KiB in memory", limit.memory >> 10)
+        format!("{bytes}, or would take more than {} KiB of memory", limit.memory >> 10)
     }
 }
 

@@ -43,6 +43,12 @@ pub fn name(text: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
+/// The name of an object at the other side as it is written there, to be compared with what a manifest says: the first
+/// 256 characters. Whoever shows it uses [`crate::domain::brief::name`]. Nothing where there is nothing to be seen of it.
+pub fn exact_name(text: &str) -> Option<String> {
+    name(text).map(|_| text.chars().take(NAME_LIMIT).collect())
+}
+
 /// The name of a time zone as IANA writes them, or nothing.
 pub fn time_zone(text: &str) -> Option<String> {
     let fits = text.len() <= ZONE_LIMIT
@@ -134,6 +140,11 @@ mod tests {
         assert_eq!(name(" Demo\trequest\n").as_deref(), Some("Demo\u{fffd}request"));
         assert_eq!(name("Ac\u{202e}me\u{200b}").as_deref(), Some("Ac\u{fffd}me\u{fffd}"));
         assert_eq!(name(" \n"), None);
+        for exact in [" Demo ", "\u{1f469}\u{200d}\u{1f4bb}", "soft\u{ad}hyphen"] {
+            assert_eq!(exact_name(exact).as_deref(), Some(exact));
+        }
+        assert_eq!(exact_name(" \n"), None);
+        assert_eq!(exact_name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
         assert_eq!(name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
     }
 }

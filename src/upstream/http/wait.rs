@@ -18,7 +18,7 @@ pub fn bounded(wait: SignedDuration) -> SignedDuration {
 pub const fn cause(asked_with: Cause) -> Cause {
     match asked_with {
         Cause::QuotaExhausted => Cause::QuotaExhausted,
-        Cause::Unavailable | Cause::Malformed => Cause::Unavailable,
+        Cause::Unavailable | Cause::Malformed | Cause::TooLarge => Cause::Unavailable,
         _ => Cause::RateLimited,
     }
 }
@@ -84,6 +84,7 @@ mod tests {
             (Cause::QuotaExhausted, Cause::QuotaExhausted),
             (Cause::Unavailable, Cause::Unavailable),
             (Cause::Malformed, Cause::Unavailable),
+            (Cause::TooLarge, Cause::Unavailable),
         ] {
             assert_eq!(cause(asked_with), held_back, "{asked_with:?}");
         }

@@ -14,7 +14,7 @@ use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Portal, Stage};
 use crate::upstream::http::body::Limit;
-use crate::upstream::http::text::{code, currency, name, time_zone};
+use crate::upstream::http::text::{code, currency, exact_name, name, time_zone};
 
 /// Most lifecycle stages taken: they stand in the status of the account.
 const MAX_STAGES: usize = 200;
@@ -133,7 +133,7 @@ impl HubSpot {
             let value = name(&option.value?.0)?;
             let label = option
                 .label
-                .and_then(|label| name(&label.0))
+                .and_then(|label| exact_name(&label.0))
                 .unwrap_or_else(|| value.clone());
             Some(Stage { value, label })
         };

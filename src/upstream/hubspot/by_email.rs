@@ -94,6 +94,8 @@ impl HubSpot {
                     Err(error) => parts.refused(&part, error)?,
                 }
             }
+            // Who has such an address is there, and can't be read.
+            found.unreadable.extend(parts.too_large());
             // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
             if parts.close().is_err() {
                 return Ok(());

@@ -6,6 +6,7 @@ use super::client::{Call, HubSpot};
 use super::errors::malformed;
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
+use super::pages::page;
 use super::rows::Odd;
 use super::scalar::Loose;
 use super::wire::{Results, Scalar, scalar_or_nothing};
@@ -17,7 +18,11 @@ use crate::upstream::http::text;
 
 /// All types of forms; without them HubSpot lists its own type only.
 const TYPES: &str = "formTypes=hubspot&formTypes=captured&formTypes=flow&formTypes=blog_comment";
-/// Pages of forms followed, 100 each: an end for a paging that never ends.
+/// Forms of a page: the largest there is.
+const FORMS: usize = 100;
+/// Submissions of a page: the largest there is.
+const SUBMISSIONS: usize = 50;
+/// Pages of forms followed: an end for a paging that never ends.
 const MAX_PAGES: usize = 200;
 /// Most forms of a portal: they are all in memory when an event looks for its own.
 const MAX_FORMS: usize = 10_000;
@@ -58,27 +63,27 @@ impl HubSpot {
         let mut forms = Vec::new();
         let mut after: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let mut path = format!("/marketing/v3/forms?limit=100&archived=false&{TYPES}");
-            if let Some(after) = &after {
-                path.push_str("&after=");
-                path.push_str(&escaped(after));
-            }
-            let mut page: Results<FormWire> = self.call(get("forms", path)).await?.rows()?;
-            for form in page.take()? {
+            let begin = after.as_deref();
+            let answer = page(FORMS, "a form of the portal", |rows| {
+                let path = format!("/marketing/v3/forms?limit={rows}&archived=false&{TYPES}");
+                self.call(get("forms", from(path, begin)))
+            });
+            let mut listed: Results<FormWire> = answer.await?.rows()?;
+            for form in listed.take()? {
                 // Nobody can name a form without an id.
                 let Some(id) = form.id.and_then(|id| text::id(&id.0.to_lowercase())) else {
                     continue;
                 };
                 let name = form
                     .name
-                    .and_then(|name| text::name(&name.0))
+                    .and_then(|name| text::exact_name(&name.0))
                     .unwrap_or_else(|| id.clone());
                 forms.push(Form { id, name });
             }
             if forms.len() > MAX_FORMS {
                 return Err(malformed(format!("the portal has more than {MAX_FORMS} forms")));
             }
-            match page.paging.and_then(super::wire::Paging::after) {
+            match listed.paging.and_then(super::wire::Paging::after) {
                 None => return Ok(forms),
                 same if same == after => return Err(malformed("the paging of forms does not move on")),
                 next => after = next,
@@ -92,23 +97,24 @@ impl HubSpot {
         form: &str,
         after: Option<&str>,
     ) -> Result<SubmissionPage, UpstreamError> {
-        let mut path = format!("/form-integrations/v1/submissions/forms/{}?limit=50", escaped(form));
-        if let Some(after) = after {
-            path.push_str("&after=");
-            path.push_str(&escaped(after));
-        }
-        let answer = self.call(get("submissions", path)).await?;
+        let guid = escaped(form);
+        let what = format!("a submission of form {}", text::id(form).unwrap_or_default());
+        let answer = page(SUBMISSIONS, &what, |rows| {
+            let path = format!("/form-integrations/v1/submissions/forms/{guid}?limit={rows}");
+            self.call(get("submissions", from(path, after)))
+        })
+        .await?;
         let (answered, size) = (answer.date, answer.size());
-        let mut page: Results<SubmissionWire> = answer.rows()?;
-        let mut unreadable: Vec<_> = page.odd().iter().map(odd).collect();
+        let mut listed: Results<SubmissionWire> = answer.rows()?;
+        let mut unreadable: Vec<_> = listed.odd().iter().map(odd).collect();
         let mut submissions = Vec::new();
-        for wire in page.take()? {
+        for wire in listed.take()? {
             match submission(wire) {
                 Ok(submission) => submissions.push(submission),
                 Err(odd) => unreadable.push(odd),
             }
         }
-        let next = page.paging.and_then(super::wire::Paging::after);
+        let next = listed.paging.and_then(super::wire::Paging::after);
         if next.as_deref() == after && after.is_some() {
             return Err(malformed("the paging of submissions does not move on"));
         }
@@ -193,6 +199,14 @@ fn gclid(url: &str) -> Option<String> {
     url.query_pairs()
         .filter(|(name, _)| name == "gclid")
         .find_map(|(_, value)| click_value(&value).map(str::to_owned))
+}
+
+/// A path of which the page begins at this cursor.
+fn from(path: String, after: Option<&str>) -> String {
+    match after {
+        Some(after) => format!("{path}&after={}", escaped(after)),
+        None => path,
+    }
 }
 
 /// A value as part of a path or query.

@@ -130,7 +130,8 @@ impl<I: Ord + Clone> Open<I> {
     }
 }
 
-/// A read in parts: where HubSpot refuses a whole batch, its halves are asked for, down to the inputs that it is about.
+/// A read in parts: where HubSpot refuses a whole batch, or answers with more than is read, its halves are asked for, down
+/// to the inputs that it is about. Twice as many calls as inputs are the most it takes.
 pub(crate) struct Parts<I> {
     open: Vec<Vec<I>>,
     refused: Vec<(I, UpstreamError)>,
@@ -162,12 +163,14 @@ impl<I: Ord + Clone> Parts<I> {
 
     /// A part was refused. The error, where it is not about single inputs.
     pub(crate) fn refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
-        let of_records = matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
+        let is_large = error.cause == Cause::TooLarge;
+        let of_records = is_large || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
         // Without a status it was not even sent.
         if !of_records || error.status.is_none() {
             return Err(error);
         }
-        if let Some(in_vain) = &mut self.in_vain {
+        // An answer that is too large is one all the same: it is the records of the part that make it so.
+        if let Some(in_vain) = self.in_vain.as_mut().filter(|_| !is_large) {
             *in_vain += 1;
             if *in_vain >= IN_VAIN {
                 return Err(error);
@@ -186,17 +189,20 @@ impl<I: Ord + Clone> Parts<I> {
 
     /// The inputs that were refused. Where all of several were, it was not about them.
     pub(crate) fn close(mut self) -> Result<Unreadable<I>, UpstreamError> {
+        let refused = |(_, error): &(I, UpstreamError)| error.cause != Cause::TooLarge;
         if self.several
             && self.in_vain.is_some()
-            && let Some((_, error)) = self.refused.pop()
+            && let Some(at) = self.refused.iter().rposition(refused)
         {
-            return Err(error);
+            return Err(self.refused.swap_remove(at).1);
         }
-        Ok(self
-            .refused
-            .into_iter()
-            .map(|(input, error)| (input, error.message))
-            .collect())
+        Ok(self.refused.into_iter().map(why).collect())
+    }
+
+    /// The inputs whose answer is too large, each by itself.
+    pub(crate) fn too_large(&self) -> Unreadable<I> {
+        let large = self.refused.iter().filter(|(_, error)| error.cause == Cause::TooLarge);
+        large.cloned().map(why).collect()
     }
 
     /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
@@ -205,6 +211,16 @@ impl<I: Ord + Clone> Parts<I> {
         let proved = self.in_vain.is_none();
         let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
         let others = self.refused.into_iter().filter(|(_, error)| !malformed(error));
-        others.map(|(input, error)| (input, error.message)).collect()
+        others.map(why).collect()
     }
+}
+
+/// Why an input can't be read that was asked for by itself.
+fn why<I>((input, error): (I, UpstreamError)) -> (I, String) {
+    let way_out = if error.cause == Cause::TooLarge {
+        "; shorten its values in HubSpot"
+    } else {
+        ""
+    };
+    (input, format!("{}{way_out}", error.message))
 }

@@ -15,6 +15,7 @@ mod errors;
 mod forms;
 mod items;
 mod limits;
+mod pages;
 mod properties;
 mod rows;
 mod scalar;

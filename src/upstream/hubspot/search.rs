@@ -9,6 +9,7 @@ use super::contacts::contact;
 use super::errors::{malformed, refused};
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
+use super::pages;
 use super::wire::{Record, Results, Scalar};
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
@@ -23,8 +24,8 @@ const GROUPS: usize = 5;
 /// HubSpot refuses search bodies of about this many characters and more.
 const BODY_LIMIT: usize = 3_000;
 
-/// The body of a search, all five keys. Refused here where HubSpot would refuse it.
-pub(crate) fn body(search: &ContactSearch) -> Result<String, UpstreamError> {
+/// The body of a search for so many rows, all five keys. Refused here where HubSpot would refuse it.
+pub(crate) fn body(search: &ContactSearch, rows: usize) -> Result<String, UpstreamError> {
     if search.any_since.is_empty() || search.any_since.len() > GROUPS {
         return Err(refused(
             "SEARCH_GROUPS",
@@ -45,7 +46,7 @@ pub(crate) fn body(search: &ContactSearch) -> Result<String, UpstreamError> {
         "filterGroups": groups,
         "sorts": [{ "propertyName": "hs_object_id", "direction": "ASCENDING" }],
         "properties": search.properties,
-        "limit": PAGE,
+        "limit": rows,
         "after": "0",
     })
     .to_string();
@@ -61,16 +62,18 @@ pub(crate) fn body(search: &ContactSearch) -> Result<String, UpstreamError> {
 
 impl HubSpot {
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
-        let body = body(search)?;
-        let path = format!("/crm/objects/{}/contacts/search", self.version());
-        let call = Call {
-            name: "search",
-            bucket: Bucket::Search,
-            limit: Limit::RECORDS,
-            path,
-            body: Some(&body),
-        };
-        let answer = self.call(call).await?;
+        let answer = pages::page(PAGE, "a contact that the search lists", |rows| async move {
+            let body = body(search, rows)?;
+            let call = Call {
+                name: "search",
+                bucket: Bucket::Search,
+                limit: Limit::RECORDS,
+                path: format!("/crm/objects/{}/contacts/search", self.version()),
+                body: Some(&body),
+            };
+            self.call(call).await
+        })
+        .await?;
         let answered = answer.date;
         page(search, answer.rows()?).map(|page| ContactPage { answered, ..page })
     }

@@ -212,7 +212,7 @@ impl Transport {
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };
-        let body = read(response, limit, ends).await;
+        let body = read(request.name, response, limit, ends).await;
         if !good {
             // The status alone says enough: a body that can't be read takes nothing away from it.
             let sent = if let Payload::Json(sent) = request.payload {
@@ -264,9 +264,13 @@ impl Transport {
     }
 }
 
-async fn read(response: Response, limit: Limit, ends: tokio::time::Instant) -> Result<Body, UpstreamError> {
+/// Reads the body of an answer to the call of this name.
+async fn read(call: &str, response: Response, limit: Limit, ends: tokio::time::Instant) -> Result<Body, UpstreamError> {
     body::read(response, limit, ends).await.map_err(|error| match error {
-        BodyError::TooLarge(limit) => malformed(BodyError::too_large(limit)),
+        BodyError::TooLarge(limit) => {
+            let message = format!("the answer to the call {call:?} {}", BodyError::too_large(limit));
+            UpstreamError::new(SERVICE, Cause::TooLarge, message)
+        }
         BodyError::Broke(error) if error.is_timeout() => unreached(error).0,
         BodyError::Broke(_) => malformed("it broke off"),
         BodyError::TinyPieces => malformed(TINY_PIECES),

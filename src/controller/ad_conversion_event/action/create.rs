@@ -10,6 +10,7 @@ use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, CreationAttempt, Time};
 use crate::controller::shared::error::Error;
 use crate::domain::action::REMOVED;
+use crate::domain::brief;
 use crate::domain::ids::ActionId;
 use crate::ports::Effect;
 
@@ -64,7 +65,7 @@ async fn created(work: &mut Work<'_>, id: ActionId) -> Result<Next, Error> {
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
         resource_name: Some(format!("customers/{}/conversionActions/{id}", work.owner)),
-        name: work.full.name.clone(),
+        name: work.full.name.as_deref().map(brief::name),
         origin: Some(ActionOrigin::Created),
         create_time: Some(Time(work.ctx.clock.now())),
         send_to: None,

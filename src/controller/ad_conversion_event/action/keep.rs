@@ -7,6 +7,7 @@ use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, Time};
 use crate::controller::shared::error::Error;
 use crate::domain::action::send_to;
+use crate::domain::brief;
 use crate::domain::ids::ActionId;
 
 /// The action is as declared: it is recorded where that is new, and its goal looked after.
@@ -20,7 +21,7 @@ pub(crate) async fn keep(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
         resource_name: Some(action.resource_name.clone()),
-        name: Some(action.name.clone()),
+        name: Some(brief::name(&action.name)),
         origin: Some(origin),
         create_time: create_time(work, id, origin).await?,
         send_to: send_to(&action.event_snippets),

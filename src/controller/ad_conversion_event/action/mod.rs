@@ -22,6 +22,7 @@ use crate::api::AdConversionEvent;
 use crate::api::reasons::reason;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
+use crate::domain::action::ConversionAction;
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
 use crate::domain::declared::DeclaredAction;
 use crate::domain::ids::ActionId;
@@ -108,7 +109,8 @@ fn planned(work: &Work<'_>) -> Step {
 fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
     let declared = &work.resolved.declared;
     let names = [known.creating.as_deref(), work.full.name.as_deref()];
-    let candidates = work.actions.iter().filter(|a| names.contains(&Some(a.name.as_str())));
+    let is_wanted = |a: &&ConversionAction| names.iter().flatten().any(|name| a.is_named(name));
+    let candidates = work.actions.iter().filter(is_wanted);
     let owned = candidates.filter_map(|action| {
         let other = other_owner(work.ctx, declared, &work.owner, action.id)?;
         Some((action.id, named_for(&declared.key.namespace, &other)))

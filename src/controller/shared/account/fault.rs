@@ -120,7 +120,9 @@ fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'s
             reason::RATE_LIMITED,
             "Nothing to do: requests continue by themselves.",
         ),
-        Cause::Unavailable | Cause::Malformed => (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, ""),
+        Cause::Unavailable | Cause::Malformed | Cause::TooLarge => {
+            (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, "")
+        }
     }
 }
 

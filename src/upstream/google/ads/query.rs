@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
 use crate::upstream::google::wire::{double, integer, last_part, text, unsigned};
-use crate::upstream::http::text::{code, currency, id as plain_id, name, time_zone};
+use crate::upstream::http::text::{code, currency, exact_name, id as plain_id, name, time_zone};
 
 /// Longest and most snippets of an action that are kept: Google's have less than 1 KiB, and one is for HTML.
 const MAX_SNIPPET: usize = 4 * 1024;
@@ -113,7 +113,7 @@ pub(crate) fn action(row: &Value) -> Option<ConversionAction> {
     Some(ConversionAction {
         id: ActionId(id),
         resource_name: plain_id(resource).unwrap_or_default(),
-        name: named(&action["name"]).unwrap_or_default(),
+        name: action["name"].as_str().and_then(exact_name).unwrap_or_default(),
         status: word(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
         kind: word(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
         origin: word(&action["origin"]),

@@ -123,3 +123,11 @@ fn an_update_masks_leaves() {
     );
     assert_eq!(update(&owner, ActionId(22), &ActionFields::default()), None);
 }
+
+#[test]
+fn an_action_keeps_the_name_that_google_has() {
+    for name in ["K\u{e4}ufe \u{1f469}\u{200d}\u{1f4bb}", " x", "soft\u{ad}hyphen"] {
+        let row = json!({"conversionAction": {"id": "22", "name": name}});
+        assert_eq!(action(&row).unwrap().name, name);
+    }
+}

@@ -243,7 +243,10 @@ impl Endpoint {
         let status = answer.as_ref().ok().map(|(status, ..)| *status);
         self.observer.call("token", method, status, started.elapsed());
         let (status, wait, body) = answer.map_err(|error| match error {
-            BodyError::TooLarge(limit) => UpstreamError::new(SERVICE, Cause::Malformed, BodyError::too_large(limit)),
+            BodyError::TooLarge(limit) => {
+                let message = format!("the answer of the token endpoint {}", BodyError::too_large(limit));
+                UpstreamError::new(SERVICE, Cause::Malformed, message)
+            }
             BodyError::TinyPieces => UpstreamError::new(SERVICE, Cause::Malformed, TINY_PIECES),
             BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
             BodyError::Broke(error) => {

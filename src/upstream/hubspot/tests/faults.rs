@@ -117,7 +117,7 @@ async fn slow_large_and_absent_servers() {
     let large = Bench::new().await;
     let body = format!("{}{}", " ".repeat(16 << 20), r#"{"results": []}"#);
     large.turns(NAMES, vec![status(200).set_body_string(body)]).await;
-    assert_eq!(failed(large.client().property_names().await).cause, Cause::Malformed);
+    assert_eq!(failed(large.client().property_names().await).cause, Cause::TooLarge);
 
     // A port that was free a moment ago and that nobody listens at.
     let free = std::net::TcpListener::bind("127.0.0.1:0")

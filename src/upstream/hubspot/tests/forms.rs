@@ -18,13 +18,13 @@ async fn forms_of_all_types_and_pages() {
             FORMS,
             vec![
                 page(json!({"next": {"after": "a=1"}}), &GUID.to_uppercase(), "Demo"),
-                page(Value::Null, "2", "Demo"),
+                page(Value::Null, "2", " Demo \u{200d}"),
             ],
         )
         .await;
     let forms = bench.client().forms().await.unwrap();
     let listed: Vec<_> = forms.iter().map(|f| (f.id.as_str(), f.name.as_str())).collect();
-    assert_eq!(listed, [(GUID, "Demo"), ("2", "Demo")]);
+    assert_eq!(listed, [(GUID, "Demo"), ("2", " Demo \u{200d}")]);
     let requests = bench.server.received_requests().await.unwrap();
     assert_eq!(
         requests[0].url.query(),

@@ -4,6 +4,7 @@ mod connect;
 mod deals;
 mod faults;
 mod forms;
+mod large;
 mod limits;
 mod oauth;
 mod search;

@@ -213,13 +213,13 @@ async fn a_row_that_cannot_be_read_leaves_the_page() {
 
 #[test]
 fn searches_that_hubspot_would_refuse_are_not_sent() {
-    assert!(body(&query(5)).is_ok());
+    assert!(body(&query(5), 200).is_ok());
     for groups in [0, 6] {
-        assert_eq!(failed(body(&query(groups))).code.as_deref(), Some("SEARCH_GROUPS"));
+        assert_eq!(failed(body(&query(groups), 200)).code.as_deref(), Some("SEARCH_GROUPS"));
     }
     let mut long = query(5);
     long.properties = vec!["p".repeat(100); 25];
-    let error = failed(body(&long));
+    let error = failed(body(&long, 200));
     assert_eq!(
         (error.cause, error.code.as_deref()),
         (Cause::Refused, Some("SEARCH_BODY_TOO_LONG"))
@@ -230,7 +230,7 @@ proptest! {
     #[test]
     fn no_body_reaches_the_limit(names in proptest::collection::vec("[a-z0-9_]{1,100}", 0..60), groups in 1..6_usize) {
         let search = ContactSearch { properties: names, ..query(groups) };
-        if let Ok(body) = body(&search) {
+        if let Ok(body) = body(&search, 200) {
             prop_assert!(body.chars().count() < 3_000);
         }
     }

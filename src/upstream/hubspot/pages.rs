@@ -1,0 +1,31 @@
+//! Pages of a list that are too large to be read: smaller ones take their place.
+
+use std::future::Future;
+
+use crate::ports::{Cause, UpstreamError, pulse};
+
+/// A page of so many rows at most, of half as many where that is more than is read, down to a single row. The page behind
+/// it has its usual size again: HubSpot's cursors say where a page begins, not how long it is.
+///
+/// # Errors
+/// The error of the call. Where a single row is too large, nothing tells how to go on behind it: `what` names such a row.
+pub(crate) async fn page<T, F>(rows: usize, what: &str, ask: impl Fn(usize) -> F) -> Result<T, UpstreamError>
+where
+    F: Future<Output = Result<T, UpstreamError>>,
+{
+    let mut rows = rows;
+    loop {
+        pulse::beat();
+        match ask(rows).await {
+            Err(error) if error.cause == Cause::TooLarge && rows > 1 => rows /= 2,
+            Err(error) if error.cause == Cause::TooLarge => {
+                let message = format!(
+                    "{what} can't be read: {}; shorten its values in HubSpot, or delete it",
+                    error.message
+                );
+                return Err(UpstreamError { message, ..error });
+            }
+            answer => return answer,
+        }
+    }
+}
