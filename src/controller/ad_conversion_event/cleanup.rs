@@ -27,6 +27,8 @@ pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEve
     let key = declared.key.clone();
     ctx.registry.remove_event(&key);
     if !apply::has_finalizer(event) {
+        // Only now do the caches say so, and somebody else's finalizer may keep the event from going.
+        wake_others(ctx, declared);
         return Ok(Action::await_change());
     }
     let action = event

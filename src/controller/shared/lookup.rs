@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use kube::ResourceExt;
+
 use crate::api::reasons::{condition, reason};
-use crate::api::{AdConversionEvent, ConversionActionStatus, GoogleAdsAccount};
+use crate::api::{AdConversionEvent, ConversionActionStatus, FINALIZER, GoogleAdsAccount};
 use crate::domain::declared::{Declared, DeclaredAction};
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::registry::Account;
@@ -29,7 +31,7 @@ pub enum Wish {
 /// What an object is looked up by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lookup {
-    /// Events that name this account, those being deleted too.
+    /// Events that name this account, those being deleted too until that is settled.
     Uses(Account),
     /// Events of this HubSpot account that name a form.
     Forms(ObjectKey),
@@ -50,6 +52,10 @@ pub enum Lookup {
 /// What an event is looked up by.
 pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
     let declared = Declared::of(event);
+    // What we had to do for it is done: somebody else's finalizer may keep it for ever, and it keeps nothing of ours.
+    if declared.deleting && !event.finalizers().iter().any(|f| f == FINALIZER) {
+        return BTreeSet::new();
+    }
     let status = event.status.as_ref();
     let action = status.and_then(|s| s.conversion_action.as_ref());
     let mut found = BTreeSet::from([
@@ -124,3 +130,7 @@ fn customer_of(action: Option<&ConversionActionStatus>) -> Option<CustomerId> {
 pub fn id_of(action: Option<&ConversionActionStatus>) -> Option<ActionId> {
     action?.id.as_deref()?.parse().ok()
 }
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

@@ -5,7 +5,7 @@ use super::lookup::Lookup;
 use crate::domain::ids::ObjectKey;
 use crate::registry::Account;
 
-/// Names of the events that name this account, those being deleted too, sorted.
+/// Names of the events that name this account, those being deleted too until that is settled, sorted.
 pub fn users(ctx: &Context, account: &Account) -> Vec<String> {
     let users = ctx.caches.events.keys_of(&Lookup::Uses(account.clone()));
     users.into_iter().map(|event| event.name).collect()

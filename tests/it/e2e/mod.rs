@@ -21,6 +21,7 @@ mod far_future;
 mod faults;
 mod floods;
 mod forms;
+mod frantic;
 mod hands_off;
 mod hostile;
 mod judge;

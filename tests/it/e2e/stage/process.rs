@@ -44,6 +44,15 @@ impl Stage {
         open.count()
     }
 
+    /// Processor time that the operator's process has taken, in seconds.
+    pub fn processor_time(&self) -> f64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the process's times");
+        // Behind the name in brackets: user and system time are the 12th and 13th field, in hundredths.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
+        (ticks(11) + ticks(12)) / 100.0
+    }
+
     /// SIGKILL.
     pub fn kill_operator(&self) {
         if let State::Running(pid) = self.supervisor.state(operator::NAME).expect("state") {
