@@ -52,6 +52,8 @@ fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
     health.turn(at(600), TEN, Some(at(-5)));
     assert!(health.trying(), "the uploader may try");
     assert!(health.fault().is_some(), "and the account is still shown as stalled");
+    health.turn(at(605), TEN, Some(at(600)));
+    assert!(health.fault().is_some(), "the success was before the trial");
     health.turn(at(610), TEN, Some(at(605)));
     assert_eq!(health, AccountHealth::default());
 }
@@ -182,6 +184,39 @@ fn a_trial_that_could_not_try_is_repeated(#[case] kind: FaultKind) {
     assert_eq!(healed.fault(), None);
     health.turn(at(1800), TEN, None);
     assert_eq!(health.fault(), None, "quiet");
+}
+
+#[test]
+fn a_limit_from_before_a_trial_that_lasts_through_it_tells_nothing() {
+    let mut health = AccountHealth::default();
+    health.report(fault(FaultKind::Denied), at(0), TEN);
+    let limited = AccountFault {
+        retry_after: Some(SignedDuration::from_secs(700)),
+        ..fault(FaultKind::Limited)
+    };
+    health.report(limited, at(590), TEN);
+    health.turn(at(600), TEN, None);
+    health.turn(at(1200), TEN, None);
+    assert!(health.fault().is_some() && health.trying());
+    health.turn(at(1800), TEN, None);
+    assert_eq!(health.fault(), None, "quiet");
+}
+
+#[test]
+fn who_acts_takes_back_nothing_that_a_check_has_found() {
+    for kind in [STALLS.as_slice(), &PASSING].concat() {
+        let mut health = AccountHealth::default();
+        health.failed(fault(kind), at(0));
+        let before = health.clone();
+        health.acted();
+        assert_eq!(health, before, "{kind:?}");
+        health.replaced(at(60));
+        assert_eq!(
+            health == before,
+            !kind.stalls(),
+            "{kind:?}: an outage is none of the manifest's"
+        );
+    }
 }
 
 fn kind() -> impl Strategy<Value = FaultKind> {

@@ -147,7 +147,7 @@ impl Misses {
         if self.0.len() >= MOST {
             self.0.retain(|_, missed| !is_idle(missed));
         }
-        if self.0.len() < MOST || self.0.contains_key(&contact) {
+        if self.0.len() < MOST {
             let missed = Missed {
                 since: now,
                 named: by_name,

@@ -65,6 +65,56 @@ fn who_stays_away_is_deleted_and_who_comes_back_begins_again() {
 }
 
 #[test]
+fn who_was_named_stays_so_while_it_is_missed() {
+    let mut looks = Looks::new();
+    assert_eq!(looks.look(0, &[1], &[9], &[1]), [1]);
+    assert_eq!(looks.look(1, &[1], &[9], &[]), [1], "left out this time");
+    assert_eq!(looks.look(1, &[1], &[9], &[1]), [0; 0], "named two minutes ago");
+    assert_eq!(looks.look(0, &[2], &[9], &[]), [2]);
+    assert_eq!(looks.look(1, &[2], &[9], &[2]), [2], "for the first time");
+    assert_eq!(looks.look(1, &[2], &[9], &[2]), [0; 0]);
+}
+
+#[test]
+fn who_cannot_be_read_is_there() {
+    let mut looks = Looks::new();
+    let batch = ContactBatch {
+        contacts: vec![contact(9)],
+        unreadable: [(ContactId(1), "odd".to_owned())].into(),
+        ..ContactBatch::default()
+    };
+    let judged = |looks: &Looks| looks.absences.judge(&[ContactId(1)], &batch, false, &PAUSES, looks.now);
+    assert!(judged(&looks).is_empty());
+    assert!(!looks.absences.are_sought(&[ContactId(1)]));
+    looks.now += Duration::from_hours(1);
+    assert!(judged(&looks).is_empty() && !looks.absences.are_sought(&[ContactId(1)]));
+}
+
+#[test]
+fn looks_in_a_row_are_those_not_too_far_from_each_other() {
+    let mut looks = Looks::new();
+    for minutes in [0, 100] {
+        assert_eq!(looks.look(minutes, &[1], &[], &[]), [1], "shows nobody");
+    }
+    assert_eq!(looks.look(100, &[1], &[9], &[]), [0; 0], "missed for 200 minutes");
+    // Also where the pause is short.
+    let pauses = Pauses {
+        silent: SignedDuration::from_mins(1),
+        ..PAUSES
+    };
+    let batch = ContactBatch {
+        contacts: vec![contact(9)],
+        ..ContactBatch::default()
+    };
+    let judge = |minutes| {
+        let now = looks.now + Duration::from_mins(minutes);
+        looks.absences.judge(&[ContactId(2)], &batch, false, &pauses, now)
+    };
+    assert!(!judge(0).is_empty());
+    assert!(judge(59).is_empty());
+}
+
+#[test]
 fn looks_too_far_apart_are_no_looks_in_a_row() {
     let mut looks = Looks::new();
     assert_eq!(looks.look(0, &[1], &[9], &[]), [1]);
@@ -105,6 +155,8 @@ fn witnesses_are_those_shown_last_and_no_longer_those_that_are_missed() {
     assert!(looks.absences.are_sought(&[ContactId(7)]), "it is no news");
     looks.absences.shown_lately(ContactId(1));
     assert_eq!(witness(&looks, &[3, 4, 6]), Some(1));
+    looks.absences.shown_lately(ContactId(8));
+    assert_eq!(witness(&looks, &[1, 3, 4, 6]), None, "there are enough");
 }
 
 #[test]

@@ -286,6 +286,16 @@ async fn a_portal_that_shows_nobody_any_more_is_not_believed() {
 }
 
 #[tokio::test]
+async fn others_that_were_seen_before_prove_nothing_unless_they_are_shown_again() {
+    let world = World::new(1..=140);
+    let mut lab = Lab::start(world.clone(), 1..=140, SOON).await;
+    lab.looked(6).await;
+    world.change(|shows| shows.living.clear());
+    lab.looked(20).await;
+    assert_eq!(lab.missing().await, [0; 0]);
+}
+
+#[tokio::test]
 async fn a_whole_portion_may_be_gone_where_others_are_there() {
     let world = World::new(1..=140);
     let mut lab = Lab::start(world.clone(), 1..=140, SOON).await;
@@ -299,6 +309,13 @@ async fn a_whole_portion_may_be_gone_where_others_are_there() {
 async fn where_all_are_gone_a_stranger_shows_that_the_portal_answers() {
     let mut lab = Lab::start(World::new([900]), [1, 2], SOON).await;
     lab.looked(8).await;
+    assert_eq!(lab.missing().await, [1, 2]);
+    // Also where they were there before.
+    let world = World::new([1, 2, 900]);
+    let mut lab = Lab::start(world.clone(), [1, 2], SOON).await;
+    lab.looked(4).await;
+    world.change(|shows| shows.living = [900].into());
+    lab.looked(12).await;
     assert_eq!(lab.missing().await, [1, 2]);
 }
 

@@ -136,6 +136,8 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     assert_eq!(asked, [GONE, STAYS, FORM].map(ContactId));
     look(&ledger, &[STAYS], &[GONE, FORM], 100).await;
     assert!(erase(&ledger, 100).await.is_empty(), "one look is none");
+    let soon = ledger.erase(SignedDuration::ZERO, None, 100, at(100)).await.unwrap();
+    assert!(soon.contacts.is_empty(), "however short the wait");
     look(&ledger, &[STAYS], &[GONE, FORM], 159).await;
     assert!(erase(&ledger, 159).await.is_empty(), "not for long enough");
     look(&ledger, &[STAYS], &[GONE, FORM], 160).await;

@@ -270,3 +270,26 @@ async fn no_text_of_an_answer_passes_as_a_code_an_id_or_a_name_unread() {
     assert_eq!((action.click_window_days, action.view_window_days), (None, None));
     assert_eq!((action.default_value, action.event_snippets.len()), (None, 0));
 }
+
+/// Every field of a refusal that we read, with a person in it.
+#[tokio::test]
+async fn no_text_of_a_refusal_passes_as_a_code_or_an_id() {
+    let info = |reason: &str, metadata: Value| json!({"@type": "google.rpc.ErrorInfo", "reason": reason, "metadata": metadata});
+    let failed = json!({"errorCode": {"internalError": PERSON}, "message": "no"});
+    let details = [
+        json!({"@type": "google.rpc.RequestInfo", "requestId": PERSON}),
+        info(PERSON, json!({"requestId": PERSON})),
+        info("SERVICE_DISABLED", json!({"service": PERSON})),
+        info("SERVICE_DISABLED", json!({"consumer": format!("projects/{PERSON}")})),
+        info("RATE_LIMIT_EXCEEDED", json!({"quota_limit": PERSON})),
+        json!({"@type": "google.ads.googleads.v26.errors.GoogleAdsFailure", "requestId": PERSON, "errors": [failed, failed]}),
+    ];
+    for detail in details {
+        let body = json!({"error": {"code": 403, "status": PERSON, "message": PERSON, "details": [detail]}});
+        let response = ResponseTemplate::new(403).insert_header("request-id", PERSON);
+        let error = format!("{:?}", goals(response.set_body_json(body)).await);
+        for part in ["Anna", "Maier", "1234567,", "Hauptstr"] {
+            assert!(!error.contains(part), "{error}");
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! Upstream services in memory: what they answer can be changed while the controllers run.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -40,6 +41,8 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
+    /// The portals that accounts may use, as their clients were told.
+    pub used: Mutex<BTreeSet<u64>>,
 }
 
 impl World {
@@ -54,6 +57,7 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
+            used: Mutex::default(),
         })
     }
 
@@ -111,6 +115,9 @@ impl CrmConnector for HubSpot {
 
 #[async_trait]
 impl Crm for HubSpot {
+    fn may_use(&self, portal: PortalId) {
+        self.0.used.lock().unwrap().insert(portal.0);
+    }
     async fn portal(&self) -> Result<Portal, UpstreamError> {
         self.0.hubspot()?;
         Ok(Portal {

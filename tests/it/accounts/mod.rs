@@ -109,6 +109,11 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         op.registry.hubspot(&op.key("acme")).unwrap().crm.is_none(),
         "the client of the wrong portal stays here"
     );
+    assert_eq!(
+        *world.used.lock().unwrap(),
+        [62515].into(),
+        "nor does it count with those of that portal"
+    );
     *world.portal.lock().unwrap() = 62515;
     op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
 

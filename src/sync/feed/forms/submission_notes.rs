@@ -108,7 +108,8 @@ mod tests {
         for n in all - MAX_KNOWN / 2 + 1..all {
             assert_eq!(notes.whose(key(n)), Some(ContactId(7)), "{n}");
         }
-        for n in all..all + MAX_KNOWN {
+        let mut notes = SubmissionNotes::default();
+        for n in 0..2 * MAX_KNOWN {
             notes.know(key(n), t(1), ContactId(7));
             assert!(notes.known.len() <= MAX_KNOWN, "all of one time");
         }
@@ -128,7 +129,7 @@ mod tests {
         notes.seek(key(0), sought(4_000, 6_000));
         assert_eq!(notes.further, None, "it has its place");
         for n in 0..3 {
-            notes.seek(key(MAX_SOUGHT + n), sought(3_000 + n, 7_000 + n));
+            notes.seek(key(MAX_SOUGHT + n), sought(3_002 - n, 7_000 + n));
         }
         assert_eq!(notes.sought.len(), MAX_SOUGHT);
         assert!(notes.sought_since(key(1)).is_some() && notes.sought_since(key(MAX_SOUGHT)).is_none());

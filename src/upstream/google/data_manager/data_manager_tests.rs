@@ -41,6 +41,18 @@ async fn an_accepted_request_gives_its_id() {
     assert_eq!(id.ok().as_deref(), Some("r-1"));
 }
 
+#[test]
+fn a_warning_whose_reason_is_no_code_has_none() {
+    let reasons = ["Anna Maier, anna@example.com", "WARNING_REASON_GENERIC", "4930123456"];
+    let all: Vec<_> = reasons.iter().map(|reason| json!({"reason": reason})).collect();
+    let counted = warnings(&json!({"fieldWarnings": all}));
+    let expected = [("UNSPECIFIED", 2), ("WARNING_REASON_GENERIC", 1)];
+    assert_eq!(
+        counted,
+        expected.map(|(reason, count)| (reason.to_owned(), count)).into()
+    );
+}
+
 #[tokio::test]
 async fn without_a_request_id_the_effect_is_open() {
     for response in [
