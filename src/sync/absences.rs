@@ -2,11 +2,12 @@
 //! not shown.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::SignedDuration;
 
+use super::bounded::{Bounded, Shrink};
 use crate::domain::absence::{Look, Pauses, Since, Verdict, judge};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::ContactBatch;
@@ -17,6 +18,9 @@ const MOST: usize = 20_000;
 const IDLE: SignedDuration = SignedDuration::from_hours(1);
 /// So many ids that HubSpot showed lately are remembered.
 const WITNESSES: usize = 4;
+/// What one takes in memory.
+const ENTRY: usize = 96;
+
 /// A contact that HubSpot did not show and that may be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AbsentContact {
@@ -28,13 +32,12 @@ pub(crate) struct AbsentContact {
 
 /// Contacts of a portal that answers did not show, or whose deals they did not, and whom they showed lately. In memory
 /// only: a process that begins looks for everybody from the beginning.
-#[derive(Default)]
-pub struct Absences {
-    inner: Mutex<Memory>,
-}
+#[derive(Clone, Default)]
+pub struct Absences(Arc<Bounded<Memory>>);
 
+/// What is remembered.
 #[derive(Default)]
-struct Memory {
+pub(crate) struct Memory {
     contacts: Misses,
     deals: Misses,
     /// The latest first.
@@ -52,29 +55,32 @@ struct Missed {
 }
 
 impl Absences {
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) const fn new(memory: Arc<Bounded<Memory>>) -> Self {
+        Self(memory)
     }
 
     /// HubSpot showed this contact not long ago. That says nothing about later answers.
     pub(crate) fn shown_lately(&self, contact: ContactId) {
-        let mut memory = self.memory();
-        let is_new = !memory.contacts.0.contains_key(&contact) && !memory.shown.contains(&contact);
-        if is_new && memory.shown.len() < WITNESSES {
-            memory.shown.push_back(contact);
-        }
+        self.0.change(|memory| {
+            let is_new = !memory.contacts.0.contains_key(&contact) && !memory.shown.contains(&contact);
+            if is_new && memory.shown.len() < WITNESSES {
+                memory.shown.push_back(contact);
+            }
+        });
     }
 
     /// True where one of these was asked for before and not shown.
     pub(crate) fn are_sought(&self, ids: &[ContactId]) -> bool {
-        let memory = self.memory();
-        let missed = &memory.contacts.0;
-        !missed.is_empty() && ids.iter().any(|id| missed.contains_key(id))
+        self.0.look(|memory| {
+            let missed = &memory.contacts.0;
+            !missed.is_empty() && ids.iter().any(|id| missed.contains_key(id))
+        })
     }
 
     /// Somebody that HubSpot showed lately and who is none of these.
     pub(crate) fn witness(&self, ids: &[ContactId]) -> Option<ContactId> {
-        self.memory().shown.iter().find(|id| !ids.contains(id)).copied()
+        self.0
+            .look(|memory| memory.shown.iter().find(|id| !ids.contains(id)).copied())
     }
 
     /// Those of these ids that an answer does not show and that may be there all the same; the others that it does not show
@@ -87,19 +93,42 @@ impl Absences {
         pauses: &Pauses,
         now: Instant,
     ) -> BTreeMap<ContactId, AbsentContact> {
-        let mut memory = self.memory();
+        self.0.change(|memory| memory.judge(ids, batch, empty, pauses, now))
+    }
+
+    /// The deals of this contact could be read.
+    pub(crate) fn deals_shown(&self, contact: ContactId) {
+        self.0.change(|memory| memory.deals.0.remove(&contact));
+    }
+
+    /// The deals of this contact can't be read: for how long that has been so, `None` where this is not known.
+    pub(crate) fn deals_missed(&self, contact: ContactId, pauses: &Pauses, now: Instant) -> Option<SignedDuration> {
+        let since = self.0.change(|memory| memory.deals.miss(contact, false, pauses, now))?;
+        Some(since.missing)
+    }
+}
+
+impl Memory {
+    fn judge(
+        &mut self,
+        ids: &[ContactId],
+        batch: &ContactBatch,
+        empty: bool,
+        pauses: &Pauses,
+        now: Instant,
+    ) -> BTreeMap<ContactId, AbsentContact> {
         for contact in &batch.contacts {
-            memory.show(contact.requested_id);
+            self.show(contact.requested_id);
         }
         let others = empty || !batch.contacts.is_empty();
         let shown: Vec<ContactId> = batch.contacts.iter().map(|contact| contact.requested_id).collect();
         let told = |id: &&ContactId| shown.contains(id) || batch.unreadable.contains_key(id);
         let mut sought = BTreeMap::new();
         for id in ids.iter().filter(|id| !told(id)) {
-            memory.shown.retain(|shown| shown != id);
+            self.shown.retain(|shown| shown != id);
             let named = batch.deleted.contains(id);
             let look = if named { Look::Named } else { Look::LeftOut { others } };
-            let since = memory.contacts.miss(*id, named, pauses, now);
+            let since = self.contacts.miss(*id, named, pauses, now);
             if let Verdict::Again(after) = judge(look, since, pauses) {
                 sought.insert(*id, AbsentContact { after, named });
             }
@@ -107,19 +136,6 @@ impl Absences {
         sought
     }
 
-    /// The deals of this contact could be read.
-    pub(crate) fn deals_shown(&self, contact: ContactId) {
-        self.memory().deals.0.remove(&contact);
-    }
-
-    /// The deals of this contact can't be read: for how long that has been so, `None` where this is not known.
-    pub(crate) fn deals_missed(&self, contact: ContactId, pauses: &Pauses, now: Instant) -> Option<SignedDuration> {
-        let since = self.memory().deals.miss(contact, false, pauses, now)?;
-        Some(since.missing)
-    }
-}
-
-impl Memory {
     fn show(&mut self, contact: ContactId) {
         self.contacts.0.remove(&contact);
         self.shown.retain(|id| *id != contact);
@@ -128,7 +144,44 @@ impl Memory {
     }
 }
 
+impl Shrink for Memory {
+    fn size(&self) -> usize {
+        ENTRY * (self.contacts.0.len() + self.deals.0.len())
+    }
+
+    /// Whoever has been missed for the longest time stays: of them something will be known first.
+    fn shrink(&mut self, to: usize) {
+        let most = to / ENTRY;
+        let deals = self
+            .deals
+            .0
+            .len()
+            .min(most / 2)
+            .max(most.saturating_sub(self.contacts.0.len()));
+        self.deals.shrink(deals);
+        self.contacts.shrink(most - self.deals.0.len());
+    }
+}
+
 impl Misses {
+    fn shrink(&mut self, most: usize) {
+        if self.0.len() <= most {
+            return;
+        }
+        // Whoever nobody looks for any more is in nobody's way.
+        let newest = self.0.values().map(|missed| missed.last).max();
+        let is_idle = |last: Instant| newest.is_some_and(|newest| newest.duration_since(last) > IDLE.unsigned_abs());
+        let mut order: Vec<_> = self
+            .0
+            .iter()
+            .map(|(id, missed)| (is_idle(missed.last), missed.since, *id))
+            .collect();
+        order.sort_unstable();
+        for (_, _, id) in order.split_off(most) {
+            self.0.remove(&id);
+        }
+    }
+
     /// Notes a look that does not show this one; gives how long ago the earlier ones were.
     fn miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
         let time = |then: Instant| SignedDuration::try_from(now.duration_since(then)).unwrap_or(SignedDuration::MAX);

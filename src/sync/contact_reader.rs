@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tracing::debug;
 
 use super::absences::{Absences, AbsentContact};
-use super::context::{ReadPlan, SyncContext};
+use super::contact_cache::ReadPlan;
+use super::context::SyncContext;
 use crate::domain::brief::brief;
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;

@@ -1,18 +1,18 @@
 //! What all sync loops share.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::absences::Absences;
-use super::submissions::Clicks;
+use super::absences::{self, Absences};
+use super::bounded::PerAccount;
+use super::contact_cache::{ContactCache, Entries};
+use super::submissions::{Clicks, Known};
 use crate::domain::absence::Pauses;
-use crate::domain::contact::Contact;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
-use crate::domain::ids::{ContactId, ObjectKey, PortalId};
+use crate::domain::ids::{ObjectKey, PortalId};
 use crate::ports::Clock;
 use crate::ports::ledger::Ledger;
 use crate::ports::pulse;
@@ -51,6 +51,13 @@ pub struct SyncSettings {
 /// Forty reads of fifty histories, at nine a second.
 const READ_TIME: SignedDuration = SignedDuration::from_secs(10);
 
+/// Most that the contacts read a moment ago take, those of all accounts together.
+const CONTACTS: usize = 24 << 20;
+/// Most that is remembered of the pages of submissions.
+const CLICKS: usize = 8 << 20;
+/// Most that is remembered of contacts that are missed.
+const ABSENCES: usize = 8 << 20;
+
 /// What all sync loops share.
 pub struct SyncContext {
     /// Accounts, events and reports.
@@ -63,9 +70,9 @@ pub struct SyncContext {
     pub settings: SyncSettings,
     watchdog: Arc<dyn Watchdog>,
     step: Duration,
-    caches: Mutex<BTreeMap<ObjectKey, Arc<ContactCache>>>,
-    clicks: Mutex<BTreeMap<ObjectKey, Arc<Clicks>>>,
-    absences: Mutex<BTreeMap<(ObjectKey, PortalId), Arc<Absences>>>,
+    contacts: PerAccount<ObjectKey, Entries>,
+    clicks: PerAccount<ObjectKey, Known>,
+    absences: PerAccount<(ObjectKey, PortalId), absences::Memory>,
 }
 
 impl SyncSettings {
@@ -111,9 +118,9 @@ impl SyncContext {
             settings,
             watchdog: Arc::new(Unwatched),
             step: pulse::STEP,
-            caches: Mutex::default(),
-            clicks: Mutex::default(),
-            absences: Mutex::default(),
+            contacts: PerAccount::new(CONTACTS),
+            clicks: PerAccount::new(CLICKS),
+            absences: PerAccount::new(ABSENCES),
         }
     }
 
@@ -140,111 +147,30 @@ impl SyncContext {
     }
 
     /// The contacts read a moment ago through this HubSpot account.
-    pub fn contacts(&self, hubspot: &ObjectKey) -> Arc<ContactCache> {
-        let mut caches = self.caches.lock().unwrap_or_else(PoisonError::into_inner);
-        caches.entry(hubspot.clone()).or_default().clone()
+    pub fn contacts(&self, hubspot: &ObjectKey) -> ContactCache {
+        ContactCache::new(self.contacts.of(hubspot))
     }
 
     /// What the submissions read through this HubSpot account told of their pages.
-    pub fn clicks(&self, hubspot: &ObjectKey) -> Arc<Clicks> {
-        let mut clicks = self.clicks.lock().unwrap_or_else(PoisonError::into_inner);
-        clicks.entry(hubspot.clone()).or_default().clone()
+    pub fn clicks(&self, hubspot: &ObjectKey) -> Clicks {
+        Clicks::new(self.clicks.of(hubspot))
     }
 
     /// The contacts that HubSpot did not show to this account, whose token is one of this portal.
-    pub fn absences(&self, hubspot: &ObjectKey, portal: PortalId) -> Arc<Absences> {
-        let mut absences = self.absences.lock().unwrap_or_else(PoisonError::into_inner);
-        absences.entry((hubspot.clone(), portal)).or_default().clone()
-    }
-}
-
-/// What was read of a contact: the two lists of property names.
-pub type ReadPlan = Arc<(Vec<String>, Vec<String>)>;
-
-/// Contacts read a moment ago, so that a row that need not wait is not read twice. Bounded: the oldest go first. Lives
-/// in memory only, as contacts are personal data.
-#[derive(Default)]
-pub struct ContactCache {
-    inner: Mutex<Entries>,
-}
-
-#[derive(Default)]
-struct Entries {
-    by_id: HashMap<ContactId, (Timestamp, ReadPlan, Arc<Contact>)>,
-    order: VecDeque<(ContactId, Timestamp)>,
-    size: usize,
-}
-
-/// Two full requests and what is read ahead; about a kilobyte each.
-const MAX_CONTACTS: usize = 6000;
-/// Where they are larger, there are fewer of them.
-const MAX_SIZE: usize = 12 << 20;
-
-impl Entries {
-    fn take(&mut self, id: ContactId) {
-        if let Some((_, _, contact)) = self.by_id.remove(&id) {
-            self.size -= contact.size();
-        }
-    }
-}
-
-impl ContactCache {
-    /// Remembers a contact read at `at` under the id it was asked for.
-    pub fn put(&self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
-        let mut entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = contact.requested_id;
-        entries.take(id);
-        entries.size += contact.size();
-        entries.by_id.insert(id, (at, plan.clone(), contact));
-        entries.order.push_back((id, at));
-        while entries.order.len() > MAX_CONTACTS || entries.size > MAX_SIZE {
-            let Some((old, at)) = entries.order.pop_front() else {
-                break;
-            };
-            if entries.by_id.get(&old).is_some_and(|(read, ..)| *read == at) {
-                entries.take(old);
-            }
-        }
+    pub fn absences(&self, hubspot: &ObjectKey, portal: PortalId) -> Absences {
+        Absences::new(self.absences.of(&(hubspot.clone(), portal)))
     }
 
-    /// The contact and when it was asked for, if it was read by the same plan after `since`.
-    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<(Timestamp, Arc<Contact>)> {
-        let entries = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, read_by, contact) = entries.by_id.get(&id)?;
-        (*at > since && read_by == plan).then(|| (*at, contact.clone()))
+    /// Forgets what was remembered of HubSpot accounts that are gone, or have another portal now.
+    pub(crate) fn forget_removed(&self) {
+        let account = |key: &ObjectKey| self.registry.hubspot(key);
+        self.contacts.keep(|key| account(key).is_some());
+        self.clicks.keep(|key| account(key).is_some());
+        self.absences
+            .keep(|(key, id)| account(key).is_some_and(|account| account.portal.is_none_or(|portal| portal.id == *id)));
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn contact(id: u64, text: usize) -> Arc<Contact> {
-        Arc::new(Contact {
-            requested_id: ContactId(id),
-            id: ContactId(id),
-            updated_at: None,
-            as_of: None,
-            properties: [("firstname", "x".repeat(text))].into_iter().collect(),
-            history: Vec::new(),
-            flaw: None,
-        })
-    }
-
-    #[test]
-    fn large_contacts_are_remembered_in_smaller_numbers() {
-        let (cache, plan, now) = (ContactCache::default(), ReadPlan::default(), Timestamp::now());
-        for id in 0..3_000 {
-            cache.put(contact(id, 30_000), &plan, now);
-        }
-        // Again, smaller: what they took before is given back.
-        cache.put(contact(2_999, 10), &plan, now);
-        let known = (0..3_000).filter(|id| cache.fresh(ContactId(*id), &plan, Timestamp::MIN).is_some());
-        let (known, size) = (known.count(), cache.inner.lock().unwrap().size);
-        assert!((350..450).contains(&known), "{known}");
-        assert!(size <= MAX_SIZE && size > MAX_SIZE - 70_000, "{size}");
-        let (_, last) = cache.fresh(ContactId(2_999), &plan, Timestamp::MIN).unwrap();
-        assert!(last.size() < 100);
-    }
-}
+#[path = "context_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 //! per Google account), over the ports they own.
 
 pub mod absences;
+mod bounded;
+pub mod contact_cache;
 pub(crate) mod contact_reader;
 pub mod context;
 pub mod delivery;

@@ -2,10 +2,11 @@
 //! ids.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::bounded::{Bounded, Shrink};
 use crate::domain::ids::{OccurrenceKey, PortalId, TransactionId};
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Crm, Submission};
@@ -28,13 +29,12 @@ const MAX_SIZE: usize = 4 << 20;
 const ENTRY: usize = 128;
 
 /// The gclid of each submission read in this life of the process, `None` where its page had none.
-#[derive(Default)]
-pub struct Clicks {
-    known: Mutex<Known>,
-}
+#[derive(Clone, Default)]
+pub struct Clicks(Arc<Bounded<Known>>);
 
+/// What is remembered.
 #[derive(Default)]
-struct Known {
+pub(crate) struct Known {
     of: HashMap<TransactionId, Told>,
     /// Bytes of all.
     size: usize,
@@ -49,30 +49,33 @@ struct Told {
 }
 
 impl Clicks {
+    pub(crate) const fn new(known: Arc<Bounded<Known>>) -> Self {
+        Self(known)
+    }
+
     /// HubSpot was asked at this time whose a submission is that was put here, and has nobody.
     pub fn nobody(&self, key: TransactionId, asked: Timestamp) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = known.of.get_mut(&key) {
-            told.unfound = told.unfound.max(Some(asked));
-        }
+        self.0.change(|known| {
+            if let Some(told) = known.of.get_mut(&key) {
+                told.unfound = told.unfound.max(Some(asked));
+            }
+        });
     }
 
     /// When HubSpot was last asked whose a submission is, and had nobody; `None` where it was not in this life of the process.
     pub fn unfound(&self, key: TransactionId) -> Option<Timestamp> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.of.get(&key)?.unfound
+        self.0.look(|known| known.of.get(&key)?.unfound)
     }
 
     /// Remembers what a submission's page told.
     pub fn put(&self, key: TransactionId, submission: &Submission) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.put(key, submission.at, submission.gclid.clone());
+        self.0
+            .change(|known| known.put(key, submission.at, submission.gclid.clone()));
     }
 
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
     pub fn get(&self, key: TransactionId) -> Option<Option<String>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.of.get(&key).map(|told| told.gclid.clone())
+        self.0.look(|known| known.of.get(&key).map(|told| told.gclid.clone()))
     }
 
     /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
@@ -121,18 +124,40 @@ impl Clicks {
 impl Known {
     fn put(&mut self, key: TransactionId, at: Timestamp, gclid: Option<String>) {
         if self.size >= MAX_SIZE {
-            let mut times: Vec<_> = self.of.values().map(|told| told.at).collect();
-            let half = times.len() / 2;
-            let (_, middle, _) = times.select_nth_unstable(half);
-            let middle = *middle;
-            self.of.retain(|_, told| told.at > middle);
-            self.size = self.of.values().map(|told| size(told.gclid.as_ref())).sum();
+            self.forget_older_half();
         }
         self.size += size(gclid.as_ref());
         let unfound = self.of.get(&key).and_then(|told| told.unfound);
         if let Some(old) = self.of.insert(key, Told { at, gclid, unfound }) {
             self.size -= size(old.gclid.as_ref());
         }
+    }
+}
+
+impl Known {
+    fn forget_older_half(&mut self) {
+        let mut times: Vec<_> = self.of.values().map(|told| told.at).collect();
+        if times.is_empty() {
+            return;
+        }
+        let half = times.len() / 2;
+        let (_, middle, _) = times.select_nth_unstable(half);
+        let middle = *middle;
+        self.of.retain(|_, told| told.at > middle);
+        self.size = self.of.values().map(|told| size(told.gclid.as_ref())).sum();
+    }
+}
+
+impl Shrink for Known {
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    fn shrink(&mut self, to: usize) {
+        while self.size > to {
+            self.forget_older_half();
+        }
+        self.of.shrink_to(2 * self.of.len());
     }
 }
 
@@ -183,9 +208,10 @@ mod tests {
             if n % 1000 != 999 {
                 continue;
             }
-            let known = clicks.known.lock().unwrap();
-            let size: usize = known.of.values().map(|told| size(told.gclid.as_ref())).sum();
-            assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
+            clicks.0.look(|known| {
+                let size: usize = known.of.values().map(|told| size(told.gclid.as_ref())).sum();
+                assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
+            });
         }
         let fit = MAX_SIZE / (ENTRY + 512) / 2 - 2;
         assert!(all[all.len() - fit..].iter().all(|key| clicks.get(*key).is_some()));

@@ -10,7 +10,7 @@ use crate::domain::coverage::{self, Watermark};
 use crate::domain::eligibility::properties_of;
 use crate::ports::ledger::StreamId;
 use crate::registry::Event;
-use crate::sync::context::ReadPlan;
+use crate::sync::contact_cache::ReadPlan;
 
 /// An event and its stream, with how far it is covered.
 #[derive(Clone)]

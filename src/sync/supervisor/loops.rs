@@ -57,6 +57,7 @@ impl Loops {
             wanted.extend([Loop::Uploader, Loop::Poller].map(|which| (which, key.clone())));
         }
         self.uploads.retain(|key, _| google.contains(key));
+        ctx.forget_removed();
         self.slots.retain(|id, slot| {
             if wanted.contains(id) {
                 return true;

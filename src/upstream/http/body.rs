@@ -13,7 +13,8 @@ use super::memory::{FREE, PARSED, Share, TEXT};
 const OBJECT: usize = 640;
 /// What an entry of a list or object takes at least.
 const ENTRY: usize = 128;
-/// By so much a share of the texts grows.
+/// By so much a share of the texts grows, in the beginning and later.
+const FIRST_STEP: usize = 64 << 10;
 const STEP: usize = 256 << 10;
 /// So many pieces an answer may come in whatever their size; the pieces of more have to be of this size on average.
 const PIECES: usize = 8192;
@@ -130,7 +131,8 @@ impl Body {
         };
         let text = self.text.get_or_insert_with(|| TEXT.share());
         if beyond > text.bytes() {
-            let wanted = beyond.next_multiple_of(STEP).min(limit.bytes - FREE);
+            let step = if beyond <= FIRST_STEP { FIRST_STEP } else { STEP };
+            let wanted = beyond.next_multiple_of(step).min(limit.bytes - FREE);
             text.grow(wanted, ends).await?;
             self.bytes.reserve_exact(FREE + wanted - self.bytes.len());
         }

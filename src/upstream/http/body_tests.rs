@@ -199,3 +199,47 @@ async fn pieces_of_one_byte_are_left_long_before_the_limit() {
     let refused = fetch(&dripping().await, Limit::RECORDS).await;
     assert!(matches!(refused, Err(BodyError::TinyPieces)), "{refused:?}");
 }
+
+/// A server that answers each call with a beginning of 1,000 KiB, and then with silence.
+async fn falling_silent() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = socket.read(&mut [0; 4096]).await;
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n";
+                let _ = socket.write_all(head.as_bytes()).await;
+                let _ = socket.write_all(&vec![b' '; 1000 << 10]).await;
+                // Until the other side hangs up.
+                let _ = socket.read(&mut [0; 1]).await;
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
+    const CROWD: usize = 200;
+    const LONG: Duration = Duration::from_secs(60);
+    let (silent, honest) = (falling_silent().await, serving(500 << 10).await);
+    let mut crowd = tokio::task::JoinSet::new();
+    for _ in 0..CROWD {
+        let url = silent.clone();
+        crowd.spawn(async move { get(&url, Limit::RECORDS, LONG).await.map(|_| ()) });
+    }
+    let begun = Instant::now();
+    let mut given_up = 0;
+    // 32 MiB are for 34 of them.
+    while given_up < CROWD - 40 {
+        match crowd.join_next().await.unwrap().unwrap() {
+            Err(BodyError::NoRoom(_)) => given_up += 1,
+            other => panic!("{given_up} are given up, then: {other:?}"),
+        }
+        if given_up == CROWD / 4 {
+            get(&honest.uri(), Limit::RECORDS, LONG).await.unwrap();
+        }
+    }
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}

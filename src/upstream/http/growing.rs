@@ -2,9 +2,11 @@
 //!
 //! A share grows with what has really come, step by step. Where there is no room for somebody's step, whoever has made no
 //! step for the longest time is given up, once that is longer than [`PATIENCE`]: a service that lets its answers
-//! trickle loses its own, and those that come quickly wait no longer than that. Who has nothing of the pool yet has
+//! trickle loses its own, and those that come quickly wait no longer than that. Who waits for room itself does not hang
+//! back: only where nobody else is left, the largest of those who wait is given up. Who has nothing of the pool yet has
 //! only one half of it to begin in, so that those inside can grow and end, and most of them need not be given up.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -50,6 +52,8 @@ struct Holder {
     bytes: usize,
     /// The last step.
     moved: Instant,
+    /// It waits for room: that it makes no step is not its own doing.
+    waits: bool,
     /// All has come: it ends on its own.
     complete: bool,
     given_up: CancellationToken,
@@ -107,13 +111,21 @@ impl GrowingShare {
     /// Where there was no room before `ends`, or this share was given up.
     pub async fn grow(&mut self, bytes: usize, ends: Instant) -> Result<(), Short> {
         let begins = self.bytes == 0;
+        self.waits(true);
         tokio::select! {
             biased;
             () = self.given_up.cancelled() => return Err(TOO_SLOW),
             grown = timeout_at(ends, self.pool.room(self.id, begins, bytes)) => grown.map_err(|_| NO_ROOM)?,
         }
         self.bytes = bytes;
+        self.waits(false);
         Ok(())
+    }
+
+    fn waits(&self, waits: bool) {
+        if let Some(holder) = self.pool.holders().all.get_mut(&self.id) {
+            holder.waits = waits;
+        }
     }
 
     /// All has come: whoever needs room waits until it is dropped.
@@ -175,6 +187,7 @@ impl Holders {
         let holder = Holder {
             bytes: 0,
             moved: Instant::now(),
+            waits: false,
             complete: false,
             given_up,
         };
@@ -202,9 +215,13 @@ impl Holders {
         if held - leaving + bytes <= size {
             return Taken::Later(None);
         }
-        // Who waits itself may be the one: others have come more quickly.
         let stays = |holder: &&Holder| holder.bytes > 0 && !holder.complete && !holder.given_up.is_cancelled();
-        let Some(slowest) = self.all.values().filter(stays).min_by_key(|holder| holder.moved) else {
+        // Where all wait, who waits itself may be the one.
+        let order = |holder: &&Holder| match holder.waits {
+            false => (false, Reverse(0), holder.moved),
+            true => (true, Reverse(holder.bytes), holder.moved),
+        };
+        let Some(slowest) = self.all.values().filter(stays).min_by_key(order) else {
             return Taken::Later(None);
         };
         let until = slowest.moved + PATIENCE;

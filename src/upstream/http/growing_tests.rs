@@ -46,6 +46,40 @@ async fn whoever_makes_no_step_is_given_up_for_whoever_needs_the_room() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_room_is_not_given_up_for_its_waiting() {
+    let pool = pool();
+    let mut early = holding(&pool, MIB).await;
+    tokio::time::sleep(2 * PATIENCE).await;
+    let crowd: Vec<_> = (0..3).map(|_| tokio::spawn(silent(Arc::clone(&pool), MIB))).collect();
+    tokio::task::yield_now().await;
+    let mut late = holding(&pool, 3 * MIB).await;
+    // Its last step is the oldest, and it waits behind another one.
+    let (grown, waited) = tokio::join!(late.grow(4 * MIB, ends_in(LONG)), early.grow(3 * MIB, ends_in(LONG)));
+    assert_eq!((grown, waited), (Ok(()), Ok(())));
+    let mut given_up = 0;
+    for task in crowd {
+        given_up += usize::from(task.is_finished());
+        task.abort();
+    }
+    assert!(given_up > 0, "those who were silent had to go");
+}
+
+#[tokio::test]
+async fn where_all_wait_the_largest_is_given_up() {
+    let pool = pool();
+    let mut small = holding(&pool, MIB).await;
+    let mut large = holding(&pool, 3 * MIB).await;
+    let mut other = holding(&pool, MIB).await;
+    other.grow(4 * MIB, ends_in(LONG)).await.unwrap();
+    let (first, second, third) = tokio::join!(
+        small.grow(2 * MIB, ends_in(LONG)),
+        async { large.grow(5 * MIB, ends_in(LONG)).await },
+        async move { other.grow(6 * MIB, ends_in(LONG)).await },
+    );
+    assert_eq!((first, second, third), (Ok(()), Ok(()), Err(TOO_SLOW)));
+}
+
+#[tokio::test]
 async fn nobody_is_given_up_while_there_is_room() {
     let pool = pool();
     let slow = holding(&pool, 2 * MIB).await;

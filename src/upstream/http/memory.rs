@@ -18,8 +18,9 @@ use super::growing::GrowingPool;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-/// So much of each answer takes nothing of a pool. Most answers are smaller, so that they wait for nobody.
-pub const FREE: usize = MIB;
+/// So much of each answer takes nothing of a pool, so that small ones wait for nobody. Hundreds may come at a time: what is
+/// free for each of them has to be little.
+pub const FREE: usize = 32 * KIB;
 
 /// What searches keep of their pages until they end. The first pool.
 pub static KEPT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * MIB));

@@ -3,7 +3,6 @@
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -18,8 +17,9 @@ use crate::ports::ledger::StreamId;
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::absences::Absences;
+use crate::sync::contact_cache::{ContactCache, ReadPlan};
 use crate::sync::contact_reader::ContactReader;
-use crate::sync::context::{ContactCache, ReadPlan, SyncContext};
+use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
 use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory};
 use crate::sync::feed::scan::record::{PageRead, Unnoted};
@@ -98,8 +98,8 @@ pub struct Scan<'a> {
     history: &'a mut ReadHistory,
     unnoted: Unnoted,
     plan: ReadPlan,
-    cache: Arc<ContactCache>,
-    absences: Arc<Absences>,
+    cache: ContactCache,
+    absences: Absences,
     /// Reads are only worth keeping where rows may be sent before they grow old.
     keep_reads: bool,
 }

@@ -1,0 +1,164 @@
+#![allow(clippy::unwrap_used)]
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::domain::ids::ContactId;
+use crate::ledger::SqliteLedger;
+use crate::ports::crm::{ContactBatch, Portal, Submission};
+use crate::registry::{DealAccess, Forms, HubSpotAccount, Readiness};
+use crate::sync::contact_cache::ReadPlan;
+use crate::sync::contact_cache::tests::contact;
+use crate::sync::submissions;
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+fn settings() -> SyncSettings {
+    let zero = SignedDuration::ZERO;
+    SyncSettings {
+        new_action_hold: zero,
+        waits: Waits {
+            settle: zero,
+            click_grace: zero,
+            too_recent: zero,
+        },
+        upload_interval: zero,
+        overlap: zero,
+        sweep_interval: zero,
+        diagnostics_first_poll: zero,
+        diagnostics_max_poll: zero,
+        backoff_max: zero,
+        retention: zero,
+        deletion_check_interval: zero,
+        enhancement_deadline: zero,
+    }
+}
+
+async fn context() -> SyncContext {
+    let ledger = SqliteLedger::open("sqlite::memory:").await.unwrap();
+    SyncContext::new(Registry::new().0, Arc::new(ledger), Arc::new(Now), settings())
+}
+
+fn account(number: usize) -> ObjectKey {
+    ObjectKey::new("tenant", format!("portal-{number}"))
+}
+
+fn has(ctx: &SyncContext, account: &ObjectKey, contact: u64) -> bool {
+    let cache = ctx.contacts(account);
+    cache
+        .fresh(ContactId(contact), &ReadPlan::default(), Timestamp::MIN)
+        .is_some()
+}
+
+fn submission(number: u64) -> Submission {
+    Submission {
+        conversion_id: Some(number.to_string()),
+        at: Timestamp::from_second(i64::try_from(number).unwrap()).unwrap(),
+        email: None,
+        gclid: Some("x".repeat(8000)),
+    }
+}
+
+/// Fills all that is remembered of an account.
+fn fill(ctx: &SyncContext, account: &ObjectKey) {
+    let (contacts, clicks) = (ctx.contacts(account), ctx.clicks(account));
+    for id in 0..450 {
+        contacts.put(contact(id, 28_000), &ReadPlan::default(), Timestamp::now());
+        clicks.put(click(id), &submission(id));
+    }
+    let missed: Vec<_> = (0..15_000).map(ContactId).collect();
+    let absences = ctx.absences(account, PortalId(1));
+    let pauses = ctx.settings.absence_pauses();
+    absences.judge(
+        &missed,
+        &ContactBatch::default(),
+        false,
+        &pauses,
+        std::time::Instant::now(),
+    );
+}
+
+fn click(id: u64) -> crate::domain::ids::TransactionId {
+    submissions::key(PortalId(1), "form", &submission(id)).transaction
+}
+
+#[tokio::test]
+async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each() {
+    let ctx = context().await;
+    let small = account(99);
+    ctx.contacts(&small)
+        .put(contact(7, 28_000), &ReadPlan::default(), Timestamp::now());
+    ctx.clicks(&small).put(click(7), &submission(7));
+    let (mut contacts, mut clicks, mut absent) = (0, 0, 0);
+    for number in 0..24 {
+        fill(&ctx, &account(number));
+    }
+    for number in 0..24 {
+        let account = account(number);
+        contacts += (0..450).filter(|id| has(&ctx, &account, *id)).count();
+        let known = ctx.clicks(&account);
+        clicks += (0..450).filter(|id| known.get(click(*id)).is_some()).count();
+        let absences = ctx.absences(&account, PortalId(1));
+        absent += (0..15_000).filter(|id| absences.are_sought(&[ContactId(*id)])).count();
+        assert!(has(&ctx, &account, 449) && known.get(click(449)).is_some(), "{number}");
+    }
+    let full = |held: usize, each: usize, most: usize| held * each <= most && held * each > most / 2;
+    assert!(full(contacts, 28_000, CONTACTS), "{contacts}");
+    assert!(full(clicks, 8000, CLICKS), "{clicks}");
+    assert!(full(absent, 96, ABSENCES), "{absent}");
+    assert!(has(&ctx, &small, 7) && ctx.clicks(&small).get(click(7)).is_some());
+}
+
+#[tokio::test]
+async fn accounts_that_are_gone_are_forgotten_with_their_loops() {
+    let ctx = Arc::new(context().await);
+    let (gone, stays) = (account(1), account(2));
+    for account in [&gone, &stays] {
+        fill(&ctx, account);
+    }
+    ctx.registry.set_hubspot(HubSpotAccount {
+        key: stays.clone(),
+        crm: None,
+        readiness: Readiness::Suspended,
+        portal: Some(Portal {
+            id: PortalId(1),
+            time_zone: "UTC".into(),
+            company_currency: "EUR".into(),
+            ui_domain: "app.hubspot.com".into(),
+        }),
+        stages: Arc::default(),
+        properties: Arc::default(),
+        forms: Forms::Unread,
+        deals: DealAccess::Unasked,
+        interval: Duration::from_secs(60),
+        default_region: None,
+    });
+    let stop = CancellationToken::new();
+    let supervisor = tokio::spawn(crate::sync::supervisor::run(ctx.clone(), stop.clone()));
+    let limit = tokio::time::Instant::now() + Duration::from_secs(20);
+    while has(&ctx, &gone, 449) {
+        assert!(tokio::time::Instant::now() < limit, "it is still known");
+        tokio::task::yield_now().await;
+    }
+    let known = |account: &ObjectKey| {
+        let absences = ctx.absences(account, PortalId(1));
+        (
+            has(&ctx, account, 449),
+            ctx.clicks(account).get(click(449)).is_some(),
+            absences.are_sought(&[ContactId(0)]),
+        )
+    };
+    assert_eq!(
+        (known(&gone), known(&stays)),
+        ((false, false, false), (true, true, true))
+    );
+    stop.cancel();
+    supervisor.await.unwrap();
+}
