@@ -224,10 +224,15 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
     const CROWD: usize = 200;
     const LONG: Duration = Duration::from_secs(60);
     let (silent, honest) = (falling_silent().await, serving(500 << 10).await);
+    let http = client(&silent);
     let mut crowd = tokio::task::JoinSet::new();
     for _ in 0..CROWD {
-        let url = silent.clone();
-        crowd.spawn(async move { get(&url, Limit::RECORDS, LONG).await.map(|_| ()) });
+        let call = http.get(&silent).send();
+        crowd.spawn(async move {
+            read(call.await.unwrap(), Limit::RECORDS, ends_in(LONG))
+                .await
+                .map(|_| ())
+        });
     }
     let begun = Instant::now();
     let mut given_up = 0;
@@ -238,7 +243,8 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
             other => panic!("{given_up} are given up, then: {other:?}"),
         }
         if given_up == CROWD / 4 {
-            get(&honest.uri(), Limit::RECORDS, LONG).await.unwrap();
+            let answer = http.get(honest.uri()).send().await.unwrap();
+            read(answer, Limit::RECORDS, ends_in(LONG)).await.unwrap();
         }
     }
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
