@@ -97,6 +97,41 @@ fn long_annotations_are_not_repeated_in_full() {
     }
 }
 
+#[test]
+fn annotations_labels_and_finalizers_of_others_stay() {
+    let stage = Stage::start("others");
+    let others = json!({"metadata": {
+        "annotations": {"example.com/note": "mine"}, "labels": {"team": "a"}, "finalizers": ["example.com/mine"],
+    }});
+    let stay = |object: &Value| {
+        let meta = &object["metadata"];
+        let finalizers = meta["finalizers"].as_array().map(Vec::as_slice).unwrap_or_default();
+        meta["annotations"]["example.com/note"] == "mine"
+            && meta["labels"]["team"] == "a"
+            && finalizers.contains(&json!("example.com/mine"))
+    };
+    stage.patch("gaa/acme", &others);
+    stage.event("won", "customer", &json!({}));
+    stage.patch("adce/won", &others);
+    let ours = "adconversion.dev/finalizer";
+    for object in ["gaa/acme", "adce/won"] {
+        stage.kubectl(&["annotate", object, "adconversion.dev/reconcile-requested-at=1"]);
+        // The status is written after both: by then the finalizer is there.
+        let written = stage.wait(object, "its status and the finalizer", |o| {
+            o["status"]["lastHandledReconcileAt"] == "1" && o["metadata"]["finalizers"].to_string().contains(ours)
+        });
+        assert!(stay(&written), "{written}");
+    }
+    stage.kubectl(&["delete", "adce/won", "--wait=false"]);
+    let left = stage.wait("adce/won", "the end of our finalizer", |o| {
+        !o["metadata"]["finalizers"].to_string().contains(ours)
+    });
+    assert!(stay(&left), "{left}");
+    for object in ["gaa/acme", "adce/won"] {
+        stage.patch(object, &json!({"metadata": {"finalizers": null}}));
+    }
+}
+
 /// So many accounts of both kinds whose credentials hang, each its own.
 fn hanging(number: usize) -> String {
     let secret = |index: usize| {
