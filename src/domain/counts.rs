@@ -11,6 +11,12 @@ use super::refusals;
 /// Most classes shown; the rest is folded into `Other` of their outcome.
 pub const MAX_CLASSES: usize = 32;
 
+/// Most characters of a message: what comes in from Google must not make a status too large to be written.
+const MAX_MESSAGE: usize = 1024;
+
+/// Most causes that the message of one reason names.
+const MAX_CAUSES: usize = 3;
+
 /// Rows of one class, as the ledger counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
@@ -152,14 +158,8 @@ impl Line {
         let mut messages: Vec<_> = self.messages.iter().collect();
         messages.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let message = match messages[..] {
-            [(message, _)] => message.clone(),
-            ref several => {
-                let each: Vec<_> = several
-                    .iter()
-                    .map(|(m, count)| format!("{count} of them: {m}"))
-                    .collect();
-                each.join(" ")
-            }
+            [(message, _)] => clipped(message, MAX_MESSAGE),
+            ref several => several_causes(several),
         };
         ReasonCount {
             outcome,
@@ -168,6 +168,28 @@ impl Line {
             last: self.last,
             message,
         }
+    }
+}
+
+/// The largest causes of one line, each with its count.
+fn several_causes(causes: &[(&String, &u64)]) -> String {
+    let (named, others) = causes.split_at(causes.len().min(MAX_CAUSES));
+    let each: Vec<_> = named.iter().map(|(m, count)| format!("{count} of them: {m}")).collect();
+    let rest = match others.len() {
+        0 => String::new(),
+        n => format!(
+            " And {} more, of {n} other causes.",
+            others.iter().map(|(_, count)| **count).sum::<u64>()
+        ),
+    };
+    clipped(&each.join(" "), MAX_MESSAGE.saturating_sub(rest.chars().count())) + &rest
+}
+
+/// At most so many characters of a text.
+fn clipped(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        None => text.to_owned(),
+        Some(_) => text.chars().take(most.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 
@@ -200,7 +222,10 @@ fn rejected(what: &str, code: &str, meaning: Option<&str>) -> String {
 pub fn rejection(reason: &str, code: &str) -> String {
     match explain(reason).filter(|_| code.is_empty()) {
         Some(text) => text.to_owned(),
-        None => rejected("this conversion", code, refusals::explain(reason)),
+        None => clipped(
+            &rejected("this conversion", code, refusals::explain(reason)),
+            MAX_MESSAGE,
+        ),
     }
 }
 
@@ -230,124 +255,5 @@ fn fold(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_code_of_googles_is_not_taken_for_a_reason_of_ours() {
-        assert!(message("NoConsent", "").contains("grantedValues"));
-        let theirs = message("NoConsent", "PROCESSING_ERROR_REASON_NO_CONSENT");
-        assert!(theirs.contains("PROCESSING_ERROR_REASON_NO_CONSENT") && theirs.contains("spec.consent"));
-        assert!(message("Strange", "STRANGE").contains("STRANGE"));
-    }
-
-    #[test]
-    fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
-        let plain = class(Outcome::Skipped, reason::NO_SHARED_DATA, 5, 0);
-        let address = Class {
-            detail: super::super::outcome::ADDRESS_ALONE.into(),
-            count: 3,
-            ..plain.clone()
-        };
-        let message = |classes: &[Class]| {
-            let reasons = counts(classes, Gates::default()).reasons;
-            let total: u64 = classes.iter().map(|c| c.count).sum();
-            assert_eq!((reasons.len(), reasons[0].count), (1, total));
-            reasons[0].message.clone()
-        };
-        let (usual, cause) = (
-            message(std::slice::from_ref(&plain)),
-            message(std::slice::from_ref(&address)),
-        );
-        assert!(
-            usual.contains("spec.shareData") && !usual.contains("of them"),
-            "{usual}"
-        );
-        assert!(
-            cause.contains("clickConversions") && !cause.contains("refused"),
-            "{cause}"
-        );
-        let both = format!("5 of them: {usual} 3 of them: {cause}");
-        assert_eq!(message(&[address, plain]), both);
-    }
-
-    fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
-        Class {
-            outcome,
-            reason: reason.into(),
-            detail: String::new(),
-            count,
-            due,
-            last: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    fn shown(classes: &[Class], gates: Gates) -> Vec<(String, u64)> {
-        counts(classes, gates)
-            .reasons
-            .into_iter()
-            .map(|r| (r.reason, r.count))
-            .collect()
-    }
-
-    #[test]
-    fn a_gate_covers_what_comes_after_it() {
-        let rows = [
-            class(Outcome::Pending, reason::IN_FLIGHT, 9, 9),
-            class(Outcome::Pending, reason::AWAITING_CLICK_ID, 8, 0),
-            class(Outcome::Pending, reason::NOT_DUE, 7, 2),
-        ];
-        let gate = |gates| shown(&rows, gates);
-        assert_eq!(
-            gate(Gates::default()),
-            [
-                ("InFlight".into(), 9),
-                ("AwaitingClickId".into(), 8),
-                ("NotDue".into(), 7)
-            ]
-        );
-        assert_eq!(
-            gate(Gates {
-                suspended: true,
-                ..Gates::default()
-            }),
-            [("Suspended".into(), 15), ("InFlight".into(), 9)]
-        );
-        assert_eq!(
-            gate(Gates {
-                action_too_new: true,
-                ..Gates::default()
-            }),
-            [
-                ("InFlight".into(), 9),
-                ("AwaitingClickId".into(), 8),
-                ("NotDue".into(), 5),
-                ("ActionTooNew".into(), 2)
-            ]
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn conservation(
-            rows in proptest::collection::vec((0_usize..5, 0_usize..60, 0_u64..9, 0_u64..9), 0..80),
-            suspended: bool,
-            account_not_ready: bool,
-            action_too_new: bool,
-        ) {
-            let classes: Vec<_> = rows
-                .iter()
-                .map(|(o, r, n, due)| class(Outcome::ALL[*o], &format!("R{r}"), *n, *due))
-                .collect();
-            let c = counts(&classes, Gates { suspended, account_not_ready, action_too_new });
-            prop_assert_eq!(c.observed, Outcome::ALL.iter().map(|o| c.of(*o)).sum::<u64>());
-            for outcome in Outcome::ALL {
-                let listed: u64 = c.reasons.iter().filter(|r| r.outcome == outcome).map(|r| r.count).sum();
-                prop_assert_eq!(listed, if outcome == Outcome::Uploaded { 0 } else { c.of(outcome) });
-            }
-            prop_assert!(c.reasons.len() <= MAX_CLASSES + 4);
-        }
-    }
-}
+#[path = "counts_tests.rs"]
+mod tests;

@@ -145,7 +145,7 @@ pub(super) async fn finish(
         BatchResult::Refused { updates } => refuse(conn, batch, updates, now).await,
         BatchResult::Unknown { updates } => {
             updates::apply(conn, updates, Some(batch), now).await?;
-            lose(conn, batch, now).await
+            lose(conn, batch, now, now).await
         }
     }
 }
@@ -157,6 +157,14 @@ async fn accept(
     poll_at: Timestamp,
     now: Timestamp,
 ) -> LedgerResult<()> {
+    if is_of_another(conn, batch, request_id).await? {
+        tracing::warn!(
+            batch = batch.0,
+            "an upload was answered with the request id of an earlier one and goes again"
+        );
+        // Not before the results were due: whoever answers so may do it each time.
+        return lose(conn, batch, poll_at, now).await;
+    }
     sqlx::query("UPDATE batches SET request_id = ?2, accepted_at = ?3, poll_at = ?4 WHERE id = ?1")
         .bind(batch.0)
         .bind(request_id)
@@ -177,6 +185,19 @@ async fn accept(
     Ok(())
 }
 
+/// True where an open request of the same sender has this id already: then the answer says nothing of this batch.
+async fn is_of_another(conn: &mut SqliteConnection, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
+    let known = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM batches b JOIN batches o USING (network, account)
+                        WHERE b.id = ?1 AND o.id <> b.id AND o.request_id = ?2)",
+    )
+    .bind(batch.0)
+    .bind(request_id)
+    .fetch_one(conn)
+    .await?;
+    Ok(known)
+}
+
 /// Only rows that Google did not take may go with another value.
 async fn answer(
     conn: &mut SqliteConnection,
@@ -188,7 +209,7 @@ async fn answer(
     let not_taken: Vec<i64> = not_taken.map(|u| u.row.0).collect();
     void_values(conn, batch, &not_taken).await?;
     updates::apply(conn, updates, Some(batch), now).await?;
-    lose(conn, batch, now).await
+    lose(conn, batch, now, now).await
 }
 
 /// Rows without an update are what they were before the batch.
@@ -218,11 +239,11 @@ async fn refuse(
     close(conn, batch, now).await
 }
 
-/// Nobody knows what Google has of the rows that got no answer: they go again, with the same values.
-async fn lose(conn: &mut SqliteConnection, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
+/// Nobody knows what Google has of the rows that got no answer: they go again when `due`, with the same values.
+async fn lose(conn: &mut SqliteConnection, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
     let unavailable = class(conn, reason::UPSTREAM_UNAVAILABLE).await?;
     sqlx::query(
-        "UPDATE rows SET outcome = ?4, class = ?2, due = ?3, batch = NULL, changed_at = ?3
+        "UPDATE rows SET outcome = ?4, class = ?2, due = ?5, batch = NULL, changed_at = ?3
          WHERE id IN (SELECT j.value FROM batches b, json_each(b.row_ids) j WHERE b.id = ?1)
            AND batch = ?1 AND due IS NULL",
     )
@@ -230,6 +251,7 @@ async fn lose(conn: &mut SqliteConnection, batch: BatchId, now: Timestamp) -> Le
     .bind(unavailable)
     .bind(ms(now))
     .bind(Outcome::Pending.code())
+    .bind(ms(due))
     .execute(&mut *conn)
     .await?;
     close(conn, batch, now).await
@@ -299,7 +321,7 @@ pub(super) async fn recover(
     let mut rows = 0;
     for (batch, held) in begun {
         rows += usize::try_from(held).map_err(|_| failed("a negative count"))?;
-        lose(conn, BatchId(batch), now).await?;
+        lose(conn, BatchId(batch), now, now).await?;
     }
     Ok(rows)
 }

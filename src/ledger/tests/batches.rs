@@ -355,3 +355,26 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
     assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
     assert!(ledger.open_requests(&sender(), at(34), 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn a_request_id_that_an_earlier_request_has_accepts_nothing() {
+    let ledger = in_memory().await;
+    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let earlier = begin(&ledger, &[plain(rows[0])], 3).await;
+    accept(&ledger, earlier, "r1", 4).await;
+    let later = begin(&ledger, &[plain(rows[1])], 5).await;
+    accept(&ledger, later, "r1", 6).await;
+    let counted = counts(&ledger, track).await;
+    assert!(
+        counted.contains(&(Outcome::Processing, reason::AWAITING_RESULT.into(), 1)),
+        "{counted:?}"
+    );
+    assert!(
+        counted.contains(&(Outcome::Pending, reason::UPSTREAM_UNAVAILABLE.into(), 1)),
+        "{counted:?}"
+    );
+    assert!(due(&ledger, track, 35).await.is_empty(), "not at once");
+    assert_eq!(due(&ledger, track, 36).await.len(), 1);
+    let open = ledger.open_requests(&sender(), at(1_000), 10).await.unwrap();
+    assert_eq!(open.iter().map(|request| request.batch).collect::<Vec<_>>(), [earlier]);
+}

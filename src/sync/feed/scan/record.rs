@@ -193,7 +193,9 @@ impl Scan<'_> {
 }
 
 fn too_many() -> SyncError {
-    let message = "more contacts can't be read than can be put aside: nothing new is read until they can be";
+    let message = "more than 1,000 contacts can't be read, the most that are put aside: what other contacts did may be \
+                   read late or not at all until some of these can be read. Correct the contacts named in \
+                   status.sync.lastErrors in HubSpot";
     UpstreamError::new("HubSpot", Cause::Malformed, message).into()
 }
 

@@ -101,6 +101,7 @@ impl RowUploads for UploadsClient {
     }
 }
 
+mod echo;
 pub mod partial_failure;
 pub mod request;
 #[cfg(test)]

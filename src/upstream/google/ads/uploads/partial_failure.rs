@@ -5,8 +5,8 @@ use serde_json::Value;
 use jiff::SignedDuration;
 
 use crate::domain::batch::Complaint;
-use crate::domain::ids::OrderId;
-use crate::ports::sink::{Evidence, UploadRequest};
+use crate::ports::sink::{Conversion, Evidence, UploadRequest};
+use crate::upstream::google::ads::uploads::echo::{self, Echo};
 use crate::upstream::google::code_table::ads_code;
 use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
@@ -105,49 +105,23 @@ fn is_empty(result: &Value) -> bool {
     result.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
-/// What a result repeats of its row, all of it text (docs/reference/google.md 4).
-const ECHOES: [&str; 8] = [
-    "orderId",
-    "gclid",
-    "gbraid",
-    "wbraid",
-    "conversionAction",
-    "conversionDateTime",
-    "adjustmentType",
-    "adjustmentDateTime",
-];
-
-/// True for an object that repeats something of a row. Any other is an answer of somebody else: a proxy, a page's script.
-fn is_echo(result: &Value) -> bool {
-    let mut said = ECHOES
-        .iter()
-        .map(|name| &result[*name])
-        .filter(|v| !v.is_null())
-        .peekable();
-    said.peek().is_some() && said.all(Value::is_string)
-}
-
 /// What the results say of each row of the request. They keep its length and order; where they do not, none is known
 /// to be about the row at its place.
 pub(crate) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
     let mut found: Vec<_> = results(answer).collect();
     let in_place = found.len() == request.rows.len();
     found.resize(request.rows.len(), &Value::Null);
-    let of = |(row, result): (&crate::ports::sink::Conversion, &Value)| {
+    let of = |(row, result): (&Conversion, &Value)| {
         if is_empty(result) {
             return Evidence::None;
         }
-        match result["orderId"].as_str().filter(|id| !id.is_empty()) {
-            Some(id) if is_order(id, &row.order) => Evidence::Taken,
-            None if in_place && is_echo(result) => Evidence::Taken,
-            _ => Evidence::OfAnother,
+        match echo::of(result, row, request.destinations.get(row.destination)) {
+            Echo::OfOrder => Evidence::Taken,
+            Echo::OfPlace if in_place => Evidence::Taken,
+            Echo::OfPlace | Echo::Contrary => Evidence::OfAnother,
         }
     };
     request.rows.iter().zip(found).map(of).collect()
-}
-
-fn is_order(text: &str, order: &OrderId) -> bool {
-    order.to_string() == text
 }
 
 /// The longest wait that an error of a row asks for.
@@ -166,7 +140,8 @@ mod tests {
 
     use super::*;
     use crate::domain::codes::{Class, Matter};
-    use crate::ports::sink::Conversion;
+    use crate::domain::ids::OrderId;
+    use crate::ports::sink::ClickId;
 
     fn error(path: &Value) -> Value {
         json!({"errorCode": {"conversionAdjustmentUploadError": "CONVERSION_NOT_FOUND"}, "message": "m",
@@ -212,7 +187,7 @@ mod tests {
             order: OrderId::Submission((*order).to_owned()),
             at: jiff::Timestamp::UNIX_EPOCH,
             value: None,
-            click: None,
+            click: Some(ClickId::Gclid("x".to_owned())),
             identifiers: vec![],
             consent_granted: false,
         };
