@@ -125,7 +125,7 @@ proptest! {
         repeats in 1_usize..9,
     ) {
         let of = |(o, r, n, code, strange): &(usize, usize, u64, String, String), i: usize| Class {
-            detail: if i % 2 == 0 { format!("{code}{i}") } else { strange.clone() },
+            detail: if i.is_multiple_of(2) { format!("{code}{i}") } else { strange.clone() },
             ..class(Outcome::ALL[*o], &format!("{r:0>100}"), *n, 1)
         };
         let classes: Vec<_> = (0..repeats).flat_map(|i| codes.iter().map(move |code| of(code, i))).collect();

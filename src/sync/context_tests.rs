@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::ids::ContactId;
-use crate::ledger::SqliteLedger;
+use crate::ledger::SqlLedger;
 use crate::ports::crm::{ContactBatch, Portal, Submission};
 use crate::registry::{DealAccess, Forms, HubSpotAccount, Readiness};
 use crate::sync::contact_cache::ReadPlan;
@@ -42,7 +42,7 @@ fn settings() -> SyncSettings {
 }
 
 async fn context() -> SyncContext {
-    let ledger = SqliteLedger::open("sqlite::memory:").await.unwrap();
+    let ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
     SyncContext::new(Registry::new().0, Arc::new(ledger), Arc::new(Now), settings())
 }
 
@@ -137,7 +137,7 @@ async fn accounts_that_are_gone_are_forgotten_with_their_loops() {
         properties: Arc::default(),
         forms: Forms::Unread,
         deals: DealAccess::Unasked,
-        interval: Duration::from_secs(60),
+        interval: Duration::from_mins(1),
         default_region: None,
     });
     let stop = CancellationToken::new();

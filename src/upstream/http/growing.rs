@@ -217,9 +217,9 @@ impl Holders {
         }
         let stays = |holder: &&Holder| holder.bytes > 0 && !holder.complete && !holder.given_up.is_cancelled();
         // Where all wait, who waits itself may be the one.
-        let order = |holder: &&Holder| match holder.waits {
-            false => (false, Reverse(0), holder.moved),
-            true => (true, Reverse(holder.bytes), holder.moved),
+        let order = |holder: &&Holder| {
+            let bytes = if holder.waits { holder.bytes } else { 0 };
+            (holder.waits, Reverse(bytes), holder.moved)
         };
         let Some(slowest) = self.all.values().filter(stays).min_by_key(order) else {
             return Taken::Later(None);

@@ -52,8 +52,8 @@ pub(crate) fn of(result: &Value, row: &Conversion, action: Option<&ActionKey>) -
     let mut named = 0;
     for (said, is_ours) in checks {
         match said {
-            Value::Null => continue,
-            Value::String(text) if text.is_empty() => continue,
+            Value::Null => {}
+            Value::String(text) if text.is_empty() => {}
             Value::String(text) if is_ours(text) => named += 1,
             _ => return Echo::Contrary,
         }
@@ -95,8 +95,8 @@ mod tests {
         of(result, &row, request.destinations.first())
     }
 
-    fn gclid() -> Option<ClickId> {
-        Some(ClickId::Gclid("Cj0-secret".to_owned()))
+    fn gclid() -> ClickId {
+        ClickId::Gclid("Cj0-secret".to_owned())
     }
 
     #[rstest]
@@ -111,10 +111,10 @@ mod tests {
     #[case::pair(json!({"gclidDateTimePair": {"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 13:00:00+01:00"}}))]
     #[case::adjustment(json!({"adjustmentType": "ENHANCEMENT", "adjustmentDateTime": "2026-11-21 00:00:00+00:00"}))]
     fn what_repeats_the_row_is_about_it(#[case] result: Value) {
-        assert_eq!(echo_of(gclid(), &result), Echo::OfPlace, "{result}");
+        assert_eq!(echo_of(Some(gclid()), &result), Echo::OfPlace, "{result}");
         let mut ordered = result.clone();
         ordered["orderId"] = json!(clicks(1).rows[0].order.to_string());
-        assert_eq!(echo_of(gclid(), &ordered), Echo::OfOrder, "{ordered}");
+        assert_eq!(echo_of(Some(gclid()), &ordered), Echo::OfOrder, "{ordered}");
     }
 
     #[rstest]
@@ -131,12 +131,12 @@ mod tests {
     #[case::no_pair(json!({"gclidDateTimePair": [], "gclid": "Cj0-secret"}))]
     #[case::no_text(json!({"gclid": "Cj0-secret", "conversionAction": 99}))]
     fn what_names_another_is_not_about_it(#[case] result: Value) {
-        assert_eq!(echo_of(gclid(), &result), Echo::Contrary, "{result}");
+        assert_eq!(echo_of(Some(gclid()), &result), Echo::Contrary, "{result}");
         let mut ordered = result.clone();
         if result["orderId"].is_null() {
             ordered["orderId"] = json!(clicks(1).rows[0].order.to_string());
         }
-        assert_eq!(echo_of(gclid(), &ordered), Echo::Contrary, "{ordered}");
+        assert_eq!(echo_of(Some(gclid()), &ordered), Echo::Contrary, "{ordered}");
     }
 
     #[test]
