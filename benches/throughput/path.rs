@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdNetwork;
 use adconversion_operator::domain::outcome::Outcome;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::{Ledger, Sender};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
@@ -58,7 +58,7 @@ fn once(count: usize, round: usize) -> Duration {
 
 async fn measure(count: usize, directory: &Path) -> Duration {
     let url = format!("sqlite://{}", directory.join("ledger.db").display());
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(&url).await.expect("a ledger"));
+    let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open(&url).await.expect("a ledger"));
     let (registry, _wakes) = Registry::new();
     let sink = Arc::new(Sink::default());
     set_up(&registry, count as u64, sink.clone());

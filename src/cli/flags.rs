@@ -19,10 +19,12 @@ pub struct RunFlags {
     /// Namespaces to watch, separated by commas. If absent: all.
     #[arg(long, env = "ADCONVERSION_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
-    /// Where the ledger is kept: `sqlite:///PATH`. Its directory must exist.
+    /// Where the ledger is kept: `sqlite:///PATH`, whose directory must exist, or `postgres://USER:PASSWORD@HOST/DATABASE`
+    /// (PostgreSQL 14 or newer). Set the environment variable rather than the flag where the URL holds a password.
     #[arg(
         long,
         env = "ADCONVERSION_LEDGER_URL",
+        hide_env_values = true,
         default_value = "sqlite:///var/lib/adconversion/ledger.db"
     )]
     pub ledger_url: String,

@@ -13,7 +13,7 @@ use super::flags::RunFlags;
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
 use crate::controller::shared::context::Parts;
-use crate::ledger::{OpenError, SqliteLedger};
+use crate::ledger::{OpenError, SqlLedger};
 use crate::ops::health::{self, Probes, Watch};
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
@@ -126,7 +126,7 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
 
 /// Ends the work of a process whose lock on the ledger somebody took away. The ledger refuses its writes at once; this
 /// ends what it does to Google and Kubernetes too.
-async fn watch_lock(ledger: Arc<SqliteLedger>, stop: CancellationToken) -> Result<(), LedgerError> {
+async fn watch_lock(ledger: Arc<SqlLedger>, stop: CancellationToken) -> Result<(), LedgerError> {
     // However it ends: nothing is to go on without it.
     let _stop = stop.clone().drop_guard();
     while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
@@ -152,15 +152,16 @@ async fn open_ledger(
     url: &str,
     probes: &Probes,
     stop: &CancellationToken,
-) -> Result<Option<Arc<SqliteLedger>>, CommandError> {
-    if !url.starts_with("sqlite:") {
-        return Err(
-            "--ledger-url must begin with sqlite:// (other databases are not supported by this version)".into(),
-        );
+) -> Result<Option<Arc<SqlLedger>>, CommandError> {
+    if !["sqlite:", "postgres:", "postgresql:"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme))
+    {
+        return Err("--ledger-url must begin with sqlite:// or postgres://".into());
     }
     let mut waits = false;
     loop {
-        let failure = match SqliteLedger::open(url).await {
+        let failure = match SqlLedger::open(url).await {
             Ok(ledger) => {
                 probes.gate("ledger", true);
                 return Ok(Some(Arc::new(ledger)));

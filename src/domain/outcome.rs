@@ -20,7 +20,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// All outcomes, in the order of the ledger's codes.
+    /// All outcomes.
     pub const ALL: [Self; 5] = [
         Self::Pending,
         Self::Processing,
@@ -29,20 +29,9 @@ impl Outcome {
         Self::Rejected,
     ];
 
-    /// The number that stands for it in the ledger. Never change these: databases hold them.
-    pub const fn code(self) -> i64 {
-        match self {
-            Self::Pending => 0,
-            Self::Processing => 1,
-            Self::Uploaded => 2,
-            Self::Skipped => 3,
-            Self::Rejected => 4,
-        }
-    }
-
-    /// The outcome with this ledger code.
-    pub fn from_code(code: i64) -> Option<Self> {
-        Self::ALL.into_iter().find(|o| o.code() == code)
+    /// The outcome of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// True where nothing can change any more.
@@ -50,7 +39,7 @@ impl Outcome {
         matches!(self, Self::Uploaded | Self::Skipped | Self::Rejected)
     }
 
-    /// The name users see in status and metrics.
+    /// The name users see in status and metrics, and in the ledger. Never change these: databases hold them.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "Pending",

@@ -1,111 +1,133 @@
-//! Retention: rows that were settled long ago become totals by day, and a key each (DESIGN 3.7).
+//! Retention: conversions that were settled long ago become totals by day, and a key each (DESIGN 3.7).
 //!
 //! The keys stay for ever: a sweep or a startTime moved earlier may bring an old history up again, and what was sent once
-//! must never be taken for new. A key takes about 71 bytes, a row about 212 (`cargo test --lib ledger::tests::speed -- --nocapture`).
+//! must never be taken for new. docs/performance.md says how many bytes a key and a row take.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
-use super::error::failed;
+use super::database::Conn;
 use crate::domain::outcome::reason;
-use crate::ledger::columns::{count, json, ms};
+use crate::ledger::columns::{count, list, ms, numbers, rows};
 use crate::ports::ledger::LedgerResult;
 
 /// Milliseconds of a day, the unit of totals.
 pub(crate) const DAY: i64 = 86_400_000;
 
-/// Rows of actions that were settled before a time. Rows of events without an action wait for it: they may have to give
-/// way to rows of the action's own.
-const SETTLED: &str = "SELECT r.id FROM rows r JOIN tracks t ON t.id = r.track
-     WHERE r.outcome >= 2 AND r.changed_at < ?1 AND t.action IS NOT NULL ORDER BY r.id LIMIT ?2";
+/// The day of a column, counted from the epoch: division that rounds down, also before it. The day's length is `$2`.
+macro_rules! day {
+    ($column:literal) => {
+        concat!($column, " / $2 - CASE WHEN ", $column, " % $2 < 0 THEN 1 ELSE 0 END")
+    };
+}
 
-/// Rows to fold, at most `limit`.
-pub(crate) async fn settled(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
-    let ids = sqlx::query_scalar(SETTLED)
-        .bind(ms(before))
-        .bind(count(limit)?)
-        .fetch_all(conn)
-        .await?;
+/// Adds to totals that are there.
+macro_rules! add {
+    () => {
+        " ON CONFLICT (stream, day, outcome, reason, detail) DO UPDATE SET
+              total = daily_totals.total + excluded.total,
+              changed_at = CASE WHEN daily_totals.changed_at > excluded.changed_at THEN daily_totals.changed_at
+                                ELSE excluded.changed_at END"
+    };
+}
+
+/// Conversions of actions that were settled before a time, at most `limit`. Those of events without an action wait for it:
+/// they may have to give way to rows of the action's own.
+pub(crate) async fn settled(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
+    let ids = sqlx::query_scalar(
+        "SELECT c.id FROM conversions c JOIN streams s ON s.id = c.stream
+         WHERE c.state = 'Settled' AND c.changed_at < $1 AND s.action IS NOT NULL ORDER BY c.id LIMIT $2",
+    )
+    .bind(ms(before))
+    .bind(count(limit)?)
+    .fetch_all(conn)
+    .await?;
     Ok(ids)
 }
 
-/// Folds these rows; a final outcome is never left, so what was settled a moment ago still is.
-pub(crate) async fn fold(conn: &mut SqliteConnection, ids: &[i64]) -> LedgerResult<usize> {
-    let ids = json(ids)?;
-    sqlx::query(
-        "INSERT INTO totals (track, day, outcome, class, count, changed_at)
-         SELECT track, occurred_at / ?2 - (occurred_at % ?2 < 0), outcome, class, count(*), max(changed_at)
-         FROM rows WHERE id IN (SELECT value FROM json_each(?1)) GROUP BY 1, 2, 3, 4
-         ON CONFLICT (track, day, outcome, class) DO UPDATE SET
-             count = count + excluded.count, changed_at = max(changed_at, excluded.changed_at)",
-    )
+/// Archives these; a final outcome is never left, so what was settled a moment ago still is.
+pub(crate) async fn archive(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
+    let ids = list(ids)?;
+    sqlx::query(concat!(
+        "INSERT INTO daily_totals (stream, day, outcome, reason, detail, total, changed_at)
+         SELECT stream, ",
+        day!("occurred_at"),
+        ", outcome, reason, detail, count(*), max(changed_at) FROM conversions WHERE id IN ",
+        numbers!("$1"),
+        " GROUP BY 1, 2, 3, 4, 5",
+        add!()
+    ))
     .bind(&ids)
     .bind(DAY)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(
-        "INSERT INTO folded (track, occurred_at, transaction_id, outcome, class)
-         SELECT track, occurred_at, transaction_id, outcome, class FROM rows WHERE id IN (SELECT value FROM json_each(?1))",
-    )
+    sqlx::query(concat!(
+        "INSERT INTO archived_keys (stream, occurred_at, transaction_id, outcome, reason, detail)
+         SELECT stream, occurred_at, transaction_id, outcome, reason, detail FROM conversions WHERE id IN ",
+        numbers!("$1")
+    ))
     .bind(&ids)
     .execute(&mut *conn)
     .await?;
     // Of a contact that HubSpot has deleted the key alone stays, which tells nobody who it was.
-    sqlx::query(
-        "DELETE FROM roots WHERE (portal, contact) IN (
-             SELECT t.portal, r.contact FROM rows r JOIN tracks t ON t.id = r.track JOIN classes c ON c.id = r.class
-             WHERE r.id IN (SELECT value FROM json_each(?1)) AND r.outcome = 3 AND c.reason = ?2)",
-    )
+    sqlx::query(concat!(
+        "DELETE FROM canonical_contacts WHERE (portal, contact) IN (
+             SELECT s.portal, c.contact FROM conversions c JOIN streams s ON s.id = c.stream
+             WHERE c.outcome = 'Skipped' AND c.reason = $2 AND c.id IN ",
+        numbers!("$1"),
+        ")"
+    ))
     .bind(&ids)
     .bind(reason::CONTACT_DELETED)
     .execute(&mut *conn)
     .await?;
-    let done = sqlx::query("DELETE FROM rows WHERE id IN (SELECT value FROM json_each(?1))")
+    let done = sqlx::query(concat!("DELETE FROM conversions WHERE id IN ", numbers!("$1")))
         .bind(&ids)
         .execute(conn)
         .await?;
-    usize::try_from(done.rows_affected()).map_err(|_| failed("more rows than can be counted"))
+    rows(done.rows_affected())
 }
 
-/// Takes over what was folded on a track without an action, which only erasure does (and what it folds there was never
-/// sent). What the other track knows itself counts there.
-pub(crate) async fn move_folded(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM folded WHERE track = ?1)")
-        .bind(from)
-        .fetch_one(&mut *conn)
-        .await?;
-    if !any {
+/// Takes over what is archived on a stream without an action, which only erasure does (and what it archives there was never
+/// sent). What the other stream knows itself counts there.
+pub(crate) async fn move_archived(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
+    let any: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM archived_keys WHERE stream = $1 LIMIT 1) AS first")
+            .bind(from)
+            .fetch_one(&mut *conn)
+            .await?;
+    if any == 0 {
         return Ok(());
     }
     sqlx::query(
-        "DELETE FROM folded WHERE track = ?1 AND (
-             transaction_id IN (SELECT transaction_id FROM rows WHERE track = ?2)
-             OR EXISTS (SELECT 1 FROM folded f
-                        WHERE f.track = ?2 AND f.occurred_at = folded.occurred_at AND f.transaction_id = folded.transaction_id))",
+        "DELETE FROM archived_keys WHERE stream = $1 AND (
+             transaction_id IN (SELECT transaction_id FROM conversions WHERE stream = $2)
+             OR EXISTS (SELECT 1 FROM archived_keys a
+                        WHERE a.stream = $2 AND a.occurred_at = archived_keys.occurred_at
+                          AND a.transaction_id = archived_keys.transaction_id))",
     )
     .bind(from)
     .bind(to)
     .execute(&mut *conn)
     .await?;
-    sqlx::query(
-        "INSERT INTO totals (track, day, outcome, class, count, changed_at)
-         SELECT ?2, t.day, t.outcome, t.class, count(*), t.changed_at FROM folded f
-             JOIN totals t ON t.track = ?1 AND t.day = f.occurred_at / ?3 - (f.occurred_at % ?3 < 0)
-                          AND t.outcome = f.outcome AND t.class = f.class
-         WHERE f.track = ?1 GROUP BY t.day, t.outcome, t.class
-         ON CONFLICT (track, day, outcome, class) DO UPDATE SET
-             count = count + excluded.count, changed_at = max(changed_at, excluded.changed_at)",
-    )
+    sqlx::query(concat!(
+        "INSERT INTO daily_totals (stream, day, outcome, reason, detail, total, changed_at)
+         SELECT $3, t.day, t.outcome, t.reason, t.detail, count(*), t.changed_at FROM archived_keys a
+             JOIN daily_totals t ON t.stream = $1 AND t.day = ",
+        day!("a.occurred_at"),
+        " AND t.outcome = a.outcome AND t.reason = a.reason AND t.detail = a.detail
+         WHERE a.stream = $1 GROUP BY t.day, t.outcome, t.reason, t.detail, t.changed_at",
+        add!()
+    ))
     .bind(from)
-    .bind(to)
     .bind(DAY)
+    .bind(to)
     .execute(&mut *conn)
     .await?;
-    sqlx::query("DELETE FROM totals WHERE track = ?1")
+    sqlx::query("DELETE FROM daily_totals WHERE stream = $1")
         .bind(from)
         .execute(&mut *conn)
         .await?;
-    sqlx::query("UPDATE folded SET track = ?2 WHERE track = ?1")
+    sqlx::query("UPDATE archived_keys SET stream = $2 WHERE stream = $1")
         .bind(from)
         .bind(to)
         .execute(conn)

@@ -3,68 +3,70 @@
 use std::collections::HashSet;
 
 use jiff::Timestamp;
-use rust_decimal::Decimal;
-use sqlx::SqliteConnection;
 
+use super::database::Conn;
 use super::error::failed;
 use super::updates;
 use crate::domain::outcome::{Outcome, reason};
-use crate::ledger::columns::{amount, ascending, class, json, ms};
+use crate::ledger::columns::{amount, json, list, ms, numbers, rows as counted};
 use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate, Sender};
 
 /// See [`crate::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
 /// their place in the request. A row that is in a request already, or gone, makes the whole call fail: look up again.
 pub(super) async fn begin(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     sender: &Sender,
     destinations: &[ActionKey],
     rows: &[(BatchRow, usize)],
     now: Timestamp,
 ) -> LedgerResult<BatchId> {
     let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
-    if !ascending(ids.iter().copied()) && ids.iter().collect::<HashSet<_>>().len() != ids.len() {
+    if ids.iter().collect::<HashSet<_>>().len() != ids.len() {
         return Err(failed("a row is twice in one batch"));
     }
-    let numbers = json(&ids)?;
-    let targets: Vec<usize> = rows.iter().map(|(_, destination)| *destination).collect();
-    if targets.iter().any(|target| *target >= destinations.len()) {
+    if rows.iter().any(|(_, destination)| *destination >= destinations.len()) {
         return Err(failed("a row of the batch has no destination"));
     }
-    let destinations: Vec<_> = destinations
-        .iter()
-        .map(|d| (d.account.network.as_str(), &d.account.id, &d.id))
-        .collect();
-    let batch: i64 = sqlx::query_scalar(
-        "INSERT INTO batches (network, account, destinations, row_ids, targets, begun_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id",
-    )
-    .bind(sender.network.as_str())
-    .bind(sender.account.to_string())
-    .bind(json(&destinations)?)
-    .bind(&numbers)
-    .bind(json(&targets)?)
-    .bind(ms(now))
-    .fetch_one(&mut *conn)
-    .await?;
-    let batch = BatchId(batch);
-    let taken = take_off(conn, batch, rows, &numbers).await?;
-    if taken != ids.len() as u64 && taken + settled(conn, batch).await? != ids.len() as u64 {
+    let batch = insert(conn, sender, destinations, rows, now).await?;
+    let taken = take_off(conn, batch, rows, now).await?;
+    if taken != ids.len() && taken + settled(conn, &ids).await? != ids.len() {
         return Err(failed("a row of the batch is in flight already or gone"));
     }
     Ok(batch)
 }
 
-/// Puts the rows that wait into Google's hands; a value is noted where none was sent before. Returns how many there were.
-async fn take_off(
-    conn: &mut SqliteConnection,
-    batch: BatchId,
+async fn insert(
+    conn: &mut Conn,
+    sender: &Sender,
+    destinations: &[ActionKey],
     rows: &[(BatchRow, usize)],
-    numbers: &str,
-) -> LedgerResult<u64> {
-    let first = rows.first().and_then(|(row, _)| row.value.as_ref());
-    if rows.iter().all(|(row, _)| row.value.as_ref() == first) {
-        return take_off_alike(conn, batch, numbers, first).await;
-    }
+    now: Timestamp,
+) -> LedgerResult<BatchId> {
+    let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
+    let indices: Vec<usize> = rows.iter().map(|(_, destination)| *destination).collect();
+    let owner = destinations.first().map_or("", |d| &*d.account.id);
+    let named: Vec<_> = destinations
+        .iter()
+        .map(|d| (d.account.network.as_str(), &d.account.id, &d.id))
+        .collect();
+    let batch = sqlx::query_scalar(
+        "INSERT INTO requests (state, network, sender, owner, destinations, conversion_ids, destination_indices, begun_at)
+         VALUES ('Sending', $1, $2, $3, $4, $5, $6, $7) RETURNING id",
+    )
+    .bind(sender.network.as_str())
+    .bind(sender.account.to_string())
+    .bind(owner)
+    .bind(json(&named)?)
+    .bind(json(&ids)?)
+    .bind(json(&indices)?)
+    .bind(ms(now))
+    .fetch_one(conn)
+    .await?;
+    Ok(BatchId(batch))
+}
+
+/// Puts the rows that wait into Google's hands; a value is noted where none was sent before. Returns how many there were.
+async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], now: Timestamp) -> LedgerResult<usize> {
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {
         let (value, currency) = amount(row.value.as_ref());
@@ -72,70 +74,38 @@ async fn take_off(
     }
     let done = sqlx::query(
         "WITH j AS MATERIALIZED (
-             SELECT value->>0 AS id, value->>1 AS amount, value->>2 AS currency FROM json_each(?2))
-         UPDATE rows SET
-             batch = ?1, due = NULL, sent = CASE sent WHEN 0 THEN 2 ELSE 1 END,
-             value = CASE sent WHEN 0 THEN j.amount ELSE rows.value END,
-             currency = CASE sent WHEN 0 THEN j.currency ELSE rows.currency END
-         FROM j WHERE rows.id = j.id AND rows.due IS NOT NULL",
+             SELECT CAST(value->>0 AS BIGINT) AS id, value->>1 AS amount, value->>2 AS currency FROM json_each($2))
+         UPDATE conversions SET
+             state = 'InFlight', outcome = 'Pending', reason_before = conversions.reason, reason = $4, detail = '',
+             changed_at = $3, request = $1, due = NULL,
+             sent = CASE conversions.sent WHEN 'Never' THEN 'Now' ELSE 'Before' END,
+             value = CASE conversions.sent WHEN 'Never' THEN j.amount ELSE conversions.value END,
+             currency = CASE conversions.sent WHEN 'Never' THEN j.currency ELSE conversions.currency END
+         FROM j WHERE conversions.id = j.id AND conversions.state = 'Waiting'",
     )
     .bind(batch.0)
     .bind(json(&items)?)
+    .bind(ms(now))
+    .bind(reason::IN_FLIGHT)
     .execute(conn)
     .await?;
-    Ok(done.rows_affected())
+    counted(done.rows_affected())
 }
 
-/// Rows of one value, as a fixed one: half the cost of unpacking one a row.
-async fn take_off_alike(
-    conn: &mut SqliteConnection,
-    batch: BatchId,
-    numbers: &str,
-    value: Option<&(Decimal, String)>,
-) -> LedgerResult<u64> {
-    let (value, currency) = amount(value);
-    let done = sqlx::query(
-        "UPDATE rows SET
-             batch = ?1, due = NULL, sent = CASE sent WHEN 0 THEN 2 ELSE 1 END,
-             value = CASE sent WHEN 0 THEN ?3 ELSE value END,
-             currency = CASE sent WHEN 0 THEN ?4 ELSE currency END
-         WHERE id IN (SELECT value FROM json_each(?2)) AND due IS NOT NULL",
-    )
-    .bind(batch.0)
-    .bind(numbers)
-    .bind(value)
-    .bind(currency)
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
-}
-
-/// How many rows of the batch had a final outcome before.
-async fn settled(conn: &mut SqliteConnection, batch: BatchId) -> LedgerResult<u64> {
-    let count: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM batches b, json_each(b.row_ids) j CROSS JOIN rows r ON r.id = j.value
-         WHERE b.id = ?1 AND r.outcome >= 2",
-    )
-    .bind(batch.0)
-    .fetch_one(conn)
-    .await?;
-    u64::try_from(count).map_err(|_| failed("a negative count"))
+/// How many of these rows had a final outcome before.
+async fn settled(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
+    let statement = concat!(
+        "SELECT count(*) FROM conversions WHERE state = 'Settled' AND id IN ",
+        numbers!("$1")
+    );
+    let count: i64 = sqlx::query_scalar(statement).bind(list(ids)?).fetch_one(conn).await?;
+    usize::try_from(count).map_err(|_| failed("a negative count"))
 }
 
 /// See [`crate::ports::ledger::Ledger::finish`]. A batch that is answered already stays as it is: the call may
 /// be repeated after an error.
-pub(super) async fn finish(
-    conn: &mut SqliteConnection,
-    batch: BatchId,
-    result: &BatchResult,
-    now: Timestamp,
-) -> LedgerResult<()> {
-    let under_way: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM batches WHERE id = ?1 AND request_id IS NULL)")
-            .bind(batch.0)
-            .fetch_one(&mut *conn)
-            .await?;
-    if !under_way {
+pub(super) async fn finish(conn: &mut Conn, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
+    if !is_in(conn, batch, "Sending").await? {
         tracing::warn!(batch = batch.0, "an answer to a batch that is not under way is ignored");
         return Ok(());
     }
@@ -150,8 +120,18 @@ pub(super) async fn finish(
     }
 }
 
+/// Whether the request is there, and in this state.
+pub(super) async fn is_in(conn: &mut Conn, batch: BatchId, state: &str) -> LedgerResult<bool> {
+    let found: i64 = sqlx::query_scalar("SELECT count(*) FROM requests WHERE id = $1 AND state = $2")
+        .bind(batch.0)
+        .bind(state)
+        .fetch_one(conn)
+        .await?;
+    Ok(found > 0)
+}
+
 async fn accept(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     batch: BatchId,
     request_id: &str,
     poll_at: Timestamp,
@@ -165,157 +145,139 @@ async fn accept(
         // Not before the results were due: whoever answers so may do it each time.
         return lose(conn, batch, poll_at, now).await;
     }
-    sqlx::query("UPDATE batches SET request_id = ?2, accepted_at = ?3, poll_at = ?4 WHERE id = ?1")
-        .bind(batch.0)
-        .bind(request_id)
-        .bind(ms(now))
-        .bind(ms(poll_at))
-        .execute(&mut *conn)
-        .await?;
     sqlx::query(
-        "UPDATE tracks SET last_upload = ?2
-         WHERE (last_upload IS NULL OR last_upload < ?2)
-           AND id IN (SELECT r.track FROM batches b, json_each(b.row_ids) j CROSS JOIN rows r ON r.id = j.value
-                      WHERE b.id = ?1)",
+        "UPDATE requests SET state = 'AwaitingResult', request_id = $2, accepted_at = $3, poll_at = $4 WHERE id = $1",
+    )
+    .bind(batch.0)
+    .bind(request_id)
+    .bind(ms(now))
+    .bind(ms(poll_at))
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE streams SET last_upload = $2
+         WHERE (last_upload IS NULL OR last_upload < $2) AND id IN (SELECT stream FROM conversions WHERE request = $1)",
     )
     .bind(batch.0)
     .bind(ms(now))
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query(
+        "UPDATE conversions SET state = 'AwaitingResult', outcome = 'Processing', reason = $3, changed_at = $2
+         WHERE request = $1 AND state = 'InFlight'",
+    )
+    .bind(batch.0)
+    .bind(ms(now))
+    .bind(reason::AWAITING_RESULT)
     .execute(conn)
     .await?;
     Ok(())
 }
 
 /// True where an open request of the same sender has this id already: then the answer says nothing of this batch.
-async fn is_of_another(conn: &mut SqliteConnection, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
-    let known = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM batches b JOIN batches o USING (network, account)
-                        WHERE b.id = ?1 AND o.id <> b.id AND o.request_id = ?2)",
+async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
+    let known: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM requests q JOIN requests o ON o.network = q.network AND o.sender = q.sender
+         WHERE q.id = $1 AND o.id <> q.id AND o.request_id = $2",
     )
     .bind(batch.0)
     .bind(request_id)
     .fetch_one(conn)
     .await?;
-    Ok(known)
+    Ok(known > 0)
 }
 
 /// Only rows that Google did not take may go with another value.
-async fn answer(
-    conn: &mut SqliteConnection,
-    batch: BatchId,
-    updates: &[RowUpdate],
-    now: Timestamp,
-) -> LedgerResult<()> {
+async fn answer(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let not_taken = updates.iter().filter(|u| u.outcome == Outcome::Pending);
-    let not_taken: Vec<i64> = not_taken.map(|u| u.row.0).collect();
-    void_values(conn, batch, &not_taken).await?;
+    let not_taken = list(not_taken.map(|u| u.row.0))?;
+    sqlx::query(concat!(
+        "UPDATE conversions SET sent = 'Never', value = NULL, currency = NULL
+         WHERE request = $1 AND sent = 'Now' AND id IN ",
+        numbers!("$2")
+    ))
+    .bind(batch.0)
+    .bind(not_taken)
+    .execute(&mut *conn)
+    .await?;
     updates::apply(conn, updates, Some(batch), now).await?;
     lose(conn, batch, now, now).await
 }
 
 /// Rows without an update are what they were before the batch.
-async fn refuse(
-    conn: &mut SqliteConnection,
-    batch: BatchId,
-    updates: &[RowUpdate],
-    now: Timestamp,
-) -> LedgerResult<()> {
+async fn refuse(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let taken = updates
         .iter()
         .filter(|u| matches!(u.outcome, Outcome::Uploaded | Outcome::Processing));
-    let taken: HashSet<i64> = taken.map(|u| u.row.0).collect();
-    let not_taken = row_ids(conn, batch).await?;
-    let not_taken: Vec<i64> = not_taken.into_iter().filter(|id| !taken.contains(id)).collect();
-    void_values(conn, batch, &not_taken).await?;
+    let taken = list(taken.map(|u| u.row.0))?;
+    sqlx::query(concat!(
+        "UPDATE conversions SET sent = 'Never', value = NULL, currency = NULL
+         WHERE request = $1 AND sent = 'Now' AND id NOT IN ",
+        numbers!("$2")
+    ))
+    .bind(batch.0)
+    .bind(taken)
+    .execute(&mut *conn)
+    .await?;
     updates::apply(conn, updates, Some(batch), now).await?;
     sqlx::query(
-        "UPDATE rows SET due = ?2, batch = NULL, changed_at = ?2
-         WHERE id IN (SELECT value FROM json_each(?3)) AND batch = ?1 AND due IS NULL",
+        "UPDATE conversions SET
+             state = 'Waiting', outcome = CASE reason_before WHEN $3 THEN 'Processing' ELSE 'Pending' END,
+             reason = reason_before, due = $2, request = NULL, changed_at = $2
+         WHERE request = $1 AND state = 'InFlight'",
     )
     .bind(batch.0)
     .bind(ms(now))
-    .bind(json(&not_taken)?)
+    .bind(reason::OUTCOME_UNKNOWN)
     .execute(&mut *conn)
     .await?;
     close(conn, batch, now).await
 }
 
 /// Nobody knows what Google has of the rows that got no answer: they go again when `due`, with the same values.
-async fn lose(conn: &mut SqliteConnection, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
-    let unavailable = class(conn, reason::UPSTREAM_UNAVAILABLE).await?;
+async fn lose(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
-        "UPDATE rows SET outcome = ?4, class = ?2, due = ?5, batch = NULL, changed_at = ?3
-         WHERE id IN (SELECT j.value FROM batches b, json_each(b.row_ids) j WHERE b.id = ?1)
-           AND batch = ?1 AND due IS NULL",
+        "UPDATE conversions SET
+             state = 'Waiting', outcome = 'Pending', reason = $2, due = $4, request = NULL, changed_at = $3
+         WHERE request = $1 AND state IN ('InFlight', 'AwaitingResult')",
     )
     .bind(batch.0)
-    .bind(unavailable)
+    .bind(reason::UPSTREAM_UNAVAILABLE)
     .bind(ms(now))
-    .bind(Outcome::Pending.code())
     .bind(ms(due))
     .execute(&mut *conn)
     .await?;
     close(conn, batch, now).await
 }
 
-/// The batch sent these for the first time, and Google did not take them.
-async fn void_values(conn: &mut SqliteConnection, batch: BatchId, rows: &[i64]) -> LedgerResult<()> {
-    sqlx::query(
-        "UPDATE rows SET sent = 0, value = NULL, currency = NULL
-         WHERE id IN (SELECT value FROM json_each(?2)) AND batch = ?1 AND sent = 2",
-    )
-    .bind(batch.0)
-    .bind(json(rows)?)
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-async fn row_ids(conn: &mut SqliteConnection, batch: BatchId) -> LedgerResult<Vec<i64>> {
-    let ids = sqlx::query_scalar("SELECT j.value FROM batches b, json_each(b.row_ids) j WHERE b.id = ?1")
-        .bind(batch.0)
-        .fetch_all(conn)
-        .await?;
-    Ok(ids)
-}
-
 /// Forgets a batch that has no more to tell. Rows that still wait for its word are sent again.
-pub(super) async fn close(conn: &mut SqliteConnection, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
-    let unknown = class(conn, reason::OUTCOME_UNKNOWN).await?;
+pub(super) async fn close(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
-        "UPDATE rows SET
-             batch = NULL,
-             outcome = CASE WHEN due IS NULL THEN ?4 ELSE outcome END,
-             class = CASE WHEN due IS NULL THEN ?2 ELSE class END,
-             changed_at = CASE WHEN due IS NULL THEN ?3 ELSE changed_at END,
-             due = coalesce(due, ?3)
-         WHERE id IN (SELECT j.value FROM batches b, json_each(b.row_ids) j WHERE b.id = ?1) AND batch = ?1",
+        "UPDATE conversions SET state = 'Waiting', outcome = 'Processing', reason = $2, due = $3, changed_at = $3
+         WHERE request = $1 AND state IN ('InFlight', 'AwaitingResult')",
     )
     .bind(batch.0)
-    .bind(unknown)
+    .bind(reason::OUTCOME_UNKNOWN)
     .bind(ms(now))
-    .bind(Outcome::Processing.code())
     .execute(&mut *conn)
     .await?;
-    sqlx::query("DELETE FROM batches WHERE id = ?1")
-        .bind(batch.0)
-        .execute(conn)
-        .await?;
+    for statement in [
+        "UPDATE conversions SET request = NULL WHERE request = $1",
+        "DELETE FROM requests WHERE id = $1",
+    ] {
+        sqlx::query(statement).bind(batch.0).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
 /// See [`crate::ports::ledger::Ledger::recover`].
-pub(super) async fn recover(
-    conn: &mut SqliteConnection,
-    sender: Option<&Sender>,
-    now: Timestamp,
-) -> LedgerResult<usize> {
+pub(super) async fn recover(conn: &mut Conn, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
     let begun: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT b.id, count(r.id) FROM batches b LEFT JOIN json_each(b.row_ids) j
-             LEFT JOIN rows r ON r.id = j.value AND r.batch = b.id
-         WHERE b.request_id IS NULL AND (?1 IS NULL OR b.network = ?1 AND b.account = ?2) GROUP BY b.id",
+        "SELECT q.id, count(c.id) FROM requests q LEFT JOIN conversions c ON c.request = q.id
+         WHERE q.state = 'Sending' AND ($1 = '' OR (q.network = $1 AND q.sender = $2)) GROUP BY q.id",
     )
-    .bind(sender.map(|sender| sender.network.as_str()))
-    .bind(sender.map(|sender| sender.account.to_string()))
+    .bind(sender.map_or("", |sender| sender.network.as_str()))
+    .bind(sender.map(|sender| sender.account.to_string()).unwrap_or_default())
     .fetch_all(&mut *conn)
     .await?;
     let mut rows = 0;

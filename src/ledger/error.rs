@@ -1,6 +1,8 @@
 //! What the database says, in words that tell an operator what to do.
 
+use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
+use sqlx::postgres::PgDatabaseError;
 
 use crate::ports::ledger::LedgerError;
 
@@ -21,9 +23,13 @@ pub(super) fn damaged(what: &str) -> LedgerError {
 impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
         let message = match &error {
-            sqlx::Error::Database(e) => explain(e.code().as_deref(), e.message()),
+            sqlx::Error::Database(e) => explain(&**e),
             sqlx::Error::Migrate(e) => return migration(e),
-            sqlx::Error::PoolTimedOut => "all connections were busy for too long".to_owned(),
+            sqlx::Error::PoolTimedOut => "no connection was free, or none could be made, for too long".to_owned(),
+            sqlx::Error::Io(e) => format!("the database can't be reached: {e}"),
+            sqlx::Error::Tls(e) => {
+                format!("no TLS with the database: {e}: check sslmode and sslrootcert in --ledger-url")
+            }
             other => other.to_string(),
         };
         Self { message }
@@ -34,30 +40,58 @@ impl From<sqlx::Error> for LedgerError {
 pub(super) fn migration(error: &MigrateError) -> LedgerError {
     match error {
         MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) | MigrateError::VersionMismatch(_) => failed(
-            "the database was made by another version of the operator: run that one, or move the file away; a new \
-             ledger is rebuilt from HubSpot",
+            "the database was made by another version of the operator: run that one, or give this one a new ledger, \
+             which is rebuilt from HubSpot",
         ),
         MigrateError::Execute(sqlx::Error::Database(e))
-        | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => {
-            failed(explain(e.code().as_deref(), e.message()))
-        }
+        | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => failed(explain(&**e)),
         other => failed(format!("bringing the schema up to date failed: {other}")),
     }
 }
 
-/// `code` is the extended result code; its low byte is the primary one.
-fn explain(code: Option<&str>, message: &str) -> String {
-    let primary = code.and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff);
-    let hint = match primary {
-        Some(5 | 6) => "another process holds the database: only one operator may use it",
-        Some(8) => "the database can't be written: make the file and its directory writable for this process",
-        Some(10) => "reading or writing the disk failed: check the volume",
-        Some(11 | 26) => {
+fn explain(error: &dyn DatabaseError) -> String {
+    let (code, message) = (error.code().unwrap_or_default(), error.message());
+    let hint = if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+        of_postgres(&code)
+    } else {
+        of_sqlite(&code)
+    };
+    hint.map_or_else(|| message.to_owned(), |hint| format!("{hint} ({message})"))
+}
+
+/// `code` is the extended result code; its low byte is the primary one (<https://sqlite.org/rescode.html>).
+fn of_sqlite(code: &str) -> Option<&'static str> {
+    Some(match code.parse::<u32>().ok()? & 0xff {
+        5 | 6 => "another process holds the database: only one operator may use it",
+        8 => "the database can't be written: make the file and its directory writable for this process",
+        10 => "reading or writing the disk failed: check the volume",
+        11 | 26 => {
             "the file is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot"
         }
-        Some(13) => "the disk is full: make room on the volume",
-        Some(14) => "the file can't be opened: its directory must exist and be writable for this process",
-        _ => return message.to_owned(),
-    };
-    format!("{hint} ({message})")
+        13 => "the disk is full: make room on the volume",
+        14 => "the file can't be opened: its directory must exist and be writable for this process",
+        _ => return None,
+    })
+}
+
+/// By `SQLSTATE` (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Messages of constraints would show
+/// values of rows only in their details, which are not told.
+fn of_postgres(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "08P01" | "26000" => {
+            "what answers is no PostgreSQL server with sessions of its own: give --ledger-url the address of PostgreSQL \
+             itself, or of a pooler in session mode"
+        }
+        "25006" => "the database can't be written, as a standby can't: give --ledger-url the address of the primary",
+        "28000" | "28P01" => "the database refuses the user or the password: check --ledger-url and pg_hba.conf",
+        "3D000" => "the database does not exist: create it, or name another one in --ledger-url",
+        "42501" => "the user may not do this: grant it CREATE and USAGE on the schema",
+        "53100" => "the disk of the database is full: make room on it",
+        "53300" => "the database takes no more connections: raise max_connections, this operator needs five",
+        "55P03" | "57014" | "40001" | "40P01" => {
+            "the database was busy for too long, nothing was changed; it is tried again"
+        }
+        "57P01" | "57P02" | "57P03" => "the database is being started or stopped; it is tried again",
+        _ => return None,
+    })
 }

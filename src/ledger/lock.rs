@@ -15,13 +15,12 @@ use crate::ports::ledger::{LedgerError, LedgerResult};
 /// Why a ledger was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// Another process has it open. It can be opened once that one ends.
+    /// Another process has it open, and holds this.
     #[error(
-        "another operator works with this ledger: it holds the lock on {}. This one waits, and takes over as soon as the \
-         other ends: stop the other one, or give this one a ledger of its own (--ledger-url). Do not remove the lock file",
-        .0.display()
+        "another operator works with this ledger: it holds {0}. This one waits, and takes over as soon as the other ends: \
+         stop the other one, or give this one a ledger of its own (--ledger-url)"
     )]
-    InUse(PathBuf),
+    InUse(String),
     /// It can't be opened.
     #[error(transparent)]
     Failed(#[from] LedgerError),
@@ -53,7 +52,10 @@ impl FileLock {
             })?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(path)),
+            Err(TryLockError::WouldBlock) => {
+                let what = format!("the lock on {} (do not remove that file)", path.display());
+                return Err(OpenError::InUse(what));
+            }
             Err(TryLockError::Error(error)) => return Err(refused(&path, &error).into()),
         }
         let lock = Self { file, path };

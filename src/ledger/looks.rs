@@ -1,32 +1,23 @@
 //! Which of the contacts that the ledger names HubSpot still has.
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
+use super::database::Conn;
 use super::error::damaged;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::ledger::columns::{count, json, ms, time};
+use crate::ledger::columns::{contact, contacts as ids, count, ms, numbers, rows, time};
 use crate::ports::ledger::{LedgerResult, Look, LookRound, Looker};
-
-fn contact(id: i64) -> ContactId {
-    ContactId(id.cast_unsigned())
-}
-
-fn ids(contacts: &[ContactId]) -> LedgerResult<String> {
-    let ids: Vec<i64> = contacts.iter().map(|id| id.0.cast_signed()).collect();
-    json(&ids)
-}
 
 /// Contacts of rows that may be in no root: form submissions' contacts have none.
 macro_rules! of_rows {
     () => {
-        "FROM rows r JOIN tracks t ON t.id = r.track AND t.portal = ?1 WHERE r.contact <> r.seed"
+        "FROM conversions r JOIN streams t ON t.id = r.stream AND t.portal = $1 WHERE r.contact <> r.sort_key"
     };
 }
 
-pub(super) async fn round(conn: &mut SqliteConnection, looker: &Looker) -> LedgerResult<Option<LookRound>> {
+pub(super) async fn round(conn: &mut Conn, looker: &Looker) -> LedgerResult<Option<LookRound>> {
     let found: Option<(i64, i64, i64)> =
-        sqlx::query_as("SELECT contacts, after, looked_at FROM look_rounds WHERE portal = ?1 AND account = ?2")
+        sqlx::query_as("SELECT contacts, after, looked_at FROM look_rounds WHERE portal = $1 AND account = $2")
             .bind(looker.portal.0.cast_signed())
             .bind(looker.account.to_string())
             .fetch_optional(conn)
@@ -42,14 +33,14 @@ pub(super) async fn round(conn: &mut SqliteConnection, looker: &Looker) -> Ledge
 }
 
 /// Begins a round at the first contact; its number.
-pub(super) async fn begin(conn: &mut SqliteConnection, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
+pub(super) async fn begin(conn: &mut Conn, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
     let id = sqlx::query_scalar(concat!(
         "INSERT INTO look_rounds (portal, account, contacts, after, looked_at)
-         SELECT ?1, ?3, count(*), 0, ?2 FROM (
-             SELECT contact FROM roots WHERE portal = ?1 UNION SELECT r.contact ",
+         SELECT $1, $3, count(*), 0, $2 FROM (
+             SELECT contact FROM canonical_contacts WHERE portal = $1 UNION SELECT r.contact ",
         of_rows!(),
-        " AND r.contact <> 0) WHERE true
-         ON CONFLICT (portal, account) DO UPDATE SET contacts = excluded.contacts, after = 0, looked_at = ?2
+        " AND r.contact <> 0) AS found WHERE true
+         ON CONFLICT (portal, account) DO UPDATE SET contacts = excluded.contacts, after = 0, looked_at = $2
          RETURNING id"
     ))
     .bind(looker.portal.0.cast_signed())
@@ -60,8 +51,8 @@ pub(super) async fn begin(conn: &mut SqliteConnection, looker: &Looker, now: Tim
     Ok(id)
 }
 
-async fn id_of(conn: &mut SqliteConnection, looker: &Looker) -> LedgerResult<Option<i64>> {
-    let id = sqlx::query_scalar("SELECT id FROM look_rounds WHERE portal = ?1 AND account = ?2")
+async fn id_of(conn: &mut Conn, looker: &Looker) -> LedgerResult<Option<i64>> {
+    let id = sqlx::query_scalar("SELECT id FROM look_rounds WHERE portal = $1 AND account = $2")
         .bind(looker.portal.0.cast_signed())
         .bind(looker.account.to_string())
         .fetch_optional(conn)
@@ -71,18 +62,18 @@ async fn id_of(conn: &mut SqliteConnection, looker: &Looker) -> LedgerResult<Opt
 
 /// Ids are positive: HubSpot's are far from filling 63 bits.
 pub(super) async fn next(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     portal: PortalId,
     after: ContactId,
     limit: usize,
 ) -> LedgerResult<Vec<ContactId>> {
     let statement = concat!(
-        "SELECT contact FROM (SELECT contact FROM roots WHERE portal = ?1 AND contact > ?2 ORDER BY contact LIMIT ?3)
+        "SELECT contact FROM (SELECT contact FROM canonical_contacts WHERE portal = $1 AND contact > $2 ORDER BY contact LIMIT $3) AS known
          UNION
          SELECT contact FROM (SELECT DISTINCT r.contact AS contact ",
         of_rows!(),
-        " AND r.contact > ?2 ORDER BY r.contact LIMIT ?3)
-         ORDER BY contact LIMIT ?3"
+        " AND r.contact > $2 ORDER BY r.contact LIMIT $3) AS of_rows
+         ORDER BY contact LIMIT $3"
     );
     let found: Vec<i64> = sqlx::query_scalar(statement)
         .bind(portal.0.cast_signed())
@@ -95,17 +86,17 @@ pub(super) async fn next(
 
 /// Those that a look found last, but for the given ones, the latest first.
 pub(super) async fn last_seen(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     looker: &Looker,
     without: &[ContactId],
     limit: usize,
 ) -> LedgerResult<Vec<ContactId>> {
-    let found: Vec<i64> = sqlx::query_scalar(
+    let found: Vec<i64> = sqlx::query_scalar(concat!(
         "SELECT l.contact FROM look_rounds r JOIN looks l ON l.looker = r.id
-         WHERE r.portal = ?1 AND r.account = ?2 AND l.missing_since IS NULL
-             AND l.contact NOT IN (SELECT value FROM json_each(?3))
-         ORDER BY l.seen_at DESC, l.contact DESC LIMIT ?4",
-    )
+             WHERE r.portal = $1 AND r.account = $2 AND l.missing_since IS NULL AND l.contact NOT IN ",
+        numbers!("$3"),
+        " ORDER BY l.seen_at DESC, l.contact DESC LIMIT $4"
+    ))
     .bind(looker.portal.0.cast_signed())
     .bind(looker.account.to_string())
     .bind(ids(without)?)
@@ -117,12 +108,7 @@ pub(super) async fn last_seen(
 
 /// A mark stays as old as it is while the contact is missing, and goes with the first look that finds it. What was seen
 /// beside what was asked for gets no line, but loses its mark.
-pub(super) async fn note(
-    conn: &mut SqliteConnection,
-    looker: &Looker,
-    asked: &[ContactId],
-    look: &Look,
-) -> LedgerResult<()> {
+pub(super) async fn note(conn: &mut Conn, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
     let at = ms(look.at);
     let id = match id_of(conn, looker).await? {
         Some(id) => id,
@@ -132,20 +118,22 @@ pub(super) async fn note(
     let statements = [
         (
             "INSERT INTO looks (looker, contact, looked_at, missing_since)
-             SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
+             SELECT $1, CAST(value->>0 AS BIGINT), $3, $3 FROM json_each($2) WHERE true
              ON CONFLICT (looker, contact) DO UPDATE SET
-                 looked_at = ?3, missing_since = coalesce(looks.missing_since, ?3)",
+                 looked_at = $3, missing_since = coalesce(looks.missing_since, $3)",
             &look.missing,
         ),
         (
             "INSERT INTO looks (looker, contact, looked_at, seen_at)
-             SELECT ?1, value, ?3, ?3 FROM json_each(?2) WHERE true
-             ON CONFLICT (looker, contact) DO UPDATE SET looked_at = ?3, seen_at = ?3, missing_since = NULL",
+             SELECT $1, CAST(value->>0 AS BIGINT), $3, $3 FROM json_each($2) WHERE true
+             ON CONFLICT (looker, contact) DO UPDATE SET looked_at = $3, seen_at = $3, missing_since = NULL",
             &of_asked,
         ),
         (
-            "UPDATE looks SET looked_at = ?3, seen_at = ?3, missing_since = NULL
-             WHERE looker = ?1 AND contact IN (SELECT value FROM json_each(?2))",
+            concat!(
+                "UPDATE looks SET looked_at = $3, seen_at = $3, missing_since = NULL WHERE looker = $1 AND contact IN ",
+                numbers!("$2")
+            ),
             &beside,
         ),
     ];
@@ -160,7 +148,7 @@ pub(super) async fn note(
     let Some(after) = look.after else {
         return begin(conn, looker, look.at).await.map(drop);
     };
-    sqlx::query("UPDATE look_rounds SET after = ?2, looked_at = ?3 WHERE id = ?1")
+    sqlx::query("UPDATE look_rounds SET after = $2, looked_at = $3 WHERE id = $1")
         .bind(id)
         .bind(after.0.cast_signed())
         .bind(at)
@@ -170,11 +158,11 @@ pub(super) async fn note(
 }
 
 /// See [`crate::ports::ledger::Ledger::forget_looks`].
-pub(super) async fn forget(conn: &mut SqliteConnection, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+pub(super) async fn forget(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<usize> {
     let lines = sqlx::query(
         "DELETE FROM looks WHERE (looker, contact) IN (
-             SELECT l.looker, l.contact FROM look_rounds r CROSS JOIN looks l ON l.looker = r.id
-             WHERE r.looked_at < ?1 LIMIT ?2)",
+             SELECT l.looker, l.contact FROM look_rounds r JOIN looks l ON l.looker = r.id
+             WHERE r.looked_at < $1 LIMIT $2)",
     )
     .bind(ms(before))
     .bind(count(limit)?)
@@ -183,10 +171,10 @@ pub(super) async fn forget(conn: &mut SqliteConnection, before: Timestamp, limit
     .rows_affected();
     sqlx::query(
         "DELETE FROM look_rounds
-         WHERE looked_at < ?1 AND NOT EXISTS (SELECT 1 FROM looks WHERE looks.looker = look_rounds.id)",
+         WHERE looked_at < $1 AND NOT EXISTS (SELECT 1 FROM looks WHERE looks.looker = look_rounds.id)",
     )
     .bind(ms(before))
     .execute(conn)
     .await?;
-    Ok(usize::try_from(lines).unwrap_or(limit))
+    rows(lines)
 }

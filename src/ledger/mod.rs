@@ -1,80 +1,115 @@
-//! The ledger in `SQLite`: implements the port [`crate::ports::ledger::Ledger`].
+//! The ledger: implements the port [`crate::ports::ledger::Ledger`] over SQLite and PostgreSQL.
 //!
-//! All SQL of the program is in this module. Times are epoch milliseconds, amounts canonical text, reasons numbers of a
-//! small table. Bulk statements get their rows as one JSON array. Every write is one transaction on the only writing
-//! connection; reads run beside it and see the last committed state.
+//! All SQL of the program is in this module: one schema (`migrations/`), one body of statements, and [`database`] for what
+//! the two databases do differently. Times are epoch milliseconds, amounts canonical text. Bulk statements get their rows
+//! as one JSON array. Every write is one transaction on the only writing connection; reads run beside it and see the last
+//! committed state.
 //!
-//! A crash of the process loses no write. A power cut may lose the latest ones, in order, down to the last that waited for
-//! the disk: a batch does before it is sent, and counts do before they are told. What is lost is found or sent again.
+//! A crash of the process loses no write. A power cut may lose the latest ones of a file, in order, down to the last that
+//! waited for the disk: a batch does before it is sent, and counts do before they are told. What is lost is found or sent
+//! again. PostgreSQL has every write on its disk.
 
 mod archive;
 mod batches;
-mod bulk_lookup;
 mod canonical_contacts;
 mod columns;
 mod connect;
 mod counts;
+mod database;
 mod erase;
 mod error;
 mod lock;
 mod looks;
 mod observe;
 mod orphans;
+mod postgres;
 mod requests;
 mod rows;
+mod session_lock;
+mod sqlite;
 mod streams;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod writer_lock;
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::pool::PoolConnection;
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::{Any, Connection};
 use tokio::sync::Mutex;
 
-use self::lock::FileLock;
+use self::database::{Database, Disk};
+use self::error::failed;
 pub use self::lock::OpenError;
+use self::writer_lock::WriterLock;
 
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound, Looker,
-    LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult, StreamId,
-    StreamRequest, Watermark,
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerError, LedgerId, LedgerResult, Look, LookRound,
+    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
+    StreamId, StreamRequest, Watermark,
 };
 
-/// One write: all of it or nothing. It locks at once: a lock taken later could fail halfway.
+/// Longest wait for one call. The server gives up before (see [`session_lock`]): only a network that swallows everything
+/// lets it come to this.
+const CALL_LIMIT: Duration = Duration::from_secs(30);
+
+/// One write: all of it or nothing.
 macro_rules! write {
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
         let (mut connection, begin) = $self.writer($disk).await?;
-        let mut transaction = connection.begin_with(begin).await?;
-        let $tx = &mut *transaction;
-        let result = $call.await?;
-        transaction.commit().await?;
-        LedgerResult::Ok(result)
+        let written = limited(async {
+            let mut transaction = connection.begin_with(begin).await?;
+            let $tx = &mut *transaction;
+            $self.lock.confirm($tx).await?;
+            let result = $call.await?;
+            transaction.commit().await?;
+            LedgerResult::Ok(result)
+        });
+        let written = written.await;
+        written.unwrap_or_else(|| Err(given_up(&mut connection)))
     }};
 }
 
 /// Reads of one moment.
 macro_rules! read {
     ($self:ident, |$tx:ident| $call:expr) => {{
-        let mut transaction = $self.read().await?;
-        let $tx = &mut *transaction;
-        let result = $call.await?;
-        transaction.commit().await?;
-        LedgerResult::Ok(result)
+        let mut connection = $self.pools.readers.acquire().await?;
+        let read = limited(async {
+            let mut transaction = connection.begin_with($self.database.begin_read()).await?;
+            let $tx = &mut *transaction;
+            let result = $call.await?;
+            transaction.commit().await?;
+            LedgerResult::Ok(result)
+        });
+        let read = read.await;
+        read.unwrap_or_else(|| Err(given_up(&mut connection)))
     }};
 }
 
-/// A ledger in a file, or in memory for tests. Only one process at a time opens the file: a lock keeps the others out.
+/// `None` where it takes too long.
+async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Option<LedgerResult<T>> {
+    tokio::time::timeout(CALL_LIMIT, call).await.ok()
+}
+
+/// A connection that does not answer is not used again.
+fn given_up(connection: &mut PoolConnection<Any>) -> LedgerError {
+    connection.close_on_drop();
+    failed("the database does not answer")
+}
+
+/// A ledger in a database. Only one process at a time writes to it: a lock keeps the others out.
 ///
 /// Dropping it at any moment is safe: a write that was not committed did not happen.
-pub struct SqliteLedger {
+pub struct SqlLedger {
+    database: Database,
     pools: connect::Pools,
-    /// `None`: in memory.
-    lock: Option<FileLock>,
+    lock: WriterLock,
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
     /// Held while they are brought to the disk.
@@ -83,29 +118,55 @@ pub struct SqliteLedger {
     relaxed: AtomicBool,
 }
 
-/// Whether a write waits for the disk.
-#[derive(Clone, Copy)]
-enum Disk {
-    /// All writes so far are on the disk when this one returns.
-    Wait,
-    /// The next one that waits takes this one along.
-    Later,
-}
-
-impl SqliteLedger {
-    /// Opens `sqlite:///path/to/file` (made when it does not exist, its directory is not) or `sqlite::memory:`, and
-    /// brings the schema up to date.
+impl SqlLedger {
+    /// Opens `sqlite:///path/to/file` (made when it does not exist, its directory is not), `sqlite::memory:`, or
+    /// `postgres://user:password@host/database`, and brings the schema up to date.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] while another process has it open. Else when the directory is missing or not writable, the file
-    /// is damaged or of a newer version, the disk is full, the file system has no locks. Files up to 256 MiB are checked
-    /// completely.
+    /// is damaged, the disk is full, the file system has no locks; when the server can't be reached, refuses the user, is too
+    /// old, can't be written, or a pooler stands before it; when the schema is of a newer version. Files up to 256 MiB are
+    /// checked completely.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        let target = connect::target(url)?;
-        let lock = target.file.as_deref().map(FileLock::take).transpose()?;
+        Self::open_as(url, false).await
+    }
+
+    /// Opens it as the leader: who has it open in PostgreSQL loses it. For a process that others have made the only one to
+    /// work, where the one before may not have noticed.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub async fn take_over(url: &str) -> Result<Self, OpenError> {
+        Self::open_as(url, true).await
+    }
+
+    async fn open_as(url: &str, take_over: bool) -> Result<Self, OpenError> {
+        sqlx::any::install_default_drivers();
+        let Some(database) = Database::of(url) else {
+            let scheme = url.split(':').next().unwrap_or_default();
+            return Err(failed(format!(
+                "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
+            ))
+            .into());
+        };
+        let (pools, lock) = match database {
+            Database::Sqlite => {
+                let (pools, lock) = sqlite::open(url).await?;
+                (pools, lock.map_or(WriterLock::None, WriterLock::File))
+            }
+            Database::Postgres => {
+                let (pools, lock) = postgres::open(url, take_over).await?;
+                (pools, WriterLock::Session(lock))
+            }
+        };
+        let mut writer = pools.writer.acquire().await.map_err(LedgerError::from)?;
+        connect::prepare(database, &mut writer).await?;
+        lock.raise_epoch(&mut writer).await?;
+        drop(writer);
         Ok(Self {
-            pools: connect::open(target).await?,
+            database,
+            pools,
             lock,
             unsynced: AtomicBool::new(false),
             syncing: Mutex::default(),
@@ -117,45 +178,37 @@ impl SqliteLedger {
     pub async fn close(&self) {
         self.pools.readers.close().await;
         self.pools.writer.close().await;
-        if let Some(lock) = &self.lock {
-            lock.release();
-        }
+        self.lock.release();
     }
 
-    /// Fails where the lock file is no longer the one that this process holds, so that another one may write too.
+    /// Fails where another process writes, or may write: the lock file is no longer the one that this process holds, or
+    /// a write found that the lock or the epoch is another's.
     ///
     /// # Errors
-    /// Says which file, and what to do.
+    /// Says how, and what to do.
     pub fn still_ours(&self) -> LedgerResult<()> {
-        self.lock.as_ref().map_or(Ok(()), FileLock::check)
+        self.lock.check()
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
-    async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Sqlite>, &'static str)> {
+    async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Any>, &'static str)> {
         self.still_ours()?;
         let connection = self.pools.writer.acquire().await?;
-        if matches!(disk, Disk::Wait) {
+        if disk == Disk::Wait {
             self.relaxed.store(false, Ordering::SeqCst);
-            return Ok((connection, "PRAGMA synchronous = FULL; BEGIN IMMEDIATE"));
+            return Ok((connection, self.database.begin_write(disk, true)));
         }
         // Before the write can be seen: who counts it has it synced.
         self.unsynced.store(true, Ordering::SeqCst);
-        // Only where it changes something: it has all statements prepared anew.
-        let begin = if self.relaxed.swap(true, Ordering::SeqCst) {
-            "BEGIN IMMEDIATE"
-        } else {
-            "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE"
-        };
-        Ok((connection, begin))
-    }
-
-    /// Begins reads that see one moment.
-    async fn read(&self) -> LedgerResult<Transaction<'static, Sqlite>> {
-        Ok(self.pools.readers.begin().await?)
+        let changed = !self.relaxed.swap(true, Ordering::SeqCst);
+        Ok((connection, self.database.begin_write(disk, changed)))
     }
 
     /// Has the disk keep everything written so far.
     async fn sync(&self) -> LedgerResult<()> {
+        if self.database == Database::Postgres {
+            return Ok(());
+        }
         // Who finds nothing left to do must not return before whoever does it.
         let _one = self.syncing.lock().await;
         if !self.unsynced.swap(false, Ordering::SeqCst) {
@@ -174,7 +227,7 @@ impl SqliteLedger {
 }
 
 #[async_trait]
-impl Ledger for SqliteLedger {
+impl Ledger for SqlLedger {
     async fn id(&self) -> LedgerResult<LedgerId> {
         read!(self, |tx| connect::id(tx))
     }
@@ -268,7 +321,7 @@ impl Ledger for SqliteLedger {
         if ids.is_empty() {
             return Ok(0);
         }
-        write!(self, Disk::Wait, |tx| archive::fold(tx, &ids))
+        write!(self, Disk::Wait, |tx| archive::archive(tx, &ids))
     }
 
     async fn feed_marks(&self, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {

@@ -1,42 +1,18 @@
 //! Noting occurrences.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::LazyLock;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
+use super::database::Conn;
 use super::error::failed;
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
-use crate::ledger::bulk_lookup::Lookup;
-use crate::ledger::columns::{CHUNK, Classes, due, json, ms, transaction};
+use crate::ledger::columns::{CHUNK, due, json, list, ms, state_of, transaction};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
-/// Rows of one [`INSERT`]: what a page of contacts brings at most, where each is one occurrence.
-pub(super) const INSERTED: usize = 200;
-
-/// Inserts up to [`INSERTED`] rows: parameters that are not bound are null, and such rows are left out. Three times as fast
-/// as unpacking an array. Parameters without numbers: of numbered ones `SQLite` looks up each name in the list of all.
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let rows = vec!["(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"; INSERTED].join(", ");
-    format!(
-        "INSERT INTO rows (track, seed, transaction_id, contact, occurred_at, first_seen, changed_at, outcome, class,
-                           due, suspended, submission)
-         SELECT column1, column2, column3, column4, column5, column6, column6, column7, column8, column9, column10,
-                column11
-         FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
-    )
-});
-
-/// Rows of a track by their seeds.
-const BY_SEED: Lookup = Lookup {
-    between: "SELECT id, transaction_id FROM rows WHERE track = ?1 AND seed BETWEEN ?2 AND ?3 LIMIT ?4",
-    each: "SELECT r.id, r.transaction_id FROM json_each(?2) j CROSS JOIN rows r ON r.track = ?1 AND r.seed = j.value",
-};
-
 /// See [`crate::ports::ledger::Ledger::observe`].
-pub(super) async fn observe(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
+pub(super) async fn observe(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
     if rows.iter().any(|r| r.keys.is_empty()) {
         return Err(failed("an occurrence without a key"));
     }
@@ -53,14 +29,14 @@ pub(super) async fn observe(conn: &mut SqliteConnection, track: StreamId, rows: 
     Ok(new)
 }
 
-async fn observe_chunk(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
-    let folded = folded(conn, track, rows).await?;
+async fn observe_chunk(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
+    let archived = archived(conn, track, rows).await?;
     let known = known(conn, track, rows).await?;
     let mut moved: HashMap<i64, ContactId> = HashMap::new();
     let mut fresh: Vec<(&NewRow, ContactId)> = Vec::new();
     let mut fresh_by_id: HashMap<TransactionId, usize> = HashMap::new();
     for (index, (row, known)) in rows.iter().zip(known).enumerate() {
-        if folded.contains(&index) {
+        if archived.contains(&index) {
             continue;
         }
         if !known.is_empty() {
@@ -82,11 +58,17 @@ async fn observe_chunk(conn: &mut SqliteConnection, track: StreamId, rows: &[New
 }
 
 /// The rows that each occurrence is known as.
-async fn known(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
+async fn known(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
     let keys = rows.iter().flat_map(|row| &row.keys);
-    let seeds: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
-    let seeds: Vec<i64> = seeds.into_iter().collect();
-    let found: Vec<(i64, String)> = BY_SEED.find(conn, track.0, &seeds).await?;
+    let sort_keys: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
+    let found: Vec<(i64, String)> = sqlx::query_as(
+        "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS sort_key FROM json_each($2))
+         SELECT c.id, c.transaction_id FROM j CROSS JOIN conversions c WHERE c.stream = $1 AND c.sort_key = j.sort_key",
+    )
+    .bind(track.0)
+    .bind(list(sort_keys)?)
+    .fetch_all(conn)
+    .await?;
     let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
     for (id, stored) in found {
         ids.insert(transaction(&stored)?, id);
@@ -100,13 +82,14 @@ async fn known(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) ->
     Ok(rows.iter().map(known).collect())
 }
 
-/// Which of these occurrences were folded into totals: they are not new, and nothing about them changes any more.
-async fn folded(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM folded WHERE track = ?1)")
-        .bind(track.0)
-        .fetch_one(&mut *conn)
-        .await?;
-    if !any {
+/// Which of these occurrences are archived: they are not new, and nothing about them changes any more.
+async fn archived(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
+    let any: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM archived_keys WHERE stream = $1 LIMIT 1) AS first")
+            .bind(track.0)
+            .fetch_one(&mut *conn)
+            .await?;
+    if any == 0 {
         return Ok(HashSet::new());
     }
     let candidates: Vec<(usize, i64, String)> = rows
@@ -120,9 +103,10 @@ async fn folded(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(
         "WITH j AS MATERIALIZED (
-             SELECT value->>0 AS i, value->>1 AS occurred_at, value->>2 AS transaction_id FROM json_each(?1))
-         SELECT DISTINCT j.i FROM j CROSS JOIN folded f
-             ON f.track = ?2 AND f.occurred_at = j.occurred_at AND f.transaction_id = j.transaction_id",
+             SELECT CAST(value->>0 AS BIGINT) AS i, CAST(value->>1 AS BIGINT) AS occurred_at, value->>2 AS transaction_id
+             FROM json_each($1))
+         SELECT DISTINCT j.i FROM j CROSS JOIN archived_keys a
+         WHERE a.stream = $2 AND a.occurred_at = j.occurred_at AND a.transaction_id = j.transaction_id",
     )
     .bind(json(&candidates)?)
     .bind(track.0)
@@ -133,11 +117,7 @@ async fn folded(conn: &mut SqliteConnection, track: StreamId, rows: &[NewRow]) -
 }
 
 /// Contacts merge: the row is read again under the id that lives. A row whose contact was not known waited for it.
-async fn update_contacts(
-    conn: &mut SqliteConnection,
-    moved: HashMap<i64, ContactId>,
-    now: Option<Timestamp>,
-) -> LedgerResult<()> {
+async fn update_contacts(conn: &mut Conn, moved: HashMap<i64, ContactId>, now: Option<Timestamp>) -> LedgerResult<()> {
     if moved.is_empty() {
         return Ok(());
     }
@@ -146,9 +126,11 @@ async fn update_contacts(
         .map(|(id, contact)| (id, contact.0.cast_signed()))
         .collect();
     sqlx::query(
-        "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS contact FROM json_each(?1))
-         UPDATE rows SET contact = j.contact, due = CASE WHEN rows.contact = 0 THEN min(rows.due, ?2) ELSE rows.due END
-         FROM j WHERE rows.id = j.id AND rows.contact <> j.contact",
+        "WITH j AS MATERIALIZED (
+             SELECT CAST(value->>0 AS BIGINT) AS id, CAST(value->>1 AS BIGINT) AS contact FROM json_each($1))
+         UPDATE conversions SET contact = j.contact,
+             due = CASE WHEN conversions.contact = 0 AND conversions.due > $2 THEN $2 ELSE conversions.due END
+         FROM j WHERE conversions.id = j.id AND conversions.contact <> j.contact",
     )
     .bind(json(&moved)?)
     .bind(now.map(ms))
@@ -157,29 +139,40 @@ async fn update_contacts(
     Ok(())
 }
 
-async fn insert(conn: &mut SqliteConnection, track: StreamId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
+async fn insert(conn: &mut Conn, track: StreamId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
     if fresh.is_empty() {
         return Ok(());
     }
-    let classes = Classes::of(conn, fresh.iter().map(|(row, _)| (&*row.reason, ""))).await?;
-    for chunk in fresh.chunks(INSERTED) {
-        let mut insert = sqlx::query(INSERT.as_str());
-        for (row, contact) in chunk {
+    let items: Vec<_> = fresh
+        .iter()
+        .map(|(row, contact)| {
             let key = &row.keys[0];
-            insert = insert
-                .bind(track.0)
-                .bind(key.seed.cast_signed())
-                .bind(key.transaction.to_string())
-                .bind(contact.0.cast_signed())
-                .bind(ms(row.occurred_at))
-                .bind(ms(row.first_seen))
-                .bind(row.outcome.code())
-                .bind(classes.id(&row.reason, "")?)
-                .bind(due(row.outcome, &row.reason, row.due))
-                .bind(row.while_suspended)
-                .bind(row.submission.as_deref());
-        }
-        insert.execute(&mut *conn).await?;
-    }
+            (
+                (
+                    key.seed.cast_signed(),
+                    key.transaction.to_string(),
+                    contact.0.cast_signed(),
+                ),
+                (ms(row.occurred_at), ms(row.first_seen)),
+                (state_of(row.outcome, &row.reason), row.outcome.as_str(), &row.reason),
+                due(row.outcome, &row.reason, row.due),
+                i64::from(row.while_suspended),
+                row.submission.as_deref(),
+            )
+        })
+        .map(|((a, b, c), (d, e), (f, g, h), i, j, k)| (a, b, c, d, e, f, g, h, i, j, k))
+        .collect();
+    sqlx::query(
+        "INSERT INTO conversions (stream, sort_key, transaction_id, contact, occurred_at, first_seen, changed_at, state,
+                                  outcome, reason, due, suspended, submission)
+         SELECT $1, CAST(value->>0 AS BIGINT), value->>1, CAST(value->>2 AS BIGINT), CAST(value->>3 AS BIGINT),
+                CAST(value->>4 AS BIGINT), CAST(value->>4 AS BIGINT), value->>5, value->>6, value->>7,
+                CAST(value->>8 AS BIGINT), CAST(value->>9 AS BIGINT), value->>10
+         FROM json_each($2)",
+    )
+    .bind(track.0)
+    .bind(json(&items)?)
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -1,7 +1,6 @@
-//! Notes about actions left behind in Google.
+//! Notes about actions left behind in an ad network.
 
-use sqlx::SqliteConnection;
-
+use super::database::Conn;
 use crate::domain::ids::AdAccountKey;
 use crate::ledger::columns::{ms, time};
 use crate::ports::ledger::{ActionKey, LedgerResult, OrphanNote};
@@ -17,10 +16,10 @@ struct Stored {
 }
 
 /// Notes an action left behind; a later note about the same action takes the place of the earlier one.
-pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> LedgerResult<()> {
+pub(super) async fn note(conn: &mut Conn, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
         "INSERT INTO orphans (network, account, action, name, kind, former_event, created_at, noted_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
          ON CONFLICT (network, account, action) DO UPDATE SET
              name = excluded.name, kind = excluded.kind, former_event = excluded.former_event,
              created_at = excluded.created_at, noted_at = excluded.noted_at",
@@ -38,11 +37,10 @@ pub(super) async fn note(conn: &mut SqliteConnection, note: &OrphanNote) -> Ledg
     Ok(())
 }
 
-pub(super) async fn of(conn: &mut SqliteConnection, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
+pub(super) async fn of(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
     let found: Vec<Stored> = sqlx::query_as(
         "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans
-         WHERE network = ?1 AND account = ?2
-         ORDER BY noted_at, action",
+         WHERE network = $1 AND account = $2 ORDER BY noted_at",
     )
     .bind(owner.network.as_str())
     .bind(&owner.id)
@@ -61,11 +59,14 @@ pub(super) async fn of(conn: &mut SqliteConnection, owner: &AdAccountKey) -> Led
             at: time(s.noted_at)?,
         })
     };
-    found.into_iter().map(note).collect()
+    let mut notes: Vec<OrphanNote> = found.into_iter().map(note).collect::<LedgerResult<_>>()?;
+    // Databases sort texts each in its own way.
+    notes.sort_by(|a, b| (a.at, &a.action.id).cmp(&(b.at, &b.action.id)));
+    Ok(notes)
 }
 
-pub(super) async fn forget(conn: &mut SqliteConnection, action: &ActionKey) -> LedgerResult<()> {
-    sqlx::query("DELETE FROM orphans WHERE network = ?1 AND account = ?2 AND action = ?3")
+pub(super) async fn forget(conn: &mut Conn, action: &ActionKey) -> LedgerResult<()> {
+    sqlx::query("DELETE FROM orphans WHERE network = $1 AND account = $2 AND action = $3")
         .bind(action.account.network.as_str())
         .bind(&action.account.id)
         .bind(&action.id)

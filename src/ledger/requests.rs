@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
-use super::batches::close;
-use super::error::{damaged, failed};
+use super::batches::{close, is_in};
+use super::database::Conn;
+use super::error::damaged;
+use super::rows::attempts;
 use super::updates;
 use crate::api::AdNetwork;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
-use crate::ledger::bulk_lookup::close_together;
-use crate::ledger::columns::{count, json, ms, time};
+use crate::ledger::columns::{count, list, ms, numbers, rows as counted, texts, time};
 use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, Sender, StatusResult};
 
 #[derive(sqlx::FromRow)]
@@ -19,24 +19,25 @@ struct Stored {
     id: i64,
     request_id: String,
     accepted_at: i64,
-    polls: u32,
+    polls: i64,
     poll_at: i64,
     destinations: String,
-    row_ids: String,
-    targets: String,
+    conversion_ids: String,
+    destination_indices: String,
 }
 
 /// See [`crate::ports::ledger::Ledger::open_requests`]. The rows are those the request went out with, whatever
 /// became of them since: record indices count all of them.
 pub(super) async fn open_requests(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     sender: &Sender,
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<OpenRequest>> {
     let found: Vec<Stored> = sqlx::query_as(
-        "SELECT id, request_id, accepted_at, polls, poll_at, destinations, row_ids, targets FROM batches
-         WHERE network = ?1 AND account = ?2 AND poll_at <= ?3 ORDER BY poll_at, id LIMIT ?4",
+        "SELECT id, request_id, accepted_at, polls, poll_at, destinations, conversion_ids, destination_indices
+         FROM requests WHERE network = $1 AND sender = $2 AND state = 'AwaitingResult' AND poll_at <= $3
+         ORDER BY poll_at, id LIMIT $4",
     )
     .bind(sender.network.as_str())
     .bind(sender.account.to_string())
@@ -51,7 +52,7 @@ pub(super) async fn open_requests(
             rows: rows(conn, &batch).await?,
             request_id: batch.request_id,
             accepted_at: time(batch.accepted_at)?,
-            polls: batch.polls,
+            polls: u32::try_from(batch.polls).map_err(|_| damaged("a number of looks"))?,
             poll_at: time(batch.poll_at)?,
             destinations: destinations(&batch.destinations)?,
         });
@@ -59,32 +60,27 @@ pub(super) async fn open_requests(
     Ok(requests)
 }
 
-async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
-    let numbers = "the rows of a request";
-    let ids: Vec<i64> = serde_json::from_str(&batch.row_ids).map_err(|_| damaged(numbers))?;
-    let targets: Vec<usize> = serde_json::from_str(&batch.targets).map_err(|_| damaged(numbers))?;
-    if ids.len() != targets.len() {
-        return Err(damaged(numbers));
+async fn rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
+    let unreadable = |_| damaged("the conversions of a request");
+    let ids: Vec<i64> = serde_json::from_str(&batch.conversion_ids).map_err(unreadable)?;
+    let indices: Vec<usize> = serde_json::from_str(&batch.destination_indices).map_err(unreadable)?;
+    if ids.len() != indices.len() {
+        return Err(damaged("the conversions of a request"));
     }
-    let tried = match close_together(&ids) {
-        Some((first, last)) => sqlx::query_as(
-            "SELECT id, attempts, split FROM rows WHERE id BETWEEN ?1 AND ?2 AND (attempts <> 0 OR split <> 0)",
-        )
-        .bind(first)
-        .bind(last),
-        None => sqlx::query_as(
-            "SELECT id, attempts, split FROM rows
-             WHERE id IN (SELECT value FROM json_each(?1)) AND (attempts <> 0 OR split <> 0)",
-        )
-        .bind(&batch.row_ids),
-    };
-    let tried: Vec<(i64, u32, i64)> = tried.fetch_all(conn).await?;
-    let tried: HashMap<i64, (u32, i64)> = tried
-        .into_iter()
-        .map(|(id, attempts, split)| (id, (attempts, split)))
-        .collect();
+    let tried: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
+        "SELECT id, attempts, isolation_group FROM conversions
+         WHERE (attempts <> 0 OR isolation_group <> 0) AND id IN ",
+        numbers!("$1")
+    ))
+    .bind(list(&ids)?)
+    .fetch_all(conn)
+    .await?;
+    let mut known: HashMap<i64, (u32, i64)> = HashMap::with_capacity(tried.len());
+    for (id, tries, group) in tried {
+        known.insert(id, (attempts(tries)?, group));
+    }
     let row = |(id, destination): (i64, usize)| {
-        let (attempts, split) = tried.get(&id).copied().unwrap_or_default();
+        let (attempts, split) = known.get(&id).copied().unwrap_or_default();
         OpenRow {
             row: RowId(id),
             destination,
@@ -92,7 +88,7 @@ async fn rows(conn: &mut SqliteConnection, batch: &Stored) -> LedgerResult<Vec<O
             split,
         }
     };
-    Ok(ids.into_iter().zip(targets).map(row).collect())
+    Ok(ids.into_iter().zip(indices).map(row).collect())
 }
 
 fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
@@ -106,30 +102,29 @@ fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
 
 /// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one owner.
 pub(super) async fn adopt(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     sender: &Sender,
     owner: &AdAccountKey,
     accounts: &[ObjectKey],
 ) -> LedgerResult<usize> {
-    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
-    let done = sqlx::query(
-        "UPDATE batches SET account = ?2
-         WHERE network = ?1 AND request_id IS NOT NULL AND json_extract(destinations, '$[0][1]') = ?3
-           AND account NOT IN (SELECT value FROM json_each(?4))",
-    )
+    let done = sqlx::query(concat!(
+        "UPDATE requests SET sender = $2
+         WHERE network = $1 AND state = 'AwaitingResult' AND owner = $3 AND sender NOT IN ",
+        texts!("$4")
+    ))
     .bind(owner.network.as_str())
     .bind(sender.account.to_string())
-    .bind(&owner.id)
-    .bind(json(&accounts)?)
+    .bind(owner.id.as_str())
+    .bind(list(accounts.iter().map(ToString::to_string))?)
     .execute(conn)
     .await?;
-    usize::try_from(done.rows_affected()).map_err(|_| failed("more requests than can be counted"))
+    counted(done.rows_affected())
 }
 
 /// See [`crate::ports::ledger::Ledger::next_poll`].
-pub(super) async fn next_poll(conn: &mut SqliteConnection, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
+pub(super) async fn next_poll(conn: &mut Conn, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
     let next: Option<i64> = sqlx::query_scalar(
-        "SELECT min(poll_at) FROM batches WHERE network = ?1 AND account = ?2 AND poll_at IS NOT NULL",
+        "SELECT min(poll_at) FROM requests WHERE network = $1 AND sender = $2 AND state = 'AwaitingResult'",
     )
     .bind(sender.network.as_str())
     .bind(sender.account.to_string())
@@ -140,17 +135,8 @@ pub(super) async fn next_poll(conn: &mut SqliteConnection, sender: &Sender) -> L
 
 /// See [`crate::ports::ledger::Ledger::record_status`]. Says nothing about rows that were answered before or went
 /// into a later batch. A request that is closed already stays as it is: the call may be repeated after an error.
-pub(super) async fn record_status(
-    conn: &mut SqliteConnection,
-    result: &StatusResult,
-    now: Timestamp,
-) -> LedgerResult<()> {
-    let open: bool =
-        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM batches WHERE id = ?1 AND request_id IS NOT NULL)")
-            .bind(result.batch.0)
-            .fetch_one(&mut *conn)
-            .await?;
-    if !open {
+pub(super) async fn record_status(conn: &mut Conn, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
+    if !is_in(conn, result.batch, "AwaitingResult").await? {
         tracing::warn!(
             batch = result.batch.0,
             "the status of a request that is not open is ignored"
@@ -161,7 +147,7 @@ pub(super) async fn record_status(
     let Some(poll_at) = result.poll_at else {
         return close(conn, result.batch, now).await;
     };
-    sqlx::query("UPDATE batches SET poll_at = ?2, polls = polls + 1 WHERE id = ?1")
+    sqlx::query("UPDATE requests SET poll_at = $2, polls = polls + 1 WHERE id = $1")
         .bind(result.batch.0)
         .bind(ms(poll_at))
         .execute(conn)

@@ -1,110 +1,98 @@
 //! Rows that wait: which are due, and what a resume or a mended account does to them.
 
-use std::collections::HashMap;
-
 use jiff::Timestamp;
-use serde::Deserialize;
-use sqlx::SqliteConnection;
 
-use super::error::{damaged, failed};
-use crate::domain::ids::ContactId;
-use crate::domain::outcome::{Outcome, reason};
-use crate::ledger::columns::{class, count, json, ms, outcome, time, transaction, value};
+use super::database::Conn;
+use super::error::damaged;
+use crate::domain::outcome::reason;
+use crate::ledger::columns::{contact, count, list, ms, outcome, rows, texts, time, transaction, value};
 use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 
-/// In the order of the arrays that [`due`] reads.
-#[derive(Deserialize)]
-struct Stored<'a> {
+#[derive(sqlx::FromRow)]
+struct Stored {
     id: i64,
-    transaction: &'a str,
+    transaction_id: String,
     contact: i64,
     submission: Option<String>,
     occurred_at: i64,
     first_seen: i64,
-    outcome: i64,
-    class: i64,
+    outcome: String,
+    reason: String,
     due: i64,
-    attempts: u32,
-    split: i64,
-    sent: i64,
+    attempts: i64,
+    isolation_group: i64,
+    sent: String,
     value: Option<String>,
     currency: Option<String>,
 }
 
-impl Stored<'_> {
-    fn into_row(self, track: StreamId, reasons: &HashMap<i64, String>) -> LedgerResult<Row> {
+impl Stored {
+    fn into_row(self, track: StreamId) -> LedgerResult<Row> {
         let value = value(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
             track,
-            transaction: transaction(self.transaction)?,
-            contact: ContactId(self.contact.cast_unsigned()),
+            transaction: transaction(&self.transaction_id)?,
+            contact: contact(self.contact),
             submission: self.submission,
             occurred_at: time(self.occurred_at)?,
             first_seen: time(self.first_seen)?,
-            outcome: outcome(self.outcome)?,
-            reason: reasons.get(&self.class).ok_or_else(|| damaged("a class"))?.clone(),
+            outcome: outcome(&self.outcome)?,
+            reason: self.reason,
             due: time(self.due)?,
-            attempts: self.attempts,
-            sent: (self.sent > 0).then_some(value),
-            split: self.split,
+            attempts: attempts(self.attempts)?,
+            sent: (self.sent != "Never").then_some(value),
+            split: self.isolation_group,
         })
     }
 }
 
-/// See [`crate::ports::ledger::Ledger::due`]. All rows come as one value: one by one, and value by value, they would
-/// cost twice as much.
+/// A number of tries.
+pub(super) fn attempts(stored: i64) -> LedgerResult<u32> {
+    u32::try_from(stored).map_err(|_| damaged("a number of tries"))
+}
+
+/// See [`crate::ports::ledger::Ledger::due`].
 pub(super) async fn due(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     track: StreamId,
     since: Timestamp,
     now: Timestamp,
     limit: usize,
 ) -> LedgerResult<Vec<Row>> {
-    let found: String = sqlx::query_scalar(
-        "SELECT json_group_array(json_array(id, transaction_id, contact, submission, occurred_at, first_seen, outcome,
-                                            class, due, attempts, split, sent, value, currency))
-         FROM (SELECT id, transaction_id, contact, submission, occurred_at, first_seen, outcome, class, due, attempts,
-                      split, sent, value, currency
-               FROM rows WHERE track = ?1 AND due <= ?2 AND occurred_at >= ?3 ORDER BY due, id LIMIT ?4)",
+    let found: Vec<Stored> = sqlx::query_as(
+        "SELECT id, transaction_id, contact, submission, occurred_at, first_seen, outcome, reason, due, attempts,
+                isolation_group, sent, value, currency
+         FROM conversions WHERE stream = $1 AND state = 'Waiting' AND due <= $2 AND occurred_at >= $3
+         ORDER BY due, id LIMIT $4",
     )
     .bind(track.0)
     .bind(ms(now))
     .bind(ms(since))
     .bind(count(limit)?)
-    .fetch_one(&mut *conn)
+    .fetch_all(conn)
     .await?;
-    let reasons: Vec<(i64, String)> = sqlx::query_as("SELECT id, reason FROM classes").fetch_all(conn).await?;
-    let reasons = reasons.into_iter().collect();
-    let mut found: Vec<Stored<'_>> = serde_json::from_str(&found).map_err(|_| damaged("a row"))?;
-    found.sort_unstable_by_key(|row| (row.due, row.id));
-    found.into_iter().map(|row| row.into_row(track, &reasons)).collect()
+    found.into_iter().map(|row| row.into_row(track)).collect()
 }
 
 /// See [`crate::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not
 /// skipped. Rows that wait because of the suspension are due at once.
-pub(super) async fn resume(
-    conn: &mut SqliteConnection,
-    track: StreamId,
-    skip: bool,
-    now: Timestamp,
-) -> LedgerResult<usize> {
+pub(super) async fn resume(conn: &mut Conn, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
     let mut skipped = 0;
     if skip {
-        let missed = class(conn, reason::MISSED_WHILE_SUSPENDED).await?;
         let done = sqlx::query(
-            "UPDATE rows SET outcome = ?2, class = ?3, due = NULL, attempts = 0, suspended = 0, changed_at = ?4
-             WHERE track = ?1 AND due IS NOT NULL AND outcome = 0 AND suspended = 1 AND sent = 0",
+            "UPDATE conversions SET state = 'Settled', outcome = 'Skipped', reason = $2, detail = '', due = NULL,
+                 request = NULL, attempts = 0, suspended = 0, changed_at = $3
+             WHERE stream = $1 AND state = 'Waiting' AND outcome = 'Pending' AND suspended = 1 AND sent = 'Never'",
         )
         .bind(track.0)
-        .bind(Outcome::Skipped.code())
-        .bind(missed)
+        .bind(reason::MISSED_WHILE_SUSPENDED)
         .bind(ms(now))
         .execute(&mut *conn)
         .await?;
-        skipped = usize::try_from(done.rows_affected()).map_err(|_| failed("a count beyond all rows"))?;
+        skipped = rows(done.rows_affected())?;
     }
-    sqlx::query("UPDATE rows SET suspended = 0 WHERE track = ?1 AND due IS NOT NULL AND suspended = 1")
+    sqlx::query("UPDATE conversions SET suspended = 0 WHERE stream = $1 AND state = 'Waiting' AND suspended = 1")
         .bind(track.0)
         .execute(&mut *conn)
         .await?;
@@ -113,19 +101,13 @@ pub(super) async fn resume(
 }
 
 /// See [`crate::ports::ledger::Ledger::release`].
-pub(super) async fn release(
-    conn: &mut SqliteConnection,
-    track: StreamId,
-    reasons: &[&str],
-    now: Timestamp,
-) -> LedgerResult<()> {
-    sqlx::query(
-        "UPDATE rows SET due = ?3
-         WHERE track = ?1 AND due > ?3
-           AND class IN (SELECT id FROM classes WHERE reason IN (SELECT value FROM json_each(?2)))",
-    )
+pub(super) async fn release(conn: &mut Conn, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
+    sqlx::query(concat!(
+        "UPDATE conversions SET due = $3 WHERE stream = $1 AND state = 'Waiting' AND due > $3 AND reason IN ",
+        texts!("$2")
+    ))
     .bind(track.0)
-    .bind(json(reasons)?)
+    .bind(list(reasons)?)
     .bind(ms(now))
     .execute(conn)
     .await?;

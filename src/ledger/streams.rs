@@ -3,17 +3,17 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
+use super::database::Conn;
 use super::error::{damaged, failed};
 use crate::domain::ids::{ContactId, ObjectKey};
-use crate::ledger::archive::move_folded;
-use crate::ledger::columns::{json, ms, time};
+use crate::ledger::archive::move_archived;
+use crate::ledger::columns::{json, list, ms, numbers, time};
 use crate::ports::ledger::{ActionKey, LedgerResult, StreamId, StreamRequest, Watermark};
 
 /// See [`crate::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
 /// number may note rows there, and the next call moves those as well.
-pub(crate) async fn track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<StreamId> {
+pub(crate) async fn track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<StreamId> {
     let of_event = match event_track(conn, request).await? {
         Some(known) => known,
         None => new_event_track(conn, request).await?,
@@ -24,10 +24,10 @@ pub(crate) async fn track(conn: &mut SqliteConnection, request: &StreamRequest) 
     };
     let of_action = action_track(conn, request, action).await?;
     move_rows(conn, of_event.id, of_action).await?;
-    move_folded(conn, of_event.id, of_action).await?;
+    move_archived(conn, of_event.id, of_action).await?;
     move_marks(conn, of_event.id, of_action).await?;
     if of_event.bound_to != Some(of_action) {
-        sqlx::query("UPDATE tracks SET bound_to = ?2 WHERE id = ?1")
+        sqlx::query("UPDATE streams SET bound_to = $2 WHERE id = $1")
             .bind(of_event.id)
             .bind(of_action)
             .execute(conn)
@@ -43,9 +43,9 @@ struct EventTrack {
     bound_to: Option<i64>,
 }
 
-async fn event_track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<Option<EventTrack>> {
+async fn event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<Option<EventTrack>> {
     let found = sqlx::query_as(
-        "SELECT id, bound_to FROM tracks WHERE event = ?1 AND event_uid = ?2 AND portal = ?3 AND stage = ?4",
+        "SELECT id, bound_to FROM streams WHERE event = $1 AND event_uid = $2 AND portal = $3 AND trigger_key = $4",
     )
     .bind(request.event.to_string())
     .bind(&request.event_uid)
@@ -56,9 +56,9 @@ async fn event_track(conn: &mut SqliteConnection, request: &StreamRequest) -> Le
     Ok(found)
 }
 
-async fn new_event_track(conn: &mut SqliteConnection, request: &StreamRequest) -> LedgerResult<EventTrack> {
+async fn new_event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<EventTrack> {
     let made = sqlx::query_as(
-        "INSERT INTO tracks (event, event_uid, portal, stage) VALUES (?1, ?2, ?3, ?4) RETURNING id, bound_to",
+        "INSERT INTO streams (event, event_uid, portal, trigger_key) VALUES ($1, $2, $3, $4) RETURNING id, bound_to",
     )
     .bind(request.event.to_string())
     .bind(&request.event_uid)
@@ -69,9 +69,9 @@ async fn new_event_track(conn: &mut SqliteConnection, request: &StreamRequest) -
     Ok(made)
 }
 
-async fn action_track(conn: &mut SqliteConnection, request: &StreamRequest, action: &ActionKey) -> LedgerResult<i64> {
+async fn action_track(conn: &mut Conn, request: &StreamRequest, action: &ActionKey) -> LedgerResult<i64> {
     let known: Option<i64> = sqlx::query_scalar(
-        "SELECT id FROM tracks WHERE network = ?1 AND account = ?2 AND action = ?3 AND portal = ?4 AND stage = ?5",
+        "SELECT id FROM streams WHERE network = $1 AND account = $2 AND action = $3 AND portal = $4 AND trigger_key = $5",
     )
     .bind(action.account.network.as_str())
     .bind(&action.account.id)
@@ -84,7 +84,7 @@ async fn action_track(conn: &mut SqliteConnection, request: &StreamRequest, acti
         return Ok(id);
     }
     let id = sqlx::query_scalar(
-        "INSERT INTO tracks (network, account, action, portal, stage) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+        "INSERT INTO streams (network, account, action, portal, trigger_key) VALUES ($1, $2, $3, $4, $5) RETURNING id",
     )
     .bind(action.account.network.as_str())
     .bind(&action.account.id)
@@ -96,65 +96,84 @@ async fn action_track(conn: &mut SqliteConnection, request: &StreamRequest, acti
     Ok(id)
 }
 
-/// Where both tracks know an occurrence, the row further along stays (see `row_ranks`), at a draw the action's. What was
-/// folded stays folded.
-async fn move_rows(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
-    sqlx::query(
-        "DELETE FROM rows WHERE track = ?1 AND EXISTS (
-             SELECT 1 FROM folded f WHERE f.track = ?2 AND f.occurred_at = rows.occurred_at AND f.transaction_id = rows.transaction_id)",
-    )
-    .bind(from)
-    .bind(to)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query(
-        "DELETE FROM rows WHERE id IN (
-             SELECT theirs.id FROM row_ranks ours JOIN row_ranks theirs
-                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.transaction_id = ours.transaction_id
-             WHERE ours.track = ?1 AND ours.rank > theirs.rank)",
-    )
-    .bind(from)
-    .bind(to)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query(
-        "DELETE FROM rows WHERE id IN (
-             SELECT ours.id FROM rows ours JOIN rows theirs
-                 ON theirs.track = ?2 AND theirs.seed = ours.seed AND theirs.transaction_id = ours.transaction_id
-             WHERE ours.track = ?1)",
-    )
-    .bind(from)
-    .bind(to)
-    .execute(&mut *conn)
-    .await?;
-    sqlx::query("UPDATE rows SET track = ?2 WHERE track = ?1")
-        .bind(from)
-        .bind(to)
-        .execute(conn)
-        .await?;
+/// How far along a row is; where two rows of one occurrence meet, the one further along stays. What was skipped stays
+/// skipped: an event that is created again, and whose action is not known at first, notes it once more as pending.
+macro_rules! rank {
+    ($row:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $row,
+            ".outcome = 'Uploaded' THEN 7
+             WHEN ",
+            $row,
+            ".outcome = 'Rejected' THEN 6
+             WHEN ",
+            $row,
+            ".outcome = 'Processing' THEN 5
+             WHEN ",
+            $row,
+            ".state = 'InFlight' THEN 4
+             WHEN ",
+            $row,
+            ".outcome = 'Skipped' THEN 3
+             WHEN ",
+            $row,
+            ".sent <> 'Never' THEN 2 ELSE 1 END"
+        )
+    };
+}
+
+/// Where both streams know an occurrence, the row further along stays, at a draw the action's. What is archived stays
+/// archived.
+async fn move_rows(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
+    let statements = [
+        "DELETE FROM conversions WHERE stream = $1 AND EXISTS (
+             SELECT 1 FROM archived_keys a WHERE a.stream = $2 AND a.occurred_at = conversions.occurred_at
+                 AND a.transaction_id = conversions.transaction_id)",
+        concat!(
+            "DELETE FROM conversions WHERE id IN (
+                 SELECT theirs.id FROM conversions ours JOIN conversions theirs
+                     ON theirs.stream = $2 AND theirs.sort_key = ours.sort_key
+                    AND theirs.transaction_id = ours.transaction_id
+                 WHERE ours.stream = $1 AND ",
+            rank!("ours"),
+            " > ",
+            rank!("theirs"),
+            ")"
+        ),
+        "DELETE FROM conversions WHERE id IN (
+             SELECT ours.id FROM conversions ours JOIN conversions theirs
+                 ON theirs.stream = $2 AND theirs.sort_key = ours.sort_key
+                AND theirs.transaction_id = ours.transaction_id
+             WHERE ours.stream = $1)",
+        "UPDATE conversions SET stream = $2 WHERE stream = $1",
+    ];
+    for statement in statements {
+        sqlx::query(statement).bind(from).bind(to).execute(&mut *conn).await?;
+    }
     Ok(())
 }
 
-async fn move_marks(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerResult<()> {
+async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     sqlx::query(
-        "UPDATE tracks SET covered_from = e.covered_from, feed_cursor = e.feed_cursor
-         FROM tracks e WHERE tracks.id = ?2 AND e.id = ?1 AND e.feed_cursor IS NOT NULL",
+        "UPDATE streams SET covered_from = e.covered_from, feed_cursor = e.feed_cursor
+         FROM streams e WHERE streams.id = $2 AND e.id = $1 AND e.feed_cursor IS NOT NULL",
     )
     .bind(from)
     .bind(to)
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE tracks SET last_upload = e.last_upload FROM tracks e
-         WHERE tracks.id = ?2 AND e.id = ?1 AND e.last_upload > coalesce(tracks.last_upload, 0)",
+        "UPDATE streams SET last_upload = e.last_upload FROM streams e
+         WHERE streams.id = $2 AND e.id = $1 AND e.last_upload > coalesce(streams.last_upload, 0)",
     )
     .bind(from)
     .bind(to)
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE tracks SET covered_from = NULL, feed_cursor = NULL, last_upload = NULL
-         WHERE id = ?1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
+        "UPDATE streams SET covered_from = NULL, feed_cursor = NULL, last_upload = NULL
+         WHERE id = $1 AND (feed_cursor IS NOT NULL OR last_upload IS NOT NULL)",
     )
     .bind(from)
     .execute(conn)
@@ -162,13 +181,13 @@ async fn move_marks(conn: &mut SqliteConnection, from: i64, to: i64) -> LedgerRe
     Ok(())
 }
 
-pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
+pub(crate) async fn marks(conn: &mut Conn, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
     let ids: Vec<i64> = tracks.iter().map(|t| t.0).collect();
-    let found: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT id, covered_from, feed_cursor FROM tracks
-         WHERE id IN (SELECT value FROM json_each(?1)) AND feed_cursor IS NOT NULL",
-    )
-    .bind(json(&ids)?)
+    let found: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
+        "SELECT id, covered_from, feed_cursor FROM streams WHERE feed_cursor IS NOT NULL AND id IN ",
+        numbers!("$1")
+    ))
+    .bind(list(&ids)?)
     .fetch_all(conn)
     .await?;
     let mut marks = HashMap::new();
@@ -184,7 +203,7 @@ pub(crate) async fn marks(conn: &mut SqliteConnection, tracks: &[StreamId]) -> L
     Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
 }
 
-pub(crate) async fn set_marks(conn: &mut SqliteConnection, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
+pub(crate) async fn set_marks(conn: &mut Conn, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
     let distinct: HashSet<StreamId> = marks.iter().map(|(track, _)| *track).collect();
     if distinct.len() != marks.len() {
         return Err(failed("two feed marks for one track"));
@@ -195,8 +214,9 @@ pub(crate) async fn set_marks(conn: &mut SqliteConnection, marks: &[(StreamId, W
         .collect();
     let done = sqlx::query(
         "WITH j AS MATERIALIZED (
-             SELECT value->>0 AS id, value->>1 AS covered_from, value->>2 AS feed_cursor FROM json_each(?1))
-         UPDATE tracks SET covered_from = j.covered_from, feed_cursor = j.feed_cursor FROM j WHERE tracks.id = j.id",
+             SELECT CAST(value->>0 AS BIGINT) AS id, CAST(value->>1 AS BIGINT) AS covered_from,
+                    CAST(value->>2 AS BIGINT) AS feed_cursor FROM json_each($1))
+         UPDATE streams SET covered_from = j.covered_from, feed_cursor = j.feed_cursor FROM j WHERE streams.id = j.id",
     )
     .bind(json(&items)?)
     .execute(conn)
@@ -215,8 +235,8 @@ fn aside_of(hubspot: &ObjectKey) -> String {
     format!("aside:{hubspot}")
 }
 
-pub(crate) async fn put_aside(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
-    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = ?1")
+pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
+    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
         .bind(aside_of(hubspot))
         .fetch_optional(conn)
         .await?;
@@ -228,17 +248,13 @@ pub(crate) async fn put_aside(conn: &mut SqliteConnection, hubspot: &ObjectKey) 
 }
 
 /// A JSON array of ids: a handful at most times, and always read and written whole.
-pub(crate) async fn set_put_aside(
-    conn: &mut SqliteConnection,
-    hubspot: &ObjectKey,
-    contacts: &[ContactId],
-) -> LedgerResult<()> {
+pub(crate) async fn set_put_aside(conn: &mut Conn, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
     let ids: Vec<u64> = contacts.iter().map(|id| id.0).collect();
     set_meta(conn, &aside_of(hubspot), &json(&ids)?).await
 }
 
-async fn set_meta(conn: &mut SqliteConnection, name: &str, value: &str) -> LedgerResult<()> {
-    sqlx::query("INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2")
+async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> LedgerResult<()> {
+    sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2")
         .bind(name)
         .bind(value)
         .execute(conn)
@@ -246,18 +262,14 @@ async fn set_meta(conn: &mut SqliteConnection, name: &str, value: &str) -> Ledge
     Ok(())
 }
 
-pub(crate) async fn last_sweep(conn: &mut SqliteConnection, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS INTEGER) FROM meta WHERE name = ?1")
+pub(crate) async fn last_sweep(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+    let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = $1")
         .bind(sweep_of(hubspot))
         .fetch_optional(conn)
         .await?;
     found.map(time).transpose()
 }
 
-pub(crate) async fn set_last_sweep(
-    conn: &mut SqliteConnection,
-    hubspot: &ObjectKey,
-    at: Timestamp,
-) -> LedgerResult<()> {
+pub(crate) async fn set_last_sweep(conn: &mut Conn, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
     set_meta(conn, &sweep_of(hubspot), &ms(at).to_string()).await
 }

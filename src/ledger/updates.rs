@@ -1,23 +1,52 @@
 //! Bringing rows up to date, in bulk.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::LazyLock;
+use std::collections::HashMap;
 
 use jiff::Timestamp;
-use sqlx::SqliteConnection;
 
+use super::database::Conn;
 use crate::domain::outcome::Outcome;
-use crate::ledger::bulk_lookup::close_together;
-use crate::ledger::columns::{Classes, ascending, due, json, ms};
+use crate::ledger::columns::{due, json, list, ms, numbers, state_of};
 use crate::ports::ledger::{BatchId, LedgerResult, RowUpdate};
+
+/// An update leaves the row as it is but for its due time: then neither tries nor the time of the change begin again.
+macro_rules! same {
+    () => {
+        "conversions.state = 'Waiting' AND conversions.outcome = j.outcome AND conversions.reason = j.reason
+         AND conversions.detail = j.detail"
+    };
+}
+
+const UPDATE: &str = concat!(
+    "WITH j AS MATERIALIZED (
+         SELECT CAST(value->>0 AS BIGINT) AS id, value->>1 AS state, value->>2 AS outcome, value->>3 AS reason,
+                value->>4 AS detail, CAST(value->>5 AS BIGINT) AS due, CAST(value->>6 AS BIGINT) AS failed,
+                CAST(value->>7 AS BIGINT) AS isolation_group
+         FROM json_each($1))
+     UPDATE conversions SET
+         state = j.state, outcome = j.outcome, reason = j.reason, detail = j.detail, due = j.due,
+         isolation_group = j.isolation_group,
+         request = CASE WHEN j.outcome = 'Processing' THEN conversions.request END,
+         attempts = CASE WHEN j.failed = 1 THEN conversions.attempts + 1
+                         WHEN ",
+    same!(),
+    " THEN conversions.attempts
+                         ELSE 0 END,
+         changed_at = CASE WHEN ",
+    same!(),
+    " THEN conversions.changed_at ELSE $3 END
+     FROM j
+     WHERE conversions.id = j.id AND conversions.state <> 'Settled'
+       AND CASE WHEN $2 = 0 THEN conversions.state = 'Waiting' ELSE conversions.request = $2 END"
+);
 
 /// Applies `updates` to rows whose outcome is not final. With a `batch` only to rows that this batch may still decide
 /// about: not to those that went into a later one or were answered already. Without, only to rows that wait: the others
 /// are in Google's hands.
 ///
-/// Tries in vain: a failed try adds one; any other update begins anew, unless outcome and reason stay the same.
+/// Tries in vain: a failed try adds one; any other update begins again, unless outcome and reason stay the same.
 pub(super) async fn apply(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     updates: &[RowUpdate],
     batch: Option<BatchId>,
     now: Timestamp,
@@ -26,44 +55,38 @@ pub(super) async fn apply(
         return Ok(());
     }
     let updates = one_per_row(updates);
-    let classes = Classes::of(conn, updates.iter().map(|u| (&*u.reason, u.detail.as_str()))).await?;
-    // Many rows are told the same.
-    let mut alike: BTreeMap<Change, Vec<(i64, Option<i64>)>> = BTreeMap::new();
-    for u in &updates {
-        let change = Change {
-            outcome: u.outcome.code(),
-            class: classes.id(&u.reason, &u.detail)?,
-            failed: u.failed_try,
-            split: u.split,
-        };
-        let due = due(u.outcome, &u.reason, u.due);
-        alike.entry(change).or_default().push((u.row.0, due));
-    }
-    for (change, rows) in alike {
-        apply_change(conn, &change, &rows, batch, now).await?;
-    }
-    let uploaded: Vec<i64> = updates
+    let items: Vec<_> = updates
         .iter()
-        .filter(|u| u.outcome == Outcome::Uploaded)
-        .map(|u| u.row.0)
+        .map(|u| {
+            let state = state_of(u.outcome, &u.reason);
+            let due = due(u.outcome, &u.reason, u.due);
+            let failed = i64::from(u.failed_try);
+            (
+                u.row.0,
+                state,
+                u.outcome.as_str(),
+                &u.reason,
+                &u.detail,
+                due,
+                failed,
+                u.split,
+            )
+        })
         .collect();
+    sqlx::query(UPDATE)
+        .bind(json(&items)?)
+        // Ids begin at 1.
+        .bind(batch.map_or(0, |b| b.0))
+        .bind(ms(now))
+        .execute(&mut *conn)
+        .await?;
+    let uploaded = updates.iter().filter(|u| u.outcome == Outcome::Uploaded);
+    let uploaded: Vec<i64> = uploaded.map(|u| u.row.0).collect();
     note_uploads(conn, &uploaded, now).await
-}
-
-/// What an update does, but for the due time.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Change {
-    outcome: i64,
-    class: i64,
-    failed: bool,
-    split: i64,
 }
 
 /// The last update of each row, but none after a final one.
 fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
-    if ascending(updates.iter().map(|update| update.row.0)) {
-        return updates.iter().collect();
-    }
     let mut position: HashMap<i64, usize> = HashMap::with_capacity(updates.len());
     let mut kept: Vec<&RowUpdate> = Vec::with_capacity(updates.len());
     for update in updates {
@@ -79,87 +102,21 @@ fn one_per_row(updates: &[RowUpdate]) -> Vec<&RowUpdate> {
     kept
 }
 
-/// Where one due time holds for all, numbers of rows are all the statement has to unpack: half the cost.
-async fn apply_change(
-    conn: &mut SqliteConnection,
-    change: &Change,
-    rows: &[(i64, Option<i64>)],
-    batch: Option<BatchId>,
-    now: Timestamp,
-) -> LedgerResult<()> {
-    let first = rows.first().and_then(|(_, due)| *due);
-    let alike = rows.iter().all(|(_, due)| *due == first);
-    let statement = if alike {
-        let ids: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
-        sqlx::query(TO_ONE_TIME.as_str()).bind(json(&ids)?)
-    } else {
-        sqlx::query(TO_OWN_TIMES.as_str()).bind(json(rows)?)
-    };
-    let mut statement = statement
-        .bind(batch.map(|b| b.0))
-        .bind(ms(now))
-        .bind(change.outcome)
-        .bind(change.class)
-        .bind(change.failed)
-        .bind(change.split);
-    if alike {
-        statement = statement.bind(first);
-    }
-    statement.execute(conn).await?;
-    Ok(())
-}
-
-/// Rows and the due time of each.
-static TO_OWN_TIMES: LazyLock<String> = LazyLock::new(|| {
-    let rows = "WITH j AS MATERIALIZED (SELECT value->>0 AS id, value->>1 AS due FROM json_each(?1))";
-    format!("{rows} {} FROM j WHERE rows.id = j.id AND {OPEN}", change_to("j.due"))
-});
-
-/// Rows that get the same due time.
-static TO_ONE_TIME: LazyLock<String> = LazyLock::new(|| {
-    let these = "rows.id IN (SELECT value FROM json_each(?1))";
-    format!("{} WHERE {these} AND {OPEN}", change_to("?8"))
-});
-
-/// Which of the rows an update may still change.
-const OPEN: &str = "rows.outcome < 2 AND CASE WHEN ?2 IS NULL THEN rows.due IS NOT NULL ELSE rows.batch = ?2 END";
-
-fn change_to(due: &str) -> String {
-    format!(
-        "UPDATE rows SET
-             outcome = ?4, class = ?5, due = {due}, split = ?7,
-             batch = CASE WHEN ?4 = 1 THEN rows.batch END,
-             attempts = CASE WHEN ?6 THEN rows.attempts + 1
-                             WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5 THEN rows.attempts
-                             ELSE 0 END,
-             changed_at = CASE WHEN rows.due IS NOT NULL AND rows.outcome = ?4 AND rows.class = ?5
-                               THEN rows.changed_at ELSE ?3 END"
-    )
-}
-
 /// Those of the rows that became uploaded right now.
-async fn note_uploads(conn: &mut SqliteConnection, rows: &[i64], now: Timestamp) -> LedgerResult<()> {
-    if rows.is_empty() {
+async fn note_uploads(conn: &mut Conn, ids: &[i64], now: Timestamp) -> LedgerResult<()> {
+    if ids.is_empty() {
         return Ok(());
     }
-    let statement = match close_together(rows) {
-        Some((first, last)) => sqlx::query(
-            "UPDATE tracks SET last_upload = ?1
-             WHERE (last_upload IS NULL OR last_upload < ?1)
-               AND id IN (SELECT track FROM rows WHERE id BETWEEN ?2 AND ?3 AND outcome = 2 AND changed_at = ?1)",
-        )
-        .bind(ms(now))
-        .bind(first)
-        .bind(last),
-        None => sqlx::query(
-            "UPDATE tracks SET last_upload = ?1
-             WHERE (last_upload IS NULL OR last_upload < ?1)
-               AND id IN (SELECT r.track FROM json_each(?2) j CROSS JOIN rows r ON r.id = j.value
-                          WHERE r.outcome = 2 AND r.changed_at = ?1)",
-        )
-        .bind(ms(now))
-        .bind(json(rows)?),
-    };
-    statement.execute(conn).await?;
+    sqlx::query(concat!(
+        "UPDATE streams SET last_upload = $1
+         WHERE (last_upload IS NULL OR last_upload < $1)
+           AND id IN (SELECT stream FROM conversions WHERE outcome = 'Uploaded' AND changed_at = $1 AND id IN ",
+        numbers!("$2"),
+        ")"
+    ))
+    .bind(ms(now))
+    .bind(list(ids)?)
+    .execute(conn)
+    .await?;
     Ok(())
 }

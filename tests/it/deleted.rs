@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::contact::{Contact, MERGED_IDS};
 use adconversion_operator::domain::ids::{ContactId, DealId, ObjectKey, PortalId};
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage,
@@ -188,7 +188,7 @@ struct Lab {
 
 impl Lab {
     async fn start(world: Arc<World>, named: impl IntoIterator<Item = u64>, interval: SignedDuration) -> Self {
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+        let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
         let lineages: Vec<_> = named.into_iter().map(|id| vec![ContactId(id)]).collect();
         ledger.roots(PORTAL, &lineages).await.expect("roots");
         let (registry, _wakes) = Registry::new();

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::outcome::Outcome;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
@@ -48,7 +48,7 @@ type Counts = [u64; 4];
 /// One life of the process, until all is done or a fault ends it; returns its calls, and whether all is done. `told` are
 /// the counts of the lives before: none goes down.
 async fn life(url: &str, fault: Option<(usize, How)>, sink: &Arc<Sink>, told: &mut Counts) -> (usize, bool) {
-    let inner: Arc<dyn Ledger> = Arc::new(SqliteLedger::open(url).await.expect("a ledger"));
+    let inner: Arc<dyn Ledger> = Arc::new(SqlLedger::open(url).await.expect("a ledger"));
     let ledger = Arc::new(Faulty::new(inner.clone(), fault));
     let (registry, _wakes) = Registry::new();
     set_up(&registry, CONTACTS as u64, sink.clone());

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::{ContactId, ObjectKey};
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ops::health::Probes;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::registry::Registry;
@@ -36,7 +36,7 @@ struct Loops {
 
 impl Loops {
     async fn start(portal: Memory, count: u64, sink: Sink, fault: Option<(usize, How)>) -> Self {
-        let inner: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+        let inner: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
         let ledger = Arc::new(Faulty::new(inner, fault));
         let (registry, _wakes) = Registry::new();
         let sink = Arc::new(sink);
@@ -123,7 +123,7 @@ async fn a_supervisor_that_breaks_is_started_again_with_its_loops() {
 
 #[tokio::test]
 async fn a_retention_that_hangs_is_named() {
-    let inner: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+    let inner: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
     let ledger = Arc::new(Faulty::new(inner, Some((1, How::EndsBefore))));
     let (registry, _wakes) = Registry::new();
     let probes = Arc::new(Probes::default());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::{ActionId, ObjectKey, PortalId};
 use adconversion_operator::domain::outcome::Outcome;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::pulse::Watchdog;
 use adconversion_operator::registry::{Account, Loop, Registry, Wake};
@@ -64,7 +64,7 @@ fn key(name: &str) -> ObjectKey {
 
 impl Running {
     async fn start(portal: Memory, sink: &Arc<Sink>, settings: SyncSettings) -> Self {
-        let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+        let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
         let (registry, wakes) = Registry::new();
         let works = Arc::new(Sink::remembering());
         set_up(&registry, CONTACTS as u64, works.clone());

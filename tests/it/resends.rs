@@ -9,7 +9,7 @@ use adconversion_operator::domain::codes::{Class, Code};
 use adconversion_operator::domain::eligibility::ConsentRule;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::{Outcome, reason};
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::{ClassCount, Ledger};
 use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use adconversion_operator::ports::{Cause, UpstreamError};
@@ -136,7 +136,7 @@ fn count(classes: &[ClassCount], outcome: Outcome, reason: Option<&str>) -> u64 
 #[case(Meanwhile::Suspended)]
 #[tokio::test]
 async fn what_is_left_of_a_refused_request_goes_only_if_it_still_may(#[case] meanwhile: Meanwhile) {
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+    let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
     let (registry, _wakes) = Registry::new();
     let (clock, granted) = (Arc::new(Ahead::default()), Arc::new(AtomicBool::new(true)));
     let sink = Arc::new(Refusing {

@@ -9,7 +9,7 @@ use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::codes::{Class, Code};
 use adconversion_operator::domain::ids::{ObjectKey, PortalId};
 use adconversion_operator::domain::outcome::{Outcome, reason};
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use adconversion_operator::ports::{Cause, UpstreamError};
@@ -137,7 +137,7 @@ async fn until(
 
 #[tokio::test]
 async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_waiting() {
-    let ledger: Arc<dyn Ledger> = Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"));
+    let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
     let (registry, _wakes) = Registry::new();
     let sink = Arc::new(Refusing {
         refused: AtomicBool::new(false),

@@ -13,6 +13,7 @@ pub mod error;
 pub mod kubectl;
 pub mod lab;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod promtool;
 mod python;

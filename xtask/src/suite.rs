@@ -11,6 +11,7 @@ use crate::Error;
 use crate::browser;
 use crate::checkers;
 use crate::conformance;
+use crate::postgres::Postgres;
 use crate::process::{self, say};
 use crate::promtool;
 use crate::supervisor::XTASK_BIN;
@@ -20,6 +21,9 @@ use crate::tools::{self, Tool};
 pub const OPERATOR_BIN: &str = "ADCONVERSION_BIN";
 /// Path of the sandbox's executable, for tests that run it.
 pub const SANDBOX_BIN: &str = "ADCONVERSION_SANDBOX_BIN";
+
+/// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
+const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// One step of the suite, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -42,13 +46,15 @@ pub enum Step {
     ControlPlane,
     /// Unit, integration and end-to-end tests.
     Test,
+    /// The ledger's tests on PostgreSQL.
+    Postgres,
     /// The tests' requests and the normalisation, judged by Google's own classes.
     Conformance,
 }
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Spelling,
         Self::Workflows,
@@ -58,6 +64,7 @@ impl Step {
         Self::Build,
         Self::ControlPlane,
         Self::Test,
+        Self::Postgres,
         Self::Conformance,
     ];
 
@@ -72,6 +79,7 @@ impl Step {
             Self::Build => "build",
             Self::ControlPlane => "control-plane",
             Self::Test => "test",
+            Self::Postgres => "postgres",
             Self::Conformance => "conformance",
         }
     }
@@ -81,7 +89,7 @@ impl Step {
             Self::Fmt => 2,
             // With the set-up of their programs, the first time.
             Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories => 20,
-            Self::Clippy | Self::Build => 25,
+            Self::Clippy | Self::Build | Self::Postgres => 25,
             Self::ControlPlane => 40,
             Self::Test => 30,
             // Its parts have limits of their own, these together.
@@ -93,6 +101,7 @@ impl Step {
     const fn needs(self) -> &'static [Self] {
         match self {
             Self::Test => &[Self::Build, Self::ControlPlane],
+            Self::Postgres => &[Self::Build],
             _ => &[],
         }
     }
@@ -206,6 +215,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::Build => cargo(root, &["build", "--workspace"]),
         Step::ControlPlane => return finish_control_plane(background.take()).map(|()| Outcome::Passed),
         Step::Test => test_command(root)?,
+        Step::Postgres => return test_on_postgres(root, limit).map(|()| Outcome::Passed),
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
         Step::Spelling => checkers::spelling(root)?,
         Step::Workflows => checkers::workflows(root)?,
@@ -225,6 +235,29 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         return Ok(Outcome::Passed);
     }
     Err(Error::Failed(format!("`{text}` ended with {status}")))
+}
+
+/// The tests of the ledger that say nothing of a file, once more, each in a schema of its own.
+fn test_on_postgres(root: &Path, limit: Duration) -> Result<(), Error> {
+    say(&format!(
+        "== {}: the ledger's tests on a server of their own (limit {} min)",
+        Step::Postgres,
+        limit.as_secs() / 60
+    ));
+    // The executable that supervises was built before.
+    let server = Postgres::start(&target_directory(root)?.join("debug/xtask"))?;
+    let mut command = cargo(
+        root,
+        &["test", "--package", "adconversion-operator", "--lib", "ledger::tests"],
+    );
+    command.env(LEDGER_SERVER, server.url());
+    let status = process::run_group(command, limit)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!(
+        "the ledger's tests on PostgreSQL ended with {status}"
+    )))
 }
 
 fn check_conformance(root: &Path) -> Result<(), Error> {
@@ -350,6 +383,7 @@ mod tests {
                 Step::Dependencies,
                 Step::Advisories,
                 Step::Build,
+                Step::Postgres,
                 Step::Conformance
             ]
         );

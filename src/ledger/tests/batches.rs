@@ -1,11 +1,11 @@
 use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
-async fn begin(ledger: &SqliteLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
+async fn begin(ledger: &SqlLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
     ledger.begin(&sender(), &[action(7)], rows, at(minute)).await.unwrap()
 }
 
-async fn accept(ledger: &SqliteLedger, batch: BatchId, request_id: &str, minute: i64) {
+async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str, minute: i64) {
     let result = BatchResult::Accepted {
         request_id: request_id.into(),
         poll_at: at(minute + 30),
@@ -23,7 +23,7 @@ fn status(batch: BatchId, updates: Vec<RowUpdate>, poll_at: Option<i64>) -> Stat
 
 #[tokio::test]
 async fn a_batch_is_in_flight_then_processing_then_counted() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let batch = begin(&ledger, &[worth(rows[1], "12.50"), plain(rows[0])], 3).await;
     assert_eq!(
@@ -88,7 +88,7 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
 
 #[tokio::test]
 async fn a_refused_batch_leaves_rows_as_they_were() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2, 3]).await;
     let batch = begin(
         &ledger,
@@ -127,7 +127,7 @@ async fn a_refused_batch_leaves_rows_as_they_were() {
 
 #[tokio::test]
 async fn a_value_that_may_have_reached_google_is_kept() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let batch = begin(&ledger, &[worth(rows[0], "10.00"), plain(rows[1])], 3).await;
     let unknown = BatchResult::Unknown {
@@ -161,13 +161,13 @@ async fn a_value_that_may_have_reached_google_is_kept() {
 #[tokio::test]
 async fn what_a_dead_process_left_in_flight_is_repeated() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     begin(&ledger, &[worth(rows[0], "5")], 3).await;
     let accepted = begin(&ledger, &[plain(rows[1])], 3).await;
     accept(&ledger, accepted, "r1", 4).await;
     drop(ledger);
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     assert!(due(&ledger, track, 1_000).await.is_empty());
     assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 1);
     assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 0);
@@ -182,7 +182,7 @@ async fn what_a_dead_process_left_in_flight_is_repeated() {
 
 #[tokio::test]
 async fn a_row_belongs_to_its_latest_batch() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let old = begin(&ledger, &[plain(rows[0]), plain(rows[1])], 3).await;
     accept(&ledger, old, "old", 4).await;
@@ -232,7 +232,7 @@ async fn a_row_belongs_to_its_latest_batch() {
 
 #[tokio::test]
 async fn an_unknown_row_whose_repeat_is_refused_stays_unknown_and_due() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1]).await;
     let old = begin(&ledger, &[worth(rows[0], "3")], 3).await;
     accept(&ledger, old, "old", 4).await;
@@ -257,7 +257,7 @@ async fn an_unknown_row_whose_repeat_is_refused_stays_unknown_and_due() {
 
 #[tokio::test]
 async fn a_final_outcome_is_never_left() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     ledger
         .settle(&[update(rows[0], Outcome::Uploaded, "Processed")], at(5))
@@ -284,7 +284,7 @@ async fn a_final_outcome_is_never_left() {
 
 #[tokio::test]
 async fn a_bad_batch_changes_nothing() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let try_begin = async |rows: &[(BatchRow, usize)]| ledger.begin(&sender(), &[action(7)], rows, at(3)).await;
     assert!(try_begin(&[plain(rows[0]), plain(rows[0])]).await.is_err());
@@ -307,7 +307,7 @@ async fn a_bad_batch_changes_nothing() {
 
 #[tokio::test]
 async fn tries_in_vain_add_up_until_the_row_moves_on() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1]).await;
     let mut failed = update(rows[0], Outcome::Pending, reason::UPSTREAM_UNAVAILABLE);
     failed.failed_try = true;
@@ -324,7 +324,7 @@ async fn tries_in_vain_add_up_until_the_row_moves_on() {
 
 #[tokio::test]
 async fn requests_of_an_account_that_is_gone_are_taken_over() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (_, rows) = with_rows(&ledger, &[1, 2]).await;
     let batch = begin(&ledger, &[plain(rows[0])], 3).await;
     accept(&ledger, batch, "r1", 4).await;
@@ -358,7 +358,7 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
 
 #[tokio::test]
 async fn a_request_id_that_an_earlier_request_has_accepts_nothing() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let earlier = begin(&ledger, &[plain(rows[0])], 3).await;
     accept(&ledger, earlier, "r1", 4).await;

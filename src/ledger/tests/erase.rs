@@ -5,6 +5,7 @@ use sqlx::{Column, Row as _, ValueRef};
 
 use super::*;
 use crate::domain::occurrence::candidates;
+use crate::ledger::database::Database;
 use crate::ports::ledger::{BatchResult, Erased, LONGEST_WINDOW, Look, Looker};
 
 const PORTAL: PortalId = PortalId(62515);
@@ -22,11 +23,11 @@ fn looker(account: &str) -> Looker {
 }
 
 /// What the feed notes of a contact that became a customer at this minute, long ago.
-async fn became(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
+async fn became(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     became_at(ledger, lineage, minute - AGO).await
 }
 
-async fn became_at(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRow {
+async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
     let roots = ledger
         .roots(PORTAL, std::slice::from_ref(&ids))
@@ -41,11 +42,11 @@ async fn became_at(ledger: &SqliteLedger, lineage: &[u64], minute: i64) -> NewRo
     }
 }
 
-async fn look(ledger: &SqliteLedger, seen: &[u64], missing: &[u64], minute: i64) {
+async fn look(ledger: &SqlLedger, seen: &[u64], missing: &[u64], minute: i64) {
     look_as(ledger, OWNER, seen, missing, minute).await;
 }
 
-async fn look_as(ledger: &SqliteLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
+async fn look_as(ledger: &SqlLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
     let look = Look {
         seen: ids(seen),
@@ -57,7 +58,7 @@ async fn look_as(ledger: &SqliteLedger, account: &str, seen: &[u64], missing: &[
     ledger.note_look(&looker(account), &asked, &look).await.unwrap();
 }
 
-async fn erase(ledger: &SqliteLedger, minute: i64) -> Vec<u64> {
+async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
     let Erased { contacts, behind } = ledger.erase(WAIT, None, 100, at(minute)).await.unwrap();
     assert_eq!(behind, None);
     let mut ids: Vec<_> = contacts.into_iter().map(|(_, id)| id.0).collect();
@@ -66,13 +67,17 @@ async fn erase(ledger: &SqliteLedger, minute: i64) -> Vec<u64> {
 }
 
 /// Where any column of any table holds this number.
-async fn found(ledger: &SqliteLedger, id: u64) -> Vec<String> {
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
+async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
+    let tables = match ledger.database {
+        Database::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table'",
+        Database::Postgres => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()",
+    };
+    let tables: Vec<String> = sqlx::query_scalar(tables)
         .fetch_all(&ledger.pools.writer)
         .await
         .unwrap();
     let mut found = Vec::new();
-    for table in tables {
+    for table in tables.into_iter().filter(|table| !table.starts_with("_sqlx")) {
         let all = sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\""));
         for row in sqlx::query(all).fetch_all(&ledger.pools.writer).await.unwrap() {
             for column in row.columns() {
@@ -88,6 +93,7 @@ async fn found(ledger: &SqliteLedger, id: u64) -> Vec<String> {
             }
         }
     }
+    found.sort();
     found
 }
 
@@ -96,7 +102,7 @@ fn counts(tally: &RowCounts) -> Vec<(Outcome, String, u64)> {
     classes.map(|c| (c.outcome, c.reason.clone(), c.count)).collect()
 }
 
-async fn upload(ledger: &SqliteLedger, track: StreamId) {
+async fn upload(ledger: &SqlLedger, track: StreamId) {
     let rows = ledger.due(track, at(-AGO - 9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
     let id = ledger.begin(&sender(), &[action(7)], &batch, at(3)).await.unwrap();
@@ -116,7 +122,7 @@ const FORM: u64 = 7_000_333;
 
 #[tokio::test]
 async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let submitted = NewRow {
         contact: ContactId(FORM),
@@ -149,10 +155,10 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     assert_eq!(
         found(&ledger, STAYS).await,
         [
-            "rows.seed",
-            "rows.contact",
-            "roots.contact",
-            "roots.root",
+            "canonical_contacts.canonical",
+            "canonical_contacts.contact",
+            "conversions.contact",
+            "conversions.sort_key",
             "looks.contact"
         ]
     );
@@ -171,7 +177,7 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
 
 #[tokio::test]
 async fn a_look_that_finds_it_takes_the_mark_away() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     became(&ledger, &[GONE], 0).await;
     look(&ledger, &[], &[GONE], 0).await;
     look(&ledger, &[], &[GONE], 50).await;
@@ -189,7 +195,7 @@ async fn a_look_that_finds_it_takes_the_mark_away() {
 
 #[tokio::test]
 async fn a_lineage_goes_as_a_whole() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let (old, older, today) = (7_000_401, 7_000_402, 7_000_499);
     let first = became(&ledger, &[old], 0).await;
@@ -236,7 +242,7 @@ async fn a_lineage_goes_as_a_whole() {
 
 #[tokio::test]
 async fn what_google_has_is_waited_for() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let row = became(&ledger, &[GONE], 0).await;
     ledger.observe(track, &[row]).await.unwrap();
@@ -258,7 +264,7 @@ async fn what_google_has_is_waited_for() {
 
 #[tokio::test]
 async fn without_an_action_they_go_too_and_are_not_new_when_it_is_known() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let of_event = ledger.track(&request(None)).await.unwrap();
     let rows = [became(&ledger, &[GONE], 0).await, became(&ledger, &[STAYS], 1).await];
     ledger.observe(of_event, &rows).await.unwrap();
@@ -285,7 +291,7 @@ async fn without_an_action_they_go_too_and_are_not_new_when_it_is_known() {
 
 #[tokio::test]
 async fn portions_go_on_where_the_last_one_ended() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let ids: Vec<u64> = (1..=5).map(|n| GONE + n).collect();
     for id in &ids {
         became(&ledger, &[*id], 0).await;
@@ -312,7 +318,7 @@ async fn portions_go_on_where_the_last_one_ended() {
 
 #[tokio::test]
 async fn what_another_account_sees_is_not_erased() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     became(&ledger, &[GONE], 0).await;
     became(&ledger, &[STAYS], 1).await;
     // One that may see nothing but its own contacts, and looks on; each has a round of its own.
@@ -336,7 +342,7 @@ async fn what_another_account_sees_is_not_erased() {
 
 #[tokio::test]
 async fn what_an_account_missed_that_looks_no_longer_erases_nothing() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     became(&ledger, &[GONE], 0).await;
     look_as(&ledger, "narrow", &[], &[GONE], 0).await;
     look_as(&ledger, "narrow", &[], &[GONE], 60).await;
@@ -347,7 +353,7 @@ async fn what_an_account_missed_that_looks_no_longer_erases_nothing() {
 /// An id that one account sees keeps its lineage, also where another misses all of it.
 #[tokio::test]
 async fn a_lineage_stays_where_another_account_sees_an_id_of_it() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     became(&ledger, &[GONE, STAYS], 0).await;
     for minute in [0, 60] {
         look_as(&ledger, "narrow", &[], &[GONE, STAYS], minute).await;
@@ -358,7 +364,7 @@ async fn a_lineage_stays_where_another_account_sees_an_id_of_it() {
 
 #[tokio::test]
 async fn what_may_still_be_sent_is_not_settled_by_an_erasure() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let window = LONGEST_WINDOW.as_mins();
     let row = became_at(&ledger, &[GONE], 61 - window).await;
@@ -376,7 +382,7 @@ async fn what_may_still_be_sent_is_not_settled_by_an_erasure() {
 
 #[tokio::test]
 async fn looks_of_accounts_that_look_no_longer_are_forgotten() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let ids: Vec<u64> = (1..=5).map(|n| GONE + n).collect();
     for id in &ids {
         became(&ledger, &[*id], 0).await;

@@ -3,7 +3,7 @@ use crate::ledger::OpenError;
 use crate::ports::ledger::BatchResult;
 
 async fn refusal(url: &str) -> String {
-    match SqliteLedger::open(url).await {
+    match SqlLedger::open(url).await {
         Ok(_) => panic!("{url} was opened"),
         Err(e) => e.to_string(),
     }
@@ -12,16 +12,16 @@ async fn refusal(url: &str) -> String {
 #[tokio::test]
 async fn the_identity_is_that_of_the_file() {
     let scratch = Scratch::new();
-    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let first = SqlLedger::open(&scratch.url()).await.unwrap();
     let id = first.id().await.unwrap();
     assert!(
         id.0.len() == 32 && id.0.bytes().all(|b| b.is_ascii_hexdigit()),
         "{id:?}"
     );
     first.close().await;
-    let again = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let again = SqlLedger::open(&scratch.url()).await.unwrap();
     assert_eq!(again.id().await.unwrap(), id);
-    assert_ne!(in_memory().await.id().await.unwrap(), id);
+    assert_ne!(fresh().await.id().await.unwrap(), id);
 }
 
 #[tokio::test]
@@ -30,20 +30,20 @@ async fn nobody_else_on_the_host_may_read_it() {
     let scratch = Scratch::new();
     let beside = |end: &str| scratch.file().with_file_name(format!("ledger.db{end}"));
     let rights = |end: &str| std::fs::metadata(beside(end)).unwrap().permissions().mode() & 0o777;
-    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let first = SqlLedger::open(&scratch.url()).await.unwrap();
     first.track(&request(None)).await.unwrap();
     assert_eq!(["", "-wal", "-shm", ".lock"].map(rights), [0o600; 4]);
     first.close().await;
     // One made by a version before.
     std::fs::set_permissions(beside(""), std::fs::Permissions::from_mode(0o644)).unwrap();
-    let again = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let again = SqlLedger::open(&scratch.url()).await.unwrap();
     again.track(&request(None)).await.unwrap();
     assert_eq!(["", "-wal", "-shm"].map(rights), [0o600; 3]);
 }
 
 /// What the second one says while the first has the file.
 async fn in_use(url: &str) -> String {
-    match SqliteLedger::open(url).await {
+    match SqlLedger::open(url).await {
         Err(error @ OpenError::InUse(_)) => error.to_string(),
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("{url} was opened twice"),
@@ -53,7 +53,7 @@ async fn in_use(url: &str) -> String {
 #[tokio::test]
 async fn one_at_a_time_has_the_file_whatever_its_path() {
     let scratch = Scratch::new();
-    let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let first = SqlLedger::open(&scratch.url()).await.unwrap();
     let link = scratch.0.join("link.db");
     std::os::unix::fs::symlink(scratch.file(), &link).unwrap();
     for url in [scratch.url(), format!("sqlite://{}", link.display())] {
@@ -66,11 +66,11 @@ async fn one_at_a_time_has_the_file_whatever_its_path() {
     // The first goes on as if nothing had been.
     first.track(&request(None)).await.unwrap();
     first.close().await;
-    let second = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let second = SqlLedger::open(&scratch.url()).await.unwrap();
     in_use(&scratch.url()).await;
     // As where the process is killed: nobody closes it.
     drop(second);
-    SqliteLedger::open(&scratch.url()).await.unwrap();
+    SqlLedger::open(&scratch.url()).await.unwrap();
 }
 
 #[tokio::test]
@@ -78,11 +78,11 @@ async fn who_lost_the_lock_file_writes_no_more() {
     for replaced in [false, true] {
         let scratch = Scratch::new();
         let lock = scratch.file().with_file_name("ledger.db.lock");
-        let first = SqliteLedger::open(&scratch.url()).await.unwrap();
+        let first = SqlLedger::open(&scratch.url()).await.unwrap();
         let (track, rows) = with_rows(&first, &[1]).await;
         std::fs::remove_file(&lock).unwrap();
         let second = if replaced {
-            Some(SqliteLedger::open(&scratch.url()).await.unwrap())
+            Some(SqlLedger::open(&scratch.url()).await.unwrap())
         } else {
             None
         };
@@ -102,8 +102,20 @@ async fn who_lost_the_lock_file_writes_no_more() {
 
 #[tokio::test]
 async fn a_url_that_is_none_of_ours_is_refused_without_showing_its_password() {
-    let message = refusal("postgres://user:secret@db/ledger").await;
-    assert!(message.contains("postgres") && !message.contains("secret"), "{message}");
+    for (url, scheme) in [("mysql://user:secret@db/ledger", "mysql"), ("user:secret@db", "user")] {
+        let message = refusal(url).await;
+        assert!(message.contains(scheme) && !message.contains("secret"), "{message}");
+    }
+    for url in [
+        "postgres://user:secret@127.0.0.1:notaport/ledger",
+        "postgres://user:secret@[::1/ledger",
+    ] {
+        let message = refusal(url).await;
+        assert!(
+            message.contains("postgres://") && !message.contains("secret"),
+            "{message}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -133,7 +145,7 @@ async fn a_file_that_is_no_database_is_explained() {
 #[tokio::test]
 async fn damage_inside_the_file_is_found_when_it_is_opened() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let track = ledger.track(&request(None)).await.unwrap();
     let rows: Vec<_> = (0..=255).map(pending).collect();
     ledger.observe(track, &rows).await.unwrap();
@@ -150,7 +162,7 @@ async fn damage_inside_the_file_is_found_when_it_is_opened() {
 #[tokio::test]
 async fn a_database_of_another_version_is_left_alone() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     sqlx::query(
         "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
     )
@@ -165,7 +177,7 @@ async fn a_database_of_another_version_is_left_alone() {
 #[tokio::test]
 async fn a_full_disk_is_reported_and_nothing_is_half_written() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let track = ledger.track(&request(None)).await.unwrap();
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
         .fetch_one(&ledger.pools.writer)
@@ -185,7 +197,7 @@ async fn a_full_disk_is_reported_and_nothing_is_half_written() {
 }
 
 /// How the last write was made: 2 waits for the disk, 1 does not.
-async fn last_write(ledger: &SqliteLedger) -> i64 {
+async fn last_write(ledger: &SqlLedger) -> i64 {
     let mode = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&ledger.pools.writer);
     mode.await.unwrap()
 }
@@ -193,7 +205,7 @@ async fn last_write(ledger: &SqliteLedger) -> i64 {
 #[tokio::test]
 async fn what_is_sent_or_told_is_on_the_disk_before() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     assert_eq!(last_write(&ledger).await, 1, "found again");
     tally(&ledger, track).await;
@@ -213,7 +225,7 @@ async fn what_is_sent_or_told_is_on_the_disk_before() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn counts_are_of_one_moment_while_rows_are_written() {
     let scratch = Scratch::new();
-    let ledger = std::sync::Arc::new(SqliteLedger::open(&scratch.url()).await.unwrap());
+    let ledger = std::sync::Arc::new(SqlLedger::open(&scratch.url()).await.unwrap());
     let track = ledger.track(&request(None)).await.unwrap();
     let writer = tokio::spawn({
         let ledger = ledger.clone();
@@ -237,7 +249,7 @@ async fn counts_are_of_one_moment_while_rows_are_written() {
 #[tokio::test]
 async fn waits_that_nobody_can_have_meant_are_over_at_the_next_start() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let (track, rows) = with_rows(&ledger, &[1, 2, 3, 4]).await;
     let now = Timestamp::now();
     let hours = |hours: i64| now + jiff::SignedDuration::from_hours(hours);
@@ -257,7 +269,7 @@ async fn waits_that_nobody_can_have_meant_are_over_at_the_next_start() {
         .collect();
     ledger.settle(&updates, now).await.unwrap();
     ledger.close().await;
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let over = ledger
         .due(track, at(0), hours(0) + jiff::SignedDuration::from_mins(1), 10)
         .await

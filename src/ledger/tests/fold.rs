@@ -28,7 +28,7 @@ fn long_ago(n: u8) -> NewRow {
 
 #[tokio::test]
 async fn counts_since_any_time_stay_as_they_were() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let rows: Vec<_> = (0..200).map(long_ago).collect();
     ledger.observe(track, &rows).await.unwrap();
@@ -61,7 +61,7 @@ async fn counts_since_any_time_stay_as_they_were() {
 
 #[tokio::test]
 async fn of_a_deleted_contact_the_key_alone_stays() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let deleted = NewRow {
         reason: reason::CONTACT_DELETED.into(),
@@ -73,7 +73,7 @@ async fn of_a_deleted_contact_the_key_alone_stays() {
     let rows = [deleted, other];
     ledger.observe(track, &rows).await.unwrap();
     let known = async || -> Vec<i64> {
-        let known = sqlx::query_scalar("SELECT contact FROM roots ORDER BY contact");
+        let known = sqlx::query_scalar("SELECT contact FROM canonical_contacts ORDER BY contact");
         known.fetch_all(&ledger.pools.writer).await.unwrap()
     };
     assert_eq!(known().await.len(), 2);
@@ -84,7 +84,7 @@ async fn of_a_deleted_contact_the_key_alone_stays() {
 
 #[tokio::test]
 async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let of_event = ledger.track(&request(None)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
     ledger.observe(of_action, &[long_ago(1)]).await.unwrap();
@@ -133,7 +133,7 @@ fn settings() -> SyncSettings {
 
 #[tokio::test]
 async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
-    let ledger = Arc::new(in_memory().await);
+    let ledger = Arc::new(fresh().await);
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let recent = NewRow {
         first_seen: at(60 * 24 * 150),
@@ -148,7 +148,7 @@ async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
     let stop = CancellationToken::new();
     let task = tokio::spawn(crate::sync::retention::run(ctx, stop.clone()));
     let left = async || -> i64 {
-        let rows = sqlx::query_scalar("SELECT count(*) FROM rows").fetch_one(&ledger.pools.writer);
+        let rows = sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&ledger.pools.writer);
         rows.await.unwrap()
     };
     let limit = tokio::time::Instant::now() + Duration::from_secs(20);

@@ -7,6 +7,7 @@ mod fold;
 mod model;
 mod notes;
 mod property;
+mod queries;
 mod speed;
 mod tracks;
 
@@ -14,8 +15,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use jiff::Timestamp;
+use sqlx::Connection;
 
-use super::SqliteLedger;
+use super::SqlLedger;
 use crate::api::AdNetwork;
 use crate::domain::ids::{
     ActionId, AdAccountKey, ContactId, CustomerId, ObjectKey, OccurrenceKey, PortalId, TransactionId,
@@ -52,8 +54,28 @@ impl Drop for Scratch {
     }
 }
 
-async fn in_memory() -> SqliteLedger {
-    SqliteLedger::open("sqlite::memory:").await.unwrap()
+/// Names a PostgreSQL server whose user may create schemas. The tests that say nothing of a file run there instead of in
+/// SQLite, each in a schema of its own.
+const SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
+
+/// A ledger of its own, empty.
+async fn fresh() -> SqlLedger {
+    let Ok(server) = std::env::var(SERVER) else {
+        return SqlLedger::open("sqlite::memory:").await.unwrap();
+    };
+    SqlLedger::open(&schema(&server).await).await.unwrap()
+}
+
+/// The URL of a new schema at the server.
+async fn schema(server: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("ledger_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    sqlx::any::install_default_drivers();
+    let mut connection = sqlx::AnyConnection::connect(server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE SCHEMA {name}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    let mark = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{mark}options=-csearch_path%3D{name}")
 }
 
 /// The time `minute`s after an arbitrary zero.
@@ -139,7 +161,7 @@ fn worth(row: RowId, amount: &str) -> (BatchRow, usize) {
 }
 
 /// An action's track with these pending rows.
-async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (StreamId, Vec<RowId>) {
+async fn with_rows(ledger: &SqlLedger, numbers: &[u8]) -> (StreamId, Vec<RowId>) {
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let rows: Vec<_> = numbers.iter().map(|n| pending(*n)).collect();
     assert_eq!(ledger.observe(track, &rows).await.unwrap(), numbers.len());
@@ -147,16 +169,16 @@ async fn with_rows(ledger: &SqliteLedger, numbers: &[u8]) -> (StreamId, Vec<RowI
     (track, due.iter().map(|r| r.id).collect())
 }
 
-async fn due(ledger: &SqliteLedger, track: StreamId, minute: i64) -> Vec<Row> {
+async fn due(ledger: &SqlLedger, track: StreamId, minute: i64) -> Vec<Row> {
     ledger.due(track, at(0), at(minute), 1_000).await.unwrap()
 }
 
-async fn tally(ledger: &SqliteLedger, track: StreamId) -> RowCounts {
+async fn tally(ledger: &SqlLedger, track: StreamId) -> RowCounts {
     ledger.tally(track, at(0), at(2)).await.unwrap()
 }
 
 /// Outcome, reason and count of each class.
-async fn counts(ledger: &SqliteLedger, track: StreamId) -> Vec<(Outcome, String, u64)> {
+async fn counts(ledger: &SqlLedger, track: StreamId) -> Vec<(Outcome, String, u64)> {
     tally(ledger, track)
         .await
         .classes

@@ -3,7 +3,7 @@ use crate::ports::ledger::{OrphanNote, Roots};
 
 #[tokio::test]
 async fn an_occurrence_known_under_any_candidate_is_not_new() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1]).await;
     let merged = NewRow {
         keys: vec![key(8), key(1)],
@@ -27,7 +27,7 @@ async fn an_occurrence_known_under_any_candidate_is_not_new() {
 
 #[tokio::test]
 async fn impossible_rows_are_refused_as_a_whole() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, _) = with_rows(&ledger, &[1]).await;
     let nameless = NewRow {
         keys: vec![],
@@ -55,7 +55,7 @@ async fn impossible_rows_are_refused_as_a_whole() {
 
 #[tokio::test]
 async fn due_rows_respect_start_time_limit_and_order() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let old = NewRow {
         occurred_at: at(-1),
@@ -93,7 +93,7 @@ async fn due_rows_respect_start_time_limit_and_order() {
 #[tokio::test]
 async fn resume_skips_or_lets_go() {
     for skip in [true, false] {
-        let ledger = in_memory().await;
+        let ledger = fresh().await;
         let track = ledger.track(&request(Some(action(7)))).await.unwrap();
         let waiting = NewRow {
             reason: reason::SUSPENDED.into(),
@@ -120,7 +120,7 @@ async fn resume_skips_or_lets_go() {
 
 #[tokio::test]
 async fn release_makes_rows_of_these_reasons_due() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let (track, rows) = with_rows(&ledger, &[1, 2]).await;
     let mut waiting = update(rows[0], Outcome::Pending, reason::ACCOUNT_NOT_READY);
     waiting.detail = "DEVELOPER_TOKEN".into();
@@ -138,7 +138,7 @@ async fn release_makes_rows_of_these_reasons_due() {
 
 #[tokio::test]
 async fn roots_stay() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let portal = PortalId(1);
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
     let roots = async |portal, lineages: &[&[u64]]| -> Vec<(u64, Vec<u64>)> {
@@ -172,7 +172,7 @@ async fn roots_stay() {
 
 #[tokio::test]
 async fn orphans_are_noted_until_forgotten() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let note = |action, minute| OrphanNote {
         action: super::action(action),
         name: "Customers".into(),

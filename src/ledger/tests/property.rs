@@ -15,7 +15,7 @@ type Step = (u8, u8, u8, u8);
 
 struct Run {
     scratch: Scratch,
-    ledger: SqliteLedger,
+    ledger: SqlLedger,
     model: Model,
     minute: i64,
     of_event: StreamId,
@@ -27,7 +27,7 @@ struct Run {
 impl Run {
     async fn new() -> Self {
         let scratch = Scratch::new();
-        let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+        let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
         let of_event = ledger.track(&request(None)).await.unwrap();
         let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
         let (model, finals, sent) = Default::default();
@@ -95,8 +95,8 @@ impl Run {
             8 | 9 => self.status(a, b, c).await,
             10 => {
                 // Only one at a time has the file: the one before goes first.
-                self.ledger = in_memory().await;
-                self.ledger = SqliteLedger::open(&self.scratch.url()).await.unwrap();
+                self.ledger = fresh().await;
+                self.ledger = SqlLedger::open(&self.scratch.url()).await.unwrap();
                 if a.is_multiple_of(2) {
                     assert_eq!(self.ledger.recover(None, now).await.unwrap(), self.model.recover(now));
                 }
@@ -262,49 +262,45 @@ impl Run {
 
     /// The table itself.
     async fn stored(&self) -> BTreeMap<RowId, Known> {
-        type Columns = (
-            i64,
-            i64,
-            String,
-            i64,
-            String,
-            Option<i64>,
-            u32,
-            i64,
-            bool,
-            bool,
-            Option<String>,
-            Option<i64>,
-        );
-        let rows: Vec<Columns> = sqlx::query_as(
-            "SELECT r.id, track, transaction_id,
-                    CASE WHEN hands IS NULL THEN outcome ELSE accepted END,
-                    CASE WHEN hands IS NULL THEN reason WHEN accepted THEN 'AwaitingResult' ELSE 'InFlight' END,
-                    due, attempts, split, suspended, sent = 1 OR (sent = 2 AND (hands IS NULL OR accepted)), value, batch
-             FROM (SELECT rows.*, CASE WHEN due IS NULL THEN batch END AS hands FROM rows) r
-             JOIN classes c ON c.id = r.class
-             LEFT JOIN (SELECT id, request_id IS NOT NULL AS accepted FROM batches) b ON b.id = r.batch",
+        #[derive(sqlx::FromRow)]
+        struct Stored {
+            id: i64,
+            stream: i64,
+            transaction_id: String,
+            outcome: String,
+            reason: String,
+            due: Option<i64>,
+            attempts: i64,
+            isolation_group: i64,
+            suspended: i64,
+            known_to_google: i64,
+            value: Option<String>,
+            request: Option<i64>,
+        }
+        let rows: Vec<Stored> = sqlx::query_as(
+            "SELECT id, stream, transaction_id, outcome, reason, due, attempts, isolation_group, suspended, value, request,
+                    CASE WHEN sent = 'Before' OR (sent = 'Now' AND state <> 'InFlight') THEN 1 ELSE 0 END AS known_to_google
+             FROM conversions",
         )
         .fetch_all(&self.ledger.pools.writer)
         .await
         .unwrap();
-        let known =
-            |(id, track, transaction, outcome, reason, due, attempts, split, suspended, sent, value, batch): Columns| {
-                let value = value.map(|v| v.parse().unwrap());
-                let known = Known {
-                    track: StreamId(track),
-                    number: transaction.parse::<TransactionId>().unwrap().0[0],
-                    outcome: Outcome::from_code(outcome).unwrap(),
-                    reason,
-                    due: due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),
-                    attempts,
-                    split,
-                    suspended,
-                    sent: sent.then_some(value),
-                    batch: batch.map(BatchId),
-                };
-                (RowId(id), known)
+        let known = |row: Stored| {
+            let value = row.value.map(|v| v.parse().unwrap());
+            let known = Known {
+                track: StreamId(row.stream),
+                number: row.transaction_id.parse::<TransactionId>().unwrap().0[0],
+                outcome: Outcome::from_name(&row.outcome).unwrap(),
+                reason: row.reason,
+                due: row.due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),
+                attempts: u32::try_from(row.attempts).unwrap(),
+                split: row.isolation_group,
+                suspended: row.suspended == 1,
+                sent: (row.known_to_google == 1).then_some(value),
+                batch: row.request.map(BatchId),
             };
+            (RowId(row.id), known)
+        };
         rows.into_iter().map(known).collect()
     }
 

@@ -21,7 +21,7 @@ fn many(from: u32, count: u32) -> Vec<NewRow> {
 #[tokio::test]
 async fn speed_of_bulk_writes() {
     let scratch = Scratch::new();
-    let ledger = SqliteLedger::open(&scratch.url()).await.unwrap();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let track = ledger.track(&request(Some(action(7)))).await.unwrap();
     let rate = |what: &str, since: Instant| {
         println!("{what}: {:.0} rows/s", f64::from(ROWS) / since.elapsed().as_secs_f64());
@@ -74,7 +74,7 @@ async fn speed_of_bulk_writes() {
 }
 
 /// Bytes of the file that hold something.
-async fn used(ledger: &SqliteLedger) -> i64 {
+async fn used(ledger: &SqlLedger) -> i64 {
     let number = async |pragma: &'static str| -> i64 {
         sqlx::query_scalar(pragma)
             .fetch_one(&ledger.pools.writer)

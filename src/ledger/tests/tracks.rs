@@ -3,7 +3,7 @@ use crate::ports::ledger::{BatchResult, Watermark};
 
 #[tokio::test]
 async fn a_recreated_event_without_action_inherits_nothing() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let first = ledger.track(&request(None)).await.unwrap();
     assert_eq!(ledger.track(&request(None)).await.unwrap(), first);
     let other = ledger
@@ -29,7 +29,7 @@ async fn a_recreated_event_without_action_inherits_nothing() {
 
 #[tokio::test]
 async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
     assert_eq!(ledger.track(&request(None)).await.unwrap(), of_action);
     let of_another = ledger.track(&request(Some(action(8)))).await.unwrap();
@@ -49,7 +49,7 @@ async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
 
 #[tokio::test]
 async fn rows_and_marks_move_when_the_action_is_known() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let of_event = ledger.track(&request(None)).await.unwrap();
     let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
     let theirs = Watermark {
@@ -80,7 +80,7 @@ async fn rows_and_marks_move_when_the_action_is_known() {
 }
 
 /// Brings the only row of a track as far along as named.
-async fn bring(ledger: &SqliteLedger, track: StreamId, stage: &'static str) {
+async fn bring(ledger: &SqlLedger, track: StreamId, stage: &'static str) {
     let row = due(ledger, track, 2).await[0].id;
     let begin = async || {
         ledger
@@ -125,8 +125,8 @@ async fn bring(ledger: &SqliteLedger, track: StreamId, stage: &'static str) {
     }
 }
 
-async fn id_of(ledger: &SqliteLedger, track: StreamId) -> i64 {
-    sqlx::query_scalar("SELECT id FROM rows WHERE track = ?1")
+async fn id_of(ledger: &SqlLedger, track: StreamId) -> i64 {
+    sqlx::query_scalar("SELECT id FROM conversions WHERE stream = $1")
         .bind(track.0)
         .fetch_one(&ledger.pools.writer)
         .await
@@ -146,7 +146,7 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
     ];
     for (i, ours) in order.iter().enumerate() {
         for (k, theirs) in order.iter().enumerate() {
-            let ledger = in_memory().await;
+            let ledger = fresh().await;
             let of_event = ledger.track(&request(None)).await.unwrap();
             let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
             for (track, stage) in [(of_action, theirs), (of_event, ours)] {
@@ -176,7 +176,7 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
 
 #[tokio::test]
 async fn the_last_sweep_of_each_account_is_remembered() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
     assert_eq!(ledger.last_sweep(&one).await.unwrap(), None);
     ledger.set_last_sweep(&one, at(5)).await.unwrap();
@@ -187,7 +187,7 @@ async fn the_last_sweep_of_each_account_is_remembered() {
 
 #[tokio::test]
 async fn contacts_put_aside_are_remembered_by_account() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
     assert_eq!(ledger.put_aside(&one).await.unwrap(), []);
     let ids = [12, u64::MAX].map(crate::domain::ids::ContactId);
@@ -200,7 +200,7 @@ async fn contacts_put_aside_are_remembered_by_account() {
 
 #[tokio::test]
 async fn ids_of_actions_and_accounts_are_any_text() {
-    let ledger = in_memory().await;
+    let ledger = fresh().await;
     let of = |account: &str, id: &str| ActionKey {
         account: AdAccountKey {
             id: account.into(),

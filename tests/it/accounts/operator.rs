@@ -12,7 +12,7 @@ use adconversion_operator::controller::shared::object::Object;
 use adconversion_operator::controller::shared::reconciler::{Action, Reconciler};
 use adconversion_operator::domain::conditions::find;
 use adconversion_operator::domain::ids::ObjectKey;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ops::{health::Probes, metrics::Metrics};
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::registry::Registry;
@@ -92,7 +92,7 @@ pub struct Operator {
 impl Operator {
     pub async fn start(name: &str, world: &Arc<World>) -> Self {
         let namespace = own_namespace(name).await;
-        let ledger = SqliteLedger::open("sqlite::memory:").await.unwrap();
+        let ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
         Self::start_in(namespace, world, Arc::new(ledger), settings()).await
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
 use adconversion_operator::controller::shared::context::Settings;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ops::exposition::Format;
 use adconversion_operator::registry::{Urgency, Wake};
 use jiff::Timestamp;
@@ -85,7 +85,7 @@ async fn a_watch_that_breaks_is_started_again_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_router_that_breaks_is_started_again_alone() {
     let world = World::new();
-    let ledger = Arc::new(SqliteLedger::open("sqlite::memory:").await.unwrap());
+    let ledger = Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap());
     // No time lies so far ahead: the router breaks where it reckons when moved counts are due.
     let settings = Settings {
         status_interval: Duration::MAX,

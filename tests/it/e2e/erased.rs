@@ -25,7 +25,7 @@ pub fn named(stage: &Stage, ids: &BTreeSet<String>) -> Vec<(String, String)> {
             .fetch_all(&mut ledger)
             .await
             .expect("tables");
-        assert!(tables.iter().any(|table| table == "rows"), "{tables:?}");
+        assert!(tables.iter().any(|table| table == "conversions"), "{tables:?}");
         let mut found = Vec::new();
         for table in tables {
             let all = sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\""));

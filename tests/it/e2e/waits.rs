@@ -71,15 +71,15 @@ fn waits_of_years_are_an_hour_in_the_ledger_and_over_after_a_restart() {
             WAITS[0],
             "/events:ingest",
             429,
-            "SELECT max(due) FROM rows",
-            "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL",
+            "SELECT max(due) FROM conversions",
+            "UPDATE conversions SET due = 6090595200000 WHERE due IS NOT NULL",
         ),
         (
             WAITS[1],
             "/requestStatus:retrieve",
             503,
-            "SELECT max(poll_at) FROM batches",
-            "UPDATE batches SET poll_at = 6090595200000 WHERE poll_at IS NOT NULL",
+            "SELECT max(poll_at) FROM requests",
+            "UPDATE requests SET poll_at = 6090595200000 WHERE poll_at IS NOT NULL",
         ),
     ] {
         let rule = later(&meddler, path, status, wait);
@@ -108,10 +108,13 @@ fn a_wait_of_years_for_a_new_token_is_an_hour_in_the_ledger() {
     let old = meddler.always(ingest, Meddling::Instead(Reply::json(401, &old)));
     let token = later(&meddler, "/token", 429, WAITS[0]);
     customer(&stage, "click");
-    an_hour(&stage, "SELECT max(due) FROM rows");
+    an_hour(&stage, "SELECT max(due) FROM conversions");
     assert!(meddler.fired(old) > 0 && meddler.fired(token) > 0);
     stage.kill_operator();
-    ledger(&stage, "UPDATE rows SET due = 6090595200000 WHERE due IS NOT NULL");
+    ledger(
+        &stage,
+        "UPDATE conversions SET due = 6090595200000 WHERE due IS NOT NULL",
+    );
     meddler.lift_all();
     stage.start_operator();
     all_arrive(&stage, "late", PORTAL);

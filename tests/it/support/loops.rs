@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
-use adconversion_operator::ledger::SqliteLedger;
+use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::SyncContext;
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// An empty ledger in memory.
 pub async fn ledger() -> Arc<dyn Ledger> {
-    Arc::new(SqliteLedger::open("sqlite::memory:").await.expect("a ledger"))
+    Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"))
 }
 
 /// A world that is set up, its loops not yet running.

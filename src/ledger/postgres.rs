@@ -1,0 +1,76 @@
+//! A ledger in PostgreSQL: its connections, and what must not stand between.
+
+use std::str::FromStr;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyPool, Connection};
+
+use super::connect::{Pools, pool};
+use super::database::Conn;
+use super::error::failed;
+use super::lock::OpenError;
+use super::session_lock::{SessionLock, backend, prepare_session};
+use crate::ports::ledger::{LedgerError, LedgerResult};
+
+/// Counting reads while the feed and the uploaders look up rows.
+const READERS: u32 = 4;
+
+/// The oldest server whose words the ledger uses.
+const OLDEST: i64 = 14;
+
+/// Opens the database of this URL and takes its lock. `take_over`: from another session, if one has it.
+pub(crate) async fn open(url: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
+    let options = AnyConnectOptions::from_str(url)
+        // What it says may hold the password.
+        .map_err(|_| failed("not a URL of a database: give postgres://user:password@host/database"))?;
+    let writer = connect(options.clone(), 1).await?;
+    let readers = connect(options, READERS).await?;
+    let pools = Pools { writer, readers };
+    refuse_pooler(&pools).await?;
+    let mut conn = pools.writer.acquire().await.map_err(LedgerError::from)?;
+    refuse_old(&mut conn).await?;
+    if take_over {
+        SessionLock::end_holder(&mut conn).await?;
+    }
+    let lock = SessionLock::take(&mut conn).await?;
+    Ok((pools, lock))
+}
+
+async fn connect(options: AnyConnectOptions, size: u32) -> LedgerResult<AnyPool> {
+    let pool = pool(size).after_connect(|connection, _| Box::pin(prepare_session(connection)));
+    Ok(pool.connect_with(options).await?)
+}
+
+async fn refuse_old(conn: &mut Conn) -> LedgerResult<()> {
+    let version: i64 = sqlx::query_scalar("SELECT CAST(current_setting('server_version_num') AS BIGINT)")
+        .fetch_one(conn)
+        .await?;
+    if version / 10_000 < OLDEST {
+        return Err(failed(format!(
+            "PostgreSQL {} is too old: use version {OLDEST} or newer",
+            version / 10_000
+        )));
+    }
+    Ok(())
+}
+
+/// Two sessions that are open at one time have two processes at the server, unless something in between shares one among
+/// them between transactions. No lock holds there: it would be the next client's.
+async fn refuse_pooler(pools: &Pools) -> LedgerResult<()> {
+    let mut writer = pools.writer.acquire().await?;
+    for _ in 0..3 {
+        let of_writer = backend(&mut writer).await?;
+        let mut reader = pools.readers.acquire().await?;
+        // What a pooler shares is free again between transactions, and goes to whoever begins one next.
+        let mut transaction = reader.begin().await?;
+        let of_reader = backend(&mut transaction).await?;
+        transaction.rollback().await?;
+        if of_reader == of_writer {
+            return Err(failed(
+                "a connection pooler that shares sessions between transactions stands before the database, and no lock \
+                 holds there: give --ledger-url the address of PostgreSQL itself, or of a pooler in session mode",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! One process at a time, in PostgreSQL: an advisory lock of the session that writes, and an epoch that every new writer
+//! raises and every write checks.
+//!
+//! The lock says who writes. It ends with its session, which the server may end without the process hearing of it: behind a
+//! network that was cut, after a restart of the server, or since another operator that was made leader took it away. So
+//! every write begins with a look whether its session is the one with the lock, and whether the epoch is still this
+//! process's; the look keeps the epoch from being raised until the write has ended.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use super::database::Conn;
+use super::error::failed;
+use super::lock::OpenError;
+use crate::ports::ledger::{LedgerError, LedgerResult};
+
+/// Locks of this program, in the upper half of a lock's number; the schema's own number is the lower half.
+const OURS: i64 = 0x6164_6376;
+
+/// A server that does not hear of a client for so long takes it for gone, and its lock with it; a write that is begun and
+/// not gone on with (its process was stopped) keeps nobody waiting for longer. In a session that a pooler shares, these
+/// would be others' too; such a session is refused before.
+const SESSION: &str = "SET application_name = 'adconversion-operator'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+    SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; SET statement_timeout = '25s';
+    SET synchronous_commit = on";
+
+/// Makes a session fit for a ledger.
+pub(crate) async fn prepare_session(conn: &mut Conn) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql(SESSION).execute(conn).await?;
+    Ok(())
+}
+
+/// The process at the server that serves this session.
+pub(crate) async fn backend(conn: &mut Conn) -> LedgerResult<i64> {
+    // Without parameters: what stands in between may not know prepared statements.
+    let row = sqlx::raw_sql("SELECT CAST(pg_backend_pid() AS BIGINT)")
+        .fetch_one(conn)
+        .await?;
+    Ok(sqlx::Row::try_get(&row, 0)?)
+}
+
+/// The lock, as this process holds it.
+pub(crate) struct SessionLock {
+    key: i64,
+    /// The server's process of the session that holds it.
+    backend: AtomicI64,
+    epoch: AtomicI64,
+    lost: AtomicBool,
+}
+
+impl SessionLock {
+    /// Takes the lock of the schema that the session's `search_path` leads to.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] while another session holds it.
+    pub(crate) async fn take(conn: &mut Conn) -> Result<Self, OpenError> {
+        let schema: Option<(String, i64)> = sqlx::query_as(
+            "SELECT CAST(nspname AS TEXT), CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = current_schema()",
+        )
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(LedgerError::from)?;
+        let Some((name, number)) = schema else {
+            return Err(
+                failed("no schema of the search_path exists: create it, or name another one in --ledger-url").into(),
+            );
+        };
+        let lock = Self {
+            key: (OURS << 32) | number,
+            backend: AtomicI64::new(backend(conn).await?),
+            epoch: AtomicI64::new(0),
+            lost: AtomicBool::new(false),
+        };
+        if lock.try_lock(conn).await? {
+            return Ok(lock);
+        }
+        Err(OpenError::InUse(lock.holder(conn, &name).await?))
+    }
+
+    async fn try_lock(&self, conn: &mut Conn) -> LedgerResult<bool> {
+        Ok(sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(self.key)
+            .fetch_one(conn)
+            .await?)
+    }
+
+    /// Who holds it, in words.
+    async fn holder(&self, conn: &mut Conn, schema: &str) -> LedgerResult<String> {
+        let found: Option<(i64, Option<String>)> = sqlx::query_as(
+            "SELECT CAST(l.pid AS BIGINT), CAST(a.client_addr AS TEXT) FROM pg_locks l
+                 LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+             WHERE l.locktype = 'advisory' AND l.granted AND CAST(l.classid AS BIGINT) = $1 AND CAST(l.objid AS BIGINT) = $2
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .bind(self.key >> 32)
+        .bind(self.key & 0xffff_ffff)
+        .fetch_optional(conn)
+        .await?;
+        let session = match found {
+            Some((pid, Some(address))) => format!(" as session {pid} from {address}"),
+            Some((pid, None)) => format!(" as session {pid}"),
+            None => String::new(),
+        };
+        Ok(format!("the lock of schema {schema:?}{session}"))
+    }
+
+    /// Ends the session that holds the lock, if one does: its process was leader before. It writes no more.
+    pub(crate) async fn end_holder(conn: &mut Conn) -> LedgerResult<()> {
+        sqlx::query(
+            "SELECT count(CASE WHEN pg_terminate_backend(l.pid) THEN 1 END) FROM pg_locks l
+             WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
+               AND CAST(l.classid AS BIGINT) = $1
+               AND CAST(l.objid AS BIGINT) = (SELECT CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = current_schema())
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .bind(OURS)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    /// Raises the epoch: whoever wrote before writes no more. Waits for a write of theirs that is under way.
+    pub(crate) async fn raise_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
+        let epoch: i64 = sqlx::query_scalar(
+            "INSERT INTO meta (name, value) VALUES ('epoch', '1')
+             ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)
+             RETURNING CAST(value AS BIGINT)",
+        )
+        .fetch_one(conn)
+        .await?;
+        self.epoch.store(epoch, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// To be called first in every write.
+    ///
+    /// # Errors
+    /// Where another process writes, or may: this one must not any more.
+    pub(crate) async fn confirm(&self, conn: &mut Conn) -> LedgerResult<()> {
+        let found: Option<(i64, i64)> = sqlx::query_as(
+            "SELECT CAST(pg_backend_pid() AS BIGINT), CAST(value AS BIGINT) FROM meta WHERE name = 'epoch' FOR SHARE",
+        )
+        .fetch_optional(&mut *conn)
+        .await?;
+        let Some((backend, epoch)) = found else {
+            return Err(self.lose("the ledger's tables were made again"));
+        };
+        if epoch != self.epoch.load(Ordering::SeqCst) {
+            return Err(self.lose("another operator has taken over the ledger"));
+        }
+        if backend != self.backend.load(Ordering::SeqCst) {
+            // A new connection after the old one broke: nobody wrote in between, as the epoch says.
+            if !self.try_lock(conn).await? {
+                return Err(self.lose("another operator holds the ledger's lock"));
+            }
+            self.backend.store(backend, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn lose(&self, how: &str) -> LedgerError {
+        self.lost.store(true, Ordering::SeqCst);
+        failed(format!("{how}: this one writes and sends nothing any more"))
+    }
+
+    /// Fails once a write found out that another process writes.
+    pub(crate) fn check(&self) -> LedgerResult<()> {
+        if self.lost.load(Ordering::SeqCst) {
+            return Err(failed(
+                "another operator writes to this ledger now: this one sends nothing any more and ends",
+            ));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! A ledger in a file: what is checked before it is opened, and its connections.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use sqlx::any::AnyConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AnyPool, ConnectOptions, Connection};
+
+use super::connect::{Pools, pool};
+use super::error::failed;
+use super::lock::{FileLock, OpenError};
+use crate::domain::brief::brief;
+use crate::ports::ledger::LedgerResult;
+
+/// Files up to this size are checked page by page when opened, some hundred milliseconds at most; in larger ones damage
+/// shows when a damaged page is read.
+const CHECKED_UP_TO: u64 = 256 * 1024 * 1024;
+
+/// Counting reads while the feed and the uploaders look up rows.
+const READERS: u32 = 4;
+
+/// Of the connection that writes, and of one that reads. Submissions have keys in no order, and rows fall due in none: with
+/// the default cache (2 MB) writes to a million rows wait for the disk. Sizes in KiB, negative as SQLite wants it; memory is
+/// taken only as the file grows, at most 40 MB by all. The write-ahead log may hold 8,000 pages of 4 KiB before it is folded
+/// into the file: one batch changes some thousands. What was deleted is overwritten: an erased id is in no free page either.
+const WRITES: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 10000;
+    PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON; PRAGMA cache_size = -24576; PRAGMA wal_autocheckpoint = 8000";
+const READS: &str = "PRAGMA busy_timeout = 10000; PRAGMA cache_size = -4096; PRAGMA query_only = ON";
+
+/// Rights of the ledger's files.
+const ONLY_OWNER: u32 = 0o600;
+
+/// What every SQLite file begins with.
+const HEADER: &[u8; 16] = b"SQLite format 3\0";
+
+/// Opens the file of this URL, whose directory must exist, and takes its lock; in memory there is none.
+pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenError> {
+    let in_memory = url == "sqlite::memory:";
+    if !in_memory && !url.starts_with("sqlite://") {
+        return Err(failed("give sqlite:///path/to/file").into());
+    }
+    let unreadable = |e: sqlx::Error| failed(format!("not a URL of a database: {e}"));
+    let file = SqliteConnectOptions::from_str(url).map_err(unreadable)?;
+    let file = (!in_memory).then(|| file.get_filename().to_path_buf());
+    let Some(file) = file else {
+        let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
+        let writer = connect(options, 1, WRITES).await?;
+        // Every connection to a database in memory would have one of its own.
+        let readers = writer.clone();
+        return Ok((Pools { writer, readers }, None));
+    };
+    let parent = file.parent().filter(|d| !d.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new("."));
+    if !directory.is_dir() {
+        return Err(failed(format!("the directory {} does not exist", directory.display())).into());
+    }
+    let lock = FileLock::take(&file)?;
+    let size = inspect(&file)?;
+    private(&file)?;
+    let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
+    probe(&options, size > 0 && size <= CHECKED_UP_TO).await?;
+    let writer = connect(options.clone(), 1, WRITES).await?;
+    let readers = connect(options, READERS, READS).await?;
+    Ok((Pools { writer, readers }, Some(lock)))
+}
+
+async fn connect(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<AnyPool> {
+    let pool = pool(size).after_connect(move |connection, _| {
+        Box::pin(async move {
+            sqlx::raw_sql(setting).execute(connection).await?;
+            Ok(())
+        })
+    });
+    Ok(pool.connect_with(options).await?)
+}
+
+/// For this user alone, whatever the process's umask: it tells which contacts became customers. SQLite gives the files
+/// beside it the rights of the ledger itself.
+fn private(file: &Path) -> LedgerResult<()> {
+    let failure = |e: std::io::Error| failed(format!("{} can't be opened for writing: {e}", file.display()));
+    let mut new = std::fs::OpenOptions::new();
+    new.create(true)
+        .append(true)
+        .mode(ONLY_OWNER)
+        .open(file)
+        .map_err(failure)?;
+    for end in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(end);
+        let path = PathBuf::from(name);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.permissions().mode() & 0o777 != ONLY_OWNER => {
+                if let Err(error) = std::fs::set_permissions(&path, Permissions::from_mode(ONLY_OWNER)) {
+                    // Some volumes have no rights of their own, and a file may be another user's.
+                    tracing::warn!(path = %path.display(), error = brief(&error), "other users of this host may read the ledger");
+                }
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Says clearly what SQLite would only call "unable to open". Returns the size, 0 when there is no file yet.
+fn inspect(file: &Path) -> LedgerResult<u64> {
+    use std::io::{ErrorKind, Read};
+    let unreadable = |e: std::io::Error| failed(format!("{} can't be read: {e}", file.display()));
+    let mut opened = match std::fs::File::open(file) {
+        Ok(opened) => opened,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
+        Err(e) => return Err(unreadable(e)),
+    };
+    let size = opened.metadata().map_err(unreadable)?.len();
+    let mut header = [0; HEADER.len()];
+    if size > 0 && (opened.read_exact(&mut header).is_err() || &header != HEADER) {
+        return Err(failed(format!(
+            "{} is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot",
+            file.display()
+        )));
+    }
+    Ok(size)
+}
+
+/// Finds out what is wrong with a file: a pool would only say that no connection could be made in time.
+async fn probe(options: &AnyConnectOptions, check: bool) -> LedgerResult<()> {
+    let mut connection = options.connect().await?;
+    sqlx::raw_sql(WRITES).execute(&mut connection).await?;
+    if check {
+        let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+            .fetch_one(&mut connection)
+            .await?;
+        if found != "ok" {
+            return Err(failed(
+                "the file is damaged: restore it or move it away; a new ledger is rebuilt from HubSpot",
+            ));
+        }
+    }
+    connection.close().await?;
+    Ok(())
+}

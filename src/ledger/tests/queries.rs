@@ -1,0 +1,47 @@
+use super::*;
+
+/// What docs/ledger.md tells people to ask, on both databases.
+#[tokio::test]
+async fn the_queries_of_the_documents_work() {
+    let ledger = fresh().await;
+    with_rows(&ledger, &[1, 2]).await;
+    let text = include_str!("../../../docs/ledger.md");
+    let blocks = text.split("```sql\n").skip(1);
+    let queries: Vec<_> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert!(queries.len() >= 10, "{}", queries.len());
+    for query in queries {
+        // Sums of texts are of a type that a client of both databases has no word for.
+        let counted = format!("SELECT count(*) FROM ({}) AS q", query.trim().trim_end_matches(';'));
+        let rows: Result<i64, _> = sqlx::query_scalar(sqlx::AssertSqlSafe(counted))
+            .fetch_one(&ledger.pools.readers)
+            .await;
+        assert!(rows.is_ok(), "{query}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_state_can_be_read_with_a_select() {
+    let ledger = fresh().await;
+    let (_, rows) = with_rows(&ledger, &[1, 2, 3]).await;
+    let batch = ledger
+        .begin(&sender(), &[action(7)], &[plain(rows[0]), plain(rows[1])], at(3))
+        .await
+        .unwrap();
+    let states = async || -> Vec<(String, String, i64)> {
+        let statement = "SELECT state, reason, count(*) FROM conversions GROUP BY state, reason ORDER BY state";
+        let found = sqlx::query_as(statement).fetch_all(&ledger.pools.readers);
+        found.await.unwrap()
+    };
+    let line = |state: &str, reason: &str, count| (state.to_owned(), reason.to_owned(), count);
+    let waits = line("Waiting", reason::NOT_DUE, 1);
+    assert_eq!(states().await, [line("InFlight", reason::IN_FLIGHT, 2), waits.clone()]);
+    let accepted = crate::ports::ledger::BatchResult::Accepted {
+        request_id: "r".into(),
+        poll_at: at(30),
+    };
+    ledger.finish(batch, &accepted, at(4)).await.unwrap();
+    assert_eq!(
+        states().await,
+        [line("AwaitingResult", reason::AWAITING_RESULT, 2), waits]
+    );
+}

@@ -1,0 +1,48 @@
+//! The lock of either database, as the ledger uses it.
+
+use super::database::Conn;
+use super::lock::FileLock;
+use super::session_lock::SessionLock;
+use crate::ports::ledger::LedgerResult;
+
+/// What keeps every other process from writing.
+pub(crate) enum WriterLock {
+    /// In memory: nobody else can.
+    None,
+    File(FileLock),
+    Session(SessionLock),
+}
+
+impl WriterLock {
+    /// At the beginning of a write.
+    pub(crate) async fn confirm(&self, conn: &mut Conn) -> LedgerResult<()> {
+        match self {
+            Self::None | Self::File(_) => Ok(()),
+            Self::Session(lock) => lock.confirm(conn).await,
+        }
+    }
+
+    /// Fails once this process has lost it.
+    pub(crate) fn check(&self) -> LedgerResult<()> {
+        match self {
+            Self::None => Ok(()),
+            Self::File(lock) => lock.check(),
+            Self::Session(lock) => lock.check(),
+        }
+    }
+
+    /// As the last step of the opening: whoever wrote before writes no more.
+    pub(crate) async fn raise_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
+        match self {
+            Self::None | Self::File(_) => Ok(()),
+            Self::Session(lock) => lock.raise_epoch(conn).await,
+        }
+    }
+
+    /// Lets the next process have it, once all connections are closed.
+    pub(crate) fn release(&self) {
+        if let Self::File(lock) = self {
+            lock.release();
+        }
+    }
+}

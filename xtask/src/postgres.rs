@@ -1,0 +1,172 @@
+//! A private PostgreSQL server for tests, on a free port of loopback, ended with the process that started it. Its programs
+//! are Debian's package `postgresql`, installed where it is missing.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::browser::{as_root, command};
+use crate::ports;
+use crate::process::{self, say};
+use crate::supervisor::{Spec, State, Supervisor};
+
+/// Names the directory of the server's programs.
+const PROGRAMS: &str = "ADCONVERSION_POSTGRES";
+/// Where Debian puts them, one directory a version.
+const DEBIAN: &str = "/usr/lib/postgresql";
+/// Limit of each of the two steps of the installation.
+const INSTALL_LIMIT: Duration = Duration::from_mins(8);
+const INITDB_LIMIT: Duration = Duration::from_mins(1);
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// The server refuses to run as root; the package makes this user.
+const USER: &str = "postgres";
+
+/// A running server. Dropping it ends it and removes its data.
+pub struct Postgres {
+    supervisor: Supervisor,
+    url: String,
+}
+
+impl Postgres {
+    /// Starts a server and waits until it takes connections. `supervisor`: the xtask executable.
+    ///
+    /// # Errors
+    /// Where the programs are missing and the package manager can't bring them, or the server does not start: the text says
+    /// why.
+    pub fn start(supervisor: &Path) -> Result<Self, Error> {
+        let programs = programs()?;
+        let directory = env::temp_dir().join(format!("adconversion-postgres-{}", std::process::id()));
+        fs::create_dir_all(&directory).map_err(|source| Error::path("create", &directory, source))?;
+        // The server's user must be able to make its files there.
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(&directory, open).map_err(|source| Error::path("open", &directory, source))?;
+        let data = directory.join("data");
+        let mut initdb = as_user(&programs.join("initdb"));
+        initdb
+            .args([
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "-U",
+                USER,
+                "-D",
+            ])
+            .arg(&data);
+        process::run(initdb, None, INITDB_LIMIT)?.ok()?;
+        let port = ports::free(1)?[0];
+        let supervisor = Supervisor::start(Some(supervisor), &directory, false)?;
+        let server = as_user(&programs.join("postgres"));
+        let log = directory.join("postgres.log");
+        supervisor.run(Spec {
+            name: USER.to_owned(),
+            program: PathBuf::from(server.get_program()),
+            arguments: server
+                .get_args()
+                .map(|argument| argument.to_string_lossy().into_owned())
+                .chain([
+                    "-D".to_owned(),
+                    data.display().to_string(),
+                    "-p".to_owned(),
+                    port.to_string(),
+                ])
+                .chain(["-k".to_owned(), directory.display().to_string()])
+                .chain(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"].map(str::to_owned))
+                .collect(),
+            environment: BTreeMap::new(),
+            log: log.clone(),
+        })?;
+        let server = Self {
+            supervisor,
+            url: format!("postgres://{USER}@127.0.0.1:{port}/{USER}"),
+        };
+        server.wait_ready(&programs, port, &log)?;
+        Ok(server)
+    }
+
+    /// How it is reached, as a user who may do everything.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    fn wait_ready(&self, programs: &Path, port: u16, log: &Path) -> Result<(), Error> {
+        let start = Instant::now();
+        loop {
+            let mut probe = Command::new(programs.join("pg_isready"));
+            probe.args(["-q", "-h", "127.0.0.1", "-p", &port.to_string()]);
+            if process::run(probe, None, START_LIMIT)?.success() {
+                return Ok(());
+            }
+            let ended = !matches!(self.supervisor.state(USER)?, State::Running(_));
+            if ended || start.elapsed() >= START_LIMIT {
+                let text = fs::read_to_string(log).unwrap_or_default();
+                return Err(Error::Failed(format!("PostgreSQL did not start: {text}")));
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// A command that runs as the server's user where this process is root.
+fn as_user(program: &Path) -> Command {
+    let is_root = process::run(command(&["id", "-u"]), None, START_LIMIT).is_ok_and(|id| id.stdout.trim() == "0");
+    if !is_root {
+        return Command::new(program);
+    }
+    let mut whole = command(&["setpriv", "--clear-groups"]);
+    whole
+        .arg(format!("--reuid={USER}"))
+        .arg(format!("--regid={USER}"))
+        .arg(program)
+        // Not a directory of root's.
+        .current_dir("/");
+    whole
+}
+
+/// The directory of the newest version's programs.
+fn installed() -> Option<PathBuf> {
+    if let Some(path) = env::var_os(PROGRAMS) {
+        return Some(PathBuf::from(path));
+    }
+    let versions = fs::read_dir(DEBIAN)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path().join("bin"));
+    let mut found: Vec<PathBuf> = versions.filter(|bin| bin.join("initdb").is_file()).collect();
+    found.sort();
+    found.pop()
+}
+
+fn programs() -> Result<PathBuf, Error> {
+    if let Some(path) = installed() {
+        return Ok(path);
+    }
+    say("installing postgresql (once)");
+    let steps: [&[&str]; 2] = [
+        &["apt-get", "update", "-qq"],
+        &[
+            "apt-get",
+            "install",
+            "-y",
+            "-qq",
+            "--no-install-recommends",
+            "postgresql",
+        ],
+    ];
+    for step in steps {
+        let done = process::run(as_root(step), None, INSTALL_LIMIT).and_then(process::Output::ok);
+        done.map_err(|error| {
+            Error::Setup(format!(
+                "PostgreSQL is missing and could not be installed: install the package postgresql, or name the directory \
+                 of its programs in {PROGRAMS}\n{error}"
+            ))
+        })?;
+    }
+    installed().ok_or_else(|| Error::Setup(format!("the package postgresql left no programs in {DEBIAN}")))
+}
