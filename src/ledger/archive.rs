@@ -87,15 +87,19 @@ pub(crate) async fn archive(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize>
     rows(done.rows_affected())
 }
 
+/// Whether anything is archived on a stream.
+pub(crate) async fn has_archived(conn: &mut Conn, stream: i64) -> LedgerResult<bool> {
+    let first: Option<i64> = sqlx::query_scalar("SELECT stream FROM archived_keys WHERE stream = $1 LIMIT 1")
+        .bind(stream)
+        .fetch_optional(conn)
+        .await?;
+    Ok(first.is_some())
+}
+
 /// Takes over what is archived on a stream without an action, which only erasure does (and what it archives there was never
 /// sent). What the other stream knows itself counts there.
 pub(crate) async fn move_archived(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
-    let any: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM archived_keys WHERE stream = $1 LIMIT 1) AS first")
-            .bind(from)
-            .fetch_one(&mut *conn)
-            .await?;
-    if any == 0 {
+    if !has_archived(conn, from).await? {
         return Ok(());
     }
     sqlx::query(

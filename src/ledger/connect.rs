@@ -13,7 +13,10 @@ use crate::ledger::columns::{list, ms, texts};
 use crate::ports::ledger::{LedgerId, LedgerResult};
 
 /// How long a caller waits for a connection.
-pub(crate) const CONNECTION_WAIT: Duration = Duration::from_secs(30);
+const CONNECTION_WAIT: Duration = Duration::from_secs(30);
+
+/// Connections for the counting reads while the feed and the uploaders look up rows.
+pub(crate) const READERS: u32 = 4;
 
 /// Longest wait for an answer's sake that is believed at the start, with some time for a clock that was set back.
 const ASKED: SignedDuration = SignedDuration::from_hours(2);

@@ -8,6 +8,7 @@ use super::database::Conn;
 use super::error::failed;
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
+use crate::ledger::archive::has_archived;
 use crate::ledger::columns::{CHUNK, due, json, list, ms, state_of, transaction};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
@@ -84,12 +85,7 @@ async fn known(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResul
 
 /// Which of these occurrences are archived: they are not new, and nothing about them changes any more.
 async fn archived(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
-    let any: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM (SELECT 1 FROM archived_keys WHERE stream = $1 LIMIT 1) AS first")
-            .bind(track.0)
-            .fetch_one(&mut *conn)
-            .await?;
-    if any == 0 {
+    if !has_archived(conn, track.0).await? {
         return Ok(HashSet::new());
     }
     let candidates: Vec<(usize, i64, String)> = rows

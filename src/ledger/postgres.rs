@@ -5,15 +5,12 @@ use std::str::FromStr;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyPool, Connection};
 
-use super::connect::{Pools, pool};
+use super::connect::{Pools, READERS, pool};
 use super::database::Conn;
 use super::error::failed;
 use super::lock::OpenError;
 use super::session_lock::{SessionLock, backend, prepare_session};
 use crate::ports::ledger::{LedgerError, LedgerResult};
-
-/// Counting reads while the feed and the uploaders look up rows.
-const READERS: u32 = 4;
 
 /// The oldest server whose words the ledger uses.
 const OLDEST: i64 = 14;

@@ -9,7 +9,7 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyPool, ConnectOptions, Connection};
 
-use super::connect::{Pools, pool};
+use super::connect::{Pools, READERS, pool};
 use super::error::failed;
 use super::lock::{FileLock, OpenError};
 use crate::domain::brief::brief;
@@ -18,9 +18,6 @@ use crate::ports::ledger::LedgerResult;
 /// Files up to this size are checked page by page when opened, some hundred milliseconds at most; in larger ones damage
 /// shows when a damaged page is read.
 const CHECKED_UP_TO: u64 = 256 * 1024 * 1024;
-
-/// Counting reads while the feed and the uploaders look up rows.
-const READERS: u32 = 4;
 
 /// Of the connection that writes, and of one that reads. Submissions have keys in no order, and rows fall due in none: with
 /// the default cache (2 MB) writes to a million rows wait for the disk. Sizes in KiB, negative as SQLite wants it; memory is

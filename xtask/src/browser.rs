@@ -42,28 +42,35 @@ pub fn chromium() -> Result<PathBuf, Error> {
     if let Some(path) = installed() {
         return Ok(path);
     }
-    say("installing chromium (once)");
-    let steps: [&[&str]; 2] = [
-        &["apt-get", "update", "-qq"],
-        &["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"],
-    ];
-    for step in steps {
-        let done = process::run(as_root(step), None, INSTALL_LIMIT).and_then(process::Output::ok);
-        done.map_err(|error| {
-            Error::Setup(format!(
-                "Chromium is missing and could not be installed: install the package chromium, or name a browser in {CHROMIUM}\n{error}"
-            ))
-        })?;
-    }
+    install("chromium").map_err(|error| {
+        Error::Setup(format!(
+            "Chromium is missing and could not be installed: install the package chromium, or name a browser in {CHROMIUM}\n{error}"
+        ))
+    })?;
     installed()
         .ok_or_else(|| Error::Setup("the package chromium was installed, but no program chromium is on PATH".into()))
 }
 
+/// Installs a package of Debian's.
+pub(crate) fn install(package: &str) -> Result<(), Error> {
+    say(&format!("installing {package} (once)"));
+    let steps: [&[&str]; 2] = [
+        &["apt-get", "update", "-qq"],
+        &["apt-get", "install", "-y", "-qq", "--no-install-recommends", package],
+    ];
+    for step in steps {
+        process::run(as_root(step), None, INSTALL_LIMIT)?.ok()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn is_root() -> bool {
+    process::run(command(&["id", "-u"]), None, Duration::from_secs(10)).is_ok_and(|output| output.stdout.trim() == "0")
+}
+
 /// The package manager wants root.
 pub(crate) fn as_root(arguments: &[&str]) -> Command {
-    let is_root = process::run(command(&["id", "-u"]), None, Duration::from_secs(10))
-        .is_ok_and(|output| output.stdout.trim() == "0");
-    let mut whole = if is_root {
+    let mut whole = if is_root() {
         vec![]
     } else {
         vec!["sudo", "--non-interactive"]

@@ -11,21 +11,23 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Error;
-use crate::browser::{as_root, command};
+use crate::browser::{command, install, is_root};
 use crate::ports;
 use crate::process::{self, say};
+use crate::suite::{cargo, target_directory};
 use crate::supervisor::{Spec, State, Supervisor};
 
 /// Names the directory of the server's programs.
 const PROGRAMS: &str = "ADCONVERSION_POSTGRES";
 /// Where Debian puts them, one directory a version.
 const DEBIAN: &str = "/usr/lib/postgresql";
-/// Limit of each of the two steps of the installation.
-const INSTALL_LIMIT: Duration = Duration::from_mins(8);
 const INITDB_LIMIT: Duration = Duration::from_mins(1);
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// The server refuses to run as root; the package makes this user.
 const USER: &str = "postgres";
+
+/// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
+const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// A running server. Dropping it ends it and removes its data.
 pub struct Postgres {
@@ -115,8 +117,7 @@ impl Postgres {
 
 /// A command that runs as the server's user where this process is root.
 fn as_user(program: &Path) -> Command {
-    let is_root = process::run(command(&["id", "-u"]), None, START_LIMIT).is_ok_and(|id| id.stdout.trim() == "0");
-    if !is_root {
+    if !is_root() {
         return Command::new(program);
     }
     let mut whole = command(&["setpriv", "--clear-groups"]);
@@ -127,6 +128,28 @@ fn as_user(program: &Path) -> Command {
         // Not a directory of root's.
         .current_dir("/");
     whole
+}
+
+/// The tests of the ledger that say nothing of a file, once more, each in a schema of its own.
+pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
+    say(&format!(
+        "== postgres: the ledger's tests on a server of their own (limit {} min)",
+        limit.as_secs() / 60
+    ));
+    // The executable that supervises was built before.
+    let server = Postgres::start(&target_directory(root)?.join("debug/xtask"))?;
+    let mut command = cargo(
+        root,
+        &["test", "--package", "adconversion-operator", "--lib", "ledger::tests"],
+    );
+    command.env(LEDGER_SERVER, server.url());
+    let status = process::run_group(command, limit)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!(
+        "the ledger's tests on PostgreSQL ended with {status}"
+    )))
 }
 
 /// The directory of the newest version's programs.
@@ -147,26 +170,11 @@ fn programs() -> Result<PathBuf, Error> {
     if let Some(path) = installed() {
         return Ok(path);
     }
-    say("installing postgresql (once)");
-    let steps: [&[&str]; 2] = [
-        &["apt-get", "update", "-qq"],
-        &[
-            "apt-get",
-            "install",
-            "-y",
-            "-qq",
-            "--no-install-recommends",
-            "postgresql",
-        ],
-    ];
-    for step in steps {
-        let done = process::run(as_root(step), None, INSTALL_LIMIT).and_then(process::Output::ok);
-        done.map_err(|error| {
-            Error::Setup(format!(
-                "PostgreSQL is missing and could not be installed: install the package postgresql, or name the directory \
-                 of its programs in {PROGRAMS}\n{error}"
-            ))
-        })?;
-    }
+    install("postgresql").map_err(|error| {
+        Error::Setup(format!(
+            "PostgreSQL is missing and could not be installed: install the package postgresql, or name the directory of its \
+             programs in {PROGRAMS}\n{error}"
+        ))
+    })?;
     installed().ok_or_else(|| Error::Setup(format!("the package postgresql left no programs in {DEBIAN}")))
 }

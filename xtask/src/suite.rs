@@ -11,7 +11,7 @@ use crate::Error;
 use crate::browser;
 use crate::checkers;
 use crate::conformance;
-use crate::postgres::Postgres;
+use crate::postgres;
 use crate::process::{self, say};
 use crate::promtool;
 use crate::supervisor::XTASK_BIN;
@@ -21,9 +21,6 @@ use crate::tools::{self, Tool};
 pub const OPERATOR_BIN: &str = "ADCONVERSION_BIN";
 /// Path of the sandbox's executable, for tests that run it.
 pub const SANDBOX_BIN: &str = "ADCONVERSION_SANDBOX_BIN";
-
-/// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
-const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// One step of the suite, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -215,7 +212,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::Build => cargo(root, &["build", "--workspace"]),
         Step::ControlPlane => return finish_control_plane(background.take()).map(|()| Outcome::Passed),
         Step::Test => test_command(root)?,
-        Step::Postgres => return test_on_postgres(root, limit).map(|()| Outcome::Passed),
+        Step::Postgres => return postgres::test(root, limit).map(|()| Outcome::Passed),
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
         Step::Spelling => checkers::spelling(root)?,
         Step::Workflows => checkers::workflows(root)?,
@@ -235,29 +232,6 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         return Ok(Outcome::Passed);
     }
     Err(Error::Failed(format!("`{text}` ended with {status}")))
-}
-
-/// The tests of the ledger that say nothing of a file, once more, each in a schema of its own.
-fn test_on_postgres(root: &Path, limit: Duration) -> Result<(), Error> {
-    say(&format!(
-        "== {}: the ledger's tests on a server of their own (limit {} min)",
-        Step::Postgres,
-        limit.as_secs() / 60
-    ));
-    // The executable that supervises was built before.
-    let server = Postgres::start(&target_directory(root)?.join("debug/xtask"))?;
-    let mut command = cargo(
-        root,
-        &["test", "--package", "adconversion-operator", "--lib", "ledger::tests"],
-    );
-    command.env(LEDGER_SERVER, server.url());
-    let status = process::run_group(command, limit)?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Error::Failed(format!(
-        "the ledger's tests on PostgreSQL ended with {status}"
-    )))
 }
 
 fn check_conformance(root: &Path) -> Result<(), Error> {
