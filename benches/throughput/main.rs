@@ -121,7 +121,7 @@ fn normalise() {
         // Each identifier is a row.
         report(name, contacts.len() * kinds.len() * 50, || {
             for contact in (0..50).flat_map(|_| &contacts) {
-                black_box(identifiers::of(contact, kinds, Some("DE")));
+                black_box(identifiers::identifiers_of(contact, kinds, Some("DE")));
             }
         });
     }
@@ -144,7 +144,7 @@ fn requests() {
     };
     let customer: CustomerId = "1234567890".parse().unwrap();
     let request = UploadRequest {
-        destinations: vec![customer.action(ActionId(7))],
+        destinations: vec![customer.action_key(ActionId(7))],
         rows: (0..MAX_ROWS).map(row).collect(),
     };
     report("build + serialise ingest requests", MAX_ROWS * 50, || {

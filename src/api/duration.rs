@@ -29,7 +29,7 @@ impl Duration {
     }
 
     /// The same length as the standard library has it.
-    pub const fn get(self) -> std::time::Duration {
+    pub const fn as_std(self) -> std::time::Duration {
         self.0
     }
 }
@@ -134,7 +134,7 @@ mod tests {
     #[case("000001s", 1_000, "1s")]
     fn reads_and_prints(#[case] text: &str, #[case] millis: u64, #[case] printed: &str) {
         let parsed: Duration = text.parse().unwrap();
-        assert_eq!(parsed.get(), std::time::Duration::from_millis(millis));
+        assert_eq!(parsed.as_std(), std::time::Duration::from_millis(millis));
         assert_eq!(parsed.to_string(), printed);
         assert_eq!(printed.parse::<Duration>().unwrap(), parsed);
     }

@@ -86,7 +86,7 @@ impl Default for Uploads {
 
 impl Uploads {
     /// The interface that takes an event's uploads. `form`: a form event.
-    pub const fn of(self, form: bool) -> UploadApi {
+    pub const fn api_for(self, form: bool) -> UploadApi {
         if form {
             self.enhancements
         } else {
@@ -106,7 +106,7 @@ pub enum UploadApi {
 
 impl UploadApi {
     /// The name in messages and errors.
-    pub const fn service(self) -> &'static str {
+    pub const fn service_name(self) -> &'static str {
         match self {
             Self::DataManager => "Data Manager",
             Self::GoogleAds => "Google Ads",

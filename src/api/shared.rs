@@ -95,7 +95,7 @@ pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
 /// and the API server drops a `null` where the schema does not allow it.
 pub(crate) fn not_nullable(schema: &mut Schema) {
     plain_description(schema.ensure_object());
-    for property in properties(schema) {
+    for property in schema_properties(schema) {
         strip_null(property);
         plain_description(property);
     }
@@ -105,7 +105,7 @@ pub(crate) fn not_nullable(schema: &mut Schema) {
 pub(crate) fn status_fields(schema: &mut Schema) {
     not_nullable(schema);
     schema.remove("default");
-    for property in properties(schema) {
+    for property in schema_properties(schema) {
         property.remove("default");
     }
 }
@@ -117,7 +117,7 @@ fn plain_description(part: &mut Map<String, Value>) {
     }
 }
 
-fn properties(schema: &mut Schema) -> impl Iterator<Item = &mut Map<String, Value>> {
+fn schema_properties(schema: &mut Schema) -> impl Iterator<Item = &mut Map<String, Value>> {
     schema
         .as_object_mut()
         .and_then(|object| object.get_mut("properties"))

@@ -44,7 +44,7 @@ impl ClusterFlags {
     /// # Errors
     /// Where there is no usable kubeconfig, or no such context.
     pub async fn connect(&self) -> Result<Cluster, CommandError> {
-        let mut config = self.config().await?;
+        let mut config = self.kube_config().await?;
         config.connect_timeout = Some(CONNECT_LIMIT);
         config.read_timeout = Some(ANSWER_LIMIT);
         let own = self.namespace.as_ref().unwrap_or(&config.default_namespace);
@@ -55,7 +55,7 @@ impl ClusterFlags {
         })
     }
 
-    async fn config(&self) -> Result<Config, CommandError> {
+    async fn kube_config(&self) -> Result<Config, CommandError> {
         let options = KubeConfigOptions {
             context: self.context.clone(),
             ..KubeConfigOptions::default()

@@ -165,46 +165,46 @@ pub struct RunFlags {
     pub deletion_timeout: Duration,
 }
 
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration.get()).unwrap_or(SignedDuration::MAX)
+fn to_signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration.as_std()).unwrap_or(SignedDuration::MAX)
 }
 
 impl RunFlags {
     /// Durations of the controllers.
-    pub fn settings(&self) -> Settings {
+    pub fn controller_settings(&self) -> Settings {
         Settings {
-            min_interval: self.min_interval.get(),
-            status_interval: self.status_interval.get(),
-            google_refresh_interval: self.google_refresh_interval.get(),
-            account_check_interval: self.account_check_interval.get(),
-            stalled_probe_interval: self.stalled_probe_interval.get(),
-            new_action_hold: self.new_action_hold.get(),
-            create_settle: self.create_settle.get(),
-            failure_threshold: self.failure_threshold.get(),
-            deletion_timeout: self.deletion_timeout.get(),
-            backoff_max: self.backoff_max.get(),
-            attribution_interval: self.attribution_interval.get(),
+            min_interval: self.min_interval.as_std(),
+            status_interval: self.status_interval.as_std(),
+            google_refresh_interval: self.google_refresh_interval.as_std(),
+            account_check_interval: self.account_check_interval.as_std(),
+            stalled_probe_interval: self.stalled_probe_interval.as_std(),
+            new_action_hold: self.new_action_hold.as_std(),
+            create_settle: self.create_settle.as_std(),
+            failure_threshold: self.failure_threshold.as_std(),
+            deletion_timeout: self.deletion_timeout.as_std(),
+            backoff_max: self.backoff_max.as_std(),
+            attribution_interval: self.attribution_interval.as_std(),
         }
     }
 
     /// Durations of the sync loops.
     pub fn sync_settings(&self) -> SyncSettings {
         SyncSettings {
-            new_action_hold: signed(self.new_action_hold),
+            new_action_hold: to_signed(self.new_action_hold),
             waits: Waits {
-                settle: signed(self.settle_delay),
-                click_grace: signed(self.click_grace),
-                too_recent: signed(self.too_recent_wait),
+                settle: to_signed(self.settle_delay),
+                click_grace: to_signed(self.click_grace),
+                too_recent: to_signed(self.too_recent_wait),
             },
-            upload_interval: signed(self.upload_interval),
-            overlap: signed(self.overlap),
-            sweep_interval: signed(self.sweep_interval),
-            diagnostics_first_poll: signed(self.diagnostics_first_poll),
-            diagnostics_max_poll: signed(self.diagnostics_max_poll),
-            backoff_max: signed(self.backoff_max),
-            retention: signed(self.retention),
-            deletion_check_interval: signed(self.deletion_check_interval),
-            enhancement_deadline: signed(self.enhancement_deadline),
+            upload_interval: to_signed(self.upload_interval),
+            overlap: to_signed(self.overlap),
+            sweep_interval: to_signed(self.sweep_interval),
+            diagnostics_first_poll: to_signed(self.diagnostics_first_poll),
+            diagnostics_max_poll: to_signed(self.diagnostics_max_poll),
+            backoff_max: to_signed(self.backoff_max),
+            retention: to_signed(self.retention),
+            deletion_check_interval: to_signed(self.deletion_check_interval),
+            enhancement_deadline: to_signed(self.enhancement_deadline),
         }
     }
 }

@@ -58,19 +58,19 @@ pub fn run(flags: RunFlags) -> Result<(), CommandError> {
         return Err("another TLS provider is installed already".into());
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(flags))
+    runtime.block_on(serve_until_stopped(flags))
 }
 
-async fn serve(flags: RunFlags) -> Result<(), CommandError> {
+async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
     let stop = CancellationToken::new();
     stop_on_signals(&stop)?;
-    let metrics = Arc::new(metrics(flags.event_metrics));
+    let metrics = Arc::new(new_metrics(flags.event_metrics));
     metrics.count_panics();
     let probes = Arc::new(Probes::default());
-    probes.gate("ledger", false);
+    probes.set_gate("ledger", false);
     let listener = listen::bind(flags.listen).map_err(|e| format!("--listen {}: {e}", flags.listen))?;
     let address = listener.local_addr()?;
-    let routes = health::router(probes.clone(), metrics.clone());
+    let routes = health::probe_router(probes.clone(), metrics.clone());
     let server = server::serve_apart(listener, routes, stop.child_token())?;
     info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
 
@@ -79,9 +79,9 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
     };
     let ledger: Arc<dyn Ledger> = store.clone();
     let watch = watch_lock(store.clone(), stop.clone());
-    let watch = tokio::spawn(pulse::watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
+    let watch = tokio::spawn(pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
     let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
-    let client = controllers::client(instance.as_deref(), flags.call_timeout.get())
+    let client = controllers::new_client(instance.as_deref(), flags.call_timeout.as_std())
         .await
         .map_err(no_client)?;
     let http = http_client(&flags)?;
@@ -97,19 +97,23 @@ async fn serve(flags: RunFlags) -> Result<(), CommandError> {
         client,
         registry,
         ledger,
-        google: Arc::new(GoogleConnector::new(google(&flags), http.clone(), metrics.clone())),
-        crm: Arc::new(HubSpotConnector::new(hubspot(&flags), http, metrics.clone())),
+        google: Arc::new(GoogleConnector::new(
+            google_config(&flags),
+            http.clone(),
+            metrics.clone(),
+        )),
+        crm: Arc::new(HubSpotConnector::new(hubspot_config(&flags), http, metrics.clone())),
         clock,
-        settings: flags.settings(),
+        settings: flags.controller_settings(),
         metrics,
         probes,
         namespaces: flags.watch_namespaces.clone(),
         instance,
     };
     let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
-    controllers::run(parts, EventController::default(), wakes, stop.clone()).await;
+    controllers::run_controllers(parts, EventController::default(), wakes, stop.clone()).await;
     stop.cancel();
-    finish("sync loops", loops).await;
+    wait_for_end("sync loops", loops).await;
     // So that a copy of the file alone is a whole backup.
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
@@ -140,7 +144,7 @@ async fn watch_lock(ledger: Arc<SqlLedger>, stop: CancellationToken) -> Result<(
     Ok(())
 }
 
-async fn finish(what: &str, task: tokio::task::JoinHandle<()>) {
+async fn wait_for_end(what: &str, task: tokio::task::JoinHandle<()>) {
     if let Err(error) = task.await {
         error!(what, how = telemetry::how_it_ended(&error), "ended unexpectedly");
     }
@@ -163,7 +167,7 @@ async fn open_ledger(
     loop {
         let failure = match SqlLedger::open(url).await {
             Ok(ledger) => {
-                probes.gate("ledger", true);
+                probes.set_gate("ledger", true);
                 return Ok(Some(Arc::new(ledger)));
             }
             Err(failure) => failure,
@@ -172,7 +176,7 @@ async fn open_ledger(
             OpenError::InUse(_) => (true, failure.to_string()),
             OpenError::Failed(error) => (false, error.message),
         };
-        probes.close("ledger", why.as_str());
+        probes.close_gate("ledger", why.as_str());
         let pause = if in_use {
             if !waits {
                 warn!(why, "waiting for the ledger, nothing is read or sent");
@@ -207,7 +211,7 @@ fn stop_on_signals(stop: &CancellationToken) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn metrics(events: bool) -> Metrics {
+fn new_metrics(events: bool) -> Metrics {
     let metrics = Metrics::new();
     if events { metrics.with_events() } else { metrics }
 }
@@ -220,7 +224,7 @@ fn http_client(flags: &RunFlags) -> Result<reqwest::Client, CommandError> {
         &flags.google_token_endpoint,
         &flags.hubspot_endpoint,
     ];
-    upstream::client(&endpoints)
+    upstream::client_builder(&endpoints)
         .connect_timeout(CONNECT_LIMIT)
         .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -251,25 +255,25 @@ fn without_tls(error: &dyn std::error::Error) -> String {
     )
 }
 
-fn google(flags: &RunFlags) -> GoogleConfig {
+fn google_config(flags: &RunFlags) -> GoogleConfig {
     let base = |url: &str| url.trim_end_matches('/').to_owned();
     GoogleConfig {
         ads_endpoint: base(&flags.google_ads_endpoint),
         ads_version: flags.google_ads_version.clone(),
         data_manager_endpoint: base(&flags.data_manager_endpoint),
         token_endpoint: flags.google_token_endpoint.clone(),
-        timeouts: Timeouts::default().at_most(flags.call_timeout.get()),
+        timeouts: Timeouts::default().at_most(flags.call_timeout.as_std()),
         ambient_namespaces: flags.ambient_credentials_namespaces.clone(),
         token_directory: flags.external_account_token_dir.clone(),
     }
 }
 
-fn hubspot(flags: &RunFlags) -> HubSpotConfig {
+fn hubspot_config(flags: &RunFlags) -> HubSpotConfig {
     let usual = HubSpotConfig::default();
     HubSpotConfig {
         endpoint: flags.hubspot_endpoint.trim_end_matches('/').to_owned(),
         version: flags.hubspot_version.clone(),
-        timeout: usual.timeout.min(flags.call_timeout.get()),
+        timeout: usual.timeout.min(flags.call_timeout.as_std()),
         ..usual
     }
 }

@@ -55,7 +55,7 @@ const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 /// Judges a look by the earlier ones; `None` where this is the first. Until the pause is over, the contact is looked for
 /// whenever the time that it has been missing has doubled: who is shown again soon does not wait for long, and who is not
 /// costs few looks.
-pub fn judge(look: Look, since: Option<Since>, pauses: &Pauses) -> Verdict {
+pub fn judge_look(look: Look, since: Option<Since>, pauses: &Pauses) -> Verdict {
     let missing = since.map(|since| since.missing);
     let named = since.and_then(|since| since.named);
     let is_over = |pause: SignedDuration, elapsed: Option<SignedDuration>| elapsed.is_some_and(|e| e >= pause);

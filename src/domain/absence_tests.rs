@@ -45,7 +45,11 @@ fn table() {
             missing: minutes(missing),
             named: named.map(minutes),
         });
-        assert_eq!(judge(look, since, &PAUSES), verdict, "{look:?} {missing:?} {named:?}");
+        assert_eq!(
+            judge_look(look, since, &PAUSES),
+            verdict,
+            "{look:?} {missing:?} {named:?}"
+        );
     }
 }
 
@@ -53,12 +57,12 @@ fn table() {
 fn a_contact_that_stays_away_costs_few_looks() {
     for (look, most) in [(Look::Named, 2), (AMONG, 8)] {
         let (mut at, mut looks) = (SignedDuration::ZERO, 1);
-        let mut verdict = judge(look, None, &PAUSES);
+        let mut verdict = judge_look(look, None, &PAUSES);
         while let Verdict::Again(wait) = verdict {
             at += wait;
             looks += 1;
             let named = (look == Look::Named).then_some(at);
-            verdict = judge(look, Some(Since { missing: at, named }), &PAUSES);
+            verdict = judge_look(look, Some(Since { missing: at, named }), &PAUSES);
         }
         assert!(looks <= most, "{look:?}: {looks}");
         let pause = if look == Look::Named {
@@ -92,7 +96,7 @@ proptest! {
                 of.next().map(|(_, at)| now - *at)
             };
             let since = first(false).map(|missing| Since { missing, named: first(true) });
-            match judge(look, since, &pauses) {
+            match judge_look(look, since, &pauses) {
                 Verdict::Deleted => {
                     prop_assert_ne!(look, ALONE);
                     let named = look == Look::Named && first(true) >= Some(pauses.named);
@@ -112,13 +116,13 @@ proptest! {
     #[test]
     fn who_stays_away_is_deleted_in_the_end(pauses in pauses(), named: bool) {
         let look = if named { Look::Named } else { AMONG };
-        let (mut at, mut verdict, mut looks) = (SignedDuration::ZERO, judge(look, None, &pauses), 1);
+        let (mut at, mut verdict, mut looks) = (SignedDuration::ZERO, judge_look(look, None, &pauses), 1);
         while let Verdict::Again(wait) = verdict {
             at += wait;
             looks += 1;
             prop_assert!(looks < 20);
             let since = Since { missing: at, named: named.then_some(at) };
-            verdict = judge(look, Some(since), &pauses);
+            verdict = judge_look(look, Some(since), &pauses);
         }
         let pause = if named { pauses.named.min(pauses.silent) } else { pauses.silent };
         prop_assert!(at >= pause && at <= pause.max(SHORTEST));

@@ -96,20 +96,20 @@ impl AccountHealth {
     };
 
     /// The account's own check went through.
-    pub fn succeeded(&mut self) {
+    pub fn check_succeeded(&mut self) {
         self.own = None;
     }
 
     /// The account's own check failed. Transient failures in a row keep the time of the first. One after a stall says
     /// nothing about it: the stall stays until a check goes through or finds another.
-    pub fn failed(&mut self, fault: AccountFault, now: Timestamp) {
+    pub fn check_failed(&mut self, fault: AccountFault, now: Timestamp) {
         let stalls = fault.kind.stalls();
         if let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls() && !stalls) {
             own.untold = Some(fault);
             own.last = now;
             return;
         }
-        let unproven = !stalls && self.unproven();
+        let unproven = !stalls && self.is_unproven();
         let row = self.own.take().filter(|own| own.fault.kind.stalls() == stalls);
         let (since, tries) = row.map_or((now, 1), |own| (own.since, own.tries.saturating_add(1)));
         self.own = Some(ProbeFailure {
@@ -123,12 +123,12 @@ impl AccountHealth {
     }
 
     /// The sync loops met a fault. `hold`: how long it holds where the service does not say.
-    pub fn report(&mut self, fault: AccountFault, now: Timestamp, hold: Duration) {
+    pub fn record_sync_failure(&mut self, fault: AccountFault, now: Timestamp, hold: Duration) {
         match fault.kind {
-            FaultKind::Unavailable => self.untold_to_loops(now),
+            FaultKind::Unavailable => self.record_loop_obstacle(now),
             FaultKind::Limited => {
-                self.untold_to_loops(now);
-                let until = later(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
+                self.record_loop_obstacle(now);
+                let until = saturating_after(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
                 self.limited = Some((until, fault.message));
             }
             _ => {
@@ -143,21 +143,21 @@ impl AccountHealth {
     }
 
     /// A limit or an outage kept the sync loops from finding out whether what they met is over.
-    pub fn untold_to_loops(&mut self, now: Timestamp) {
+    pub fn record_loop_obstacle(&mut self, now: Timestamp) {
         if let Some(reported) = &mut self.reported {
             reported.untold = Some(now);
         }
     }
 
     /// Somebody acted (manifest, Secret, request): what the sync loops met is forgotten, they find out anew.
-    pub fn acted(&mut self) {
+    pub fn user_changed(&mut self) {
         self.reported = None;
         self.limited = None;
     }
 
     /// Manifest or Secret is another one: what the account's own check found was about the one before. Where that was a
-    /// stall, the next check decides; until one goes through, nothing speaks for the account ([`Self::unproven`]).
-    pub fn replaced(&mut self, now: Timestamp) {
+    /// stall, the next check decides; until one goes through, nothing speaks for the account ([`Self::is_unproven`]).
+    pub fn account_replaced(&mut self, now: Timestamp) {
         let Some(own) = self.own.as_mut().filter(|own| own.fault.kind.stalls()) else {
             return;
         };
@@ -178,22 +178,22 @@ impl AccountHealth {
     }
 
     /// True where the account was stalled, somebody acted, and no check has gone through since.
-    pub fn unproven(&self) -> bool {
+    pub fn is_unproven(&self) -> bool {
         self.own.as_ref().is_some_and(|own| own.unproven)
     }
 
     /// Time passes. `success` is when the sync loops last succeeded. A reported fault is tried again after `interval`,
     /// and forgotten after a success since then, or after another `interval` without one of either. An interval in which a
     /// limit or an outage kept the sync loops from trying tells nothing, and another one begins.
-    pub fn turn(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
+    pub fn tick(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
         if self.limited.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.limited = None;
         }
         let Some(reported) = &mut self.reported else { return };
         match reported.trying {
-            None if later(reported.at, interval) <= now => reported.trying = Some(now),
+            None if saturating_after(reported.at, interval) <= now => reported.trying = Some(now),
             Some(begun) if success.is_some_and(|at| at > begun) => self.reported = None,
-            Some(begun) if later(begun, interval) <= now => {
+            Some(begun) if saturating_after(begun, interval) <= now => {
                 if self.limited.is_some() || reported.untold.is_some_and(|at| at >= begun) {
                     reported.trying = Some(now);
                 } else {
@@ -205,7 +205,7 @@ impl AccountHealth {
     }
 
     /// What to show: what needs a person first.
-    pub fn fault(&self) -> Option<&AccountFault> {
+    pub fn fault_to_show(&self) -> Option<&AccountFault> {
         let own = self.own.as_ref().map(|own| &own.fault);
         let reported = self.reported.as_ref().map(|reported| &reported.fault);
         match own {
@@ -215,25 +215,25 @@ impl AccountHealth {
     }
 
     /// Since when every check has failed.
-    pub fn since(&self) -> Option<Timestamp> {
+    pub fn failing_since(&self) -> Option<Timestamp> {
         self.own.as_ref().map(|own| own.since)
     }
 
     /// Why a quota holds requests back, if one does.
-    pub fn limit(&self) -> Option<&str> {
+    pub fn quota_limit(&self) -> Option<&str> {
         let own = self.own.as_ref().map(|own| own.untold.as_ref().unwrap_or(&own.fault));
         own.filter(|latest| latest.kind == FaultKind::Limited)
             .map(|latest| latest.message.as_str())
             .or_else(|| self.limited.as_ref().map(|(_, why)| why.as_str()))
     }
 
-    /// What kept the latest check from telling whether the stall of [`Self::fault`] is over.
-    pub fn untold(&self) -> Option<&AccountFault> {
+    /// What kept the latest check from telling whether the stall of [`Self::fault_to_show`] is over.
+    pub fn check_obstacle(&self) -> Option<&AccountFault> {
         self.own.as_ref().and_then(|own| own.untold.as_ref())
     }
 
     /// True while the sync loops try again what they met, although the account is still shown as stalled.
-    pub fn trying(&self) -> bool {
+    pub fn is_retrying(&self) -> bool {
         let own_stalls = self.own.as_ref().is_some_and(|own| own.fault.kind.stalls());
         !own_stalls && self.reported.as_ref().is_some_and(|reported| reported.trying.is_some())
     }
@@ -254,22 +254,22 @@ impl AccountHealth {
             .unwrap_or(&own.fault)
             .retry_after
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs);
-        Some(later(own.last, wait.max(wanted)))
+        Some(saturating_after(own.last, wait.max(wanted)))
     }
 
-    /// When [`Self::turn`] changes something next.
-    pub fn next_turn(&self, interval: Duration) -> Option<Timestamp> {
+    /// When [`Self::tick`] changes something next.
+    pub fn next_tick(&self, interval: Duration) -> Option<Timestamp> {
         let reported = self
             .reported
             .as_ref()
-            .map(|r| later(r.trying.unwrap_or(r.at), interval));
+            .map(|r| saturating_after(r.trying.unwrap_or(r.at), interval));
         let limited = self.limited.as_ref().map(|(until, _)| *until);
         reported.into_iter().chain(limited).min()
     }
 }
 
 /// A time and a span after it; the end of time where that is too far.
-pub fn later(time: Timestamp, span: Duration) -> Timestamp {
+pub fn saturating_after(time: Timestamp, span: Duration) -> Timestamp {
     time.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 

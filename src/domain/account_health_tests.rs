@@ -19,16 +19,16 @@ fn fault(kind: FaultKind) -> AccountFault {
 #[test]
 fn transient_failures_in_a_row_count_from_the_first() {
     let mut health = AccountHealth::default();
-    health.failed(fault(FaultKind::Unavailable), at(0));
-    health.failed(fault(FaultKind::Limited), at(1));
-    health.failed(fault(FaultKind::Unavailable), at(3));
-    assert_eq!(health.since(), Some(at(0)));
+    health.check_failed(fault(FaultKind::Unavailable), at(0));
+    health.check_failed(fault(FaultKind::Limited), at(1));
+    health.check_failed(fault(FaultKind::Unavailable), at(3));
+    assert_eq!(health.failing_since(), Some(at(0)));
     assert_eq!(health.next_check(TEN, FIVE), Some(at(7)));
-    health.failed(fault(FaultKind::Denied), at(9));
-    assert_eq!(health.since(), Some(at(9)));
+    health.check_failed(fault(FaultKind::Denied), at(9));
+    assert_eq!(health.failing_since(), Some(at(9)));
     assert_eq!(health.next_check(TEN, FIVE), Some(at(609)));
-    health.succeeded();
-    assert_eq!((health.since(), health.next_check(TEN, FIVE)), (None, None));
+    health.check_succeeded();
+    assert_eq!((health.failing_since(), health.next_check(TEN, FIVE)), (None, None));
 }
 
 #[test]
@@ -38,23 +38,26 @@ fn nothing_is_asked_before_the_service_allows_it() {
         retry_after: Some(SignedDuration::from_secs(3600)),
         ..fault(FaultKind::Limited)
     };
-    health.failed(limited, at(0));
+    health.check_failed(limited, at(0));
     assert_eq!(health.next_check(TEN, FIVE), Some(at(3600)));
 }
 
 #[test]
 fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
     let mut health = AccountHealth::default();
-    health.report(fault(FaultKind::Denied), at(0), TEN);
-    health.turn(at(599), TEN, Some(at(-5)));
-    assert!(!health.trying() && health.fault().is_some());
-    assert_eq!(health.next_turn(TEN), Some(at(600)));
-    health.turn(at(600), TEN, Some(at(-5)));
-    assert!(health.trying(), "the uploader may try");
-    assert!(health.fault().is_some(), "and the account is still shown as stalled");
-    health.turn(at(605), TEN, Some(at(600)));
-    assert!(health.fault().is_some(), "the success was before the trial");
-    health.turn(at(610), TEN, Some(at(605)));
+    health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
+    health.tick(at(599), TEN, Some(at(-5)));
+    assert!(!health.is_retrying() && health.fault_to_show().is_some());
+    assert_eq!(health.next_tick(TEN), Some(at(600)));
+    health.tick(at(600), TEN, Some(at(-5)));
+    assert!(health.is_retrying(), "the uploader may try");
+    assert!(
+        health.fault_to_show().is_some(),
+        "and the account is still shown as stalled"
+    );
+    health.tick(at(605), TEN, Some(at(600)));
+    assert!(health.fault_to_show().is_some(), "the success was before the trial");
+    health.tick(at(610), TEN, Some(at(605)));
     assert_eq!(health, AccountHealth::default());
 }
 
@@ -62,45 +65,45 @@ fn a_reported_fault_is_tried_again_and_healed_by_a_success() {
 fn a_reported_fault_that_comes_back_stays_without_a_gap() {
     let mut health = AccountHealth::default();
     for round in 0..5 {
-        health.report(fault(FaultKind::Denied), at(round * 605), TEN);
-        health.turn(at(round * 605 + 600), TEN, None);
-        assert!(health.fault().is_some() && health.trying());
+        health.record_sync_failure(fault(FaultKind::Denied), at(round * 605), TEN);
+        health.tick(at(round * 605 + 600), TEN, None);
+        assert!(health.fault_to_show().is_some() && health.is_retrying());
     }
 }
 
 #[test]
 fn a_reported_fault_is_forgotten_when_nothing_was_sent() {
     let mut health = AccountHealth::default();
-    health.report(fault(FaultKind::Denied), at(0), TEN);
-    health.turn(at(600), TEN, None);
-    health.turn(at(1199), TEN, None);
-    assert!(health.fault().is_some());
-    health.turn(at(1200), TEN, None);
+    health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
+    health.tick(at(600), TEN, None);
+    health.tick(at(1199), TEN, None);
+    assert!(health.fault_to_show().is_some());
+    health.tick(at(1200), TEN, None);
     assert_eq!(health, AccountHealth::default());
 }
 
 #[test]
 fn what_the_check_finds_needs_a_person_first() {
     let mut health = AccountHealth::default();
-    health.report(AccountFault::new(FaultKind::Denied, "AccessDenied", ""), at(0), TEN);
-    health.failed(fault(FaultKind::Unavailable), at(1));
-    assert_eq!(health.fault().unwrap().reason, "AccessDenied");
-    health.failed(AccountFault::new(FaultKind::Credentials, "TokenRevoked", ""), at(2));
-    assert_eq!(health.fault().unwrap().reason, "TokenRevoked");
-    health.turn(at(700), TEN, None);
-    assert!(!health.trying(), "nothing is tried with a dead token");
-    health.acted();
-    health.succeeded();
+    health.record_sync_failure(AccountFault::new(FaultKind::Denied, "AccessDenied", ""), at(0), TEN);
+    health.check_failed(fault(FaultKind::Unavailable), at(1));
+    assert_eq!(health.fault_to_show().unwrap().reason, "AccessDenied");
+    health.check_failed(AccountFault::new(FaultKind::Credentials, "TokenRevoked", ""), at(2));
+    assert_eq!(health.fault_to_show().unwrap().reason, "TokenRevoked");
+    health.tick(at(700), TEN, None);
+    assert!(!health.is_retrying(), "nothing is tried with a dead token");
+    health.user_changed();
+    health.check_succeeded();
     assert_eq!(health, AccountHealth::default());
 }
 
 #[test]
 fn a_reported_limit_ends_by_itself() {
     let mut health = AccountHealth::default();
-    health.report(fault(FaultKind::Limited), at(0), TEN);
-    assert_eq!((health.limit(), health.fault()), (Some("Message"), None));
-    health.turn(at(600), TEN, None);
-    assert_eq!(health.limit(), None);
+    health.record_sync_failure(fault(FaultKind::Limited), at(0), TEN);
+    assert_eq!((health.quota_limit(), health.fault_to_show()), (Some("Message"), None));
+    health.tick(at(600), TEN, None);
+    assert_eq!(health.quota_limit(), None);
 }
 
 const STALLS: [FaultKind; 3] = [FaultKind::Credentials, FaultKind::Unreadable, FaultKind::Denied];
@@ -111,36 +114,36 @@ const PASSING: [FaultKind; 2] = [FaultKind::Limited, FaultKind::Unavailable];
 fn a_stall_ends_with_a_proof_only() {
     for stall in STALLS {
         let mut stalled = AccountHealth::default();
-        stalled.failed(AccountFault::new(stall, "Stall", "Broken."), at(0));
+        stalled.check_failed(AccountFault::new(stall, "Stall", "Broken."), at(0));
         for next in PASSING {
             let mut health = stalled.clone();
             let asked = AccountFault {
                 retry_after: Some(SignedDuration::from_hours(1)),
                 ..AccountFault::new(next, "Next", "Wait.")
             };
-            health.failed(asked, at(600));
-            assert_eq!(health.fault(), stalled.fault(), "{stall:?} {next:?}");
-            assert_eq!(health.since(), Some(at(0)));
-            assert_eq!(health.untold().unwrap().kind, next);
-            assert_eq!(health.limit(), (next == FaultKind::Limited).then_some("Wait."));
+            health.check_failed(asked, at(600));
+            assert_eq!(health.fault_to_show(), stalled.fault_to_show(), "{stall:?} {next:?}");
+            assert_eq!(health.failing_since(), Some(at(0)));
+            assert_eq!(health.check_obstacle().unwrap().kind, next);
+            assert_eq!(health.quota_limit(), (next == FaultKind::Limited).then_some("Wait."));
             assert_eq!(
                 health.next_check(TEN, FIVE),
                 Some(at(4200)),
                 "the service asked to wait"
             );
-            health.failed(AccountFault::new(stall, "Again", "Broken."), at(4200));
+            health.check_failed(AccountFault::new(stall, "Again", "Broken."), at(4200));
             assert_eq!(
-                (health.fault().unwrap().reason.as_str(), health.untold()),
+                (health.fault_to_show().unwrap().reason.as_str(), health.check_obstacle()),
                 ("Again", None)
             );
-            health.failed(AccountFault::new(next, "Next", "Wait."), at(4800));
-            health.succeeded();
+            health.check_failed(AccountFault::new(next, "Next", "Wait."), at(4800));
+            health.check_succeeded();
             assert_eq!(health, AccountHealth::default());
         }
         for next in STALLS {
             let mut health = stalled.clone();
-            health.failed(AccountFault::new(next, "Next", "Other."), at(600));
-            assert_eq!(health.fault().unwrap().reason, "Next", "another proven fault");
+            health.check_failed(AccountFault::new(next, "Next", "Other."), at(600));
+            assert_eq!(health.fault_to_show().unwrap().reason, "Next", "another proven fault");
         }
     }
 }
@@ -149,21 +152,24 @@ fn a_stall_ends_with_a_proof_only() {
 fn who_acted_on_a_stall_waits_for_a_proof() {
     for next in PASSING {
         let mut health = AccountHealth::default();
-        health.replaced(at(0));
+        health.account_replaced(at(0));
         assert_eq!(health, AccountHealth::default(), "nothing was wrong");
-        health.failed(fault(FaultKind::Denied), at(0));
-        health.replaced(at(60));
-        assert!(health.unproven() && !health.fault().unwrap().kind.stalls());
+        health.check_failed(fault(FaultKind::Denied), at(0));
+        health.account_replaced(at(60));
+        assert!(health.is_unproven() && !health.fault_to_show().unwrap().kind.stalls());
         for minute in 1..5 {
-            health.failed(fault(next), at(60 * minute));
-            assert!(health.unproven(), "{next:?}");
-            assert_eq!((health.fault().unwrap().kind, health.since()), (next, Some(at(60))));
+            health.check_failed(fault(next), at(60 * minute));
+            assert!(health.is_unproven(), "{next:?}");
+            assert_eq!(
+                (health.fault_to_show().unwrap().kind, health.failing_since()),
+                (next, Some(at(60)))
+            );
         }
         let mut denied = health.clone();
-        denied.failed(fault(FaultKind::Denied), at(600));
-        assert!(!denied.unproven() && denied.fault().unwrap().kind.stalls());
-        health.succeeded();
-        assert!(!health.unproven());
+        denied.check_failed(fault(FaultKind::Denied), at(600));
+        assert!(!denied.is_unproven() && denied.fault_to_show().unwrap().kind.stalls());
+        health.check_succeeded();
+        assert!(!health.is_unproven());
     }
 }
 
@@ -172,45 +178,48 @@ fn who_acted_on_a_stall_waits_for_a_proof() {
 #[case::outage(FaultKind::Unavailable)]
 fn a_trial_that_could_not_try_is_repeated(#[case] kind: FaultKind) {
     let mut health = AccountHealth::default();
-    health.report(fault(FaultKind::Denied), at(0), TEN);
-    health.turn(at(600), TEN, None);
-    health.report(fault(kind), at(700), TEN);
-    health.turn(at(1200), TEN, None);
-    assert!(health.fault().is_some() && health.trying(), "nothing was found out");
-    health.turn(at(1799), TEN, None);
-    assert!(health.fault().is_some());
+    health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
+    health.tick(at(600), TEN, None);
+    health.record_sync_failure(fault(kind), at(700), TEN);
+    health.tick(at(1200), TEN, None);
+    assert!(
+        health.fault_to_show().is_some() && health.is_retrying(),
+        "nothing was found out"
+    );
+    health.tick(at(1799), TEN, None);
+    assert!(health.fault_to_show().is_some());
     let mut healed = health.clone();
-    healed.turn(at(1799), TEN, Some(at(1700)));
-    assert_eq!(healed.fault(), None);
-    health.turn(at(1800), TEN, None);
-    assert_eq!(health.fault(), None, "quiet");
+    healed.tick(at(1799), TEN, Some(at(1700)));
+    assert_eq!(healed.fault_to_show(), None);
+    health.tick(at(1800), TEN, None);
+    assert_eq!(health.fault_to_show(), None, "quiet");
 }
 
 #[test]
 fn a_limit_from_before_a_trial_that_lasts_through_it_tells_nothing() {
     let mut health = AccountHealth::default();
-    health.report(fault(FaultKind::Denied), at(0), TEN);
+    health.record_sync_failure(fault(FaultKind::Denied), at(0), TEN);
     let limited = AccountFault {
         retry_after: Some(SignedDuration::from_secs(700)),
         ..fault(FaultKind::Limited)
     };
-    health.report(limited, at(590), TEN);
-    health.turn(at(600), TEN, None);
-    health.turn(at(1200), TEN, None);
-    assert!(health.fault().is_some() && health.trying());
-    health.turn(at(1800), TEN, None);
-    assert_eq!(health.fault(), None, "quiet");
+    health.record_sync_failure(limited, at(590), TEN);
+    health.tick(at(600), TEN, None);
+    health.tick(at(1200), TEN, None);
+    assert!(health.fault_to_show().is_some() && health.is_retrying());
+    health.tick(at(1800), TEN, None);
+    assert_eq!(health.fault_to_show(), None, "quiet");
 }
 
 #[test]
 fn who_acts_takes_back_nothing_that_a_check_has_found() {
     for kind in [STALLS.as_slice(), &PASSING].concat() {
         let mut health = AccountHealth::default();
-        health.failed(fault(kind), at(0));
+        health.check_failed(fault(kind), at(0));
         let before = health.clone();
-        health.acted();
+        health.user_changed();
         assert_eq!(health, before, "{kind:?}");
-        health.replaced(at(60));
+        health.account_replaced(at(60));
         assert_eq!(
             health == before,
             !kind.stalls(),
@@ -233,12 +242,12 @@ proptest! {
                 if kind.stalls() {
                     stalled = Some(now);
                 }
-                health.failed(AccountFault::new(kind, &now.to_string(), ""), at(now));
+                health.check_failed(AccountFault::new(kind, &now.to_string(), ""), at(now));
             } else {
                 stalled = None;
-                health.succeeded();
+                health.check_succeeded();
             }
-            let shown = health.fault().filter(|fault| fault.kind.stalls()).map(|fault| fault.reason.clone());
+            let shown = health.fault_to_show().filter(|fault| fault.kind.stalls()).map(|fault| fault.reason.clone());
             prop_assert_eq!(shown, stalled.map(|at| at.to_string()));
         }
     }

@@ -29,22 +29,25 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
                 threshold: Duration::from_mins(15),
                 remark: None,
             };
-            (plan(&observed).finish(), whole(&observed))
+            (conditions_for(&observed).into_sorted(), whole(&observed))
         };
         let mut health = failed(stall, 0);
         let (_, before) = seen(&was_ready(), &health, 0);
         if replaced {
-            health.replaced(at(1));
+            health.account_replaced(at(1));
         }
         let mut previous = before.clone();
         for second in [1, 600, 4000] {
-            health.failed(AccountFault::new(next, "Next", "Something else."), at(second));
+            health.check_failed(AccountFault::new(next, "Next", "Something else."), at(second));
             let (used, shown) = seen(&previous, &health, second);
             let case = format!("{stall:?} {next:?} {known} {deleting} {replaced} {second}: {used:#?}");
             assert!(!is_true(&used, "Ready") && !is_true(&shown, "Ready"), "{case}");
             assert_eq!(is_true(&used, "Stalled"), !replaced, "{case}");
             if !replaced {
-                let (was, is) = (find(&before, "Stalled").unwrap(), find(&shown, "Stalled").unwrap());
+                let (was, is) = (
+                    find_condition(&before, "Stalled").unwrap(),
+                    find_condition(&shown, "Stalled").unwrap(),
+                );
                 assert_eq!(
                     (&was.reason, &was.last_transition_time),
                     (&is.reason, &is.last_transition_time)
@@ -61,7 +64,7 @@ fn a_stalled_account_stays_so_until_a_check_tells() {
             }
             previous = shown;
         }
-        health.succeeded();
+        health.check_succeeded();
         assert!(!is_true(&seen(&previous, &health, 5000).0, "Stalled"));
     }
 }

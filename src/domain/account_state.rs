@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::account_health::{AccountFault, AccountHealth, FaultKind, later};
-use super::conditions::{Conditions, Status, Summary, find, is_true};
+use super::account_health::{AccountFault, AccountHealth, FaultKind, saturating_after};
+use super::conditions::{Conditions, Status, Summary, find_condition, is_true};
 use crate::api::Condition;
 use crate::api::reasons::{condition, reason};
 
@@ -48,7 +48,7 @@ pub struct Observed<'a> {
 }
 
 /// The conditions both kinds of accounts have. The caller adds those of its kind.
-pub fn plan(observed: &Observed<'_>) -> Conditions {
+pub fn conditions_for(observed: &Observed<'_>) -> Conditions {
     let mut conditions = Conditions::new(observed.previous, observed.generation, observed.now);
     if observed.suspended {
         for type_ in KEPT_WHILE_SUSPENDED {
@@ -61,37 +61,37 @@ pub fn plan(observed: &Observed<'_>) -> Conditions {
         conditions.summarize(&Summary::Suspended { message });
         return conditions;
     }
-    credentials(&mut conditions, observed);
-    quota(&mut conditions, observed);
-    conditions.summarize(&summary(observed));
+    set_credentials(&mut conditions, observed);
+    set_quota(&mut conditions, observed);
+    conditions.summarize(&summary_of(observed));
     conditions
 }
 
-/// A sync loop of the account that ended unexpectedly, added to what [`plan`] says: it is not Ready, although the loops go on
+/// A sync loop of the account that ended unexpectedly, added to what [`conditions_for`] says: it is not Ready, although the loops go on
 /// working with it. Says nothing where something else is wrong.
-pub fn broken(conditions: &mut Conditions, message: &str) {
+pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     if conditions.is_true(condition::READY) {
         let (reason, message) = (reason::INTERNAL_ERROR.to_owned(), message.to_owned());
         conditions.summarize(&Summary::Failing { reason, message });
     }
 }
 
-/// A deletion that waits, added to what [`plan`] says: an account that somebody wants gone is not Ready, although the events
+/// A deletion that waits, added to what [`conditions_for`] says: an account that somebody wants gone is not Ready, although the events
 /// that still name it go on working with it.
-pub fn deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
+pub fn add_deletion(conditions: &mut Conditions, observed: &Observed<'_>) {
     if !observed.deleting || observed.users.is_empty() {
         conditions.remove(condition::DELETION_BLOCKED);
         return;
     }
     let message = format!(
         "The deletion waits because AdConversionEvents use this account: {}. Delete them first.",
-        list(observed.users)
+        join_users(observed.users)
     );
     conditions.set(condition::DELETION_BLOCKED, Status::True, reason::IN_USE, &message);
     conditions.set(condition::READY, Status::False, reason::IN_USE, &message);
 }
 
-fn list(users: &[String]) -> String {
+fn join_users(users: &[String]) -> String {
     let named = users
         .iter()
         .take(NAMED_USERS)
@@ -104,10 +104,10 @@ fn list(users: &[String]) -> String {
     }
 }
 
-fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
+fn set_credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
     let type_ = condition::CREDENTIALS_VALID;
     let works = "The credentials work.";
-    match observed.health.fault() {
+    match observed.health.fault_to_show() {
         Some(f) if f.kind == FaultKind::Credentials => conditions.set(type_, Status::False, &f.reason, &f.message),
         Some(f) if f.kind == FaultKind::Unreadable => conditions.set(type_, Status::Unknown, &f.reason, &f.message),
         Some(f) if f.kind == FaultKind::Unavailable => match conditions.get(type_) {
@@ -122,13 +122,13 @@ fn credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
         // The service answered: it knows the token.
         Some(_) => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
         None if observed.known => conditions.set(type_, Status::True, reason::TOKEN_REFRESHED, works),
-        None => unknown(conditions, type_),
+        None => set_unknown(conditions, type_),
     }
 }
 
-fn quota(conditions: &mut Conditions, observed: &Observed<'_>) {
+fn set_quota(conditions: &mut Conditions, observed: &Observed<'_>) {
     let type_ = condition::QUOTA_AVAILABLE;
-    match observed.health.limit() {
+    match observed.health.quota_limit() {
         Some(why) => conditions.set(type_, Status::False, reason::RATE_LIMITED, why),
         None if observed.known => {
             conditions.set(
@@ -138,11 +138,11 @@ fn quota(conditions: &mut Conditions, observed: &Observed<'_>) {
                 "No quota holds requests back.",
             );
         }
-        None => unknown(conditions, type_),
+        None => set_unknown(conditions, type_),
     }
 }
 
-fn unknown(conditions: &mut Conditions, type_: &str) {
+fn set_unknown(conditions: &mut Conditions, type_: &str) {
     if conditions.get(type_).is_some() {
         conditions.restate(type_);
     } else {
@@ -150,23 +150,24 @@ fn unknown(conditions: &mut Conditions, type_: &str) {
     }
 }
 
-fn summary(observed: &Observed<'_>) -> Summary {
+fn summary_of(observed: &Observed<'_>) -> Summary {
     // While a deletion waits or a loop is broken, Ready says so and not how the account is.
     let hides = [reason::IN_USE, reason::INTERNAL_ERROR];
-    let hidden = find(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
-    let proven = !observed.health.unproven();
+    let hidden =
+        find_condition(observed.previous, condition::READY).is_some_and(|c| hides.contains(&c.reason.as_str()));
+    let proven = !observed.health.is_unproven();
     let was_ready = proven && (is_true(observed.previous, condition::READY) || (hidden && observed.known));
-    match observed.health.fault() {
+    match observed.health.fault_to_show() {
         Some(fault) if fault.kind.stalls() => Summary::Stalled {
             reason: fault.reason.clone(),
-            message: stalled(observed.health, fault),
+            message: stalled_message(observed.health, fault),
         },
         // A quota stops the checks, not what is known: with that, conversions go on.
         Some(fault) if fault.kind == FaultKind::Limited && observed.known && proven => {
-            ready(observed, Some(&fault.message))
+            ready_summary(observed, Some(&fault.message))
         }
-        Some(fault) => failing(observed, fault, was_ready),
-        None if observed.known => ready(observed, None),
+        Some(fault) => failing_summary(observed, fault, was_ready),
+        None if observed.known => ready_summary(observed, None),
         None => Summary::Progressing {
             message: format!("Reading {}.", observed.what),
         },
@@ -174,8 +175,8 @@ fn summary(observed: &Observed<'_>) -> Summary {
 }
 
 /// What stalls, and what keeps the checks from telling whether that is over.
-fn stalled(health: &AccountHealth, fault: &AccountFault) -> String {
-    match health.untold() {
+fn stalled_message(health: &AccountHealth, fault: &AccountFault) -> String {
+    match health.check_obstacle() {
         Some(untold) => format!(
             "{} The last check failed and will be retried: {}",
             fault.message, untold.message
@@ -184,13 +185,13 @@ fn stalled(health: &AccountHealth, fault: &AccountFault) -> String {
     }
 }
 
-fn failing(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
-    let since = observed.health.since().unwrap_or(observed.now);
-    let for_long = later(since, observed.threshold) <= observed.now;
+fn failing_summary(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
+    let since = observed.health.failing_since().unwrap_or(observed.now);
+    let for_long = saturating_after(since, observed.threshold) <= observed.now;
     if was_ready && !for_long {
-        return ready(observed, Some(&fault.message));
+        return ready_summary(observed, Some(&fault.message));
     }
-    let said_before = find(observed.previous, condition::READY).is_some_and(|c| c.reason == fault.reason);
+    let said_before = find_condition(observed.previous, condition::READY).is_some_and(|c| c.reason == fault.reason);
     let reason = if for_long || said_before {
         fault.reason.clone()
     } else {
@@ -202,7 +203,7 @@ fn failing(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Su
     }
 }
 
-fn ready(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
+fn ready_summary(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
     let mut message = format!("{} is ready.", observed.what);
     if let Some(failure) = failure {
         message = format!("{message} The last check failed and will be retried: {failure}");
@@ -217,7 +218,7 @@ fn ready(observed: &Observed<'_>, failure: Option<&str>) -> Summary {
 }
 
 /// Adds the conditions only a Google account has. `enablement` is Google's setting of enhanced conversions.
-pub fn google(conditions: &mut Conditions, terms_accepted: bool, enablement: Option<&str>) {
+pub fn add_google_conditions(conditions: &mut Conditions, terms_accepted: bool, enablement: Option<&str>) {
     if terms_accepted {
         let message = "The customer data terms are accepted.";
         conditions.set(

@@ -26,7 +26,7 @@ fn fault(kind: FaultKind) -> AccountFault {
 
 fn failed(kind: FaultKind, since: i64) -> AccountHealth {
     let mut health = AccountHealth::default();
-    health.failed(fault(kind), at(since));
+    health.check_failed(fault(kind), at(since));
     health
 }
 
@@ -62,10 +62,14 @@ fn run(case: &Case<'_>) -> Vec<Condition> {
     })
 }
 
+fn ready_of(conditions: &[Condition]) -> &Condition {
+    find_condition(conditions, condition::READY).unwrap()
+}
+
 fn whole(observed: &Observed<'_>) -> Vec<Condition> {
-    let mut conditions = plan(observed);
-    deletion(&mut conditions, observed);
-    conditions.finish()
+    let mut conditions = conditions_for(observed);
+    add_deletion(&mut conditions, observed);
+    conditions.into_sorted()
 }
 
 fn was_ready() -> Vec<Condition> {
@@ -236,7 +240,7 @@ fn a_deletion_in_use_names_five_users() {
         remark: None,
     };
     let blocked = whole(&observed);
-    let condition = find(&blocked, "DeletionBlocked").unwrap();
+    let condition = find_condition(&blocked, "DeletionBlocked").unwrap();
     assert_eq!(
         (condition.status.as_str(), condition.reason.as_str()),
         ("True", "InUse")
@@ -248,21 +252,24 @@ fn a_deletion_in_use_names_five_users() {
         "{condition:?}"
     );
     // Who waits for the deletion sees it; the events that use the account go on.
-    let ready = find(&blocked, "Ready").unwrap();
+    let ready = ready_of(&blocked);
     assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "InUse"));
-    assert!(is_true(&plan(&observed).finish(), "Ready"));
+    assert!(is_true(&conditions_for(&observed).into_sorted(), "Ready"));
     observed.previous = &blocked;
     let blip = failed(FaultKind::Unavailable, 0);
     observed.health = &blip;
-    assert!(is_true(&plan(&observed).finish(), "Ready"), "a blip stops nothing");
+    assert!(
+        is_true(&conditions_for(&observed).into_sorted(), "Ready"),
+        "a blip stops nothing"
+    );
     observed.users = &[];
-    assert!(find(&whole(&observed), "DeletionBlocked").is_none());
+    assert!(find_condition(&whole(&observed), "DeletionBlocked").is_none());
 }
 
 #[test]
 fn terms_name_the_page() {
     let mut conditions = Conditions::new(&[], Some(1), at(0));
-    google(&mut conditions, false, Some("OFF"));
+    add_google_conditions(&mut conditions, false, Some("OFF"));
     let terms = conditions.get("CustomerDataTermsAccepted").unwrap();
     assert_eq!(
         (terms.status.as_str(), terms.reason.as_str()),
@@ -273,7 +280,7 @@ fn terms_name_the_page() {
         conditions.get("EnhancedConversionsEnabled").unwrap().reason,
         "NotEnabled"
     );
-    google(&mut conditions, true, Some("ON"));
+    add_google_conditions(&mut conditions, true, Some("ON"));
     assert_eq!(
         conditions.get("CustomerDataTermsAccepted").unwrap().reason,
         "TermsAccepted"
@@ -336,22 +343,22 @@ proptest! {
         for (own, reported, suspended, elapsed) in steps {
             now += elapsed;
             if let Some(kind) = own {
-                health.failed(fault(kind), at(now));
+                health.check_failed(fault(kind), at(now));
             } else {
-                health.succeeded();
+                health.check_succeeded();
                 known = true;
             }
             if let Some(kind) = reported {
-                health.report(fault(kind), at(now), probe);
+                health.record_sync_failure(fault(kind), at(now), probe);
             }
-            health.turn(at(now), probe, None);
+            health.tick(at(now), probe, None);
             let after = run(&Case { previous: &previous, now, suspended, known, health: health.clone() });
             let stalled = is_true(&after, "Stalled");
-            prop_assert!(find(&after, "Ready").is_some());
+            prop_assert!(find_condition(&after, "Ready").is_some());
             prop_assert!(!(is_true(&after, "Reconciling") && stalled));
             prop_assert!(!(is_true(&after, "Ready") && stalled));
             for c in &after {
-                let kept = find(&previous, &c.type_).filter(|before| before.status == c.status);
+                let kept = find_condition(&previous, &c.type_).filter(|before| before.status == c.status);
                 prop_assert_eq!(c.last_transition_time.0, kept.map_or(at(now), |b| b.last_transition_time.0));
             }
             previous = after;
@@ -377,23 +384,23 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
         remark: None,
     };
     let told = |observed: &Observed<'_>| {
-        let mut conditions = plan(observed);
-        broken(&mut conditions, "Sending has ended unexpectedly.");
-        conditions.finish()
+        let mut conditions = conditions_for(observed);
+        add_broken_loop(&mut conditions, "Sending has ended unexpectedly.");
+        conditions.into_sorted()
     };
     let before = was_ready();
     let first = told(&observed(&before, &none, 10));
-    let ready = find(&first, condition::READY).unwrap();
+    let ready = ready_of(&first);
     assert_eq!((&*ready.status, &*ready.reason), ("False", "InternalError"));
     assert_eq!(ready.message, "Sending has ended unexpectedly.");
     assert_eq!(announcements(&before, &first).len(), 1, "said once");
     let second = told(&observed(&first, &none, 20));
-    assert_eq!(find(&second, condition::READY).unwrap().last_transition_time.0, at(10));
+    assert_eq!(ready_of(&second).last_transition_time.0, at(10));
     assert!(announcements(&first, &second).is_empty());
     let health = failed(FaultKind::Credentials, 15);
     let worse = told(&observed(&second, &health, 30));
-    assert_eq!(find(&worse, condition::READY).unwrap().reason, reason::TOKEN_REVOKED);
-    let after = plan(&observed(&second, &none, 40)).finish();
+    assert_eq!(ready_of(&worse).reason, reason::TOKEN_REVOKED);
+    let after = conditions_for(&observed(&second, &none, 40)).into_sorted();
     assert!(is_true(&after, condition::READY));
-    assert!(find(&after, condition::STALLED).is_none_or(|c| c.status == "False"));
+    assert!(find_condition(&after, condition::STALLED).is_none_or(|c| c.status == "False"));
 }

@@ -117,11 +117,11 @@ pub struct ActionFields {
 pub fn send_to(snippets: &[String]) -> Option<String> {
     snippets
         .iter()
-        .find_map(|snippet| snippet.split("send_to").skip(1).find_map(target))
+        .find_map(|snippet| snippet.split("send_to").skip(1).find_map(send_to_target))
 }
 
 /// The target right behind the name `send_to`, whatever quotes and colons stand between.
-fn target(text: &str) -> Option<String> {
+fn send_to_target(text: &str) -> Option<String> {
     let text = text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ':' | '\\' | '['));
     let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/')));
     let target = &text[..end.unwrap_or(text.len())];

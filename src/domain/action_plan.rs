@@ -85,9 +85,9 @@ pub enum Step {
 }
 
 /// The next step for an event whose trigger needs actions of type `kind`.
-pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+pub fn next_step(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
     match wanted {
-        Wanted::Id(id) => map(
+        Wanted::Id(id) => map_existing(
             seen.actions.iter().find(|a| a.id == *id),
             &format!("id {id}"),
             kind,
@@ -98,16 +98,16 @@ pub fn plan(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>) -> S
             // Removed actions may share a name with one that is there.
             let found = seen.actions.iter().filter(wanted);
             let found = found.min_by_key(|a| (a.status == REMOVED, a.name != *name));
-            map(found, &format!("name {name:?}"), kind, seen.live)
+            map_existing(found, &format!("name {name:?}"), kind, seen.live)
         }
         Wanted::Create { declared, full } => match known.id {
-            Some(id) => keep(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
-            None => look(declared, full, kind, known, seen),
+            Some(id) => keep_or_correct(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
+            None => adopt_or_create(declared, full, kind, known, seen),
         },
     }
 }
 
-fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> Step {
+fn map_existing(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> Step {
     match found {
         None if !live => Step::LookLive,
         None => Step::Stalled {
@@ -125,7 +125,7 @@ fn map(found: Option<&ConversionAction>, what: &str, kind: &str, live: bool) -> 
             ),
         },
         Some(action) if action.status != ENABLED => not_enabled(action),
-        Some(action) if action.attributes_externally() => external(action),
+        Some(action) if action.attributes_externally() => externally_attributed(action),
         Some(action) if action.kind != kind => Step::Stalled {
             reason: reason::INVALID_SPEC,
             message: format!(
@@ -152,7 +152,7 @@ fn not_enabled(action: &ConversionAction) -> Step {
 }
 
 /// The Data Manager API takes nothing for such actions, and click uploads would have to say which click earns what.
-fn external(action: &ConversionAction) -> Step {
+fn externally_attributed(action: &ConversionAction) -> Step {
     Step::Stalled {
         reason: reason::INVALID_SPEC,
         message: format!(
@@ -162,7 +162,7 @@ fn external(action: &ConversionAction) -> Step {
     }
 }
 
-fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<'_>) -> Step {
+fn keep_or_correct(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<'_>) -> Step {
     let Some(action) = seen.actions.iter().find(|a| a.id == id) else {
         if !seen.live {
             return Step::LookLive;
@@ -187,7 +187,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
         return not_enabled(action);
     }
     if action.attributes_externally() {
-        return external(action);
+        return externally_attributed(action);
     }
     if let Some(name) = &declared.name
         && let Some(taken) = seen
@@ -195,9 +195,9 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
             .iter()
             .find(|a| a.id != id && a.name == *name && a.status != REMOVED)
     {
-        return conflict(taken, "the name this event's action is to have");
+        return name_conflict(taken, "the name this event's action is to have");
     }
-    match differences(action, declared) {
+    match field_differences(action, declared) {
         Some((fields, difference)) => Step::Correct {
             id,
             origin,
@@ -208,7 +208,7 @@ fn keep(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<
     }
 }
 
-fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
+fn adopt_or_create(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known, seen: Seen<'_>) -> Step {
     // An attempt under way is finished under its own name, even if the manifest wants another by now.
     let name = known.creating.as_deref().or(full.name.as_deref()).unwrap_or_default();
     let found = seen.actions.iter().filter(|a| a.is_named(name) && a.status != REMOVED);
@@ -233,14 +233,14 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
     let usable = action.status == ENABLED && !action.attributes_externally();
     let same = usable && action.kind == kind && action.category == full.category;
     if !same {
-        return conflict(action, "the name this event wants");
+        return name_conflict(action, "the name this event wants");
     }
     let origin = if ours {
         ActionOrigin::Created
     } else {
         ActionOrigin::Adopted
     };
-    match differences(action, declared) {
+    match field_differences(action, declared) {
         Some((fields, difference)) => Step::Correct {
             id: action.id,
             origin,
@@ -251,7 +251,7 @@ fn look(declared: &ActionFields, full: &ActionFields, kind: &str, known: &Known,
     }
 }
 
-fn conflict(taken: &ConversionAction, what: &str) -> Step {
+fn name_conflict(taken: &ConversionAction, what: &str) -> Step {
     let attribution = if taken.attributes_externally() {
         ", attribution model EXTERNAL"
     } else {
@@ -272,7 +272,7 @@ fn conflict(taken: &ConversionAction, what: &str) -> Step {
 }
 
 /// The declared fields that differ, and the first of them in words. A hidden action of ours is shown again.
-fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(ActionFields, String)> {
+fn field_differences(action: &ConversionAction, declared: &ActionFields) -> Option<(ActionFields, String)> {
     let mut fields = ActionFields::default();
     let mut first = None;
     let mut note = |what: &str, is: String, wanted: String| {
@@ -281,13 +281,13 @@ fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(Ac
     macro_rules! compare {
         ($member:ident, $what:literal, $is:expr) => {
             if declared.$member.is_some() && declared.$member != $is {
-                note($what, shown($is.as_ref()), shown(declared.$member.as_ref()));
+                note($what, in_words($is.as_ref()), in_words(declared.$member.as_ref()));
                 fields.$member = declared.$member.clone();
             }
         };
     }
     if let Some(name) = declared.name.as_ref().filter(|name| !action.is_named(name)) {
-        note("name", shown(Some(&action.name)), shown(Some(name)));
+        note("name", in_words(Some(&action.name)), in_words(Some(name)));
         fields.name = Some(name.clone());
     }
     compare!(category, "category", action.category);
@@ -310,7 +310,7 @@ fn differences(action: &ConversionAction, declared: &ActionFields) -> Option<(Ac
     first.map(|first| (fields, first))
 }
 
-fn shown<T: std::fmt::Debug>(value: Option<&T>) -> String {
+fn in_words<T: std::fmt::Debug>(value: Option<&T>) -> String {
     value.map_or_else(|| "not set".to_owned(), |v| format!("{v:?}"))
 }
 

@@ -45,7 +45,7 @@ fn step(known: &Known, actions: &[ConversionAction], live: bool) -> Step {
         declared: &declared,
         full: &full,
     };
-    plan(
+    next_step(
         &wanted,
         UPLOAD_CLICKS,
         known,
@@ -134,7 +134,7 @@ fn an_action_of_another_event_is_never_taken() {
         others: &others,
     };
     assert_eq!(
-        reason_of(&plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen)),
+        reason_of(&next_step(&wanted, UPLOAD_CLICKS, &Known::default(), seen)),
         reason::OWNERSHIP_CONFLICT
     );
 }
@@ -207,16 +207,16 @@ fn mapping_changes_nothing() {
         origin: ActionOrigin::Mapped,
     };
     assert_eq!(
-        plan(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen),
+        next_step(&Wanted::Id(ActionId(5)), UPLOAD_CLICKS, &Known::default(), seen),
         mapped
     );
     assert_eq!(
-        plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen),
+        next_step(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen),
         mapped
     );
-    let none = plan(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
+    let none = next_step(&Wanted::Name("demo"), UPLOAD_CLICKS, &Known::default(), seen);
     assert_eq!(reason_of(&none), reason::EXTERNAL_RESOURCE_NOT_FOUND);
-    let kind = plan(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
+    let kind = next_step(&Wanted::Id(ActionId(5)), "WEBPAGE", &Known::default(), seen);
     assert_eq!(reason_of(&kind), reason::INVALID_SPEC);
 }
 
@@ -262,7 +262,7 @@ fn a_mapped_action_that_records_nothing_needs_a_person() {
             others: &[],
         };
         for wanted in [Wanted::Id(ActionId(5)), Wanted::Name("Demo")] {
-            let Step::Stalled { reason, message } = plan(&wanted, UPLOAD_CLICKS, &Known::default(), seen) else {
+            let Step::Stalled { reason, message } = next_step(&wanted, UPLOAD_CLICKS, &Known::default(), seen) else {
                 panic!("{actions:?} can't be used");
             };
             assert_eq!(reason, why, "{message}");
@@ -283,7 +283,7 @@ fn a_name_means_the_action_that_is_there() {
         live,
         others: &[],
     };
-    let mapped = |seen| plan(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen);
+    let mapped = |seen| next_step(&Wanted::Name("Demo"), UPLOAD_CLICKS, &Known::default(), seen);
     let keep = Step::Keep {
         id: ActionId(5),
         origin: ActionOrigin::Mapped,
@@ -335,7 +335,7 @@ fn names_are_compared_as_google_has_them() {
             ..ActionFields::default()
         };
         for listed in [name, name.trim()] {
-            assert_eq!(differences(&action(1, listed), &fields), None, "{listed:?}");
+            assert_eq!(field_differences(&action(1, listed), &fields), None, "{listed:?}");
         }
         let seen = [action(1, name)];
         let seen = Seen {
@@ -343,20 +343,20 @@ fn names_are_compared_as_google_has_them() {
             live: true,
             others: &[],
         };
-        let step = plan(&Wanted::Name(name), UPLOAD_CLICKS, &Known::default(), seen);
+        let step = next_step(&Wanted::Name(name), UPLOAD_CLICKS, &Known::default(), seen);
         assert!(matches!(step, Step::Keep { id: ActionId(1), .. }), "{name:?}: {step:?}");
     }
     let fields = ActionFields {
         name: Some("softhyphen".into()),
         ..ActionFields::default()
     };
-    assert!(differences(&action(1, "soft\u{ad}hyphen"), &fields).is_some());
+    assert!(field_differences(&action(1, "soft\u{ad}hyphen"), &fields).is_some());
     let both = [action(1, "x "), action(2, "x")];
     let both = Seen {
         actions: &both,
         live: true,
         others: &[],
     };
-    let step = plan(&Wanted::Name("x"), UPLOAD_CLICKS, &Known::default(), both);
+    let step = next_step(&Wanted::Name("x"), UPLOAD_CLICKS, &Known::default(), both);
     assert!(matches!(step, Step::Keep { id: ActionId(2), .. }), "{step:?}");
 }

@@ -70,7 +70,7 @@ const fn hardness(row_result: &RowResult) -> u8 {
 }
 
 /// Notes a result unless the row has one at least as hard.
-fn harden(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_result: RowResult) {
+fn keep_hardest(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_result: RowResult) {
     if row_results
         .get(&row)
         .is_none_or(|known| hardness(&row_result) > hardness(known))
@@ -84,17 +84,17 @@ fn harden(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_result: 
 /// Named rows get their result and the rest goes again as one request. Rows of a named destination wait for the account or
 /// the action. Where nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
 /// where there are several; for any other code the request is halved, until a row is alone.
-pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
+pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
     let rows = destination_of.len();
-    let row_results = named(destination_of, code, complaints);
+    let row_results = named_results(destination_of, code, complaints);
     if !row_results.is_empty() {
         let rest: Vec<_> = (0..rows).filter(|r| !row_results.contains_key(r)).collect();
         let resend = if rest.is_empty() { vec![] } else { vec![rest] };
         return Refusal { row_results, resend };
     }
     let code = complaints.iter().find_map(|c| c.code.as_ref()).or(code);
-    if let Some(row_result) = hold(code) {
-        return held(destination_of, &row_result);
+    if let Some(row_result) = result_for_all(code) {
+        return all_wait(destination_of, &row_result);
     }
     if rows == 1 {
         return Refusal {
@@ -112,7 +112,11 @@ pub fn refusal(destination_of: &[usize], code: Option<&Code>, complaints: &[Comp
 
 /// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
 /// row that stands where it became too large.
-fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
+fn named_results(
+    destination_of: &[usize],
+    code: Option<&Code>,
+    complaints: &[Complaint],
+) -> BTreeMap<usize, RowResult> {
     let rows = destination_of.len();
     let mut row_results = BTreeMap::new();
     for complaint in complaints {
@@ -125,13 +129,13 @@ fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]
                 let row_result = row_result_of(code);
                 if matches!(row_result, RowResult::Blocked(_)) {
                     // No matter of this row: its neighbours would meet the same one by one.
-                    hold_destination(&mut row_results, destination_of, destination_of[row], &row_result);
+                    block_destination(&mut row_results, destination_of, destination_of[row], &row_result);
                 }
-                harden(&mut row_results, row, row_result);
+                keep_hardest(&mut row_results, row, row_result);
             }
             (None, Some(destination)) => {
-                if let Some(row_result) = hold(code).or_else(|| Some(blocked_action(code?))) {
-                    hold_destination(&mut row_results, destination_of, destination, &row_result);
+                if let Some(row_result) = result_for_all(code).or_else(|| Some(blocked_action(code?))) {
+                    block_destination(&mut row_results, destination_of, destination, &row_result);
                 }
             }
             _ => {}
@@ -140,7 +144,7 @@ fn named(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]
     row_results
 }
 
-fn hold_destination(
+fn block_destination(
     row_results: &mut BTreeMap<usize, RowResult>,
     destination_of: &[usize],
     destination: usize,
@@ -148,7 +152,7 @@ fn hold_destination(
 ) {
     for (row, of) in destination_of.iter().enumerate() {
         if *of == destination {
-            harden(row_results, row, row_result.clone());
+            keep_hardest(row_results, row, row_result.clone());
         }
     }
 }
@@ -162,7 +166,7 @@ fn blocked_action(code: &Code) -> RowResult {
 }
 
 /// The result of a whole request refused with this code; `None` where one row may have spoilt it.
-fn hold(code: Option<&Code>) -> Option<RowResult> {
+fn result_for_all(code: Option<&Code>) -> Option<RowResult> {
     match code?.class {
         Class::Wait(reason::CLICK_TOO_RECENT) => None,
         Class::Blocked(_) | Class::Wait(_) => Some(row_result_of(code)),
@@ -171,7 +175,7 @@ fn hold(code: Option<&Code>) -> Option<RowResult> {
 }
 
 /// All rows wait; where it may be a matter of one action among several, each action goes again by itself first.
-fn held(destination_of: &[usize], row_result: &RowResult) -> Refusal {
+fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
     let mut by_action: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (row, destination) in destination_of.iter().enumerate() {
         by_action.entry(*destination).or_default().push(row);
@@ -196,7 +200,7 @@ fn held(destination_of: &[usize], row_result: &RowResult) -> Refusal {
 /// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
 /// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
 /// goes again by itself.
-pub fn partial(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
+pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
     let mut row_results: BTreeMap<usize, RowResult> = BTreeMap::new();
     for complaint in complaints {
         let Some(row) = complaint.row.filter(|row| *row < evidence.len()) else {
@@ -208,7 +212,7 @@ pub fn partial(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usiz
             }
             code => row_result_of(code),
         };
-        harden(&mut row_results, row, row_result);
+        keep_hardest(&mut row_results, row, row_result);
     }
     for (row, evidence) in evidence.iter().enumerate() {
         let row_result = match evidence {
@@ -267,25 +271,25 @@ impl Report {
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed: a report that counts another number
 /// of rows says nothing about ours. Google documents the number as that of all events of the request; for a destination
 /// that some of them went to it may be that of these.
-pub fn results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {
+pub fn destination_results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {
     if !report.is_finished() {
         return None;
     }
     let counted = |n: usize| report.records == Some(n as u64);
     if !counted(members.len()) && !counted(sent) {
-        return Some(unknown(members));
+        return Some(all_unknown(members));
     }
     Some(match report.progress {
         Progress::Succeeded if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
             members.iter().map(|m| (*m, RowResult::Uploaded)).collect()
         }
-        Progress::Failed => attribute(members, &report.failures, ReportedFailure::AllFailed),
-        _ => attribute(members, &report.failures, ReportedFailure::SomeFailed),
+        Progress::Failed => attribute_failures(members, &report.failures, ReportedFailure::AllFailed),
+        _ => attribute_failures(members, &report.failures, ReportedFailure::SomeFailed),
     })
 }
 
 /// Nobody can tell of any of these rows.
-pub fn unknown(members: &[usize]) -> BTreeMap<usize, RowResult> {
+pub fn all_unknown(members: &[usize]) -> BTreeMap<usize, RowResult> {
     let half = members.len().div_ceil(2);
     let of = |(i, row): (usize, &usize)| (*row, RowResult::Unknown(u8::from(i >= half)));
     members.iter().enumerate().map(of).collect()
@@ -297,7 +301,7 @@ enum ReportedFailure {
     AllFailed,
 }
 
-fn attribute(members: &[usize], failures: &[Failure], said: ReportedFailure) -> BTreeMap<usize, RowResult> {
+fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFailure) -> BTreeMap<usize, RowResult> {
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut row_results = BTreeMap::new();
     let mut unnamed: Vec<(&Code, u64)> = Vec::new();
@@ -305,7 +309,7 @@ fn attribute(members: &[usize], failures: &[Failure], said: ReportedFailure) -> 
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
         for row in &named {
-            harden(&mut row_results, **row, row_result_of(Some(&failure.code)));
+            keep_hardest(&mut row_results, **row, row_result_of(Some(&failure.code)));
         }
         // A reason without a number failed at least one row.
         let missing = failure.count.max(1).saturating_sub(named.len() as u64);
@@ -324,14 +328,14 @@ fn attribute(members: &[usize], failures: &[Failure], said: ReportedFailure) -> 
         .collect();
     let row_result = match said {
         ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &unnamed),
-        ReportedFailure::SomeFailed if members.len() == 1 => hardest(&of_one),
+        ReportedFailure::SomeFailed if members.len() == 1 => hardest_result(&of_one),
         // "In part", and no part is named: somebody may have gone through, and nobody says who.
         ReportedFailure::SomeFailed if !unnamed.is_empty() || row_results.is_empty() => None,
         ReportedFailure::SomeFailed => Some(RowResult::Uploaded),
     };
     match row_result {
         Some(row_result) => row_results.extend(rest.into_iter().map(|row| (row, row_result.clone()))),
-        None => row_results.extend(unknown(&rest)),
+        None => row_results.extend(all_unknown(&rest)),
     }
     row_results
 }
@@ -341,17 +345,17 @@ fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowRes
     let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {
         [] if rest == 1 => Some(row_result_of(None)),
-        _ if rest == 1 => hardest(unnamed),
+        _ if rest == 1 => hardest_result(unnamed),
         [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(row_result_of(Some(code))),
         _ => None,
     }
 }
 
 /// The hardest of the reasons for one row, the first of several alike.
-fn hardest(codes: &[(&Code, u64)]) -> Option<RowResult> {
+fn hardest_result(codes: &[(&Code, u64)]) -> Option<RowResult> {
     let mut row_results = BTreeMap::new();
     for (code, _) in codes {
-        harden(&mut row_results, 0, row_result_of(Some(code)));
+        keep_hardest(&mut row_results, 0, row_result_of(Some(code)));
     }
     row_results.remove(&0)
 }

@@ -19,7 +19,7 @@ proptest! {
                 code: Some(code("INVALID_FORMAT")),
             })
             .collect();
-        let plan = refusal(&destinations, None, &complaints);
+        let plan = cut_down_refused(&destinations, None, &complaints);
         let mut seen: Vec<usize> = plan.row_results.keys().copied().chain(plan.resend.iter().flatten().copied()).collect();
         seen.sort_unstable();
         prop_assert_eq!(seen, (0..rows).collect::<Vec<_>>());
@@ -154,7 +154,7 @@ proptest! {
                 continue;
             }
             let complaints: Vec<_> = wrong.iter().take(most).map(|i| row(*i, "INVALID_GCLID")).collect();
-            let plan = refusal(&vec![0; request.len()], None, &complaints);
+            let plan = cut_down_refused(&vec![0; request.len()], None, &complaints);
             row_results.extend(plan.row_results.into_iter().map(|(i, row_result)| (request[i], row_result)));
             queue.extend(plan.resend.into_iter().map(|half| half.into_iter().map(|i| request[i]).collect()));
         }

@@ -45,7 +45,7 @@ fn told(progress: Progress, members: &[usize], failures: &[Failure]) -> BTreeMap
         records: Some(members.len() as u64),
         failures: failures.to_vec(),
     };
-    results(&report, members, members.len()).unwrap_or_default()
+    destination_results(&report, members, members.len()).unwrap_or_default()
 }
 
 fn rejected(name: &str) -> RowResult {
@@ -58,7 +58,7 @@ fn blocked(name: &str) -> RowResult {
 
 #[test]
 fn named_rows_are_cut_out_and_the_rest_goes_again() {
-    let plan = refusal(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
+    let plan = cut_down_refused(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
     assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
     assert_eq!(
         plan.row_results[&2],
@@ -69,7 +69,7 @@ fn named_rows_are_cut_out_and_the_rest_goes_again() {
 
 #[test]
 fn a_click_of_another_account_is_a_matter_of_its_row() {
-    let plan = refusal(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
+    let plan = cut_down_refused(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
     assert_eq!(plan.row_results[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
     assert_eq!(plan.resend, [vec![0]]);
     let both = told(
@@ -86,7 +86,7 @@ fn a_click_of_another_account_is_a_matter_of_its_row() {
 #[test]
 fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it_comes() {
     let terms = "TERMS_AND_CONDITIONS_NOT_SIGNED";
-    let by_row = refusal(&[0, 1, 1, 0], None, &[row(1, terms)]);
+    let by_row = cut_down_refused(&[0, 1, 1, 0], None, &[row(1, terms)]);
     assert_eq!(
         by_row.row_results,
         BTreeMap::from([(1, blocked(terms)), (2, blocked(terms))])
@@ -97,11 +97,11 @@ fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it
         destination: Some(1),
         code: Some(code("INVALID_CONVERSION_ACTION_ID")),
     };
-    let by_destination = refusal(&[0, 1, 1, 0], None, &[complaint]);
+    let by_destination = cut_down_refused(&[0, 1, 1, 0], None, &[complaint]);
     assert_eq!(by_destination.row_results[&1], blocked("INVALID_CONVERSION_ACTION_ID"));
     assert_eq!(by_destination.row_results[&2], blocked("INVALID_CONVERSION_ACTION_ID"));
     assert_eq!(by_destination.resend, [vec![0, 3]]);
-    let whole = refusal(&[0, 0], Some(&code("NOT_ALLOWLISTED")), &[]);
+    let whole = cut_down_refused(&[0, 0], Some(&code("NOT_ALLOWLISTED")), &[]);
     assert!(whole.resend.is_empty());
     assert!(whole.row_results.values().all(|f| *f == blocked("NOT_ALLOWLISTED")));
     let late = told(Progress::Failed, &[0, 1], &[failure(terms, 2, &[])]);
@@ -121,7 +121,7 @@ fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
             destination: Some(0),
             code: own,
         };
-        let plan = refusal(&[0], whole.as_ref(), &[complaint]);
+        let plan = cut_down_refused(&[0], whole.as_ref(), &[complaint]);
         let action = |row_result: &RowResult| matches!(row_result, RowResult::Blocked(code) if code.class == Class::Blocked(Matter::Action));
         assert!(action(&plan.row_results[&0]), "{plan:?}");
     }
@@ -129,13 +129,13 @@ fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
 
 #[test]
 fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
-    assert_eq!(refusal(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
-    let alone = refusal(&[0], None, &[]);
+    assert_eq!(cut_down_refused(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
+    let alone = cut_down_refused(&[0], None, &[]);
     assert_eq!(
         alone.row_results[&0],
         RowResult::Rejected("InvalidArgument".into(), String::new())
     );
-    let coded = refusal(&[0], Some(&code("A_NAME_OF_2027")), &[]);
+    let coded = cut_down_refused(&[0], Some(&code("A_NAME_OF_2027")), &[]);
     assert_eq!(coded.row_results[&0], rejected("A_NAME_OF_2027"));
 }
 
@@ -151,7 +151,7 @@ fn results_by_index() {
         records: Some(1),
         failures: vec![],
     };
-    assert_eq!(results(&open, &[3], 1), None);
+    assert_eq!(destination_results(&open, &[3], 1), None);
 }
 
 #[rstest::rstest]
@@ -172,7 +172,7 @@ fn a_report_about_another_number_of_rows_is_no_evidence(#[case] records: Option<
             records,
             failures,
         };
-        let row_results = results(&report, &[3, 4], 5).unwrap_or_default();
+        let row_results = destination_results(&report, &[3, 4], 5).unwrap_or_default();
         assert_eq!(row_results.len(), 2);
         let told = row_results
             .values()
@@ -210,13 +210,19 @@ fn of_several_reasons_for_one_row_the_hardest_wins() {
                     "{pair:?} alone"
                 );
                 let complaints = pair.map(|name| row(0, name));
-                assert_eq!(partial(&[Evidence::None], &complaints)[&0], wanted(*other));
-                assert_eq!(refusal(&[0], None, &complaints).row_results[&0], wanted(*other));
+                assert_eq!(row_by_row_results(&[Evidence::None], &complaints)[&0], wanted(*other));
+                assert_eq!(
+                    cut_down_refused(&[0], None, &complaints).row_results[&0],
+                    wanted(*other)
+                );
             }
         }
     }
     let first = [row(0, "INVALID_GCLID"), row(0, "NO_CONSENT")];
-    assert_eq!(partial(&[Evidence::None], &first)[&0], rejected("INVALID_GCLID"));
+    assert_eq!(
+        row_by_row_results(&[Evidence::None], &first)[&0],
+        rejected("INVALID_GCLID")
+    );
 }
 
 #[test]
@@ -315,11 +321,11 @@ fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
 #[test]
 fn an_action_refused_without_a_name_is_told_from_the_others() {
     for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
-        let plan = refusal(&[0, 1, 0], Some(&code(name)), &[]);
+        let plan = cut_down_refused(&[0, 1, 0], Some(&code(name)), &[]);
         assert!(plan.row_results.is_empty());
         assert_eq!(plan.resend, [vec![0, 2], vec![1]]);
     }
-    let plan = refusal(&[0, 0], Some(&code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
+    let plan = cut_down_refused(&[0, 0], Some(&code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
     assert!(
         plan.row_results
             .values()
@@ -329,7 +335,7 @@ fn an_action_refused_without_a_name_is_told_from_the_others() {
 
 #[test]
 fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
-    let plan = refusal(&[0, 0, 0, 0], None, &[row(3, "TOO_MANY_EVENTS")]);
+    let plan = cut_down_refused(&[0, 0, 0, 0], None, &[row(3, "TOO_MANY_EVENTS")]);
     assert!(plan.row_results.is_empty());
     assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
 }
@@ -347,7 +353,7 @@ fn rows_answered_one_by_one() {
     let mut evidence = [Evidence::None; 8];
     evidence[5] = Evidence::Taken;
     evidence[7] = Evidence::OfAnother;
-    let row_results = partial(&evidence, &complaints);
+    let row_results = row_by_row_results(&evidence, &complaints);
     let wait = |why, name: &str| RowResult::Wait(why, name.to_owned());
     assert_eq!(
         row_results,
@@ -369,7 +375,7 @@ fn rows_answered_one_by_one() {
 
 #[test]
 fn a_row_that_google_both_took_and_failed_is_not_uploaded() {
-    let row_results = partial(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
+    let row_results = row_by_row_results(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
     assert!(matches!(
         row_results[&0],
         RowResult::Wait(reason::AWAITING_WEB_CONVERSION, _)

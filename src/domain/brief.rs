@@ -40,7 +40,7 @@ pub fn echo(said: &str) -> &str {
 }
 
 /// The first [`LONGEST_ECHO`] characters of a name that people read, without those that nobody sees.
-pub fn name(said: &str) -> String {
+pub fn brief_name(said: &str) -> String {
     said.chars().filter(|c| !is_unseen(*c)).take(LONGEST_ECHO).collect()
 }
 
@@ -64,8 +64,11 @@ mod tests {
         let long = "ä".repeat(LONGEST_ECHO);
         assert_eq!(echo(&long), long);
         assert_eq!(echo(&format!("{long}x")), long);
-        assert_eq!(name(&format!("Ac\nme\u{1b}[2J{long}")).chars().count(), LONGEST_ECHO);
-        assert_eq!(name("Ac\nme\u{85} GmbH"), "Acme GmbH");
+        assert_eq!(
+            brief_name(&format!("Ac\nme\u{1b}[2J{long}")).chars().count(),
+            LONGEST_ECHO
+        );
+        assert_eq!(brief_name("Ac\nme\u{85} GmbH"), "Acme GmbH");
     }
 
     #[test]
@@ -83,7 +86,7 @@ mod tests {
             "\u{e0041}",
         ];
         for mark in marks {
-            assert_eq!(name(&format!("Ac{mark}me")), "Acme", "{}", mark.escape_unicode());
+            assert_eq!(brief_name(&format!("Ac{mark}me")), "Acme", "{}", mark.escape_unicode());
             assert_eq!(
                 brief(format!("Ac{mark}me")),
                 "Ac\u{fffd}me",
@@ -92,7 +95,7 @@ mod tests {
             );
         }
         assert_eq!(brief("a\u{1b}[2J"), "a\u{fffd}[2J");
-        assert_eq!(name("Zoë – 東京 🚲"), "Zoë – 東京 🚲");
+        assert_eq!(brief_name("Zoë – 東京 🚲"), "Zoë – 東京 🚲");
     }
 
     #[test]

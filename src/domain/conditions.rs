@@ -103,7 +103,7 @@ impl Conditions {
 
     /// The condition of this type, as it stands now.
     pub fn get(&self, type_: &str) -> Option<&Condition> {
-        find(&self.list, type_)
+        find_condition(&self.list, type_)
     }
 
     /// True where the condition stands at `True` now.
@@ -114,7 +114,7 @@ impl Conditions {
     /// Sets a condition. Its transition time moves only where the status differs from that of the pass before.
     pub fn set(&mut self, type_: &str, status: Status, reason: &str, message: &str) {
         let status = status.as_str();
-        let since = find(&self.previous, type_)
+        let since = find_condition(&self.previous, type_)
             .filter(|before| before.status == status)
             .map_or(Time(self.now), |before| before.last_transition_time.clone());
         let next = Condition {
@@ -147,9 +147,9 @@ impl Conditions {
     /// Sets `Ready`, `Reconciling` and `Stalled` together.
     pub fn summarize(&mut self, summary: &Summary) {
         match summary {
-            Summary::Ready { reason, message } => self.ready(Status::True, reason, message, None, false),
+            Summary::Ready { reason, message } => self.set_ready(Status::True, reason, message, None, false),
             Summary::Progressing { message } => {
-                self.ready(
+                self.set_ready(
                     Status::False,
                     reason::PROGRESSING,
                     message,
@@ -158,7 +158,7 @@ impl Conditions {
                 );
             }
             Summary::Failing { reason, message } => {
-                self.ready(
+                self.set_ready(
                     Status::False,
                     reason,
                     message,
@@ -166,13 +166,13 @@ impl Conditions {
                     false,
                 );
             }
-            Summary::Waiting { reason, message } => self.ready(Status::False, reason, message, None, false),
-            Summary::Stalled { reason, message } => self.ready(Status::False, reason, message, None, true),
-            Summary::Suspended { message } => self.suspend(message),
+            Summary::Waiting { reason, message } => self.set_ready(Status::False, reason, message, None, false),
+            Summary::Stalled { reason, message } => self.set_ready(Status::False, reason, message, None, true),
+            Summary::Suspended { message } => self.set_suspended(message),
         }
     }
 
-    fn ready(&mut self, status: Status, reason: &str, message: &str, reconciling: Option<&str>, stalled: bool) {
+    fn set_ready(&mut self, status: Status, reason: &str, message: &str, reconciling: Option<&str>, stalled: bool) {
         self.set(condition::READY, status, reason, message);
         match reconciling {
             Some(why) => self.set(condition::RECONCILING, Status::True, why, message),
@@ -185,8 +185,8 @@ impl Conditions {
         }
     }
 
-    fn suspend(&mut self, message: &str) {
-        let status = match find(&self.previous, condition::READY).map(|c| c.status.as_str()) {
+    fn set_suspended(&mut self, message: &str) {
+        let status = match find_condition(&self.previous, condition::READY).map(|c| c.status.as_str()) {
             Some("False") => Status::False,
             _ => Status::True,
         };
@@ -197,7 +197,7 @@ impl Conditions {
 
     /// The conditions, in an order that does not change: `Ready`, `Reconciling`, `Stalled`, then the others by name.
     /// Without a summary so far, `Ready` is Unknown.
-    pub fn finish(mut self) -> Vec<Condition> {
+    pub fn into_sorted(mut self) -> Vec<Condition> {
         if self.get(condition::READY).is_none() {
             self.set(
                 condition::READY,
@@ -219,13 +219,13 @@ impl Conditions {
 }
 
 /// The condition of this type.
-pub fn find<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
+pub fn find_condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'a Condition> {
     conditions.iter().find(|c| c.type_ == type_)
 }
 
 /// True where the condition of this type is there and True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
-    find(conditions, type_).is_some_and(|c| c.status == Status::True.as_str())
+    find_condition(conditions, type_).is_some_and(|c| c.status == Status::True.as_str())
 }
 
 /// At most `max` characters of a text.
@@ -283,7 +283,7 @@ mod tests {
     fn pass(before: &[Condition], summary: &Summary, generation: i64, second: i64) -> Vec<Condition> {
         let mut conditions = Conditions::new(before, Some(generation), at(second));
         conditions.summarize(summary);
-        conditions.finish()
+        conditions.into_sorted()
     }
 
     #[rstest]
@@ -315,7 +315,7 @@ mod tests {
         let mut conditions = Conditions::new(&before, Some(1), at(5));
         conditions.summarize(&stalled());
         conditions.summarize(&ready());
-        assert_eq!(conditions.finish(), before);
+        assert_eq!(conditions.into_sorted(), before);
     }
 
     #[test]
@@ -331,7 +331,7 @@ mod tests {
         conditions.set("Synced", Status::True, "RunSucceeded", "");
         conditions.set("AccountsReady", Status::True, "AccountsReady", "");
         conditions.summarize(&stalled());
-        let types: Vec<_> = conditions.finish().into_iter().map(|c| c.type_).collect();
+        let types: Vec<_> = conditions.into_sorted().into_iter().map(|c| c.type_).collect();
         assert_eq!(types, ["Ready", "Stalled", "AccountsReady", "Synced"]);
     }
 
@@ -363,7 +363,7 @@ mod tests {
             for (n, summary) in passes.iter().enumerate() {
                 let now = i64::try_from(n).unwrap();
                 let after = pass(&before, summary, now, now);
-                prop_assert!(find(&after, "Ready").is_some());
+                prop_assert!(find_condition(&after, "Ready").is_some());
                 prop_assert!(!(is_true(&after, "Reconciling") && is_true(&after, "Stalled")));
                 for condition in &after {
                     if condition.type_ != "Ready" {
@@ -371,7 +371,7 @@ mod tests {
                     }
                     prop_assert!(!condition.reason.is_empty());
                     prop_assert_eq!(condition.observed_generation, Some(now));
-                    let kept = find(&before, &condition.type_).filter(|c| c.status == condition.status);
+                    let kept = find_condition(&before, &condition.type_).filter(|c| c.status == condition.status);
                     let wanted = kept.map_or(at(now), |c| c.last_transition_time.0);
                     prop_assert_eq!(condition.last_transition_time.0, wanted);
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::outcome::{Outcome, explain, explain_detail, reason};
+use super::outcome::{Outcome, explain_detail, explain_reason, reason};
 use super::refusals;
 
 /// Most classes shown; the rest is folded into `Other` of their outcome.
@@ -73,7 +73,7 @@ pub struct Counts {
 
 impl Counts {
     /// Rows of one outcome.
-    pub fn of(&self, outcome: Outcome) -> u64 {
+    pub fn count_of(&self, outcome: Outcome) -> u64 {
         self.by_outcome.get(&outcome).copied().unwrap_or(0)
     }
 }
@@ -90,12 +90,12 @@ const PRECEDENCE: [&str; 8] = [
     reason::CLICK_TOO_RECENT,
 ];
 
-fn rank(reason: &str) -> usize {
+fn reason_rank(reason: &str) -> usize {
     PRECEDENCE.iter().position(|r| *r == reason).unwrap_or(PRECEDENCE.len())
 }
 
 impl Gates {
-    fn reason(self) -> Option<&'static str> {
+    fn closed_reason(self) -> Option<&'static str> {
         [
             (self.suspended, reason::SUSPENDED),
             (self.account_not_ready, reason::ACCOUNT_NOT_READY),
@@ -106,16 +106,16 @@ impl Gates {
     }
 
     /// The reason shown for a pending row: its own while its wait lasts, unless a gate comes before it.
-    fn shown(self, own: &str, due: bool) -> &str {
-        match self.reason() {
-            Some(gate) if own != reason::IN_FLIGHT && (due || rank(gate) < rank(own)) => gate,
+    fn shown_reason(self, own: &str, due: bool) -> &str {
+        match self.closed_reason() {
+            Some(gate) if own != reason::IN_FLIGHT && (due || reason_rank(gate) < reason_rank(own)) => gate,
             _ => own,
         }
     }
 }
 
 /// Adds up an event's classes under its gates.
-pub fn counts(classes: &[Class], gates: Gates) -> Counts {
+pub fn count_classes(classes: &[Class], gates: Gates) -> Counts {
     let mut counts = Counts::default();
     let mut lines: BTreeMap<(Outcome, &str), Line> = BTreeMap::new();
     for class in classes {
@@ -124,22 +124,22 @@ pub fn counts(classes: &[Class], gates: Gates) -> Counts {
         let parts = if class.outcome == Outcome::Pending {
             let due = class.due.min(class.count);
             vec![
-                (gates.shown(&class.reason, true), due),
-                (gates.shown(&class.reason, false), class.count - due),
+                (gates.shown_reason(&class.reason, true), due),
+                (gates.shown_reason(&class.reason, false), class.count - due),
             ]
         } else {
             vec![(class.reason.as_str(), class.count)]
         };
         for (reason, count) in parts.into_iter().filter(|(_, n)| *n > 0) {
             if class.outcome != Outcome::Uploaded {
-                add(&mut lines, class, reason, count);
+                add_to_line(&mut lines, class, reason, count);
             }
         }
     }
     let lines = lines.into_iter();
-    counts.reasons = fold(
+    counts.reasons = limit_lines(
         lines
-            .map(|((outcome, reason), line)| line.shown(outcome, reason))
+            .map(|((outcome, reason), line)| line.into_reason_count(outcome, reason))
             .collect(),
     );
     counts
@@ -154,7 +154,7 @@ struct Line {
 }
 
 impl Line {
-    fn shown(self, outcome: Outcome, reason: &str) -> ReasonCount {
+    fn into_reason_count(self, outcome: Outcome, reason: &str) -> ReasonCount {
         let mut messages: Vec<_> = self.messages.iter().collect();
         messages.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
         let message = match messages[..] {
@@ -193,44 +193,44 @@ fn clipped(text: &str, most: usize) -> String {
     }
 }
 
-fn add<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, reason: &'a str, count: u64) {
+fn add_to_line<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, reason: &'a str, count: u64) {
     let line = lines.entry((class.outcome, reason)).or_default();
-    *line.messages.entry(message(reason, &class.detail)).or_default() += count;
+    *line.messages.entry(reason_message(reason, &class.detail)).or_default() += count;
     line.last = line.last.max(class.last);
 }
 
 /// What a reason means and what to do. With a `detail` that is not ours, the verbatim code, the reason is Google's code, which
 /// may be called as one of ours is (`NoConsent`).
-fn message(reason: &str, detail: &str) -> String {
+fn reason_message(reason: &str, detail: &str) -> String {
     if let Some(text) = explain_detail(detail) {
         return text.to_owned();
     }
-    let meaning = refusals::explain(reason).filter(|_| !detail.is_empty());
-    match (meaning, explain(reason)) {
+    let meaning = refusals::explain_rejection(reason).filter(|_| !detail.is_empty());
+    match (meaning, explain_reason(reason)) {
         (None, Some(text)) => text.to_owned(),
         (None, None) if detail.is_empty() => "Google rejected these conversions for good.".to_owned(),
-        _ => rejected("these conversions", detail, meaning),
+        _ => rejected_message("these conversions", detail, meaning),
     }
 }
 
-fn rejected(what: &str, code: &str, meaning: Option<&str>) -> String {
+fn rejected_message(what: &str, code: &str, meaning: Option<&str>) -> String {
     let meaning = meaning.unwrap_or("The code is Google's; its documentation says what it means.");
     format!("Google rejected {what} for good: {code}. {meaning}")
 }
 
 /// Why one conversion was rejected, and what to do. `code` is Google's, verbatim; empty where only halving singled it out.
-pub fn rejection(reason: &str, code: &str) -> String {
-    match explain(reason).filter(|_| code.is_empty()) {
+pub fn rejection_message(reason: &str, code: &str) -> String {
+    match explain_reason(reason).filter(|_| code.is_empty()) {
         Some(text) => text.to_owned(),
         None => clipped(
-            &rejected("this conversion", code, refusals::explain(reason)),
+            &rejected_message("this conversion", code, refusals::explain_rejection(reason)),
             MAX_MESSAGE,
         ),
     }
 }
 
 /// Largest classes first; beyond the limit one `Other` for each outcome.
-fn fold(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
+fn limit_lines(mut lines: Vec<ReasonCount>) -> Vec<ReasonCount> {
     lines.sort_by(|a, b| {
         b.count
             .cmp(&a.count)

@@ -6,10 +6,10 @@ use super::*;
 
 #[test]
 fn a_code_of_googles_is_not_taken_for_a_reason_of_ours() {
-    assert!(message("NoConsent", "").contains("grantedValues"));
-    let theirs = message("NoConsent", "PROCESSING_ERROR_REASON_NO_CONSENT");
+    assert!(reason_message("NoConsent", "").contains("grantedValues"));
+    let theirs = reason_message("NoConsent", "PROCESSING_ERROR_REASON_NO_CONSENT");
     assert!(theirs.contains("PROCESSING_ERROR_REASON_NO_CONSENT") && theirs.contains("spec.consent"));
-    assert!(message("Strange", "STRANGE").contains("STRANGE"));
+    assert!(reason_message("Strange", "STRANGE").contains("STRANGE"));
 }
 
 #[test]
@@ -21,7 +21,7 @@ fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
         ..plain.clone()
     };
     let message = |classes: &[Class]| {
-        let reasons = counts(classes, Gates::default()).reasons;
+        let reasons = count_classes(classes, Gates::default()).reasons;
         let total: u64 = classes.iter().map(|c| c.count).sum();
         assert_eq!((reasons.len(), reasons[0].count), (1, total));
         reasons[0].message.clone()
@@ -49,7 +49,7 @@ fn of_many_codes_with_one_reason_the_largest_are_named() {
         ..class(Outcome::Rejected, "Code", 10_000 - n, 0)
     };
     let classes: Vec<_> = (0..5_000).map(of).collect();
-    let reasons = counts(&classes, Gates::default()).reasons;
+    let reasons = count_classes(&classes, Gates::default()).reasons;
     let message = &reasons[0].message;
     assert!(
         message.contains("10000 of them") && message.contains("CODE_2."),
@@ -74,7 +74,7 @@ fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
 }
 
 fn shown(classes: &[Class], gates: Gates) -> Vec<(String, u64)> {
-    counts(classes, gates)
+    count_classes(classes, gates)
         .reasons
         .into_iter()
         .map(|r| (r.reason, r.count))
@@ -129,7 +129,7 @@ proptest! {
             ..class(Outcome::ALL[*o], &format!("{r:0>100}"), *n, 1)
         };
         let classes: Vec<_> = (0..repeats).flat_map(|i| codes.iter().map(move |code| of(code, i))).collect();
-        let reasons = counts(&classes, Gates::default()).reasons;
+        let reasons = count_classes(&classes, Gates::default()).reasons;
         let lines: Vec<_> = reasons.iter().map(|r| (&r.reason, r.count, r.last.to_string(), &r.message)).collect();
         prop_assert!(reasons.iter().all(|r| r.message.chars().count() <= MAX_MESSAGE));
         prop_assert!(serde_json::to_string(&lines).unwrap().len() < 64 * 1024);
@@ -146,11 +146,11 @@ proptest! {
             .iter()
             .map(|(o, r, n, due)| class(Outcome::ALL[*o], &format!("R{r}"), *n, *due))
             .collect();
-        let c = counts(&classes, Gates { suspended, account_not_ready, action_too_new });
-        prop_assert_eq!(c.observed, Outcome::ALL.iter().map(|o| c.of(*o)).sum::<u64>());
+        let c = count_classes(&classes, Gates { suspended, account_not_ready, action_too_new });
+        prop_assert_eq!(c.observed, Outcome::ALL.iter().map(|o| c.count_of(*o)).sum::<u64>());
         for outcome in Outcome::ALL {
             let listed: u64 = c.reasons.iter().filter(|r| r.outcome == outcome).map(|r| r.count).sum();
-            prop_assert_eq!(listed, if outcome == Outcome::Uploaded { 0 } else { c.of(outcome) });
+            prop_assert_eq!(listed, if outcome == Outcome::Uploaded { 0 } else { c.count_of(outcome) });
         }
         prop_assert!(c.reasons.len() <= MAX_CLASSES + 4);
     }

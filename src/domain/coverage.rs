@@ -26,7 +26,12 @@ pub fn is_backfill(covered: Option<Watermark>, start: Timestamp) -> bool {
 
 /// The coverage after everything since `read_from` was read up to `newest`. A gap to what was covered before breaks the
 /// old coverage: it must not claim what nobody read.
-pub fn after(covered: Option<Watermark>, start: Timestamp, read_from: Timestamp, newest: Timestamp) -> Watermark {
+pub fn watermark_after(
+    covered: Option<Watermark>,
+    start: Timestamp,
+    read_from: Timestamp,
+    newest: Timestamp,
+) -> Watermark {
     match covered {
         Some(c) if read_from <= c.cursor => Watermark {
             covered_from: c.covered_from.min(read_from),
@@ -52,7 +57,7 @@ mod tests {
     #[test]
     fn begins_at_the_start_and_then_a_little_before_the_newest() {
         assert_eq!(lower_bound(None, t(1000), BACK), t(1000));
-        let c = after(None, t(1000), t(1000), t(5000));
+        let c = watermark_after(None, t(1000), t(1000), t(5000));
         assert_eq!(
             c,
             Watermark {
@@ -77,7 +82,7 @@ mod tests {
         assert!(is_backfill(Some(c), t(500)));
         assert_eq!(lower_bound(Some(c), t(500), BACK), t(500));
         assert_eq!(
-            after(Some(c), t(500), t(500), t(5100)),
+            watermark_after(Some(c), t(500), t(500), t(5100)),
             Watermark {
                 covered_from: t(500),
                 cursor: t(5100)
@@ -92,7 +97,7 @@ mod tests {
             cursor: t(2000),
         };
         assert!(is_backfill(Some(old), t(9000)));
-        let new = after(Some(old), t(9000), t(9000), t(9500));
+        let new = watermark_after(Some(old), t(9000), t(9000), t(9500));
         assert_eq!(
             new,
             Watermark {
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn nothing_seen_keeps_the_place() {
-        let c = after(None, t(1000), t(1000), Timestamp::MIN);
+        let c = watermark_after(None, t(1000), t(1000), Timestamp::MIN);
         assert_eq!(
             c,
             Watermark {

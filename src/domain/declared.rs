@@ -74,7 +74,7 @@ pub struct Declared {
 
 impl Declared {
     /// Reads the manifest; of the status only the start that was in effect before.
-    pub fn of(event: &AdConversionEvent) -> Self {
+    pub fn from_manifest(event: &AdConversionEvent) -> Self {
         let (spec, meta) = (&event.spec, &event.metadata);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let key = ObjectKey::new(text(&meta.namespace), text(&meta.name));
@@ -89,10 +89,10 @@ impl Declared {
             deleting: meta.deletion_timestamp.is_some(),
             google: ObjectKey::new(&key.namespace, google.unwrap_or_default()),
             hubspot: ObjectKey::new(&key.namespace, &spec.hub_spot_account_ref.name),
-            trigger: trigger(spec),
-            rules: rules(spec),
-            action: action(spec),
-            fields: fields(spec, &key.name),
+            trigger: named_trigger(spec),
+            rules: event_rules(spec),
+            action: declared_action(spec),
+            fields: declared_fields(spec, &key.name),
             start: effective_start(start_time, created, before.map(|t| t.0)),
             start_time,
             suspended: spec.suspend,
@@ -155,11 +155,11 @@ impl Declared {
         fields.kind = Some(self.action_kind().to_owned());
         fields
             .category
-            .get_or_insert_with(|| category(default_category(stage)).to_owned());
+            .get_or_insert_with(|| category_name(default_category(stage)).to_owned());
         fields.primary_for_goal.get_or_insert(true);
         fields
             .counting_type
-            .get_or_insert_with(|| counting(CountingType::OnePerClick).to_owned());
+            .get_or_insert_with(|| counting_name(CountingType::OnePerClick).to_owned());
         fields.click_window_days.get_or_insert(90);
         if let Some(ValueRule::Fixed(money) | ValueRule::DealAmount { default: money }) = &self.rules.value {
             // Google takes a double; amounts have at most 12 + 3 digits, which a double holds.
@@ -172,7 +172,7 @@ impl Declared {
 }
 
 /// The schema lets exactly one of the two in.
-fn trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
+fn named_trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
     match (&spec.trigger.lifecycle_stage, &spec.trigger.form_submission) {
         (None, Some(form)) => NamedTrigger::Form(form.form_id.clone()),
         (stage, _) => NamedTrigger::Stage(stage.as_ref().map(|s| s.stage.clone()).unwrap_or_default()),
@@ -180,7 +180,7 @@ fn trigger(spec: &AdConversionEventSpec) -> NamedTrigger {
 }
 
 /// The schema lets no id in that is no number.
-fn action(spec: &AdConversionEventSpec) -> DeclaredAction {
+fn declared_action(spec: &AdConversionEventSpec) -> DeclaredAction {
     let existing = spec
         .conversion_action
         .as_ref()
@@ -193,7 +193,7 @@ fn action(spec: &AdConversionEventSpec) -> DeclaredAction {
     }
 }
 
-fn rules(spec: &AdConversionEventSpec) -> EventRules {
+fn event_rules(spec: &AdConversionEventSpec) -> EventRules {
     let money = |m: &crate::api::Money| Money {
         amount: m.amount,
         currency: m.currency.clone(),
@@ -234,20 +234,22 @@ fn rules(spec: &AdConversionEventSpec) -> EventRules {
         consent,
         share,
         clicks,
-        form: matches!(trigger(spec), NamedTrigger::Form(_)),
+        form: matches!(named_trigger(spec), NamedTrigger::Form(_)),
     }
 }
 
-fn fields(spec: &AdConversionEventSpec, object: &str) -> ActionFields {
+fn declared_fields(spec: &AdConversionEventSpec, object: &str) -> ActionFields {
     let create = spec
         .conversion_action
         .as_ref()
         .and_then(|action| action.create.as_ref());
     ActionFields {
         name: Some(spec.event_name.as_deref().unwrap_or(object).to_owned()),
-        category: create.and_then(|c| c.category).map(|c| category(c).to_owned()),
+        category: create.and_then(|c| c.category).map(|c| category_name(c).to_owned()),
         primary_for_goal: spec.include_in_conversions,
-        counting_type: create.and_then(|c| c.counting_type).map(|c| counting(c).to_owned()),
+        counting_type: create
+            .and_then(|c| c.counting_type)
+            .map(|c| counting_name(c).to_owned()),
         click_window_days: create.and_then(|c| c.click_through_lookback_window_days).map(i64::from),
         view_window_days: create.and_then(|c| c.view_through_lookback_window_days).map(i64::from),
         ..ActionFields::default()
@@ -268,7 +270,7 @@ fn effective_start(declared: Option<Timestamp>, created: Timestamp, before: Opti
 }
 
 /// Google's name of a category.
-const fn category(category: ActionCategory) -> &'static str {
+const fn category_name(category: ActionCategory) -> &'static str {
     match category {
         ActionCategory::ImportedLead => "IMPORTED_LEAD",
         ActionCategory::QualifiedLead => "QUALIFIED_LEAD",
@@ -295,7 +297,7 @@ fn default_category(stage: Option<&str>) -> ActionCategory {
     }
 }
 
-const fn counting(counting: CountingType) -> &'static str {
+const fn counting_name(counting: CountingType) -> &'static str {
     match counting {
         CountingType::OnePerClick => "ONE_PER_CLICK",
         CountingType::ManyPerClick => "MANY_PER_CLICK",
@@ -364,7 +366,7 @@ mod tests {
         #[case] wanted: &str,
         #[case] note: &str,
     ) {
-        let declared = Declared::of(&event(declared, in_effect));
+        let declared = Declared::from_manifest(&event(declared, in_effect));
         assert_eq!(declared.start, wanted.parse::<Timestamp>().unwrap());
         match declared.note_on_start() {
             Some(said) => assert!(!note.is_empty() && said.contains(note), "{said}"),

@@ -37,7 +37,7 @@ pub fn window_start(now: Timestamp) -> Timestamp {
 }
 
 /// Judges what was settled in the window.
-pub fn judge(settled: &[SettledCount<'_>]) -> Delivered {
+pub fn judge_window(settled: &[SettledCount<'_>]) -> Delivered {
     let of = |rejected: bool| {
         let chosen = settled.iter().filter(|s| s.rejected_as.is_some() == rejected);
         chosen.map(|s| s.count).sum::<u64>()
@@ -51,8 +51,8 @@ pub fn judge(settled: &[SettledCount<'_>]) -> Delivered {
     let (reason, count) = reasons
         .min_by_key(|(reason, count)| (u64::MAX - count, *reason))
         .unwrap_or_default();
-    let advice = refusals::explain(reason)
-        .or_else(|| super::outcome::explain(reason))
+    let advice = refusals::explain_rejection(reason)
+        .or_else(|| super::outcome::explain_reason(reason))
         .unwrap_or("See status.sync.lastErrors for contacts, and Google's documentation for the code.");
     let all = taken + rejected;
     Delivered::MostRejected(format!(
@@ -68,7 +68,7 @@ pub fn refused_message(code: &Code, form: bool) -> String {
         Class::Blocked(Matter::NotAllowlisted) => "Google does not let this account upload these conversions this way",
         _ => "Google refuses all conversions for this account",
     };
-    let advice = refusals::explain(&code.reason).unwrap_or(match code.class {
+    let advice = refusals::explain_rejection(&code.reason).unwrap_or(match code.class {
         Class::Blocked(Matter::Action) if form => {
             "Check in Google Ads that the conversion action exists in this account, is enabled, and is a website conversion."
         }
@@ -100,7 +100,7 @@ mod tests {
             rejected_as: *rejected_as,
             count: *count,
         };
-        judge(&counts.iter().map(of).collect::<Vec<_>>())
+        judge_window(&counts.iter().map(of).collect::<Vec<_>>())
     }
 
     #[rstest::rstest]

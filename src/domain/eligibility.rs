@@ -133,7 +133,7 @@ const MAX_WINDOW_DAYS: i64 = 90;
 
 /// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window_days` is the action's click window,
 /// `region` the account's default for phones without a country.
-pub fn decide(
+pub fn decide_entry(
     contact: Option<&Contact>,
     occurrence: Occurrence,
     rules: &EventRules,
@@ -148,15 +148,15 @@ pub fn decide(
         };
     };
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
-    if let Some((reason, due)) = wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
+    if let Some((reason, due)) = click_wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
         return Decision::Wait { reason, due };
     }
-    if rules.consent.as_ref().is_some_and(|c| !granted(contact, c)) {
+    if rules.consent.as_ref().is_some_and(|c| !has_consent(contact, c)) {
         return Decision::Skip {
             reason: reason::NO_CONSENT,
         };
     }
-    let identifiers = identifiers::of(contact, &rules.share, region);
+    let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
     if click.is_none() && identifiers.is_empty() {
         let reason = if rules.share.is_empty() {
             reason::NO_CLICK_ID
@@ -191,7 +191,7 @@ pub fn first_wait(
     waits: &Waits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
-    wait(
+    click_wait(
         find_click(contact, clicks, occurrence.at, waits.click_grace).as_ref(),
         contact.as_of,
         occurrence,
@@ -202,7 +202,7 @@ pub fn first_wait(
 
 /// The grace is over when a read begun after it, by HubSpot's clock, shows no click id: neither a read of before nor our
 /// own clock, which may be wrong, can tell. HubSpot's clock also says how old a click is.
-fn wait(
+fn click_wait(
     click: Option<&Click>,
     as_of: Option<Timestamp>,
     occurrence: Occurrence,
@@ -243,7 +243,7 @@ fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>)
 }
 
 /// The contact's consent property holds a granted value; multi-checkboxes (`a;b`) by membership.
-pub fn granted(contact: &Contact, rule: &ConsentRule) -> bool {
+pub fn has_consent(contact: &Contact, rule: &ConsentRule) -> bool {
     contact.property(&rule.property).is_some_and(|value| {
         let is_granted = |v: &str| rule.granted.iter().any(|g| g == v);
         is_granted(value) || value.split(';').any(|part| is_granted(part.trim()))
@@ -288,7 +288,7 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
         let by_deal = matches!(rule.value, Some(ValueRule::DealAmount { .. }));
         plain.extend(by_deal.then_some(DEAL_COUNT));
         for kind in &rule.share {
-            plain.extend(identifiers::properties(*kind));
+            plain.extend(identifiers::properties_for(*kind));
         }
         if rule.form {
             plain.extend(

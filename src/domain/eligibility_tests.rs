@@ -63,7 +63,7 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
         at: at(0),
         first_seen: at(0),
     };
-    match decide(contact, occurrence, rules, &waits(), Some(30), None, at(now)) {
+    match decide_entry(contact, occurrence, rules, &waits(), Some(30), None, at(now)) {
         Decision::Send(prepared) => match prepared.click {
             Some(ClickId::Gclid(id) | ClickId::Gbraid(id) | ClickId::Wbraid(id)) => (id, None),
             None => ("identifiers".to_owned(), None),
@@ -126,7 +126,7 @@ fn nothing_goes_before_its_time(
         (why, Some(due.duration_since(at(0)).as_secs()))
     });
     assert_eq!(said, expected);
-    let decision = decide(
+    let decision = decide_entry(
         Some(&contact),
         occurrence,
         &rules(&[], false),

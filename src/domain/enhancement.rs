@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::contact::Contact;
-use super::eligibility::{Decision, EventRules, Prepared, granted};
+use super::eligibility::{Decision, EventRules, Prepared, has_consent};
 use super::identifiers;
 use super::outcome::reason;
 
@@ -53,7 +53,7 @@ pub enum Person<'a> {
     Nameless,
 }
 
-fn until(from: Timestamp, wait: SignedDuration) -> Timestamp {
+fn wait_until(from: Timestamp, wait: SignedDuration) -> Timestamp {
     from.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }
 
@@ -65,13 +65,17 @@ pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
         .min(limits.deadline / 8)
         .max(SignedDuration::from_millis(100));
     let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
-    let end = until(at, limits.deadline);
+    let end = wait_until(at, limits.deadline);
     let last = end.saturating_sub(floor * 2).unwrap_or(end);
-    if now >= last { end } else { until(now, pause).min(last) }
+    if now >= last {
+        end
+    } else {
+        wait_until(now, pause).min(last)
+    }
 }
 
 /// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
-pub fn decide(
+pub fn decide_submission(
     person: &Person<'_>,
     submitted: Submitted,
     rules: &EventRules,
@@ -90,20 +94,20 @@ pub fn decide(
     let contact = match person {
         Person::Deleted => return skip(reason::CONTACT_DELETED),
         Person::Nameless => return skip(reason::NO_SHARED_DATA),
-        _ if ahead.is_positive() => return wait(reason::NOT_DUE, until(now, ahead)),
-        Person::Unreadable if now >= until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
+        _ if ahead.is_positive() => return wait(reason::NOT_DUE, wait_until(now, ahead)),
+        Person::Unreadable if now >= wait_until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
         Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
         // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
-        Person::NotFound { looked } if *looked >= Some(until(submitted.first_seen, limits.grace)) => {
+        Person::NotFound { looked } if *looked >= Some(wait_until(submitted.first_seen, limits.grace)) => {
             return skip(reason::CONTACT_DELETED);
         }
         Person::NotFound { .. } => None,
         Person::Known(contact) => Some(contact),
     };
-    let end = until(submitted.at, limits.deadline);
+    let end = wait_until(submitted.at, limits.deadline);
     let late = now >= end;
-    let settled = until(submitted.first_seen, limits.settle);
-    let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| granted(contact, rule));
+    let settled = wait_until(submitted.first_seen, limits.settle);
+    let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
     let Some(contact) = contact.filter(consents) else {
         if late {
             // Of a submission that is first seen too late HubSpot is not asked whose it is: nobody refused anything.
@@ -115,7 +119,7 @@ pub fn decide(
         let earliest = contact.map_or(look, |_| settled.min(end));
         return wait(reason::AWAITING_CONSENT, look.max(earliest));
     };
-    let identifiers = identifiers::of(contact, &rules.share, region);
+    let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
     if late && identifiers.is_empty() {
         return skip(reason::NO_SHARED_DATA);
     }

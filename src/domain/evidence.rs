@@ -29,7 +29,7 @@ impl NamedDestination {
         named.is_some_and(|named| named.as_ref() != Some(&ours.account.id))
     }
 
-    fn names(&self, ours: &ActionKey) -> bool {
+    fn names_action(&self, ours: &ActionKey) -> bool {
         let named = self.action.as_ref();
         named.is_some_and(|named| named.as_ref() == Some(&ours.id)) && !self.contradicts(ours)
     }
@@ -44,7 +44,7 @@ impl NamedDestination {
 /// the one at its place, where that names none and there are as many entries as destinations were sent. `None` where
 /// that can't be told: no entry, an entry of another destination, or two for one.
 pub fn entry_of(entries: &[NamedDestination], index: usize, ours: &ActionKey, sent: usize) -> Option<usize> {
-    let mut named = (0..entries.len()).filter(|i| entries[*i].names(ours));
+    let mut named = (0..entries.len()).filter(|i| entries[*i].names_action(ours));
     match (named.next(), named.next()) {
         (Some(only), None) => Some(only),
         (Some(_), Some(_)) => None,
@@ -103,6 +103,6 @@ mod tests {
         #[case] wanted: Option<usize>,
     ) {
         let owner: CustomerId = "1234567890".parse().unwrap();
-        assert_eq!(entry_of(&entries, index, &owner.action(ActionId(7)), sent), wanted);
+        assert_eq!(entry_of(&entries, index, &owner.action_key(ActionId(7)), sent), wanted);
     }
 }

@@ -82,7 +82,7 @@ pub struct ActionKey {
 
 impl CustomerId {
     /// The account as every ad network's accounts are named.
-    pub fn account(&self) -> AdAccountKey {
+    pub fn account_key(&self) -> AdAccountKey {
         AdAccountKey {
             network: AdNetwork::Google,
             id: self.0.clone(),
@@ -90,9 +90,9 @@ impl CustomerId {
     }
 
     /// An action of this account as every ad network's actions are named.
-    pub fn action(&self, id: ActionId) -> ActionKey {
+    pub fn action_key(&self, id: ActionId) -> ActionKey {
         ActionKey {
-            account: self.account(),
+            account: self.account_key(),
             id: id.to_string(),
         }
     }

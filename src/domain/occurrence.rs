@@ -9,7 +9,7 @@ use super::ids::{ContactId, OccurrenceKey, PortalId};
 ///
 /// No occurrence: an empty value, the same value as the older row, a row written by a merge. Jumps, re-entries and
 /// custom stages count. Source: docs/reference/hubspot.md 4.6 (rows to drop).
-pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestamp> {
+pub fn stage_entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestamp> {
     let mut older: Option<&str> = None;
     let mut entries = Vec::new();
     for row in contact.history_of(LIFECYCLE_STAGE) {
@@ -24,7 +24,7 @@ pub fn entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestam
 
 /// The keys an occurrence may have: first the one to use, then those that every other id of the lineage, or a root one of
 /// them once had, would give. An occurrence known under any of them is not new.
-pub fn candidates(
+pub fn candidate_keys(
     portal: PortalId,
     root: ContactId,
     lineage: &[ContactId],
@@ -81,7 +81,7 @@ mod tests {
     #[case::other_stage(&[("lead", 1, "API")], &[])]
     #[case::no_history(&[], &[])]
     fn rows_of_the_history(#[case] rows: &[(&str, i64, &str)], #[case] expected: &[i64]) {
-        let found: Vec<i64> = entries(&contact(rows), "customer", Timestamp::UNIX_EPOCH)
+        let found: Vec<i64> = stage_entries(&contact(rows), "customer", Timestamp::UNIX_EPOCH)
             .into_iter()
             .map(Timestamp::as_second)
             .collect();
@@ -93,7 +93,7 @@ mod tests {
         let at = Timestamp::from_second(9).unwrap();
         let of = |c| OccurrenceKey::for_lifecycle(PortalId(7), ContactId(c), "customer", at.as_millisecond());
         let ids = [ContactId(20), ContactId(30)];
-        let found = candidates(PortalId(7), ContactId(20), &ids, &[ContactId(5)], "customer", at);
+        let found = candidate_keys(PortalId(7), ContactId(20), &ids, &[ContactId(5)], "customer", at);
         assert_eq!(found, [of(20), of(30), of(5)]);
     }
 }

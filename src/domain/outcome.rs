@@ -75,7 +75,7 @@ pub fn explain_detail(detail: &str) -> Option<&'static str> {
 }
 
 /// What a class of rows means and what to do about it; `None` for a code of Google's.
-pub fn explain(name: &str) -> Option<&'static str> {
+pub fn explain_reason(name: &str) -> Option<&'static str> {
     reason::ALL
         .iter()
         .find(|reason| reason.name == name)

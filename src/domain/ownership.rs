@@ -27,12 +27,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    fn age(&self) -> (Timestamp, &str) {
+    fn seniority(&self) -> (Timestamp, &str) {
         (self.created, &self.uid)
     }
 
     /// Same action and same trigger, or the same action to create.
-    fn clashes(&self, other: &Self) -> bool {
+    fn clashes_with(&self, other: &Self) -> bool {
         let same_action = self.action.is_some() && self.action == other.action;
         let same_name = self.creates.is_some() && self.creates == other.creates;
         let both_create = self.creates.is_some() && other.creates.is_some();
@@ -50,10 +50,10 @@ pub fn named_for(reader: &str, event: &ObjectKey) -> String {
 }
 
 /// The event that has what `mine` wants, if an older one does.
-pub fn winner<'a>(mine: &Claim, all: &'a [Claim]) -> Option<&'a Claim> {
+pub fn older_claim<'a>(mine: &Claim, all: &'a [Claim]) -> Option<&'a Claim> {
     all.iter()
-        .filter(|other| other.event != mine.event && other.clashes(mine) && other.age() < mine.age())
-        .min_by_key(|other| other.age())
+        .filter(|other| other.event != mine.event && other.clashes_with(mine) && other.seniority() < mine.seniority())
+        .min_by_key(|other| other.seniority())
 }
 
 #[cfg(test)]
@@ -78,11 +78,11 @@ mod tests {
         let old = claim("old", 1, None, Some("X"), "customer");
         let new = claim("new", 2, None, Some("X"), "lead");
         let all = [old.clone(), new.clone()];
-        assert_eq!(winner(&new, &all).map(|c| c.event.name.as_str()), Some("old"));
-        assert_eq!(winner(&old, &all), None);
+        assert_eq!(older_claim(&new, &all).map(|c| c.event.name.as_str()), Some("old"));
+        assert_eq!(older_claim(&old, &all), None);
         let twin = claim("a-twin", 1, None, Some("X"), "lead");
         assert_eq!(
-            winner(&old, &[twin.clone(), old.clone()]),
+            older_claim(&old, &[twin.clone(), old.clone()]),
             Some(&twin),
             "same second: by uid"
         );
@@ -94,8 +94,8 @@ mod tests {
         let two = claim("two", 2, Some(5), None, "lead");
         let three = claim("three", 3, Some(5), None, "lead");
         let all = [one, two.clone(), three.clone()];
-        assert_eq!(winner(&two, &all), None);
-        assert_eq!(winner(&three, &all), Some(&two));
+        assert_eq!(older_claim(&two, &all), None);
+        assert_eq!(older_claim(&three, &all), Some(&two));
     }
 
     #[test]
@@ -112,6 +112,6 @@ mod tests {
             customer: "0987654321".parse().unwrap(),
             ..claim("two", 2, None, Some("X"), "customer")
         };
-        assert_eq!(winner(&two, &[one]), None);
+        assert_eq!(older_claim(&two, &[one]), None);
     }
 }

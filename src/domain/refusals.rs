@@ -72,7 +72,7 @@ pub const EXPLAINED: &[(&[&str], &str)] = &[
 ];
 
 /// What the reason (Google's code in CamelCase) of a rejected row means, and what to do; `None` for the rare ones.
-pub fn explain(reason: &str) -> Option<&'static str> {
+pub fn explain_rejection(reason: &str) -> Option<&'static str> {
     EXPLAINED
         .iter()
         .find(|(codes, _)| codes.contains(&reason))
@@ -81,7 +81,7 @@ pub fn explain(reason: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::explain;
+    use super::explain_rejection;
 
     #[rstest::rstest]
     #[case("ClickNotFound")]
@@ -99,6 +99,6 @@ mod tests {
     #[case("ExpiredEvent")]
     #[case("InvalidCurrencyCode")]
     fn codes_that_people_meet_are_explained(#[case] reason: &str) {
-        assert!(explain(reason).is_some(), "{reason}");
+        assert!(explain_rejection(reason).is_some(), "{reason}");
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Tag<'a> {
     }
 
     /// The HTML to paste into the `<head>` of the pages with the form.
-    pub fn html(&self) -> String {
+    pub fn to_html(&self) -> String {
         let account = self.send_to.split('/').next().unwrap_or_default();
         let mut value = String::new();
         if let Some(money) = self.value {
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_pasted_names_account_target_and_form() {
-        let html = tag(None).html();
+        let html = tag(None).to_html();
         assert!(html.contains("gtag/js?id=AW-987654321\""));
         assert!(html.contains(r#"window.gtag("config", "AW-987654321");"#));
         assert!(html.contains(r#"{ send_to: "AW-987654321/AbC-D_efG", transaction_id: id };"#));
@@ -148,7 +148,7 @@ mod tests {
             amount: "250.00".parse().unwrap_or_default(),
             currency: "EUR".into(),
         };
-        let html = tag(Some(&money)).html();
+        let html = tag(Some(&money)).to_html();
         assert!(
             html.contains("conversion.value = 250.00;\n    conversion.currency = \"EUR\";"),
             "{html}"

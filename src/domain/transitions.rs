@@ -1,7 +1,7 @@
 //! From one set of conditions to the next: what is worth a Kubernetes Event. One rule for all kinds: the reason of the
 //! Event is the reason of the condition that changed, and each change of a reason is one Event.
 
-use super::conditions::find;
+use super::conditions::find_condition;
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
 
@@ -37,9 +37,9 @@ const NO_ALARM: [&str; 3] = [reason::PROGRESSING, reason::SUSPENDED, reason::SEC
 
 /// What to publish about the change from one set of conditions to the next. Nothing where no reason changed.
 pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcement> {
-    let mut all: Vec<Announcement> = suspension(before, after).into_iter().collect();
+    let mut all: Vec<Announcement> = suspension_change(before, after).into_iter().collect();
     for (type_, bad) in WATCHED {
-        let Some(announcement) = change(type_, bad, before, after) else {
+        let Some(announcement) = condition_change(type_, bad, before, after) else {
             continue;
         };
         let said = |a: &Announcement| {
@@ -52,15 +52,15 @@ pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcem
     all
 }
 
-fn change(type_: &str, bad: &str, before: &[Condition], after: &[Condition]) -> Option<Announcement> {
-    let (was, now) = (find(before, type_), find(after, type_)?);
+fn condition_change(type_: &str, bad: &str, before: &[Condition], after: &[Condition]) -> Option<Announcement> {
+    let (was, now) = (find_condition(before, type_), find_condition(after, type_)?);
     let always = type_ == condition::DELETION_BLOCKED;
     let alarm = |c: &Condition| c.status == bad && (always || !NO_ALARM.contains(&c.reason.as_str()));
     if alarm(now) {
         // What stalls is said by Stalled, also where Ready has said something else in between.
-        let summed_up = type_ == condition::READY && find(after, condition::STALLED).is_some();
+        let summed_up = type_ == condition::READY && find_condition(after, condition::STALLED).is_some();
         let same = was.is_some_and(|was| was.status == now.status && was.reason == now.reason);
-        return (!same && !summed_up).then(|| announcement(true, &now.reason, &now.message));
+        return (!same && !summed_up).then(|| new_announcement(true, &now.reason, &now.message));
     }
     let good = if bad == "True" { "False" } else { "True" };
     if now.status != good || now.reason == reason::SUSPENDED || was.is_some_and(|was| was.status == good) {
@@ -73,28 +73,28 @@ fn change(type_: &str, bad: &str, before: &[Condition], after: &[Condition]) -> 
         condition::SYNCED => event::SYNC_COMPLETED,
         _ => now.reason.as_str(),
     };
-    (first || was.is_some_and(alarm)).then(|| announcement(false, name, &now.message))
+    (first || was.is_some_and(alarm)).then(|| new_announcement(false, name, &now.message))
 }
 
-fn suspension(before: &[Condition], after: &[Condition]) -> Option<Announcement> {
+fn suspension_change(before: &[Condition], after: &[Condition]) -> Option<Announcement> {
     // A deletion that a suspended account holds up has an Event of its own.
     let suspended = |list| {
-        find(list, condition::READY).is_some_and(|c| c.reason == reason::SUSPENDED)
-            && find(list, condition::DELETION_BLOCKED).is_none()
+        find_condition(list, condition::READY).is_some_and(|c| c.reason == reason::SUSPENDED)
+            && find_condition(list, condition::DELETION_BLOCKED).is_none()
     };
-    let ready = find(after, condition::READY);
+    let ready = find_condition(after, condition::READY);
     let message = ready.map_or("", |c| c.message.as_str());
     match (suspended(before), suspended(after)) {
-        (false, true) => Some(announcement(false, event::SUSPENDED, message)),
+        (false, true) => Some(new_announcement(false, event::SUSPENDED, message)),
         (true, false) if ready.is_none_or(|c| c.reason != reason::SUSPENDED) => {
             let message = format!("No longer suspended. {message}");
-            Some(announcement(false, event::RESUMED, &message))
+            Some(new_announcement(false, event::RESUMED, &message))
         }
         _ => None,
     }
 }
 
-fn announcement(warning: bool, reason: &str, message: &str) -> Announcement {
+fn new_announcement(warning: bool, reason: &str, message: &str) -> Announcement {
     Announcement {
         warning,
         reason: reason.to_owned(),

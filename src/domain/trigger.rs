@@ -16,7 +16,7 @@ const FORM: &str = "form:";
 
 impl Trigger {
     /// The ledger's name of the trigger: the stage's internal value, or `form:` and the form's GUID.
-    pub fn key(&self) -> String {
+    pub fn ledger_key(&self) -> String {
         match self {
             Self::Stage(stage) => stage.clone(),
             Self::Form(form) => format!("{FORM}{form}"),
@@ -41,6 +41,6 @@ impl Trigger {
 
     /// The trigger within its portal, for people and for comparing claims.
     pub fn in_portal(&self, portal: Option<PortalId>) -> String {
-        portal.map_or_else(|| self.key(), |portal| format!("{portal}/{}", self.key()))
+        portal.map_or_else(|| self.ledger_key(), |portal| format!("{portal}/{}", self.ledger_key()))
     }
 }

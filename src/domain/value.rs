@@ -8,16 +8,16 @@ use super::eligibility::{Money, ValueRule};
 /// Value and currency to send. For [`ValueRule::DealAmount`]: the weighted amount of the most recent deal (latest
 /// creation, then greatest id) in its own currency, else the company's; the default, in its own currency, where there
 /// is no deal, it is closed-lost, or its amount is missing or not positive.
-pub fn value(rule: &ValueRule, deals: &[Deal], company_currency: &str) -> (Decimal, String) {
+pub fn conversion_value(rule: &ValueRule, deals: &[Deal], company_currency: &str) -> (Decimal, String) {
     let from_deal = match rule {
         ValueRule::Fixed(_) => None,
         ValueRule::DealAmount { .. } => deal_value(deals, company_currency),
     };
     let (ValueRule::Fixed(declared) | ValueRule::DealAmount { default: declared }) = rule;
-    from_deal.unwrap_or_else(|| pair(declared))
+    from_deal.unwrap_or_else(|| value_and_currency(declared))
 }
 
-fn pair(money: &Money) -> (Decimal, String) {
+fn value_and_currency(money: &Money) -> (Decimal, String) {
     (money.amount, money.currency.clone())
 }
 
@@ -58,7 +58,7 @@ mod tests {
             amount: "100.00".parse().unwrap(),
             currency: "EUR".into(),
         };
-        let (amount, currency) = value(&ValueRule::DealAmount { default }, deals, "USD");
+        let (amount, currency) = conversion_value(&ValueRule::DealAmount { default }, deals, "USD");
         format!("{amount} {currency}")
     }
 
@@ -109,7 +109,7 @@ mod tests {
             currency: "EUR".into(),
         };
         assert_eq!(
-            value(&ValueRule::Fixed(money), &[deal(1, 1, Some("50"))], "USD")
+            conversion_value(&ValueRule::Fixed(money), &[deal(1, 1, Some("50"))], "USD")
                 .0
                 .to_string(),
             "250.00"

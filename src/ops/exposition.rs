@@ -14,7 +14,7 @@ pub enum Format {
 
 impl Format {
     /// The format that an `Accept` header asks for: `OpenMetrics` where it is named and liked no less than plain text.
-    pub fn asked(accept: &str) -> Self {
+    pub fn from_accept(accept: &str) -> Self {
         let (mut open, mut text) = (0.0, 0.0);
         for range in accept.split(',') {
             let mut parts = range.split(';').map(str::trim);
@@ -50,7 +50,7 @@ impl Format {
 
 /// `OpenMetrics` text in the Prometheus text format: samples are the same, descriptions carry the names of the samples,
 /// and there are neither units nor an end mark.
-pub fn prometheus(open: &str) -> String {
+pub fn to_prometheus(open: &str) -> String {
     let types: HashMap<&str, &str> = open
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
@@ -108,7 +108,7 @@ mod tests {
     #[case::other_version("application/openmetrics-text;version=0.0.1", Format::Prometheus)]
     #[case::nonsense(";;q=,,=", Format::Prometheus)]
     fn the_format_asked_for(#[case] accept: &str, #[case] format: Format) {
-        assert_eq!(Format::asked(accept), format);
+        assert_eq!(Format::from_accept(accept), format);
     }
 
     #[test]
@@ -121,6 +121,6 @@ mod tests {
                         # HELP a_seconds Time.\n# TYPE a_seconds histogram\na_seconds_sum 1.5\n\
                         # HELP a_build_info Version.\n# TYPE a_build_info gauge\na_build_info{version=\"1\"} 1\n\
                         # HELP b Other.\n# TYPE b untyped\nb 2\n";
-        assert_eq!(prometheus(open), expected);
+        assert_eq!(to_prometheus(open), expected);
     }
 }

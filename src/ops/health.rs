@@ -36,24 +36,24 @@ struct Beat {
     limit: Duration,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Probes {
     /// Opens or closes a gate. The process is ready while every gate it knows is open.
-    pub fn gate(&self, name: &'static str, open: bool) {
-        lock(&self.gates).insert(name, (!open).then(String::new));
+    pub fn set_gate(&self, name: &'static str, open: bool) {
+        lock_mutex(&self.gates).insert(name, (!open).then(String::new));
     }
 
     /// Closes a gate and says why, and what to do.
-    pub fn close(&self, name: &'static str, why: impl Into<String>) {
-        lock(&self.gates).insert(name, Some(why.into()));
+    pub fn close_gate(&self, name: &'static str, why: impl Into<String>) {
+        lock_mutex(&self.gates).insert(name, Some(why.into()));
     }
 
     /// Something worth knowing while the process is ready; `None`: no longer. True where there was something before.
-    pub fn remark(&self, about: &str, what: Option<String>) -> bool {
-        let mut remarks = lock(&self.remarks);
+    pub fn set_remark(&self, about: &str, what: Option<String>) -> bool {
+        let mut remarks = lock_mutex(&self.remarks);
         match what {
             Some(what) => remarks.insert(about.to_owned(), what).is_some(),
             None => remarks.remove(about).is_some(),
@@ -61,12 +61,12 @@ impl Probes {
     }
 
     /// A sign of life of a loop. From now on the process is alive only while the next comes within `limit`.
-    pub fn beat(&self, name: &str, limit: Duration) {
+    pub fn record_beat(&self, name: &str, limit: Duration) {
         let beat = Beat {
             last: Instant::now(),
             limit,
         };
-        let mut beats = lock(&self.beats);
+        let mut beats = lock_mutex(&self.beats);
         if let Some(known) = beats.get_mut(name) {
             *known = beat;
         } else {
@@ -75,13 +75,13 @@ impl Probes {
     }
 
     /// A loop has ended on purpose: no more signs are expected.
-    pub fn retire(&self, name: &str) {
-        lock(&self.beats).remove(name);
+    pub fn retire_loop(&self, name: &str) {
+        lock_mutex(&self.beats).remove(name);
     }
 
     /// The gates that are closed, and why. A process without any gate is not ready: it has not begun.
-    pub fn closed(&self) -> Vec<String> {
-        let gates = lock(&self.gates);
+    pub fn closed_gates(&self) -> Vec<String> {
+        let gates = lock_mutex(&self.gates);
         if gates.is_empty() {
             return vec!["start".to_owned()];
         }
@@ -93,8 +93,8 @@ impl Probes {
     }
 
     /// Loops that have shown no sign of life within their limit.
-    pub fn stuck(&self) -> Vec<String> {
-        let beats = lock(&self.beats);
+    pub fn stuck_loops(&self) -> Vec<String> {
+        let beats = lock_mutex(&self.beats);
         beats
             .iter()
             .filter(|(_, beat)| beat.last.elapsed() > beat.limit)
@@ -103,22 +103,22 @@ impl Probes {
     }
 
     /// The loops that are expected to show signs of life.
-    pub fn watched(&self) -> Vec<String> {
-        lock(&self.beats).keys().cloned().collect()
+    pub fn watched_loops(&self) -> Vec<String> {
+        lock_mutex(&self.beats).keys().cloned().collect()
     }
 }
 
 impl Watchdog for Probes {
-    fn sign(&self, name: &str, within: Duration) {
-        self.beat(name, within);
+    fn sign_of_life(&self, name: &str, within: Duration) {
+        self.record_beat(name, within);
     }
 
-    fn retire(&self, name: &str) {
-        Self::retire(self, name);
+    fn loop_ended(&self, name: &str) {
+        Self::retire_loop(self, name);
     }
 
     /// Counted where there are metrics: see [`Watch`].
-    fn broke(&self, _: &'static str) {}
+    fn loop_broke(&self, _: &'static str) {}
 }
 
 /// The signs of life of the sync loops, and the metric of those that end unexpectedly.
@@ -130,15 +130,15 @@ pub struct Watch {
 }
 
 impl Watchdog for Watch {
-    fn sign(&self, name: &str, within: Duration) {
-        self.probes.beat(name, within);
+    fn sign_of_life(&self, name: &str, within: Duration) {
+        self.probes.record_beat(name, within);
     }
 
-    fn retire(&self, name: &str) {
-        self.probes.retire(name);
+    fn loop_ended(&self, name: &str) {
+        self.probes.retire_loop(name);
     }
 
-    fn broke(&self, kind: &'static str) {
+    fn loop_broke(&self, kind: &'static str) {
         self.metrics.loop_broke(kind);
     }
 }
@@ -151,7 +151,7 @@ struct Shared {
 }
 
 /// The three routes.
-pub fn router(probes: Arc<Probes>, metrics: Arc<Metrics>) -> Router {
+pub fn probe_router(probes: Arc<Probes>, metrics: Arc<Metrics>) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -175,7 +175,7 @@ fn verdict(failed: &[impl Display], what: &str) -> Response {
 }
 
 async fn livez(State(shared): State<Shared>) -> Response {
-    let stuck = shared.probes.stuck();
+    let stuck = shared.probes.stuck_loops();
     if !stuck.is_empty() {
         // Who asks may restart the process: the log says why.
         tracing::error!(loops = stuck.join(", "), "no sign of life in time");
@@ -184,8 +184,8 @@ async fn livez(State(shared): State<Shared>) -> Response {
 }
 
 async fn readyz(State(shared): State<Shared>) -> Response {
-    let closed = shared.probes.closed();
-    let remarks = lock(&shared.probes.remarks).clone();
+    let closed = shared.probes.closed_gates();
+    let remarks = lock_mutex(&shared.probes.remarks).clone();
     if closed.is_empty() && !remarks.is_empty() {
         let lines: Vec<_> = remarks.into_values().collect();
         return (StatusCode::OK, format!("ok\n{}\n", lines.join("\n"))).into_response();
@@ -198,10 +198,10 @@ async fn serve_metrics(State(shared): State<Shared>, headers: HeaderMap) -> Resp
         .get_all(header::ACCEPT)
         .iter()
         .filter_map(|value| value.to_str().ok());
-    let format = Format::asked(&accepted.collect::<Vec<_>>().join(","));
+    let format = Format::from_accept(&accepted.collect::<Vec<_>>().join(","));
     let metrics = Arc::clone(&shared.metrics);
     let make = move || metrics.encode(format, Timestamp::now());
-    match shared.scrapes.text(format, make).await {
+    match shared.scrapes.current_text(format, make).await {
         Ok(text) => ([(header::CONTENT_TYPE, format.media_type())], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "metrics cannot be encoded");
@@ -217,29 +217,32 @@ mod tests {
     #[test]
     fn ready_once_every_gate_is_open() {
         let probes = Probes::default();
-        assert_eq!(probes.closed(), ["start"]);
-        probes.gate("caches", false);
-        probes.gate("ledger", true);
-        assert_eq!(probes.closed(), ["caches"]);
-        probes.close("ledger", "it is in use: stop the other one");
-        assert_eq!(probes.closed(), ["caches", "ledger: it is in use: stop the other one"]);
-        probes.gate("ledger", true);
-        probes.gate("caches", true);
-        assert!(probes.closed().is_empty());
+        assert_eq!(probes.closed_gates(), ["start"]);
+        probes.set_gate("caches", false);
+        probes.set_gate("ledger", true);
+        assert_eq!(probes.closed_gates(), ["caches"]);
+        probes.close_gate("ledger", "it is in use: stop the other one");
+        assert_eq!(
+            probes.closed_gates(),
+            ["caches", "ledger: it is in use: stop the other one"]
+        );
+        probes.set_gate("ledger", true);
+        probes.set_gate("caches", true);
+        assert!(probes.closed_gates().is_empty());
     }
 
     #[test]
     fn alive_while_every_loop_keeps_its_limit() {
         let probes = Probes::default();
-        assert!(probes.stuck().is_empty());
-        probes.beat("controllers", Duration::from_mins(10));
-        assert!(probes.stuck().is_empty());
-        probes.beat("feed", Duration::ZERO);
-        while probes.stuck().is_empty() {
+        assert!(probes.stuck_loops().is_empty());
+        probes.record_beat("controllers", Duration::from_mins(10));
+        assert!(probes.stuck_loops().is_empty());
+        probes.record_beat("feed", Duration::ZERO);
+        while probes.stuck_loops().is_empty() {
             std::hint::spin_loop();
         }
-        assert_eq!(probes.stuck(), ["feed"]);
-        probes.retire("feed");
-        assert!(probes.stuck().is_empty());
+        assert_eq!(probes.stuck_loops(), ["feed"]);
+        probes.retire_loop("feed");
+        assert!(probes.stuck_loops().is_empty());
     }
 }

@@ -15,10 +15,10 @@ const BACKLOG: i32 = 1024;
 /// # Errors
 /// Where the address cannot be listened on.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    with_fallback(address, open)
+    with_fallback(address, open_socket)
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+fn open_socket(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;

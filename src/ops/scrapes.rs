@@ -67,7 +67,7 @@ impl Scrapes {
     }
 
     /// A text made within the last second; or, where too many are on their way, the newest of them.
-    pub(super) async fn text(
+    pub(super) async fn current_text(
         &self,
         format: Format,
         make: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static,
@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn slow_readers_share_a_text_and_others_get_a_new_one() {
         let scrapes = Scrapes::new(Duration::ZERO);
-        let ask = async |format, text: String| scrapes.text(format, || Ok(text)).await.unwrap();
+        let ask = async |format, text: String| scrapes.current_text(format, || Ok(text)).await.unwrap();
         let mut slow = Vec::new();
         for n in 0..5 {
             slow.push(ask(Format::Prometheus, n.to_string()).await);
@@ -156,7 +156,7 @@ mod tests {
             let (scrapes, made) = (Arc::clone(scrapes), Arc::clone(&made));
             async move {
                 let make = move || Ok(made.fetch_add(1, Ordering::Relaxed).to_string());
-                scrapes.text(format, make).await.unwrap()
+                scrapes.current_text(format, make).await.unwrap()
             }
         };
         let scrapes = Arc::new(Scrapes::new(ALWAYS));
@@ -180,7 +180,7 @@ mod tests {
             Ok(opened.map_or("nobody went on", |()| "somebody went on").to_owned())
         };
         let other = async { open.send(()).unwrap() };
-        let (text, ()) = tokio::join!(scrapes.text(Format::Prometheus, make), other);
+        let (text, ()) = tokio::join!(scrapes.current_text(Format::Prometheus, make), other);
         assert_eq!(text.unwrap(), "somebody went on");
     }
 
@@ -192,11 +192,11 @@ mod tests {
             let _ = gate.recv();
             Ok("first".to_owned())
         };
-        assert!(scrapes.text(Format::Prometheus, make).now_or_never().is_none());
-        let next = scrapes.text(Format::Prometheus, || Ok("second".to_owned()));
+        assert!(scrapes.current_text(Format::Prometheus, make).now_or_never().is_none());
+        let next = scrapes.current_text(Format::Prometheus, || Ok("second".to_owned()));
         drop(open);
         assert_eq!(next.await.unwrap(), "first");
-        let broken = scrapes.text(Format::OpenMetrics, || panic!("for a test"));
+        let broken = scrapes.current_text(Format::OpenMetrics, || panic!("for a test"));
         assert!(broken.await.is_err());
     }
 }

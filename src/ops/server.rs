@@ -48,7 +48,7 @@ pub fn serve_apart(
         .name("health and metrics".to_owned())
         .spawn(move || {
             let served = runtime.block_on(async move {
-                serve(TcpListener::from_std(listener)?, router, stop).await;
+                serve_http(TcpListener::from_std(listener)?, router, stop).await;
                 io::Result::Ok(())
             });
             if served.is_ok() {
@@ -59,19 +59,19 @@ pub fn serve_apart(
 }
 
 /// Answers until `stop`.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+pub async fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) {
     let mut open = Open::default();
     while !stop.is_cancelled() {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            () = open.ends(), if !open.peers.is_empty() => continue,
+            () = open.wait_for_end(), if !open.peers.is_empty() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
-                let network = network(peer.ip());
+                let network = network_of(peer.ip());
                 open.make_room(network).await;
-                open.begin(network, connection(stream, router.clone(), stop.clone()));
+                open.begin_connection(network, serve_connection(stream, router.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::debug!(%error, "a connection to health and metrics could not be accepted");
@@ -85,7 +85,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
     let _ = tokio::time::timeout(END, ended).await;
 }
 
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
@@ -106,7 +106,7 @@ async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) 
 }
 
 /// Who shares an IPv6 network chooses addresses of it freely: its connections count together.
-fn network(address: IpAddr) -> IpAddr {
+fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64)).into(),
         v4 @ IpAddr::V4(_) => v4,
@@ -129,7 +129,7 @@ struct Peer {
 }
 
 impl Open {
-    fn begin(&mut self, network: IpAddr, work: impl Future<Output = ()> + Send + 'static) {
+    fn begin_connection(&mut self, network: IpAddr, work: impl Future<Output = ()> + Send + 'static) {
         let task = self.tasks.spawn(work);
         self.accepted += 1;
         let number = self.accepted;
@@ -137,7 +137,7 @@ impl Open {
     }
 
     /// Waits until a connection has ended.
-    async fn ends(&mut self) {
+    async fn wait_for_end(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) => error.id(),
@@ -152,7 +152,7 @@ impl Open {
             if let Some(peer) = self.least_needed(newcomer) {
                 peer.task.abort();
             }
-            self.ends().await;
+            self.wait_for_end().await;
         }
     }
 
@@ -186,7 +186,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let router = Router::new().route("/", get(async || "ok"));
-        let task = tokio::spawn(serve(listener, router, stop.clone()));
+        let task = tokio::spawn(serve_http(listener, router, stop.clone()));
         (address, stop, task)
     }
 
@@ -283,7 +283,7 @@ mod tests {
     #[case("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::")]
     #[case("::1", "::")]
     fn an_ipv6_network_counts_as_one(#[case] address: IpAddr, #[case] counted: IpAddr) {
-        assert_eq!(network(address), counted);
+        assert_eq!(network_of(address), counted);
     }
 
     #[tokio::test]

@@ -38,17 +38,17 @@ pub struct Customer {
 #[async_trait]
 pub trait GoogleAds: Send + Sync {
     /// The customer and its conversion tracking. One search.
-    async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError>;
+    async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError>;
     /// All conversion actions that this account owns, hidden and removed ones too; not those of its managers. One search
     /// a page.
-    async fn actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError>;
+    async fn read_actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError>;
     /// The account's own actions of exactly this name, hidden and removed ones too. One search.
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError>;
     /// All account-default goals. One search.
-    async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError>;
+    async fn read_goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError>;
     /// What Google attributes to each action over the last 30 full days in the account whose ads are clicked: a manager
     /// has no metrics. One search; actions without conversions are absent.
-    async fn attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError>;
+    async fn read_attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError>;
     /// Creates an action. `Effect::Unknown` in the error: look it up by name before another try.
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError>;
     /// Changes exactly the fields that are `Some`.

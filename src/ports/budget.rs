@@ -12,13 +12,13 @@ tokio::task_local! {
 }
 
 /// Runs a pass whose calls may take so long together.
-pub async fn spend<T>(budget: Duration, pass: impl Future<Output = T>) -> T {
+pub async fn with_budget<T>(budget: Duration, pass: impl Future<Output = T>) -> T {
     ENDS.scope(Instant::now() + budget, pass).await
 }
 
 /// A call within what is left to the pass. Outside of a pass only the call's own limits hold. `changes`: the call may have
 /// had an effect where it was begun and not answered.
-pub async fn bounded<T, E: From<UpstreamError>>(
+pub async fn within_budget<T, E: From<UpstreamError>>(
     service: &'static str,
     changes: bool,
     call: impl Future<Output = Result<T, E>>,
@@ -50,19 +50,19 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     async fn silent(changes: bool) -> Result<(), UpstreamError> {
-        bounded("Google", changes, std::future::pending()).await
+        within_budget("Google", changes, std::future::pending()).await
     }
 
     #[tokio::test]
     async fn a_silent_service_leaves_the_pass_time_to_say_so() {
         let begun = Instant::now();
-        let (first, second, third) = spend(MS * 50, async {
+        let (first, second, third) = with_budget(MS * 50, async {
             let first = silent(true).await.unwrap_err();
             let second = silent(true).await.unwrap_err();
             (
                 first,
                 second,
-                bounded::<(), UpstreamError>("Google", false, async { Ok(()) }).await,
+                within_budget::<(), UpstreamError>("Google", false, async { Ok(()) }).await,
             )
         })
         .await;
@@ -74,7 +74,7 @@ mod tests {
 
     #[tokio::test]
     async fn outside_of_a_pass_the_limits_of_the_call_hold() {
-        let answer = bounded::<_, UpstreamError>("Google", false, async { Ok(7) }).await;
+        let answer = within_budget::<_, UpstreamError>("Google", false, async { Ok(7) }).await;
         assert_eq!(answer.unwrap(), 7);
     }
 }

@@ -191,33 +191,33 @@ pub struct Quota {
 #[async_trait]
 pub trait Crm: Send + Sync {
     /// The day's calls, as HubSpot told last; `None` where it did not.
-    fn quota(&self) -> Option<Quota> {
+    fn daily_quota(&self) -> Option<Quota> {
         None
     }
-    /// The portal that [`Self::portal`] named is the one that the account may use: from now on the client counts its calls,
+    /// The portal that [`Self::read_portal`] named is the one that the account may use: from now on the client counts its calls,
     /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
     /// hold up a portal that is not theirs.
     fn may_use(&self, _portal: PortalId) {}
     /// The portal behind the token.
-    async fn portal(&self) -> Result<Portal, UpstreamError>;
+    async fn read_portal(&self) -> Result<Portal, UpstreamError>;
     /// Scopes of the token; `None` where HubSpot does not tell (then the calls themselves are the probe).
-    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError>;
+    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError>;
     /// Options of `lifecyclestage`, in display order.
-    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError>;
+    async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError>;
     /// Internal names of all contact properties, sorted.
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError>;
     /// One page of a search.
-    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError>;
+    async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError>;
     /// Contacts by id. Neither ids that HubSpot does not show nor records that cannot be read are an error.
-    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError>;
+    async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError>;
     /// Ids of the deals of each contact (at most 1,000 contacts), all pages.
     async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError>;
     /// Deals by id (at most 100).
-    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError>;
+    async fn read_deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError>;
     /// All forms, of all types but archived ones, all pages.
-    async fn forms(&self) -> Result<Vec<Form>, UpstreamError>;
+    async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError>;
     /// One page of a form's submissions; `after`: the cursor of the page before, `None` for the newest.
-    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
+    async fn list_submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError>;
     /// Contacts by e-mail address (at most [`MAX_EMAILS`], lower case), each under the address it was asked for by: first
     /// by primary address, then those not found by a secondary one. Addresses nobody has or can have are absent.
     async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError>;

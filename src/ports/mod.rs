@@ -89,7 +89,7 @@ pub trait CrmConnector: Send + Sync {
 /// Told of every call to an upstream API, so that metrics can be counted where everything is wired.
 pub trait CallObserver: Send + Sync {
     /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent where no answer came.
-    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
+    fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
     /// A call was held back by a limiter or a `Retry-After` for this long.
-    fn throttled(&self, api: &'static str, wait: std::time::Duration);
+    fn observe_throttling(&self, api: &'static str, wait: std::time::Duration);
 }

@@ -14,20 +14,20 @@ const TURN: Duration = Duration::from_secs(30);
 /// Told when loops show signs of life; whoever keeps it knows which one hangs.
 pub trait Watchdog: Send + Sync {
     /// The loop of this name lives, and shows its next sign of life within this time.
-    fn sign(&self, name: &str, within: Duration);
+    fn sign_of_life(&self, name: &str, within: Duration);
     /// The loop of this name has ended: no more signs are expected.
-    fn retire(&self, name: &str);
+    fn loop_ended(&self, name: &str);
     /// A loop of this kind ended although nobody stopped it; it will be started again.
-    fn broke(&self, kind: &'static str);
+    fn loop_broke(&self, kind: &'static str);
 }
 
 /// Nobody watches.
 pub struct Unwatched;
 
 impl Watchdog for Unwatched {
-    fn sign(&self, _: &str, _: Duration) {}
-    fn retire(&self, _: &str) {}
-    fn broke(&self, _: &'static str) {}
+    fn sign_of_life(&self, _: &str, _: Duration) {}
+    fn loop_ended(&self, _: &str) {}
+    fn loop_broke(&self, _: &'static str) {}
 }
 
 /// One loop under watch.
@@ -39,7 +39,7 @@ struct Pulse {
 
 impl Drop for Pulse {
     fn drop(&mut self) {
-        self.watchdog.retire(&self.name);
+        self.watchdog.loop_ended(&self.name);
     }
 }
 
@@ -49,7 +49,12 @@ tokio::task_local! {
 
 /// Runs a loop under watch, each of its steps at most `step` long. It counts as ended when it returns, panics or is
 /// dropped.
-pub async fn watched<T>(watchdog: Arc<dyn Watchdog>, name: String, step: Duration, work: impl Future<Output = T>) -> T {
+pub async fn run_watched<T>(
+    watchdog: Arc<dyn Watchdog>,
+    name: String,
+    step: Duration,
+    work: impl Future<Output = T>,
+) -> T {
     let pulse = Pulse { watchdog, name, step };
     PULSE
         .scope(pulse, async {
@@ -59,7 +64,7 @@ pub async fn watched<T>(watchdog: Arc<dyn Watchdog>, name: String, step: Duratio
         .await
 }
 
-/// The loop that calls this has done a step. Means nothing outside of [`watched`].
+/// The loop that calls this has done a step. Means nothing outside of [`run_watched`].
 pub fn beat() {
     rest(Duration::ZERO);
 }
@@ -69,12 +74,12 @@ pub fn rest(pause: Duration) {
     // Where nobody watches there is nobody to tell.
     let _ = PULSE.try_with(|pulse| {
         let within = pause.saturating_add(pulse.step);
-        pulse.watchdog.sign(&pulse.name, within);
+        pulse.watchdog.sign_of_life(&pulse.name, within);
     });
 }
 
 /// Waits for work whose own loops are under watch, showing meanwhile that it waits.
-pub async fn waiting<T>(work: impl Future<Output = T>) -> T {
+pub async fn while_waiting<T>(work: impl Future<Output = T>) -> T {
     waiting_by(TURN, work).await
 }
 
@@ -106,20 +111,20 @@ mod tests {
     }
 
     impl Watchdog for Seen {
-        fn sign(&self, name: &str, within: Duration) {
+        fn sign_of_life(&self, name: &str, within: Duration) {
             self.0.lock().unwrap().insert(name.to_owned(), within);
         }
-        fn retire(&self, name: &str) {
+        fn loop_ended(&self, name: &str) {
             self.0.lock().unwrap().remove(name);
         }
-        fn broke(&self, _: &'static str) {}
+        fn loop_broke(&self, _: &'static str) {}
     }
 
     #[tokio::test]
     async fn each_loop_shows_its_own_signs_until_it_ends() {
         let seen = Arc::new(Seen::default());
         let step = Duration::from_secs(5);
-        let one = watched(seen.clone(), "one".into(), step, async {
+        let one = run_watched(seen.clone(), "one".into(), step, async {
             assert_eq!(seen.of("one"), Some(step), "from its begin");
             rest(Duration::from_mins(1));
             tokio::task::yield_now().await;
@@ -129,7 +134,7 @@ mod tests {
                 "the other did not speak for it"
             );
         });
-        let other = watched(seen.clone(), "other".into(), step, async {
+        let other = run_watched(seen.clone(), "other".into(), step, async {
             beat();
             tokio::task::yield_now().await;
             rest(Duration::MAX);
@@ -144,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn a_loop_that_is_dropped_has_ended() {
         let seen = Arc::new(Seen::default());
-        let hung = watched(seen.clone(), "hung".into(), STEP, std::future::pending::<()>());
+        let hung = run_watched(seen.clone(), "hung".into(), STEP, std::future::pending::<()>());
         assert!(tokio::time::timeout(Duration::from_millis(20), hung).await.is_err());
         assert!(seen.0.lock().unwrap().is_empty());
     }
@@ -160,7 +165,7 @@ mod tests {
             }
             seen.of("one")
         };
-        let within = watched(seen.clone(), "one".into(), STEP, waiting_by(turn, others)).await;
+        let within = run_watched(seen.clone(), "one".into(), STEP, waiting_by(turn, others)).await;
         assert_eq!(within, Some(STEP + turn), "it shows so again while the others work");
     }
 }

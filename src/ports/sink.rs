@@ -94,7 +94,7 @@ pub struct DestinationStatus {
 #[async_trait]
 pub trait ConversionSink: Send + Sync {
     /// The route.
-    fn route(&self) -> RouteInfo;
+    fn route_info(&self) -> RouteInfo;
     /// Sends rows. `Ok` is the network's id of the request: the rows are accepted, not yet counted.
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
     /// What became of a request, one entry per destination.
@@ -121,9 +121,9 @@ pub struct UploadAnswer {
 #[async_trait]
 pub trait RowUploads: Send + Sync {
     /// The route.
-    fn route(&self) -> RouteInfo;
+    fn route_info(&self) -> RouteInfo;
     /// Sends rows. For a form's rows `click` is the click id of the page and `value` the restatement value.
-    async fn upload(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
+    async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
 }
 
 /// A route by when it says what became of rows.
@@ -155,17 +155,17 @@ impl Answer {
 
 impl Route {
     /// The route as its client describes it.
-    pub fn info(&self) -> RouteInfo {
+    pub fn route_info(&self) -> RouteInfo {
         match self {
-            Self::AtOnce(uploads) => uploads.route(),
-            Self::Polled(sink) => sink.route(),
+            Self::AtOnce(uploads) => uploads.route_info(),
+            Self::Polled(sink) => sink.route_info(),
         }
     }
 
     /// Sends a request this way.
-    pub async fn send(&self, request: &UploadRequest) -> Result<Answer, IngestError> {
+    pub async fn send_request(&self, request: &UploadRequest) -> Result<Answer, IngestError> {
         match self {
-            Self::AtOnce(uploads) => uploads.upload(request).await.map(Answer::Rows),
+            Self::AtOnce(uploads) => uploads.upload_rows(request).await.map(Answer::Rows),
             Self::Polled(sink) => sink.ingest(request).await.map(Answer::Accepted),
         }
     }

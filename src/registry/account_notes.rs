@@ -8,15 +8,15 @@ impl Registry {
     /// While the sync loops try again what they were refused, the account is `Ready` for them and still `shown` to people
     /// as it was; `None` ends that.
     pub fn set_trial(&self, account: &Account, shown: Option<Readiness>) {
-        self.write(|s| match shown {
+        self.with_state_mut(|s| match shown {
             Some(shown) => s.trials.insert(account.clone(), shown),
             None => s.trials.remove(account),
         });
     }
 
     /// Whether an account can be used, as its status and those of its events say; `None` where it is not known.
-    pub fn shown(&self, account: &Account) -> Option<Readiness> {
-        self.read(|s| {
+    pub fn shown_readiness(&self, account: &Account) -> Option<Readiness> {
+        self.with_state(|s| {
             let for_loops = || match account {
                 Account::Google(key) => s.google.get(key).map(|account| account.readiness.clone()),
                 Account::HubSpot(key) => s.hubspot.get(key).map(|account| account.readiness.clone()),
@@ -27,7 +27,7 @@ impl Registry {
 
     /// Forgets an account (deleted).
     pub fn remove_account(&self, account: &Account) {
-        self.write(|s| {
+        self.with_state_mut(|s| {
             s.faults.remove(account);
             s.trials.remove(account);
             match account {
@@ -41,23 +41,23 @@ impl Registry {
                 }
             }
         });
-        self.bump();
+        self.bump_version();
     }
 
     /// A call for this Google account failed in a way that concerns the account: its controller probes at once.
     pub fn google_fault(&self, key: &ObjectKey, error: &UpstreamError) {
-        self.fault(Account::Google(key.clone()), error);
+        self.record_fault(Account::Google(key.clone()), error);
     }
 
     /// A call for this HubSpot account failed in a way that concerns the account.
     pub fn hubspot_fault(&self, key: &ObjectKey, error: &UpstreamError) {
-        self.fault(Account::HubSpot(key.clone()), error);
+        self.record_fault(Account::HubSpot(key.clone()), error);
     }
 
     /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out. What
     /// needs a person is not lost to what passes by itself.
-    fn fault(&self, account: Account, error: &UpstreamError) {
-        let concerns = self.write(|s| {
+    fn record_fault(&self, account: Account, error: &UpstreamError) {
+        let concerns = self.with_state_mut(|s| {
             let trial = s.trials.contains_key(&account);
             let concerns = error.needs_a_person() || error.cause == Cause::QuotaExhausted || trial;
             let noted = s.faults.get(&account).is_some_and(UpstreamError::needs_a_person);
@@ -67,14 +67,14 @@ impl Registry {
             concerns
         });
         if concerns {
-            self.wake(account.wake());
+            self.wake(account.to_wake());
         }
     }
 
     /// The fault the sync loops met since the account's controller last asked. Data Manager's permissions and scopes
     /// show only here: nothing but an upload probes them.
     pub fn take_fault(&self, account: &Account) -> Option<UpstreamError> {
-        self.write(|s| s.faults.remove(account))
+        self.with_state_mut(|s| s.faults.remove(account))
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Account {
 
 impl Account {
     /// Wakes its controller.
-    pub fn wake(self) -> Wake {
+    pub fn to_wake(self) -> Wake {
         match self {
             Self::Google(key) => Wake::Google(key),
             Self::HubSpot(key) => Wake::HubSpot(key),
@@ -139,27 +139,27 @@ pub struct Routes {
 
 impl AdAccount {
     /// Its routes, while it can be used.
-    pub fn usable(self) -> Option<Routes> {
+    pub fn usable_routes(self) -> Option<Routes> {
         self.routes.filter(|_| self.readiness == Readiness::Ready)
     }
 
     /// Who takes the conversions of an event. `form`: of a form event.
-    pub const fn service(&self, form: bool) -> &'static str {
+    pub const fn service_name(&self, form: bool) -> &'static str {
         if form { self.services.1 } else { self.services.0 }
     }
 }
 
 impl Routes {
     /// The route of an event's conversions. `form`: of a form event.
-    pub const fn of(&self, form: bool) -> &Route {
+    pub const fn route_for(&self, form: bool) -> &Route {
         if form { &self.forms } else { &self.stages }
     }
 
     /// The route of this name.
-    pub fn named(&self, name: &str) -> Option<&Route> {
+    pub fn route_named(&self, name: &str) -> Option<&Route> {
         [&self.stages, &self.forms]
             .into_iter()
-            .find(|route| route.info().name == name)
+            .find(|route| route.route_info().name == name)
     }
 }
 
@@ -182,15 +182,15 @@ impl GoogleAccount {
             owner: self
                 .snapshot
                 .as_ref()
-                .map(|seen| seen.customer.conversion_customer.account()),
+                .map(|seen| seen.customer.conversion_customer.account_key()),
             routes: self.clients.as_ref().map(routes),
-            services: (self.service(false), self.service(true)),
+            services: (self.service_name(false), self.service_name(true)),
         }
     }
 
     /// Who takes the conversions of an event, as errors name it. `form`: of a form event.
-    pub const fn service(&self, form: bool) -> &'static str {
-        self.uploads.of(form).service()
+    pub const fn service_name(&self, form: bool) -> &'static str {
+        self.uploads.api_for(form).service_name()
     }
 
     pub(crate) fn same(&self, other: &Self) -> bool {

@@ -9,7 +9,7 @@ use crate::domain::ids::ObjectKey;
 impl Registry {
     /// A loop of this account ended unexpectedly: its controller says so until [`Self::loop_lasts`].
     pub fn loop_broke(&self, which: Loop, account: &ObjectKey, now: Timestamp) {
-        self.write(|s| {
+        self.with_state_mut(|s| {
             let broken = Broken { which, since: now };
             s.broken.entry((which, account.clone())).or_insert(broken);
         });
@@ -18,7 +18,10 @@ impl Registry {
 
     /// The loop has run for long enough, or is not wanted any more.
     pub fn loop_lasts(&self, which: Loop, account: &ObjectKey) {
-        if self.write(|s| s.broken.remove(&(which, account.clone()))).is_some() {
+        if self
+            .with_state_mut(|s| s.broken.remove(&(which, account.clone())))
+            .is_some()
+        {
             self.wake(wake_of(which, account.clone()));
         }
     }
@@ -29,11 +32,11 @@ impl Registry {
             Account::Google(key) => (&[Loop::Uploader, Loop::Poller], key),
             Account::HubSpot(key) => (&[Loop::Feed], key),
         };
-        loops.iter().find_map(|which| self.broken(*which, key))
+        loops.iter().find_map(|which| self.broken_loop_of(*which, key))
     }
 
-    fn broken(&self, which: Loop, account: &ObjectKey) -> Option<Broken> {
-        self.read(|s| s.broken.get(&(which, account.clone())).copied())
+    fn broken_loop_of(&self, which: Loop, account: &ObjectKey) -> Option<Broken> {
+        self.with_state(|s| s.broken.get(&(which, account.clone())).copied())
     }
 }
 

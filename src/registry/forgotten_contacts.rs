@@ -10,7 +10,7 @@ impl Registry {
     /// Forgets errors that name one of these contacts.
     pub fn forget_contacts(&self, contacts: &BTreeSet<ContactId>) {
         let of_them = |note: &ErrorNote| note.contact.is_some_and(|id| contacts.contains(&ContactId(id)));
-        let moved: Vec<ObjectKey> = self.write(|s| {
+        let moved: Vec<ObjectKey> = self.with_state_mut(|s| {
             let mut moved = Vec::new();
             for (key, report) in &mut s.reports {
                 let before = report.errors.len();

@@ -24,7 +24,7 @@ impl Loop {
     }
 
     /// What stands still without it, in words that begin a sentence.
-    pub const fn work(self) -> &'static str {
+    pub const fn stalled_work(self) -> &'static str {
         match self {
             Self::Feed => "Reading this account",
             Self::Uploader => "Sending to this account",

@@ -78,11 +78,11 @@ impl Registry {
         )
     }
 
-    fn read<T>(&self, f: impl FnOnce(&State) -> T) -> T {
+    fn with_state<T>(&self, f: impl FnOnce(&State) -> T) -> T {
         f(&self.state.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn write<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state_mut<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -91,7 +91,7 @@ impl Registry {
         self.changed.subscribe()
     }
 
-    fn bump(&self) {
+    fn bump_version(&self) {
         self.changed.send_modify(|n| *n += 1);
     }
 
@@ -104,7 +104,7 @@ impl Registry {
     /// Writes a Google account; wakes the sync loops where that changes more than the time of a snapshot. Returns whether
     /// it did: then its events' controllers should look again. A snapshot read later than the given one stays.
     pub fn set_google(&self, mut account: GoogleAccount) -> bool {
-        let changed = self.write(|s| {
+        let changed = self.with_state_mut(|s| {
             let before = s.google.get(&account.key);
             if let Some((old, new)) = before.and_then(|b| b.snapshot.as_ref()).zip(account.snapshot.as_ref()) {
                 account.snapshot = Some(newer_actions(old, new));
@@ -119,7 +119,7 @@ impl Registry {
             changed
         });
         if changed {
-            self.bump();
+            self.bump_version();
         }
         changed
     }
@@ -133,7 +133,7 @@ impl Registry {
         actions: Vec<ConversionAction>,
         read_at: Timestamp,
     ) -> Option<(Arc<GoogleSnapshot>, bool)> {
-        let (snapshot, changed) = self.write(|s| {
+        let (snapshot, changed) = self.with_state_mut(|s| {
             let slot = &mut s.google.get_mut(key)?.snapshot;
             let old = slot.as_ref().filter(|old| old.customer.conversion_customer == *owner)?;
             let new = GoogleSnapshot {
@@ -147,7 +147,7 @@ impl Registry {
             Some((new, changed))
         })?;
         if changed {
-            self.bump();
+            self.bump_version();
         }
         Some((snapshot, changed))
     }
@@ -155,20 +155,20 @@ impl Registry {
     /// Writes a HubSpot account; wakes the sync loops where that changes anything. Returns whether it did: then its
     /// events' controllers should look again.
     pub fn set_hubspot(&self, account: HubSpotAccount) -> bool {
-        let changed = self.write(|s| {
+        let changed = self.with_state_mut(|s| {
             let changed = s.hubspot.get(&account.key).is_none_or(|b| !b.same(&account));
             s.hubspot.insert(account.key.clone(), account);
             changed
         });
         if changed {
-            self.bump();
+            self.bump_version();
         }
         changed
     }
 
     /// Writes an event; the sync loops start or change its work.
     pub fn set_event(&self, event: Event) {
-        let changed = self.write(|s| {
+        let changed = self.with_state_mut(|s| {
             let changed = s.events.get(&event.key) != Some(&event);
             let accounts = [
                 Account::Google(event.google.clone()),
@@ -179,60 +179,60 @@ impl Registry {
             changed
         });
         if changed {
-            self.bump();
+            self.bump_version();
         }
     }
 
     /// Stops the work of an event (deleted or stalled). Its report stays until [`Self::forget_event`].
     pub fn remove_event(&self, key: &ObjectKey) {
-        let removed = self.write(|s| {
+        let removed = self.with_state_mut(|s| {
             s.users.remove(key);
             s.events.remove(key)
         });
         if removed.is_some() {
-            self.bump();
+            self.bump_version();
         }
     }
 
     /// Stops the work of a deleted event and forgets its report.
     pub fn forget_event(&self, key: &ObjectKey) {
         self.remove_event(key);
-        self.write(|s| s.reports.remove(key));
+        self.with_state_mut(|s| s.reports.remove(key));
     }
 
     /// An account of an ad network as the loops use it.
     pub fn ad_account(&self, key: &ObjectKey) -> Option<AdAccount> {
-        self.read(|s| s.google.get(key).map(GoogleAccount::for_loops))
+        self.with_state(|s| s.google.get(key).map(GoogleAccount::for_loops))
     }
 
     /// A Google account.
-    pub fn google(&self, key: &ObjectKey) -> Option<GoogleAccount> {
-        self.read(|s| s.google.get(key).cloned())
+    pub fn google_account(&self, key: &ObjectKey) -> Option<GoogleAccount> {
+        self.with_state(|s| s.google.get(key).cloned())
     }
 
     /// A HubSpot account.
-    pub fn hubspot(&self, key: &ObjectKey) -> Option<HubSpotAccount> {
-        self.read(|s| s.hubspot.get(key).cloned())
+    pub fn hubspot_account(&self, key: &ObjectKey) -> Option<HubSpotAccount> {
+        self.with_state(|s| s.hubspot.get(key).cloned())
     }
 
     /// An event.
-    pub fn event(&self, key: &ObjectKey) -> Option<Event> {
-        self.read(|s| s.events.get(key).cloned())
+    pub fn find_event(&self, key: &ObjectKey) -> Option<Event> {
+        self.with_state(|s| s.events.get(key).cloned())
     }
 
     /// Whether the event is suspended at this moment: a pass may have begun long before.
     pub fn is_suspended(&self, event: &Event) -> bool {
-        self.read(|s| s.events.get(&event.key).map_or(event.suspended, |now| now.suspended))
+        self.with_state(|s| s.events.get(&event.key).map_or(event.suspended, |now| now.suspended))
     }
 
     /// Keys of all Google accounts.
     pub fn google_keys(&self) -> Vec<ObjectKey> {
-        self.read(|s| s.google.keys().cloned().collect())
+        self.with_state(|s| s.google.keys().cloned().collect())
     }
 
     /// Keys of all HubSpot accounts.
     pub fn hubspot_keys(&self) -> Vec<ObjectKey> {
-        self.read(|s| s.hubspot.keys().cloned().collect())
+        self.with_state(|s| s.hubspot.keys().cloned().collect())
     }
 
     /// Events of a Google account, by name.
@@ -246,7 +246,7 @@ impl Registry {
     }
 
     fn events_of(&self, account: &Account) -> Vec<Event> {
-        self.read(|s| {
+        self.with_state(|s| {
             let events = s.users.get(account).filter_map(|key| s.events.get(key));
             events.cloned().collect()
         })
@@ -254,18 +254,18 @@ impl Registry {
 
     /// Google accounts that have shown this one to own their conversions.
     pub fn accounts_owned_by(&self, owner: &CustomerId) -> Vec<ObjectKey> {
-        self.read(|s| s.owners.get(owner).cloned().collect())
+        self.with_state(|s| s.owners.get(owner).cloned().collect())
     }
 
     /// The report about an event.
-    pub fn report(&self, key: &ObjectKey) -> EventReport {
-        self.read(|s| s.reports.get(key).cloned().unwrap_or_default())
+    pub fn event_report(&self, key: &ObjectKey) -> EventReport {
+        self.with_state(|s| s.reports.get(key).cloned().unwrap_or_default())
     }
 
     /// Changes the report about an event; `f` says how soon its status should be written. Reports of events that are
     /// not registered are dropped.
     pub fn update_report(&self, key: &ObjectKey, f: impl FnOnce(&mut EventReport) -> Notice) {
-        let notice = self.write(|s| {
+        let notice = self.with_state_mut(|s| {
             s.events
                 .contains_key(key)
                 .then(|| f(s.reports.entry(key.clone()).or_default()))
@@ -284,14 +284,14 @@ impl Registry {
     }
 
     /// What the feed reports about a HubSpot account.
-    pub fn feed(&self, key: &ObjectKey) -> FeedReport {
-        self.read(|s| s.feeds.get(key).cloned().unwrap_or_default())
+    pub fn feed_report(&self, key: &ObjectKey) -> FeedReport {
+        self.with_state(|s| s.feeds.get(key).cloned().unwrap_or_default())
     }
 
     /// Writes what the feed reports; wakes the account's controller where the detection mode changed.
     pub fn set_feed(&self, key: &ObjectKey, report: FeedReport) {
         let mode = report.change_detection;
-        let before = self.write(|s| s.feeds.insert(key.clone(), report));
+        let before = self.with_state_mut(|s| s.feeds.insert(key.clone(), report));
         if before.and_then(|r| r.change_detection) != mode {
             self.wake(Wake::HubSpot(key.clone()));
         }
@@ -299,35 +299,35 @@ impl Registry {
 
     /// We have changed a goal of this account: its controller reads the goals again.
     pub fn goals_changed(&self, key: &ObjectKey) {
-        self.write(|s| s.google_goals_changed.insert(key.clone()));
+        self.with_state_mut(|s| s.google_goals_changed.insert(key.clone()));
         self.wake(Wake::Google(key.clone()));
     }
 
     /// Google refuses conversions for what it says of this account or its actions: its controller reads them again.
     pub fn google_refused(&self, key: &ObjectKey) {
-        self.write(|s| s.google_refused.insert(key.clone()));
+        self.with_state_mut(|s| s.google_refused.insert(key.clone()));
         self.wake(Wake::Google(key.clone()));
     }
 
     /// Whether Google began to refuse conversions since the account's controller last asked.
     pub fn take_google_refused(&self, key: &ObjectKey) -> bool {
-        self.write(|s| s.google_refused.remove(key))
+        self.with_state_mut(|s| s.google_refused.remove(key))
     }
 
     /// Whether a goal was changed since the account's controller last asked.
     pub fn take_goals_changed(&self, key: &ObjectKey) -> bool {
-        self.write(|s| s.google_goals_changed.remove(key))
+        self.with_state_mut(|s| s.google_goals_changed.remove(key))
     }
 
     /// HubSpot refused to show deals or forms, which is a matter of the events that need them: the account's controller asks
     /// again what the token may do.
     pub fn scope_refused(&self, key: &ObjectKey) {
-        self.write(|s| s.scope_refused.insert(key.clone()));
+        self.with_state_mut(|s| s.scope_refused.insert(key.clone()));
         self.wake(Wake::HubSpot(key.clone()));
     }
 
     /// Whether deals or forms were refused since the account's controller last asked.
     pub fn take_scope_refused(&self, key: &ObjectKey) -> bool {
-        self.write(|s| s.scope_refused.remove(key))
+        self.with_state_mut(|s| s.scope_refused.remove(key))
     }
 }

@@ -33,7 +33,7 @@ pub struct Health {
 
 impl Health {
     /// Notes a success; true where that changes more than the time.
-    pub fn succeeded(&mut self, now: Timestamp) -> bool {
+    pub fn record_success(&mut self, now: Timestamp) -> bool {
         let changed = self.failing_since.is_some() || self.last_success.is_none();
         *self = Self {
             last_success: Some(now),
@@ -44,7 +44,7 @@ impl Health {
     }
 
     /// Notes a failure; true where it was healthy before.
-    pub fn failed(&mut self, note: ErrorNote) -> bool {
+    pub fn record_failure(&mut self, note: ErrorNote) -> bool {
         let changed = self.failing_since.is_none();
         self.failing_since.get_or_insert(note.time);
         self.error = Some(note);
@@ -120,7 +120,7 @@ impl EventReport {
     }
 
     /// Notes a refusal; true where that is news.
-    pub fn note_refused(&mut self, at: RefusedAt, via: &'static str, code: &Code, now: Timestamp) -> bool {
+    pub fn record_refused(&mut self, at: RefusedAt, via: &'static str, code: &Code, now: Timestamp) -> bool {
         let before = self.refused.as_ref().filter(|refused| refused.via == via);
         let since = before.map_or(now, |refused| refused.since);
         let next = Refused {
@@ -135,7 +135,7 @@ impl EventReport {
     }
 
     /// Notes that rows were taken; true where a refusal ends by it, or may.
-    pub fn note_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
+    pub fn record_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
         let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
         self.refused.take_if(ends).is_some() || first

@@ -45,7 +45,7 @@ impl Restarts {
 
     /// Does the work until it says that it is done, or it ends after `stop`. `begin` is told how often the work has ended
     /// unexpectedly; a panic is one way to.
-    pub async fn run<F>(self, stop: CancellationToken, mut begin: impl FnMut(u32) -> F)
+    pub async fn run_until_done<F>(self, stop: CancellationToken, mut begin: impl FnMut(u32) -> F)
     where
         F: Future<Output = ControlFlow<()>>,
     {
@@ -60,7 +60,7 @@ impl Restarts {
                 }
                 if broke > 0 && ended.is_none() {
                     broke = 0;
-                    self.watchdog.retire(&self.sign());
+                    self.watchdog.loop_ended(&self.pulse_name());
                 }
                 match ended {
                     Some(ended) => ended,
@@ -77,10 +77,10 @@ impl Restarts {
                 retry_in_ms = pause.as_millis(),
                 "it ended unexpectedly and will be started again"
             );
-            self.watchdog.broke(self.kind);
+            self.watchdog.loop_broke(self.kind);
             if broke == 0 {
                 // The only sign until it is whole again, however often it is tried meanwhile.
-                self.watchdog.sign(&self.sign(), self.limit);
+                self.watchdog.sign_of_life(&self.pulse_name(), self.limit);
             }
             (broke, all) = (broke.saturating_add(1), all.saturating_add(1));
             // A stop ends the pause too.
@@ -88,10 +88,10 @@ impl Restarts {
                 break;
             }
         }
-        self.watchdog.retire(&self.sign());
+        self.watchdog.loop_ended(&self.pulse_name());
     }
 
-    fn sign(&self) -> String {
+    fn pulse_name(&self) -> String {
         format!("{} (it keeps ending)", self.name)
     }
 }
@@ -122,16 +122,16 @@ mod tests {
     }
 
     impl Watchdog for Seen {
-        fn sign(&self, name: &str, within: Duration) {
+        fn sign_of_life(&self, name: &str, within: Duration) {
             self.signs
                 .lock()
                 .unwrap()
                 .insert(name.to_owned(), (Instant::now(), within));
         }
-        fn retire(&self, name: &str) {
+        fn loop_ended(&self, name: &str) {
             self.signs.lock().unwrap().remove(name);
         }
-        fn broke(&self, kind: &'static str) {
+        fn loop_broke(&self, kind: &'static str) {
             self.broke.lock().unwrap().push(kind);
         }
     }
@@ -168,7 +168,7 @@ mod tests {
     #[tokio::test]
     async fn work_that_breaks_or_ends_is_started_again_until_it_is_done() {
         let seen = Arc::new(Seen::default());
-        restarts(&seen).run(CancellationToken::new(), ends).await;
+        restarts(&seen).run_until_done(CancellationToken::new(), ends).await;
         assert_eq!(*seen.broke.lock().unwrap(), ["watch", "watch"]);
         assert!(seen.signs.lock().unwrap().is_empty());
     }
@@ -178,7 +178,7 @@ mod tests {
         let seen = Arc::new(Seen::default());
         let stop = CancellationToken::new();
         let begun = Instant::now();
-        let task = tokio::spawn(restarts(&seen).run(stop.clone(), |_| ends(0)));
+        let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), |_| ends(0)));
         until("it is stuck", || seen.is_stuck()).await;
         assert!(begun.elapsed() >= LASTS * 4, "not before its limit");
         let tries = seen.broke.lock().unwrap().len();
@@ -196,7 +196,7 @@ mod tests {
             assert!(broke > 0, "as the test wants it");
             std::future::pending().await
         };
-        let task = tokio::spawn(restarts(&seen).run(stop.clone(), lasting));
+        let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), lasting));
         until("it breaks", || !seen.signs.lock().unwrap().is_empty()).await;
         until("it is whole", || seen.signs.lock().unwrap().is_empty()).await;
         tokio::time::sleep(LASTS * 5).await;

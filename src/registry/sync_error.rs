@@ -73,7 +73,7 @@ pub const fn reason_of(cause: Cause) -> &'static str {
 }
 
 /// The fault as a line of `status.sync.lastErrors`.
-pub fn note(fault: &SyncError, now: Timestamp) -> ErrorNote {
+pub fn error_note(fault: &SyncError, now: Timestamp) -> ErrorNote {
     let reason = match fault {
         // The loops work with credentials that the account's own check has found good.
         SyncError::Upstream(error) if error.cause == Cause::CredentialsRejected => credentials_reason(error, true),
@@ -103,7 +103,7 @@ mod tests {
                 request_id: Some(id.to_owned()),
                 ..UpstreamError::new("Google Ads", Cause::Unavailable, text)
             };
-            note(&error.into(), Timestamp::UNIX_EPOCH)
+            error_note(&error.into(), Timestamp::UNIX_EPOCH)
         };
         assert_eq!(tried("a1"), tried("b2"));
         assert_eq!(tried("a1").message, "Google Ads: INTERNAL");

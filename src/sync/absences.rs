@@ -8,7 +8,7 @@ use std::time::Instant;
 use jiff::SignedDuration;
 
 use super::bounded::{Bounded, Shrink};
-use crate::domain::absence::{Look, Pauses, Since, Verdict, judge};
+use crate::domain::absence::{Look, Pauses, Since, Verdict, judge_look};
 use crate::domain::ids::ContactId;
 use crate::ports::crm::ContactBatch;
 
@@ -85,7 +85,7 @@ impl Absences {
 
     /// Those of these ids that an answer does not show and that may be there all the same; the others that it does not show
     /// are deleted. `empty`: the portal has no contacts.
-    pub(crate) fn judge(
+    pub(crate) fn judge_missing(
         &self,
         ids: &[ContactId],
         batch: &ContactBatch,
@@ -103,7 +103,9 @@ impl Absences {
 
     /// The deals of this contact can't be read: for how long that has been so, `None` where this is not known.
     pub(crate) fn deals_missed(&self, contact: ContactId, pauses: &Pauses, now: Instant) -> Option<SignedDuration> {
-        let since = self.0.change(|memory| memory.deals.miss(contact, false, pauses, now))?;
+        let since = self
+            .0
+            .change(|memory| memory.deals.record_miss(contact, false, pauses, now))?;
         Some(since.missing)
     }
 }
@@ -118,7 +120,7 @@ impl Memory {
         now: Instant,
     ) -> BTreeMap<ContactId, AbsentContact> {
         for contact in &batch.contacts {
-            self.show(contact.requested_id);
+            self.mark_shown(contact.requested_id);
         }
         let others = empty || !batch.contacts.is_empty();
         let shown: Vec<ContactId> = batch.contacts.iter().map(|contact| contact.requested_id).collect();
@@ -128,15 +130,15 @@ impl Memory {
             self.shown.retain(|shown| shown != id);
             let named = batch.deleted.contains(id);
             let look = if named { Look::Named } else { Look::LeftOut { others } };
-            let since = self.contacts.miss(*id, named, pauses, now);
-            if let Verdict::Again(after) = judge(look, since, pauses) {
+            let since = self.contacts.record_miss(*id, named, pauses, now);
+            if let Verdict::Again(after) = judge_look(look, since, pauses) {
                 sought.insert(*id, AbsentContact { after, named });
             }
         }
         sought
     }
 
-    fn show(&mut self, contact: ContactId) {
+    fn mark_shown(&mut self, contact: ContactId) {
         self.contacts.0.remove(&contact);
         self.shown.retain(|id| *id != contact);
         self.shown.push_front(contact);
@@ -183,7 +185,7 @@ impl Misses {
     }
 
     /// Notes a look that does not show this one; gives how long ago the earlier ones were.
-    fn miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
+    fn record_miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
         let time = |then: Instant| SignedDuration::try_from(now.duration_since(then)).unwrap_or(SignedDuration::MAX);
         let idle = pauses.silent.saturating_mul(2).max(IDLE);
         let is_idle = |missed: &Missed| time(missed.last) > idle;

@@ -44,7 +44,7 @@ impl Looks {
             ..ContactBatch::default()
         };
         let asked: Vec<_> = asked.iter().copied().map(ContactId).collect();
-        let sought = self.absences.judge(&asked, &batch, false, &PAUSES, self.now);
+        let sought = self.absences.judge_missing(&asked, &batch, false, &PAUSES, self.now);
         sought.into_keys().map(|id| id.0).collect()
     }
 }
@@ -83,7 +83,11 @@ fn who_cannot_be_read_is_there() {
         unreadable: [(ContactId(1), "odd".to_owned())].into(),
         ..ContactBatch::default()
     };
-    let judged = |looks: &Looks| looks.absences.judge(&[ContactId(1)], &batch, false, &PAUSES, looks.now);
+    let judged = |looks: &Looks| {
+        looks
+            .absences
+            .judge_missing(&[ContactId(1)], &batch, false, &PAUSES, looks.now)
+    };
     assert!(judged(&looks).is_empty());
     assert!(!looks.absences.are_sought(&[ContactId(1)]));
     looks.now += Duration::from_hours(1);
@@ -108,7 +112,9 @@ fn looks_in_a_row_are_those_not_too_far_from_each_other() {
     };
     let judge = |minutes| {
         let now = looks.now + Duration::from_mins(minutes);
-        looks.absences.judge(&[ContactId(2)], &batch, false, &pauses, now)
+        looks
+            .absences
+            .judge_missing(&[ContactId(2)], &batch, false, &pauses, now)
     };
     assert!(!judge(0).is_empty());
     assert!(judge(59).is_empty());
@@ -132,7 +138,10 @@ fn an_empty_portal_has_no_witness() {
     let (nobody, asked) = (ContactBatch::default(), [ContactId(1)]);
     let judge = |empty, minutes| {
         let now = looks.now + Duration::from_mins(minutes);
-        !looks.absences.judge(&asked, &nobody, empty, &PAUSES, now).is_empty()
+        !looks
+            .absences
+            .judge_missing(&asked, &nobody, empty, &PAUSES, now)
+            .is_empty()
     };
     assert!(judge(true, 0) && judge(true, 59) && judge(false, 60));
     assert!(!judge(true, 61));

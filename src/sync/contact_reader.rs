@@ -47,14 +47,18 @@ pub(crate) struct ContactReader<'a> {
 impl ContactReader<'_> {
     /// Reads these contacts by the plan. Where somebody is among them who was not shown before, somebody else who should be
     /// shown is asked for too: an answer that shows nobody tells nothing.
-    pub(crate) async fn read(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
         let pauses = self.ctx.settings.absence_pauses();
         let again = self.absences.are_sought(ids);
         let mut answer = Answer::default();
         let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
         for chunk in ids.chunks(limit) {
             pulse::beat();
-            let others = if again { Some(self.others(chunk).await) } else { None };
+            let others = if again {
+                Some(self.find_others(chunk).await)
+            } else {
+                None
+            };
             let mut read = ContactRead {
                 ids: chunk.to_vec(),
                 properties: plan.0.clone(),
@@ -66,9 +70,9 @@ impl ContactReader<'_> {
             };
             read.ids.extend(witness);
             let (asked, now) = (self.ctx.clock.now(), Instant::now());
-            let batch = self.crm.read(&read).await?;
+            let batch = self.crm.read_contacts(&read).await?;
             let empty = matches!(others, Some(Others::Nobody));
-            let sought = self.absences.judge(&read.ids, &batch, empty, &pauses, now);
+            let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
             answer.sought.extend(sought);
             let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
             let contacts = batch.contacts.into_iter().filter(is_asked);
@@ -81,11 +85,11 @@ impl ContactReader<'_> {
     }
 
     /// Somebody else: whom HubSpot showed lately, else whom a search lists.
-    async fn others(&self, ids: &[ContactId]) -> Others {
+    async fn find_others(&self, ids: &[ContactId]) -> Others {
         if let Some(witness) = self.absences.witness(ids) {
             return Others::Somebody(witness);
         }
-        let page = match self.crm.search(&ContactSearch::anybody()).await {
+        let page = match self.crm.search_contacts(&ContactSearch::anybody()).await {
             Ok(page) => page,
             Err(error) => {
                 debug!(error = brief(&error), "nobody else can be looked for");

@@ -131,39 +131,39 @@ impl SyncContext {
     }
 
     /// Runs a loop under watch, by this name.
-    pub async fn watched<T>(&self, name: String, work: impl Future<Output = T>) -> T {
-        pulse::watched(self.watchdog.clone(), name, self.step, work).await
+    pub async fn run_watched<T>(&self, name: String, work: impl Future<Output = T>) -> T {
+        pulse::run_watched(self.watchdog.clone(), name, self.step, work).await
     }
 
     /// Starts work of this name again where it ends unexpectedly.
-    pub fn restarts(&self, kind: &'static str, name: &str) -> Restarts {
+    pub fn restarts_for(&self, kind: &'static str, name: &str) -> Restarts {
         let longest = Duration::try_from(self.settings.backoff_max).unwrap_or_default();
         Restarts::new(self.watchdog.clone(), kind, name.to_owned(), longest)
     }
 
     /// Counts a loop of this kind that ended although nobody stopped it.
     pub fn loop_broke(&self, kind: &'static str) {
-        self.watchdog.broke(kind);
+        self.watchdog.loop_broke(kind);
     }
 
     /// The contacts read a moment ago through this HubSpot account.
-    pub fn contacts(&self, hubspot: &ObjectKey) -> ContactCache {
+    pub fn contact_cache(&self, hubspot: &ObjectKey) -> ContactCache {
         ContactCache::new(self.contacts.of(hubspot))
     }
 
     /// What the submissions read through this HubSpot account told of their pages.
-    pub fn clicks(&self, hubspot: &ObjectKey) -> Clicks {
+    pub fn click_cache(&self, hubspot: &ObjectKey) -> Clicks {
         Clicks::new(self.clicks.of(hubspot))
     }
 
     /// The contacts that HubSpot did not show to this account, whose token is one of this portal.
-    pub fn absences(&self, hubspot: &ObjectKey, portal: PortalId) -> Absences {
+    pub fn absences_of(&self, hubspot: &ObjectKey, portal: PortalId) -> Absences {
         Absences::new(self.absences.of(&(hubspot.clone(), portal)))
     }
 
     /// Forgets what was remembered of HubSpot accounts that are gone, or have another portal now.
     pub(crate) fn forget_removed(&self) {
-        let account = |key: &ObjectKey| self.registry.hubspot(key);
+        let account = |key: &ObjectKey| self.registry.hubspot_account(key);
         self.contacts.keep(|key| account(key).is_some());
         self.clicks.keep(|key| account(key).is_some());
         self.absences

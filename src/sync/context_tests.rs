@@ -51,7 +51,7 @@ fn account(number: usize) -> ObjectKey {
 }
 
 fn has(ctx: &SyncContext, account: &ObjectKey, contact: u64) -> bool {
-    let cache = ctx.contacts(account);
+    let cache = ctx.contact_cache(account);
     cache
         .fresh(ContactId(contact), &ReadPlan::default(), Timestamp::MIN)
         .is_some()
@@ -68,15 +68,15 @@ fn submission(number: u64) -> Submission {
 
 /// Fills all that is remembered of an account.
 fn fill(ctx: &SyncContext, account: &ObjectKey) {
-    let (contacts, clicks) = (ctx.contacts(account), ctx.clicks(account));
+    let (contacts, clicks) = (ctx.contact_cache(account), ctx.click_cache(account));
     for id in 0..450 {
         contacts.put(contact(id, 28_000), &ReadPlan::default(), Timestamp::now());
-        clicks.put(click(id), &submission(id));
+        clicks.put_click(click(id), &submission(id));
     }
     let missed: Vec<_> = (0..15_000).map(ContactId).collect();
-    let absences = ctx.absences(account, PortalId(1));
+    let absences = ctx.absences_of(account, PortalId(1));
     let pauses = ctx.settings.absence_pauses();
-    absences.judge(
+    absences.judge_missing(
         &missed,
         &ContactBatch::default(),
         false,
@@ -86,16 +86,16 @@ fn fill(ctx: &SyncContext, account: &ObjectKey) {
 }
 
 fn click(id: u64) -> crate::domain::ids::TransactionId {
-    submissions::key(PortalId(1), "form", &submission(id)).transaction
+    submissions::submission_key(PortalId(1), "form", &submission(id)).transaction
 }
 
 #[tokio::test]
 async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each() {
     let ctx = context().await;
     let small = account(99);
-    ctx.contacts(&small)
+    ctx.contact_cache(&small)
         .put(contact(7, 28_000), &ReadPlan::default(), Timestamp::now());
-    ctx.clicks(&small).put(click(7), &submission(7));
+    ctx.click_cache(&small).put_click(click(7), &submission(7));
     let (mut contacts, mut clicks, mut absent) = (0, 0, 0);
     for number in 0..24 {
         fill(&ctx, &account(number));
@@ -103,17 +103,20 @@ async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each(
     for number in 0..24 {
         let account = account(number);
         contacts += (0..450).filter(|id| has(&ctx, &account, *id)).count();
-        let known = ctx.clicks(&account);
-        clicks += (0..450).filter(|id| known.get(click(*id)).is_some()).count();
-        let absences = ctx.absences(&account, PortalId(1));
+        let known = ctx.click_cache(&account);
+        clicks += (0..450).filter(|id| known.gclid_of(click(*id)).is_some()).count();
+        let absences = ctx.absences_of(&account, PortalId(1));
         absent += (0..15_000).filter(|id| absences.are_sought(&[ContactId(*id)])).count();
-        assert!(has(&ctx, &account, 449) && known.get(click(449)).is_some(), "{number}");
+        assert!(
+            has(&ctx, &account, 449) && known.gclid_of(click(449)).is_some(),
+            "{number}"
+        );
     }
     let full = |held: usize, each: usize, most: usize| held * each <= most && held * each > most / 2;
     assert!(full(contacts, 28_000, CONTACTS), "{contacts}");
     assert!(full(clicks, 8000, CLICKS), "{clicks}");
     assert!(full(absent, 96, ABSENCES), "{absent}");
-    assert!(has(&ctx, &small, 7) && ctx.clicks(&small).get(click(7)).is_some());
+    assert!(has(&ctx, &small, 7) && ctx.click_cache(&small).gclid_of(click(7)).is_some());
 }
 
 #[tokio::test]
@@ -148,10 +151,10 @@ async fn accounts_that_are_gone_are_forgotten_with_their_loops() {
         tokio::task::yield_now().await;
     }
     let known = |account: &ObjectKey| {
-        let absences = ctx.absences(account, PortalId(1));
+        let absences = ctx.absences_of(account, PortalId(1));
         (
             has(&ctx, account, 449),
-            ctx.clicks(account).get(click(449)).is_some(),
+            ctx.click_cache(account).gclid_of(click(449)).is_some(),
             absences.are_sought(&[ContactId(0)]),
         )
     };

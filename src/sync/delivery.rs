@@ -24,7 +24,7 @@ pub enum Delivery {
 
 impl Delivery {
     /// From the results of all rows of the event in an answer; `None` where there are none.
-    pub fn of<'a>(row_results: impl IntoIterator<Item = &'a RowResult>) -> Option<Self> {
+    pub fn from_results<'a>(row_results: impl IntoIterator<Item = &'a RowResult>) -> Option<Self> {
         let mut found = None;
         for row_result in row_results {
             let next = match row_result {
@@ -46,7 +46,7 @@ impl Delivery {
 }
 
 /// Reports what an answer of one of an ad network's services said of an event.
-pub fn report(
+pub fn report_delivery(
     registry: &Registry,
     event: &ObjectKey,
     (at, via): (RefusedAt, &'static str),
@@ -54,39 +54,39 @@ pub fn report(
     now: Timestamp,
 ) {
     // What was sent before the event took another route says nothing of the way that rows take now.
-    let of_today = takes(registry, event) == Some(via);
-    let form = registry.event(event).is_some_and(|event| event.rules.form);
+    let of_today = delivery_service(registry, event) == Some(via);
+    let form = registry.find_event(event).is_some_and(|event| event.rules.form);
     let mut news = false;
     registry.update_report(event, |report| {
         let flips = match delivery {
             Delivery::Open => {
-                let sent = at == RefusedAt::Upload && report.upload.succeeded(now);
-                of_today && report.note_taken(at, via) || sent
+                let sent = at == RefusedAt::Upload && report.upload.record_success(now);
+                of_today && report.record_taken(at, via) || sent
             }
             Delivery::Refused(code) => {
                 report.push_error(refused_note(code, form, now));
-                news = of_today && report.note_refused(at, via, code, now);
+                news = of_today && report.record_refused(at, via, code, now);
                 news
             }
             Delivery::Failed(why, code) => {
                 let note = failed_note(why, code, now);
                 report.push_error(note.clone());
-                report.upload.failed(note)
+                report.upload.record_failure(note)
             }
         };
         Notice::Soon.or_now(flips)
     });
     // Terms may have been withdrawn or the action removed: what is known of them is read again, once.
-    if let (true, Some(event)) = (news, registry.event(event)) {
+    if let (true, Some(event)) = (news, registry.find_event(event)) {
         registry.google_refused(&event.google);
     }
 }
 
 /// Who takes the event's conversions; `None` where event or account are not known.
-fn takes(registry: &Registry, event: &ObjectKey) -> Option<&'static str> {
-    let event = registry.event(event)?;
+fn delivery_service(registry: &Registry, event: &ObjectKey) -> Option<&'static str> {
+    let event = registry.find_event(event)?;
     let account = registry.ad_account(&event.google)?;
-    Some(account.service(event.rules.form))
+    Some(account.service_name(event.rules.form))
 }
 
 fn refused_note(code: &Code, form: bool, now: Timestamp) -> ErrorNote {
@@ -185,14 +185,20 @@ mod tests {
     ) {
         let (registry, event) = switched(form);
         let (old, new) = if form {
-            (UploadApi::GoogleAds.service(), UploadApi::DataManager.service())
+            (
+                UploadApi::GoogleAds.service_name(),
+                UploadApi::DataManager.service_name(),
+            )
         } else {
-            (UploadApi::DataManager.service(), UploadApi::GoogleAds.service())
+            (
+                UploadApi::DataManager.service_name(),
+                UploadApi::GoogleAds.service_name(),
+            )
         };
-        let refused = |name: &str| Delivery::of(&[blocked(name)]).unwrap();
+        let refused = |name: &str| Delivery::from_results(&[blocked(name)]).unwrap();
         let hear = |at, via, delivery: &Delivery| {
-            report(&registry, &event, (at, via), delivery, Timestamp::UNIX_EPOCH);
-            registry.report(&event)
+            report_delivery(&registry, &event, (at, via), delivery, Timestamp::UNIX_EPOCH);
+            registry.event_report(&event)
         };
         let account = ObjectKey::new("a", "google");
         let heard = hear(late, old, &refused("LATE"));
@@ -228,12 +234,16 @@ mod tests {
         ];
         for row_result in &open {
             let row_results = [blocked("A"), wait(reason::QUOTA_EXHAUSTED), row_result.clone()];
-            assert_eq!(Delivery::of(&row_results), Some(Delivery::Open), "{row_result:?}");
+            assert_eq!(
+                Delivery::from_results(&row_results),
+                Some(Delivery::Open),
+                "{row_result:?}"
+            );
         }
         let failed = Delivery::Failed(reason::QUOTA_EXHAUSTED, "CODE".into());
-        assert_eq!(Delivery::of(&[wait(reason::QUOTA_EXHAUSTED)]), Some(failed));
-        let refused = Delivery::of(&[wait(reason::UPSTREAM_UNAVAILABLE), blocked("A"), blocked("B")]);
+        assert_eq!(Delivery::from_results(&[wait(reason::QUOTA_EXHAUSTED)]), Some(failed));
+        let refused = Delivery::from_results(&[wait(reason::UPSTREAM_UNAVAILABLE), blocked("A"), blocked("B")]);
         assert!(matches!(refused, Some(Delivery::Refused(code)) if code.name == "A"));
-        assert_eq!(Delivery::of(&[]), None);
+        assert_eq!(Delivery::from_results(&[]), None);
     }
 }

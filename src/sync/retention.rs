@@ -28,17 +28,17 @@ const ERASED: usize = 200;
 const KEPT: i32 = 2;
 
 /// Folds and erases until stopped. Not while another task writes a lot: each portion is a short write.
-pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
+pub async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let round = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
-    while fold(&ctx, &stop).await && erase(&ctx, &stop).await && forget_looks(&ctx, &stop).await {
-        if stopped(&stop, round).await {
+    while archive_rows(&ctx, &stop).await && erase_missing(&ctx, &stop).await && forget_looks(&ctx, &stop).await {
+        if stopped_within(&stop, round).await {
             return;
         }
     }
 }
 
 /// One round of folding; false: stopped.
-async fn fold(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+async fn archive_rows(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     let before = ctx
         .clock
         .now()
@@ -58,7 +58,7 @@ async fn fold(ctx: &SyncContext, stop: &CancellationToken) -> bool {
                 break;
             }
         }
-        if stopped(stop, BREATH).await {
+        if stopped_within(stop, BREATH).await {
             return false;
         }
     }
@@ -69,7 +69,7 @@ async fn fold(ctx: &SyncContext, stop: &CancellationToken) -> bool {
 }
 
 /// One round of erasure; false: stopped.
-async fn erase(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+async fn erase_missing(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     let (missing_for, mut behind, mut gone) = (ctx.settings.missing_for(), None, 0);
     loop {
         pulse::beat();
@@ -93,7 +93,7 @@ async fn erase(ctx: &SyncContext, stop: &CancellationToken) -> bool {
         if behind.is_none() {
             break;
         }
-        if stopped(stop, BREATH).await {
+        if stopped_within(stop, BREATH).await {
             return false;
         }
     }
@@ -123,13 +123,13 @@ async fn forget_looks(ctx: &SyncContext, stop: &CancellationToken) -> bool {
                 return true;
             }
         }
-        if stopped(stop, BREATH).await {
+        if stopped_within(stop, BREATH).await {
             return false;
         }
     }
 }
 
-async fn stopped(stop: &CancellationToken, pause: Duration) -> bool {
+async fn stopped_within(stop: &CancellationToken, pause: Duration) -> bool {
     pulse::rest(pause);
     tokio::time::timeout(pause, stop.cancelled()).await.is_ok()
 }

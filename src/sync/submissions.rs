@@ -16,7 +16,7 @@ use crate::ports::pulse;
 const MAX_PAGES: usize = 4000;
 
 /// The ledger's key of a submission.
-pub fn key(portal: PortalId, form: &str, submission: &Submission) -> OccurrenceKey {
+pub fn submission_key(portal: PortalId, form: &str, submission: &Submission) -> OccurrenceKey {
     match &submission.conversion_id {
         Some(id) => OccurrenceKey::for_submission(portal, form, id),
         None => OccurrenceKey::for_nameless_submission(portal, form, submission.at.as_millisecond()),
@@ -54,7 +54,7 @@ impl Clicks {
     }
 
     /// HubSpot was asked at this time whose a submission is that was put here, and has nobody.
-    pub fn nobody(&self, key: TransactionId, asked: Timestamp) {
+    pub fn record_nobody(&self, key: TransactionId, asked: Timestamp) {
         self.0.change(|known| {
             if let Some(told) = known.of.get_mut(&key) {
                 told.unfound = told.unfound.max(Some(asked));
@@ -63,24 +63,24 @@ impl Clicks {
     }
 
     /// When HubSpot was last asked whose a submission is, and had nobody; `None` where it was not in this life of the process.
-    pub fn unfound(&self, key: TransactionId) -> Option<Timestamp> {
+    pub fn nobody_since(&self, key: TransactionId) -> Option<Timestamp> {
         self.0.look(|known| known.of.get(&key)?.unfound)
     }
 
     /// Remembers what a submission's page told.
-    pub fn put(&self, key: TransactionId, submission: &Submission) {
+    pub fn put_click(&self, key: TransactionId, submission: &Submission) {
         self.0
             .change(|known| known.put(key, submission.at, submission.gclid.clone()));
     }
 
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
-    pub fn get(&self, key: TransactionId) -> Option<Option<String>> {
+    pub fn gclid_of(&self, key: TransactionId) -> Option<Option<String>> {
         self.0.look(|known| known.of.get(&key).map(|told| told.gclid.clone()))
     }
 
     /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
     /// HubSpot no longer shows stays unknown.
-    pub async fn read(
+    pub async fn read_clicks(
         &self,
         crm: &dyn Crm,
         portal: PortalId,
@@ -90,7 +90,7 @@ impl Clicks {
     ) -> Result<HashMap<TransactionId, Option<String>>, UpstreamError> {
         let mut after: Option<String> = None;
         let mut found = HashMap::new();
-        wanted.retain(|key| match self.get(*key) {
+        wanted.retain(|key| match self.gclid_of(*key) {
             Some(gclid) => {
                 found.insert(*key, gclid);
                 false
@@ -102,10 +102,10 @@ impl Clicks {
                 break;
             }
             pulse::beat();
-            let page = crm.submissions(form, after.as_deref()).await?;
+            let page = crm.list_submissions(form, after.as_deref()).await?;
             for submission in &page.submissions {
-                let key = key(portal, form, submission).transaction;
-                self.put(key, submission);
+                let key = submission_key(portal, form, submission).transaction;
+                self.put_click(key, submission);
                 if wanted.remove(&key) {
                     found.insert(key, submission.gclid.clone());
                 }
@@ -126,10 +126,10 @@ impl Known {
         if self.size >= MAX_SIZE {
             self.forget_older_half();
         }
-        self.size += size(gclid.as_ref());
+        self.size += gclid_size(gclid.as_ref());
         let unfound = self.of.get(&key).and_then(|told| told.unfound);
         if let Some(old) = self.of.insert(key, Told { at, gclid, unfound }) {
-            self.size -= size(old.gclid.as_ref());
+            self.size -= gclid_size(old.gclid.as_ref());
         }
     }
 }
@@ -144,7 +144,7 @@ impl Known {
         let (_, middle, _) = times.select_nth_unstable(half);
         let middle = *middle;
         self.of.retain(|_, told| told.at > middle);
-        self.size = self.of.values().map(|told| size(told.gclid.as_ref())).sum();
+        self.size = self.of.values().map(|told| gclid_size(told.gclid.as_ref())).sum();
     }
 }
 
@@ -161,7 +161,7 @@ impl Shrink for Known {
     }
 }
 
-fn size(gclid: Option<&String>) -> usize {
+fn gclid_size(gclid: Option<&String>) -> usize {
     ENTRY + gclid.map_or(0, String::len)
 }
 
@@ -179,15 +179,15 @@ mod tests {
             email: None,
             gclid: None,
         };
-        let key = key(PortalId(1), "form", &submission).transaction;
-        clicks.nobody(key, t(5));
-        assert_eq!(clicks.unfound(key), None, "it was not read");
-        clicks.put(key, &submission);
-        assert_eq!(clicks.unfound(key), None);
+        let key = submission_key(PortalId(1), "form", &submission).transaction;
+        clicks.record_nobody(key, t(5));
+        assert_eq!(clicks.nobody_since(key), None, "it was not read");
+        clicks.put_click(key, &submission);
+        assert_eq!(clicks.nobody_since(key), None);
         for (asked, last) in [(10, 10), (30, 30), (20, 30)] {
-            clicks.nobody(key, t(asked));
-            clicks.put(key, &submission);
-            assert_eq!(clicks.unfound(key), Some(t(last)));
+            clicks.record_nobody(key, t(asked));
+            clicks.put_click(key, &submission);
+            assert_eq!(clicks.nobody_since(key), Some(t(last)));
         }
     }
 
@@ -201,20 +201,20 @@ mod tests {
                 email: None,
                 gclid: Some("x".repeat(512)),
             };
-            let key = key(PortalId(1), "form", &submission).transaction;
-            clicks.put(key, &submission);
-            clicks.put(key, &submission);
+            let key = submission_key(PortalId(1), "form", &submission).transaction;
+            clicks.put_click(key, &submission);
+            clicks.put_click(key, &submission);
             all.push(key);
             if n % 1000 != 999 {
                 continue;
             }
             clicks.0.look(|known| {
-                let size: usize = known.of.values().map(|told| size(told.gclid.as_ref())).sum();
+                let size: usize = known.of.values().map(|told| gclid_size(told.gclid.as_ref())).sum();
                 assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
             });
         }
         let fit = MAX_SIZE / (ENTRY + 512) / 2 - 2;
-        assert!(all[all.len() - fit..].iter().all(|key| clicks.get(*key).is_some()));
-        assert_eq!(clicks.get(all[0]), None);
+        assert!(all[all.len() - fit..].iter().all(|key| clicks.gclid_of(*key).is_some()));
+        assert_eq!(clicks.gclid_of(all[0]), None);
     }
 }

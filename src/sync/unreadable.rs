@@ -10,21 +10,21 @@ const ROOM: usize = 5;
 
 /// Names a contact that waits in an event's `lastErrors`; `what` of it cannot be read, and why. A later try (`again`) says nothing new: it is named
 /// once more only where there is room, so that many such contacts don't push each other out for ever.
-pub fn tell(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, what: &str, again: bool) {
+pub fn report_contact(ctx: &SyncContext, event: &ObjectKey, contact: ContactId, what: &str, again: bool) {
     let message = format!("Contact {contact} waits: {what}. It is read again later; check it in HubSpot.");
-    note(ctx, event, Some(contact), message, again);
+    report_message(ctx, event, Some(contact), message, again);
 }
 
 /// What is the matter with a contact that answers leave out.
 pub const NOT_SHOWN: &str = "HubSpot does not show it";
 
 /// What of a contact cannot be read, where it is the contact itself.
-pub fn itself(why: &str) -> String {
+pub fn contact_itself(why: &str) -> String {
     format!("it can't be read ({why})")
 }
 
 /// Tells an event about something without a contact's id that cannot be read.
-pub fn note(ctx: &SyncContext, event: &ObjectKey, contact: Option<ContactId>, message: String, again: bool) {
+pub fn report_message(ctx: &SyncContext, event: &ObjectKey, contact: Option<ContactId>, message: String, again: bool) {
     let note = ErrorNote {
         time: ctx.clock.now(),
         reason: UNREADABLE_RECORD.to_owned(),

@@ -18,7 +18,7 @@ pub const fn is_redirect(status: u16) -> bool {
 
 /// The settings that every client needs: no redirect is followed, no `Referer` is sent, and no answer without TLS is taken
 /// unless an endpoint is plain `http` by its flag.
-pub fn client(endpoints: &[&str]) -> reqwest::ClientBuilder {
+pub fn client_builder(endpoints: &[&str]) -> reqwest::ClientBuilder {
     let plain = endpoints.iter().any(|url| url.starts_with("http://"));
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())

@@ -93,13 +93,13 @@ fn failure() -> UpstreamError {
 
 #[async_trait]
 impl Crm for World {
-    fn quota(&self) -> Option<Quota> {
+    fn daily_quota(&self) -> Option<Quota> {
         self.now().left
     }
-    async fn portal(&self) -> Result<Portal, UpstreamError> {
+    async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         Ok(portal(self.now().portal))
     }
-    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+    async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         assert_eq!(search.after, ContactId(0));
         let contacts = self
             .now()
@@ -115,7 +115,7 @@ impl Crm for World {
             answered: None,
         })
     }
-    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+    async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         assert!(read.ids.len() <= 100 && read.with_history.is_empty());
         self.reads.fetch_add(1, Ordering::SeqCst);
         let shows = self.now();
@@ -141,10 +141,10 @@ impl Crm for World {
         }
         Ok(batch)
     }
-    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         Err(failure())
     }
-    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+    async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         Err(failure())
     }
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
@@ -153,13 +153,13 @@ impl Crm for World {
     async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         Err(failure())
     }
-    async fn deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
+    async fn read_deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
         Err(failure())
     }
-    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+    async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError> {
         Err(failure())
     }
-    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+    async fn list_submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         Err(failure())
     }
     async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<AddressBatch, UpstreamError> {

@@ -16,9 +16,11 @@ async fn noted(ledger: &Arc<dyn Ledger>, portal: Memory, count: usize) -> (Strea
     running.noted(&key, count).await;
     let registry = running.world.registry.clone();
     running
-        .until(true, || async { registry.report(&key).feed.last_success.is_some() })
+        .until(true, || async {
+            registry.event_report(&key).feed.last_success.is_some()
+        })
         .await;
-    let report = running.stop().await.registry.report(&key);
+    let report = running.stop().await.registry.event_report(&key);
     (
         report.stream.expect("a track"),
         report.pulled_back.map(|back| back.cursor),

@@ -134,7 +134,7 @@ fn nobody_reads_a_manifest_twice() {
         made += if is_test(&file) {
             0
         } else {
-            reads(&text, "Declared::of(&event)")
+            reads(&text, "Declared::from_manifest(&event)")
         };
     }
     assert_eq!(made, 1, "the head of a reconcile makes it once");

@@ -41,7 +41,9 @@ impl Loops {
         let (registry, _wakes) = Registry::new();
         let sink = Arc::new(sink);
         set_up(&registry, count, sink.clone());
-        let mut account = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+        let mut account = registry
+            .hubspot_account(&ObjectKey::new("b", "hubspot"))
+            .expect("the account");
         account.crm = Some(Arc::new(portal));
         registry.set_hubspot(account);
         let probes = Arc::new(Probes::default());
@@ -61,11 +63,15 @@ impl Loops {
     async fn stuck(&self) -> Vec<String> {
         let begun = Instant::now();
         loop {
-            let stuck = self.probes.stuck();
+            let stuck = self.probes.stuck_loops();
             if !stuck.is_empty() {
                 return stuck;
             }
-            assert!(begun.elapsed() < LIMIT, "nothing hangs of {:?}", self.probes.watched());
+            assert!(
+                begun.elapsed() < LIMIT,
+                "nothing hangs of {:?}",
+                self.probes.watched_loops()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -117,8 +123,8 @@ async fn a_supervisor_that_breaks_is_started_again_with_its_loops() {
         assert!(begun.elapsed() < LIMIT, "nothing is sent");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(loops.probes.watched().contains(&SUPERVISOR.to_owned()));
-    assert_eq!(loops.probes.stuck(), [""; 0]);
+    assert!(loops.probes.watched_loops().contains(&SUPERVISOR.to_owned()));
+    assert_eq!(loops.probes.stuck_loops(), [""; 0]);
 }
 
 #[tokio::test]
@@ -129,15 +135,15 @@ async fn a_retention_that_hangs_is_named() {
     let probes = Arc::new(Probes::default());
     let context = SyncContext::new(registry, ledger, Arc::new(Now), settings());
     let context = Arc::new(context.with_watchdog(probes.clone(), STEP / 10));
-    let work = retention::run(context.clone(), CancellationToken::new());
+    let work = retention::run_retention(context.clone(), CancellationToken::new());
     let named = async {
-        while probes.stuck().is_empty() {
+        while probes.stuck_loops().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        probes.stuck()
+        probes.stuck_loops()
     };
     tokio::select! {
-        () = context.watched(RETENTION.to_owned(), work) => panic!("it hangs"),
+        () = context.run_watched(RETENTION.to_owned(), work) => panic!("it hangs"),
         stuck = named => assert_eq!(stuck, [RETENTION]),
     }
 }
@@ -150,21 +156,24 @@ async fn work_of_many_steps_and_rest_are_no_hang() {
     let loops = Loops::start(portal, 200 * pages, Sink::default(), None).await;
     let begun = Instant::now();
     while (loops.sink.rows.load(Ordering::Relaxed) as u64) < 200 * pages {
-        assert_eq!(loops.probes.stuck(), [""; 0], "while it reads");
+        assert_eq!(loops.probes.stuck_loops(), [""; 0], "while it reads");
         assert!(begun.elapsed() < LIMIT, "not all was sent");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(begun.elapsed() > STEP * 2, "reading took longer than a step may");
     let rest = Instant::now();
     while rest.elapsed() < STEP * 2 {
-        assert_eq!(loops.probes.stuck(), [""; 0], "at rest");
+        assert_eq!(loops.probes.stuck_loops(), [""; 0], "at rest");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(loops.probes.watched(), [FEED, RETENTION, POLLER, SUPERVISOR, UPLOADER]);
+    assert_eq!(
+        loops.probes.watched_loops(),
+        [FEED, RETENTION, POLLER, SUPERVISOR, UPLOADER]
+    );
     loops.stop.cancel();
     while !loops.task.is_finished() {
         assert!(begun.elapsed() < LIMIT * 2, "the loops do not end");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(loops.probes.watched(), [""; 0], "who has ended is not waited for");
+    assert_eq!(loops.probes.watched_loops(), [""; 0], "who has ended is not waited for");
 }

@@ -18,10 +18,10 @@ pub fn exposed() -> String {
     let metrics = Metrics::new().with_events();
     let now = Timestamp::now();
     let event = ObjectKey::new("marketing", "customer");
-    metrics.reconciled("AdConversionEvent", "ok", Duration::from_millis(3));
-    metrics.call("Google Ads", "search", Some(200), Duration::from_millis(120));
-    metrics.throttled("HubSpot", Duration::from_millis(1500));
-    metrics.object("AdConversionEvent", &event, "True");
+    metrics.record_reconcile("AdConversionEvent", "ok", Duration::from_millis(3));
+    metrics.observe_call("Google Ads", "search", Some(200), Duration::from_millis(120));
+    metrics.observe_throttling("HubSpot", Duration::from_millis(1500));
+    metrics.set_object("AdConversionEvent", &event, "True");
     for uploaded in [1, 3] {
         let outcomes = BTreeMap::from([(Outcome::Uploaded, uploaded), (Outcome::Pending, 1)]);
         let counts = EventCounts {
@@ -29,7 +29,7 @@ pub fn exposed() -> String {
             oldest_pending: Some(now),
             last_upload: Some(now),
         };
-        metrics.event(&event, counts);
+        metrics.set_event(&event, counts);
     }
     metrics.encode(Format::Prometheus, now).unwrap()
 }

@@ -66,11 +66,11 @@ fn file() -> File {
 
 fn normalised(case: &Case) -> Option<String> {
     match case.kind {
-        Kind::Email => identifiers::email(&case.input),
-        Kind::Phone => identifiers::phone(&case.input, case.region.as_deref()),
-        Kind::GivenName | Kind::FamilyName => identifiers::name(&case.input),
-        Kind::PostalCode => identifiers::plain(&case.input),
-        Kind::RegionCode => identifiers::region(&case.input).map(str::to_owned),
+        Kind::Email => identifiers::normalize_email(&case.input),
+        Kind::Phone => identifiers::normalize_phone(&case.input, case.region.as_deref()),
+        Kind::GivenName | Kind::FamilyName => identifiers::normalize_name(&case.input),
+        Kind::PostalCode => identifiers::normalize_place(&case.input),
+        Kind::RegionCode => identifiers::to_region(&case.input).map(str::to_owned),
     }
 }
 
@@ -100,7 +100,7 @@ fn sent(case: &Case) -> Option<String> {
         history: Vec::new(),
         flaw: None,
     };
-    let mut found = identifiers::of(&contact, &[kind], case.region.as_deref());
+    let mut found = identifiers::identifiers_of(&contact, &[kind], case.region.as_deref());
     assert!(found.len() <= 1);
     Some(match found.pop()? {
         UserIdentifier::Email(hash) | UserIdentifier::Phone(hash) => hash,

@@ -38,11 +38,11 @@ impl Seen {
 }
 
 impl Watchdog for Seen {
-    fn sign(&self, _: &str, _: Duration) {}
-    fn retire(&self, name: &str) {
+    fn sign_of_life(&self, _: &str, _: Duration) {}
+    fn loop_ended(&self, name: &str) {
         self.ended.lock().expect("loops").push(name.to_owned());
     }
-    fn broke(&self, kind: &'static str) {
+    fn loop_broke(&self, kind: &'static str) {
         *self.broke.lock().expect("loops").entry(kind).or_default() += 1;
     }
 }
@@ -68,13 +68,15 @@ impl Running {
         let (registry, wakes) = Registry::new();
         let works = Arc::new(Sink::remembering());
         set_up(&registry, CONTACTS as u64, works.clone());
-        let mut account = registry.google(&google()).expect("the account");
+        let mut account = registry.google_account(&google()).expect("the account");
         account.key = key("google");
         account.customer = "9876543210".parse().expect("a customer id");
         if let Some(clients) = &mut account.clients {
             clients.sink = sink.clone();
         }
-        let mut other = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+        let mut other = registry
+            .hubspot_account(&ObjectKey::new("b", "hubspot"))
+            .expect("the account");
         other.key = key("hubspot");
         other.crm = Some(Arc::new(portal));
         if let Some(portal) = &mut other.portal {
@@ -83,7 +85,7 @@ impl Running {
         let mut event = event(&registry);
         (event.key, event.google, event.hubspot) = (key("event"), key("google"), key("hubspot"));
         if let Some(action) = &mut event.action {
-            action.key = account.customer.action(ActionId(8));
+            action.key = account.customer.action_key(ActionId(8));
         }
         registry.set_google(account);
         registry.set_hubspot(other);
@@ -106,7 +108,7 @@ impl Running {
 
     /// So many of the event of `a` have this outcome.
     async fn count(&self, outcome: Outcome) -> u64 {
-        let Some(stream) = self.registry.report(&key("event")).stream else {
+        let Some(stream) = self.registry.event_report(&key("event")).stream else {
             return 0;
         };
         let since = jiff::Timestamp::UNIX_EPOCH;
@@ -250,10 +252,15 @@ async fn requests_without_a_status_keep_no_other_from_being_asked_about() {
     })
     .await;
     until("its event says so", async || {
-        running.registry.report(&key("event")).poll.error.is_some()
+        running.registry.event_report(&key("event")).poll.error.is_some()
     })
     .await;
-    let error = running.registry.report(&key("event")).poll.error.expect("an error");
+    let error = running
+        .registry
+        .event_report(&key("event"))
+        .poll
+        .error
+        .expect("an error");
     assert!(error.message.contains("stay Processing"), "{}", error.message);
     sink.untold.lock().expect("untold").clear();
     sink.odd.lock().expect("odd").clear();
@@ -262,7 +269,12 @@ async fn requests_without_a_status_keep_no_other_from_being_asked_about() {
     })
     .await;
     until("its event says so", async || {
-        running.registry.report(&key("event")).poll.failing_since.is_none()
+        running
+            .registry
+            .event_report(&key("event"))
+            .poll
+            .failing_since
+            .is_none()
     })
     .await;
     let seen = running.end().await;

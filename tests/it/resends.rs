@@ -63,8 +63,8 @@ impl Refusing {
 
 #[async_trait]
 impl ConversionSink for Refusing {
-    fn route(&self) -> RouteInfo {
-        self.others.route()
+    fn route_info(&self) -> RouteInfo {
+        self.others.route_info()
     }
 
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
@@ -93,12 +93,14 @@ impl ConversionSink for Refusing {
 
 fn prepare(registry: &Registry, granted: Arc<AtomicBool>, sink: Arc<Refusing>) {
     set_up(registry, 0, Arc::new(Sink::default()));
-    let mut google = registry.google(&google()).expect("the account");
+    let mut google = registry.google_account(&google()).expect("the account");
     if let Some(clients) = &mut google.clients {
         clients.sink = sink;
     }
     registry.set_google(google);
-    let mut hubspot = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+    let mut hubspot = registry
+        .hubspot_account(&ObjectKey::new("b", "hubspot"))
+        .expect("the account");
     let mut portal = Memory::new(CONTACTS as u64);
     portal.granted = Some(granted);
     hubspot.crm = Some(Arc::new(portal));

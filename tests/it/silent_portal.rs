@@ -37,8 +37,8 @@ struct Refusing {
 
 #[async_trait]
 impl ConversionSink for Refusing {
-    fn route(&self) -> RouteInfo {
-        self.others.route()
+    fn route_info(&self) -> RouteInfo {
+        self.others.route_info()
     }
 
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
@@ -73,13 +73,15 @@ fn other(name: &str) -> ObjectKey {
 /// The accounts and the event `b` that answer, and the portal and the event `a` that will not; Google is not ready yet.
 fn prepare(registry: &Registry, sink: &Arc<Refusing>) {
     set_up(registry, CONTACTS, Arc::new(Sink::default()));
-    let mut account = registry.google(&google()).expect("the account");
+    let mut account = registry.google_account(&google()).expect("the account");
     account.readiness = Readiness::Suspended;
     if let Some(clients) = &mut account.clients {
         clients.sink = sink.clone();
     }
     registry.set_google(account);
-    let mut hubspot = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+    let mut hubspot = registry
+        .hubspot_account(&ObjectKey::new("b", "hubspot"))
+        .expect("the account");
     let mut memory = Memory::new(CONTACTS);
     memory.mute = sink.mute.clone();
     hubspot.key = other("hubspot");
@@ -98,7 +100,7 @@ fn prepare(registry: &Registry, sink: &Arc<Refusing>) {
 
 /// How many conversions of an event have which outcome and reason.
 async fn counts(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> BTreeMap<(Outcome, String), u64> {
-    let Some(stream) = registry.report(event).stream else {
+    let Some(stream) = registry.event_report(event).stream else {
         return BTreeMap::new();
     };
     let tally = ledger.tally(stream, Timestamp::UNIX_EPOCH, Timestamp::now()).await;
@@ -152,7 +154,7 @@ async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_wai
     let all = (&registry, ledger.as_ref());
     let seen = |counts: &BTreeMap<_, _>| of(counts, Outcome::Pending) == CONTACTS;
     until("all are seen", all, |[b, a]| seen(b) && seen(a)).await;
-    let mut account = registry.google(&google()).expect("the account");
+    let mut account = registry.google_account(&google()).expect("the account");
     account.readiness = Readiness::Ready;
     registry.set_google(account);
     let gone = |counts: &BTreeMap<_, _>| of(counts, Outcome::Uploaded) + of(counts, Outcome::Rejected) == CONTACTS;
@@ -165,7 +167,7 @@ async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_wai
     })
     .await;
     let error = registry
-        .report(&other("event"))
+        .event_report(&other("event"))
         .upload
         .error
         .expect("its event says so");

@@ -82,7 +82,7 @@ fn each_submission_is_reported_once_under_its_id() {
         amount: "250.50".parse().unwrap(),
         currency: "EUR".into(),
     });
-    let snippet = Tag::new("web/demo", SEND_TO, FORM, Some(&rule)).html();
+    let snippet = Tag::new("web/demo", SEND_TO, FORM, Some(&rule)).to_html();
     let happens = format!(
         "today('{FORM}', 'c-1'); today('{FORM}', 'c-1'); today('{OTHER}', 'c-2'); today('{}', 'c-3'); today('{FORM}', '');
          older('onFormSubmitted', '{FORM}', 'c-1'); older('onFormSubmitted', '{FORM}', 'c-4');
@@ -105,7 +105,7 @@ fn each_submission_is_reported_once_under_its_id() {
 
 #[test]
 fn without_a_value_none_is_reported_and_a_tag_that_is_there_is_used() {
-    let snippet = Tag::new("web/demo", SEND_TO, FORM, None).html();
+    let snippet = Tag::new("web/demo", SEND_TO, FORM, None).to_html();
     let own =
         "<script>window.dataLayer = []; window.gtag = function () { window.dataLayer.push(arguments); };</script>";
     let calls = Page::new("plain").calls(&format!("{own}{snippet}"), &format!("today('{FORM}', 'c-1');"));

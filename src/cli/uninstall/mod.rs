@@ -66,19 +66,22 @@ pub fn run(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
 
 async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
     let cluster = flags.cluster.connect().await?;
-    let mut held = find(&cluster).await?;
+    let mut held = find_objects(&cluster).await?;
     held.retain(|object| object.held);
     if held.is_empty() {
-        println!("{} has the finalizer {FINALIZER}. Nothing to do.", nobody(&cluster));
+        println!(
+            "{} has the finalizer {FINALIZER}. Nothing to do.",
+            nothing_found(&cluster)
+        );
         return Ok(ExitCode::SUCCESS);
     }
-    print!("{}", table(&held));
+    print!("{}", objects_table(&held));
     println!(
         "\nThese {} have the finalizer {FINALIZER}: without an operator they cannot be deleted. Removing it deletes nothing. \
          Their conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
         held.len()
     );
-    match operators::working_in(&cluster.client, &namespaces(&held)).await {
+    match operators::working_in(&cluster.client, &namespaces_of(&held)).await {
         Ok(None) => {}
         Ok(Some(pod)) => {
             eprintln!(
@@ -89,14 +92,14 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
         }
         Err(error) => eprintln!("Whether an operator still runs could not be seen, make sure that none does: {error}"),
     }
-    if !(flags.yes || asked(held.len())?) {
+    if !(flags.yes || ask_to_proceed(held.len())?) {
         println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");
         return Ok(ExitCode::from(FINDING));
     }
     for object in &held {
-        strip(&cluster.client, object).await?;
+        strip_finalizer(&cluster.client, object).await?;
     }
-    if let Some(again) = returned(&cluster, &held).await? {
+    if let Some(again) = finalizer_returned(&cluster, &held).await? {
         eprintln!(
             "The finalizer is back on {} {}/{}: an operator still runs, in this cluster or outside. Stop it, then run this \
              again.",
@@ -108,18 +111,18 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn nobody(cluster: &Cluster) -> String {
+fn nothing_found(cluster: &Cluster) -> String {
     match &cluster.namespace {
         Some(namespace) => format!("No event or account in namespace {namespace} (--all-namespaces looks in all)"),
         None => "No event or account in any namespace".to_owned(),
     }
 }
 
-fn namespaces(objects: &[FoundObject]) -> BTreeSet<&str> {
+fn namespaces_of(objects: &[FoundObject]) -> BTreeSet<&str> {
     objects.iter().map(|object| object.namespace.as_str()).collect()
 }
 
-fn table(objects: &[FoundObject]) -> String {
+fn objects_table(objects: &[FoundObject]) -> String {
     let width = |of: fn(&FoundObject) -> &str, title: &str| {
         let widths = objects.iter().map(|object| of(object).len());
         widths.chain([title.len()]).max().unwrap_or_default()
@@ -143,22 +146,22 @@ fn table(objects: &[FoundObject]) -> String {
 }
 
 /// Asks where there is somebody to answer.
-fn asked(count: usize) -> io::Result<bool> {
+fn ask_to_proceed(count: usize) -> io::Result<bool> {
     if !(io::stdin().is_terminal() && io::stdout().is_terminal()) {
         return Ok(false);
     }
     print!("Remove the finalizer from these {count}? [y/N] ");
     io::stdout().flush()?;
-    agreed(&mut io::stdin().lock())
+    reads_yes(&mut io::stdin().lock())
 }
 
-fn agreed(input: &mut impl BufRead) -> io::Result<bool> {
+fn reads_yes(input: &mut impl BufRead) -> io::Result<bool> {
     let mut answer = String::new();
     input.read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-fn api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> Api<DynamicObject> {
+fn dynamic_api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> Api<DynamicObject> {
     match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, kind),
         None => Api::all_with(client.clone(), kind),
@@ -166,7 +169,7 @@ fn api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> Api<Dyna
 }
 
 /// All events and accounts, the events first: an account stays in use while there are some.
-async fn find(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
+async fn find_objects(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
     let kinds = [
         ApiResource::erase::<AdConversionEvent>(&()),
         ApiResource::erase::<GoogleAdsAccount>(&()),
@@ -174,7 +177,7 @@ async fn find(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
     ];
     let mut found = Vec::new();
     for kind in kinds {
-        let api = api(&cluster.client, cluster.namespace.as_deref(), &kind);
+        let api = dynamic_api(&cluster.client, cluster.namespace.as_deref(), &kind);
         let mut parameters = ListParams::default().limit(PAGE);
         loop {
             // Only the metadata: what an older version stored need not be readable.
@@ -184,7 +187,7 @@ async fn find(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
                 Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => break,
                 page => page.map_err(|e| format!("{} cannot be listed: {e}", kind.plural))?,
             };
-            found.extend(page.items.iter().map(|object| FoundObject::of(&kind, object)));
+            found.extend(page.items.iter().map(|object| FoundObject::from_meta(&kind, object)));
             match page.metadata.continue_ {
                 Some(next) if !next.is_empty() => parameters = parameters.continue_token(&next),
                 _ => break,
@@ -199,7 +202,7 @@ fn is_held(object: &PartialObjectMeta<DynamicObject>) -> bool {
 }
 
 impl FoundObject {
-    fn of(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Self {
+    fn from_meta(kind: &ApiResource, object: &PartialObjectMeta<DynamicObject>) -> Self {
         Self {
             kind: kind.clone(),
             namespace: object.namespace().unwrap_or_default(),
@@ -212,12 +215,12 @@ impl FoundObject {
 }
 
 /// Takes our finalizer off one object, and changes nothing else of it.
-async fn strip(client: &Client, object: &FoundObject) -> Result<(), CommandError> {
+async fn strip_finalizer(client: &Client, object: &FoundObject) -> Result<(), CommandError> {
     let failed = |e: kube::Error| {
         let (kind, namespace, name) = (&object.kind.kind, &object.namespace, &object.name);
         format!("{kind} {namespace}/{name} cannot be changed: {e}")
     };
-    let api = api(client, Some(&object.namespace), &object.kind);
+    let api = dynamic_api(client, Some(&object.namespace), &object.kind);
     let parameters = PatchParams {
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
@@ -247,11 +250,11 @@ async fn strip(client: &Client, object: &FoundObject) -> Result<(), CommandError
 }
 
 /// One of the objects that has our finalizer again.
-async fn returned(cluster: &Cluster, stripped: &[FoundObject]) -> Result<Option<FoundObject>, CommandError> {
+async fn finalizer_returned(cluster: &Cluster, stripped: &[FoundObject]) -> Result<Option<FoundObject>, CommandError> {
     let uids: BTreeSet<&str> = stripped.iter().map(|object| object.uid.as_str()).collect();
     let begun = Instant::now();
     loop {
-        let mut there = find(cluster).await?;
+        let mut there = find_objects(cluster).await?;
         there.retain(|object| uids.contains(object.uid.as_str()));
         if let Some(at) = there.iter().position(|object| object.held) {
             return Ok(Some(there.swap_remove(at)));
@@ -279,7 +282,7 @@ mod tests {
             ("n\n", false),
             ("yesterday\n", false),
         ] {
-            assert_eq!(agreed(&mut answer.as_bytes()).unwrap(), yes, "{answer:?}");
+            assert_eq!(reads_yes(&mut answer.as_bytes()).unwrap(), yes, "{answer:?}");
         }
     }
 
@@ -293,7 +296,7 @@ mod tests {
             held: true,
             deleting,
         };
-        let text = table(&[object("became-customer", true), object("lead", false)]);
+        let text = objects_table(&[object("became-customer", true), object("lead", false)]);
         assert_eq!(
             text,
             "NAMESPACE   KIND                NAME              DELETED\n\

@@ -16,7 +16,7 @@ const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
 pub(super) async fn working_in(client: &Client, namespaces: &BTreeSet<&str>) -> Result<Option<String>, kube::Error> {
     let pods = Api::<Pod>::all(client.clone());
     let found = pods.list(&ListParams::default().labels(LABELS)).await?;
-    let works = |pod: &&Pod| !has_ended(pod) && namespaces.iter().any(|namespace| watches(pod, namespace));
+    let works = |pod: &&Pod| !has_ended(pod) && namespaces.iter().any(|namespace| watches_namespace(pod, namespace));
     let name = |pod: &Pod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
     Ok(found.items.iter().find(works).map(name))
 }
@@ -26,7 +26,7 @@ fn has_ended(pod: &Pod) -> bool {
     matches!(phase, Some("Succeeded" | "Failed"))
 }
 
-fn watches(pod: &Pod, namespace: &str) -> bool {
+fn watches_namespace(pod: &Pod, namespace: &str) -> bool {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut named = containers.filter_map(named_by).peekable();
     // Who is told none works in all.
@@ -68,6 +68,9 @@ mod tests {
         let mut container: serde_json::Value = serde_json::from_str(container).unwrap();
         container["name"] = "operator".into();
         let pod = serde_json::json!({"spec": {"containers": [container]}});
-        assert_eq!(watches(&serde_json::from_value(pod).unwrap(), "marketing"), works);
+        assert_eq!(
+            watches_namespace(&serde_json::from_value(pod).unwrap(), "marketing"),
+            works
+        );
     }
 }

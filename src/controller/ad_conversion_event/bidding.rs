@@ -5,8 +5,8 @@ use crate::api::reasons::{condition, reason};
 use crate::domain::conditions::{Conditions, Status};
 
 /// Whether Google bids by the action: primary, and its goal biddable for the account.
-pub(crate) fn bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
-    let (Some(action), Some(snapshot)) = (&facts.outcome.found, facts.resolved.snapshot()) else {
+pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
+    let (Some(action), Some(snapshot)) = (&facts.outcome.found, facts.resolved.google_snapshot()) else {
         conditions.restate(condition::COUNTED_FOR_BIDDING);
         return;
     };

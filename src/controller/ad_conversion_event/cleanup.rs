@@ -1,7 +1,7 @@
 //! Deletion: stop the work, leave the action in place (or remove it, if told so and it is ours), note it, let go. Works
 //! with Secret, account object or Google gone, unless Google itself must act.
 
-use super::deletion::{Blocked, Target, gives_way, hold, timed_out};
+use super::deletion::{Blocked, Target, block_deletion, gives_way, timed_out};
 use super::ownership::other_owner;
 use super::pauses::SOON;
 use crate::api::reasons::{event as happened, reason};
@@ -23,7 +23,7 @@ use crate::ports::{Cause, UpstreamError};
 use crate::registry::{Account, GoogleAccount, Urgency, Wake};
 
 /// Settles what is outside Kubernetes, then removes our finalizer.
-pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
+pub async fn clean_up(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
     let key = declared.key.clone();
     ctx.registry.remove_event(&key);
     if !apply::has_finalizer(event) {
@@ -37,11 +37,11 @@ pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEve
         .and_then(|s| s.conversion_action.clone())
         .unwrap_or_default();
     let account = google_account(ctx, declared);
-    if unchecked(ctx, declared, account.as_ref()) && !timed_out(ctx, event) {
+    if is_unchecked(ctx, declared, account.as_ref()) && !timed_out(ctx, event) {
         return Ok(Action::requeue(SOON));
     }
     let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
-    if let Some(target) = Target::of(&action)
+    if let Some(target) = Target::from_status(&action)
         && action.origin != Some(ActionOrigin::Mapped)
     {
         // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
@@ -49,15 +49,15 @@ pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEve
         let shared = other_owner(ctx, declared, &target.customer, target.id);
         let mut stays = true;
         if declared.removes_action && ours && shared.is_none() {
-            match remove(ctx, declared, event, account.as_ref(), &target).await {
+            match remove_action(ctx, declared, event, account.as_ref(), &target).await {
                 Ok(()) => stays = false,
                 Err(blocked) if gives_way(ctx, event, &blocked).await => {}
-                Err(blocked) => return hold(ctx, event, blocked).await,
+                Err(blocked) => return block_deletion(ctx, event, blocked).await,
             }
         }
-        if stays && let Err(error) = orphan(ctx, declared, event, &action, &target, shared).await {
+        if stays && let Err(error) = note_orphan(ctx, declared, event, &action, &target, shared).await {
             if !timed_out(ctx, event) {
-                return hold(ctx, event, Blocked::unnoted(&error)).await;
+                return block_deletion(ctx, event, Blocked::note_failed(&error)).await;
             }
             tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be kept");
         }
@@ -70,12 +70,12 @@ pub async fn cleanup(ctx: &Context, declared: &Declared, event: &AdConversionEve
 
 /// The account to ask; none while it is suspended, because nothing is read or changed through it then.
 fn google_account(ctx: &Context, declared: &Declared) -> Option<GoogleAccount> {
-    let account = ctx.registry.google(&declared.google);
-    account.filter(|_| !suspended(ctx, declared))
+    let account = ctx.registry.google_account(&declared.google);
+    account.filter(|_| !is_suspended(ctx, declared))
 }
 
-fn suspended(ctx: &Context, declared: &Declared) -> bool {
-    ctx.caches.suspended(&Account::Google(declared.google.clone())) == Some(true)
+fn is_suspended(ctx: &Context, declared: &Declared) -> bool {
+    ctx.caches.is_suspended(&Account::Google(declared.google.clone())) == Some(true)
 }
 
 /// A create whose reply was lost may have left an action: it is looked for once, so that it can be noted.
@@ -126,7 +126,7 @@ fn after_lost_reply(
     ConversionActionStatus {
         customer_id: Some(owner.to_string()),
         id: Some(found.id.to_string()),
-        name: Some(brief::name(&found.name)),
+        name: Some(brief::brief_name(&found.name)),
         origin: Some(ActionOrigin::Created),
         create_time: action.creation.as_ref().map(|c| c.started_at.clone()),
         ..action.clone()
@@ -134,7 +134,7 @@ fn after_lost_reply(
 }
 
 /// Notes that the action stays. It is never removed while it is `shared` with another event.
-async fn orphan(
+async fn note_orphan(
     ctx: &Context,
     declared: &Declared,
     event: &AdConversionEvent,
@@ -155,7 +155,7 @@ async fn orphan(
         return Ok(());
     }
     let note = OrphanNote {
-        action: target.customer.action(target.id),
+        action: target.customer.action_key(target.id),
         name: target.name.clone(),
         // The type never changes at Google, and no event has an action of another one.
         kind: declared.action_kind().to_owned(),
@@ -174,7 +174,7 @@ async fn orphan(
     Ok(())
 }
 
-async fn remove(
+async fn remove_action(
     ctx: &Context,
     declared: &Declared,
     event: &AdConversionEvent,
@@ -182,21 +182,21 @@ async fn remove(
     target: &Target,
 ) -> Result<(), Blocked> {
     let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
-        if suspended(ctx, declared) {
-            return Err(Blocked::suspended(target));
+        if is_suspended(ctx, declared) {
+            return Err(Blocked::account_suspended(target));
         }
         return Err(Blocked::no_credentials(target));
     };
     match clients.ads.remove_action(&target.customer, target.id).await {
         Ok(()) => {}
-        Err(error) if gone(&error) => {}
+        Err(error) if is_gone(&error) => {}
         Err(error) => {
             let why = if error.needs_a_person() {
                 reason::ACCESS_DENIED
             } else {
                 reason::UPSTREAM_UNREACHABLE
             };
-            return Err(Blocked::removal(why, target, &error.without_request_id()));
+            return Err(Blocked::removal_failed(why, target, &error.without_request_id()));
         }
     }
     let note = format!(
@@ -210,7 +210,7 @@ async fn remove(
 }
 
 /// Removing what is removed already is no failure.
-fn gone(error: &UpstreamError) -> bool {
+fn is_gone(error: &UpstreamError) -> bool {
     let code = error.code.as_deref().unwrap_or_default();
     error.cause == Cause::NotFound
         || matches!(
@@ -220,14 +220,14 @@ fn gone(error: &UpstreamError) -> bool {
 }
 
 /// The account is there, and the process has just started: nothing is wrong, it is about to be looked at.
-fn unchecked(ctx: &Context, declared: &Declared, account: Option<&GoogleAccount>) -> bool {
+fn is_unchecked(ctx: &Context, declared: &Declared, account: Option<&GoogleAccount>) -> bool {
     let exists = ctx.caches.google.get(&declared.google).is_some();
-    exists && declared.removes_action && account.is_none() && !suspended(ctx, declared)
+    exists && declared.removes_action && account.is_none() && !is_suspended(ctx, declared)
 }
 
 /// Events that lost the action to this one may have it now, and the accounts count their users again.
 fn wake_others(ctx: &Context, declared: &Declared) {
-    let blocked = ctx.caches.events.of(&Lookup::LostOwnership);
+    let blocked = ctx.caches.events.find_by(&Lookup::LostOwnership);
     for other in blocked.iter().filter(|other| other.id() != declared.uid) {
         ctx.registry.wake(Wake::Event {
             key: other.key(),

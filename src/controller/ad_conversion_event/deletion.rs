@@ -27,7 +27,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub fn of(action: &ConversionActionStatus) -> Option<Self> {
+    pub fn from_status(action: &ConversionActionStatus) -> Option<Self> {
         Some(Self {
             customer: action.customer_id.as_deref()?.parse().ok()?,
             id: action.id.as_deref()?.parse().ok()?,
@@ -50,7 +50,7 @@ pub(crate) struct Blocked {
 
 impl Blocked {
     /// Google does not remove the action.
-    pub fn removal(why: &'static str, target: &Target, cause: &str) -> Self {
+    pub fn removal_failed(why: &'static str, target: &Target, cause: &str) -> Self {
         Self {
             why,
             happened: format!(
@@ -69,22 +69,22 @@ impl Blocked {
         let cause = "the GoogleAdsAccount is missing or has no usable credentials";
         Self {
             unasked: true,
-            ..Self::removal(reason::UPSTREAM_UNREACHABLE, target, cause)
+            ..Self::removal_failed(reason::UPSTREAM_UNREACHABLE, target, cause)
         }
     }
 
     /// Nothing is changed in Google through a suspended account.
-    pub fn suspended(target: &Target) -> Self {
+    pub fn account_suspended(target: &Target) -> Self {
         Self {
             way_out: "Set spec.suspend of the account to false, or set spec.deletionPolicy of the event to Orphan to leave the \
                       action in Google Ads",
             unasked: true,
-            ..Self::removal(reason::SUSPENDED, target, "the GoogleAdsAccount is suspended")
+            ..Self::removal_failed(reason::SUSPENDED, target, "the GoogleAdsAccount is suspended")
         }
     }
 
     /// The ledger does not keep the note about the action that stays.
-    pub fn unnoted(error: &Error) -> Self {
+    pub fn note_failed(error: &Error) -> Self {
         Self {
             why: reason::LEDGER_UNAVAILABLE,
             happened: format!("The note about the conversion action cannot be kept: {error}"),
@@ -123,19 +123,28 @@ pub(crate) async fn gives_way(ctx: &Context, event: &AdConversionEvent, blocked:
 }
 
 /// The deletion goes on trying, and says so from the first failed try on.
-pub(crate) async fn hold(ctx: &Context, event: &AdConversionEvent, blocked: Blocked) -> Result<Action, Error> {
+pub(crate) async fn block_deletion(
+    ctx: &Context,
+    event: &AdConversionEvent,
+    blocked: Blocked,
+) -> Result<Action, Error> {
     tracing::warn!(event = %event.key(), reason = blocked.why, "the deletion waits: {}", brief(&blocked.happened));
-    let status = held(event, &blocked, ctx.clock.now(), timed_out(ctx, event));
-    if apply::status(ctx, event, &status).await?.is_some() {
-        transition_events::transitions(ctx, event, &status).await;
+    let status = blocked_status(event, &blocked, ctx.clock.now(), timed_out(ctx, event));
+    if apply::apply_status(ctx, event, &status).await?.is_some() {
+        transition_events::publish_transitions(ctx, event, &status).await;
     }
-    let backoff = ctx.backoff.failed("Deletion", &event.key());
+    let backoff = ctx.backoff.record_failure("Deletion", &event.key());
     Ok(Action::requeue(backoff.min(TRY_AGAIN)))
 }
 
 /// The status of an event whose deletion waits: not Ready, nothing is read or sent any more. `DeletionBlocked` once a
 /// person must act: at once where that is certain, else when the limit has passed.
-fn held(event: &AdConversionEvent, blocked: &Blocked, now: Timestamp, timed_out: bool) -> AdConversionEventStatus {
+fn blocked_status(
+    event: &AdConversionEvent,
+    blocked: &Blocked,
+    now: Timestamp,
+    timed_out: bool,
+) -> AdConversionEventStatus {
     let mut status = event.status.clone().unwrap_or_default();
     let mut conditions = Conditions::new(&status.conditions, event.metadata.generation, now);
     let text = format!(
@@ -152,7 +161,7 @@ fn held(event: &AdConversionEvent, blocked: &Blocked, now: Timestamp, timed_out:
     let message = "The event is being deleted: nothing is read or sent for it any more.";
     conditions.set(condition::SYNCED, Status::Unknown, reason::PROGRESSING, message);
     status.observed_generation = event.metadata.generation;
-    status.conditions = conditions.finish();
+    status.conditions = conditions.into_sorted();
     status
 }
 
@@ -162,7 +171,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::conditions::find;
+    use crate::domain::conditions::find_condition;
 
     fn event(ready: &str) -> AdConversionEvent {
         serde_json::from_value(json!({
@@ -183,9 +192,9 @@ mod tests {
             way_out: "Mend it",
             unasked: false,
         };
-        let status = held(&event("True"), &blocked, Timestamp::UNIX_EPOCH, timed_out);
+        let status = blocked_status(&event("True"), &blocked, Timestamp::UNIX_EPOCH, timed_out);
         assert_eq!(status.observed_generation, Some(7));
-        let message = &find(&status.conditions, "Ready").unwrap().message;
+        let message = &find_condition(&status.conditions, "Ready").unwrap().message;
         assert_eq!(
             message,
             "The deletion waits. It failed. The operator tries again. Mend it."

@@ -3,11 +3,11 @@
 use super::judged::Judged;
 use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
-use crate::domain::delivering::{Delivered, SettledCount, judge};
+use crate::domain::delivering::{Delivered, SettledCount, judge_window};
 use crate::domain::outcome::Outcome;
 
 /// Status, reason and message of `Delivering`; `None` keeps what was said before.
-pub fn delivering(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> {
+pub fn delivering_condition(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> {
     if let Some(refusal) = &facts.refusal {
         return Some((Status::False, reason::REFUSED, refusal.message.clone()));
     }
@@ -20,14 +20,14 @@ pub fn delivering(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> 
             count: class.recent,
         })
         .collect();
-    Some(match judge(&settled) {
+    Some(match judge_window(&settled) {
         Delivered::MostRejected(message) => (Status::False, reason::MOST_REJECTED, message),
-        Delivered::Taken(1) => taken("1 conversion was"),
-        Delivered::Taken(count) => taken(&format!("{count} conversions were")),
+        Delivered::Taken(1) => conversions_taken("1 conversion was"),
+        Delivered::Taken(count) => conversions_taken(&format!("{count} conversions were")),
     })
 }
 
-fn taken(what: &str) -> (Status, &'static str, String) {
+fn conversions_taken(what: &str) -> (Status, &'static str, String) {
     let message = format!("{what} uploaded in the last 24 hours.");
     (Status::True, reason::DELIVERING, message)
 }

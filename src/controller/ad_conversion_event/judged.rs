@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::facts::Facts;
 use super::refusal::Refusal;
 use crate::api::reasons::{condition, reason};
-use crate::domain::conditions::{find, is_true};
+use crate::domain::conditions::{find_condition, is_true};
 use crate::registry::{ErrorNote, EventReport};
 
 /// The facts, and what follows from them.
@@ -23,11 +23,11 @@ pub struct Judged<'a> {
 
 impl<'a> Judged<'a> {
     /// What follows from these facts.
-    pub fn of(facts: &'a Facts<'a>) -> Self {
+    pub fn from_facts(facts: &'a Facts<'a>) -> Self {
         Self {
             facts,
-            refusal: facts.refusal(),
-            failing: failing(&facts.report),
+            refusal: facts.current_refusal(),
+            failing: worst_failure(&facts.report),
             made_a_pass: made_a_pass(facts),
         }
     }
@@ -42,7 +42,7 @@ impl<'a> Deref for Judged<'a> {
 }
 
 /// The worst comes first.
-fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
+fn worst_failure(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
     [&report.ledger, &report.feed, &report.upload, &report.poll]
         .into_iter()
         .find_map(|health| Some((health.error.as_ref()?, health.failing_since?)))
@@ -50,7 +50,7 @@ fn failing(report: &EventReport) -> Option<(&ErrorNote, Timestamp)> {
 
 fn made_a_pass(facts: &Facts<'_>) -> bool {
     let before = &facts.before.conditions;
-    let synced = find(before, condition::SYNCED);
+    let synced = find_condition(before, condition::SYNCED);
     let read_before = is_true(before, condition::SYNCED) || synced.is_some_and(|c| c.reason == reason::REFUSED);
     facts.report.feed.last_success.is_some() || read_before
 }

@@ -32,8 +32,8 @@ use std::sync::Arc;
 
 use self::pauses::SOON;
 use self::reconciled_event::ReconciledEvent;
-use self::report::report;
-use self::resolve::resolve;
+use self::report::report_event;
+use self::resolve::resolve_event;
 use self::tag_config_map::Tags;
 use crate::api::AdConversionEvent;
 use crate::controller::shared::apply;
@@ -54,18 +54,18 @@ impl Reconciler for EventController {
     type Object = AdConversionEvent;
 
     async fn reconcile(&self, event: Arc<AdConversionEvent>, ctx: Arc<Context>) -> Result<Action, Error> {
-        let declared = Declared::of(&event);
+        let declared = Declared::from_manifest(&event);
         if declared.deleting {
-            return cleanup::cleanup(&ctx, &declared, &event).await;
+            return cleanup::clean_up(&ctx, &declared, &event).await;
         }
         let event = match apply::add_finalizer(&ctx, event.as_ref()).await? {
             Some(with_finalizer) => Arc::new(with_finalizer),
             None => event,
         };
-        if news::requested(&ctx, &event, &declared) {
+        if news::awaits_requested_read(&ctx, &event, &declared) {
             return Ok(Action::requeue(SOON));
         }
-        let mut resolved = resolve(&ctx, declared, event.status.as_ref());
+        let mut resolved = resolve_event(&ctx, declared, event.status.as_ref());
         if resolved.undecided && !event.conditions().is_empty() {
             // The process has just started and the accounts are being looked at: what was said before stands.
             return Ok(Action::requeue(SOON));
@@ -73,25 +73,25 @@ impl Reconciler for EventController {
         if news::named_for_the_first_time(&ctx, &resolved) {
             return Ok(Action::requeue(SOON));
         }
-        let event = match trigger::record(&ctx, &event, resolved.trigger.as_ref()).await? {
+        let event = match trigger::record_trigger(&ctx, &event, resolved.trigger.as_ref()).await? {
             Some(recorded) => {
-                resolved = resolve(&ctx, resolved.declared, recorded.status.as_ref());
+                resolved = resolve_event(&ctx, resolved.declared, recorded.status.as_ref());
                 Arc::new(recorded)
             }
             None => event,
         };
-        let (event, mut outcome) = action::settle(&ctx, event, &resolved).await?;
-        tag_config_map::publish(&ctx, &self.tags, &event, &resolved, &mut outcome).await;
+        let (event, mut outcome) = action::reconcile_action(&ctx, event, &resolved).await?;
+        tag_config_map::publish_tag(&ctx, &self.tags, &event, &resolved, &mut outcome).await;
         let reconciled = ReconciledEvent::new(resolved, outcome);
         let (declared, stall) = (&reconciled.resolved.declared, reconciled.stall.as_ref());
         let seen = event.status.as_ref().and_then(|s| s.observed_generation);
         if news::waits_to_heal(&ctx, declared, seen, stall) {
             return Ok(Action::requeue(SOON));
         }
-        report(&ctx, &event, &reconciled).await
+        report_event(&ctx, &event, &reconciled).await
     }
 
-    fn gone(&self, key: &ObjectKey, ctx: &Context) {
+    fn object_gone(&self, key: &ObjectKey, ctx: &Context) {
         ctx.registry.forget_event(key);
         ctx.rereads.forget(key);
     }

@@ -11,13 +11,13 @@ use crate::domain::declared::Declared;
 use crate::registry::Account;
 
 /// True while the event waits for its accounts to be read again because of a reconcile request.
-pub fn requested(ctx: &Context, event: &AdConversionEvent, declared: &Declared) -> bool {
+pub fn awaits_requested_read(ctx: &Context, event: &AdConversionEvent, declared: &Declared) -> bool {
     let Some(request) = event.open_request() else {
         return false;
     };
     let place = (&declared.key, Topic::Request);
     ctx.rereads
-        .waits(&ctx.registry, place, request, readable(ctx, declared))
+        .must_wait(&ctx.registry, place, request, readable_accounts(ctx, declared))
 }
 
 /// True while the event waits for a read that confirms what a name stands for that resolves for the first time: it may
@@ -36,7 +36,7 @@ pub fn waits_to_heal(ctx: &Context, declared: &Declared, seen: Option<i64>, stal
     if changed.is_some_and(|account| waits_for_manifest(ctx, declared, account)) {
         return true;
     }
-    ctx.rereads.stalled(&ctx.registry, &declared.key, healer);
+    ctx.rereads.record_stall(&ctx.registry, &declared.key, healer);
     false
 }
 
@@ -47,16 +47,16 @@ fn waits_for_manifest(ctx: &Context, declared: &Declared, account: &Account) -> 
     };
     // Another event of this name is another cause.
     let cause = format!("{}/{}", declared.uid, declared.generation.unwrap_or_default());
-    let accounts = readable(ctx, declared).into_iter().filter(|a| a == account);
+    let accounts = readable_accounts(ctx, declared).into_iter().filter(|a| a == account);
     ctx.rereads
-        .waits(&ctx.registry, (&declared.key, topic), &cause, accounts.collect())
+        .must_wait(&ctx.registry, (&declared.key, topic), &cause, accounts.collect())
 }
 
 /// The accounts of the event that exist and are not suspended: the others are not read, whoever waits.
-fn readable(ctx: &Context, declared: &Declared) -> Vec<Account> {
+fn readable_accounts(ctx: &Context, declared: &Declared) -> Vec<Account> {
     let (google, hubspot) = (declared.google.clone(), declared.hubspot.clone());
     let accounts = [Account::Google(google), Account::HubSpot(hubspot)].into_iter();
     accounts
-        .filter(|account| ctx.caches.suspended(account) == Some(false))
+        .filter(|account| ctx.caches.is_suspended(account) == Some(false))
         .collect()
 }

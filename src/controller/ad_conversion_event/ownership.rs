@@ -5,11 +5,11 @@ use super::trigger;
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::controller::shared::context::Context;
-use crate::controller::shared::lookup::{self, Lookup, Payer, Wish, owner};
+use crate::controller::shared::lookup::{self, Lookup, Payer, Wish, conversion_owner};
 use crate::controller::shared::object::Object;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
-use crate::domain::ownership::{Claim, named_for, winner};
+use crate::domain::ownership::{Claim, named_for, older_claim};
 use crate::domain::trigger::Trigger;
 
 /// The event is not the one that may have its action.
@@ -20,9 +20,9 @@ pub(crate) fn lost_ownership(
     trigger: &Trigger,
     portal: Option<PortalId>,
 ) -> Option<Stall> {
-    let mine = claim(ctx, declared, status, trigger, portal)?;
-    let rivals = rivals(ctx, &mine);
-    winner(&mine, &rivals).map(|winner| {
+    let mine = claim_of(ctx, declared, status, trigger, portal)?;
+    let rivals = rival_claims(ctx, &mine);
+    older_claim(&mine, &rivals).map(|winner| {
         (
             reason::OWNERSHIP_CONFLICT,
             format!(
@@ -34,9 +34,9 @@ pub(crate) fn lost_ownership(
 }
 
 /// What the other events claim that want the same action, or one of the same name, in the same account.
-fn rivals(ctx: &Context, mine: &Claim) -> Vec<Claim> {
+fn rival_claims(ctx: &Context, mine: &Claim) -> Vec<Claim> {
     let mut keys = Vec::new();
-    for lookup in lookups(mine, &accounts_owned_by(ctx, &mine.customer)) {
+    for lookup in claim_lookups(mine, &accounts_owned_by(ctx, &mine.customer)) {
         keys.extend(ctx.caches.events.keys_of(&lookup));
     }
     keys.sort();
@@ -45,15 +45,15 @@ fn rivals(ctx: &Context, mine: &Claim) -> Vec<Claim> {
     others
         .filter(|other| other.id() != mine.uid)
         .filter_map(|other| {
-            let (declared, status) = (Declared::of(&other), other.status.as_ref());
-            let trigger = trigger::claimed(&declared.trigger, status);
-            claim(ctx, &declared, status, &trigger, None)
+            let (declared, status) = (Declared::from_manifest(&other), other.status.as_ref());
+            let trigger = trigger::claimed_trigger(&declared.trigger, status);
+            claim_of(ctx, &declared, status, &trigger, None)
         })
         .collect()
 }
 
 /// Under what a claim to the same is found: events say themselves whose action they have, or name one of these `accounts`.
-fn lookups(mine: &Claim, accounts: &[ObjectKey]) -> Vec<Lookup> {
+fn claim_lookups(mine: &Claim, accounts: &[ObjectKey]) -> Vec<Lookup> {
     let action = mine.action.map(Wish::Action);
     let name = mine.creates.clone().map(Wish::Name);
     let mut payers = vec![Payer::Owner(mine.customer.clone())];
@@ -76,7 +76,7 @@ fn accounts_owned_by(ctx: &Context, customer: &CustomerId) -> Vec<ObjectKey> {
 }
 
 /// What an event lays claim to. None where Google has not let its account in: anybody can write down a customer id.
-fn claim(
+fn claim_of(
     ctx: &Context,
     declared: &Declared,
     status: Option<&AdConversionEventStatus>,
@@ -84,13 +84,18 @@ fn claim(
     portal: Option<PortalId>,
 ) -> Option<Claim> {
     let owner = let_in(ctx, &declared.google)?;
-    let portal = portal.or_else(|| ctx.registry.hubspot(&declared.hubspot)?.portal.map(|p| p.id));
-    Some(claimed(declared, status, owner, trigger.in_portal(portal)))
+    let portal = portal.or_else(|| ctx.registry.hubspot_account(&declared.hubspot)?.portal.map(|p| p.id));
+    Some(claim_through(declared, status, owner, trigger.in_portal(portal)))
 }
 
 /// The claim of an event through an account whose conversions `owner` owns.
-fn claimed(declared: &Declared, status: Option<&AdConversionEventStatus>, owner: CustomerId, trigger: String) -> Claim {
-    let claimed = lookup::claimed(declared, status.and_then(|s| s.conversion_action.as_ref()));
+fn claim_through(
+    declared: &Declared,
+    status: Option<&AdConversionEventStatus>,
+    owner: CustomerId,
+    trigger: String,
+) -> Claim {
+    let claimed = lookup::claimed_by(declared, status.and_then(|s| s.conversion_action.as_ref()));
     Claim {
         uid: declared.uid.clone(),
         created: declared.created,
@@ -105,9 +110,9 @@ fn claimed(declared: &Declared, status: Option<&AdConversionEventStatus>, owner:
 /// The account that owns the conversions of this one, where Google has shown it to the account's own credentials: in this
 /// process, or in one before, which has written it into the status. A token that is refused later takes nothing away.
 fn let_in(ctx: &Context, account: &ObjectKey) -> Option<CustomerId> {
-    let seen = ctx.registry.google(account).and_then(|google| google.snapshot);
+    let seen = ctx.registry.google_account(account).and_then(|google| google.snapshot);
     seen.map(|snapshot| snapshot.customer.conversion_customer.clone())
-        .or_else(|| owner(ctx.caches.google.get(account)?.as_ref()))
+        .or_else(|| conversion_owner(ctx.caches.google.get(account)?.as_ref()))
 }
 
 /// The other event that has this action.
@@ -117,7 +122,7 @@ pub(crate) fn other_owner(
     customer: &CustomerId,
     action: ActionId,
 ) -> Option<ObjectKey> {
-    let owners = ctx.caches.events.of(&Lookup::Has(customer.clone(), action));
+    let owners = ctx.caches.events.find_by(&Lookup::Has(customer.clone(), action));
     let other = owners.iter().find(|other| other.id() != declared.uid);
     other.map(|other| other.key())
 }

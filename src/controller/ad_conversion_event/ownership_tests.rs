@@ -85,9 +85,9 @@ proptest! {
         let claims: BTreeMap<ObjectKey, Claim> = events
             .iter()
             .filter_map(|event| {
-                let declared = Declared::of(event);
+                let declared = Declared::from_manifest(event);
                 let owner = owners[&declared.google].clone()?;
-                Some((declared.key.clone(), claimed(&declared, event.status.as_ref(), owner, "customer".to_owned())))
+                Some((declared.key.clone(), claim_through(&declared, event.status.as_ref(), owner, "customer".to_owned())))
             })
             .collect();
         let mut index = Index::default();
@@ -100,10 +100,10 @@ proptest! {
                 (owner.as_ref() == Some(&mine.customer)).then(|| key.clone())
             };
             let accounts: Vec<_> = owners.iter().filter_map(owned).collect();
-            let looked_up = lookups(mine, &accounts);
+            let looked_up = claim_lookups(mine, &accounts);
             let found: BTreeSet<_> = looked_up.iter().flat_map(|lookup| index.get(lookup)).collect();
             let rivals: Vec<Claim> = found.iter().filter_map(|key| claims.get(*key)).cloned().collect();
-            prop_assert_eq!(winner(mine, &rivals), winner(mine, &everybody));
+            prop_assert_eq!(older_claim(mine, &rivals), older_claim(mine, &everybody));
         }
     }
 

@@ -17,7 +17,7 @@ pub struct ReconciledEvent {
 impl ReconciledEvent {
     /// Decides whether the event is stalled, now that all is known that can stall it.
     pub fn new(resolved: Resolved, outcome: ActionOutcome) -> Self {
-        let snapshot = resolved.snapshot();
+        let snapshot = resolved.google_snapshot();
         let stall = stall::after_the_action(
             resolved.stall.as_ref(),
             outcome.stall.as_ref(),

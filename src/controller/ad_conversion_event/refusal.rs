@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::facts::Facts;
 use crate::api::reasons::{condition, reason};
-use crate::domain::conditions::find;
+use crate::domain::conditions::find_condition;
 use crate::domain::delivering::refused_message;
 use crate::domain::outcome::Outcome;
 
@@ -19,14 +19,14 @@ pub struct Refusal {
 
 impl Facts<'_> {
     /// What the sync loops met, else what the status says from before the process started.
-    pub fn refusal(&self) -> Option<Refusal> {
+    pub fn current_refusal(&self) -> Option<Refusal> {
         let Some(refused) = &self.report.refused else {
-            return self.standing();
+            return self.standing_refusal();
         };
         let google = self.resolved.google.as_ref();
         let form = self.declared().is_form();
         // Whoever sets `spec.uploads` to the other interface has done what the message asked for.
-        let left = google.is_some_and(|account| account.service(form) != refused.via);
+        let left = google.is_some_and(|account| account.service_name(form) != refused.via);
         (!left).then(|| Refusal {
             message: refused_message(&refused.code, form),
             since: refused.since,
@@ -34,8 +34,9 @@ impl Facts<'_> {
     }
 
     /// A refusal of which a process that has just started does not know yet stands until something is taken.
-    fn standing(&self) -> Option<Refusal> {
-        let said = find(&self.before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
+    fn standing_refusal(&self) -> Option<Refusal> {
+        let said =
+            find_condition(&self.before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
         let mut classes = self.tally.as_ref()?.tally.classes.iter();
         let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
         (waits && !self.report.taken).then(|| Refusal {
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
     use crate::api::{Condition, Time, UploadApi, Uploads};
     use crate::controller::ad_conversion_event::facts::Counted;
-    use crate::controller::ad_conversion_event::status::compose;
+    use crate::controller::ad_conversion_event::status::compose_status;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
@@ -147,8 +148,10 @@ mod tests {
         let mut facts = parts.facts();
         facts.tally = Some(rows(Outcome::Pending));
         let code = Code::test("TERMS", Class::Blocked(Matter::Terms));
-        facts.report.note_refused(at, refused_by.service(), &code, EARLIER);
-        assert_eq!(facts.refusal().is_some(), stands);
+        facts
+            .report
+            .record_refused(at, refused_by.service_name(), &code, EARLIER);
+        assert_eq!(facts.current_refusal().is_some(), stands);
     }
 
     /// What the loops met since the process started, what was said before, what the rows are in; what is in force.
@@ -177,17 +180,17 @@ mod tests {
         facts.report.taken = taken;
         if met {
             let code = Code::test("ACTION_GONE", Class::Blocked(Matter::Action));
-            let via = UploadApi::DataManager.service();
-            facts.report.note_refused(RefusedAt::Upload, via, &code, EARLIER);
+            let via = UploadApi::DataManager.service_name();
+            facts.report.record_refused(RefusedAt::Upload, via, &code, EARLIER);
         }
-        let refusal = facts.refusal();
+        let refusal = facts.current_refusal();
         let says = |message: &str| wanted.is_some_and(|text| message.contains(text));
         assert_eq!(refusal.is_some(), wanted.is_some(), "{refusal:?}");
         if let Some(refusal) = &refusal {
             assert!(says(&refusal.message), "{refusal:?}");
             assert_eq!(refusal.since, if met { EARLIER } else { NOW });
         }
-        let status = compose(&facts);
+        let status = compose_status(&facts);
         let concerned = [
             condition::DELIVERING,
             condition::SYNCED,
@@ -195,7 +198,7 @@ mod tests {
             condition::READY,
         ];
         for name in concerned {
-            let found = find(&status.conditions, name);
+            let found = find_condition(&status.conditions, name);
             let refused = found.is_some_and(|c| c.status == Status::False.as_str() && says(&c.message));
             assert_eq!(refused, wanted.is_some(), "{name}: {found:?}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::facts::{Counted, Facts};
-use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, until};
+use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, time_until};
 use super::reconciled_event::ReconciledEvent;
 use super::resolve::Resolved;
 use super::status;
@@ -18,7 +18,7 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
-use crate::domain::conditions::find;
+use crate::domain::conditions::find_condition;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
@@ -26,7 +26,7 @@ use crate::ports::ledger::{LedgerError, RowCounts, StreamRequest};
 use crate::registry::{BoundAction, Event};
 
 /// Hands the event to the sync loops, counts, and writes the status. `event` is the object as it was last written.
-pub(crate) async fn report(
+pub(crate) async fn report_event(
     ctx: &Context,
     event: &AdConversionEvent,
     reconciled: &ReconciledEvent,
@@ -38,25 +38,25 @@ pub(crate) async fn report(
     } = reconciled;
     let declared = &resolved.declared;
     let now = ctx.clock.now();
-    let bound = bound(ctx, resolved, &outcome.action);
+    let bound = bound_action(ctx, resolved, &outcome.action);
     hand_over(ctx, reconciled, bound.clone());
-    let tally = tally(ctx, resolved, bound.as_ref(), now).await;
+    let tally = count_rows(ctx, resolved, bound.as_ref(), now).await;
     let hold_until = bound.and_then(|b| b.hold_until);
-    let next = status::compose(&Facts {
+    let next = status::compose_status(&Facts {
         before: event.status.clone().unwrap_or_default(),
         requested: event.requested_at(),
         resolved,
         outcome,
         stall: stall.as_ref(),
-        report: ctx.registry.report(&declared.key),
+        report: ctx.registry.event_report(&declared.key),
         tally,
         hold_until,
         now,
         failure_threshold: ctx.settings.failure_threshold,
     });
-    measure(ctx, &declared.key, &next);
-    let written = apply::status(ctx, event, &next).await?.is_some();
-    transition_events::publish(ctx, event, written.then_some(&next)).await;
+    export_metrics(ctx, &declared.key, &next);
+    let written = apply::apply_status(ctx, event, &next).await?.is_some();
+    transition_events::publish_pass(ctx, event, written.then_some(&next)).await;
     let pause = if resolved.undecided {
         SOON
     } else if stall.is_some() {
@@ -66,18 +66,18 @@ pub(crate) async fn report(
     } else {
         IDLE_PAUSE
     };
-    let opens = until(hold_until, now).min(until(Some(declared.start), now));
+    let opens = time_until(hold_until, now).min(time_until(Some(declared.start), now));
     Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
 }
 
 /// Shows readiness and counts as metrics.
-fn measure(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
-    let ready = match find(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
+fn export_metrics(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
+    let ready = match find_condition(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
         Some("True") => "True",
         Some("False") => "False",
         _ => "Unknown",
     };
-    ctx.metrics.object(AdConversionEvent::KIND, key, ready);
+    ctx.metrics.set_object(AdConversionEvent::KIND, key, ready);
     let Some(sync) = &status.sync else { return };
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let outcomes = BTreeMap::from([
@@ -88,7 +88,7 @@ fn measure(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
         (Outcome::Rejected, count(sync.rejected)),
     ]);
     let oldest_pending = sync.oldest_pending_time.as_ref().map(|t| t.0);
-    ctx.metrics.event(
+    ctx.metrics.set_event(
         key,
         EventCounts {
             outcomes,
@@ -99,7 +99,7 @@ fn measure(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
 }
 
 /// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
-fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
+fn bound_action(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
     let owner: CustomerId = action.customer_id.as_deref()?.parse().ok()?;
     let id: ActionId = action.id.as_deref()?.parse().ok()?;
     let created_here = action.origin == Some(ActionOrigin::Created);
@@ -111,7 +111,7 @@ fn bound(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) ->
         .and_then(|t| t.0.saturating_add(hold).ok());
     let click_window_days = resolved.known_action(id).and_then(|a| a.click_window_days);
     Some(BoundAction {
-        key: owner.action(id),
+        key: owner.action_key(id),
         hold_until,
         click_window_days,
     })
@@ -139,7 +139,12 @@ fn hand_over(ctx: &Context, reconciled: &ReconciledEvent, bound: Option<BoundAct
 }
 
 /// The counts of the event's stream; `None` while the portal or the stage is not known, or the ledger fails.
-async fn tally(ctx: &Context, resolved: &Resolved, bound: Option<&BoundAction>, now: Timestamp) -> Option<Counted> {
+async fn count_rows(
+    ctx: &Context,
+    resolved: &Resolved,
+    bound: Option<&BoundAction>,
+    now: Timestamp,
+) -> Option<Counted> {
     let declared = &resolved.declared;
     let (key, uid) = (declared.key.clone(), declared.uid.clone());
     let trigger = &resolved.subject.as_ref()?.trigger;

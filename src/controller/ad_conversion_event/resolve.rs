@@ -53,35 +53,41 @@ pub struct Resolved {
 
 impl Resolved {
     /// The snapshot of the Google account.
-    pub fn snapshot(&self) -> Option<Arc<GoogleSnapshot>> {
+    pub fn google_snapshot(&self) -> Option<Arc<GoogleSnapshot>> {
         self.google.as_ref()?.snapshot.clone()
     }
 
     /// An action, as the snapshot has it.
     pub fn known_action(&self, id: ActionId) -> Option<ConversionAction> {
-        self.snapshot()?.actions.iter().find(|a| a.id == id).cloned()
+        self.google_snapshot()?.actions.iter().find(|a| a.id == id).cloned()
     }
 }
 
 /// Looks up what the manifest names; `status` is what earlier passes found. Calls nobody: accounts and their configuration
 /// are in the registry.
-pub fn resolve(ctx: &Context, declared: Declared, status: Option<&AdConversionEventStatus>) -> Resolved {
-    let google = ctx.registry.google(&declared.google);
-    let hubspot = ctx.registry.hubspot(&declared.hubspot);
+pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConversionEventStatus>) -> Resolved {
+    let google = ctx.registry.google_account(&declared.google);
+    let hubspot = ctx.registry.hubspot_account(&declared.hubspot);
     let (at_google, at_hubspot) = (
         Account::Google(declared.google.clone()),
         Account::HubSpot(declared.hubspot.clone()),
     );
-    let (google_suspended, hubspot_suspended) = (ctx.caches.suspended(&at_google), ctx.caches.suspended(&at_hubspot));
-    let (google_shown, hubspot_shown) = (ctx.registry.shown(&at_google), ctx.registry.shown(&at_hubspot));
-    let accounts = combined(&[
-        account(
+    let (google_suspended, hubspot_suspended) = (
+        ctx.caches.is_suspended(&at_google),
+        ctx.caches.is_suspended(&at_hubspot),
+    );
+    let (google_shown, hubspot_shown) = (
+        ctx.registry.shown_readiness(&at_google),
+        ctx.registry.shown_readiness(&at_hubspot),
+    );
+    let accounts = combine_accounts(&[
+        account_readiness(
             "GoogleAdsAccount",
             &declared.google,
             google_suspended,
             google_shown.as_ref(),
         ),
-        account(
+        account_readiness(
             "HubSpotAccount",
             &declared.hubspot,
             hubspot_suspended,
@@ -93,7 +99,7 @@ pub fn resolve(ctx: &Context, declared: Declared, status: Option<&AdConversionEv
     let portal = hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id);
     // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
     let counts = !deals_unasked(&declared, hubspot.as_ref());
-    let found = trigger::find(&declared.trigger, status, hubspot.as_ref(), counts);
+    let found = trigger::resolve_trigger(&declared.trigger, status, hubspot.as_ref(), counts);
     let grounds = Grounds {
         declared: &declared,
         now: ctx.clock.now(),
@@ -120,7 +126,7 @@ pub fn resolve(ctx: &Context, declared: Declared, status: Option<&AdConversionEv
 
 /// `suspended`: what the manifest says, `None` where there is none. An account that is suspended from its birth need not
 /// be looked at to know that.
-fn account(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Option<&Readiness>) -> Accounts {
+fn account_readiness(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Option<&Readiness>) -> Accounts {
     let name = &key.name;
     let readiness = match suspended {
         Some(true) => Some(&Readiness::Suspended),
@@ -154,7 +160,7 @@ fn account(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Opti
 }
 
 /// Both accounts in one: missing before not ready before suspended before ready, with the messages of all that are not.
-fn combined(accounts: &[Accounts]) -> Accounts {
+fn combine_accounts(accounts: &[Accounts]) -> Accounts {
     let mut messages: Vec<&str> = Vec::new();
     let mut reasons: Vec<&'static str> = Vec::new();
     for account in accounts {
@@ -217,7 +223,7 @@ mod tests {
         #[case] hubspot: Accounts,
         #[case] wanted: &str,
     ) {
-        let shown = match combined(&[google, hubspot]) {
+        let shown = match combine_accounts(&[google, hubspot]) {
             Accounts::Ready => String::new(),
             Accounts::Suspended(message) => format!("Suspended: {message}"),
             Accounts::NotReady(why, message) => format!("{why}: {message}"),

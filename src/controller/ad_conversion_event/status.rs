@@ -3,20 +3,20 @@
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 
-use super::bidding::bidding;
-use super::delivering::delivering;
+use super::bidding::set_bidding;
+use super::delivering::delivering_condition;
 use super::facts::Facts;
 use super::judged::Judged;
 use super::resolve::Accounts;
 use super::subject::Subject;
-use super::synced::synced;
+use super::synced::synced_condition;
 use crate::api::reasons::{condition, reason};
 use crate::api::{
     AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome, OutcomeReason,
     SyncStatus, Time,
 };
-use crate::domain::conditions::{Conditions, Status, Summary, find};
-use crate::domain::counts::{Class, Gates, ReasonCount, counts, rejection as rejection_message};
+use crate::domain::conditions::{Conditions, Status, Summary, find_condition};
+use crate::domain::counts::{Class, Gates, ReasonCount, count_classes, rejection_message};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
@@ -24,23 +24,23 @@ use crate::ports::ledger::{Rejection, RowCounts};
 use crate::registry::ErrorNote;
 
 /// The status that says all this.
-pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
-    let facts = &Judged::of(facts);
+pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
+    let facts = &Judged::from_facts(facts);
     let before = &facts.before;
     let generation = facts.declared().generation;
     let mut conditions = Conditions::new(&before.conditions, generation, facts.now);
-    accounts(&mut conditions, facts);
-    action(&mut conditions, facts);
-    bidding(&mut conditions, facts);
-    if let Some((status, why, message)) = delivering(facts) {
+    set_accounts_ready(&mut conditions, facts);
+    set_action_ready(&mut conditions, facts);
+    set_bidding(&mut conditions, facts);
+    if let Some((status, why, message)) = delivering_condition(facts) {
         conditions.set(condition::DELIVERING, status, why, &message);
     } else {
         conditions.restate(condition::DELIVERING);
     }
-    let (status, why, message) = synced(facts);
+    let (status, why, message) = synced_condition(facts);
     conditions.set(condition::SYNCED, status, why, &message);
     conditions.remove(condition::DELETION_BLOCKED);
-    let mut summary = with_note_on_start(summary(facts), facts);
+    let mut summary = with_note_on_start(ready_summary(facts), facts);
     // What is sent does not arrive: Ready says so, and stays True.
     if let (Summary::Ready { message, .. }, Some(delivering)) = (&mut summary, conditions.get(condition::DELIVERING))
         && delivering.status == Status::False.as_str()
@@ -54,20 +54,20 @@ pub fn compose(facts: &Facts<'_>) -> AdConversionEventStatus {
             .requested
             .map(str::to_owned)
             .or_else(|| before.last_handled_reconcile_at.clone()),
-        conditions: conditions.finish(),
+        conditions: conditions.into_sorted(),
         trigger: facts.resolved.trigger.clone(),
         conversion_action: Some(facts.outcome.action.clone()).filter(|a| a.id.is_some() || a.creation.is_some()),
-        sync: sync(facts)
+        sync: sync_status(facts)
             .or_else(|| before.sync.clone())
             .or_else(|| Some(start_alone(facts))),
-        attribution: attribution(facts).or_else(|| before.attribution.clone()),
+        attribution: attribution_status(facts).or_else(|| before.attribution.clone()),
     }
 }
 
 /// What Google attributes to the action over the last 30 full days of the account's zone.
-fn attribution(facts: &Judged<'_>) -> Option<AttributionStatus> {
+fn attribution_status(facts: &Judged<'_>) -> Option<AttributionStatus> {
     let id = &facts.outcome.found.as_ref()?.id;
-    let snapshot = facts.resolved.snapshot()?;
+    let snapshot = facts.resolved.google_snapshot()?;
     let (list, at) = snapshot.attribution.as_ref()?;
     let zone = snapshot
         .customer
@@ -86,7 +86,7 @@ fn attribution(facts: &Judged<'_>) -> Option<AttributionStatus> {
     })
 }
 
-fn accounts(conditions: &mut Conditions, facts: &Judged<'_>) {
+fn set_accounts_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
     match &facts.resolved.accounts {
         Accounts::Ready => {
             conditions.set(
@@ -103,7 +103,7 @@ fn accounts(conditions: &mut Conditions, facts: &Judged<'_>) {
     }
 }
 
-fn action(conditions: &mut Conditions, facts: &Judged<'_>) {
+fn set_action_ready(conditions: &mut Conditions, facts: &Judged<'_>) {
     // While the accounts are ready, what Google refuses is a matter of the action.
     if let (Some(refusal), Accounts::Ready) = (&facts.refusal, &facts.resolved.accounts) {
         conditions.set(
@@ -123,7 +123,7 @@ fn action(conditions: &mut Conditions, facts: &Judged<'_>) {
 }
 
 /// Why Synced is False, and since when.
-fn unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
+fn why_unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
     let failing = facts.failing.map(|(error, since)| (error.message.clone(), since));
     let refused = || {
         facts
@@ -134,7 +134,7 @@ fn unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
     failing.or_else(refused)
 }
 
-fn summary(facts: &Judged<'_>) -> Summary {
+fn ready_summary(facts: &Judged<'_>) -> Summary {
     if facts.declared().suspended {
         return Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
@@ -179,10 +179,10 @@ fn summary(facts: &Judged<'_>) -> Summary {
         }
         _ => {}
     }
-    if let Some((message, since)) = unsynced(facts) {
+    if let Some((message, since)) = why_unsynced(facts) {
         let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
         // What failed for too long before this process started, and has not succeeded since, fails still.
-        let known = find(&facts.before.conditions, condition::READY);
+        let known = find_condition(&facts.before.conditions, condition::READY);
         let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
         let too_long = failed || facts.now.duration_since(since) >= limit;
         if too_long || !facts.made_a_pass {
@@ -232,7 +232,7 @@ fn ready_message(facts: &Judged<'_>) -> String {
     }
 }
 
-fn gates(facts: &Judged<'_>) -> Gates {
+fn closed_gates(facts: &Judged<'_>) -> Gates {
     let suspended = facts.declared().suspended || matches!(facts.resolved.accounts, Accounts::Suspended(_));
     let stalled = facts.stall.is_some();
     let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
@@ -243,7 +243,7 @@ fn gates(facts: &Judged<'_>) -> Gates {
     }
 }
 
-fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
+fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
     let counted = facts.tally.as_ref()?;
     let classes: Vec<_> = counted
         .tally
@@ -258,12 +258,12 @@ fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
             last: c.last,
         })
         .collect();
-    let counts = counts(&classes, gates(facts));
-    let of = |outcome| signed(counts.of(outcome));
+    let counts = count_classes(&classes, closed_gates(facts));
+    let of = |outcome| to_signed(counts.count_of(outcome));
     Some(SyncStatus {
         ledger_id: Some(counted.ledger_id.clone()),
         start_time: Some(Time(facts.declared().start)),
-        observed: signed(counts.observed),
+        observed: to_signed(counts.observed),
         uploaded: of(Outcome::Uploaded),
         processing: of(Outcome::Processing),
         pending: of(Outcome::Pending),
@@ -271,7 +271,7 @@ fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
         rejected: of(Outcome::Rejected),
         oldest_pending_time: counted.tally.oldest_pending.map(Time),
         last_upload_time: counted.tally.last_upload.map(Time),
-        reasons: counts.reasons.iter().filter_map(shown).collect(),
+        reasons: counts.reasons.iter().filter_map(to_status).collect(),
         last_errors: last_errors(facts, &counted.tally),
     })
 }
@@ -279,7 +279,7 @@ fn sync(facts: &Judged<'_>) -> Option<SyncStatus> {
 /// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
 fn last_errors(facts: &Judged<'_>, tally: &RowCounts) -> Vec<LastError> {
     let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
-    all.extend(tally.rejections.iter().map(rejection));
+    all.extend(tally.rejections.iter().map(to_last_error));
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
     all.truncate(MAX_LAST_ERRORS);
     all
@@ -293,11 +293,11 @@ fn start_alone(facts: &Judged<'_>) -> SyncStatus {
     }
 }
 
-fn signed(count: u64) -> i64 {
+fn to_signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-fn shown(line: &ReasonCount) -> Option<OutcomeReason> {
+fn to_status(line: &ReasonCount) -> Option<OutcomeReason> {
     let outcome = match line.outcome {
         Outcome::Pending => ShownOutcome::Pending,
         Outcome::Processing => ShownOutcome::Processing,
@@ -308,7 +308,7 @@ fn shown(line: &ReasonCount) -> Option<OutcomeReason> {
     Some(OutcomeReason {
         outcome,
         reason: line.reason.clone(),
-        count: signed(line.count),
+        count: to_signed(line.count),
         last_time: Some(Time(line.last)),
         message: Some(line.message.clone()),
     })
@@ -324,7 +324,7 @@ fn last_error(note: &ErrorNote) -> LastError {
 }
 
 /// The last rejections as `status.sync.lastErrors` shows them.
-fn rejection(rejection: &Rejection) -> LastError {
+fn to_last_error(rejection: &Rejection) -> LastError {
     LastError {
         time: Time(rejection.at),
         reason: rejection.reason.clone(),

@@ -6,14 +6,14 @@ use crate::api::reasons::reason;
 use crate::domain::conditions::Status;
 
 /// Status, reason and message.
-pub(crate) fn synced(facts: &Judged<'_>) -> (Status, &'static str, String) {
+pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, String) {
     if let Some((why, _)) = facts.stall {
         let message =
             "Nothing is read from HubSpot or sent to Google while the event is stalled. See the condition Stalled.";
         return (Status::False, why, message.to_owned());
     }
     if !facts.resolved.hubspot_read
-        && let Some((why, message)) = unread(&facts.resolved.accounts)
+        && let Some((why, message)) = why_unread(&facts.resolved.accounts)
     {
         let new = why == reason::PROGRESSING;
         let status = if new { Status::Unknown } else { Status::False };
@@ -35,7 +35,7 @@ pub(crate) fn synced(facts: &Judged<'_>) -> (Status, &'static str, String) {
         let message = "HubSpot has not been read for this event yet.";
         return (Status::Unknown, reason::PROGRESSING, message.to_owned());
     }
-    match held_back(facts) {
+    match why_deferred(facts) {
         None => (
             Status::True,
             reason::RUN_SUCCEEDED,
@@ -54,7 +54,7 @@ pub(crate) fn synced(facts: &Judged<'_>) -> (Status, &'static str, String) {
 }
 
 /// Why HubSpot is not read, where an account is the reason.
-fn unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
+fn why_unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
     match accounts {
         Accounts::Ready => None,
         Accounts::Suspended(_) => Some((
@@ -69,7 +69,7 @@ fn unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
 }
 
 /// Why nothing is sent, if so.
-fn held_back(facts: &Judged<'_>) -> Option<String> {
+fn why_deferred(facts: &Judged<'_>) -> Option<String> {
     let until = |what: &str| Some(format!("No conversion goes to Google {what}."));
     if facts.declared().suspended {
         return until("while the event is suspended (spec.suspend)");
@@ -131,7 +131,7 @@ mod tests {
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
         facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
-        let (status, why, message) = synced(&Judged::of(&facts));
+        let (status, why, message) = synced_condition(&Judged::from_facts(&facts));
         format!("{}/{why}: {message}", status.as_str())
     }
 

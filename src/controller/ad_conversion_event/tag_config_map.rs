@@ -14,7 +14,7 @@ use super::action::outcome::ActionOutcome;
 use super::resolve::Resolved;
 use crate::api::AdConversionEvent;
 use crate::api::reasons::event as happened;
-use crate::controller::shared::apply::{MANAGER, within};
+use crate::controller::shared::apply::{MANAGER, within_limit};
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
@@ -47,7 +47,7 @@ impl Tags {
             .is_some_and(|(known, at)| *known == content && at.elapsed() < FRESH)
     }
 
-    fn saw(&self, key: &ObjectKey, content: u64) {
+    fn remember_content(&self, key: &ObjectKey, content: u64) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.retain(|_, (_, at)| at.elapsed() < FRESH);
         seen.insert(key.clone(), (content, Instant::now()));
@@ -56,7 +56,7 @@ impl Tags {
 
 /// Brings the ConfigMap of a form event to what it should be, and says in the condition of the action where the snippet
 /// is. A ConfigMap of somebody else is left alone.
-pub async fn publish(
+pub async fn publish_tag(
     ctx: &Context,
     tags: &Tags,
     event: &AdConversionEvent,
@@ -68,7 +68,7 @@ pub async fn publish(
     };
     let Some(send_to) = outcome.action.send_to.clone() else {
         if outcome.found.is_some() {
-            remark(
+            add_remark(
                 outcome,
                 "Google has not provided the tag snippet yet. The ConfigMap for the web site is written once it has.",
             );
@@ -77,21 +77,21 @@ pub async fn publish(
     };
     let declared = &resolved.declared;
     let of = declared.key.to_string();
-    let html = Tag::new(&of, &send_to, form, declared.rules.value.as_ref()).html();
-    let name = name(&declared.key.name);
+    let html = Tag::new(&of, &send_to, form, declared.rules.value.as_ref()).to_html();
+    let name = config_map_name(&declared.key.name);
     let pasted = format!("Paste the snippet in ConfigMap {name} (key {KEY}) into the pages with the form.");
-    match ensure(ctx, tags, event, &name, &html).await {
-        Ok(true) => remark(outcome, &pasted),
+    match ensure_config_map(ctx, tags, event, &name, &html).await {
+        Ok(true) => add_remark(outcome, &pasted),
         Ok(false) => {
             let message = format!(
                 "ConfigMap {name} exists and does not belong to this event. Delete or rename it; the snippet for the web site is then written there."
             );
-            remark(outcome, &message);
+            add_remark(outcome, &message);
             outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
         }
         Err(error) => {
             tracing::warn!(event = %event.key(), error = brief(&error), "the ConfigMap with the Google tag could not be written");
-            remark(
+            add_remark(
                 outcome,
                 &format!(
                     "ConfigMap {name} with the snippet for the web site could not be written: {error}. The operator tries again."
@@ -102,7 +102,7 @@ pub async fn publish(
     }
 }
 
-fn remark(outcome: &mut ActionOutcome, text: &str) {
+fn add_remark(outcome: &mut ActionOutcome, text: &str) {
     if let Some((true, _, message)) = &mut outcome.condition {
         message.push(' ');
         message.push_str(text);
@@ -110,7 +110,13 @@ fn remark(outcome: &mut ActionOutcome, text: &str) {
 }
 
 /// False where the name belongs to somebody else.
-async fn ensure(ctx: &Context, tags: &Tags, event: &AdConversionEvent, name: &str, html: &str) -> Result<bool, Error> {
+async fn ensure_config_map(
+    ctx: &Context,
+    tags: &Tags,
+    event: &AdConversionEvent,
+    name: &str,
+    html: &str,
+) -> Result<bool, Error> {
     let key = event.key();
     let mut hasher = DefaultHasher::new();
     (event.id(), name, html).hash(&mut hasher);
@@ -119,7 +125,7 @@ async fn ensure(ctx: &Context, tags: &Tags, event: &AdConversionEvent, name: &st
         return Ok(true);
     }
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    let found = within("read ConfigMap", api.get_opt(name)).await?;
+    let found = within_limit("read ConfigMap", api.get_opt(name)).await?;
     if let Some(found) = &found {
         let ours = found
             .metadata
@@ -142,18 +148,18 @@ async fn ensure(ctx: &Context, tags: &Tags, event: &AdConversionEvent, name: &st
             .and_then(|data| data.get(KEY))
             .is_some_and(|known| known == html)
         {
-            tags.saw(&key, content);
+            tags.remember_content(&key, content);
             return Ok(true);
         }
     }
-    write(&api, event, name, html, found).await?;
-    tags.saw(&key, content);
+    write_config_map(&api, event, name, html, found).await?;
+    tags.remember_content(&key, content);
     Ok(true)
 }
 
 /// Creates the ConfigMap, or changes the version of it that was read: one that somebody else puts there meanwhile stays
 /// theirs.
-async fn write(
+async fn write_config_map(
     api: &Api<ConfigMap>,
     event: &AdConversionEvent,
     name: &str,
@@ -179,20 +185,20 @@ async fn write(
             field_manager: Some(MANAGER.to_owned()),
             ..PostParams::default()
         };
-        return within("create ConfigMap", api.create(&parameters, &map))
+        return within_limit("create ConfigMap", api.create(&parameters, &map))
             .await
             .map(drop);
     };
     map.metadata.uid = found.metadata.uid;
     map.metadata.resource_version = found.metadata.resource_version;
     let parameters = PatchParams::apply(MANAGER).force();
-    within("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&map)))
+    within_limit("write ConfigMap", api.patch(name, &parameters, &Patch::Apply(&map)))
         .await
         .map(drop)
 }
 
 /// `<event>-google-tag`; the name of an event that is too long for that is cut and told apart by a number.
-fn name(event: &str) -> String {
+fn config_map_name(event: &str) -> String {
     let whole = format!("{event}{SUFFIX}");
     if whole.len() <= MAX_NAME {
         return whole;
@@ -209,10 +215,10 @@ mod tests {
 
     #[test]
     fn names_fit() {
-        assert_eq!(name("demo-request"), "demo-request-google-tag");
+        assert_eq!(config_map_name("demo-request"), "demo-request-google-tag");
         let long = "a".repeat(253);
-        let cut = name(&long);
+        let cut = config_map_name(&long);
         assert!(cut.len() <= MAX_NAME && cut.ends_with("-google-tag"), "{cut}");
-        assert_ne!(cut, name(&"a".repeat(252)));
+        assert_ne!(cut, config_map_name(&"a".repeat(252)));
     }
 }

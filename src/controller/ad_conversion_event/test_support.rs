@@ -32,7 +32,7 @@ impl Parts {
                 "trigger": {"lifecycleStage": {"stage": "customer"}}},
         });
         let resolved = Resolved {
-            declared: Declared::of(&serde_json::from_value(event).unwrap()),
+            declared: Declared::from_manifest(&serde_json::from_value(event).unwrap()),
             google: None,
             accounts: Accounts::Ready,
             hubspot_read: true,

@@ -10,17 +10,17 @@ use crate::registry::Notice;
 
 /// Publishes what happened to an event in this pass: what changed between the status that the object had and the one just
 /// written, if one was, and what the sync loops have to say.
-pub async fn publish(ctx: &Context, event: &AdConversionEvent, written: Option<&AdConversionEventStatus>) {
+pub async fn publish_pass(ctx: &Context, event: &AdConversionEvent, written: Option<&AdConversionEventStatus>) {
     if let Some(next) = written {
-        transitions(ctx, event, next).await;
+        publish_transitions(ctx, event, next).await;
     }
     pulled_back(ctx, event).await;
 }
 
 /// Publishes what changed between the status the object had and the one just written.
-pub async fn transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
+pub async fn publish_transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
     let before = event.status.clone().unwrap_or_default();
-    for change in changes(event, &before, next) {
+    for change in changes_between(event, &before, next) {
         let severity = if change.warning {
             Severity::Warning
         } else {
@@ -49,14 +49,14 @@ async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
         .await;
 }
 
-fn changes(
+fn changes_between(
     event: &AdConversionEvent,
     before: &AdConversionEventStatus,
     next: &AdConversionEventStatus,
 ) -> Vec<Announcement> {
     let mut changes = announcements(&before.conditions, &next.conditions);
-    changes.extend(rejected(before, next));
-    changes.extend(rebuilt(before, next));
+    changes.extend(new_rejections(before, next));
+    changes.extend(rebuilt_counts(before, next));
     if next.last_handled_reconcile_at != before.last_handled_reconcile_at {
         let asked = next.last_handled_reconcile_at.as_deref().unwrap_or_default();
         let name = event.metadata.name.as_deref().unwrap_or_default();
@@ -69,7 +69,7 @@ fn changes(
     changes
 }
 
-fn rejected(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
+fn new_rejections(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
     let reasons = |status: &AdConversionEventStatus| {
         let all = status.sync.as_ref().map(|s| s.reasons.clone()).unwrap_or_default();
         all.into_iter()
@@ -93,7 +93,7 @@ fn rejected(before: &AdConversionEventStatus, next: &AdConversionEventStatus) ->
     })
 }
 
-fn rebuilt(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
+fn rebuilt_counts(before: &AdConversionEventStatus, next: &AdConversionEventStatus) -> Option<Announcement> {
     let id = |status: &AdConversionEventStatus| status.sync.as_ref().and_then(|s| s.ledger_id.clone());
     let (was, now) = (id(before)?, id(next)?);
     (was != now).then(|| Announcement {

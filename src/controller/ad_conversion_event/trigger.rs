@@ -31,14 +31,14 @@ pub(crate) struct ResolvedTrigger {
 }
 
 /// Looks up the trigger. Whether the subject `counts` yet is for the caller to say: it may lack something else.
-pub(crate) fn find(
+pub(crate) fn resolve_trigger(
     named: &NamedTrigger,
     status: Option<&AdConversionEventStatus>,
     hubspot: Option<&HubSpotAccount>,
     counts: bool,
 ) -> ResolvedTrigger {
-    let before = before(status);
-    let (subject, stall) = match subject(named, before.as_ref(), hubspot) {
+    let before = resolved_before(status);
+    let (subject, stall) = match resolve_subject(named, before.as_ref(), hubspot) {
         Ok(subject) => (subject.filter(|_| counts), None),
         Err(stall) => (None, Some(stall)),
     };
@@ -53,18 +53,22 @@ pub(crate) fn find(
 }
 
 /// Looks up the trigger; one resolved `before` is kept, as labels and names may change at any time. `None`: not known yet.
-fn subject(
+fn resolve_subject(
     named: &NamedTrigger,
     before: Option<&Subject>,
     hubspot: Option<&HubSpotAccount>,
 ) -> Result<Option<Subject>, Stall> {
     match named {
-        NamedTrigger::Stage(wanted) => stage(before, wanted, hubspot),
-        NamedTrigger::Form(wanted) => form(before, wanted, hubspot),
+        NamedTrigger::Stage(wanted) => resolve_stage(before, wanted, hubspot),
+        NamedTrigger::Form(wanted) => resolve_form(before, wanted, hubspot),
     }
 }
 
-fn stage(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+fn resolve_stage(
+    before: Option<&Subject>,
+    wanted: &str,
+    hubspot: Option<&HubSpotAccount>,
+) -> Result<Option<Subject>, Stall> {
     let stages = hubspot.map(|h| h.stages.clone()).unwrap_or_default();
     if stages.is_empty() {
         return Ok(before.cloned());
@@ -81,7 +85,7 @@ fn stage(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount
         });
     let subject = found.map(|stage| Subject {
         trigger: Trigger::Stage(stage.value.clone()),
-        label: brief::name(&stage.label),
+        label: brief::brief_name(&stage.label),
     });
     subject.map(Some).ok_or_else(|| {
         let names: Vec<_> = stages
@@ -90,12 +94,16 @@ fn stage(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount
             .map(|s| format!("{} ({:?})", s.value, s.label))
             .collect();
         let what = format!("lifecycle stage with value or label {wanted:?}");
-        let message = missing(&what, "stage", "spec.trigger.lifecycleStage.stage", before, &names);
+        let message = missing_message(&what, "stage", "spec.trigger.lifecycleStage.stage", before, &names);
         (reason::STAGE_NOT_FOUND, message)
     })
 }
 
-fn form(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
+fn resolve_form(
+    before: Option<&Subject>,
+    wanted: &str,
+    hubspot: Option<&HubSpotAccount>,
+) -> Result<Option<Subject>, Stall> {
     let forms = match hubspot.map(|h| &h.forms) {
         None | Some(Forms::Unread) => return Ok(before.cloned()),
         Some(Forms::Denied(why)) => {
@@ -110,7 +118,7 @@ fn form(before: Option<&Subject>, wanted: &str, hubspot: Option<&HubSpotAccount>
     };
     let subject = |form: &Form| Subject {
         trigger: Trigger::Form(form.id.clone()),
-        label: brief::name(&form.name),
+        label: brief::brief_name(&form.name),
     };
     let known = before.and_then(|b| b.trigger.form());
     let by_id = |id: &str| forms.iter().find(|f| f.id.eq_ignore_ascii_case(id));
@@ -153,11 +161,11 @@ fn unknown_form(wanted: &str, before: Option<&Subject>, forms: &[Form]) -> Strin
         .map(|f| format!("{} ({:?})", f.id, f.name))
         .collect();
     let what = format!("form with GUID or name {wanted:?}");
-    missing(&what, "form", "spec.trigger.formSubmission.formId", before, &names)
+    missing_message(&what, "form", "spec.trigger.formSubmission.formId", before, &names)
 }
 
 /// Says what HubSpot does not have and what to do. The names come last: there may be more than a condition has room for.
-fn missing(what: &str, kind: &str, field: &str, before: Option<&Subject>, names: &[String]) -> String {
+fn missing_message(what: &str, kind: &str, field: &str, before: Option<&Subject>, names: &[String]) -> String {
     let found = before.map_or_else(String::new, |before| {
         format!(" any more (it was found before as {:?})", before.label)
     });
@@ -179,7 +187,7 @@ fn way_out(what: &str, field: &str, before: Option<&Subject>) -> String {
 }
 
 /// What an earlier pass resolved.
-fn before(status: Option<&AdConversionEventStatus>) -> Option<Subject> {
+fn resolved_before(status: Option<&AdConversionEventStatus>) -> Option<Subject> {
     let status = status?.trigger.as_ref()?;
     let trigger = match (&status.stage, &status.form_id) {
         (Some(stage), _) => Trigger::Stage(stage.clone()),
@@ -234,22 +242,22 @@ fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subj
 
 /// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
 /// manifest cannot name another one. Returns the event as it is then, `None` where there was nothing to write.
-pub async fn record(
+pub async fn record_trigger(
     ctx: &Context,
     event: &AdConversionEvent,
     trigger: Option<&TriggerStatus>,
 ) -> Result<Option<AdConversionEvent>, Error> {
-    let Some(trigger) = trigger.filter(|_| before(event.status.as_ref()).is_none()) else {
+    let Some(trigger) = trigger.filter(|_| resolved_before(event.status.as_ref()).is_none()) else {
         return Ok(None);
     };
     let mut status = event.status.clone().unwrap_or_default();
     status.trigger = Some(trigger.clone());
-    apply::status(ctx, event, &status).await
+    apply::apply_status(ctx, event, &status).await
 }
 
 /// The trigger that an event claims, see [`ResolvedTrigger::claimed`].
-pub(crate) fn claimed(named: &NamedTrigger, status: Option<&AdConversionEventStatus>) -> Trigger {
-    trigger_of(named, before(status))
+pub(crate) fn claimed_trigger(named: &NamedTrigger, status: Option<&AdConversionEventStatus>) -> Trigger {
+    trigger_of(named, resolved_before(status))
 }
 
 /// The trigger resolved before, else what the manifest says.

@@ -58,8 +58,8 @@ fn event(form: &str, resolved: Option<(&str, &str)>) -> AdConversionEvent {
 
 /// What the manifest names, looked up.
 fn looked_up(event: &AdConversionEvent, hubspot: Option<&HubSpotAccount>) -> Result<Option<Subject>, Stall> {
-    let before = before(event.status.as_ref());
-    subject(&Declared::of(event).trigger, before.as_ref(), hubspot)
+    let before = resolved_before(event.status.as_ref());
+    resolve_subject(&Declared::from_manifest(event).trigger, before.as_ref(), hubspot)
 }
 
 #[rstest]
@@ -127,7 +127,7 @@ fn the_status_has_no_trigger_that_never_resolved() {
     let account = listed(&[(ONE, "Demo request")]);
     let shown = |event: &AdConversionEvent| {
         let found = looked_up(event, Some(&account)).unwrap_or(None);
-        trigger_status(found.as_ref(), before(event.status.as_ref()).as_ref())
+        trigger_status(found.as_ref(), resolved_before(event.status.as_ref()).as_ref())
     };
     assert_eq!(shown(&event("Typo", None)), None);
     assert_eq!(
@@ -161,8 +161,8 @@ fn a_name_is_confirmed_before_it_is_bound(
     let found = looked_up(&event, Some(&listed(&[(ONE, "Demo request")])))
         .unwrap()
         .unwrap();
-    let before = before(event.status.as_ref());
-    let named = Declared::of(&event).trigger;
+    let before = resolved_before(event.status.as_ref());
+    let named = Declared::from_manifest(&event).trigger;
     assert_eq!(is_first_by_name(&named, before.as_ref(), &found), first);
 }
 

@@ -23,20 +23,20 @@ impl Default for IntervalBackoff {
 }
 
 impl IntervalBackoff {
-    pub(super) fn exhausted(&mut self, now: Timestamp) {
+    pub(super) fn quota_exhausted(&mut self, now: Timestamp) {
         *self = Self {
             factor: (self.factor * 2).min(MOST),
             since: Some(now),
         };
     }
 
-    pub(super) fn succeeded(&mut self, now: Timestamp) {
+    pub(super) fn read_succeeded(&mut self, now: Timestamp) {
         if self.since.is_some_and(|since| now.duration_since(since) >= DAY) {
             *self = Self::default();
         }
     }
 
-    pub(super) fn apply(self, interval: Duration) -> Duration {
+    pub(super) fn lengthen(self, interval: Duration) -> Duration {
         interval.saturating_mul(self.factor)
     }
 }
@@ -52,15 +52,15 @@ mod tests {
         let hours = |h| now + SignedDuration::from_hours(h);
         let ten = Duration::from_mins(10);
         let mut stretch = IntervalBackoff::default();
-        assert_eq!(stretch.apply(ten), ten);
-        stretch.exhausted(now);
-        stretch.exhausted(hours(2));
-        assert_eq!(stretch.apply(ten), ten * 4);
-        stretch.succeeded(hours(25));
-        assert_eq!(stretch.apply(ten), ten * 4);
-        stretch.succeeded(hours(26));
-        assert_eq!(stretch.apply(ten), ten);
-        (0..40).for_each(|h| stretch.exhausted(hours(h)));
-        assert_eq!(stretch.apply(ten), ten * MOST);
+        assert_eq!(stretch.lengthen(ten), ten);
+        stretch.quota_exhausted(now);
+        stretch.quota_exhausted(hours(2));
+        assert_eq!(stretch.lengthen(ten), ten * 4);
+        stretch.read_succeeded(hours(25));
+        assert_eq!(stretch.lengthen(ten), ten * 4);
+        stretch.read_succeeded(hours(26));
+        assert_eq!(stretch.lengthen(ten), ten);
+        (0..40).for_each(|h| stretch.quota_exhausted(hours(h)));
+        assert_eq!(stretch.lengthen(ten), ten * MOST);
     }
 }

@@ -24,7 +24,7 @@ pub struct GoogleMemory {
 }
 
 impl Memory for GoogleMemory {
-    fn state(&self) -> &AccountState {
+    fn account_state(&self) -> &AccountState {
         &self.state
     }
 
@@ -35,7 +35,7 @@ impl Memory for GoogleMemory {
 
 impl GoogleMemory {
     /// The snapshot as it is now: actions from the registry, where event controllers refresh them too, the rest from here.
-    pub(super) fn snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
+    pub(super) fn current_snapshot(&self, registered: Option<&GoogleSnapshot>) -> Option<Arc<GoogleSnapshot>> {
         let ((customer, _), (goals, _), registered) = (self.customer.as_ref()?, self.goals.as_ref()?, registered?);
         if customer.conversion_customer != registered.customer.conversion_customer {
             return None;

@@ -48,43 +48,46 @@ impl AccountKind for GoogleKind {
     type Memory = GoogleMemory;
     type View = View;
 
-    fn account(key: ObjectKey) -> Account {
+    fn as_account(key: ObjectKey) -> Account {
         Account::Google(key)
     }
 
-    fn cache(caches: &Caches) -> &Cache<GoogleAdsAccount> {
+    fn cache_of(caches: &Caches) -> &Cache<GoogleAdsAccount> {
         &caches.google
     }
 
-    fn suspended(object: &GoogleAdsAccount) -> bool {
+    fn is_suspended(object: &GoogleAdsAccount) -> bool {
         object.spec.suspend
     }
 
-    async fn check(
+    async fn check_account(
         ctx: &Context,
         object: &GoogleAdsAccount,
         memory: &mut GoogleMemory,
         change: UserChange,
     ) -> Result<(), Error> {
-        match identity(object) {
+        match identity_of(object) {
             Ok(_) if object.spec.suspend => {}
-            Ok(identity) => check(ctx, object, memory, &identity, change).await?,
-            Err(fault) => memory.state.health.failed(fault, ctx.clock.now()),
+            Ok(identity) => read_account(ctx, object, memory, &identity, change).await?,
+            Err(fault) => memory.state.health.check_failed(fault, ctx.clock.now()),
         }
         Ok(())
     }
 
-    fn view(ctx: &Context, object: &GoogleAdsAccount, memory: &GoogleMemory) -> View {
-        let registered = ctx.registry.google(&object.key()).and_then(|account| account.snapshot);
+    fn build_view(ctx: &Context, object: &GoogleAdsAccount, memory: &GoogleMemory) -> View {
+        let registered = ctx
+            .registry
+            .google_account(&object.key())
+            .and_then(|account| account.snapshot);
         View {
-            identity: identity(object).ok(),
-            snapshot: memory.snapshot(registered.as_deref()),
+            identity: identity_of(object).ok(),
+            snapshot: memory.current_snapshot(registered.as_deref()),
         }
     }
 
-    fn summary(object: &GoogleAdsAccount, memory: &GoogleMemory, view: &View) -> Summary {
+    fn summarize(object: &GoogleAdsAccount, memory: &GoogleMemory, view: &View) -> Summary {
         Summary {
-            what: what(object, memory),
+            what: described_as(object, memory),
             known: view.snapshot.is_some(),
             remark: None,
         }
@@ -93,7 +96,7 @@ impl AccountKind for GoogleKind {
     fn add_conditions(memory: &GoogleMemory, conditions: &mut Conditions) {
         if let Some((customer, _)) = &memory.customer {
             let enablement = customer.enablement.as_deref();
-            account_state::google(conditions, customer.accepted_customer_data_terms, enablement);
+            account_state::add_google_conditions(conditions, customer.accepted_customer_data_terms, enablement);
         }
     }
 
@@ -101,7 +104,7 @@ impl AccountKind for GoogleKind {
         view.identity.is_some()
     }
 
-    fn register(
+    fn register_account(
         ctx: &Context,
         object: &GoogleAdsAccount,
         memory: &GoogleMemory,
@@ -122,23 +125,23 @@ impl AccountKind for GoogleKind {
         })
     }
 
-    async fn status(
+    async fn build_status(
         ctx: &Context,
         object: &GoogleAdsAccount,
         memory: &GoogleMemory,
         view: &View,
         common: &CommonStatus<'_>,
     ) -> StatusUpdate<Self> {
-        status::build(ctx, object, memory, view.snapshot.as_deref(), common).await
+        status::compose_status(ctx, object, memory, view.snapshot.as_deref(), common).await
     }
 
-    fn due(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory, view: &View) -> Option<Timestamp> {
+    fn next_read(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory, view: &View) -> Option<Timestamp> {
         read::next_due(ctx, key, memory, view.snapshot.as_deref())
     }
 }
 
 /// The schema refuses malformed ids; this is for objects older than the schema.
-fn identity(object: &GoogleAdsAccount) -> Result<Identity, AccountFault> {
+fn identity_of(object: &GoogleAdsAccount) -> Result<Identity, AccountFault> {
     let parse = |text: &str| {
         text.parse::<CustomerId>()
             .map_err(|error| AccountFault::new(FaultKind::Denied, reason::INVALID_SPEC, format!("{error}.")))
@@ -147,7 +150,7 @@ fn identity(object: &GoogleAdsAccount) -> Result<Identity, AccountFault> {
     Ok((parse(&object.spec.customer_id)?, login))
 }
 
-fn what(object: &GoogleAdsAccount, memory: &GoogleMemory) -> String {
+fn described_as(object: &GoogleAdsAccount, memory: &GoogleMemory) -> String {
     let id = &object.spec.customer_id;
     match memory
         .customer
@@ -160,7 +163,7 @@ fn what(object: &GoogleAdsAccount, memory: &GoogleMemory) -> String {
 }
 
 /// Reads the Secret, and of Google what is due. What goes wrong upstream is noted in the memory.
-async fn check(
+async fn read_account(
     ctx: &Context,
     object: &GoogleAdsAccount,
     memory: &mut GoogleMemory,
@@ -169,11 +172,11 @@ async fn check(
 ) -> Result<(), Error> {
     let key = object.key();
     let account = Account::Google(key.clone());
-    let asked = memory.state.asks(ctx, change, &account);
+    let asked = memory.state.is_read_asked(ctx, change, &account);
     let mut data: Option<SecretData> = None;
     let mut other_clients = change.manifest;
     let name = object.spec.credentials_secret_ref.as_ref().map(|r| r.name.as_str());
-    memory.state.uses(name);
+    memory.state.use_secret(name);
     if let Some(name) = name {
         let Some(secret) = memory.state.read_secret(ctx, &key.namespace, name).await? else {
             memory.clients = None;
@@ -185,9 +188,9 @@ async fn check(
     let now = ctx.clock.now();
     let change = change.request || other_clients;
     if other_clients {
-        memory.state.replaced(now);
+        memory.state.credentials_replaced(now);
     }
-    let urgent = memory.state.begin(ctx, &account, change, last_upload(ctx, &key));
+    let urgent = memory.state.begin_pass(ctx, &account, change, last_upload(ctx, &key));
     let refused = ctx.registry.take_google_refused(&key);
     if !change && !memory.state.may_check_asked(asked, now, &ctx.settings) {
         return Ok(());
@@ -195,19 +198,19 @@ async fn check(
     if other_clients || memory.state.token_refused() {
         memory.clients = None;
     }
-    let Some(clients) = connect(ctx, object, memory, data.as_ref(), login.clone()).await else {
+    let Some(clients) = connect_clients(ctx, object, memory, data.as_ref(), login.clone()).await else {
         return Ok(());
     };
     if other_clients {
         log::account_changed(object);
     }
     let all = change || asked || refused;
-    read::read(ctx, &key, customer, &clients, memory, all, urgent).await;
+    read::read_due(ctx, &key, customer, &clients, memory, all, urgent).await;
     Ok(())
 }
 
 /// The clients, made if there are none. `None` where the Secret does not allow it: that is noted.
-async fn connect(
+async fn connect_clients(
     ctx: &Context,
     object: &GoogleAdsAccount,
     memory: &mut GoogleMemory,
@@ -216,24 +219,26 @@ async fn connect(
 ) -> Option<GoogleClients> {
     if memory.clients.is_none() {
         let (key, now) = (object.key(), ctx.clock.now());
-        match ctx.google.connect(credentials(secret, &key), login).await {
+        match ctx.google.connect(credentials_from(secret, &key), login).await {
             Ok(clients) => {
                 memory.state.connected = Some(now);
                 memory.clients = Some(clients);
             }
             Err(why) => {
                 let fault = match (&object.spec.credentials_secret_ref, secret) {
-                    (Some(reference), Some(secret)) => secrets::invalid(&key.namespace, &reference.name, secret, &why),
+                    (Some(reference), Some(secret)) => {
+                        secrets::invalid_secret(&key.namespace, &reference.name, secret, &why)
+                    }
                     _ => AccountFault::new(FaultKind::Credentials, reason::SECRET_INVALID, format!("{why}.")),
                 };
-                memory.state.failed(fault, now);
+                memory.state.check_failed(fault, now);
             }
         }
     }
     memory.clients.clone()
 }
 
-fn credentials<'a>(secret: Option<&'a SecretData>, account: &'a ObjectKey) -> GoogleCredentials<'a> {
+fn credentials_from<'a>(secret: Option<&'a SecretData>, account: &'a ObjectKey) -> GoogleCredentials<'a> {
     match secret {
         Some(secret) => GoogleCredentials::Secret(secret),
         None => GoogleCredentials::Ambient {
@@ -247,6 +252,6 @@ fn last_upload(ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
     let events = ctx.registry.events_of_google(key);
     events
         .iter()
-        .filter_map(|event| ctx.registry.report(&event.key).upload.last_success)
+        .filter_map(|event| ctx.registry.event_report(&event.key).upload.last_success)
         .max()
 }

@@ -9,9 +9,9 @@ use super::memory::GoogleMemory;
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
-use crate::domain::account_health::later;
+use crate::domain::account_health::saturating_after;
 use crate::domain::action::ENABLED;
-use crate::domain::brief::{brief, name};
+use crate::domain::brief::{brief, brief_name};
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::ports::ads::{ConversionAction, Customer, Goal};
 use crate::ports::{Cause, GoogleClients, UpstreamError};
@@ -21,7 +21,7 @@ use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 const SLOWER: u32 = 6;
 /// Reads what is due; everything where somebody `changed`, the customer too where it is `urgent` or something was wrong.
 /// The outcome is noted in the memory and the registry.
-pub(crate) async fn read(
+pub(crate) async fn read_due(
     ctx: &Context,
     key: &ObjectKey,
     customer: &CustomerId,
@@ -30,37 +30,37 @@ pub(crate) async fn read(
     changed: bool,
     urgent: bool,
 ) {
-    let probe = urgent || memory.state.health.since().is_some();
+    let probe = urgent || memory.state.health.failing_since().is_some();
     let result = try_read(ctx, key, customer, clients, memory, changed, probe).await;
     let now = ctx.clock.now();
     match result {
         Ok(false) => {}
         Ok(true) => {
             memory.state.checked = Some(now);
-            memory.state.succeeded();
-            memory.intervals.succeeded(now);
+            memory.state.check_succeeded();
+            memory.intervals.read_succeeded(now);
         }
         Err(error) => {
             memory.state.checked = Some(now);
             if error.cause == Cause::QuotaExhausted {
-                memory.intervals.exhausted(now);
+                memory.intervals.quota_exhausted(now);
             }
             tracing::warn!(account = %key, error = brief(&error), "a Google Ads account could not be read");
-            let fault = memory.state.fault(&error);
-            memory.state.failed(fault, now);
+            let fault = memory.state.to_fault(&error);
+            memory.state.check_failed(fault, now);
         }
     }
 }
 
 /// How often actions, and customer and goals, are read; all of it sooner while an event is stalled for something that
 /// Google may show to be over.
-fn intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Duration, Duration) {
-    let refresh = memory.intervals.apply(ctx.settings.google_refresh_interval);
+fn read_intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Duration, Duration) {
+    let refresh = memory.intervals.lengthen(ctx.settings.google_refresh_interval);
     let slowly = refresh.saturating_mul(SLOWER);
     if !ctx.rereads.is_needed(&Account::Google(key.clone())) {
         return (refresh, slowly);
     }
-    let probe = memory.intervals.apply(ctx.settings.stalled_probe_interval);
+    let probe = memory.intervals.lengthen(ctx.settings.stalled_probe_interval);
     (refresh.min(probe), slowly.min(probe))
 }
 
@@ -74,7 +74,7 @@ async fn try_read(
     changed: bool,
     probe: bool,
 ) -> Result<bool, UpstreamError> {
-    let (refresh, slowly) = intervals(ctx, key, memory);
+    let (refresh, slowly) = read_intervals(ctx, key, memory);
     let due = |last, interval| changed || is_due(last, interval, ctx.clock.now());
     let mut asked = false;
 
@@ -86,13 +86,13 @@ async fn try_read(
         read.conversion_customer
     } else {
         asked = true;
-        let read = named(clients.ads.customer(customer).await?);
+        let read = with_short_names(clients.ads.read_customer(customer).await?);
         let owner = read.conversion_customer.clone();
         memory.customer = Some((read, ctx.clock.now()));
         owner
     };
 
-    let registered = ctx.registry.google(key).and_then(|account| account.snapshot);
+    let registered = ctx.registry.google_account(key).and_then(|account| account.snapshot);
     let registered = registered.filter(|snapshot| snapshot.customer.conversion_customer == owner);
     if registered.is_none() || ctx.registry.take_goals_changed(key) {
         memory.goals = None;
@@ -106,7 +106,7 @@ async fn try_read(
     };
     if memory.goals.as_ref().is_none_or(|(_, at)| due(Some(*at), pause)) {
         asked = true;
-        let goals = clients.ads.goals(&owner).await?;
+        let goals = clients.ads.read_goals(&owner).await?;
         memory.goals = Some((Arc::new(goals), ctx.clock.now()));
     }
     if registered
@@ -115,16 +115,16 @@ async fn try_read(
     {
         asked = true;
         let read_at = ctx.clock.now();
-        let actions = clients.ads.actions(&owner).await?;
+        let actions = clients.ads.read_actions(&owner).await?;
         first_or_later(ctx, key, customer, memory, &owner, actions, read_at);
     }
-    attribution(ctx, key, clients, memory, customer).await;
+    read_attribution(ctx, key, clients, memory, customer).await;
     Ok(asked)
 }
 
 /// The customer, with names that fit into a status.
-fn named(customer: Customer) -> Customer {
-    let fit = |text: Option<String>| text.as_deref().map(name);
+fn with_short_names(customer: Customer) -> Customer {
+    let fit = |text: Option<String>| text.as_deref().map(brief_name);
     Customer {
         descriptive_name: fit(customer.descriptive_name),
         currency_code: fit(customer.currency_code),
@@ -139,14 +139,14 @@ fn named(customer: Customer) -> Customer {
 /// Reads what Google attributes, for accounts that have events: of the account itself, whoever owns the actions, because
 /// Google has no metrics for a manager. Nothing waits for these numbers: a failure is logged and the next interval tries
 /// again.
-async fn attribution(
+async fn read_attribution(
     ctx: &Context,
     key: &ObjectKey,
     clients: &GoogleClients,
     memory: &mut GoogleMemory,
     customer: &CustomerId,
 ) {
-    let interval = memory.intervals.apply(ctx.settings.attribution_interval);
+    let interval = memory.intervals.lengthen(ctx.settings.attribution_interval);
     let now = ctx.clock.now();
     let used = !ctx.registry.events_of_google(key).is_empty();
     let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
@@ -154,7 +154,7 @@ async fn attribution(
         return;
     }
     memory.attribution_asked = Some(now);
-    match clients.ads.attribution(customer).await {
+    match clients.ads.read_attribution(customer).await {
         Ok(read) => memory.attribution = Some((Arc::new(read), now)),
         Err(error) => tracing::warn!(account = %key, error = brief(&error), "attributed conversions could not be read"),
     }
@@ -183,7 +183,7 @@ fn first_or_later(
     let (Some((read, _)), Some((goals, _))) = (&memory.customer, &memory.goals) else {
         return;
     };
-    let account = ctx.registry.google(key);
+    let account = ctx.registry.google_account(key);
     let known = account.as_ref().and_then(|a| a.snapshot.as_ref());
     if known.is_some_and(|snapshot| snapshot.customer.conversion_customer == *owner) {
         if let Some((_, true)) = ctx.registry.set_google_actions(key, owner, actions, read_at) {
@@ -224,12 +224,12 @@ pub(crate) fn next_due(
     memory: &GoogleMemory,
     snapshot: Option<&GoogleSnapshot>,
 ) -> Option<Timestamp> {
-    let (refresh, slowly) = intervals(ctx, key, memory);
-    let actions = snapshot.map(|snapshot| later(snapshot.read_at, refresh));
+    let (refresh, slowly) = read_intervals(ctx, key, memory);
+    let actions = snapshot.map(|snapshot| saturating_after(snapshot.read_at, refresh));
     let slow = [
         memory.customer.as_ref().map(|(_, at)| *at),
         memory.goals.as_ref().map(|(_, at)| *at),
     ];
-    let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
+    let slow = slow.into_iter().flatten().map(|at| saturating_after(at, slowly));
     slow.chain(actions).min()
 }

@@ -18,7 +18,7 @@ use crate::ports::ledger::{LedgerError, OrphanNote};
 use crate::registry::GoogleSnapshot;
 
 /// The status as it should be, and what else to tell people.
-pub(crate) async fn build(
+pub(crate) async fn compose_status(
     ctx: &Context,
     object: &GoogleAdsAccount,
     memory: &GoogleMemory,
@@ -52,10 +52,10 @@ pub(crate) async fn build(
     }
     let mut told = Vec::new();
     if let Some(snapshot) = snapshot {
-        match orphans(ctx, snapshot).await {
+        match standing_orphans(ctx, snapshot).await {
             Ok(notes) => {
-                let shown = shown(&notes, &object.key().namespace);
-                told = dropped(&status.orphaned_conversion_actions, &notes, &shown);
+                let shown = to_status(&notes, &object.key().namespace);
+                told = announce_dropped(&status.orphaned_conversion_actions, &notes, &shown);
                 status.orphaned_conversion_actions = shown;
             }
             // The events of the account say what the ledger has; here the list only stays as it was.
@@ -69,12 +69,12 @@ pub(crate) async fn build(
 
 /// The notes that still stand. Those whose action is gone from Google, or has an event again, are forgotten: the event
 /// does so itself, unless the process ends in between.
-async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanNote>, LedgerError> {
+async fn standing_orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanNote>, LedgerError> {
     let owner = &snapshot.customer.conversion_customer;
     let used = used_actions(ctx, owner);
     let (stand, gone): (Vec<_>, Vec<_>) = ctx
         .ledger
-        .orphans(&owner.account())
+        .orphans(&owner.account_key())
         .await?
         .into_iter()
         .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action));
@@ -86,11 +86,11 @@ async fn orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Vec<OrphanN
 
 /// Actions of this account that events have. One that is being deleted is about to leave its action behind.
 fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionKey> {
-    let events = ctx.caches.events.of(&Lookup::HasAny(owner.clone()));
+    let events = ctx.caches.events.find_by(&Lookup::HasAny(owner.clone()));
     let actions = events.iter().filter_map(|event| event.status.as_ref());
     actions
         .filter_map(|status| id_of(status.conversion_action.as_ref()))
-        .map(|id| owner.action(id))
+        .map(|id| owner.action_key(id))
         .collect()
 }
 
@@ -107,7 +107,7 @@ fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
 
 /// The newest notes, as many as a status keeps. `notes` is oldest first.
 /// Accounts of several namespaces may have one customer: only the events of `reader`, the own one, are named.
-fn shown(notes: &[OrphanNote], reader: &str) -> Vec<OrphanedConversionAction> {
+fn to_status(notes: &[OrphanNote], reader: &str) -> Vec<OrphanedConversionAction> {
     let former = |event: &str| match event.split_once('/') {
         Some((namespace, _)) if namespace == reader => event.to_owned(),
         _ => ANOTHER_NAMESPACE.to_owned(),
@@ -124,7 +124,7 @@ fn shown(notes: &[OrphanNote], reader: &str) -> Vec<OrphanedConversionAction> {
 }
 
 /// What to say about notes that were shown, still stand, and have no room any more.
-fn dropped(
+fn announce_dropped(
     before: &[OrphanedConversionAction],
     notes: &[OrphanNote],
     shown: &[OrphanedConversionAction],

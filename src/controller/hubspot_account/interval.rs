@@ -15,12 +15,12 @@ pub struct Interval {
 }
 
 impl Interval {
-    pub(super) fn of(object: &HubSpotAccount, floor: Duration) -> Self {
+    pub(super) fn from_spec(object: &HubSpotAccount, floor: Duration) -> Self {
         let declared = object.spec.interval;
         // The schema refuses more than a day; this is for objects older than the rule.
-        let ceiling = MAX_INTERVAL.get().max(floor);
-        let effective = declared.get().clamp(floor, ceiling);
-        let (differs, why) = match declared.get() {
+        let ceiling = MAX_INTERVAL.as_std().max(floor);
+        let effective = declared.as_std().clamp(floor, ceiling);
+        let (differs, why) = match declared.as_std() {
             shorter if shorter < floor => ("shorter", " (--min-interval)"),
             longer if longer > ceiling => ("longer", ""),
             _ => {
@@ -40,7 +40,7 @@ impl Interval {
     }
 
     /// Said once for each manifest.
-    pub(super) fn announce(&self, object: &HubSpotAccount) -> Vec<Announcement> {
+    pub(super) fn announce_raised(&self, object: &HubSpotAccount) -> Vec<Announcement> {
         let seen = object.status.as_ref().and_then(|s| s.observed_generation);
         let remark = self.remark.iter().filter(|_| seen != object.metadata.generation);
         remark

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::read::{PortalSnapshot, wanted};
+use super::read::{PortalSnapshot, wanted_by_events};
 use crate::api::HubSpotAccount as Manifest;
 use crate::controller::shared::account::kind::Memory;
 use crate::controller::shared::account::state::AccountState;
@@ -27,7 +27,7 @@ pub struct HubSpotMemory {
 }
 
 impl Memory for HubSpotMemory {
-    fn state(&self) -> &AccountState {
+    fn account_state(&self) -> &AccountState {
         &self.state
     }
 
@@ -38,10 +38,10 @@ impl Memory for HubSpotMemory {
 
 impl HubSpotMemory {
     /// When the portal is to be read again; `None` where it never was.
-    pub(super) fn due(&self, ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
+    pub(super) fn next_read(&self, ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
         let stalled = ctx.rereads.is_needed(&Account::HubSpot(key.clone()));
         let snapshot = self.snapshot.as_ref()?;
-        Some(snapshot.due(&wanted(ctx, key), stalled, &ctx.settings))
+        Some(snapshot.next_read(&wanted_by_events(ctx, key), stalled, &ctx.settings))
     }
 
     pub(super) fn forget_client(&mut self) {
@@ -50,7 +50,7 @@ impl HubSpotMemory {
     }
 
     /// The client, made if there is none. `None` where the Secret does not allow it: that is noted.
-    pub(super) async fn connect(
+    pub(super) async fn connect_client(
         &mut self,
         ctx: &Context,
         object: &Manifest,
@@ -65,8 +65,8 @@ impl HubSpotMemory {
                 }
                 Err(why) => {
                     let name = &object.spec.credentials_secret_ref.name;
-                    let fault = secrets::invalid(&object.key().namespace, name, secret, &why);
-                    self.state.failed(fault, now);
+                    let fault = secrets::invalid_secret(&object.key().namespace, name, secret, &why);
+                    self.state.check_failed(fault, now);
                 }
             }
         }

@@ -37,19 +37,19 @@ impl AccountKind for HubSpotKind {
     type Memory = HubSpotMemory;
     type View = Interval;
 
-    fn account(key: ObjectKey) -> Account {
+    fn as_account(key: ObjectKey) -> Account {
         Account::HubSpot(key)
     }
 
-    fn cache(caches: &Caches) -> &Cache<Manifest> {
+    fn cache_of(caches: &Caches) -> &Cache<Manifest> {
         &caches.hubspot
     }
 
-    fn suspended(object: &Manifest) -> bool {
+    fn is_suspended(object: &Manifest) -> bool {
         object.spec.suspend
     }
 
-    async fn check(
+    async fn check_account(
         ctx: &Context,
         object: &Manifest,
         memory: &mut HubSpotMemory,
@@ -58,23 +58,23 @@ impl AccountKind for HubSpotKind {
         if object.spec.suspend {
             return Ok(());
         }
-        check(ctx, object, memory, change).await
+        read_account(ctx, object, memory, change).await
     }
 
-    fn view(ctx: &Context, object: &Manifest, _: &HubSpotMemory) -> Interval {
-        Interval::of(object, ctx.settings.min_interval)
+    fn build_view(ctx: &Context, object: &Manifest, _: &HubSpotMemory) -> Interval {
+        Interval::from_spec(object, ctx.settings.min_interval)
     }
 
-    fn summary(object: &Manifest, memory: &HubSpotMemory, interval: &Interval) -> Summary {
+    fn summarize(object: &Manifest, memory: &HubSpotMemory, interval: &Interval) -> Summary {
         Summary {
-            what: what(object, memory),
+            what: described_as(object, memory),
             // With a client that has opened nothing yet nothing is read, whatever is known.
             known: memory.snapshot.is_some() && memory.verified,
             remark: interval.remark.clone(),
         }
     }
 
-    fn register(
+    fn register_account(
         ctx: &Context,
         object: &Manifest,
         memory: &HubSpotMemory,
@@ -96,22 +96,25 @@ impl AccountKind for HubSpotKind {
         })
     }
 
-    async fn status(
+    async fn build_status(
         ctx: &Context,
         object: &Manifest,
         memory: &HubSpotMemory,
         interval: &Interval,
         common: &CommonStatus<'_>,
     ) -> StatusUpdate<Self> {
-        (status::build(ctx, object, memory, common), interval.announce(object))
+        (
+            status::compose_status(ctx, object, memory, common),
+            interval.announce_raised(object),
+        )
     }
 
-    fn due(ctx: &Context, key: &ObjectKey, memory: &HubSpotMemory, _: &Interval) -> Option<Timestamp> {
-        memory.due(ctx, key)
+    fn next_read(ctx: &Context, key: &ObjectKey, memory: &HubSpotMemory, _: &Interval) -> Option<Timestamp> {
+        memory.next_read(ctx, key)
     }
 }
 
-fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
+fn described_as(object: &Manifest, memory: &HubSpotMemory) -> String {
     match memory
         .snapshot
         .as_ref()
@@ -127,12 +130,17 @@ fn what(object: &Manifest, memory: &HubSpotMemory) -> String {
 }
 
 /// Reads the Secret, and of HubSpot what is due. What goes wrong upstream is noted in the memory.
-async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, change: UserChange) -> Result<(), Error> {
+async fn read_account(
+    ctx: &Context,
+    object: &Manifest,
+    memory: &mut HubSpotMemory,
+    change: UserChange,
+) -> Result<(), Error> {
     let key = object.key();
     let account = Account::HubSpot(key.clone());
-    let asked = memory.state.asks(ctx, change, &account);
+    let asked = memory.state.is_read_asked(ctx, change, &account);
     let name = &object.spec.credentials_secret_ref.name;
-    memory.state.uses(Some(name));
+    memory.state.use_secret(Some(name));
     let Some(secret) = memory.state.read_secret(ctx, &key.namespace, name).await? else {
         memory.forget_client();
         return Ok(());
@@ -142,42 +150,42 @@ async fn check(ctx: &Context, object: &Manifest, memory: &mut HubSpotMemory, cha
         log::account_changed(object);
     }
     let now = ctx.clock.now();
-    let acted_now = change.any() || other_secret;
+    let acted_now = change.is_any() || other_secret;
     if other_secret || change.manifest {
-        memory.state.replaced(now);
+        memory.state.credentials_replaced(now);
     }
-    let polled = ctx.registry.feed(&key).last_poll;
-    let mut urgent = memory.state.begin(ctx, &account, acted_now, polled);
+    let polled = ctx.registry.feed_report(&key).last_poll;
+    let mut urgent = memory.state.begin_pass(ctx, &account, acted_now, polled);
     let allowed = acted_now || memory.state.may_check_asked(asked, now, &ctx.settings);
     let wanted = Wanted {
         in_doubt: ctx.registry.take_scope_refused(&key),
-        ..read::wanted(ctx, &key)
+        ..read::wanted_by_events(ctx, &key)
     };
     urgent |= wanted.in_doubt;
-    let due = asked || memory.due(ctx, &key).is_none_or(|at| at <= now);
-    let wrong = memory.state.health.since().is_some();
+    let due = asked || memory.next_read(ctx, &key).is_none_or(|at| at <= now);
+    let wrong = memory.state.health.failing_since().is_some();
     if other_secret || change.manifest || (allowed && memory.state.token_refused()) {
         memory.forget_client();
     }
     if !allowed || !(due || urgent || wrong || !memory.verified) {
         return Ok(());
     }
-    let Some(client) = memory.connect(ctx, object, &secret.data, now).await else {
+    let Some(client) = memory.connect_client(ctx, object, &secret.data, now).await else {
         return Ok(());
     };
-    let pin = PortalPin::of(object, memory.snapshot.as_deref());
+    let pin = PortalPin::from_status(object, memory.snapshot.as_deref());
     memory.state.checked = Some(now);
-    match read::read(client.as_ref(), &pin, &wanted, &memory.state, now).await {
+    match read::read_portal(client.as_ref(), &pin, &wanted, &memory.state, now).await {
         Ok(snapshot) => {
             memory.verified = true;
             memory.snapshot = Some(Arc::new(snapshot));
-            memory.state.succeeded();
+            memory.state.check_succeeded();
         }
         Err(fault) => {
             // Whoever reads with this client would read another portal.
             memory.verified &= fault.reason != reason::PORTAL_MISMATCH;
             tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
-            memory.state.failed(fault, ctx.clock.now());
+            memory.state.check_failed(fault, ctx.clock.now());
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::api::reasons::reason;
 use crate::controller::shared::account::state::AccountState;
 use crate::controller::shared::context::{Context, Settings};
 use crate::controller::shared::references;
-use crate::domain::account_health::{AccountFault, FaultKind, later};
+use crate::domain::account_health::{AccountFault, FaultKind, saturating_after};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
 use crate::ports::Cause;
@@ -26,7 +26,7 @@ const DEALS: &str = "crm.objects.deals.read";
 const CHECKS: u32 = 15;
 
 /// Time between two reads where nothing is wrong.
-pub(super) fn interval(settings: &Settings) -> Duration {
+pub(super) fn read_interval(settings: &Settings) -> Duration {
     settings.account_check_interval.saturating_mul(CHECKS)
 }
 
@@ -53,7 +53,7 @@ pub(super) struct Wanted {
 }
 
 /// What the account's events need beside contacts.
-pub(super) fn wanted(ctx: &Context, key: &ObjectKey) -> Wanted {
+pub(super) fn wanted_by_events(ctx: &Context, key: &ObjectKey) -> Wanted {
     Wanted {
         forms: references::needs_forms(ctx, key),
         deals: references::needs_deals(ctx, key),
@@ -71,7 +71,7 @@ pub(super) struct PortalPin {
 }
 
 impl PortalPin {
-    pub fn of(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> Self {
+    pub fn from_status(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> Self {
         let pinned = object
             .status
             .as_ref()
@@ -83,7 +83,7 @@ impl PortalPin {
         }
     }
 
-    fn check(self, PortalId(opened): PortalId) -> Result<(), AccountFault> {
+    fn check_portal(self, PortalId(opened): PortalId) -> Result<(), AccountFault> {
         let message = match (self.declared, self.seen) {
             (Some(declared), _) if declared != opened => format!(
                 "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
@@ -102,45 +102,45 @@ impl PortalPin {
 impl PortalSnapshot {
     /// When it is to be read again: at once where an event needs forms or deals that nobody has asked for yet, sooner than
     /// usual while an event is `stalled` for something that the portal lacks.
-    pub fn due(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
+    pub fn next_read(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
         let forms = wanted.forms && self.forms == Forms::Unread;
         let deals = wanted.deals && self.deals == DealAccess::Unasked;
         if forms || deals {
             return Timestamp::MIN;
         }
-        let regular = interval(settings);
+        let regular = read_interval(settings);
         let wait = if stalled {
             regular.min(settings.stalled_probe_interval)
         } else {
             regular
         };
-        later(self.read_at, wait)
+        saturating_after(self.read_at, wait)
     }
 }
 
 /// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only where an event needs them.
-pub(super) async fn read(
+pub(super) async fn read_portal(
     crm: &dyn Crm,
     pin: &PortalPin,
     wanted: &Wanted,
     state: &AccountState,
     now: Timestamp,
 ) -> Result<PortalSnapshot, AccountFault> {
-    let fault = |error| state.fault(&error);
-    let portal = named(&crm.portal().await.map_err(fault)?);
-    pin.check(portal.id)?;
+    let fault = |error| state.to_fault(&error);
+    let portal = with_short_names(&crm.read_portal().await.map_err(fault)?);
+    pin.check_portal(portal.id)?;
     crm.may_use(portal.id);
-    let granted = crm.scopes().await.map_err(fault)?;
+    let granted = crm.token_scopes().await.map_err(fault)?;
     contacts_scope(granted.as_deref())?;
-    let stages = crm.stages().await.map_err(fault)?;
+    let stages = crm.read_stages().await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
     let forms = if wanted.forms {
-        forms(crm, state).await?
+        read_forms(crm, state).await?
     } else {
         Forms::Unread
     };
     let deals = if wanted.deals {
-        deals(crm, state, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
+        read_deal_access(crm, state, granted.as_deref().filter(|_| !wanted.in_doubt)).await?
     } else {
         DealAccess::Unasked
     };
@@ -155,29 +155,33 @@ pub(super) async fn read(
 }
 
 /// The portal, with names that fit into a status.
-fn named(portal: &Portal) -> Portal {
+fn with_short_names(portal: &Portal) -> Portal {
     Portal {
         id: portal.id,
-        time_zone: brief::name(&portal.time_zone),
-        company_currency: brief::name(&portal.company_currency),
-        ui_domain: brief::name(&portal.ui_domain),
+        time_zone: brief::brief_name(&portal.time_zone),
+        company_currency: brief::brief_name(&portal.company_currency),
+        ui_domain: brief::brief_name(&portal.ui_domain),
     }
 }
 
 /// Who may not see forms can do everything else.
-async fn forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
-    match crm.forms().await {
+async fn read_forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
+    match crm.list_forms().await {
         Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(Forms::Denied(error.to_string()))
         }
-        Err(error) => Err(state.fault(&error)),
+        Err(error) => Err(state.to_fault(&error)),
     }
 }
 
 /// Who may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
 /// has shows.
-async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) -> Result<DealAccess, AccountFault> {
+async fn read_deal_access(
+    crm: &dyn Crm,
+    state: &AccountState,
+    granted: Option<&[String]>,
+) -> Result<DealAccess, AccountFault> {
     if let Some(granted) = granted {
         return Ok(if granted.iter().any(|scope| scope == DEALS) {
             DealAccess::Granted
@@ -185,12 +189,12 @@ async fn deals(crm: &dyn Crm, state: &AccountState, granted: Option<&[String]>) 
             DealAccess::Denied("it is not among the token's scopes".to_owned())
         });
     }
-    match crm.deals(&[DealId(1)]).await {
+    match crm.read_deals(&[DealId(1)]).await {
         Ok(_) => Ok(DealAccess::Granted),
         Err(error) if matches!(error.cause, Cause::MissingScope | Cause::AccessDenied) => {
             Ok(DealAccess::Denied(error.to_string()))
         }
-        Err(error) => Err(state.fault(&error)),
+        Err(error) => Err(state.to_fault(&error)),
     }
 }
 
@@ -219,7 +223,7 @@ mod tests {
     #[case::pinned_other(None, Some(6), Some("has read portal 6 so far"))]
     #[case::declared_after_the_pin(Some(5), Some(6), Some("has read portal 6 so far"))]
     fn portals_are_pinned(#[case] declared: Option<u64>, #[case] seen: Option<u64>, #[case] refused: Option<&str>) {
-        let result = PortalPin { declared, seen }.check(PortalId(5));
+        let result = PortalPin { declared, seen }.check_portal(PortalId(5));
         match refused {
             None => assert_eq!(result, Ok(())),
             Some(words) => {
@@ -261,7 +265,7 @@ mod tests {
                 deals,
                 in_doubt: false,
             };
-            snapshot.due(&wanted, stalled, &Settings::default())
+            snapshot.next_read(&wanted, stalled, &Settings::default())
         };
         assert_eq!(due(false, false), at(seconds));
         let asked = |asked: bool| if asked { at(seconds) } else { Timestamp::MIN };

@@ -11,7 +11,7 @@ use crate::domain::brief;
 use crate::registry;
 
 /// The status as it should be.
-pub(super) fn build(
+pub(super) fn compose_status(
     ctx: &Context,
     object: &Manifest,
     memory: &HubSpotMemory,
@@ -27,17 +27,17 @@ pub(super) fn build(
     status.used_by = i64::try_from(common.users.len()).ok();
     if let Some(snapshot) = &memory.snapshot {
         status.portal_id = i64::try_from(snapshot.portal.id.0).ok();
-        status.time_zone = told(&snapshot.portal.time_zone);
-        status.company_currency = told(&snapshot.portal.company_currency);
+        status.time_zone = if_known(&snapshot.portal.time_zone);
+        status.company_currency = if_known(&snapshot.portal.company_currency);
         status.ui_domain = Some(snapshot.portal.ui_domain.clone());
         let stages = snapshot.stages.iter().take(MAX_LIFECYCLE_STAGES);
         let show = |stage: &crate::ports::crm::Stage| LifecycleStage {
             value: stage.value.clone(),
-            label: brief::name(&stage.label),
+            label: brief::brief_name(&stage.label),
         };
         status.lifecycle_stages = stages.map(show).collect();
     }
-    let feed = ctx.registry.feed(&object.key());
+    let feed = ctx.registry.feed_report(&object.key());
     if let Some(mode) = feed.change_detection {
         status.change_detection = Some(match mode {
             registry::ChangeDetection::DateEntered => ChangeDetection::DateEntered,
@@ -54,6 +54,6 @@ pub(super) fn build(
 }
 
 /// What is known; what HubSpot told in no usable form is empty.
-fn told(text: &str) -> Option<String> {
+fn if_known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }

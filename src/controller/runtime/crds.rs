@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use kube::Resource;
 use kube::api::ListParams;
 
-use super::scope::scoped;
+use super::scope::scoped_api;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
-use crate::controller::shared::apply::within;
-use crate::controller::shared::context::{Context, pause};
+use crate::controller::shared::apply::within_limit;
+use crate::controller::shared::context::{Context, failure_pause};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
@@ -35,11 +35,11 @@ struct Obstacle {
 
 /// Returns once all three kinds can be listed in every namespace watched, or in some of them while the others lastingly
 /// refuse: one namespace that is gone must not keep the others from being served.
-pub(crate) async fn wait(ctx: &Arc<Context>, namespaces: &[String]) -> Unserved {
+pub(crate) async fn wait_until_served(ctx: &Arc<Context>, namespaces: &[String]) -> Unserved {
     let mut tries = 0_u32;
     let mut since = None;
     loop {
-        let obstacle = match look(ctx, namespaces).await {
+        let obstacle = match check_namespaces(ctx, namespaces).await {
             Ok(unserved) if unserved.is_empty() => return unserved,
             Ok(unserved) if since.get_or_insert_with(Instant::now).elapsed() >= REFUSED => return unserved,
             Ok(unserved) => unserved.into_values().next().unwrap_or_default(),
@@ -51,18 +51,21 @@ pub(crate) async fn wait(ctx: &Arc<Context>, namespaces: &[String]) -> Unserved 
         tries = tries.saturating_add(1);
         tracing::warn!(obstacle, "waiting for the Kubernetes API");
         let longest = if since.is_some() { REFUSED / 5 } else { LONGEST };
-        tokio::time::sleep(pause(tries, longest)).await;
+        tokio::time::sleep(failure_pause(tries, longest)).await;
     }
 }
 
 /// The namespaces that refuse; an error where nothing can be served.
-async fn look(ctx: &Arc<Context>, namespaces: &[String]) -> Result<Unserved, String> {
+async fn check_namespaces(ctx: &Arc<Context>, namespaces: &[String]) -> Result<Unserved, String> {
     if namespaces.is_empty() {
-        return scope(ctx, None).await.map(|()| Unserved::new()).map_err(|o| o.why);
+        return check_scope(ctx, None)
+            .await
+            .map(|()| Unserved::new())
+            .map_err(|o| o.why);
     }
     let mut unserved = Unserved::new();
     for namespace in namespaces {
-        match scope(ctx, Some(namespace)).await {
+        match check_scope(ctx, Some(namespace)).await {
             Ok(()) => {}
             Err(Obstacle { refused: true, why }) => {
                 unserved.insert(namespace.clone(), why);
@@ -77,22 +80,22 @@ async fn look(ctx: &Arc<Context>, namespaces: &[String]) -> Result<Unserved, Str
     }
 }
 
-async fn scope(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
-    served::<AdConversionEvent>(ctx, scope).await?;
-    served::<GoogleAdsAccount>(ctx, scope).await?;
-    served::<HubSpotAccount>(ctx, scope).await
+async fn check_scope(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
+    check_kind::<AdConversionEvent>(ctx, scope).await?;
+    check_kind::<GoogleAdsAccount>(ctx, scope).await?;
+    check_kind::<HubSpotAccount>(ctx, scope).await
 }
 
-async fn served<K: Object>(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
+async fn check_kind<K: Object>(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
     // Metadata suffices: an object that cannot be decoded is no reason to wait.
-    let api = scoped::<kube::core::PartialObjectMeta<K>>(ctx.client.clone(), scope);
+    let api = scoped_api::<kube::core::PartialObjectMeta<K>>(ctx.client.clone(), scope);
     let one = ListParams::default().limit(1);
     let call = api.list_metadata(&one);
-    let listed = within("list", call).await;
-    listed.map(drop).map_err(|error| obstacle::<K>(&error, scope))
+    let listed = within_limit("list", call).await;
+    listed.map(drop).map_err(|error| to_obstacle::<K>(&error, scope))
 }
 
-fn obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -> Obstacle {
+fn to_obstacle<K: Resource<DynamicType = ()>>(error: &Error, scope: Option<&str>) -> Obstacle {
     let plural = K::plural(&());
     let place = scope.map_or_else(|| "in all namespaces".to_owned(), |n| format!("in namespace {n}"));
     let other = |why: String| Obstacle { refused: false, why };
@@ -132,8 +135,8 @@ mod tests {
     fn a_definition_that_is_not_installed_is_named() {
         // What the client makes of the server's plain text.
         let status = Status::failure("404 page not found", "Failed to parse error data").with_code(404);
-        let error = Error::kube("list", kube::Error::Api(status.boxed()));
-        let Obstacle { refused, why } = obstacle::<HubSpotAccount>(&error, None);
+        let error = Error::from_kube("list", kube::Error::Api(status.boxed()));
+        let Obstacle { refused, why } = to_obstacle::<HubSpotAccount>(&error, None);
         assert!(
             !refused && why.contains("hubspotaccounts.adconversion.dev is not installed"),
             "{why}"

@@ -38,8 +38,8 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::budget;
 use crate::registry::Wake;
-use scope::scoped;
-use tasks::{endless, route};
+use scope::scoped_api;
+use tasks::{endless_task, route_wakes};
 use turns::Turns;
 use wake_queue::{KeySender, WakeQueue};
 
@@ -65,9 +65,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Where there is no usable configuration.
-pub async fn client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
+pub async fn new_client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
     let mut config = kube::Config::infer().await?;
-    proxy::settle(&mut config)?;
+    proxy::make_usable(&mut config)?;
     let agent = match instance {
         Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
         None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -75,11 +75,11 @@ pub async fn client(instance: Option<&str>, call_timeout: Duration) -> Result<Cl
     if let Ok(agent) = HeaderValue::from_str(&agent) {
         config.headers.push((HeaderName::from_static("user-agent"), agent));
     }
-    limited(config, ANSWER_LIMIT.min(call_timeout))
+    limited_client(config, ANSWER_LIMIT.min(call_timeout))
 }
 
 /// A client that repeats nothing and waits for nothing for ever; for the begin of an answer so long.
-fn limited(mut config: kube::Config, answer: Duration) -> Result<Client, ClientError> {
+fn limited_client(mut config: kube::Config, answer: Duration) -> Result<Client, ClientError> {
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(10));
     config.write_timeout = Some(Duration::from_secs(30));
@@ -111,17 +111,20 @@ impl From<kube::Error> for ClientError {
 
 /// Runs the controllers of all three kinds until `stop`; `controller` is that of events. `wakes` is the receiver that
 /// came with `parts.registry`. After `stop` no reconcile begins, and those running have 20 seconds to end.
-pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
+pub async fn run_controllers<E: Reconciler<Object = AdConversionEvent>>(
     parts: Parts,
     controller: E,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
-    parts.probes.gate("caches", false);
+    parts.probes.set_gate("caches", false);
     let namespaces = parts.namespaces.clone();
     let (context, writers) = Context::new(parts);
     let ctx = Arc::new(context);
-    let Some(unserved) = stop.run_until_cancelled(crds::wait(&ctx, &namespaces)).await else {
+    let Some(unserved) = stop
+        .run_until_cancelled(crds::wait_until_served(&ctx, &namespaces))
+        .await
+    else {
         return;
     };
     let mut tasks = JoinSet::new();
@@ -132,7 +135,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
     } = writers;
     let mut router = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;
-    start(
+    start_kind(
         controller,
         &ctx,
         (&cache.events, events),
@@ -141,7 +144,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         &stop,
     );
     let controller = GoogleController::default();
-    start(
+    start_kind(
         controller,
         &ctx,
         (&cache.google, google),
@@ -150,7 +153,7 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         &stop,
     );
     let controller = HubSpotController::default();
-    start(
+    start_kind(
         controller,
         &ctx,
         (&cache.hubspot, hubspot),
@@ -158,8 +161,8 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
         &mut tasks,
         &stop,
     );
-    tasks.spawn(route(Arc::clone(&ctx), router, wakes, stop.clone()));
-    served::watch(&ctx, unserved, &mut tasks, &stop);
+    tasks.spawn(route_wakes(Arc::clone(&ctx), router, wakes, stop.clone()));
+    served::watch_first_lists(&ctx, unserved, &mut tasks, &stop);
     stop.cancelled().await;
     let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
     if drained.is_err() {
@@ -168,14 +171,14 @@ pub async fn run<E: Reconciler<Object = AdConversionEvent>>(
             "reconciles still running at the end of the stop were dropped"
         );
     }
-    ctx.probes.retire(wake_queue::LOOP);
+    ctx.probes.retire_loop(wake_queue::LOOP);
 }
 
 /// Keys of objects to look at; kept where a controller is started again.
 type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 
 /// One watch and one controller for each namespace of a kind.
-fn start<R: Reconciler>(
+fn start_kind<R: Reconciler>(
     controller: R,
     ctx: &Arc<Context>,
     (cache, writers): (&Cache<R::Object>, CacheWriters<R::Object>),
@@ -190,35 +193,41 @@ fn start<R: Reconciler>(
             scope: scope.clone(),
             sender,
         });
-        let api = scoped(ctx.client.clone(), scope.as_deref());
+        let api = scoped_api(ctx.client.clone(), scope.as_deref());
         let name = |what: &str| match scope {
             Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
             None => format!("{what} of {}", R::Object::KIND),
         };
         let kept = Arc::new(Mutex::new(watch::Kept::new(writer)));
         let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
-        tasks.spawn(endless(ctx, "watch", name("watch"), stop, move |_| {
+        tasks.spawn(endless_task(ctx, "watch", name("watch"), stop, move |_| {
             let (looks, ctx, api) = (Arc::clone(&looks), Arc::clone(&shared), api.clone());
             let (kept, stop) = (Arc::clone(&kept), ending.clone());
-            async move { watch::run(looks, ctx, api, &mut *kept.lock().await, stop).await }
+            async move { watch::run_watch(looks, ctx, api, &mut *kept.lock().await, stop).await }
         }));
         let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
         let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
-        tasks.spawn(endless(ctx, "controller", name("controller"), stop, move |broke| {
-            control(
-                Arc::clone(&looks),
-                Arc::clone(&shared),
-                place.clone(),
-                (Arc::clone(&keys), broke > 0),
-                ending.clone(),
-            )
-        }));
+        tasks.spawn(endless_task(
+            ctx,
+            "controller",
+            name("controller"),
+            stop,
+            move |broke| {
+                run_controller(
+                    Arc::clone(&looks),
+                    Arc::clone(&shared),
+                    place.clone(),
+                    (Arc::clone(&keys), broke > 0),
+                    ending.clone(),
+                )
+            },
+        ));
     }
 }
 
 /// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
 /// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
-async fn control<R: Reconciler>(
+async fn run_controller<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
     (scope, store): (Option<String>, Store<R::Object>),
@@ -227,7 +236,7 @@ async fn control<R: Reconciler>(
 ) {
     // An account that seems unused because the events are not listed yet must not lose its finalizer.
     if stop
-        .run_until_cancelled(ctx.caches.ready(scope.as_deref()))
+        .run_until_cancelled(ctx.caches.wait_ready(scope.as_deref()))
         .await
         .is_none()
     {
@@ -248,7 +257,7 @@ async fn control<R: Reconciler>(
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
             move |object, ctx| in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), Arc::clone(&turns)),
-            policy::<R>,
+            error_policy::<R>,
             ctx,
         )
         .for_each(async |result| match result {
@@ -268,29 +277,33 @@ async fn in_turn<R: Reconciler>(
     turns: Arc<Turns>,
 ) -> Result<Action, Error> {
     let key = object.key();
-    let _turn = turns.take(&key.namespace).await;
+    let _turn = turns.take_turn(&key.namespace).await;
     let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
-    guarded(controller.as_ref(), newest.unwrap_or(object), ctx).await
+    guarded_reconcile(controller.as_ref(), newest.unwrap_or(object), ctx).await
 }
 
 /// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.
-async fn guarded<R: Reconciler>(controller: &R, object: Arc<R::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
+async fn guarded_reconcile<R: Reconciler>(
+    controller: &R,
+    object: Arc<R::Object>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
     let kind = R::Object::KIND;
     let key = object.key();
     if ctx.barrier.is_stale(object.as_ref()) {
-        ctx.metrics.deferred();
+        ctx.metrics.record_deferral();
         return Ok(Action::requeue(DEFER));
     }
     let begun = Instant::now();
-    let work = budget::spend(UPSTREAM_BUDGET, controller.reconcile(object, Arc::clone(&ctx)));
+    let work = budget::with_budget(UPSTREAM_BUDGET, controller.reconcile(object, Arc::clone(&ctx)));
     let work = AssertUnwindSafe(work).catch_unwind();
     let result = match tokio::time::timeout(RECONCILE_LIMIT, work).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::Panic),
         Err(_) => Err(Error::TooLong(RECONCILE_LIMIT)),
     };
-    let name = result.as_ref().map_or_else(Error::result, |_| "ok");
-    ctx.metrics.reconciled(kind, name, begun.elapsed());
+    let name = result.as_ref().map_or_else(Error::result_label, |_| "ok");
+    ctx.metrics.record_reconcile(kind, name, begun.elapsed());
     if result.is_ok() {
         ctx.backoff.reset(kind, &key);
     }
@@ -299,9 +312,9 @@ async fn guarded<R: Reconciler>(controller: &R, object: Arc<R::Object>, ctx: Arc
 
 /// How long to wait after a failed reconcile.
 #[allow(clippy::needless_pass_by_value)] // the signature is that of the controller
-fn policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context>) -> Action {
+fn error_policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<Context>) -> Action {
     let (kind, key) = (R::Object::KIND, object.key());
-    let pause = ctx.backoff.failed(kind, &key);
+    let pause = ctx.backoff.record_failure(kind, &key);
     let pause = error.retry_after().map_or(pause, |wanted| pause.max(wanted));
     if matches!(error, Error::Conflict { .. }) {
         tracing::debug!(kind, object = %key, error = brief(error), "will look again");
@@ -344,7 +357,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve(listener));
-        let client = limited(kube::Config::new(url.parse().unwrap()), LIMIT).unwrap();
+        let client = limited_client(kube::Config::new(url.parse().unwrap()), LIMIT).unwrap();
         let ask = || client.request_text(Request::get("/").body(vec![]).unwrap());
         let given_up = tokio::time::timeout(LIMIT * 20, ask()).await;
         assert!(given_up.unwrap().is_err(), "no answer");

@@ -18,17 +18,21 @@ pub struct BadProxy {
 
 /// Makes the configuration's proxy usable: one without a scheme is an HTTP proxy, and one of the environment is not asked
 /// for an API server on this host. The proxy's address may hold a password: no message has it.
-pub(crate) fn settle(config: &mut Config) -> Result<(), BadProxy> {
+pub(crate) fn make_usable(config: &mut Config) -> Result<(), BadProxy> {
     let environment = NAMES.into_iter().filter_map(|name| std::env::var(name).ok());
     let proxy = config.proxy_url.take();
     config.proxy_url = proxy
-        .map(|proxy| usable(proxy, &config.cluster_url, environment))
+        .map(|proxy| usable_proxy(proxy, &config.cluster_url, environment))
         .transpose()?
         .flatten();
     Ok(())
 }
 
-fn usable(proxy: Uri, cluster: &Uri, mut environment: impl Iterator<Item = String>) -> Result<Option<Uri>, BadProxy> {
+fn usable_proxy(
+    proxy: Uri,
+    cluster: &Uri,
+    mut environment: impl Iterator<Item = String>,
+) -> Result<Option<Uri>, BadProxy> {
     let from_environment = environment.any(|value| value.trim().parse::<Uri>().is_ok_and(|uri| uri == proxy));
     if from_environment && is_here(cluster) {
         return Ok(None);
@@ -71,7 +75,7 @@ mod tests {
         #[case] cluster: &str,
         #[case] expected: Result<Option<&str>, &str>,
     ) {
-        let usable = usable(
+        let usable = usable_proxy(
             proxy.parse().unwrap(),
             &cluster.parse().unwrap(),
             std::iter::once(proxy.to_owned()),
@@ -87,14 +91,14 @@ mod tests {
     fn one_that_the_kubeconfig_names_is_asked_for_every_server() {
         let proxy: Uri = "http://proxy:3128".parse().unwrap();
         let cluster = "https://127.0.0.1:6443".parse().unwrap();
-        let used = usable(proxy.clone(), &cluster, std::iter::empty()).unwrap();
+        let used = usable_proxy(proxy.clone(), &cluster, std::iter::empty()).unwrap();
         assert_eq!(used, Some(proxy));
     }
 
     #[test]
     fn no_password_is_told() {
         let proxy = "socks5://user:secret@proxy:1080".parse().unwrap();
-        let text = usable(proxy, &FAR.parse().unwrap(), std::iter::empty())
+        let text = usable_proxy(proxy, &FAR.parse().unwrap(), std::iter::empty())
             .unwrap_err()
             .to_string();
         assert!(text.contains("socks5://") && !text.contains("secret"), "{text}");

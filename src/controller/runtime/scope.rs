@@ -3,7 +3,7 @@
 use kube::{Api, Client};
 
 /// The API of a kind in one namespace, or in all.
-pub(super) fn scoped<K>(client: Client, scope: Option<&str>) -> Api<K>
+pub(super) fn scoped_api<K>(client: Client, scope: Option<&str>) -> Api<K>
 where
     K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
 {

@@ -16,7 +16,7 @@ use crate::registry::restarts::Restarts;
 
 /// A task that waits most of the time and shows meanwhile that its turn comes; started again where it ends. Its calls, and
 /// each reconcile, have limits of their own.
-pub(crate) fn endless<F, B>(
+pub(crate) fn endless_task<F, B>(
     ctx: &Context,
     kind: &'static str,
     name: String,
@@ -27,11 +27,11 @@ where
     F: Future<Output = ()>,
     B: FnMut(u32) -> F,
 {
-    let watchdog = watchdog(ctx);
+    let watchdog = new_watchdog(ctx);
     let restarts = Restarts::new(Arc::clone(&watchdog), kind, name.clone(), ctx.settings.backoff_max);
-    restarts.run(stop.clone(), move |broke| {
-        let work = pulse::waiting(begin(broke));
-        let watched = pulse::watched(Arc::clone(&watchdog), name.clone(), wake_queue::STUCK, work);
+    restarts.run_until_done(stop.clone(), move |broke| {
+        let work = pulse::while_waiting(begin(broke));
+        let watched = pulse::run_watched(Arc::clone(&watchdog), name.clone(), wake_queue::STUCK, work);
         async move {
             watched.await;
             ControlFlow::Continue(())
@@ -39,7 +39,7 @@ where
     })
 }
 
-fn watchdog(ctx: &Context) -> Arc<dyn Watchdog> {
+fn new_watchdog(ctx: &Context) -> Arc<dyn Watchdog> {
     Arc::new(Watch {
         probes: Arc::clone(&ctx.probes),
         metrics: Arc::clone(&ctx.metrics),
@@ -47,12 +47,12 @@ fn watchdog(ctx: &Context) -> Arc<dyn Watchdog> {
 }
 
 /// For work that ends by itself once it is done.
-pub(crate) fn restarts(ctx: &Context, name: &str) -> Restarts {
-    Restarts::new(watchdog(ctx), "caches", name.to_owned(), ctx.settings.backoff_max)
+pub(crate) fn restarts_of(ctx: &Context, name: &str) -> Restarts {
+    Restarts::new(new_watchdog(ctx), "caches", name.to_owned(), ctx.settings.backoff_max)
 }
 
 /// Brings wake-ups to the controllers. One that a router before this took along when it broke is made up for by waking all.
-pub(crate) async fn route(
+pub(crate) async fn route_wakes(
     ctx: Arc<Context>,
     router: WakeQueue,
     wakes: mpsc::UnboundedReceiver<Wake>,
@@ -74,6 +74,6 @@ pub(crate) async fn route(
     };
     // It shows signs of life by itself.
     let longest = ctx.settings.backoff_max;
-    let restarts = Restarts::new(watchdog(&ctx), "router", wake_queue::LOOP.to_owned(), longest);
-    restarts.run(stop, begin).await;
+    let restarts = Restarts::new(new_watchdog(&ctx), "router", wake_queue::LOOP.to_owned(), longest);
+    restarts.run_until_done(stop, begin).await;
 }

@@ -22,15 +22,15 @@ pub(crate) struct Turn {
 
 impl Turns {
     /// Waits for a turn of this namespace: first come, first served.
-    pub async fn take(&self, namespace: &str) -> Turn {
-        let turns = self.of(namespace);
+    pub async fn take_turn(&self, namespace: &str) -> Turn {
+        let turns = self.turns_of(namespace);
         Turn {
             // There is none only of a closed semaphore, and these are never closed.
             _permit: turns.acquire_owned().await.ok(),
         }
     }
 
-    fn of(&self, namespace: &str) -> Arc<Semaphore> {
+    fn turns_of(&self, namespace: &str) -> Arc<Semaphore> {
         let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever has a turn or waits for one holds on to the namespace's semaphore.
         namespaces.retain(|name, turns| name == namespace || Arc::strong_count(turns) > 1);
@@ -56,17 +56,17 @@ mod tests {
         let turns = Turns::default();
         let mut taken = Vec::new();
         for _ in 0..TURNS {
-            taken.push(turns.take("hostile").await);
+            taken.push(turns.take_turn("hostile").await);
         }
         assert!(
-            timeout(MOMENT, turns.take("hostile")).await.is_err(),
+            timeout(MOMENT, turns.take_turn("hostile")).await.is_err(),
             "its own turns are bounded"
         );
-        assert!(timeout(MOMENT, turns.take("victim")).await.is_ok());
+        assert!(timeout(MOMENT, turns.take_turn("victim")).await.is_ok());
         taken.pop();
-        assert!(timeout(MOMENT, turns.take("hostile")).await.is_ok());
+        assert!(timeout(MOMENT, turns.take_turn("hostile")).await.is_ok());
         drop(taken);
-        drop(turns.take("other").await);
+        drop(turns.take_turn("other").await);
         let kept = turns.namespaces.lock().unwrap_or_else(PoisonError::into_inner).len();
         assert_eq!(kept, 1, "namespaces that are done are forgotten");
     }

@@ -63,9 +63,9 @@ impl WakeQueue {
     pub async fn run(&mut self, wakes: &mut mpsc::UnboundedReceiver<Wake>, probes: &Probes, stop: &CancellationToken) {
         loop {
             let now = Instant::now();
-            probes.beat(LOOP, STUCK);
-            for address in self.throttle.due(now) {
-                self.deliver(address);
+            probes.record_beat(LOOP, STUCK);
+            for address in self.throttle.due_keys(now) {
+                self.deliver_key(address);
             }
             let turn = now + TURN;
             let until = self.throttle.next_due().map_or(turn, |due| due.min(turn));
@@ -73,7 +73,7 @@ impl WakeQueue {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(until) => {}
                 wake = wakes.recv() => match wake {
-                    Some(wake) => self.take(wake),
+                    Some(wake) => self.accept_wake(wake),
                     // The registry is gone: the process ends.
                     None => return,
                 },
@@ -81,7 +81,7 @@ impl WakeQueue {
         }
     }
 
-    fn take(&mut self, wake: Wake) {
+    fn accept_wake(&mut self, wake: Wake) {
         let (address, gap) = match wake {
             Wake::Event {
                 key,
@@ -94,12 +94,12 @@ impl WakeQueue {
             Wake::Google(key) => ((Kind::Google, key), GAP),
             Wake::HubSpot(key) => ((Kind::HubSpot, key), GAP),
         };
-        if self.throttle.offer(&address, gap, Instant::now()) {
-            self.deliver(address);
+        if self.throttle.passes_now(&address, gap, Instant::now()) {
+            self.deliver_key(address);
         }
     }
 
-    fn deliver(&self, (kind, key): Address) {
+    fn deliver_key(&self, (kind, key): Address) {
         let senders = match kind {
             Kind::Event => &self.events,
             Kind::Google => &self.google,
@@ -137,7 +137,7 @@ impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
     }
 
     /// True where the key passes now; else it is due once `gap` has passed since it did last.
-    fn offer(&mut self, key: &K, gap: Duration, now: Instant) -> bool {
+    fn passes_now(&mut self, key: &K, gap: Duration, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(key) else {
             self.entries.insert(key.clone(), Entry { last: now, due: None });
             return true;
@@ -157,7 +157,7 @@ impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
     }
 
     /// The keys that are due; they count as passed now. Entries that hold nothing back any more are dropped.
-    fn due(&mut self, now: Instant) -> Vec<K> {
+    fn due_keys(&mut self, now: Instant) -> Vec<K> {
         let keep = self.keep;
         self.entries
             .retain(|_, e| e.due.is_some() || now.duration_since(e.last) < keep);
@@ -185,9 +185,9 @@ mod tests {
         let mut passed = Vec::new();
         for ms in 0..=until {
             let now = start + Duration::from_millis(ms);
-            passed.extend(throttle.due(now).iter().map(|()| ms));
+            passed.extend(throttle.due_keys(now).iter().map(|()| ms));
             for (_, urgent) in offers.iter().filter(|(at, _)| *at == ms) {
-                if throttle.offer(&(), if *urgent { GAP } else { LAZY }, now) {
+                if throttle.passes_now(&(), if *urgent { GAP } else { LAZY }, now) {
                     passed.push(ms);
                 }
             }

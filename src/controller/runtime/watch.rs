@@ -48,9 +48,9 @@ impl<K: Object> Kept<K> {
         }
     }
 
-    fn note(&mut self, event: &Event<K>) {
-        self.writer.apply(event);
-        let Changes { wake, gone } = self.tracker.note(event);
+    fn record_event(&mut self, event: &Event<K>) {
+        self.writer.apply_event(event);
+        let Changes { wake, gone } = self.tracker.changes_of(event);
         self.due.wake.extend(wake);
         self.due.gone.extend(gone);
     }
@@ -60,7 +60,7 @@ impl<K: Object> Kept<K> {
         while let Some(key) = self.due.gone.pop() {
             ctx.backoff.reset(K::KIND, &key);
             ctx.metrics.forget_object(K::KIND, &key);
-            controller.gone(&key, ctx);
+            controller.object_gone(&key, ctx);
         }
         for wake in self.due.wake.drain(..) {
             ctx.registry.wake(wake);
@@ -69,7 +69,7 @@ impl<K: Object> Kept<K> {
 }
 
 /// Watches until `stop`.
-pub(crate) async fn run<R: Reconciler>(
+pub(crate) async fn run_watch<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
     api: Api<DeserializeGuard<R::Object>>,
@@ -79,7 +79,7 @@ pub(crate) async fn run<R: Reconciler>(
     let decoding = Arc::clone(&ctx);
     let events = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .filter_map(move |event| ready(decode::<R::Object>(&decoding, event)))
+        .filter_map(move |event| ready(decode_event::<R::Object>(&decoding, event)))
         .take_until(stop.cancelled_owned());
     let mut events = pin!(events);
     // What one before this left.
@@ -87,7 +87,7 @@ pub(crate) async fn run<R: Reconciler>(
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
-                kept.note(&event);
+                kept.record_event(&event);
                 kept.work_off(controller.as_ref(), &ctx);
             }
             Err(error) => tracing::warn!(
@@ -100,7 +100,7 @@ pub(crate) async fn run<R: Reconciler>(
 }
 
 /// Takes objects that cannot be decoded out of the stream: one of them must not keep the others from being watched.
-fn decode<K: Object>(
+fn decode_event<K: Object>(
     ctx: &Arc<Context>,
     event: watcher::Result<Event<DeserializeGuard<K>>>,
 ) -> Option<watcher::Result<Event<K>>> {
@@ -110,7 +110,7 @@ fn decode<K: Object>(
             Some(object)
         }
         Err(invalid) => {
-            report::<K>(ctx, invalid);
+            report_invalid::<K>(ctx, invalid);
             None
         }
     };
@@ -132,12 +132,12 @@ fn has_few_finalizers<K: Object>(ctx: &Arc<Context>, object: &K) -> bool {
     if !few {
         let error = format!("it has more than {FINALIZERS} finalizers");
         let metadata = object.meta().clone();
-        report::<K>(ctx, InvalidObject { error, metadata });
+        report_invalid::<K>(ctx, InvalidObject { error, metadata });
     }
     few
 }
 
-fn report<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
+fn report_invalid<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
     let InvalidObject { error, metadata } = invalid;
     let namespace = metadata.namespace.clone().unwrap_or_default();
     let name = metadata.name.clone().unwrap_or_default();
@@ -174,7 +174,7 @@ struct Changes {
 }
 
 impl Changes {
-    fn went(&mut self, key: ObjectKey, known: Known) {
+    fn object_gone(&mut self, key: ObjectKey, known: Known) {
         self.wake.extend(known.neighbours);
         self.gone.push(key);
     }
@@ -198,7 +198,7 @@ struct Tracker {
 }
 
 impl Tracker {
-    fn note<K: Object>(&mut self, event: &Event<K>) -> Changes {
+    fn changes_of<K: Object>(&mut self, event: &Event<K>) -> Changes {
         match event {
             Event::Init => {
                 self.known.values_mut().for_each(|k| k.listed = false);
@@ -207,53 +207,53 @@ impl Tracker {
             }
             Event::InitApply(object) => {
                 let mut held = self.held.take().unwrap_or_default();
-                self.seen(object, &mut held);
+                self.track_object(object, &mut held);
                 self.held = Some(held);
                 Changes::default()
             }
             Event::InitDone => {
                 let mut changes = self.held.take().unwrap_or_default();
                 for (key, known) in self.known.extract_if(|_, known| !known.listed) {
-                    changes.went(key, known);
+                    changes.object_gone(key, known);
                 }
                 changes
             }
             Event::Apply(object) => {
                 let mut changes = Changes::default();
-                self.seen(object, &mut changes);
+                self.track_object(object, &mut changes);
                 changes
             }
             Event::Delete(object) => {
                 let mut changes = Changes::default();
                 let key = object.key();
                 if let Some(known) = self.known.remove(&key) {
-                    changes.went(key, known);
+                    changes.object_gone(key, known);
                 }
                 changes
             }
         }
     }
 
-    fn seen<K: Object>(&mut self, object: &K, changes: &mut Changes) {
+    fn track_object<K: Object>(&mut self, object: &K, changes: &mut Changes) {
         let key = object.key();
         let uid = object.id();
         // Deleted and created again while nobody watched: not the same object.
         if self.known.get(&key).is_some_and(|known| known.uid != uid)
             && let Some(known) = self.known.remove(&key)
         {
-            changes.went(key.clone(), known);
+            changes.object_gone(key.clone(), known);
         }
         let fingerprint = fingerprint(object);
         if let Some(known) = self.known.get_mut(&key) {
             known.listed = true;
             if known.fingerprint != fingerprint {
                 known.fingerprint = fingerprint;
-                changes.wake.push(K::wake(key));
+                changes.wake.push(K::to_wake(key));
             }
             return;
         }
-        let neighbours = object.neighbours();
-        changes.wake.push(K::wake(key.clone()));
+        let neighbours = object.neighbours_to_wake();
+        changes.wake.push(K::to_wake(key.clone()));
         changes.wake.extend(neighbours.iter().cloned());
         self.known.insert(
             key,

@@ -45,11 +45,14 @@ static CALLS: Semaphore = Semaphore::const_new(32);
 ///
 /// # Errors
 /// What the call says, or [`Error::NoAnswer`].
-pub async fn within<T>(what: &'static str, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Error> {
+pub async fn within_limit<T>(
+    what: &'static str,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
     // There is no permit only of a closed semaphore, and this one is never closed.
     let _turn = CALLS.acquire().await.ok();
     match tokio::time::timeout(CALL_LIMIT, call).await {
-        Ok(result) => result.map_err(|source| Error::kube(what, source)),
+        Ok(result) => result.map_err(|source| Error::from_kube(what, source)),
         Err(_) => Err(Error::NoAnswer { what }),
     }
 }
@@ -62,13 +65,13 @@ pub async fn within<T>(what: &'static str, call: impl Future<Output = Result<T, 
 ///
 /// # Errors
 /// Where the Kubernetes API fails; [`Error::Conflict`] where the object has changed since it was read, or was replaced.
-pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
+pub async fn apply_status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
     let wanted = serde_json::to_value(status)?;
     let current = match object.status() {
         Some(status) => serde_json::to_value(status)?,
         None => Value::Null,
     };
-    if !differs(&current, &wanted) {
+    if !status_differs(&current, &wanted) {
         return Ok(None);
     }
     let metadata = json!({"name": object.name_any(), "uid": object.id(), "resourceVersion": object.resource_version()});
@@ -81,19 +84,19 @@ pub async fn status<K: Object>(ctx: &Context, object: &K, status: &K::Status) ->
     let parameters = PatchParams::apply(STATUS_MANAGER).force();
     let key = object.key();
     let api: Api<K> = Api::namespaced(ctx.client.clone(), &key.namespace);
-    let written = within(
+    let written = within_limit(
         "write status",
         api.patch_status(&key.name, &parameters, &Patch::Apply(&body)),
     )
     .await?;
-    ctx.barrier.wrote(&written);
-    log::conditions(object, &current, &wanted);
+    ctx.barrier.record_write(&written);
+    log::log_conditions(object, &current, &wanted);
     Ok(Some(written))
 }
 
 /// True where two statuses differ in more than times, or a time people watch has become old.
-fn differs(current: &Value, wanted: &Value) -> bool {
-    without_times(current) != without_times(wanted) || WATCHED.iter().any(|name| aged(current, wanted, name))
+fn status_differs(current: &Value, wanted: &Value) -> bool {
+    without_times(current) != without_times(wanted) || WATCHED.iter().any(|name| time_aged(current, wanted, name))
 }
 
 fn without_times(value: &Value) -> Value {
@@ -108,7 +111,7 @@ fn without_times(value: &Value) -> Value {
     }
 }
 
-fn aged(current: &Value, wanted: &Value, name: &str) -> bool {
+fn time_aged(current: &Value, wanted: &Value, name: &str) -> bool {
     let time = |status: &Value| status.get(name)?.as_str()?.parse::<jiff::Timestamp>().ok();
     match (time(current), time(wanted)) {
         (Some(old), Some(new)) => new.duration_since(old).unsigned_abs() >= STALE_TIME,
@@ -182,8 +185,8 @@ async fn set_finalizers<K: Object>(ctx: &Context, object: &K, finalizers: &[Stri
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let written = within("write finalizers", api.patch(&key.name, &parameters, &patch)).await?;
-    ctx.barrier.wrote(&written);
+    let written = within_limit("write finalizers", api.patch(&key.name, &parameters, &patch)).await?;
+    ctx.barrier.record_write(&written);
     Ok(written)
 }
 
@@ -226,6 +229,6 @@ mod tests {
     )]
     #[case::check_time_first(json!({"usedBy": 1}), json!({"usedBy": 1, "lastCheckTime": "2026-11-23T10:05:00Z"}), true)]
     fn a_status_is_written_for_more_than_times(#[case] current: Value, #[case] wanted: Value, #[case] write: bool) {
-        assert_eq!(differs(&current, &wanted), write);
+        assert_eq!(status_differs(&current, &wanted), write);
     }
 }

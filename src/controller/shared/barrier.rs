@@ -24,30 +24,32 @@ struct Write {
 }
 
 impl WriteBarrier {
-    fn writes(&self) -> MutexGuard<'_, HashMap<String, Write>> {
+    fn lock_writes(&self) -> MutexGuard<'_, HashMap<String, Write>> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes our write; `written` is the object the API server answered with.
-    pub fn wrote<K: Object>(&self, written: &K) {
-        let Some(version) = version(written) else { return };
+    pub fn record_write<K: Object>(&self, written: &K) {
+        let Some(version) = object_version(written) else { return };
         let now = Instant::now();
-        let mut writes = self.writes();
+        let mut writes = self.lock_writes();
         writes.retain(|_, write| now.duration_since(write.at) < BARRIER_LIMIT);
         writes.insert(written.id(), Write { version, at: now });
     }
 
     /// True where `cached` is older than our last write of it.
     pub fn is_stale<K: Object>(&self, cached: &K) -> bool {
-        let Some(version) = version(cached) else { return false };
-        self.writes()
+        let Some(version) = object_version(cached) else {
+            return false;
+        };
+        self.lock_writes()
             .get(&cached.id())
             .is_some_and(|write| version < write.version && write.at.elapsed() < BARRIER_LIMIT)
     }
 }
 
 /// Kubernetes guarantees since 1.35 that versions of one kind compare as integers; before, every store did so.
-fn version<K: Object>(object: &K) -> Option<u128> {
+fn object_version<K: Object>(object: &K) -> Option<u128> {
     object.resource_version()?.parse().ok()
 }
 
@@ -82,7 +84,7 @@ mod tests {
     #[case::not_a_number("u1", "abc", false)]
     fn a_cache_behind_our_write_is_stale(#[case] uid: &str, #[case] cached: &str, #[case] stale: bool) {
         let barrier = WriteBarrier::default();
-        barrier.wrote(&account("u1", "100"));
+        barrier.record_write(&account("u1", "100"));
         assert_eq!(barrier.is_stale(&account(uid, cached)), stale);
     }
 }

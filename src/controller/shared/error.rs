@@ -8,7 +8,7 @@ use crate::ports::ledger::LedgerError;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The Kubernetes API refused or failed.
-    #[error("Kubernetes API, {what}: {}", words(source))]
+    #[error("Kubernetes API, {what}: {}", describe_kube(source))]
     Kube {
         /// What was being done.
         what: &'static str,
@@ -49,7 +49,7 @@ pub enum Error {
 
 impl Error {
     /// Wraps an error of the client; a conflict becomes [`Error::Conflict`].
-    pub fn kube(what: &'static str, source: kube::Error) -> Self {
+    pub fn from_kube(what: &'static str, source: kube::Error) -> Self {
         match &source {
             kube::Error::Api(status) if status.is_conflict() => Self::Conflict { what },
             _ => Self::Kube {
@@ -70,7 +70,7 @@ impl Error {
     }
 
     /// Name of the class, for metrics.
-    pub const fn result(&self) -> &'static str {
+    pub const fn result_label(&self) -> &'static str {
         match self {
             Self::Conflict { .. } => "conflict",
             Self::TooLong(_) => "timeout",
@@ -81,7 +81,7 @@ impl Error {
 }
 
 /// What the client of the Kubernetes API says: an answer without its dump, a failed connection with its reason.
-pub fn words(error: &kube::Error) -> String {
+pub fn describe_kube(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
         return format!("{} ({})", status.message, status.reason);
     }
@@ -111,10 +111,10 @@ mod tests {
             code: 403,
             ..kube::core::Status::default()
         };
-        let text = words(&kube::Error::Api(Box::new(status)));
+        let text = describe_kube(&kube::Error::Api(Box::new(status)));
         assert_eq!(text, "secrets is forbidden (Forbidden)");
         let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
-        let text = words(&kube::Error::Service(Box::new(refused)));
+        let text = describe_kube(&kube::Error::Service(Box::new(refused)));
         assert_eq!(text, "ServiceError: connection refused");
     }
 }

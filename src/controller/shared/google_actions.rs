@@ -24,11 +24,11 @@ pub enum RefreshError {
 /// # Errors
 /// See [`RefreshError`]. What concerns the account is reported to its controller too.
 pub async fn refresh_google_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapshot>, RefreshError> {
-    let account = ctx.registry.google(key).ok_or(RefreshError::NotRead)?;
+    let account = ctx.registry.google_account(key).ok_or(RefreshError::NotRead)?;
     let (clients, snapshot) = account.clients.zip(account.snapshot).ok_or(RefreshError::NotRead)?;
     let owner = snapshot.customer.conversion_customer.clone();
     let read_at = ctx.clock.now();
-    let actions = match clients.ads.actions(&owner).await {
+    let actions = match clients.ads.read_actions(&owner).await {
         Ok(actions) => actions,
         Err(error) => {
             ctx.registry.google_fault(key, &error);

@@ -16,8 +16,8 @@ pub fn account_changed<K: Object>(object: &K) {
 }
 
 /// One line where conditions changed between two statuses of an object, as JSON.
-pub fn conditions<K: Object>(object: &K, before: &Value, after: &Value) {
-    let (changed, message) = changes(before, after);
+pub fn log_conditions<K: Object>(object: &K, before: &Value, after: &Value) {
+    let (changed, message) = condition_changes(before, after);
     if !changed.is_empty() {
         tracing::info!(kind = K::KIND, object = %object.key(), changed = changed.join(", "), "{}", brief(message));
     }
@@ -25,8 +25,8 @@ pub fn conditions<K: Object>(object: &K, before: &Value, after: &Value) {
 
 /// The conditions that changed in more than words, and the words of the one that matters most: what is stalled, else what
 /// fails, else Ready's.
-fn changes(before: &Value, after: &Value) -> (Vec<String>, String) {
-    let (old, new) = (list(before), list(after));
+fn condition_changes(before: &Value, after: &Value) -> (Vec<String>, String) {
+    let (old, new) = (conditions_of(before), conditions_of(after));
     let same = |a: &Value, b: &Value| a["type"] == b["type"];
     let text = |c: &Value, member: &str| c[member].as_str().unwrap_or_default().to_owned();
     let mut changed = Vec::new();
@@ -53,7 +53,7 @@ fn changes(before: &Value, after: &Value) -> (Vec<String>, String) {
     (changed, message.unwrap_or_default())
 }
 
-fn list(status: &Value) -> &[Value] {
+fn conditions_of(status: &Value) -> &[Value] {
     status["conditions"].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -101,7 +101,7 @@ mod tests {
         #[case] changed: &[&str],
         #[case] message: &str,
     ) {
-        let (found, words) = changes(&status(before), &status(after));
+        let (found, words) = condition_changes(&status(before), &status(after));
         assert_eq!(
             (found, words.as_str()),
             (changed.iter().map(|c| (*c).to_owned()).collect(), message)
@@ -111,6 +111,6 @@ mod tests {
     #[test]
     fn an_object_without_a_status_had_no_conditions() {
         let after = status(&[("Ready", "True", "Ready", "r")]);
-        assert_eq!(changes(&Value::Null, &after).0, ["Ready=True/Ready"]);
+        assert_eq!(condition_changes(&Value::Null, &after).0, ["Ready=True/Ready"]);
     }
 }

@@ -51,7 +51,7 @@ pub enum Lookup {
 
 /// What an event is looked up by.
 pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
-    let declared = Declared::of(event);
+    let declared = Declared::from_manifest(event);
     // What we had to do for it is done: somebody else's finalizer may keep it for ever, and it keeps nothing of ours.
     if declared.deleting && !event.finalizers().iter().any(|f| f == FINALIZER) {
         return BTreeSet::new();
@@ -62,7 +62,7 @@ pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
         Lookup::Uses(Account::Google(declared.google.clone())),
         Lookup::Uses(Account::HubSpot(declared.hubspot.clone())),
     ]);
-    let claimed = claimed(&declared, action);
+    let claimed = claimed_by(&declared, action);
     let wishes = [claimed.action.map(Wish::Action), claimed.creates.map(Wish::Name)];
     let payer = claimed
         .owner
@@ -89,11 +89,11 @@ pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
 
 /// What a Google account is looked up by.
 pub fn of_google(account: &GoogleAdsAccount) -> BTreeSet<Lookup> {
-    owner(account).map(Lookup::OwnedBy).into_iter().collect()
+    conversion_owner(account).map(Lookup::OwnedBy).into_iter().collect()
 }
 
 /// The account that owns the conversions of this one, as its status says.
-pub fn owner(account: &GoogleAdsAccount) -> Option<CustomerId> {
+pub fn conversion_owner(account: &GoogleAdsAccount) -> Option<CustomerId> {
     account.status.as_ref()?.conversion_customer_id.as_ref()?.parse().ok()
 }
 
@@ -108,7 +108,7 @@ pub struct Claimed {
 }
 
 /// What an event claims whose status shows this action.
-pub fn claimed(declared: &Declared, has: Option<&ConversionActionStatus>) -> Claimed {
+pub fn claimed_by(declared: &Declared, has: Option<&ConversionActionStatus>) -> Claimed {
     let (named, creates) = match &declared.action {
         DeclaredAction::Id(id) => (Some(*id), None),
         DeclaredAction::Name(_) => (None, None),

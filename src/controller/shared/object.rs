@@ -38,13 +38,13 @@ pub trait Object:
     const KIND: &'static str;
 
     /// Wakes the controller of this kind for one object.
-    fn wake(key: ObjectKey) -> Wake;
+    fn to_wake(key: ObjectKey) -> Wake;
 
     /// What it is looked up by.
-    fn lookups(&self) -> BTreeSet<Lookup>;
+    fn lookup_keys(&self) -> BTreeSet<Lookup>;
 
     /// Whose controllers are told when this object comes or goes.
-    fn neighbours(&self) -> Vec<Wake>;
+    fn neighbours_to_wake(&self) -> Vec<Wake>;
 
     /// Conditions of the status, if there is one.
     fn conditions(&self) -> &[Condition];
@@ -63,7 +63,7 @@ pub trait Object:
     }
 
     /// True once somebody has asked for its deletion.
-    fn deleting(&self) -> bool {
+    fn is_deleting(&self) -> bool {
         self.meta().deletion_timestamp.is_some()
     }
 
@@ -139,19 +139,19 @@ macro_rules! status_accessors {
 impl Object for AdConversionEvent {
     const KIND: &'static str = "AdConversionEvent";
 
-    fn wake(key: ObjectKey) -> Wake {
+    fn to_wake(key: ObjectKey) -> Wake {
         Wake::Event {
             key,
             urgency: Urgency::Now,
         }
     }
 
-    fn lookups(&self) -> BTreeSet<Lookup> {
+    fn lookup_keys(&self) -> BTreeSet<Lookup> {
         lookup::of_event(self)
     }
 
-    fn neighbours(&self) -> Vec<Wake> {
-        let declared = Declared::of(self);
+    fn neighbours_to_wake(&self) -> Vec<Wake> {
+        let declared = Declared::from_manifest(self);
         vec![Wake::HubSpot(declared.hubspot), Wake::Google(declared.google)]
     }
 
@@ -161,15 +161,15 @@ impl Object for AdConversionEvent {
 impl Object for GoogleAdsAccount {
     const KIND: &'static str = "GoogleAdsAccount";
 
-    fn wake(key: ObjectKey) -> Wake {
+    fn to_wake(key: ObjectKey) -> Wake {
         Wake::Google(key)
     }
 
-    fn lookups(&self) -> BTreeSet<Lookup> {
+    fn lookup_keys(&self) -> BTreeSet<Lookup> {
         lookup::of_google(self)
     }
 
-    fn neighbours(&self) -> Vec<Wake> {
+    fn neighbours_to_wake(&self) -> Vec<Wake> {
         Vec::new()
     }
 
@@ -179,15 +179,15 @@ impl Object for GoogleAdsAccount {
 impl Object for HubSpotAccount {
     const KIND: &'static str = "HubSpotAccount";
 
-    fn wake(key: ObjectKey) -> Wake {
+    fn to_wake(key: ObjectKey) -> Wake {
         Wake::HubSpot(key)
     }
 
-    fn lookups(&self) -> BTreeSet<Lookup> {
+    fn lookup_keys(&self) -> BTreeSet<Lookup> {
         BTreeSet::new()
     }
 
-    fn neighbours(&self) -> Vec<Wake> {
+    fn neighbours_to_wake(&self) -> Vec<Wake> {
         Vec::new()
     }
 

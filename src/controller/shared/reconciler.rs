@@ -26,5 +26,5 @@ pub trait Reconciler: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Action, Error>> + Send;
 
     /// The object is gone from Kubernetes (not: is being deleted). Forgets what is kept about it; must not block.
-    fn gone(&self, key: &ObjectKey, ctx: &Context);
+    fn object_gone(&self, key: &ObjectKey, ctx: &Context);
 }

@@ -111,7 +111,7 @@ impl Events {
         let instance = instance.unwrap_or_else(|| CONTROLLER.to_owned());
         Self {
             client,
-            instance: fit(&instance, MAX_INSTANCE).to_owned(),
+            instance: fit_bytes(&instance, MAX_INSTANCE).to_owned(),
             recent: Arc::default(),
         }
     }
@@ -127,8 +127,8 @@ impl Events {
     /// As [`Self::publish`], for an object of which only the reference is known.
     pub async fn publish_about(&self, reference: &ObjectReference, severity: Severity, reason: &str, note: &str) {
         log_line(reference, severity, reason, note);
-        let note = fit(note, MAX_NOTE);
-        let failure = match tokio::time::timeout(LIMIT, self.send(reference, severity, reason, note)).await {
+        let note = fit_bytes(note, MAX_NOTE);
+        let failure = match tokio::time::timeout(LIMIT, self.send_event(reference, severity, reason, note)).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) => brief(error),
             Err(_) => "no answer in time".to_owned(),
@@ -138,7 +138,7 @@ impl Events {
         tracing::warn!(namespace, object, reason, failure, "a Kubernetes Event was not taken");
     }
 
-    async fn send(
+    async fn send_event(
         &self,
         reference: &ObjectReference,
         severity: Severity,
@@ -146,14 +146,14 @@ impl Events {
         note: &str,
     ) -> Result<(), kube::Error> {
         let now = Timestamp::now();
-        let said = said(reference, severity, reason, note);
+        let said = identity_of(reference, severity, reason, note);
         let namespace = if said.namespace.is_empty() {
             "default"
         } else {
             &said.namespace
         };
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if let Some(known) = self.with(|recent| recent.known(&said, now)) {
+        if let Some(known) = self.with_recent(|recent| recent.find_known(&said, now)) {
             let series = EventSeries {
                 count: known.count + 1,
                 last_observed_time: MicroTime(now),
@@ -161,7 +161,7 @@ impl Events {
             let patch = Patch::Merge(json!({ "series": series }));
             match api.patch(&known.name, &PatchParams::default(), &patch).await {
                 Ok(_) => {
-                    self.with(|recent| recent.sent(said, known.name, series.count, now));
+                    self.with_recent(|recent| recent.record_sent(said, known.name, series.count, now));
                     return Ok(());
                 }
                 // Somebody has deleted it: it is published as a new one.
@@ -169,10 +169,10 @@ impl Events {
                 Err(error) => return Err(error),
             }
         }
-        let name = event_name(&said.name, self.with(|recent| recent.stamp(now)));
-        let event = self.event(reference, &said, &name, now);
+        let name = event_name(&said.name, self.with_recent(|recent| recent.next_stamp(now)));
+        let event = self.build_event(reference, &said, &name, now);
         api.create(&PostParams::default(), &event).await?;
-        self.with(|recent| recent.sent(said, name, 1, now));
+        self.with_recent(|recent| recent.record_sent(said, name, 1, now));
         Ok(())
     }
 
@@ -202,11 +202,11 @@ impl Events {
         }
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Recent) -> T) -> T {
+    fn with_recent<T>(&self, f: impl FnOnce(&mut Recent) -> T) -> T {
         f(&mut self.recent.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn event(&self, reference: &ObjectReference, said: &EventIdentity, name: &str, now: Timestamp) -> Event {
+    fn build_event(&self, reference: &ObjectReference, said: &EventIdentity, name: &str, now: Timestamp) -> Event {
         Event {
             metadata: ObjectMeta {
                 name: Some(name.to_owned()),
@@ -227,16 +227,16 @@ impl Events {
 }
 
 impl Recent {
-    fn known(&mut self, said: &EventIdentity, now: Timestamp) -> Option<KnownEvent> {
+    fn find_known(&mut self, said: &EventIdentity, now: Timestamp) -> Option<KnownEvent> {
         self.said.retain(|_, known| now.duration_since(known.at) < SERIES);
         self.said.get(said).cloned()
     }
 
-    fn sent(&mut self, said: EventIdentity, name: String, count: i32, at: Timestamp) {
+    fn record_sent(&mut self, said: EventIdentity, name: String, count: i32, at: Timestamp) {
         self.said.insert(said, KnownEvent { name, count, at });
     }
 
-    fn stamp(&mut self, now: Timestamp) -> i128 {
+    fn next_stamp(&mut self, now: Timestamp) -> i128 {
         self.stamp = now.as_nanosecond().max(self.stamp + 1);
         self.stamp
     }
@@ -257,7 +257,7 @@ fn log_line(about: &ObjectReference, severity: Severity, reason: &str, note: &st
     }
 }
 
-fn said(reference: &ObjectReference, severity: Severity, reason: &str, note: &str) -> EventIdentity {
+fn identity_of(reference: &ObjectReference, severity: Severity, reason: &str, note: &str) -> EventIdentity {
     let of = |text: &Option<String>| text.clone().unwrap_or_default();
     EventIdentity {
         uid: of(&reference.uid),
@@ -274,12 +274,12 @@ fn said(reference: &ObjectReference, severity: Severity, reason: &str, note: &st
 /// cut where both together are too long; which object is meant is in the reference, whole.
 fn event_name(object: &str, stamp: i128) -> String {
     let end = format!(".{stamp:x}");
-    let start = fit(object, MAX_NAME - end.len()).trim_end_matches(['.', '-']);
+    let start = fit_bytes(object, MAX_NAME - end.len()).trim_end_matches(['.', '-']);
     format!("{start}{end}")
 }
 
 /// At most so many bytes of a text, cut between characters.
-fn fit(text: &str, max: usize) -> &str {
+fn fit_bytes(text: &str, max: usize) -> &str {
     let end = (0..=max.min(text.len()))
         .rev()
         .find(|at| text.is_char_boundary(*at))
@@ -293,10 +293,10 @@ mod tests {
 
     #[test]
     fn notes_fit() {
-        assert_eq!(fit("short", MAX_NOTE), "short");
-        assert_eq!(fit(&"a".repeat(2000), MAX_NOTE).len(), 1024);
+        assert_eq!(fit_bytes("short", MAX_NOTE), "short");
+        assert_eq!(fit_bytes(&"a".repeat(2000), MAX_NOTE).len(), 1024);
         let wide = "€".repeat(600);
-        assert_eq!(fit(&wide, MAX_NOTE).len(), 1023);
+        assert_eq!(fit_bytes(&wide, MAX_NOTE).len(), 1023);
     }
 
     #[test]
@@ -317,8 +317,8 @@ mod tests {
     fn two_events_of_one_instant_have_two_names() {
         let now = Timestamp::UNIX_EPOCH;
         let mut recent = Recent::default();
-        let first = recent.stamp(now);
-        assert!(recent.stamp(now) > first);
+        let first = recent.next_stamp(now);
+        assert!(recent.next_stamp(now) > first);
     }
 
     #[test]
@@ -328,13 +328,13 @@ mod tests {
             ..ObjectReference::default()
         };
         let now = Timestamp::UNIX_EPOCH;
-        let one = said(&reference, Severity::Warning, "SecretInvalid", "key a is missing");
+        let one = identity_of(&reference, Severity::Warning, "SecretInvalid", "key a is missing");
         let mut recent = Recent::default();
-        recent.sent(one.clone(), "won.1".into(), 1, now);
+        recent.record_sent(one.clone(), "won.1".into(), 1, now);
         let later = |seconds| now + SignedDuration::from_secs(seconds);
-        assert_eq!(recent.known(&one, later(359)).map(|k| k.count), Some(1));
-        let other = said(&reference, Severity::Warning, "SecretInvalid", "key b is missing");
-        assert!(recent.known(&other, later(1)).is_none());
-        assert!(recent.known(&one, later(360)).is_none());
+        assert_eq!(recent.find_known(&one, later(359)).map(|k| k.count), Some(1));
+        let other = identity_of(&reference, Severity::Warning, "SecretInvalid", "key b is missing");
+        assert!(recent.find_known(&other, later(1)).is_none());
+        assert!(recent.find_known(&one, later(360)).is_none());
     }
 }

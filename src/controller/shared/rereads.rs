@@ -67,12 +67,12 @@ struct Waiting {
 }
 
 impl Rereads {
-    fn with<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
+    fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// True while an event has to wait for accounts to be read again. The first call with a `cause` asks for the read.
-    pub fn waits(
+    pub fn must_wait(
         &self,
         registry: &Registry,
         (event, topic): (&ObjectKey, Topic),
@@ -80,16 +80,16 @@ impl Rereads {
         accounts: Vec<Account>,
     ) -> bool {
         let place = (event.clone(), topic);
-        let (waits, wakes) = self.with(|state| state.waits(place, cause, accounts, Instant::now()));
+        let (waits, wakes) = self.with_state(|state| state.must_wait(place, cause, accounts, Instant::now()));
         for account in wakes {
-            registry.wake(account.wake());
+            registry.wake(account.to_wake());
         }
         waits
     }
 
     /// Somebody wants the account read again, and no event waits for that.
-    pub fn ask(&self, account: &Account) {
-        self.with(|state| state.asked.insert(account.clone(), Instant::now()));
+    pub fn request_read(&self, account: &Account) {
+        self.with_state(|state| state.asked.insert(account.clone(), Instant::now()));
     }
 
     /// True where the account is to be read now because somebody asked.
@@ -99,12 +99,12 @@ impl Rereads {
 
     /// How long the account may not be read yet that somebody wants read; `None` where nobody does.
     pub fn due_in(&self, account: &Account) -> Option<Duration> {
-        self.with(|state| state.due_in(account, Instant::now()))
+        self.with_state(|state| state.due_in(account, Instant::now()))
     }
 
     /// Notes a read that began then, however it ended, and wakes the events that waited for it.
-    pub fn answered(&self, registry: &Registry, account: &Account, begun: Instant) {
-        for event in self.with(|state| state.answered(account, begun)) {
+    pub fn record_read(&self, registry: &Registry, account: &Account, begun: Instant) {
+        for event in self.with_state(|state| state.record_read(account, begun)) {
             registry.wake(Wake::Event {
                 key: event,
                 urgency: Urgency::Now,
@@ -114,8 +114,8 @@ impl Rereads {
 
     /// Notes what an event is stalled for, if a read of an account could show that it is over. The account's controller
     /// looks how soon that is to be read.
-    pub fn stalled(&self, registry: &Registry, event: &ObjectKey, account: Option<Account>) {
-        let wake = self.with(|state| {
+    pub fn record_stall(&self, registry: &Registry, event: &ObjectKey, account: Option<Account>) {
+        let wake = self.with_state(|state| {
             let is_new = account
                 .clone()
                 .filter(|account| !state.stalled.is_under(account, event));
@@ -126,18 +126,18 @@ impl Rereads {
             is_new
         });
         if let Some(account) = wake {
-            registry.wake(account.wake());
+            registry.wake(account.to_wake());
         }
     }
 
     /// True while an event is stalled for something that a read of the account could show to be over.
     pub fn is_needed(&self, account: &Account) -> bool {
-        self.with(|state| state.stalled.has(account))
+        self.with_state(|state| state.stalled.has(account))
     }
 
     /// Forgets an event that is gone.
     pub fn forget(&self, event: &ObjectKey) {
-        self.with(|state| {
+        self.with_state(|state| {
             state.waiting.retain(|(waiting, _), _| waiting != event);
             state.stalled.remove(event);
         });
@@ -145,7 +145,7 @@ impl Rereads {
 
     /// Forgets an account that is gone.
     pub fn forget_account(&self, account: &Account) {
-        self.with(|state| {
+        self.with_state(|state| {
             state.asked.remove(account);
             state.read.remove(account);
         });
@@ -154,7 +154,7 @@ impl Rereads {
 
 impl State {
     /// Whether the event waits, and which accounts are to be woken.
-    fn waits(
+    fn must_wait(
         &mut self,
         place: (ObjectKey, Topic),
         cause: &str,
@@ -187,7 +187,7 @@ impl State {
         }
     }
 
-    fn answered(&mut self, account: &Account, begun: Instant) -> Vec<ObjectKey> {
+    fn record_read(&mut self, account: &Account, begun: Instant) -> Vec<ObjectKey> {
         self.read.insert(account.clone(), begun);
         let mut served = Vec::new();
         for ((event, _), waiting) in self.waiting.iter_mut().filter(|(_, w)| w.since <= begun) {
@@ -223,19 +223,19 @@ mod tests {
         let (mut state, begin) = (State::default(), Instant::now());
         let at = |ms| begin + Duration::from_millis(ms);
         for (n, event) in ["one", "two"].iter().enumerate() {
-            let (waits, wakes) = state.waits(asks(event), "1", vec![account()], at(n as u64));
+            let (waits, wakes) = state.must_wait(asks(event), "1", vec![account()], at(n as u64));
             assert_eq!((waits, wakes), (true, vec![account()]));
         }
         assert_eq!(state.due_in(&account(), at(2)), Some(Duration::ZERO));
-        state.waits(asks("late"), "1", vec![account()], at(6));
-        let mut woken = state.answered(&account(), at(5));
+        state.must_wait(asks("late"), "1", vec![account()], at(6));
+        let mut woken = state.record_read(&account(), at(5));
         woken.sort();
         assert_eq!(woken, [key("one"), key("two")]);
-        let waits = |state: &mut State, event: &str| state.waits(asks(event), "1", vec![account()], at(10)).0;
+        let waits = |state: &mut State, event: &str| state.must_wait(asks(event), "1", vec![account()], at(10)).0;
         assert!(!waits(&mut state, "one") && !waits(&mut state, "two") && waits(&mut state, "late"));
         // The one who asked later gets a read of his own, but not at once.
         assert_eq!(state.due_in(&account(), at(10)), Some(Duration::from_millis(2995)));
-        assert_eq!(state.answered(&account(), at(3005)), [key("late")]);
+        assert_eq!(state.record_read(&account(), at(3005)), [key("late")]);
         assert!(!waits(&mut state, "late"));
         assert_eq!(state.due_in(&account(), at(3006)), None);
     }
@@ -244,7 +244,7 @@ mod tests {
     fn a_cause_makes_an_event_wait_once_and_not_for_ever() {
         let (mut state, now) = (State::default(), Instant::now());
         let waits =
-            |state: &mut State, topic, cause, now| state.waits((key("one"), topic), cause, vec![account()], now).0;
+            |state: &mut State, topic, cause, now| state.must_wait((key("one"), topic), cause, vec![account()], now).0;
         assert!(waits(&mut state, Topic::AtHubSpot, "2", now));
         let late = now + PATIENCE;
         assert!(!waits(&mut state, Topic::AtHubSpot, "2", late));
@@ -254,7 +254,7 @@ mod tests {
             "which the first one outlives"
         );
         assert!(waits(&mut state, Topic::AtHubSpot, "3", late));
-        let nothing = state.waits((key("one"), Topic::AtHubSpot), "4", Vec::new(), late);
+        let nothing = state.must_wait((key("one"), Topic::AtHubSpot), "4", Vec::new(), late);
         assert!(!nothing.0, "nothing to read");
     }
 

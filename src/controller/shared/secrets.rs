@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use secrecy::SecretString;
 
-use super::apply::within;
+use super::apply::within_limit;
 use super::context::Context;
 use crate::api::reasons::reason;
 use crate::controller::shared::error::Error;
@@ -44,18 +44,22 @@ pub struct ReadSecret {
 ///
 /// # Errors
 /// Where the Kubernetes API fails in another way than "not found" or "forbidden".
-pub async fn read(ctx: &Context, namespace: &str, name: &str) -> Result<Result<ReadSecret, AccountFault>, Error> {
+pub async fn read_secret(
+    ctx: &Context,
+    namespace: &str,
+    name: &str,
+) -> Result<Result<ReadSecret, AccountFault>, Error> {
     let api: Api<Secret> = Api::namespaced(ctx.client.clone(), namespace);
-    let secret = match within("read Secret", api.get_opt(name)).await {
+    let secret = match within_limit("read Secret", api.get_opt(name)).await {
         Ok(Some(secret)) => secret,
         Ok(None) => return Ok(Err(not_found(namespace, name))),
-        Err(error) => return explain(error, namespace, name).map(Err),
+        Err(error) => return explain_error(error, namespace, name).map(Err),
     };
-    Ok(decode(secret, name))
+    Ok(decode_secret(secret, name))
 }
 
 /// What a Secret without usable credentials means. Names the Secret and the keys it has, no value.
-pub fn invalid(namespace: &str, name: &str, data: &SecretData, why: &SecretInvalid) -> AccountFault {
+pub fn invalid_secret(namespace: &str, name: &str, data: &SecretData, why: &SecretInvalid) -> AccountFault {
     let keys: Vec<_> = data.keys().take(MAX_KEYS).map(String::as_str).collect();
     let found = match (keys.len(), data.len().saturating_sub(MAX_KEYS)) {
         (0, _) => "It has no keys".to_owned(),
@@ -74,7 +78,7 @@ fn not_found(namespace: &str, name: &str) -> AccountFault {
     AccountFault::new(FaultKind::Credentials, reason::SECRET_NOT_FOUND, message)
 }
 
-fn explain(error: Error, namespace: &str, name: &str) -> Result<AccountFault, Error> {
+fn explain_error(error: Error, namespace: &str, name: &str) -> Result<AccountFault, Error> {
     let Error::Kube { source, what } = error else {
         return Err(error);
     };
@@ -99,7 +103,7 @@ fn explain(error: Error, namespace: &str, name: &str) -> Result<AccountFault, Er
     }
 }
 
-fn decode(secret: Secret, name: &str) -> Result<ReadSecret, AccountFault> {
+fn decode_secret(secret: Secret, name: &str) -> Result<ReadSecret, AccountFault> {
     let version = SecretVersion {
         uid: secret.metadata.uid.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),
@@ -135,7 +139,7 @@ mod tests {
             message: "no".into(),
             ..Status::default()
         };
-        Error::kube("read Secret", kube::Error::Api(Box::new(status)))
+        Error::from_kube("read Secret", kube::Error::Api(Box::new(status)))
     }
 
     #[test]
@@ -161,7 +165,7 @@ mod tests {
             let why = SecretInvalid {
                 message: "key \"accessToken\" is missing. Add it".into(),
             };
-            invalid("marketing", "hubspot", &data, &why).message
+            invalid_secret("marketing", "hubspot", &data, &why).message
         };
         let start = "Secret hubspot in namespace marketing: key \"accessToken\" is missing. Add it. ";
         assert_eq!(message(&[]), format!("{start}It has no keys."));
@@ -174,21 +178,21 @@ mod tests {
 
     #[test]
     fn no_permission_is_the_users_matter_and_a_failing_server_is_not() {
-        let fault = explain(failed(403), "marketing", "hubspot").unwrap();
+        let fault = explain_error(failed(403), "marketing", "hubspot").unwrap();
         assert_eq!(
             (fault.kind, fault.reason.as_str()),
             (FaultKind::Unreadable, "AccessDenied")
         );
-        assert!(explain(failed(500), "marketing", "hubspot").is_err());
-        assert!(explain(Error::NoAnswer { what: "read Secret" }, "marketing", "hubspot").is_err());
+        assert!(explain_error(failed(500), "marketing", "hubspot").is_err());
+        assert!(explain_error(Error::NoAnswer { what: "read Secret" }, "marketing", "hubspot").is_err());
     }
 
     #[test]
     fn an_answer_cut_short_says_nothing_of_the_secret() {
         let read = |answer: &str| {
             let error = serde_json::from_str::<Secret>(answer).unwrap_err();
-            explain(
-                Error::kube("read Secret", kube::Error::SerdeError(error)),
+            explain_error(
+                Error::from_kube("read Secret", kube::Error::SerdeError(error)),
                 "marketing",
                 "hubspot",
             )
@@ -212,7 +216,7 @@ mod tests {
         };
         secret.metadata.uid = Some("u".into());
         secret.metadata.resource_version = Some("7".into());
-        let read = decode(secret.clone(), "s").unwrap_or_else(|f| panic!("{f:?}"));
+        let read = decode_secret(secret.clone(), "s").unwrap_or_else(|f| panic!("{f:?}"));
         assert_eq!(read.data["accessToken"].expose_secret(), "pat-1");
         assert_eq!(
             read.version,
@@ -222,7 +226,7 @@ mod tests {
             }
         );
         secret.data = Some([("accessToken".into(), ByteString(vec![b'Q', 0xff]))].into());
-        let fault = decode(secret, "s").err().unwrap();
+        let fault = decode_secret(secret, "s").err().unwrap();
         assert!(
             fault.message.contains("accessToken") && !fault.message.contains('Q'),
             "{fault:?}"

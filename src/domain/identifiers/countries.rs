@@ -65,19 +65,19 @@ const COUNTRIES: &str = "AD=andorra|AE=united arab emirates|AF=afghanistan|AG=an
     VN=vietnam;viet nam|VU=vanuatu|WF=wallis and futuna|WS=samoa|YE=yemen|YT=mayotte|ZA=south africa|ZM=zambia|\
     ZW=zimbabwe";
 
-fn countries() -> impl Iterator<Item = (&'static str, &'static str)> {
+fn all_countries() -> impl Iterator<Item = (&'static str, &'static str)> {
     COUNTRIES.split('|').filter_map(|country| country.split_once('='))
 }
 
 /// Code by name, and by the code itself; read once.
 static CODES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
-    countries()
+    all_countries()
         .flat_map(|(code, names)| names.split(';').chain([code]).map(move |name| (name, code)))
         .collect()
 });
 
 /// The officially assigned ISO 3166-1 alpha-2 code that this is, in any case.
-pub(super) fn code(text: &str) -> Option<&'static str> {
+pub(super) fn country_code(text: &str) -> Option<&'static str> {
     if text.len() != 2 {
         return None;
     }
@@ -89,11 +89,11 @@ pub(super) fn code_of(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
     // Nearly always as the table has it: the words are only looked at where it isn't.
     let known = |name: &str| CODES.get(name).copied();
-    known(&lower).or_else(|| known(&usual(&lower)))
+    known(&lower).or_else(|| known(&usual_spelling(&lower)))
 }
 
 /// A name in the table's spelling.
-fn usual(lower: &str) -> String {
+fn usual_spelling(lower: &str) -> String {
     let straight = lower.replace('\u{2019}', "'");
     let words = straight.split(is_space).filter(|word| !word.is_empty());
     let words: Vec<&str> = words
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sound() {
-        let codes: Vec<_> = countries().map(|(code, _)| code).collect();
+        let codes: Vec<_> = all_countries().map(|(code, _)| code).collect();
         assert_eq!(codes.len(), 249, "officially assigned codes");
         assert!(codes.is_sorted_by(|a, b| a < b), "sorted, no repeats");
         assert!(
@@ -123,7 +123,7 @@ mod tests {
                 .iter()
                 .all(|c| c.len() == 2 && c.bytes().all(|b| b.is_ascii_uppercase()))
         );
-        let names: Vec<_> = countries().flat_map(|(_, names)| names.split(';')).collect();
+        let names: Vec<_> = all_countries().flat_map(|(_, names)| names.split(';')).collect();
         let distinct: BTreeSet<_> = names.iter().collect();
         assert_eq!(distinct.len(), names.len(), "no name twice");
         for name in names {

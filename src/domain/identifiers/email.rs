@@ -1,11 +1,11 @@
 //! E-mail addresses.
 
-use super::text::{composed, is_space};
+use super::text::{is_space, to_nfc};
 
 /// Trimmed, lower-cased, NFC; at gmail.com and googlemail.com dots and everything from the first `+` leave the local part.
 /// `None` for what Google's formatter refuses: inner white space, not exactly one `@`, an empty part.
-pub fn email(value: &str) -> Option<String> {
-    let address = composed(&value.trim_matches(is_space).to_lowercase());
+pub fn normalize_email(value: &str) -> Option<String> {
+    let address = to_nfc(&value.trim_matches(is_space).to_lowercase());
     if address.chars().any(is_space) {
         return None;
     }
@@ -23,7 +23,7 @@ pub fn email(value: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::email;
+    use super::normalize_email;
 
     /// docs/reference/google.md 7: the edge cases run through Google's own formatter.
     #[rstest::rstest]
@@ -56,6 +56,6 @@ mod tests {
     #[case("İSTANBUL@example.com", Some("i\u{307}stanbul@example.com"))]
     #[case("\"a.b\"@gmail.com", Some("\"ab\"@gmail.com"))]
     fn rules(#[case] value: &str, #[case] expected: Option<&str>) {
-        assert_eq!(email(value).as_deref(), expected);
+        assert_eq!(normalize_email(value).as_deref(), expected);
     }
 }

@@ -8,7 +8,7 @@ use super::text::is_space;
 /// alpha-2); without a region it can't be used. Google's own formatter only strips punctuation and would make wrong
 /// numbers of `0044…`, `(0)` and extensions, so the number is parsed before it is written. Digits of other scripts
 /// than ASCII's are refused: Google's formatter would hash them as they are.
-pub fn phone(value: &str, region: Option<&str>) -> Option<String> {
+pub fn normalize_phone(value: &str, region: Option<&str>) -> Option<String> {
     let text = value.trim_matches(is_space);
     if !text.is_ascii() && text.chars().any(|c| c.is_numeric() && !c.is_ascii_digit()) {
         return None;
@@ -69,7 +69,7 @@ fn is_valid(number: &PhoneNumber) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::phone;
+    use super::normalize_phone;
 
     #[rstest::rstest]
     #[case("+1 (800) 555-0100", None, Some("+18005550100"))]
@@ -121,7 +121,7 @@ mod tests {
     #[case("039 1234567", Some("IT"), Some("+390391234567"))]
     #[case("(55) 98765-4321", Some("BR"), Some("+5555987654321"))]
     fn rules(#[case] value: &str, #[case] region: Option<&str>, #[case] expected: Option<&str>) {
-        assert_eq!(phone(value, region).as_deref(), expected);
+        assert_eq!(normalize_phone(value, region).as_deref(), expected);
     }
 
     proptest::proptest! {
@@ -132,7 +132,7 @@ mod tests {
             text in "(\\+|00|011|0)?[0-9 ()/.x*#é-]{0,18}",
             region in proptest::option::of("(DE|AT|CH|US|GB|FR|IT|BR|AR|MX|RU|JP|IN|AU|HU|LT|CN|AQ|TF|KZ)"),
         ) {
-            if let Some(number) = phone(&text, region.as_deref()) {
+            if let Some(number) = normalize_phone(&text, region.as_deref()) {
                 let digits = number.strip_prefix('+').unwrap_or_default();
                 proptest::prop_assert!((7..=15).contains(&digits.len()), "{number}");
                 proptest::prop_assert!(!digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit()));

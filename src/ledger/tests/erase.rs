@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use sqlx::{Column, Row as _, ValueRef};
 
 use super::*;
-use crate::domain::occurrence::candidates;
+use crate::domain::occurrence::candidate_keys;
 use crate::ledger::database::Database;
 use crate::ports::ledger::{BatchResult, Erased, LONGEST_WINDOW, Look, Looker};
 
@@ -35,7 +35,7 @@ async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
         .unwrap()
         .remove(0);
     NewRow {
-        keys: candidates(PORTAL, roots.root, &ids, &roots.others, "customer", at(minute)),
+        keys: candidate_keys(PORTAL, roots.root, &ids, &roots.others, "customer", at(minute)),
         contact: *ids.last().unwrap(),
         occurred_at: at(minute),
         ..pending(0)

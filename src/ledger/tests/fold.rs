@@ -146,7 +146,7 @@ async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
     let (registry, _wakes) = Registry::new();
     let ctx = Arc::new(SyncContext::new(registry, ledger.clone(), Arc::new(Later), settings()));
     let stop = CancellationToken::new();
-    let task = tokio::spawn(crate::sync::retention::run(ctx, stop.clone()));
+    let task = tokio::spawn(crate::sync::retention::run_retention(ctx, stop.clone()));
     let left = async || -> i64 {
         let rows = sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&ledger.pools.writer);
         rows.await.unwrap()

@@ -96,7 +96,7 @@ fn sender_of(name: &str) -> Sender {
 
 fn action(id: u64) -> ActionKey {
     let owner: CustomerId = "1234567890".parse().unwrap();
-    owner.action(ActionId(id))
+    owner.action_key(ActionId(id))
 }
 
 fn request(action: Option<ActionKey>) -> StreamRequest {

@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::values::{age, gauge};
+use super::values::{age_seconds, to_gauge};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 
@@ -48,7 +48,7 @@ pub(super) struct EventSeries {
 
 impl EventSeries {
     /// Series that the registry shows.
-    pub(super) fn register(r: &mut Registry) -> Self {
+    pub(super) fn register_in(r: &mut Registry) -> Self {
         let series = Self::default();
         r.register(
             "event_ready",
@@ -82,12 +82,12 @@ impl EventSeries {
     }
 
     /// Shows whether an event is ready.
-    pub(super) fn ready(&self, event: &ObjectKey, ready: bool) {
-        self.ready.get_or_create(&labels(event)).set(i64::from(ready));
+    pub(super) fn set_ready(&self, event: &ObjectKey, ready: bool) {
+        self.ready.get_or_create(&event_labels(event)).set(i64::from(ready));
     }
 
     /// Shows the counts of an event.
-    pub(super) fn counts(&self, event: &ObjectKey, counts: &EventCounts, now: Timestamp) {
+    pub(super) fn set_counts(&self, event: &ObjectKey, counts: &EventCounts, now: Timestamp) {
         for outcome in Outcome::ALL {
             let labels = OccurrenceLabels {
                 namespace: event.namespace.clone(),
@@ -95,18 +95,18 @@ impl EventSeries {
                 outcome: outcome.as_str(),
             };
             let count = counts.outcomes.get(&outcome).copied().unwrap_or_default();
-            self.occurrences.get_or_create(&labels).set(gauge(count));
+            self.occurrences.get_or_create(&labels).set(to_gauge(count));
         }
-        let age = age(counts.oldest_pending, now);
-        self.oldest_pending.get_or_create(&labels(event)).set(age);
+        let age = age_seconds(counts.oldest_pending, now);
+        self.oldest_pending.get_or_create(&event_labels(event)).set(age);
         if let Some(at) = counts.last_upload {
             let seconds = at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64();
-            self.last_upload.get_or_create(&labels(event)).set(seconds);
+            self.last_upload.get_or_create(&event_labels(event)).set(seconds);
         }
     }
 }
 
-fn labels(event: &ObjectKey) -> EventLabels {
+fn event_labels(event: &ObjectKey) -> EventLabels {
     EventLabels {
         namespace: event.namespace.clone(),
         name: event.name.clone(),

@@ -22,8 +22,8 @@ use prometheus_client::registry::Registry;
 
 pub use self::events::EventCounts;
 use self::events::EventSeries;
-use self::values::{age, gauge};
-use super::exposition::{Format, prometheus};
+use self::values::{age_seconds, to_gauge};
+use super::exposition::{Format, to_prometheus};
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::ports::CallObserver;
@@ -148,7 +148,7 @@ impl Metrics {
             restarts: Family::default(),
             seen: Mutex::default(),
         };
-        metrics.register();
+        metrics.register_all();
         // There from the beginning, so that the first one is a rise.
         for kind in ["feed", "uploader", "poller", "retention"] {
             drop(metrics.restarts.get_or_create(&LoopLabels { r#loop: kind }));
@@ -159,11 +159,11 @@ impl Metrics {
     /// The same with series of single events.
     #[must_use]
     pub fn with_events(mut self) -> Self {
-        self.events = Some(EventSeries::register(&mut self.registry));
+        self.events = Some(EventSeries::register_in(&mut self.registry));
         self
     }
 
-    fn register(&mut self) {
+    fn register_all(&mut self) {
         let r = &mut self.registry;
         r.register("reconcile", "Reconciles by kind and result", self.reconciles.clone());
         r.register(
@@ -220,12 +220,12 @@ impl Metrics {
         );
     }
 
-    fn seen(&self) -> MutexGuard<'_, Objects> {
+    fn lock_objects(&self) -> MutexGuard<'_, Objects> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A reconcile has ended. `result`: `ok`, `deferred`, `error`, `timeout` or `panic`.
-    pub fn reconciled(&self, kind: &'static str, result: &'static str, elapsed: Duration) {
+    pub fn record_reconcile(&self, kind: &'static str, result: &'static str, elapsed: Duration) {
         self.reconciles.get_or_create(&ReconcileLabels { kind, result }).inc();
         self.reconcile_seconds
             .get_or_create(&KindLabels { kind })
@@ -233,7 +233,7 @@ impl Metrics {
     }
 
     /// A reconcile was put off because the cache was older than our own write.
-    pub fn deferred(&self) {
+    pub fn record_deferral(&self) {
         self.deferrals.inc();
     }
 
@@ -243,13 +243,13 @@ impl Metrics {
     }
 
     /// The status of an object's Ready condition: `True`, `False` or `Unknown`.
-    pub fn object(&self, kind: &'static str, key: &ObjectKey, ready: &'static str) {
-        self.seen().ready.insert((kind, key.clone()), ready);
+    pub fn set_object(&self, kind: &'static str, key: &ObjectKey, ready: &'static str) {
+        self.lock_objects().ready.insert((kind, key.clone()), ready);
     }
 
     /// An object is gone.
     pub fn forget_object(&self, kind: &'static str, key: &ObjectKey) {
-        let mut seen = self.seen();
+        let mut seen = self.lock_objects();
         seen.ready.remove(&(kind, key.clone()));
         if kind == EVENT {
             seen.counts.remove(key);
@@ -258,8 +258,8 @@ impl Metrics {
 
     /// The counts of an event. Final outcomes that came since the last call are added to `conversions_total`; the first
     /// call for an event only sets the mark, because its rows may be older than the process.
-    pub fn event(&self, key: &ObjectKey, counts: EventCounts) {
-        let mut seen = self.seen();
+    pub fn set_event(&self, key: &ObjectKey, counts: EventCounts) {
+        let mut seen = self.lock_objects();
         if let Some(before) = seen.counts.get(key) {
             for (outcome, now) in counts.outcomes.iter().filter(|(outcome, _)| outcome.is_final()) {
                 let new = now.saturating_sub(before.outcomes.get(outcome).copied().unwrap_or_default());
@@ -295,7 +295,7 @@ impl Metrics {
     /// Where a metric cannot be written as text.
     pub fn encode(&self, format: Format, now: Timestamp) -> Result<String, std::fmt::Error> {
         // Held until all is written: somebody else who asks would clear what is being read.
-        let seen = self.seen();
+        let seen = self.lock_objects();
         self.sum_up(&seen, now);
         let mut text = String::new();
         encode_registry(&mut text, &self.registry)?;
@@ -304,7 +304,7 @@ impl Metrics {
         drop(seen);
         Ok(match format {
             Format::OpenMetrics => text,
-            Format::Prometheus => prometheus(&text),
+            Format::Prometheus => to_prometheus(&text),
         })
     }
 
@@ -318,25 +318,25 @@ impl Metrics {
             let labels = OutcomeLabels {
                 outcome: outcome.as_str(),
             };
-            self.occurrences.get_or_create(&labels).set(gauge(sum));
+            self.occurrences.get_or_create(&labels).set(to_gauge(sum));
         }
         let oldest = seen.counts.values().filter_map(|c| c.oldest_pending).min();
-        self.oldest_pending.set(age(oldest, now));
+        self.oldest_pending.set(age_seconds(oldest, now));
         let Some(events) = &self.events else { return };
         events.clear();
         for ((kind, key), ready) in &seen.ready {
             if *kind == EVENT {
-                events.ready(key, *ready == "True");
+                events.set_ready(key, *ready == "True");
             }
         }
         for (key, counts) in &seen.counts {
-            events.counts(key, counts, now);
+            events.set_counts(key, counts, now);
         }
     }
 }
 
 impl CallObserver for Metrics {
-    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: Duration) {
+    fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: Duration) {
         let code = status.map_or_else(|| "none".to_owned(), |s| s.to_string());
         self.calls.get_or_create(&CallLabels { api, method, code }).inc();
         self.call_seconds
@@ -344,7 +344,7 @@ impl CallObserver for Metrics {
             .observe(elapsed.as_secs_f64());
     }
 
-    fn throttled(&self, api: &'static str, wait: Duration) {
+    fn observe_throttling(&self, api: &'static str, wait: Duration) {
         self.throttled
             .get_or_create(&ApiLabels { api })
             .inc_by(wait.as_secs_f64());

@@ -28,17 +28,17 @@ struct Figures {
 }
 
 impl Figures {
-    fn read(proc: &Path) -> Self {
+    fn read_from(proc: &Path) -> Self {
         let own = |name: &str| fs::read_to_string(proc.join("self").join(name)).unwrap_or_default();
         let status = own("status");
         let stat = own("stat");
         let system = fs::read_to_string(proc.join("stat")).unwrap_or_default();
         Self {
-            cpu_seconds: ticks(&stat, 14)
-                .zip(ticks(&stat, 15))
+            cpu_seconds: seconds_of(&stat, 14)
+                .zip(seconds_of(&stat, 15))
                 .map(|(user, kernel)| user + kernel),
-            start_seconds: ticks(&stat, 22)
-                .zip(field(&system, "btime"))
+            start_seconds: seconds_of(&stat, 22)
+                .zip(number_after(&system, "btime"))
                 .map(|(after, boot)| after + boot),
             virtual_bytes: kilobytes(&status, "VmSize:"),
             resident_bytes: kilobytes(&status, "VmRSS:"),
@@ -49,14 +49,14 @@ impl Figures {
 }
 
 /// A time of `/proc/self/stat`, in seconds, by the number its manual gives it. The name before may hold blanks.
-fn ticks(stat: &str, number: usize) -> Option<f64> {
+fn seconds_of(stat: &str, number: usize) -> Option<f64> {
     let (_, after_name) = stat.rsplit_once(") ")?;
     let ticks: f64 = after_name.split(' ').nth(number.checked_sub(3)?)?.trim().parse().ok()?;
     Some(ticks / TICKS)
 }
 
 /// The first number of the line that begins with this word.
-fn field(text: &str, word: &str) -> Option<f64> {
+fn number_after(text: &str, word: &str) -> Option<f64> {
     let mut lines = text.lines();
     let line = lines.find_map(|line| line.strip_prefix(word))?;
     line.split_whitespace().next()?.parse().ok()
@@ -82,7 +82,7 @@ fn most_files(limits: &str) -> Option<u64> {
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let figures = Figures::read(Path::new("/proc"));
+        let figures = Figures::read_from(Path::new("/proc"));
         if let Some(seconds) = figures.cpu_seconds {
             let help = "Processor time of the process.";
             let metric = encoder.encode_descriptor("process_cpu_seconds", help, None, MetricType::Counter)?;
@@ -127,11 +127,14 @@ mod tests {
     #[test]
     fn figures_are_read_as_the_kernel_writes_them() {
         let stat = "7 (a) (b c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 12 0 123400 9 9 9";
-        assert_eq!(ticks(stat, 14), Some(2.5));
-        assert_eq!(ticks(stat, 15), Some(0.5));
-        assert_eq!(ticks(stat, 22), Some(1234.0));
-        assert_eq!(ticks("", 14), None);
-        assert_eq!(field("cpu 1 2\nbtime 1790000000\n", "btime"), Some(1_790_000_000.0));
+        assert_eq!(seconds_of(stat, 14), Some(2.5));
+        assert_eq!(seconds_of(stat, 15), Some(0.5));
+        assert_eq!(seconds_of(stat, 22), Some(1234.0));
+        assert_eq!(seconds_of("", 14), None);
+        assert_eq!(
+            number_after("cpu 1 2\nbtime 1790000000\n", "btime"),
+            Some(1_790_000_000.0)
+        );
         let status = "Name:\ta\nVmSize:\t  2048 kB\nVmRSS:\t     12 kB\n";
         assert_eq!(kilobytes(status, "VmSize:"), Some(2_097_152));
         assert_eq!(kilobytes(status, "VmRSS:"), Some(12_288));
@@ -146,13 +149,13 @@ mod tests {
 
     #[test]
     fn without_proc_there_is_nothing_to_tell() {
-        assert_eq!(Figures::read(Path::new("/nowhere")), Figures::default());
+        assert_eq!(Figures::read_from(Path::new("/nowhere")), Figures::default());
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn this_process_has_all_of_them() {
-        let figures = Figures::read(Path::new("/proc"));
+        let figures = Figures::read_from(Path::new("/proc"));
         assert!(figures.cpu_seconds.is_some_and(|s| s < 3600.0));
         assert!(figures.resident_bytes.is_some_and(|bytes| bytes > 1 << 20));
         assert!(figures.virtual_bytes > figures.resident_bytes);

@@ -13,11 +13,11 @@ fn line(metrics: &Metrics, start: &str, now: Timestamp) -> Option<String> {
 fn names_are_those_promised() {
     let metrics = Metrics::new();
     let now = Timestamp::from_second(1_790_000_100).unwrap();
-    metrics.reconciled("AdConversionEvent", "ok", Duration::from_millis(3));
-    metrics.call("Google Ads", "search", Some(200), Duration::from_millis(120));
-    metrics.call("Google Ads", "search", None, Duration::from_secs(30));
-    metrics.throttled("HubSpot", Duration::from_millis(1500));
-    metrics.object("HubSpotAccount", &ObjectKey::new("a", "b"), "True");
+    metrics.record_reconcile("AdConversionEvent", "ok", Duration::from_millis(3));
+    metrics.observe_call("Google Ads", "search", Some(200), Duration::from_millis(120));
+    metrics.observe_call("Google Ads", "search", None, Duration::from_secs(30));
+    metrics.observe_throttling("HubSpot", Duration::from_millis(1500));
+    metrics.set_object("HubSpotAccount", &ObjectKey::new("a", "b"), "True");
     let text = metrics.encode(Format::OpenMetrics, now).unwrap();
     for wanted in [
         "adconversion_reconcile_total{kind=\"AdConversionEvent\",result=\"ok\"} 1",
@@ -46,8 +46,8 @@ fn conversions_count_what_came_since_the_start() {
         oldest_pending: (pending > 0).then(|| Timestamp::from_second(1_790_000_040).unwrap()),
         last_upload: None,
     };
-    metrics.event(&key, counts(10, 2));
-    metrics.event(&key, counts(13, 1));
+    metrics.set_event(&key, counts(10, 2));
+    metrics.set_event(&key, counts(13, 1));
     let uploaded = "adconversion_conversions_total{outcome=\"Uploaded\"}";
     assert_eq!(line(&metrics, uploaded, now).as_deref(), Some("3"));
     assert_eq!(
@@ -73,14 +73,14 @@ fn single_events_have_series_where_they_are_switched_on() {
     let off = Metrics::new();
     let on = Metrics::new().with_events();
     for metrics in [&off, &on] {
-        metrics.object("AdConversionEvent", &key, "True");
-        metrics.object("HubSpotAccount", &ObjectKey::new("marketing", "acme"), "True");
+        metrics.set_object("AdConversionEvent", &key, "True");
+        metrics.set_object("HubSpotAccount", &ObjectKey::new("marketing", "acme"), "True");
         let counts = EventCounts {
             outcomes: BTreeMap::from([(Outcome::Uploaded, 13)]),
             oldest_pending: Some(Timestamp::from_second(1_790_000_040).unwrap()),
             last_upload: Some(Timestamp::from_second(1_790_000_000).unwrap()),
         };
-        metrics.event(&key, counts);
+        metrics.set_event(&key, counts);
     }
     let text = off.encode(Format::Prometheus, now).unwrap();
     assert!(!text.contains("marketing") && !text.contains("_event_"), "{text}");

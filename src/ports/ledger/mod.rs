@@ -48,7 +48,7 @@ pub struct StreamRequest {
     pub event_uid: String,
     /// The portal of the trigger.
     pub portal: PortalId,
-    /// [`crate::domain::trigger::Trigger::key`].
+    /// [`crate::domain::trigger::Trigger::ledger_key`].
     pub trigger: String,
     /// The action, once known.
     pub action: Option<ActionKey>,
@@ -67,7 +67,7 @@ impl StreamRequest {
             event,
             event_uid,
             portal,
-            trigger: trigger.key(),
+            trigger: trigger.ledger_key(),
             action,
         }
     }

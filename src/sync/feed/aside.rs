@@ -57,12 +57,12 @@ impl Aside {
     }
 
     /// True while this contact is put aside.
-    pub fn holds(&self, contact: ContactId) -> bool {
+    pub fn is_aside(&self, contact: ContactId) -> bool {
         self.waiting.contains_key(&contact)
     }
 
     /// Puts a contact aside that could not be read now.
-    pub fn put(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
+    pub fn put_aside(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
         let later = |tries| {
             now.saturating_add(backoff(tries, longest, contact.0))
                 .unwrap_or(Timestamp::MAX)
@@ -82,7 +82,7 @@ impl Aside {
     }
 
     /// One that is put aside need not be read again before this time.
-    pub fn delay(&mut self, contact: ContactId, due: Timestamp) {
+    pub fn delay_until(&mut self, contact: ContactId, due: Timestamp) {
         if let Some(wait) = self.waiting.get_mut(&contact) {
             wait.due = due;
         }
@@ -94,19 +94,19 @@ impl Aside {
     }
 
     /// Those to be read again now, the longest due first.
-    pub fn due(&self, now: Timestamp) -> Vec<ContactId> {
+    pub fn due_contacts(&self, now: Timestamp) -> Vec<ContactId> {
         let mut due: Vec<_> = self.waiting.iter().filter(|(_, wait)| wait.due <= now).collect();
         due.sort_by_key(|(_, wait)| wait.due);
         due.into_iter().take(AT_ONCE).map(|(id, _)| *id).collect()
     }
 
     /// What the ledger has to remember, where that changed.
-    pub fn unsaved(&self) -> Option<Vec<ContactId>> {
+    pub fn unsaved_contacts(&self) -> Option<Vec<ContactId>> {
         self.changed.then(|| self.waiting.keys().copied().collect())
     }
 
     /// The ledger has it.
-    pub fn saved(&mut self) {
+    pub fn mark_saved(&mut self) {
         self.changed = false;
     }
 }
@@ -125,36 +125,36 @@ mod tests {
     #[test]
     fn read_again_with_growing_pauses_until_it_can_be_read() {
         let (mut aside, one) = (Aside::default(), ContactId(200));
-        assert_eq!(aside.put(one, LONGEST, at(0)), PutAside::First);
-        assert_eq!(aside.unsaved(), Some(vec![one]));
-        aside.saved();
-        assert!(aside.due(at(0)).is_empty());
-        assert_eq!(aside.due(at(1)), [one]);
-        assert_eq!(aside.put(one, LONGEST, at(1)), PutAside::Again);
-        assert!(aside.due(at(2)).is_empty(), "two seconds now");
-        assert_eq!(aside.due(at(3)), [one]);
-        assert_eq!(aside.unsaved(), None, "the ledger has it");
+        assert_eq!(aside.put_aside(one, LONGEST, at(0)), PutAside::First);
+        assert_eq!(aside.unsaved_contacts(), Some(vec![one]));
+        aside.mark_saved();
+        assert!(aside.due_contacts(at(0)).is_empty());
+        assert_eq!(aside.due_contacts(at(1)), [one]);
+        assert_eq!(aside.put_aside(one, LONGEST, at(1)), PutAside::Again);
+        assert!(aside.due_contacts(at(2)).is_empty(), "two seconds now");
+        assert_eq!(aside.due_contacts(at(3)), [one]);
+        assert_eq!(aside.unsaved_contacts(), None, "the ledger has it");
         aside.release(one);
-        assert!(aside.due(at(999)).is_empty() && !aside.holds(one));
-        assert_eq!(aside.unsaved(), Some(vec![]));
+        assert!(aside.due_contacts(at(999)).is_empty() && !aside.is_aside(one));
+        assert_eq!(aside.unsaved_contacts(), Some(vec![]));
     }
 
     #[test]
     fn what_the_ledger_remembers_is_due_at_once() {
         let mut aside = Aside::default();
         aside.load(vec![ContactId(7), ContactId(8)]);
-        assert_eq!(aside.due(at(0)), [7, 8].map(ContactId));
-        assert_eq!(aside.unsaved(), None);
+        assert_eq!(aside.due_contacts(at(0)), [7, 8].map(ContactId));
+        assert_eq!(aside.unsaved_contacts(), None);
     }
 
     #[test]
     fn there_is_an_end_to_it() {
         let mut aside = Aside::default();
         for id in 0..MOST as u64 {
-            assert_eq!(aside.put(ContactId(id), LONGEST, at(0)), PutAside::First);
+            assert_eq!(aside.put_aside(ContactId(id), LONGEST, at(0)), PutAside::First);
         }
-        assert_eq!(aside.put(ContactId(5), LONGEST, at(0)), PutAside::Again);
-        assert_eq!(aside.put(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
-        assert_eq!(aside.due(at(9)).len(), AT_ONCE);
+        assert_eq!(aside.put_aside(ContactId(5), LONGEST, at(0)), PutAside::Again);
+        assert_eq!(aside.put_aside(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
+        assert_eq!(aside.due_contacts(at(9)).len(), AT_ONCE);
     }
 }

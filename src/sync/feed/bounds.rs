@@ -46,7 +46,7 @@ impl Tracked {
     pub fn mark_after(&self, by: SignedDuration, newest: Timestamp) -> Watermark {
         // Without `reached`: what lies between the cursor and there was read by the passes before.
         let read_from = coverage::lower_bound(self.mark, self.event.start, by);
-        coverage::after(self.mark, self.event.start, read_from, newest)
+        coverage::watermark_after(self.mark, self.event.start, read_from, newest)
     }
 }
 
@@ -61,7 +61,7 @@ pub struct Lookback {
 }
 
 /// The lower bound of every stage: the earliest any of its events needs.
-pub fn bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Timestamp> {
+pub fn stage_bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Timestamp> {
     let mut bounds: BTreeMap<String, Timestamp> = BTreeMap::new();
     for tracked in events {
         let bound = tracked.lower_bound(back);
@@ -74,13 +74,13 @@ pub fn bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Timestamp>
 }
 
 /// What to read of each contact so that all lifecycle events among these can decide from it.
-pub fn read_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+pub fn contact_query<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
     let rules = events.into_iter().map(|e| &e.rules).filter(|r| !r.form);
     Arc::new(properties_of(rules))
 }
 
 /// What to read of each contact so that all form events among these can decide from it: no histories.
-pub fn form_plan<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
     let rules = events.into_iter().map(|e| &e.rules).filter(|r| r.form);
     let (mut plain, _) = properties_of(rules);
     plain.retain(|property| property != LIFECYCLE_STAGE);

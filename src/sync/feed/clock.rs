@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
 /// The latest time an answer can tell of. `answered`: its `Date`; without one this host's clock must do.
-pub fn latest(answered: Option<Timestamp>, now: Timestamp) -> Timestamp {
+pub fn latest_plausible(answered: Option<Timestamp>, now: Timestamp) -> Timestamp {
     answered.unwrap_or(now).saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
 }
 
@@ -20,11 +20,11 @@ mod tests {
     fn no_answer_tells_of_what_is_to_come() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = at("2026-11-20T12:00:00Z");
-        assert_eq!(latest(None, now), at("2026-11-20T12:05:00Z"));
+        assert_eq!(latest_plausible(None, now), at("2026-11-20T12:05:00Z"));
         assert_eq!(
-            latest(Some(at("2026-11-20T09:00:00Z")), now),
+            latest_plausible(Some(at("2026-11-20T09:00:00Z")), now),
             at("2026-11-20T09:05:00Z")
         );
-        assert_eq!(latest(Some(Timestamp::MAX), now), Timestamp::MAX);
+        assert_eq!(latest_plausible(Some(Timestamp::MAX), now), Timestamp::MAX);
     }
 }

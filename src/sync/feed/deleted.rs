@@ -52,28 +52,28 @@ impl Feed {
         if self.no_look_before.is_some_and(|at| Instant::now() < at) {
             return;
         }
-        if let Err(fault) = self.looks().await {
+        if let Err(fault) = self.look_for_missing().await {
             warn!(account = %self.key, error = brief(&fault), "contacts could not be looked for; they are later");
             let pause = self.ctx.settings.backoff_max.unsigned_abs();
             self.no_look_before = Instant::now().checked_add(pause.max(Duration::from_millis(1)));
         }
     }
 
-    async fn looks(&self) -> Result<(), SyncError> {
+    async fn look_for_missing(&self) -> Result<(), SyncError> {
         let Some((looker, due)) = self.looks_due().await? else {
             return Ok(());
         };
         for _ in 0..due {
             // Not from before the loop: the account may have been suspended meanwhile.
-            let account = self.ctx.registry.hubspot(&self.key);
+            let account = self.ctx.registry.hubspot_account(&self.key);
             let usable = account.filter(|a| {
                 a.readiness == Readiness::Ready && a.portal.as_ref().is_some_and(|of_now| of_now.id == looker.portal)
             });
             let Some(crm) = usable.and_then(|account| account.crm) else {
                 return Ok(());
             };
-            if crm.quota().is_some_and(|quota| quota.left <= quota.of / SPARED)
-                || !look(&self.ctx, &*crm, &looker).await?
+            if crm.daily_quota().is_some_and(|quota| quota.left <= quota.of / SPARED)
+                || !make_call(&self.ctx, &*crm, &looker).await?
             {
                 return Ok(());
             }
@@ -83,7 +83,7 @@ impl Feed {
 
     /// Who looks, and how many calls it is time for.
     async fn looks_due(&self) -> Result<Option<(Looker, i64)>, SyncError> {
-        let account = self.ctx.registry.hubspot(&self.key);
+        let account = self.ctx.registry.hubspot_account(&self.key);
         let Some(portal) = account
             .filter(|a| a.readiness == Readiness::Ready)
             .and_then(|a| a.portal)
@@ -101,13 +101,13 @@ impl Feed {
             self.ctx.ledger.begin_look_round(&looker, now).await?;
             return Ok(None);
         };
-        let due = due(&round, self.ctx.settings.deletion_check_interval, now);
+        let due = due_calls(&round, self.ctx.settings.deletion_check_interval, now);
         Ok(Some((looker, due)))
     }
 }
 
 /// Calls that it is time for, spread over the interval.
-fn due(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
+fn due_calls(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
     let calls = round.contacts.div_ceil(PORTION as u64).max(1);
     let gap = interval.as_millis() / i128::from(calls);
     let gap = gap.max(MIN_GAP.min(interval).as_millis()).max(1);
@@ -116,7 +116,7 @@ fn due(round: &LookRound, interval: SignedDuration, now: Timestamp) -> i64 {
 }
 
 /// One call, and what follows from it. False at the end of the round.
-async fn look(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool, SyncError> {
+async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool, SyncError> {
     let Some(round) = ctx.ledger.look_round(looker).await? else {
         return Ok(false);
     };
@@ -124,7 +124,7 @@ async fn look(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<bool,
     let mut seen = BTreeSet::new();
     let mut missing = Vec::new();
     if !asked.is_empty() {
-        let answer = ask(crm, &asked).await?;
+        let answer = ask_portal(crm, &asked).await?;
         seen = answer.seen;
         let told = |id: &&ContactId| !seen.contains(id) && !answer.unreadable.contains(id);
         missing = asked.iter().filter(told).copied().collect();
@@ -157,14 +157,14 @@ struct Answer {
     unreadable: BTreeSet<ContactId>,
 }
 
-async fn ask(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, SyncError> {
+async fn ask_portal(crm: &dyn Crm, ids: &[ContactId]) -> Result<Answer, SyncError> {
     pulse::beat();
     let read = ContactRead {
         ids: ids.to_vec(),
         properties: Vec::new(),
         with_history: Vec::new(),
     };
-    let batch = crm.read(&read).await?;
+    let batch = crm.read_contacts(&read).await?;
     Ok(Answer {
         seen: batch.contacts.iter().flat_map(Contact::lineage).collect(),
         unreadable: batch.unreadable.into_keys().collect(),
@@ -180,7 +180,7 @@ async fn is_believed(
     seen: &mut BTreeSet<ContactId>,
 ) -> Result<bool, SyncError> {
     pulse::beat();
-    if crm.portal().await?.id != looker.portal {
+    if crm.read_portal().await?.id != looker.portal {
         return Ok(false);
     }
     if !seen.is_empty() {
@@ -192,11 +192,11 @@ async fn is_believed(
             return Ok(false);
         }
         pulse::beat();
-        let page = crm.search(&ContactSearch::anybody()).await?;
+        let page = crm.search_contacts(&ContactSearch::anybody()).await?;
         others.extend(page.contacts.first().map(|contact| contact.id));
     }
     if !others.is_empty() {
-        seen.extend(ask(crm, &others).await?.seen);
+        seen.extend(ask_portal(crm, &others).await?.seen);
     }
     Ok(!seen.is_empty())
 }

@@ -14,7 +14,7 @@ fn after(contacts: u64, interval: SignedDuration, second: i64) -> i64 {
         after: ContactId::UNKNOWN,
         looked_at: at(0),
     };
-    due(&round, interval, at(second))
+    due_calls(&round, interval, at(second))
 }
 
 #[test]

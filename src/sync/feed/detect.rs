@@ -37,7 +37,7 @@ impl ChangeDetector {
 
     /// Picks the way: by entry time where the portal lists the property of every stage (`listed`). Where that has failed
     /// it is tried again when stages or listing change, and after `retry`.
-    pub fn pick(&mut self, stages: BTreeSet<String>, listed: bool, retry: Duration, now: Instant) {
+    pub fn pick_mode(&mut self, stages: BTreeSet<String>, listed: bool, retry: Duration, now: Instant) {
         let same = self
             .picked
             .as_ref()
@@ -64,12 +64,12 @@ impl ChangeDetector {
     }
 
     /// A search by entry time found a contact for each of these.
-    pub fn prove(&mut self, stages: impl IntoIterator<Item = String>) {
+    pub fn mark_proven(&mut self, stages: impl IntoIterator<Item = String>) {
         self.proven.extend(stages);
     }
 
     /// Of these stages those not proven yet, while changes are found by entry time.
-    pub fn unproven<'a>(&self, bounds: &'a BTreeMap<String, Timestamp>) -> BTreeMap<&'a str, Timestamp> {
+    pub fn unproven_stages<'a>(&self, bounds: &'a BTreeMap<String, Timestamp>) -> BTreeMap<&'a str, Timestamp> {
         let dated = self.mode() == ChangeDetection::DateEntered;
         let open = bounds
             .iter()
@@ -96,22 +96,22 @@ pub struct PortalClock {
 
 impl PortalClock {
     /// A record was modified at `at`, and this was known at `now`.
-    pub fn saw(&mut self, at: Timestamp, now: Instant) {
-        if self.at(now).is_none_or(|present| at > present) {
+    pub fn record_modified(&mut self, at: Timestamp, now: Instant) {
+        if self.time_at(now).is_none_or(|present| at > present) {
             self.seen = Some((at, now));
         }
     }
 
     /// An answer says that it is no later than this: what was known that is later came with a `Date` that was wrong.
-    pub fn unlearn(&mut self, latest: Timestamp) {
+    pub fn forget_after(&mut self, latest: Timestamp) {
         if self.seen.is_some_and(|(at, _)| at > latest) {
             *self = Self::default();
         }
     }
 
     /// A pass that began then has read everything up to its beginning.
-    pub fn complete(&mut self, began: Instant) {
-        self.reached = self.reached.max(self.at(began));
+    pub fn pass_completed(&mut self, began: Instant) {
+        self.reached = self.reached.max(self.time_at(began));
     }
 
     /// What was read so far did not concern everybody: passes begin at what the ledger says.
@@ -120,16 +120,16 @@ impl PortalClock {
     }
 
     /// The latest time HubSpot's clock is known to have passed.
-    pub fn known(&self) -> Option<Timestamp> {
+    pub fn known_time(&self) -> Option<Timestamp> {
         self.seen.map(|(at, _)| at)
     }
 
     /// Everything before was read once, as far as the index showed it then.
-    pub fn reached(&self) -> Option<Timestamp> {
+    pub fn reached_time(&self) -> Option<Timestamp> {
         self.reached
     }
 
-    fn at(&self, now: Instant) -> Option<Timestamp> {
+    fn time_at(&self, now: Instant) -> Option<Timestamp> {
         let (seen, when) = self.seen?;
         let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX);
         let passed = if now >= when {
@@ -153,63 +153,66 @@ mod tests {
     #[test]
     fn the_way_is_picked_again_when_something_changes_or_time_has_passed() {
         let (mut detection, now, day) = (ChangeDetector::default(), Instant::now(), Duration::from_hours(24));
-        detection.pick(stages(&["customer"]), true, day, now);
+        detection.pick_mode(stages(&["customer"]), true, day, now);
         assert_eq!(detection.mode(), ChangeDetection::DateEntered);
         detection.give_up(now);
-        detection.pick(stages(&["customer"]), true, day, now + day / 2);
+        detection.pick_mode(stages(&["customer"]), true, day, now + day / 2);
         assert_eq!(detection.mode(), ChangeDetection::LastModified, "remembered");
-        detection.pick(stages(&["customer"]), true, day, now + day);
+        detection.pick_mode(stages(&["customer"]), true, day, now + day);
         assert_eq!(detection.mode(), ChangeDetection::DateEntered, "tried again");
         detection.give_up(now);
-        detection.pick(stages(&["customer", "lead"]), true, day, now);
+        detection.pick_mode(stages(&["customer", "lead"]), true, day, now);
         assert_eq!(detection.mode(), ChangeDetection::DateEntered, "another set of stages");
-        detection.pick(stages(&["customer", "lead"]), false, day, now);
+        detection.pick_mode(stages(&["customer", "lead"]), false, day, now);
         assert_eq!(detection.mode(), ChangeDetection::LastModified, "no longer listed");
     }
 
     #[test]
     fn a_stage_is_unproven_until_a_search_found_somebody() {
         let mut detection = ChangeDetector::default();
-        detection.pick(stages(&["customer", "lead"]), true, Duration::MAX, Instant::now());
+        detection.pick_mode(stages(&["customer", "lead"]), true, Duration::MAX, Instant::now());
         let bounds = ["customer", "lead"]
             .map(|s| (s.to_owned(), Timestamp::UNIX_EPOCH))
             .into();
-        detection.prove(["lead".to_owned()]);
+        detection.mark_proven(["lead".to_owned()]);
         assert_eq!(
-            detection.unproven(&bounds).into_keys().collect::<Vec<_>>(),
+            detection.unproven_stages(&bounds).into_keys().collect::<Vec<_>>(),
             ["customer"]
         );
         detection.give_up(Instant::now());
-        assert!(detection.unproven(&bounds).is_empty(), "nothing to prove any more");
+        assert!(
+            detection.unproven_stages(&bounds).is_empty(),
+            "nothing to prove any more"
+        );
     }
 
     #[test]
     fn the_present_moves_on_and_is_never_ahead() {
         let (mut present, start, s) = (PortalClock::default(), Instant::now(), Duration::from_secs);
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        present.complete(start);
-        assert_eq!(present.reached(), None, "nothing seen");
-        present.saw(at(1000), start + s(5));
-        present.complete(start);
+        present.pass_completed(start);
+        assert_eq!(present.reached_time(), None, "nothing seen");
+        present.record_modified(at(1000), start + s(5));
+        present.pass_completed(start);
         assert_eq!(
-            present.reached(),
+            present.reached_time(),
             Some(at(995)),
             "the pass began before the answer came"
         );
-        present.saw(at(900), start + s(10));
-        present.complete(start + s(65));
-        assert_eq!(present.reached(), Some(at(1060)), "an older record says nothing");
-        present.complete(start + s(20));
-        assert_eq!(present.reached(), Some(at(1060)), "never back");
-        present.unlearn(at(1000));
+        present.record_modified(at(900), start + s(10));
+        present.pass_completed(start + s(65));
+        assert_eq!(present.reached_time(), Some(at(1060)), "an older record says nothing");
+        present.pass_completed(start + s(20));
+        assert_eq!(present.reached_time(), Some(at(1060)), "never back");
+        present.forget_after(at(1000));
         assert_eq!(
-            present.reached(),
+            present.reached_time(),
             Some(at(1060)),
             "an answer of the same time takes nothing back"
         );
-        present.unlearn(at(999));
+        present.forget_after(at(999));
         assert_eq!(
-            (present.known(), present.reached()),
+            (present.known_time(), present.reached_time()),
             (None, None),
             "that time was wrong"
         );

@@ -6,7 +6,7 @@ use super::Feed;
 use crate::domain::backoff::backoff;
 use crate::domain::brief::brief;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{SyncError, note};
+use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice};
 use crate::sync::feed::bounds::Tracked;
 
@@ -26,11 +26,11 @@ impl Feed {
         let told = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
         for event in all.iter().filter(told) {
             self.ctx.registry.update_report(&event.key, |report| {
-                let note = note(fault, now);
+                let note = error_note(fault, now);
                 report.push_error(note.clone());
                 let flips = match fault {
-                    SyncError::Ledger(_) => report.ledger.failed(note),
-                    SyncError::Upstream(_) => report.feed.failed(note),
+                    SyncError::Ledger(_) => report.ledger.record_failure(note),
+                    SyncError::Upstream(_) => report.feed.record_failure(note),
                 };
                 Notice::Soon.or_now(flips)
             });
@@ -38,7 +38,7 @@ impl Feed {
     }
 
     /// The pause after a failed turn.
-    pub(super) fn pause(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
+    pub(super) fn failure_pause(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
         let wait = backoff(
             self.failures,
             self.ctx.settings.backoff_max,

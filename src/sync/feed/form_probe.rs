@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::clock::latest;
+use super::clock::latest_plausible;
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
-use crate::sync::feed::read_history::{modified, time};
+use crate::sync::feed::read_history::{modified_at, parse_time};
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";
@@ -75,7 +75,7 @@ pub struct FormProbe {
 impl FormProbe {
     /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
     /// take the search has its gate open always.
-    pub async fn look(
+    pub async fn search_submitters(
         &mut self,
         crm: &dyn Crm,
         since: Timestamp,
@@ -91,7 +91,7 @@ impl FormProbe {
         self.newest = Some(from);
         loop {
             pulse::beat();
-            let page = match crm.search(&search).await {
+            let page = match crm.search_contacts(&search).await {
                 Err(error) if error.cause == Cause::Refused => {
                     self.open = true;
                     return Ok(());
@@ -99,11 +99,11 @@ impl FormProbe {
                 page => page?,
             };
             for contact in &page.contacts {
-                let Some(at) = contact.property(CONVERTED).and_then(time) else {
+                let Some(at) = contact.property(CONVERTED).and_then(parse_time) else {
                     continue;
                 };
-                let latest = latest(page.answered, now);
-                self.saw(contact.id, at, modified(contact).filter(|at| *at <= latest));
+                let latest = latest_plausible(page.answered, now);
+                self.record_submission(contact.id, at, modified_at(contact).filter(|at| *at <= latest));
             }
             match page.next {
                 Some(next) => search.after = next,
@@ -113,7 +113,7 @@ impl FormProbe {
     }
 
     /// A time later than the record's modification is no time of HubSpot's clock; without that time it tells nothing of it.
-    fn saw(&mut self, contact: ContactId, at: Timestamp, modified: Option<Timestamp>) {
+    fn record_submission(&mut self, contact: ContactId, at: Timestamp, modified: Option<Timestamp>) {
         if self.seen.len() >= MAX_CONTACTS {
             self.seen.clear();
         }
@@ -159,7 +159,7 @@ impl FormProbe {
     }
 
     /// The forms were read and showed submissions of these contacts and times; or they were not read, as there was no need.
-    pub fn read(&mut self, shown: Option<&ShownSubmissions>, now: Instant) {
+    pub fn forms_read(&mut self, shown: Option<&ShownSubmissions>, now: Instant) {
         self.passes = self.passes.saturating_add(1);
         let Some(shown) = shown else { return };
         if self.open {
@@ -193,27 +193,27 @@ mod tests {
     fn opens_for_news_only() {
         let (mut gate, now) = (FormProbe::default(), Instant::now());
         assert!(!gate.is_open(OVERLAP, false, now));
-        gate.saw(ContactId(1), t(100), Some(t(900)));
+        gate.record_submission(ContactId(1), t(100), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now) && gate.has_news());
-        gate.read(Some(&shows(1, 101)), now);
-        gate.saw(ContactId(1), t(100), Some(t(900)));
+        gate.forms_read(Some(&shows(1, 101)), now);
+        gate.record_submission(ContactId(1), t(100), Some(t(900)));
         assert!(!gate.is_open(OVERLAP, false, now), "known, and its submission was seen");
-        gate.saw(ContactId(1), t(500), Some(t(900)));
+        gate.record_submission(ContactId(1), t(500), Some(t(900)));
         assert!(gate.is_open(OVERLAP, false, now), "submitted again");
     }
 
     #[test]
     fn what_does_not_show_up_is_looked_for_ever_less_often() {
         let (mut gate, now) = (FormProbe::default(), Instant::now());
-        gate.saw(ContactId(1), t(100), Some(t(900)));
-        gate.read(Some(&shows(2, 100)), now);
+        gate.record_submission(ContactId(1), t(100), Some(t(900)));
+        gate.forms_read(Some(&shows(2, 100)), now);
         let mut read_at = Vec::new();
         for pass in 1..=40 {
             let open = gate.is_open(OVERLAP, false, now);
             if open {
                 read_at.push(pass);
             }
-            gate.read(open.then_some(&ShownSubmissions::default()), now);
+            gate.forms_read(open.then_some(&ShownSubmissions::default()), now);
         }
         assert_eq!(read_at, [1, 2, 4, 8, 16, 32]);
         assert!(!gate.is_open(OVERLAP, false, now + Duration::from_hours(2)));
@@ -225,22 +225,22 @@ mod tests {
         let many = 2 * u64::try_from(MAX_SUBMISSIONS).unwrap();
         let mut all = ShownSubmissions::default();
         for contact in 1..=many {
-            gate.saw(ContactId(contact), t(100_000), Some(t(100_000)));
+            gate.record_submission(ContactId(contact), t(100_000), Some(t(100_000)));
             all.add(ContactId(contact), t(100_000));
             assert!(gate.seen.len() <= MAX_CONTACTS && gate.unexplained.len() <= MAX_SUBMISSIONS);
         }
         assert_eq!(all.len(), MAX_SUBMISSIONS);
-        gate.read(Some(&all), now);
+        gate.forms_read(Some(&all), now);
         let (first, _) = gate.unexplained[0];
         assert!(!all.contains(first, t(100_000)) && gate.further == Some(t(100_000)));
         gate.unexplained.clear();
         assert!(gate.is_open(OVERLAP, false, now), "the others may be late");
-        gate.read(Some(&ShownSubmissions::default()), now);
-        gate.saw(ContactId(1), t(186_400), Some(t(186_400)));
-        gate.read(Some(&shows(1, 186_400)), now);
+        gate.forms_read(Some(&ShownSubmissions::default()), now);
+        gate.record_submission(ContactId(1), t(186_400), Some(t(186_400)));
+        gate.forms_read(Some(&shows(1, 186_400)), now);
         assert!(gate.is_open(OVERLAP, false, now), "24 hours");
-        gate.saw(ContactId(1), t(186_401), Some(t(186_401)));
-        gate.read(Some(&shows(1, 186_401)), now);
+        gate.record_submission(ContactId(1), t(186_401), Some(t(186_401)));
+        gate.forms_read(Some(&shows(1, 186_401)), now);
         assert!(!gate.is_open(OVERLAP, false, now));
     }
 
@@ -248,9 +248,9 @@ mod tests {
     fn what_is_old_makes_room_for_what_is_new() {
         let mut gate = FormProbe::default();
         for contact in 1..=u64::try_from(MAX_SUBMISSIONS).unwrap() {
-            gate.saw(ContactId(contact), t(100), Some(t(100)));
+            gate.record_submission(ContactId(contact), t(100), Some(t(100)));
         }
-        gate.saw(ContactId(1), t(900_000), Some(t(900_000)));
+        gate.record_submission(ContactId(1), t(900_000), Some(t(900_000)));
         assert_eq!(
             (gate.unexplained.as_slice(), gate.further),
             (&[(ContactId(1), t(900_000))][..], None)

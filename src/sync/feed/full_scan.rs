@@ -22,7 +22,7 @@ const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 impl Feed {
     /// Sweeps where it is time to. Returns false where it turned out that the poll did not see everything.
-    pub(super) async fn sweep(
+    pub(super) async fn full_scan(
         &mut self,
         pass: &Pass,
         bounds: &BTreeMap<String, Timestamp>,
@@ -34,11 +34,11 @@ impl Feed {
         let interval = self.ctx.settings.sweep_interval;
         let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
             || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
-        let unproven = self.detector.unproven(bounds);
+        let unproven = self.detector.unproven_stages(bounds);
         let dated = self.detector.mode() == ChangeDetection::DateEntered;
         let since = [
-            self.backfill(pass).filter(|_| dated),
-            due.then(|| self.before(pass, SPAN)),
+            self.backfill_start(pass).filter(|_| dated),
+            due.then(|| self.before_present(pass, SPAN)),
             (wide && !unproven.is_empty()).then(|| self.unproven_since(bounds)),
         ];
         if let Some(since) = since.into_iter().flatten().min() {
@@ -55,7 +55,7 @@ impl Feed {
             debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
             seen.add_rows(&swept);
             self.learn_time(&swept);
-            if !self.prove(pass, &swept).await? {
+            if !self.prove_entry_search(pass, &swept).await? {
                 return Ok(false);
             }
         }
@@ -66,7 +66,7 @@ impl Feed {
     }
 
     /// Since when something is read for the first time in this pass.
-    fn backfill(&self, pass: &Pass) -> Option<Timestamp> {
+    fn backfill_start(&self, pass: &Pass) -> Option<Timestamp> {
         let since = pass
             .events
             .iter()
@@ -80,9 +80,12 @@ impl Feed {
     }
 
     /// So long before HubSpot's present, as far as it is known.
-    fn before(&self, pass: &Pass, span: SignedDuration) -> Timestamp {
+    fn before_present(&self, pass: &Pass, span: SignedDuration) -> Timestamp {
         let cursors = pass.events.iter().filter_map(|t| t.mark.map(|m| m.cursor));
-        let newest = cursors.chain(self.portal_clock.known()).max().unwrap_or(Timestamp::MIN);
+        let newest = cursors
+            .chain(self.portal_clock.known_time())
+            .max()
+            .unwrap_or(Timestamp::MIN);
         newest.checked_sub(span).unwrap_or(Timestamp::MIN)
     }
 
@@ -90,19 +93,19 @@ impl Feed {
         let polled = bounds.values().min().copied().unwrap_or(Timestamp::MIN);
         let overlap = self.ctx.settings.overlap;
         self.portal_clock
-            .reached()
+            .reached_time()
             .map_or(polled, |t| t.checked_sub(overlap).unwrap_or(polled))
     }
 
     /// Settles whether searches by entry time work, by the contacts that they did not find.
-    async fn prove(&mut self, pass: &Pass, swept: &ScanFindings) -> Result<bool, SyncError> {
+    async fn prove_entry_search(&mut self, pass: &Pass, swept: &ScanFindings) -> Result<bool, SyncError> {
         for (stage, missed) in &swept.strays {
             let found = Scan::new(&self.ctx, pass, &mut self.history)
-                .finds(stage, *missed)
+                .finds_missed(stage, *missed)
                 .await;
             if found.is_err() {
                 // The contact must come up again.
-                self.history.clear();
+                self.history.forget_all();
             }
             if !found? {
                 info!(account = %self.key, stage, "searches by entry time don't find what is there: by modification time");
@@ -111,7 +114,7 @@ impl Feed {
                 self.last_wide = None;
                 return Ok(false);
             }
-            self.detector.prove([stage.clone()]);
+            self.detector.mark_proven([stage.clone()]);
         }
         Ok(true)
     }

@@ -28,7 +28,7 @@ use tracing::info;
 
 use self::detect::{ChangeDetector, PortalClock};
 use self::forms::Forms;
-use self::pass::{Member, Pass, member};
+use self::pass::{Member, Pass, member_of};
 use self::scan::{Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
 use crate::domain::brief::brief;
@@ -38,10 +38,10 @@ use crate::ports::ledger::{ActionKey, StreamId, StreamRequest, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
-use crate::sync::feed::bounds::{Lookback, Tracked, bounds, date_entered};
+use crate::sync::feed::bounds::{Lookback, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
 
-pub use crate::sync::feed::bounds::{form_plan, read_plan};
+pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
 /// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).
 const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
@@ -92,7 +92,7 @@ impl Feed {
             changes.mark_unchanged();
             let pause = tokio::select! {
                 () = stop.cancelled() => return,
-                pause = self.turn() => pause,
+                pause = self.tick() => pause,
             };
             pulse::rest(pause);
             let deadline = tokio::time::Instant::now() + pause;
@@ -104,9 +104,9 @@ impl Feed {
                         if changed.is_err() {
                             return;
                         }
-                        if self.members() != self.members
-                            || self.actions() != self.actions
-                            || self.interval() != self.last_interval
+                        if self.current_members() != self.members
+                            || self.current_actions() != self.actions
+                            || self.poll_interval() != self.last_interval
                         {
                             break;
                         }
@@ -117,52 +117,52 @@ impl Feed {
     }
 
     /// Who takes part now: empty while the account can't be used.
-    fn members(&self) -> Vec<Member> {
+    fn current_members(&self) -> Vec<Member> {
         let usable = self
             .ctx
             .registry
-            .hubspot(&self.key)
+            .hubspot_account(&self.key)
             .is_some_and(|a| a.readiness == Readiness::Ready && a.crm.is_some() && a.portal.is_some());
         let events = if usable {
             self.ctx.registry.events_of_hubspot(&self.key)
         } else {
             vec![]
         };
-        events.iter().map(member).collect()
+        events.iter().map(member_of).collect()
     }
 
     /// Their actions: rows of an event move to the stream of its action once that is known, and the uploader follows.
-    fn actions(&self) -> Vec<Option<ActionKey>> {
+    fn current_actions(&self) -> Vec<Option<ActionKey>> {
         let events = self.ctx.registry.events_of_hubspot(&self.key);
         events.into_iter().map(|event| Some(event.action?.key)).collect()
     }
 
-    fn interval(&self) -> std::time::Duration {
-        let account = self.ctx.registry.hubspot(&self.key);
+    fn poll_interval(&self) -> std::time::Duration {
+        let account = self.ctx.registry.hubspot_account(&self.key);
         account.map_or(std::time::Duration::from_mins(1), |a| a.interval)
     }
 
     /// One pass and the pause after it.
-    async fn turn(&mut self) -> std::time::Duration {
-        let interval = self.interval();
+    async fn tick(&mut self) -> std::time::Duration {
+        let interval = self.poll_interval();
         self.last_interval = interval;
-        self.members = self.members();
-        self.actions = self.actions();
+        self.members = self.current_members();
+        self.actions = self.current_actions();
         if self.members.is_empty() {
             self.look_for_deleted().await;
             return interval;
         }
-        let pass = match self.open().await {
+        let pass = match self.open_pass().await {
             Ok(Some(pass)) => pass,
             Ok(None) => return interval,
             Err(fault) => {
                 self.tell_failure(&fault, &[]);
-                return self.pause(&[fault], interval);
+                return self.failure_pause(&[fault], interval);
             }
         };
         let mut faults = Vec::new();
         if !pass.events.is_empty()
-            && let Err(fault) = self.pass(&pass).await
+            && let Err(fault) = self.run_pass(&pass).await
         {
             self.tell_failure(&fault, &pass.events.iter().collect::<Vec<_>>());
             faults.push(fault);
@@ -182,12 +182,12 @@ impl Feed {
             }
             return interval;
         }
-        self.pause(&faults, interval)
+        self.failure_pause(&faults, interval)
     }
 
     /// Everything a pass needs, read from registry and ledger.
-    async fn open(&self) -> Result<Option<Pass>, SyncError> {
-        let Some(account) = self.ctx.registry.hubspot(&self.key) else {
+    async fn open_pass(&self) -> Result<Option<Pass>, SyncError> {
+        let Some(account) = self.ctx.registry.hubspot_account(&self.key) else {
             return Ok(None);
         };
         let (Some(crm), Some(portal)) = (account.crm.clone(), account.portal.clone()) else {
@@ -202,7 +202,7 @@ impl Feed {
             let request = StreamRequest::new(key, uid, portal.id, &event.trigger, action);
             streams.push(self.ctx.ledger.track(&request).await?);
         }
-        let marks = self.marks(&events, &streams).await?;
+        let marks = self.stored_marks(&events, &streams).await?;
         let tracked = events.into_iter().zip(streams).zip(marks);
         let (events, forms): (Vec<_>, Vec<_>) = tracked
             .map(|((event, stream), mark)| Tracked { event, stream, mark })
@@ -224,18 +224,18 @@ impl Feed {
     }
 
     /// The lifecycle events.
-    async fn pass(&mut self, pass: &Pass) -> Result<(), SyncError> {
-        self.welcome(&pass.events);
+    async fn run_pass(&mut self, pass: &Pass) -> Result<(), SyncError> {
+        self.welcome_newcomers(&pass.events);
         self.load_aside().await?;
         let began = Instant::now();
         let wide = self.is_wide(began);
-        let back = self.back(wide);
-        let bounds = bounds(&pass.events, back);
-        let mut seen = self.poll(pass, &bounds).await?;
-        let whole = self.sweep(pass, &bounds, wide, &mut seen).await? && seen.nameless == 0;
-        self.finish(pass, back, &seen, began).await?;
+        let back = self.lookback(wide);
+        let bounds = stage_bounds(&pass.events, back);
+        let mut seen = self.search_changes(pass, &bounds).await?;
+        let whole = self.full_scan(pass, &bounds, wide, &mut seen).await? && seen.nameless == 0;
+        self.finish_pass(pass, back, &seen, began).await?;
         if whole {
-            self.portal_clock.complete(began);
+            self.portal_clock.pass_completed(began);
             self.last_wide = if wide { Some(began) } else { self.last_wide };
         }
         self.read_aside(pass).await
@@ -243,17 +243,17 @@ impl Feed {
 
     /// Where an event joins or comes back, or an action of another id takes the place of the old one, nothing that was
     /// read before counts for it.
-    fn welcome(&mut self, events: &[Tracked]) {
-        let newcomer = |t: &Tracked| match self.served.get(&member(&t.event)) {
+    fn welcome_newcomers(&mut self, events: &[Tracked]) {
+        let newcomer = |t: &Tracked| match self.served.get(&member_of(&t.event)) {
             None => true,
             Some(stream) => *stream != t.stream && t.is_backfill(),
         };
         if events.iter().any(newcomer) {
-            self.history.clear();
+            self.history.forget_all();
             self.portal_clock.forget_reached();
             self.last_wide = None;
         }
-        self.served = events.iter().map(|t| (member(&t.event), t.stream)).collect();
+        self.served = events.iter().map(|t| (member_of(&t.event), t.stream)).collect();
     }
 
     fn is_wide(&self, now: Instant) -> bool {
@@ -262,25 +262,29 @@ impl Feed {
     }
 
     /// Two minutes, and every so often the whole overlap before the newest time seen.
-    fn back(&self, wide: bool) -> Lookback {
+    fn lookback(&self, wide: bool) -> Lookback {
         if wide {
             let by = self.ctx.settings.overlap.max(STEP_BACK);
             return Lookback { by, reached: None };
         }
         Lookback {
             by: STEP_BACK,
-            reached: self.portal_clock.reached(),
+            reached: self.portal_clock.reached_time(),
         }
     }
 
     /// By entry time where the portal lists the property of every stage and takes a search on it.
-    async fn poll(&mut self, pass: &Pass, bounds: &BTreeMap<String, Timestamp>) -> Result<ScanFindings, SyncError> {
+    async fn search_changes(
+        &mut self,
+        pass: &Pass,
+        bounds: &BTreeMap<String, Timestamp>,
+    ) -> Result<ScanFindings, SyncError> {
         let stages: BTreeSet<String> = bounds.keys().cloned().collect();
         let listed = stages
             .iter()
             .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
         let retry = self.ctx.settings.sweep_interval.try_into().unwrap_or_default();
-        self.detector.pick(stages, listed, retry, Instant::now());
+        self.detector.pick_mode(stages, listed, retry, Instant::now());
         let mut scan = Scan::new(&self.ctx, pass, &mut self.history);
         let mut seen = None;
         if self.detector.mode() == ChangeDetection::DateEntered {
@@ -297,7 +301,7 @@ impl Feed {
             (None, Some(since)) => scan.by_modification(*since, SearchMode::Modified).await?,
             (None, None) => ScanFindings::default(),
         };
-        self.detector.prove(seen.proven.iter().cloned());
+        self.detector.mark_proven(seen.proven.iter().cloned());
         self.learn_time(&seen);
         Ok(seen)
     }
@@ -305,15 +309,15 @@ impl Feed {
     fn learn_time(&mut self, seen: &ScanFindings) {
         seen.latest
             .into_iter()
-            .for_each(|latest| self.portal_clock.unlearn(latest));
+            .for_each(|latest| self.portal_clock.forget_after(latest));
         if let Some(modified) = seen.modified {
-            self.portal_clock.saw(modified, Instant::now());
+            self.portal_clock.record_modified(modified, Instant::now());
         }
     }
 
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
-    async fn finish(
+    async fn finish_pass(
         &mut self,
         pass: &Pass,
         back: Lookback,
@@ -342,7 +346,7 @@ impl Feed {
         for tracked in &pass.events {
             let new = seen.new_of(tracked.stream);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
+                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
                 if new > 0 { Notice::Soon } else { Notice::Quiet }.or_now(flips)
             });
         }

@@ -13,7 +13,7 @@ use crate::registry::{Event, HubSpotAccount};
 pub(super) type Member = (ObjectKey, String, Trigger, Timestamp);
 
 /// The part of an event that decides it.
-pub(super) fn member(event: &Event) -> Member {
+pub(super) fn member_of(event: &Event) -> Member {
     (event.key.clone(), event.uid.clone(), event.trigger.clone(), event.start)
 }
 

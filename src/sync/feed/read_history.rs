@@ -29,12 +29,15 @@ pub struct ReadMark {
 }
 
 /// Modification time of a contact, HubSpot's clock; `None` where it cannot be read.
-pub fn modified(contact: &Contact) -> Option<Timestamp> {
-    contact.property(LAST_MODIFIED).and_then(time).or(contact.updated_at)
+pub fn modified_at(contact: &Contact) -> Option<Timestamp> {
+    contact
+        .property(LAST_MODIFIED)
+        .and_then(parse_time)
+        .or(contact.updated_at)
 }
 
 /// A date-time property: ISO 8601, or epoch milliseconds.
-pub fn time(value: &str) -> Option<Timestamp> {
+pub fn parse_time(value: &str) -> Option<Timestamp> {
     value
         .parse()
         .ok()
@@ -77,26 +80,26 @@ impl<'a> Candidate<'a> {
         let mut hasher = DefaultHasher::new();
         let mut entered = Vec::new();
         for dated in stages {
-            let at = contact.property(&dated.property).and_then(time);
+            let at = contact.property(&dated.property).and_then(parse_time);
             at.map(Timestamp::as_millisecond).hash(&mut hasher);
             entered.extend(at.map(|at| (dated.stage.as_str(), at)));
         }
         Self {
             contact,
-            modified: modified(contact).filter(|at| *at <= latest),
+            modified: modified_at(contact).filter(|at| *at <= latest),
             entered,
             entries: hasher.finish(),
         }
     }
 
     /// Time of the last entry into a stage.
-    pub fn entered(&self, stage: &str) -> Option<Timestamp> {
+    pub fn entered_at(&self, stage: &str) -> Option<Timestamp> {
         let mut entered = self.entered.iter();
         entered.find(|(name, _)| *name == stage).map(|(_, at)| *at)
     }
 
     /// What is remembered once its history was read.
-    pub fn read(&self) -> ReadMark {
+    pub fn read_mark(&self) -> ReadMark {
         ReadMark {
             id: self.contact.id,
             modified: self.modified,
@@ -110,7 +113,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// True where the contact may ever have been in one of the stages, or nobody can tell.
-    pub fn concerns(&self, stages: &[DatedStage]) -> bool {
+    pub fn may_concern(&self, stages: &[DatedStage]) -> bool {
         self.modified.is_none() || !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
     }
 }
@@ -126,14 +129,14 @@ impl ReadHistory {
     /// nobody knows, but for a contact that is read again anyway.
     pub fn new_modification(&self, found: &Candidate<'_>) -> bool {
         let id = found.contact.id;
-        let unknown = found.modified.is_none() && !self.aside.holds(id);
+        let unknown = found.modified.is_none() && !self.aside.is_aside(id);
         self.read
             .get(&id)
             .is_none_or(|(modified, _)| unknown || *modified < found.modified)
     }
 
     /// Notes that the history was read after this search result.
-    pub fn note(&mut self, read: &ReadMark) {
+    pub fn record(&mut self, read: &ReadMark) {
         if self.read.len() >= MAX_CONTACTS {
             self.read.clear();
         }
@@ -146,7 +149,7 @@ impl ReadHistory {
     }
 
     /// Forgets what was read (another event joined: its rows have not been noted).
-    pub fn clear(&mut self) {
+    pub fn forget_all(&mut self) {
         self.read.clear();
     }
 }

@@ -14,13 +14,13 @@ const STORED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 impl Feed {
     /// How far the streams of these events are covered. A cursor ahead of all clocks says nothing: the stream is read again
     /// from its start, and its event says so.
-    pub(super) async fn marks(
+    pub(super) async fn stored_marks(
         &self,
         events: &[Event],
         streams: &[StreamId],
     ) -> Result<Vec<Option<Watermark>>, SyncError> {
         let now = self.ctx.clock.now();
-        let latest = self.portal_clock.known().map_or(now, |known| known.max(now));
+        let latest = self.portal_clock.known_time().map_or(now, |known| known.max(now));
         let latest = latest.saturating_add(STORED_AHEAD).unwrap_or(Timestamp::MAX);
         let mut marks = self.ctx.ledger.feed_marks(streams).await?;
         for (event, slot) in events.iter().zip(&mut marks) {

@@ -19,7 +19,7 @@ use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{RowResult, results, unknown};
+use crate::domain::batch::{RowResult, all_unknown, destination_results};
 use crate::domain::brief::brief;
 use crate::domain::evidence::entry_of;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
@@ -27,7 +27,7 @@ use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, Sender, StatusResu
 use crate::ports::pulse;
 use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{SyncError, note};
+use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
 use crate::sync::upload::row_result_update;
 
@@ -68,8 +68,8 @@ impl Poller {
     pub async fn run(mut self, stop: CancellationToken) {
         loop {
             pulse::beat();
-            let round = self.round(&stop).await;
-            self.unread.tell(&self.ctx, &self.key);
+            let round = self.run_round(&stop).await;
+            self.unread.report_unread(&self.ctx, &self.key);
             let pause = match round {
                 Ok(pause) => {
                     self.failures = 0;
@@ -92,15 +92,15 @@ impl Poller {
     }
 
     /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
-    async fn round(&mut self, stop: &CancellationToken) -> Result<Duration, SyncError> {
+    async fn run_round(&mut self, stop: &CancellationToken) -> Result<Duration, SyncError> {
         let account = self.ctx.registry.ad_account(&self.key);
         let owner = account.as_ref().and_then(|account| account.owner.clone());
-        let Some(routes) = account.and_then(AdAccount::usable) else {
+        let Some(routes) = account.and_then(AdAccount::usable_routes) else {
             return Ok(MAX_PAUSE.min(Duration::from_secs(5)));
         };
         let results = routes.results;
         if let Some(owner) = owner {
-            self.adopt(&owner).await?;
+            self.adopt_requests(&owner).await?;
         }
         let due = self
             .ctx
@@ -116,8 +116,8 @@ impl Poller {
             match self.look_safely(results.as_ref(), request).await? {
                 None => {
                     (answered, in_a_row) = (true, 0);
-                    self.unread.answered(request.batch);
-                    self.denied.read(request.batch, self.ctx.clock.now());
+                    self.unread.record_answer(request.batch);
+                    self.denied.record_read(request.batch, self.ctx.clock.now());
                 }
                 Some(error) => {
                     let own = self.is_its_own(request, &error);
@@ -150,10 +150,10 @@ impl Poller {
         sink: &dyn ConversionSink,
         request: &OpenRequest,
     ) -> Result<Option<UpstreamError>, SyncError> {
-        let looked = AssertUnwindSafe(self.look(sink, request)).catch_unwind().await;
+        let looked = AssertUnwindSafe(self.check_request(sink, request)).catch_unwind().await;
         let broke = || {
             UpstreamError::new(
-                sink.route().service,
+                sink.route_info().service,
                 Cause::Malformed,
                 "its answer broke the operator (see \"panic\" in the log)",
             )
@@ -170,7 +170,7 @@ impl Poller {
         if error.cause != Cause::AccessDenied {
             return false;
         }
-        self.denied.denied(request.batch, self.ctx.clock.now());
+        self.denied.record_denied(request.batch, self.ctx.clock.now());
         !self.denied.is_the_accounts()
     }
 
@@ -193,12 +193,13 @@ impl Poller {
             poll_at: Some(next_look(&self.ctx, request, now).min(soonest).max(wanted)),
         };
         self.ctx.ledger.record_status(&again, now).await?;
-        self.unread.failed(request, note(&error.clone().into(), now));
+        self.unread
+            .record_failure(request, error_note(&error.clone().into(), now));
         Ok(())
     }
 
     /// Takes over what an account object that is gone left behind.
-    async fn adopt(&self, owner: &AdAccountKey) -> Result<(), SyncError> {
+    async fn adopt_requests(&self, owner: &AdAccountKey) -> Result<(), SyncError> {
         let accounts = self.ctx.registry.google_keys();
         let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &accounts).await?;
         if adopted > 0 {
@@ -207,12 +208,12 @@ impl Poller {
         Ok(())
     }
 
-    async fn look(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
+    async fn check_request(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
         let answer = sink.request_status(&request.request_id).await;
         let now = self.ctx.clock.now();
         let (updates, done) = match answer {
-            Ok(statuses) => self.judge(sink.route().service, request, &statuses, now),
-            Err(error) if forgotten(&error) => (self.send_again(request, now), true),
+            Ok(statuses) => self.judge_statuses(sink.route_info().service, request, &statuses, now),
+            Err(error) if is_forgotten(&error) => (self.send_again(request, now), true),
             Err(error) => return Err(error.into()),
         };
         let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
@@ -238,7 +239,7 @@ impl Poller {
     }
 
     /// Fates of the rows of every destination that is finished; true when all are.
-    fn judge(
+    fn judge_statuses(
         &self,
         service: &'static str,
         request: &OpenRequest,
@@ -258,14 +259,14 @@ impl Poller {
                 .map(|(i, _)| i)
                 .collect();
             let row_results = match entry_of(&named, index, action, request.destinations.len()) {
-                Some(entry) => results(&statuses[entry].report, &members, request.rows.len()),
+                Some(entry) => destination_results(&statuses[entry].report, &members, request.rows.len()),
                 // No entry is known to be about these rows, and none will be.
-                None => all_finished.then(|| unknown(&members)),
+                None => all_finished.then(|| all_unknown(&members)),
             };
             match row_results {
                 Some(row_results) => {
                     self.report_results(service, action, &row_results, now);
-                    updates.extend(self.updates(request, &row_results, index, now));
+                    updates.extend(self.row_updates(request, &row_results, index, now));
                 }
                 None => done = false,
             }
@@ -281,7 +282,7 @@ impl Poller {
         row_results: &BTreeMap<usize, RowResult>,
         now: Timestamp,
     ) {
-        let Some(found) = Delivery::of(row_results.values()) else {
+        let Some(found) = Delivery::from_results(row_results.values()) else {
             return;
         };
         if matches!(found, Delivery::Failed(..)) {
@@ -296,12 +297,12 @@ impl Poller {
         for event in self.ctx.registry.events_of_google(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
                 let place = (RefusedAt::Result, service);
-                delivery::report(&self.ctx.registry, &event.key, place, &found, now);
+                delivery::report_delivery(&self.ctx.registry, &event.key, place, &found, now);
             }
         }
     }
 
-    fn updates(
+    fn row_updates(
         &self,
         request: &OpenRequest,
         row_results: &BTreeMap<usize, RowResult>,
@@ -337,7 +338,7 @@ fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
     (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
 }
 
-fn forgotten(error: &UpstreamError) -> bool {
+fn is_forgotten(error: &UpstreamError) -> bool {
     error.cause == Cause::NotFound
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Unread(BTreeMap<BatchId, (Vec<ActionKey>, ErrorNote)>);
 
 impl Unread {
     /// The look at a request failed.
-    pub(crate) fn failed(&mut self, request: &OpenRequest, mut note: ErrorNote) {
+    pub(crate) fn record_failure(&mut self, request: &OpenRequest, mut note: ErrorNote) {
         note.message = format!(
             "Google does not say what became of conversions it has accepted; they stay Processing and it is asked again. {}",
             note.message
@@ -29,29 +29,30 @@ impl Unread {
     }
 
     /// The status was read.
-    pub(crate) fn answered(&mut self, request: BatchId) {
+    pub(crate) fn record_answer(&mut self, request: BatchId) {
         self.0.remove(&request);
     }
 
     /// Has each event of the account say what is so.
-    pub(crate) fn tell(&self, ctx: &SyncContext, account: &ObjectKey) {
+    pub(crate) fn report_unread(&self, ctx: &SyncContext, account: &ObjectKey) {
         for event in ctx.registry.events_of_google(account) {
             let of_event = |(actions, _): &&(Vec<ActionKey>, ErrorNote)| {
                 event.action.as_ref().is_some_and(|bound| actions.contains(&bound.key))
             };
             let note = self.0.values().find(of_event).map(|(_, note)| note.clone());
-            let before = ctx.registry.report(&event.key).poll;
+            let before = ctx.registry.event_report(&event.key).poll;
             match note {
                 Some(note) if before.error.as_ref() != Some(&note) => {
                     ctx.registry.update_report(&event.key, |report| {
                         report.push_error(note.clone());
-                        Notice::Soon.or_now(report.poll.failed(note))
+                        Notice::Soon.or_now(report.poll.record_failure(note))
                     });
                 }
                 None if before.failing_since.is_some() => {
                     let now = ctx.clock.now();
-                    ctx.registry
-                        .update_report(&event.key, |report| Notice::Quiet.or_now(report.poll.succeeded(now)));
+                    ctx.registry.update_report(&event.key, |report| {
+                        Notice::Quiet.or_now(report.poll.record_success(now))
+                    });
                 }
                 _ => {}
             }
@@ -69,14 +70,14 @@ pub(crate) struct Denied {
 
 impl Denied {
     /// Google denied this one.
-    pub(crate) fn denied(&mut self, request: BatchId, now: Timestamp) {
+    pub(crate) fn record_denied(&mut self, request: BatchId, now: Timestamp) {
         if self.since.len() < MOST {
             self.since.entry(request).or_insert(now);
         }
     }
 
     /// The status of this one was read.
-    pub(crate) fn read(&mut self, request: BatchId, now: Timestamp) {
+    pub(crate) fn record_read(&mut self, request: BatchId, now: Timestamp) {
         self.since.remove(&request);
         self.last_read = Some(now);
     }
@@ -97,17 +98,17 @@ mod tests {
     fn several_denials_are_the_accounts_until_another_request_is_read() {
         let at = |second| Timestamp::from_second(second).unwrap();
         let mut denied = Denied::default();
-        denied.denied(BatchId(1), at(1));
-        denied.denied(BatchId(1), at(2));
+        denied.record_denied(BatchId(1), at(1));
+        denied.record_denied(BatchId(1), at(2));
         assert!(!denied.is_the_accounts(), "one alone");
-        denied.denied(BatchId(2), at(3));
+        denied.record_denied(BatchId(2), at(3));
         assert!(denied.is_the_accounts());
-        denied.read(BatchId(3), at(4));
-        denied.denied(BatchId(1), at(5));
-        denied.denied(BatchId(2), at(5));
+        denied.record_read(BatchId(3), at(4));
+        denied.record_denied(BatchId(1), at(5));
+        denied.record_denied(BatchId(2), at(5));
         assert!(!denied.is_the_accounts(), "their own by now");
-        denied.denied(BatchId(4), at(6));
-        denied.denied(BatchId(5), at(6));
+        denied.record_denied(BatchId(4), at(6));
+        denied.record_denied(BatchId(5), at(6));
         assert!(denied.is_the_accounts());
     }
 }

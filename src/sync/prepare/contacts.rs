@@ -14,7 +14,7 @@ use crate::ports::ledger::Row;
 use crate::sync::absences::AbsentContact;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
-use crate::sync::feed::{form_plan, read_plan};
+use crate::sync::feed::{contact_query, form_contact_query};
 
 /// A contact, and when it was asked for.
 pub(crate) struct ContactRead {
@@ -47,14 +47,14 @@ impl Contacts {
     }
 
     /// The record that the contact is today.
-    pub(crate) fn today(&self, id: ContactId) -> ContactId {
+    pub(crate) fn current_id(&self, id: ContactId) -> ContactId {
         self.get(id).map_or(id, |read| read.contact.id)
     }
 }
 
 impl EligibleEvent {
     /// The contacts of these rows, read at most `age` ago.
-    pub(crate) async fn contacts(
+    pub(crate) async fn read_contacts(
         &self,
         ctx: &SyncContext,
         rows: &[Row],
@@ -62,12 +62,12 @@ impl EligibleEvent {
     ) -> Result<Contacts, UpstreamError> {
         let events = ctx.registry.events_of_hubspot(&self.event.hubspot);
         let plan = if self.event.rules.form {
-            form_plan(events.iter())
+            form_contact_query(events.iter())
         } else {
-            read_plan(events.iter())
+            contact_query(events.iter())
         };
-        let cache = ctx.contacts(&self.event.hubspot);
-        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
+        let cache = ctx.contact_cache(&self.event.hubspot);
+        let absences = ctx.absences_of(&self.event.hubspot, self.portal.id);
         let since = ctx.clock.now().saturating_sub(age).unwrap_or(Timestamp::MIN);
         let mut found = Contacts::default();
         let mut missing = Vec::new();
@@ -89,7 +89,7 @@ impl EligibleEvent {
             crm: self.crm.as_ref(),
             absences: &absences,
         };
-        let answer = reader.read(&missing, &plan).await?;
+        let answer = reader.read_contacts(&missing, &plan).await?;
         found.unreadable = answer.unreadable;
         found.sought = answer.sought;
         for (at, contact) in answer.contacts {

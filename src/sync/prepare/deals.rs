@@ -10,7 +10,7 @@ use super::contacts::Contacts;
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
 use crate::domain::ids::ContactId;
-use crate::domain::value::value;
+use crate::domain::value::conversion_value;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{DealLinks, Unreadable};
 use crate::ports::ledger::Row;
@@ -38,14 +38,14 @@ struct Deals {
 impl EligibleEvent {
     /// The value of each row: what an earlier try may have sent, else by the rule. Rows whose deals cannot be read wait, for
     /// `--click-grace` at most: a deal that the token may never see holds nothing up for ever.
-    pub(crate) async fn priced(
+    pub(crate) async fn price_rows(
         &self,
         ctx: &SyncContext,
         rows: Vec<(Row, Prepared)>,
         contacts: &Contacts,
     ) -> Result<Vec<Priced>, SyncError> {
         let deals = match &self.event.rules.value {
-            Some(ValueRule::DealAmount { .. }) => match self.deals(&rows, contacts).await {
+            Some(ValueRule::DealAmount { .. }) => match self.read_deals(&rows, contacts).await {
                 Ok(deals) => deals,
                 Err(error) => {
                     let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
@@ -54,9 +54,9 @@ impl EligibleEvent {
             },
             _ => Deals::default(),
         };
-        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
+        let absences = ctx.absences_of(&self.event.hubspot, self.portal.id);
         for (row, _) in &rows {
-            let contact = contacts.today(row.contact);
+            let contact = contacts.current_id(row.contact);
             if !deals.unreadable.contains_key(&contact) {
                 absences.deals_shown(contact);
             }
@@ -64,14 +64,14 @@ impl EligibleEvent {
         let (mut priced, mut waiting) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, prepared) in rows {
             // Deals hang on the record of today, also where the row still has an id from before a merge.
-            let contact = contacts.today(row.contact);
+            let contact = contacts.current_id(row.contact);
             if let Some(what) = deals.unreadable.get(&contact).filter(|_| row.sent.is_none())
                 && !self.is_patience_over(ctx, contact)
             {
                 waiting.push(self.set_aside(ctx, &row, what));
                 continue;
             }
-            let value = row.sent.clone().unwrap_or_else(|| self.value(&deals, contact));
+            let value = row.sent.clone().unwrap_or_else(|| self.row_value(&deals, contact));
             priced.push((row, prepared, value));
         }
         ctx.ledger.settle(&waiting, ctx.clock.now()).await?;
@@ -81,15 +81,15 @@ impl EligibleEvent {
     /// True where the deals of this contact have been waited for long enough.
     fn is_patience_over(&self, ctx: &SyncContext, contact: ContactId) -> bool {
         let pauses = ctx.settings.absence_pauses();
-        let absences = ctx.absences(&self.event.hubspot, self.portal.id);
+        let absences = ctx.absences_of(&self.event.hubspot, self.portal.id);
         let missed = absences.deals_missed(contact, &pauses, Instant::now());
         missed.is_some_and(|missing| missing >= pauses.silent)
     }
 
-    fn value(&self, deals: &Deals, contact: ContactId) -> Option<(Decimal, String)> {
+    fn row_value(&self, deals: &Deals, contact: ContactId) -> Option<(Decimal, String)> {
         let rule = self.event.rules.value.as_ref()?;
         let deals = deals.of.get(&contact).map_or(&[][..], Vec::as_slice);
-        Some(value(rule, deals, &self.portal.company_currency))
+        Some(conversion_value(rule, deals, &self.portal.company_currency))
     }
 
     /// Rows wait after a failed read of deals.
@@ -104,12 +104,12 @@ impl EligibleEvent {
     }
 
     /// The deals of the contacts of rows whose value is not settled yet.
-    async fn deals(&self, rows: &[(Row, Prepared)], contacts: &Contacts) -> Result<Deals, UpstreamError> {
+    async fn read_deals(&self, rows: &[(Row, Prepared)], contacts: &Contacts) -> Result<Deals, UpstreamError> {
         let open = || rows.iter().filter(|(row, _)| row.sent.is_none());
-        let ids: BTreeSet<_> = open().map(|(row, _)| contacts.today(row.contact)).collect();
-        let mut links = self.links(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let ids: BTreeSet<_> = open().map(|(row, _)| contacts.current_id(row.contact)).collect();
+        let mut links = self.read_links(&ids.into_iter().collect::<Vec<_>>()).await?;
         for (row, _) in open() {
-            let contact = contacts.today(row.contact);
+            let contact = contacts.current_id(row.contact);
             let counted = contacts.get(row.contact).is_some_and(|read| read.contact.has_deals());
             let is_shown = links.deals.get(&contact).is_some_and(|deals| !deals.is_empty());
             if counted && !is_shown && !links.without.contains(&contact) {
@@ -125,7 +125,7 @@ impl EligibleEvent {
         let (mut by_id, mut unreadable) = (HashMap::new(), Unreadable::new());
         for chunk in ids.chunks(MAX_DEALS) {
             pulse::beat();
-            let batch = self.crm.deals(chunk).await?;
+            let batch = self.crm.read_deals(chunk).await?;
             by_id.extend(batch.deals.into_iter().map(|deal| (deal.id, deal)));
             unreadable.extend(batch.unreadable);
         }
@@ -142,7 +142,7 @@ impl EligibleEvent {
         Ok(deals)
     }
 
-    async fn links(&self, ids: &[ContactId]) -> Result<DealLinks, UpstreamError> {
+    async fn read_links(&self, ids: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         let mut all = DealLinks::default();
         for chunk in ids.chunks(MAX_ASSOCIATIONS) {
             pulse::beat();

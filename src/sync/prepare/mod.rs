@@ -14,14 +14,14 @@ use super::unreadable;
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
-use crate::domain::eligibility::{Decision, Occurrence, Prepared, decide};
+use crate::domain::eligibility::{Decision, Occurrence, Prepared, decide_entry};
 use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
 use crate::ports::crm::{Crm, Portal};
 use crate::ports::ledger::{ActionKey, Row, RowUpdate, StreamId};
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::sync_error::{SyncError, note};
+use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
 
 /// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
@@ -54,21 +54,21 @@ pub struct EligibleEvent {
 }
 
 /// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
-pub fn sendable(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
+pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
     let now = ctx.clock.now();
     let action = event.action.clone()?;
     if event.suspended || action.hold_until.is_some_and(|until| until > now) {
         return None;
     }
-    let account = ctx.registry.hubspot(&event.hubspot)?;
+    let account = ctx.registry.hubspot_account(&event.hubspot)?;
     if account.readiness != Readiness::Ready {
         return None;
     }
     let crm = account.crm.clone()?;
     let portal = account.portal.clone()?;
-    let stream = ctx.registry.report(&event.key).stream?;
+    let stream = ctx.registry.event_report(&event.key).stream?;
     let routes = ctx.registry.ad_account(&event.google)?.routes?;
-    let addresses = routes.of(event.rules.form).info().addresses;
+    let addresses = routes.route_for(event.rules.form).route_info().addresses;
     Some(EligibleEvent {
         event,
         action,
@@ -93,7 +93,7 @@ impl EligibleEvent {
 
     /// Takes up to `limit` due rows and decides about each. Rows to send are returned, the others settled in the ledger.
     /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
-    pub async fn prepare(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
+    pub async fn prepare_rows(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
         let now = ctx.clock.now();
         let rows = ctx.ledger.due(self.stream, self.event.start, now, limit).await?;
         let looked_at = rows.len();
@@ -102,13 +102,13 @@ impl EligibleEvent {
     }
 
     /// Decides anew about rows that wait to be sent; what was read in the last half of the upload interval still counts.
-    pub async fn refresh(&self, ctx: &SyncContext, rows: Vec<PreparedRow>) -> Result<Vec<PreparedRow>, SyncError> {
+    pub async fn refresh_rows(&self, ctx: &SyncContext, rows: Vec<PreparedRow>) -> Result<Vec<PreparedRow>, SyncError> {
         let rows = rows.into_iter().map(|ready| ready.row).collect();
         self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
     }
 
     /// True for the rows that go where this event's rows go now.
-    pub fn sends(&self, ready: &PreparedRow) -> bool {
+    pub fn takes_row(&self, ready: &PreparedRow) -> bool {
         self.stream == ready.row.track && self.action.key == ready.action
     }
 
@@ -123,21 +123,21 @@ impl EligibleEvent {
             return Ok(vec![]);
         }
         let now = ctx.clock.now();
-        let contacts = match self.contacts(ctx, &rows, age).await {
+        let contacts = match self.read_contacts(ctx, &rows, age).await {
             Ok(contacts) => contacts,
-            Err(error) => return Err(postpone(ctx, &rows, error).await),
+            Err(error) => return Err(postpone_rows(ctx, &rows, error).await),
         };
         let mut updates = Vec::new();
         let mut ready = Vec::new();
         for row in rows {
             if let Some(why) = contacts.unreadable(row.contact) {
-                updates.push(self.set_aside(ctx, &row, &unreadable::itself(why)));
+                updates.push(self.set_aside(ctx, &row, &unreadable::contact_itself(why)));
                 continue;
             }
             if let Some(sought) = contacts.sought(row.contact) {
                 // Contacts are deleted every day: that is told only where HubSpot does not say so.
                 if !sought.named {
-                    unreadable::tell(
+                    unreadable::report_contact(
                         ctx,
                         &self.event.key,
                         row.contact,
@@ -148,16 +148,16 @@ impl EligibleEvent {
                 updates.push(self.try_again(ctx, &row, sought.after));
                 continue;
             }
-            match self.decide(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
+            match self.decide_row(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
                 Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
                     updates.push(RowUpdate {
                         detail: ADDRESS_ALONE.to_owned(),
-                        ..update(&row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
+                        ..row_update(&row, Outcome::Skipped, reason::NO_SHARED_DATA, now)
                     });
                 }
                 Decision::Send(prepared) => ready.push((row, prepared)),
-                Decision::Wait { reason, due } => updates.push(update(&row, Outcome::Pending, reason, due)),
-                Decision::Skip { reason } => updates.push(update(&row, Outcome::Skipped, reason, now)),
+                Decision::Wait { reason, due } => updates.push(row_update(&row, Outcome::Pending, reason, due)),
+                Decision::Skip { reason } => updates.push(row_update(&row, Outcome::Skipped, reason, now)),
             }
         }
         ctx.ledger.settle(&updates, now).await?;
@@ -166,7 +166,7 @@ impl EligibleEvent {
             self.put_off(ctx, &rows, error).await?;
             return Ok(vec![]);
         }
-        let priced = self.priced(ctx, ready, &contacts).await?;
+        let priced = self.price_rows(ctx, ready, &contacts).await?;
         let all = priced.into_iter().map(|(row, prepared, value)| PreparedRow {
             action: self.action.key.clone(),
             prepared,
@@ -181,7 +181,7 @@ impl EligibleEvent {
     /// What becomes of a row whose contact, or a deal of it, cannot be read: it is read again with growing pauses, and named
     /// to the event.
     fn set_aside(&self, ctx: &SyncContext, row: &Row, what: &str) -> RowUpdate {
-        unreadable::tell(ctx, &self.event.key, row.contact, what, row.attempts > 0);
+        unreadable::report_contact(ctx, &self.event.key, row.contact, what, row.attempts > 0);
         let pause = backoff(row.attempts, ctx.settings.backoff_max, row.contact.0);
         self.try_again(ctx, row, pause)
     }
@@ -192,7 +192,7 @@ impl EligibleEvent {
         let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let waits = if self.event.rules.form {
             match self.decide_about(ctx, row, &Person::Unreadable) {
-                Decision::Skip { reason } => return update(row, Outcome::Skipped, reason, now),
+                Decision::Skip { reason } => return row_update(row, Outcome::Skipped, reason, now),
                 Decision::Wait { due: last, .. } => due.min(last),
                 Decision::Send(_) => due,
             }
@@ -201,8 +201,8 @@ impl EligibleEvent {
         };
         let later = match row.outcome {
             // Google may have it: that is not to be forgotten meanwhile.
-            Outcome::Processing => update(row, Outcome::Processing, row.reason.clone(), waits),
-            _ => update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
+            Outcome::Processing => row_update(row, Outcome::Processing, row.reason.clone(), waits),
+            _ => row_update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
         };
         RowUpdate {
             failed_try: true,
@@ -214,20 +214,20 @@ impl EligibleEvent {
     /// not show these to this token is a matter of the event, not of the account.
     async fn put_off(&self, ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> Result<(), SyncError> {
         let refused = matches!(error.cause, Cause::MissingScope | Cause::AccessDenied);
-        let fault = postpone(ctx, rows, error).await;
+        let fault = postpone_rows(ctx, rows, error).await;
         if !refused || matches!(fault, SyncError::Ledger(_)) {
             return Err(fault);
         }
         ctx.registry.scope_refused(&self.event.hubspot);
-        let note = note(&fault, ctx.clock.now());
+        let note = error_note(&fault, ctx.clock.now());
         ctx.registry.update_report(&self.event.key, |report| {
             report.push_error(note.clone());
-            Notice::Soon.or_now(report.upload.failed(note))
+            Notice::Soon.or_now(report.upload.record_failure(note))
         });
         Ok(())
     }
 
-    fn decide(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+    fn decide_row(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
         if self.event.rules.form {
             return self.decide_submission(ctx, row, contact);
         }
@@ -238,7 +238,7 @@ impl EligibleEvent {
         let window = self.action.click_window_days;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
-        decide(
+        decide_entry(
             contact,
             occurrence,
             &self.event.rules,
@@ -256,7 +256,7 @@ impl EligibleEvent {
             // Somebody has the address: the feed goes on looking.
             None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
             None => Person::NotFound {
-                looked: ctx.clicks(&self.event.hubspot).unfound(row.transaction),
+                looked: ctx.click_cache(&self.event.hubspot).nobody_since(row.transaction),
             },
         };
         self.decide_about(ctx, row, &person)
@@ -270,7 +270,7 @@ impl EligibleEvent {
         };
         let limits = ctx.settings.enhancement_limits();
         let region = self.account.default_region.as_deref();
-        enhancement::decide(person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
+        enhancement::decide_submission(person, submitted, &self.event.rules, &limits, region, ctx.clock.now())
     }
 
     /// The click ids of the pages that forms were submitted on: the ledger has none, so after a restart they are read
@@ -282,10 +282,10 @@ impl EligibleEvent {
         ) else {
             return Ok(());
         };
-        let clicks = ctx.clicks(&self.event.hubspot);
+        let clicks = ctx.click_cache(&self.event.hubspot);
         let wanted = ready.iter().map(|(row, _)| row.transaction).collect();
         let found = clicks
-            .read(self.crm.as_ref(), self.portal.id, form, wanted, since)
+            .read_clicks(self.crm.as_ref(), self.portal.id, form, wanted, since)
             .await?;
         for (row, prepared) in ready {
             prepared.click = found.get(&row.transaction).cloned().flatten().map(ClickId::Gclid);
@@ -295,7 +295,7 @@ impl EligibleEvent {
 }
 
 /// An update that moves a row to this outcome, keeping its place in a split.
-pub fn update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
+pub fn row_update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
     RowUpdate {
         row: row.id,
         outcome,
@@ -343,13 +343,13 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
             };
             RowUpdate {
                 failed_try: true,
-                ..update(row, outcome, reason, due)
+                ..row_update(row, outcome, reason, due)
             }
         })
         .collect()
 }
 
-async fn postpone(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> SyncError {
+async fn postpone_rows(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> SyncError {
     match ctx
         .ledger
         .settle(&retry_later(ctx, rows, &error), ctx.clock.now())

@@ -49,7 +49,7 @@ pub(super) struct Loops {
 impl Loops {
     /// Stops what is not wanted any more, starts what is, each loop by itself. Returns when to look again at the latest;
     /// `None`: when something happens.
-    pub(super) fn adjust(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
+    pub(super) fn start_and_stop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
         let google = ctx.registry.google_keys();
         let mut wanted: BTreeSet<Id> = BTreeSet::new();
         wanted.extend(ctx.registry.hubspot_keys().into_iter().map(|key| (Loop::Feed, key)));
@@ -70,24 +70,30 @@ impl Loops {
         let now = Instant::now();
         let mut next = None;
         for id in wanted {
-            let look = self.look(ctx, stop, id, now);
+            let look = self.check_loop(ctx, stop, id, now);
             next = [next, look].into_iter().flatten().min();
         }
         next
     }
 
     /// Starts a loop that is to run and does not; sees whether one that broke before has lasted.
-    fn look(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, now: Instant) -> Option<Instant> {
+    fn check_loop(
+        &mut self,
+        ctx: &Arc<SyncContext>,
+        stop: &CancellationToken,
+        id: Id,
+        now: Instant,
+    ) -> Option<Instant> {
         let longest = Duration::try_from(ctx.settings.backoff_max).unwrap_or_default();
         let Some(slot) = self.slots.get_mut(&id) else {
-            self.start(ctx, stop, id, 0);
+            self.start_loop(ctx, stop, id, 0);
             return None;
         };
         match slot.rests_until {
             Some(until) if until > now => Some(until),
             Some(_) => {
                 let broke = slot.broke;
-                self.start(ctx, stop, id, broke);
+                self.start_loop(ctx, stop, id, broke);
                 Some(now + longest)
             }
             None if slot.broke == 0 => None,
@@ -100,7 +106,7 @@ impl Loops {
         }
     }
 
-    fn start(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, broke: u32) {
+    fn start_loop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken, id: Id, broke: u32) {
         let token = stop.child_token();
         let slot = Slot {
             stop: token.clone(),
@@ -108,17 +114,17 @@ impl Loops {
             rests_until: None,
             broke,
         };
-        let (name, work) = self.work(ctx, &id, token);
+        let (name, work) = self.loop_work(ctx, &id, token);
         self.slots.insert(id.clone(), slot);
         let ctx = ctx.clone();
         self.tasks.spawn(async move {
             // The text of a panic may hold anything: where it happened is logged where it is counted.
-            drop(AssertUnwindSafe(ctx.watched(name, work)).catch_unwind().await);
+            drop(AssertUnwindSafe(ctx.run_watched(name, work)).catch_unwind().await);
             id
         });
     }
 
-    fn work(
+    fn loop_work(
         &mut self,
         ctx: &Arc<SyncContext>,
         (which, key): &Id,
@@ -136,13 +142,16 @@ impl Loops {
             }
             Loop::Uploader => {
                 let unsettled = self.unsettled.remove(key);
-                let uploader = Uploader::new(google(account), ctx, uploads, unsettled);
+                let uploader = Uploader::new(google_sender(account), ctx, uploads, unsettled);
                 let name = format!("uploader of the GoogleAdsAccount {key}");
                 (name, uploader.run(stop).boxed())
             }
             Loop::Poller => {
                 let name = format!("status poller of the GoogleAdsAccount {key}");
-                (name, Poller::new(google(account), ctx, uploads).run(stop).boxed())
+                (
+                    name,
+                    Poller::new(google_sender(account), ctx, uploads).run(stop).boxed(),
+                )
             }
         }
     }
@@ -154,13 +163,13 @@ impl Loops {
             None => std::future::pending().await,
         };
         match ended {
-            Ok(id) => self.ended(ctx, &id),
+            Ok(id) => self.record_end(ctx, &id),
             // Panics are caught in the task: this one was dropped, as the runtime ends.
             Err(error) => error!(cancelled = error.is_cancelled(), "a sync loop was dropped"),
         }
     }
 
-    fn ended(&mut self, ctx: &SyncContext, id: &Id) {
+    fn record_end(&mut self, ctx: &SyncContext, id: &Id) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         let (which, key) = id;
         if slot.stop.is_cancelled() {
@@ -179,13 +188,13 @@ impl Loops {
     }
 
     /// Waits until all have ended.
-    pub(super) async fn drain(&mut self) {
+    pub(super) async fn wait_for_all(&mut self) {
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
 /// A Google account as the ledger knows its loops.
-const fn google(account: ObjectKey) -> Sender {
+const fn google_sender(account: ObjectKey) -> Sender {
     Sender {
         network: AdNetwork::Google,
         account,

@@ -37,25 +37,27 @@ pub async fn run(ctx: Arc<SyncContext>, stop: CancellationToken) {
         let (ctx, stop) = (ctx.clone(), stop.clone());
         async move {
             let work = supervise(ctx.clone(), stop);
-            ctx.watched(SUPERVISOR.to_owned(), work).await;
+            ctx.run_watched(SUPERVISOR.to_owned(), work).await;
             ControlFlow::Continue(())
         }
     };
-    let restarts = ctx.restarts("supervisor", SUPERVISOR);
-    restarts.run(stop.clone(), begin).await;
+    let restarts = ctx.restarts_for("supervisor", SUPERVISOR);
+    restarts.run_until_done(stop.clone(), begin).await;
 }
 
 async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
-    if !recover(&ctx, &stop).await {
+    if !recover_batches(&ctx, &stop).await {
         return;
     }
     let own = stop.child_token();
     let mut loops = Loops::default();
-    let retention = tokio::spawn(retain(ctx.clone(), own.clone()));
-    let turns = AssertUnwindSafe(turns(&ctx, &mut loops, &own)).catch_unwind().await;
+    let retention = tokio::spawn(run_retention(ctx.clone(), own.clone()));
+    let turns = AssertUnwindSafe(look_after(&ctx, &mut loops, &own))
+        .catch_unwind()
+        .await;
     own.cancel();
     pulse::rest(STOP_LIMIT);
-    let drained = tokio::time::timeout(STOP_LIMIT, loops.drain()).await;
+    let drained = tokio::time::timeout(STOP_LIMIT, loops.wait_for_all()).await;
     // It catches its own panics.
     let _ = retention.await;
     if drained.is_err() {
@@ -67,12 +69,12 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
 }
 
 /// Looks after the loops until `stop`.
-async fn turns(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &CancellationToken) {
+async fn look_after(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &CancellationToken) {
     let mut changes = ctx.registry.subscribe();
     loop {
         pulse::rest(TURN);
         changes.mark_unchanged();
-        let next = loops.adjust(ctx, stop);
+        let next = loops.start_and_stop(ctx, stop);
         let pause = next.map_or(TURN, |at| TURN.min(at.saturating_duration_since(Instant::now())));
         tokio::select! {
             () = stop.cancelled() => return,
@@ -84,21 +86,21 @@ async fn turns(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &CancellationTok
 }
 
 /// Retention, started again where it ends unexpectedly.
-async fn retain(ctx: Arc<SyncContext>, stop: CancellationToken) {
+async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let begin = |_| {
         let (ctx, stop) = (ctx.clone(), stop.clone());
         async move {
-            let work = retention::run(ctx.clone(), stop);
-            ctx.watched(RETENTION.to_owned(), work).await;
+            let work = retention::run_retention(ctx.clone(), stop);
+            ctx.run_watched(RETENTION.to_owned(), work).await;
             ControlFlow::Continue(())
         }
     };
-    let restarts = ctx.restarts(RETENTION, RETENTION);
-    restarts.run(stop.clone(), begin).await;
+    let restarts = ctx.restarts_for(RETENTION, RETENTION);
+    restarts.run_until_done(stop.clone(), begin).await;
 }
 
 /// Batches that were on their way when the process died become sendable again, before anything else is sent.
-async fn recover(ctx: &SyncContext, stop: &CancellationToken) -> bool {
+async fn recover_batches(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     loop {
         pulse::rest(RECOVER_PAUSE);
         match ctx.ledger.recover(None, ctx.clock.now()).await {

@@ -10,7 +10,7 @@ use crate::ports::sink::IngestError;
 use crate::sync::prepare::PreparedRow;
 
 /// How long, in milliseconds, as the log has it.
-fn ms(elapsed: Duration) -> u64 {
+fn in_millis(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -18,7 +18,7 @@ impl Uploader {
     /// Google took the request; `request` is its id of it, where it gives one.
     pub(crate) fn log_sent(&self, ready: &[PreparedRow], request: Option<&str>, elapsed: Duration) {
         for (event, rows) in self.rows_of(ready) {
-            tracing::info!(%event, rows, request = request.unwrap_or("none"), ms = ms(elapsed), "uploaded");
+            tracing::info!(%event, rows, request = request.unwrap_or("none"), ms = in_millis(elapsed), "uploaded");
         }
     }
 
@@ -27,7 +27,7 @@ impl Uploader {
         let error = &failure.error;
         let request = error.request_id.as_deref().unwrap_or("none");
         for (event, rows) in self.rows_of(ready) {
-            tracing::warn!(%event, rows, request, ms = ms(elapsed), error = brief(error), "upload failed");
+            tracing::warn!(%event, rows, request, ms = in_millis(elapsed), error = brief(error), "upload failed");
         }
     }
 
@@ -35,7 +35,7 @@ impl Uploader {
     fn rows_of(&self, ready: &[PreparedRow]) -> BTreeMap<ObjectKey, usize> {
         let mut rows = BTreeMap::new();
         for event in self.ctx.registry.events_of_google(&self.key) {
-            let stream = self.ctx.registry.report(&event.key).stream;
+            let stream = self.ctx.registry.event_report(&event.key).stream;
             let count = ready.iter().filter(|r| Some(r.row.track) == stream).count();
             if count > 0 {
                 rows.insert(event.key, count);

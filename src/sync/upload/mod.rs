@@ -26,9 +26,9 @@ use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::{Sender, StreamId};
 use crate::ports::pulse;
-use crate::registry::sync_error::{SyncError, note};
+use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes};
-use crate::sync::prepare::{EligibleEvent, PreparedRow, sendable};
+use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
 pub use crate::sync::upload::row_updates::row_result_update;
 
 /// The uploader of one account.
@@ -97,9 +97,9 @@ impl Uploader {
             let rest = tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => false,
-                () = self.reads.arrives(&self.ctx) => true,
+                () = self.reads.wait_for_read(&self.ctx) => true,
             };
-            if let Err(fault) = self.round(&stop, rest).await {
+            if let Err(fault) = self.run_round(&stop, rest).await {
                 warn!(account = %self.key, error = brief(&fault), "upload round failed");
                 if matches!(fault, SyncError::Ledger(_)) {
                     for event in self.ctx.registry.events_of_google(&self.key) {
@@ -112,7 +112,7 @@ impl Uploader {
 
     /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at anew
     /// before each request.
-    async fn round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
+    async fn run_round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
         if self.unsure {
             // Nothing of this account is on its way now.
             self.ctx
@@ -123,14 +123,16 @@ impl Uploader {
         }
         while !stop.is_cancelled() {
             pulse::beat();
-            let Some(routes) = self.routes() else {
+            let Some(routes) = self.usable_routes() else {
                 self.was_ready = false;
                 return Ok(());
             };
-            let mut open = self.open().await?;
+            let mut open = self.open_events().await?;
             let now = self.ctx.clock.now();
-            open.retain(|sendable| !self.is_held(routes.of(sendable.event().rules.form).info().name, now));
-            let ready = self.collect(open, &routes, rest).await?;
+            open.retain(|sendable| {
+                !self.is_deferred(routes.route_for(sendable.event().rules.form).route_info().name, now)
+            });
+            let ready = self.collect_rows(open, &routes, rest).await?;
             let sent = self.send_all(&routes, ready, stop).await?;
             if matches!(sent, Sent::Stop) || !self.reads.has_more() {
                 return Ok(());
@@ -140,7 +142,7 @@ impl Uploader {
         Ok(())
     }
 
-    fn is_held(&self, route: &str, now: Timestamp) -> bool {
+    fn is_deferred(&self, route: &str, now: Timestamp) -> bool {
         self.held
             .get(route)
             .and_then(|hold| hold.until)
@@ -148,10 +150,10 @@ impl Uploader {
     }
 
     /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.
-    async fn open(&mut self) -> Result<Vec<EligibleEvent>, SyncError> {
+    async fn open_events(&mut self) -> Result<Vec<EligibleEvent>, SyncError> {
         let events = self.ctx.registry.events_of_google(&self.key);
-        self.settle_resumes(&events).await?;
-        let open = self.sendable();
+        self.apply_resumes(&events).await?;
+        let open = self.eligible_events();
         if !self.was_ready {
             for sendable in &open {
                 pulse::beat();
@@ -167,9 +169,12 @@ impl Uploader {
 
     /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
     /// moved to the stream of its action: what it missed may have to be skipped first.
-    fn sendable(&self) -> Vec<EligibleEvent> {
+    fn eligible_events(&self) -> Vec<EligibleEvent> {
         let events = self.ctx.registry.events_of_google(&self.key);
-        let mut open: Vec<_> = events.into_iter().filter_map(|e| sendable(&self.ctx, e)).collect();
+        let mut open: Vec<_> = events
+            .into_iter()
+            .filter_map(|e| eligible_event(&self.ctx, e))
+            .collect();
         open.retain(|sendable| self.resumed.get(&sendable.event().key) == Some(&Some(sendable.stream())));
         // While one event takes over from another both may have the same rows.
         let mut streams = BTreeSet::new();
@@ -178,20 +183,20 @@ impl Uploader {
     }
 
     /// The routes of the account while it can be used.
-    fn routes(&self) -> Option<Routes> {
-        self.ctx.registry.ad_account(&self.key)?.usable()
+    fn usable_routes(&self) -> Option<Routes> {
+        self.ctx.registry.ad_account(&self.key)?.usable_routes()
     }
 
     /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
     /// another stream, as nothing is created for a suspended event and its rows wait without an action.
-    async fn settle_resumes(&mut self, events: &[Event]) -> Result<(), SyncError> {
+    async fn apply_resumes(&mut self, events: &[Event]) -> Result<(), SyncError> {
         self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
         for event in events {
             pulse::beat();
             let settled = self.resumed.entry(event.key.clone()).or_default();
             if event.suspended {
                 *settled = None;
-            } else if let Some(stream) = self.ctx.registry.report(&event.key).stream
+            } else if let Some(stream) = self.ctx.registry.event_report(&event.key).stream
                 && *settled != Some(stream)
             {
                 let skipped = self
@@ -210,16 +215,16 @@ impl Uploader {
     }
 
     /// Takes due rows of all events, about as many as fill a request.
-    async fn collect(
+    async fn collect_rows(
         &mut self,
         open: Vec<EligibleEvent>,
         routes: &Routes,
         rest: bool,
     ) -> Result<Vec<PreparedRow>, SyncError> {
-        let fill = routes.stages.info().rows.max(routes.forms.info().rows);
+        let fill = routes.stages.route_info().rows.max(routes.forms.route_info().rows);
         let mut all = Vec::new();
         let mut broken = None;
-        for collected in self.reads.take(&self.ctx, open, fill, rest).await {
+        for collected in self.reads.take_rows(&self.ctx, open, fill, rest).await {
             for (sendable, error) in collected.failed {
                 self.read_failed(&sendable, error);
             }
@@ -242,12 +247,12 @@ impl Uploader {
     }
 
     fn upload_failed(&self, event: &ObjectKey, fault: &SyncError) {
-        let note = note(fault, self.ctx.clock.now());
+        let note = error_note(fault, self.ctx.clock.now());
         self.ctx.registry.update_report(event, |report| {
             report.push_error(note.clone());
             let flips = match fault {
-                SyncError::Ledger(_) => report.ledger.failed(note),
-                SyncError::Upstream(_) => report.upload.failed(note),
+                SyncError::Ledger(_) => report.ledger.record_failure(note),
+                SyncError::Upstream(_) => report.upload.record_failure(note),
             };
             Notice::Soon.or_now(flips)
         });

@@ -59,7 +59,7 @@ pub(crate) struct Reads {
 impl Reads {
     /// Asks the portals of these events for about `fill` rows together: all that are not being asked, or (`rest`) those that had more than their share.
     /// Returns what has come, at the latest after [`PATIENCE`].
-    pub async fn take(
+    pub async fn take_rows(
         &mut self,
         ctx: &Arc<SyncContext>,
         open: Vec<EligibleEvent>,
@@ -87,11 +87,11 @@ impl Reads {
             }
             self.hungry.remove(&portal);
             let rows = self.paces.get(&portal).map_or(share, |pace| share.min(*pace));
-            self.begin(ctx, portal, events, rows);
+            self.begin_read(ctx, portal, events, rows);
             begun += 1;
         }
         let until = Instant::now() + PATIENCE;
-        while begun > 0 && timeout_at(until, self.arrives(ctx)).await.is_ok() {
+        while begun > 0 && timeout_at(until, self.wait_for_read(ctx)).await.is_ok() {
             begun -= 1;
         }
         std::mem::take(&mut self.arrived)
@@ -103,7 +103,7 @@ impl Reads {
     }
 
     /// Waits until a read that nobody waited for has come; for ever while there is none. May be dropped at any time.
-    pub async fn arrives(&mut self, ctx: &SyncContext) {
+    pub async fn wait_for_read(&mut self, ctx: &SyncContext) {
         let Some(joined) = self.tasks.join_next_with_id().await else {
             return std::future::pending().await;
         };
@@ -117,7 +117,7 @@ impl Reads {
             return;
         };
         let took = open.began.elapsed();
-        self.pace(ctx, &collected, took);
+        self.adjust_pace(ctx, &collected, took);
         let now = ctx.clock.now();
         if collected.asked <= LEAST {
             // However long the answer took, it has just come, and the portal knows no quicker one.
@@ -133,31 +133,34 @@ impl Reads {
     }
 
     /// A portal that needs longer than half of the time that a read may be old is asked about fewer rows at once.
-    fn pace(&mut self, ctx: &SyncContext, collected: &Collected, took: Duration) {
+    fn adjust_pace(&mut self, ctx: &SyncContext, collected: &Collected, took: Duration) {
         let limit = Duration::try_from(ctx.settings.read_age() / 2).unwrap_or_default();
         let portal = &collected.portal;
         if took > limit {
-            self.paces.insert(portal.clone(), paced(collected.asked, took, limit));
+            self.paces
+                .insert(portal.clone(), paced_rows(collected.asked, took, limit));
         } else if let Some(pace) = self.paces.get_mut(portal) {
             *pace = pace.saturating_mul(2);
         }
     }
 
-    fn begin(&mut self, ctx: &Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) {
-        let task = self.tasks.spawn(collect(Arc::clone(ctx), portal.clone(), events, rows));
+    fn begin_read(&mut self, ctx: &Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) {
+        let task = self
+            .tasks
+            .spawn(collect_rows(Arc::clone(ctx), portal.clone(), events, rows));
         let began = Instant::now();
         self.open.insert(task.id(), Open { portal, began });
     }
 }
 
 /// How many rows a portal is asked about next, where so many took longer than the limit.
-fn paced(asked: usize, took: Duration, limit: Duration) -> usize {
+fn paced_rows(asked: usize, took: Duration, limit: Duration) -> usize {
     let fit = asked as u128 * limit.as_millis() / took.as_millis().max(1);
     usize::try_from(fit).unwrap_or(usize::MAX).max(LEAST)
 }
 
 /// Takes due rows of a portal's events until there are so many.
-async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> Collected {
+async fn collect_rows(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleEvent>, rows: usize) -> Collected {
     let mut all = Collected {
         ready: Vec::new(),
         failed: Vec::new(),
@@ -173,7 +176,7 @@ async fn collect(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<EligibleE
             all.more = true;
             break;
         }
-        match sendable.prepare(&ctx, room).await {
+        match sendable.prepare_rows(&ctx, room).await {
             Ok((ready, looked_at)) => {
                 if looked_at > ready.len() {
                     ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
@@ -199,8 +202,8 @@ mod tests {
     #[test]
     fn a_slow_portal_is_asked_about_fewer_rows() {
         let limit = Duration::from_secs(35);
-        assert_eq!(paced(2000, Duration::from_secs(70), limit), 1000);
-        assert_eq!(paced(60, Duration::from_secs(80), limit), LEAST);
-        assert_eq!(paced(0, Duration::from_secs(80), limit), LEAST);
+        assert_eq!(paced_rows(2000, Duration::from_secs(70), limit), 1000);
+        assert_eq!(paced_rows(60, Duration::from_secs(80), limit), LEAST);
+        assert_eq!(paced_rows(0, Duration::from_secs(80), limit), LEAST);
     }
 }

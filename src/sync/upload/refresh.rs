@@ -75,18 +75,27 @@ impl Failed {
 
 impl Refreshes {
     /// Begins to read again for these rows of one request, which belong to these events.
-    pub fn begin(&mut self, ctx: &Arc<SyncContext>, route: RouteInfo, open: &[EligibleEvent], stale: Vec<PreparedRow>) {
-        let portals = self
-            .failed
-            .others(open, stale, |sendable| &sendable.event().hubspot, EligibleEvent::sends);
+    pub fn begin_refresh(
+        &mut self,
+        ctx: &Arc<SyncContext>,
+        route: RouteInfo,
+        open: &[EligibleEvent],
+        stale: Vec<PreparedRow>,
+    ) {
+        let portals = self.failed.others(
+            open,
+            stale,
+            |sendable| &sendable.event().hubspot,
+            EligibleEvent::takes_row,
+        );
         for (portal, events) in portals {
-            let read = refresh(Arc::clone(ctx), route, portal, events);
-            self.tasks.spawn(budget::spend(SHARE, read));
+            let read = refresh_rows(Arc::clone(ctx), route, portal, events);
+            self.tasks.spawn(budget::with_budget(SHARE, read));
         }
     }
 
     /// Waits for the next read to end; `None` where none is under way.
-    pub async fn next(&mut self) -> Option<Refreshed> {
+    pub async fn next_ended(&mut self) -> Option<Refreshed> {
         loop {
             match self.tasks.join_next().await? {
                 Ok(refreshed) => {
@@ -104,12 +113,12 @@ impl Refreshes {
     }
 
     /// A read that has ended already.
-    pub fn ended(&mut self) -> Option<Refreshed> {
-        self.next().now_or_never().flatten()
+    pub fn take_ended(&mut self) -> Option<Refreshed> {
+        self.next_ended().now_or_never().flatten()
     }
 }
 
-async fn refresh(
+async fn refresh_rows(
     ctx: Arc<SyncContext>,
     route: RouteInfo,
     portal: ObjectKey,
@@ -123,7 +132,7 @@ async fn refresh(
         portal,
     };
     for (sendable, rows) in events {
-        match sendable.refresh(&ctx, rows).await {
+        match sendable.refresh_rows(&ctx, rows).await {
             Ok(ready) => all.ready.extend(ready),
             Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
             Err(SyncError::Ledger(error)) => {

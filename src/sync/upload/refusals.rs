@@ -19,18 +19,18 @@ pub struct Refusals {
 
 impl Refusals {
     /// Requests begin.
-    pub fn begin(&mut self) {
+    pub fn requests_begin(&mut self) {
         self.latest = None;
     }
 
     /// Rows of this action were taken.
-    pub fn taken(&mut self, action: &ActionKey, now: Timestamp) {
+    pub fn record_taken(&mut self, action: &ActionKey, now: Timestamp) {
         self.taken.insert(action.clone(), now);
         self.refused.remove(action);
     }
 
     /// Google refuses this action's rows for what it says of the account.
-    pub fn refused(&mut self, action: &ActionKey, error: UpstreamError, now: Timestamp) {
+    pub fn record_refused(&mut self, action: &ActionKey, error: UpstreamError, now: Timestamp) {
         self.refused.entry(action.clone()).or_insert(now);
         self.latest.get_or_insert_with(|| (action.clone(), error));
     }
@@ -53,7 +53,7 @@ mod tests {
 
     fn action(id: u64) -> ActionKey {
         let owner: CustomerId = "1234567890".parse().unwrap();
-        owner.action(ActionId(id))
+        owner.action_key(ActionId(id))
     }
 
     fn at(second: i64) -> Timestamp {
@@ -64,24 +64,24 @@ mod tests {
     fn what_is_taken_of_another_action_later_shows_that_the_account_is_let_in() {
         let error = || UpstreamError::new("Data Manager", Cause::AccessDenied, "x");
         let mut refusals = Refusals::default();
-        refusals.taken(&action(2), at(1));
-        refusals.begin();
-        refusals.refused(&action(1), error(), at(2));
+        refusals.record_taken(&action(2), at(1));
+        refusals.requests_begin();
+        refusals.record_refused(&action(1), error(), at(2));
         assert!(refusals.of_account().is_some(), "taken before says nothing of now");
-        refusals.begin();
-        refusals.refused(&action(1), error(), at(3));
-        refusals.taken(&action(2), at(3));
+        refusals.requests_begin();
+        refusals.record_refused(&action(1), error(), at(3));
+        refusals.record_taken(&action(2), at(3));
         assert!(refusals.of_account().is_none());
         // Later the refused ones are tried alone.
-        refusals.begin();
-        refusals.refused(&action(1), error(), at(9));
+        refusals.requests_begin();
+        refusals.record_refused(&action(1), error(), at(9));
         assert!(refusals.of_account().is_none());
         // Once taken itself, a new refusal is a new one.
-        refusals.taken(&action(1), at(10));
-        refusals.begin();
-        refusals.refused(&action(1), error(), at(11));
+        refusals.record_taken(&action(1), at(10));
+        refusals.requests_begin();
+        refusals.record_refused(&action(1), error(), at(11));
         assert!(refusals.of_account().is_some());
-        refusals.begin();
+        refusals.requests_begin();
         assert!(refusals.of_account().is_none());
     }
 }

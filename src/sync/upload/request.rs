@@ -13,10 +13,10 @@ type Together = (&'static str, Option<AdAccountKey>, i64);
 
 /// Rows as requests: of one route each, rows with a split number only among themselves, at most as many rows and
 /// destinations as the route takes, of one account where it wants that.
-pub fn split(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
+pub fn into_requests(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
     let mut groups: BTreeMap<Together, (RouteInfo, Vec<PreparedRow>)> = BTreeMap::new();
     for row in ready {
-        let route = routes.of(row.form).info();
+        let route = routes.route_for(row.form).route_info();
         let owner = route.one_account.then(|| row.action.account.clone());
         let group = groups.entry((route.name, owner, row.row.split));
         group.or_insert((route, Vec::new())).1.push(row);
@@ -44,7 +44,7 @@ pub fn split(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<Pr
 }
 
 /// The actions of a request, in order of first use.
-pub fn destinations(ready: &[PreparedRow]) -> Vec<ActionKey> {
+pub fn destinations_of(ready: &[PreparedRow]) -> Vec<ActionKey> {
     let mut actions: Vec<ActionKey> = Vec::new();
     for row in ready {
         if !actions.contains(&row.action) {
@@ -60,7 +60,7 @@ pub fn destination_of(destinations: &[ActionKey], row: &PreparedRow) -> usize {
 }
 
 /// A row as it is sent.
-pub fn conversion(ready: &PreparedRow, destination: usize) -> Conversion {
+pub fn to_conversion(ready: &PreparedRow, destination: usize) -> Conversion {
     Conversion {
         destination,
         order: ready.row.order_id(),

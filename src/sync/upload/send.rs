@@ -8,10 +8,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::refresh::{Refreshed, Refreshes};
-use super::request::{conversion, destination_of, destinations, split};
+use super::request::{destination_of, destinations_of, into_requests, to_conversion};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Refusal, RowResult, refusal};
+use crate::domain::batch::{Refusal, RowResult, cut_down_refused};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
@@ -23,7 +23,7 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, retry_later};
-use crate::sync::upload::upload_route::{row_results, updates};
+use crate::sync::upload::upload_route::{row_results_of, row_updates};
 
 impl Uploader {
     /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is not
@@ -34,7 +34,7 @@ impl Uploader {
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
-        self.refusals.begin();
+        self.refusals.requests_begin();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);
@@ -48,17 +48,17 @@ impl Uploader {
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
-        let mut queue: VecDeque<(RouteInfo, Vec<PreparedRow>)> = split(ready, routes).into();
+        let mut queue: VecDeque<(RouteInfo, Vec<PreparedRow>)> = into_requests(ready, routes).into();
         let mut held: BTreeSet<&'static str> = BTreeSet::new();
         let mut refreshes = Refreshes::default();
         loop {
             pulse::beat();
             // What comes back first has waited longest.
-            if let Some(refreshed) = refreshes.ended() {
+            if let Some(refreshed) = refreshes.take_ended() {
                 queue.push_front(self.take_up(refreshed)?);
             }
             let Some((route, rows)) = queue.pop_front() else {
-                match refreshes.next().await {
+                match refreshes.next_ended().await {
                     Some(refreshed) => queue.push_back(self.take_up(refreshed)?),
                     None => return Ok(Sent::Done),
                 }
@@ -67,16 +67,16 @@ impl Uploader {
             if held.contains(route.name) {
                 continue;
             }
-            if stop.is_cancelled() || self.routes().is_none() {
+            if stop.is_cancelled() || self.usable_routes().is_none() {
                 return Ok(Sent::Stop);
             }
-            let open = self.sendable();
+            let open = self.eligible_events();
             let rows = self.fit_to_send(&open, route, rows, &mut refreshes);
             if rows.is_empty() {
                 continue;
             }
             let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
-            let (sent, again) = self.send(routes, route, rows).await?;
+            let (sent, again) = self.send_request(routes, route, rows).await?;
             for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
             }
@@ -103,11 +103,11 @@ impl Uploader {
         mut rows: Vec<PreparedRow>,
         refreshes: &mut Refreshes,
     ) -> Vec<PreparedRow> {
-        rows.retain(|row| open.iter().any(|sendable| sendable.sends(row)));
+        rows.retain(|row| open.iter().any(|sendable| sendable.takes_row(row)));
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
         let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);
-        refreshes.begin(&self.ctx, route, open, stale);
+        refreshes.begin_refresh(&self.ctx, route, open, stale);
         fresh
     }
 
@@ -126,16 +126,16 @@ impl Uploader {
     }
 
     /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
-    async fn send(
+    async fn send_request(
         &mut self,
         routes: &Routes,
         route: RouteInfo,
         ready: Vec<PreparedRow>,
     ) -> Result<(Sent, Vec<Vec<PreparedRow>>), SyncError> {
-        let Some(way) = routes.named(route.name) else {
+        let Some(way) = routes.route_named(route.name) else {
             return Ok((Sent::Stop, vec![]));
         };
-        let destinations = destinations(&ready);
+        let destinations = destinations_of(&ready);
         let row = |r: &PreparedRow| BatchRow {
             row: r.row.id,
             value: r.value.clone(),
@@ -148,46 +148,46 @@ impl Uploader {
         let begun = self.ctx.ledger.begin(&self.sender, &destinations, &rows, now).await;
         self.unsure |= begun.is_err();
         let id = begun?;
-        let sent = ready.iter().map(|r| conversion(r, destination_of(&destinations, r)));
+        let sent = ready.iter().map(|r| to_conversion(r, destination_of(&destinations, r)));
         let request = UploadRequest {
             rows: sent.collect(),
             destinations,
         };
         pulse::beat();
         let asked = Instant::now();
-        let answer = way.send(&request).await;
+        let answer = way.send_request(&request).await;
         let elapsed = asked.elapsed();
         drop(request);
         let now = self.ctx.clock.now();
         match answer {
             Ok(answer) => {
                 self.log_sent(&ready, answer.request_id(), elapsed);
-                self.answered(id, route, &answer, &ready, now).await;
+                self.record_answer(id, route, &answer, &ready, now).await;
                 Ok((Sent::Done, vec![]))
             }
             Err(failure) => {
                 self.log_failed(&ready, &failure, elapsed);
-                let plan = self.plan(&failure, &ready, &rows);
+                let plan = self.plan_resend(&failure, &ready, &rows);
                 let held = plan.is_none();
                 let (updates, again) = match plan {
                     Some(plan) => {
                         self.held.remove(route.name);
                         self.cut_down(route, plan, ready, now)
                     }
-                    None => (self.held_up(route, &failure, &ready, now), vec![]),
+                    None => (self.defer_all(route, &failure, &ready, now), vec![]),
                 };
                 let result = match failure.error.effect {
                     Effect::None => BatchResult::Refused { updates },
                     Effect::Unknown => BatchResult::Unknown { updates },
                 };
-                self.record(id, &result, now).await;
+                self.record_result(id, &result, now).await;
                 Ok((if held { Sent::Held } else { Sent::Done }, again))
             }
         }
     }
 
     /// The ad network took the request: it says later, or has said row by row, what became of it.
-    async fn answered(
+    async fn record_answer(
         &mut self,
         id: BatchId,
         route: RouteInfo,
@@ -197,7 +197,7 @@ impl Uploader {
     ) {
         let row_results = match answer {
             Answer::Accepted(_) => BTreeMap::new(),
-            Answer::Rows(rows) => row_results(rows),
+            Answer::Rows(rows) => row_results_of(rows),
         };
         let result = match answer {
             Answer::Accepted(request_id) => {
@@ -209,13 +209,13 @@ impl Uploader {
             }
             Answer::Rows(rows) => {
                 let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
-                let updates = updates(&self.ctx, ready, &row_results, asked, now);
+                let updates = row_updates(&self.ctx, ready, &row_results, asked, now);
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered { updates }
             }
         };
-        self.record(id, &result, now).await;
+        self.record_result(id, &result, now).await;
         self.held.remove(route.name);
         match answer {
             Answer::Accepted(_) => self.report_open(route, ready, now),
@@ -226,7 +226,7 @@ impl Uploader {
 
     /// Writes what came of a batch, however long the ledger fails: until then nothing else is sent. If the process ends
     /// meanwhile, the batch counts as unknown at the next start and goes again with the same ids and values.
-    async fn record(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
+    async fn record_result(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
         let mut failures = 0;
         while let Err(error) = self.ctx.ledger.finish(batch, result, now).await {
             warn!(account = %self.key, error = brief(&error), "the answer to an upload could not be recorded, trying again");
@@ -243,12 +243,12 @@ impl Uploader {
 
     /// The request was accepted, whatever becomes of its rows.
     fn report_open(&mut self, route: RouteInfo, ready: &[PreparedRow], now: Timestamp) {
-        for action in destinations(ready) {
-            self.refusals.taken(&action, now);
+        for action in destinations_of(ready) {
+            self.refusals.record_taken(&action, now);
         }
         for (event, _) in self.events_of(ready) {
             let place = (RefusedAt::Upload, route.service);
-            delivery::report(&self.ctx.registry, &event, place, &Delivery::Open, now);
+            delivery::report_delivery(&self.ctx.registry, &event, place, &Delivery::Open, now);
         }
     }
 
@@ -264,14 +264,14 @@ impl Uploader {
             let own = row_results
                 .iter()
                 .filter(|(index, _)| ready.get(**index).is_some_and(chosen));
-            Delivery::of(own.map(|(_, row_result)| row_result))
+            Delivery::from_results(own.map(|(_, row_result)| row_result))
         };
-        for action in destinations(ready) {
+        for action in destinations_of(ready) {
             match of(&|row| row.action == action) {
-                Some(Delivery::Open) => self.refusals.taken(&action, now),
+                Some(Delivery::Open) => self.refusals.record_taken(&action, now),
                 Some(Delivery::Refused(code)) => {
                     if let Some(error) = delivery::account_error(&code, route.service) {
-                        self.refusals.refused(&action, error, now);
+                        self.refusals.record_refused(&action, error, now);
                     }
                 }
                 Some(Delivery::Failed(..)) | None => {}
@@ -280,7 +280,7 @@ impl Uploader {
         for (event, stream) in self.events_of(ready) {
             if let Some(found) = of(&|row| row.row.track == stream) {
                 let place = (RefusedAt::Upload, route.service);
-                delivery::report(&self.ctx.registry, &event, place, &found, now);
+                delivery::report_delivery(&self.ctx.registry, &event, place, &found, now);
             }
         }
     }
@@ -288,7 +288,7 @@ impl Uploader {
     fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
         let streams: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
         let of = |event: Event| {
-            let stream = self.ctx.registry.report(&event.key).stream?;
+            let stream = self.ctx.registry.event_report(&event.key).stream?;
             streams.contains(&stream).then_some((event.key, stream))
         };
         let events = self.ctx.registry.events_of_google(&self.key);
@@ -296,12 +296,12 @@ impl Uploader {
     }
 
     /// How to cut a refused request down; `None` where the failure is no matter of rows.
-    fn plan(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
+    fn plan_resend(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
         if failure.error.cause != Cause::Refused || failure.error.effect != Effect::None {
             return None;
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
-        let plan = refusal(&destination_of, failure.code.as_ref(), &failure.complaints);
+        let plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
         debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
         Some(plan)
     }
@@ -315,7 +315,7 @@ impl Uploader {
         now: Timestamp,
     ) -> (Vec<RowUpdate>, Vec<Vec<PreparedRow>>) {
         self.report_results(route, &ready, &plan.row_results, now);
-        let updates = updates(&self.ctx, &ready, &plan.row_results, None, now);
+        let updates = row_updates(&self.ctx, &ready, &plan.row_results, None, now);
         let mut by_index: BTreeMap<usize, PreparedRow> = ready.into_iter().enumerate().collect();
         let again = plan
             .resend
@@ -326,7 +326,7 @@ impl Uploader {
     }
 
     /// The whole request waits: the ad network, the way to it, or the account has a problem.
-    fn held_up(
+    fn defer_all(
         &mut self,
         route: RouteInfo,
         failure: &IngestError,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::domain::batch::{RowResult, partial};
+use crate::domain::batch::{RowResult, row_by_row_results};
 use crate::domain::enhancement::next_look;
 use crate::domain::outcome::reason;
 use crate::ports::ledger::RowUpdate;
@@ -14,12 +14,12 @@ use crate::sync::prepare::PreparedRow;
 use crate::sync::upload::row_updates::row_result_update;
 
 /// What an answer row by row means for the rows of the request. Rows of which Google said nothing have no result.
-pub fn row_results(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
-    partial(&answer.evidence, &answer.errors)
+pub fn row_results_of(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
+    row_by_row_results(&answer.evidence, &answer.errors)
 }
 
 /// The updates that carry out results. Nothing that waits goes before `not_before`.
-pub fn updates(
+pub fn row_updates(
     ctx: &SyncContext,
     ready: &[PreparedRow],
     row_results: &BTreeMap<usize, RowResult>,

@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer};
 
 use super::GoogleConnector;
 use super::test_support::{cid, clicks, connector, secret, token};
-use crate::domain::batch::results;
+use crate::domain::batch::destination_results;
 use crate::domain::ids::ActionId;
 use crate::ports::ads::{ActionFields, Goal};
 use crate::ports::sink::DestinationStatus;
@@ -104,18 +104,21 @@ fn right() -> Vec<Value> {
 /// As the poller does.
 fn judge(statuses: &[DestinationStatus]) {
     for status in statuses {
-        let _ = (results(&status.report, &[0, 2], 3), status.report.is_finished());
+        let _ = (
+            destination_results(&status.report, &[0, 2], 3),
+            status.report.is_finished(),
+        );
     }
 }
 
 /// Every call once.
 async fn call_all(clients: &GoogleClients) {
     let (owner, fields) = (cid("1234567890"), ActionFields::default());
-    within(clients.ads.customer(&owner)).await;
-    within(clients.ads.actions(&owner)).await;
+    within(clients.ads.read_customer(&owner)).await;
+    within(clients.ads.read_actions(&owner)).await;
     within(clients.ads.actions_named(&owner, "n")).await;
-    let goals = within(clients.ads.goals(&owner)).await;
-    within(clients.ads.attribution(&owner)).await;
+    let goals = within(clients.ads.read_goals(&owner)).await;
+    within(clients.ads.read_attribution(&owner)).await;
     within(clients.ads.create_action(&owner, &fields)).await;
     within(clients.ads.update_action(&owner, ActionId(7), &fields)).await;
     within(clients.ads.remove_action(&owner, ActionId(7))).await;
@@ -129,8 +132,8 @@ async fn call_all(clients: &GoogleClients) {
     if let Some(Ok(statuses)) = within(clients.sink.request_status("r-1")).await {
         judge(&statuses);
     }
-    within(clients.clicks.upload(&clicks(3))).await;
-    within(clients.enhancements.upload(&clicks(3))).await;
+    within(clients.clicks.upload_rows(&clicks(3))).await;
+    within(clients.enhancements.upload_rows(&clicks(3))).await;
 }
 
 /// Clients of their own: the limits and the token of those before are not theirs.
@@ -172,7 +175,7 @@ fn no_answer_of_the_token_endpoint_panics() {
         proptest::sample::select(&[200, 400, 401]),
         bodies(vec![right, wrong], NAMES),
         async |case| {
-            within(clients(&connector, case).await.ads.goals(&cid("1234567890"))).await;
+            within(clients(&connector, case).await.ads.read_goals(&cid("1234567890"))).await;
         },
     );
 }

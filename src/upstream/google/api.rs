@@ -11,7 +11,7 @@ pub(crate) enum Api {
 
 impl Api {
     /// The name in errors.
-    pub(crate) const fn service(self) -> &'static str {
+    pub(crate) const fn service_name(self) -> &'static str {
         match self {
             Self::Ads => "Google Ads",
             Self::DataManager => "Data Manager",
@@ -19,7 +19,7 @@ impl Api {
     }
 
     /// The name in metrics.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) const fn metric_name(self) -> &'static str {
         match self {
             Self::Ads => "googleAds",
             Self::DataManager => "dataManager",
@@ -35,7 +35,7 @@ impl Api {
     }
 
     /// The OAuth scope it wants.
-    pub(crate) const fn scope(self) -> &'static str {
+    pub(crate) const fn oauth_scope(self) -> &'static str {
         match self {
             Self::Ads => "https://www.googleapis.com/auth/adwords",
             Self::DataManager => "https://www.googleapis.com/auth/datamanager",

@@ -6,31 +6,31 @@ use super::codes::{ads_cause, is_known_key};
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::outcome::reason;
 use crate::ports::Cause;
-use crate::upstream::http::text::code as clean;
+use crate::upstream::http::text::valid_code as clean;
 
 /// A code of the Data Manager API; `None` for an empty text.
 pub(crate) fn data_manager_code(text: &str) -> Option<Code> {
-    code(text, upload_class)
+    to_code(text, upload_class)
 }
 
 /// A code of the Google Ads API: the one key of `errorCode` carries a part of the meaning. `None` for an empty text.
 pub(crate) fn ads_code(key: &str, text: &str) -> Option<Code> {
-    code(text, |name| ads_class(key, name))
+    to_code(text, |name| ads_class(key, name))
 }
 
 /// A text that is no code may hold anything, also what was sent: only that there was one is kept.
-fn code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
+fn to_code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
     if text.is_empty() {
         return None;
     }
     Some(match clean(text) {
-        Some(name) => Code::new(&*name, bare(&name), class_of(&name)),
-        None => unknown("UNKNOWN"),
+        Some(name) => Code::new(&*name, bare_name(&name), class_of(&name)),
+        None => unknown_code("UNKNOWN"),
     })
 }
 
 /// A code that says nothing: only that there was one.
-pub(crate) fn unknown(name: &str) -> Code {
+pub(crate) fn unknown_code(name: &str) -> Code {
     Code::new(name, name, Class::Unknown)
 }
 
@@ -47,14 +47,14 @@ const DESTINATION: &str = "INVALID_DESTINATION";
 const PREFIXES: [&str; 2] = ["PROCESSING_ERROR_REASON_", "PROCESSING_ERROR_"];
 
 /// The name without Google's prefix.
-pub(crate) fn bare(name: &str) -> &str {
+pub(crate) fn bare_name(name: &str) -> &str {
     PREFIXES.iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name)
 }
 
 /// A name that says nothing beyond "refused".
 pub(crate) fn says_nothing(name: &str) -> bool {
     matches!(
-        bare(name),
+        bare_name(name),
         "INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED" | "UNSPECIFIED" | "UNKNOWN"
     )
 }
@@ -89,7 +89,7 @@ fn class_of(cause: Cause, key: &str) -> Class {
 
 /// The names of both APIs' upload errors, with or without prefix.
 fn upload_class(name: &str) -> Class {
-    let name = bare(name);
+    let name = bare_name(name);
     match name {
         "TOO_RECENT_CLICK" | "TOO_RECENT_CALL" | "TOO_RECENT_EVENT" => Class::Wait(reason::CLICK_TOO_RECENT),
         "DESTINATION_TOO_RECENTLY_CREATED"

@@ -65,13 +65,13 @@ fn every_published_name_is_whose_matter_it_is() {
     }
     for (heading, name, matter) in names {
         assert_eq!(class(heading, name), Some(wanted(matter)), "{name} of {heading}");
-        assert_eq!(class(heading, bare(name)), class(heading, name), "{name}");
+        assert_eq!(class(heading, bare_name(name)), class(heading, name), "{name}");
     }
 }
 
 #[test]
 fn no_name_stands_in_the_table_that_nobody_published_and_none_twice() {
-    let published: Vec<_> = published().into_iter().map(|(_, name, _)| bare(name)).collect();
+    let published: Vec<_> = published().into_iter().map(|(_, name, _)| bare_name(name)).collect();
     let mut all: Vec<&str> = Vec::new();
     for list in [
         &DELIVERED[..],

@@ -98,7 +98,7 @@ pub(crate) fn reason_cause(reason: &str, limit: Option<&str>) -> Option<Cause> {
     Some(match reason {
         "SERVICE_DISABLED" | "API_DISABLED" => Cause::ServiceDisabled,
         "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => Cause::MissingScope,
-        "RATE_LIMIT_EXCEEDED" | "RESOURCE_QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED" => exhausted(limit),
+        "RATE_LIMIT_EXCEEDED" | "RESOURCE_QUOTA_EXCEEDED" | "RESOURCE_EXHAUSTED" => exhausted_cause(limit),
         "NOT_ALLOWLISTED" => Cause::NotAllowlisted,
         "PERMISSION_DENIED" => Cause::AccessDenied,
         "ACCESS_TOKEN_EXPIRED" | "ACCESS_TOKEN_TYPE_UNSUPPORTED" | "CREDENTIALS_MISSING" | "ACCOUNT_STATE_INVALID" => {
@@ -109,7 +109,7 @@ pub(crate) fn reason_cause(reason: &str, limit: Option<&str>) -> Option<Cause> {
 }
 
 /// A used-up quota is a daily one where its name says so, else one that refills within minutes.
-pub(crate) fn exhausted(limit: Option<&str>) -> Cause {
+pub(crate) fn exhausted_cause(limit: Option<&str>) -> Cause {
     match limit {
         Some(name) if name.to_ascii_lowercase().contains("day") => Cause::QuotaExhausted,
         _ => Cause::RateLimited,

@@ -47,15 +47,15 @@ async fn equal_credentials_share_a_token_and_other_ones_do_not() {
         .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9999999999")))
         .await
         .unwrap();
-    one.ads.goals(&owner).await.unwrap();
-    two.ads.goals(&owner).await.unwrap();
+    one.ads.read_goals(&owner).await.unwrap();
+    two.ads.read_goals(&owner).await.unwrap();
     let mut other = refresh_secret();
     other.extend(secret(&[("developerToken", "dev-1")]));
     let three = connector
         .connect(GoogleCredentials::Secret(&other), None)
         .await
         .unwrap();
-    three.ads.goals(&owner).await.unwrap();
+    three.ads.read_goals(&owner).await.unwrap();
     let calls = recorder.0.lock().unwrap().clone();
     let tokens = calls.iter().filter(|(api, ..)| *api == "token").count();
     assert_eq!(tokens, 2, "{calls:?}");
@@ -113,7 +113,7 @@ async fn a_refused_token_is_renewed_once() {
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
-    clients.ads.goals(&cid("1234567890")).await.unwrap();
+    clients.ads.read_goals(&cid("1234567890")).await.unwrap();
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_token_refused_twice_is_rejected_credentials() {
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
-    let error = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
+    let error = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
     assert_eq!(
         (error.cause, error.code.as_deref()),
         (Cause::CredentialsRejected, Some("OAUTH_TOKEN_REVOKED"))

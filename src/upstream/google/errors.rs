@@ -10,19 +10,19 @@ use serde_json::Value;
 pub(crate) use super::api::Api;
 use super::code_table::{ads_code, data_manager_code, says_nothing};
 use super::codes;
-use super::redact::{bounded, words};
-use super::wire::duration;
+use super::redact::{bounded_message, redact_words};
+use super::wire::parse_duration;
 use crate::domain::codes::Code;
 use crate::ports::sink::IngestError;
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::uploads::partial_failure::{
-    any_taken, location, partial_status, row_of, row_violations, rows_only,
+    any_taken, field_location, partial_status, row_of, row_violations, rows_only,
 };
-use crate::upstream::google::field_path::{Violation, violation};
+use crate::upstream::google::field_path::{Violation, parse_violation};
 use crate::upstream::http::body::Body;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
-use crate::upstream::http::text::{code, id};
+use crate::upstream::http::text::{valid_code, valid_id};
 use crate::upstream::http::wait;
 use crate::upstream::{REDIRECT, is_redirect};
 
@@ -86,7 +86,7 @@ impl From<UpstreamError> for Box<Failure> {
 
 impl From<Failure> for IngestError {
     fn from(failure: Failure) -> Self {
-        let complaint = |violation: Violation| violation.complaint(failure.code.as_ref());
+        let complaint = |violation: Violation| violation.into_complaint(failure.code.as_ref());
         Self {
             complaints: failure.violations.into_iter().map(complaint).collect(),
             error: failure.error,
@@ -114,11 +114,11 @@ impl Answer {
     /// The JSON of a good answer, or what went wrong. HTTP 200 with an error inside is an error.
     pub(crate) fn into_json(self) -> Result<Parsed, Box<Failure>> {
         if is_redirect(self.status) {
-            return Err(self.malformed(REDIRECT).into());
+            return Err(self.malformed_error(REDIRECT).into());
         }
-        let json = json::read(self.body.bytes());
+        let json = json::read_json(self.body.bytes());
         if !(200..300).contains(&self.status) {
-            return Err(Box::new(self.failure(json.as_ref())));
+            return Err(Box::new(self.to_failure(json.as_ref())));
         }
         let parsed = |json, body: Body| Parsed {
             json,
@@ -127,25 +127,25 @@ impl Answer {
         };
         match json {
             Some(json) if self.partial && rows_only(&json) => Ok(parsed(json, self.body)),
-            Some(json) if status_of(&json).is_some() => Err(Box::new(self.failure(Some(&json)))),
+            Some(json) if status_of(&json).is_some() => Err(Box::new(self.to_failure(Some(&json)))),
             Some(json @ Value::Object(_)) => Ok(parsed(json, self.body)),
-            _ => Err(self.malformed("the answer is not a JSON object").into()),
+            _ => Err(self.malformed_error("the answer is not a JSON object").into()),
         }
     }
 
     /// An error about a good status with a body that can't be understood.
-    pub(crate) fn malformed(&self, what: &str) -> UpstreamError {
-        malformed(self.api, self.mutating, self.status, self.request_id.clone(), what)
+    pub(crate) fn malformed_error(&self, what: &str) -> UpstreamError {
+        malformed_answer(self.api, self.mutating, self.status, self.request_id.clone(), what)
     }
 
-    fn failure(&self, json: Option<&Value>) -> Failure {
+    fn to_failure(&self, json: Option<&Value>) -> Failure {
         let Some(status) = json.and_then(status_of) else {
-            return *Box::from(self.unreadable());
+            return *Box::from(self.unreadable_error());
         };
-        let mut parts = self.parts(status);
+        let mut parts = self.parts_of(status);
         // Beside an error about the whole request there are rows that Google took.
         parts.effect_open |= self.partial && json.is_some_and(any_taken);
-        let cause = self.cause(&parts, status);
+        let cause = self.cause_of(&parts, status);
         let effect = if self.mutating && (codes::status_leaves_effect_open(self.status) || parts.effect_open) {
             Effect::Unknown
         } else {
@@ -153,17 +153,17 @@ impl Answer {
         };
         let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
         let error = UpstreamError {
-            service: self.api.service(),
+            service: self.api.service_name(),
             cause,
             effect,
-            message: self.message(cause, &parts, request_id.as_deref()),
+            message: self.error_message(cause, &parts, request_id.as_deref()),
             code: parts.code,
             status: Some(self.status),
-            retry_after: parts.retry_after.or(self.retry_after).map(wait::bounded),
+            retry_after: parts.retry_after.or(self.retry_after).map(wait::bounded_wait),
             request_id,
         };
         Failure {
-            code: whole(&error, parts.keyed),
+            code: request_code(&error, parts.keyed),
             error,
             account_only: parts.account_only,
             violations: parts.violations,
@@ -171,34 +171,34 @@ impl Answer {
     }
 
     /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
-    fn unreadable(&self) -> UpstreamError {
+    fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
             401 | 404 | 408 | 413 | 429 | 500.. => codes::status_cause(self.status),
             _ => Cause::Malformed,
         };
-        let mut error = self.malformed("");
+        let mut error = self.malformed_error("");
         error.cause = cause;
         error.effect = if self.mutating && codes::status_leaves_effect_open(self.status) {
             Effect::Unknown
         } else {
             Effect::None
         };
-        error.retry_after = self.retry_after.map(wait::bounded);
+        error.retry_after = self.retry_after.map(wait::bounded_wait);
         error.message = match cause {
-            Cause::UnsupportedVersion => self.gone(),
+            Cause::UnsupportedVersion => self.gone_message(),
             _ => format!("HTTP {}, and the body holds no error of Google's", self.status),
         };
         error
     }
 
-    fn gone(&self) -> String {
+    fn gone_message(&self) -> String {
         match self.api {
             Api::Ads => "HTTP 404: this version of the Google Ads API is not served".to_owned(),
             Api::DataManager => "HTTP 404: this path of the Data Manager API does not exist".to_owned(),
         }
     }
 
-    fn cause(&self, parts: &Parts, status: &Value) -> Cause {
+    fn cause_of(&self, parts: &Parts, status: &Value) -> Cause {
         // A fast fail is a refusal whatever its reason; the reason itself is in `code` and in the violations.
         if self.api == Api::DataManager && self.status == 400 {
             return Cause::Refused;
@@ -216,7 +216,7 @@ impl Answer {
         }
     }
 
-    fn parts(&self, status: &Value) -> Parts {
+    fn parts_of(&self, status: &Value) -> Parts {
         let mut parts = Parts::default();
         for detail in status["details"].as_array().into_iter().flatten() {
             let kind = detail["@type"].as_str().unwrap_or_default();
@@ -228,12 +228,12 @@ impl Answer {
             } else if kind.ends_with("google.rpc.ErrorInfo") {
                 self.error_info(detail, &mut parts);
             } else if kind.ends_with("google.rpc.RetryInfo") {
-                parts.retry_after = parts.retry_after.max(duration(&detail["retryDelay"]));
+                parts.retry_after = parts.retry_after.max(parse_duration(&detail["retryDelay"]));
             } else if kind.ends_with("google.rpc.BadRequest") {
                 let found = detail["fieldViolations"].as_array().into_iter().flatten();
-                parts.violations.extend(found.map(violation));
+                parts.violations.extend(found.map(parse_violation));
             } else if kind.ends_with("google.rpc.RequestInfo") && parts.request_id.is_none() {
-                parts.request_id = detail["requestId"].as_str().and_then(id);
+                parts.request_id = detail["requestId"].as_str().and_then(valid_id);
             }
         }
         if matches!(
@@ -245,7 +245,7 @@ impl Answer {
             let own = own.find_map(|v| Some(v.code.as_ref()?.name.clone()));
             parts.code = own
                 .or(parts.code.take())
-                .or_else(|| status["status"].as_str().and_then(code));
+                .or_else(|| status["status"].as_str().and_then(valid_code));
         }
         parts
     }
@@ -253,35 +253,35 @@ impl Answer {
     fn error_info(&self, detail: &Value, parts: &mut Parts) {
         let reason = detail["reason"].as_str().unwrap_or_default();
         let metadata = &detail["metadata"];
-        let limit = metadata["quota_limit"].as_str().and_then(code);
+        let limit = metadata["quota_limit"].as_str().and_then(valid_code);
         parts.cause = parts.cause.or(codes::reason_cause(reason, limit.as_deref()));
         if parts.code.is_none() {
-            parts.code = code(reason);
+            parts.code = valid_code(reason);
         }
         if parts.request_id.is_none() {
-            parts.request_id = metadata["requestId"].as_str().and_then(id);
+            parts.request_id = metadata["requestId"].as_str().and_then(valid_id);
         }
         let host = metadata["service"]
             .as_str()
-            .and_then(code)
+            .and_then(valid_code)
             .unwrap_or_else(|| self.api.host().to_owned());
         match codes::reason_cause(reason, limit.as_deref()) {
             Some(Cause::ServiceDisabled) => {
                 let project = metadata["consumer"]
                     .as_str()
                     .map(|c| c.trim_start_matches("projects/"))
-                    .and_then(id);
+                    .and_then(valid_id);
                 let project = project.map(|p| format!(" {p}")).unwrap_or_default();
                 parts.text = format!(
                     "the API {host} ({}) is switched off in the Google Cloud project{project}",
-                    self.api.service()
+                    self.api.service_name()
                 );
             }
             Some(Cause::MissingScope) => {
                 parts.text = format!(
                     "the token lacks the scope {} that {host} ({}) requires",
-                    self.api.scope(),
-                    self.api.service()
+                    self.api.oauth_scope(),
+                    self.api.service_name()
                 );
             }
             _ => {
@@ -292,11 +292,11 @@ impl Answer {
         }
     }
 
-    fn message(&self, cause: Cause, parts: &Parts, request_id: Option<&str>) -> String {
+    fn error_message(&self, cause: Cause, parts: &Parts, request_id: Option<&str>) -> String {
         let code = parts.code.as_deref().unwrap_or("no code");
         let mut text = parts.text.clone();
         if text.is_empty() && cause == Cause::UnsupportedVersion && self.status == 404 {
-            text = self.gone();
+            text = self.gone_message();
         }
         if text.is_empty() {
             let named: Vec<String> = parts
@@ -317,12 +317,12 @@ impl Answer {
         let id = request_id.map(|id| format!(" (request-id {id})")).unwrap_or_default();
         let room = 500usize.saturating_sub(code.len() + id.len());
         let text: String = text.chars().take(room).collect();
-        bounded(format!("{code}: {text}{id}"))
+        bounded_message(format!("{code}: {text}{id}"))
     }
 }
 
 /// The code of a request as a whole, with its meaning.
-fn whole(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
+fn request_code(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
     let of_data_manager = || error.code.as_deref().and_then(data_manager_code);
     keyed.or_else(of_data_manager).filter(|code| !says_nothing(&code.name))
 }
@@ -344,7 +344,7 @@ fn status_of(json: &Value) -> Option<&Value> {
 
 /// Reads a `GoogleAdsFailure`. The first error decides; the message names up to three.
 fn ads_failure(detail: &Value, parts: &mut Parts) {
-    if let Some(id) = detail["requestId"].as_str().and_then(id) {
+    if let Some(id) = detail["requestId"].as_str().and_then(valid_id) {
         parts.request_id = Some(id);
     }
     let mut texts = Vec::new();
@@ -357,20 +357,20 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
             (key.as_str(), name.as_str().unwrap_or_default())
         });
         if parts.code.is_none() {
-            parts.code = code(name);
+            parts.code = valid_code(name);
             parts.keyed = ads_code(key, name);
             parts.cause = codes::ads_cause(key, name);
         }
         parts.effect_open |= codes::leaves_effect_open(key, name);
         let quota = &error["details"]["quotaErrorDetails"];
-        parts.retry_after = parts.retry_after.max(duration(&quota["retryDelay"]));
+        parts.retry_after = parts.retry_after.max(parse_duration(&quota["retryDelay"]));
         parts.account_only |= quota["rateScope"] == "ACCOUNT";
-        let path = location(&error["location"]["fieldPathElements"]);
-        let said = error["message"].as_str().map(words).unwrap_or_default();
+        let path = field_location(&error["location"]["fieldPathElements"]);
+        let said = error["message"].as_str().map(redact_words).unwrap_or_default();
         let label = if texts.is_empty() {
             String::new()
         } else {
-            format!("{} ", code(name).unwrap_or_default())
+            format!("{} ", valid_code(name).unwrap_or_default())
         };
         texts.push(format!("{label}{path} {said}").trim().to_owned());
     }
@@ -379,7 +379,7 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
 }
 
 /// A good status with a body that can't be understood: a change may have happened.
-pub(crate) fn malformed(
+pub(crate) fn malformed_answer(
     api: Api,
     mutating: bool,
     status: u16,
@@ -390,7 +390,7 @@ pub(crate) fn malformed(
         effect: if mutating { Effect::Unknown } else { Effect::None },
         status: Some(status),
         request_id,
-        ..UpstreamError::new(api.service(), Cause::Malformed, format!("HTTP {status}: {what}"))
+        ..UpstreamError::new(api.service_name(), Cause::Malformed, format!("HTTP {status}: {what}"))
     }
 }
 

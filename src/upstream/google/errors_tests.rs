@@ -214,7 +214,7 @@ fn switched_off_apis_and_missing_scopes_are_named() {
         );
         let error = failure(api, true, 403, &info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", 403, &metadata)).error;
         assert_eq!(error.cause, Cause::MissingScope);
-        assert!(error.message.contains(api.scope()), "{}", error.message);
+        assert!(error.message.contains(api.oauth_scope()), "{}", error.message);
     }
 }
 

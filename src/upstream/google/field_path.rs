@@ -22,7 +22,7 @@ pub(crate) struct Violation {
 
 impl Violation {
     /// What the rules need of it; `whole` is the code of the request.
-    pub(crate) fn complaint(self, whole: Option<&Code>) -> Complaint {
+    pub(crate) fn into_complaint(self, whole: Option<&Code>) -> Complaint {
         let of_destination = |code| Some(of_destination(code, whole));
         Complaint {
             row: self.row,
@@ -36,7 +36,7 @@ impl Violation {
 }
 
 /// One of `BadRequest.fieldViolations`. `description` is not read: it may echo values.
-pub(crate) fn violation(value: &Value) -> Violation {
+pub(crate) fn parse_violation(value: &Value) -> Violation {
     let field = field_path(value["field"].as_str().unwrap_or_default());
     let code = value["reason"].as_str().and_then(data_manager_code);
     Violation {

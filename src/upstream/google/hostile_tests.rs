@@ -26,7 +26,7 @@ async fn goals(response: ResponseTemplate) -> UpstreamError {
     clients(&server)
         .await
         .ads
-        .goals(&cid("1234567890"))
+        .read_goals(&cid("1234567890"))
         .await
         .err()
         .unwrap()
@@ -58,7 +58,7 @@ async fn pages_without_end_are_left() {
     let error = clients(&server)
         .await
         .ads
-        .goals(&cid("1234567890"))
+        .read_goals(&cid("1234567890"))
         .await
         .err()
         .unwrap();
@@ -81,7 +81,7 @@ async fn large_pages_count_together() {
     let error = clients(&server)
         .await
         .ads
-        .goals(&cid("1234567890"))
+        .read_goals(&cid("1234567890"))
         .await
         .err()
         .unwrap();
@@ -113,11 +113,11 @@ async fn what_large_searches_keep_counts_for_all_together() {
     let mut held = KEPT.share();
     held.grow(32 << 20, ends_in(Duration::from_secs(20))).await.unwrap();
     held.complete();
-    let error = ads.goals(&cid("1234567890")).await.err().unwrap();
+    let error = ads.read_goals(&cid("1234567890")).await.err().unwrap();
     assert_eq!(error.cause, Cause::Unavailable);
     assert!(error.message.contains("no memory"), "{error}");
     drop(held);
-    assert_eq!(ads.goals(&cid("1234567890")).await.unwrap().len(), 2);
+    assert_eq!(ads.read_goals(&cid("1234567890")).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_search_has_a_limit_of_its_own() {
         .await
         .unwrap();
     let started = Instant::now();
-    let error = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
+    let error = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
     assert!(error.message.contains("not finished within"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(2));
 }
@@ -165,7 +165,7 @@ async fn redirects_are_errors_that_name_themselves_and_nothing_goes_elsewhere() 
             .mount(&server)
             .await;
         let clients = clients(&server).await;
-        let read = clients.ads.goals(&cid("1234567890")).await.err().unwrap();
+        let read = clients.ads.read_goals(&cid("1234567890")).await.err().unwrap();
         assert_eq!((read.cause, read.effect), (Cause::Malformed, Effect::None));
         let sent = clients.sink.ingest(&clicks(1)).await.err().unwrap().error;
         assert_eq!((sent.cause, sent.effect), (Cause::Malformed, Effect::Unknown));
@@ -192,7 +192,7 @@ async fn a_token_endpoint_neither_redirects_nor_floods_nor_puts_off_for_years() 
             clients(&server)
                 .await
                 .ads
-                .goals(&cid("1234567890"))
+                .read_goals(&cid("1234567890"))
                 .await
                 .err()
                 .unwrap(),
@@ -261,7 +261,7 @@ async fn no_text_of_an_answer_passes_as_a_code_an_id_or_a_name_unread() {
         refused.message.contains("requestId") && !refused.message.contains("Anna"),
         "{refused}"
     );
-    let action = clients.ads.actions(&cid("1234567890")).await.unwrap().remove(0);
+    let action = clients.ads.read_actions(&cid("1234567890")).await.unwrap().remove(0);
     assert_eq!(action.name.chars().count(), 256);
     assert_eq!(
         (action.status.as_str(), action.kind.as_str()),

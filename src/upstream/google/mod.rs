@@ -41,7 +41,7 @@ use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, S
 
 pub use config::{GoogleConfig, Timeouts};
 pub use data_manager::MAX_ROWS;
-pub use data_manager::request::body as ingest_body;
+pub use data_manager::request::ingest_body;
 
 use ads::AdsClient;
 use ads::uploads::{Upload, UploadsClient};
@@ -84,8 +84,8 @@ impl GoogleConnector {
         })
     }
 
-    fn session(&self, secret: Option<&SecretData>) -> Result<Arc<Session>, SecretInvalid> {
-        let key = fingerprint(secret);
+    fn session_for(&self, secret: Option<&SecretData>) -> Result<Arc<Session>, SecretInvalid> {
+        let key = credentials_digest(secret);
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
             return Ok(session);
@@ -97,8 +97,10 @@ impl GoogleConnector {
             observer: Arc::clone(&self.observer),
         };
         let read = match secret {
-            Some(secret) => auth::credentials::read(secret, self.config.token_directory.as_deref(), endpoint)?,
-            None => auth::google_auth::ambient(endpoint),
+            Some(secret) => {
+                auth::credentials::read_credentials(secret, self.config.token_directory.as_deref(), endpoint)?
+            }
+            None => auth::google_auth::ambient_credentials(endpoint),
         };
         let session = Arc::new(Session::new(
             Arc::clone(&self.config),
@@ -127,7 +129,7 @@ impl ports::GoogleConnector for GoogleConnector {
                 None
             }
         };
-        let session = self.session(secret)?;
+        let session = self.session_for(secret)?;
         Ok(GoogleClients {
             ads: Arc::new(AdsClient::new(Arc::clone(&session), login.clone())),
             clicks: Arc::new(UploadsClient::new(Upload::Clicks, Arc::clone(&session), login.clone())),
@@ -142,7 +144,7 @@ impl ports::GoogleConnector for GoogleConnector {
 }
 
 /// A digest of the credentials, so that no copy of them is kept as a key.
-fn fingerprint(secret: Option<&SecretData>) -> [u8; 32] {
+fn credentials_digest(secret: Option<&SecretData>) -> [u8; 32] {
     let mut digest = Sha256::new();
     for (key, value) in secret.into_iter().flatten() {
         for part in [key.as_str(), value.expose_secret()] {

@@ -67,18 +67,18 @@ impl RateLimiter {
         observer: &dyn CallObserver,
     ) -> Result<SemaphorePermit<'_>, UpstreamError> {
         let asked = Instant::now();
-        let closed = || UpstreamError::new(self.api.service(), Cause::Unavailable, "the client is shut down");
+        let closed = || UpstreamError::new(self.api.service_name(), Cause::Unavailable, "the client is shut down");
         let slot = self.slots.acquire().await.map_err(|_| closed())?;
         self.limiter.until_ready().await;
-        while let Some(shut) = self.shut(customer) {
+        while let Some(shut) = self.shut_gate(customer) {
             if shut.until.saturating_duration_since(asked) > patience {
-                return Err(self.refusal(&shut));
+                return Err(self.refusal_error(&shut));
             }
             tokio::time::sleep_until(shut.until).await;
         }
         let waited = asked.elapsed();
         if waited >= Duration::from_millis(1) {
-            observer.throttled(self.api.name(), waited);
+            observer.observe_throttling(self.api.metric_name(), waited);
         }
         Ok(slot)
     }
@@ -86,7 +86,7 @@ impl RateLimiter {
     /// Shuts the gate for as long as the failure asks for: the customer's where only that one is over its limit, and where
     /// the failure refuses this customer or what is asked of it. Others use the same credentials in other accounts, and
     /// nobody may hold them up by naming one that Google does not let them into.
-    pub(crate) fn note(&self, failure: &Failure, customer: Option<&CustomerId>) {
+    pub(crate) fn record_failure(&self, failure: &Failure, customer: Option<&CustomerId>) {
         let Some(wait) = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok()) else {
             return;
         };
@@ -95,10 +95,10 @@ impl RateLimiter {
             Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed | Cause::TooLarge
         );
         let key = customer.cloned().filter(|_| failure.account_only || !limit);
-        let cause = asked::cause(failure.error.cause);
+        let cause = asked::wait_cause(failure.error.cause);
         let shut = Shut {
             until: Instant::now() + wait,
-            end: asked::end(wait),
+            end: asked::wait_end(wait),
             cause,
             // The code of a refusal would say again that we are refused.
             code: failure.error.code.clone().filter(|_| cause == failure.error.cause),
@@ -110,7 +110,7 @@ impl RateLimiter {
         }
     }
 
-    fn shut(&self, customer: Option<&CustomerId>) -> Option<Shut> {
+    fn shut_gate(&self, customer: Option<&CustomerId>) -> Option<Shut> {
         let now = Instant::now();
         let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
         gates.retain(|_, shut| shut.until > now);
@@ -122,14 +122,14 @@ impl RateLimiter {
             .cloned()
     }
 
-    fn refusal(&self, shut: &Shut) -> UpstreamError {
+    fn refusal_error(&self, shut: &Shut) -> UpstreamError {
         let left = shut.until.saturating_duration_since(Instant::now());
         let code = shut.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
         UpstreamError {
             code: shut.code.clone(),
             retry_after: SignedDuration::try_from(left).ok(),
             ..UpstreamError::new(
-                self.api.service(),
+                self.api.service_name(),
                 shut.cause,
                 format!(
                     "{code}not called, Google asked to wait {} s more (until {})",
@@ -165,7 +165,7 @@ mod tests {
     async fn a_long_wait_is_refused_and_a_short_one_sat_out() {
         let patience = Duration::from_secs(15);
         let rate_limiter = RateLimiter::new(Api::Ads);
-        rate_limiter.note(&failure(SignedDuration::from_secs(3600), false), None);
+        rate_limiter.record_failure(&failure(SignedDuration::from_secs(3600), false), None);
         let refused = rate_limiter.admit(None, patience, &Silent).await.err().unwrap();
         assert_eq!(refused.cause, Cause::QuotaExhausted);
         assert_eq!(refused.code.as_deref(), Some("RESOURCE_EXHAUSTED"));
@@ -173,7 +173,7 @@ mod tests {
 
         let rate_limiter = RateLimiter::new(Api::Ads);
         let start = Instant::now();
-        rate_limiter.note(&failure(SignedDuration::from_millis(120), false), None);
+        rate_limiter.record_failure(&failure(SignedDuration::from_millis(120), false), None);
         drop(rate_limiter.admit(None, patience, &Silent).await.unwrap());
         assert!(start.elapsed() >= Duration::from_millis(120));
     }
@@ -193,7 +193,7 @@ mod tests {
             refusal.error.cause = cause;
             refusal.error.code = code.map(str::to_owned);
             let rate_limiter = RateLimiter::new(Api::Ads);
-            rate_limiter.note(&refusal, None);
+            rate_limiter.record_failure(&refusal, None);
             let held = rate_limiter.admit(None, Duration::ZERO, &Silent).await.err().unwrap();
             assert_eq!(
                 (held.cause, held.code.as_deref()),
@@ -225,7 +225,7 @@ mod tests {
             let mut failed = failure(SignedDuration::from_secs(3600), false);
             failed.error.cause = cause;
             let rate_limiter = RateLimiter::new(Api::Ads);
-            rate_limiter.note(&failed, Some(&one));
+            rate_limiter.record_failure(&failed, Some(&one));
             assert!(rate_limiter.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
             let other = rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await;
             assert_eq!(other.is_err(), all, "{cause:?}");
@@ -237,7 +237,7 @@ mod tests {
         let one: CustomerId = "1111111111".parse().unwrap();
         let two: CustomerId = "2222222222".parse().unwrap();
         let rate_limiter = RateLimiter::new(Api::Ads);
-        rate_limiter.note(&failure(SignedDuration::from_secs(3600), true), Some(&one));
+        rate_limiter.record_failure(&failure(SignedDuration::from_secs(3600), true), Some(&one));
         assert!(rate_limiter.admit(Some(&one), Duration::ZERO, &Silent).await.is_err());
         assert!(rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await.is_ok());
     }

@@ -1,6 +1,6 @@
 //! Makes text of Google's fit for logs, events and status: values it may echo are cut out, lengths are bounded.
 
-use crate::upstream::http::prose::prose;
+use crate::upstream::http::prose::keep_prose;
 
 /// Longest message of an error, in characters.
 const MESSAGE_LIMIT: usize = 512;
@@ -111,7 +111,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// At most [`MESSAGE_LIMIT`] characters of our own text.
-pub(crate) fn bounded(text: impl Into<String>) -> String {
+pub(crate) fn bounded_message(text: impl Into<String>) -> String {
     let mut text = text.into();
     if let Some((end, _)) = text.char_indices().nth(MESSAGE_LIMIT - 1)
         && text.chars().nth(MESSAGE_LIMIT).is_some()
@@ -123,8 +123,8 @@ pub(crate) fn bounded(text: impl Into<String>) -> String {
 }
 
 /// Google's own words: prose, and names of fields and headers. Quoted parts go as a whole.
-pub(crate) fn words(text: &str) -> String {
-    bounded(prose(&cut_quoted(text), 4 * MESSAGE_LIMIT, is_name))
+pub(crate) fn redact_words(text: &str) -> String {
+    bounded_message(keep_prose(&cut_quoted(text), 4 * MESSAGE_LIMIT, is_name))
 }
 
 /// A field path with what is a name of [`NAMES`] or an index. Everything else of it is cut out: it may be a value.
@@ -132,11 +132,11 @@ pub(crate) fn field_path(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }
-    let steps: Vec<String> = text.split('.').take(MAX_STEPS).map(step).collect();
+    let steps: Vec<String> = text.split('.').take(MAX_STEPS).map(redact_step).collect();
     steps.join(".")
 }
 
-fn step(text: &str) -> String {
+fn redact_step(text: &str) -> String {
     if is_index(text) {
         return text.to_owned();
     }
@@ -256,16 +256,16 @@ mod tests {
             ),
         ];
         for (raw, clean) in table {
-            assert_eq!(words(raw), clean, "{raw}");
+            assert_eq!(redact_words(raw), clean, "{raw}");
         }
     }
 
     #[test]
     fn messages_are_bounded_on_a_character() {
-        let long = bounded("ä".repeat(600));
+        let long = bounded_message("ä".repeat(600));
         assert_eq!(long.chars().count(), 512);
-        assert_eq!(bounded("ä".repeat(512)).chars().count(), 512);
-        assert!(bounded("ä".repeat(512)).ends_with('ä'));
+        assert_eq!(bounded_message("ä".repeat(512)).chars().count(), 512);
+        assert!(bounded_message("ä".repeat(512)).ends_with('ä'));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use super::redact::words;
+use super::redact::redact_words;
 
 /// The innermost reason ("connection refused"), which holds neither address nor data.
 pub(crate) fn root_cause(error: &reqwest::Error) -> String {
@@ -11,6 +11,6 @@ pub(crate) fn root_cause(error: &reqwest::Error) -> String {
         inner = Some(deeper);
     }
     inner
-        .map(|reason| format!(": {}", words(&reason.to_string())))
+        .map(|reason| format!(": {}", redact_words(&reason.to_string())))
         .unwrap_or_default()
 }

@@ -8,8 +8,8 @@ use reqwest::header::{HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::config::GoogleConfig;
-use super::errors::{Answer, Api, Failure, Parsed, malformed};
-use super::redact::bounded;
+use super::errors::{Answer, Api, Failure, Parsed, malformed_answer};
+use super::redact::bounded_message;
 use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
@@ -18,7 +18,7 @@ use crate::upstream::google::rate_limiter::RateLimiter;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
-use crate::upstream::http::text::id;
+use crate::upstream::http::text::valid_id;
 use crate::upstream::http::wait::retry_after;
 
 /// Tries of a call that changes nothing.
@@ -84,8 +84,8 @@ impl Session {
 
     /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
     /// that Google asks for and that are short enough.
-    pub(crate) async fn read(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
-        budget::bounded(call.api.service(), false, self.read_again(call)).await
+    pub(crate) async fn read_call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
+        budget::within_budget(call.api.service_name(), false, self.read_again(call)).await
     }
 
     async fn read_again(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
@@ -95,7 +95,7 @@ impl Session {
                 Err(failure) if self.may_repeat(&failure.error) => {
                     let asked = failure.error.retry_after.and_then(|wait| Duration::try_from(wait).ok());
                     if let Some(wait) = asked {
-                        self.observer.throttled(call.api.name(), wait);
+                        self.observer.observe_throttling(call.api.metric_name(), wait);
                     }
                     tokio::time::sleep(asked.unwrap_or(pause)).await;
                     pause *= 2;
@@ -125,7 +125,7 @@ impl Session {
 
     /// As [`Self::call`], with Google's id of the request where the answer's header names one.
     pub(crate) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
-        budget::bounded(call.api.service(), call.mutating, self.call_once(call)).await
+        budget::within_budget(call.api.service_name(), call.mutating, self.call_once(call)).await
     }
 
     async fn call_once(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
@@ -136,38 +136,38 @@ impl Session {
         let _slot = rate_limiter
             .admit(call.customer, self.config.timeouts.patience, &*self.observer)
             .await?;
-        let token = self.tokens.get().await?;
-        let mut answer = self.attempt(call, &token).await?;
+        let token = self.tokens.current_token().await?;
+        let mut answer = self.try_call(call, &token).await?;
         if answer.status == 401 {
             // Nothing large is held while others are waited for.
             drop(answer);
-            let token = self.tokens.renew(&token).await?;
-            answer = self.attempt(call, &token).await?;
+            let token = self.tokens.renew_token(&token).await?;
+            answer = self.try_call(call, &token).await?;
         }
         let id = answer.request_id.clone();
         match answer.into_json() {
             Ok(json) => Ok((json, id)),
             Err(failure) => {
-                rate_limiter.note(&failure, call.customer);
+                rate_limiter.record_failure(&failure, call.customer);
                 Err(failure)
             }
         }
     }
 
-    async fn attempt(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
-        let request = self.request(call, token);
+    async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
+        let request = self.build_request(call, token);
         let started = Instant::now();
-        let outcome = receive(call, request).await;
+        let outcome = receive_answer(call, request).await;
         let status = match &outcome {
             Ok(answer) => Some(answer.status),
             Err(error) => error.status,
         };
         self.observer
-            .call(call.api.name(), call.method, status, started.elapsed());
+            .observe_call(call.api.metric_name(), call.method, status, started.elapsed());
         Ok(outcome?)
     }
 
-    fn request(&self, call: &Call<'_>, token: &Token) -> reqwest::RequestBuilder {
+    fn build_request(&self, call: &Call<'_>, token: &Token) -> reqwest::RequestBuilder {
         let base = match call.api {
             Api::Ads => &self.config.ads_endpoint,
             Api::DataManager => &self.config.data_manager_endpoint,
@@ -192,7 +192,7 @@ impl Session {
             request = request.header(HeaderName::from_static("login-customer-id"), login.as_str());
         }
         if let Some(developer) = self.developer_token.as_ref().filter(|_| call.api == Api::Ads) {
-            request = request.header(HeaderName::from_static("developer-token"), sensitive(developer));
+            request = request.header(HeaderName::from_static("developer-token"), sensitive_header(developer));
         }
         if let Some(project) = token.quota_project.as_ref().filter(|_| call.api == Api::DataManager) {
             // Data Manager bills calls with a user's ambient credentials to a project that must be named.
@@ -203,13 +203,13 @@ impl Session {
 }
 
 /// A header value that never shows in `Debug`. The Secret was checked to fit a header.
-fn sensitive(secret: &SecretString) -> HeaderValue {
+fn sensitive_header(secret: &SecretString) -> HeaderValue {
     let mut value = HeaderValue::from_str(secret.expose_secret()).unwrap_or_else(|_| HeaderValue::from_static(""));
     value.set_sensitive(true);
     value
 }
 
-async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
+async fn receive_answer(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
     let ends = ends_in(call.timeout);
     let response = request
         .send()
@@ -220,20 +220,26 @@ async fn receive(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<An
         .headers()
         .get("request-id")
         .and_then(|id| id.to_str().ok())
-        .and_then(id);
+        .and_then(valid_id);
     let retry_after = retry_after(response.headers(), Timestamp::now());
-    let body = match body::read(response, Limit::RECORDS, ends).await {
+    let body = match body::read_body(response, Limit::RECORDS, ends).await {
         Ok(body) => body,
         Err(BodyError::Broke(error)) => return Err(not_answered(call, Some(status), request_id, &error)),
         Err(BodyError::TooLarge(limit)) => {
             let what = format!("the answer {}", BodyError::too_large(limit));
-            return Err(malformed(call.api, call.mutating, status, request_id, &what));
+            return Err(malformed_answer(call.api, call.mutating, status, request_id, &what));
         }
         Err(BodyError::TinyPieces) => {
-            return Err(malformed(call.api, call.mutating, status, request_id, TINY_PIECES));
+            return Err(malformed_answer(
+                call.api,
+                call.mutating,
+                status,
+                request_id,
+                TINY_PIECES,
+            ));
         }
         Err(BodyError::NoRoom(short)) => {
-            let error = malformed(call.api, call.mutating, status, request_id, short.0);
+            let error = malformed_answer(call.api, call.mutating, status, request_id, short.0);
             return Err(UpstreamError {
                 cause: Cause::Unavailable,
                 ..error
@@ -277,9 +283,9 @@ fn not_answered(
         status,
         request_id,
         ..UpstreamError::new(
-            call.api.service(),
+            call.api.service_name(),
             Cause::Unavailable,
-            bounded(format!("{what}{}", root_cause(error))),
+            bounded_message(format!("{what}{}", root_cause(error))),
         )
     }
 }

@@ -22,8 +22,8 @@ pub(crate) const TEST_KEY: &str = include_str!("testdata/service_account_key.pem
 pub(crate) struct Silent;
 
 impl CallObserver for Silent {
-    fn call(&self, _: &'static str, _: &'static str, _: Option<u16>, _: Duration) {}
-    fn throttled(&self, _: &'static str, _: Duration) {}
+    fn observe_call(&self, _: &'static str, _: &'static str, _: Option<u16>, _: Duration) {}
+    fn observe_throttling(&self, _: &'static str, _: Duration) {}
 }
 
 /// Keeps what it is told.
@@ -31,10 +31,10 @@ impl CallObserver for Silent {
 pub(crate) struct Recorder(pub(crate) Mutex<Vec<(&'static str, &'static str, Option<u16>)>>);
 
 impl CallObserver for Recorder {
-    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, _: Duration) {
+    fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, _: Duration) {
         self.0.lock().unwrap().push((api, method, status));
     }
-    fn throttled(&self, _: &'static str, _: Duration) {}
+    fn observe_throttling(&self, _: &'static str, _: Duration) {}
 }
 
 pub(crate) fn secret(pairs: &[(&str, &str)]) -> SecretData {
@@ -76,7 +76,7 @@ pub(crate) fn config(base: &str) -> GoogleConfig {
 pub(crate) fn http() -> reqwest::Client {
     // Installed by whichever test is first.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    crate::upstream::client(&["http://127.0.0.1"]).build().unwrap()
+    crate::upstream::client_builder(&["http://127.0.0.1"]).build().unwrap()
 }
 
 pub(crate) fn connector(base: &str) -> (GoogleConnector, Arc<Recorder>) {
@@ -116,7 +116,7 @@ pub(crate) async fn clients(server: &MockServer) -> GoogleClients {
 /// An upload of these rows to one action.
 pub(crate) fn upload(rows: Vec<Conversion>) -> UploadRequest {
     UploadRequest {
-        destinations: vec![cid("1234567890").action(ActionId(99))],
+        destinations: vec![cid("1234567890").action_key(ActionId(99))],
         rows,
     }
 }

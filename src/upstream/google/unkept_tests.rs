@@ -41,7 +41,7 @@ async fn of_conversion_actions_and_customers() {
         };
         let body = json!({"results": [action("1", "one"), action("2", "@"), action("3", "three")], "x": "@"});
         let (_server, clients) = answering(SEARCH, spoilt(200, &body, &part)).await;
-        let actions = clients.ads.actions(&cid("1234567890")).await.unwrap();
+        let actions = clients.ads.read_actions(&cid("1234567890")).await.unwrap();
         let found: Vec<_> = actions
             .iter()
             .map(|action| (action.id.0, action.name.as_str()))
@@ -51,16 +51,16 @@ async fn of_conversion_actions_and_customers() {
         // What it is about would be taken for missing.
         let body = json!({"results": [action("1", "one"), action("@", "two")]});
         let (_server, clients) = answering(SEARCH, spoilt(200, &body, &part)).await;
-        let error = clients.ads.actions(&cid("1234567890")).await.err().unwrap();
+        let error = clients.ads.read_actions(&cid("1234567890")).await.err().unwrap();
         assert_eq!(error.cause, Cause::Malformed);
         let body = json!({"results": [action("1", "one")], "nextPageToken": "@"});
         let (_server, clients) = answering(SEARCH, spoilt(200, &body, &part)).await;
-        let error = clients.ads.actions(&cid("1234567890")).await.err().unwrap();
+        let error = clients.ads.read_actions(&cid("1234567890")).await.err().unwrap();
         assert_eq!(error.cause, Cause::Malformed);
 
         let body = json!({"results": [{"customer": {"descriptiveName": "@", "currencyCode": "EUR"}}]});
         let (_server, clients) = answering(SEARCH, spoilt(200, &body, &part)).await;
-        let customer = clients.ads.customer(&cid("1234567890")).await.unwrap();
+        let customer = clients.ads.read_customer(&cid("1234567890")).await.unwrap();
         assert_eq!(
             (customer.descriptive_name, customer.currency_code.as_deref()),
             (None, Some("EUR"))
@@ -83,14 +83,14 @@ async fn of_uploads() {
         };
         let body = of(json!(0), json!({"orderId": "@", "gclid": "Cj0-secret"}));
         let (_server, google) = answering(at, spoilt(200, &body, &part)).await;
-        let answer = google.clicks.upload(&clicks(3)).await.unwrap();
+        let answer = google.clicks.upload_rows(&clicks(3)).await.unwrap();
         assert_eq!(answer.evidence, [Evidence::None, Evidence::OfAnother, Evidence::Taken]);
         assert_eq!(answer.errors.iter().map(|e| e.row).collect::<Vec<_>>(), [Some(0)]);
 
         // Nobody knows which row it is about: then it is about the request.
         let body = of(json!("@"), json!({"orderId": order}));
         let (_server, google) = answering(at, spoilt(200, &body, &part)).await;
-        let failed = google.clicks.upload(&clicks(3)).await.err().unwrap();
+        let failed = google.clicks.upload_rows(&clicks(3)).await.err().unwrap();
         assert_eq!(failed.error.code.as_deref(), Some("EXPIRED_EVENT"));
         assert_eq!(failed.error.effect, Effect::Unknown, "rows were taken");
     }
@@ -133,7 +133,7 @@ async fn of_errors() {
             {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "SERVICE_DISABLED",
              "metadata": {"service": "googleads.googleapis.com", "x": "@"}}]}});
         let (_server, google) = answering(SEARCH, spoilt(403, &body, &part)).await;
-        let error = google.ads.goals(&cid("1234567890")).await.err().unwrap();
+        let error = google.ads.read_goals(&cid("1234567890")).await.err().unwrap();
         assert_eq!(
             (error.cause, error.code.as_deref()),
             (Cause::ServiceDisabled, Some("SERVICE_DISABLED"))

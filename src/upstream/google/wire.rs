@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::upstream::http::wait;
 
 /// An integer written as number or text.
-pub(crate) fn integer(value: &Value) -> Option<i64> {
+pub(crate) fn parse_integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
         Value::String(text) => text.parse().ok(),
@@ -15,7 +15,7 @@ pub(crate) fn integer(value: &Value) -> Option<i64> {
 }
 
 /// A number that counts or names something, written as number or text.
-pub(crate) fn unsigned(value: &Value) -> Option<u64> {
+pub(crate) fn parse_unsigned(value: &Value) -> Option<u64> {
     match value {
         Value::Number(number) => number.as_u64(),
         Value::String(text) => text.parse().ok(),
@@ -24,7 +24,7 @@ pub(crate) fn unsigned(value: &Value) -> Option<u64> {
 }
 
 /// A floating point number written as number or text.
-pub(crate) fn double(value: &Value) -> Option<f64> {
+pub(crate) fn parse_double(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.parse().ok(),
@@ -34,12 +34,12 @@ pub(crate) fn double(value: &Value) -> Option<f64> {
 }
 
 /// A protobuf duration in JSON (`"30s"`, `"1.5s"`), as a wait.
-pub(crate) fn duration(value: &Value) -> Option<SignedDuration> {
+pub(crate) fn parse_duration(value: &Value) -> Option<SignedDuration> {
     wait::of_seconds(value.as_str()?.strip_suffix('s')?.parse().ok()?)
 }
 
 /// A text, unless absent or empty. Numbers count as text: ids come either way.
-pub(crate) fn text(value: &Value) -> Option<String> {
+pub(crate) fn parse_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
@@ -60,15 +60,15 @@ mod tests {
 
     #[test]
     fn numbers_come_as_text_or_number() {
-        assert_eq!(integer(&json!("90")), Some(90));
-        assert_eq!(integer(&json!(90)), Some(90));
-        assert_eq!(integer(&json!(null)), None);
-        assert_eq!(unsigned(&json!("18446744073709551615")), Some(u64::MAX));
-        assert_eq!(unsigned(&json!(-1)), None);
-        assert_eq!(double(&json!("12.5")), Some(12.5));
-        assert_eq!((double(&json!("inf")), double(&json!("NaN"))), (None, None));
-        assert_eq!(text(&json!(7)).as_deref(), Some("7"));
-        assert_eq!(text(&json!("")), None);
+        assert_eq!(parse_integer(&json!("90")), Some(90));
+        assert_eq!(parse_integer(&json!(90)), Some(90));
+        assert_eq!(parse_integer(&json!(null)), None);
+        assert_eq!(parse_unsigned(&json!("18446744073709551615")), Some(u64::MAX));
+        assert_eq!(parse_unsigned(&json!(-1)), None);
+        assert_eq!(parse_double(&json!("12.5")), Some(12.5));
+        assert_eq!((parse_double(&json!("inf")), parse_double(&json!("NaN"))), (None, None));
+        assert_eq!(parse_text(&json!(7)).as_deref(), Some("7"));
+        assert_eq!(parse_text(&json!("")), None);
         assert_eq!(last_part("customers/1/conversionActions/22"), "22");
     }
 }

@@ -52,11 +52,11 @@ impl Limit {
     };
 
     /// What the parsed answer takes, as far as this limit counts it.
-    fn parsed(self, body: &[u8]) -> usize {
+    fn parsed_size(self, body: &[u8]) -> usize {
         if self == Self::LISTS {
             body.len()
         } else {
-            estimate(body)
+            estimate_parsed(body)
         }
     }
 }
@@ -109,7 +109,7 @@ impl Body {
     }
 
     /// The next piece of its text. Where others need the memory and come more quickly, it is left.
-    async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>, BodyError> {
+    async fn next_piece(&self, response: &mut Response) -> Result<Option<Bytes>, BodyError> {
         let piece = response.chunk();
         let given_up = async {
             match &self.text {
@@ -160,10 +160,10 @@ impl From<&str> for Body {
 ///
 /// # Errors
 /// Where it is too large, breaks off, comes in tiny pieces, finds no room, or comes too slowly while others need the room.
-pub async fn read(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
+pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
     let mut body = Body::default();
     let mut pieces = 0usize;
-    while let Some(piece) = body.piece(&mut response).await? {
+    while let Some(piece) = body.next_piece(&mut response).await? {
         pieces += 1;
         let length = body.bytes.len().saturating_add(piece.len());
         if length > limit.bytes {
@@ -178,17 +178,17 @@ pub async fn read(mut response: Response, limit: Limit, ends: Instant) -> Result
     if let Some(text) = &body.text {
         text.complete();
     }
-    let parsed = limit.parsed(&body.bytes);
+    let parsed = limit.parsed_size(&body.bytes);
     if parsed > limit.memory {
         return Err(BodyError::TooLarge(limit));
     }
-    body.parsed = PARSED.take(parsed, ends).await.ok_or(NO_ROOM)?;
+    body.parsed = PARSED.take_share(parsed, ends).await.ok_or(NO_ROOM)?;
     Ok(body)
 }
 
 /// What a text of JSON takes in memory once it is parsed, roughly and never far below. Eight bytes of text can become 640
 /// in memory, so that a limit of bytes alone bounds nothing.
-pub fn estimate(json: &[u8]) -> usize {
+pub fn estimate_parsed(json: &[u8]) -> usize {
     let (mut inside, mut escaped) = (false, false);
     let (mut objects, mut entries) = (0usize, 0usize);
     for byte in json {
@@ -211,14 +211,14 @@ pub fn estimate(json: &[u8]) -> usize {
     json.len() + objects * (OBJECT + ENTRY) + entries * ENTRY
 }
 
-/// What a parsed value takes in memory, by the measure of [`estimate`].
-pub fn weigh(value: &Value) -> usize {
+/// What a parsed value takes in memory, by the measure of [`estimate_parsed`].
+pub fn weigh_value(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().fold(0, |sum, item| sum + ENTRY + weigh(item)),
+        Value::Array(items) => items.iter().fold(0, |sum, item| sum + ENTRY + weigh_value(item)),
         Value::Object(map) => map
             .iter()
-            .fold(OBJECT, |sum, (key, item)| sum + ENTRY + key.len() + weigh(item)),
+            .fold(OBJECT, |sum, (key, item)| sum + ENTRY + key.len() + weigh_value(item)),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

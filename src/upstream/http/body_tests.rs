@@ -17,7 +17,7 @@ const SMALL: Limit = Limit {
 
 fn client(url: &str) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    crate::upstream::client(&[url])
+    crate::upstream::client_builder(&[url])
         .timeout(Duration::from_secs(10))
         .build()
         .unwrap()
@@ -26,7 +26,7 @@ fn client(url: &str) -> reqwest::Client {
 async fn fetch(url: &str, limit: Limit) -> Result<usize, BodyError> {
     let response = client(url).get(url).send().await.unwrap();
     let ends = ends_in(Duration::from_secs(10));
-    read(response, limit, ends).await.map(|body| body.bytes().len())
+    read_body(response, limit, ends).await.map(|body| body.bytes().len())
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ fn the_estimate_is_never_far_below_what_a_value_takes() {
     ];
     for text in texts {
         let value: Value = serde_json::from_str(&text).unwrap();
-        let (estimated, weighed) = (estimate(text.as_bytes()), weigh(&value));
+        let (estimated, weighed) = (estimate_parsed(text.as_bytes()), weigh_value(&value));
         assert!(
             estimated + ENTRY >= weighed && estimated < 2 * weighed + 1000,
             "{text:.60}: {estimated} {weighed}"
@@ -136,7 +136,7 @@ async fn serving(bytes: usize) -> MockServer {
 
 async fn get(url: &str, limit: Limit, time: Duration) -> Result<Body, BodyError> {
     let response = client(url).get(url).send().await.unwrap();
-    read(response, limit, ends_in(time)).await
+    read_body(response, limit, ends_in(time)).await
 }
 
 #[tokio::test]
@@ -229,7 +229,7 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
     for _ in 0..CROWD {
         let call = http.get(&silent).send();
         crowd.spawn(async move {
-            read(call.await.unwrap(), Limit::RECORDS, ends_in(LONG))
+            read_body(call.await.unwrap(), Limit::RECORDS, ends_in(LONG))
                 .await
                 .map(|_| ())
         });
@@ -244,7 +244,7 @@ async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
         }
         if given_up == CROWD / 4 {
             let answer = http.get(honest.uri()).send().await.unwrap();
-            read(answer, Limit::RECORDS, ends_in(LONG)).await.unwrap();
+            read_body(answer, Limit::RECORDS, ends_in(LONG)).await.unwrap();
         }
     }
     assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());

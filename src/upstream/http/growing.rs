@@ -89,7 +89,7 @@ impl GrowingPool {
     /// A share of nothing yet.
     pub fn share(&self) -> GrowingShare {
         let given_up = CancellationToken::new();
-        let id = self.0.holders().join(given_up.clone());
+        let id = self.0.lock_holders().join(given_up.clone());
         GrowingShare {
             pool: Arc::clone(&self.0),
             id,
@@ -115,7 +115,7 @@ impl GrowingShare {
         tokio::select! {
             biased;
             () = self.given_up.cancelled() => return Err(TOO_SLOW),
-            grown = timeout_at(ends, self.pool.room(self.id, begins, bytes)) => grown.map_err(|_| NO_ROOM)?,
+            grown = timeout_at(ends, self.pool.take_room(self.id, begins, bytes)) => grown.map_err(|_| NO_ROOM)?,
         }
         self.bytes = bytes;
         self.waits(false);
@@ -123,14 +123,14 @@ impl GrowingShare {
     }
 
     fn waits(&self, waits: bool) {
-        if let Some(holder) = self.pool.holders().all.get_mut(&self.id) {
+        if let Some(holder) = self.pool.lock_holders().all.get_mut(&self.id) {
             holder.waits = waits;
         }
     }
 
     /// All has come: whoever needs room waits until it is dropped.
     pub fn complete(&self) {
-        if let Some(holder) = self.pool.holders().all.get_mut(&self.id) {
+        if let Some(holder) = self.pool.lock_holders().all.get_mut(&self.id) {
             holder.complete = true;
         }
     }
@@ -144,18 +144,18 @@ impl GrowingShare {
 
 impl Drop for GrowingShare {
     fn drop(&mut self) {
-        self.pool.holders().all.remove(&self.id);
+        self.pool.lock_holders().all.remove(&self.id);
         self.pool.freed.notify_waiters();
     }
 }
 
 impl Inner {
-    fn holders(&self) -> MutexGuard<'_, Holders> {
+    fn lock_holders(&self) -> MutexGuard<'_, Holders> {
         self.holders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes so many bytes for a share, in its turn.
-    async fn room(&self, id: u64, begins: bool, bytes: usize) {
+    async fn take_room(&self, id: u64, begins: bool, bytes: usize) {
         let (turn, size) = if begins {
             (&self.beginning, self.size / 2)
         } else {
@@ -166,7 +166,7 @@ impl Inner {
             let mut freed = std::pin::pin!(self.freed.notified());
             // Whoever leaves from here on is heard of.
             freed.as_mut().enable();
-            let again = match self.holders().take(id, bytes, size) {
+            let again = match self.lock_holders().take(id, bytes, size) {
                 Taken::Yes => return,
                 Taken::Later(again) => again,
             };

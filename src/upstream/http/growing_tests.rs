@@ -109,7 +109,7 @@ async fn all_together_hold_no_more_than_the_pool() {
                 if share.grow(step * MIB, ends_in(LONG)).await.is_err() {
                     return 0;
                 }
-                let held: usize = pool.0.holders().all.values().map(|holder| holder.bytes).sum();
+                let held: usize = pool.0.lock_holders().all.values().map(|holder| holder.bytes).sum();
                 assert!(held <= POOL, "{held}");
                 tokio::task::yield_now().await;
             }
@@ -121,7 +121,7 @@ async fn all_together_hold_no_more_than_the_pool() {
         ended += task.await.unwrap();
     }
     assert!(ended > 0, "somebody gets through");
-    assert!(pool.0.holders().all.is_empty());
+    assert!(pool.0.lock_holders().all.is_empty());
 }
 
 #[tokio::test]

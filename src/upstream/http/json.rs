@@ -2,7 +2,7 @@
 //!
 //! `serde_json` refuses a whole text for a value nested deeper than 128 levels, a number beyond 64 bits of floating point or
 //! half a surrogate pair in a text. Its own `Value` also takes the text under one reserved name for JSON and parses it, which
-//! no limit of an answer has counted ([`super::body::estimate`]). Both ways here do without it.
+//! no limit of an answer has counted ([`super::body::estimate_parsed`]). Both ways here do without it.
 
 use std::fmt;
 
@@ -16,38 +16,38 @@ const MAX_DEPTH: usize = 64;
 const MAX_SEARCH: usize = 12;
 
 /// Reads a text. `None` where it is no JSON.
-pub fn read(text: &[u8]) -> Option<Value> {
-    serde_json::from_slice::<&RawValue>(text).ok().map(value)
+pub fn read_json(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<&RawValue>(text).ok().map(read_value)
 }
 
-/// Reads a value. A part that can't be kept is [`unkept`]; a member without a name that is a text is left out.
-pub fn value(raw: &RawValue) -> Value {
-    part(raw, MAX_SEARCH)
+/// Reads a value. A part that can't be kept is [`unkept_part`]; a member without a name that is a text is left out.
+pub fn read_value(raw: &RawValue) -> Value {
+    read_part(raw, MAX_SEARCH)
 }
 
 /// What stands in the place of a part that can't be kept: neither null, which would say that there was nothing, nor a text,
 /// number or list.
-fn unkept() -> Value {
+fn unkept_part() -> Value {
     Value::Object(Map::new())
 }
 
-fn part(raw: &RawValue, deeper: usize) -> Value {
+fn read_part(raw: &RawValue, deeper: usize) -> Value {
     let mut text = serde_json::Deserializer::from_str(raw.get());
     if let Ok(value) = (Node { deeper: MAX_DEPTH }).deserialize(&mut text) {
         return value;
     }
     let Some(deeper) = deeper.checked_sub(1) else {
-        return unkept();
+        return unkept_part();
     };
     if let Ok(list) = serde_json::from_str::<Vec<&RawValue>>(raw.get()) {
-        return list.into_iter().map(|inner| part(inner, deeper)).collect();
+        return list.into_iter().map(|inner| read_part(inner, deeper)).collect();
     }
     match serde_json::from_str::<Members>(raw.get()) {
         Ok(Members(members)) => {
-            let named = |(name, inner)| Some((text_of(name)?, part(inner, deeper)));
+            let named = |(name, inner)| Some((text_of(name)?, read_part(inner, deeper)));
             members.into_iter().filter_map(named).collect()
         }
-        Err(_) => unkept(),
+        Err(_) => unkept_part(),
     }
 }
 
@@ -60,9 +60,9 @@ pub fn text_of(raw: &RawValue) -> Option<String> {
 ///
 /// # Errors
 /// Where it is no list.
-pub fn values<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
+pub fn read_members<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Value>>, D::Error> {
     let list = Option::<Vec<&RawValue>>::deserialize(deserializer)?;
-    Ok(list.map(|list| list.into_iter().map(value).collect()))
+    Ok(list.map(|list| list.into_iter().map(read_value).collect()))
 }
 
 /// The members of an object in their order, none of them read.
@@ -104,7 +104,7 @@ impl<'de> DeserializeSeed<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         if self.deeper == 0 {
             // Passed over without recursion.
-            return IgnoredAny::deserialize(deserializer).map(|_| unkept());
+            return IgnoredAny::deserialize(deserializer).map(|_| unkept_part());
         }
         let deeper = self.deeper - 1;
         deserializer.deserialize_any(Self { deeper })
@@ -184,12 +184,12 @@ mod tests {
             " [ ] ",
         ] {
             let plain: Value = serde_json::from_str(text).unwrap();
-            assert_eq!(read(text.as_bytes()), Some(plain), "{text}");
+            assert_eq!(read_json(text.as_bytes()), Some(plain), "{text}");
         }
         for text in ["", "{", "[1,]", "{} {}", "\u{feff}{}", "<html>", "{\"a\": \"\u{0}\"}"] {
-            assert_eq!(read(text.as_bytes()), None, "{text}");
+            assert_eq!(read_json(text.as_bytes()), None, "{text}");
         }
-        assert_eq!(read(b"{\"a\": \"\xfc\"}"), None);
+        assert_eq!(read_json(b"{\"a\": \"\xfc\"}"), None);
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
             let text = format!(
                 r#"{{"first": {{"id": "7", "odd": {part}}}, "list": [1, {part}, 3], "\ud800": 4, "last": "x"}}"#
             );
-            let read = read(text.as_bytes()).unwrap();
+            let read = read_json(text.as_bytes()).unwrap();
             assert_eq!(
                 (&read["first"]["id"], &read["last"]),
                 (&json!("7"), &json!("x")),
@@ -226,7 +226,7 @@ mod tests {
     fn a_text_under_the_reserved_name_stays_a_text() {
         for name in ["$serde_json::private::RawValue", "\\u0024serde_json::private::RawValue"] {
             let text = format!(r#"{{"a": {{"{name}": "[1,2,3]"}}}}"#);
-            let read = read(text.as_bytes()).unwrap();
+            let read = read_json(text.as_bytes()).unwrap();
             assert_eq!(read["a"], json!({"$serde_json::private::RawValue": "[1,2,3]"}));
         }
     }
@@ -242,11 +242,14 @@ mod tests {
             }
         }
         for levels in [10, 63, 65, 1_000, 100_000] {
-            let kept = read(nested(levels).as_bytes()).unwrap();
+            let kept = read_json(nested(levels).as_bytes()).unwrap();
             assert!(depth(&kept) == levels || levels > MAX_DEPTH, "{levels}");
             assert!(depth(&kept) <= MAX_DEPTH + 1, "{levels}");
             let spoilt = nested(levels).replace('1', "1e400");
-            assert!(depth(&read(spoilt.as_bytes()).unwrap()) <= MAX_DEPTH + 1, "{levels}");
+            assert!(
+                depth(&read_json(spoilt.as_bytes()).unwrap()) <= MAX_DEPTH + 1,
+                "{levels}"
+            );
         }
     }
 }

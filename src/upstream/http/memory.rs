@@ -48,7 +48,7 @@ impl Pool {
 
     /// Waits for a share of so many bytes; `None` where there was none before `ends`. Nothing is taken for what is not larger
     /// than [`FREE`], and all of the pool for what is larger than it.
-    pub async fn take(&self, bytes: usize, ends: Instant) -> Option<Share> {
+    pub async fn take_share(&self, bytes: usize, ends: Instant) -> Option<Share> {
         if bytes <= FREE {
             return Some(Share(None));
         }
@@ -88,32 +88,36 @@ mod tests {
     #[tokio::test]
     async fn shares_of_all_together_are_no_more_than_the_pool() {
         let pool = Pool::new(8 * MIB);
-        let first = pool.take(5 * MIB, soon()).await.unwrap();
-        assert!(pool.take(4 * MIB, soon()).await.is_none(), "only 3 MiB are left");
-        let second = pool.take(3 * MIB, soon()).await.unwrap();
+        let first = pool.take_share(5 * MIB, soon()).await.unwrap();
+        assert!(pool.take_share(4 * MIB, soon()).await.is_none(), "only 3 MiB are left");
+        let second = pool.take_share(3 * MIB, soon()).await.unwrap();
         assert!(!first.is_empty() && !second.is_empty());
         drop(first);
-        assert!(pool.take(5 * MIB, soon()).await.is_some());
+        assert!(pool.take_share(5 * MIB, soon()).await.is_some());
     }
 
     #[tokio::test]
     async fn what_is_small_waits_for_nobody_and_what_is_huge_for_all() {
         let pool = Pool::new(8 * MIB);
-        let all = pool.take(usize::MAX, soon()).await.unwrap();
-        assert!(pool.take(FREE + KIB, soon()).await.is_none());
-        assert!(pool.take(FREE, soon()).await.unwrap().is_empty());
+        let all = pool.take_share(usize::MAX, soon()).await.unwrap();
+        assert!(pool.take_share(FREE + KIB, soon()).await.is_none());
+        assert!(pool.take_share(FREE, soon()).await.unwrap().is_empty());
         drop(all);
     }
 
     #[tokio::test]
     async fn a_large_one_has_its_turn_before_those_that_come_after_it() {
         let pool = Arc::new(Pool::new(8 * MIB));
-        let held = pool.take(5 * MIB, soon()).await.unwrap();
+        let held = pool.take_share(5 * MIB, soon()).await.unwrap();
         let large = tokio::spawn({
             let pool = Arc::clone(&pool);
-            async move { pool.take(8 * MIB, ends_in(SOON * 100)).await }
+            async move { pool.take_share(8 * MIB, ends_in(SOON * 100)).await }
         });
-        while pool.take(2 * MIB, ends_in(Duration::from_millis(1))).await.is_some() {
+        while pool
+            .take_share(2 * MIB, ends_in(Duration::from_millis(1)))
+            .await
+            .is_some()
+        {
             tokio::task::yield_now().await;
         }
         drop(held);

@@ -44,13 +44,13 @@ const TAILS: [&str; 8] = ["", "s", "t", "re", "ve", "ll", "d", "m"];
 
 /// The words of `text` that are prose, and those that `named` knows; what was cut out in a row becomes one `…`. Ends at the
 /// first word behind `limit` bytes.
-pub fn prose(text: &str, limit: usize, named: impl Fn(&str) -> bool) -> String {
+pub fn keep_prose(text: &str, limit: usize, named: impl Fn(&str) -> bool) -> String {
     let mut kept = String::new();
     let mut cut = false;
     let mut digits = false;
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
-        let core = trimmed(word);
+        let core = trim_punctuation(word);
         // Phone numbers and addresses come in parts: "+49 170 123 45", "Ringstr. 12".
         let alone = !cut && !digits && !words.peek().is_some_and(|next| has_digit(next));
         let stays = named(core) || is_prose(core) || is_dash(word) || (alone && is_number(core));
@@ -70,7 +70,7 @@ pub fn prose(text: &str, limit: usize, named: impl Fn(&str) -> bool) -> String {
 }
 
 /// A word without the punctuation around it.
-fn trimmed(word: &str) -> &str {
+fn trim_punctuation(word: &str) -> &str {
     let word = word.strip_prefix('(').unwrap_or(word);
     let core = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '%']);
     // Much of it is no punctuation.
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     fn cut(text: &str) -> String {
-        prose(text, 4096, |_| false)
+        keep_prose(text, 4096, |_| false)
     }
 
     #[test]
@@ -178,14 +178,14 @@ mod tests {
     fn names_that_the_caller_knows_stay() {
         let named = |word: &str| word == "hs_v2_1066237962";
         assert_eq!(
-            prose("No hs_v2_1066237962, hs_v2_5.", 99, named),
+            keep_prose("No hs_v2_1066237962, hs_v2_5.", 99, named),
             "No hs_v2_1066237962, …"
         );
     }
 
     #[test]
     fn a_long_text_is_not_read_to_its_end() {
-        assert_eq!(prose(&"word ".repeat(1_000_000), 512, |_| false).len(), 514);
+        assert_eq!(keep_prose(&"word ".repeat(1_000_000), 512, |_| false).len(), 514);
     }
 
     /// Names, addresses, phone numbers and secrets as services could repeat them, each with a mark to look for.
@@ -229,7 +229,7 @@ mod tests {
         fn what_stays_of_any_text_is_prose(text in "\\PC{0,200}") {
             let clean = cut(&text);
             for word in clean.split_whitespace() {
-                let core = trimmed(word);
+                let core = trim_punctuation(word);
                 prop_assert!(word == CUT || is_dash(word) || is_prose(core) || is_number(core), "{word}");
             }
             prop_assert!(!clean.contains("… …"));

@@ -15,7 +15,7 @@ const ZONE_LIMIT: usize = 48;
 const DIGITS: usize = 7;
 
 /// A code as services write them, or nothing: it begins with a letter and holds letters, a few digits and `_.:-`.
-pub fn code(text: &str) -> Option<String> {
+pub fn valid_code(text: &str) -> Option<String> {
     let fits = text.len() <= CODE_LIMIT
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text
@@ -26,7 +26,7 @@ pub fn code(text: &str) -> Option<String> {
 }
 
 /// An id of a request or project, or nothing.
-pub fn id(text: &str) -> Option<String> {
+pub fn valid_id(text: &str) -> Option<String> {
     let fits = !text.is_empty()
         && text.len() <= ID_LIMIT
         && text
@@ -37,16 +37,16 @@ pub fn id(text: &str) -> Option<String> {
 
 /// The name of an object at the other side, for status and messages: at most 256 characters, none of them one
 /// that nobody sees. Nothing where that leaves nothing.
-pub fn name(text: &str) -> Option<String> {
+pub fn display_name(text: &str) -> Option<String> {
     let clean = |c: char| if is_unseen(c) { '\u{fffd}' } else { c };
     let name: String = text.trim().chars().take(NAME_LIMIT).map(clean).collect();
     (!name.is_empty()).then_some(name)
 }
 
 /// The name of an object at the other side as it is written there, to be compared with what a manifest says: the first
-/// 256 characters. Whoever shows it uses [`crate::domain::brief::name`]. Nothing where there is nothing to be seen of it.
+/// 256 characters. Whoever shows it uses [`crate::domain::brief::brief_name`]. Nothing where there is nothing to be seen of it.
 pub fn exact_name(text: &str) -> Option<String> {
-    name(text).map(|_| text.chars().take(NAME_LIMIT).collect())
+    display_name(text).map(|_| text.chars().take(NAME_LIMIT).collect())
 }
 
 /// The name of a time zone as IANA writes them, or nothing.
@@ -61,7 +61,7 @@ pub fn time_zone(text: &str) -> Option<String> {
 }
 
 /// A currency as ISO 4217 writes them, or nothing.
-pub fn currency(text: &str) -> Option<String> {
+pub fn valid_currency(text: &str) -> Option<String> {
     (text.len() == 3 && text.bytes().all(|b| b.is_ascii_uppercase())).then(|| text.to_owned())
 }
 
@@ -78,7 +78,7 @@ mod tests {
             "PROCESSING_ERROR_REASON_INVALID_GCLID",
             "INVALID_SHA256_FORMAT",
         ] {
-            assert_eq!(code(good).as_deref(), Some(good));
+            assert_eq!(valid_code(good).as_deref(), Some(good));
         }
         let long = "A".repeat(121);
         for bad in [
@@ -91,17 +91,17 @@ mod tests {
             "A\nB",
             long.as_str(),
         ] {
-            assert_eq!(code(bad), None, "{bad}");
+            assert_eq!(valid_code(bad), None, "{bad}");
         }
-        assert!(code(&long[..120]).is_some());
+        assert!(valid_code(&long[..120]).is_some());
     }
 
     #[test]
     fn ids_are_short_and_fit_a_url() {
-        assert!(id("b7c6f2d1-9a34-4c0e-8f2a-0123456789ab").is_some());
-        assert!(id("CiQKI+/=_~.:").is_some());
+        assert!(valid_id("b7c6f2d1-9a34-4c0e-8f2a-0123456789ab").is_some());
+        assert!(valid_id("CiQKI+/=_~.:").is_some());
         for bad in ["", "a b", "a?b", "a&b=c", "a\u{e4}", &"a".repeat(201)] {
-            assert_eq!(id(bad), None, "{bad}");
+            assert_eq!(valid_id(bad), None, "{bad}");
         }
     }
 
@@ -129,22 +129,25 @@ mod tests {
         ] {
             assert_eq!(time_zone(bad), None, "{bad}");
         }
-        assert_eq!(currency("EUR").as_deref(), Some("EUR"));
+        assert_eq!(valid_currency("EUR").as_deref(), Some("EUR"));
         for bad in ["", "eur", "EURO", "E1R", "\u{20ac}"] {
-            assert_eq!(currency(bad), None, "{bad}");
+            assert_eq!(valid_currency(bad), None, "{bad}");
         }
     }
 
     #[test]
     fn names_are_bounded_and_print() {
-        assert_eq!(name(" Demo\trequest\n").as_deref(), Some("Demo\u{fffd}request"));
-        assert_eq!(name("Ac\u{202e}me\u{200b}").as_deref(), Some("Ac\u{fffd}me\u{fffd}"));
-        assert_eq!(name(" \n"), None);
+        assert_eq!(display_name(" Demo\trequest\n").as_deref(), Some("Demo\u{fffd}request"));
+        assert_eq!(
+            display_name("Ac\u{202e}me\u{200b}").as_deref(),
+            Some("Ac\u{fffd}me\u{fffd}")
+        );
+        assert_eq!(display_name(" \n"), None);
         for exact in [" Demo ", "\u{1f469}\u{200d}\u{1f4bb}", "soft\u{ad}hyphen"] {
             assert_eq!(exact_name(exact).as_deref(), Some(exact));
         }
         assert_eq!(exact_name(" \n"), None);
         assert_eq!(exact_name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
-        assert_eq!(name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
+        assert_eq!(display_name(&"ä".repeat(9_000)).map(|n| n.chars().count()), Some(256));
     }
 }

@@ -9,13 +9,13 @@ use crate::ports::Cause;
 pub const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
 /// A wait that somebody asks for, as we take it.
-pub fn bounded(wait: SignedDuration) -> SignedDuration {
+pub fn bounded_wait(wait: SignedDuration) -> SignedDuration {
     wait.clamp(SignedDuration::ZERO, LONGEST)
 }
 
 /// What a call is held back by that is not made because of a wait: the wait, and never the refusal that came with it. Whether
 /// that still holds nobody knows before the next call.
-pub const fn cause(asked_with: Cause) -> Cause {
+pub const fn wait_cause(asked_with: Cause) -> Cause {
     match asked_with {
         Cause::QuotaExhausted => Cause::QuotaExhausted,
         Cause::Unavailable | Cause::Malformed | Cause::TooLarge => Cause::Unavailable,
@@ -24,7 +24,7 @@ pub const fn cause(asked_with: Cause) -> Cause {
 }
 
 /// When a wait that begins now is over, to the second.
-pub fn end(wait: std::time::Duration) -> Timestamp {
+pub fn wait_end(wait: std::time::Duration) -> Timestamp {
     let end = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
     Timestamp::from_second(end.as_second()).unwrap_or(end)
 }
@@ -35,7 +35,7 @@ pub fn of_seconds(seconds: f64) -> Option<SignedDuration> {
         return None;
     }
     let seconds = seconds.clamp(0.0, LONGEST.as_secs_f64());
-    SignedDuration::try_from_secs_f64(seconds).ok().map(bounded)
+    SignedDuration::try_from_secs_f64(seconds).ok().map(bounded_wait)
 }
 
 /// `retry-after-ms`, else `Retry-After` as seconds or as a date (read against the answer's own `Date`), as we take it.
@@ -48,13 +48,13 @@ pub fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<SignedDuration
     if let Some(seconds) = number("retry-after") {
         return of_seconds(seconds);
     }
-    let now = date(headers).unwrap_or(now);
+    let now = answer_date(headers).unwrap_or(now);
     let at = text("retry-after").and_then(http_date)?;
-    Some(bounded(at.duration_since(now)))
+    Some(bounded_wait(at.duration_since(now)))
 }
 
 /// When an answer was made, by the server's clock.
-pub fn date(headers: &HeaderMap) -> Option<Timestamp> {
+pub fn answer_date(headers: &HeaderMap) -> Option<Timestamp> {
     http_date(headers.get("date")?.to_str().ok()?.trim())
 }
 
@@ -86,7 +86,7 @@ mod tests {
             (Cause::Malformed, Cause::Unavailable),
             (Cause::TooLarge, Cause::Unavailable),
         ] {
-            assert_eq!(cause(asked_with), held_back, "{asked_with:?}");
+            assert_eq!(wait_cause(asked_with), held_back, "{asked_with:?}");
         }
     }
 

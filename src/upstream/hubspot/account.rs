@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::auth::Auth;
 use super::client::{Call, HubSpot};
-use super::errors::malformed;
+use super::errors::malformed_answer;
 use super::limits::Bucket;
 use super::properties::Properties;
 use super::transport::{Payload, Request};
@@ -14,7 +14,7 @@ use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Portal, Stage};
 use crate::upstream::http::body::Limit;
-use crate::upstream::http::text::{code, currency, exact_name, name, time_zone};
+use crate::upstream::http::text::{display_name, exact_name, time_zone, valid_code, valid_currency};
 
 /// Most lifecycle stages taken: they stand in the status of the account.
 const MAX_STAGES: usize = 200;
@@ -49,28 +49,28 @@ struct StageOption {
 }
 
 /// What HubSpot told, empty where it has not the form: the portal works without. Nothing where nothing was told.
-fn formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<String> {
+fn if_formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<String> {
     let told = told.map(str::trim).filter(|told| !told.is_empty())?;
     Some(form(told).unwrap_or_default())
 }
 
 impl HubSpot {
     pub(crate) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
-        let path = format!("/account-info/{}/details", self.version());
-        let answer = self.call(get("account-info", path)).await?;
-        let details: Details = answer.json()?;
-        let missing = |field: &str| malformed(format!("the account details have no {field:?}"));
-        let text = |value: Option<String>| value.as_deref().and_then(name);
+        let path = format!("/account-info/{}/details", self.api_version());
+        let answer = self.make_call(get_call("account-info", path)).await?;
+        let details: Details = answer.parse_json()?;
+        let missing = |field: &str| malformed_answer(format!("the account details have no {field:?}"));
+        let text = |value: Option<String>| value.as_deref().and_then(display_name);
         let id = details
             .portal_id
             .and_then(|id| id.id())
             .map(PortalId)
             .ok_or_else(|| missing("portalId"))?;
-        self.transport.opens(id);
+        self.transport.opens_portal(id);
         Ok(Portal {
             id,
-            time_zone: formed(details.time_zone.as_deref(), time_zone).ok_or_else(|| missing("timeZone"))?,
-            company_currency: formed(details.company_currency.as_deref(), currency)
+            time_zone: if_formed(details.time_zone.as_deref(), time_zone).ok_or_else(|| missing("timeZone"))?,
+            company_currency: if_formed(details.company_currency.as_deref(), valid_currency)
                 .ok_or_else(|| missing("companyCurrency"))?,
             ui_domain: text(details.ui_domain).unwrap_or_else(|| "app.hubspot.com".to_owned()),
         })
@@ -79,7 +79,7 @@ impl HubSpot {
     /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
     pub(crate) async fn read_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         let config = self.transport.config();
-        let token = self.auth.token(&self.transport).await?;
+        let token = self.auth.current_token(&self.transport).await?;
         let secret = token.secret.expose_secret();
         let request = match &self.auth {
             Auth::OAuth(oauth) => Request {
@@ -99,30 +99,30 @@ impl HubSpot {
                 name: "access-token-info",
                 bucket: Bucket::Other,
                 limit: Limit::TOKEN,
-                url: config.url("/oauth/v2/private-apps/get/access-token-info"),
+                url: config.url_of("/oauth/v2/private-apps/get/access-token-info"),
                 payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
                 // Tokens of EU portals are found only with it.
                 bearer: Some(&token.header),
             },
         };
-        let answer = match self.transport.send(&request).await {
+        let answer = match self.transport.send_request(&request).await {
             Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => return Ok(None),
             result => result?,
         };
-        let info: TokenInfo = answer.json()?;
+        let info: TokenInfo = answer.parse_json()?;
         Ok(info
             .scopes
-            .map(|scopes| scopes.iter().filter_map(|scope| code(scope)).collect::<Vec<_>>())
+            .map(|scopes| scopes.iter().filter_map(|scope| valid_code(scope)).collect::<Vec<_>>())
             .filter(|scopes| info.active != Some(false) && !scopes.is_empty()))
     }
 
     pub(crate) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
-        let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.version());
-        let answer = self.call(get("property", path)).await?;
-        let property: LifecycleStage = answer.json()?;
+        let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.api_version());
+        let answer = self.make_call(get_call("property", path)).await?;
+        let property: LifecycleStage = answer.parse_json()?;
         let mut options = property
             .options
-            .ok_or_else(|| malformed("lifecyclestage has no \"options\""))?;
+            .ok_or_else(|| malformed_answer("lifecyclestage has no \"options\""))?;
         // -1 stands for "at the end".
         options.sort_by_key(|option| match option.display_order {
             Some(order) if order >= 0 => order,
@@ -130,7 +130,7 @@ impl HubSpot {
         });
         // No contact can be in a stage without a value.
         let stage = |option: StageOption| {
-            let value = name(&option.value?.0)?;
+            let value = display_name(&option.value?.0)?;
             let label = option
                 .label
                 .and_then(|label| exact_name(&label.0))
@@ -141,20 +141,20 @@ impl HubSpot {
     }
 
     pub(crate) async fn read_property_names(&self) -> Result<Vec<String>, UpstreamError> {
-        let path = format!("/crm/properties/{}/contacts", self.version());
+        let path = format!("/crm/properties/{}/contacts", self.api_version());
         let call = Call {
             limit: Limit::LISTS,
-            ..get("properties", path)
+            ..get_call("properties", path)
         };
-        let answer = self.call(call).await?;
-        let mut names = answer.json::<Properties>()?.names()?;
+        let answer = self.make_call(call).await?;
+        let mut names = answer.parse_json::<Properties>()?.into_names()?;
         names.sort();
         names.dedup();
         Ok(names)
     }
 }
 
-const fn get(name: &'static str, path: String) -> Call<'static> {
+const fn get_call(name: &'static str, path: String) -> Call<'static> {
     Call {
         name,
         bucket: Bucket::Other,

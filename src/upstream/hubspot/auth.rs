@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::errors::malformed;
+use super::errors::malformed_answer;
 use super::limits::Bucket;
 use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
@@ -89,10 +89,10 @@ impl Auth {
     }
 
     /// A token to call with.
-    pub(crate) async fn token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
+    pub(crate) async fn current_token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
         match self {
             Self::Static(token) => Ok(token.clone()),
-            Self::OAuth(oauth) => oauth.token(transport).await,
+            Self::OAuth(oauth) => oauth.current_token(transport).await,
         }
     }
 
@@ -119,7 +119,7 @@ struct Bought {
 }
 
 impl OAuth {
-    async fn token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
+    async fn current_token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
         let asked = Instant::now();
         // Held during the purchase: whoever comes meanwhile gets its result, also a failure.
         let mut state = self.state.lock().await;
@@ -133,14 +133,14 @@ impl OAuth {
         {
             return Err(error.clone());
         }
-        let bought = self.buy(transport, &mut state).await;
+        let bought = self.buy_token(transport, &mut state).await;
         if let Err(error) = &bought {
             state.failed = Some((Instant::now(), error.clone()));
         }
         bought
     }
 
-    async fn buy(&self, transport: &Transport, state: &mut State) -> Result<Token, UpstreamError> {
+    async fn buy_token(&self, transport: &Transport, state: &mut State) -> Result<Token, UpstreamError> {
         let refresh_token = state.newer_refresh_token.as_ref().unwrap_or(&self.keys.refresh_token);
         let form = vec![
             ("grant_type", "refresh_token".to_owned()),
@@ -157,7 +157,11 @@ impl OAuth {
             bearer: None,
         };
         let start = Instant::now();
-        let bought: Bought = transport.send(&request).await.map_err(purchase_refused)?.json()?;
+        let bought: Bought = transport
+            .send_request(&request)
+            .await
+            .map_err(purchase_refused)?
+            .parse_json()?;
         let life = bought
             .expires_in
             .and_then(|life| life.0.parse().ok())
@@ -168,7 +172,7 @@ impl OAuth {
             .access_token
             .filter(|token| !token.is_empty())
             .and_then(|token| Token::new(token.into(), state.purchases))
-            .ok_or_else(|| malformed("the token endpoint gave no usable access_token"))?;
+            .ok_or_else(|| malformed_answer("the token endpoint gave no usable access_token"))?;
         if let Some(newer) = bought.refresh_token.filter(|token| !token.is_empty()) {
             state.newer_refresh_token = Some(newer.into());
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::client::{Call, HubSpot};
-use super::contacts::contact;
-use super::errors::{ErrorBody, refused};
+use super::contacts::to_contact;
+use super::errors::{ErrorBody, refused_request};
 use super::items::{Open, Parts, WRONG_TYPE};
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar};
@@ -21,14 +21,14 @@ const ADDITIONAL: &str = "hs_additional_emails";
 const GROUPS: usize = 5;
 
 /// What is read of each contact: what is asked for, and what tells whose address it is.
-fn names<'a>(properties: &'a [String]) -> Vec<&'a str> {
+fn property_names<'a>(properties: &'a [String]) -> Vec<&'a str> {
     let mut names: BTreeSet<&'a str> = properties.iter().map(String::as_str).collect();
     names.extend(["email", ADDITIONAL, "hs_merged_object_ids"]);
     names.into_iter().collect()
 }
 
 /// All addresses of a record, lower case, the primary one first.
-fn addresses(record: &Record) -> Vec<String> {
+fn addresses_of(record: &Record) -> Vec<String> {
     let all = [record.text("email"), record.text(ADDITIONAL)].into_iter().flatten();
     all.flat_map(|list| list.split(';'))
         .map(|address| address.trim().to_lowercase())
@@ -45,19 +45,19 @@ impl HubSpot {
         let wanted: BTreeSet<String> = emails.iter().cloned().collect();
         if wanted.len() > MAX_EMAILS {
             let message = format!("a read of {} addresses, allowed are {MAX_EMAILS}", wanted.len());
-            return Err(refused("BATCH_TOO_LARGE", message));
+            return Err(refused_request("BATCH_TOO_LARGE", message));
         }
-        let names = names(properties);
+        let names = property_names(properties);
         let mut found = AddressBatch::default();
         let mut unknown = BTreeSet::new();
-        let mut parts = Parts::of(wanted.into_iter().collect());
-        while let Some(part) = parts.next() {
+        let mut parts = Parts::from_inputs(wanted.into_iter().collect());
+        while let Some(part) = parts.next_part() {
             match self.read_addresses(&part, &names).await {
                 Ok(batch) => {
-                    parts.answered();
-                    unknown.extend(take(&part, batch, &mut found)?);
+                    parts.part_answered();
+                    unknown.extend(take_batch(&part, batch, &mut found)?);
                 }
-                Err(error) => parts.refused(&part, error)?,
+                Err(error) => parts.part_refused(&part, error)?,
             }
         }
         // What HubSpot refuses to look up while it answers for others is no address of anybody's.
@@ -70,8 +70,8 @@ impl HubSpot {
     async fn read_addresses(&self, emails: &[String], names: &[&str]) -> Result<Results<Record>, UpstreamError> {
         let inputs: Vec<Value> = emails.iter().map(|email| json!({ "id": email })).collect();
         let body = json!({ "properties": names, "propertiesWithHistory": [], "idProperty": "email", "inputs": inputs });
-        let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
-        self.batch("read", path, &body.to_string()).await
+        let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
+        self.read_batch("read", path, &body.to_string()).await
     }
 
     /// Looks for those that are not found by their primary address among the further ones.
@@ -83,21 +83,21 @@ impl HubSpot {
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
         for group in wanted.chunks(GROUPS) {
-            let mut parts = Parts::of(group.to_vec());
-            while let Some(part) = parts.next() {
+            let mut parts = Parts::from_inputs(group.to_vec());
+            while let Some(part) = parts.next_part() {
                 match self.search_additional(&part, names).await {
                     Ok(mut page) => {
-                        parts.answered();
+                        parts.part_answered();
                         let mut open = part.into_iter().collect();
-                        assign(&page.take()?, &mut open, found);
+                        assign_records(&page.take_rows()?, &mut open, found);
                     }
-                    Err(error) => parts.refused(&part, error)?,
+                    Err(error) => parts.part_refused(&part, error)?,
                 }
             }
             // Who has such an address is there, and can't be read.
             found.unreadable.extend(parts.too_large());
             // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
-            if parts.close().is_err() {
+            if parts.into_unreadable().is_err() {
                 return Ok(());
             }
         }
@@ -118,15 +118,15 @@ impl HubSpot {
             name: "search",
             bucket: Bucket::Search,
             limit: Limit::RECORDS,
-            path: format!("/crm/objects/{}/contacts/search", self.version()),
+            path: format!("/crm/objects/{}/contacts/search", self.api_version()),
             body: Some(&body),
         };
-        self.call(call).await?.rows()
+        self.make_call(call).await?.parse_rows()
     }
 }
 
 /// Takes what a batch tells about these addresses; gives those that it shows nobody for.
-fn take(
+fn take_batch(
     emails: &[String],
     mut batch: Results<Record>,
     found: &mut AddressBatch,
@@ -140,41 +140,41 @@ fn take(
         .iter()
         .cloned()
         .partition(|error| error["category"] == "VALIDATION_ERROR");
-    open.take(&others, |text| Some(text.trim().to_lowercase()));
-    for email in malformed.iter().flat_map(|error| ErrorBody::of(error).inputs) {
-        open.answered(&email.trim().to_lowercase());
+    open.take_errors(&others, |text| Some(text.trim().to_lowercase()));
+    for email in malformed.iter().flat_map(|error| ErrorBody::from_value(error).inputs) {
+        open.mark_answered(&email.trim().to_lowercase());
     }
-    for _ in batch.odd() {
-        open.untold(WRONG_TYPE);
+    for _ in batch.odd_rows() {
+        open.mark_untold(WRONG_TYPE);
     }
-    let records = batch.take()?;
+    let records = batch.take_rows()?;
     if records.iter().any(|record| record.id().is_none()) {
-        open.untold("the id of a record is no number");
+        open.mark_untold("the id of a record is no number");
     }
-    let is_of = |record: &Record| addresses(record).iter().any(|address| unknown.contains(address));
+    let is_of = |record: &Record| addresses_of(record).iter().any(|address| unknown.contains(address));
     if !records.iter().all(is_of) {
-        open.stray();
+        open.mark_stray();
     }
     let before: BTreeSet<String> = found.contacts.keys().cloned().collect();
-    assign(&records, &mut unknown, found);
+    assign_records(&records, &mut unknown, found);
     for (email, contact) in &mut found.contacts {
         if !before.contains(email) {
-            open.answered(email);
+            open.mark_answered(email);
             contact.as_of = as_of;
         }
     }
     unknown.retain(|email| !open.has_failed(email));
-    found.unreadable.extend(open.close());
+    found.unreadable.extend(open.into_unreadable());
     Ok(unknown)
 }
 
 /// Gives each live record to the addresses that are its own. HubSpot's answer does not say what led to a record.
-fn assign(records: &[Record], wanted: &mut BTreeSet<String>, found: &mut AddressBatch) {
+fn assign_records(records: &[Record], wanted: &mut BTreeSet<String>, found: &mut AddressBatch) {
     for record in records.iter().filter(|record| record.archived != Some(true)) {
         let Some(id) = record.id().map(ContactId) else { continue };
-        for address in addresses(record) {
+        for address in addresses_of(record) {
             if wanted.remove(&address)
-                && let Some(contact) = contact(record, id, &[])
+                && let Some(contact) = to_contact(record, id, &[])
             {
                 found.contacts.insert(address, contact);
             }

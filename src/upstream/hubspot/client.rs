@@ -46,20 +46,20 @@ impl HubSpot {
         }
     }
 
-    pub(crate) fn version(&self) -> &str {
+    pub(crate) fn api_version(&self) -> &str {
         &self.transport.config().version
     }
 
     /// Makes a call. A refused OAuth token is bought anew once.
-    pub(crate) async fn call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
-        budget::bounded(SERVICE, false, self.call_once(call)).await
+    pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        budget::within_budget(SERVICE, false, self.call_once(call)).await
     }
 
     async fn call_once(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
-        let url = self.transport.config().url(&call.path);
+        let url = self.transport.config().url_of(&call.path);
         let mut renewed = false;
         loop {
-            let token = self.auth.token(&self.transport).await?;
+            let token = self.auth.current_token(&self.transport).await?;
             let request = Request {
                 name: call.name,
                 bucket: call.bucket,
@@ -68,7 +68,7 @@ impl HubSpot {
                 payload: call.body.map_or(Payload::Nothing, Payload::Json),
                 bearer: Some(&token.header),
             };
-            match self.transport.send(&request).await {
+            match self.transport.send_request(&request).await {
                 Err(error) if error.cause == Cause::CredentialsRejected && !renewed => {
                     if !self.auth.give_up(&token).await {
                         return Err(error);
@@ -81,7 +81,7 @@ impl HubSpot {
     }
 
     /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
-    pub(crate) async fn batch<T: DeserializeOwned>(
+    pub(crate) async fn read_batch<T: DeserializeOwned>(
         &self,
         name: &'static str,
         path: String,
@@ -94,10 +94,10 @@ impl HubSpot {
             path,
             body: Some(body),
         };
-        let answer = self.call(call).await?;
+        let answer = self.make_call(call).await?;
         let status = answer.status;
-        let batch: Results<T> = answer.rows()?;
-        let mut errors = batch.item_errors().iter().map(ErrorBody::of);
+        let batch: Results<T> = answer.parse_rows()?;
+        let mut errors = batch.item_errors().iter().map(ErrorBody::from_value);
         match errors.find(|error| error.is_of_the_call() && batch.is_empty()) {
             Some(error) => Err(item_error(error, status, body)),
             None => Ok(batch),
@@ -107,23 +107,23 @@ impl HubSpot {
 
 #[async_trait]
 impl Crm for HubSpot {
-    fn quota(&self) -> Option<Quota> {
-        self.transport.quota()
+    fn daily_quota(&self) -> Option<Quota> {
+        self.transport.daily_quota()
     }
 
     fn may_use(&self, portal: PortalId) {
-        self.transport.joins(portal);
+        self.transport.joins_portal(portal);
     }
 
-    async fn portal(&self) -> Result<Portal, UpstreamError> {
+    async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         self.read_portal().await
     }
 
-    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         self.read_scopes().await
     }
 
-    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+    async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         self.read_stages().await
     }
 
@@ -131,11 +131,11 @@ impl Crm for HubSpot {
         self.read_property_names().await
     }
 
-    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+    async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         self.search_contacts(search).await
     }
 
-    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+    async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         self.read_contacts(read).await
     }
 
@@ -143,15 +143,15 @@ impl Crm for HubSpot {
         self.read_associations(contacts).await
     }
 
-    async fn deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
+    async fn read_deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
         self.read_deals(ids).await
     }
 
-    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+    async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError> {
         self.read_forms().await
     }
 
-    async fn submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+    async fn list_submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         self.read_submissions(form, after).await
     }
 

@@ -51,10 +51,10 @@ impl HubSpotConfig {
     pub(super) fn token_url(&self) -> String {
         self.token_endpoint
             .clone()
-            .unwrap_or_else(|| self.url(&format!("/oauth/{}/token", self.version)))
+            .unwrap_or_else(|| self.url_of(&format!("/oauth/{}/token", self.version)))
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(super) fn url_of(&self, path: &str) -> String {
         format!("{}{path}", self.endpoint.trim_end_matches('/'))
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::auth::{Auth, Credentials, OAuthKeys};
 use super::client::HubSpot;
 use super::config::HubSpotConfig;
-use super::limits::{Portals, lock};
+use super::limits::{Portals, lock_mutex};
 use super::transport::Shared;
 use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
@@ -50,16 +50,16 @@ impl HubSpotConnector {
     }
 
     /// The client for these credentials.
-    pub fn client(&self, secret: &SecretData) -> Result<Arc<HubSpot>, SecretInvalid> {
-        let (credentials, identity) = credentials(secret)?;
+    pub fn client_for(&self, secret: &SecretData) -> Result<Arc<HubSpot>, SecretInvalid> {
+        let (credentials, identity) = read_credentials(secret)?;
         let now = Instant::now();
-        let mut clients = lock(&self.clients);
+        let mut clients = lock_mutex(&self.clients);
         clients.retain(|_, (client, used)| Arc::strong_count(client) > 1 || now.duration_since(*used) < IDLE);
         if let Some((client, used)) = clients.get_mut(&identity) {
             *used = now;
             return Ok(Arc::clone(client));
         }
-        let auth = Auth::new(credentials).ok_or_else(|| unusable("accessToken"))?;
+        let auth = Auth::new(credentials).ok_or_else(|| value_unusable("accessToken"))?;
         let client = Arc::new(HubSpot::new(Arc::clone(&self.shared), auth));
         clients.insert(identity, (Arc::clone(&client), now));
         Ok(client)
@@ -69,27 +69,27 @@ impl HubSpotConnector {
 #[async_trait]
 impl CrmConnector for HubSpotConnector {
     async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn Crm>, SecretInvalid> {
-        Ok(self.client(secret)?)
+        Ok(self.client_for(secret)?)
     }
 }
 
-fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInvalid> {
+fn read_credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInvalid> {
     if secret.contains_key("accessToken") {
-        let token = value(secret, "accessToken")?;
-        let identity = identity(&["static", token]);
+        let token = required_value(secret, "accessToken")?;
+        let identity = credentials_digest(&["static", token]);
         return Ok((Credentials::Static(token.into()), identity));
     }
     let missing: Vec<_> = OAUTH.into_iter().filter(|key| !secret.contains_key(*key)).collect();
     if missing.len() == OAUTH.len() {
-        return Err(absent(&["accessToken"]));
+        return Err(keys_absent(&["accessToken"]));
     }
     if !missing.is_empty() {
-        return Err(absent(&missing));
+        return Err(keys_absent(&missing));
     }
-    let client_id = value(secret, "clientId")?;
-    let client_secret = value(secret, "clientSecret")?;
-    let refresh_token = value(secret, "refreshToken")?;
-    let identity = identity(&["oauth", client_id, client_secret, refresh_token]);
+    let client_id = required_value(secret, "clientId")?;
+    let client_secret = required_value(secret, "clientSecret")?;
+    let refresh_token = required_value(secret, "refreshToken")?;
+    let identity = credentials_digest(&["oauth", client_id, client_secret, refresh_token]);
     let keys = OAuthKeys {
         client_id: SecretString::from(client_id),
         client_secret: client_secret.into(),
@@ -99,9 +99,9 @@ fn credentials(secret: &SecretData) -> Result<(Credentials, Identity), SecretInv
 }
 
 /// A value that has to be there.
-fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
+fn required_value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid> {
     let Some(value) = secret_value(secret, key)? else {
-        return Err(absent(&[key]));
+        return Err(keys_absent(&[key]));
     };
     if value.is_empty() {
         return Err(SecretInvalid {
@@ -109,12 +109,12 @@ fn value<'a>(secret: &'a SecretData, key: &str) -> Result<&'a str, SecretInvalid
         });
     }
     if !value.bytes().all(|b| b.is_ascii_graphic()) {
-        return Err(unusable(key));
+        return Err(value_unusable(key));
     }
     Ok(value)
 }
 
-fn absent(keys: &[&str]) -> SecretInvalid {
+fn keys_absent(keys: &[&str]) -> SecretInvalid {
     let (word, verb) = if keys.len() == 1 {
         ("key", "is")
     } else {
@@ -126,7 +126,7 @@ fn absent(keys: &[&str]) -> SecretInvalid {
     }
 }
 
-fn unusable(key: &str) -> SecretInvalid {
+fn value_unusable(key: &str) -> SecretInvalid {
     let message = format!(
         "key {key:?} holds blanks or characters that no token has. Store the bare value, without \"Bearer\", quotes or \
          line breaks inside"
@@ -134,7 +134,7 @@ fn unusable(key: &str) -> SecretInvalid {
     SecretInvalid { message }
 }
 
-fn identity(parts: &[&str]) -> Identity {
+fn credentials_digest(parts: &[&str]) -> Identity {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_be_bytes());

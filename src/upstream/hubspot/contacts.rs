@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::client::HubSpot;
-use super::errors::refused;
+use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
@@ -19,11 +19,11 @@ const MAX_SIZE: usize = 32 << 10;
 const ODD_ID: &str = "its id is no number";
 
 /// The ids of a batch read, each once.
-fn ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
+fn unique_ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
     let limit = read_limit(!read.with_history.is_empty());
     let ids: BTreeSet<ContactId> = read.ids.iter().copied().collect();
     if ids.len() > limit {
-        return Err(refused(
+        return Err(refused_request(
             "BATCH_TOO_LARGE",
             format!("a batch read of {} contacts, allowed are {limit}", ids.len()),
         ));
@@ -32,7 +32,7 @@ fn ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
 }
 
 /// The body of a batch read: all three keys.
-fn body(read: &ContactRead, ids: &[ContactId]) -> String {
+fn batch_body(read: &ContactRead, ids: &[ContactId]) -> String {
     let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
     if !properties.contains(&MERGED_IDS) {
         properties.push(MERGED_IDS);
@@ -44,18 +44,18 @@ fn body(read: &ContactRead, ids: &[ContactId]) -> String {
 impl HubSpot {
     pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         let mut all = ContactBatch::default();
-        let mut parts = Parts::of(ids(read)?);
-        while let Some(part) = parts.next() {
-            let path = format!("/crm/objects/{}/contacts/batch/read", self.version());
-            match self.batch("read", path, &body(read, &part)).await {
+        let mut parts = Parts::from_inputs(unique_ids(read)?);
+        while let Some(part) = parts.next_part() {
+            let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
+            match self.read_batch("read", path, &batch_body(read, &part)).await {
                 Ok(batch) => {
-                    parts.answered();
-                    resolve(&part, &read.with_history, batch, &mut all)?;
+                    parts.part_answered();
+                    resolve_batch(&part, &read.with_history, batch, &mut all)?;
                 }
-                Err(error) => parts.refused(&part, error)?,
+                Err(error) => parts.part_refused(&part, error)?,
             }
         }
-        all.unreadable.extend(parts.close()?);
+        all.unreadable.extend(parts.into_unreadable()?);
         Ok(all)
     }
 }
@@ -63,7 +63,7 @@ impl HubSpot {
 /// One contact per requested id that still leads to a record. Whatever may be about an id and cannot be read makes that
 /// one unreadable, and so does a record that does not name any id asked for: whose it is, only its own id and its merged
 /// ids tell. Nothing is deleted unless HubSpot says so.
-fn resolve(
+fn resolve_batch(
     ids: &[ContactId],
     with_history: &[String],
     mut batch: Results<Record>,
@@ -71,50 +71,50 @@ fn resolve(
 ) -> Result<(), UpstreamError> {
     let as_of = batch.started_at.as_ref().and_then(Scalar::time);
     let mut open = Open::new(ids.iter().copied());
-    let records = batch.take()?;
+    let records = batch.take_rows()?;
     let mut by_id = BTreeMap::new();
     for record in &records {
         match record.id() {
             Some(id) => drop(by_id.insert(ContactId(id), record)),
-            None => open.untold(ODD_ID),
+            None => open.mark_untold(ODD_ID),
         }
     }
     // Before the errors: an id from before a merge may be called not found beside the record it has become.
-    let (found, is_stray) = assign(&mut open, &by_id);
-    open.take(batch.item_errors(), |text| text.trim().parse().ok());
-    for row in batch.odd() {
+    let (found, is_stray) = assign_records(&mut open, &by_id);
+    open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
+    for row in batch.odd_rows() {
         match row.id.map(ContactId).filter(|id| open.contains(id)) {
-            Some(id) => open.failed(&id, WRONG_TYPE),
-            None => open.untold(WRONG_TYPE),
+            Some(id) => open.mark_failed(&id, WRONG_TYPE),
+            None => open.mark_untold(WRONG_TYPE),
         }
     }
     if is_stray {
-        open.stray();
+        open.mark_stray();
     }
     for (id, record) in found {
         if record.archived == Some(true) {
             all.deleted.insert(id);
-        } else if let Some(contact) = contact(record, id, with_history) {
+        } else if let Some(contact) = to_contact(record, id, with_history) {
             all.contacts.push(Contact { as_of, ..contact });
         }
     }
-    all.deleted.extend(open.gone().copied());
-    all.unreadable.extend(open.close());
+    all.deleted.extend(open.gone_inputs().copied());
+    all.unreadable.extend(open.into_unreadable());
     Ok(())
 }
 
 type Records<'a> = Vec<(ContactId, &'a Record)>;
 
 /// The record of each requested id, and whether there are others that nobody asked for.
-fn assign<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, bool) {
+fn assign_records<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'a Record>) -> (Records<'a>, bool) {
     let mut found = Vec::new();
     let mut answered = BTreeSet::new();
-    for id in open.inputs().copied().collect::<Vec<_>>() {
+    for id in open.open_inputs().copied().collect::<Vec<_>>() {
         let direct = by_id.get_key_value(&id);
         let hit = direct.or_else(|| by_id.iter().find(|(_, record)| record.merged_ids().contains(&id)));
         if let Some((of, record)) = hit {
             answered.insert(*of);
-            open.answered(&id);
+            open.mark_answered(&id);
             found.push((id, *record));
         }
     }
@@ -142,7 +142,7 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
 }
 
 /// A contact out of a record, `None` where it has no usable id. `requested` is the id it was asked for by.
-pub(crate) fn contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
+pub(crate) fn to_contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
     let id = ContactId(record.id()?);
     let mut flaw = None;
     let mut note = |why: &str, stages: Vec<String>| {
@@ -171,7 +171,7 @@ pub(crate) fn contact(record: &Record, requested: ContactId, with_history: &[Str
             .properties_with_history
             .as_ref()
             .and_then(|all| all.get(name)?.as_deref());
-        let (entries, timeless) = entries(versions.unwrap_or_default());
+        let (entries, timeless) = history_entries(versions.unwrap_or_default());
         // Who has a stage has entered it: that nothing says when is no reason to take it for never.
         let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
         if untold.is_some() && entries.is_empty() && timeless.is_empty() {
@@ -209,7 +209,7 @@ const MERGED: &str = "MERGE_OBJECTS";
 /// The rows of a history that can be read, oldest first, and the values of those without a time. HubSpot gives the newest
 /// first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set again) keep
 /// their order.
-fn entries(versions: &[Version]) -> (Vec<HistoryEntry>, Vec<String>) {
+fn history_entries(versions: &[Version]) -> (Vec<HistoryEntry>, Vec<String>) {
     let (mut entries, mut timeless) = (Vec::with_capacity(versions.len()), Vec::<String>::new());
     // A row that repeats the value of an older one without a time is no entry of its own: that one's place in the list
     // says so, and it would be missed among rows with times only.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::client::HubSpot;
-use super::errors::refused;
+use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
 use super::wire::{Paging, Record, Results, Scalar};
 use crate::domain::ids::{ContactId, DealId};
@@ -66,7 +66,7 @@ impl HubSpot {
                 "an association read of {} contacts, allowed are {ASSOCIATION_LIMIT}",
                 asked.len()
             );
-            return Err(refused("BATCH_TOO_LARGE", message));
+            return Err(refused_request("BATCH_TOO_LARGE", message));
         }
         let mut pages: Vec<(ContactId, Option<String>)> = asked.iter().map(|id| (*id, None)).collect();
         let mut links = Links {
@@ -103,25 +103,25 @@ impl HubSpot {
         pages: &[(ContactId, Option<String>)],
         links: &mut Links,
     ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
-        let path = format!("/crm/associations/{}/contacts/deals/batch/read", self.version());
+        let path = format!("/crm/associations/{}/contacts/deals/batch/read", self.api_version());
         let input = |(id, after): &(ContactId, Option<String>)| match after {
             Some(after) => json!({ "id": id.to_string(), "after": after }),
             None => json!({ "id": id.to_string() }),
         };
         let mut next = Vec::new();
-        let mut parts = Parts::of(pages.to_vec());
-        while let Some(part) = parts.next() {
+        let mut parts = Parts::from_inputs(pages.to_vec());
+        while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
-            match self.batch("associations", path.clone(), &body).await {
+            match self.read_batch("associations", path.clone(), &body).await {
                 Ok(batch) => {
-                    parts.answered();
-                    next.extend(links.take(part.iter().map(|(id, _)| *id), batch)?);
+                    parts.part_answered();
+                    next.extend(links.take_page(part.iter().map(|(id, _)| *id), batch)?);
                     links.keep_within(LINK_LIMIT);
                 }
-                Err(error) => parts.refused(&part, error)?,
+                Err(error) => parts.part_refused(&part, error)?,
             }
         }
-        let refused = parts.close()?.into_iter().map(|((id, _), why)| (id, why));
+        let refused = parts.into_unreadable()?.into_iter().map(|((id, _), why)| (id, why));
         links.unreadable.extend(refused);
         Ok(next)
     }
@@ -130,23 +130,23 @@ impl HubSpot {
         let asked: BTreeSet<DealId> = ids.iter().copied().collect();
         if asked.len() > DEAL_LIMIT {
             let message = format!("a batch read of {} deals, allowed are {DEAL_LIMIT}", asked.len());
-            return Err(refused("BATCH_TOO_LARGE", message));
+            return Err(refused_request("BATCH_TOO_LARGE", message));
         }
         let mut all = DealBatch::default();
-        let mut parts = Parts::of(asked.into_iter().collect());
-        while let Some(part) = parts.next() {
+        let mut parts = Parts::from_inputs(asked.into_iter().collect());
+        while let Some(part) = parts.next_part() {
             let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
             let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
-            let path = format!("/crm/objects/{}/deals/batch/read", self.version());
-            match self.batch("deals", path, &body.to_string()).await {
+            let path = format!("/crm/objects/{}/deals/batch/read", self.api_version());
+            match self.read_batch("deals", path, &body.to_string()).await {
                 Ok(batch) => {
-                    parts.answered();
+                    parts.part_answered();
                     take_deals(&part, batch, &mut all)?;
                 }
-                Err(error) => parts.refused(&part, error)?,
+                Err(error) => parts.part_refused(&part, error)?,
             }
         }
-        all.unreadable.extend(parts.close()?);
+        all.unreadable.extend(parts.into_unreadable()?);
         Ok(all)
     }
 }
@@ -172,88 +172,88 @@ impl Links {
     }
 
     /// Takes a page of each of these contacts; gives the next pages.
-    fn take(
+    fn take_page(
         &mut self,
         contacts: impl Iterator<Item = ContactId>,
         mut batch: Results<Association>,
     ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
         let mut open = Open::new(contacts);
-        open.take(batch.item_errors(), |text| text.trim().parse().ok());
-        for row in batch.odd() {
+        open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
+        for row in batch.odd_rows() {
             match row.from.map(ContactId).filter(|id| open.contains(id)) {
-                Some(id) => open.failed(&id, WRONG_TYPE),
-                None => open.untold(WRONG_TYPE),
+                Some(id) => open.mark_failed(&id, WRONG_TYPE),
+                None => open.mark_untold(WRONG_TYPE),
             }
         }
         let mut next = Vec::new();
-        for association in batch.take()? {
+        for association in batch.take_rows()? {
             let Some(from) = association.from.and_then(|from| from.id?.id()).map(ContactId) else {
-                open.untold("the id of a contact with deals is no number");
+                open.mark_untold("the id of a contact with deals is no number");
                 continue;
             };
             if !self.asked.contains(&from) {
-                open.stray();
+                open.mark_stray();
                 continue;
             }
             let found = self.deals.entry(from).or_default();
             for to in association.to.unwrap_or_default() {
                 match to.to_object_id.and_then(|id| id.id()) {
                     Some(id) => drop(found.insert(DealId(id))),
-                    None => open.failed(&from, "the id of one of its deals is no number"),
+                    None => open.mark_failed(&from, "the id of one of its deals is no number"),
                 }
             }
-            open.answered(&from);
-            let after = association.paging.and_then(Paging::after);
+            open.mark_answered(&from);
+            let after = association.paging.and_then(Paging::next_cursor);
             next.extend(after.map(|after| (from, Some(after))));
         }
-        self.without.extend(open.without());
-        self.unreadable.extend(open.close());
+        self.without.extend(open.unassociated_inputs());
+        self.unreadable.extend(open.into_unreadable());
         Ok(next)
     }
 }
 
 fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -> Result<(), UpstreamError> {
     let mut open = Open::new(ids.iter().copied());
-    open.take(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
-    for row in batch.odd() {
+    open.take_errors(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
+    for row in batch.odd_rows() {
         match row.id.map(DealId).filter(|id| open.contains(id)) {
-            Some(id) => open.failed(&id, WRONG_TYPE),
-            None => open.untold(WRONG_TYPE),
+            Some(id) => open.mark_failed(&id, WRONG_TYPE),
+            None => open.mark_untold(WRONG_TYPE),
         }
     }
-    for record in batch.take()? {
+    for record in batch.take_rows()? {
         let Some(id) = record.id().map(DealId) else {
-            open.untold("its id is no number");
+            open.mark_untold("its id is no number");
             continue;
         };
         if !ids.contains(&id) {
-            open.stray();
+            open.mark_stray();
             continue;
         }
-        match deal(id, &record) {
+        match to_deal(id, &record) {
             _ if record.archived == Some(true) => open.is_gone(&id),
             Some(deal) => {
-                open.answered(&id);
+                open.mark_answered(&id);
                 all.deals.push(deal);
             }
-            None => open.failed(&id, "it has no usable \"createdate\""),
+            None => open.mark_failed(&id, "it has no usable \"createdate\""),
         }
     }
     // HubSpot has just named them as deals of a contact.
-    for id in open.inputs().copied().collect::<Vec<_>>() {
-        open.failed(&id, "HubSpot does not show it");
+    for id in open.open_inputs().copied().collect::<Vec<_>>() {
+        open.mark_failed(&id, "HubSpot does not show it");
     }
-    all.unreadable.extend(open.close());
+    all.unreadable.extend(open.into_unreadable());
     Ok(())
 }
 
 /// `None` without a time of its creation: nobody knows which of a contact's deals is the latest.
-fn deal(id: DealId, record: &Record) -> Option<Deal> {
+fn to_deal(id: DealId, record: &Record) -> Option<Deal> {
     let created = [record.property("createdate"), record.created_at.as_ref()];
     Some(Deal {
         id,
         created_at: created.into_iter().flatten().find_map(Scalar::time)?,
-        projected_amount: record.text("hs_projected_amount").and_then(decimal),
+        projected_amount: record.text("hs_projected_amount").and_then(parse_decimal),
         currency: record
             .text("deal_currency_code")
             .map(|code| code.chars().take(MAX_CURRENCY).collect()),
@@ -265,7 +265,7 @@ fn deal(id: DealId, record: &Record) -> Option<Deal> {
 
 /// HubSpot's numbers are decimal strings, at times with more digits than anybody needs (rounded) or with an exponent.
 /// What is no number counts as a missing amount, for which the event's default stands.
-fn decimal(text: &str) -> Option<Decimal> {
+fn parse_decimal(text: &str) -> Option<Decimal> {
     text.parse().ok().or_else(|| Decimal::from_scientific(text).ok())
 }
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::config::SERVICE;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::json;
-use crate::upstream::http::prose::prose;
-use crate::upstream::http::text::{code, id};
-pub(crate) use crate::upstream::http::wait::date;
+use crate::upstream::http::prose::keep_prose;
+use crate::upstream::http::text::{valid_code, valid_id};
+pub(crate) use crate::upstream::http::wait::answer_date;
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
 
@@ -56,17 +56,17 @@ pub(crate) struct ErrorBody {
 impl ErrorBody {
     /// Reads a body; one that is no JSON object gives an empty one.
     pub(crate) fn parse(body: &[u8]) -> Self {
-        json::read(body).map_or_else(Self::default, |value| Self::of(&value))
+        json::read_json(body).map_or_else(Self::default, |value| Self::from_value(&value))
     }
 
     /// Reads an error object, also one inside a batch answer.
-    pub(crate) fn of(value: &Value) -> Self {
+    pub(crate) fn from_value(value: &Value) -> Self {
         let message = value
             .get("message")
             .and_then(Value::as_str)
             .unwrap_or_default()
             .to_owned();
-        let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(code);
+        let named = |key: &str| value.get(key).and_then(Value::as_str).and_then(valid_code);
         // Token endpoints say `error` (RFC 6749) or a speaking `status` in place of a category.
         let status = named("status").filter(|status| status != "error");
         Self {
@@ -82,33 +82,35 @@ impl ErrorBody {
             inputs: inputs_of(value),
             request_id: ["correlationId", "requestId"]
                 .into_iter()
-                .find_map(|key| value.get(key).and_then(Value::as_str).and_then(id)),
+                .find_map(|key| value.get(key).and_then(Value::as_str).and_then(valid_id)),
             message,
         }
     }
 
     /// An item that says that a record does not exist (any more), which is no failure.
     pub(crate) fn is_not_found(&self) -> bool {
-        self.is("OBJECT_NOT_FOUND") || self.is("NOT_FOUND")
+        self.is_category("OBJECT_NOT_FOUND") || self.is_category("NOT_FOUND")
     }
 
     /// An item that is about the token or its limits, not about a record.
     pub(crate) fn is_of_the_call(&self) -> bool {
-        self.is("MISSING_SCOPES") || self.is("RATE_LIMITS")
+        self.is_category("MISSING_SCOPES") || self.is_category("RATE_LIMITS")
     }
 
-    fn is(&self, category: &str) -> bool {
+    fn is_category(&self, category: &str) -> bool {
         self.category.as_deref() == Some(category)
     }
 }
 
 /// The table: status, category and policy of an answer, and what they mean (docs/reference/hubspot.md 8.2 and 8.3).
-fn classify(status: u16, body: &ErrorBody) -> Verdict {
+fn classify_error(status: u16, body: &ErrorBody) -> Verdict {
     let (cause, again) = match status {
-        _ if status >= 400 && (status == 429 || body.is("RATE_LIMITS")) => limited(body.policy.as_deref()),
+        _ if status >= 400 && (status == 429 || body.is_category("RATE_LIMITS")) => {
+            limited_cause(body.policy.as_deref())
+        }
         // The edge answers a malformed token with 530.
         401 | 530 => (Cause::CredentialsRejected, Again::No),
-        403 if body.is("MISSING_SCOPES") || !body.scopes.is_empty() => (Cause::MissingScope, Again::No),
+        403 if body.is_category("MISSING_SCOPES") || !body.scopes.is_empty() => (Cause::MissingScope, Again::No),
         403 => (Cause::AccessDenied, Again::No),
         // A missing object has a category; a path that is gone gets the web server's page.
         404 if body.category.is_some() => (Cause::NotFound, Again::No),
@@ -124,7 +126,7 @@ fn classify(status: u16, body: &ErrorBody) -> Verdict {
     Verdict { cause, again }
 }
 
-fn limited(policy: Option<&str>) -> (Cause, Again) {
+fn limited_cause(policy: Option<&str>) -> (Cause, Again) {
     match policy {
         Some("DAILY") => (Cause::QuotaExhausted, Again::No),
         Some("SECONDLY") => (Cause::RateLimited, Again::Secondly),
@@ -145,8 +147,12 @@ fn policy_in(message: &str) -> Option<String> {
 /// values in the server's message.
 pub(crate) fn answer_error(status: u16, headers: &HeaderMap, body: &[u8], sent: &str) -> (UpstreamError, Again) {
     let parsed = ErrorBody::parse(body);
-    let verdict = classify(status, &parsed);
-    let mut error = UpstreamError::new(SERVICE, verdict.cause, describe(status, verdict.cause, &parsed, sent));
+    let verdict = classify_error(status, &parsed);
+    let mut error = UpstreamError::new(
+        SERVICE,
+        verdict.cause,
+        describe_error(status, verdict.cause, &parsed, sent),
+    );
     error.status = Some(status);
     error.retry_after = retry_after(headers, Timestamp::now());
     error.request_id = request_id(headers).or(parsed.request_id);
@@ -162,11 +168,11 @@ pub(crate) fn item_error(body: ErrorBody, status: u16, sent: &str) -> UpstreamEr
     let cause = match body.category.as_deref() {
         Some("VALIDATION_ERROR") => Cause::Refused,
         Some("MISSING_SCOPES") => Cause::MissingScope,
-        Some("RATE_LIMITS") => limited(body.policy.as_deref()).0,
+        Some("RATE_LIMITS") => limited_cause(body.policy.as_deref()).0,
         Some("FORBIDDEN") => Cause::AccessDenied,
         _ => Cause::Unavailable,
     };
-    let mut error = UpstreamError::new(SERVICE, cause, describe(status, cause, &body, sent));
+    let mut error = UpstreamError::new(SERVICE, cause, describe_error(status, cause, &body, sent));
     error.status = Some(status);
     error.code = body.category;
     error.request_id = body.request_id;
@@ -174,17 +180,17 @@ pub(crate) fn item_error(body: ErrorBody, status: u16, sent: &str) -> UpstreamEr
 }
 
 /// An answer that can't be understood. `what` names fields and positions only.
-pub(crate) fn malformed(what: impl AsRef<str>) -> UpstreamError {
+pub(crate) fn malformed_answer(what: impl AsRef<str>) -> UpstreamError {
     UpstreamError::new(
         SERVICE,
         Cause::Malformed,
-        bounded(&format!("the answer can't be understood: {}", what.as_ref())),
+        bounded_text(&format!("the answer can't be understood: {}", what.as_ref())),
     )
 }
 
 /// A request that we don't send because HubSpot would refuse it.
-pub(crate) fn refused(code: &str, what: impl AsRef<str>) -> UpstreamError {
-    let message = bounded(&format!("not sent: {}", what.as_ref()));
+pub(crate) fn refused_request(code: &str, what: impl AsRef<str>) -> UpstreamError {
+    let message = bounded_text(&format!("not sent: {}", what.as_ref()));
     UpstreamError {
         code: Some(code.to_owned()),
         ..UpstreamError::new(SERVICE, Cause::Refused, message)
@@ -192,7 +198,7 @@ pub(crate) fn refused(code: &str, what: impl AsRef<str>) -> UpstreamError {
 }
 
 /// The error of a call that got no answer. The URL is left out: it tells nobody anything new.
-pub(crate) fn unreached(error: reqwest::Error) -> (UpstreamError, Again) {
+pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, Again) {
     let (what, again) = if error.is_timeout() {
         ("no answer in time", Again::No)
     } else if error.is_builder() {
@@ -208,12 +214,12 @@ pub(crate) fn unreached(error: reqwest::Error) -> (UpstreamError, Again) {
         deepest = source;
     }
     (
-        UpstreamError::new(SERVICE, Cause::Unavailable, bounded(&format!("{what}: {deepest}"))),
+        UpstreamError::new(SERVICE, Cause::Unavailable, bounded_text(&format!("{what}: {deepest}"))),
         again,
     )
 }
 
-fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
+fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
     let mut text = format!("HTTP {status}");
     for part in [&body.category, &body.sub_category, &body.policy].into_iter().flatten() {
         text.push(' ');
@@ -234,7 +240,7 @@ fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
     if cause == Cause::MissingScope && !body.scopes.is_empty() {
         text.push_str(": missing scopes: ");
         text.push_str(&body.scopes.join(", "));
-        return bounded(&text);
+        return bounded_text(&text);
     }
     // The server's own words only where they are about the request, not about a record.
     if matches!(
@@ -247,7 +253,7 @@ fn describe(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> String {
             text.push_str(&words);
         }
     }
-    bounded(&text)
+    bounded_text(&text)
 }
 
 /// A server's message without what may be a value: prose and property names that we sent stay; quoted parts go as a whole,
@@ -292,7 +298,7 @@ fn without_values(message: &str, sent: &str) -> String {
         });
     }
     // A property's name may well look like a value: hs_v2_date_entered_1066237962.
-    prose(&unquoted, 4 * MESSAGE_LIMIT, |word| is_sent_name(word, sent))
+    keep_prose(&unquoted, 4 * MESSAGE_LIMIT, |word| is_sent_name(word, sent))
 }
 
 fn is_sent_name(text: &str, sent: &str) -> bool {
@@ -314,7 +320,7 @@ fn missing_scopes(value: &Value) -> Vec<String> {
     for context in contexts.filter_map(|error| error.get("context")) {
         for key in ["requiredGranularScopes", "requiredScopes", "missingScopes"] {
             let listed = context.get(key).and_then(Value::as_array).into_iter().flatten();
-            scopes.extend(listed.filter_map(Value::as_str).filter_map(code));
+            scopes.extend(listed.filter_map(Value::as_str).filter_map(valid_code));
         }
     }
     scopes.sort();
@@ -344,10 +350,15 @@ fn inputs_of(value: &Value) -> Vec<String> {
 fn request_id(headers: &HeaderMap) -> Option<String> {
     ["x-hubspot-correlation-id", "x-request-id"]
         .into_iter()
-        .find_map(|name| headers.get(name).and_then(|value| value.to_str().ok()).and_then(id))
+        .find_map(|name| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .and_then(valid_id)
+        })
 }
 
-fn bounded(text: &str) -> String {
+fn bounded_text(text: &str) -> String {
     if text.chars().count() <= MESSAGE_LIMIT {
         return text.to_owned();
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::client::{Call, HubSpot};
-use super::errors::malformed;
+use super::errors::malformed_answer;
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages::page;
@@ -66,12 +66,12 @@ impl HubSpot {
             let begin = after.as_deref();
             let answer = page(FORMS, "a form of the portal", |rows| {
                 let path = format!("/marketing/v3/forms?limit={rows}&archived=false&{TYPES}");
-                self.call(get("forms", from(path, begin)))
+                self.make_call(get_call("forms", from(path, begin)))
             });
-            let mut listed: Results<FormWire> = answer.await?.rows()?;
-            for form in listed.take()? {
+            let mut listed: Results<FormWire> = answer.await?.parse_rows()?;
+            for form in listed.take_rows()? {
                 // Nobody can name a form without an id.
-                let Some(id) = form.id.and_then(|id| text::id(&id.0.to_lowercase())) else {
+                let Some(id) = form.id.and_then(|id| text::valid_id(&id.0.to_lowercase())) else {
                     continue;
                 };
                 let name = form
@@ -81,15 +81,15 @@ impl HubSpot {
                 forms.push(Form { id, name });
             }
             if forms.len() > MAX_FORMS {
-                return Err(malformed(format!("the portal has more than {MAX_FORMS} forms")));
+                return Err(malformed_answer(format!("the portal has more than {MAX_FORMS} forms")));
             }
-            match listed.paging.and_then(super::wire::Paging::after) {
+            match listed.paging.and_then(super::wire::Paging::next_cursor) {
                 None => return Ok(forms),
-                same if same == after => return Err(malformed("the paging of forms does not move on")),
+                same if same == after => return Err(malformed_answer("the paging of forms does not move on")),
                 next => after = next,
             }
         }
-        Err(malformed("the paging of forms does not end"))
+        Err(malformed_answer("the paging of forms does not end"))
     }
 
     pub(crate) async fn read_submissions(
@@ -97,26 +97,26 @@ impl HubSpot {
         form: &str,
         after: Option<&str>,
     ) -> Result<SubmissionPage, UpstreamError> {
-        let guid = escaped(form);
-        let what = format!("a submission of form {}", text::id(form).unwrap_or_default());
+        let guid = escape_value(form);
+        let what = format!("a submission of form {}", text::valid_id(form).unwrap_or_default());
         let answer = page(SUBMISSIONS, &what, |rows| {
             let path = format!("/form-integrations/v1/submissions/forms/{guid}?limit={rows}");
-            self.call(get("submissions", from(path, after)))
+            self.make_call(get_call("submissions", from(path, after)))
         })
         .await?;
-        let (answered, size) = (answer.date, answer.size());
-        let mut listed: Results<SubmissionWire> = answer.rows()?;
-        let mut unreadable: Vec<_> = listed.odd().iter().map(odd).collect();
+        let (answered, size) = (answer.date, answer.body_size());
+        let mut listed: Results<SubmissionWire> = answer.parse_rows()?;
+        let mut unreadable: Vec<_> = listed.odd_rows().iter().map(to_odd_submission).collect();
         let mut submissions = Vec::new();
-        for wire in listed.take()? {
-            match submission(wire) {
+        for wire in listed.take_rows()? {
+            match to_submission(wire) {
                 Ok(submission) => submissions.push(submission),
                 Err(odd) => unreadable.push(odd),
             }
         }
-        let next = listed.paging.and_then(super::wire::Paging::after);
+        let next = listed.paging.and_then(super::wire::Paging::next_cursor);
         if next.as_deref() == after && after.is_some() {
-            return Err(malformed("the paging of submissions does not move on"));
+            return Err(malformed_answer("the paging of submissions does not move on"));
         }
         Ok(SubmissionPage {
             submissions,
@@ -128,10 +128,10 @@ impl HubSpot {
     }
 }
 
-fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
+fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let given = wire.conversion_id.map(|id| id.0.trim().to_owned());
     let given = given.filter(|id| !id.is_empty());
-    let conversion_id = given.as_deref().and_then(text::id);
+    let conversion_id = given.as_deref().and_then(text::valid_id);
     if conversion_id.is_none() && given.is_some() {
         // It would go to Google and into the ledger.
         let why = "its \"conversionId\" is no id".to_owned();
@@ -142,7 +142,7 @@ fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
         return Err(OddSubmission { conversion_id, why });
     };
     let fields = wire.values.unwrap_or_default();
-    let email = email(&fields);
+    let email = email_of(&fields);
     if email.is_none() && fields.iter().any(Field::may_hide_address) {
         // Whoever has no address is skipped for good.
         let why = "a field of it that may be the e-mail address can't be read".to_owned();
@@ -152,11 +152,11 @@ fn submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
         conversion_id,
         at,
         email,
-        gclid: wire.page_url.as_ref().and_then(|url| gclid(&url.0)),
+        gclid: wire.page_url.as_ref().and_then(|url| gclid_of(&url.0)),
     })
 }
 
-fn odd(row: &Odd) -> OddSubmission {
+fn to_odd_submission(row: &Odd) -> OddSubmission {
     OddSubmission {
         conversion_id: row.conversion_id.clone(),
         why: WRONG_TYPE.to_owned(),
@@ -180,7 +180,7 @@ impl Field {
 }
 
 /// The contact's address, lower-cased as HubSpot keeps it.
-fn email(fields: &[Field]) -> Option<String> {
+fn email_of(fields: &[Field]) -> Option<String> {
     fields
         .iter()
         .filter(|field| field.is_address())
@@ -194,7 +194,7 @@ fn email(fields: &[Field]) -> Option<String> {
 }
 
 /// The click id in the query of a page's URL. A URL that can't be read has none.
-fn gclid(url: &str) -> Option<String> {
+fn gclid_of(url: &str) -> Option<String> {
     let url = reqwest::Url::parse(url.trim()).ok()?;
     url.query_pairs()
         .filter(|(name, _)| name == "gclid")
@@ -204,13 +204,13 @@ fn gclid(url: &str) -> Option<String> {
 /// A path of which the page begins at this cursor.
 fn from(path: String, after: Option<&str>) -> String {
     match after {
-        Some(after) => format!("{path}&after={}", escaped(after)),
+        Some(after) => format!("{path}&after={}", escape_value(after)),
         None => path,
     }
 }
 
 /// A value as part of a path or query.
-fn escaped(value: &str) -> String {
+fn escape_value(value: &str) -> String {
     value
         .bytes()
         .map(|byte| match byte {
@@ -220,7 +220,7 @@ fn escaped(value: &str) -> String {
         .collect()
 }
 
-const fn get(name: &'static str, path: String) -> Call<'static> {
+const fn get_call(name: &'static str, path: String) -> Call<'static> {
     Call {
         name,
         bucket: Bucket::Other,
@@ -247,7 +247,7 @@ mod tests {
     #[case("/demo?gclid=Cj0", None)]
     #[case("", None)]
     fn click_ids_of_pages(#[case] url: &str, #[case] expected: Option<&str>) {
-        assert_eq!(gclid(url).as_deref(), expected);
+        assert_eq!(gclid_of(url).as_deref(), expected);
     }
 
     fn field(name: &str, value: &str, of: Option<&str>) -> Field {
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn addresses_of_contacts() {
-        let of = |fields: &[Field]| email(fields);
+        let of = |fields: &[Field]| email_of(fields);
         assert_eq!(
             of(&[field("email", " Ada@Example.com ", Some("0-1"))]).as_deref(),
             Some("ada@example.com")
@@ -291,6 +291,6 @@ mod tests {
 
     #[test]
     fn cursors_are_escaped() {
-        assert_eq!(escaped("MTA=&x/é"), "MTA%3D%26x%2F%C3%A9");
+        assert_eq!(escape_value("MTA=&x/é"), "MTA%3D%26x%2F%C3%A9");
     }
 }

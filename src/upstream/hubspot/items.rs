@@ -42,7 +42,7 @@ impl<I: Ord + Clone> Open<I> {
     }
 
     /// The inputs of which nothing is known.
-    pub(crate) fn inputs(&self) -> impl Iterator<Item = &I> {
+    pub(crate) fn open_inputs(&self) -> impl Iterator<Item = &I> {
         self.inputs.iter()
     }
 
@@ -51,7 +51,7 @@ impl<I: Ord + Clone> Open<I> {
     }
 
     /// The answer tells about this one.
-    pub(crate) fn answered(&mut self, input: &I) {
+    pub(crate) fn mark_answered(&mut self, input: &I) {
         self.inputs.remove(input);
     }
 
@@ -63,17 +63,17 @@ impl<I: Ord + Clone> Open<I> {
     }
 
     /// Those that HubSpot says don't exist (any more).
-    pub(crate) fn gone(&self) -> impl Iterator<Item = &I> {
+    pub(crate) fn gone_inputs(&self) -> impl Iterator<Item = &I> {
         self.gone.iter()
     }
 
     /// Those that HubSpot says have no associations.
-    pub(crate) fn without(&self) -> impl Iterator<Item = &I> {
+    pub(crate) fn unassociated_inputs(&self) -> impl Iterator<Item = &I> {
         self.without.iter()
     }
 
     /// This one cannot be read.
-    pub(crate) fn failed(&mut self, input: &I, why: &str) {
+    pub(crate) fn mark_failed(&mut self, input: &I, why: &str) {
         if self.inputs.remove(input) {
             self.unreadable.insert(input.clone(), why.to_owned());
         }
@@ -85,18 +85,18 @@ impl<I: Ord + Clone> Open<I> {
     }
 
     /// Something in the answer cannot be read, and does not say which input it is about.
-    pub(crate) fn untold(&mut self, why: &str) {
+    pub(crate) fn mark_untold(&mut self, why: &str) {
         self.untold.get_or_insert_with(|| why.to_owned());
     }
 
     /// A row is of a record that was not asked for: which input has led to it, nothing tells.
-    pub(crate) fn stray(&mut self) {
-        self.untold(NOT_TOLD);
+    pub(crate) fn mark_stray(&mut self) {
+        self.mark_untold(NOT_TOLD);
     }
 
     /// Takes the errors of single inputs. `input` makes one of what an error names.
-    pub(crate) fn take(&mut self, errors: &[Value], input: impl Fn(&str) -> Option<I>) {
-        for error in errors.iter().map(ErrorBody::of) {
+    pub(crate) fn take_errors(&mut self, errors: &[Value], input: impl Fn(&str) -> Option<I>) {
+        for error in errors.iter().map(ErrorBody::from_value) {
             let named: Vec<I> = error.inputs.iter().filter_map(|text| input(text)).collect();
             if error.no_associations {
                 let without = named.iter().filter_map(|input| self.inputs.take(input));
@@ -112,16 +112,16 @@ impl<I: Ord + Clone> Open<I> {
             let category = error.category.as_deref().unwrap_or("an error without a category");
             let why = format!("HubSpot's answer for it is {category}");
             if named.is_empty() {
-                self.untold(&why);
+                self.mark_untold(&why);
             }
             for input in &named {
-                self.failed(input, &why);
+                self.mark_failed(input, &why);
             }
         }
     }
 
     /// What cannot be read.
-    pub(crate) fn close(mut self) -> Unreadable<I> {
+    pub(crate) fn into_unreadable(mut self) -> Unreadable<I> {
         if let Some(why) = self.untold {
             let open = self.inputs.into_iter().map(|input| (input, why.clone()));
             self.unreadable.extend(open);
@@ -141,7 +141,7 @@ pub(crate) struct Parts<I> {
 }
 
 impl<I: Ord + Clone> Parts<I> {
-    pub(crate) fn of(inputs: Vec<I>) -> Self {
+    pub(crate) fn from_inputs(inputs: Vec<I>) -> Self {
         Self {
             several: inputs.len() > 1,
             open: vec![inputs],
@@ -151,18 +151,18 @@ impl<I: Ord + Clone> Parts<I> {
     }
 
     /// The next part to ask for.
-    pub(crate) fn next(&mut self) -> Option<Vec<I>> {
+    pub(crate) fn next_part(&mut self) -> Option<Vec<I>> {
         pulse::beat();
         self.open.pop().filter(|part| !part.is_empty())
     }
 
     /// A part was answered.
-    pub(crate) fn answered(&mut self) {
+    pub(crate) fn part_answered(&mut self) {
         self.in_vain = None;
     }
 
     /// A part was refused. The error, where it is not about single inputs.
-    pub(crate) fn refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
+    pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
         let of_records = is_large || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
         // Without a status it was not even sent.
@@ -188,7 +188,7 @@ impl<I: Ord + Clone> Parts<I> {
     }
 
     /// The inputs that were refused. Where all of several were, it was not about them.
-    pub(crate) fn close(mut self) -> Result<Unreadable<I>, UpstreamError> {
+    pub(crate) fn into_unreadable(mut self) -> Result<Unreadable<I>, UpstreamError> {
         let refused = |(_, error): &(I, UpstreamError)| error.cause != Cause::TooLarge;
         if self.several
             && self.in_vain.is_some()

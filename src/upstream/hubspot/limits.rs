@@ -14,7 +14,7 @@ use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::wait as asked;
 
 /// Locks without poisoning: every critical section here only moves plain values.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -50,7 +50,7 @@ impl Limits {
     }
 
     /// Waits for a turn. Drop the slot when the call has ended.
-    pub(crate) async fn slot(&self, bucket: Bucket) -> Option<Slot<'_>> {
+    pub(crate) async fn wait_for_slot(&self, bucket: Bucket) -> Option<Slot<'_>> {
         match bucket {
             Bucket::Search => self.search.acquire().await,
             Bucket::Other => self.other.acquire().await,
@@ -85,7 +85,7 @@ impl Slots {
     /// `None` never comes of a limiter in use: only of a closed semaphore, and ours is never closed.
     pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
         let permit = self.permits.acquire().await.ok()?;
-        let free_from = lock(&self.free_from).pop_front()?;
+        let free_from = lock_mutex(&self.free_from).pop_front()?;
         // From here on a dropped (cancelled) slot goes back with the time it had.
         let mut slot = Slot {
             slots: self,
@@ -114,7 +114,7 @@ impl Drop for Slot<'_> {
         } else {
             self.free_from
         };
-        let mut queue = lock(&self.slots.free_from);
+        let mut queue = lock_mutex(&self.slots.free_from);
         let at = queue.partition_point(|other| *other <= free_from);
         queue.insert(at, free_from);
     }
@@ -135,12 +135,12 @@ struct Shut {
 
 impl Gate {
     /// Shuts the gate for `wait` because of `error`; never shortens a longer wait.
-    pub(crate) fn shut(&self, wait: Duration, error: &UpstreamError) {
+    pub(crate) fn shut_for(&self, wait: Duration, error: &UpstreamError) {
         let until = Instant::now() + wait;
-        let cause = asked::cause(error.cause);
+        let cause = asked::wait_cause(error.cause);
         self.shut_until(Shut {
             until,
-            end: asked::end(wait),
+            end: asked::wait_end(wait),
             cause,
             // The code of a refusal would say again that we are refused.
             code: error.code.clone().filter(|_| cause == error.cause),
@@ -148,17 +148,17 @@ impl Gate {
     }
 
     fn shut_until(&self, shut: Shut) {
-        let mut state = lock(&self.0);
+        let mut state = lock_mutex(&self.0);
         if state.as_ref().is_none_or(|held| held.until < shut.until) {
             *state = Some(shut);
         }
     }
 
     /// Waits until the gate is open. An error, without waiting, where that would take longer than `longest`.
-    pub(crate) async fn pass(&self, longest: Duration) -> Result<(), UpstreamError> {
+    pub(crate) async fn wait_until_open(&self, longest: Duration) -> Result<(), UpstreamError> {
         let give_up = Instant::now() + longest;
         loop {
-            let Some(shut) = lock(&self.0).clone() else {
+            let Some(shut) = lock_mutex(&self.0).clone() else {
                 return Ok(());
             };
             let left = shut.until.saturating_duration_since(Instant::now());
@@ -195,11 +195,11 @@ pub(crate) struct Portals(Mutex<HashMap<PortalId, Weak<Limits>>>);
 impl Portals {
     /// The limits of this portal: those known already, which inherit the wait of `own`, else `own`, which others will then
     /// share. `own` must be nobody else's.
-    fn share(&self, portal: PortalId, own: Arc<Limits>) -> Arc<Limits> {
-        let mut known = lock(&self.0);
+    fn share_limits(&self, portal: PortalId, own: Arc<Limits>) -> Arc<Limits> {
+        let mut known = lock_mutex(&self.0);
         known.retain(|_, limits| limits.strong_count() > 0);
         if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
-            if let Some(shut) = lock(&own.gate.0).clone() {
+            if let Some(shut) = lock_mutex(&own.gate.0).clone() {
                 shared.gate.shut_until(shut);
             }
             return shared;
@@ -225,14 +225,14 @@ impl Membership {
         }))
     }
 
-    pub(crate) fn limits(&self) -> Arc<Limits> {
-        Arc::clone(&lock(&self.0).limits)
+    pub(crate) fn current_limits(&self) -> Arc<Limits> {
+        Arc::clone(&lock_mutex(&self.0).limits)
     }
 
     /// The token opens this portal. A client of another one leaves that with its slots and its wait, and has limits of its
     /// own again; it joins nobody's, since nobody has said yet that the account may use the portal.
-    pub(crate) fn opens(&self, portal: PortalId, config: &HubSpotConfig) {
-        let mut member = lock(&self.0);
+    pub(crate) fn opens_portal(&self, portal: PortalId, config: &HubSpotConfig) {
+        let mut member = lock_mutex(&self.0);
         if member.portal.is_some_and(|of| of != portal) {
             *member = Member {
                 limits: Arc::new(Limits::new(config)),
@@ -242,11 +242,11 @@ impl Membership {
     }
 
     /// The account may use this portal: from now on the client counts with all others of it.
-    pub(crate) fn joins(&self, portal: PortalId, portals: &Portals, config: &HubSpotConfig) {
-        self.opens(portal, config);
-        let mut member = lock(&self.0);
+    pub(crate) fn joins_portal(&self, portal: PortalId, portals: &Portals, config: &HubSpotConfig) {
+        self.opens_portal(portal, config);
+        let mut member = lock_mutex(&self.0);
         if member.portal.is_none() {
-            member.limits = portals.share(portal, Arc::clone(&member.limits));
+            member.limits = portals.share_limits(portal, Arc::clone(&member.limits));
             member.portal = Some(portal);
         }
     }
@@ -261,7 +261,7 @@ mod tests {
     const TWO: PortalId = PortalId(778);
 
     fn together(a: &Membership, b: &Membership) -> bool {
-        Arc::ptr_eq(&a.limits(), &b.limits())
+        Arc::ptr_eq(&a.current_limits(), &b.current_limits())
     }
 
     #[tokio::test]
@@ -271,22 +271,27 @@ mod tests {
         let [moves, stays, owner] = clients.as_slice() else {
             panic!("three");
         };
-        let joins = |client: &Membership, portal| client.joins(portal, &portals, &config);
+        let joins = |client: &Membership, portal| client.joins_portal(portal, &portals, &config);
         joins(moves, ONE);
         joins(stays, ONE);
         joins(moves, ONE);
         assert!(together(moves, stays));
-        moves.opens(ONE, &config);
+        moves.opens_portal(ONE, &config);
         assert!(together(moves, stays), "the same portal");
-        moves.opens(TWO, &config);
+        moves.opens_portal(TWO, &config);
         assert!(!together(moves, stays));
         joins(owner, TWO);
         assert!(!together(moves, owner), "nobody has let it in");
         let error = UpstreamError::new(SERVICE, Cause::RateLimited, "");
-        stays.limits().gate.shut(Duration::from_hours(1), &error);
+        stays.current_limits().gate.shut_for(Duration::from_hours(1), &error);
         joins(moves, TWO);
         assert!(together(moves, owner) && !together(owner, stays));
-        owner.limits().gate.pass(Duration::ZERO).await.unwrap();
+        owner
+            .current_limits()
+            .gate
+            .wait_until_open(Duration::ZERO)
+            .await
+            .unwrap();
         // Also where no other client of the new portal is known.
         drop(clients);
         let clients: Vec<_> = (0..3).map(|_| Membership::new(&config)).collect();

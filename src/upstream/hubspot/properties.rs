@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::errors::malformed;
+use super::errors::malformed_answer;
 use crate::ports::UpstreamError;
 
 /// Most names taken: portals have some thousands at most.
@@ -22,10 +22,10 @@ pub(crate) struct Properties {
 
 impl Properties {
     /// The names. An answer without the list is not understood rather than taken for an empty one.
-    pub(crate) fn names(self) -> Result<Vec<String>, UpstreamError> {
-        let names = self.results.ok_or_else(|| malformed("it has no \"results\""))?;
+    pub(crate) fn into_names(self) -> Result<Vec<String>, UpstreamError> {
+        let names = self.results.ok_or_else(|| malformed_answer("it has no \"results\""))?;
         if names.0.len() > MAX_NAMES {
-            return Err(malformed(format!("it has more than {MAX_NAMES} properties")));
+            return Err(malformed_answer(format!("it has more than {MAX_NAMES} properties")));
         }
         Ok(names.0)
     }
@@ -125,7 +125,7 @@ mod tests {
     use super::*;
 
     fn names(text: &str) -> Option<Vec<String>> {
-        serde_json::from_str::<Properties>(text).ok()?.names().ok()
+        serde_json::from_str::<Properties>(text).ok()?.into_names().ok()
     }
 
     #[test]

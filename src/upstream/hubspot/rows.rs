@@ -20,20 +20,20 @@ pub(crate) struct Odd {
 
 impl Odd {
     /// Looks at nothing but what names the row: whatever else there is may be nested, huge or twice.
-    fn of(row: &RawValue) -> Self {
-        let id = |value: &RawValue| Scalar::of(value)?.id();
-        let property = || id(member(member(row, "properties")?, "hs_object_id")?);
-        let conversion = || text::id(text_of(member(row, "conversionId")?)?.trim());
+    fn from_row(row: &RawValue) -> Self {
+        let id = |value: &RawValue| Scalar::from_raw(value)?.id();
+        let property = || id(member_of(member_of(row, "properties")?, "hs_object_id")?);
+        let conversion = || text::valid_id(text_of(member_of(row, "conversionId")?)?.trim());
         Self {
-            id: member(row, "id").and_then(id).or_else(property),
+            id: member_of(row, "id").and_then(id).or_else(property),
             conversion_id: conversion(),
-            from: member(row, "from").and_then(|from| id(member(from, "id")?)),
+            from: member_of(row, "from").and_then(|from| id(member_of(from, "id")?)),
         }
     }
 }
 
 /// A member of an object. Nothing where there are two of the name: nobody can tell which one counts.
-fn member<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
+fn member_of<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let Members(members) = serde_json::from_str(object.get()).ok()?;
     let mut named = members
         .into_iter()
@@ -50,7 +50,7 @@ pub(crate) enum Row<T> {
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Row<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let row = <&RawValue>::deserialize(deserializer)?;
-        Ok(serde_json::from_str(row.get()).map_or_else(|_| Self::Odd(Odd::of(row)), Self::Read))
+        Ok(serde_json::from_str(row.get()).map_or_else(|_| Self::Odd(Odd::from_row(row)), Self::Read))
     }
 }
 

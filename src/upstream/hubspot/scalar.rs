@@ -44,7 +44,7 @@ impl Visitor<'_> for ScalarVisitor {
 
 /// A scalar, or nothing of anything else, however deep it is nested.
 pub(crate) fn scalar_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Scalar>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Scalar::of)
+    <&RawValue>::deserialize(deserializer).map(Scalar::from_raw)
 }
 
 /// A scalar, nothing, or something else, however deep it is nested.
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Loose {
         if raw.get() == "null" {
             return Ok(Self::Nothing);
         }
-        Ok(Scalar::of(raw).map_or(Self::Odd, Self::Scalar))
+        Ok(Scalar::from_raw(raw).map_or(Self::Odd, Self::Scalar))
     }
 }
 
@@ -78,7 +78,7 @@ impl Loose {
 
 impl Scalar {
     /// Nothing of what is no scalar.
-    pub(crate) fn of(raw: &RawValue) -> Option<Self> {
+    pub(crate) fn from_raw(raw: &RawValue) -> Option<Self> {
         serde_json::from_str(raw.get()).ok()
     }
 

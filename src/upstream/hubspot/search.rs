@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use super::client::{Call, HubSpot};
-use super::contacts::contact;
-use super::errors::{malformed, refused};
+use super::contacts::to_contact;
+use super::errors::{malformed_answer, refused_request};
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages;
@@ -25,9 +25,9 @@ const GROUPS: usize = 5;
 const BODY_LIMIT: usize = 3_000;
 
 /// The body of a search for so many rows, all five keys. Refused here where HubSpot would refuse it.
-pub(crate) fn body(search: &ContactSearch, rows: usize) -> Result<String, UpstreamError> {
+pub(crate) fn search_body(search: &ContactSearch, rows: usize) -> Result<String, UpstreamError> {
     if search.any_since.is_empty() || search.any_since.len() > GROUPS {
-        return Err(refused(
+        return Err(refused_request(
             "SEARCH_GROUPS",
             format!("a search has {} bounds, allowed are 1 to 5", search.any_since.len()),
         ));
@@ -55,7 +55,7 @@ pub(crate) fn body(search: &ContactSearch, rows: usize) -> Result<String, Upstre
             "a search body of {} characters, allowed are {BODY_LIMIT}: ask for fewer properties",
             body.len()
         );
-        return Err(refused("SEARCH_BODY_TOO_LONG", message));
+        return Err(refused_request("SEARCH_BODY_TOO_LONG", message));
     }
     Ok(body)
 }
@@ -63,24 +63,24 @@ pub(crate) fn body(search: &ContactSearch, rows: usize) -> Result<String, Upstre
 impl HubSpot {
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         let answer = pages::page(PAGE, "a contact that the search lists", |rows| async move {
-            let body = body(search, rows)?;
+            let body = search_body(search, rows)?;
             let call = Call {
                 name: "search",
                 bucket: Bucket::Search,
                 limit: Limit::RECORDS,
-                path: format!("/crm/objects/{}/contacts/search", self.version()),
+                path: format!("/crm/objects/{}/contacts/search", self.api_version()),
                 body: Some(&body),
             };
-            self.call(call).await
+            self.make_call(call).await
         })
         .await?;
         let answered = answer.date;
-        page(search, answer.rows()?).map(|page| ContactPage { answered, ..page })
+        to_page(search, answer.parse_rows()?).map(|page| ContactPage { answered, ..page })
     }
 }
 
 /// A page of an answer.
-pub(crate) fn page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
+pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
     // A row of which only the id can be read says enough: its contact is read by it.
     // HubSpot's ids have at most 63 bits, and one that was not asked for is not the row's: nobody knows whose that is.
     let usable = |id| {
@@ -88,8 +88,8 @@ pub(crate) fn page(search: &ContactSearch, mut found: Results<Record>) -> Result
             .contains(&id)
             .then_some(ContactId(id))
     };
-    let odd: Vec<Option<ContactId>> = found.odd().iter().map(|row| row.id.and_then(usable)).collect();
-    let records = found.take()?;
+    let odd: Vec<Option<ContactId>> = found.odd_rows().iter().map(|row| row.id.and_then(usable)).collect();
+    let records = found.take_rows()?;
     let total = found.total.as_ref().and_then(Scalar::id);
     let paged = found.paging.is_some_and(|paging| paging.has_next());
     let rows = (records.len() + odd.len()) as u64;
@@ -99,7 +99,7 @@ pub(crate) fn page(search: &ContactSearch, mut found: Results<Record>) -> Result
     for record in &records {
         let id = record.id().and_then(usable);
         order.extend(id);
-        match id.and_then(|id| contact(record, id, &[])) {
+        match id.and_then(|id| to_contact(record, id, &[])) {
             _ if record.archived == Some(true) => {}
             Some(contact) => contacts.push(contact),
             None => nameless += 1,
@@ -108,7 +108,7 @@ pub(crate) fn page(search: &ContactSearch, mut found: Results<Record>) -> Result
     // Of odd rows nobody knows where among the others they stood.
     let known: Vec<ContactId> = odd.into_iter().flatten().collect();
     let order = if order.is_empty() { known.clone() } else { order };
-    contacts.extend(known.into_iter().map(bare));
+    contacts.extend(known.into_iter().map(bare_contact));
     contacts.sort_by_key(|contact| contact.id);
     contacts.dedup_by_key(|contact| contact.id);
     // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
@@ -143,8 +143,10 @@ fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> 
     }
     let misplaced = order.len() - ends.len();
     match ends.last() {
-        None => Err(malformed("no row of a page of a search has an id above the bound")),
-        Some(_) if misplaced > order.len() / 2 => Err(malformed(
+        None => Err(malformed_answer(
+            "no row of a page of a search has an id above the bound",
+        )),
+        Some(_) if misplaced > order.len() / 2 => Err(malformed_answer(
             "the rows of a search are not in ascending order of hs_object_id",
         )),
         Some(last) => Ok((*last, misplaced)),
@@ -152,7 +154,7 @@ fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> 
 }
 
 /// A contact of which a search shows nothing but the id.
-fn bare(id: ContactId) -> Contact {
+fn bare_contact(id: ContactId) -> Contact {
     Contact {
         requested_id: id,
         id,

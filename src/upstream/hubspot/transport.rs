@@ -9,8 +9,8 @@ use reqwest::{Client, Method, Response};
 use serde::de::DeserializeOwned;
 
 use super::config::{API, HubSpotConfig, SERVICE};
-use super::errors::{Again, answer_error, date, malformed, unreached};
-use super::limits::{Bucket, Limits, Membership, Portals, lock};
+use super::errors::{Again, answer_date, answer_error, malformed_answer, unreached_error};
+use super::limits::{Bucket, Limits, Membership, Portals, lock_mutex};
 use super::rows::Row;
 use super::wire::Results;
 use crate::domain::ids::PortalId;
@@ -62,7 +62,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The body as JSON. The error names the position only: serde's own words can quote values.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
+    pub(crate) fn parse_json<T: DeserializeOwned>(&self) -> Result<T, UpstreamError> {
         serde_json::from_slice(self.body.bytes()).map_err(|error| {
             let kind = match error.classify() {
                 serde_json::error::Category::Eof => "it ends too early",
@@ -72,7 +72,7 @@ impl Answer {
             let at = format!("{kind} (line {}, column {})", error.line(), error.column());
             UpstreamError {
                 status: Some(self.status),
-                ..malformed(at)
+                ..malformed_answer(at)
             }
         })
     }
@@ -80,14 +80,18 @@ impl Answer {
 
 impl Answer {
     /// The body as an answer with rows. One row that cannot be read does not take the others along.
-    pub(crate) fn rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
-        let one_by_one = |error| self.json::<Results<Row<T>>>().map(Results::told).map_err(|_| error);
-        let found = self.json::<Results<T>>().or_else(one_by_one)?;
-        Ok(found.holding(self.body.into_share()))
+    pub(crate) fn parse_rows<T: DeserializeOwned>(self) -> Result<Results<T>, UpstreamError> {
+        let one_by_one = |error| {
+            self.parse_json::<Results<Row<T>>>()
+                .map(Results::split_odd)
+                .map_err(|_| error)
+        };
+        let found = self.parse_json::<Results<T>>().or_else(one_by_one)?;
+        Ok(found.holding_share(self.body.into_share()))
     }
 
     /// Bytes of the body.
-    pub(crate) fn size(&self) -> usize {
+    pub(crate) fn body_size(&self) -> usize {
         self.body.bytes().len()
     }
 }
@@ -109,31 +113,32 @@ impl Transport {
     }
 
     /// Taken anew for each attempt: the portal may have become known.
-    fn limits(&self) -> Arc<Limits> {
-        self.membership.limits()
+    fn current_limits(&self) -> Arc<Limits> {
+        self.membership.current_limits()
     }
 
-    /// See [`Membership::opens`].
-    pub(crate) fn opens(&self, portal: PortalId) {
-        self.membership.opens(portal, self.config());
+    /// See [`Membership::opens_portal`].
+    pub(crate) fn opens_portal(&self, portal: PortalId) {
+        self.membership.opens_portal(portal, self.config());
     }
 
-    /// See [`Membership::joins`].
-    pub(crate) fn joins(&self, portal: PortalId) {
-        self.membership.joins(portal, &self.shared.portals, self.config());
+    /// See [`Membership::joins_portal`].
+    pub(crate) fn joins_portal(&self, portal: PortalId) {
+        self.membership
+            .joins_portal(portal, &self.shared.portals, self.config());
     }
 
     /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).
-    pub(crate) fn quota(&self) -> Option<Quota> {
-        *lock(&self.limits().quota)
+    pub(crate) fn daily_quota(&self) -> Option<Quota> {
+        *lock_mutex(&self.current_limits().quota)
     }
 
     /// Sends a request, with the quick retries that are left to us.
-    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
+    pub(crate) async fn send_request(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
         let waits = &self.config().waits;
         let mut attempt = 1;
         loop {
-            let (mut error, again) = match self.attempt(request).await {
+            let (mut error, again) = match self.try_request(request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
@@ -152,7 +157,7 @@ impl Transport {
                 .and_then(|wait| wait.try_into().ok())
                 .unwrap_or(Duration::ZERO);
             if !asked.is_zero() && error.status.is_some() {
-                self.limits().gate.shut(asked, &error);
+                self.current_limits().gate.shut_for(asked, &error);
             }
             if again == Again::No || attempt > waits.retries || pause.max(asked) > waits.longest {
                 return Err(error);
@@ -169,16 +174,16 @@ impl Transport {
         }
     }
 
-    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, (UpstreamError, Again)> {
+    async fn try_request(&self, request: &Request<'_>) -> Result<Answer, (UpstreamError, Again)> {
         let waits = &self.config().waits;
-        let limits = self.limits();
+        let limits = self.current_limits();
         let asked = Instant::now();
         let slot = async {
-            limits.gate.pass(waits.longest).await?;
-            let slot = tokio::time::timeout(waits.queue, limits.slot(request.bucket))
+            limits.gate.wait_until_open(waits.longest).await?;
+            let slot = tokio::time::timeout(waits.queue, limits.wait_for_slot(request.bucket))
                 .await
-                .map_err(|_| busy(waits.queue))?;
-            limits.gate.pass(waits.longest).await?;
+                .map_err(|_| busy_error(waits.queue))?;
+            limits.gate.wait_until_open(waits.longest).await?;
             Ok(slot)
         }
         .await
@@ -186,33 +191,35 @@ impl Transport {
         let held_back = asked.elapsed();
         // Below a millisecond nothing was waited for.
         if held_back >= Duration::from_millis(1) {
-            self.shared.observer.throttled(API, held_back);
+            self.shared.observer.observe_throttling(API, held_back);
         }
         let slot = slot?;
         let start = Instant::now();
         let mut status = None;
-        let result = self.exchange(request, &mut status).await;
+        let result = self.exchange_once(request, &mut status).await;
         drop(slot);
-        self.shared.observer.call(API, request.name, status, start.elapsed());
+        self.shared
+            .observer
+            .observe_call(API, request.name, status, start.elapsed());
         result
     }
 
-    async fn exchange(
+    async fn exchange_once(
         &self,
         request: &Request<'_>,
         status: &mut Option<u16>,
     ) -> Result<Answer, (UpstreamError, Again)> {
         let ends = ends_in(self.config().timeout);
-        let response = self.build(request).send().await.map_err(unreached)?;
+        let response = self.build_request(request).send().await.map_err(unreached_error)?;
         let code = response.status().as_u16();
         *status = Some(code);
         let headers = response.headers().clone();
-        if let Some(told) = quota(&headers) {
-            *lock(&self.limits().quota) = Some(told);
+        if let Some(told) = parse_quota(&headers) {
+            *lock_mutex(&self.current_limits().quota) = Some(told);
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };
-        let body = read(request.name, response, limit, ends).await;
+        let body = read_body(request.name, response, limit, ends).await;
         if !good {
             // The status alone says enough: a body that can't be read takes nothing away from it.
             let sent = if let Payload::Json(sent) = request.payload {
@@ -233,12 +240,12 @@ impl Transport {
         })?;
         Ok(Answer {
             status: code,
-            date: date(&headers),
+            date: answer_date(&headers),
             body,
         })
     }
 
-    fn build(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
+    fn build_request(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
         let method = if matches!(request.payload, Payload::Nothing) {
             Method::GET
         } else {
@@ -265,21 +272,28 @@ impl Transport {
 }
 
 /// Reads the body of an answer to the call of this name.
-async fn read(call: &str, response: Response, limit: Limit, ends: tokio::time::Instant) -> Result<Body, UpstreamError> {
-    body::read(response, limit, ends).await.map_err(|error| match error {
-        BodyError::TooLarge(limit) => {
-            let message = format!("the answer to the call {call:?} {}", BodyError::too_large(limit));
-            UpstreamError::new(SERVICE, Cause::TooLarge, message)
-        }
-        BodyError::Broke(error) if error.is_timeout() => unreached(error).0,
-        BodyError::Broke(_) => malformed("it broke off"),
-        BodyError::TinyPieces => malformed(TINY_PIECES),
-        BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
-    })
+async fn read_body(
+    call: &str,
+    response: Response,
+    limit: Limit,
+    ends: tokio::time::Instant,
+) -> Result<Body, UpstreamError> {
+    body::read_body(response, limit, ends)
+        .await
+        .map_err(|error| match error {
+            BodyError::TooLarge(limit) => {
+                let message = format!("the answer to the call {call:?} {}", BodyError::too_large(limit));
+                UpstreamError::new(SERVICE, Cause::TooLarge, message)
+            }
+            BodyError::Broke(error) if error.is_timeout() => unreached_error(error).0,
+            BodyError::Broke(_) => malformed_answer("it broke off"),
+            BodyError::TinyPieces => malformed_answer(TINY_PIECES),
+            BodyError::NoRoom(short) => UpstreamError::new(SERVICE, Cause::Unavailable, short.0),
+        })
 }
 
 /// docs/reference/hubspot.md 9: not on searches.
-fn quota(headers: &HeaderMap) -> Option<Quota> {
+fn parse_quota(headers: &HeaderMap) -> Option<Quota> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     Some(Quota {
         left: number("x-hubspot-ratelimit-daily-remaining")?,
@@ -287,7 +301,7 @@ fn quota(headers: &HeaderMap) -> Option<Quota> {
     })
 }
 
-fn busy(waited: Duration) -> UpstreamError {
+fn busy_error(waited: Duration) -> UpstreamError {
     let message = format!("not called: no turn at our own limiter within {} s", waited.as_secs());
     UpstreamError {
         retry_after: Some(SignedDuration::from_secs(1)),

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::de::Deserialize;
 use serde_json::Value;
 
-use super::errors::malformed;
+use super::errors::malformed_answer;
 use super::rows::{Odd, Row};
 pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
@@ -97,7 +97,7 @@ pub(crate) struct Results<T> {
     /// Of batch answers, HubSpot's clock.
     #[serde(rename = "startedAt")]
     pub(crate) started_at: Option<Scalar>,
-    #[serde(default, rename = "errors", deserialize_with = "json::values")]
+    #[serde(default, rename = "errors", deserialize_with = "json::read_members")]
     item_errors: Option<Vec<Value>>,
     /// Rows that are not what HubSpot documents: each is a matter of its own.
     #[serde(skip)]
@@ -109,7 +109,7 @@ pub(crate) struct Results<T> {
 
 impl<T> Results<Row<T>> {
     /// Tells the rows that can be read from the others.
-    pub(crate) fn told(self) -> Results<T> {
+    pub(crate) fn split_odd(self) -> Results<T> {
         let mut odd = self.odd;
         let readable = |row| match row {
             Row::Read(row) => Some(row),
@@ -133,20 +133,23 @@ impl<T> Results<Row<T>> {
 
 impl<T> Results<T> {
     /// The same, with its part of what the process has for answers.
-    pub(crate) fn holding(self, share: Share) -> Self {
+    pub(crate) fn holding_share(self, share: Share) -> Self {
         Self { share, ..self }
     }
 
     /// Rows that cannot be read.
-    pub(crate) fn odd(&self) -> &[Odd] {
+    pub(crate) fn odd_rows(&self) -> &[Odd] {
         &self.odd
     }
 
     /// The rows. An answer without the field is not understood rather than taken for an empty one.
-    pub(crate) fn take(&mut self) -> Result<Vec<T>, UpstreamError> {
-        let rows = self.rows.take().ok_or_else(|| malformed("it has no \"results\""))?;
+    pub(crate) fn take_rows(&mut self) -> Result<Vec<T>, UpstreamError> {
+        let rows = self
+            .rows
+            .take()
+            .ok_or_else(|| malformed_answer("it has no \"results\""))?;
         if rows.len() > MAX_ROWS {
-            return Err(malformed("it has more rows than anybody asks for"));
+            return Err(malformed_answer("it has more rows than anybody asks for"));
         }
         Ok(rows)
     }
@@ -175,7 +178,7 @@ struct Next {
 
 impl Paging {
     /// The cursor of the next page.
-    pub(crate) fn after(self) -> Option<String> {
+    pub(crate) fn next_cursor(self) -> Option<String> {
         self.next
             .and_then(|next| next.after)
             .map(|after| after.0)

@@ -118,7 +118,7 @@ impl Crm for HubSpot {
     fn may_use(&self, portal: PortalId) {
         self.0.used.lock().unwrap().insert(portal.0);
     }
-    async fn portal(&self) -> Result<Portal, UpstreamError> {
+    async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         self.0.hubspot()?;
         Ok(Portal {
             id: PortalId(*self.0.portal.lock().unwrap()),
@@ -127,11 +127,11 @@ impl Crm for HubSpot {
             ui_domain: "app.hubspot.com".into(),
         })
     }
-    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         self.0.hubspot()?;
         Ok(self.0.scopes.lock().unwrap().clone())
     }
-    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+    async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         self.0.hubspot()?;
         Ok(vec![Stage {
             value: "customer".into(),
@@ -142,22 +142,22 @@ impl Crm for HubSpot {
         self.0.hubspot()?;
         Ok(vec!["email".into()])
     }
-    async fn search(&self, _: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+    async fn search_contacts(&self, _: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         unimplemented!()
     }
-    async fn read(&self, _: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+    async fn read_contacts(&self, _: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         unimplemented!()
     }
     async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         unimplemented!()
     }
-    async fn deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
+    async fn read_deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
         unimplemented!()
     }
-    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+    async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError> {
         unimplemented!()
     }
-    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+    async fn list_submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         unimplemented!()
     }
     async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<AddressBatch, UpstreamError> {
@@ -183,7 +183,7 @@ impl GoogleConnector for Google {
 
 #[async_trait]
 impl GoogleAds for Google {
-    async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
+    async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
         self.0.google()?;
         Ok(Customer {
             id: id.clone(),
@@ -199,18 +199,18 @@ impl GoogleAds for Google {
             enablement: Some("ON".into()),
         })
     }
-    async fn actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+    async fn read_actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
         self.0.google()?;
         Ok(self.0.actions.lock().unwrap().clone())
     }
     async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         unimplemented!()
     }
-    async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+    async fn read_goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
         self.0.google()?;
         Ok(Vec::new())
     }
-    async fn attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+    async fn read_attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
         self.0.google()?;
         Ok(Vec::new())
     }
@@ -240,7 +240,7 @@ const ROUTE: RouteInfo = RouteInfo {
 
 #[async_trait]
 impl ConversionSink for Google {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         ROUTE
     }
     async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
@@ -253,10 +253,10 @@ impl ConversionSink for Google {
 
 #[async_trait]
 impl RowUploads for Google {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         ROUTE
     }
-    async fn upload(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    async fn upload_rows(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         unimplemented!()
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use adconversion_operator::controller::shared::object::Object;
-use adconversion_operator::domain::conditions::find;
+use adconversion_operator::domain::conditions::find_condition;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
 use adconversion_operator::ports::Cause;
 use adconversion_operator::ports::ledger::OrphanNote;
@@ -55,7 +55,7 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
     assert_eq!((status.portal_id, status.used_by), (Some(62515), Some(0)));
     assert_eq!(status.lifecycle_stages.len(), 1);
     assert!(
-        find(&status.conditions, "Ready")
+        find_condition(&status.conditions, "Ready")
             .unwrap()
             .message
             .contains("spec.interval 1s is shorter than this operator allows")
@@ -71,16 +71,16 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
             .all(|reason| told.iter().any(|t| t == reason)),
         "{told:?}"
     );
-    assert!(op.probes.closed().is_empty());
-    assert!(op.probes.stuck().is_empty());
+    assert!(op.probes.closed_gates().is_empty());
+    assert!(op.probes.stuck_loops().is_empty());
     let mut watched: Vec<String> = ["AdConversionEvent", "GoogleAdsAccount", "HubSpotAccount"]
         .iter()
         .flat_map(|kind| ["controller", "watch"].map(|what| format!("{what} of {kind} in {}", op.namespace)))
         .chain(["router of the controllers".to_owned()])
         .collect();
     watched.sort();
-    assert_eq!(op.probes.watched(), watched);
-    let registered = op.registry.hubspot(&op.key("acme")).unwrap();
+    assert_eq!(op.probes.watched_loops(), watched);
+    let registered = op.registry.hubspot_account(&op.key("acme")).unwrap();
     assert_eq!(
         (registered.readiness, registered.interval),
         (Readiness::Ready, Duration::from_secs(10))
@@ -106,7 +106,7 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         .await;
     assert_eq!(stalled.status.unwrap().portal_id, Some(62515));
     assert!(
-        op.registry.hubspot(&op.key("acme")).unwrap().crm.is_none(),
+        op.registry.hubspot_account(&op.key("acme")).unwrap().crm.is_none(),
         "the client of the wrong portal stays here"
     );
     assert_eq!(
@@ -177,11 +177,14 @@ async fn a_google_account_is_read_guarded_and_let_go() {
         .await;
     op.told("acme", "InUse").await;
     assert_eq!(
-        op.registry.google(&op.key("acme")).map(|a| a.readiness),
+        op.registry.google_account(&op.key("acme")).map(|a| a.readiness),
         Some(Readiness::Ready),
         "its events go on"
     );
-    let message = find(blocked.conditions(), "DeletionBlocked").unwrap().message.clone();
+    let message = find_condition(blocked.conditions(), "DeletionBlocked")
+        .unwrap()
+        .message
+        .clone();
     assert!(message.contains("won"), "{message}");
     op.api::<AdConversionEvent>()
         .delete("won", &DeleteParams::default())
@@ -192,7 +195,7 @@ async fn a_google_account_is_read_guarded_and_let_go() {
         assert!(Instant::now() < deadline, "the account is still there");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert!(op.registry.google(&op.key("acme")).is_none());
+    assert!(op.registry.google_account(&op.key("acme")).is_none());
     op.stop().await;
 }
 
@@ -209,14 +212,14 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     let stalled = op
         .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
         .await;
-    let since = find(stalled.conditions(), "Stalled")
+    let since = find_condition(stalled.conditions(), "Stalled")
         .unwrap()
         .last_transition_time
         .clone();
     assert!(holds(&stalled, "CredentialsValid=True/TokenRefreshed"));
 
     // The uploader may try again while the status says what it said; it fails: nothing flips.
-    let usable = |op: &Operator| op.registry.google(&key).unwrap().readiness == Readiness::Ready;
+    let usable = |op: &Operator| op.registry.google_account(&key).unwrap().readiness == Readiness::Ready;
     for _ in 0..2 {
         let deadline = Instant::now() + PATIENCE;
         while !usable(&op) {
@@ -224,7 +227,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         assert!(matches!(
-            op.registry.shown(&Account::Google(key.clone())),
+            op.registry.shown_readiness(&Account::Google(key.clone())),
             Some(Readiness::NotReady { .. })
         ));
         op.registry.google_fault(&key, &refused);
@@ -236,12 +239,20 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
         let now = op
             .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
             .await;
-        assert_eq!(find(now.conditions(), "Stalled").unwrap().last_transition_time, since);
+        assert_eq!(
+            find_condition(now.conditions(), "Stalled")
+                .unwrap()
+                .last_transition_time,
+            since
+        );
     }
     // Nothing more is refused: it heals by itself.
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Stalled"])
         .await;
-    assert_eq!(op.registry.shown(&Account::Google(key.clone())), Some(Readiness::Ready));
+    assert_eq!(
+        op.registry.shown_readiness(&Account::Google(key.clone())),
+        Some(Readiness::Ready)
+    );
     let told = op.told("acme", "AccessDenied").await;
     assert_eq!(told.iter().filter(|r| *r == "AccessDenied").count(), 1, "{told:?}");
     op.stop().await;
@@ -254,17 +265,23 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
     op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
         .await;
     let ready = op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
-    let since = find(ready.conditions(), "Ready").unwrap().last_transition_time.clone();
+    let since = find_condition(ready.conditions(), "Ready")
+        .unwrap()
+        .last_transition_time
+        .clone();
     *world.google_error.lock().unwrap() = Some(refusal("Google Ads", Cause::Unavailable));
     let failing = |a: &GoogleAdsAccount| {
-        find(a.conditions(), "Ready")
+        find_condition(a.conditions(), "Ready")
             .unwrap()
             .message
             .contains("last check failed")
     };
     let blip = op.wait_for::<GoogleAdsAccount>("acme", failing).await;
     assert!(holds(&blip, "Ready=True/Succeeded") && holds(&blip, "!Reconciling"));
-    assert_eq!(find(blip.conditions(), "Ready").unwrap().last_transition_time, since);
+    assert_eq!(
+        find_condition(blip.conditions(), "Ready").unwrap().last_transition_time,
+        since
+    );
     op.wait::<GoogleAdsAccount>(
         "acme",
         &[
@@ -282,7 +299,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         .await;
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Suspended"]).await;
     assert_eq!(
-        op.registry.google(&op.key("acme")).unwrap().readiness,
+        op.registry.google_account(&op.key("acme")).unwrap().readiness,
         Readiness::Suspended
     );
     let reads = world.google_reads.load(Ordering::Relaxed);
@@ -323,7 +340,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         .await;
     let customer: CustomerId = "1234567890".parse().unwrap();
     let note = OrphanNote {
-        action: customer.action(ActionId(2)),
+        action: customer.action_key(ActionId(2)),
         name: "Action 2".into(),
         kind: "UPLOAD_CLICKS".into(),
         former_event: "ns/old".into(),
@@ -331,7 +348,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         at: Timestamp::now(),
     };
     let gone = OrphanNote {
-        action: customer.action(ActionId(99)),
+        action: customer.action_key(ActionId(99)),
         ..note.clone()
     };
     for note in [note, gone] {
@@ -375,7 +392,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     let deadline = Instant::now() + PATIENCE;
     while op
         .registry
-        .google(&op.key("acme"))
+        .google_account(&op.key("acme"))
         .is_none_or(|a| a.readiness != Readiness::Ready)
     {
         assert!(Instant::now() < deadline, "not ready after the restart");
@@ -390,6 +407,6 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "nor by a restart"
     );
-    assert_eq!(op.ledger.orphans(&customer.account()).await.unwrap().len(), 1);
+    assert_eq!(op.ledger.orphans(&customer.account_key()).await.unwrap().len(), 1);
     op.stop().await;
 }

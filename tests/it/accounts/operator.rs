@@ -10,7 +10,7 @@ use adconversion_operator::controller::shared::context::{Context, Parts, Setting
 use adconversion_operator::controller::shared::error::Error;
 use adconversion_operator::controller::shared::object::Object;
 use adconversion_operator::controller::shared::reconciler::{Action, Reconciler};
-use adconversion_operator::domain::conditions::find;
+use adconversion_operator::domain::conditions::find_condition;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ops::{health::Probes, metrics::Metrics};
@@ -53,7 +53,7 @@ impl Reconciler for NoEvents {
         assert!(!first || key.name != "breaks-the-controller", "as the test wants it");
         std::future::ready(Ok(Action::await_change()))
     }
-    fn gone(&self, key: &ObjectKey, _: &Context) {
+    fn object_gone(&self, key: &ObjectKey, _: &Context) {
         assert!(key.name != "breaks-the-watch", "as the test wants it");
     }
 }
@@ -119,7 +119,7 @@ impl Operator {
             instance: Some("test".into()),
         };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(runtime::run(parts, NoEvents, wakes, stop.clone()));
+        let task = tokio::spawn(runtime::run_controllers(parts, NoEvents, wakes, stop.clone()));
         Self {
             client,
             namespace,
@@ -227,7 +227,7 @@ impl Operator {
 /// True where the object has this condition, given as for [`Operator::wait`].
 pub fn holds<K: Object>(object: &K, wanted: &str) -> bool {
     if let Some(absent) = wanted.strip_prefix('!') {
-        return find(object.conditions(), absent).is_none();
+        return find_condition(object.conditions(), absent).is_none();
     }
     object
         .conditions()

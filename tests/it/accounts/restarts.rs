@@ -59,7 +59,7 @@ async fn a_controller_that_breaks_is_started_again_alone() {
     op.create::<AdConversionEvent>("after", &event()).await;
     op.seen("after", 1).await;
     accounts_go_on(&op, "acme").await;
-    assert_eq!(op.probes.stuck(), [""; 0]);
+    assert_eq!(op.probes.stuck_loops(), [""; 0]);
     op.stop().await;
 }
 
@@ -78,7 +78,7 @@ async fn a_watch_that_breaks_is_started_again_alone() {
     op.create::<AdConversionEvent>("after", &event()).await;
     op.seen("after", 1).await;
     accounts_go_on(&op, "acme").await;
-    assert_eq!(op.probes.stuck(), [""; 0]);
+    assert_eq!(op.probes.stuck_loops(), [""; 0]);
     op.stop().await;
 }
 
@@ -104,6 +104,6 @@ async fn a_router_that_breaks_is_started_again_alone() {
     op.create::<AdConversionEvent>("after", &event()).await;
     op.seen("after", 1).await;
     accounts_go_on(&op, "acme").await;
-    assert_eq!(op.probes.stuck(), [""; 0]);
+    assert_eq!(op.probes.stuck_loops(), [""; 0]);
     op.stop().await;
 }

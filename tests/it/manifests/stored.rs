@@ -235,6 +235,6 @@ fn examples_are_taken() {
         .unwrap()
     {
         let event: AdConversionEvent = serde_json::from_value(event.clone()).unwrap();
-        assert!(!Declared::of(&event).action_name().is_empty());
+        assert!(!Declared::from_manifest(&event).action_name().is_empty());
     }
 }

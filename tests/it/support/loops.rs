@@ -40,7 +40,9 @@ impl World {
         let (registry, _wakes) = Registry::new();
         let sink = Arc::new(Sink::remembering());
         set_up(&registry, count as u64, sink.clone());
-        let mut account = registry.hubspot(&ObjectKey::new("b", "hubspot")).expect("the account");
+        let mut account = registry
+            .hubspot_account(&ObjectKey::new("b", "hubspot"))
+            .expect("the account");
         account.crm = Some(Arc::new(portal));
         registry.set_hubspot(account);
         Self { registry, ledger, sink }

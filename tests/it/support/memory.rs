@@ -129,19 +129,19 @@ fn unused() -> UpstreamError {
 
 #[async_trait]
 impl Crm for Memory {
-    async fn portal(&self) -> Result<Portal, UpstreamError> {
+    async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         Err(unused())
     }
-    async fn scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         Err(unused())
     }
-    async fn stages(&self) -> Result<Vec<Stage>, UpstreamError> {
+    async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         Err(unused())
     }
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
         Err(unused())
     }
-    async fn search(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
+    async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         tokio::time::sleep(self.pace).await;
         assert!(!self.panics, "a page of {PERSON}");
         if self.silent.is_some_and(|id| search.after >= id) {
@@ -163,7 +163,7 @@ impl Crm for Memory {
             next: (last < self.count).then_some(ContactId(last)),
         })
     }
-    async fn read(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
+    async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         // Limited as every client of the product is.
         let answers = async {
             while self.mute.load(Ordering::Relaxed) {
@@ -171,7 +171,7 @@ impl Crm for Memory {
             }
             Ok::<_, UpstreamError>(())
         };
-        budget::bounded("memory", false, answers).await?;
+        budget::within_budget("memory", false, answers).await?;
         Ok(ContactBatch {
             contacts: read.ids.iter().map(|id| self.contact(id.0, true)).collect(),
             ..ContactBatch::default()
@@ -180,13 +180,13 @@ impl Crm for Memory {
     async fn deals_of(&self, _: &[ContactId]) -> Result<DealLinks, UpstreamError> {
         Err(unused())
     }
-    async fn deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
+    async fn read_deals(&self, _: &[DealId]) -> Result<DealBatch, UpstreamError> {
         Err(unused())
     }
-    async fn forms(&self) -> Result<Vec<Form>, UpstreamError> {
+    async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError> {
         Err(unused())
     }
-    async fn submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+    async fn list_submissions(&self, _: &str, _: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
         Err(unused())
     }
     async fn read_by_email(&self, _: &[String], _: &[String]) -> Result<AddressBatch, UpstreamError> {
@@ -223,7 +223,7 @@ pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<RowCounts
 
 /// The counts of an event; `None` before its first pass.
 pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> Option<RowCounts> {
-    let stream = registry.report(event).stream?;
+    let stream = registry.event_report(event).stream?;
     let since = start() - SignedDuration::from_hours(1);
     Some(ledger.tally(stream, since, Timestamp::now()).await.expect("counts"))
 }
@@ -231,7 +231,7 @@ pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKe
 /// The event as it is registered.
 #[allow(dead_code)]
 pub fn event(registry: &Registry) -> Event {
-    registry.event(&ObjectKey::new("b", "event")).expect("the event")
+    registry.find_event(&ObjectKey::new("b", "event")).expect("the event")
 }
 
 /// The Google account.
@@ -286,7 +286,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         trigger: Trigger::Stage("customer".into()),
         start: start(),
         action: Some(BoundAction {
-            key: customer.action(ActionId(7)),
+            key: customer.action_key(ActionId(7)),
             hold_until: None,
             click_window_days: Some(90),
         }),

@@ -22,19 +22,19 @@ pub struct Unused;
 
 #[async_trait]
 impl GoogleAds for Unused {
-    async fn customer(&self, _: &CustomerId) -> Result<Customer, UpstreamError> {
+    async fn read_customer(&self, _: &CustomerId) -> Result<Customer, UpstreamError> {
         Err(unused())
     }
-    async fn actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+    async fn read_actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
         Err(unused())
     }
     async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         Err(unused())
     }
-    async fn goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+    async fn read_goals(&self, _: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
         Err(unused())
     }
-    async fn attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+    async fn read_attribution(&self, _: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
         Err(unused())
     }
     async fn create_action(&self, _: &CustomerId, _: &ActionFields) -> Result<ActionId, UpstreamError> {
@@ -53,13 +53,13 @@ impl GoogleAds for Unused {
 
 #[async_trait]
 impl RowUploads for Unused {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         RouteInfo {
             name: "unused",
             ..DATA_MANAGER
         }
     }
-    async fn upload(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    async fn upload_rows(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         Err(failed())
     }
 }
@@ -138,7 +138,7 @@ impl Sink {
 
 #[async_trait]
 impl ConversionSink for Sink {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         DATA_MANAGER
     }
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {

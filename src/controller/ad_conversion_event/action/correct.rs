@@ -1,7 +1,7 @@
 //! Correcting an action that differs from the manifest.
 
-use super::keep::keep;
-use super::work::{Next, Work, done};
+use super::keep::keep_action;
+use super::work::{Next, Work, pass_done};
 use crate::api::reasons::{condition, event as happened};
 use crate::api::{ActionOrigin, AdConversionEventStatus};
 use crate::controller::shared::error::Error;
@@ -11,7 +11,7 @@ use crate::domain::conditions::is_true;
 use crate::domain::ids::ActionId;
 
 /// Writes the declared fields that differ.
-pub(crate) async fn correct(
+pub(crate) async fn correct_fields(
     work: &mut Work<'_>,
     (id, origin): (ActionId, ActionOrigin),
     fields: &ActionFields,
@@ -21,13 +21,14 @@ pub(crate) async fn correct(
     let drifted = work.current.id.is_some() && was_as_declared(before, work.resolved.declared.generation);
     if drifted {
         let note = format!("Conversion action {id} differs from the manifest: {difference}.");
-        work.tell(Severity::Warning, happened::DRIFT_DETECTED, &note).await;
+        work.publish_event(Severity::Warning, happened::DRIFT_DETECTED, &note)
+            .await;
     }
     if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
         // Writing the same values again is harmless, so an unknown outcome is simply tried again.
-        let mut outcome = work.refused(&error);
+        let mut outcome = work.refused_call(&error);
         outcome.found = work.actions.iter().find(|a| a.id == id).cloned();
-        return Ok(done(outcome));
+        return Ok(pass_done(outcome));
     }
     let (why, note) = if drifted {
         (
@@ -40,12 +41,12 @@ pub(crate) async fn correct(
             format!("Updated conversion action {id}: {difference}."),
         )
     };
-    work.tell(Severity::Normal, why, &note).await;
+    work.publish_event(Severity::Normal, why, &note).await;
     for action in work.actions.iter_mut().filter(|a| a.id == id) {
-        overlay(action, fields);
+        overlay_fields(action, fields);
     }
-    work.refresh().await;
-    keep(work, id, origin).await
+    work.refresh_snapshot().await;
+    keep_action(work, id, origin).await
 }
 
 /// True if the action was last seen as this generation of the manifest declares it, so that somebody else has changed it
@@ -57,7 +58,7 @@ fn was_as_declared(before: Option<&AdConversionEventStatus>, generation: Option<
 }
 
 /// The action as it is after our write.
-fn overlay(action: &mut ConversionAction, fields: &ActionFields) {
+fn overlay_fields(action: &mut ConversionAction, fields: &ActionFields) {
     let ActionFields {
         name,
         kind: _,
@@ -96,7 +97,7 @@ mod tests {
             conditions.set(condition::CONVERSION_ACTION_READY, ready, why, "");
             AdConversionEventStatus {
                 observed_generation: Some(generation),
-                conditions: conditions.finish(),
+                conditions: conditions.into_sorted(),
                 ..AdConversionEventStatus::default()
             }
         };

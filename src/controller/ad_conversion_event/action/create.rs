@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::outcome::{ActionOutcome, retrying, stalled};
-use super::work::{LOOK_AGAIN, Next, Work, done};
+use super::outcome::{ActionOutcome, retrying_action, stalled_action};
+use super::work::{LOOK_AGAIN, Next, Work, pass_done};
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, CreationAttempt, Time};
 use crate::controller::shared::error::Error;
@@ -15,7 +15,7 @@ use crate::domain::ids::ActionId;
 use crate::ports::Effect;
 
 /// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
-pub(crate) async fn create(work: &mut Work<'_>) -> Result<Next, Error> {
+pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
     let name = work.full.name.clone().unwrap_or_default();
     // The outcome of an earlier try was never learned: what has the name by now is ours.
     let earlier = work.current.creation.as_ref();
@@ -29,7 +29,7 @@ pub(crate) async fn create(work: &mut Work<'_>) -> Result<Next, Error> {
     });
     // Whatever comes of it is written onto the version that holds the intent: on the one before, it would be refused, and
     // a name that turned out to be a stranger's would be taken for ours in the next pass.
-    if !work.record().await? {
+    if !work.record_action().await? {
         return Ok(Next::Again);
     }
     send_create(work, again).await
@@ -37,48 +37,48 @@ pub(crate) async fn create(work: &mut Work<'_>) -> Result<Next, Error> {
 
 async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
     match work.ads.create_action(&work.owner, &work.full).await {
-        Ok(id) => created(work, id).await,
-        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(taken(work, again).await),
+        Ok(id) => creation_confirmed(work, id).await,
+        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(name_taken(work, again).await),
         Err(error) if error.effect == Effect::Unknown => {
             work.live = false;
             let message = format!(
                 "Google's answer to the create was lost ({error}); looking for the action before anything else is tried."
             );
-            Ok(unknown(work, message, LOOK_AGAIN))
+            Ok(creation_unknown(work, message, LOOK_AGAIN))
         }
         Err(error) => {
             work.current.creation = None;
-            Ok(done(work.refused(&error)))
+            Ok(pass_done(work.refused_call(&error)))
         }
     }
 }
 
 /// Whether the action was created is not known: it is looked for again after `wait`.
-fn unknown(work: &Work<'_>, message: String, wait: Duration) -> Next {
+fn creation_unknown(work: &Work<'_>, message: String, wait: Duration) -> Next {
     let current = work.current.clone();
-    done(retrying(current, reason::CREATE_RESULT_UNKNOWN, message, wait))
+    pass_done(retrying_action(current, reason::CREATE_RESULT_UNKNOWN, message, wait))
 }
 
 /// The reply came: the id is recorded before anything else.
-async fn created(work: &mut Work<'_>, id: ActionId) -> Result<Next, Error> {
+async fn creation_confirmed(work: &mut Work<'_>, id: ActionId) -> Result<Next, Error> {
     work.current = ConversionActionStatus {
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
         resource_name: Some(format!("customers/{}/conversionActions/{id}", work.owner)),
-        name: work.full.name.as_deref().map(brief::name),
+        name: work.full.name.as_deref().map(brief::brief_name),
         origin: Some(ActionOrigin::Created),
         create_time: Some(Time(work.ctx.clock.now())),
         send_to: None,
         creation: None,
     };
-    work.record().await?;
-    work.announce(ActionOrigin::Created).await;
+    work.record_action().await?;
+    work.announce_action(ActionOrigin::Created).await;
     if work.actions.iter().any(|a| a.id == id) {
         return Ok(Next::Again);
     }
     // Google's reads may lag behind its writes: the action is ours all the same.
     let message = format!("Created conversion action {id}; Google does not list it yet.");
-    Ok(done(ActionOutcome {
+    Ok(pass_done(ActionOutcome {
         action: work.current.clone(),
         found: None,
         usable: true,
@@ -90,7 +90,7 @@ async fn created(work: &mut Work<'_>, id: ActionId) -> Result<Next, Error> {
 
 /// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where
 /// an earlier try may have gone through, an action of the name that Google shows, or does not show yet, is ours.
-async fn taken(work: &mut Work<'_>, again: bool) -> Next {
+async fn name_taken(work: &mut Work<'_>, again: bool) -> Next {
     let name = work.full.name.clone().unwrap_or_default();
     let attempt = work.current.creation.take().filter(|_| again);
     match work.ads.actions_named(&work.owner, &name).await {
@@ -99,7 +99,7 @@ async fn taken(work: &mut Work<'_>, again: bool) -> Next {
             let message = format!(
                 "Google Ads says that {name:?} exists, so an earlier create has gone through; looking for it until it is listed."
             );
-            unknown(work, message, LOOK_AGAIN)
+            creation_unknown(work, message, LOOK_AGAIN)
         }
         Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
             let holder = found.first().map_or_else(
@@ -108,7 +108,7 @@ async fn taken(work: &mut Work<'_>, again: bool) -> Next {
             );
             let message =
                 format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
-            done(stalled(work.current.clone(), reason::NAME_CONFLICT, message))
+            pass_done(stalled_action(work.current.clone(), reason::NAME_CONFLICT, message))
         }
         Ok(found) => {
             work.current.creation = attempt;
@@ -117,7 +117,7 @@ async fn taken(work: &mut Work<'_>, again: bool) -> Next {
             work.live = true;
             Next::Again
         }
-        Err(error) => done(work.failed(reason::CREATE_FAILED, &error)),
+        Err(error) => pass_done(work.failed_call(reason::CREATE_FAILED, &error)),
     }
 }
 
@@ -127,7 +127,7 @@ pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<Next, Error> {
         return Ok(Next::Again);
     };
     if !work.live {
-        return Ok(work.look().await);
+        return Ok(work.read_live().await);
     }
     let now = work.ctx.clock.now();
     let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
@@ -137,13 +137,13 @@ pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<Next, Error> {
         let message = format!(
             "The outcome of creating {:?} is not known; looking for it until {}.",
             attempt.name,
-            end(attempt.started_at.0, settle)
+            end_of_wait(attempt.started_at.0, settle)
         );
-        return Ok(unknown(work, message, left.min(LOOK_AGAIN)));
+        return Ok(creation_unknown(work, message, left.min(LOOK_AGAIN)));
     }
-    create(work).await
+    create_action(work).await
 }
 
-fn end(start: Timestamp, wait: SignedDuration) -> Timestamp {
+fn end_of_wait(start: Timestamp, wait: SignedDuration) -> Timestamp {
     start.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

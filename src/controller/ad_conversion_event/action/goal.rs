@@ -9,7 +9,7 @@ use crate::domain::brief::brief;
 
 /// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
 /// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
-pub(crate) async fn manage(work: &Work<'_>, action: &ConversionAction, origin: ActionOrigin) {
+pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, origin: ActionOrigin) {
     let managed = work.ctx.caches.manages_goals(&work.account.key);
     let Some(snapshot) = work
         .account
@@ -33,7 +33,7 @@ pub(crate) async fn manage(work: &Work<'_>, action: &ConversionAction, origin: A
                 "Made the account goal {} / {} biddable (spec.manageAccountGoals).",
                 goal.category, goal.origin
             );
-            work.tell(Severity::Normal, happened::CONVERSION_ACTION_UPDATED, &note)
+            work.publish_event(Severity::Normal, happened::CONVERSION_ACTION_UPDATED, &note)
                 .await;
             work.ctx.registry.goals_changed(&work.account.key);
         }

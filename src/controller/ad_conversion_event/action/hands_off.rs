@@ -22,7 +22,7 @@ impl HandsOff {
     }
 
     /// What must come first.
-    pub(crate) const fn until(self) -> &'static str {
+    pub(crate) const fn required_first(self) -> &'static str {
         match self {
             Self::Suspended => "spec.suspend is false",
             Self::PropertiesUnknown => "HubSpot's contact properties are known",

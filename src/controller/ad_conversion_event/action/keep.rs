@@ -2,7 +2,7 @@
 
 use super::goal;
 use super::outcome::ActionOutcome;
-use super::work::{Next, Work, done};
+use super::work::{Next, Work, pass_done};
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, ConversionActionStatus, Time};
 use crate::controller::shared::error::Error;
@@ -11,7 +11,7 @@ use crate::domain::brief;
 use crate::domain::ids::ActionId;
 
 /// The action is as declared: it is recorded where that is new, and its goal looked after.
-pub(crate) async fn keep(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Next, Error> {
+pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Next, Error> {
     let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
         return Ok(Next::Again);
     };
@@ -21,28 +21,28 @@ pub(crate) async fn keep(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin
         customer_id: Some(work.owner.to_string()),
         id: Some(id.to_string()),
         resource_name: Some(action.resource_name.clone()),
-        name: Some(brief::name(&action.name)),
+        name: Some(brief::brief_name(&action.name)),
         origin: Some(origin),
         create_time: create_time(work, id, origin).await?,
         send_to: send_to(&action.event_snippets),
         creation: None,
     };
     if first {
-        let is_new = work.record().await?;
-        work.announce(origin).await;
-        work.ctx.ledger.forget_orphan(&work.owner.action(id)).await?;
+        let is_new = work.record_action().await?;
+        work.announce_action(origin).await;
+        work.ctx.ledger.forget_orphan(&work.owner.action_key(id)).await?;
         if is_new {
             return Ok(Next::Again);
         }
     }
-    goal::manage(work, &action, origin).await;
+    goal::manage_goal(work, &action, origin).await;
     let word = match origin {
         ActionOrigin::Created => reason::CREATED,
         ActionOrigin::Adopted => reason::ADOPTED,
         ActionOrigin::Mapped => reason::MAPPED,
     };
     let message = format!("Conversion action {id} {:?} is as declared.", action.name);
-    Ok(done(ActionOutcome {
+    Ok(pass_done(ActionOutcome {
         action: work.current.clone(),
         found: Some(action),
         usable: true,
@@ -63,7 +63,7 @@ async fn create_time(work: &Work<'_>, id: ActionId, origin: ActionOrigin) -> Res
         let started = current.creation.as_ref().map(|c| c.started_at.clone());
         return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
     }
-    let key = work.owner.action(id);
+    let key = work.owner.action_key(id);
     let notes = work.ctx.ledger.orphans(&key.account).await?;
     Ok(notes
         .into_iter()

@@ -11,11 +11,11 @@ mod work;
 
 use std::sync::Arc;
 
-use self::correct::correct;
-use self::create::{await_create, create};
-use self::keep::keep;
-use self::outcome::{ActionOutcome, retrying, stalled, waiting};
-use self::work::{LOOK_AGAIN, Next, Work, done, recorded};
+use self::correct::correct_fields;
+use self::create::{await_create, create_action};
+use self::keep::keep_action;
+use self::outcome::{ActionOutcome, retrying_action, stalled_action, waiting_action};
+use self::work::{LOOK_AGAIN, Next, Work, pass_done, recorded_action};
 use super::ownership::other_owner;
 use super::resolve::Resolved;
 use crate::api::AdConversionEvent;
@@ -23,7 +23,7 @@ use crate::api::reasons::reason;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
 use crate::domain::action::ConversionAction;
-use crate::domain::action_plan::{Known, Seen, Step, Wanted, plan};
+use crate::domain::action_plan::{Known, Seen, Step, Wanted, next_step};
 use crate::domain::declared::DeclaredAction;
 use crate::domain::ids::ActionId;
 use crate::domain::ownership::named_for;
@@ -33,55 +33,55 @@ const MAX_STEPS: usize = 6;
 
 /// Brings the conversion action to what the manifest says, as far as it can be now. Returns the event as it is after
 /// our own status writes.
-pub async fn settle(
+pub async fn reconcile_action(
     ctx: &Context,
     event: Arc<AdConversionEvent>,
     resolved: &Resolved,
 ) -> Result<(Arc<AdConversionEvent>, ActionOutcome), Error> {
     let Some(mut work) = Work::begin(ctx, &event, resolved) else {
-        let before = recorded(&event);
+        let before = recorded_action(&event);
         let outcome = ActionOutcome {
             usable: before.id.is_some() && resolved.stall.is_none(),
-            ..waiting(before, resolved.stall.is_some())
+            ..waiting_action(before, resolved.stall.is_some())
         };
         return Ok((event, outcome));
     };
     for _ in 0..MAX_STEPS {
-        if let Next::Done(outcome) = step(&mut work).await? {
+        if let Next::Done(outcome) = take_step(&mut work).await? {
             return Ok((work.event, *outcome));
         }
     }
     let message = "The conversion action keeps changing in Google Ads; looking again shortly.".to_owned();
-    let outcome = retrying(work.current, reason::DRIFTED, message, LOOK_AGAIN);
+    let outcome = retrying_action(work.current, reason::DRIFTED, message, LOOK_AGAIN);
     Ok((work.event, outcome))
 }
 
-async fn step(work: &mut Work<'_>) -> Result<Next, Error> {
-    let next = planned(work);
-    if let Some(outcome) = left(work, &next) {
-        return Ok(done(outcome));
+async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
+    let next = planned_step(work);
+    if let Some(outcome) = leave_alone(work, &next) {
+        return Ok(pass_done(outcome));
     }
     match next {
-        Step::Keep { id, origin } => keep(work, id, origin).await,
+        Step::Keep { id, origin } => keep_action(work, id, origin).await,
         Step::Correct {
             id,
             origin,
             fields,
             difference,
-        } => correct(work, (id, origin), &fields, &difference).await,
-        Step::LookLive => Ok(work.look().await),
-        Step::Create => create(work).await,
+        } => correct_fields(work, (id, origin), &fields, &difference).await,
+        Step::LookLive => Ok(work.read_live().await),
+        Step::Create => create_action(work).await,
         Step::AwaitCreate => await_create(work).await,
         Step::Stalled { reason, message } => {
             // An attempt whose name turned out to be a stranger's is over.
             work.current.creation = None;
-            Ok(done(stalled(work.current.clone(), reason, message)))
+            Ok(pass_done(stalled_action(work.current.clone(), reason, message)))
         }
     }
 }
 
 /// The next step, from what the manifest says, the status remembers and Google has.
-fn planned(work: &Work<'_>) -> Step {
+fn planned_step(work: &Work<'_>) -> Step {
     let declared = &work.resolved.declared;
     let wanted = match &declared.action {
         DeclaredAction::Id(id) => Wanted::Id(*id),
@@ -102,7 +102,7 @@ fn planned(work: &Work<'_>) -> Step {
         live: work.live,
         others: &others,
     };
-    plan(&wanted, declared.action_kind(), &known, seen)
+    next_step(&wanted, declared.action_kind(), &known, seen)
 }
 
 /// The actions under the name that the event wants which belong to other events, with words for the event.
@@ -120,9 +120,9 @@ fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
 
 /// The end of the pass where the next step would write to Google, or ask it about an action that could not be made
 /// anyway; nothing where the step may be taken.
-fn left(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
+fn leave_alone(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
     let why = work.hands_off?;
-    let until = why.until();
+    let until = why.required_first();
     let (message, found) = match next {
         // Mapping and taking over write nothing to Google.
         Step::Keep { .. } | Step::Stalled { .. } => return None,

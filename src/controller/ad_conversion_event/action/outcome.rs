@@ -25,7 +25,7 @@ pub struct ActionOutcome {
 }
 
 /// The action is not known, or not to be sent to; what was said of it stays.
-fn unusable(action: ConversionActionStatus) -> ActionOutcome {
+fn unusable_action(action: ConversionActionStatus) -> ActionOutcome {
     ActionOutcome {
         action,
         found: None,
@@ -37,7 +37,7 @@ fn unusable(action: ConversionActionStatus) -> ActionOutcome {
 }
 
 /// Nothing can be done about the action yet.
-pub(crate) fn waiting(action: ConversionActionStatus, is_stalled: bool) -> ActionOutcome {
+pub(crate) fn waiting_action(action: ConversionActionStatus, is_stalled: bool) -> ActionOutcome {
     let condition = action.id.is_none().then(|| {
         let message = if is_stalled {
             "Waiting until the event is no longer stalled. See the condition Stalled."
@@ -48,12 +48,12 @@ pub(crate) fn waiting(action: ConversionActionStatus, is_stalled: bool) -> Actio
     });
     ActionOutcome {
         condition,
-        ..unusable(action)
+        ..unusable_action(action)
     }
 }
 
 /// Something about the action failed, or is not known: it is looked at again after `wait`.
-pub(crate) fn retrying(
+pub(crate) fn retrying_action(
     action: ConversionActionStatus,
     why: &'static str,
     message: String,
@@ -62,15 +62,15 @@ pub(crate) fn retrying(
     ActionOutcome {
         condition: Some((false, why, message)),
         retry: Some(wait),
-        ..unusable(action)
+        ..unusable_action(action)
     }
 }
 
 /// The action needs a person.
-pub(crate) fn stalled(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
+pub(crate) fn stalled_action(action: ConversionActionStatus, why: &'static str, message: String) -> ActionOutcome {
     ActionOutcome {
         condition: Some((false, why, message.clone())),
         stall: Some((why, message)),
-        ..unusable(action)
+        ..unusable_action(action)
     }
 }

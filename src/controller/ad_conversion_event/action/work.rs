@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::hands_off::{HandsOff, hands_off};
-use super::outcome::{ActionOutcome, retrying, stalled};
+use super::outcome::{ActionOutcome, retrying_action, stalled_action};
 use crate::api::reasons::{event as happened, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
 use crate::controller::ad_conversion_event::resolve::{Accounts, Resolved};
@@ -55,7 +55,7 @@ pub(crate) enum Next {
 }
 
 /// The end of the pass.
-pub(crate) fn done(outcome: ActionOutcome) -> Next {
+pub(crate) fn pass_done(outcome: ActionOutcome) -> Next {
     Next::Done(Box::new(outcome))
 }
 
@@ -69,7 +69,7 @@ impl<'a> Work<'a> {
             Accounts::NotReady(..) | Accounts::Suspended(_) => account.readiness == Readiness::Ready,
         };
         // What the manifest says by now counts, even where the account's controller has not come to it.
-        if !usable || ctx.caches.suspended(&Account::Google(account.key.clone())) != Some(false) {
+        if !usable || ctx.caches.is_suspended(&Account::Google(account.key.clone())) != Some(false) {
             return None;
         }
         let trigger = &resolved.subject.as_ref()?.trigger;
@@ -88,7 +88,7 @@ impl<'a> Work<'a> {
             },
             full,
             event: Arc::clone(event),
-            current: recorded(event),
+            current: recorded_action(event),
             actions: snapshot.actions.to_vec(),
             live: false,
             hands_off: hands_off(resolved),
@@ -96,7 +96,7 @@ impl<'a> Work<'a> {
     }
 
     /// Has the shared snapshot of the account, and this pass, see what we have just written.
-    pub async fn refresh(&mut self) {
+    pub async fn refresh_snapshot(&mut self) {
         match refresh_google_actions(self.ctx, &self.account.key).await {
             Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
             // The next regular read brings the same.
@@ -107,10 +107,10 @@ impl<'a> Work<'a> {
     }
 
     /// Writes the action into the status, on exactly the version that was read. False where it says so already.
-    pub async fn record(&mut self) -> Result<bool, Error> {
+    pub async fn record_action(&mut self) -> Result<bool, Error> {
         let mut status: AdConversionEventStatus = self.event.status.clone().unwrap_or_default();
         status.conversion_action = Some(self.current.clone());
-        let written = apply::status(self.ctx, self.event.as_ref(), &status).await?;
+        let written = apply::apply_status(self.ctx, self.event.as_ref(), &status).await?;
         let is_new = written.is_some();
         if let Some(written) = written {
             self.event = Arc::new(written);
@@ -119,18 +119,18 @@ impl<'a> Work<'a> {
     }
 
     /// Publishes a Kubernetes Event about the event.
-    pub async fn tell(&self, severity: Severity, why: &str, note: &str) {
+    pub async fn publish_event(&self, severity: Severity, why: &str, note: &str) {
         self.ctx.events.publish(self.event.as_ref(), severity, why, note).await;
     }
 
     /// Reads the account live: all of it where the id counts, else the one name.
-    pub async fn look(&mut self) -> Next {
+    pub async fn read_live(&mut self) -> Next {
         let creating = self.current.creation.as_ref().map(|c| c.name.clone());
         let name = creating.or_else(|| self.sought.clone());
         let by_name = self.current.id.is_none() && name.is_some();
         let read = match name {
             Some(name) if by_name => self.ads.actions_named(&self.owner, &name).await,
-            _ => self.ads.actions(&self.owner).await,
+            _ => self.ads.read_actions(&self.owner).await,
         };
         match read {
             Ok(found) if by_name => {
@@ -139,27 +139,27 @@ impl<'a> Work<'a> {
                 self.actions.extend(found);
             }
             Ok(found) => self.actions = found,
-            Err(error) => return done(self.failed(reason::PROGRESSING, &error)),
+            Err(error) => return pass_done(self.failed_call(reason::PROGRESSING, &error)),
         }
         self.live = true;
         Next::Again
     }
 
     /// A call failed that changed nothing.
-    pub fn failed(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
+    pub fn failed_call(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
         self.ctx.registry.google_fault(&self.account.key, error);
         let wait = error
             .retry_after
             .and_then(|d| Duration::try_from(d).ok())
-            .unwrap_or_else(|| self.ctx.backoff.failed("ConversionAction", &self.account.key));
+            .unwrap_or_else(|| self.ctx.backoff.record_failure("ConversionAction", &self.account.key));
         ActionOutcome {
             usable: self.current.id.is_some(),
-            ..retrying(self.current.clone(), why, error.to_string(), wait)
+            ..retrying_action(self.current.clone(), why, error.to_string(), wait)
         }
     }
 
     /// Tells people how the event came by its action, and has the shared snapshot show it.
-    pub async fn announce(&mut self, origin: ActionOrigin) {
+    pub async fn announce_action(&mut self, origin: ActionOrigin) {
         let (why, verb) = match origin {
             ActionOrigin::Created => (happened::CONVERSION_ACTION_CREATED, "Created"),
             ActionOrigin::Adopted => (happened::CONVERSION_ACTION_ADOPTED, "Adopted"),
@@ -169,17 +169,17 @@ impl<'a> Work<'a> {
         let id = self.current.id.as_deref().unwrap_or_default();
         let owner = &self.owner;
         let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {owner}.");
-        self.tell(Severity::Normal, why, &note).await;
-        self.refresh().await;
+        self.publish_event(Severity::Normal, why, &note).await;
+        self.refresh_snapshot().await;
     }
 
     /// A create or update that certainly did not take effect.
-    pub fn refused(&self, error: &UpstreamError) -> ActionOutcome {
+    pub fn refused_call(&self, error: &UpstreamError) -> ActionOutcome {
         if matches!(error.cause, Cause::Refused | Cause::NotFound) {
             let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
             return ActionOutcome {
                 usable: self.current.id.is_some(),
-                ..stalled(self.current.clone(), reason::INVALID_SPEC, message)
+                ..stalled_action(self.current.clone(), reason::INVALID_SPEC, message)
             };
         }
         let why = if self.current.id.is_none() {
@@ -187,12 +187,12 @@ impl<'a> Work<'a> {
         } else {
             reason_of(error.cause)
         };
-        self.failed(why, error)
+        self.failed_call(why, error)
     }
 }
 
 /// The action as the status of an event has it.
-pub(crate) fn recorded(event: &AdConversionEvent) -> ConversionActionStatus {
+pub(crate) fn recorded_action(event: &AdConversionEvent) -> ConversionActionStatus {
     let status = event.status.as_ref();
     status.and_then(|s| s.conversion_action.clone()).unwrap_or_default()
 }

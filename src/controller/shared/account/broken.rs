@@ -5,23 +5,23 @@ use crate::domain::account_health::AccountHealth;
 use crate::registry::{Broken, Readiness};
 
 /// What is so and what to do.
-pub fn message(broken: &Broken) -> String {
+pub fn broken_message(broken: &Broken) -> String {
     format!(
         "{} has ended unexpectedly since {:.0} and is started again after a growing pause. This is a defect of the operator, \
          not of the account: report it with the operator's log line \"panic\", and update the operator.",
-        broken.which.work(),
+        broken.which.stalled_work(),
         broken.since
     )
 }
 
 /// What people are told where that is not what the sync loops work by: they try again what was refused, and broken ones are
 /// started again.
-pub fn told_apart(health: &AccountHealth, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
+pub fn readiness_to_show(health: &AccountHealth, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
     match (shown, broken) {
-        (Readiness::NotReady { .. }, _) => health.trying().then(|| shown.clone()),
+        (Readiness::NotReady { .. }, _) => health.is_retrying().then(|| shown.clone()),
         (Readiness::Ready, Some(broken)) => Some(Readiness::NotReady {
             reason: reason::INTERNAL_ERROR.to_owned(),
-            message: message(broken),
+            message: broken_message(broken),
         }),
         _ => None,
     }
@@ -40,7 +40,7 @@ mod tests {
             which: Loop::Uploader,
             since: "2026-11-20T12:00:00Z".parse().unwrap(),
         };
-        let told = |shown: &Readiness, broken| told_apart(&AccountHealth::NONE, shown, broken);
+        let told = |shown: &Readiness, broken| readiness_to_show(&AccountHealth::NONE, shown, broken);
         let Some(Readiness::NotReady { reason, message }) = told(&Readiness::Ready, Some(&broken)) else {
             panic!("not told");
         };

@@ -10,16 +10,16 @@ use super::kind::{AccountKind, CommonStatus, Memory};
 use super::state_store::StateStore;
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
-use crate::controller::shared::apply::{add_finalizer, has_finalizer, remove_finalizer, status};
+use crate::controller::shared::apply::{add_finalizer, apply_status, has_finalizer, remove_finalizer};
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::controller::shared::recorder::Severity;
 use crate::controller::shared::references;
-use crate::domain::account_health::later;
+use crate::domain::account_health::saturating_after;
 use crate::domain::account_state::{self, Observed};
-use crate::domain::conditions::{Conditions, find};
+use crate::domain::conditions::{Conditions, find_condition};
 use crate::domain::ids::ObjectKey;
 use crate::domain::transitions::{Announcement, announcements};
 use crate::registry::{Account, Readiness};
@@ -41,19 +41,19 @@ impl<A: AccountKind> Reconciler for AccountController<A> {
     type Object = A::Object;
 
     async fn reconcile(&self, object: Arc<A::Object>, ctx: Arc<Context>) -> Result<Action, Error> {
-        let mut memory = self.memories.take(object.as_ref());
-        let result = self.pass(&ctx, &object, &mut memory).await;
+        let mut memory = self.memories.take_state(object.as_ref());
+        let result = self.run_pass(&ctx, &object, &mut memory).await;
         drop(memory);
         let key = object.key();
-        if A::cache(&ctx.caches).get(&key).is_none() {
+        if A::cache_of(&ctx.caches).get(&key).is_none() {
             // It went while we worked: what this pass has left behind must go too.
-            self.gone(&key, &ctx);
+            self.object_gone(&key, &ctx);
         }
         result
     }
 
-    fn gone(&self, key: &ObjectKey, ctx: &Context) {
-        let account = A::account(key.clone());
+    fn object_gone(&self, key: &ObjectKey, ctx: &Context) {
+        let account = A::as_account(key.clone());
         self.memories.forget(key);
         ctx.rereads.forget_account(&account);
         ctx.registry.remove_account(&account);
@@ -62,71 +62,71 @@ impl<A: AccountKind> Reconciler for AccountController<A> {
 }
 
 impl<A: AccountKind> AccountController<A> {
-    async fn pass(&self, ctx: &Context, object: &A::Object, memory: &mut A::Memory) -> Result<Action, Error> {
+    async fn run_pass(&self, ctx: &Context, object: &A::Object, memory: &mut A::Memory) -> Result<Action, Error> {
         let key = object.key();
-        let account = A::account(key.clone());
-        let users = references::users(ctx, &account);
-        if object.deleting() && users.is_empty() {
-            self.gone(&key, ctx);
+        let account = A::as_account(key.clone());
+        let users = references::events_using(ctx, &account);
+        if object.is_deleting() && users.is_empty() {
+            self.object_gone(&key, ctx);
             remove_finalizer(ctx, object).await?;
             return Ok(Action::await_change());
         }
         keep_finalizer(ctx, object, !users.is_empty()).await?;
         let change = memory.state_mut().user_change(object, ctx.clock.now());
-        A::check(ctx, object, memory, change).await?;
-        let view = A::view(ctx, object, memory);
-        let (conditions, shown) = conditions::<A>(ctx, object, memory, &view, &users);
+        A::check_account(ctx, object, memory, change).await?;
+        let view = A::build_view(ctx, object, memory);
+        let (conditions, shown) = account_conditions::<A>(ctx, object, memory, &view, &users);
         hand_over::<A>(ctx, object, memory, &view, shown);
-        if let Some(begun) = memory.state_mut().answered() {
-            ctx.rereads.answered(&ctx.registry, &account, begun);
+        if let Some(begun) = memory.state_mut().take_asked() {
+            ctx.rereads.record_read(&ctx.registry, &account, begun);
         }
         let common = CommonStatus {
             users: &users,
             conditions: &conditions,
         };
-        let (status, told) = A::status(ctx, object, memory, &view, &common).await;
-        finish(ctx, object, &status, &conditions, &told).await?;
-        if A::suspended(object) {
+        let (status, told) = A::build_status(ctx, object, memory, &view, &common).await;
+        write_status(ctx, object, &status, &conditions, &told).await?;
+        if A::is_suspended(object) {
             return Ok(Action::await_change());
         }
         let now = ctx.clock.now();
-        let due = A::due(ctx, &key, memory, &view);
-        let asked = ctx.rereads.due_in(&account).map(|left| later(now, left));
+        let due = A::next_read(ctx, &key, memory, &view);
+        let asked = ctx.rereads.due_in(&account).map(|left| saturating_after(now, left));
         let due = due.into_iter().chain(asked).min();
-        Ok(memory.state().requeue(now, &ctx.settings, due))
+        Ok(memory.account_state().requeue_action(now, &ctx.settings, due))
     }
 }
 
 /// The conditions, and whether the account can be used as far as they are about itself.
-fn conditions<A: AccountKind>(
+fn account_conditions<A: AccountKind>(
     ctx: &Context,
     object: &A::Object,
     memory: &A::Memory,
     view: &A::View,
     users: &[String],
 ) -> (Vec<Condition>, Readiness) {
-    let summary = A::summary(object, memory, view);
+    let summary = A::summarize(object, memory, view);
     let observed = Observed {
         what: &summary.what,
         previous: object.conditions(),
         generation: object.meta().generation,
         now: ctx.clock.now(),
-        suspended: A::suspended(object),
-        deleting: object.deleting(),
+        suspended: A::is_suspended(object),
+        deleting: object.is_deleting(),
         users,
         known: summary.known,
-        health: &memory.state().health,
+        health: &memory.account_state().health,
         threshold: ctx.settings.failure_threshold,
         remark: summary.remark.as_deref(),
     };
-    let mut conditions: Conditions = account_state::plan(&observed);
-    let shown = readiness(conditions.get(condition::READY), A::suspended(object));
-    if let Some(broke) = ctx.registry.broken_loop(&A::account(object.key())) {
-        account_state::broken(&mut conditions, &broken::message(&broke));
+    let mut conditions: Conditions = account_state::conditions_for(&observed);
+    let shown = to_readiness(conditions.get(condition::READY), A::is_suspended(object));
+    if let Some(broke) = ctx.registry.broken_loop(&A::as_account(object.key())) {
+        account_state::add_broken_loop(&mut conditions, &broken::broken_message(&broke));
     }
-    account_state::deletion(&mut conditions, &observed);
+    account_state::add_deletion(&mut conditions, &observed);
     A::add_conditions(memory, &mut conditions);
-    (conditions.finish(), shown)
+    (conditions.into_sorted(), shown)
 }
 
 /// Tells the sync loops and the events.
@@ -134,15 +134,15 @@ fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memo
     if !A::is_usable(view) {
         return;
     }
-    let account: Account = A::account(object.key());
-    let before = ctx.registry.shown(&account);
+    let account: Account = A::as_account(object.key());
+    let before = ctx.registry.shown_readiness(&account);
     let broke = ctx.registry.broken_loop(&account);
-    let told = broken::told_apart(&memory.state().health, &shown, broke.as_ref());
+    let told = broken::readiness_to_show(&memory.account_state().health, &shown, broke.as_ref());
     let for_loops = if told.is_some() { Readiness::Ready } else { shown };
     // What people are shown comes first: for no moment an account is Ready to them that is so for the loops only.
     ctx.registry.set_trial(&account, told);
-    let changed = A::register(ctx, object, memory, view, for_loops);
-    if changed || before != ctx.registry.shown(&account) {
+    let changed = A::register_account(ctx, object, memory, view, for_loops);
+    if changed || before != ctx.registry.shown_readiness(&account) {
         ctx.wake_events_of(&account);
     }
 }
@@ -150,14 +150,14 @@ fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memo
 /// Keeps the finalizer while the account is in use, and only then.
 async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) -> Result<(), Error> {
     match (in_use, has_finalizer(object)) {
-        (true, false) if !object.deleting() => add_finalizer(ctx, object).await.map(drop),
+        (true, false) if !object.is_deleting() => add_finalizer(ctx, object).await.map(drop),
         (false, true) => remove_finalizer(ctx, object).await,
         _ => Ok(()),
     }
 }
 
 /// What the sync loops and events are told, from what Ready says.
-fn readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
+fn to_readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
     if suspended {
         return Readiness::Suspended;
     }
@@ -175,7 +175,7 @@ fn readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
 }
 
 /// Writes the status where it changed, and publishes Kubernetes Events about what changed in it.
-async fn finish<K: Object>(
+async fn write_status<K: Object>(
     ctx: &Context,
     object: &K,
     wanted: &K::Status,
@@ -184,7 +184,7 @@ async fn finish<K: Object>(
 ) -> Result<(), Error> {
     let request = object.open_request().map(str::to_owned);
     let before = object.conditions().to_vec();
-    status(ctx, object, wanted).await?;
+    apply_status(ctx, object, wanted).await?;
     for told in announcements(&before, conditions).iter().chain(more) {
         let severity = if told.warning {
             Severity::Warning
@@ -199,11 +199,11 @@ async fn finish<K: Object>(
             .publish(object, Severity::Normal, event::RECONCILE_REQUEST_HANDLED, &note)
             .await;
     }
-    let ready = match find(conditions, condition::READY).map(|c| c.status.as_str()) {
+    let ready = match find_condition(conditions, condition::READY).map(|c| c.status.as_str()) {
         Some("True") => "True",
         Some("False") => "False",
         _ => "Unknown",
     };
-    ctx.metrics.object(K::KIND, &object.key(), ready);
+    ctx.metrics.set_object(K::KIND, &object.key(), ready);
     Ok(())
 }

@@ -23,8 +23,8 @@ pub struct CredentialUse<'a> {
 }
 
 /// What an upstream error means for the account whose call it was. The error says what is, the advice what to do.
-pub fn fault(error: &UpstreamError, used: CredentialUse<'_>) -> AccountFault {
-    let (kind, reason, mut advice) = meaning(error, used.proven);
+pub fn account_fault(error: &UpstreamError, used: CredentialUse<'_>) -> AccountFault {
+    let (kind, reason, mut advice) = fault_meaning(error, used.proven);
     if used.secret.is_none() && kind == FaultKind::Credentials {
         advice = "Check the operator's Workload Identity, or set spec.credentialsSecretRef.";
     }
@@ -70,10 +70,10 @@ fn version_flag(service: &str) -> &'static str {
 }
 
 /// What it is, in one word, and what to do. Advice about HubSpot never speaks of Google, nor the other way round.
-fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+fn fault_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
     let hubspot = error.service == HUBSPOT;
     match error.cause {
-        Cause::CredentialsRejected => refused(error, proven),
+        Cause::CredentialsRejected => refusal_meaning(error, proven),
         Cause::MissingScope if hubspot => (
             FaultKind::Denied,
             reason::MISSING_SCOPE,
@@ -127,7 +127,7 @@ fn meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'s
 }
 
 /// Who is at fault where credentials are refused: the token, the OAuth client, or the user whose token it is.
-fn refused(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
+fn refusal_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
     let code = error.code.as_deref().unwrap_or_default().to_ascii_uppercase();
     let denied = |advice| (FaultKind::Denied, reason::ACCESS_DENIED, advice);
     match code.as_str() {
@@ -182,7 +182,7 @@ mod tests {
             retry_after: Some(SignedDuration::from_secs(seconds)),
             ..error(cause, None)
         };
-        let said = |cause, seconds| fault(&asked(cause, seconds), WORKED).message;
+        let said = |cause, seconds| account_fault(&asked(cause, seconds), WORKED).message;
         assert_eq!(
             said(Cause::AccessDenied, 3600),
             format!(
@@ -193,7 +193,7 @@ mod tests {
             said(Cause::AccessDenied, 5),
             format!("Google Ads: what it said. {GIVE_ACCESS}")
         );
-        let held = fault(&asked(Cause::RateLimited, 3600), WORKED);
+        let held = account_fault(&asked(Cause::RateLimited, 3600), WORKED);
         assert_eq!(
             (held.kind, held.reason.as_str()),
             (FaultKind::Limited, reason::RATE_LIMITED)
@@ -243,7 +243,7 @@ mod tests {
     #[case(Cause::Unavailable, None, FaultKind::Unavailable, "UpstreamUnavailable")]
     #[case(Cause::Malformed, None, FaultKind::Unavailable, "UpstreamUnavailable")]
     fn causes(#[case] cause: Cause, #[case] code: Option<&str>, #[case] kind: FaultKind, #[case] reason: &str) {
-        let fault = fault(&error(cause, code), WORKED);
+        let fault = account_fault(&error(cause, code), WORKED);
         assert_eq!((fault.kind, fault.reason.as_str()), (kind, reason));
         assert!(
             fault.message.starts_with("Google Ads: what it said"),
@@ -279,7 +279,7 @@ mod tests {
             status: Some(status),
             ..UpstreamError::new(service, Cause::CredentialsRejected, "refused")
         };
-        let fault = fault(&error, used);
+        let fault = account_fault(&error, used);
         assert_eq!((fault.kind, fault.reason.as_str()), (FaultKind::Credentials, reason));
         assert!(fault.message.contains("Secret google-ads"), "{}", fault.message);
     }
@@ -301,7 +301,7 @@ mod tests {
                     secret: Some("s"),
                     ..used
                 };
-                let message = |service| fault(&UpstreamError::new(service, cause, "x"), used).message;
+                let message = |service| account_fault(&UpstreamError::new(service, cause, "x"), used).message;
                 let hubspot = message("HubSpot");
                 assert!(
                     !hubspot.contains("oogle") && !hubspot.contains("loginCustomerId"),
@@ -315,7 +315,7 @@ mod tests {
 
     #[test]
     fn a_switched_off_api_says_where_to_switch_it_on() {
-        let message = fault(&error(Cause::ServiceDisabled, None), WORKED).message;
+        let message = account_fault(&error(Cause::ServiceDisabled, None), WORKED).message;
         assert!(
             message.contains("Enable the Google Ads API") && message.contains("APIs & Services"),
             "{message}"
@@ -328,7 +328,7 @@ mod tests {
             request_id: Some(id.to_owned()),
             ..UpstreamError::new("Google Ads", Cause::Unavailable, format!("INTERNAL (request-id {id})"))
         };
-        assert_eq!(fault(&tried("a1"), WORKED), fault(&tried("b2"), WORKED));
-        assert_eq!(fault(&tried("a1"), WORKED).message, "Google Ads: INTERNAL");
+        assert_eq!(account_fault(&tried("a1"), WORKED), account_fault(&tried("b2"), WORKED));
+        assert_eq!(account_fault(&tried("a1"), WORKED).message, "Google Ads: INTERNAL");
     }
 }

@@ -16,7 +16,7 @@ use crate::registry::{Account, Readiness};
 /// What is remembered of an account between two passes, whatever its kind adds.
 pub trait Memory: Default + Send + Sync + 'static {
     /// What both kinds remember.
-    fn state(&self) -> &AccountState;
+    fn account_state(&self) -> &AccountState;
 
     /// The same, to change it.
     fn state_mut(&mut self) -> &mut AccountState;
@@ -48,16 +48,16 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     type View: Send + Sync;
 
     /// The account object.
-    fn account(key: ObjectKey) -> Account;
+    fn as_account(key: ObjectKey) -> Account;
 
     /// Where its objects are cached.
-    fn cache(caches: &Caches) -> &Cache<Self::Object>;
+    fn cache_of(caches: &Caches) -> &Cache<Self::Object>;
 
     /// `spec.suspend`.
-    fn suspended(object: &Self::Object) -> bool;
+    fn is_suspended(object: &Self::Object) -> bool;
 
     /// Reads the Secret, and of the service what is due. What goes wrong upstream is noted in the memory.
-    fn check(
+    fn check_account(
         ctx: &Context,
         object: &Self::Object,
         memory: &mut Self::Memory,
@@ -65,10 +65,10 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// What is known once it was checked.
-    fn view(ctx: &Context, object: &Self::Object, memory: &Self::Memory) -> Self::View;
+    fn build_view(ctx: &Context, object: &Self::Object, memory: &Self::Memory) -> Self::View;
 
     /// What its conditions say of it.
-    fn summary(object: &Self::Object, memory: &Self::Memory, view: &Self::View) -> Summary;
+    fn summarize(object: &Self::Object, memory: &Self::Memory, view: &Self::View) -> Summary;
 
     /// Adds what only this kind has to say.
     fn add_conditions(_memory: &Self::Memory, _conditions: &mut Conditions) {}
@@ -79,7 +79,7 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     }
 
     /// Tells the sync loops. True where that changes anything for them.
-    fn register(
+    fn register_account(
         ctx: &Context,
         object: &Self::Object,
         memory: &Self::Memory,
@@ -88,7 +88,7 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     ) -> bool;
 
     /// The status as it should be.
-    fn status(
+    fn build_status(
         ctx: &Context,
         object: &Self::Object,
         memory: &Self::Memory,
@@ -97,7 +97,7 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     ) -> impl Future<Output = StatusUpdate<Self>> + Send;
 
     /// When something is to be read again.
-    fn due(ctx: &Context, key: &ObjectKey, memory: &Self::Memory, view: &Self::View) -> Option<Timestamp>;
+    fn next_read(ctx: &Context, key: &ObjectKey, memory: &Self::Memory, view: &Self::View) -> Option<Timestamp>;
 }
 
 /// What every status of an account says.

@@ -5,17 +5,17 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::fault::{CredentialUse, fault};
+use super::fault::{CredentialUse, account_fault};
 use super::user_change::UserChange;
 use crate::api::Condition;
 use crate::api::reasons::{condition, reason};
-use crate::controller::shared::context::{Context, Settings, spread};
+use crate::controller::shared::context::{Context, Settings, spread_pause};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::secrets::{self, ReadSecret, SecretVersion};
-use crate::domain::account_health::{AccountFault, AccountHealth, FaultKind, later};
-use crate::domain::conditions::find;
+use crate::domain::account_health::{AccountFault, AccountHealth, FaultKind, saturating_after};
+use crate::domain::conditions::find_condition;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Account;
 
@@ -82,15 +82,15 @@ impl AccountState {
         change
     }
 
-    /// True where this pass reads the account because of somebody's wish. Who waits for it is told by [`Self::answered`].
-    pub fn asks(&mut self, ctx: &Context, change: UserChange, account: &Account) -> bool {
+    /// True where this pass reads the account because of somebody's wish. Who waits for it is told by [`Self::take_asked`].
+    pub fn is_read_asked(&mut self, ctx: &Context, change: UserChange, account: &Account) -> bool {
         let asked = change.wants_another_read(ctx, account);
         self.asked = asked.then(Instant::now);
         asked
     }
 
     /// When the pass began whose end somebody waits for.
-    pub const fn answered(&mut self) -> Option<Instant> {
+    pub const fn take_asked(&mut self) -> Option<Instant> {
         self.asked.take()
     }
 
@@ -101,7 +101,7 @@ impl AccountState {
         namespace: &str,
         name: &str,
     ) -> Result<Option<ReadSecret>, Error> {
-        match secrets::read(ctx, namespace, name).await? {
+        match secrets::read_secret(ctx, namespace, name).await? {
             Ok(secret) => Ok(Some(secret)),
             Err(fault) if self.may_pass(&fault, Instant::now()) => Err(Error::Refused { what: "read Secret" }),
             Err(fault) => {
@@ -111,28 +111,28 @@ impl AccountState {
         }
     }
 
-    /// Manifest or Secret is another one: see [`AccountHealth::replaced`].
-    pub fn replaced(&mut self, now: Timestamp) {
-        self.health.replaced(now);
+    /// Manifest or Secret is another one: see [`AccountHealth::account_replaced`].
+    pub fn credentials_replaced(&mut self, now: Timestamp) {
+        self.health.account_replaced(now);
     }
 
     /// Takes note of what the sync loops were refused, or forgets it because somebody `change`; `proof`: when they last
     /// succeeded. True where that is a reason to check the account at once.
-    pub fn begin(&mut self, ctx: &Context, account: &Account, changed: bool, proof: Option<Timestamp>) -> bool {
+    pub fn begin_pass(&mut self, ctx: &Context, account: &Account, changed: bool, proof: Option<Timestamp>) -> bool {
         let (now, probe) = (ctx.clock.now(), ctx.settings.stalled_probe_interval);
         let reported = ctx.registry.take_fault(account);
         let mut urgent = changed;
         if changed {
-            self.health.acted();
+            self.health.user_changed();
         } else if let Some(error) = reported {
-            urgent = self.reported(&error, now, probe);
+            urgent = self.record_sync_failure(&error, now, probe);
         }
-        self.health.turn(now, probe, proof);
+        self.health.tick(now, probe, proof);
         urgent
     }
 
     /// From now on the credentials are those of this Secret; `None`: the operator's own.
-    pub fn uses(&mut self, secret: Option<&str>) {
+    pub fn use_secret(&mut self, secret: Option<&str>) {
         let source = secret.map_or(Source::Own, |name| Source::Secret(name.to_owned()));
         if self.source != Source::Unknown && self.source != source {
             self.secret = None;
@@ -142,11 +142,11 @@ impl AccountState {
     }
 
     /// What an error of the account's own check means.
-    pub fn fault(&self, error: &UpstreamError) -> AccountFault {
-        fault(error, self.used(self.proven == Some(true)))
+    pub fn to_fault(&self, error: &UpstreamError) -> AccountFault {
+        account_fault(error, self.credential_use(self.proven == Some(true)))
     }
 
-    fn used(&self, proven: bool) -> CredentialUse<'_> {
+    fn credential_use(&self, proven: bool) -> CredentialUse<'_> {
         CredentialUse {
             secret: match &self.source {
                 Source::Secret(name) => Some(name),
@@ -157,26 +157,26 @@ impl AccountState {
     }
 
     /// The account's own check went through.
-    pub fn succeeded(&mut self) {
+    pub fn check_succeeded(&mut self) {
         self.proven = Some(true);
-        self.health.succeeded();
+        self.health.check_succeeded();
     }
 
     /// The account's own check failed.
-    pub fn failed(&mut self, fault: AccountFault, now: Timestamp) {
+    pub fn check_failed(&mut self, fault: AccountFault, now: Timestamp) {
         // Who is denied something, or asks too often, is known.
         if matches!(fault.kind, FaultKind::Denied | FaultKind::Limited)
             && fault.reason != reason::UNSUPPORTED_API_VERSION
         {
             self.proven = Some(true);
         }
-        self.health.failed(fault, now);
+        self.health.check_failed(fault, now);
     }
 
     /// True where the token was refused. Clients may remember that for good: new ones are made before another try.
     pub fn token_refused(&self) -> bool {
         self.health
-            .fault()
+            .fault_to_show()
             .is_some_and(|fault| fault.kind == FaultKind::Credentials)
     }
 
@@ -207,22 +207,22 @@ impl AccountState {
         if fault.kind == FaultKind::Credentials {
             self.proven = Some(false);
         }
-        self.health.failed(fault, now);
+        self.health.check_failed(fault, now);
     }
 
     /// The sync loops were refused. True where that is a reason to check at once.
-    fn reported(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
+    fn record_sync_failure(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
         // They worked with clients that the account's own check had found good.
-        let fault = fault(error, self.used(true));
+        let fault = account_fault(error, self.credential_use(true));
         if !fault.kind.stalls() && error.cause != Cause::QuotaExhausted {
-            self.health.untold_to_loops(now);
+            self.health.record_loop_obstacle(now);
             return false;
         }
         let fresh = self.connected.is_some_and(|at| now.duration_since(at) < OLD_CLIENTS);
         if fault.kind == FaultKind::Credentials && fresh {
             return false;
         }
-        self.health.report(fault, now, hold);
+        self.health.record_sync_failure(fault, now, hold);
         true
     }
 
@@ -233,7 +233,7 @@ impl AccountState {
 
     /// As [`Self::may_check`]; where somebody `asked`, only a quota keeps it from being asked.
     pub fn may_check_asked(&self, asked: bool, now: Timestamp, settings: &Settings) -> bool {
-        self.may_check(now, settings) || asked && self.health.limit().is_none()
+        self.may_check(now, settings) || asked && self.health.quota_limit().is_none()
     }
 
     fn next_check(&self, settings: &Settings) -> Option<Timestamp> {
@@ -242,13 +242,13 @@ impl AccountState {
     }
 
     /// When to look again: at the next check of the Secret, or earlier where something is due.
-    pub fn requeue(&self, now: Timestamp, settings: &Settings, due: Option<Timestamp>) -> Action {
+    pub fn requeue_action(&self, now: Timestamp, settings: &Settings, due: Option<Timestamp>) -> Action {
         let threshold = self
             .health
-            .since()
-            .map(|since| later(since, settings.failure_threshold))
+            .failing_since()
+            .map(|since| saturating_after(since, settings.failure_threshold))
             .filter(|t| *t > now);
-        let turn = self.health.next_turn(settings.stalled_probe_interval);
+        let turn = self.health.next_tick(settings.stalled_probe_interval);
         let due = self.next_check(settings).or(due);
         let next = [threshold, turn, due].into_iter().flatten().min();
         let until = next.map(|t| {
@@ -256,21 +256,21 @@ impl AccountState {
                 .max(SignedDuration::from_millis(50))
                 .unsigned_abs()
         });
-        let check = spread(settings.account_check_interval);
+        let check = spread_pause(settings.account_check_interval);
         Action::requeue(until.map_or(check, |until| until.min(check)))
     }
 }
 
 /// True where the conditions say that credentials have worked at some time.
 fn have_worked(conditions: &[Condition]) -> bool {
-    find(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
+    find_condition(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
         c.status == "True" || [reason::TOKEN_REVOKED, reason::TOKEN_EXPIRED].contains(&c.reason.as_str())
     })
 }
 
 /// True where something read at `last` is `interval` old, or was never read.
 pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
-    last.is_none_or(|at| later(at, interval) <= now)
+    last.is_none_or(|at| saturating_after(at, interval) <= now)
 }
 
 #[cfg(test)]
@@ -287,10 +287,10 @@ mod tests {
             ..AccountState::default()
         };
         let refused = UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no");
-        assert!(!state.reported(&refused, now + SignedDuration::from_secs(59), hold));
-        assert!(state.health.fault().is_none());
-        assert!(state.reported(&refused, now + SignedDuration::from_secs(60), hold));
-        assert!(state.health.fault().is_some());
+        assert!(!state.record_sync_failure(&refused, now + SignedDuration::from_secs(59), hold));
+        assert!(state.health.fault_to_show().is_none());
+        assert!(state.record_sync_failure(&refused, now + SignedDuration::from_secs(60), hold));
+        assert!(state.health.fault_to_show().is_some());
     }
 
     #[test]
@@ -317,24 +317,24 @@ mod tests {
 
     fn refused_by(state: &AccountState) -> String {
         state
-            .fault(&UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no"))
+            .to_fault(&UpstreamError::new("HubSpot", Cause::CredentialsRejected, "no"))
             .reason
     }
 
     #[test]
     fn a_token_is_revoked_only_after_it_has_worked() {
         let mut state = AccountState::default();
-        state.uses(Some("hubspot"));
+        state.use_secret(Some("hubspot"));
         state.secret_changed(&version("1"));
         assert_eq!(refused_by(&state), "SecretInvalid");
-        state.succeeded();
+        state.check_succeeded();
         assert_eq!(refused_by(&state), "TokenRevoked");
         state.secret_changed(&version("2"));
         assert_eq!(refused_by(&state), "SecretInvalid", "another token");
         let denied = AccountFault::new(FaultKind::Denied, "MissingScope", "no");
-        state.failed(denied, Timestamp::UNIX_EPOCH);
+        state.check_failed(denied, Timestamp::UNIX_EPOCH);
         assert_eq!(refused_by(&state), "TokenRevoked", "the service knew it");
-        state.uses(Some("other"));
+        state.use_secret(Some("other"));
         assert_eq!(refused_by(&state), "SecretInvalid");
     }
 

@@ -18,15 +18,15 @@ impl<M> Default for StateStore<M> {
 }
 
 impl<M: Default> StateStore<M> {
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<ObjectKey, (String, M)>) -> T) -> T {
+    fn with_map<T>(&self, f: impl FnOnce(&mut HashMap<ObjectKey, (String, M)>) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the
     /// guard goes, also where the pass is dropped in the midst of its work.
-    pub(in crate::controller) fn take<K: Object>(&self, object: &K) -> Held<'_, M> {
+    pub(in crate::controller) fn take_state<K: Object>(&self, object: &K) -> Held<'_, M> {
         let (key, uid) = (object.key(), object.id());
-        let found = self.with(|all| all.remove(&key));
+        let found = self.with_map(|all| all.remove(&key));
         let memory = found.filter(|(owner, _)| *owner == uid).map(|(_, memory)| memory);
         Held {
             store: self,
@@ -38,7 +38,7 @@ impl<M: Default> StateStore<M> {
 
     /// Forgets an object that is gone.
     pub(in crate::controller) fn forget(&self, key: &ObjectKey) {
-        self.with(|all| all.remove(key));
+        self.with_map(|all| all.remove(key));
     }
 }
 
@@ -68,7 +68,7 @@ impl<M: Default> Drop for Held<'_, M> {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         let (key, uid) = (self.key.clone(), std::mem::take(&mut self.uid));
-        self.store.with(|all| all.insert(key, (uid, memory)));
+        self.store.with_map(|all| all.insert(key, (uid, memory)));
     }
 }
 
@@ -94,12 +94,12 @@ mod tests {
     async fn a_pass_that_is_dropped_takes_no_memory_along() {
         let memories = StateStore::<u32>::default();
         let pass = async {
-            let mut memory = memories.take(&object("1"));
+            let mut memory = memories.take_state(&object("1"));
             *memory += 7;
             std::future::pending::<()>().await;
         };
         assert!(tokio::time::timeout(Duration::from_millis(20), pass).await.is_err());
-        assert_eq!(*memories.take(&object("1")), 7);
-        assert_eq!(*memories.take(&object("2")), 0, "another object of the same name");
+        assert_eq!(*memories.take_state(&object("1")), 7);
+        assert_eq!(*memories.take_state(&object("2")), 0, "another object of the same name");
     }
 }

@@ -19,13 +19,13 @@ impl UserChange {
     /// that came too soon.
     pub fn wants_another_read(self, ctx: &Context, account: &Account) -> bool {
         if self.hasty {
-            ctx.rereads.ask(account);
+            ctx.rereads.request_read(account);
         }
         ctx.rereads.is_due(account)
     }
 
     /// Either.
-    pub const fn any(self) -> bool {
+    pub const fn is_any(self) -> bool {
         self.manifest || self.request
     }
 }

@@ -47,19 +47,19 @@ impl<K: Object> Cache<K> {
     }
 
     /// The objects that are looked up by this, in the order of their keys.
-    pub fn of(&self, lookup: &Lookup) -> Vec<Arc<K>> {
+    pub fn find_by(&self, lookup: &Lookup) -> Vec<Arc<K>> {
         let keys = self.keys_of(lookup);
         keys.iter().filter_map(|key| self.get(key)).collect()
     }
 
     /// True where an object is looked up by this.
-    pub fn has(&self, lookup: &Lookup) -> bool {
+    pub fn has_any(&self, lookup: &Lookup) -> bool {
         self.found.read().unwrap_or_else(PoisonError::into_inner).has(lookup)
     }
 
     /// Waits until a scope has been listed once; false where that will never be, because the watch has ended. For one task
     /// only: a store wakes no more than its last waiter.
-    async fn listed(&self, scope: Option<&str>) -> bool {
+    async fn wait_listed(&self, scope: Option<&str>) -> bool {
         for (_, store) in self.stores.iter().filter(|(of, _)| of.as_deref() == scope) {
             if store.wait_until_ready().await.is_err() {
                 return false;
@@ -83,22 +83,25 @@ pub struct CacheWriter<K: Object> {
 
 impl<K: Object> CacheWriter<K> {
     /// Takes over what the watch has seen.
-    pub(in crate::controller) fn apply(&mut self, event: &Event<K>) {
+    pub(in crate::controller) fn apply_event(&mut self, event: &Event<K>) {
         self.store.apply_watcher_event(event);
         match event {
-            Event::Apply(object) => self.found().set(&object.key(), object.lookups()),
-            Event::Delete(object) => self.found().remove(&object.key()),
+            Event::Apply(object) => self.lock_index().set(&object.key(), object.lookup_keys()),
+            Event::Delete(object) => self.lock_index().remove(&object.key()),
             // While a list is being received the store still holds the old objects.
             Event::Init | Event::InitApply(_) => {}
-            Event::InitDone => self.listed(),
+            Event::InitDone => self.record_listed(),
         }
     }
 
     /// Notes what all objects of a new list are looked up by; those that are not in it are gone.
-    fn listed(&self) {
+    fn record_listed(&self) {
         let objects = self.store.as_reader().state();
-        let listed: BTreeMap<_, _> = objects.iter().map(|object| (object.key(), object.lookups())).collect();
-        let mut found = self.found();
+        let listed: BTreeMap<_, _> = objects
+            .iter()
+            .map(|object| (object.key(), object.lookup_keys()))
+            .collect();
+        let mut found = self.lock_index();
         let ours = |key: &&ObjectKey| self.scope.as_ref().is_none_or(|scope| *scope == key.namespace);
         let gone = found.all().filter(ours).filter(|key| !listed.contains_key(key));
         for key in gone.cloned().collect::<Vec<_>>() {
@@ -109,7 +112,7 @@ impl<K: Object> CacheWriter<K> {
         }
     }
 
-    fn found(&self) -> RwLockWriteGuard<'_, Index<Lookup, ObjectKey>> {
+    fn lock_index(&self) -> RwLockWriteGuard<'_, Index<Lookup, ObjectKey>> {
         self.found.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -144,7 +147,7 @@ pub struct Writers {
 impl Caches {
     /// What an account's manifest says by now of `spec.suspend`, even where its controller has not come to it; `None` where
     /// there is no such account.
-    pub fn suspended(&self, account: &Account) -> Option<bool> {
+    pub fn is_suspended(&self, account: &Account) -> Option<bool> {
         match account {
             Account::Google(key) => self.google.get(key).map(|account| account.spec.suspend),
             Account::HubSpot(key) => self.hubspot.get(key).map(|account| account.spec.suspend),
@@ -158,7 +161,7 @@ impl Caches {
 
     /// Waits until all objects of all kinds are known that can be listed, those of this scope in any case: decisions about
     /// one kind look at the others.
-    pub(in crate::controller) async fn ready(&self, scope: Option<&str>) {
+    pub(in crate::controller) async fn wait_ready(&self, scope: Option<&str>) {
         self.ready.wait().await;
         if let Some(filled) = self.filled.get(scope.unwrap_or_default()) {
             filled.wait().await;
@@ -166,10 +169,11 @@ impl Caches {
     }
 
     /// Watches over the first lists of a scope. Called once for each. False where the watches ended before.
-    pub(in crate::controller) async fn fill(&self, scope: &str) -> bool {
+    pub(in crate::controller) async fn wait_filled(&self, scope: &str) -> bool {
         let name = Some(scope).filter(|name| !name.is_empty());
-        let listed =
-            self.events.listed(name).await && self.google.listed(name).await && self.hubspot.listed(name).await;
+        let listed = self.events.wait_listed(name).await
+            && self.google.wait_listed(name).await
+            && self.hubspot.wait_listed(name).await;
         if let Some(filled) = self.filled.get(scope).filter(|_| listed) {
             // A second call finds it said already.
             let _ = filled.set(());
@@ -178,7 +182,7 @@ impl Caches {
     }
 
     /// Lets everybody go on who waits in [`Self::ready`], once all scopes but these are filled.
-    pub(in crate::controller) async fn open(&self, unserved: impl Fn(&str) -> bool) {
+    pub(in crate::controller) async fn open_unless(&self, unserved: impl Fn(&str) -> bool) {
         for (scope, filled) in &self.filled {
             if !unserved(scope) {
                 filled.wait().await;
@@ -189,14 +193,14 @@ impl Caches {
     }
 
     /// The scopes, the empty name for all namespaces.
-    pub(in crate::controller) fn scopes(&self) -> Vec<String> {
+    pub(in crate::controller) fn scope_names(&self) -> Vec<String> {
         self.filled.keys().cloned().collect()
     }
 
     pub(crate) fn new(namespaces: &[String]) -> (Self, Writers) {
-        let (events, event_writers) = cache(namespaces);
-        let (google, google_writers) = cache(namespaces);
-        let (hubspot, hubspot_writers) = cache(namespaces);
+        let (events, event_writers) = new_cache(namespaces);
+        let (google, google_writers) = new_cache(namespaces);
+        let (hubspot, hubspot_writers) = new_cache(namespaces);
         let writers = Writers {
             events: event_writers,
             google: google_writers,
@@ -207,7 +211,7 @@ impl Caches {
                 events,
                 google,
                 hubspot,
-                filled: scopes(namespaces)
+                filled: scopes_of(namespaces)
                     .into_iter()
                     .map(|s| (s.unwrap_or_default(), SetOnce::new()))
                     .collect(),
@@ -219,7 +223,7 @@ impl Caches {
 }
 
 /// The scopes to watch: every namespace named once, or all of them.
-fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+fn scopes_of(namespaces: &[String]) -> Vec<Option<String>> {
     let mut names: Vec<_> = namespaces.to_vec();
     names.sort();
     names.dedup();
@@ -230,10 +234,10 @@ fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
     }
 }
 
-fn cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
+fn new_cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
     let (mut stores, mut writers) = (Vec::new(), Vec::new());
     let found = Arc::new(LookupIndex::default());
-    for scope in scopes(namespaces) {
+    for scope in scopes_of(namespaces) {
         let store = Writer::new(());
         stores.push((scope.clone(), store.as_reader()));
         writers.push(CacheWriter {

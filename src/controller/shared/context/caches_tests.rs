@@ -11,9 +11,9 @@ use super::*;
 #[test]
 fn namespaces_are_watched_once_each() {
     let names = |list: &[&str]| list.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
-    assert_eq!(scopes(&[]), [None]);
+    assert_eq!(scopes_of(&[]), [None]);
     assert_eq!(
-        scopes(&names(&["b", "a", "b"])),
+        scopes_of(&names(&["b", "a", "b"])),
         [Some("a".to_owned()), Some("b".to_owned())]
     );
 }
@@ -53,14 +53,14 @@ fn event(namespace: &str, name: u8, shape: u8) -> AdConversionEvent {
 
 fn show(writer: &mut CacheWriter<AdConversionEvent>, namespace: &str, sees: &Sees) {
     match sees {
-        Sees::Change(name, shape) => writer.apply(&Event::Apply(event(namespace, *name, *shape))),
-        Sees::End(name) => writer.apply(&Event::Delete(event(namespace, *name, 0))),
+        Sees::Change(name, shape) => writer.apply_event(&Event::Apply(event(namespace, *name, *shape))),
+        Sees::End(name) => writer.apply_event(&Event::Delete(event(namespace, *name, 0))),
         Sees::List(all) => {
-            writer.apply(&Event::Init);
+            writer.apply_event(&Event::Init);
             for (name, shape) in all {
-                writer.apply(&Event::InitApply(event(namespace, *name, *shape)));
+                writer.apply_event(&Event::InitApply(event(namespace, *name, *shape)));
             }
-            writer.apply(&Event::InitDone);
+            writer.apply_event(&Event::InitDone);
         }
     }
 }
@@ -74,17 +74,17 @@ proptest! {
         steps in vec((0_usize..2, sees()), 0..25),
     ) {
         let names = ["m".to_owned(), "n".to_owned()];
-        let (cache, mut writers) = cache::<AdConversionEvent>(if in_one_scope { &[] } else { &names });
+        let (cache, mut writers) = new_cache::<AdConversionEvent>(if in_one_scope { &[] } else { &names });
         for (place, sees) in &steps {
             let writer = if in_one_scope { 0 } else { *place };
             show(&mut writers[writer], &names[*place], sees);
             let all = cache.all();
-            let lookups: BTreeSet<_> = all.iter().flat_map(|event| event.lookups()).collect();
+            let lookups: BTreeSet<_> = all.iter().flat_map(|event| event.lookup_keys()).collect();
             for lookup in &lookups {
-                let mut scanned: Vec<_> = all.iter().filter(|e| e.lookups().contains(lookup)).map(|e| e.key()).collect();
+                let mut scanned: Vec<_> = all.iter().filter(|e| e.lookup_keys().contains(lookup)).map(|e| e.key()).collect();
                 scanned.sort();
                 prop_assert_eq!(cache.keys_of(lookup), scanned);
-                prop_assert!(cache.has(lookup));
+                prop_assert!(cache.has_any(lookup));
             }
             let known: BTreeSet<_> = cache.found.read().unwrap().all().cloned().collect();
             prop_assert_eq!(known, all.iter().map(|event| event.key()).collect::<BTreeSet<_>>());

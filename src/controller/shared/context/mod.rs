@@ -74,7 +74,7 @@ impl Default for Settings {
 
 /// What `cli` wires together.
 pub struct Parts {
-    /// Client of the Kubernetes API, see [`crate::controller::runtime::client`].
+    /// Client of the Kubernetes API, see [`crate::controller::runtime::new_client`].
     pub client: Client,
     /// The picture shared with the sync loops.
     pub registry: Registry,
@@ -100,7 +100,7 @@ pub struct Parts {
 
 /// What every reconcile has at hand.
 pub struct Context {
-    /// Client of the Kubernetes API. Its calls have no retry of their own: use [`super::apply::within`].
+    /// Client of the Kubernetes API. Its calls have no retry of their own: use [`super::apply::within_limit`].
     pub client: Client,
     /// The picture shared with the sync loops.
     pub registry: Registry,
@@ -172,9 +172,9 @@ impl Context {
             ..
         } = &self.caches;
         let keys = |wake: fn(ObjectKey) -> Wake, keys: Vec<ObjectKey>| keys.into_iter().map(wake);
-        let all = keys(AdConversionEvent::wake, events.keys())
-            .chain(keys(GoogleAdsAccount::wake, google.keys()))
-            .chain(keys(HubSpotAccount::wake, hubspot.keys()));
+        let all = keys(AdConversionEvent::to_wake, events.keys())
+            .chain(keys(GoogleAdsAccount::to_wake, google.keys()))
+            .chain(keys(HubSpotAccount::to_wake, hubspot.keys()));
         all.for_each(|wake| self.registry.wake(wake));
     }
 }
@@ -195,40 +195,40 @@ impl Backoff {
         }
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut HashMap<(&'static str, ObjectKey), u32>) -> T) -> T {
+    fn with_failures<T>(&self, f: impl FnOnce(&mut HashMap<(&'static str, ObjectKey), u32>) -> T) -> T {
         f(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Notes a failure and says how long to wait.
-    pub fn failed(&self, kind: &'static str, key: &ObjectKey) -> Duration {
-        let attempt = self.with(|attempts| {
+    pub fn record_failure(&self, kind: &'static str, key: &ObjectKey) -> Duration {
+        let attempt = self.with_failures(|attempts| {
             let count = attempts.entry((kind, key.clone())).or_default();
             *count = count.saturating_add(1);
             *count
         });
-        pause(attempt, self.max)
+        failure_pause(attempt, self.max)
     }
 
     /// Notes a success, or that the object is gone.
     pub fn reset(&self, kind: &'static str, key: &ObjectKey) {
-        self.with(|attempts| attempts.remove(&(kind, key.clone())));
+        self.with_failures(|attempts| attempts.remove(&(kind, key.clone())));
     }
 }
 
 /// The pause after this many failures in a row: from one second doubled up to `max`, less up to a fifth.
-pub fn pause(failures: u32, max: Duration) -> Duration {
+pub fn failure_pause(failures: u32, max: Duration) -> Duration {
     let max = SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
-    backoff(failures.saturating_sub(1), max, random()).unsigned_abs()
+    backoff(failures.saturating_sub(1), max, random_number()).unsigned_abs()
 }
 
 /// Up to a fifth less, so that objects that began together don't stay together.
-pub fn spread(pause: Duration) -> Duration {
-    let permille = u32::try_from(random() % 200).unwrap_or_default();
+pub fn spread_pause(pause: Duration) -> Duration {
+    let permille = u32::try_from(random_number() % 200).unwrap_or_default();
     pause.mul_f64(f64::from(1000 - permille) / 1000.0)
 }
 
 /// A random number: the keys of a fresh hasher are random, no need for a generator of our own.
-fn random() -> u64 {
+fn random_number() -> u64 {
     RandomState::new().hash_one(())
 }
 
@@ -245,10 +245,10 @@ mod tests {
             let middle = u128::from(seconds) * 1000;
             pause >= middle * 8 / 10 && pause <= middle
         };
-        assert!(range(backoff.failed("X", &key), 1));
-        assert!(range(backoff.failed("X", &key), 2));
-        assert!(range(backoff.failed("Y", &key), 1));
+        assert!(range(backoff.record_failure("X", &key), 1));
+        assert!(range(backoff.record_failure("X", &key), 2));
+        assert!(range(backoff.record_failure("Y", &key), 1));
         backoff.reset("X", &key);
-        assert!(range(backoff.failed("X", &key), 1));
+        assert!(range(backoff.record_failure("X", &key), 1));
     }
 }

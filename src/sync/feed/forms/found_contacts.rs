@@ -12,7 +12,7 @@ use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::Feed;
-use crate::sync::feed::bounds::{Tracked, form_plan};
+use crate::sync::feed::bounds::{Tracked, form_contact_query};
 use crate::sync::feed::pass::Pass;
 use crate::sync::unreadable;
 
@@ -41,7 +41,7 @@ impl Feed {
 
     /// Whoever has not been found is looked for until HubSpot has been asked once after the grace, in vain; whoever can't be
     /// read, until nothing could be sent any more.
-    pub(super) fn remember(
+    pub(super) fn remember_submission(
         &mut self,
         key: TransactionId,
         submission: &Submission,
@@ -60,11 +60,13 @@ impl Feed {
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
         let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
         if lacking && patient && asked < until {
-            self.forms.notes.seek(key, SoughtSubmission { at, since, until });
+            self.forms
+                .notes
+                .record_sought(key, SoughtSubmission { at, since, until });
             return;
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
-        self.forms.notes.know(key, submission.at, contact);
+        self.forms.notes.record_contact(key, submission.at, contact);
     }
 
     /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
@@ -81,8 +83,8 @@ impl Feed {
             .filter_map(|(_, s)| s.email.as_ref())
             .collect();
         let emails: Vec<String> = emails.into_iter().cloned().collect();
-        let plan = form_plan(pass.forms.iter().map(|t| &t.event));
-        let cache = self.ctx.contacts(&pass.account.key);
+        let plan = form_contact_query(pass.forms.iter().map(|t| &t.event));
+        let cache = self.ctx.contact_cache(&pass.account.key);
         let keep = self.ctx.settings.waits.settle < self.ctx.settings.upload_interval;
         let mut found = FoundContacts::default();
         for chunk in emails.chunks(MAX_EMAILS) {
@@ -126,7 +128,7 @@ impl Feed {
                 let since = now;
                 self.forms
                     .notes
-                    .seek(key.transaction, SoughtSubmission { at, since, until });
+                    .record_sought(key.transaction, SoughtSubmission { at, since, until });
             }
             let id = odd
                 .conversion_id
@@ -138,7 +140,7 @@ impl Feed {
                 odd.why
             );
             for tracked in events {
-                unreadable::note(&self.ctx, &tracked.event.key, None, message.clone(), known);
+                unreadable::report_message(&self.ctx, &tracked.event.key, None, message.clone(), known);
             }
         }
     }
@@ -153,14 +155,14 @@ impl Feed {
     ) {
         let event = &tracked.event.key;
         if let Some(contact) = contact {
-            return unreadable::tell(&self.ctx, event, contact, &unreadable::itself(why), false);
+            return unreadable::report_contact(&self.ctx, event, contact, &unreadable::contact_itself(why), false);
         }
         let id = submission.conversion_id.as_deref().filter(|id| is_plain(id));
         let message = format!(
             "The contact of a submission ({}) can't be read: {why}. It is read again later; check that contact in HubSpot.",
             id.unwrap_or("without an id")
         );
-        unreadable::note(&self.ctx, event, None, message, false);
+        unreadable::report_message(&self.ctx, event, None, message, false);
     }
 }
 

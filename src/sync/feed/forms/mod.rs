@@ -16,11 +16,11 @@ use tracing::debug;
 use self::found_contacts::{ContactLook, FoundContacts};
 use self::partial_read::{PartialRead, in_turn};
 use self::submission_notes::SubmissionNotes;
-use super::clock::latest;
-use super::pass::{Member, Pass, member};
+use super::clock::latest_plausible;
+use super::pass::{Member, Pass, member_of};
 use super::{Feed, STEP_BACK};
 use crate::domain::eligibility::Decision;
-use crate::domain::enhancement::{Person, Submitted, decide};
+use crate::domain::enhancement::{Person, Submitted, decide_submission};
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Submission;
@@ -30,7 +30,7 @@ use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::{Lookback, Tracked};
 use crate::sync::feed::form_probe::{FormProbe, ShownSubmissions};
-use crate::sync::submissions::key;
+use crate::sync::submissions::submission_key;
 
 /// What the feed knows of the forms in this life of the process.
 #[derive(Default)]
@@ -88,7 +88,7 @@ impl Feed {
     pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<SyncError> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
-        let general = match self.look(pass, began).await {
+        let general = match self.probe_forms(pass, began).await {
             Ok(depth) => depth,
             Err(fault) => {
                 self.tell_failure(&fault, &all);
@@ -118,7 +118,7 @@ impl Feed {
                 Ok(Some(shown)) => {
                     self.tell_success(&events, &shown.new);
                     whose.add_all(&shown.whose);
-                    self.forms.served.extend(events.iter().map(|t| member(&t.event)));
+                    self.forms.served.extend(events.iter().map(|t| member_of(&t.event)));
                     if read.depth == FormReadDepth::Whole {
                         self.forms.read_whole.insert(form.to_owned(), began);
                     }
@@ -129,10 +129,10 @@ impl Feed {
                 }
             }
         }
-        let present: BTreeSet<Member> = all.iter().map(|t| member(&t.event)).collect();
+        let present: BTreeSet<Member> = all.iter().map(|t| member_of(&t.event)).collect();
         self.forms.served.retain(|m| present.contains(m));
         if faults.is_empty() && whole {
-            self.forms.gate.read(general.map(|_| &whose), began);
+            self.forms.gate.forms_read(general.map(|_| &whose), began);
         }
         faults
     }
@@ -146,7 +146,7 @@ impl Feed {
         general: Option<FormReadDepth>,
         now: Instant,
     ) -> Option<FormRead> {
-        let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member(&t.event));
+        let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member_of(&t.event));
         let joined = events.iter().any(newcomer);
         let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
         let last = self.forms.read_whole.get(form);
@@ -160,7 +160,7 @@ impl Feed {
     }
 
     /// Asks at the gate how much of all forms to read now; `None`: nothing.
-    async fn look(&mut self, pass: &Pass, now: Instant) -> Result<Option<FormReadDepth>, SyncError> {
+    async fn probe_forms(&mut self, pass: &Pass, now: Instant) -> Result<Option<FormReadDepth>, SyncError> {
         let settings = &self.ctx.settings;
         let forms = &mut self.forms;
         let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
@@ -173,7 +173,10 @@ impl Feed {
         let seen = |t: &Tracked| t.mark.map_or(t.event.start, |m| m.cursor);
         let since = pass.forms.iter().map(seen).max().unwrap_or(Timestamp::MIN);
         let now_there = self.ctx.clock.now();
-        forms.gate.look(pass.crm.as_ref(), since, back, now_there).await?;
+        forms
+            .gate
+            .search_submitters(pass.crm.as_ref(), since, back, now_there)
+            .await?;
         if wide {
             forms.last_wide = Some(now);
         }
@@ -189,7 +192,7 @@ impl Feed {
     }
 
     /// How far back a read of this depth goes.
-    fn reach(&self, events: &[&Tracked], depth: FormReadDepth) -> (SignedDuration, Timestamp) {
+    fn read_back(&self, events: &[&Tracked], depth: FormReadDepth) -> (SignedDuration, Timestamp) {
         let settings = &self.ctx.settings;
         let overlap = settings.overlap.max(STEP_BACK);
         let by = match depth {
@@ -217,14 +220,14 @@ impl Feed {
     ) -> Result<Option<FormFindings>, SyncError> {
         let mut part = match self.forms.parts.remove(form) {
             Some(part) => part,
-            None => PartialRead::new(read, events, self.reach(events, read.depth)),
+            None => PartialRead::new(read, events, self.read_back(events, read.depth)),
         };
-        part.begin();
+        part.begin_pass();
         loop {
             pulse::beat();
-            let page = pass.crm.submissions(form, part.after.as_deref()).await?;
-            part.shown.latest = latest(page.answered, self.ctx.clock.now());
-            self.note_page(pass, (form, read.joined), events, &page.submissions, &mut part.shown)
+            let page = pass.crm.list_submissions(form, part.after.as_deref()).await?;
+            part.shown.latest = latest_plausible(page.answered, self.ctx.clock.now());
+            self.record_page(pass, (form, read.joined), events, &page.submissions, &mut part.shown)
                 .await?;
             self.seek_unreadable(pass, form, events, &page, part.bound);
             let none = page.submissions.is_empty() && page.unreadable.is_empty();
@@ -255,7 +258,7 @@ impl Feed {
     }
 
     /// Notes the submissions of a page for every event of the form.
-    async fn note_page(
+    async fn record_page(
         &mut self,
         pass: &Pass,
         (form, joined): (&str, bool),
@@ -264,13 +267,13 @@ impl Feed {
         shown: &mut FormFindings,
     ) -> Result<(), SyncError> {
         let start = events.iter().map(|t| t.event.start).min().unwrap_or(Timestamp::MAX);
-        let clicks = self.ctx.clicks(&pass.account.key);
+        let clicks = self.ctx.click_cache(&pass.account.key);
         let mut fresh: Vec<(OccurrenceKey, &Submission)> = Vec::new();
         for submission in page {
-            let key = key(pass.portal.id, form, submission);
-            clicks.put(key.transaction, submission);
+            let key = submission_key(pass.portal.id, form, submission);
+            clicks.put_click(key.transaction, submission);
             shown.newest = shown.newest.max(Some(submission.at).filter(|at| *at <= shown.latest));
-            match self.forms.notes.whose(key.transaction).filter(|_| !joined) {
+            match self.forms.notes.known_contact(key.transaction).filter(|_| !joined) {
                 Some(contact) => shown.whose.add(contact, submission.at),
                 None if submission.at >= start => fresh.push((key, submission)),
                 None => {}
@@ -284,7 +287,7 @@ impl Feed {
             let rows: Vec<NewRow> = fresh
                 .iter()
                 .filter(|(_, s)| s.at >= tracked.event.start)
-                .map(|(key, s)| self.row(pass, tracked, *key, s, &whose, now))
+                .map(|(key, s)| self.new_row(pass, tracked, *key, s, &whose, now))
                 .collect();
             let new = self.ctx.ledger.observe(tracked.stream, &rows).await?;
             *shown.new.entry(tracked.stream).or_default() += new;
@@ -301,16 +304,16 @@ impl Feed {
                 unreadable,
                 joined,
             };
-            self.remember(key.transaction, submission, contact, looked);
+            self.remember_submission(key.transaction, submission, contact, looked);
             let too_late = asked >= self.sendable_until(submission);
             if email.is_some() && contact.is_none() && !unreadable && !too_late {
-                clicks.nobody(key.transaction, asked);
+                clicks.record_nobody(key.transaction, asked);
             }
         }
         Ok(())
     }
 
-    fn row(
+    fn new_row(
         &self,
         pass: &Pass,
         tracked: &Tracked,
@@ -342,7 +345,7 @@ impl Feed {
         let event = &tracked.event;
         // While the event is suspended nothing is decided but what the resume policy says.
         let suspended = self.ctx.registry.is_suspended(event);
-        let decision = (!suspended).then(|| decide(&person, submitted, &event.rules, &limits, region, now));
+        let decision = (!suspended).then(|| decide_submission(&person, submitted, &event.rules, &limits, region, now));
         let (outcome, reason, due) = match decision {
             None | Some(Decision::Send(_)) => (Outcome::Pending, reason::NOT_DUE, now),
             Some(Decision::Wait { reason, due }) => (Outcome::Pending, reason, due),
@@ -365,7 +368,7 @@ impl Feed {
         let now = self.ctx.clock.now();
         for tracked in events {
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let flips = report.feed.succeeded(now) | report.ledger.succeeded(now);
+                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
                 let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
                 if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
             });

@@ -13,7 +13,7 @@ use crate::ports::{Cause, UpstreamError};
 use crate::registry::Notice;
 use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::Tracked;
-use crate::sync::feed::pass::{Member, member};
+use crate::sync::feed::pass::{Member, member_of};
 
 /// Pages of a form in one pass, of 50 submissions: ten seconds at the pace that HubSpot allows.
 const SHARE: usize = 100;
@@ -53,7 +53,7 @@ impl PartialRead {
             bound,
             shown: FormFindings::default(),
             read,
-            members: members(events),
+            members: members_of(events),
             pages: 0,
             in_pass: 0,
             bytes_in_pass: 0,
@@ -62,7 +62,7 @@ impl PartialRead {
     }
 
     /// A pass begins with it.
-    pub fn begin(&mut self) {
+    pub fn begin_pass(&mut self) {
         self.shown.new.clear();
         self.in_pass = 0;
         self.bytes_in_pass = 0;
@@ -91,8 +91,8 @@ pub(super) fn in_turn<'a>(forms: &BTreeSet<&'a str>, first: Option<&str>) -> Vec
     [after, before].concat()
 }
 
-fn members(events: &[&Tracked]) -> BTreeSet<Member> {
-    events.iter().map(|t| member(&t.event)).collect()
+fn members_of(events: &[&Tracked]) -> BTreeSet<Member> {
+    events.iter().map(|t| member_of(&t.event)).collect()
 }
 
 impl Feed {
@@ -100,7 +100,7 @@ impl Feed {
     /// noted nothing for that event.
     pub(super) fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
         let part = self.forms.parts.get(form)?;
-        if members(events).is_subset(&part.members) {
+        if members_of(events).is_subset(&part.members) {
             return Some(part.read);
         }
         self.forms.parts.remove(form);
@@ -143,7 +143,7 @@ mod tests {
         let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
         let mut passes = 0;
         let failed = loop {
-            part.begin();
+            part.begin_pass();
             let mut pages = 0;
             let ended = loop {
                 pages += 1;
@@ -170,7 +170,7 @@ mod tests {
         };
         let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
         for pass in 1..=3 {
-            part.begin();
+            part.begin_pass();
             assert!(!part.is_enough(Some("a".to_owned()), SHARE_SIZE - 1).unwrap(), "{pass}");
             assert!(part.is_enough(Some("b".to_owned()), 1).unwrap(), "{pass}");
             assert_eq!(part.after.as_deref(), Some("b"));

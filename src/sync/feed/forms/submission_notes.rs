@@ -36,12 +36,12 @@ pub(super) struct SoughtSubmission {
 
 impl SubmissionNotes {
     /// Whose a submission is that need not be looked at again.
-    pub fn whose(&self, key: TransactionId) -> Option<ContactId> {
+    pub fn known_contact(&self, key: TransactionId) -> Option<ContactId> {
         self.known.get(&key).map(|(_, contact)| *contact)
     }
 
     /// A submission of this time and contact is done with.
-    pub fn know(&mut self, key: TransactionId, at: Timestamp, contact: ContactId) {
+    pub fn record_contact(&mut self, key: TransactionId, at: Timestamp, contact: ContactId) {
         self.sought.remove(&key);
         if self.known.len() >= MAX_KNOWN {
             let mut times: Vec<_> = self.known.values().map(|(at, _)| *at).collect();
@@ -53,7 +53,7 @@ impl SubmissionNotes {
     }
 
     /// A submission is looked for again.
-    pub fn seek(&mut self, key: TransactionId, sought: SoughtSubmission) {
+    pub fn record_sought(&mut self, key: TransactionId, sought: SoughtSubmission) {
         if self.sought.len() < MAX_SOUGHT || self.sought.contains_key(&key) {
             self.sought.insert(key, sought);
             return;
@@ -102,15 +102,15 @@ mod tests {
         let all = 3 * MAX_KNOWN;
         // A list shows the newest first.
         for n in (0..all).rev() {
-            notes.know(key(n), t(n), ContactId(7));
+            notes.record_contact(key(n), t(n), ContactId(7));
             assert!(notes.known.len() <= MAX_KNOWN);
         }
         for n in all - MAX_KNOWN / 2 + 1..all {
-            assert_eq!(notes.whose(key(n)), Some(ContactId(7)), "{n}");
+            assert_eq!(notes.known_contact(key(n)), Some(ContactId(7)), "{n}");
         }
         let mut notes = SubmissionNotes::default();
         for n in 0..2 * MAX_KNOWN {
-            notes.know(key(n), t(1), ContactId(7));
+            notes.record_contact(key(n), t(1), ContactId(7));
             assert!(notes.known.len() <= MAX_KNOWN, "all of one time");
         }
     }
@@ -124,18 +124,18 @@ mod tests {
             until: t(until),
         };
         for n in 0..MAX_SOUGHT {
-            notes.seek(key(n), sought(5_000, 6_000));
+            notes.record_sought(key(n), sought(5_000, 6_000));
         }
-        notes.seek(key(0), sought(4_000, 6_000));
+        notes.record_sought(key(0), sought(4_000, 6_000));
         assert_eq!(notes.further, None, "it has its place");
         for n in 0..3 {
-            notes.seek(key(MAX_SOUGHT + n), sought(3_002 - n, 7_000 + n));
+            notes.record_sought(key(MAX_SOUGHT + n), sought(3_002 - n, 7_000 + n));
         }
         assert_eq!(notes.sought.len(), MAX_SOUGHT);
         assert!(notes.sought_since(key(1)).is_some() && notes.sought_since(key(MAX_SOUGHT)).is_none());
         assert_eq!(notes.oldest_sought(), Some(t(3_000)));
         for n in 0..MAX_SOUGHT + 3 {
-            notes.know(key(n), t(5_000), ContactId(1));
+            notes.record_contact(key(n), t(5_000), ContactId(1));
         }
         assert_eq!(
             notes.oldest_sought(),
@@ -156,11 +156,14 @@ mod tests {
             since: t(at),
             until: t(until),
         };
-        notes.seek(key(1), sought(1, 10));
-        notes.seek(key(2), sought(2, 20));
+        notes.record_sought(key(1), sought(1, 10));
+        notes.record_sought(key(2), sought(2, 20));
         notes.give_up(t(11));
         assert_eq!(notes.oldest_sought(), Some(t(2)));
-        notes.know(key(2), t(2), ContactId(3));
-        assert_eq!((notes.oldest_sought(), notes.whose(key(2))), (None, Some(ContactId(3))));
+        notes.record_contact(key(2), t(2), ContactId(3));
+        assert_eq!(
+            (notes.oldest_sought(), notes.known_contact(key(2))),
+            (None, Some(ContactId(3)))
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::Timestamp;
 
-use super::clock::latest;
+use super::clock::latest_plausible;
 use super::detect::MissedContact;
 use super::pass::Pass;
 use crate::domain::contact::LAST_MODIFIED;
@@ -20,7 +20,7 @@ use crate::sync::absences::Absences;
 use crate::sync::contact_cache::{ContactCache, ReadPlan};
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
-use crate::sync::feed::bounds::{Tracked, date_entered, read_plan};
+use crate::sync::feed::bounds::{Tracked, contact_query, date_entered};
 use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory};
 use crate::sync::feed::scan::record::{PageRead, Unnoted};
 
@@ -46,7 +46,7 @@ pub struct ScanFindings {
 }
 
 impl ScanFindings {
-    fn saw(&mut self, stage: &str, at: Timestamp) {
+    fn record_newest(&mut self, stage: &str, at: Timestamp) {
         match self.newest.get_mut(stage) {
             Some(newest) => *newest = at.max(*newest),
             None => {
@@ -109,10 +109,10 @@ impl<'a> Scan<'a> {
     pub fn new(ctx: &'a SyncContext, pass: &'a Pass, history: &'a mut ReadHistory) -> Self {
         let events = pass.events.as_slice();
         let stages: BTreeSet<&str> = events.iter().map(Tracked::stage).collect();
-        let plan = read_plan(events.iter().map(|t| &t.event));
+        let plan = contact_query(events.iter().map(|t| &t.event));
         let cache = events
             .first()
-            .map(|t| ctx.contacts(&t.event.hubspot))
+            .map(|t| ctx.contact_cache(&t.event.hubspot))
             .unwrap_or_default();
         let keep_reads = ctx.settings.waits.settle < ctx.settings.upload_interval;
         Self {
@@ -125,7 +125,7 @@ impl<'a> Scan<'a> {
             unnoted: Unnoted::default(),
             plan,
             cache,
-            absences: ctx.absences(&pass.account.key, pass.portal.id),
+            absences: ctx.absences_of(&pass.account.key, pass.portal.id),
             keep_reads,
         }
     }
@@ -140,7 +140,8 @@ impl<'a> Scan<'a> {
                 .iter()
                 .map(|(stage, since)| (date_entered(stage), *since))
                 .collect();
-            self.pages(any_since, SearchMode::Entry(&bounds), &mut seen).await?;
+            self.search_pages(any_since, SearchMode::Entry(&bounds), &mut seen)
+                .await?;
         }
         Ok(seen)
     }
@@ -148,13 +149,13 @@ impl<'a> Scan<'a> {
     /// Contacts modified at or after `since`.
     pub async fn by_modification(&mut self, since: Timestamp, mode: SearchMode<'_>) -> Result<ScanFindings, SyncError> {
         let mut seen = ScanFindings::default();
-        self.pages(vec![(LAST_MODIFIED.to_owned(), since)], mode, &mut seen)
+        self.search_pages(vec![(LAST_MODIFIED.to_owned(), since)], mode, &mut seen)
             .await?;
         Ok(seen)
     }
 
     /// Asks for a contact by the very entry time it shows; without one, whether the search finds anybody who entered.
-    pub async fn finds(&self, stage: &str, missed: MissedContact) -> Result<bool, SyncError> {
+    pub async fn finds_missed(&self, stage: &str, missed: MissedContact) -> Result<bool, SyncError> {
         let since = missed.entered.unwrap_or(Timestamp::UNIX_EPOCH);
         let after = missed.entered.map_or(0, |_| missed.id.0.saturating_sub(1));
         let search = ContactSearch {
@@ -162,12 +163,12 @@ impl<'a> Scan<'a> {
             after: ContactId(after),
             properties: vec![LAST_MODIFIED.to_owned()],
         };
-        let page = self.crm.search(&search).await?;
+        let page = self.crm.search_contacts(&search).await?;
         let first = page.contacts.first().map(|c| c.id);
         Ok(first.is_some_and(|id| missed.entered.is_none() || id == missed.id))
     }
 
-    async fn pages(
+    async fn search_pages(
         &mut self,
         any_since: Vec<(String, Timestamp)>,
         mode: SearchMode<'_>,
@@ -188,7 +189,7 @@ impl<'a> Scan<'a> {
         };
         let read = self.read_pages(search, mode, seen).await;
         // What was read counts, also where what follows can't be.
-        self.note(seen).await?;
+        self.record(seen).await?;
         read
     }
 
@@ -200,14 +201,14 @@ impl<'a> Scan<'a> {
     ) -> Result<(), SyncError> {
         loop {
             pulse::beat();
-            let page = self.crm.search(&search).await?;
+            let page = self.crm.search_contacts(&search).await?;
             seen.nameless += page.nameless;
-            let latest = latest(page.answered, self.ctx.clock.now());
+            let latest = latest_plausible(page.answered, self.ctx.clock.now());
             seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
-            let page_read = self.page(&page.contacts, latest, mode, seen).await?;
+            let page_read = self.read_page(&page.contacts, latest, mode, seen).await?;
             self.unnoted.push(page_read);
             if self.unnoted.are_enough() {
-                self.note(seen).await?;
+                self.record(seen).await?;
             }
             match page.next {
                 Some(next) => search.after = next,
@@ -217,7 +218,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads the histories of a page that matter.
-    async fn page(
+    async fn read_page(
         &self,
         contacts: &[Contact],
         latest: Timestamp,
@@ -226,26 +227,26 @@ impl<'a> Scan<'a> {
     ) -> Result<PageRead, SyncError> {
         let found = contacts.iter().map(|c| Candidate::new(c, &self.stages, latest));
         let found: Vec<_> = found.collect();
-        self.look(&found, mode, seen);
-        let wanted: Vec<_> = found.iter().filter(|found| self.wants(found, mode)).collect();
+        self.inspect_page(&found, mode, seen);
+        let wanted: Vec<_> = found.iter().filter(|found| self.wants_history(found, mode)).collect();
         let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
-        let mut page = self.histories(&ids).await?;
+        let mut page = self.read_histories(&ids).await?;
         // One that was deleted in between is read again should it be restored.
-        let open = page.open();
+        let open = page.existing_ids();
         let read = wanted.iter().filter(|found| open.contains(&found.contact.id));
-        page.read = read.map(|found| found.read()).collect();
+        page.read = read.map(|found| found.read_mark()).collect();
         Ok(page)
     }
 
     /// Reads contacts with their histories.
-    async fn histories(&self, ids: &[ContactId]) -> Result<PageRead, SyncError> {
+    async fn read_histories(&self, ids: &[ContactId]) -> Result<PageRead, SyncError> {
         let mut page = PageRead::new(self.ctx.clock.now());
         let reader = ContactReader {
             ctx: self.ctx,
             crm: self.crm,
             absences: &self.absences,
         };
-        let answer = reader.read(ids, &self.plan).await?;
+        let answer = reader.read_contacts(ids, &self.plan).await?;
         page.contacts = answer.contacts.into_iter().map(|(_, contact)| contact).collect();
         page.unreadable = answer.unreadable;
         page.sought = answer.sought;
@@ -253,12 +254,12 @@ impl<'a> Scan<'a> {
     }
 
     /// Reads contacts once more that were put aside. Who is deleted is put aside no longer.
-    pub async fn again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
+    pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
         let mut seen = ScanFindings::default();
-        let page = self.histories(ids).await?;
-        let open = page.open();
+        let page = self.read_histories(ids).await?;
+        let open = page.existing_ids();
         self.unnoted.push(page);
-        self.note(&mut seen).await?;
+        self.record(&mut seen).await?;
         for id in ids.iter().filter(|id| !open.contains(id)) {
             self.history.aside.release(*id);
             self.history.forget(*id);
@@ -266,26 +267,28 @@ impl<'a> Scan<'a> {
         Ok(seen)
     }
 
-    fn wants(&self, found: &Candidate<'_>, mode: SearchMode<'_>) -> bool {
+    fn wants_history(&self, found: &Candidate<'_>, mode: SearchMode<'_>) -> bool {
         match mode {
             SearchMode::Entry(_) => self.history.new_entry(found),
             SearchMode::Modified => self.history.new_modification(found),
-            SearchMode::Swept(_) => self.history.new_modification(found) && found.concerns(&self.stages),
+            SearchMode::Swept(_) => self.history.new_modification(found) && found.may_concern(&self.stages),
         }
     }
 
     /// What a page tells before any history is read.
-    fn look(&self, page: &[Candidate<'_>], mode: SearchMode<'_>, seen: &mut ScanFindings) {
+    fn inspect_page(&self, page: &[Candidate<'_>], mode: SearchMode<'_>, seen: &mut ScanFindings) {
         for found in page {
             seen.modified = seen.modified.max(found.modified);
             match mode {
-                SearchMode::Entry(bounds) => advance(found, bounds, seen),
+                SearchMode::Entry(bounds) => advance_newest(found, bounds, seen),
                 SearchMode::Modified => {
                     if let Some(modified) = found.modified {
-                        self.stages.iter().for_each(|dated| seen.saw(&dated.stage, modified));
+                        self.stages
+                            .iter()
+                            .for_each(|dated| seen.record_newest(&dated.stage, modified));
                     }
                 }
-                SearchMode::Swept(unproven) if self.history.new_entry(found) => strays(found, unproven, seen),
+                SearchMode::Swept(unproven) if self.history.new_entry(found) => record_missed(found, unproven, seen),
                 SearchMode::Swept(_) => {}
             }
         }
@@ -293,11 +296,11 @@ impl<'a> Scan<'a> {
 }
 
 /// Moves the newest times on. An entry time later than the record's modification is no time of HubSpot's clock.
-fn advance(found: &Candidate<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut ScanFindings) {
+fn advance_newest(found: &Candidate<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &mut ScanFindings) {
     for (stage, bound) in bounds {
-        if let Some(at) = found.entered(stage).filter(|at| at >= bound) {
+        if let Some(at) = found.entered_at(stage).filter(|at| at >= bound) {
             if let Some(modified) = found.modified {
-                seen.saw(stage, at.min(modified));
+                seen.record_newest(stage, at.min(modified));
             }
             if !seen.proven.contains(stage) {
                 seen.proven.insert(stage.clone());
@@ -307,9 +310,9 @@ fn advance(found: &Candidate<'_>, bounds: &BTreeMap<String, Timestamp>, seen: &m
 }
 
 /// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
-fn strays(found: &Candidate<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut ScanFindings) {
+fn record_missed(found: &Candidate<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut ScanFindings) {
     for (stage, bound) in unproven {
-        let entered = found.entered(stage);
+        let entered = found.entered_at(stage);
         if entered.map_or_else(|| found.is_in(stage), |at| at >= *bound) {
             let id = found.contact.id;
             let missed = MissedContact { id, entered };

@@ -10,7 +10,7 @@ use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
 use crate::domain::ids::{ContactId, OccurrenceKey};
-use crate::domain::occurrence::{candidates, entries};
+use crate::domain::occurrence::{candidate_keys, stage_entries};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Unreadable;
 use crate::ports::ledger::{NewRow, Roots};
@@ -56,7 +56,7 @@ impl PageRead {
     }
 
     /// All but the deleted ones.
-    pub(crate) fn open(&self) -> HashSet<ContactId> {
+    pub(crate) fn existing_ids(&self) -> HashSet<ContactId> {
         let read = self.contacts.iter().map(|contact| contact.requested_id);
         let others = self.unreadable.keys().chain(self.sought.keys());
         read.chain(others.copied()).collect()
@@ -87,13 +87,14 @@ impl Unnoted {
 
 impl Scan<'_> {
     /// Notes what was read since the last time.
-    pub(crate) async fn note(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
+    pub(crate) async fn record(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
         let pages = std::mem::take(&mut self.unnoted).pages;
-        self.observe(pages.iter().flat_map(|page| &page.contacts), seen).await?;
+        self.record_occurrences(pages.iter().flat_map(|page| &page.contacts), seen)
+            .await?;
         for page in pages {
             self.put_aside(&page)?;
             for read in &page.read {
-                self.history.note(read);
+                self.history.record(read);
             }
             if self.keep_reads {
                 for contact in page.contacts.into_iter().filter(|contact| contact.flaw.is_none()) {
@@ -113,17 +114,17 @@ impl Scan<'_> {
             Some((contact.requested_id, &flaw.why, Some((contact, flaw))))
         });
         for (id, why, parts) in nothing.chain(flawed) {
-            let put = self.history.aside.put(id, longest, now);
+            let put = self.history.aside.put_aside(id, longest, now);
             if put == PutAside::Full {
                 return Err(too_many());
             }
-            let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| concerns(contact, flaw, t.stage()));
+            let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| may_concern(contact, flaw, t.stage()));
             for tracked in self.events.iter().filter(concerned) {
-                unreadable::tell(
+                unreadable::report_contact(
                     self.ctx,
                     &tracked.event.key,
                     id,
-                    &unreadable::itself(why),
+                    &unreadable::contact_itself(why),
                     put == PutAside::Again,
                 );
             }
@@ -132,15 +133,15 @@ impl Scan<'_> {
             self.history.aside.release(contact.requested_id);
         }
         for (id, sought) in &page.sought {
-            let put = self.history.aside.put(*id, longest, now);
+            let put = self.history.aside.put_aside(*id, longest, now);
             if put == PutAside::Full {
                 return Err(too_many());
             }
             let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
-            self.history.aside.delay(*id, due);
+            self.history.aside.delay_until(*id, due);
             // Contacts are deleted every day: that is told only where HubSpot does not say so.
             for tracked in self.events.iter().filter(|_| !sought.named) {
-                unreadable::tell(
+                unreadable::report_contact(
                     self.ctx,
                     &tracked.event.key,
                     *id,
@@ -153,13 +154,13 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn observe(
+    async fn record_occurrences(
         &self,
         contacts: impl Iterator<Item = &Contact>,
         seen: &mut ScanFindings,
     ) -> Result<(), SyncError> {
         let entered = |contact| {
-            let of_event = |t: &Tracked| entries(contact, t.stage(), t.event.start);
+            let of_event = |t: &Tracked| stage_entries(contact, t.stage(), t.event.start);
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
             entered
                 .iter()
@@ -174,11 +175,11 @@ impl Scan<'_> {
         let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
-            let occurrences = Occurrences::of(self, tracked);
+            let occurrences = Occurrences::for_event(self, tracked);
             let mut rows = Vec::new();
             for (((contact, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
                 let times = entered.get(index).into_iter().flatten();
-                rows.extend(times.map(|at| occurrences.row(contact, *at, lineage, roots)));
+                rows.extend(times.map(|at| occurrences.new_row(contact, *at, lineage, roots)));
             }
             let new = if rows.is_empty() {
                 0
@@ -200,7 +201,7 @@ fn too_many() -> SyncError {
 }
 
 /// True where what cannot be read of a contact may be an entry into this stage, or holds one up.
-fn concerns(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
+fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
     let mut history = contact.history_of(LIFECYCLE_STAGE).iter();
     flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)
 }
@@ -214,7 +215,7 @@ struct Occurrences<'a> {
 }
 
 impl<'a> Occurrences<'a> {
-    fn of(scan: &'a Scan<'a>, tracked: &'a Tracked) -> Self {
+    fn for_event(scan: &'a Scan<'a>, tracked: &'a Tracked) -> Self {
         Self {
             scan,
             tracked,
@@ -223,7 +224,7 @@ impl<'a> Occurrences<'a> {
         }
     }
 
-    fn row(&self, contact: &Contact, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> NewRow {
+    fn new_row(&self, contact: &Contact, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> NewRow {
         let now = self.now;
         let occurrence = Occurrence { at, first_seen: now };
         let (clicks, waits) = (&self.tracked.event.rules.clicks, &self.scan.ctx.settings.waits);
@@ -232,7 +233,7 @@ impl<'a> Occurrences<'a> {
             None => first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now)),
         };
         NewRow {
-            keys: self.keys(at, lineage, roots),
+            keys: self.occurrence_keys(at, lineage, roots),
             contact: contact.id,
             submission: None,
             occurred_at: at,
@@ -244,8 +245,8 @@ impl<'a> Occurrences<'a> {
         }
     }
 
-    fn keys(&self, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> Vec<OccurrenceKey> {
+    fn occurrence_keys(&self, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> Vec<OccurrenceKey> {
         let (portal, stage) = (self.scan.portal.id, self.tracked.stage());
-        candidates(portal, roots.root, lineage, &roots.others, stage, at)
+        candidate_keys(portal, roots.root, lineage, &roots.others, stage, at)
     }
 }

@@ -56,7 +56,7 @@ async fn all_pages_are_read_without_a_page_size() {
             .mount(&server)
             .await;
     }
-    let actions = clients(&server).await.ads.actions(&owner()).await.unwrap();
+    let actions = clients(&server).await.ads.read_actions(&owner()).await.unwrap();
     assert_eq!(
         actions.iter().map(|action| action.id).collect::<Vec<_>>(),
         [ActionId(1), ActionId(2)]
@@ -69,7 +69,14 @@ async fn a_paging_that_stands_still_ends_in_an_error() {
     let page = ResponseTemplate::new(200).set_body_json(json!({"results": [], "nextPageToken": "same"}));
     answer(&server, SEARCH, page, 2).await;
     assert_eq!(
-        clients(&server).await.ads.actions(&owner()).await.err().unwrap().cause,
+        clients(&server)
+            .await
+            .ads
+            .read_actions(&owner())
+            .await
+            .err()
+            .unwrap()
+            .cause,
         Cause::Malformed
     );
 }
@@ -98,7 +105,7 @@ async fn actions_of_a_manager_are_left_out() {
     .await;
     let ads = clients(&server).await.ads;
     let ids = |actions: Vec<ConversionAction>| actions.iter().map(|action| action.id.0).collect::<Vec<_>>();
-    assert_eq!(ids(ads.actions(&owner()).await.unwrap()), [2, 4]);
+    assert_eq!(ids(ads.read_actions(&owner()).await.unwrap()), [2, 4]);
     assert_eq!(ids(ads.actions_named(&owner(), "A").await.unwrap()), [2, 4]);
 }
 
@@ -108,7 +115,14 @@ async fn a_row_without_an_id_is_not_passed_over() {
     let page = json!({"results": [{"conversionAction": {"name": "A"}}]});
     answer(&server, SEARCH, ResponseTemplate::new(200).set_body_json(page), 1).await;
     assert_eq!(
-        clients(&server).await.ads.actions(&owner()).await.err().unwrap().cause,
+        clients(&server)
+            .await
+            .ads
+            .read_actions(&owner())
+            .await
+            .err()
+            .unwrap()
+            .cause,
         Cause::Malformed
     );
 }
@@ -132,12 +146,12 @@ async fn customer_goals_and_actions_by_name() {
             .await;
     }
     let ads = clients(&server).await.ads;
-    let customer = ads.customer(&owner()).await.unwrap();
+    let customer = ads.read_customer(&owner()).await.unwrap();
     assert_eq!(
         (customer.currency_code.as_deref(), customer.conversion_customer),
         (Some("EUR"), owner())
     );
-    assert!(ads.goals(&owner()).await.unwrap()[0].biddable);
+    assert!(ads.read_goals(&owner()).await.unwrap()[0].biddable);
     assert_eq!(ads.actions_named(&owner(), "Anna's").await.unwrap()[0].id, ActionId(7));
 }
 
@@ -147,7 +161,7 @@ async fn a_read_is_tried_three_times_and_a_change_once() {
     answer(&server, SEARCH, ResponseTemplate::new(503), 3).await;
     answer(&server, MUTATE, ResponseTemplate::new(503), 1).await;
     let ads = clients(&server).await.ads;
-    let read = ads.goals(&owner()).await.err().unwrap();
+    let read = ads.read_goals(&owner()).await.err().unwrap();
     assert_eq!((read.cause, read.effect), (Cause::Unavailable, Effect::None));
     let changed = ads.remove_action(&owner(), ActionId(1)).await.err().unwrap();
     assert_eq!(
@@ -177,12 +191,12 @@ async fn a_short_wait_is_sat_out_and_a_long_one_holds_back_all() {
         .mount(&server)
         .await;
     let clients = clients(&server).await;
-    assert!(clients.ads.goals(&owner()).await.unwrap().is_empty());
+    assert!(clients.ads.read_goals(&owner()).await.unwrap().is_empty());
     assert!(started.elapsed() >= Duration::from_millis(200));
 
     answer(&server, SEARCH, quota("3600s"), 1).await;
     answer(&server, MUTATE, ResponseTemplate::new(200), 0).await;
-    let first = clients.ads.goals(&owner()).await.err().unwrap();
+    let first = clients.ads.read_goals(&owner()).await.err().unwrap();
     assert_eq!(
         (first.cause, first.retry_after),
         (Cause::QuotaExhausted, Some(jiff::SignedDuration::from_secs(3600)))

@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::errors::{Api, Parsed, malformed};
+use super::errors::{Api, Parsed, malformed_answer};
 use super::session::{Call, Session};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use crate::ports::{Cause, Effect, UpstreamError};
 use crate::upstream::google::ads::query as wire;
-use crate::upstream::http::body::{Limit, weigh};
+use crate::upstream::http::body::{Limit, weigh_value};
 use crate::upstream::http::growing::{GrowingShare, Short};
 use crate::upstream::http::memory::{FREE, KEPT, ends_in};
 
@@ -37,7 +37,7 @@ impl AdsClient {
 
     /// What `read` makes of the rows of a query, but for those of which it makes nothing. Bounded in size and time as a
     /// whole: many small pages are as much as a large one.
-    async fn search<T>(
+    async fn search_rows<T>(
         &self,
         customer: &CustomerId,
         query: &str,
@@ -47,17 +47,17 @@ impl AdsClient {
         T: Send,
     {
         let limit = self.session.config().timeouts.read.saturating_mul(SEARCH_CALLS);
-        match tokio::time::timeout(limit, self.pages(customer, query, read)).await {
+        match tokio::time::timeout(limit, self.read_pages(customer, query, read)).await {
             Ok(rows) => rows,
             Err(_) => Err(UpstreamError::new(
-                Api::Ads.service(),
+                Api::Ads.service_name(),
                 Cause::Unavailable,
                 format!("a search was not finished within {} s", limit.as_secs()),
             )),
         }
     }
 
-    async fn pages<T: Send>(
+    async fn read_pages<T: Send>(
         &self,
         customer: &CustomerId,
         query: &str,
@@ -71,37 +71,37 @@ impl AdsClient {
                 Some(token) => json!({"query": query, "pageToken": token}),
                 None => json!({"query": query}),
             };
-            let call = self.call("search", customer, "/googleAds:search", &body, false);
+            let call = self.new_call("search", customer, "/googleAds:search", &body, false);
             let next = {
                 let page = tokio::select! {
                     biased;
                     short = all.given_up() => return Err(short_of_memory(short)),
-                    page = self.session.read(&call) => page.map_err(|failure| failure.error)?,
+                    page = self.session.read_call(&call) => page.map_err(|failure| failure.error)?,
                 };
-                all.add(&page)?;
+                all.add_page(&page)?;
                 take_rows(&page, &read, &mut rows)?;
                 match &page["nextPageToken"] {
                     Value::Null => None,
                     Value::String(next) => Some(next.clone()).filter(|next| !next.is_empty()),
                     // Taken for the end, the actions on further pages would be missing, and created again.
-                    _ => return Err(unreadable("nextPageToken is no text")),
+                    _ => return Err(unreadable_answer("nextPageToken is no text")),
                 }
             };
             match next {
                 None => return Ok(rows),
-                same if same == token => return Err(unreadable("the paging does not move on")),
+                same if same == token => return Err(unreadable_answer("the paging does not move on")),
                 next => token = next,
             }
             all.make_room(call.timeout).await?;
         }
-        Err(unreadable("the paging does not end"))
+        Err(unreadable_answer("the paging does not end"))
     }
 
     /// The rows of a query for actions that are the account's own.
     async fn own_actions(&self, owner: &CustomerId, query: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         let own = |row: &Value| wire::is_own(row, owner);
-        let action = keyed(wire::action);
-        self.search(owner, query, |row| if own(row) { action(row) } else { Ok(None) })
+        let action = require_key(wire::parse_action);
+        self.search_rows(owner, query, |row| if own(row) { action(row) } else { Ok(None) })
             .await
     }
 
@@ -112,7 +112,7 @@ impl AdsClient {
         path: &str,
         body: &Value,
     ) -> Result<Parsed, UpstreamError> {
-        let call = self.call(method, owner, path, body, true);
+        let call = self.new_call(method, owner, path, body, true);
         self.session.call(&call).await.map_err(|failure| failure.error)
     }
 
@@ -121,7 +121,7 @@ impl AdsClient {
             .await
     }
 
-    fn call<'a>(
+    fn new_call<'a>(
         &'a self,
         method: &'static str,
         customer: &'a CustomerId,
@@ -149,8 +149,8 @@ impl AdsClient {
     }
 }
 
-fn unreadable(what: &str) -> UpstreamError {
-    malformed(Api::Ads, false, 200, None, what)
+fn unreadable_answer(what: &str) -> UpstreamError {
+    malformed_answer(Api::Ads, false, 200, None, what)
 }
 
 /// The pages of a search so far.
@@ -162,11 +162,11 @@ struct Pages {
 }
 
 impl Pages {
-    fn add(&mut self, page: &Parsed) -> Result<(), UpstreamError> {
-        self.memory = self.memory.saturating_add(weigh(page));
+    fn add_page(&mut self, page: &Parsed) -> Result<(), UpstreamError> {
+        self.memory = self.memory.saturating_add(weigh_value(page));
         self.text = self.text.saturating_add(page.size);
         if self.memory > MAX_MEMORY || self.text > MAX_TEXT {
-            return Err(unreadable("all pages together are too large"));
+            return Err(unreadable_answer("all pages together are too large"));
         }
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Pages {
 }
 
 fn short_of_memory(short: Short) -> UpstreamError {
-    UpstreamError::new(Api::Ads.service(), Cause::Unavailable, short.0)
+    UpstreamError::new(Api::Ads.service_name(), Cause::Unavailable, short.0)
 }
 
 fn take_rows<T>(
@@ -206,34 +206,34 @@ fn take_rows<T>(
             Ok(())
         }
         Value::Null => Ok(()),
-        _ => Err(unreadable("results is no list")),
+        _ => Err(unreadable_answer("results is no list")),
     }
 }
 
 /// A row without its key is not understood: left out, what it is about would be taken for missing.
-fn keyed<T>(
+fn require_key<T>(
     read: impl Fn(&Value) -> Option<T> + Send + Sync,
 ) -> impl Fn(&Value) -> Result<Option<T>, UpstreamError> + Send + Sync {
     move |row| match read(row) {
         Some(found) => Ok(Some(found)),
-        None => Err(unreadable("a row without its key")),
+        None => Err(unreadable_answer("a row without its key")),
     }
 }
 
 #[async_trait]
 impl GoogleAds for AdsClient {
-    async fn customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
-        let read = |row: &Value| Ok(Some(wire::customer(row, id)));
-        match self.search(id, wire::CUSTOMER, read).await?.into_iter().next() {
+    async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
+        let read = |row: &Value| Ok(Some(wire::parse_customer(row, id)));
+        match self.search_rows(id, wire::CUSTOMER, read).await?.into_iter().next() {
             Some(customer) => Ok(customer),
             None => Err(UpstreamError {
                 status: Some(200),
-                ..UpstreamError::new(Api::Ads.service(), Cause::NotFound, format!("no customer {id}"))
+                ..UpstreamError::new(Api::Ads.service_name(), Cause::NotFound, format!("no customer {id}"))
             }),
         }
     }
 
-    async fn actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
+    async fn read_actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
         self.own_actions(owner, wire::ACTIONS).await
     }
 
@@ -241,19 +241,21 @@ impl GoogleAds for AdsClient {
         self.own_actions(owner, &wire::actions_named(name)).await
     }
 
-    async fn goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
-        self.search(owner, wire::GOALS, keyed(wire::goal)).await
+    async fn read_goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
+        self.search_rows(owner, wire::GOALS, require_key(wire::parse_goal))
+            .await
     }
 
-    async fn attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
-        self.search(customer, wire::ATTRIBUTION, keyed(wire::attribution)).await
+    async fn read_attribution(&self, customer: &CustomerId) -> Result<Vec<Attribution>, UpstreamError> {
+        self.search_rows(customer, wire::ATTRIBUTION, require_key(wire::parse_attribution))
+            .await
     }
 
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {
-        let answer = self.mutate_action(owner, &wire::create(fields)).await?;
-        wire::created(&answer).ok_or_else(|| UpstreamError {
+        let answer = self.mutate_action(owner, &wire::create_body(fields)).await?;
+        wire::created_id(&answer).ok_or_else(|| UpstreamError {
             effect: Effect::Unknown,
-            ..unreadable("the answer to a create names no action")
+            ..unreadable_answer("the answer to a create names no action")
         })
     }
 
@@ -263,14 +265,14 @@ impl GoogleAds for AdsClient {
         id: ActionId,
         fields: &ActionFields,
     ) -> Result<(), UpstreamError> {
-        let Some(body) = wire::update(owner, id, fields) else {
+        let Some(body) = wire::update_body(owner, id, fields) else {
             return Ok(());
         };
         self.mutate_action(owner, &body).await.map(drop)
     }
 
     async fn remove_action(&self, owner: &CustomerId, id: ActionId) -> Result<(), UpstreamError> {
-        self.mutate_action(owner, &wire::remove(owner, id)).await.map(drop)
+        self.mutate_action(owner, &wire::remove_body(owner, id)).await.map(drop)
     }
 
     async fn set_goal_biddable(&self, owner: &CustomerId, goal: &Goal, biddable: bool) -> Result<(), UpstreamError> {

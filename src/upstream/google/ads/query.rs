@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal};
-use crate::upstream::google::wire::{double, integer, last_part, text, unsigned};
-use crate::upstream::http::text::{code, currency, exact_name, id as plain_id, name, time_zone};
+use crate::upstream::google::wire::{last_part, parse_double, parse_integer, parse_text, parse_unsigned};
+use crate::upstream::http::text::{
+    display_name, exact_name, time_zone, valid_code, valid_currency, valid_id as plain_id,
+};
 
 /// Longest and most snippets of an action that are kept: Google's have less than 1 KiB, and one is for HTML.
 const MAX_SNIPPET: usize = 4 * 1024;
@@ -41,11 +43,11 @@ pub(crate) const ATTRIBUTION: &str = "SELECT segments.conversion_action, metrics
 
 /// The query for the actions of one name.
 pub(crate) fn actions_named(name: &str) -> String {
-    format!("{ACTIONS} WHERE conversion_action.name = {}", literal(name))
+    format!("{ACTIONS} WHERE conversion_action.name = {}", gaql_literal(name))
 }
 
 /// A GAQL string literal.
-fn literal(text: &str) -> String {
+fn gaql_literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');
     for c in text.chars() {
@@ -59,7 +61,7 @@ fn literal(text: &str) -> String {
 }
 
 /// A row of [`CUSTOMER`]. Without a conversion customer the account owns its actions itself.
-pub(crate) fn customer(row: &Value, asked: &CustomerId) -> Customer {
+pub(crate) fn parse_customer(row: &Value, asked: &CustomerId) -> Customer {
     let customer = &row["customer"];
     let tracking = &customer["conversionTrackingSetting"];
     let owner = tracking["googleAdsConversionCustomer"]
@@ -68,20 +70,20 @@ pub(crate) fn customer(row: &Value, asked: &CustomerId) -> Customer {
     // A manager's tracking overrides the account's own.
     let tracking_id = ["crossAccountConversionTrackingId", "conversionTrackingId"]
         .into_iter()
-        .find_map(|field| unsigned(&tracking[field]).filter(|id| *id != 0))
+        .find_map(|field| parse_unsigned(&tracking[field]).filter(|id| *id != 0))
         .map(|id| id.to_string());
     Customer {
         id: asked.clone(),
-        descriptive_name: named(&customer["descriptiveName"]),
-        currency_code: customer["currencyCode"].as_str().and_then(currency),
+        descriptive_name: name_of(&customer["descriptiveName"]),
+        currency_code: customer["currencyCode"].as_str().and_then(valid_currency),
         time_zone: customer["timeZone"].as_str().and_then(time_zone),
         manager: customer["manager"].as_bool().unwrap_or_default(),
         test_account: customer["testAccount"].as_bool().unwrap_or_default(),
         conversion_customer: owner.unwrap_or_else(|| asked.clone()),
         conversion_tracking_id: tracking_id,
-        conversion_tracking_status: word(&tracking["conversionTrackingStatus"]),
+        conversion_tracking_status: word_of(&tracking["conversionTrackingStatus"]),
         accepted_customer_data_terms: tracking["acceptedCustomerDataTerms"].as_bool().unwrap_or_default(),
-        enablement: word(&tracking["effectiveEnablementSetting"]),
+        enablement: word_of(&tracking["effectiveEnablementSetting"]),
     }
 }
 
@@ -94,41 +96,43 @@ pub(crate) fn is_own(row: &Value, account: &CustomerId) -> bool {
 }
 
 /// The name of something in Google, for status and messages.
-fn named(value: &Value) -> Option<String> {
-    name(value.as_str()?)
+fn name_of(value: &Value) -> Option<String> {
+    display_name(value.as_str()?)
 }
 
 /// A word of Google's, such as the name of an enum.
-fn word(value: &Value) -> Option<String> {
-    code(value.as_str()?)
+fn word_of(value: &Value) -> Option<String> {
+    valid_code(value.as_str()?)
 }
 
 /// A row of [`ACTIONS`]; nothing where it has no id: an action left out would be created again.
-pub(crate) fn action(row: &Value) -> Option<ConversionAction> {
+pub(crate) fn parse_action(row: &Value) -> Option<ConversionAction> {
     let action = &row["conversionAction"];
     let resource = action["resourceName"].as_str().unwrap_or_default();
-    let id = unsigned(&action["id"]).or_else(|| last_part(resource).parse().ok())?;
+    let id = parse_unsigned(&action["id"]).or_else(|| last_part(resource).parse().ok())?;
     let values = &action["valueSettings"];
     let snippets = action["tagSnippets"].as_array().into_iter().flatten();
     Some(ConversionAction {
         id: ActionId(id),
         resource_name: plain_id(resource).unwrap_or_default(),
         name: action["name"].as_str().and_then(exact_name).unwrap_or_default(),
-        status: word(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
-        kind: word(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
-        origin: word(&action["origin"]),
-        category: word(&action["category"]),
+        status: word_of(&action["status"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        kind: word_of(&action["type"]).unwrap_or_else(|| "UNSPECIFIED".to_owned()),
+        origin: word_of(&action["origin"]),
+        category: word_of(&action["category"]),
         primary_for_goal: action["primaryForGoal"].as_bool(),
-        counting_type: word(&action["countingType"]),
-        attribution_model: word(&action["attributionModelSettings"]["attributionModel"]),
-        click_window_days: integer(&action["clickThroughLookbackWindowDays"]).filter(|days| (1..=90).contains(days)),
-        view_window_days: integer(&action["viewThroughLookbackWindowDays"]).filter(|days| (1..=30).contains(days)),
-        default_value: double(&values["defaultValue"]),
-        default_currency: word(&values["defaultCurrencyCode"]),
+        counting_type: word_of(&action["countingType"]),
+        attribution_model: word_of(&action["attributionModelSettings"]["attributionModel"]),
+        click_window_days: parse_integer(&action["clickThroughLookbackWindowDays"])
+            .filter(|days| (1..=90).contains(days)),
+        view_window_days: parse_integer(&action["viewThroughLookbackWindowDays"])
+            .filter(|days| (1..=30).contains(days)),
+        default_value: parse_double(&values["defaultValue"]),
+        default_currency: word_of(&values["defaultCurrencyCode"]),
         always_use_default_value: values["alwaysUseDefaultValue"].as_bool(),
         event_snippets: snippets
             .filter(|snippet| snippet["pageFormat"].as_str().is_none_or(|format| format == "HTML"))
-            .filter_map(|snippet| text(&snippet["eventSnippet"]))
+            .filter_map(|snippet| parse_text(&snippet["eventSnippet"]))
             .filter(|snippet| snippet.len() <= MAX_SNIPPET)
             .take(MAX_SNIPPETS)
             .collect(),
@@ -136,22 +140,22 @@ pub(crate) fn action(row: &Value) -> Option<ConversionAction> {
 }
 
 /// A row of [`GOALS`]; nothing where it names no goal.
-pub(crate) fn goal(row: &Value) -> Option<Goal> {
+pub(crate) fn parse_goal(row: &Value) -> Option<Goal> {
     let goal = &row["customerConversionGoal"];
     Some(Goal {
-        category: word(&goal["category"])?,
-        origin: word(&goal["origin"])?,
+        category: word_of(&goal["category"])?,
+        origin: word_of(&goal["origin"])?,
         biddable: goal["biddable"].as_bool().unwrap_or_default(),
     })
 }
 
 /// A row of [`ATTRIBUTION`]; nothing where it names no action. A metric that is left out is zero.
-pub(crate) fn attribution(row: &Value) -> Option<Attribution> {
+pub(crate) fn parse_attribution(row: &Value) -> Option<Attribution> {
     let metrics = &row["metrics"];
     Some(Attribution {
         action: last_part(row["segments"]["conversionAction"].as_str()?).parse().ok()?,
-        all_conversions: double(&metrics["allConversions"]).unwrap_or_default(),
-        conversions: double(&metrics["conversions"]).unwrap_or_default(),
+        all_conversions: parse_double(&metrics["allConversions"]).unwrap_or_default(),
+        conversions: parse_double(&metrics["conversions"]).unwrap_or_default(),
     })
 }
 
@@ -161,8 +165,8 @@ pub(crate) fn action_resource(owner: &CustomerId, id: ActionId) -> String {
 }
 
 /// The body of a create.
-pub(crate) fn create(fields: &ActionFields) -> Value {
-    let (mut object, _) = changes(fields);
+pub(crate) fn create_body(fields: &ActionFields) -> Value {
+    let (mut object, _) = field_changes(fields);
     if let Some(kind) = &fields.kind {
         object.insert("type".to_owned(), json!(kind));
     }
@@ -170,8 +174,8 @@ pub(crate) fn create(fields: &ActionFields) -> Value {
 }
 
 /// The body of an update of exactly the fields that are `Some`; nothing where none is. `kind` is immutable and left out.
-pub(crate) fn update(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Option<Value> {
-    let (mut object, mask) = changes(fields);
+pub(crate) fn update_body(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Option<Value> {
+    let (mut object, mask) = field_changes(fields);
     if mask.is_empty() {
         return None;
     }
@@ -180,7 +184,7 @@ pub(crate) fn update(owner: &CustomerId, id: ActionId, fields: &ActionFields) ->
 }
 
 /// The body of a removal.
-pub(crate) fn remove(owner: &CustomerId, id: ActionId) -> Value {
+pub(crate) fn remove_body(owner: &CustomerId, id: ActionId) -> Value {
     json!({"operations": [{"remove": action_resource(owner, id)}]})
 }
 
@@ -194,12 +198,12 @@ pub(crate) fn goal_biddable(owner: &CustomerId, goal: &Goal, biddable: bool) -> 
 }
 
 /// The id of the action that a create made.
-pub(crate) fn created(answer: &Value) -> Option<ActionId> {
+pub(crate) fn created_id(answer: &Value) -> Option<ActionId> {
     last_part(answer["results"][0]["resourceName"].as_str()?).parse().ok()
 }
 
 /// Mutable fields that are `Some`, and the names of the leaves for the mask. 64-bit numbers travel as text.
-fn changes(fields: &ActionFields) -> (Map<String, Value>, Vec<&'static str>) {
+fn field_changes(fields: &ActionFields) -> (Map<String, Value>, Vec<&'static str>) {
     let ActionFields {
         name,
         kind: _,

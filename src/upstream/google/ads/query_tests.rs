@@ -7,8 +7,8 @@ use crate::upstream::google::test_support::cid;
 
 #[test]
 fn names_are_quoted_for_the_query() {
-    assert_eq!(literal("HubSpot - Customer"), "'HubSpot - Customer'");
-    assert_eq!(literal(r"Anna's \ \' deal"), r"'Anna\'s \\ \\\' deal'");
+    assert_eq!(gaql_literal("HubSpot - Customer"), "'HubSpot - Customer'");
+    assert_eq!(gaql_literal(r"Anna's \ \' deal"), r"'Anna\'s \\ \\\' deal'");
     assert!(actions_named("x").ends_with("FROM conversion_action WHERE conversion_action.name = 'x'"));
 }
 
@@ -27,13 +27,13 @@ fn a_customer_is_read_with_defaults() {
         "conversionTrackingSetting": {"conversionTrackingId": "11", "crossAccountConversionTrackingId": 22,
             "conversionTrackingStatus": "A_NEW_STATUS", "acceptedCustomerDataTerms": true,
             "googleAdsConversionCustomer": "customers/9999999999", "effectiveEnablementSetting": "ON"}}});
-    let read = customer(&row, &asked);
+    let read = parse_customer(&row, &asked);
     assert_eq!(read.conversion_customer, cid("9999999999"));
     assert_eq!(read.conversion_tracking_id.as_deref(), Some("22"));
     assert_eq!(read.conversion_tracking_status.as_deref(), Some("A_NEW_STATUS"));
     assert!(read.manager && !read.test_account && read.accepted_customer_data_terms);
 
-    let bare = customer(
+    let bare = parse_customer(
         &json!({"customer": {"conversionTrackingSetting": {"conversionTrackingId": "0"}}}),
         &asked,
     );
@@ -51,7 +51,7 @@ fn an_action_is_read_with_numbers_as_text_or_number() {
         "attributionModelSettings": {"attributionModel": "EXTERNAL"}, "valueSettings": {"defaultValue": 2.5, "defaultCurrencyCode": "EUR", "alwaysUseDefaultValue": false},
         "tagSnippets": [{"type": "WEBPAGE", "pageFormat": "AMP", "eventSnippet": "amp"},
             {"type": "WEBPAGE", "pageFormat": "HTML", "globalSiteTag": "g", "eventSnippet": "html"}]}});
-    let read = action(&row).unwrap();
+    let read = parse_action(&row).unwrap();
     assert_eq!(
         (read.id, read.status.as_str(), read.kind.as_str()),
         (ActionId(22), "HIDDEN", "WEBPAGE")
@@ -69,17 +69,18 @@ fn an_action_is_read_with_numbers_as_text_or_number() {
     assert!(read.attributes_externally());
     assert_eq!(read.event_snippets, ["html"]);
 
-    let bare = action(&json!({"conversionAction": {"resourceName": "customers/1/conversionActions/23"}})).unwrap();
+    let bare =
+        parse_action(&json!({"conversionAction": {"resourceName": "customers/1/conversionActions/23"}})).unwrap();
     assert_eq!(bare.id, ActionId(23));
     assert_eq!((bare.primary_for_goal, bare.default_value), (None, None));
-    assert!(action(&json!({"conversionAction": {"name": "no id"}})).is_none());
+    assert!(parse_action(&json!({"conversionAction": {"name": "no id"}})).is_none());
 }
 
 #[test]
 fn goals_without_the_flag_are_not_biddable() {
     let row = json!({"customerConversionGoal": {"category": "CONVERTED_LEAD", "origin": "WEBSITE"}});
-    assert!(!goal(&row).unwrap().biddable);
-    assert!(goal(&json!({"customerConversionGoal": {"origin": "WEBSITE"}})).is_none());
+    assert!(!parse_goal(&row).unwrap().biddable);
+    assert!(parse_goal(&json!({"customerConversionGoal": {"origin": "WEBSITE"}})).is_none());
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_create_holds_what_is_declared_and_nothing_else() {
         ..ActionFields::default()
     };
     assert_eq!(
-        create(&fields),
+        create_body(&fields),
         json!({"operations": [{"create": {"name": "A", "type": "UPLOAD_CLICKS", "category": "CONVERTED_LEAD",
             "primaryForGoal": true, "countingType": "ONE_PER_CLICK", "clickThroughLookbackWindowDays": "90",
             "valueSettings": {"defaultValue": 250.0, "defaultCurrencyCode": "EUR", "alwaysUseDefaultValue": false}}}]})
@@ -116,18 +117,18 @@ fn an_update_masks_leaves() {
         ..ActionFields::default()
     };
     assert_eq!(
-        update(&owner, ActionId(22), &fields).unwrap(),
+        update_body(&owner, ActionId(22), &fields).unwrap(),
         json!({"operations": [{"update": {"resourceName": "customers/1234567890/conversionActions/22", "name": "B",
             "status": "ENABLED", "viewThroughLookbackWindowDays": "7", "valueSettings": {"defaultValue": 1.5}},
             "updateMask": "name,status,viewThroughLookbackWindowDays,valueSettings.defaultValue"}]})
     );
-    assert_eq!(update(&owner, ActionId(22), &ActionFields::default()), None);
+    assert_eq!(update_body(&owner, ActionId(22), &ActionFields::default()), None);
 }
 
 #[test]
 fn an_action_keeps_the_name_that_google_has() {
     for name in ["K\u{e4}ufe \u{1f469}\u{200d}\u{1f4bb}", " x", "soft\u{ad}hyphen"] {
         let row = json!({"conversionAction": {"id": "22", "name": name}});
-        assert_eq!(action(&row).unwrap().name, name);
+        assert_eq!(parse_action(&row).unwrap().name, name);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::external::External;
 use super::grants::{RefreshToken, ServiceAccount};
 use super::jwt::SigningKey;
-use super::key_file::{FILE, invalid, member};
+use super::key_file::{FILE, invalid_secret, required_text};
 use super::token::{Endpoint, TokenSource};
 use crate::ports::{SecretData, SecretInvalid};
 use crate::upstream::secret_value::secret_value;
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 }
 
 /// The kind of a credentials file.
-pub(crate) fn kind(json: &Value) -> Kind {
+pub(crate) fn kind_of(json: &Value) -> Kind {
     match json["type"].as_str() {
         Some("service_account") => Kind::ServiceAccount,
         Some("authorized_user") => Kind::AuthorizedUser,
@@ -43,21 +43,21 @@ pub(crate) fn kind(json: &Value) -> Kind {
 
 /// Reads a Secret. `credentials.json` wins over the three keys of a refresh token. `directory`: where the token files of
 /// external accounts may lie; none: such accounts are refused.
-pub(crate) fn read(
+pub(crate) fn read_credentials(
     secret: &SecretData,
     directory: Option<&Path>,
     endpoint: Endpoint,
 ) -> Result<Credentials, SecretInvalid> {
-    let developer_token = match value(secret, DEVELOPER)? {
+    let developer_token = match optional_value(secret, DEVELOPER)? {
         Some(token) if token.bytes().all(|b| b.is_ascii_graphic()) => Some(SecretString::from(token)),
         Some(_) => {
-            return invalid(format!(
+            return invalid_secret(format!(
                 "key \"{DEVELOPER}\" holds blanks or characters that no token has. Correct or remove it"
             ));
         }
         None => None,
     };
-    let source = if let Some(text) = value(secret, FILE)? {
+    let source = if let Some(text) = optional_value(secret, FILE)? {
         let json = serde_json::from_str::<Value>(text).map_err(|error| SecretInvalid {
             message: format!(
                 "key \"{FILE}\" is not JSON (line {}, column {}). Store the key file unchanged",
@@ -81,9 +81,9 @@ pub(crate) fn source_of(
     directory: Option<&Path>,
     endpoint: Endpoint,
 ) -> Result<Box<dyn TokenSource>, SecretInvalid> {
-    match kind(json) {
+    match kind_of(json) {
         Kind::ServiceAccount => {
-            let pem = member(json, "private_key")?;
+            let pem = required_text(json, "private_key")?;
             let key_id = json["private_key_id"].as_str().map(str::to_owned);
             let key = SigningKey::from_pem(pem, key_id).map_err(|_| SecretInvalid {
                 message: format!(
@@ -92,21 +92,21 @@ pub(crate) fn source_of(
             })?;
             Ok(Box::new(ServiceAccount {
                 endpoint,
-                email: member(json, "client_email")?.to_owned(),
+                email: required_text(json, "client_email")?.to_owned(),
                 key,
             }))
         }
         Kind::AuthorizedUser => Ok(Box::new(RefreshToken {
             endpoint,
-            client_id: SecretString::from(member(json, "client_id")?),
-            client_secret: SecretString::from(member(json, "client_secret")?),
-            grant: SecretString::from(member(json, "refresh_token")?),
+            client_id: SecretString::from(required_text(json, "client_id")?),
+            client_secret: SecretString::from(required_text(json, "client_secret")?),
+            grant: SecretString::from(required_text(json, "refresh_token")?),
             quota_project: json["quota_project_id"]
                 .as_str()
-                .and_then(crate::upstream::http::text::id),
+                .and_then(crate::upstream::http::text::valid_id),
         })),
-        Kind::ExternalAccount => Ok(Box::new(External::read(json, directory, endpoint)?)),
-        Kind::Other => invalid(format!(
+        Kind::ExternalAccount => Ok(Box::new(External::from_config(json, directory, endpoint)?)),
+        Kind::Other => invalid_secret(format!(
             "\"type\" in key \"{FILE}\" is not service_account, authorized_user or external_account. Store a key file of one of \
              these types"
         )),
@@ -115,9 +115,9 @@ pub(crate) fn source_of(
 
 fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn TokenSource>, SecretInvalid> {
     let [client_id, client_secret, refresh_token] = [
-        value(secret, TRIO[0])?,
-        value(secret, TRIO[1])?,
-        value(secret, TRIO[2])?,
+        optional_value(secret, TRIO[0])?,
+        optional_value(secret, TRIO[1])?,
+        optional_value(secret, TRIO[2])?,
     ];
     match (client_id, client_secret, refresh_token) {
         (Some(client_id), Some(client_secret), Some(refresh_token)) => Ok(Box::new(RefreshToken {
@@ -136,7 +136,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
                 .map(|(key, _)| format!("\"{key}\""))
                 .collect();
             if missing.len() == TRIO.len() {
-                return invalid(format!(
+                return invalid_secret(format!(
                     "key \"{FILE}\" is missing. Add it, or clientId, clientSecret and refreshToken"
                 ));
             }
@@ -145,7 +145,7 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
             } else {
                 ("keys", "are")
             };
-            invalid(format!(
+            invalid_secret(format!(
                 "{word} {} {verb} missing. Add clientId, clientSecret and refreshToken, or {FILE}",
                 missing.join(" and ")
             ))
@@ -154,9 +154,9 @@ fn refresh_token(secret: &SecretData, endpoint: Endpoint) -> Result<Box<dyn Toke
 }
 
 /// A value. Present but empty is a mistake.
-fn value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
+fn optional_value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
     match secret_value(secret, key)? {
-        Some("") => invalid(format!("key \"{key}\" is empty. Give it a value or remove it")),
+        Some("") => invalid_secret(format!("key \"{key}\" is empty. Give it a value or remove it")),
         found => Ok(found),
     }
 }

@@ -19,7 +19,7 @@ fn endpoint() -> Endpoint {
 }
 
 fn message(pairs: &[(&str, &str)]) -> String {
-    match read(&secret(pairs), None, endpoint()) {
+    match read_credentials(&secret(pairs), None, endpoint()) {
         Ok(_) => "accepted".to_owned(),
         Err(invalid) => invalid.message,
     }
@@ -31,7 +31,7 @@ fn file(json: &Value) -> String {
 
 #[test]
 fn good_secrets_of_every_kind_are_taken() {
-    assert!(read(&refresh_secret(), None, endpoint()).is_ok());
+    assert!(read_credentials(&refresh_secret(), None, endpoint()).is_ok());
     let account = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY});
     let user = json!({"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "r"});
     for json in [account, user] {
@@ -72,10 +72,15 @@ fn values_beyond_a_limit_are_refused_whatever_their_key() {
 #[test]
 fn the_developer_token_is_optional_and_trimmed() {
     let mut data = refresh_secret();
-    assert!(read(&data, None, endpoint()).unwrap().developer_token.is_none());
+    assert!(
+        read_credentials(&data, None, endpoint())
+            .unwrap()
+            .developer_token
+            .is_none()
+    );
     data.extend(secret(&[("developerToken", " dev-1 \n")]));
     assert_eq!(
-        read(&data, None, endpoint())
+        read_credentials(&data, None, endpoint())
             .unwrap()
             .developer_token
             .unwrap()
@@ -84,7 +89,7 @@ fn the_developer_token_is_optional_and_trimmed() {
     );
     data.extend(secret(&[("developerToken", "dev 1")]));
     assert!(
-        read(&data, None, endpoint())
+        read_credentials(&data, None, endpoint())
             .err()
             .unwrap()
             .message

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
-use super::key_file::{FILE, invalid, member};
+use super::key_file::{FILE, invalid_secret, required_text};
 use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, SecretInvalid, UpstreamError};
@@ -38,26 +38,30 @@ pub(crate) struct External {
 
 impl External {
     /// Reads a configuration. `directory` is that of `--external-account-token-dir`.
-    pub(crate) fn read(json: &Value, directory: Option<&Path>, endpoint: Endpoint) -> Result<Self, SecretInvalid> {
+    pub(crate) fn from_config(
+        json: &Value,
+        directory: Option<&Path>,
+        endpoint: Endpoint,
+    ) -> Result<Self, SecretInvalid> {
         let Some(directory) = directory else {
-            return invalid(format!(
+            return invalid_secret(format!(
                 "\"type\" in key \"{FILE}\" is external_account, which this operator does not take from Secrets. Use another \
                  kind of credentials, or have the operator started with --external-account-token-dir"
             ));
         };
         let impersonation = json["service_account_impersonation_url"].as_str().map(str::trim);
-        exactly(member(json, "token_url")?, "token_url", |url| url == STS)?;
+        check_url(required_text(json, "token_url")?, "token_url", |url| url == STS)?;
         if let Some(url) = impersonation {
-            exactly(url, "service_account_impersonation_url", is_impersonation)?;
+            check_url(url, "service_account_impersonation_url", is_impersonation)?;
         }
-        let (file, field) = source(&json["credential_source"])?;
+        let (file, field) = token_source(&json["credential_source"])?;
         let inside = |path: &Path| {
             path.starts_with(directory)
                 && path.components().all(|part| part != Component::ParentDir)
                 && path != directory
         };
         if !inside(&file) {
-            return invalid(format!(
+            return invalid_secret(format!(
                 "\"credential_source.file\" in key \"{FILE}\" is no file below the directory of --external-account-token-dir. \
                  Name one there"
             ));
@@ -67,16 +71,16 @@ impl External {
             directory: directory.to_owned(),
             file,
             field,
-            audience: short(member(json, "audience")?, "audience")?,
-            subject_token_type: short(member(json, "subject_token_type")?, "subject_token_type")?,
+            audience: short_text(required_text(json, "audience")?, "audience")?,
+            subject_token_type: short_text(required_text(json, "subject_token_type")?, "subject_token_type")?,
             sts: STS.to_owned(),
             impersonation: impersonation.map(str::to_owned),
         })
     }
 
-    async fn subject(&self) -> Result<SecretString, UpstreamError> {
+    async fn subject_token(&self) -> Result<SecretString, UpstreamError> {
         let below = Some(self.directory.clone());
-        let text = token_file::read(self.file.clone(), below, self.endpoint.timeout).await;
+        let text = token_file::read_token_file(self.file.clone(), below, self.endpoint.timeout).await;
         let text = text.map_err(|why| {
             let cause = if why.may_pass() {
                 Cause::Unavailable
@@ -101,51 +105,51 @@ impl External {
 }
 
 /// What file the configuration names, and how the token lies in it.
-fn source(source: &Value) -> Result<(PathBuf, Option<String>), SecretInvalid> {
+fn token_source(source: &Value) -> Result<(PathBuf, Option<String>), SecretInvalid> {
     if !source.is_object() {
-        return invalid(format!(
+        return invalid_secret(format!(
             "\"credential_source\" in key \"{FILE}\" is missing. Create the configuration again"
         ));
     }
     let only = ["file", "format"];
     let other = source.as_object().into_iter().flatten().map(|(key, _)| key);
     if other.into_iter().any(|key| !only.contains(&key.as_str())) {
-        return invalid(format!(
+        return invalid_secret(format!(
             "\"credential_source\" in key \"{FILE}\" names something else than a file: URLs, AWS and programs are not \
              allowed. Create the configuration with a file"
         ));
     }
     let file = source["file"].as_str().map(str::trim).filter(|file| !file.is_empty());
     let Some(file) = file else {
-        return invalid(format!(
+        return invalid_secret(format!(
             "\"credential_source.file\" in key \"{FILE}\" is missing. Create the configuration with a file"
         ));
     };
     let field = match source["format"]["type"].as_str() {
         Some("json") => match source["format"]["subject_token_field_name"].as_str() {
-            Some(field) => Some(short(field, "credential_source.format.subject_token_field_name")?),
+            Some(field) => Some(short_text(field, "credential_source.format.subject_token_field_name")?),
             None => Some("access_token".to_owned()),
         },
         _ => None,
     };
-    Ok((PathBuf::from(short(file, "credential_source.file")?), field))
+    Ok((PathBuf::from(short_text(file, "credential_source.file")?), field))
 }
 
-fn short(text: &str, name: &str) -> Result<String, SecretInvalid> {
+fn short_text(text: &str, name: &str) -> Result<String, SecretInvalid> {
     if text.len() > LONGEST {
-        return invalid(format!(
+        return invalid_secret(format!(
             "\"{name}\" in key \"{FILE}\" is longer than {LONGEST} bytes. Create the configuration again"
         ));
     }
     Ok(text.to_owned())
 }
 
-fn exactly(url: &str, name: &str, fits: impl Fn(&str) -> bool) -> Result<(), SecretInvalid> {
+fn check_url(url: &str, name: &str, fits: impl Fn(&str) -> bool) -> Result<(), SecretInvalid> {
     if fits(url) {
         return Ok(());
     }
     let host = if name == "token_url" { STS } else { IAM };
-    invalid(format!(
+    invalid_secret(format!(
         "\"{name}\" in key \"{FILE}\" is not that of Google ({host}…). Create the configuration again"
     ))
 }
@@ -159,8 +163,8 @@ fn is_impersonation(url: &str) -> bool {
 
 #[async_trait]
 impl TokenSource for External {
-    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
-        let subject = self.subject().await?;
+    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
+        let subject = self.subject_token().await?;
         let scopes = SCOPES.join(" ");
         let form = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),

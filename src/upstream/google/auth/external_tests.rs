@@ -29,7 +29,7 @@ fn configuration() -> Value {
 }
 
 fn message(json: &Value, directory: Option<&str>) -> String {
-    match External::read(json, directory.map(Path::new), endpoint()) {
+    match External::from_config(json, directory.map(Path::new), endpoint()) {
         Ok(_) => "accepted".to_owned(),
         Err(why) => why.message,
     }
@@ -152,7 +152,7 @@ fn federation(server: &MockServer, name: &str, text: &str, impersonation: bool) 
         directory,
         sts: format!("{}/sts", server.uri()),
         impersonation: impersonation.then(|| format!("{}/iam", server.uri())),
-        ..External::read(&configuration(), Some(Path::new(DIRECTORY)), endpoint())
+        ..External::from_config(&configuration(), Some(Path::new(DIRECTORY)), endpoint())
             .ok()
             .unwrap()
     }
@@ -175,7 +175,9 @@ async fn a_federated_token_carries_both_scopes() {
         .expect(1)
         .mount(&server)
         .await;
-    let token = federation(&server, "good", "subject-good\n", false).fetch(false).await;
+    let token = federation(&server, "good", "subject-good\n", false)
+        .fetch_token(false)
+        .await;
     let token = token.ok().unwrap();
     assert_eq!(token.value.expose_secret(), "t-fed");
     assert!(token.expires.is_some());
@@ -199,7 +201,10 @@ async fn a_service_account_is_acted_as_with_the_federated_token() {
         .await;
     let mut source = federation(&server, "json", "{\"token\": \"subject-json\"}", true);
     source.field = Some("token".to_owned());
-    assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-sa");
+    assert_eq!(
+        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        "t-sa"
+    );
 }
 
 #[tokio::test]
@@ -211,7 +216,7 @@ async fn a_refused_federation_is_rejected_without_its_text() {
         .mount(&server)
         .await;
     let error = federation(&server, "bad", "subject-bad", false)
-        .fetch(false)
+        .fetch_token(false)
         .await
         .err()
         .unwrap();
@@ -231,12 +236,12 @@ async fn a_link_out_of_the_directory_sends_nothing() {
     let mut source = federation(&server, "link", "", false);
     std::fs::remove_file(&source.file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &source.file).unwrap();
-    let error = source.fetch(false).await.err().unwrap();
+    let error = source.fetch_token(false).await.err().unwrap();
     assert_eq!(error.cause, Cause::CredentialsRejected);
     assert!(error.message.contains("is not below the directory"), "{error}");
     source.file = source.directory.join("empty");
     std::fs::write(&source.file, "\n").unwrap();
-    let error = source.fetch(false).await.err().unwrap();
+    let error = source.fetch_token(false).await.err().unwrap();
     assert!(error.message.contains("holds no token"), "{error}");
     assert!(server.received_requests().await.unwrap().is_empty());
 }

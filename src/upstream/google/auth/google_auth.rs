@@ -31,7 +31,7 @@ impl Library {
         }
     }
 
-    fn build() -> Result<AccessTokenCredentials, UpstreamError> {
+    fn build_credentials() -> Result<AccessTokenCredentials, UpstreamError> {
         let built = Builder::default().with_scopes(SCOPES).build_access_token_credentials();
         // The library's text may hold parts of a configuration.
         built.map_err(|_| {
@@ -40,7 +40,7 @@ impl Library {
         })
     }
 
-    fn refused(transient: bool) -> UpstreamError {
+    fn refused_error(transient: bool) -> UpstreamError {
         let (cause, why) = if transient {
             (
                 Cause::Unavailable,
@@ -58,14 +58,14 @@ impl Library {
 
 #[async_trait]
 impl TokenSource for Library {
-    async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError> {
         let mut built = self.built.lock().await;
         if renew {
             *built = None;
         }
         let credentials = match built.take() {
             Some(credentials) => credentials,
-            None => Self::build()?,
+            None => Self::build_credentials()?,
         };
         let fetched = tokio::time::timeout(self.timeout, credentials.access_token()).await;
         match fetched {
@@ -79,8 +79,8 @@ impl TokenSource for Library {
             }
             // After a permanent error the library's object never works again: it was taken out, the next call builds
             // a new one.
-            Ok(Err(error)) => Err(Self::refused(error.is_transient())),
-            Err(_) => Err(Self::refused(true)),
+            Ok(Err(error)) => Err(Self::refused_error(error.is_transient())),
+            Err(_) => Err(Self::refused_error(true)),
         }
     }
 }
@@ -115,12 +115,12 @@ impl Ambient {
 
 #[async_trait]
 impl TokenSource for Ambient {
-    async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError> {
         // Read each time a token is needed: the file may be replaced while we run.
         let Some(path) = (self.find)() else {
-            return self.metadata.fetch(renew).await;
+            return self.metadata.fetch_token(renew).await;
         };
-        let read = token_file::read(path, None, self.endpoint.timeout).await;
+        let read = token_file::read_token_file(path, None, self.endpoint.timeout).await;
         let text = read.map_err(|why| {
             // A file is being replaced, or is not there yet: whoever named it means it.
             let cause = if why.may_pass() {
@@ -133,7 +133,7 @@ impl TokenSource for Ambient {
         let mut file = self.file.lock().await;
         if file.as_ref().is_none_or(|(known, _)| *known != text) {
             let json: Value = serde_json::from_str(&text).unwrap_or_default();
-            *file = match credentials::kind(&json) {
+            *file = match credentials::kind_of(&json) {
                 Kind::ServiceAccount | Kind::AuthorizedUser => {
                     let source = credentials::source_of(&json, None, self.endpoint.clone()).map_err(|invalid| {
                         UpstreamError::new(SERVICE, Cause::CredentialsRejected, format!("ambient: {invalid}"))
@@ -144,14 +144,14 @@ impl TokenSource for Ambient {
             };
         }
         match &*file {
-            Some((_, source)) => source.fetch(renew).await,
-            None => self.library.fetch(renew).await,
+            Some((_, source)) => source.fetch_token(renew).await,
+            None => self.library.fetch_token(renew).await,
         }
     }
 }
 
 /// Ambient credentials: whatever the process finds in its environment when the first token is needed.
-pub(crate) fn ambient(endpoint: Endpoint) -> Credentials {
+pub(crate) fn ambient_credentials(endpoint: Endpoint) -> Credentials {
     Credentials {
         source: Box::new(Ambient::new(endpoint)),
         developer_token: None,

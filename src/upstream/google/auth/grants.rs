@@ -19,7 +19,7 @@ pub(crate) struct RefreshToken {
 
 #[async_trait]
 impl TokenSource for RefreshToken {
-    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
         let form = [
             ("grant_type", "refresh_token"),
             ("client_id", self.client_id.expose_secret()),
@@ -28,7 +28,7 @@ impl TokenSource for RefreshToken {
         ];
         let hint = "the refresh token or its client is refused (mistyped, revoked, expired, or granted to another client; \
                     tokens of a consent screen in \"Testing\" expire after 7 days)";
-        let token = self.endpoint.exchange("refreshToken", &form, hint).await?;
+        let token = self.endpoint.exchange_grant("refreshToken", &form, hint).await?;
         Ok(Token {
             quota_project: self.quota_project.clone(),
             ..token
@@ -45,7 +45,7 @@ pub(crate) struct ServiceAccount {
 
 #[async_trait]
 impl TokenSource for ServiceAccount {
-    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
         let now = Timestamp::now().as_second();
         let claims = serde_json::json!({
             "iss": self.email,
@@ -54,7 +54,7 @@ impl TokenSource for ServiceAccount {
             "iat": now,
             "exp": now + 3600,
         });
-        let assertion = self.key.sign(&claims).map_err(|_| {
+        let assertion = self.key.sign_claims(&claims).map_err(|_| {
             UpstreamError::new(
                 SERVICE,
                 Cause::CredentialsRejected,
@@ -66,6 +66,6 @@ impl TokenSource for ServiceAccount {
             ("assertion", assertion.expose_secret()),
         ];
         let hint = "the service account's key is refused (the key was deleted, the account is disabled, or this node's clock is wrong)";
-        self.endpoint.exchange("serviceAccount", &form, hint).await
+        self.endpoint.exchange_grant("serviceAccount", &form, hint).await
     }
 }

@@ -29,7 +29,7 @@ impl SigningKey {
     }
 
     /// `header.claims.signature`. A bearer of it is the service account for an hour: a secret.
-    pub(crate) fn sign(&self, claims: &Value) -> Result<SecretString, BadKey> {
+    pub(crate) fn sign_claims(&self, claims: &Value) -> Result<SecretString, BadKey> {
         let mut header = serde_json::json!({"alg": "RS256", "typ": "JWT"});
         if let Some(id) = &self.key_id {
             header["kid"] = Value::String(id.clone());
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_signature_is_the_one_openssl_makes() {
         let key = SigningKey::from_pem(TEST_KEY, Some("k1".to_owned())).unwrap();
-        let token = key.sign(&json!({"iss": "a@b.c"})).unwrap();
+        let token = key.sign_claims(&json!({"iss": "a@b.c"})).unwrap();
         // printf 'header.claims' | openssl dgst -sha256 -sign key.pem | basenc --base64url -w0 | tr -d =
         assert_eq!(token.expose_secret(), include_str!("testdata/signed.jwt").trim_end());
     }

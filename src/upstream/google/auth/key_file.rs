@@ -7,7 +7,7 @@ use crate::ports::SecretInvalid;
 pub(crate) use crate::upstream::secret_value::FILE;
 
 /// A text in a credentials file that must be there.
-pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
+pub(crate) fn required_text<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretInvalid> {
     json[name]
         .as_str()
         .map(str::trim)
@@ -20,6 +20,6 @@ pub(crate) fn member<'a>(json: &'a Value, name: &str) -> Result<&'a str, SecretI
 }
 
 /// What is wrong with a Secret.
-pub(crate) fn invalid<T>(message: String) -> Result<T, SecretInvalid> {
+pub(crate) fn invalid_secret<T>(message: String) -> Result<T, SecretInvalid> {
     Err(SecretInvalid { message })
 }

@@ -18,13 +18,15 @@ impl Metadata {
     /// The server that the environment names; else the one that Google's machines have.
     pub(crate) fn of_environment(endpoint: Endpoint) -> Self {
         let host = std::env::var("GCE_METADATA_HOST").ok();
-        Self::at(host.as_deref().unwrap_or(HOST), endpoint)
+        Self::at_host(host.as_deref().unwrap_or(HOST), endpoint)
     }
 
-    fn at(host: &str, endpoint: Endpoint) -> Self {
+    fn at_host(host: &str, endpoint: Endpoint) -> Self {
         let url = format!("http://{host}{PATH}");
         // It is next door, without TLS: what else is asked keeps the client that insists on it.
-        let client = upstream::client(&[&url]).no_proxy().connect_timeout(endpoint.timeout);
+        let client = upstream::client_builder(&[&url])
+            .no_proxy()
+            .connect_timeout(endpoint.timeout);
         let built = client.build().map(|http| Endpoint { http, url, ..endpoint });
         Self(built.map_err(|_| {
             let why = "no client for the metadata server can be made on this host";
@@ -35,12 +37,12 @@ impl Metadata {
 
 #[async_trait]
 impl TokenSource for Metadata {
-    async fn fetch(&self, _: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _: bool) -> Result<Token, UpstreamError> {
         let endpoint = self.0.as_ref().map_err(Clone::clone)?;
         let query = [("scopes", SCOPES.join(","))];
         let request = endpoint.http.get(&endpoint.url).query(&query);
         let request = request.header("metadata-flavor", "Google");
-        let fetched = endpoint.granted("metadata", request).await;
+        let fetched = endpoint.request_token("metadata", request).await;
         fetched.map_err(|mut error| {
             if matches!(error.status, Some(400..=499)) && error.cause == Cause::Malformed {
                 // It answers in words: there is no service account, or it may not be used.
@@ -79,7 +81,7 @@ mod tests {
             timeout: LIMIT,
             observer: Arc::new(Silent),
         };
-        Metadata::at(host, endpoint)
+        Metadata::at_host(host, endpoint)
     }
 
     async fn answering(answer: ResponseTemplate) -> (MockServer, Metadata) {
@@ -113,7 +115,7 @@ mod tests {
 
     async fn failure(metadata: &Metadata) -> UpstreamError {
         let begun = Instant::now();
-        let error = metadata.fetch(false).await.err().unwrap();
+        let error = metadata.fetch_token(false).await.err().unwrap();
         assert!(begun.elapsed() < LIMIT * 20, "{:?}", begun.elapsed());
         error
     }
@@ -121,7 +123,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_comes_from_the_metadata_server() {
         let (_server, metadata) = answering(token("t-1")).await;
-        let token = metadata.fetch(false).await.ok().unwrap();
+        let token = metadata.fetch_token(false).await.ok().unwrap();
         assert_eq!(token.value.expose_secret(), "t-1");
         assert!(token.expires.is_some());
     }

@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::google::codes;
-use crate::upstream::google::redact::bounded;
+use crate::upstream::google::redact::bounded_message;
 use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::json;
 use crate::upstream::http::memory::ends_in;
-use crate::upstream::http::text::code;
+use crate::upstream::http::text::valid_code;
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
 
@@ -66,7 +66,7 @@ impl Expiry {
 #[async_trait]
 pub(crate) trait TokenSource: Send + Sync {
     /// A token. `renew` is set after one was refused: anything the source has kept is to be thrown away.
-    async fn fetch(&self, renew: bool) -> Result<Token, UpstreamError>;
+    async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError>;
 }
 
 #[derive(Default)]
@@ -90,7 +90,7 @@ impl TokenCache {
     }
 
     /// A token that is good for a while.
-    pub(crate) async fn get(&self) -> Result<Arc<Token>, UpstreamError> {
+    pub(crate) async fn current_token(&self) -> Result<Arc<Token>, UpstreamError> {
         let asked = Instant::now();
         let mut cached = self.cached.lock().await;
         let kept = cached.token.clone();
@@ -99,7 +99,7 @@ impl TokenCache {
         {
             return Ok(Arc::clone(token));
         }
-        match self.fetch(&mut cached, asked, false).await {
+        match self.fetch_into(&mut cached, asked, false).await {
             // The old token still lives for a moment: a passing failure of the endpoint need not show.
             Err(error) if error.cause == Cause::Unavailable => match kept {
                 Some(token) if token.expires.is_some_and(|expiry| Instant::now() < expiry.ends_at) => Ok(token),
@@ -110,7 +110,7 @@ impl TokenCache {
     }
 
     /// A token other than `refused`, which an API did not take.
-    pub(crate) async fn renew(&self, refused: &Arc<Token>) -> Result<Arc<Token>, UpstreamError> {
+    pub(crate) async fn renew_token(&self, refused: &Arc<Token>) -> Result<Arc<Token>, UpstreamError> {
         let asked = Instant::now();
         let mut cached = self.cached.lock().await;
         if let Some(token) = &cached.token
@@ -120,17 +120,17 @@ impl TokenCache {
             return Ok(Arc::clone(token));
         }
         cached.token = None;
-        self.fetch(&mut cached, asked, true).await
+        self.fetch_into(&mut cached, asked, true).await
     }
 
-    async fn fetch(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
+    async fn fetch_into(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
         // Whoever waited while another caller's fetch failed takes that answer instead of asking again.
         if let Some((at, error)) = &cached.failed
             && *at > asked
         {
             return Err(error.clone());
         }
-        match self.source.fetch(renew).await {
+        match self.source.fetch_token(renew).await {
             Ok(token) => {
                 let token = Arc::new(token);
                 *cached = Cached {
@@ -161,7 +161,7 @@ type Reply = (u16, Option<jiff::SignedDuration>, Value);
 
 impl Endpoint {
     /// Posts a grant and reads the token. `hint` says what it can mean where the grant is refused.
-    pub(crate) async fn exchange(
+    pub(crate) async fn exchange_grant(
         &self,
         method: &'static str,
         form: &[(&str, &str)],
@@ -178,38 +178,43 @@ impl Endpoint {
         hint: &str,
         scoped: bool,
     ) -> Result<Token, UpstreamError> {
-        self.grant(method, self.http.post(&self.url).form(form), hint, scoped)
+        self.post_grant(method, self.http.post(&self.url).form(form), hint, scoped)
             .await
     }
 
     /// The token that answers any other request.
-    pub(crate) async fn granted(
+    pub(crate) async fn request_token(
         &self,
         method: &'static str,
         request: reqwest::RequestBuilder,
     ) -> Result<Token, UpstreamError> {
-        self.grant(method, request, "it may not be used", true).await
+        self.post_grant(method, request, "it may not be used", true).await
     }
 
-    async fn grant(
+    async fn post_grant(
         &self,
         method: &'static str,
         request: reqwest::RequestBuilder,
         hint: &str,
         scoped: bool,
     ) -> Result<Token, UpstreamError> {
-        let (status, wait, json) = self.ask(method, request).await?;
+        let (status, wait, json) = self.send_request(method, request).await?;
         if (200..300).contains(&status) {
             return token_of(&json, scoped);
         }
-        Err(refusal(status, wait, json["error"].as_str().and_then(code), hint))
+        Err(grant_refusal(
+            status,
+            wait,
+            json["error"].as_str().and_then(valid_code),
+            hint,
+        ))
     }
 
     /// Turns the token of a federation into one of a service account (IAM Credentials API, generateAccessToken).
     pub(crate) async fn impersonate(&self, url: &str, federated: &Token) -> Result<Token, UpstreamError> {
         let request = self.http.post(url).bearer_auth(federated.value.expose_secret());
         let body = serde_json::json!({"scope": SCOPES, "lifetime": "3600s"});
-        let (status, wait, json) = self.ask("impersonation", request.json(&body)).await?;
+        let (status, wait, json) = self.send_request("impersonation", request.json(&body)).await?;
         if (200..300).contains(&status) {
             let until = json["expireTime"]
                 .as_str()
@@ -219,15 +224,19 @@ impl Endpoint {
             return token_of(&token, true);
         }
         let hint = "the external account may not act as the service account, or that one does not exist";
-        Err(refusal(
+        Err(grant_refusal(
             status,
             wait,
-            json["error"]["status"].as_str().and_then(code),
+            json["error"]["status"].as_str().and_then(valid_code),
             hint,
         ))
     }
 
-    async fn ask(&self, method: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, UpstreamError> {
+    async fn send_request(
+        &self,
+        method: &'static str,
+        request: reqwest::RequestBuilder,
+    ) -> Result<Reply, UpstreamError> {
         let started = std::time::Instant::now();
         let ends = ends_in(self.timeout);
         let sent = request.timeout(self.timeout).send().await.map_err(BodyError::Broke);
@@ -235,13 +244,13 @@ impl Endpoint {
             Ok(response) => {
                 let wait = retry_after(response.headers(), jiff::Timestamp::now());
                 let status = response.status().as_u16();
-                let body = body::read(response, Limit::TOKEN, ends).await;
+                let body = body::read_body(response, Limit::TOKEN, ends).await;
                 body.map(|body| (status, wait, body))
             }
             Err(error) => Err(error),
         };
         let status = answer.as_ref().ok().map(|(status, ..)| *status);
-        self.observer.call("token", method, status, started.elapsed());
+        self.observer.observe_call("token", method, status, started.elapsed());
         let (status, wait, body) = answer.map_err(|error| match error {
             BodyError::TooLarge(limit) => {
                 let message = format!("the answer of the token endpoint {}", BodyError::too_large(limit));
@@ -257,7 +266,7 @@ impl Endpoint {
                 } else {
                     "the answer broke off"
                 };
-                let message = bounded(format!("{what}{}", root_cause(&error)));
+                let message = bounded_message(format!("{what}{}", root_cause(&error)));
                 UpstreamError::new(SERVICE, Cause::Unavailable, message)
             }
         })?;
@@ -267,11 +276,11 @@ impl Endpoint {
                 ..UpstreamError::new(SERVICE, Cause::Malformed, format!("HTTP {status}: {REDIRECT}"))
             });
         }
-        Ok((status, wait, json::read(body.bytes()).unwrap_or_default()))
+        Ok((status, wait, json::read_json(body.bytes()).unwrap_or_default()))
     }
 }
 
-fn refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
+fn grant_refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
     let cause = codes::token_cause(status, code.as_deref());
     let named = code.as_deref().unwrap_or("no code");
     let hint = if cause == Cause::CredentialsRejected {
@@ -282,7 +291,7 @@ fn refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>
     UpstreamError {
         status: Some(status),
         retry_after: wait,
-        message: bounded(format!("{named} (HTTP {status}){hint}")),
+        message: bounded_message(format!("{named} (HTTP {status}){hint}")),
         code,
         ..UpstreamError::new(SERVICE, cause, "")
     }
@@ -315,7 +324,7 @@ fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
             return Err(UpstreamError::new(SERVICE, Cause::MissingScope, message));
         }
     }
-    let lifetime = crate::upstream::google::wire::unsigned(&json["expires_in"])
+    let lifetime = crate::upstream::google::wire::parse_unsigned(&json["expires_in"])
         .unwrap_or(DEFAULT_LIFETIME)
         .min(86_400);
     Ok(Token {

@@ -44,7 +44,11 @@ impl FileError {
 }
 
 /// The text of a regular file; with `below`, of one that lies below this directory after all links are followed.
-pub(crate) async fn read(path: PathBuf, below: Option<PathBuf>, limit: Duration) -> Result<String, FileError> {
+pub(crate) async fn read_token_file(
+    path: PathBuf,
+    below: Option<PathBuf>,
+    limit: Duration,
+) -> Result<String, FileError> {
     let turn = tokio::time::timeout(limit, Arc::clone(&TURNS).acquire_owned()).await;
     let turn = turn.map_err(|_| FileError::Late)?.map_err(|_| FileError::Late)?;
     let (answer, told) = oneshot::channel();
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     async fn of(path: &Path, below: &Path) -> Result<String, FileError> {
-        read(path.to_owned(), Some(below.to_owned()), Duration::from_secs(5)).await
+        read_token_file(path.to_owned(), Some(below.to_owned()), Duration::from_secs(5)).await
     }
 
     #[tokio::test]
@@ -141,7 +145,7 @@ mod tests {
             );
         }
         assert!(of(&tokens.join("full"), &tokens).await.is_ok());
-        let device = read(PathBuf::from("/dev/zero"), None, Duration::from_secs(5)).await;
+        let device = read_token_file(PathBuf::from("/dev/zero"), None, Duration::from_secs(5)).await;
         assert_eq!(device, Err(FileError::Irregular));
         std::fs::remove_dir_all(root).unwrap();
     }

@@ -28,10 +28,10 @@ async fn answer(response: ResponseTemplate) -> Result<Token, UpstreamError> {
         .expect(1)
         .mount(&server)
         .await;
-    credentials::read(&refresh_secret(), None, endpoint(&server))
+    credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
         .unwrap()
         .source
-        .fetch(false)
+        .fetch_token(false)
         .await
 }
 
@@ -52,10 +52,13 @@ async fn a_refresh_token_is_posted_as_a_form_with_trimmed_values() {
         .expect(1)
         .mount(&server)
         .await;
-    let source = credentials::read(&refresh_secret(), None, endpoint(&server))
+    let source = credentials::read_credentials(&refresh_secret(), None, endpoint(&server))
         .unwrap()
         .source;
-    assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-9");
+    assert_eq!(
+        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        "t-9"
+    );
 }
 
 #[tokio::test]
@@ -73,8 +76,13 @@ async fn a_service_account_exchanges_a_signed_claim() {
     let file = json!({"type": "service_account", "client_email": "a@b.c", "private_key": TEST_KEY, "private_key_id": "k",
         "token_uri": "https://elsewhere.example.com/token"});
     let data = data(&[("credentials.json", &file.to_string())]);
-    let source = credentials::read(&data, None, endpoint(&server)).unwrap().source;
-    assert_eq!(source.fetch(false).await.ok().unwrap().value.expose_secret(), "t-sa");
+    let source = credentials::read_credentials(&data, None, endpoint(&server))
+        .unwrap()
+        .source;
+    assert_eq!(
+        source.fetch_token(false).await.ok().unwrap().value.expose_secret(),
+        "t-sa"
+    );
     let sent = server.received_requests().await.unwrap();
     let assertion = String::from_utf8(sent[0].body.clone()).unwrap();
     // {"alg":"RS256","kid":"k","typ":"JWT"}
@@ -145,8 +153,10 @@ async fn other_answers_of_the_token_endpoint() {
 async fn nobody_at_the_endpoint_is_a_passing_failure() {
     let mut endpoint = endpoint(&MockServer::start().await);
     endpoint.url = "http://127.0.0.1:9/token".to_owned();
-    let source = credentials::read(&refresh_secret(), None, endpoint).unwrap().source;
-    let nobody = source.fetch(false).await.err().unwrap();
+    let source = credentials::read_credentials(&refresh_secret(), None, endpoint)
+        .unwrap()
+        .source;
+    let nobody = source.fetch_token(false).await.err().unwrap();
     assert_eq!(nobody.cause, Cause::Unavailable);
     assert!(nobody.message.starts_with("not reached"), "{}", nobody.message);
     // Somebody is there, but what comes is not what it says it is.
@@ -171,7 +181,7 @@ struct Numbered {
 
 #[async_trait]
 impl TokenSource for Numbered {
-    async fn fetch(&self, _renew: bool) -> Result<Token, UpstreamError> {
+    async fn fetch_token(&self, _renew: bool) -> Result<Token, UpstreamError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         // Lets the others come up to the lock while this one is at it.
         tokio::task::yield_now().await;
@@ -229,35 +239,38 @@ fn a_token_is_replaced_225_seconds_before_it_ends() {
 #[tokio::test]
 async fn a_fresh_token_is_kept_and_an_ageing_one_replaced() {
     let (kept, asked) = cache(fresh, u32::MAX);
-    kept.get().await.ok().unwrap();
-    kept.get().await.ok().unwrap();
+    kept.current_token().await.ok().unwrap();
+    kept.current_token().await.ok().unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1);
     let (replaced, asked) = cache(ageing, u32::MAX);
-    replaced.get().await.ok().unwrap();
-    assert_eq!(replaced.get().await.ok().unwrap().value.expose_secret(), "t-2");
+    replaced.current_token().await.ok().unwrap();
+    assert_eq!(
+        replaced.current_token().await.ok().unwrap().value.expose_secret(),
+        "t-2"
+    );
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]
 async fn a_passing_failure_is_bridged_while_the_old_token_lives() {
     let (bridged, _) = cache(ageing, 2);
-    bridged.get().await.ok().unwrap();
-    assert_eq!(bridged.get().await.ok().unwrap().value.expose_secret(), "t-1");
+    bridged.current_token().await.ok().unwrap();
+    assert_eq!(bridged.current_token().await.ok().unwrap().value.expose_secret(), "t-1");
     let (dead, _) = cache(ended, 2);
-    dead.get().await.ok().unwrap();
-    assert_eq!(dead.get().await.err().unwrap().cause, Cause::Unavailable);
+    dead.current_token().await.ok().unwrap();
+    assert_eq!(dead.current_token().await.err().unwrap().cause, Cause::Unavailable);
 }
 
 #[tokio::test]
 async fn one_fetch_serves_all_who_wait() {
     let (cache, asked) = cache(fresh, u32::MAX);
-    let all = futures::future::join_all((0..20).map(|_| cache.get())).await;
+    let all = futures::future::join_all((0..20).map(|_| cache.current_token())).await;
     assert!(
         all.iter()
             .all(|token| token.as_ref().is_ok_and(|token| token.value.expose_secret() == "t-1"))
     );
-    let old = cache.get().await.ok().unwrap();
-    let renewed = futures::future::join_all((0..20).map(|_| cache.renew(&old))).await;
+    let old = cache.current_token().await.ok().unwrap();
+    let renewed = futures::future::join_all((0..20).map(|_| cache.renew_token(&old))).await;
     assert!(
         renewed
             .iter()
@@ -269,9 +282,9 @@ async fn one_fetch_serves_all_who_wait() {
 #[tokio::test]
 async fn one_failure_serves_all_who_wait() {
     let (cache, asked) = cache(fresh, 1);
-    let all = futures::future::join_all((0..20).map(|_| cache.get())).await;
+    let all = futures::future::join_all((0..20).map(|_| cache.current_token())).await;
     assert!(all.iter().all(Result::is_err));
     assert_eq!(asked.load(Ordering::SeqCst), 1);
-    assert!(cache.get().await.is_err());
+    assert!(cache.current_token().await.is_err());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }

@@ -45,7 +45,7 @@ async fn an_accepted_request_gives_its_id() {
 fn a_warning_whose_reason_is_no_code_has_none() {
     let reasons = ["Anna Maier, anna@example.com", "WARNING_REASON_GENERIC", "4930123456"];
     let all: Vec<_> = reasons.iter().map(|reason| json!({"reason": reason})).collect();
-    let counted = warnings(&json!({"fieldWarnings": all}));
+    let counted = field_warnings(&json!({"fieldWarnings": all}));
     let expected = [("UNSPECIFIED", 2), ("WARNING_REASON_GENERIC", 1)];
     assert_eq!(
         counted,
@@ -234,6 +234,6 @@ fn a_status_of_any_other_name_is_asked_about_again() {
         ("", Progress::Open),
     ];
     for (name, wanted) in table {
-        assert_eq!(progress(name), wanted, "{name}");
+        assert_eq!(parse_progress(name), wanted, "{name}");
     }
 }

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::code_table::{data_manager_code, unknown};
-use super::errors::{Api, Failure, malformed};
+use super::code_table::{data_manager_code, unknown_code};
+use super::errors::{Api, Failure, malformed_answer};
 
 use super::session::{Call, Session};
-use super::wire::{text, unsigned};
+use super::wire::{parse_text, parse_unsigned};
 use crate::domain::batch::{Failure as RowFailure, Progress, Report};
 use crate::domain::codes::Class;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::CustomerId;
 use crate::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
-use crate::upstream::http::text::{code, id};
+use crate::upstream::http::text::{valid_code, valid_id};
 
 /// The Data Manager API of one set of credentials. The URL has been `/v1` through all of its releases.
 pub(crate) struct DataManagerClient {
@@ -38,25 +38,27 @@ impl DataManagerClient {
 }
 
 /// A request we would not send: it can only be refused.
-fn refused(what: String) -> IngestError {
-    UpstreamError::new(Api::DataManager.service(), Cause::Refused, what).into()
+fn refused_request(what: String) -> IngestError {
+    UpstreamError::new(Api::DataManager.service_name(), Cause::Refused, what).into()
 }
 
 /// Why a request is not sent, if so.
-fn check(request: &UploadRequest) -> Option<IngestError> {
+fn check_request(request: &UploadRequest) -> Option<IngestError> {
     let (rows, destinations) = (request.rows.len(), request.destinations.len());
     if rows == 0 || rows > MAX_ROWS || destinations == 0 || destinations > MAX_DESTINATIONS {
-        return Some(refused(format!("not sent: {rows} rows, {destinations} destinations")));
+        return Some(refused_request(format!(
+            "not sent: {rows} rows, {destinations} destinations"
+        )));
     }
     None
 }
 
 #[async_trait]
 impl ConversionSink for DataManagerClient {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         RouteInfo {
             name: "DataManager",
-            service: Api::DataManager.service(),
+            service: Api::DataManager.service_name(),
             rows: MAX_ROWS,
             destinations: MAX_DESTINATIONS,
             one_account: false,
@@ -65,11 +67,11 @@ impl ConversionSink for DataManagerClient {
     }
 
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
-        if let Some(error) = check(request) {
+        if let Some(error) = check_request(request) {
             return Err(error);
         }
-        let body = request::body(request, self.login.as_ref());
-        let body = body.ok_or_else(|| refused("not sent: a row points at no destination".to_owned()))?;
+        let body = request::ingest_body(request, self.login.as_ref());
+        let body = body.ok_or_else(|| refused_request("not sent: a row points at no destination".to_owned()))?;
         let call = Call {
             api: Api::DataManager,
             method: "ingestEvents",
@@ -83,8 +85,8 @@ impl ConversionSink for DataManagerClient {
             login: None,
         };
         let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
-        let Some(id) = answer["requestId"].as_str().and_then(id) else {
-            return Err(malformed(
+        let Some(id) = answer["requestId"].as_str().and_then(valid_id) else {
+            return Err(malformed_answer(
                 Api::DataManager,
                 true,
                 200,
@@ -93,7 +95,7 @@ impl ConversionSink for DataManagerClient {
             )
             .into());
         };
-        for (reason, count) in warnings(&answer) {
+        for (reason, count) in field_warnings(&answer) {
             tracing::debug!(reason, count, "Data Manager left out optional fields");
         }
         Ok(id)
@@ -112,9 +114,13 @@ impl ConversionSink for DataManagerClient {
             customer: None,
             login: None,
         };
-        let answer = self.session.read(&call).await.map_err(|failure| gone(*failure))?;
-        statuses(&answer).ok_or_else(|| {
-            malformed(
+        let answer = self
+            .session
+            .read_call(&call)
+            .await
+            .map_err(|failure| as_not_found(*failure))?;
+        parse_statuses(&answer).ok_or_else(|| {
+            malformed_answer(
                 Api::DataManager,
                 false,
                 200,
@@ -126,7 +132,7 @@ impl ConversionSink for DataManagerClient {
 }
 
 /// A refusal to tell of a request that Google does not know (any more) is no refusal of anything we ask for.
-fn gone(failure: Failure) -> UpstreamError {
+fn as_not_found(failure: Failure) -> UpstreamError {
     let mut error = failure.error;
     if failure.code.is_some_and(|code| code.class == Class::Forgotten) {
         error.cause = Cause::NotFound;
@@ -135,12 +141,12 @@ fn gone(failure: Failure) -> UpstreamError {
 }
 
 /// Fields that Google went on without, by reason. Descriptions are not read: they may echo values.
-fn warnings(answer: &Value) -> BTreeMap<String, usize> {
+fn field_warnings(answer: &Value) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for warning in answer["fieldWarnings"].as_array().into_iter().flatten() {
         let reason = warning["reason"]
             .as_str()
-            .and_then(code)
+            .and_then(valid_code)
             .unwrap_or_else(|| "UNSPECIFIED".to_owned());
         *counts.entry(reason).or_default() += 1;
     }
@@ -148,13 +154,13 @@ fn warnings(answer: &Value) -> BTreeMap<String, usize> {
 }
 
 /// Reads a request status, in the order of the answer.
-fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
+fn parse_statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
     let list = answer["requestStatusPerDestination"].as_array()?;
     let read = |status: &Value| DestinationStatus {
-        destination: named(&status["destination"]),
+        destination: named_destination(&status["destination"]),
         report: Report {
-            progress: progress(status["requestStatus"].as_str().unwrap_or_default()),
-            records: unsigned(&status["eventsIngestionStatus"]["recordCount"]),
+            progress: parse_progress(status["requestStatus"].as_str().unwrap_or_default()),
+            records: parse_unsigned(&status["eventsIngestionStatus"]["recordCount"]),
             failures: error_counts(&status["errorInfo"]["errorCounts"]),
         },
     };
@@ -162,7 +168,7 @@ fn statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
 }
 
 /// `RequestStatus` (docs/reference/google.md 6.6); a name we don't know is asked about again.
-fn progress(status: &str) -> Progress {
+fn parse_progress(status: &str) -> Progress {
     match status {
         "SUCCESS" => Progress::Succeeded,
         "PARTIAL_SUCCESS" => Progress::PartlyFailed,
@@ -172,13 +178,13 @@ fn progress(status: &str) -> Progress {
 }
 
 /// The destination an entry names. What is there and can't be read is none of ours.
-fn named(destination: &Value) -> NamedDestination {
+fn named_destination(destination: &Value) -> NamedDestination {
     let action = &destination["productDestinationId"];
     let customer = &destination["operatingAccount"]["accountId"];
     NamedDestination {
-        action: (!action.is_null()).then(|| unsigned(action).map(|id| id.to_string())),
+        action: (!action.is_null()).then(|| parse_unsigned(action).map(|id| id.to_string())),
         // Dashes or none: the same account.
-        account: (!customer.is_null()).then(|| Some(text(customer)?.parse::<CustomerId>().ok()?.to_string())),
+        account: (!customer.is_null()).then(|| Some(parse_text(customer)?.parse::<CustomerId>().ok()?.to_string())),
     }
 }
 
@@ -195,15 +201,15 @@ fn error_count(value: &Value) -> RowFailure {
     let indices = value["recordIndices"].as_array().map(Vec::as_slice).unwrap_or_default();
     let rows: Vec<usize> = indices
         .iter()
-        .filter_map(|index| usize::try_from(unsigned(index)?).ok())
+        .filter_map(|index| usize::try_from(parse_unsigned(index)?).ok())
         .collect();
     // A count below the rows that are named, readably or not, can't be right; the rows are.
     let count = &value["recordCount"];
-    let count = unsigned(count)
+    let count = parse_unsigned(count)
         .unwrap_or(u64::from(!count.is_null()))
         .max(indices.len() as u64);
     let code = value["reason"].as_str().and_then(data_manager_code);
-    let code = code.unwrap_or_else(|| unknown("UNSPECIFIED"));
+    let code = code.unwrap_or_else(|| unknown_code("UNSPECIFIED"));
     RowFailure { code, count, rows }
 }
 

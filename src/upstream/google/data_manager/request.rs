@@ -12,7 +12,7 @@ use crate::domain::ids::{ActionKey, CustomerId, OrderId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 
 /// The body of an ingest by way of this manager, or nothing where a row points at no destination.
-pub fn body(request: &UploadRequest, login: Option<&CustomerId>) -> Option<Vec<u8>> {
+pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()
@@ -88,7 +88,7 @@ struct Events<'a>(&'a [Conversion]);
 
 impl Serialize for Events<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(Row::of))
+        serializer.collect_seq(self.0.iter().map(Row::from_conversion))
     }
 }
 
@@ -112,7 +112,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(row: &'a Conversion) -> Self {
+    fn from_conversion(row: &'a Conversion) -> Self {
         Self {
             destination_references: [Text(Reference(row.destination))],
             transaction_id: Text(&row.order),
@@ -166,7 +166,7 @@ impl Serialize for Identifiers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.0.len()))?;
         for identifier in self.0 {
-            list.serialize_element(&IdentifierWire::of(identifier))?;
+            list.serialize_element(&IdentifierWire::from_identifier(identifier))?;
         }
         list.end()
     }
@@ -187,7 +187,7 @@ enum IdentifierWire<'a> {
 }
 
 impl<'a> IdentifierWire<'a> {
-    fn of(identifier: &'a UserIdentifier) -> Self {
+    fn from_identifier(identifier: &'a UserIdentifier) -> Self {
         match identifier {
             UserIdentifier::Email(hash) => Self::EmailAddress(hash),
             UserIdentifier::Phone(hash) => Self::PhoneNumber(hash),

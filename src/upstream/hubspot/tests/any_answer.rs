@@ -83,7 +83,7 @@ async fn call_all(bench: &Bench, case: u32) {
     let crm = || {
         number.set(number.get() + 1);
         let token = format!("pat-eu1-{case}-{}", number.get());
-        bench.connector.client(&secret(&[("accessToken", &token)])).unwrap()
+        bench.connector.client_for(&secret(&[("accessToken", &token)])).unwrap()
     };
     let names = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let search = ContactSearch {
@@ -96,17 +96,17 @@ async fn call_all(bench: &Bench, case: u32) {
         properties: names(&["email"]),
         with_history: names(history),
     };
-    within(crm().portal()).await;
-    within(crm().scopes()).await;
-    within(crm().stages()).await;
+    within(crm().read_portal()).await;
+    within(crm().token_scopes()).await;
+    within(crm().read_stages()).await;
     within(crm().property_names()).await;
-    within(crm().search(&search)).await;
-    within(crm().read(&read(&["lifecyclestage"]))).await;
-    within(crm().read(&read(&[]))).await;
+    within(crm().search_contacts(&search)).await;
+    within(crm().read_contacts(&read(&["lifecyclestage"]))).await;
+    within(crm().read_contacts(&read(&[]))).await;
     within(crm().deals_of(&[ContactId(101), ContactId(102)])).await;
-    within(crm().deals(&[DealId(9), DealId(101)])).await;
-    within(crm().forms()).await;
-    within(crm().submissions("g-1", None)).await;
+    within(crm().read_deals(&[DealId(9), DealId(101)])).await;
+    within(crm().list_forms()).await;
+    within(crm().list_submissions("g-1", None)).await;
     within(crm().read_by_email(&names(&["a@b.example"]), &names(&["email"]))).await;
 }
 

@@ -22,7 +22,7 @@ fn row(id: u64, properties: &Value) -> Value {
 async fn batch(answer: Value, asked: &[u64]) -> Result<ContactBatch, UpstreamError> {
     let bench = Bench::new().await;
     bench.post(READ, status(207).set_body_json(answer)).await;
-    bench.client().read(&read(asked, true)).await
+    bench.client().read_contacts(&read(asked, true)).await
 }
 
 /// Requested ids and those of their records; the requested ids of which nothing can be read.
@@ -50,7 +50,12 @@ async fn history_comes_oldest_first_and_ties_keep_their_order() {
         by("MERGE_OBJECTS", json!("subscriber"), json!("1761000000000")),
     ] });
     bench.post(READ, ok(&json!({ "results": [contact] }))).await;
-    let contacts = bench.client().read(&read(&[151, 151], true)).await.unwrap().contacts;
+    let contacts = bench
+        .client()
+        .read_contacts(&read(&[151, 151], true))
+        .await
+        .unwrap()
+        .contacts;
     assert_eq!(contacts.len(), 1);
     let history = contacts[0].history_of("lifecyclestage");
     assert_eq!(
@@ -283,12 +288,12 @@ async fn a_record_that_has_its_batch_refused_is_singled_out() {
     refusing(&bench, READ, 403, "FORBIDDEN", &[12, 30]).await;
     refusing(&bench, DEALS, 403, "FORBIDDEN", &[9]).await;
     let upto: Vec<u64> = (1..=50).collect();
-    let batch = bench.client().read(&read(&upto, true)).await.unwrap();
+    let batch = bench.client().read_contacts(&read(&upto, true)).await.unwrap();
     assert_eq!(batch.contacts.len(), 48);
     assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [12, 30]);
-    let deals = bench.client().deals(&[DealId(8), DealId(9)]).await.unwrap();
+    let deals = bench.client().read_deals(&[DealId(8), DealId(9)]).await.unwrap();
     assert_eq!((deals.deals.len(), deals.unreadable.len()), (1, 1));
-    let alone = bench.client().deals(&[DealId(9)]).await.unwrap();
+    let alone = bench.client().read_deals(&[DealId(9)]).await.unwrap();
     assert!(alone.unreadable[&DealId(9)].contains("FORBIDDEN"));
 }
 
@@ -306,14 +311,14 @@ async fn a_portal_that_refuses_every_record_is_not_asked_for_each() {
     let bench = Bench::new().await;
     refusing(&bench, READ, 403, "FORBIDDEN", &ALL).await;
     assert_eq!(
-        failed(bench.client().read(&read(&ALL, true)).await).cause,
+        failed(bench.client().read_contacts(&read(&ALL, true)).await).cause,
         Cause::AccessDenied
     );
     assert_eq!(bench.bodies().await.len(), 12);
     let scope = Bench::new().await;
     refusing(&scope, READ, 403, "MISSING_SCOPES", &ALL).await;
     assert_eq!(
-        failed(scope.client().read(&read(&ALL, true)).await).cause,
+        failed(scope.client().read_contacts(&read(&ALL, true)).await).cause,
         Cause::MissingScope
     );
     assert_eq!(scope.bodies().await.len(), 1, "a scope is never one record's matter");
@@ -326,16 +331,23 @@ async fn batches_above_hubspots_limits_are_not_sent() {
     let upto = |n: u64| (1..=n).collect::<Vec<_>>();
     for (ids, history) in [(upto(51), true), (upto(101), false)] {
         assert_eq!(
-            failed(client.read(&read(&ids, history)).await).code.as_deref(),
+            failed(client.read_contacts(&read(&ids, history)).await).code.as_deref(),
             Some("BATCH_TOO_LARGE")
         );
     }
     let contacts: Vec<_> = (0..1_001).map(ContactId).collect();
     assert_eq!(failed(client.deals_of(&contacts).await).cause, Cause::Refused);
     let deals: Vec<_> = (0..101).map(DealId).collect();
-    assert_eq!(failed(client.deals(&deals).await).cause, Cause::Refused);
-    assert!(client.read(&read(&[], true)).await.unwrap().contacts.is_empty());
-    assert!(client.deals(&[]).await.unwrap().deals.is_empty());
+    assert_eq!(failed(client.read_deals(&deals).await).cause, Cause::Refused);
+    assert!(
+        client
+            .read_contacts(&read(&[], true))
+            .await
+            .unwrap()
+            .contacts
+            .is_empty()
+    );
+    assert!(client.read_deals(&[]).await.unwrap().deals.is_empty());
     assert!(client.deals_of(&[]).await.unwrap().deals.is_empty());
     assert!(bench.bodies().await.is_empty());
 }
@@ -353,12 +365,12 @@ async fn portal_stages_and_properties() {
     let names = json!({ "results": [{ "name": "lastname", "options": [] }, { "name": "email" }] });
     bench.get("/crm/properties/2026-09/contacts", ok(&names)).await;
     let client = bench.client();
-    let portal = client.portal().await.unwrap();
+    let portal = client.read_portal().await.unwrap();
     assert_eq!(
         (portal.id, portal.time_zone.as_str(), portal.company_currency.as_str()),
         (PortalId(62515), "US/Eastern", "USD")
     );
-    let stages = client.stages().await.unwrap();
+    let stages = client.read_stages().await.unwrap();
     assert_eq!(
         stages.iter().map(|stage| stage.value.as_str()).collect::<Vec<_>>(),
         ["lead", "customer", "1066237962"]

@@ -4,7 +4,7 @@ async fn refusal(pairs: &[(&str, &str)]) -> String {
     Bench::new()
         .await
         .connector
-        .client(&secret(pairs))
+        .client_for(&secret(pairs))
         .err()
         .expect("a refusal")
         .message
@@ -52,7 +52,7 @@ async fn values_beyond_a_limit_are_refused_whatever_their_key() {
 #[tokio::test]
 async fn the_same_credentials_get_the_same_client() {
     let bench = Bench::new().await;
-    let client = |pairs: &[(&str, &str)]| bench.connector.client(&secret(pairs)).unwrap();
+    let client = |pairs: &[(&str, &str)]| bench.connector.client_for(&secret(pairs)).unwrap();
     let first = client(&[("accessToken", "a")]);
     assert!(Arc::ptr_eq(
         &first,

@@ -139,7 +139,7 @@ async fn deals_that_cannot_be_read_are_named() {
         let bench = Bench::new().await;
         let answer = json!({ "results": results, "errors": errors });
         bench.post(DEALS, status(207).set_body_json(&answer)).await;
-        let batch = bench.client().deals(&[1, 9001].map(DealId)).await.unwrap();
+        let batch = bench.client().read_deals(&[1, 9001].map(DealId)).await.unwrap();
         assert_eq!(
             batch.deals.iter().map(|deal| deal.id.0).collect::<Vec<_>>(),
             [1],
@@ -158,7 +158,7 @@ async fn deals_that_cannot_be_read_are_named() {
     assert!(
         bench
             .client()
-            .deals(&[1, 9001].map(DealId))
+            .read_deals(&[1, 9001].map(DealId))
             .await
             .unwrap()
             .unreadable
@@ -179,7 +179,11 @@ async fn deals_with_their_amounts() {
         { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true } ],
         "errors": [{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["6"] } }] });
     bench.post(DEALS, ok(&answer)).await;
-    let batch = bench.client().deals(&[1, 2, 3, 4, 5, 6].map(DealId)).await.unwrap();
+    let batch = bench
+        .client()
+        .read_deals(&[1, 2, 3, 4, 5, 6].map(DealId))
+        .await
+        .unwrap();
     assert!(batch.unreadable.is_empty());
     let deals = batch.deals;
     assert_eq!(deals.len(), 4);

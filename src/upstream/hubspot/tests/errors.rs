@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 fn verdict(status: u16, body: &Value) -> (Cause, Again) {
-    let verdict = classify(status, &ErrorBody::of(body));
+    let verdict = classify_error(status, &ErrorBody::from_value(body));
     (verdict.cause, verdict.again)
 }
 

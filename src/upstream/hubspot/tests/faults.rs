@@ -99,7 +99,7 @@ async fn a_daily_limit_with_a_retry_after_tells_the_caller() {
         (Cause::QuotaExhausted, Some("DAILY"))
     );
     assert_eq!(error.retry_after.unwrap().as_secs(), 3_600);
-    let held = failed(client.stages().await);
+    let held = failed(client.read_stages().await);
     assert_eq!(
         (held.cause, held.code.as_deref()),
         (Cause::QuotaExhausted, Some("DAILY"))
@@ -182,16 +182,16 @@ async fn scopes_of_a_static_token() {
         ))
         .mount(&bench.server)
         .await;
-    let scopes = bench.client().scopes().await.unwrap().unwrap();
+    let scopes = bench.client().token_scopes().await.unwrap().unwrap();
     assert_eq!(scopes, ["crm.objects.contacts.read", "forms"]);
     for code in [400, 401, 403, 404] {
         let bench = Bench::new().await;
         bench.post(INFO, status(code)).await;
-        assert_eq!(bench.client().scopes().await.unwrap(), None);
+        assert_eq!(bench.client().token_scopes().await.unwrap(), None);
     }
     let bench = Bench::new().await;
     bench.post(INFO, status(500)).await;
-    assert_eq!(failed(bench.client().scopes().await).cause, Cause::Unavailable);
+    assert_eq!(failed(bench.client().token_scopes().await).cause, Cause::Unavailable);
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_contact_that_is_too_large_waits_alone() {
         properties: vec!["firstname".to_owned()],
         with_history: Vec::new(),
     };
-    let batch = bench.client().read(&read).await.unwrap();
+    let batch = bench.client().read_contacts(&read).await.unwrap();
     let told: Vec<_> = batch
         .contacts
         .iter()
@@ -258,5 +258,8 @@ async fn more_rows_than_were_asked_for_are_not_understood() {
         properties: Vec::new(),
         with_history: Vec::new(),
     };
-    assert_eq!(failed(bench.client().read(&read).await).cause, Cause::Malformed);
+    assert_eq!(
+        failed(bench.client().read_contacts(&read).await).cause,
+        Cause::Malformed
+    );
 }

@@ -22,7 +22,7 @@ async fn forms_of_all_types_and_pages() {
             ],
         )
         .await;
-    let forms = bench.client().forms().await.unwrap();
+    let forms = bench.client().list_forms().await.unwrap();
     let listed: Vec<_> = forms.iter().map(|f| (f.id.as_str(), f.name.as_str())).collect();
     assert_eq!(listed, [(GUID, "Demo"), ("2", " Demo \u{200d}")]);
     let requests = bench.server.received_requests().await.unwrap();
@@ -49,7 +49,7 @@ async fn submissions_come_as_they_are() {
             ok(&json!({"results": rows, "paging": {"next": {"after": "MTA="}}})),
         )
         .await;
-    let page = bench.client().submissions(GUID, None).await.unwrap();
+    let page = bench.client().list_submissions(GUID, None).await.unwrap();
     assert_eq!(page.next.as_deref(), Some("MTA="));
     let first = &page.submissions[0];
     assert_eq!(first.conversion_id.as_deref(), Some("6f-1"));
@@ -60,7 +60,7 @@ async fn submissions_come_as_they_are() {
     );
     let second = &page.submissions[1];
     assert!(second.conversion_id.is_none() && second.email.is_none() && second.gclid.is_none());
-    let same = bench.client().submissions(GUID, Some("MTA=")).await;
+    let same = bench.client().list_submissions(GUID, Some("MTA=")).await;
     assert_eq!(
         same.err().unwrap().cause,
         Cause::Malformed,
@@ -80,7 +80,7 @@ async fn a_submission_that_cannot_be_read_leaves_the_others() {
         {"submittedAt": 1_761_990_000_122_i64, "values": "none"},
     ]);
     bench.get(&submissions_path(), ok(&json!({"results": rows}))).await;
-    let page = bench.client().submissions(GUID, None).await.unwrap();
+    let page = bench.client().list_submissions(GUID, None).await.unwrap();
     assert_eq!(page.submissions.len(), 1);
     assert_eq!(page.submissions[0].email.as_deref(), Some("ada@example.com"));
     let mut odd: Vec<_> = page.unreadable.iter().map(|odd| odd.conversion_id.as_deref()).collect();
@@ -93,7 +93,10 @@ async fn a_missing_scope_is_told_apart() {
     let bench = Bench::new().await;
     let body = json!({"status": "error", "category": "MISSING_SCOPES", "message": "This app hasn't been granted all required scopes"});
     bench.get(FORMS, ResponseTemplate::new(403).set_body_json(body)).await;
-    assert_eq!(bench.client().forms().await.unwrap_err().cause, Cause::MissingScope);
+    assert_eq!(
+        bench.client().list_forms().await.unwrap_err().cause,
+        Cause::MissingScope
+    );
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ fn read(upto: u64) -> ContactRead {
 async fn contacts_with_huge_values_are_singled_out() {
     let bench = Bench::new().await;
     contacts(&bench, &[12, 30]).await;
-    let batch = bench.client().read(&read(50)).await.unwrap();
+    let batch = bench.client().read_contacts(&read(50)).await.unwrap();
     assert_eq!(batch.contacts.len(), 48);
     assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [12, 30]);
     assert_eq!(
@@ -81,9 +81,9 @@ async fn many_contacts_with_huge_values_in_a_row_do_not_stop_the_others() {
     const HUGE: &[u64] = &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
     let bench = Bench::new().await;
     contacts(&bench, HUGE).await;
-    let batch = bench.client().read(&read(20)).await.unwrap();
+    let batch = bench.client().read_contacts(&read(20)).await.unwrap();
     assert_eq!((batch.contacts.len(), batch.unreadable.len()), (2, 18));
-    let none = bench.client().read(&read(18)).await.unwrap();
+    let none = bench.client().read_contacts(&read(18)).await.unwrap();
     assert_eq!(
         (none.contacts.len(), none.unreadable.len()),
         (0, 18),
@@ -126,9 +126,13 @@ async fn a_page_of_submissions_that_is_too_large_is_read_in_smaller_ones() {
         },
     )
     .await;
-    let first = bench.client().submissions(GUID, None).await.unwrap();
+    let first = bench.client().list_submissions(GUID, None).await.unwrap();
     assert_eq!(first.submissions[0].conversion_id.as_deref(), Some("c1"));
-    let second = bench.client().submissions(GUID, first.next.as_deref()).await.unwrap();
+    let second = bench
+        .client()
+        .list_submissions(GUID, first.next.as_deref())
+        .await
+        .unwrap();
     assert_eq!(second.submissions[0].conversion_id.as_deref(), Some("c2"));
     assert_eq!(asked(&bench).await, [50, 25, 12, 6, 50]);
 }
@@ -142,7 +146,7 @@ async fn a_single_submission_that_is_too_large_is_named_with_its_form() {
         |_| large(),
     )
     .await;
-    let error = failed(bench.client().submissions(GUID, None).await);
+    let error = failed(bench.client().list_submissions(GUID, None).await);
     assert_eq!(error.cause, Cause::TooLarge);
     let (begin, end) = (
         format!("a submission of form {GUID} can't be read: "),
@@ -165,7 +169,7 @@ async fn large_forms_and_rows_of_a_search_come_in_smaller_pages() {
         ok(&json!({ "results": [{ "id": GUID, "name": "Demo" }] }))
     })
     .await;
-    assert_eq!(bench.client().forms().await.unwrap().len(), 1);
+    assert_eq!(bench.client().list_forms().await.unwrap().len(), 1);
     assert_eq!(asked(&bench).await, [100, 50]);
 
     let bench = Bench::new().await;
@@ -176,7 +180,7 @@ async fn large_forms_and_rows_of_a_search_come_in_smaller_pages() {
         ok(&json!({ "total": 300, "results": [{ "id": 7, "properties": {} }] }))
     })
     .await;
-    let page = bench.client().search(&ContactSearch::anybody()).await.unwrap();
+    let page = bench.client().search_contacts(&ContactSearch::anybody()).await.unwrap();
     assert_eq!((page.contacts.len(), page.next), (1, Some(ContactId(7))));
     assert_eq!(asked(&bench).await, [200, 100]);
 }

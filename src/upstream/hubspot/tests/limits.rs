@@ -92,9 +92,9 @@ async fn searches_keep_their_limit_on_the_wire_and_others_do_not_wait_for_it() {
         after: crate::domain::ids::ContactId(0),
         properties: Vec::new(),
     };
-    let searches = join_all((0..12).map(|_| client.search(&search)));
+    let searches = join_all((0..12).map(|_| client.search_contacts(&search)));
     let (pages, ()) = futures::join!(searches, async {
-        client.portal().await.unwrap();
+        client.read_portal().await.unwrap();
         assert!(arrivals.all().len() < 12, "the portal call waited for all searches");
     });
     assert!(pages.iter().all(Result::is_ok));
@@ -120,7 +120,7 @@ async fn no_call_of_the_portal_goes_out_inside_a_retry_after() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         // The answer is in by now; other calls of this client must wait for the second to pass.
-        client.portal().await
+        client.read_portal().await
     };
     let (first, second) = tokio::time::timeout(Duration::from_secs(10), async {
         futures::join!(client.property_names(), other)
@@ -177,11 +177,11 @@ async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal()
     let details = bench.turns(DETAILS, vec![ok(&details())]).await;
     let other = bench
         .connector
-        .client(&secret(&[("accessToken", "another-token")]))
+        .client_for(&secret(&[("accessToken", "another-token")]))
         .unwrap();
     let client = bench.client();
     for client in [&client, &other] {
-        let portal = client.portal().await.unwrap();
+        let portal = client.read_portal().await.unwrap();
         client.may_use(portal.id);
     }
     let error = failed(client.property_names().await);
@@ -189,7 +189,7 @@ async fn long_waits_are_handed_to_the_caller_and_hold_all_tokens_of_the_portal()
     assert_eq!(error.retry_after.unwrap().as_secs(), 3_600);
     for held in [
         client.property_names().await.map(|_| ()),
-        other.portal().await.map(|_| ()),
+        other.read_portal().await.map(|_| ()),
     ] {
         let held = failed(held);
         assert_eq!((held.cause, held.status), (Cause::Unavailable, None));
@@ -206,16 +206,16 @@ async fn who_may_not_use_the_portal_holds_nobody_up() {
     bench.get(DETAILS, ok(&details())).await;
     let stranger = bench
         .connector
-        .client(&secret(&[("accessToken", "another-token")]))
+        .client_for(&secret(&[("accessToken", "another-token")]))
         .unwrap();
     let owner = bench.client();
-    let portal = owner.portal().await.unwrap().id;
+    let portal = owner.read_portal().await.unwrap().id;
     owner.may_use(portal);
-    stranger.portal().await.unwrap();
+    stranger.read_portal().await.unwrap();
     failed(stranger.property_names().await);
-    failed(stranger.portal().await);
-    owner.portal().await.unwrap();
+    failed(stranger.read_portal().await);
+    owner.read_portal().await.unwrap();
     // The wait goes along with whoever is let in: it is one of that portal's tokens that was asked to wait.
     stranger.may_use(portal);
-    failed(owner.portal().await);
+    failed(owner.read_portal().await);
 }

@@ -35,11 +35,11 @@ struct Noted {
 }
 
 impl CallObserver for Noted {
-    fn call(&self, api: &'static str, method: &'static str, status: Option<u16>, _elapsed: Duration) {
+    fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, _elapsed: Duration) {
         assert_eq!(api, "hubspot");
         self.calls.lock().unwrap().push((method, status));
     }
-    fn throttled(&self, _api: &'static str, wait: Duration) {
+    fn observe_throttling(&self, _api: &'static str, wait: Duration) {
         self.throttled.lock().unwrap().push(wait);
     }
 }
@@ -83,7 +83,7 @@ impl Bench {
         let noted = Arc::new(Noted::default());
         let connector = HubSpotConnector::new(
             config,
-            crate::upstream::client(&["http://127.0.0.1"]).build().unwrap(),
+            crate::upstream::client_builder(&["http://127.0.0.1"]).build().unwrap(),
             noted.clone(),
         );
         Self {
@@ -94,7 +94,7 @@ impl Bench {
     }
 
     fn client(&self) -> Arc<HubSpot> {
-        self.connector.client(&secret(&[("accessToken", TOKEN)])).unwrap()
+        self.connector.client_for(&secret(&[("accessToken", TOKEN)])).unwrap()
     }
 
     async fn post(&self, at: &str, answer: ResponseTemplate) {

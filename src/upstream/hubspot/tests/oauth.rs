@@ -26,7 +26,7 @@ async fn details_for(bench: &Bench, token: &str, answer: ResponseTemplate) {
 }
 
 fn client(bench: &Bench) -> Arc<HubSpot> {
-    bench.connector.client(&secret(&KEYS)).unwrap()
+    bench.connector.client_for(&secret(&KEYS)).unwrap()
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn one_purchase_serves_all_callers() {
     details_for(&bench, "at-1", ok(&details())).await;
     let client = client(&bench);
     assert!(
-        join_all((0..5).map(|_| client.portal()))
+        join_all((0..5).map(|_| client.read_portal()))
             .await
             .iter()
             .all(Result::is_ok)
@@ -63,7 +63,7 @@ async fn a_token_near_its_end_is_bought_anew() {
     }
     let client = client(&bench);
     for _ in 0..3 {
-        client.portal().await.unwrap();
+        client.read_portal().await.unwrap();
     }
     assert_eq!(purchases.all().len(), 2);
 }
@@ -78,7 +78,7 @@ async fn a_refused_token_is_renewed_once() {
     details_for(&bench, "at-2", ok(&details())).await;
     let client_ = client(&bench);
     assert!(
-        join_all((0..3).map(|_| client_.portal()))
+        join_all((0..3).map(|_| client_.read_portal()))
             .await
             .iter()
             .all(Result::is_ok)
@@ -88,7 +88,7 @@ async fn a_refused_token_is_renewed_once() {
     let bench = Bench::new().await;
     let purchases = bench.turns(TOKENS, vec![bought("at-1", 1_800)]).await;
     details_for(&bench, "at-1", status(401)).await;
-    let error = failed(client(&bench).portal().await);
+    let error = failed(client(&bench).read_portal().await);
     assert_eq!((error.cause, error.status), (Cause::CredentialsRejected, Some(401)));
     assert_eq!(purchases.all().len(), 2);
 }
@@ -108,7 +108,7 @@ async fn refused_purchases_say_what_is_refused_and_no_secret() {
     ] {
         let bench = Bench::new().await;
         let purchases = bench.turns(TOKENS, vec![status(code).set_body_json(&body)]).await;
-        let error = failed(client(&bench).portal().await);
+        let error = failed(client(&bench).read_portal().await);
         assert_eq!(error.cause, Cause::CredentialsRejected);
         assert!(
             error.code.is_some() && error.message.contains("the refresh token or its client is refused"),
@@ -127,14 +127,14 @@ async fn callers_that_waited_for_a_failed_purchase_share_its_failure() {
         .set_delay(Duration::from_millis(50));
     let purchases = bench.turns(TOKENS, vec![refused]).await;
     let client = client(&bench);
-    let results = join_all((0..5).map(|_| client.portal())).await;
+    let results = join_all((0..5).map(|_| client.read_portal())).await;
     assert!(
         results
             .into_iter()
             .all(|result| failed(result).cause == Cause::CredentialsRejected)
     );
     assert_eq!(purchases.all().len(), 1);
-    failed(client.portal().await);
+    failed(client.read_portal().await);
     assert_eq!(purchases.all().len(), 2, "a later caller tries for itself");
 }
 
@@ -142,11 +142,11 @@ async fn callers_that_waited_for_a_failed_purchase_share_its_failure() {
 async fn a_token_endpoint_that_is_down_condemns_no_credentials() {
     let bench = Bench::new().await;
     let purchases = bench.turns(TOKENS, vec![status(503)]).await;
-    assert_eq!(failed(client(&bench).portal().await).cause, Cause::Unavailable);
+    assert_eq!(failed(client(&bench).read_portal().await).cause, Cause::Unavailable);
     assert_eq!(purchases.all().len(), 3);
     let bench = Bench::new().await;
     bench.turns(TOKENS, vec![ok(&json!({ "expires_in": 1_800 }))]).await;
-    assert_eq!(failed(client(&bench).portal().await).cause, Cause::Malformed);
+    assert_eq!(failed(client(&bench).read_portal().await).cause, Cause::Malformed);
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn no_token_is_bought_inside_a_retry_after() {
     details_for(&bench, "at-1", status(429).insert_header("retry-after", "60")).await;
     let client = client(&bench);
     for _ in 0..2 {
-        assert_eq!(failed(client.portal().await).cause, Cause::RateLimited);
+        assert_eq!(failed(client.read_portal().await).cause, Cause::RateLimited);
     }
     assert_eq!(purchases.all().len(), 1);
 }
@@ -180,6 +180,6 @@ async fn scopes_by_introspection() {
             .respond_with(answer)
             .mount(&bench.server)
             .await;
-        assert_eq!(client(&bench).scopes().await.unwrap(), scopes);
+        assert_eq!(client(&bench).token_scopes().await.unwrap(), scopes);
     }
 }

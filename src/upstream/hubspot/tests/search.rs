@@ -6,7 +6,7 @@ use super::*;
 use crate::domain::ids::ContactId;
 use crate::ports::Cause;
 use crate::ports::crm::{ContactSearch, Crm};
-use crate::upstream::hubspot::search::{body, page};
+use crate::upstream::hubspot::search::{search_body, to_page};
 
 fn query(groups: usize) -> ContactSearch {
     let since = Timestamp::from_millisecond(1_761_955_200_123).unwrap();
@@ -33,7 +33,7 @@ async fn a_page_and_the_exact_body() {
         .respond_with(ok(&json!({ "total": 3, "results": [row(151), row(1_000)] })))
         .mount(&bench.server)
         .await;
-    let page = bench.client().search(&query(2)).await.unwrap();
+    let page = bench.client().search_contacts(&query(2)).await.unwrap();
     assert_eq!(page.next, Some(ContactId(1_000)));
     let first = &page.contacts[0];
     assert_eq!((first.id, first.requested_id), (ContactId(151), ContactId(151)));
@@ -68,7 +68,7 @@ async fn more_comes_of_the_total_else_of_the_paging() {
     ] {
         let bench = Bench::new().await;
         bench.post(SEARCH, ok(&answer)).await;
-        let page = bench.client().search(&query(1)).await.unwrap();
+        let page = bench.client().search_contacts(&query(1)).await.unwrap();
         assert_eq!(page.next, more.then_some(ContactId(151)), "{answer}");
     }
 }
@@ -80,13 +80,16 @@ async fn rows_that_paging_can_not_go_on_from_are_an_error() {
         let rows: Vec<_> = rows.iter().copied().map(row).collect();
         let bench = Bench::new().await;
         bench.post(SEARCH, ok(&json!({ "total": 999, "results": rows }))).await;
-        assert_eq!(failed(bench.client().search(&query(1)).await).cause, Cause::Malformed);
+        assert_eq!(
+            failed(bench.client().search_contacts(&query(1)).await).cause,
+            Cause::Malformed
+        );
         // On the last page nothing depends on the order.
         let bench = Bench::new().await;
         bench
             .post(SEARCH, ok(&json!({ "total": rows.len(), "results": rows })))
             .await;
-        assert_eq!(bench.client().search(&query(1)).await.unwrap().next, None);
+        assert_eq!(bench.client().search_contacts(&query(1)).await.unwrap().next, None);
     }
 }
 
@@ -112,7 +115,7 @@ async fn a_row_out_of_place_is_a_matter_of_its_own(
     let rows: Vec<_> = rows.iter().copied().map(row).collect();
     let bench = Bench::new().await;
     bench.post(SEARCH, ok(&json!({ "total": 999, "results": rows }))).await;
-    let page = bench.client().search(&query(1)).await.unwrap();
+    let page = bench.client().search_contacts(&query(1)).await.unwrap();
     let ids: Vec<_> = page.contacts.iter().map(|contact| contact.id.0).collect();
     assert_eq!((ids.as_slice(), page.nameless), (found, nameless));
     assert_eq!(page.next, Some(ContactId(next)));
@@ -138,7 +141,7 @@ proptest! {
             }
             let answer = json!({ "total": left.len(), "results": rows.iter().copied().map(row).collect::<Vec<_>>() });
             let search = ContactSearch { after: ContactId(after), ..query(1) };
-            let page = page(&search, serde_json::from_str(&answer.to_string()).unwrap()).unwrap();
+            let page = to_page(&search, serde_json::from_str(&answer.to_string()).unwrap()).unwrap();
             seen.extend(page.contacts.iter().map(|contact| contact.id.0));
             pages += 1;
             prop_assert!(pages <= count + 1, "no end");
@@ -160,7 +163,7 @@ async fn answers_without_rows_are_not_taken_for_empty() {
         let bench = Bench::new().await;
         bench.post(SEARCH, ok(&answer)).await;
         assert_eq!(
-            failed(bench.client().search(&query(1)).await).cause,
+            failed(bench.client().search_contacts(&query(1)).await).cause,
             Cause::Malformed,
             "{answer}"
         );
@@ -193,7 +196,7 @@ async fn a_row_that_cannot_be_read_leaves_the_page() {
         let bench = Bench::new().await;
         let answer = json!({ "total": 4, "results": [row(151), record, row(1_000)] });
         bench.post(SEARCH, ok(&answer)).await;
-        let page = bench.client().search(&query(1)).await.unwrap();
+        let page = bench.client().search_contacts(&query(1)).await.unwrap();
         let found: Vec<_> = page.contacts.iter().map(|contact| contact.id.0).collect();
         assert_eq!((found, page.nameless), (ids, nameless), "{answer}");
         assert_eq!(page.next, Some(ContactId(1_000)), "{answer}");
@@ -205,7 +208,7 @@ async fn a_row_that_cannot_be_read_leaves_the_page() {
         .post(SEARCH, ok(&json!({ "total": 9, "results": [nobody] })))
         .await;
     assert_eq!(
-        failed(bench.client().search(&query(1)).await).cause,
+        failed(bench.client().search_contacts(&query(1)).await).cause,
         Cause::Malformed,
         "nothing to go on from"
     );
@@ -213,13 +216,16 @@ async fn a_row_that_cannot_be_read_leaves_the_page() {
 
 #[test]
 fn searches_that_hubspot_would_refuse_are_not_sent() {
-    assert!(body(&query(5), 200).is_ok());
+    assert!(search_body(&query(5), 200).is_ok());
     for groups in [0, 6] {
-        assert_eq!(failed(body(&query(groups), 200)).code.as_deref(), Some("SEARCH_GROUPS"));
+        assert_eq!(
+            failed(search_body(&query(groups), 200)).code.as_deref(),
+            Some("SEARCH_GROUPS")
+        );
     }
     let mut long = query(5);
     long.properties = vec!["p".repeat(100); 25];
-    let error = failed(body(&long, 200));
+    let error = failed(search_body(&long, 200));
     assert_eq!(
         (error.cause, error.code.as_deref()),
         (Cause::Refused, Some("SEARCH_BODY_TOO_LONG"))
@@ -230,7 +236,7 @@ proptest! {
     #[test]
     fn no_body_reaches_the_limit(names in proptest::collection::vec("[a-z0-9_]{1,100}", 0..60), groups in 1..6_usize) {
         let search = ContactSearch { properties: names, ..query(groups) };
-        if let Ok(body) = body(&search, 200) {
+        if let Ok(body) = search_body(&search, 200) {
             prop_assert!(body.chars().count() < 3_000);
         }
     }
@@ -255,7 +261,15 @@ async fn an_answer_tells_when_it_was_made() {
         bench.get(&submissions, dated(&json!({ "results": [] }))).await;
         let told = told.map(|time| time.parse::<Timestamp>().unwrap());
         let client = bench.client();
-        assert_eq!(client.search(&query(1)).await.unwrap().answered, told, "{date}");
-        assert_eq!(client.submissions(GUID, None).await.unwrap().answered, told, "{date}");
+        assert_eq!(
+            client.search_contacts(&query(1)).await.unwrap().answered,
+            told,
+            "{date}"
+        );
+        assert_eq!(
+            client.list_submissions(GUID, None).await.unwrap().answered,
+            told,
+            "{date}"
+        );
     }
 }

@@ -41,7 +41,7 @@ async fn of_contacts_and_deals() {
             after: ContactId(0),
             properties: Vec::new(),
         };
-        let page = crm.search(&search).await.unwrap();
+        let page = crm.search_contacts(&search).await.unwrap();
         let flaws: Vec<_> = page.contacts.iter().map(|c| (c.id.0, c.flaw.is_some())).collect();
         assert_eq!((flaws, page.nameless), (vec![(1, false), (2, true), (3, false)], 0));
 
@@ -50,11 +50,11 @@ async fn of_contacts_and_deals() {
             properties: Vec::new(),
             with_history: Vec::new(),
         };
-        let batch = crm.read(&read).await.unwrap();
+        let batch = crm.read_contacts(&read).await.unwrap();
         assert_eq!(batch.contacts.iter().map(|c| c.id.0).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [2]);
 
-        let batch = crm.deals(&[1, 2, 3].map(DealId)).await.unwrap();
+        let batch = crm.read_deals(&[1, 2, 3].map(DealId)).await.unwrap();
         assert_eq!(batch.deals.iter().map(|d| d.id.0).collect::<Vec<_>>(), [1, 3]);
         assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [2]);
     }
@@ -106,9 +106,15 @@ async fn of_forms_and_submissions() {
             .get("/form-integrations/v1/submissions/forms/f-1", spoilt(&list, &part))
             .await;
         let crm = bench.client();
-        let forms: Vec<_> = crm.forms().await.unwrap().into_iter().map(|form| form.id).collect();
+        let forms: Vec<_> = crm
+            .list_forms()
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|form| form.id)
+            .collect();
         assert_eq!(forms, ["f-1"]);
-        let page = crm.submissions("f-1", None).await.unwrap();
+        let page = crm.list_submissions("f-1", None).await.unwrap();
         let read = page
             .submissions
             .iter()
@@ -139,7 +145,7 @@ async fn of_an_error() {
         bench
             .get(DETAILS, status(403).set_body_raw(text, "application/json"))
             .await;
-        let error = failed(bench.client().portal().await);
+        let error = failed(bench.client().read_portal().await);
         assert_eq!(error.code.as_deref(), Some("MISSING_SCOPES"));
         assert!(error.message.contains("missing scopes: forms"), "{error}");
     }

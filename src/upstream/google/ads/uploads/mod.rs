@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::upstream::google::ads::uploads::partial_failure::{complaints, evidence, retry_after};
+use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
 use crate::upstream::google::errors::Api;
 use crate::upstream::google::session::{Call, Session};
 
@@ -37,19 +37,19 @@ impl UploadsClient {
         Self { what, session, login }
     }
 
-    async fn call(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    async fn upload_once(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         let (method, body) = match self.what {
-            Upload::Clicks => ("uploadClickConversions", request::clicks(request)),
-            Upload::Enhancements => ("uploadConversionAdjustments", request::enhancements(request)),
+            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request)),
+            Upload::Enhancements => ("uploadConversionAdjustments", request::enhancements_body(request)),
         };
         let Some((body, first)) = body.zip(request.destinations.first()) else {
-            return Err(refused("not sent: a row points at no destination"));
+            return Err(refused_request("not sent: a row points at no destination"));
         };
         let Ok(owner) = first.account.id.parse::<CustomerId>() else {
-            return Err(refused("not sent: an account that is none of Google Ads"));
+            return Err(refused_request("not sent: an account that is none of Google Ads"));
         };
         if request.rows.is_empty() || request.rows.len() > MAX_ROWS {
-            return Err(refused("not sent: too few or too many rows"));
+            return Err(refused_request("not sent: too few or too many rows"));
         }
         let config = self.session.config();
         let call = Call {
@@ -67,27 +67,27 @@ impl UploadsClient {
         let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
         Ok(UploadAnswer {
             request_id,
-            evidence: evidence(&answer, request),
-            errors: complaints(&answer),
+            evidence: row_evidence(&answer, request),
+            errors: row_complaints(&answer),
             retry_after: retry_after(&answer),
         })
     }
 }
 
 /// A request we would not send: it can only be refused.
-fn refused(what: &str) -> IngestError {
-    UpstreamError::new(Api::Ads.service(), Cause::Refused, what).into()
+fn refused_request(what: &str) -> IngestError {
+    UpstreamError::new(Api::Ads.service_name(), Cause::Refused, what).into()
 }
 
 #[async_trait]
 impl RowUploads for UploadsClient {
-    fn route(&self) -> RouteInfo {
+    fn route_info(&self) -> RouteInfo {
         RouteInfo {
             name: match self.what {
                 Upload::Clicks => "GoogleAdsClicks",
                 Upload::Enhancements => "GoogleAdsEnhancements",
             },
-            service: Api::Ads.service(),
+            service: Api::Ads.service_name(),
             rows: MAX_ROWS,
             // Each row names its own.
             destinations: MAX_ROWS,
@@ -96,8 +96,8 @@ impl RowUploads for UploadsClient {
         }
     }
 
-    async fn upload(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        self.call(request).await
+    async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        self.upload_once(request).await
     }
 }
 

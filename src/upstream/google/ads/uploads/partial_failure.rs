@@ -25,11 +25,11 @@ pub(crate) fn row_of(error: &Value) -> Option<usize> {
     let element = elements
         .iter()
         .find(|element| element["fieldName"].as_str().is_some_and(|name| ROWS.contains(&name)))?;
-    crate::upstream::google::wire::unsigned(&element["index"]).and_then(|index| usize::try_from(index).ok())
+    crate::upstream::google::wire::parse_unsigned(&element["index"]).and_then(|index| usize::try_from(index).ok())
 }
 
 /// `operations[0].create.name` out of `fieldPathElements`.
-pub(crate) fn location(elements: &Value) -> String {
+pub(crate) fn field_location(elements: &Value) -> String {
     let steps = elements
         .as_array()
         .into_iter()
@@ -37,7 +37,8 @@ pub(crate) fn location(elements: &Value) -> String {
         .take(MAX_STEPS)
         .map(|element| {
             let name = field_path(element["fieldName"].as_str().unwrap_or_default());
-            match crate::upstream::google::wire::integer(&element["index"]).filter(|index| (0..100_000).contains(index))
+            match crate::upstream::google::wire::parse_integer(&element["index"])
+                .filter(|index| (0..100_000).contains(index))
             {
                 Some(index) => format!("{name}[{index}]"),
                 None => name,
@@ -46,19 +47,19 @@ pub(crate) fn location(elements: &Value) -> String {
     steps.collect::<Vec<_>>().join(".")
 }
 
-fn errors(failure: &Value) -> impl Iterator<Item = &Value> {
+fn errors_of(failure: &Value) -> impl Iterator<Item = &Value> {
     failure["errors"].as_array().into_iter().flatten()
 }
 
-fn details(status: &Value) -> impl Iterator<Item = &Value> {
+fn details_of(status: &Value) -> impl Iterator<Item = &Value> {
     status["details"].as_array().into_iter().flatten()
 }
 
 /// What is wrong with single rows, out of a whole answer.
-pub(crate) fn complaints(answer: &Value) -> Vec<Complaint> {
-    details(&answer["partialFailureError"])
+pub(crate) fn row_complaints(answer: &Value) -> Vec<Complaint> {
+    details_of(&answer["partialFailureError"])
         .flat_map(row_violations)
-        .map(|violation| violation.complaint(None))
+        .map(|violation| violation.into_complaint(None))
         .collect()
 }
 
@@ -69,16 +70,18 @@ pub(crate) fn row_violations(failure: &Value) -> Vec<Violation> {
         Some(Violation {
             row: Some(row_of(error)?),
             destination: None,
-            field: location(&error["location"]["fieldPathElements"]),
+            field: field_location(&error["location"]["fieldPathElements"]),
             code: named.and_then(|(key, name)| ads_code(key, name.as_str().unwrap_or_default())),
         })
     };
-    errors(failure).filter_map(of).collect()
+    errors_of(failure).filter_map(of).collect()
 }
 
 /// True where an answer has failed rows and no error about the request as a whole.
 pub(crate) fn rows_only(answer: &Value) -> bool {
-    let mut all = details(&answer["partialFailureError"]).flat_map(errors).peekable();
+    let mut all = details_of(&answer["partialFailureError"])
+        .flat_map(errors_of)
+        .peekable();
     answer.get("error").is_none() && all.peek().is_some() && all.all(|error| row_of(error).is_some())
 }
 
@@ -86,17 +89,17 @@ pub(crate) fn rows_only(answer: &Value) -> bool {
 pub(crate) fn partial_status(answer: &Value) -> Option<&Value> {
     let status = &answer["partialFailureError"];
     let said = status.as_object().is_some_and(|status| !status.is_empty());
-    let well = crate::upstream::google::wire::integer(&status["code"]) == Some(0)
-        && details(status).flat_map(errors).next().is_none();
+    let well = crate::upstream::google::wire::parse_integer(&status["code"]) == Some(0)
+        && details_of(status).flat_map(errors_of).next().is_none();
     (said && !well).then_some(status)
 }
 
 /// True where the answer has a result for any row.
 pub(crate) fn any_taken(answer: &Value) -> bool {
-    results(answer).any(|result| !is_empty(result))
+    results_of(answer).any(|result| !is_empty(result))
 }
 
-fn results(answer: &Value) -> impl Iterator<Item = &Value> {
+fn results_of(answer: &Value) -> impl Iterator<Item = &Value> {
     answer["results"].as_array().into_iter().flatten()
 }
 
@@ -107,8 +110,8 @@ fn is_empty(result: &Value) -> bool {
 
 /// What the results say of each row of the request. They keep its length and order; where they do not, none is known
 /// to be about the row at its place.
-pub(crate) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
-    let mut found: Vec<_> = results(answer).collect();
+pub(crate) fn row_evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
+    let mut found: Vec<_> = results_of(answer).collect();
     let in_place = found.len() == request.rows.len();
     found.resize(request.rows.len(), &Value::Null);
     let of = |(row, result): (&Conversion, &Value)| {
@@ -126,10 +129,10 @@ pub(crate) fn evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence>
 
 /// The longest wait that an error of a row asks for.
 pub(crate) fn retry_after(answer: &Value) -> Option<SignedDuration> {
-    details(&answer["partialFailureError"])
-        .flat_map(errors)
+    details_of(&answer["partialFailureError"])
+        .flat_map(errors_of)
         .filter_map(|error| {
-            crate::upstream::google::wire::duration(&error["details"]["quotaErrorDetails"]["retryDelay"])
+            crate::upstream::google::wire::parse_duration(&error["details"]["quotaErrorDetails"]["retryDelay"])
         })
         .max()
 }
@@ -200,7 +203,7 @@ mod tests {
     #[test]
     fn a_result_counts_for_the_row_at_its_place_unless_it_names_another() {
         use Evidence::{None as Nothing, OfAnother, Taken};
-        let of = |answer: Value| evidence(&answer, &request(&["a", "b", "c"]));
+        let of = |answer: Value| row_evidence(&answer, &request(&["a", "b", "c"]));
         assert_eq!(
             of(json!({"results": [{"orderId": "a"}, {}, null]})),
             [Taken, Nothing, Nothing]
@@ -244,7 +247,7 @@ mod tests {
             {"errorCode": {"notAllowlistedError": "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE"},
              "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 0}]}},
             {"errorCode": {}, "location": {"fieldPathElements": [{"fieldName": "conversions", "index": 1}]}}]}]}});
-        let found = complaints(&errors);
+        let found = row_complaints(&errors);
         let class = found[0].code.as_ref().map(|code| code.class);
         assert_eq!(class, Some(Class::Blocked(Matter::NotAllowlisted)));
         assert_eq!((found[1].row, &found[1].code), (Some(1), &None));

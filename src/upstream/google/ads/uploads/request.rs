@@ -15,29 +15,29 @@ use crate::upstream::google::data_manager::request::Text;
 const MAX_IDENTIFIERS: usize = 5;
 
 /// The body of `uploadConversionAdjustments`, or nothing where a row points at no destination.
-pub(crate) fn enhancements(request: &UploadRequest) -> Option<Vec<u8>> {
-    let rows = rows(request, Enhancement::of)?;
-    bytes(&EnhancementBody {
+pub(crate) fn enhancements_body(request: &UploadRequest) -> Option<Vec<u8>> {
+    let rows = map_rows(request, Enhancement::from_conversion)?;
+    to_bytes(&EnhancementBody {
         conversion_adjustments: rows,
         partial_failure: true,
     })
 }
 
 /// The body of `uploadClickConversions`, or nothing where a row points at no destination.
-pub(crate) fn clicks(request: &UploadRequest) -> Option<Vec<u8>> {
-    let rows = rows(request, Click::of)?;
-    bytes(&ClickBody {
+pub(crate) fn clicks_body(request: &UploadRequest) -> Option<Vec<u8>> {
+    let rows = map_rows(request, Click::from_conversion)?;
+    to_bytes(&ClickBody {
         conversions: rows,
         partial_failure: true,
     })
 }
 
-fn rows<'a, T>(request: &'a UploadRequest, of: impl Fn(&'a Conversion, Action<'a>) -> T) -> Option<Vec<T>> {
+fn map_rows<'a, T>(request: &'a UploadRequest, of: impl Fn(&'a Conversion, Action<'a>) -> T) -> Option<Vec<T>> {
     let row = |row: &'a Conversion| Some(of(row, Action(request.destinations.get(row.destination)?)));
     request.rows.iter().map(row).collect()
 }
 
-fn bytes(body: &impl Serialize) -> Option<Vec<u8>> {
+fn to_bytes(body: &impl Serialize) -> Option<Vec<u8>> {
     serde_json::to_vec(body).ok()
 }
 
@@ -68,7 +68,7 @@ struct Enhancement<'a> {
 }
 
 impl<'a> Enhancement<'a> {
-    fn of(row: &'a Conversion, action: Action<'a>) -> Self {
+    fn from_conversion(row: &'a Conversion, action: Action<'a>) -> Self {
         let gclid = match &row.click {
             Some(ClickId::Gclid(id)) => Some(id.as_str()),
             _ => None,
@@ -84,7 +84,7 @@ impl<'a> Enhancement<'a> {
             user_identifiers: row
                 .identifiers
                 .iter()
-                .map(Identifier::of)
+                .map(Identifier::from_identifier)
                 .take(MAX_IDENTIFIERS)
                 .collect(),
             restatement_value: row.value.as_ref().map(|(value, currency)| Restatement {
@@ -135,7 +135,7 @@ struct Click<'a> {
 }
 
 impl<'a> Click<'a> {
-    fn of(row: &'a Conversion, action: Action<'a>) -> Self {
+    fn from_conversion(row: &'a Conversion, action: Action<'a>) -> Self {
         let (gclid, gbraid, wbraid) = match &row.click {
             Some(ClickId::Gclid(id)) => (Some(id.as_str()), None, None),
             Some(ClickId::Gbraid(id)) => (None, Some(id.as_str()), None),
@@ -158,7 +158,7 @@ impl<'a> Click<'a> {
                 .identifiers
                 .iter()
                 .filter(plain)
-                .map(Identifier::of)
+                .map(Identifier::from_identifier)
                 .take(MAX_IDENTIFIERS)
                 .collect(),
             consent: row.consent_granted.then_some(Consent {
@@ -203,7 +203,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Identifier<'a> {
-    fn of(identifier: &'a UserIdentifier) -> Self {
+    fn from_identifier(identifier: &'a UserIdentifier) -> Self {
         let of = match identifier {
             UserIdentifier::Email(hash) => Kind::HashedEmail(hash),
             UserIdentifier::Phone(hash) => Kind::HashedPhoneNumber(hash),

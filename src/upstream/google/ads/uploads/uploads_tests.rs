@@ -44,7 +44,7 @@ async fn enhance(status: u16, body: &Value) -> Result<UploadAnswer, IngestError>
         .connect(GoogleCredentials::Secret(&refresh_secret()), Some(cid("9876543210")))
         .await
         .unwrap();
-    clients.enhancements.upload(&request(3)).await
+    clients.enhancements.upload_rows(&request(3)).await
 }
 
 fn failure(errors: &Value) -> Value {
@@ -178,6 +178,6 @@ async fn nothing_is_sent_without_rows() {
         .connect(GoogleCredentials::Secret(&refresh_secret()), None)
         .await
         .unwrap();
-    assert!(clients.clicks.upload(&request(0)).await.is_err());
+    assert!(clients.clicks.upload_rows(&request(0)).await.is_err());
     assert!(server.received_requests().await.unwrap().is_empty());
 }
