@@ -62,8 +62,16 @@ fn run(case: &Case<'_>) -> Vec<Condition> {
     })
 }
 
+fn kept(observed: &Observed<'_>) -> Vec<Condition> {
+    conditions_for(observed).into_sorted()
+}
+
 fn ready_of(conditions: &[Condition]) -> &Condition {
     find_condition(conditions, condition::READY).unwrap()
+}
+
+fn said_of(condition: &Condition) -> (&str, &str) {
+    (condition.status.as_str(), condition.reason.as_str())
 }
 
 fn whole(observed: &Observed<'_>) -> Vec<Condition> {
@@ -241,27 +249,16 @@ fn a_deletion_in_use_names_five_users() {
     };
     let blocked = whole(&observed);
     let condition = find_condition(&blocked, "DeletionBlocked").unwrap();
-    assert_eq!(
-        (condition.status.as_str(), condition.reason.as_str()),
-        ("True", "InUse")
-    );
-    assert!(
-        condition
-            .message
-            .contains("event-1, event-2, event-3, event-4, event-5 and 2 more"),
-        "{condition:?}"
-    );
+    assert_eq!(said_of(condition), ("True", "InUse"));
+    let named = "event-1, event-2, event-3, event-4, event-5 and 2 more";
+    assert!(condition.message.contains(named), "{condition:?}");
     // Who waits for the deletion sees it; the events that use the account go on.
-    let ready = ready_of(&blocked);
-    assert_eq!((ready.status.as_str(), ready.reason.as_str()), ("False", "InUse"));
-    assert!(is_true(&conditions_for(&observed).into_sorted(), "Ready"));
+    assert_eq!(said_of(ready_of(&blocked)), ("False", "InUse"));
+    assert!(is_true(&kept(&observed), "Ready"));
     observed.previous = &blocked;
     let blip = failed(FaultKind::Unavailable, 0);
     observed.health = &blip;
-    assert!(
-        is_true(&conditions_for(&observed).into_sorted(), "Ready"),
-        "a blip stops nothing"
-    );
+    assert!(is_true(&kept(&observed), "Ready"), "a blip stops nothing");
     observed.users = &[];
     assert!(find_condition(&whole(&observed), "DeletionBlocked").is_none());
 }
@@ -271,10 +268,7 @@ fn terms_name_the_page() {
     let mut conditions = Conditions::new(&[], Some(1), at(0));
     add_google_conditions(&mut conditions, false, Some("OFF"));
     let terms = conditions.get("CustomerDataTermsAccepted").unwrap();
-    assert_eq!(
-        (terms.status.as_str(), terms.reason.as_str()),
-        ("False", "TermsNotAccepted")
-    );
+    assert_eq!(said_of(terms), ("False", "TermsNotAccepted"));
     assert!(terms.message.contains("Goals > Settings > Customer data terms"));
     assert_eq!(
         conditions.get("EnhancedConversionsEnabled").unwrap().reason,
@@ -390,9 +384,8 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
     };
     let before = was_ready();
     let first = told(&observed(&before, &none, 10));
-    let ready = ready_of(&first);
-    assert_eq!((&*ready.status, &*ready.reason), ("False", "InternalError"));
-    assert_eq!(ready.message, "Sending has ended unexpectedly.");
+    assert_eq!(said_of(ready_of(&first)), ("False", "InternalError"));
+    assert_eq!(ready_of(&first).message, "Sending has ended unexpectedly.");
     assert_eq!(announcements(&before, &first).len(), 1, "said once");
     let second = told(&observed(&first, &none, 20));
     assert_eq!(ready_of(&second).last_transition_time.0, at(10));
@@ -400,7 +393,7 @@ fn a_broken_loop_is_said_and_hides_nothing_worse() {
     let health = failed(FaultKind::Credentials, 15);
     let worse = told(&observed(&second, &health, 30));
     assert_eq!(ready_of(&worse).reason, reason::TOKEN_REVOKED);
-    let after = conditions_for(&observed(&second, &none, 40)).into_sorted();
+    let after = kept(&observed(&second, &none, 40));
     assert!(is_true(&after, condition::READY));
     assert!(find_condition(&after, condition::STALLED).is_none_or(|c| c.status == "False"));
 }
