@@ -15,7 +15,7 @@ use crate::api::{
     AdConversionEventStatus, AttributionStatus, LastError, MAX_LAST_ERRORS, Outcome as ShownOutcome, OutcomeReason,
     SyncStatus, Time,
 };
-use crate::domain::conditions::{Conditions, Status, Summary, find_condition};
+use crate::domain::conditions::{Conditions, MAX_MESSAGE, Status, Summary, find_condition, shorten};
 use crate::domain::counts::{Class, Gates, ReasonCount, count_classes, rejection_message};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
@@ -318,7 +318,7 @@ fn last_error(note: &ErrorNote) -> LastError {
     LastError {
         time: Time(note.time),
         reason: note.reason.clone(),
-        message: note.message.clone(),
+        message: shorten(&note.message, MAX_MESSAGE).to_owned(),
         contact_id: note.contact.map(|c| c.to_string()),
     }
 }

@@ -217,6 +217,10 @@ mod tests {
             of(json!({"results": [{"orderId": "a"}, {"gclid": "x"}]})),
             [Taken, OfAnother, Nothing]
         );
+        // At its place, and about another conversion.
+        let foreign = json!({"gclid": "SOMEBODY-ELSE", "conversionAction": "customers/9999999999/conversionActions/1",
+            "conversionDateTime": "2001-01-01 00:00:00+00:00"});
+        assert_eq!(of(json!({"results": [foreign, foreign, foreign]})), [OfAnother; 3]);
         assert_eq!(of(json!({})), [Nothing; 3]);
         // What repeats nothing of a row says nothing about one.
         let odd = json!([{"id": {}, "conversionAction": 5}, {"ok": true}, {"gclid": "x", "conversionAction": []}]);
