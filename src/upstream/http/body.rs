@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::growing::{GrowingShare, NO_ROOM, Short};
 use super::memory::{FREE, PARSED, Share, TEXT};
+use super::outline::Outline;
 
 /// What a JSON object takes at least in memory, its first node of entries.
 const OBJECT: usize = 640;
@@ -39,6 +40,11 @@ impl Limit {
     pub const LISTS: Self = Self {
         bytes: 16 << 20,
         memory: usize::MAX,
+    };
+    /// Answers of which only an [`Outline`] is kept, and its size.
+    pub const OUTLINE: Self = Self {
+        bytes: 64 << 20,
+        memory: 1 << 20,
     };
     /// Answers of token endpoints.
     pub const TOKEN: Self = Self {
@@ -139,6 +145,16 @@ impl Body {
         Ok(())
     }
 
+    /// Waits for the memory of what will be parsed of a text that is there.
+    async fn make_room_for_parsed(&mut self, limit: Limit, ends: Instant) -> Result<(), BodyError> {
+        let parsed = limit.parsed_size(&self.bytes);
+        if parsed > limit.memory {
+            return Err(BodyError::TooLarge(limit));
+        }
+        self.parsed = PARSED.take_share(parsed, ends).await.ok_or(NO_ROOM)?;
+        Ok(())
+    }
+
     /// Lets the text go. What is parsed of it may live as long as the share that is left.
     pub fn into_share(self) -> Share {
         self.parsed
@@ -161,6 +177,9 @@ impl From<&str> for Body {
 /// # Errors
 /// Where it is too large, breaks off, comes in tiny pieces, finds no room, or comes too slowly while others need the room.
 pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
+    if limit == Limit::OUTLINE {
+        return read_outline(response, limit, ends).await;
+    }
     let mut body = Body::default();
     let mut pieces = 0usize;
     while let Some(piece) = body.next_piece(&mut response).await? {
@@ -178,11 +197,28 @@ pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> R
     if let Some(text) = &body.text {
         text.complete();
     }
-    let parsed = limit.parsed_size(&body.bytes);
-    if parsed > limit.memory {
-        return Err(BodyError::TooLarge(limit));
+    body.make_room_for_parsed(limit, ends).await?;
+    Ok(body)
+}
+
+/// Reads a body to its end, or to the limit, and keeps the outline of it.
+async fn read_outline(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
+    let mut body = Body::default();
+    let mut outline = Outline::default();
+    let (mut length, mut pieces) = (0usize, 0usize);
+    while let Some(piece) = body.next_piece(&mut response).await? {
+        pieces += 1;
+        length = length.saturating_add(piece.len());
+        outline.add(&piece);
+        if length > limit.bytes || outline.size() > limit.memory {
+            return Err(BodyError::TooLarge(limit));
+        }
+        if pieces > PIECES && length / PIECE < pieces {
+            return Err(BodyError::TinyPieces);
+        }
     }
-    body.parsed = PARSED.take_share(parsed, ends).await.ok_or(NO_ROOM)?;
+    body.bytes = outline.into_bytes();
+    body.make_room_for_parsed(limit, ends).await?;
     Ok(body)
 }
 

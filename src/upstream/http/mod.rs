@@ -4,6 +4,7 @@ pub mod body;
 pub mod growing;
 pub mod json;
 pub mod memory;
+pub mod outline;
 pub mod prose;
 pub mod text;
 pub mod wait;

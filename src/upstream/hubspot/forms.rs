@@ -9,11 +9,12 @@ use super::limits::Bucket;
 use super::pages::page;
 use super::rows::Odd;
 use super::scalar::Loose;
-use super::wire::{Results, Scalar, scalar_or_nothing};
+use super::transport::Answer;
+use super::wire::{Paging, Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
-use crate::ports::UpstreamError;
 use crate::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
-use crate::upstream::http::body::Limit;
+use crate::ports::{Cause, UpstreamError};
+use crate::upstream::http::body::{BodyError, Limit};
 use crate::upstream::http::text;
 
 /// All types of forms; without them HubSpot lists its own type only.
@@ -83,7 +84,7 @@ impl HubSpot {
             if forms.len() > MAX_FORMS {
                 return Err(malformed_answer(format!("the portal has more than {MAX_FORMS} forms")));
             }
-            match listed.paging.and_then(super::wire::Paging::next_cursor) {
+            match listed.paging.and_then(Paging::next_cursor) {
                 None => return Ok(forms),
                 same if same == after => return Err(malformed_answer("the paging of forms does not move on")),
                 next => after = next,
@@ -99,11 +100,28 @@ impl HubSpot {
     ) -> Result<SubmissionPage, UpstreamError> {
         let guid = escape_value(form);
         let what = format!("a submission of form {}", text::valid_id(form).unwrap_or_default());
-        let answer = page(SUBMISSIONS, &what, |rows| {
+        let path = |rows: usize| {
             let path = format!("/form-integrations/v1/submissions/forms/{guid}?limit={rows}");
-            self.make_call(get_call("submissions", from(path, after)))
+            from(path, after)
+        };
+        let answer = page(SUBMISSIONS, &what, |rows| {
+            self.make_call(get_call("submissions", path(rows)))
         })
-        .await?;
+        .await;
+        let answer = match answer {
+            Err(error) if error.cause == Cause::TooLarge => {
+                let outline = Call {
+                    limit: Limit::OUTLINE,
+                    ..get_call("submissions", path(1))
+                };
+                return self
+                    .make_call(outline)
+                    .await
+                    .and_then(|answer| name_too_large(answer, after))
+                    .map_err(|_| error);
+            }
+            answer => answer?,
+        };
         let (answered, size) = (answer.date, answer.body_size());
         let mut listed: Results<SubmissionWire> = answer.parse_rows()?;
         let mut unreadable: Vec<_> = listed.odd_rows().iter().map(to_odd_submission).collect();
@@ -114,18 +132,45 @@ impl HubSpot {
                 Err(odd) => unreadable.push(odd),
             }
         }
-        let next = listed.paging.and_then(super::wire::Paging::next_cursor);
-        if next.as_deref() == after && after.is_some() {
-            return Err(malformed_answer("the paging of submissions does not move on"));
-        }
         Ok(SubmissionPage {
             submissions,
             unreadable,
-            next,
+            next: next_page(listed.paging, after)?,
             size,
             answered,
         })
     }
+}
+
+/// A page of a single submission that is too large, of which there is the outline: it cannot be read, and the list goes on
+/// behind it.
+fn name_too_large(outline: Answer, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
+    let answered = outline.date;
+    let mut listed: Results<SubmissionWire> = outline.parse_rows()?;
+    let too_large = |wire: SubmissionWire| OddSubmission {
+        conversion_id: wire.conversion_id.and_then(|id| text::valid_id(id.0.trim())),
+        why: format!(
+            "HubSpot's answer for it alone {}; shorten its values or delete it",
+            BodyError::too_large(Limit::RECORDS)
+        ),
+    };
+    Ok(SubmissionPage {
+        submissions: Vec::new(),
+        unreadable: listed.take_rows()?.into_iter().map(too_large).collect(),
+        next: next_page(listed.paging, after)?,
+        // At least.
+        size: Limit::RECORDS.bytes,
+        answered,
+    })
+}
+
+/// The cursor of the next page.
+fn next_page(paging: Option<Paging>, after: Option<&str>) -> Result<Option<String>, UpstreamError> {
+    let next = paging.and_then(Paging::next_cursor);
+    if next.as_deref() == after && after.is_some() {
+        return Err(malformed_answer("the paging of submissions does not move on"));
+    }
+    Ok(next)
 }
 
 fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {

@@ -15,12 +15,17 @@ pub const OTHER: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
 /// Sandbox with a form, operator, accounts.
 pub fn stage(name: &str, flags: &[(&str, &str)]) -> Stage {
     let stage = Stage::empty(name, &[], flags);
+    start(&stage);
+    stage
+}
+
+/// Forms, operator, accounts.
+pub fn start(stage: &Stage) {
     let forms =
         json!([{"id": FORM, "name": "Demo request"}, {"id": OTHER, "name": "Newsletter", "formType": "captured"}]);
     stage.post("/hubspot/forms", &forms);
     stage.start_operator();
     stage.apply(include_str!("accounts.yaml"));
-    stage
 }
 
 /// Applies a form event; `more` is merged into its spec.

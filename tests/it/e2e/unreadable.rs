@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::judge::action;
+use super::meddler::Meddling;
 use super::rows_of::{Rows, compare, ms, row};
 use super::stage::{Counts, ago, condition, reason};
 use super::{forms, forms::FORM};
@@ -268,4 +269,42 @@ fn submissions_that_cannot_be_read_hold_up_nobody_and_follow() {
         Counts::of(e).uploaded == 6
     });
     assert_eq!(Counts::of(&event).observed, 7, "{event:#}");
+}
+
+/// Somebody writes more into a form than is read of an answer. HubSpot gives it with the submission for ever.
+#[test]
+fn a_submission_that_is_too_large_by_itself_does_not_hold_up_its_form() {
+    let mut stage = Stage::empty("huge-form", &[], &[]);
+    let meddler = stage.meddled();
+    let enlarge = Meddling::change(|answer| {
+        for row in answer["results"].as_array_mut().into_iter().flatten() {
+            if row["conversionId"] == "huge" {
+                let field = json!({"name": "message", "value": "x".repeat(9 << 20), "objectTypeId": "0-1"});
+                row["values"].as_array_mut().expect("values").push(field);
+            }
+        }
+    });
+    let enlarged = meddler.always(|asked| asked.path.contains("/form-integrations/"), enlarge);
+    forms::start(&stage);
+    for id in ["older", "huge", "newer"] {
+        forms::submit(&stage, &forms::consenting(id));
+    }
+    forms::event(&stage, "demo", FORM, &json!({"startTime": ago(3600)}));
+    let event = stage.wait("adce/demo", "those beside the huge one", |e| {
+        Counts::of(e).uploaded == 2 && condition(e, "Synced")["status"] == "True"
+    });
+    assert_eq!(Counts::of(&event).observed, 2, "{event:#}");
+    let errors = event["status"]["sync"]["lastErrors"].to_string();
+    assert!(
+        errors.contains(
+            "A submission of the form (huge) can't be read: HubSpot's answer for it alone is larger than 8192 KiB"
+        ),
+        "{errors}"
+    );
+    meddler.lift(enlarged);
+    // The gate of the forms opens for whoever submits next.
+    forms::submit(&stage, &forms::consenting("later"));
+    stage.wait("adce/demo", "the huge one too, once it is shorter", |e| {
+        Counts::of(e).uploaded == 4
+    });
 }

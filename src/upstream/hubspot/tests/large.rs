@@ -138,7 +138,44 @@ async fn a_page_of_submissions_that_is_too_large_is_read_in_smaller_ones() {
 }
 
 #[tokio::test]
-async fn a_single_submission_that_is_too_large_is_named_with_its_form() {
+async fn a_single_submission_that_is_too_large_is_put_aside_and_the_list_goes_on() {
+    let bench = Bench::new().await;
+    respond(
+        &bench,
+        &format!("/form-integrations/v1/submissions/forms/{GUID}"),
+        |request| {
+            let row = |id: &str, values: Value| json!({ "values": values, "conversionId": id, "submittedAt": 1_761_990_000_123_i64 });
+            if request.url.query_pairs().any(|(name, _)| name == "after") {
+                return ok(&json!({ "results": [row("c2", json!([]))] }));
+            }
+            let field = json!({ "name": "message", "value": "字".repeat(65_000), "objectTypeId": "0-1" });
+            ok(&json!({ "results": [row("c1", json!(vec![field; 44]))], "paging": { "next": { "after": "Ng==" } } }))
+        },
+    )
+    .await;
+    let first = bench.client().list_submissions(GUID, None).await.unwrap();
+    assert!(
+        first.submissions.is_empty(),
+        "whoever seems to have no address is skipped for good"
+    );
+    assert_eq!(first.unreadable.len(), 1);
+    assert_eq!(first.unreadable[0].conversion_id.as_deref(), Some("c1"));
+    assert_eq!(
+        first.unreadable[0].why,
+        "HubSpot's answer for it alone is larger than 8192 KiB, or would take more than 32768 KiB of memory; shorten its values \
+         or delete it"
+    );
+    let second = bench
+        .client()
+        .list_submissions(GUID, first.next.as_deref())
+        .await
+        .unwrap();
+    assert_eq!(second.submissions[0].conversion_id.as_deref(), Some("c2"));
+    assert_eq!(asked(&bench).await, [50, 25, 12, 6, 3, 1, 1, 50]);
+}
+
+#[tokio::test]
+async fn a_submission_without_an_outline_is_named_with_its_form() {
     let bench = Bench::new().await;
     respond(
         &bench,
@@ -156,7 +193,7 @@ async fn a_single_submission_that_is_too_large_is_named_with_its_form() {
         error.message.starts_with(&begin) && error.message.ends_with(end),
         "{error}"
     );
-    assert_eq!(asked(&bench).await, [50, 25, 12, 6, 3, 1]);
+    assert_eq!(asked(&bench).await, [50, 25, 12, 6, 3, 1, 1]);
 }
 
 #[tokio::test]
