@@ -40,7 +40,7 @@ use crate::ports::budget;
 use crate::registry::Wake;
 use scope::scoped_api;
 use tasks::{endless_task, route_wakes};
-use turns::Turns;
+use turns::{Turn, Turns};
 use wake_queue::{KeySender, WakeQueue};
 
 /// Reconciles at once in all: as many as there are turns. What bounds them is [`turns`].
@@ -250,13 +250,17 @@ async fn run_controller<R: Reconciler>(
         .map(|key| ObjectRef::<R::Object>::new(&key.name).within(&key.namespace));
     let turns = Arc::new(Turns::default());
     let fresh = store.clone();
+    let stopped = stop.clone();
     let no_watch: BoxStream<'static, Result<R::Object, watcher::Error>> = stream::pending().boxed();
     Controller::for_stream(no_watch, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(keys)
         .graceful_shutdown_on(stop.cancelled_owned())
         .run(
-            move |object, ctx| in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), Arc::clone(&turns)),
+            move |object, ctx| {
+                let turn = wait_for_turn(Arc::clone(&turns), object.key(), stopped.clone());
+                in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), turn)
+            },
             error_policy::<R>,
             ctx,
         )
@@ -274,12 +278,20 @@ async fn in_turn<R: Reconciler>(
     object: Arc<R::Object>,
     ctx: Arc<Context>,
     store: Store<R::Object>,
-    turns: Arc<Turns>,
+    turn: impl Future<Output = Option<Turn>>,
 ) -> Result<Action, Error> {
+    let Some(_turn) = turn.await else {
+        return Ok(Action::await_change());
+    };
     let key = object.key();
-    let _turn = turns.take_turn(&key.namespace).await;
     let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
     guarded_reconcile(controller.as_ref(), newest.unwrap_or(object), ctx).await
+}
+
+/// The turn of an object's namespace; `None` once the process stops: what only waits has begun nothing, and the end is not to
+/// wait for a namespace to work off all of it.
+async fn wait_for_turn(turns: Arc<Turns>, key: ObjectKey, stop: CancellationToken) -> Option<Turn> {
+    stop.run_until_cancelled(turns.take_turn(&key.namespace)).await
 }
 
 /// A reconcile with its guards: not on a stale cache, not for ever, and no panic gets out.

@@ -11,7 +11,7 @@ use std::{fs, io};
 
 use axum::body::{Body, Bytes};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Request, Response, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use futures::{Stream, StreamExt, stream};
 use hyper::body::Incoming;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
@@ -75,6 +75,8 @@ struct Shared {
     breaks: watch::Sender<()>,
     /// Watches stand still while this is true.
     frozen: watch::Sender<bool>,
+    /// So long each write waits before it is passed on.
+    write_delay: Mutex<Duration>,
 }
 
 /// The running proxy; it ends when this is dropped.
@@ -92,6 +94,7 @@ impl KubeProxy {
             state: Mutex::default(),
             breaks: watch::channel(()).0,
             frozen: watch::channel(false).0,
+            write_delay: Mutex::default(),
         });
         let address = wire::serve(&runtime, Arc::clone(&shared));
         // Copied first, so that the token is as well kept as before.
@@ -125,6 +128,11 @@ impl KubeProxy {
     pub fn break_watches(&self) {
         self.shared.breaks.send_replace(());
         self.shared.frozen.send_replace(false);
+    }
+
+    /// From now on each write takes so much longer.
+    pub fn slow_writes(&self, delay: Duration) {
+        *self.shared.write_delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
     /// The calls so far, as method and path.
@@ -212,6 +220,10 @@ impl Shared {
     /// Asks the API server. Where it can't be reached, neither can we.
     async fn forward(&self, mut parts: Parts, body: Bytes) -> Result<Response<Body>, Dropped> {
         let watch = is_watch(&parts.uri);
+        if parts.method != Method::GET {
+            let delay = *self.write_delay.lock().unwrap_or_else(PoisonError::into_inner);
+            tokio::time::sleep(delay).await;
+        }
         strip(&mut parts.headers);
         let request = Request::from_parts(parts, kube::client::Body::from(body));
         let response = self.client.send(request).await.map_err(|_| Dropped)?;

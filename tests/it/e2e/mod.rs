@@ -16,6 +16,7 @@ mod deletion;
 mod detection;
 mod disk;
 mod driver;
+mod ends;
 mod erased;
 mod far_future;
 mod faults;
