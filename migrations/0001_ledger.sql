@@ -54,6 +54,16 @@ CREATE TABLE requests (
     CHECK ((state = 'Sending') = (accepted_at IS NULL)),
     CHECK ((state = 'Sending') = (poll_at IS NULL))
 ){table};
+-- Ids of requests whose outcome is known, for some days: an answer that repeats one says nothing of another request.
+CREATE TABLE ended_requests (
+    network    TEXT  NOT NULL,
+    sender     TEXT  NOT NULL,
+    request_id TEXT  NOT NULL,
+    ended_at   {int} NOT NULL,
+    PRIMARY KEY (network, sender, request_id)
+){clustered};
+CREATE INDEX ended_requests_ended ON ended_requests (ended_at);
+
 CREATE INDEX requests_poll ON requests (network, sender, poll_at) WHERE state = 'AwaitingResult';
 
 -- One row a conversion. `transaction_id` is what keeps it apart from others, `sort_key` what that was made of: contacts are

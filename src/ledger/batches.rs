@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::database::Conn;
 use super::error::failed;
@@ -10,6 +10,9 @@ use super::updates;
 use crate::domain::outcome::{Outcome, reason};
 use crate::ledger::columns::{amount, json, list, ms, numbers, rows as counted};
 use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate, Sender};
+
+/// How long the ids of ended requests are kept: longer than anything between Google and us repeats an answer.
+const IDS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// See [`crate::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
 /// their place in the request. A row that is in a request already, or gone, makes the whole call fail: look up again.
@@ -174,11 +177,14 @@ async fn accept(
     Ok(())
 }
 
-/// True where an open request of the same sender has this id already: then the answer says nothing of this batch.
+/// True where another request of the same sender has, or had, this id: then the answer says nothing of this batch.
 async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
     let known: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM requests q JOIN requests o ON o.network = q.network AND o.sender = q.sender
-         WHERE q.id = $1 AND o.id <> q.id AND o.request_id = $2",
+        "SELECT count(*) FROM requests q JOIN (
+             SELECT network, sender, id, request_id FROM requests WHERE request_id = $2
+             UNION ALL SELECT network, sender, 0, request_id FROM ended_requests WHERE request_id = $2
+         ) o ON o.network = q.network AND o.sender = q.sender
+         WHERE q.id = $1 AND o.id <> q.id",
     )
     .bind(batch.0)
     .bind(request_id)
@@ -261,12 +267,32 @@ pub(super) async fn close(conn: &mut Conn, batch: BatchId, now: Timestamp) -> Le
     .bind(ms(now))
     .execute(&mut *conn)
     .await?;
+    remember_id(conn, batch, now).await?;
     for statement in [
         "UPDATE conversions SET request = NULL WHERE request = $1",
         "DELETE FROM requests WHERE id = $1",
     ] {
         sqlx::query(statement).bind(batch.0).execute(&mut *conn).await?;
     }
+    Ok(())
+}
+
+/// Keeps the id of a request that ends, and forgets those that ended long ago.
+async fn remember_id(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
+    sqlx::query(
+        "INSERT INTO ended_requests (network, sender, request_id, ended_at)
+         SELECT network, sender, request_id, $2 FROM requests WHERE id = $1 AND request_id IS NOT NULL
+         ON CONFLICT DO NOTHING",
+    )
+    .bind(batch.0)
+    .bind(ms(now))
+    .execute(&mut *conn)
+    .await?;
+    let old = now.saturating_sub(IDS_KEPT).unwrap_or(Timestamp::MIN);
+    sqlx::query("DELETE FROM ended_requests WHERE ended_at < $1")
+        .bind(ms(old))
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
-async fn begin(ledger: &SqlLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
+pub(super) async fn begin(ledger: &SqlLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
     ledger.begin(&sender(), &[action(7)], rows, at(minute)).await.unwrap()
 }
 
-async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str, minute: i64) {
+pub(super) async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str, minute: i64) {
     let result = BatchResult::Accepted {
         request_id: request_id.into(),
         poll_at: at(minute + 30),
@@ -13,7 +13,7 @@ async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str, minute: i6
     ledger.finish(batch, &result, at(minute)).await.unwrap();
 }
 
-fn status(batch: BatchId, updates: Vec<RowUpdate>, poll_at: Option<i64>) -> StatusResult {
+pub(super) fn status(batch: BatchId, updates: Vec<RowUpdate>, poll_at: Option<i64>) -> StatusResult {
     StatusResult {
         batch,
         updates,
@@ -354,27 +354,4 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
     );
     assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
     assert!(ledger.open_requests(&sender(), at(34), 10).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn a_request_id_that_an_earlier_request_has_accepts_nothing() {
-    let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
-    let earlier = begin(&ledger, &[plain(rows[0])], 3).await;
-    accept(&ledger, earlier, "r1", 4).await;
-    let later = begin(&ledger, &[plain(rows[1])], 5).await;
-    accept(&ledger, later, "r1", 6).await;
-    let counted = counts(&ledger, track).await;
-    assert!(
-        counted.contains(&(Outcome::Processing, reason::AWAITING_RESULT.into(), 1)),
-        "{counted:?}"
-    );
-    assert!(
-        counted.contains(&(Outcome::Pending, reason::UPSTREAM_UNAVAILABLE.into(), 1)),
-        "{counted:?}"
-    );
-    assert!(due(&ledger, track, 35).await.is_empty(), "not at once");
-    assert_eq!(due(&ledger, track, 36).await.len(), 1);
-    let open = ledger.open_requests(&sender(), at(1_000), 10).await.unwrap();
-    assert_eq!(open.iter().map(|request| request.batch).collect::<Vec<_>>(), [earlier]);
 }

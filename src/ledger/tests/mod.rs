@@ -8,6 +8,7 @@ mod model;
 mod notes;
 mod property;
 mod queries;
+mod request_ids;
 mod speed;
 mod tracks;
 
