@@ -79,7 +79,10 @@ pub(crate) async fn run_watch<R: Reconciler>(
     let decoding = Arc::clone(&ctx);
     let events = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .filter_map(move |event| ready(decode_event::<R::Object>(&decoding, event)))
+        .filter_map(move |event| {
+            let report = |invalid| report_invalid::<R::Object>(&decoding, invalid);
+            ready(decode_event::<R::Object>(event, report))
+        })
         .take_until(stop.cancelled_owned());
     let mut events = pin!(events);
     // What one before this left.
@@ -101,8 +104,8 @@ pub(crate) async fn run_watch<R: Reconciler>(
 
 /// Takes objects that cannot be decoded out of the stream: one of them must not keep the others from being watched.
 fn decode_event<K: Object>(
-    ctx: &Arc<Context>,
     event: watcher::Result<Event<DeserializeGuard<K>>>,
+    report: impl Fn(InvalidObject),
 ) -> Option<watcher::Result<Event<K>>> {
     let open = |guard: DeserializeGuard<K>| match guard.0 {
         Ok(mut object) => {
@@ -110,11 +113,18 @@ fn decode_event<K: Object>(
             Some(object)
         }
         Err(invalid) => {
-            report_invalid::<K>(ctx, invalid);
+            report(invalid);
             None
         }
     };
-    let keep = |guard| open(guard).filter(|object| has_few_finalizers(ctx, object));
+    let keep = |guard| {
+        open(guard).filter(|object| {
+            let crowd = too_many_finalizers(object);
+            let few = crowd.is_none();
+            crowd.into_iter().for_each(&report);
+            few
+        })
+    };
     Some(match event {
         Ok(Event::Apply(guard)) => Ok(Event::Apply(keep(guard)?)),
         Ok(Event::Delete(guard)) => Ok(Event::Delete(open(guard)?)),
@@ -125,16 +135,13 @@ fn decode_event<K: Object>(
     })
 }
 
-/// False, which is reported, where an object has more finalizers than anybody needs: they have to be kept all, because our
-/// own is written together with them.
-fn has_few_finalizers<K: Object>(ctx: &Arc<Context>, object: &K) -> bool {
-    let few = object.finalizers().len() <= FINALIZERS;
-    if !few {
-        let error = format!("it has more than {FINALIZERS} finalizers");
-        let metadata = object.meta().clone();
-        report_invalid::<K>(ctx, InvalidObject { error, metadata });
-    }
-    few
+/// What is wrong with an object that has more finalizers than anybody needs: they have to be kept all, because our own is
+/// written together with them.
+fn too_many_finalizers<K: Object>(object: &K) -> Option<InvalidObject> {
+    (object.finalizers().len() > FINALIZERS).then(|| InvalidObject {
+        error: format!("it has more than {FINALIZERS} finalizers"),
+        metadata: object.meta().clone(),
+    })
 }
 
 fn report_invalid<K: Object>(ctx: &Arc<Context>, invalid: InvalidObject) {
@@ -276,4 +283,62 @@ fn fingerprint<K: Object>(object: &K) -> u64 {
     meta.deletion_timestamp.is_some().hash(&mut hasher);
     object.requested_at().hash(&mut hasher);
     hasher.finish()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::cell::RefCell;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::api::HubSpotAccount;
+
+    fn account(finalizers: usize, spec: &Value) -> DeserializeGuard<HubSpotAccount> {
+        let finalizers: Vec<_> = (0..finalizers).map(|n| format!("example.com/{n}")).collect();
+        let manifest = json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "spec": spec,
+            "metadata": {"name": "acme", "namespace": "marketing", "finalizers": finalizers,
+                "annotations": {"note": "x".repeat(250_000)}},
+        });
+        serde_json::from_value(manifest).unwrap()
+    }
+
+    /// Annotations and finalizers of what is left of an event, and what is reported.
+    fn decoded(event: Event<DeserializeGuard<HubSpotAccount>>) -> (Option<(usize, usize)>, Vec<String>) {
+        let reported = RefCell::new(Vec::new());
+        let left = decode_event(Ok(event), |invalid| reported.borrow_mut().push(invalid.error));
+        let left = left.map(|event| match event.unwrap() {
+            Event::Apply(object) | Event::Delete(object) | Event::InitApply(object) => {
+                (object.annotations().len(), object.finalizers().len())
+            }
+            Event::Init | Event::InitDone => panic!("an object"),
+        });
+        (left, reported.into_inner())
+    }
+
+    #[test]
+    fn of_objects_nothing_is_kept_that_nobody_reads_and_none_with_a_crowd_of_finalizers() {
+        let good = json!({"credentialsSecretRef": {"name": "hubspot"}});
+        let open: [fn(_) -> _; 2] = [Event::Apply, Event::InitApply];
+        for event in open {
+            assert_eq!(
+                decoded(event(account(FINALIZERS, &good))),
+                (Some((0, FINALIZERS)), vec![])
+            );
+            let (left, reported) = decoded(event(account(FINALIZERS + 1, &good)));
+            assert_eq!(
+                (left, reported),
+                (None, vec!["it has more than 64 finalizers".to_owned()])
+            );
+            let (left, reported) = decoded(event(account(1, &json!(5))));
+            assert_eq!((left, reported.len()), (None, 1), "another kind of mistake");
+        }
+        // Whoever is gone has to be forgotten, however it looked.
+        assert_eq!(
+            decoded(Event::Delete(account(FINALIZERS + 1, &good))),
+            (Some((0, FINALIZERS + 1)), vec![])
+        );
+    }
 }

@@ -231,6 +231,33 @@ async fn a_refused_federation_is_rejected_without_its_text() {
 }
 
 #[tokio::test]
+async fn a_refused_impersonation_names_its_code_and_nothing_else_of_the_answer() {
+    for (status, kept) in [
+        ("PERMISSION_DENIED", Some("PERMISSION_DENIED")),
+        ("anna@example.com, t-fed", None),
+        ("+49 30 1234567", None),
+    ] {
+        let server = MockServer::start().await;
+        Mock::given(path("/sts")).respond_with(exchanged()).mount(&server).await;
+        let refused = json!({"error": {"code": 403, "status": status, "message": "t-fed of anna@example.com"}});
+        Mock::given(path("/iam"))
+            .respond_with(ResponseTemplate::new(403).set_body_json(refused))
+            .mount(&server)
+            .await;
+        let error = federation(&server, "subject", "subject-good", true)
+            .fetch_token(false)
+            .await
+            .err()
+            .unwrap();
+        assert_eq!((error.status, error.code.as_deref()), (Some(403), kept));
+        let all = format!("{error} {error:?}");
+        for secret in ["anna", "t-fed", "1234567", "subject-good"] {
+            assert!(!all.contains(secret), "{all}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_link_out_of_the_directory_sends_nothing() {
     let server = MockServer::start().await;
     let mut source = federation(&server, "link", "", false);
