@@ -24,7 +24,6 @@ pub struct Pauses {
 pub enum Look {
     /// HubSpot says that it does not exist.
     Named,
-    /// It is left out.
     LeftOut {
         /// The answer shows somebody else, or HubSpot has no contacts at all.
         others: bool,

@@ -16,7 +16,6 @@ pub const REMOVED: &str = "REMOVED";
 /// A conversion action (docs/reference/google.md 3.1). Enums are Google's names, unknown ones kept as they are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConversionAction {
-    /// Its id.
     pub id: ActionId,
     /// `customers/{cid}/conversionActions/{id}`.
     pub resource_name: String,
@@ -77,7 +76,6 @@ pub struct Goal {
 /// What Google attributes to an action: only conversions it could tie to ads. Fractions come from its attribution models.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attribution {
-    /// The action.
     pub action: ActionId,
     /// Column "All conversions".
     pub all_conversions: f64,

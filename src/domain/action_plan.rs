@@ -53,14 +53,12 @@ pub struct Seen<'a> {
 pub enum Step {
     /// The action is as declared.
     Keep {
-        /// It.
         id: ActionId,
         /// How we come by it.
         origin: ActionOrigin,
     },
     /// The action differs from the manifest in these fields.
     Correct {
-        /// It.
         id: ActionId,
         /// How we come by it.
         origin: ActionOrigin,

@@ -228,7 +228,6 @@ pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BT
 /// Rows of one destination that failed for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The code.
     pub code: Code,
     /// How many rows.
     pub count: u64,

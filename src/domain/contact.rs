@@ -147,7 +147,6 @@ impl Contact {
 /// A deal with what the value rule needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deal {
-    /// Its id.
     pub id: DealId,
     /// `createdate`, else the record's `createdAt`.
     pub created_at: Timestamp,

@@ -20,7 +20,6 @@ const MAX_CAUSES: usize = 3;
 /// Rows of one class, as the ledger counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// Outcome.
     pub outcome: Outcome,
     /// Reason, or Google's code in CamelCase.
     pub reason: String,
@@ -48,9 +47,7 @@ pub struct Gates {
 /// One line of `status.sync.reasons`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReasonCount {
-    /// Outcome.
     pub outcome: Outcome,
-    /// Reason.
     pub reason: String,
     /// How many rows.
     pub count: u64,

@@ -38,7 +38,6 @@ pub enum DeclaredAction {
 /// What an event's manifest declares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
-    /// The object.
     pub key: ObjectKey,
     /// Its uid; empty in objects that no API server has seen.
     pub uid: String,

@@ -112,13 +112,11 @@ impl Prepared {
 
 /// What becomes of a row now.
 pub enum Decision {
-    /// Send it.
     Send(Prepared),
     /// Look again at `due`.
     Wait {
         /// A pending reason.
         reason: &'static str,
-        /// When.
         due: Timestamp,
     },
     /// Never.

@@ -38,7 +38,6 @@ pub struct Submitted {
 
 /// Whose submission it is.
 pub enum Person<'a> {
-    /// This contact.
     Known(&'a Contact),
     /// The contact was found once and is proven deleted ([`super::absence`]).
     Deleted,

@@ -65,7 +65,6 @@ impl CustomerId {
 /// An account of an ad network that owns conversion actions. Its id is text: each network has ids of its own shape.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AdAccountKey {
-    /// The network.
     pub network: AdNetwork,
     /// The id there, as its API writes it.
     pub id: String,
@@ -227,9 +226,7 @@ impl fmt::Display for OrderId {
 /// Namespace and name of a Kubernetes object of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectKey {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 

@@ -10,7 +10,6 @@ pub const ANOTHER_NAMESPACE: &str = "another namespace";
 /// What an event lays claim to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// The event.
     pub event: ObjectKey,
     /// Its uid: decides between events of the same second.
     pub uid: String,

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 
 use super::exposition::Format;
 use super::metrics::Metrics;
@@ -36,24 +37,20 @@ struct Beat {
     limit: Duration,
 }
 
-fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Probes {
     /// Opens or closes a gate. The process is ready while every gate it knows is open.
     pub fn set_gate(&self, name: &'static str, open: bool) {
-        lock_mutex(&self.gates).insert(name, (!open).then(String::new));
+        self.gates.lock().insert(name, (!open).then(String::new));
     }
 
     /// Closes a gate and says why, and what to do.
     pub fn close_gate(&self, name: &'static str, why: impl Into<String>) {
-        lock_mutex(&self.gates).insert(name, Some(why.into()));
+        self.gates.lock().insert(name, Some(why.into()));
     }
 
     /// Something worth knowing while the process is ready; `None`: no longer. True where there was something before.
     pub fn set_remark(&self, about: &str, what: Option<String>) -> bool {
-        let mut remarks = lock_mutex(&self.remarks);
+        let mut remarks = self.remarks.lock();
         match what {
             Some(what) => remarks.insert(about.to_owned(), what).is_some(),
             None => remarks.remove(about).is_some(),
@@ -66,7 +63,7 @@ impl Probes {
             last: Instant::now(),
             limit,
         };
-        let mut beats = lock_mutex(&self.beats);
+        let mut beats = self.beats.lock();
         if let Some(known) = beats.get_mut(name) {
             *known = beat;
         } else {
@@ -76,12 +73,12 @@ impl Probes {
 
     /// A loop has ended on purpose: no more signs are expected.
     pub fn retire_loop(&self, name: &str) {
-        lock_mutex(&self.beats).remove(name);
+        self.beats.lock().remove(name);
     }
 
     /// The gates that are closed, and why. A process without any gate is not ready: it has not begun.
     pub fn closed_gates(&self) -> Vec<String> {
-        let gates = lock_mutex(&self.gates);
+        let gates = self.gates.lock();
         if gates.is_empty() {
             return vec!["start".to_owned()];
         }
@@ -94,7 +91,7 @@ impl Probes {
 
     /// Loops that have shown no sign of life within their limit.
     pub fn stuck_loops(&self) -> Vec<String> {
-        let beats = lock_mutex(&self.beats);
+        let beats = self.beats.lock();
         beats
             .iter()
             .filter(|(_, beat)| beat.last.elapsed() > beat.limit)
@@ -104,7 +101,7 @@ impl Probes {
 
     /// The loops that are expected to show signs of life.
     pub fn watched_loops(&self) -> Vec<String> {
-        lock_mutex(&self.beats).keys().cloned().collect()
+        self.beats.lock().keys().cloned().collect()
     }
 }
 
@@ -185,7 +182,7 @@ async fn livez(State(shared): State<Shared>) -> Response {
 
 async fn readyz(State(shared): State<Shared>) -> Response {
     let closed = shared.probes.closed_gates();
-    let remarks = lock_mutex(&shared.probes.remarks).clone();
+    let remarks = shared.probes.remarks.lock().clone();
     if closed.is_empty() && !remarks.is_empty() {
         let lines: Vec<_> = remarks.into_values().collect();
         return (StatusCode::OK, format!("ok\n{}\n", lines.join("\n"))).into_response();

@@ -3,12 +3,13 @@
 //! read slowly share a text: else each of them would keep one of megabytes.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 
 use super::exposition::Format;
 
@@ -81,7 +82,7 @@ impl Scrapes {
             Format::Prometheus => &self.prometheus,
             Format::OpenMetrics => &self.open_metrics,
         };
-        let mut texts = texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut texts = texts.lock();
         if let Some(newest) = texts.usable(self.fresh) {
             return newest;
         }

@@ -140,11 +140,11 @@ mod tests {
 
     /// What is logged of these lines.
     #[derive(Clone, Default)]
-    struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+    struct Written(std::sync::Arc<parking_lot::Mutex<Vec<u8>>>);
 
     impl std::io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
         fn flush(&mut self) -> std::io::Result<()> {
@@ -168,7 +168,7 @@ mod tests {
             tracing::warn!(target: "kube_client::client", "+49 160 5");
             tracing::warn!(target: "kube_client::config", "+49 160 6");
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
         let said = |n: u8| text.contains(&format!("+49 160 {n}"));
         let found = [1, 2, 3, 4, 5, 6].map(said);
         assert_eq!(found, [false, false, true, true, false, true], "{text}");

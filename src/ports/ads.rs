@@ -19,7 +19,6 @@ pub struct Customer {
     pub time_zone: Option<String>,
     /// A manager account.
     pub manager: bool,
-    /// A test account.
     pub test_account: bool,
     /// The account that owns the conversion actions (`googleAdsConversionCustomer`); itself unless cross-account.
     pub conversion_customer: CustomerId,
@@ -27,7 +26,6 @@ pub struct Customer {
     pub conversion_tracking_id: Option<String>,
     /// Google's enum name, e.g. `CONVERSION_TRACKING_MANAGED_BY_SELF`.
     pub conversion_tracking_status: Option<String>,
-    /// Customer data terms accepted.
     pub accepted_customer_data_terms: bool,
     /// `effectiveEnablementSetting` (enhanced conversions): `ON` or `OFF`.
     pub enablement: Option<String>,

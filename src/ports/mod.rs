@@ -58,7 +58,6 @@ pub struct GoogleClients {
 /// Where the credentials of a Google account come from. No `Debug`.
 #[derive(Clone, Copy)]
 pub enum GoogleCredentials<'a> {
-    /// A Secret.
     Secret(&'a SecretData),
     /// The identity of this process, asked for by an account in this namespace.
     Ambient {

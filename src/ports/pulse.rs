@@ -97,7 +97,8 @@ async fn waiting_by<T>(turn: Duration, work: impl Future<Output = T>) -> T {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Mutex;
+
+    use parking_lot::Mutex;
 
     use super::*;
 
@@ -106,16 +107,16 @@ mod tests {
 
     impl Seen {
         fn of(&self, name: &str) -> Option<Duration> {
-            self.0.lock().unwrap().get(name).copied()
+            self.0.lock().get(name).copied()
         }
     }
 
     impl Watchdog for Seen {
         fn sign_of_life(&self, name: &str, within: Duration) {
-            self.0.lock().unwrap().insert(name.to_owned(), within);
+            self.0.lock().insert(name.to_owned(), within);
         }
         fn loop_ended(&self, name: &str) {
-            self.0.lock().unwrap().remove(name);
+            self.0.lock().remove(name);
         }
         fn loop_broke(&self, _: &'static str) {}
     }
@@ -141,9 +142,9 @@ mod tests {
             assert_eq!(seen.of("other"), Some(Duration::MAX));
         });
         tokio::join!(one, other);
-        assert!(seen.0.lock().unwrap().is_empty());
+        assert!(seen.0.lock().is_empty());
         beat();
-        assert!(seen.0.lock().unwrap().is_empty(), "nobody is watched here");
+        assert!(seen.0.lock().is_empty(), "nobody is watched here");
     }
 
     #[tokio::test]
@@ -151,7 +152,7 @@ mod tests {
         let seen = Arc::new(Seen::default());
         let hung = run_watched(seen.clone(), "hung".into(), STEP, std::future::pending::<()>());
         assert!(tokio::time::timeout(Duration::from_millis(20), hung).await.is_err());
-        assert!(seen.0.lock().unwrap().is_empty());
+        assert!(seen.0.lock().is_empty());
     }
 
     #[tokio::test]

@@ -93,7 +93,6 @@ pub struct DestinationStatus {
 /// limits of the network, renew the token once where it is refused, and never repeat an upload by themselves.
 #[async_trait]
 pub trait ConversionSink: Send + Sync {
-    /// The route.
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. `Ok` is the network's id of the request: the rows are accepted, not yet counted.
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
@@ -120,7 +119,6 @@ pub struct UploadAnswer {
 /// whole request and is an `Err`.
 #[async_trait]
 pub trait RowUploads: Send + Sync {
-    /// The route.
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. For a form's rows `click` is the click id of the page and `value` the restatement value.
     async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::Value;
@@ -58,7 +59,7 @@ impl AnyAnswer {
     /// Has the server answer every call for which nothing more important is mounted.
     pub fn serve(&self, server: &MockServer) {
         let answer = Arc::clone(&self.answer);
-        let respond = move |_: &Request| answer.lock().unwrap().clone();
+        let respond = move |_: &Request| answer.lock().clone();
         self.block_on(Mock::given(anything()).respond_with(respond).mount(server));
     }
 
@@ -77,7 +78,7 @@ impl AnyAnswer {
         let case = Cell::new(0);
         TestRunner::new(config)
             .run(&(statuses, bodies), |(status, body)| {
-                *self.answer.lock().unwrap() = ResponseTemplate::new(status).set_body_json(&body);
+                *self.answer.lock() = ResponseTemplate::new(status).set_body_json(&body);
                 case.set(case.get() + 1);
                 self.block_on(calls(case.get()));
                 Ok(())

@@ -66,7 +66,6 @@ pub struct GoogleSnapshot {
 /// A `GoogleAdsAccount` object as the sync loops and the event controller see it.
 #[derive(Clone)]
 pub struct GoogleAccount {
-    /// The object.
     pub key: ObjectKey,
     /// `spec.customerId`.
     pub customer: CustomerId,
@@ -246,7 +245,6 @@ pub enum DealAccess {
 /// A `HubSpotAccount` object as the sync loops and the event controller see it.
 #[derive(Clone)]
 pub struct HubSpotAccount {
-    /// The object.
     pub key: ObjectKey,
     /// Client of its credentials; `None` while it can't be made.
     pub crm: Option<Arc<dyn Crm>>,

@@ -21,9 +21,7 @@ pub struct BoundAction {
 /// An `AdConversionEvent` the controller has resolved: what to look for and what to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
-    /// The object.
     pub key: ObjectKey,
-    /// Its uid.
     pub uid: String,
     /// Its HubSpot account object.
     pub hubspot: ObjectKey,

@@ -36,7 +36,6 @@ impl Loop {
 /// A loop that ended unexpectedly and has not lasted since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
-    /// Which.
     pub which: Loop,
     /// When it ended first.
     pub since: Timestamp,

@@ -16,9 +16,10 @@ pub mod sync_error;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::RwLock;
 use tokio::sync::{mpsc, watch};
 
 use super::ports::UpstreamError;
@@ -79,11 +80,11 @@ impl Registry {
     }
 
     fn with_state<T>(&self, f: impl FnOnce(&State) -> T) -> T {
-        f(&self.state.read().unwrap_or_else(PoisonError::into_inner))
+        f(&self.state.read())
     }
 
     fn with_state_mut<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.state.write())
     }
 
     /// Moves on whenever an account or event changes.
@@ -205,17 +206,14 @@ impl Registry {
         self.with_state(|s| s.google.get(key).map(GoogleAccount::for_loops))
     }
 
-    /// A Google account.
     pub fn google_account(&self, key: &ObjectKey) -> Option<GoogleAccount> {
         self.with_state(|s| s.google.get(key).cloned())
     }
 
-    /// A HubSpot account.
     pub fn hubspot_account(&self, key: &ObjectKey) -> Option<HubSpotAccount> {
         self.with_state(|s| s.hubspot.get(key).cloned())
     }
 
-    /// An event.
     pub fn find_event(&self, key: &ObjectKey) -> Option<Event> {
         self.with_state(|s| s.events.get(key).cloned())
     }

@@ -10,7 +10,6 @@ use crate::ports::ledger::StreamId;
 /// An error worth showing in `status.sync.lastErrors`. No personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorNote {
-    /// When.
     pub time: Timestamp,
     /// CamelCase reason.
     pub reason: String,
@@ -23,7 +22,6 @@ pub struct ErrorNote {
 /// How one side of the sync (reading, or sending) of an event is doing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Health {
-    /// Last success.
     pub last_success: Option<Timestamp>,
     /// Since when every try has failed; `None` while it works.
     pub failing_since: Option<Timestamp>,
@@ -70,7 +68,6 @@ pub struct Refused {
     pub via: &'static str,
     /// Google's code, of [`crate::domain::codes::Class::Blocked`].
     pub code: Code,
-    /// Since when.
     pub since: Timestamp,
 }
 

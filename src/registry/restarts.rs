@@ -101,8 +101,8 @@ impl Restarts {
 mod tests {
     use std::collections::BTreeMap;
     use std::future::{Ready, ready};
-    use std::sync::Mutex;
 
+    use parking_lot::Mutex;
     use tokio::time::Instant;
 
     use super::*;
@@ -116,23 +116,20 @@ mod tests {
 
     impl Seen {
         fn is_stuck(&self) -> bool {
-            let signs = self.signs.lock().unwrap();
+            let signs = self.signs.lock();
             signs.values().any(|(at, within)| at.elapsed() > *within)
         }
     }
 
     impl Watchdog for Seen {
         fn sign_of_life(&self, name: &str, within: Duration) {
-            self.signs
-                .lock()
-                .unwrap()
-                .insert(name.to_owned(), (Instant::now(), within));
+            self.signs.lock().insert(name.to_owned(), (Instant::now(), within));
         }
         fn loop_ended(&self, name: &str) {
-            self.signs.lock().unwrap().remove(name);
+            self.signs.lock().remove(name);
         }
         fn loop_broke(&self, kind: &'static str) {
-            self.broke.lock().unwrap().push(kind);
+            self.broke.lock().push(kind);
         }
     }
 
@@ -169,8 +166,8 @@ mod tests {
     async fn work_that_breaks_or_ends_is_started_again_until_it_is_done() {
         let seen = Arc::new(Seen::default());
         restarts(&seen).run_until_done(CancellationToken::new(), ends).await;
-        assert_eq!(*seen.broke.lock().unwrap(), ["watch", "watch"]);
-        assert!(seen.signs.lock().unwrap().is_empty());
+        assert_eq!(*seen.broke.lock(), ["watch", "watch"]);
+        assert!(seen.signs.lock().is_empty());
     }
 
     #[tokio::test]
@@ -181,7 +178,7 @@ mod tests {
         let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), |_| ends(0)));
         until("it is stuck", || seen.is_stuck()).await;
         assert!(begun.elapsed() >= LASTS * 4, "not before its limit");
-        let tries = seen.broke.lock().unwrap().len();
+        let tries = seen.broke.lock().len();
         assert!(tries >= 3, "{tries}");
         stop.cancel();
         task.await.unwrap();
@@ -197,11 +194,11 @@ mod tests {
             std::future::pending().await
         };
         let task = tokio::spawn(restarts(&seen).run_until_done(stop.clone(), lasting));
-        until("it breaks", || !seen.signs.lock().unwrap().is_empty()).await;
-        until("it is whole", || seen.signs.lock().unwrap().is_empty()).await;
+        until("it breaks", || !seen.signs.lock().is_empty()).await;
+        until("it is whole", || seen.signs.lock().is_empty()).await;
         tokio::time::sleep(LASTS * 5).await;
         assert!(!seen.is_stuck());
-        assert_eq!(seen.broke.lock().unwrap().len(), 1);
+        assert_eq!(seen.broke.lock().len(), 1);
         task.abort();
     }
 }

@@ -16,7 +16,6 @@ pub enum Urgency {
 pub enum Wake {
     /// An event: counts or health changed.
     Event {
-        /// Which one.
         key: ObjectKey,
         /// How soon.
         urgency: Urgency,

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 /// The largest lets go of so much of what it has at a time, a quarter.
 const PART: usize = 4;
@@ -38,10 +40,6 @@ pub(crate) struct PerAccount<K, T: Shrink> {
     of: Mutex<BTreeMap<K, Arc<Bounded<T>>>>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl<K: Ord + Clone, T: Shrink> PerAccount<K, T> {
     /// Nothing yet; later no more than `most` in all.
     pub(crate) fn new(most: usize) -> Self {
@@ -53,7 +51,7 @@ impl<K: Ord + Clone, T: Shrink> PerAccount<K, T> {
 
     /// What is remembered of this account.
     pub(crate) fn of(&self, account: &K) -> Arc<Bounded<T>> {
-        let mut of = lock(&self.of);
+        let mut of = self.of.lock();
         if let Some(known) = of.get(account) {
             return Arc::clone(known);
         }
@@ -61,14 +59,14 @@ impl<K: Ord + Clone, T: Shrink> PerAccount<K, T> {
             inner: Mutex::default(),
             room: Arc::clone(&self.room),
         });
-        lock(&self.room.members).push(Arc::downgrade(&new));
+        self.room.members.lock().push(Arc::downgrade(&new));
         of.insert(account.clone(), Arc::clone(&new));
         new
     }
 
     /// Forgets the accounts that are none of these. Whoever still works for one keeps what it has until it ends.
     pub(crate) fn keep(&self, wanted: impl Fn(&K) -> bool) {
-        lock(&self.of).retain(|account, _| wanted(account));
+        self.of.lock().retain(|account, _| wanted(account));
     }
 }
 
@@ -85,7 +83,7 @@ impl<T: Shrink> Default for Bounded<T> {
 impl<T: Shrink> Bounded<T> {
     /// Looks at what is remembered.
     pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
-        look(&lock(&self.inner))
+        look(&self.inner.lock())
     }
 
     /// Changes what is remembered.
@@ -97,7 +95,7 @@ impl<T: Shrink> Bounded<T> {
 
     /// Changes it, and counts it while nobody else can.
     fn count<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let mut inner = lock(&self.inner);
+        let mut inner = self.inner.lock();
         let before = inner.size();
         let result = change(&mut inner);
         let after = inner.size();
@@ -112,7 +110,7 @@ impl<T: Shrink> Bounded<T> {
 
 impl<T: Shrink> Drop for Bounded<T> {
     fn drop(&mut self) {
-        let size = lock(&self.inner).size();
+        let size = self.inner.lock().size();
         self.room.held.fetch_sub(size, Ordering::Relaxed);
     }
 }
@@ -135,7 +133,7 @@ impl<T: Shrink> Room<T> {
         if !self.is_full() {
             return;
         }
-        let mut members = lock(&self.members);
+        let mut members = self.members.lock();
         members.retain(|member| member.strong_count() > 0);
         while self.is_full() {
             let size = |member: &Arc<Bounded<T>>| member.look(T::size);

@@ -29,7 +29,6 @@ pub(crate) struct Answer {
 
 /// Whom else HubSpot shows.
 enum Others {
-    /// This one.
     Somebody(ContactId),
     /// The portal has no contacts.
     Nobody,

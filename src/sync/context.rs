@@ -62,7 +62,6 @@ const ABSENCES: usize = 8 << 20;
 pub struct SyncContext {
     /// Accounts, events and reports.
     pub registry: Registry,
-    /// The ledger.
     pub ledger: Arc<dyn Ledger>,
     /// Wall clock.
     pub clock: Arc<dyn Clock>,

@@ -1,8 +1,8 @@
 //! Looks for contacts that HubSpot has deleted: what counts as deleted, and what does not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::contact::{Contact, MERGED_IDS};
@@ -19,6 +19,7 @@ use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Now, settings};
@@ -60,11 +61,11 @@ impl World {
     }
 
     fn change(&self, change: impl FnOnce(&mut Shows)) {
-        change(&mut self.shows.lock().expect("no panic"));
+        change(&mut self.shows.lock());
     }
 
     fn now(&self) -> Shows {
-        self.shows.lock().expect("no panic").clone()
+        self.shows.lock().clone()
     }
 
     fn reads(&self) -> usize {

@@ -4,8 +4,8 @@
 pub mod faulty;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::registry::Registry;
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use self::faulty::{Faulty, How};
@@ -154,7 +155,7 @@ fn every_call_to_the_ledger_may_fail_or_be_the_last_before_or_after_it_took_effe
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 loop {
-                    let Some(case) = queue.lock().expect("the queue").next() else {
+                    let Some(case) = queue.lock().next() else {
                         return;
                     };
                     run(Some(case));

@@ -1,8 +1,8 @@
 //! One account whose answers break the operator: nobody else feels it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::ids::{ActionId, ObjectKey, PortalId};
@@ -15,6 +15,7 @@ use adconversion_operator::sync::context::{SyncContext, SyncSettings};
 use adconversion_operator::sync::supervisor;
 use adconversion_operator::upstream::google::MAX_ROWS;
 use jiff::SignedDuration;
+use parking_lot::Mutex;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -33,17 +34,17 @@ struct Seen {
 
 impl Seen {
     fn of(&self, kind: &str) -> usize {
-        self.broke.lock().expect("loops").get(kind).copied().unwrap_or_default()
+        self.broke.lock().get(kind).copied().unwrap_or_default()
     }
 }
 
 impl Watchdog for Seen {
     fn sign_of_life(&self, _: &str, _: Duration) {}
     fn loop_ended(&self, name: &str) {
-        self.ended.lock().expect("loops").push(name.to_owned());
+        self.ended.lock().push(name.to_owned());
     }
     fn loop_broke(&self, kind: &'static str) {
-        *self.broke.lock().expect("loops").entry(kind).or_default() += 1;
+        *self.broke.lock().entry(kind).or_default() += 1;
     }
 }
 
@@ -122,7 +123,7 @@ impl Running {
     }
 
     async fn end(self) -> Arc<Seen> {
-        let ended = self.seen.ended.lock().expect("loops").clone();
+        let ended = self.seen.ended.lock().clone();
         assert!(
             !ended.iter().any(|name| name.contains(" b/")),
             "of the other account: {ended:?}"
@@ -243,8 +244,8 @@ async fn requests_without_a_status_keep_no_other_from_being_asked_about() {
     let count = 3 * MAX_ROWS;
     let sink = Arc::new(Sink::default());
     let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    *sink.untold.lock().expect("untold") = named(&["r0"]);
-    *sink.odd.lock().expect("odd") = named(&["r1"]);
+    *sink.untold.lock() = named(&["r0"]);
+    *sink.odd.lock() = named(&["r1"]);
     let running = Running::start(Memory::new(count as u64), &sink, settings()).await;
     until("the others are uploaded", async || {
         let sent = sink.rows.load(Ordering::Relaxed) == count;
@@ -262,8 +263,8 @@ async fn requests_without_a_status_keep_no_other_from_being_asked_about() {
         .error
         .expect("an error");
     assert!(error.message.contains("stay Processing"), "{}", error.message);
-    sink.untold.lock().expect("untold").clear();
-    sink.odd.lock().expect("odd").clear();
+    sink.untold.lock().clear();
+    sink.odd.lock().clear();
     until("all are uploaded", async || {
         running.count(Outcome::Uploaded).await == count as u64
     })

@@ -38,7 +38,6 @@ pub struct Facts<'a> {
     pub tally: Option<Counted>,
     /// Nothing is sent before.
     pub hold_until: Option<Timestamp>,
-    /// Now.
     pub now: Timestamp,
     /// How long failures may last before Ready follows.
     pub failure_threshold: Duration,

@@ -19,7 +19,6 @@ use crate::registry::{Account, DealAccess, GoogleAccount, GoogleSnapshot, HubSpo
 pub enum Accounts {
     /// Both can be used.
     Ready,
-    /// One is suspended.
     Suspended(String),
     /// One is missing, not ready, or (reason `Progressing`) not looked at yet: reason and message.
     NotReady(&'static str, String),

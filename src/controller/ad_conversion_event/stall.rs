@@ -16,7 +16,6 @@ pub type Stall = (&'static str, String);
 pub(crate) struct Grounds<'a> {
     /// The manifest.
     pub declared: &'a Declared,
-    /// Now.
     pub now: Timestamp,
     /// What the Google account shows.
     pub snapshot: Option<&'a GoogleSnapshot>,

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Resource};
+use parking_lot::Mutex;
 
 use super::action::outcome::ActionOutcome;
 use super::resolve::Resolved;
@@ -42,13 +42,13 @@ pub struct Tags {
 
 impl Tags {
     fn is_fresh(&self, key: &ObjectKey, content: u64) -> bool {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.seen.lock();
         seen.get(key)
             .is_some_and(|(known, at)| *known == content && at.elapsed() < FRESH)
     }
 
     fn remember_content(&self, key: &ObjectKey, content: u64) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         seen.retain(|_, (_, at)| at.elapsed() < FRESH);
         seen.insert(key.clone(), (content, Instant::now()));
     }

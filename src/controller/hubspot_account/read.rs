@@ -44,9 +44,7 @@ pub(super) struct PortalSnapshot {
 /// What the account's events need beside contacts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Wanted {
-    /// Forms.
     pub forms: bool,
-    /// Deals.
     pub deals: bool,
     /// Deals or forms were refused although the token seemed to have the scope: a call must show.
     pub in_doubt: bool,

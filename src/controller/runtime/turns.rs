@@ -2,8 +2,9 @@
 //! another's.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Reconciles of one kind in one namespace at once.
@@ -31,7 +32,7 @@ impl Turns {
     }
 
     fn turns_of(&self, namespace: &str) -> Arc<Semaphore> {
-        let mut namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut namespaces = self.namespaces.lock();
         // Whoever has a turn or waits for one holds on to the namespace's semaphore.
         namespaces.retain(|name, turns| name == namespace || Arc::strong_count(turns) > 1);
         let turns = namespaces
@@ -67,7 +68,7 @@ mod tests {
         assert!(timeout(MOMENT, turns.take_turn("hostile")).await.is_ok());
         drop(taken);
         drop(turns.take_turn("other").await);
-        let kept = turns.namespaces.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let kept = turns.namespaces.lock().len();
         assert_eq!(kept, 1, "namespaces that are done are forgotten");
     }
 }

@@ -1,10 +1,10 @@
 //! Our own writes are remembered, so that no decision is made on a cached object older than one of them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use kube::ResourceExt;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::object::Object;
 
@@ -25,7 +25,7 @@ struct Write {
 
 impl WriteBarrier {
     fn lock_writes(&self) -> MutexGuard<'_, HashMap<String, Write>> {
-        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writes.lock()
     }
 
     /// Notes our write; `written` is the object the API server answered with.

@@ -4,7 +4,7 @@
 //! more than 236 characters, and it counts a repeat by reason alone, so that a second note under a reason is never seen.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::object::Object;
@@ -203,7 +204,7 @@ impl Events {
     }
 
     fn with_recent<T>(&self, f: impl FnOnce(&mut Recent) -> T) -> T {
-        f(&mut self.recent.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.recent.lock())
     }
 
     fn build_event(&self, reference: &ObjectReference, said: &EventIdentity, name: &str, now: Timestamp) -> Event {

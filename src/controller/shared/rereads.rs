@@ -4,8 +4,9 @@
 //! A read serves all who asked before it began, and an account is read at most once in [`GAP`] for their sake.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::api::reasons::reason;
 use crate::domain::ids::ObjectKey;
@@ -68,7 +69,7 @@ struct Waiting {
 
 impl Rereads {
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.lock())
     }
 
     /// True while an event has to wait for accounts to be read again. The first call with a `cause` asks for the read.

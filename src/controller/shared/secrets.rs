@@ -34,7 +34,6 @@ impl SecretVersion {
 
 /// A Secret's data with its version. No `Debug`: it holds the values.
 pub struct ReadSecret {
-    /// The version.
     pub version: SecretVersion,
     /// Decoded values.
     pub data: SecretData,

@@ -22,7 +22,6 @@ pub use phone::normalize_phone;
 pub enum SharedKind {
     /// E-mail.
     Email,
-    /// Phone.
     Phone,
     /// Name and address.
     Address,

@@ -6,11 +6,12 @@ mod process;
 mod values;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
@@ -221,7 +222,7 @@ impl Metrics {
     }
 
     fn lock_objects(&self) -> MutexGuard<'_, Objects> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        self.seen.lock()
     }
 
     /// A reconcile has ended. `result`: `ok`, `deferred`, `error`, `timeout` or `panic`.

@@ -25,6 +25,5 @@ pub struct LookerId(pub i64);
 pub struct Sender {
     /// The network of the account.
     pub network: AdNetwork,
-    /// The object.
     pub account: ObjectKey,
 }

@@ -9,7 +9,6 @@ use crate::domain::ids::{ContactId, ObjectKey, PortalId};
 /// each has a round and findings of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Looker {
-    /// The portal.
     pub portal: PortalId,
     /// The HubSpot account object.
     pub account: ObjectKey,
@@ -35,7 +34,6 @@ pub struct Look {
     pub missing: Vec<ContactId>,
     /// The round goes on behind this one; `None`: it has come to its end, and the next one begins.
     pub after: Option<ContactId>,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -42,7 +42,6 @@ pub struct LedgerId(pub String);
 /// Asks for the stream of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamRequest {
-    /// The event.
     pub event: ObjectKey,
     /// Its uid: a re-created event without an action yet does not inherit rows of its namesake.
     pub event_uid: String,
@@ -85,7 +84,6 @@ pub struct Roots {
 /// Rows of one class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassCount {
-    /// Outcome.
     pub outcome: Outcome,
     /// Reason or Google's code.
     pub reason: String,
@@ -132,14 +130,12 @@ pub struct Rejection {
     pub reason: String,
     /// The verbatim code.
     pub detail: String,
-    /// When.
     pub at: Timestamp,
 }
 
 /// An action left behind by a deleted event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrphanNote {
-    /// The action.
     pub action: ActionKey,
     /// Its name then.
     pub name: String,
@@ -149,7 +145,6 @@ pub struct OrphanNote {
     pub former_event: String,
     /// When this operator created it (then `deletionPolicy: Delete` may remove it later); `None` for a stranger's.
     pub created_at: Option<Timestamp>,
-    /// When.
     pub at: Timestamp,
 }
 

@@ -10,7 +10,6 @@ use crate::domain::ids::ActionKey;
 /// A row as it goes into a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRow {
-    /// The row.
     pub row: RowId,
     /// Value and currency it is sent with.
     pub value: Option<(Decimal, String)>,
@@ -48,7 +47,6 @@ pub enum BatchResult {
 /// A request whose outcome is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenRequest {
-    /// The batch.
     pub batch: BatchId,
     /// Google's id.
     pub request_id: String,
@@ -67,7 +65,6 @@ pub struct OpenRequest {
 /// A row of an accepted request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenRow {
-    /// The row.
     pub row: RowId,
     /// Index of its destination.
     pub destination: usize,
@@ -80,7 +77,6 @@ pub struct OpenRow {
 /// What a look at a request's status told us.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusResult {
-    /// The batch.
     pub batch: BatchId,
     /// Rows whose outcome is known now (or that go back to pending, or stay processing as `OutcomeUnknown`).
     pub updates: Vec<RowUpdate>,

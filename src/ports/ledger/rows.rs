@@ -39,7 +39,6 @@ pub struct NewRow {
 pub struct Row {
     /// Internal number.
     pub id: RowId,
-    /// Its stream.
     pub track: StreamId,
     /// Deduplication key.
     pub transaction: TransactionId,
@@ -78,7 +77,6 @@ impl Row {
 /// What became of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowUpdate {
-    /// The row.
     pub row: RowId,
     /// Its outcome now.
     pub outcome: Outcome,

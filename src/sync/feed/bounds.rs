@@ -15,9 +15,7 @@ use crate::sync::contact_cache::ReadPlan;
 /// An event and its stream, with how far it is covered.
 #[derive(Clone)]
 pub struct Tracked {
-    /// The event.
     pub event: Event,
-    /// Its stream.
     pub stream: StreamId,
     /// How far its stream is covered.
     pub mark: Option<Watermark>,

@@ -81,7 +81,6 @@ impl ChangeDetector {
 /// A contact that a search by entry time should have found and did not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissedContact {
-    /// The contact.
     pub id: ContactId,
     /// Its entry time; `None` where it is in the stage and has none.
     pub entered: Option<Timestamp>,

@@ -64,7 +64,6 @@ impl DatedStage {
 
 /// A contact of a search, and what its properties tell, read once.
 pub struct Candidate<'a> {
-    /// The contact.
     pub contact: &'a Contact,
     /// Its modification time, HubSpot's clock; `None` where it cannot be read.
     pub modified: Option<Timestamp>,

@@ -26,7 +26,6 @@ use crate::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
 
 /// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
 pub struct PreparedRow {
-    /// The row.
     pub row: Row,
     /// Where it goes.
     pub action: ActionKey,
@@ -81,12 +80,10 @@ pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> 
 }
 
 impl EligibleEvent {
-    /// The event.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// Its stream.
     pub fn stream(&self) -> StreamId {
         self.stream
     }

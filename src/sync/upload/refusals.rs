@@ -18,7 +18,6 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Requests begin.
     pub fn requests_begin(&mut self) {
         self.latest = None;
     }

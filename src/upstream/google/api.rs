@@ -18,7 +18,6 @@ impl Api {
         }
     }
 
-    /// The name in metrics.
     pub(crate) const fn metric_name(self) -> &'static str {
         match self {
             Self::Ads => "googleAds",

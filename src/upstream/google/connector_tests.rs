@@ -56,7 +56,7 @@ async fn equal_credentials_share_a_token_and_other_ones_do_not() {
         .await
         .unwrap();
     three.ads.read_goals(&owner).await.unwrap();
-    let calls = recorder.0.lock().unwrap().clone();
+    let calls = recorder.0.lock().clone();
     let tokens = calls.iter().filter(|(api, ..)| *api == "token").count();
     assert_eq!(tokens, 2, "{calls:?}");
     assert_eq!(calls[1], ("googleAds", "search", Some(200)));

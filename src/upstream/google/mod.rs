@@ -29,9 +29,10 @@ mod test_support;
 mod unkept_tests;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 
@@ -86,7 +87,7 @@ impl GoogleConnector {
 
     fn session_for(&self, secret: Option<&SecretData>) -> Result<Arc<Session>, SecretInvalid> {
         let key = credentials_digest(secret);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.sessions.lock();
         if let Some(session) = sessions.get(&key).and_then(Weak::upgrade) {
             return Ok(session);
         }

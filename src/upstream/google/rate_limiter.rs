@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota};
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
@@ -103,7 +103,7 @@ impl RateLimiter {
             // The code of a refusal would say again that we are refused.
             code: failure.error.code.clone().filter(|_| cause == failure.error.cause),
         };
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.gates.lock();
         let longer = gates.get(&key).is_some_and(|old| old.until >= shut.until);
         if !longer {
             gates.insert(key, shut);
@@ -112,7 +112,7 @@ impl RateLimiter {
 
     fn shut_gate(&self, customer: Option<&CustomerId>) -> Option<Shut> {
         let now = Instant::now();
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = self.gates.lock();
         gates.retain(|_, shut| shut.until > now);
         let own = customer.and_then(|customer| gates.get(&Some(customer.clone())));
         [gates.get(&None), own]

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{body_string_contains, method, path};
@@ -32,7 +34,7 @@ pub(crate) struct Recorder(pub(crate) Mutex<Vec<(&'static str, &'static str, Opt
 
 impl CallObserver for Recorder {
     fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, _: Duration) {
-        self.0.lock().unwrap().push((api, method, status));
+        self.0.lock().push((api, method, status));
     }
     fn observe_throttling(&self, _: &'static str, _: Duration) {}
 }

@@ -1,10 +1,11 @@
 //! From a Secret to a client. The same credentials always get the same client, and with it the same limiters and token.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use reqwest::Client;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::auth::{Auth, Credentials, OAuthKeys};
 use super::client::HubSpot;
 use super::config::HubSpotConfig;
-use super::limits::{Portals, lock_mutex};
+use super::limits::Portals;
 use super::transport::Shared;
 use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
@@ -53,7 +54,7 @@ impl HubSpotConnector {
     pub fn client_for(&self, secret: &SecretData) -> Result<Arc<HubSpot>, SecretInvalid> {
         let (credentials, identity) = read_credentials(secret)?;
         let now = Instant::now();
-        let mut clients = lock_mutex(&self.clients);
+        let mut clients = self.clients.lock();
         clients.retain(|_, (client, used)| Arc::strong_count(client) > 1 || now.duration_since(*used) < IDLE);
         if let Some((client, used)) = clients.get_mut(&identity) {
             *used = now;

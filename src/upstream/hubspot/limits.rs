@@ -1,10 +1,11 @@
 //! What keeps a portal's limits: slots (calls per window) and the gate (`Retry-After`).
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::config::{HubSpotConfig, Limit, SERVICE};
@@ -12,11 +13,6 @@ use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::wait as asked;
-
-/// Locks without poisoning: every critical section here only moves plain values.
-pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// Which of a portal's buckets a call counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +81,7 @@ impl Slots {
     /// `None` never comes of a limiter in use: only of a closed semaphore, and ours is never closed.
     pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
         let permit = self.permits.acquire().await.ok()?;
-        let free_from = lock_mutex(&self.free_from).pop_front()?;
+        let free_from = self.free_from.lock().pop_front()?;
         // From here on a dropped (cancelled) slot goes back with the time it had.
         let mut slot = Slot {
             slots: self,
@@ -114,7 +110,7 @@ impl Drop for Slot<'_> {
         } else {
             self.free_from
         };
-        let mut queue = lock_mutex(&self.slots.free_from);
+        let mut queue = self.slots.free_from.lock();
         let at = queue.partition_point(|other| *other <= free_from);
         queue.insert(at, free_from);
     }
@@ -148,7 +144,7 @@ impl Gate {
     }
 
     fn shut_until(&self, shut: Shut) {
-        let mut state = lock_mutex(&self.0);
+        let mut state = self.0.lock();
         if state.as_ref().is_none_or(|held| held.until < shut.until) {
             *state = Some(shut);
         }
@@ -158,7 +154,7 @@ impl Gate {
     pub(crate) async fn wait_until_open(&self, longest: Duration) -> Result<(), UpstreamError> {
         let give_up = Instant::now() + longest;
         loop {
-            let Some(shut) = lock_mutex(&self.0).clone() else {
+            let Some(shut) = self.0.lock().clone() else {
                 return Ok(());
             };
             let left = shut.until.saturating_duration_since(Instant::now());
@@ -196,10 +192,10 @@ impl Portals {
     /// The limits of this portal: those known already, which inherit the wait of `own`, else `own`, which others will then
     /// share. `own` must be nobody else's.
     fn share_limits(&self, portal: PortalId, own: Arc<Limits>) -> Arc<Limits> {
-        let mut known = lock_mutex(&self.0);
+        let mut known = self.0.lock();
         known.retain(|_, limits| limits.strong_count() > 0);
         if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
-            if let Some(shut) = lock_mutex(&own.gate.0).clone() {
+            if let Some(shut) = own.gate.0.lock().clone() {
                 shared.gate.shut_until(shut);
             }
             return shared;
@@ -226,13 +222,13 @@ impl Membership {
     }
 
     pub(crate) fn current_limits(&self) -> Arc<Limits> {
-        Arc::clone(&lock_mutex(&self.0).limits)
+        Arc::clone(&self.0.lock().limits)
     }
 
     /// The token opens this portal. A client of another one leaves that with its slots and its wait, and has limits of its
     /// own again; it joins nobody's, since nobody has said yet that the account may use the portal.
     pub(crate) fn opens_portal(&self, portal: PortalId, config: &HubSpotConfig) {
-        let mut member = lock_mutex(&self.0);
+        let mut member = self.0.lock();
         if member.portal.is_some_and(|of| of != portal) {
             *member = Member {
                 limits: Arc::new(Limits::new(config)),
@@ -244,7 +240,7 @@ impl Membership {
     /// The account may use this portal: from now on the client counts with all others of it.
     pub(crate) fn joins_portal(&self, portal: PortalId, portals: &Portals, config: &HubSpotConfig) {
         self.opens_portal(portal, config);
-        let mut member = lock_mutex(&self.0);
+        let mut member = self.0.lock();
         if member.portal.is_none() {
             member.limits = portals.share_limits(portal, Arc::clone(&member.limits));
             member.portal = Some(portal);

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::config::{API, HubSpotConfig, SERVICE};
 use super::errors::{Again, answer_date, answer_error, malformed_answer, unreached_error};
-use super::limits::{Bucket, Limits, Membership, Portals, lock_mutex};
+use super::limits::{Bucket, Limits, Membership, Portals};
 use super::rows::Row;
 use super::wire::Results;
 use crate::domain::ids::PortalId;
@@ -130,7 +130,7 @@ impl Transport {
 
     /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).
     pub(crate) fn daily_quota(&self) -> Option<Quota> {
-        *lock_mutex(&self.current_limits().quota)
+        *self.current_limits().quota.lock()
     }
 
     /// Sends a request, with the quick retries that are left to us.
@@ -215,7 +215,7 @@ impl Transport {
         *status = Some(code);
         let headers = response.headers().clone();
         if let Some(told) = parse_quota(&headers) {
-            *lock_mutex(&self.current_limits().quota) = Some(told);
+            *self.current_limits().quota.lock() = Some(told);
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };

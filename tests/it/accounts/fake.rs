@@ -1,8 +1,8 @@
 //! Upstream services in memory: what they answer can be changed while the controllers run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
@@ -19,6 +19,7 @@ use adconversion_operator::ports::{
 };
 use async_trait::async_trait;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use secrecy::ExposeSecret;
 
 /// The real time.
@@ -62,12 +63,12 @@ impl World {
     }
 
     fn hubspot(&self) -> Result<(), UpstreamError> {
-        self.hubspot_error.lock().unwrap().clone().map_or(Ok(()), Err)
+        self.hubspot_error.lock().clone().map_or(Ok(()), Err)
     }
 
     fn google(&self) -> Result<(), UpstreamError> {
         self.google_reads.fetch_add(1, Ordering::Relaxed);
-        self.google_error.lock().unwrap().clone().map_or(Ok(()), Err)
+        self.google_error.lock().clone().map_or(Ok(()), Err)
     }
 }
 
@@ -116,12 +117,12 @@ impl CrmConnector for HubSpot {
 #[async_trait]
 impl Crm for HubSpot {
     fn may_use(&self, portal: PortalId) {
-        self.0.used.lock().unwrap().insert(portal.0);
+        self.0.used.lock().insert(portal.0);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         self.0.hubspot()?;
         Ok(Portal {
-            id: PortalId(*self.0.portal.lock().unwrap()),
+            id: PortalId(*self.0.portal.lock()),
             time_zone: "Europe/Berlin".into(),
             company_currency: "EUR".into(),
             ui_domain: "app.hubspot.com".into(),
@@ -129,7 +130,7 @@ impl Crm for HubSpot {
     }
     async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
         self.0.hubspot()?;
-        Ok(self.0.scopes.lock().unwrap().clone())
+        Ok(self.0.scopes.lock().clone())
     }
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         self.0.hubspot()?;
@@ -195,13 +196,13 @@ impl GoogleAds for Google {
             conversion_customer: id.clone(),
             conversion_tracking_id: Some("987654321".into()),
             conversion_tracking_status: Some("CONVERSION_TRACKING_MANAGED_BY_SELF".into()),
-            accepted_customer_data_terms: *self.0.terms.lock().unwrap(),
+            accepted_customer_data_terms: *self.0.terms.lock(),
             enablement: Some("ON".into()),
         })
     }
     async fn read_actions(&self, _: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
         self.0.google()?;
-        Ok(self.0.actions.lock().unwrap().clone())
+        Ok(self.0.actions.lock().clone())
     }
     async fn actions_named(&self, _: &CustomerId, _: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
         unimplemented!()

@@ -87,7 +87,7 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
     );
 
     // A refused token stalls; what is mended at HubSpot heals without anybody touching Kubernetes.
-    *world.hubspot_error.lock().unwrap() = Some(refusal("HubSpot", Cause::CredentialsRejected));
+    *world.hubspot_error.lock() = Some(refusal("HubSpot", Cause::CredentialsRejected));
     op.registry
         .hubspot_fault(&op.key("acme"), &refusal("HubSpot", Cause::MissingScope));
     op.wait::<HubSpotAccount>(
@@ -95,11 +95,11 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         &["Stalled=True/TokenRevoked", "CredentialsValid=False/TokenRevoked"],
     )
     .await;
-    *world.hubspot_error.lock().unwrap() = None;
+    *world.hubspot_error.lock() = None;
     op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
 
     // Another portal behind a new token: nothing of it is read.
-    *world.portal.lock().unwrap() = 7;
+    *world.portal.lock() = 7;
     op.secret("hs", &json!({"accessToken": "pat-other"})).await;
     let stalled = op
         .wait::<HubSpotAccount>("acme", &["Stalled=True/PortalMismatch", "Ready=False/PortalMismatch"])
@@ -110,14 +110,14 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         "the client of the wrong portal stays here"
     );
     assert_eq!(
-        *world.used.lock().unwrap(),
+        *world.used.lock(),
         [62515].into(),
         "nor does it count with those of that portal"
     );
-    *world.portal.lock().unwrap() = 62515;
+    *world.portal.lock() = 62515;
     op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
 
-    *world.scopes.lock().unwrap() = Some(vec!["crm.objects.deals.read".into()]);
+    *world.scopes.lock() = Some(vec!["crm.objects.deals.read".into()]);
     op.patch::<HubSpotAccount>(
         "acme",
         &json!({"metadata": {"annotations": {"reconcile.fluxcd.io/requestedAt": "now-1"}}}),
@@ -139,7 +139,7 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_google_account_is_read_guarded_and_let_go() {
     let world = World::new();
-    *world.terms.lock().unwrap() = false;
+    *world.terms.lock() = false;
     let op = Operator::start("google", &world).await;
     op.secret("ga", &json!({"refreshToken": "x"})).await;
     let spec = json!({"customerId": "123-456-7890", "credentialsSecretRef": {"name": "ga"}});
@@ -269,7 +269,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         .unwrap()
         .last_transition_time
         .clone();
-    *world.google_error.lock().unwrap() = Some(refusal("Google Ads", Cause::Unavailable));
+    *world.google_error.lock() = Some(refusal("Google Ads", Cause::Unavailable));
     let failing = |a: &GoogleAdsAccount| {
         find_condition(a.conditions(), "Ready")
             .unwrap()
@@ -291,7 +291,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         ],
     )
     .await;
-    *world.google_error.lock().unwrap() = None;
+    *world.google_error.lock() = None;
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Reconciling"])
         .await;
 

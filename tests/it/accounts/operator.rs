@@ -1,7 +1,7 @@
 //! The operator without its event controller, and words to say what is expected of it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use adconversion_operator::api::AdConversionEvent;
@@ -20,6 +20,7 @@ use k8s_openapi::api::{core::v1::Secret, events::v1::Event};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +46,7 @@ impl Reconciler for NoEvents {
     ) -> impl Future<Output = Result<Action, Error>> + Send {
         let key = event.key();
         let first = {
-            let mut seen = SEEN.lock().unwrap();
+            let mut seen = SEEN.lock();
             let count = seen.entry(key.clone()).or_default();
             *count += 1;
             *count == 1
@@ -209,7 +210,7 @@ impl Operator {
     pub async fn seen(&self, name: &str, times: usize) {
         let key = self.key(name);
         let deadline = Instant::now() + PATIENCE;
-        while SEEN.lock().unwrap().get(&key).copied().unwrap_or_default() < times {
+        while SEEN.lock().get(&key).copied().unwrap_or_default() < times {
             assert!(Instant::now() < deadline, "{name} is not looked at");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

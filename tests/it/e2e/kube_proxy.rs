@@ -5,7 +5,7 @@
 
 use std::future::pending;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -15,6 +15,7 @@ use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header
 use futures::{Stream, StreamExt, stream};
 use hyper::body::Incoming;
 use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -203,7 +204,7 @@ impl Exchange for Shared {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Numbers a call; what is to happen to it.

@@ -5,7 +5,7 @@
 //! should ever answer.
 
 use std::future::pending;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{convert::Infallible, iter};
 
@@ -13,6 +13,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use futures::{StreamExt as _, stream};
 use hyper::body::Incoming;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -300,7 +301,7 @@ impl Exchange for Shared {
 
 impl Shared {
     fn rules(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+        self.rules.lock()
     }
 
     /// What is to happen to a call.

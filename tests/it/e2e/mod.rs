@@ -66,12 +66,13 @@ use stage::Stage;
 /// Adds a request log to the file that the wire check reads, where one is asked for.
 fn record(log: &serde_json::Value) {
     use std::io::Write;
-    use std::sync::{Mutex, PoisonError};
+
+    use parking_lot::Mutex;
     static FILE: Mutex<()> = Mutex::new(());
     let Some(path) = std::env::var_os("ADCONVERSION_REQUEST_LOG") else {
         return;
     };
-    let _guard = FILE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = FILE.lock();
     let path = std::path::PathBuf::from(path);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).expect("a directory for the request log");

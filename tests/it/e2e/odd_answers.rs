@@ -2,9 +2,10 @@
 //! the account beside it goes on, and the sick one catches up with exactly what it should.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -107,7 +108,7 @@ struct Sick {
 
 impl Sick {
     fn is_of(&self, asked: &Asked) -> bool {
-        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let tokens = self.tokens.lock();
         asked.says("sandbox-refresh") || asked.says("pat-na1-sandbox") || tokens.iter().any(|token| asked.says(token))
     }
 
@@ -116,7 +117,7 @@ impl Sick {
             return reply;
         };
         if let Some(token) = json["access_token"].as_str() {
-            let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tokens = self.tokens.lock();
             tokens.insert(token.to_owned());
         }
         if let Some(text) = self.spoil(asked, &mut json) {
@@ -128,7 +129,7 @@ impl Sick {
     /// Every second answer of each call, each time at another place.
     fn spoil(&self, asked: &Asked, json: &mut Value) -> Option<String> {
         let place = CALLS.iter().position(|(path, _)| asked.path.contains(path))?;
-        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut calls = self.calls.lock();
         if !calls.0 {
             return None;
         }
@@ -150,12 +151,12 @@ impl Sick {
     }
 
     fn is_sick(&self, sick: bool) {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).0 = sick;
+        self.calls.lock().0 = sick;
     }
 
     /// How often the calls were spoiled.
     fn spoiled(&self) -> BTreeMap<&'static str, usize> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        let calls = self.calls.lock();
         let of = |place: usize| calls.1.get(&place).map_or(0, |(_, spoiled)| *spoiled);
         CALLS
             .iter()

@@ -1,8 +1,8 @@
 //! A ledger of which one call fails, or is the last one of the process, or has something happen just before it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
@@ -12,6 +12,7 @@ use adconversion_operator::ports::ledger::{
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 /// What happens to a call.
@@ -58,11 +59,11 @@ impl Faulty {
 
     /// Has this happen before the next call of this name.
     pub fn before(&self, call: &'static str, happens: impl FnOnce() + Send + 'static) {
-        *self.before.lock().expect("a hook") = Some((call, Box::new(happens)));
+        *self.before.lock() = Some((call, Box::new(happens)));
     }
 
     fn happens(&self, call: &str) {
-        let hook = self.before.lock().expect("a hook").take_if(|(name, _)| *name == call);
+        let hook = self.before.lock().take_if(|(name, _)| *name == call);
         if let Some((_, happens)) = hook {
             happens();
         }

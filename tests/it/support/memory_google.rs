@@ -1,7 +1,6 @@
 //! Google in memory: it refuses what nobody asks of it, and takes every conversion.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use adconversion_operator::domain::batch::{Progress, Report};
@@ -13,6 +12,7 @@ use adconversion_operator::ports::sink::{
 };
 use adconversion_operator::ports::{Cause, UpstreamError};
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use rust_decimal::Decimal;
 
 use super::{PERSON, unused};
@@ -121,17 +121,14 @@ impl Sink {
     /// How many conversions these requests had.
     #[allow(dead_code)]
     pub fn size_of(&self, ids: &[&str]) -> u64 {
-        let sizes = self.sizes.lock().expect("sizes of requests");
+        let sizes = self.sizes.lock();
         ids.iter().filter_map(|id| sizes.get(*id)).sum()
     }
 
     /// What it took so far.
     #[allow(dead_code)]
     pub fn taken(&self) -> Taken {
-        let taken = self
-            .taken
-            .as_ref()
-            .map(|taken| taken.lock().expect("what was taken").clone());
+        let taken = self.taken.as_ref().map(|taken| taken.lock().clone());
         taken.unwrap_or_default()
     }
 }
@@ -148,14 +145,14 @@ impl ConversionSink for Sink {
         std::hint::black_box(adconversion_operator::upstream::google::ingest_body(request, None).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
-            let mut taken = taken.lock().expect("what was taken");
+            let mut taken = taken.lock();
             for row in &request.rows {
                 let value = row.value.as_ref().map(|(value, _)| *value);
                 taken.entry(row.order.to_string()).or_default().push(value);
             }
         }
         let id = format!("r{}", self.requests.fetch_add(1, Ordering::Relaxed));
-        let mut sizes = self.sizes.lock().expect("sizes of requests");
+        let mut sizes = self.sizes.lock();
         sizes.insert(id.clone(), request.rows.len() as u64);
         drop(sizes);
         let left = self.breaks.load(Ordering::Relaxed);
@@ -167,17 +164,17 @@ impl ConversionSink for Sink {
         if self.never_tells.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        if self.untold.lock().expect("untold").contains(id) {
+        if self.untold.lock().contains(id) {
             return Err(UpstreamError::new("memory", Cause::Unavailable, "no answer"));
         }
-        let odd = self.odd.lock().expect("odd").contains(id);
+        let odd = self.odd.lock().contains(id);
         assert!(!odd, "a report of {PERSON}");
         self.asked.fetch_add(1, Ordering::Relaxed);
         Ok(vec![DestinationStatus {
             destination: NamedDestination::default(),
             report: Report {
                 progress: Progress::Succeeded,
-                records: self.sizes.lock().expect("sizes of requests").get(id).copied(),
+                records: self.sizes.lock().get(id).copied(),
                 failures: vec![],
             },
         }])

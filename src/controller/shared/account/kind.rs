@@ -47,7 +47,6 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     /// What a pass knows of the account once it was checked.
     type View: Send + Sync;
 
-    /// The account object.
     fn as_account(key: ObjectKey) -> Account;
 
     /// Where its objects are cached.
@@ -104,6 +103,5 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
 pub struct CommonStatus<'a> {
     /// Names of the events that use it.
     pub users: &'a [String],
-    /// Its conditions.
     pub conditions: &'a [Condition],
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
@@ -19,7 +20,7 @@ impl<M> Default for StateStore<M> {
 
 impl<M: Default> StateStore<M> {
     fn with_map<T>(&self, f: impl FnOnce(&mut HashMap<ObjectKey, (String, M)>) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.lock())
     }
 
     /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the

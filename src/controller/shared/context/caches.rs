@@ -1,11 +1,12 @@
 //! The objects of our three kinds as the watches have seen them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::Arc;
 
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use tokio::sync::SetOnce;
 
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
@@ -24,7 +25,6 @@ pub struct Cache<K: Object> {
 }
 
 impl<K: Object> Cache<K> {
-    /// One object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
         let reference = ObjectRef::new(&key.name).within(&key.namespace);
         self.stores.iter().find_map(|(_, store)| store.get(&reference))
@@ -42,7 +42,7 @@ impl<K: Object> Cache<K> {
 
     /// Keys of the objects that are looked up by this, in their order.
     pub fn keys_of(&self, lookup: &Lookup) -> Vec<ObjectKey> {
-        let found = self.found.read().unwrap_or_else(PoisonError::into_inner);
+        let found = self.found.read();
         found.get(lookup).cloned().collect()
     }
 
@@ -54,7 +54,7 @@ impl<K: Object> Cache<K> {
 
     /// True where an object is looked up by this.
     pub fn has_any(&self, lookup: &Lookup) -> bool {
-        self.found.read().unwrap_or_else(PoisonError::into_inner).has(lookup)
+        self.found.read().has(lookup)
     }
 
     /// Waits until a scope has been listed once; false where that will never be, because the watch has ended. For one task
@@ -113,7 +113,7 @@ impl<K: Object> CacheWriter<K> {
     }
 
     fn lock_index(&self) -> RwLockWriteGuard<'_, Index<Lookup, ObjectKey>> {
-        self.found.write().unwrap_or_else(PoisonError::into_inner)
+        self.found.write()
     }
 }
 
@@ -122,11 +122,8 @@ pub type CacheWriters<K> = Vec<CacheWriter<K>>;
 
 /// Cached objects of all three kinds.
 pub struct Caches {
-    /// Events.
     pub events: Cache<AdConversionEvent>,
-    /// Google accounts.
     pub google: Cache<GoogleAdsAccount>,
-    /// HubSpot accounts.
     pub hubspot: Cache<HubSpotAccount>,
     /// Set once all three kinds are listed there; the name is empty where all namespaces are one scope.
     filled: BTreeMap<String, SetOnce<()>>,
@@ -136,11 +133,8 @@ pub struct Caches {
 
 /// Writers of [`Caches`].
 pub struct Writers {
-    /// Events.
     pub events: CacheWriters<AdConversionEvent>,
-    /// Google accounts.
     pub google: CacheWriters<GoogleAdsAccount>,
-    /// HubSpot accounts.
     pub hubspot: CacheWriters<HubSpotAccount>,
 }
 

@@ -86,7 +86,7 @@ proptest! {
                 prop_assert_eq!(cache.keys_of(lookup), scanned);
                 prop_assert!(cache.has_any(lookup));
             }
-            let known: BTreeSet<_> = cache.found.read().unwrap().all().cloned().collect();
+            let known: BTreeSet<_> = cache.found.read().all().cloned().collect();
             prop_assert_eq!(known, all.iter().map(|event| event.key()).collect::<BTreeSet<_>>());
         }
     }

@@ -4,11 +4,12 @@ mod caches;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use kube::Client;
+use parking_lot::Mutex;
 
 use super::barrier::WriteBarrier;
 use super::rereads::Rereads;
@@ -196,7 +197,7 @@ impl Backoff {
     }
 
     fn with_failures<T>(&self, f: impl FnOnce(&mut HashMap<(&'static str, ObjectKey), u32>) -> T) -> T {
-        f(&mut self.attempts.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.attempts.lock())
     }
 
     /// Notes a failure and says how long to wait.

@@ -62,9 +62,7 @@ struct FormFindings {
 enum FormReadDepth {
     /// All that could still be sent: events joined, or nothing was read for long.
     Whole,
-    /// What is new.
     News,
-    /// What is late.
     Late,
 }
 

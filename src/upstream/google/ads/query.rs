@@ -46,7 +46,6 @@ pub(crate) fn actions_named(name: &str) -> String {
     format!("{ACTIONS} WHERE conversion_action.name = {}", gaql_literal(name))
 }
 
-/// A GAQL string literal.
 fn gaql_literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('\'');

@@ -10,9 +10,11 @@ mod oauth;
 mod search;
 mod unkept;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -37,16 +39,16 @@ struct Noted {
 impl CallObserver for Noted {
     fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, _elapsed: Duration) {
         assert_eq!(api, "hubspot");
-        self.calls.lock().unwrap().push((method, status));
+        self.calls.lock().push((method, status));
     }
     fn observe_throttling(&self, _api: &'static str, wait: Duration) {
-        self.throttled.lock().unwrap().push(wait);
+        self.throttled.lock().push(wait);
     }
 }
 
 impl Noted {
     fn calls(&self) -> Vec<(&'static str, Option<u16>)> {
-        self.calls.lock().unwrap().clone()
+        self.calls.lock().clone()
     }
 }
 
@@ -118,7 +120,7 @@ impl Bench {
         let arrivals = Arrivals::default();
         let noted = arrivals.clone();
         let respond = move |_: &Request| {
-            let mut noted = noted.0.lock().unwrap();
+            let mut noted = noted.0.lock();
             noted.push(Instant::now());
             answers[(noted.len() - 1).min(answers.len() - 1)].clone()
         };
@@ -141,7 +143,7 @@ struct Arrivals(Arc<Mutex<Vec<Instant>>>);
 
 impl Arrivals {
     fn all(&self) -> Vec<Instant> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 }
 

@@ -13,10 +13,10 @@ mod workload;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -119,18 +119,18 @@ fn every_call_may_go_wrong_and_nothing_is_lost_or_counted_twice() {
     let total = cases.len();
     let queue = Mutex::new(cases.into_iter());
     let outcomes = Mutex::new(Vec::new());
-    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || queue.lock().next();
     thread::scope(|scope| {
         for _ in 0..AT_A_TIME {
             scope.spawn(|| {
                 while let Some(case) = next() {
                     let outcome = outcome(&case);
-                    outcomes.lock().unwrap_or_else(PoisonError::into_inner).push(outcome);
+                    outcomes.lock().push(outcome);
                 }
             });
         }
     });
-    let outcomes = outcomes.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcomes = outcomes.into_inner();
     let failed: BTreeSet<&String> = outcomes.iter().filter_map(|o| o.as_ref().err()).collect();
     assert!(failed.is_empty(), "{} of {total} failed: {failed:?}", failed.len());
     let fired = outcomes.iter().filter(|o| **o == Ok(true)).count();

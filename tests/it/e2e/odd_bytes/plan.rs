@@ -1,10 +1,11 @@
 //! Which answer is odd, and in which way: each call gets one oddity after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 
 use super::oddities::ALL;
@@ -114,7 +115,7 @@ impl Odd {
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+        self.progress.lock()
     }
 
     /// Every second answer of each call is odd, each time in another way; once it has had enough, every fourth.

@@ -16,7 +16,6 @@ use crate::ports::{Cause, UpstreamError};
 /// Most rows in one request (docs/reference/google.md 1.4).
 const MAX_ROWS: usize = 2000;
 
-/// What is uploaded.
 #[derive(Clone, Copy)]
 pub(crate) enum Upload {
     /// Conversions by click id, for projects that may still use it (docs/reference/google.md 4.1 and 4.2).
