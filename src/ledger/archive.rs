@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::database::Conn;
 use crate::domain::outcome::reason;
-use crate::ledger::columns::{count, list, ms, numbers, rows};
+use crate::ledger::columns::{json_list, numbers, rows_affected, to_limit, to_millis};
 use crate::ports::ledger::LedgerResult;
 
 /// Milliseconds of a day, the unit of totals.
@@ -32,21 +32,21 @@ macro_rules! add {
 
 /// Conversions of actions that were settled before a time, at most `limit`. Those of events without an action wait for it:
 /// they may have to give way to rows of the action's own.
-pub(crate) async fn settled(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
+pub(crate) async fn archivable_rows(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<Vec<i64>> {
     let ids = sqlx::query_scalar(
         "SELECT c.id FROM conversions c JOIN streams s ON s.id = c.stream
          WHERE c.state = 'Settled' AND c.changed_at < $1 AND s.action IS NOT NULL ORDER BY c.id LIMIT $2",
     )
-    .bind(ms(before))
-    .bind(count(limit)?)
+    .bind(to_millis(before))
+    .bind(to_limit(limit)?)
     .fetch_all(conn)
     .await?;
     Ok(ids)
 }
 
 /// Archives these; a final outcome is never left, so what was settled a moment ago still is.
-pub(crate) async fn archive(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
-    let ids = list(ids)?;
+pub(crate) async fn archive_rows(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
+    let ids = json_list(ids)?;
     sqlx::query(concat!(
         "INSERT INTO daily_totals (stream, day, outcome, reason, detail, total, changed_at)
          SELECT stream, ",
@@ -84,7 +84,7 @@ pub(crate) async fn archive(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize>
         .bind(&ids)
         .execute(conn)
         .await?;
-    rows(done.rows_affected())
+    rows_affected(done.rows_affected())
 }
 
 /// Whether anything is archived on a stream.

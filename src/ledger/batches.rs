@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::database::Conn;
-use super::error::failed;
+use super::error::own_error;
 use super::updates;
 use crate::domain::outcome::{Outcome, reason};
-use crate::ledger::columns::{amount, json, list, ms, numbers, rows as counted};
+use crate::ledger::columns::{amount_columns, json_list, json_rows, numbers, rows_affected as counted, to_millis};
 use crate::ports::ledger::{ActionKey, BatchId, BatchResult, BatchRow, LedgerResult, RowUpdate, Sender};
 
 /// How long the ids of ended requests are kept: longer than anything between Google and us repeats an answer.
 const IDS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// See [`crate::ports::ledger::Ledger::begin`]. Rows that became final meanwhile keep their outcome, but have
+/// See [`crate::ports::ledger::Ledger::begin_batch`]. Rows that became final meanwhile keep their outcome, but have
 /// their place in the request. A row that is in a request already, or gone, makes the whole call fail: look up again.
-pub(super) async fn begin(
+pub(super) async fn begin_batch(
     conn: &mut Conn,
     sender: &Sender,
     destinations: &[ActionKey],
@@ -25,20 +25,20 @@ pub(super) async fn begin(
 ) -> LedgerResult<BatchId> {
     let ids: Vec<i64> = rows.iter().map(|(row, _)| row.row.0).collect();
     if ids.iter().collect::<HashSet<_>>().len() != ids.len() {
-        return Err(failed("a row is twice in one batch"));
+        return Err(own_error("a row is twice in one batch"));
     }
     if rows.iter().any(|(_, destination)| *destination >= destinations.len()) {
-        return Err(failed("a row of the batch has no destination"));
+        return Err(own_error("a row of the batch has no destination"));
     }
-    let batch = insert(conn, sender, destinations, rows, now).await?;
+    let batch = insert_batch(conn, sender, destinations, rows, now).await?;
     let taken = take_off(conn, batch, rows, now).await?;
-    if taken != ids.len() && taken + settled(conn, &ids).await? != ids.len() {
-        return Err(failed("a row of the batch is in flight already or gone"));
+    if taken != ids.len() && taken + count_settled(conn, &ids).await? != ids.len() {
+        return Err(own_error("a row of the batch is in flight already or gone"));
     }
     Ok(batch)
 }
 
-async fn insert(
+async fn insert_batch(
     conn: &mut Conn,
     sender: &Sender,
     destinations: &[ActionKey],
@@ -59,10 +59,10 @@ async fn insert(
     .bind(sender.network.as_str())
     .bind(sender.account.to_string())
     .bind(owner)
-    .bind(json(&named)?)
-    .bind(json(&ids)?)
-    .bind(json(&indices)?)
-    .bind(ms(now))
+    .bind(json_rows(&named)?)
+    .bind(json_rows(&ids)?)
+    .bind(json_rows(&indices)?)
+    .bind(to_millis(now))
     .fetch_one(conn)
     .await?;
     Ok(BatchId(batch))
@@ -72,7 +72,7 @@ async fn insert(
 async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], now: Timestamp) -> LedgerResult<usize> {
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {
-        let (value, currency) = amount(row.value.as_ref());
+        let (value, currency) = amount_columns(row.value.as_ref());
         items.push((row.row.0, value, currency));
     }
     let done = sqlx::query(
@@ -87,8 +87,8 @@ async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], n
          FROM j WHERE conversions.id = j.id AND conversions.state = 'Waiting'",
     )
     .bind(batch.0)
-    .bind(json(&items)?)
-    .bind(ms(now))
+    .bind(json_rows(&items)?)
+    .bind(to_millis(now))
     .bind(reason::IN_FLIGHT)
     .execute(conn)
     .await?;
@@ -96,29 +96,37 @@ async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], n
 }
 
 /// How many of these rows had a final outcome before.
-async fn settled(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
+async fn count_settled(conn: &mut Conn, ids: &[i64]) -> LedgerResult<usize> {
     let statement = concat!(
         "SELECT count(*) FROM conversions WHERE state = 'Settled' AND id IN ",
         numbers!("$1")
     );
-    let count: i64 = sqlx::query_scalar(statement).bind(list(ids)?).fetch_one(conn).await?;
-    usize::try_from(count).map_err(|_| failed("a negative count"))
+    let count: i64 = sqlx::query_scalar(statement)
+        .bind(json_list(ids)?)
+        .fetch_one(conn)
+        .await?;
+    usize::try_from(count).map_err(|_| own_error("a negative count"))
 }
 
-/// See [`crate::ports::ledger::Ledger::finish`]. A batch that is answered already stays as it is: the call may
+/// See [`crate::ports::ledger::Ledger::finish_batch`]. A batch that is answered already stays as it is: the call may
 /// be repeated after an error.
-pub(super) async fn finish(conn: &mut Conn, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
+pub(super) async fn finish_batch(
+    conn: &mut Conn,
+    batch: BatchId,
+    result: &BatchResult,
+    now: Timestamp,
+) -> LedgerResult<()> {
     if !is_in(conn, batch, "Sending").await? {
         tracing::warn!(batch = batch.0, "an answer to a batch that is not under way is ignored");
         return Ok(());
     }
     match result {
-        BatchResult::Accepted { request_id, poll_at } => accept(conn, batch, request_id, *poll_at, now).await,
-        BatchResult::Answered { updates } => answer(conn, batch, updates, now).await,
-        BatchResult::Refused { updates } => refuse(conn, batch, updates, now).await,
+        BatchResult::Accepted { request_id, poll_at } => accept_batch(conn, batch, request_id, *poll_at, now).await,
+        BatchResult::Answered { updates } => answer_batch(conn, batch, updates, now).await,
+        BatchResult::Refused { updates } => refuse_batch(conn, batch, updates, now).await,
         BatchResult::Unknown { updates } => {
-            updates::apply(conn, updates, Some(batch), now).await?;
-            lose(conn, batch, now, now).await
+            updates::apply_updates(conn, updates, Some(batch), now).await?;
+            lose_batch(conn, batch, now, now).await
         }
     }
 }
@@ -133,7 +141,7 @@ pub(super) async fn is_in(conn: &mut Conn, batch: BatchId, state: &str) -> Ledge
     Ok(found > 0)
 }
 
-async fn accept(
+async fn accept_batch(
     conn: &mut Conn,
     batch: BatchId,
     request_id: &str,
@@ -146,15 +154,15 @@ async fn accept(
             "an upload was answered with the request id of an earlier one and goes again"
         );
         // Not before the results were due: whoever answers so may do it each time.
-        return lose(conn, batch, poll_at, now).await;
+        return lose_batch(conn, batch, poll_at, now).await;
     }
     sqlx::query(
         "UPDATE requests SET state = 'AwaitingResult', request_id = $2, accepted_at = $3, poll_at = $4 WHERE id = $1",
     )
     .bind(batch.0)
     .bind(request_id)
-    .bind(ms(now))
-    .bind(ms(poll_at))
+    .bind(to_millis(now))
+    .bind(to_millis(poll_at))
     .execute(&mut *conn)
     .await?;
     sqlx::query(
@@ -162,7 +170,7 @@ async fn accept(
          WHERE (last_upload IS NULL OR last_upload < $2) AND id IN (SELECT stream FROM conversions WHERE request = $1)",
     )
     .bind(batch.0)
-    .bind(ms(now))
+    .bind(to_millis(now))
     .execute(&mut *conn)
     .await?;
     sqlx::query(
@@ -170,7 +178,7 @@ async fn accept(
          WHERE request = $1 AND state = 'InFlight'",
     )
     .bind(batch.0)
-    .bind(ms(now))
+    .bind(to_millis(now))
     .bind(reason::AWAITING_RESULT)
     .execute(conn)
     .await?;
@@ -194,9 +202,9 @@ async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> Led
 }
 
 /// Only rows that Google did not take may go with another value.
-async fn answer(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
+async fn answer_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let not_taken = updates.iter().filter(|u| u.outcome == Outcome::Pending);
-    let not_taken = list(not_taken.map(|u| u.row.0))?;
+    let not_taken = json_list(not_taken.map(|u| u.row.0))?;
     sqlx::query(concat!(
         "UPDATE conversions SET sent = 'Never', value = NULL, currency = NULL
          WHERE request = $1 AND sent = 'Now' AND id IN ",
@@ -206,16 +214,16 @@ async fn answer(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Tim
     .bind(not_taken)
     .execute(&mut *conn)
     .await?;
-    updates::apply(conn, updates, Some(batch), now).await?;
-    lose(conn, batch, now, now).await
+    updates::apply_updates(conn, updates, Some(batch), now).await?;
+    lose_batch(conn, batch, now, now).await
 }
 
 /// Rows without an update are what they were before the batch.
-async fn refuse(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
+async fn refuse_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
     let taken = updates
         .iter()
         .filter(|u| matches!(u.outcome, Outcome::Uploaded | Outcome::Processing));
-    let taken = list(taken.map(|u| u.row.0))?;
+    let taken = json_list(taken.map(|u| u.row.0))?;
     sqlx::query(concat!(
         "UPDATE conversions SET sent = 'Never', value = NULL, currency = NULL
          WHERE request = $1 AND sent = 'Now' AND id NOT IN ",
@@ -225,7 +233,7 @@ async fn refuse(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Tim
     .bind(taken)
     .execute(&mut *conn)
     .await?;
-    updates::apply(conn, updates, Some(batch), now).await?;
+    updates::apply_updates(conn, updates, Some(batch), now).await?;
     sqlx::query(
         "UPDATE conversions SET
              state = 'Waiting', outcome = CASE reason_before WHEN $3 THEN 'Processing' ELSE 'Pending' END,
@@ -233,15 +241,15 @@ async fn refuse(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], now: Tim
          WHERE request = $1 AND state = 'InFlight'",
     )
     .bind(batch.0)
-    .bind(ms(now))
+    .bind(to_millis(now))
     .bind(reason::OUTCOME_UNKNOWN)
     .execute(&mut *conn)
     .await?;
-    close(conn, batch, now).await
+    close_batch(conn, batch, now).await
 }
 
 /// Nobody knows what Google has of the rows that got no answer: they go again when `due`, with the same values.
-async fn lose(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
+async fn lose_batch(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
         "UPDATE conversions SET
              state = 'Waiting', outcome = 'Pending', reason = $2, due = $4, request = NULL, changed_at = $3
@@ -249,22 +257,22 @@ async fn lose(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -
     )
     .bind(batch.0)
     .bind(reason::UPSTREAM_UNAVAILABLE)
-    .bind(ms(now))
-    .bind(ms(due))
+    .bind(to_millis(now))
+    .bind(to_millis(due))
     .execute(&mut *conn)
     .await?;
-    close(conn, batch, now).await
+    close_batch(conn, batch, now).await
 }
 
 /// Forgets a batch that has no more to tell. Rows that still wait for its word are sent again.
-pub(super) async fn close(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
+pub(super) async fn close_batch(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
         "UPDATE conversions SET state = 'Waiting', outcome = 'Processing', reason = $2, due = $3, changed_at = $3
          WHERE request = $1 AND state IN ('InFlight', 'AwaitingResult')",
     )
     .bind(batch.0)
     .bind(reason::OUTCOME_UNKNOWN)
-    .bind(ms(now))
+    .bind(to_millis(now))
     .execute(&mut *conn)
     .await?;
     remember_id(conn, batch, now).await?;
@@ -285,19 +293,19 @@ async fn remember_id(conn: &mut Conn, batch: BatchId, now: Timestamp) -> LedgerR
          ON CONFLICT DO NOTHING",
     )
     .bind(batch.0)
-    .bind(ms(now))
+    .bind(to_millis(now))
     .execute(&mut *conn)
     .await?;
     let old = now.saturating_sub(IDS_KEPT).unwrap_or(Timestamp::MIN);
     sqlx::query("DELETE FROM ended_requests WHERE ended_at < $1")
-        .bind(ms(old))
+        .bind(to_millis(old))
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// See [`crate::ports::ledger::Ledger::recover`].
-pub(super) async fn recover(conn: &mut Conn, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
+/// See [`crate::ports::ledger::Ledger::recover_batches`].
+pub(super) async fn recover_batches(conn: &mut Conn, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
     let begun: Vec<(i64, i64)> = sqlx::query_as(
         "SELECT q.id, count(c.id) FROM requests q LEFT JOIN conversions c ON c.request = q.id
          WHERE q.state = 'Sending' AND ($1 = '' OR (q.network = $1 AND q.sender = $2)) GROUP BY q.id",
@@ -308,8 +316,8 @@ pub(super) async fn recover(conn: &mut Conn, sender: Option<&Sender>, now: Times
     .await?;
     let mut rows = 0;
     for (batch, held) in begun {
-        rows += usize::try_from(held).map_err(|_| failed("a negative count"))?;
-        lose(conn, BatchId(batch), now, now).await?;
+        rows += usize::try_from(held).map_err(|_| own_error("a negative count"))?;
+        lose_batch(conn, BatchId(batch), now, now).await?;
     }
     Ok(rows)
 }

@@ -3,20 +3,24 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::database::Conn;
-use super::error::failed;
+use super::error::own_error;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::ledger::columns::{CHUNK, contact, json, list};
+use crate::ledger::columns::{CHUNK, json_list, json_rows, to_contact};
 use crate::ports::ledger::{LedgerResult, Roots};
 
-/// See [`crate::ports::ledger::Ledger::roots`].
-pub(crate) async fn roots(conn: &mut Conn, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
-    let mut known = stored(conn, portal, lineages).await?;
+/// See [`crate::ports::ledger::Ledger::canonical_contacts`].
+pub(crate) async fn canonical_contacts(
+    conn: &mut Conn,
+    portal: PortalId,
+    lineages: &[Vec<ContactId>],
+) -> LedgerResult<Vec<Roots>> {
+    let mut known = stored_contacts(conn, portal, lineages).await?;
     let mut fresh = Vec::new();
     let mut roots = Vec::with_capacity(lineages.len());
     for lineage in lineages {
         let of_lineage: BTreeSet<ContactId> = lineage.iter().filter_map(|id| known.get(id)).copied().collect();
         let root = of_lineage.first().or(lineage.iter().min()).copied();
-        let root = root.ok_or_else(|| failed("a lineage without a contact"))?;
+        let root = root.ok_or_else(|| own_error("a lineage without a contact"))?;
         for id in lineage {
             known.entry(*id).or_insert_with(|| {
                 fresh.push((id.0.cast_signed(), root.0.cast_signed()));
@@ -32,14 +36,14 @@ pub(crate) async fn roots(conn: &mut Conn, portal: PortalId, lineages: &[Vec<Con
              SELECT $1, CAST(value->>0 AS BIGINT), CAST(value->>1 AS BIGINT) FROM json_each($2)",
         )
         .bind(portal.0.cast_signed())
-        .bind(json(chunk)?)
+        .bind(json_rows(chunk)?)
         .execute(&mut *conn)
         .await?;
     }
     Ok(roots)
 }
 
-async fn stored(
+async fn stored_contacts(
     conn: &mut Conn,
     portal: PortalId,
     lineages: &[Vec<ContactId>],
@@ -51,11 +55,11 @@ async fn stored(
          WHERE c.portal = $1 AND c.contact = j.contact",
     )
     .bind(portal.0.cast_signed())
-    .bind(list(ids)?)
+    .bind(json_list(ids)?)
     .fetch_all(conn)
     .await?;
     Ok(found
         .into_iter()
-        .map(|(id, root)| (contact(id), contact(root)))
+        .map(|(id, root)| (to_contact(id), to_contact(root)))
         .collect())
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
 
-use super::error::{damaged, failed};
+use super::error::{damaged_value, own_error};
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::ledger::LedgerResult;
@@ -49,71 +49,71 @@ pub(crate) fn state_of(outcome: Outcome, why: &str) -> &'static str {
 }
 
 /// The column `due`: there exactly while the row waits.
-pub(crate) fn due(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
-    (state_of(outcome, why) == state::WAITING).then(|| ms(due))
+pub(crate) fn due_column(outcome: Outcome, why: &str, due: Timestamp) -> Option<i64> {
+    (state_of(outcome, why) == state::WAITING).then(|| to_millis(due))
 }
 
-pub(crate) fn ms(time: Timestamp) -> i64 {
+pub(crate) fn to_millis(time: Timestamp) -> i64 {
     time.as_millisecond()
 }
 
 /// A number of rows, as a limit.
-pub(crate) fn count(rows: usize) -> LedgerResult<i64> {
-    i64::try_from(rows).map_err(|_| failed("a limit beyond all rows"))
+pub(crate) fn to_limit(rows: usize) -> LedgerResult<i64> {
+    i64::try_from(rows).map_err(|_| own_error("a limit beyond all rows"))
 }
 
 /// A number of rows that a statement told.
-pub(crate) fn rows(count: u64) -> LedgerResult<usize> {
-    usize::try_from(count).map_err(|_| failed("more rows than can be counted"))
+pub(crate) fn rows_affected(count: u64) -> LedgerResult<usize> {
+    usize::try_from(count).map_err(|_| own_error("more rows than can be counted"))
 }
 
-pub(crate) fn time(ms: i64) -> LedgerResult<Timestamp> {
-    Timestamp::from_millisecond(ms).map_err(|_| damaged("a time"))
+pub(crate) fn to_time(ms: i64) -> LedgerResult<Timestamp> {
+    Timestamp::from_millisecond(ms).map_err(|_| damaged_value("a time"))
 }
 
-pub(crate) fn outcome(name: &str) -> LedgerResult<Outcome> {
-    Outcome::from_name(name).ok_or_else(|| damaged("an outcome"))
+pub(crate) fn to_outcome(name: &str) -> LedgerResult<Outcome> {
+    Outcome::from_name(name).ok_or_else(|| damaged_value("an outcome"))
 }
 
-pub(crate) fn transaction(stored: &str) -> LedgerResult<TransactionId> {
-    stored.parse().map_err(|_| damaged("a transaction id"))
+pub(crate) fn to_transaction(stored: &str) -> LedgerResult<TransactionId> {
+    stored.parse().map_err(|_| damaged_value("a transaction id"))
 }
 
-pub(crate) fn contact(id: i64) -> ContactId {
+pub(crate) fn to_contact(id: i64) -> ContactId {
     ContactId(id.cast_unsigned())
 }
 
 /// The array that a bulk statement reads with `json_each`.
-pub(crate) fn json<T: Serialize>(items: &[T]) -> LedgerResult<String> {
-    serde_json::to_string(items).map_err(|e| failed(format!("rows can't be written as JSON: {e}")))
+pub(crate) fn json_rows<T: Serialize>(items: &[T]) -> LedgerResult<String> {
+    serde_json::to_string(items).map_err(|e| own_error(format!("rows can't be written as JSON: {e}")))
 }
 
 /// The same of single values: each is an array of one, since the two databases read a plain number differently.
-pub(crate) fn list<T: Serialize>(items: impl IntoIterator<Item = T>) -> LedgerResult<String> {
+pub(crate) fn json_list<T: Serialize>(items: impl IntoIterator<Item = T>) -> LedgerResult<String> {
     let items: Vec<(T,)> = items.into_iter().map(|item| (item,)).collect();
-    json(&items)
+    json_rows(&items)
 }
 
 /// Contacts as such an array.
-pub(crate) fn contacts(contacts: &[ContactId]) -> LedgerResult<String> {
-    list(contacts.iter().map(|id| id.0.cast_signed()))
+pub(crate) fn json_contacts(contacts: &[ContactId]) -> LedgerResult<String> {
+    json_list(contacts.iter().map(|id| id.0.cast_signed()))
 }
 
 /// Canonical text of an amount: no trailing zeros, so that one amount has one text.
-pub(crate) fn amount(value: Option<&(Decimal, String)>) -> (Option<String>, Option<&str>) {
+pub(crate) fn amount_columns(value: Option<&(Decimal, String)>) -> (Option<String>, Option<&str>) {
     match value {
         Some((amount, currency)) => (Some(amount.normalize().to_string()), Some(currency)),
         None => (None, None),
     }
 }
 
-pub(crate) fn value(amount: Option<String>, currency: Option<String>) -> LedgerResult<Option<(Decimal, String)>> {
+pub(crate) fn amount_of(amount: Option<String>, currency: Option<String>) -> LedgerResult<Option<(Decimal, String)>> {
     match (amount, currency) {
         (Some(amount), Some(currency)) => {
-            let amount = amount.parse().map_err(|_| damaged("an amount"))?;
+            let amount = amount.parse().map_err(|_| damaged_value("an amount"))?;
             Ok(Some((amount, currency)))
         }
         (None, None) => Ok(None),
-        _ => Err(damaged("an amount without currency")),
+        _ => Err(damaged_value("an amount without currency")),
     }
 }

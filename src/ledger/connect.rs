@@ -7,9 +7,9 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection};
 
 use super::database::{Conn, Database};
-use super::error::migration;
+use super::error::migration_error;
 use crate::domain::outcome::reason;
-use crate::ledger::columns::{list, ms, texts};
+use crate::ledger::columns::{json_list, texts, to_millis};
 use crate::ports::ledger::{LedgerId, LedgerResult};
 
 /// How long a caller waits for a connection.
@@ -32,7 +32,7 @@ pub(crate) struct Pools {
 /// Connections stay: closing the only one would drop a database in memory. But one whose transaction could not be ended is
 /// of no more use: on a full disk SQLite rolls back by itself, so that the rollback that follows fails, and the
 /// connection counts as inside a transaction for ever.
-pub(crate) fn pool(size: u32) -> AnyPoolOptions {
+pub(crate) fn pool_options(size: u32) -> AnyPoolOptions {
     AnyPoolOptions::new()
         .max_connections(size)
         .min_connections(1)
@@ -50,8 +50,12 @@ pub(crate) fn pool(size: u32) -> AnyPoolOptions {
 }
 
 /// Brings the schema up to date, gives a new database its identity, and ends waits that are too long. By the writer alone.
-pub(crate) async fn prepare(database: Database, conn: &mut Conn) -> LedgerResult<()> {
-    database.migrator().run(&mut *conn).await.map_err(|e| migration(&e))?;
+pub(crate) async fn prepare_schema(database: Database, conn: &mut Conn) -> LedgerResult<()> {
+    database
+        .migrator()
+        .run(&mut *conn)
+        .await
+        .map_err(|e| migration_error(&e))?;
     // Writes at every start, so that a database that can't be written is found at once.
     let statements = [
         database.new_identity(),
@@ -68,7 +72,7 @@ pub(crate) async fn prepare(database: Database, conn: &mut Conn) -> LedgerResult
 /// follow from flags; a ledger written before that was so, or under a clock that was wrong, may hold rows and requests that
 /// would not be looked at for years.
 async fn pull_back(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
-    let far = |wait: SignedDuration| now.saturating_add(wait).map_or(i64::MAX, ms);
+    let far = |wait: SignedDuration| now.saturating_add(wait).map_or(i64::MAX, to_millis);
     let asked = [
         reason::QUOTA_EXHAUSTED,
         reason::UPSTREAM_UNAVAILABLE,
@@ -79,14 +83,14 @@ async fn pull_back(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
         texts!("$4"),
         "))"
     ))
-    .bind(ms(now))
+    .bind(to_millis(now))
     .bind(far(ASKED))
     .bind(far(OWN))
-    .bind(list(asked)?)
+    .bind(json_list(asked)?)
     .execute(&mut *conn)
     .await?;
     let polls = sqlx::query("UPDATE requests SET poll_at = $1 WHERE poll_at > $2")
-        .bind(ms(now))
+        .bind(to_millis(now))
         .bind(far(OWN))
         .execute(conn)
         .await?;
@@ -98,15 +102,15 @@ async fn pull_back(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
 }
 
 /// Writes, and changes nothing.
-pub(crate) async fn touch(conn: &mut Conn) -> LedgerResult<()> {
+pub(crate) async fn touch_database(conn: &mut Conn) -> LedgerResult<()> {
     sqlx::query("UPDATE meta SET value = value WHERE name = 'ledger_id'")
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// See [`crate::ports::ledger::Ledger::id`].
-pub(crate) async fn id(conn: &mut Conn) -> LedgerResult<LedgerId> {
+/// See [`crate::ports::ledger::Ledger::ledger_id`].
+pub(crate) async fn read_ledger_id(conn: &mut Conn) -> LedgerResult<LedgerId> {
     let id = sqlx::query_scalar("SELECT value FROM meta WHERE name = 'ledger_id'")
         .fetch_one(conn)
         .await?;

@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::damaged;
+use super::error::damaged_value;
 use crate::domain::delivering::window_start;
 use crate::domain::outcome::Outcome;
 use crate::ledger::archive::DAY;
-use crate::ledger::columns::{contact, count as limit, ms, outcome, time};
+use crate::ledger::columns::{to_contact, to_limit as limit, to_millis, to_outcome, to_time};
 use crate::ports::ledger::{ClassCount, LedgerResult, MAX_REJECTIONS, Rejection, RowCounts, StreamId};
 
 #[derive(sqlx::FromRow)]
@@ -42,28 +42,28 @@ const COUNTS: &str = "
           GROUP BY a.outcome, a.reason, a.detail) AS parts
     GROUP BY outcome, reason, detail";
 
-/// See [`crate::ports::ledger::Ledger::tally`]. To be called in a transaction: all counts are of one moment.
-pub(crate) async fn tally(
+/// See [`crate::ports::ledger::Ledger::count_rows`]. To be called in a transaction: all counts are of one moment.
+pub(crate) async fn count_rows(
     conn: &mut Conn,
-    track: StreamId,
+    stream: StreamId,
     since: Timestamp,
     now: Timestamp,
 ) -> LedgerResult<RowCounts> {
     let found: Vec<Class> = sqlx::query_as(COUNTS)
-        .bind(track.0)
-        .bind(ms(since))
-        .bind(ms(now))
-        .bind(ms(since).div_euclid(DAY))
+        .bind(stream.0)
+        .bind(to_millis(since))
+        .bind(to_millis(now))
+        .bind(to_millis(since).div_euclid(DAY))
         .bind(DAY)
-        .bind(ms(window_start(now)))
+        .bind(to_millis(window_start(now)))
         .fetch_all(&mut *conn)
         .await?;
-    let count = |count: i64| u64::try_from(count).map_err(|_| damaged("a negative count"));
+    let count = |count: i64| u64::try_from(count).map_err(|_| damaged_value("a negative count"));
     let mut tally = RowCounts::default();
     for class in found {
-        let outcome = outcome(&class.outcome)?;
+        let outcome = to_outcome(&class.outcome)?;
         if outcome == Outcome::Pending {
-            let oldest = time(class.oldest)?;
+            let oldest = to_time(class.oldest)?;
             tally.oldest_pending = Some(tally.oldest_pending.map_or(oldest, |t| t.min(oldest)));
         }
         tally.classes.push(ClassCount {
@@ -73,54 +73,54 @@ pub(crate) async fn tally(
             count: count(class.total)?,
             due: count(class.due)?,
             recent: count(class.recent)?,
-            last: time(class.last)?,
+            last: to_time(class.last)?,
         });
     }
     // Databases sort texts each in its own way.
     tally
         .classes
         .sort_by(|a, b| (a.outcome, &a.reason, &a.detail).cmp(&(b.outcome, &b.reason, &b.detail)));
-    tally.last_upload = last_upload(conn, track, since).await?;
+    tally.last_upload = last_upload(conn, stream, since).await?;
     let next_due: Option<i64> = sqlx::query_scalar(
         "SELECT due FROM conversions WHERE stream = $1 AND state = 'Waiting' AND occurred_at >= $2
          ORDER BY due LIMIT 1",
     )
-    .bind(track.0)
-    .bind(ms(since))
+    .bind(stream.0)
+    .bind(to_millis(since))
     .fetch_optional(&mut *conn)
     .await?;
-    tally.next_due = next_due.map(time).transpose()?;
-    tally.rejections = rejections(conn, track, since).await?;
+    tally.next_due = next_due.map(to_time).transpose()?;
+    tally.rejections = last_rejections(conn, stream, since).await?;
     Ok(tally)
 }
 
 /// An upload before `since` was none of these rows.
-async fn last_upload(conn: &mut Conn, track: StreamId, since: Timestamp) -> LedgerResult<Option<Timestamp>> {
+async fn last_upload(conn: &mut Conn, stream: StreamId, since: Timestamp) -> LedgerResult<Option<Timestamp>> {
     let found: Option<i64> = sqlx::query_scalar("SELECT last_upload FROM streams WHERE id = $1 AND last_upload >= $2")
-        .bind(track.0)
-        .bind(ms(since))
+        .bind(stream.0)
+        .bind(to_millis(since))
         .fetch_optional(conn)
         .await?;
-    found.map(time).transpose()
+    found.map(to_time).transpose()
 }
 
-async fn rejections(conn: &mut Conn, track: StreamId, since: Timestamp) -> LedgerResult<Vec<Rejection>> {
+async fn last_rejections(conn: &mut Conn, stream: StreamId, since: Timestamp) -> LedgerResult<Vec<Rejection>> {
     let found: Vec<(i64, String, String, i64)> = sqlx::query_as(
         "SELECT contact, reason, detail, changed_at FROM conversions
          WHERE stream = $1 AND outcome = 'Rejected' AND occurred_at >= $2
          ORDER BY changed_at DESC, id DESC LIMIT $3",
     )
-    .bind(track.0)
-    .bind(ms(since))
+    .bind(stream.0)
+    .bind(to_millis(since))
     .bind(limit(MAX_REJECTIONS)?)
     .fetch_all(conn)
     .await?;
     let rejection = |(id, reason, detail, at): (i64, String, String, i64)| {
         Ok(Rejection {
-            contact: contact(id),
+            contact: to_contact(id),
             reason,
             detail,
-            at: time(at)?,
+            at: to_time(at)?,
         })
     };
     found.into_iter().map(rejection).collect()

@@ -36,7 +36,7 @@ const JSON_EACH: &str = "
 
 impl Database {
     /// The database of a URL, by its scheme.
-    pub(crate) fn of(url: &str) -> Option<Self> {
+    pub(crate) fn of_url(url: &str) -> Option<Self> {
         match url.split(':').next()? {
             "sqlite" => Some(Self::Sqlite),
             "postgres" | "postgresql" => Some(Self::Postgres),
@@ -47,7 +47,7 @@ impl Database {
     /// The schema in this database's words. Whoever migrates holds the writer's lock already, so that no other lock is needed.
     pub(crate) fn migrator(self) -> Migrator {
         let migration = |(version, name, text): (i64, &'static str, &str)| {
-            let sql = AssertSqlSafe(self.spell(text));
+            let sql = AssertSqlSafe(self.fill_in(text));
             Migration::new(
                 version,
                 name.into(),
@@ -61,7 +61,7 @@ impl Database {
         migrator
     }
 
-    fn spell(self, text: &str) -> String {
+    fn fill_in(self, text: &str) -> String {
         let (prelude, words) = match self {
             Self::Sqlite => (
                 "",

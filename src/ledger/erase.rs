@@ -9,8 +9,8 @@ use super::database::Conn;
 use super::updates;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::domain::outcome::{Outcome, reason};
-use crate::ledger::archive::archive;
-use crate::ledger::columns::{contact, count, list, ms, numbers, state};
+use crate::ledger::archive::archive_rows;
+use crate::ledger::columns::{json_list, numbers, state, to_contact, to_limit, to_millis};
 use crate::ports::ledger::{Erased, LONGEST_WINDOW, LedgerResult, LookerId, RowId, RowUpdate};
 
 /// True of a look that has missed its contact for long enough, the latest time not long ago.
@@ -30,7 +30,12 @@ struct Wait {
 
 /// Contacts behind the given look that one account's looks have missed for long enough, at most `limit`: looker, portal and
 /// contact.
-async fn missed(conn: &mut Conn, wait: Wait, behind: (i64, i64), limit: usize) -> LedgerResult<Vec<(i64, i64, i64)>> {
+async fn missing_contacts(
+    conn: &mut Conn,
+    wait: Wait,
+    behind: (i64, i64),
+    limit: usize,
+) -> LedgerResult<Vec<(i64, i64, i64)>> {
     let statement = concat!(
         "SELECT l.looker, r.portal, l.contact FROM looks l JOIN look_rounds r ON r.id = l.looker
          WHERE (l.looker, l.contact) > ($1, $2) AND ",
@@ -42,14 +47,14 @@ async fn missed(conn: &mut Conn, wait: Wait, behind: (i64, i64), limit: usize) -
         .bind(behind.1)
         .bind(wait.span)
         .bind(wait.since)
-        .bind(count(limit)?)
+        .bind(to_limit(limit)?)
         .fetch_all(conn)
         .await?;
     Ok(found)
 }
 
-/// See [`crate::ports::ledger::Ledger::erase`].
-pub(super) async fn erase(
+/// See [`crate::ports::ledger::Ledger::erase_contacts`].
+pub(super) async fn erase_contacts(
     conn: &mut Conn,
     missing_for: SignedDuration,
     behind: Option<(LookerId, ContactId)>,
@@ -59,22 +64,22 @@ pub(super) async fn erase(
     let span = i64::try_from(missing_for.as_millis()).unwrap_or(i64::MAX);
     let wait = Wait {
         span,
-        since: ms(now).saturating_sub(span),
+        since: to_millis(now).saturating_sub(span),
     };
     let behind = behind.map_or((i64::MIN, i64::MIN), |(looker, contact)| {
         (looker.0, contact.0.cast_signed())
     });
-    let found = missed(conn, wait, behind, limit).await?;
+    let found = missing_contacts(conn, wait, behind, limit).await?;
     let last = found.last().filter(|_| found.len() == limit);
     let mut erased = Erased {
         contacts: Vec::new(),
-        behind: last.map(|(looker, _, id)| (LookerId(*looker), contact(*id))),
+        behind: last.map(|(looker, _, id)| (LookerId(*looker), to_contact(*id))),
     };
     for (_, portal, id) in found {
-        let lineage = lineage(conn, portal, id).await?;
-        if all_missing(conn, portal, &lineage, wait).await? && settled(conn, portal, &lineage, now).await? {
-            forget(conn, portal, &lineage).await?;
-            let named = |id| (PortalId(portal.cast_unsigned()), contact(id));
+        let lineage = lineage_of(conn, portal, id).await?;
+        if all_missing(conn, portal, &lineage, wait).await? && settle_for_erasure(conn, portal, &lineage, now).await? {
+            forget_contacts(conn, portal, &lineage).await?;
+            let named = |id| (PortalId(portal.cast_unsigned()), to_contact(id));
             erased.contacts.extend(lineage.into_iter().map(named));
         }
     }
@@ -82,7 +87,7 @@ pub(super) async fn erase(
 }
 
 /// All ids that have the root of this one; itself, where it has none.
-async fn lineage(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<Vec<i64>> {
+async fn lineage_of(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<Vec<i64>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "WITH own AS MATERIALIZED (SELECT canonical FROM canonical_contacts WHERE portal = $1 AND contact = $2)
          SELECT $2 UNION SELECT canonical FROM own
@@ -111,7 +116,7 @@ async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: Wait) -> L
     );
     let missing: i64 = sqlx::query_scalar(statement)
         .bind(portal)
-        .bind(list(ids)?)
+        .bind(json_list(ids)?)
         .bind(wait.span)
         .bind(wait.since)
         .fetch_one(conn)
@@ -122,7 +127,7 @@ async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: Wait) -> L
 /// Rows of these contacts become totals. What still waits will never find its contact, also where nobody asks any more
 /// (its event is gone, or has no action yet). False while Google has one of them: it says first what became of it. False
 /// also while one is open and young enough to be sent: whether it is, is for those to say who read its contact for it.
-async fn settled(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> LedgerResult<bool> {
+async fn settle_for_erasure(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> LedgerResult<bool> {
     let rows: Vec<(i64, String, i64)> = sqlx::query_as(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS id FROM json_each($2))
          SELECT c.id, c.state, c.occurred_at FROM j CROSS JOIN streams s CROSS JOIN conversions c
@@ -132,11 +137,11 @@ async fn settled(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> L
          WHERE c.contact = j.id AND c.contact <> c.sort_key AND s.id = c.stream AND s.portal = $1",
     )
     .bind(portal)
-    .bind(list(ids)?)
+    .bind(json_list(ids)?)
     .fetch_all(&mut *conn)
     .await?;
     let open = rows.iter().filter(|(_, state, _)| state != state::SETTLED);
-    let young = ms(now).saturating_sub(i64::try_from(LONGEST_WINDOW.as_millis()).unwrap_or(i64::MAX));
+    let young = to_millis(now).saturating_sub(i64::try_from(LONGEST_WINDOW.as_millis()).unwrap_or(i64::MAX));
     if open
         .clone()
         .any(|(_, state, occurred)| state != state::WAITING || *occurred > young)
@@ -153,15 +158,15 @@ async fn settled(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> L
         split: 0,
     };
     let updates: Vec<RowUpdate> = open.map(gone).collect();
-    updates::apply(conn, &updates, None, now).await?;
+    updates::apply_updates(conn, &updates, None, now).await?;
     let all: Vec<i64> = rows.into_iter().map(|(id, ..)| id).collect();
     if !all.is_empty() {
-        archive(conn, &all).await?;
+        archive_rows(conn, &all).await?;
     }
     Ok(true)
 }
 
-async fn forget(conn: &mut Conn, portal: i64, ids: &[i64]) -> LedgerResult<()> {
+async fn forget_contacts(conn: &mut Conn, portal: i64, ids: &[i64]) -> LedgerResult<()> {
     let statements = [
         concat!(
             "DELETE FROM canonical_contacts WHERE portal = $1 AND contact IN ",
@@ -175,7 +180,7 @@ async fn forget(conn: &mut Conn, portal: i64, ids: &[i64]) -> LedgerResult<()> {
     for statement in statements {
         sqlx::query(statement)
             .bind(portal)
-            .bind(list(ids)?)
+            .bind(json_list(ids)?)
             .execute(&mut *conn)
             .await?;
     }

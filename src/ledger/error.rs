@@ -7,15 +7,15 @@ use sqlx::postgres::PgDatabaseError;
 use crate::ports::ledger::LedgerError;
 
 /// An error of our own making.
-pub(super) fn failed(message: impl Into<String>) -> LedgerError {
+pub(super) fn own_error(message: impl Into<String>) -> LedgerError {
     LedgerError {
         message: message.into(),
     }
 }
 
 /// A stored value that can't be read: only damage or a foreign hand explains it.
-pub(super) fn damaged(what: &str) -> LedgerError {
-    failed(format!(
+pub(super) fn damaged_value(what: &str) -> LedgerError {
+    own_error(format!(
         "the database holds {what} that can't be read: it is damaged or was edited by hand"
     ))
 }
@@ -24,7 +24,7 @@ impl From<sqlx::Error> for LedgerError {
     fn from(error: sqlx::Error) -> Self {
         let message = match &error {
             sqlx::Error::Database(e) => explain(&**e),
-            sqlx::Error::Migrate(e) => return migration(e),
+            sqlx::Error::Migrate(e) => return migration_error(e),
             sqlx::Error::PoolTimedOut => "no connection was free, or none could be made, for too long".to_owned(),
             sqlx::Error::Io(e) => format!("the database can't be reached: {e}"),
             sqlx::Error::Tls(e) => {
@@ -37,15 +37,17 @@ impl From<sqlx::Error> for LedgerError {
 }
 
 /// A schema that can't be brought up to date.
-pub(super) fn migration(error: &MigrateError) -> LedgerError {
+pub(super) fn migration_error(error: &MigrateError) -> LedgerError {
     match error {
-        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) | MigrateError::VersionMismatch(_) => failed(
-            "the database was made by another version of the operator: run that one, or give this one a new ledger, \
+        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) | MigrateError::VersionMismatch(_) => {
+            own_error(
+                "the database was made by another version of the operator: run that one, or give this one a new ledger, \
              which is rebuilt from HubSpot",
-        ),
+            )
+        }
         MigrateError::Execute(sqlx::Error::Database(e))
-        | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => failed(explain(&**e)),
-        other => failed(format!("bringing the schema up to date failed: {other}")),
+        | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => own_error(explain(&**e)),
+        other => own_error(format!("bringing the schema up to date failed: {other}")),
     }
 }
 

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::error::failed;
+use super::error::own_error;
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
 /// Why a ledger was not opened.
@@ -45,7 +45,7 @@ impl FileLock {
             .mode(0o600)
             .open(&path)
             .map_err(|e| {
-                failed(format!(
+                own_error(format!(
                     "the lock file {} can't be opened ({e}): make it and its directory writable for this process",
                     path.display()
                 ))
@@ -78,7 +78,7 @@ impl FileLock {
     }
 
     fn lost(&self, how: &str) -> LedgerError {
-        failed(format!(
+        own_error(format!(
             "the lock file {} {how} while this process held it, so that another operator may work with the ledger too. \
              Nothing more is sent; leave the lock file alone and start the operator again",
             self.path.display()
@@ -103,7 +103,7 @@ fn beside(ledger: &Path) -> PathBuf {
 
 /// For example a network file system that is mounted without a lock service.
 fn refused(path: &Path, error: &io::Error) -> LedgerError {
-    failed(format!(
+    own_error(format!(
         "{} can't be locked, so that nothing keeps a second operator from this ledger ({error}): keep the ledger on a file \
          system with locks, such as a block volume (access mode ReadWriteOnce), or mount this one with its lock service",
         path.display()

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::damaged;
+use super::error::damaged_value;
 use crate::domain::ids::{ContactId, PortalId};
-use crate::ledger::columns::{contact, contacts as ids, count, ms, numbers, rows, time};
+use crate::ledger::columns::{json_contacts as ids, numbers, rows_affected, to_contact, to_limit, to_millis, to_time};
 use crate::ports::ledger::{LedgerResult, Look, LookRound, Looker};
 
 /// Contacts of rows that may be in no root: form submissions' contacts have none.
@@ -15,7 +15,7 @@ macro_rules! of_rows {
     };
 }
 
-pub(super) async fn round(conn: &mut Conn, looker: &Looker) -> LedgerResult<Option<LookRound>> {
+pub(super) async fn look_round(conn: &mut Conn, looker: &Looker) -> LedgerResult<Option<LookRound>> {
     let found: Option<(i64, i64, i64)> =
         sqlx::query_as("SELECT contacts, after, looked_at FROM look_rounds WHERE portal = $1 AND account = $2")
             .bind(looker.portal.0.cast_signed())
@@ -26,14 +26,14 @@ pub(super) async fn round(conn: &mut Conn, looker: &Looker) -> LedgerResult<Opti
         return Ok(None);
     };
     Ok(Some(LookRound {
-        contacts: u64::try_from(contacts).map_err(|_| damaged("a number of contacts"))?,
-        after: contact(after),
-        looked_at: time(looked_at)?,
+        contacts: u64::try_from(contacts).map_err(|_| damaged_value("a number of contacts"))?,
+        after: to_contact(after),
+        looked_at: to_time(looked_at)?,
     }))
 }
 
 /// Begins a round at the first contact; its number.
-pub(super) async fn begin(conn: &mut Conn, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
+pub(super) async fn begin_look_round(conn: &mut Conn, looker: &Looker, now: Timestamp) -> LedgerResult<i64> {
     let id = sqlx::query_scalar(concat!(
         "INSERT INTO look_rounds (portal, account, contacts, after, looked_at)
          SELECT $1, $3, count(*), 0, $2 FROM (
@@ -44,7 +44,7 @@ pub(super) async fn begin(conn: &mut Conn, looker: &Looker, now: Timestamp) -> L
          RETURNING id"
     ))
     .bind(looker.portal.0.cast_signed())
-    .bind(ms(now))
+    .bind(to_millis(now))
     .bind(looker.account.to_string())
     .fetch_one(conn)
     .await?;
@@ -61,7 +61,7 @@ async fn id_of(conn: &mut Conn, looker: &Looker) -> LedgerResult<Option<i64>> {
 }
 
 /// Ids are positive: HubSpot's are far from filling 63 bits.
-pub(super) async fn next(
+pub(super) async fn next_contacts(
     conn: &mut Conn,
     portal: PortalId,
     after: ContactId,
@@ -78,10 +78,10 @@ pub(super) async fn next(
     let found: Vec<i64> = sqlx::query_scalar(statement)
         .bind(portal.0.cast_signed())
         .bind(after.0.cast_signed())
-        .bind(count(limit)?)
+        .bind(to_limit(limit)?)
         .fetch_all(conn)
         .await?;
-    Ok(found.into_iter().map(contact).collect())
+    Ok(found.into_iter().map(to_contact).collect())
 }
 
 /// Those that a look found last, but for the given ones, the latest first.
@@ -100,19 +100,19 @@ pub(super) async fn last_seen(
     .bind(looker.portal.0.cast_signed())
     .bind(looker.account.to_string())
     .bind(ids(without)?)
-    .bind(count(limit)?)
+    .bind(to_limit(limit)?)
     .fetch_all(conn)
     .await?;
-    Ok(found.into_iter().map(contact).collect())
+    Ok(found.into_iter().map(to_contact).collect())
 }
 
 /// A mark stays as old as it is while the contact is missing, and goes with the first look that finds it. What was seen
 /// beside what was asked for gets no line, but loses its mark.
-pub(super) async fn note(conn: &mut Conn, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
-    let at = ms(look.at);
+pub(super) async fn note_look(conn: &mut Conn, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
+    let at = to_millis(look.at);
     let id = match id_of(conn, looker).await? {
         Some(id) => id,
-        None => begin(conn, looker, look.at).await?,
+        None => begin_look_round(conn, looker, look.at).await?,
     };
     let (of_asked, beside): (Vec<ContactId>, Vec<ContactId>) = look.seen.iter().partition(|id| asked.contains(id));
     let statements = [
@@ -146,7 +146,7 @@ pub(super) async fn note(conn: &mut Conn, looker: &Looker, asked: &[ContactId], 
             .await?;
     }
     let Some(after) = look.after else {
-        return begin(conn, looker, look.at).await.map(drop);
+        return begin_look_round(conn, looker, look.at).await.map(drop);
     };
     sqlx::query("UPDATE look_rounds SET after = $2, looked_at = $3 WHERE id = $1")
         .bind(id)
@@ -158,14 +158,14 @@ pub(super) async fn note(conn: &mut Conn, looker: &Looker, asked: &[ContactId], 
 }
 
 /// See [`crate::ports::ledger::Ledger::forget_looks`].
-pub(super) async fn forget(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+pub(super) async fn forget_looks(conn: &mut Conn, before: Timestamp, limit: usize) -> LedgerResult<usize> {
     let lines = sqlx::query(
         "DELETE FROM looks WHERE (looker, contact) IN (
              SELECT l.looker, l.contact FROM look_rounds r JOIN looks l ON l.looker = r.id
              WHERE r.looked_at < $1 LIMIT $2)",
     )
-    .bind(ms(before))
-    .bind(count(limit)?)
+    .bind(to_millis(before))
+    .bind(to_limit(limit)?)
     .execute(&mut *conn)
     .await?
     .rows_affected();
@@ -173,8 +173,8 @@ pub(super) async fn forget(conn: &mut Conn, before: Timestamp, limit: usize) -> 
         "DELETE FROM look_rounds
          WHERE looked_at < $1 AND NOT EXISTS (SELECT 1 FROM looks WHERE looks.looker = look_rounds.id)",
     )
-    .bind(ms(before))
+    .bind(to_millis(before))
     .execute(conn)
     .await?;
-    rows(lines)
+    rows_affected(lines)
 }

@@ -37,23 +37,16 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Connection};
 use tokio::sync::Mutex;
 
 use self::database::{Database, Disk};
-use self::error::failed;
+use self::error::own_error;
 pub use self::lock::OpenError;
 use self::writer_lock::WriterLock;
 
-use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
-use crate::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerError, LedgerId, LedgerResult, Look, LookRound,
-    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
-    StreamId, StreamRequest, Watermark,
-};
+use crate::ports::ledger::{LedgerError, LedgerResult};
 
 /// Longest wait for one call. The server gives up before (see [`session_lock`]): only a network that swallows everything
 /// lets it come to this.
@@ -92,6 +85,9 @@ macro_rules! read {
     }};
 }
 
+// After the macros that it is written with.
+mod port;
+
 /// `None` where it takes too long.
 async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Option<LedgerResult<T>> {
     tokio::time::timeout(CALL_LIMIT, call).await.ok()
@@ -100,7 +96,7 @@ async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Optio
 /// A connection that does not answer is not used again.
 fn given_up(connection: &mut PoolConnection<Any>) -> LedgerError {
     connection.close_on_drop();
-    failed("the database does not answer")
+    own_error("the database does not answer")
 }
 
 /// A ledger in a database. Only one process at a time writes to it: a lock keeps the others out.
@@ -143,9 +139,9 @@ impl SqlLedger {
 
     async fn open_as(url: &str, take_over: bool) -> Result<Self, OpenError> {
         sqlx::any::install_default_drivers();
-        let Some(database) = Database::of(url) else {
+        let Some(database) = Database::of_url(url) else {
             let scheme = url.split(':').next().unwrap_or_default();
-            return Err(failed(format!(
+            return Err(own_error(format!(
                 "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
             ))
             .into());
@@ -161,7 +157,7 @@ impl SqlLedger {
             }
         };
         let mut writer = pools.writer.acquire().await.map_err(LedgerError::from)?;
-        connect::prepare(database, &mut writer).await?;
+        connect::prepare_schema(database, &mut writer).await?;
         lock.raise_epoch(&mut writer).await?;
         drop(writer);
         Ok(Self {
@@ -222,175 +218,6 @@ impl SqlLedger {
     }
 
     async fn touch(&self) -> LedgerResult<()> {
-        write!(self, Disk::Wait, |tx| connect::touch(tx))
-    }
-}
-
-#[async_trait]
-impl Ledger for SqlLedger {
-    async fn id(&self) -> LedgerResult<LedgerId> {
-        read!(self, |tx| connect::id(tx))
-    }
-
-    async fn track(&self, request: &StreamRequest) -> LedgerResult<StreamId> {
-        // Also where there is nothing to write: so every poll finds out whether the ledger can be written.
-        write!(self, Disk::Wait, |tx| streams::track(tx, request))
-    }
-
-    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
-        write!(self, Disk::Later, |tx| canonical_contacts::roots(tx, portal, lineages))
-    }
-
-    async fn observe(&self, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| observe::observe(tx, track, rows))
-    }
-
-    async fn due(&self, track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>> {
-        read!(self, |tx| rows::due(tx, track, since, now, limit))
-    }
-
-    async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
-        if updates.is_empty() {
-            return Ok(());
-        }
-        write!(self, Disk::Later, |tx| updates::apply(tx, updates, None, now))
-    }
-
-    async fn resume(&self, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| rows::resume(tx, track, skip, now))
-    }
-
-    async fn release(&self, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| rows::release(tx, track, reasons, now))
-    }
-
-    async fn begin(
-        &self,
-        sender: &Sender,
-        destinations: &[ActionKey],
-        rows: &[(BatchRow, usize)],
-        now: Timestamp,
-    ) -> LedgerResult<BatchId> {
-        write!(self, Disk::Wait, |tx| batches::begin(
-            tx,
-            sender,
-            destinations,
-            rows,
-            now
-        ))
-    }
-
-    async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| batches::finish(tx, batch, result, now))
-    }
-
-    async fn recover(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| batches::recover(tx, sender, now))
-    }
-
-    async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
-        read!(self, |tx| requests::open_requests(tx, sender, now, limit))
-    }
-
-    async fn adopt_requests(
-        &self,
-        sender: &Sender,
-        owner: &AdAccountKey,
-        accounts: &[ObjectKey],
-    ) -> LedgerResult<usize> {
-        write!(self, Disk::Wait, |tx| requests::adopt(tx, sender, owner, accounts))
-    }
-
-    async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| requests::next_poll(tx, sender))
-    }
-
-    async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| requests::record_status(tx, result, now))
-    }
-
-    async fn tally(&self, track: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
-        let tally = read!(self, |tx| counts::tally(tx, track, since, now))?;
-        // What was counted once is told, and must not be less after a power cut.
-        self.sync().await?;
-        Ok(tally)
-    }
-
-    async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
-        let ids: Vec<i64> = read!(self, |tx| archive::settled(tx, before, limit))?;
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        write!(self, Disk::Wait, |tx| archive::archive(tx, &ids))
-    }
-
-    async fn feed_marks(&self, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
-        read!(self, |tx| streams::marks(tx, tracks))
-    }
-
-    async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_marks(tx, marks))
-    }
-
-    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| streams::last_sweep(tx, hubspot))
-    }
-
-    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_last_sweep(tx, hubspot, at))
-    }
-
-    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| streams::put_aside(tx, hubspot))
-    }
-
-    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_put_aside(tx, hubspot, contacts))
-    }
-
-    async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>> {
-        read!(self, |tx| looks::round(tx, looker))
-    }
-
-    async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| looks::begin(tx, looker, now)).map(drop)
-    }
-
-    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| looks::next(tx, portal, after, limit))
-    }
-
-    async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| looks::last_seen(tx, looker, without, limit))
-    }
-
-    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| looks::note(tx, looker, asked, look))
-    }
-
-    async fn erase(
-        &self,
-        missing_for: SignedDuration,
-        behind: Option<(LookerId, ContactId)>,
-        limit: usize,
-        now: Timestamp,
-    ) -> LedgerResult<Erased> {
-        write!(self, Disk::Wait, |tx| erase::erase(tx, missing_for, behind, limit, now))
-    }
-
-    async fn forget_looks(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
-        write!(self, Disk::Later, |tx| looks::forget(tx, before, limit))
-    }
-
-    async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
-        write!(self, Disk::Wait, |tx| orphans::note(tx, note))
-    }
-
-    async fn orphans(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
-        read!(self, |tx| orphans::of(tx, owner))
-    }
-
-    async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()> {
-        write!(self, Disk::Wait, |tx| orphans::forget(tx, action))
+        write!(self, Disk::Wait, |tx| connect::touch_database(tx))
     }
 }

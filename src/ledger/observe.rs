@@ -5,34 +5,34 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::failed;
+use super::error::own_error;
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
 use crate::ledger::archive::has_archived;
-use crate::ledger::columns::{CHUNK, due, json, list, ms, state_of, transaction};
+use crate::ledger::columns::{CHUNK, due_column, json_list, json_rows, state_of, to_millis, to_transaction};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
-/// See [`crate::ports::ledger::Ledger::observe`].
-pub(super) async fn observe(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
+/// See [`crate::ports::ledger::Ledger::record_occurrences`].
+pub(super) async fn record_occurrences(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
     if rows.iter().any(|r| r.keys.is_empty()) {
-        return Err(failed("an occurrence without a key"));
+        return Err(own_error("an occurrence without a key"));
     }
     if rows
         .iter()
         .any(|r| !matches!(r.outcome, Outcome::Pending | Outcome::Skipped))
     {
-        return Err(failed("a new occurrence is either pending or skipped"));
+        return Err(own_error("a new occurrence is either pending or skipped"));
     }
     let mut new = 0;
     for chunk in rows.chunks(CHUNK) {
-        new += observe_chunk(conn, track, chunk).await?;
+        new += observe_chunk(conn, stream, chunk).await?;
     }
     Ok(new)
 }
 
-async fn observe_chunk(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
-    let archived = archived(conn, track, rows).await?;
-    let known = known(conn, track, rows).await?;
+async fn observe_chunk(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
+    let archived = archived_occurrences(conn, stream, rows).await?;
+    let known = known_rows(conn, stream, rows).await?;
     let mut moved: HashMap<i64, ContactId> = HashMap::new();
     let mut fresh: Vec<(&NewRow, ContactId)> = Vec::new();
     let mut fresh_by_id: HashMap<TransactionId, usize> = HashMap::new();
@@ -54,25 +54,25 @@ async fn observe_chunk(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> Led
         }
     }
     update_contacts(conn, moved, rows.first().map(|r| r.first_seen)).await?;
-    insert(conn, track, &fresh).await?;
+    insert_rows(conn, stream, &fresh).await?;
     Ok(fresh.len())
 }
 
 /// The rows that each occurrence is known as.
-async fn known(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
+async fn known_rows(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
     let keys = rows.iter().flat_map(|row| &row.keys);
     let sort_keys: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
     let found: Vec<(i64, String)> = sqlx::query_as(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS sort_key FROM json_each($2))
          SELECT c.id, c.transaction_id FROM j CROSS JOIN conversions c WHERE c.stream = $1 AND c.sort_key = j.sort_key",
     )
-    .bind(track.0)
-    .bind(list(sort_keys)?)
+    .bind(stream.0)
+    .bind(json_list(sort_keys)?)
     .fetch_all(conn)
     .await?;
     let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
     for (id, stored) in found {
-        ids.insert(transaction(&stored)?, id);
+        ids.insert(to_transaction(&stored)?, id);
     }
     let known = |row: &NewRow| {
         row.keys
@@ -84,8 +84,8 @@ async fn known(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResul
 }
 
 /// Which of these occurrences are archived: they are not new, and nothing about them changes any more.
-async fn archived(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
-    if !has_archived(conn, track.0).await? {
+async fn archived_occurrences(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
+    if !has_archived(conn, stream.0).await? {
         return Ok(HashSet::new());
     }
     let candidates: Vec<(usize, i64, String)> = rows
@@ -94,7 +94,7 @@ async fn archived(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerRe
         .flat_map(|(i, row)| {
             row.keys
                 .iter()
-                .map(move |key| (i, ms(row.occurred_at), key.transaction.to_string()))
+                .map(move |key| (i, to_millis(row.occurred_at), key.transaction.to_string()))
         })
         .collect();
     let found: Vec<i64> = sqlx::query_scalar(
@@ -104,11 +104,11 @@ async fn archived(conn: &mut Conn, track: StreamId, rows: &[NewRow]) -> LedgerRe
          SELECT DISTINCT j.i FROM j CROSS JOIN archived_keys a
          WHERE a.stream = $2 AND a.occurred_at = j.occurred_at AND a.transaction_id = j.transaction_id",
     )
-    .bind(json(&candidates)?)
-    .bind(track.0)
+    .bind(json_rows(&candidates)?)
+    .bind(stream.0)
     .fetch_all(conn)
     .await?;
-    let index = |i: i64| usize::try_from(i).map_err(|_| failed("a negative index"));
+    let index = |i: i64| usize::try_from(i).map_err(|_| own_error("a negative index"));
     found.into_iter().map(index).collect()
 }
 
@@ -128,14 +128,14 @@ async fn update_contacts(conn: &mut Conn, moved: HashMap<i64, ContactId>, now: O
              due = CASE WHEN conversions.contact = 0 AND conversions.due > $2 THEN $2 ELSE conversions.due END
          FROM j WHERE conversions.id = j.id AND conversions.contact <> j.contact",
     )
-    .bind(json(&moved)?)
-    .bind(now.map(ms))
+    .bind(json_rows(&moved)?)
+    .bind(now.map(to_millis))
     .execute(conn)
     .await?;
     Ok(())
 }
 
-async fn insert(conn: &mut Conn, track: StreamId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
+async fn insert_rows(conn: &mut Conn, stream: StreamId, fresh: &[(&NewRow, ContactId)]) -> LedgerResult<()> {
     if fresh.is_empty() {
         return Ok(());
     }
@@ -149,9 +149,9 @@ async fn insert(conn: &mut Conn, track: StreamId, fresh: &[(&NewRow, ContactId)]
                     key.transaction.to_string(),
                     contact.0.cast_signed(),
                 ),
-                (ms(row.occurred_at), ms(row.first_seen)),
+                (to_millis(row.occurred_at), to_millis(row.first_seen)),
                 (state_of(row.outcome, &row.reason), row.outcome.as_str(), &row.reason),
-                due(row.outcome, &row.reason, row.due),
+                due_column(row.outcome, &row.reason, row.due),
                 i64::from(row.while_suspended),
                 row.submission.as_deref(),
             )
@@ -166,8 +166,8 @@ async fn insert(conn: &mut Conn, track: StreamId, fresh: &[(&NewRow, ContactId)]
                 CAST(value->>8 AS BIGINT), CAST(value->>9 AS BIGINT), value->>10
          FROM json_each($2)",
     )
-    .bind(track.0)
-    .bind(json(&items)?)
+    .bind(stream.0)
+    .bind(json_rows(&items)?)
     .execute(conn)
     .await?;
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::database::Conn;
 use crate::domain::ids::AdAccountKey;
-use crate::ledger::columns::{ms, time};
+use crate::ledger::columns::{to_millis, to_time};
 use crate::ports::ledger::{ActionKey, LedgerResult, OrphanNote};
 
 #[derive(sqlx::FromRow)]
@@ -16,7 +16,7 @@ struct Stored {
 }
 
 /// Notes an action left behind; a later note about the same action takes the place of the earlier one.
-pub(super) async fn note(conn: &mut Conn, note: &OrphanNote) -> LedgerResult<()> {
+pub(super) async fn note_orphan(conn: &mut Conn, note: &OrphanNote) -> LedgerResult<()> {
     sqlx::query(
         "INSERT INTO orphans (network, account, action, name, kind, former_event, created_at, noted_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -30,14 +30,14 @@ pub(super) async fn note(conn: &mut Conn, note: &OrphanNote) -> LedgerResult<()>
     .bind(&note.name)
     .bind(&note.kind)
     .bind(&note.former_event)
-    .bind(note.created_at.map(ms))
-    .bind(ms(note.at))
+    .bind(note.created_at.map(to_millis))
+    .bind(to_millis(note.at))
     .execute(conn)
     .await?;
     Ok(())
 }
 
-pub(super) async fn of(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
+pub(super) async fn orphan_notes(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
     let found: Vec<Stored> = sqlx::query_as(
         "SELECT action, name, kind, former_event, created_at, noted_at FROM orphans
          WHERE network = $1 AND account = $2 ORDER BY noted_at",
@@ -55,8 +55,8 @@ pub(super) async fn of(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Ve
             name: s.name,
             kind: s.kind,
             former_event: s.former_event,
-            created_at: s.created_at.map(time).transpose()?,
-            at: time(s.noted_at)?,
+            created_at: s.created_at.map(to_time).transpose()?,
+            at: to_time(s.noted_at)?,
         })
     };
     let mut notes: Vec<OrphanNote> = found.into_iter().map(note).collect::<LedgerResult<_>>()?;
@@ -65,7 +65,7 @@ pub(super) async fn of(conn: &mut Conn, owner: &AdAccountKey) -> LedgerResult<Ve
     Ok(notes)
 }
 
-pub(super) async fn forget(conn: &mut Conn, action: &ActionKey) -> LedgerResult<()> {
+pub(super) async fn forget_orphan(conn: &mut Conn, action: &ActionKey) -> LedgerResult<()> {
     sqlx::query("DELETE FROM orphans WHERE network = $1 AND account = $2 AND action = $3")
         .bind(action.account.network.as_str())
         .bind(&action.account.id)

@@ -5,9 +5,9 @@ use std::str::FromStr;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyPool, Connection};
 
-use super::connect::{Pools, READERS, pool};
+use super::connect::{Pools, READERS, pool_options};
 use super::database::Conn;
-use super::error::failed;
+use super::error::own_error;
 use super::lock::OpenError;
 use super::session_lock::{SessionLock, backend, prepare_session};
 use crate::ports::ledger::{LedgerError, LedgerResult};
@@ -19,7 +19,7 @@ const OLDEST: i64 = 14;
 pub(crate) async fn open(url: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
     let options = AnyConnectOptions::from_str(url)
         // What it says may hold the password.
-        .map_err(|_| failed("not a URL of a database: give postgres://user:password@host/database"))?;
+        .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))?;
     let writer = connect(options.clone(), 1).await?;
     let readers = connect(options, READERS).await?;
     let pools = Pools { writer, readers };
@@ -34,7 +34,7 @@ pub(crate) async fn open(url: &str, take_over: bool) -> Result<(Pools, SessionLo
 }
 
 async fn connect(options: AnyConnectOptions, size: u32) -> LedgerResult<AnyPool> {
-    let pool = pool(size).after_connect(|connection, _| Box::pin(prepare_session(connection)));
+    let pool = pool_options(size).after_connect(|connection, _| Box::pin(prepare_session(connection)));
     Ok(pool.connect_with(options).await?)
 }
 
@@ -43,7 +43,7 @@ async fn refuse_old(conn: &mut Conn) -> LedgerResult<()> {
         .fetch_one(conn)
         .await?;
     if version / 10_000 < OLDEST {
-        return Err(failed(format!(
+        return Err(own_error(format!(
             "PostgreSQL {} is too old: use version {OLDEST} or newer",
             version / 10_000
         )));
@@ -63,7 +63,7 @@ async fn refuse_pooler(pools: &Pools) -> LedgerResult<()> {
         let of_reader = backend(&mut transaction).await?;
         transaction.rollback().await?;
         if of_reader == of_writer {
-            return Err(failed(
+            return Err(own_error(
                 "a connection pooler that shares sessions between transactions stands before the database, and no lock \
                  holds there: give --ledger-url the address of PostgreSQL itself, or of a pooler in session mode",
             ));

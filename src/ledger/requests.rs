@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
-use super::batches::{close, is_in};
+use super::batches::{close_batch, is_in};
 use super::database::Conn;
-use super::error::damaged;
-use super::rows::attempts;
+use super::error::damaged_value;
+use super::rows::to_attempts;
 use super::updates;
 use crate::api::AdNetwork;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
-use crate::ledger::columns::{count, list, ms, numbers, rows as counted, texts, time};
+use crate::ledger::columns::{json_list, numbers, rows_affected as counted, texts, to_limit, to_millis, to_time};
 use crate::ports::ledger::{ActionKey, BatchId, LedgerResult, OpenRequest, OpenRow, RowId, Sender, StatusResult};
 
 #[derive(sqlx::FromRow)]
@@ -41,43 +41,43 @@ pub(super) async fn open_requests(
     )
     .bind(sender.network.as_str())
     .bind(sender.account.to_string())
-    .bind(ms(now))
-    .bind(count(limit)?)
+    .bind(to_millis(now))
+    .bind(to_limit(limit)?)
     .fetch_all(&mut *conn)
     .await?;
     let mut requests = Vec::with_capacity(found.len());
     for batch in found {
         requests.push(OpenRequest {
             batch: BatchId(batch.id),
-            rows: rows(conn, &batch).await?,
+            rows: open_rows(conn, &batch).await?,
             request_id: batch.request_id,
-            accepted_at: time(batch.accepted_at)?,
-            polls: u32::try_from(batch.polls).map_err(|_| damaged("a number of looks"))?,
-            poll_at: time(batch.poll_at)?,
-            destinations: destinations(&batch.destinations)?,
+            accepted_at: to_time(batch.accepted_at)?,
+            polls: u32::try_from(batch.polls).map_err(|_| damaged_value("a number of looks"))?,
+            poll_at: to_time(batch.poll_at)?,
+            destinations: parse_destinations(&batch.destinations)?,
         });
     }
     Ok(requests)
 }
 
-async fn rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
-    let unreadable = |_| damaged("the conversions of a request");
+async fn open_rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
+    let unreadable = |_| damaged_value("the conversions of a request");
     let ids: Vec<i64> = serde_json::from_str(&batch.conversion_ids).map_err(unreadable)?;
     let indices: Vec<usize> = serde_json::from_str(&batch.destination_indices).map_err(unreadable)?;
     if ids.len() != indices.len() {
-        return Err(damaged("the conversions of a request"));
+        return Err(damaged_value("the conversions of a request"));
     }
     let tried: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
         "SELECT id, attempts, isolation_group FROM conversions
          WHERE (attempts <> 0 OR isolation_group <> 0) AND id IN ",
         numbers!("$1")
     ))
-    .bind(list(&ids)?)
+    .bind(json_list(&ids)?)
     .fetch_all(conn)
     .await?;
     let mut known: HashMap<i64, (u32, i64)> = HashMap::with_capacity(tried.len());
     for (id, tries, group) in tried {
-        known.insert(id, (attempts(tries)?, group));
+        known.insert(id, (to_attempts(tries)?, group));
     }
     let row = |(id, destination): (i64, usize)| {
         let (attempts, split) = known.get(&id).copied().unwrap_or_default();
@@ -91,8 +91,9 @@ async fn rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>> {
     Ok(ids.into_iter().zip(indices).map(row).collect())
 }
 
-fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
-    let stored: Vec<(AdNetwork, String, String)> = serde_json::from_str(stored).map_err(|_| damaged("destinations"))?;
+fn parse_destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
+    let stored: Vec<(AdNetwork, String, String)> =
+        serde_json::from_str(stored).map_err(|_| damaged_value("destinations"))?;
     let key = |(network, account, id)| ActionKey {
         account: AdAccountKey { network, id: account },
         id,
@@ -101,7 +102,7 @@ fn destinations(stored: &str) -> LedgerResult<Vec<ActionKey>> {
 }
 
 /// See [`crate::ports::ledger::Ledger::adopt_requests`]. All destinations of a request are of one owner.
-pub(super) async fn adopt(
+pub(super) async fn adopt_requests(
     conn: &mut Conn,
     sender: &Sender,
     owner: &AdAccountKey,
@@ -115,7 +116,7 @@ pub(super) async fn adopt(
     .bind(owner.network.as_str())
     .bind(sender.account.to_string())
     .bind(owner.id.as_str())
-    .bind(list(accounts.iter().map(ToString::to_string))?)
+    .bind(json_list(accounts.iter().map(ToString::to_string))?)
     .execute(conn)
     .await?;
     counted(done.rows_affected())
@@ -130,7 +131,7 @@ pub(super) async fn next_poll(conn: &mut Conn, sender: &Sender) -> LedgerResult<
     .bind(sender.account.to_string())
     .fetch_one(conn)
     .await?;
-    next.map(time).transpose()
+    next.map(to_time).transpose()
 }
 
 /// See [`crate::ports::ledger::Ledger::record_status`]. Says nothing about rows that were answered before or went
@@ -143,13 +144,13 @@ pub(super) async fn record_status(conn: &mut Conn, result: &StatusResult, now: T
         );
         return Ok(());
     }
-    updates::apply(conn, &result.updates, Some(result.batch), now).await?;
+    updates::apply_updates(conn, &result.updates, Some(result.batch), now).await?;
     let Some(poll_at) = result.poll_at else {
-        return close(conn, result.batch, now).await;
+        return close_batch(conn, result.batch, now).await;
     };
     sqlx::query("UPDATE requests SET poll_at = $2, polls = polls + 1 WHERE id = $1")
         .bind(result.batch.0)
-        .bind(ms(poll_at))
+        .bind(to_millis(poll_at))
         .execute(conn)
         .await?;
     Ok(())

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::damaged;
+use super::error::damaged_value;
 use crate::domain::outcome::reason;
-use crate::ledger::columns::{contact, count, list, ms, outcome, rows, texts, time, transaction, value};
+use crate::ledger::columns::{
+    amount_of, json_list, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time, to_transaction,
+};
 use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 
 #[derive(sqlx::FromRow)]
@@ -27,20 +29,20 @@ struct Stored {
 }
 
 impl Stored {
-    fn into_row(self, track: StreamId) -> LedgerResult<Row> {
-        let value = value(self.value, self.currency)?;
+    fn into_row(self, stream: StreamId) -> LedgerResult<Row> {
+        let value = amount_of(self.value, self.currency)?;
         Ok(Row {
             id: RowId(self.id),
-            track,
-            transaction: transaction(&self.transaction_id)?,
-            contact: contact(self.contact),
+            stream,
+            transaction: to_transaction(&self.transaction_id)?,
+            contact: to_contact(self.contact),
             submission: self.submission,
-            occurred_at: time(self.occurred_at)?,
-            first_seen: time(self.first_seen)?,
-            outcome: outcome(&self.outcome)?,
+            occurred_at: to_time(self.occurred_at)?,
+            first_seen: to_time(self.first_seen)?,
+            outcome: to_outcome(&self.outcome)?,
             reason: self.reason,
-            due: time(self.due)?,
-            attempts: attempts(self.attempts)?,
+            due: to_time(self.due)?,
+            attempts: to_attempts(self.attempts)?,
             sent: (self.sent != "Never").then_some(value),
             split: self.isolation_group,
         })
@@ -48,14 +50,14 @@ impl Stored {
 }
 
 /// A number of tries.
-pub(super) fn attempts(stored: i64) -> LedgerResult<u32> {
-    u32::try_from(stored).map_err(|_| damaged("a number of tries"))
+pub(super) fn to_attempts(stored: i64) -> LedgerResult<u32> {
+    u32::try_from(stored).map_err(|_| damaged_value("a number of tries"))
 }
 
-/// See [`crate::ports::ledger::Ledger::due`].
-pub(super) async fn due(
+/// See [`crate::ports::ledger::Ledger::due_rows`].
+pub(super) async fn due_rows(
     conn: &mut Conn,
-    track: StreamId,
+    stream: StreamId,
     since: Timestamp,
     now: Timestamp,
     limit: usize,
@@ -66,18 +68,18 @@ pub(super) async fn due(
          FROM conversions WHERE stream = $1 AND state = 'Waiting' AND due <= $2 AND occurred_at >= $3
          ORDER BY due, id LIMIT $4",
     )
-    .bind(track.0)
-    .bind(ms(now))
-    .bind(ms(since))
-    .bind(count(limit)?)
+    .bind(stream.0)
+    .bind(to_millis(now))
+    .bind(to_millis(since))
+    .bind(to_limit(limit)?)
     .fetch_all(conn)
     .await?;
-    found.into_iter().map(|row| row.into_row(track)).collect()
+    found.into_iter().map(|row| row.into_row(stream)).collect()
 }
 
-/// See [`crate::ports::ledger::Ledger::resume`]. Rows in flight and rows that may have reached Google are not
+/// See [`crate::ports::ledger::Ledger::resume_rows`]. Rows in flight and rows that may have reached Google are not
 /// skipped. Rows that wait because of the suspension are due at once.
-pub(super) async fn resume(conn: &mut Conn, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
+pub(super) async fn resume_rows(conn: &mut Conn, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
     let mut skipped = 0;
     if skip {
         let done = sqlx::query(
@@ -85,30 +87,35 @@ pub(super) async fn resume(conn: &mut Conn, track: StreamId, skip: bool, now: Ti
                  request = NULL, attempts = 0, suspended = 0, changed_at = $3
              WHERE stream = $1 AND state = 'Waiting' AND outcome = 'Pending' AND suspended = 1 AND sent = 'Never'",
         )
-        .bind(track.0)
+        .bind(stream.0)
         .bind(reason::MISSED_WHILE_SUSPENDED)
-        .bind(ms(now))
+        .bind(to_millis(now))
         .execute(&mut *conn)
         .await?;
-        skipped = rows(done.rows_affected())?;
+        skipped = rows_affected(done.rows_affected())?;
     }
     sqlx::query("UPDATE conversions SET suspended = 0 WHERE stream = $1 AND state = 'Waiting' AND suspended = 1")
-        .bind(track.0)
+        .bind(stream.0)
         .execute(&mut *conn)
         .await?;
-    release(conn, track, &[reason::SUSPENDED], now).await?;
+    release_rows(conn, stream, &[reason::SUSPENDED], now).await?;
     Ok(skipped)
 }
 
-/// See [`crate::ports::ledger::Ledger::release`].
-pub(super) async fn release(conn: &mut Conn, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
+/// See [`crate::ports::ledger::Ledger::release_rows`].
+pub(super) async fn release_rows(
+    conn: &mut Conn,
+    stream: StreamId,
+    reasons: &[&str],
+    now: Timestamp,
+) -> LedgerResult<()> {
     sqlx::query(concat!(
         "UPDATE conversions SET due = $3 WHERE stream = $1 AND state = 'Waiting' AND due > $3 AND reason IN ",
         texts!("$2")
     ))
-    .bind(track.0)
-    .bind(list(reasons)?)
-    .bind(ms(now))
+    .bind(stream.0)
+    .bind(json_list(reasons)?)
+    .bind(to_millis(now))
     .execute(conn)
     .await?;
     Ok(())

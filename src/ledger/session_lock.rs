@@ -9,7 +9,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::database::Conn;
-use super::error::failed;
+use super::error::own_error;
 use super::lock::OpenError;
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
@@ -60,9 +60,10 @@ impl SessionLock {
         .await
         .map_err(LedgerError::from)?;
         let Some((name, number)) = schema else {
-            return Err(
-                failed("no schema of the search_path exists: create it, or name another one in --ledger-url").into(),
-            );
+            return Err(own_error(
+                "no schema of the search_path exists: create it, or name another one in --ledger-url",
+            )
+            .into());
         };
         let lock = Self {
             key: (OURS << 32) | number,
@@ -159,13 +160,13 @@ impl SessionLock {
 
     fn lose(&self, how: &str) -> LedgerError {
         self.lost.store(true, Ordering::SeqCst);
-        failed(format!("{how}: this one writes and sends nothing any more"))
+        own_error(format!("{how}: this one writes and sends nothing any more"))
     }
 
     /// Fails once a write found out that another process writes.
     pub(crate) fn check(&self) -> LedgerResult<()> {
         if self.lost.load(Ordering::SeqCst) {
-            return Err(failed(
+            return Err(own_error(
                 "another operator writes to this ledger now: this one sends nothing any more and ends",
             ));
         }

@@ -9,8 +9,8 @@ use sqlx::any::AnyConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AnyPool, ConnectOptions, Connection};
 
-use super::connect::{Pools, READERS, pool};
-use super::error::failed;
+use super::connect::{Pools, READERS, pool_options};
+use super::error::own_error;
 use super::lock::{FileLock, OpenError};
 use crate::domain::brief::brief;
 use crate::ports::ledger::LedgerResult;
@@ -37,14 +37,14 @@ const HEADER: &[u8; 16] = b"SQLite format 3\0";
 pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenError> {
     let in_memory = url == "sqlite::memory:";
     if !in_memory && !url.starts_with("sqlite://") {
-        return Err(failed("give sqlite:///path/to/file").into());
+        return Err(own_error("give sqlite:///path/to/file").into());
     }
-    let unreadable = |e: sqlx::Error| failed(format!("not a URL of a database: {e}"));
+    let unreadable = |e: sqlx::Error| own_error(format!("not a URL of a database: {e}"));
     let file = SqliteConnectOptions::from_str(url).map_err(unreadable)?;
     let file = (!in_memory).then(|| file.get_filename().to_path_buf());
     let Some(file) = file else {
         let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
-        let writer = connect(options, 1, WRITES).await?;
+        let writer = connect_pool(options, 1, WRITES).await?;
         // Every connection to a database in memory would have one of its own.
         let readers = writer.clone();
         return Ok((Pools { writer, readers }, None));
@@ -52,20 +52,20 @@ pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenErr
     let parent = file.parent().filter(|d| !d.as_os_str().is_empty());
     let directory = parent.unwrap_or(Path::new("."));
     if !directory.is_dir() {
-        return Err(failed(format!("the directory {} does not exist", directory.display())).into());
+        return Err(own_error(format!("the directory {} does not exist", directory.display())).into());
     }
     let lock = FileLock::take(&file)?;
-    let size = inspect(&file)?;
-    private(&file)?;
+    let size = inspect_file(&file)?;
+    make_private(&file)?;
     let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
-    probe(&options, size > 0 && size <= CHECKED_UP_TO).await?;
-    let writer = connect(options.clone(), 1, WRITES).await?;
-    let readers = connect(options, READERS, READS).await?;
+    probe_file(&options, size > 0 && size <= CHECKED_UP_TO).await?;
+    let writer = connect_pool(options.clone(), 1, WRITES).await?;
+    let readers = connect_pool(options, READERS, READS).await?;
     Ok((Pools { writer, readers }, Some(lock)))
 }
 
-async fn connect(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<AnyPool> {
-    let pool = pool(size).after_connect(move |connection, _| {
+async fn connect_pool(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<AnyPool> {
+    let pool = pool_options(size).after_connect(move |connection, _| {
         Box::pin(async move {
             sqlx::raw_sql(setting).execute(connection).await?;
             Ok(())
@@ -76,8 +76,8 @@ async fn connect(options: AnyConnectOptions, size: u32, setting: &'static str) -
 
 /// For this user alone, whatever the process's umask: it tells which contacts became customers. SQLite gives the files
 /// beside it the rights of the ledger itself.
-fn private(file: &Path) -> LedgerResult<()> {
-    let failure = |e: std::io::Error| failed(format!("{} can't be opened for writing: {e}", file.display()));
+fn make_private(file: &Path) -> LedgerResult<()> {
+    let failure = |e: std::io::Error| own_error(format!("{} can't be opened for writing: {e}", file.display()));
     let mut new = std::fs::OpenOptions::new();
     new.create(true)
         .append(true)
@@ -102,9 +102,9 @@ fn private(file: &Path) -> LedgerResult<()> {
 }
 
 /// Says clearly what SQLite would only call "unable to open". Returns the size, 0 when there is no file yet.
-fn inspect(file: &Path) -> LedgerResult<u64> {
+fn inspect_file(file: &Path) -> LedgerResult<u64> {
     use std::io::{ErrorKind, Read};
-    let unreadable = |e: std::io::Error| failed(format!("{} can't be read: {e}", file.display()));
+    let unreadable = |e: std::io::Error| own_error(format!("{} can't be read: {e}", file.display()));
     let mut opened = match std::fs::File::open(file) {
         Ok(opened) => opened,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(0),
@@ -113,7 +113,7 @@ fn inspect(file: &Path) -> LedgerResult<u64> {
     let size = opened.metadata().map_err(unreadable)?.len();
     let mut header = [0; HEADER.len()];
     if size > 0 && (opened.read_exact(&mut header).is_err() || &header != HEADER) {
-        return Err(failed(format!(
+        return Err(own_error(format!(
             "{} is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot",
             file.display()
         )));
@@ -122,7 +122,7 @@ fn inspect(file: &Path) -> LedgerResult<u64> {
 }
 
 /// Finds out what is wrong with a file: a pool would only say that no connection could be made in time.
-async fn probe(options: &AnyConnectOptions, check: bool) -> LedgerResult<()> {
+async fn probe_file(options: &AnyConnectOptions, check: bool) -> LedgerResult<()> {
     let mut connection = options.connect().await?;
     sqlx::raw_sql(WRITES).execute(&mut connection).await?;
     if check {
@@ -130,7 +130,7 @@ async fn probe(options: &AnyConnectOptions, check: bool) -> LedgerResult<()> {
             .fetch_one(&mut connection)
             .await?;
         if found != "ok" {
-            return Err(failed(
+            return Err(own_error(
                 "the file is damaged: restore it or move it away; a new ledger is rebuilt from HubSpot",
             ));
         }

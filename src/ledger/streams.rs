@@ -5,24 +5,24 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::{damaged, failed};
+use super::error::{damaged_value, own_error};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::ledger::archive::move_archived;
-use crate::ledger::columns::{json, list, ms, numbers, time};
+use crate::ledger::columns::{json_list, json_rows, numbers, to_millis, to_time};
 use crate::ports::ledger::{ActionKey, LedgerResult, StreamId, StreamRequest, Watermark};
 
-/// See [`crate::ports::ledger::Ledger::track`]. The track of the event stays, empty: a feed that still holds its
+/// See [`crate::ports::ledger::Ledger::stream_for`]. The stream of the event stays, empty: a feed that still holds its
 /// number may note rows there, and the next call moves those as well.
-pub(crate) async fn track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<StreamId> {
-    let of_event = match event_track(conn, request).await? {
+pub(crate) async fn stream_for(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<StreamId> {
+    let of_event = match event_stream(conn, request).await? {
         Some(known) => known,
-        None => new_event_track(conn, request).await?,
+        None => new_event_stream(conn, request).await?,
     };
     let Some(action) = &request.action else {
         // Somebody may have emptied the status: what was sent for the event is no less sent for that.
         return Ok(StreamId(of_event.bound_to.unwrap_or(of_event.id)));
     };
-    let of_action = action_track(conn, request, action).await?;
+    let of_action = action_stream(conn, request, action).await?;
     move_rows(conn, of_event.id, of_action).await?;
     move_archived(conn, of_event.id, of_action).await?;
     move_marks(conn, of_event.id, of_action).await?;
@@ -36,14 +36,14 @@ pub(crate) async fn track(conn: &mut Conn, request: &StreamRequest) -> LedgerRes
     Ok(StreamId(of_action))
 }
 
-/// The track of an event, and that of the action it has, or had last.
+/// The stream of an event, and that of the action it has, or had last.
 #[derive(sqlx::FromRow)]
-struct EventTrack {
+struct EventStream {
     id: i64,
     bound_to: Option<i64>,
 }
 
-async fn event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<Option<EventTrack>> {
+async fn event_stream(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<Option<EventStream>> {
     let found = sqlx::query_as(
         "SELECT id, bound_to FROM streams WHERE event = $1 AND event_uid = $2 AND portal = $3 AND trigger_key = $4",
     )
@@ -56,7 +56,7 @@ async fn event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<O
     Ok(found)
 }
 
-async fn new_event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<EventTrack> {
+async fn new_event_stream(conn: &mut Conn, request: &StreamRequest) -> LedgerResult<EventStream> {
     let made = sqlx::query_as(
         "INSERT INTO streams (event, event_uid, portal, trigger_key) VALUES ($1, $2, $3, $4) RETURNING id, bound_to",
     )
@@ -69,7 +69,7 @@ async fn new_event_track(conn: &mut Conn, request: &StreamRequest) -> LedgerResu
     Ok(made)
 }
 
-async fn action_track(conn: &mut Conn, request: &StreamRequest, action: &ActionKey) -> LedgerResult<i64> {
+async fn action_stream(conn: &mut Conn, request: &StreamRequest, action: &ActionKey) -> LedgerResult<i64> {
     let known: Option<i64> = sqlx::query_scalar(
         "SELECT id FROM streams WHERE network = $1 AND account = $2 AND action = $3 AND portal = $4 AND trigger_key = $5",
     )
@@ -181,13 +181,13 @@ async fn move_marks(conn: &mut Conn, from: i64, to: i64) -> LedgerResult<()> {
     Ok(())
 }
 
-pub(crate) async fn marks(conn: &mut Conn, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
-    let ids: Vec<i64> = tracks.iter().map(|t| t.0).collect();
+pub(crate) async fn feed_marks(conn: &mut Conn, streams: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
+    let ids: Vec<i64> = streams.iter().map(|t| t.0).collect();
     let found: Vec<(i64, i64, i64)> = sqlx::query_as(concat!(
         "SELECT id, covered_from, feed_cursor FROM streams WHERE feed_cursor IS NOT NULL AND id IN ",
         numbers!("$1")
     ))
-    .bind(list(&ids)?)
+    .bind(json_list(&ids)?)
     .fetch_all(conn)
     .await?;
     let mut marks = HashMap::new();
@@ -195,22 +195,22 @@ pub(crate) async fn marks(conn: &mut Conn, tracks: &[StreamId]) -> LedgerResult<
         marks.insert(
             id,
             Watermark {
-                covered_from: time(covered_from)?,
-                cursor: time(cursor)?,
+                covered_from: to_time(covered_from)?,
+                cursor: to_time(cursor)?,
             },
         );
     }
     Ok(ids.iter().map(|id| marks.get(id).copied()).collect())
 }
 
-pub(crate) async fn set_marks(conn: &mut Conn, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
-    let distinct: HashSet<StreamId> = marks.iter().map(|(track, _)| *track).collect();
+pub(crate) async fn set_feed_marks(conn: &mut Conn, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
+    let distinct: HashSet<StreamId> = marks.iter().map(|(stream, _)| *stream).collect();
     if distinct.len() != marks.len() {
-        return Err(failed("two feed marks for one track"));
+        return Err(own_error("two feed marks for one stream"));
     }
     let items: Vec<_> = marks
         .iter()
-        .map(|(t, m)| (t.0, ms(m.covered_from), ms(m.cursor)))
+        .map(|(t, m)| (t.0, to_millis(m.covered_from), to_millis(m.cursor)))
         .collect();
     let done = sqlx::query(
         "WITH j AS MATERIALIZED (
@@ -218,11 +218,11 @@ pub(crate) async fn set_marks(conn: &mut Conn, marks: &[(StreamId, Watermark)]) 
                     CAST(value->>2 AS BIGINT) AS feed_cursor FROM json_each($1))
          UPDATE streams SET covered_from = j.covered_from, feed_cursor = j.feed_cursor FROM j WHERE streams.id = j.id",
     )
-    .bind(json(&items)?)
+    .bind(json_rows(&items)?)
     .execute(conn)
     .await?;
     if done.rows_affected() != marks.len() as u64 {
-        return Err(failed("a feed mark for a track that does not exist"));
+        return Err(own_error("a feed mark for a stream that does not exist"));
     }
     Ok(())
 }
@@ -241,7 +241,7 @@ pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerRes
         .fetch_optional(conn)
         .await?;
     let ids: Vec<u64> = match found {
-        Some(text) => serde_json::from_str(&text).map_err(|_| damaged("the contacts put aside"))?,
+        Some(text) => serde_json::from_str(&text).map_err(|_| damaged_value("the contacts put aside"))?,
         None => Vec::new(),
     };
     Ok(ids.into_iter().map(ContactId).collect())
@@ -250,7 +250,7 @@ pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerRes
 /// A JSON array of ids: a handful at most times, and always read and written whole.
 pub(crate) async fn set_put_aside(conn: &mut Conn, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
     let ids: Vec<u64> = contacts.iter().map(|id| id.0).collect();
-    set_meta(conn, &aside_of(hubspot), &json(&ids)?).await
+    set_meta(conn, &aside_of(hubspot), &json_rows(&ids)?).await
 }
 
 async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> LedgerResult<()> {
@@ -267,9 +267,9 @@ pub(crate) async fn last_sweep(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerRe
         .bind(sweep_of(hubspot))
         .fetch_optional(conn)
         .await?;
-    found.map(time).transpose()
+    found.map(to_time).transpose()
 }
 
 pub(crate) async fn set_last_sweep(conn: &mut Conn, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-    set_meta(conn, &sweep_of(hubspot), &ms(at).to_string()).await
+    set_meta(conn, &sweep_of(hubspot), &to_millis(at).to_string()).await
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::database::Conn;
 use crate::domain::outcome::Outcome;
-use crate::ledger::columns::{due, json, list, ms, numbers, state_of};
+use crate::ledger::columns::{due_column, json_list, json_rows, numbers, state_of, to_millis};
 use crate::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
 /// An update leaves the row as it is but for its due time: then neither tries nor the time of the change begin again.
@@ -45,7 +45,7 @@ const UPDATE: &str = concat!(
 /// are in Google's hands.
 ///
 /// Tries in vain: a failed try adds one; any other update begins again, unless outcome and reason stay the same.
-pub(super) async fn apply(
+pub(super) async fn apply_updates(
     conn: &mut Conn,
     updates: &[RowUpdate],
     batch: Option<BatchId>,
@@ -59,7 +59,7 @@ pub(super) async fn apply(
         .iter()
         .map(|u| {
             let state = state_of(u.outcome, &u.reason);
-            let due = due(u.outcome, &u.reason, u.due);
+            let due = due_column(u.outcome, &u.reason, u.due);
             let failed = i64::from(u.failed_try);
             (
                 u.row.0,
@@ -74,10 +74,10 @@ pub(super) async fn apply(
         })
         .collect();
     sqlx::query(UPDATE)
-        .bind(json(&items)?)
+        .bind(json_rows(&items)?)
         // Ids begin at 1.
         .bind(batch.map_or(0, |b| b.0))
-        .bind(ms(now))
+        .bind(to_millis(now))
         .execute(&mut *conn)
         .await?;
     let uploaded = updates.iter().filter(|u| u.outcome == Outcome::Uploaded);
@@ -114,8 +114,8 @@ async fn note_uploads(conn: &mut Conn, ids: &[i64], now: Timestamp) -> LedgerRes
         numbers!("$2"),
         ")"
     ))
-    .bind(ms(now))
-    .bind(list(ids)?)
+    .bind(to_millis(now))
+    .bind(json_list(ids)?)
     .execute(conn)
     .await?;
     Ok(())

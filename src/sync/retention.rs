@@ -47,7 +47,7 @@ async fn archive_rows(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     let mut folded = 0;
     loop {
         pulse::beat();
-        match ctx.ledger.fold(before, PORTION).await {
+        match ctx.ledger.archive_rows(before, PORTION).await {
             Ok(0) => break,
             Ok(rows) => folded += rows,
             Err(error) => {
@@ -73,7 +73,11 @@ async fn erase_missing(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     let (missing_for, mut behind, mut gone) = (ctx.settings.missing_for(), None, 0);
     loop {
         pulse::beat();
-        match ctx.ledger.erase(missing_for, behind, ERASED, ctx.clock.now()).await {
+        match ctx
+            .ledger
+            .erase_contacts(missing_for, behind, ERASED, ctx.clock.now())
+            .await
+        {
             Ok(erased) => {
                 gone += erased.contacts.len();
                 let contacts: BTreeSet<ContactId> = erased.contacts.into_iter().map(|(_, id)| id).collect();

@@ -191,7 +191,7 @@ impl Lab {
     async fn start(world: Arc<World>, named: impl IntoIterator<Item = u64>, interval: SignedDuration) -> Self {
         let ledger: Arc<dyn Ledger> = Arc::new(SqlLedger::open("sqlite::memory:").await.expect("a ledger"));
         let lineages: Vec<_> = named.into_iter().map(|id| vec![ContactId(id)]).collect();
-        ledger.roots(PORTAL, &lineages).await.expect("roots");
+        ledger.canonical_contacts(PORTAL, &lineages).await.expect("roots");
         let (registry, _wakes) = Registry::new();
         let settings = adconversion_operator::sync::context::SyncSettings {
             deletion_check_interval: interval,
@@ -247,7 +247,10 @@ impl Lab {
     async fn missing(self) -> Vec<u64> {
         self.stop.cancel();
         self.loops.await.expect("the loops end");
-        let erased = self.ledger.erase(SignedDuration::ZERO, None, 1000, self.since).await;
+        let erased = self
+            .ledger
+            .erase_contacts(SignedDuration::ZERO, None, 1000, self.since)
+            .await;
         let mut ids: Vec<_> = erased
             .expect("erased")
             .contacts

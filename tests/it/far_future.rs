@@ -22,7 +22,7 @@ async fn noted(ledger: &Arc<dyn Ledger>, portal: Memory, count: usize) -> (Strea
         .await;
     let report = running.stop().await.registry.event_report(&key);
     (
-        report.stream.expect("a track"),
+        report.stream.expect("a stream"),
         report.pulled_back.map(|back| back.cursor),
     )
 }

@@ -39,7 +39,7 @@ async fn conversions_go_as_soon_as_the_action_is_known() {
     let world = &running.world;
     world.registry.set_event(event.clone());
     let request = track_of(&event, event.action.as_ref().map(|action| action.key.clone()));
-    world.ledger.track(&request).await.expect("the action's track");
+    world.ledger.stream_for(&request).await.expect("the action's stream");
     running.sent(CONTACTS).await;
     assert_eq!(running.stop().await.sink.taken().len(), CONTACTS);
 }
@@ -63,7 +63,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
 
     let request = track_of(&event, action.as_ref().map(|action| action.key.clone()));
     let world = &running.world;
-    let stream = world.ledger.track(&request).await.expect("the action's track");
+    let stream = world.ledger.stream_for(&request).await.expect("the action's stream");
     let now = Timestamp::now();
     let moved = NewRow {
         keys: vec![OccurrenceKey::for_lifecycle(
@@ -81,7 +81,7 @@ async fn what_was_missed_before_the_action_was_known_is_skipped_on_both_tracks()
         due: now,
         while_suspended: true,
     };
-    world.ledger.observe(stream, &[moved]).await.expect("a row");
+    world.ledger.record_occurrences(stream, &[moved]).await.expect("a row");
     event.action = action;
     world.registry.set_event(event.clone());
     running.skipped(&event.key, CONTACTS + 1).await;

@@ -115,7 +115,7 @@ impl Running {
         let since = jiff::Timestamp::UNIX_EPOCH;
         let tally = self
             .ledger
-            .tally(stream, since, jiff::Timestamp::now())
+            .count_rows(stream, since, jiff::Timestamp::now())
             .await
             .expect("counts");
         let classes = tally.classes.iter().filter(|c| c.outcome == outcome);

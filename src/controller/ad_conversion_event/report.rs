@@ -150,9 +150,9 @@ async fn count_rows(
     let trigger = &resolved.subject.as_ref()?.trigger;
     let request = StreamRequest::new(key, uid, resolved.portal?, trigger, bound.map(|b| b.key.clone()));
     let read = async {
-        let stream = ctx.ledger.track(&request).await?;
-        let tally: RowCounts = ctx.ledger.tally(stream, declared.start, now).await?;
-        let id = ctx.ledger.id().await?;
+        let stream = ctx.ledger.stream_for(&request).await?;
+        let tally: RowCounts = ctx.ledger.count_rows(stream, declared.start, now).await?;
+        let id = ctx.ledger.ledger_id().await?;
         Ok::<_, LedgerError>(Counted { tally, ledger_id: id.0 })
     };
     match read.await {

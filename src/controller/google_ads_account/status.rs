@@ -74,7 +74,7 @@ async fn standing_orphans(ctx: &Context, snapshot: &GoogleSnapshot) -> Result<Ve
     let used = used_actions(ctx, owner);
     let (stand, gone): (Vec<_>, Vec<_>) = ctx
         .ledger
-        .orphans(&owner.account_key())
+        .orphan_notes(&owner.account_key())
         .await?
         .into_iter()
         .partition(|note| !is_gone(note, snapshot) && !used.contains(&note.action));

@@ -2,7 +2,10 @@ use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, StatusResult};
 
 pub(super) async fn begin(ledger: &SqlLedger, rows: &[(BatchRow, usize)], minute: i64) -> BatchId {
-    ledger.begin(&sender(), &[action(7)], rows, at(minute)).await.unwrap()
+    ledger
+        .begin_batch(&sender(), &[action(7)], rows, at(minute))
+        .await
+        .unwrap()
 }
 
 pub(super) async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str, minute: i64) {
@@ -10,7 +13,7 @@ pub(super) async fn accept(ledger: &SqlLedger, batch: BatchId, request_id: &str,
         request_id: request_id.into(),
         poll_at: at(minute + 30),
     };
-    ledger.finish(batch, &result, at(minute)).await.unwrap();
+    ledger.finish_batch(batch, &result, at(minute)).await.unwrap();
 }
 
 pub(super) fn status(batch: BatchId, updates: Vec<RowUpdate>, poll_at: Option<i64>) -> StatusResult {
@@ -24,24 +27,24 @@ pub(super) fn status(batch: BatchId, updates: Vec<RowUpdate>, poll_at: Option<i6
 #[tokio::test]
 async fn a_batch_is_in_flight_then_processing_then_counted() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     let batch = begin(&ledger, &[worth(rows[1], "12.50"), plain(rows[0])], 3).await;
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [(Outcome::Pending, reason::IN_FLIGHT.into(), 2)]
     );
-    assert!(due(&ledger, track, 1_000).await.is_empty());
-    assert_eq!(tally(&ledger, track).await.next_due, None);
+    assert!(due(&ledger, stream, 1_000).await.is_empty());
+    assert_eq!(tally(&ledger, stream).await.next_due, None);
     assert!(ledger.open_requests(&sender(), at(1_000), 10).await.unwrap().is_empty());
 
     accept(&ledger, batch, "r1", 4).await;
-    let counted = tally(&ledger, track).await;
+    let counted = tally(&ledger, stream).await;
     assert_eq!(
         (counted.last_upload, counted.next_due, counted.oldest_pending),
         (Some(at(4)), None, None)
     );
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [(Outcome::Processing, reason::AWAITING_RESULT.into(), 2)]
     );
     assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(34)));
@@ -76,20 +79,20 @@ async fn a_batch_is_in_flight_then_processing_then_counted() {
         .await
         .unwrap();
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [
             (Outcome::Uploaded, "Processed".into(), 1),
             (Outcome::Rejected, "InvalidGclid".into(), 1)
         ]
     );
     assert_eq!(ledger.next_poll(&sender()).await.unwrap(), None);
-    assert_eq!(tally(&ledger, track).await.last_upload, Some(at(35)));
+    assert_eq!(tally(&ledger, stream).await.last_upload, Some(at(35)));
 }
 
 #[tokio::test]
 async fn a_refused_batch_leaves_rows_as_they_were() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2, 3]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2, 3]).await;
     let batch = begin(
         &ledger,
         &[worth(rows[0], "1"), worth(rows[1], "2"), worth(rows[2], "3")],
@@ -103,38 +106,38 @@ async fn a_refused_batch_leaves_rows_as_they_were() {
     let result = BatchResult::Refused {
         updates: vec![failed, uploaded],
     };
-    ledger.finish(batch, &result, at(4)).await.unwrap();
-    let now = due(&ledger, track, 4).await;
+    ledger.finish_batch(batch, &result, at(4)).await.unwrap();
+    let now = due(&ledger, stream, 4).await;
     assert_eq!(now.len(), 1);
     assert_eq!(
         (now[0].id, now[0].reason.as_str(), now[0].due),
         (rows[0], reason::NOT_DUE, at(4))
     );
     assert_eq!((&now[0].sent, now[0].attempts), (&None, 0));
-    let later = due(&ledger, track, 60).await;
+    let later = due(&ledger, stream, 60).await;
     assert_eq!(
         (later[1].id, later[1].attempts, later[1].split, &later[1].sent),
         (rows[1], 1, 9, &None)
     );
-    assert_eq!(tally(&ledger, track).await.last_upload, Some(at(4)));
+    assert_eq!(tally(&ledger, stream).await.last_upload, Some(at(4)));
     // A repeat of the call after an error of the connection changes nothing.
     ledger
-        .finish(batch, &BatchResult::Unknown { updates: vec![] }, at(5))
+        .finish_batch(batch, &BatchResult::Unknown { updates: vec![] }, at(5))
         .await
         .unwrap();
-    assert_eq!(due(&ledger, track, 4).await, now);
+    assert_eq!(due(&ledger, stream, 4).await, now);
 }
 
 #[tokio::test]
 async fn a_value_that_may_have_reached_google_is_kept() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     let batch = begin(&ledger, &[worth(rows[0], "10.00"), plain(rows[1])], 3).await;
     let unknown = BatchResult::Unknown {
         updates: vec![update(rows[1], Outcome::Pending, reason::QUOTA_EXHAUSTED)],
     };
-    ledger.finish(batch, &unknown, at(4)).await.unwrap();
-    let lost = due(&ledger, track, 60).await;
+    ledger.finish_batch(batch, &unknown, at(4)).await.unwrap();
+    let lost = due(&ledger, stream, 60).await;
     assert_eq!(
         (lost[0].id, lost[0].reason.as_str(), lost[0].due),
         (rows[0], reason::UPSTREAM_UNAVAILABLE, at(4))
@@ -147,10 +150,10 @@ async fn a_value_that_may_have_reached_google_is_kept() {
 
     let again = begin(&ledger, &[worth(rows[0], "99")], 61).await;
     ledger
-        .finish(again, &BatchResult::Unknown { updates: vec![] }, at(62))
+        .finish_batch(again, &BatchResult::Unknown { updates: vec![] }, at(62))
         .await
         .unwrap();
-    let kept = due(&ledger, track, 62)
+    let kept = due(&ledger, stream, 62)
         .await
         .into_iter()
         .find(|r| r.id == rows[0])
@@ -162,16 +165,16 @@ async fn a_value_that_may_have_reached_google_is_kept() {
 async fn what_a_dead_process_left_in_flight_is_repeated() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     begin(&ledger, &[worth(rows[0], "5")], 3).await;
     let accepted = begin(&ledger, &[plain(rows[1])], 3).await;
     accept(&ledger, accepted, "r1", 4).await;
     drop(ledger);
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    assert!(due(&ledger, track, 1_000).await.is_empty());
-    assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 1);
-    assert_eq!(ledger.recover(None, at(10)).await.unwrap(), 0);
-    let now = due(&ledger, track, 10).await;
+    assert!(due(&ledger, stream, 1_000).await.is_empty());
+    assert_eq!(ledger.recover_batches(None, at(10)).await.unwrap(), 1);
+    assert_eq!(ledger.recover_batches(None, at(10)).await.unwrap(), 0);
+    let now = due(&ledger, stream, 10).await;
     assert_eq!(
         (now.len(), now[0].id, now[0].reason.as_str()),
         (1, rows[0], reason::UPSTREAM_UNAVAILABLE)
@@ -183,7 +186,7 @@ async fn what_a_dead_process_left_in_flight_is_repeated() {
 #[tokio::test]
 async fn a_row_belongs_to_its_latest_batch() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     let old = begin(&ledger, &[plain(rows[0]), plain(rows[1])], 3).await;
     accept(&ledger, old, "old", 4).await;
     let unknown = |row| RowUpdate {
@@ -194,8 +197,8 @@ async fn a_row_belongs_to_its_latest_batch() {
         .record_status(&status(old, vec![unknown(rows[0]), unknown(rows[1])], Some(90)), at(35))
         .await
         .unwrap();
-    assert_eq!(due(&ledger, track, 40).await.len(), 2);
-    assert_eq!(tally(&ledger, track).await.next_due, Some(at(40)));
+    assert_eq!(due(&ledger, stream, 40).await.len(), 2);
+    assert_eq!(tally(&ledger, stream).await.next_due, Some(at(40)));
 
     let new = begin(&ledger, &[plain(rows[0])], 41).await;
     let late = |outcome| vec![update(rows[0], outcome, "Late")];
@@ -204,7 +207,7 @@ async fn a_row_belongs_to_its_latest_batch() {
         .await
         .unwrap();
     assert_eq!(
-        counts(&ledger, track).await[0],
+        counts(&ledger, stream).await[0],
         (Outcome::Pending, reason::IN_FLIGHT.into(), 1)
     );
     accept(&ledger, new, "new", 43).await;
@@ -212,7 +215,7 @@ async fn a_row_belongs_to_its_latest_batch() {
         .record_status(&status(old, late(Outcome::Uploaded), Some(90)), at(44))
         .await
         .unwrap();
-    assert!(counts(&ledger, track).await.iter().all(|c| c.0 == Outcome::Processing));
+    assert!(counts(&ledger, stream).await.iter().all(|c| c.0 == Outcome::Processing));
     // The other row, still the old request's, may be answered by it.
     let answered = update(rows[1], Outcome::Uploaded, "Processed");
     ledger
@@ -222,7 +225,7 @@ async fn a_row_belongs_to_its_latest_batch() {
     let result = status(new, vec![update(rows[0], Outcome::Rejected, "Named")], None);
     ledger.record_status(&result, at(75)).await.unwrap();
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [
             (Outcome::Uploaded, "Processed".into(), 1),
             (Outcome::Rejected, "Named".into(), 1)
@@ -233,21 +236,21 @@ async fn a_row_belongs_to_its_latest_batch() {
 #[tokio::test]
 async fn an_unknown_row_whose_repeat_is_refused_stays_unknown_and_due() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1]).await;
+    let (stream, rows) = with_rows(&ledger, &[1]).await;
     let old = begin(&ledger, &[worth(rows[0], "3")], 3).await;
     accept(&ledger, old, "old", 4).await;
     ledger.record_status(&status(old, vec![], None), at(35)).await.unwrap();
-    let unknown = due(&ledger, track, 35).await;
+    let unknown = due(&ledger, stream, 35).await;
     assert_eq!(
         (unknown[0].outcome, unknown[0].reason.as_str()),
         (Outcome::Processing, reason::OUTCOME_UNKNOWN)
     );
     let new = begin(&ledger, &[worth(rows[0], "3")], 36).await;
     ledger
-        .finish(new, &BatchResult::Refused { updates: vec![] }, at(37))
+        .finish_batch(new, &BatchResult::Refused { updates: vec![] }, at(37))
         .await
         .unwrap();
-    let again = due(&ledger, track, 37).await;
+    let again = due(&ledger, stream, 37).await;
     assert_eq!(
         (again[0].outcome, again[0].reason.as_str()),
         (Outcome::Processing, reason::OUTCOME_UNKNOWN)
@@ -258,13 +261,13 @@ async fn an_unknown_row_whose_repeat_is_refused_stays_unknown_and_due() {
 #[tokio::test]
 async fn a_final_outcome_is_never_left() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     ledger
-        .settle(&[update(rows[0], Outcome::Uploaded, "Processed")], at(5))
+        .apply_updates(&[update(rows[0], Outcome::Uploaded, "Processed")], at(5))
         .await
         .unwrap();
     ledger
-        .settle(&[update(rows[0], Outcome::Pending, reason::SUSPENDED)], at(6))
+        .apply_updates(&[update(rows[0], Outcome::Pending, reason::SUSPENDED)], at(6))
         .await
         .unwrap();
     let batch = begin(&ledger, &[plain(rows[0]), plain(rows[1])], 7).await;
@@ -274,7 +277,7 @@ async fn a_final_outcome_is_never_left() {
     let both = rows.iter().map(|r| update(*r, Outcome::Rejected, "Late")).collect();
     ledger.record_status(&status(batch, both, None), at(40)).await.unwrap();
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [
             (Outcome::Uploaded, "Processed".into(), 1),
             (Outcome::Rejected, "Late".into(), 1)
@@ -285,22 +288,22 @@ async fn a_final_outcome_is_never_left() {
 #[tokio::test]
 async fn a_bad_batch_changes_nothing() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
-    let try_begin = async |rows: &[(BatchRow, usize)]| ledger.begin(&sender(), &[action(7)], rows, at(3)).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
+    let try_begin = async |rows: &[(BatchRow, usize)]| ledger.begin_batch(&sender(), &[action(7)], rows, at(3)).await;
     assert!(try_begin(&[plain(rows[0]), plain(rows[0])]).await.is_err());
     assert!(try_begin(&[plain(rows[0]), plain(RowId(999))]).await.is_err());
     assert!(try_begin(&[(plain(rows[0]).0, 1)]).await.is_err());
-    assert_eq!(due(&ledger, track, 2).await.len(), 2);
+    assert_eq!(due(&ledger, stream, 2).await.len(), 2);
     begin(&ledger, &[plain(rows[0])], 4).await;
     assert!(try_begin(&[plain(rows[1]), plain(rows[0])]).await.is_err());
-    assert_eq!(due(&ledger, track, 2).await.len(), 1);
+    assert_eq!(due(&ledger, stream, 2).await.len(), 1);
     // In flight: only the answer to the batch decides.
     ledger
-        .settle(&[update(rows[0], Outcome::Skipped, reason::NO_CONSENT)], at(5))
+        .apply_updates(&[update(rows[0], Outcome::Skipped, reason::NO_CONSENT)], at(5))
         .await
         .unwrap();
     assert_eq!(
-        counts(&ledger, track).await[0],
+        counts(&ledger, stream).await[0],
         (Outcome::Pending, reason::IN_FLIGHT.into(), 1)
     );
 }
@@ -308,18 +311,21 @@ async fn a_bad_batch_changes_nothing() {
 #[tokio::test]
 async fn tries_in_vain_add_up_until_the_row_moves_on() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1]).await;
+    let (stream, rows) = with_rows(&ledger, &[1]).await;
     let mut failed = update(rows[0], Outcome::Pending, reason::UPSTREAM_UNAVAILABLE);
     failed.failed_try = true;
     for tries in 1..=3 {
-        ledger.settle(std::slice::from_ref(&failed), at(5)).await.unwrap();
-        assert_eq!(due(&ledger, track, 60).await[0].attempts, tries);
+        ledger
+            .apply_updates(std::slice::from_ref(&failed), at(5))
+            .await
+            .unwrap();
+        assert_eq!(due(&ledger, stream, 60).await[0].attempts, tries);
     }
     ledger
-        .settle(&[update(rows[0], Outcome::Pending, reason::AWAITING_CLICK_ID)], at(6))
+        .apply_updates(&[update(rows[0], Outcome::Pending, reason::AWAITING_CLICK_ID)], at(6))
         .await
         .unwrap();
-    assert_eq!(due(&ledger, track, 60).await[0].attempts, 0);
+    assert_eq!(due(&ledger, stream, 60).await[0].attempts, 0);
 }
 
 #[tokio::test]

@@ -6,16 +6,16 @@ use sqlx::{Column, Row as _, ValueRef};
 use super::*;
 use crate::domain::occurrence::candidate_keys;
 use crate::ledger::database::Database;
-use crate::ports::ledger::{BatchResult, Erased, LONGEST_WINDOW, Look, Looker};
+use crate::ports::ledger::{BatchResult, Erased, Look, Looker};
 
-const PORTAL: PortalId = PortalId(62515);
+pub(super) const PORTAL: PortalId = PortalId(62515);
 const WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// Minutes ago when contacts became customers: nothing of that may be sent any more.
-const AGO: i64 = 91 * 24 * 60;
+pub(super) const AGO: i64 = 91 * 24 * 60;
 /// Looks at everything.
-const OWNER: &str = "owner";
+pub(super) const OWNER: &str = "owner";
 
-fn looker(account: &str) -> Looker {
+pub(super) fn looker(account: &str) -> Looker {
     Looker {
         portal: PORTAL,
         account: ObjectKey::new("ads", account),
@@ -23,14 +23,14 @@ fn looker(account: &str) -> Looker {
 }
 
 /// What the feed notes of a contact that became a customer at this minute, long ago.
-async fn became(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
+pub(super) async fn became(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     became_at(ledger, lineage, minute - AGO).await
 }
 
-async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
+pub(super) async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     let ids: Vec<ContactId> = lineage.iter().map(|id| ContactId(*id)).collect();
     let roots = ledger
-        .roots(PORTAL, std::slice::from_ref(&ids))
+        .canonical_contacts(PORTAL, std::slice::from_ref(&ids))
         .await
         .unwrap()
         .remove(0);
@@ -42,11 +42,11 @@ async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) -> NewRow {
     }
 }
 
-async fn look(ledger: &SqlLedger, seen: &[u64], missing: &[u64], minute: i64) {
+pub(super) async fn look(ledger: &SqlLedger, seen: &[u64], missing: &[u64], minute: i64) {
     look_as(ledger, OWNER, seen, missing, minute).await;
 }
 
-async fn look_as(ledger: &SqlLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
+pub(super) async fn look_as(ledger: &SqlLedger, account: &str, seen: &[u64], missing: &[u64], minute: i64) {
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
     let look = Look {
         seen: ids(seen),
@@ -58,8 +58,8 @@ async fn look_as(ledger: &SqlLedger, account: &str, seen: &[u64], missing: &[u64
     ledger.note_look(&looker(account), &asked, &look).await.unwrap();
 }
 
-async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
-    let Erased { contacts, behind } = ledger.erase(WAIT, None, 100, at(minute)).await.unwrap();
+pub(super) async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
+    let Erased { contacts, behind } = ledger.erase_contacts(WAIT, None, 100, at(minute)).await.unwrap();
     assert_eq!(behind, None);
     let mut ids: Vec<_> = contacts.into_iter().map(|(_, id)| id.0).collect();
     ids.sort_unstable();
@@ -67,7 +67,7 @@ async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
 }
 
 /// Where any column of any table holds this number.
-async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
+pub(super) async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
     let tables = match ledger.database {
         Database::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table'",
         Database::Postgres => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()",
@@ -97,33 +97,36 @@ async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
     found
 }
 
-fn counts(tally: &RowCounts) -> Vec<(Outcome, String, u64)> {
+pub(super) fn counted(tally: &RowCounts) -> Vec<(Outcome, String, u64)> {
     let classes = tally.classes.iter();
     classes.map(|c| (c.outcome, c.reason.clone(), c.count)).collect()
 }
 
-async fn upload(ledger: &SqlLedger, track: StreamId) {
-    let rows = ledger.due(track, at(-AGO - 9), at(99), 100).await.unwrap();
+pub(super) async fn upload(ledger: &SqlLedger, stream: StreamId) {
+    let rows = ledger.due_rows(stream, at(-AGO - 9), at(99), 100).await.unwrap();
     let batch: Vec<_> = rows.iter().map(|row| plain(row.id)).collect();
-    let id = ledger.begin(&sender(), &[action(7)], &batch, at(3)).await.unwrap();
+    let id = ledger
+        .begin_batch(&sender(), &[action(7)], &batch, at(3))
+        .await
+        .unwrap();
     let updates = rows
         .iter()
         .map(|row| update(row.id, Outcome::Uploaded, "Processed"))
         .collect();
     ledger
-        .finish(id, &BatchResult::Answered { updates }, at(4))
+        .finish_batch(id, &BatchResult::Answered { updates }, at(4))
         .await
         .unwrap();
 }
 
-const GONE: u64 = 7_000_111;
-const STAYS: u64 = 7_000_222;
+pub(super) const GONE: u64 = 7_000_111;
+pub(super) const STAYS: u64 = 7_000_222;
 const FORM: u64 = 7_000_333;
 
 #[tokio::test]
 async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let submitted = NewRow {
         contact: ContactId(FORM),
         submission: Some("6f0e".into()),
@@ -134,15 +137,21 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
         became(&ledger, &[STAYS], 1).await,
         submitted,
     ];
-    ledger.observe(track, &rows).await.unwrap();
-    upload(&ledger, track).await;
+    ledger.record_occurrences(stream, &rows).await.unwrap();
+    upload(&ledger, stream).await;
     let again = became(&ledger, &[GONE], 2).await;
-    ledger.observe(track, std::slice::from_ref(&again)).await.unwrap();
+    ledger
+        .record_occurrences(stream, std::slice::from_ref(&again))
+        .await
+        .unwrap();
     let asked = ledger.contacts_behind(PORTAL, ContactId::UNKNOWN, 9).await.unwrap();
     assert_eq!(asked, [GONE, STAYS, FORM].map(ContactId));
     look(&ledger, &[STAYS], &[GONE, FORM], 100).await;
     assert!(erase(&ledger, 100).await.is_empty(), "one look is none");
-    let soon = ledger.erase(SignedDuration::ZERO, None, 100, at(100)).await.unwrap();
+    let soon = ledger
+        .erase_contacts(SignedDuration::ZERO, None, 100, at(100))
+        .await
+        .unwrap();
     assert!(soon.contacts.is_empty(), "however short the wait");
     look(&ledger, &[STAYS], &[GONE, FORM], 159).await;
     assert!(erase(&ledger, 159).await.is_empty(), "not for long enough");
@@ -162,17 +171,21 @@ async fn nothing_names_a_contact_that_is_gone_and_its_keys_stay() {
             "looks.contact"
         ]
     );
-    let tally = ledger.tally(track, at(-AGO - 9), at(99)).await.unwrap();
+    let tally = ledger.count_rows(stream, at(-AGO - 9), at(99)).await.unwrap();
     let expected = [
         (Outcome::Uploaded, "Processed".to_owned(), 3),
         (Outcome::Skipped, reason::CONTACT_DELETED.into(), 1),
     ];
-    assert_eq!(counts(&tally), expected);
+    assert_eq!(counted(&tally), expected);
     assert_eq!(erase(&ledger, 160).await, [0; 0]);
     // It is restored: the same id, so the same root and keys.
     let restored = [became(&ledger, &[GONE], 0).await, again];
     assert_eq!(restored[0].keys, rows[0].keys);
-    assert_eq!(ledger.observe(track, &restored).await.unwrap(), 0, "none is new");
+    assert_eq!(
+        ledger.record_occurrences(stream, &restored).await.unwrap(),
+        0,
+        "none is new"
+    );
 }
 
 #[tokio::test]
@@ -196,18 +209,21 @@ async fn a_look_that_finds_it_takes_the_mark_away() {
 #[tokio::test]
 async fn a_lineage_goes_as_a_whole() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let (old, older, today) = (7_000_401, 7_000_402, 7_000_499);
     let first = became(&ledger, &[old], 0).await;
     let second = became(&ledger, &[older], 1).await;
-    ledger.observe(track, &[first.clone(), second.clone()]).await.unwrap();
+    ledger
+        .record_occurrences(stream, &[first.clone(), second.clone()])
+        .await
+        .unwrap();
     // Merged: the rows are known under the new id, and so is what comes.
     let merged = [
         became(&ledger, &[old, older, today], 0).await,
         became(&ledger, &[old, older, today], 1).await,
     ];
-    assert_eq!(ledger.observe(track, &merged).await.unwrap(), 0);
-    upload(&ledger, track).await;
+    assert_eq!(ledger.record_occurrences(stream, &merged).await.unwrap(), 0);
+    upload(&ledger, stream).await;
     look(&ledger, &[today], &[old, older], 0).await;
     look(&ledger, &[today], &[old], 60).await;
     assert!(
@@ -236,19 +252,23 @@ async fn a_lineage_goes_as_a_whole() {
     // Restored under the ids it had, and also where the smallest is told no more.
     for lineage in [vec![old, older, today], vec![older, today]] {
         let restored = became(&ledger, &lineage, 1).await;
-        assert_eq!(ledger.observe(track, &[restored]).await.unwrap(), 0, "{lineage:?}");
+        assert_eq!(
+            ledger.record_occurrences(stream, &[restored]).await.unwrap(),
+            0,
+            "{lineage:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn what_google_has_is_waited_for() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let row = became(&ledger, &[GONE], 0).await;
-    ledger.observe(track, &[row]).await.unwrap();
-    let due = ledger.due(track, at(-AGO - 9), at(99), 9).await.unwrap();
+    ledger.record_occurrences(stream, &[row]).await.unwrap();
+    let due = ledger.due_rows(stream, at(-AGO - 9), at(99), 9).await.unwrap();
     let batch = ledger
-        .begin(&sender(), &[action(7)], &[plain(due[0].id)], at(3))
+        .begin_batch(&sender(), &[action(7)], &[plain(due[0].id)], at(3))
         .await
         .unwrap();
     look(&ledger, &[], &[GONE], 0).await;
@@ -256,7 +276,7 @@ async fn what_google_has_is_waited_for() {
     assert!(erase(&ledger, 60).await.is_empty());
     let updates = vec![update(due[0].id, Outcome::Uploaded, "Processed")];
     ledger
-        .finish(batch, &BatchResult::Answered { updates }, at(61))
+        .finish_batch(batch, &BatchResult::Answered { updates }, at(61))
         .await
         .unwrap();
     assert_eq!(erase(&ledger, 60).await, [GONE]);
@@ -265,27 +285,27 @@ async fn what_google_has_is_waited_for() {
 #[tokio::test]
 async fn without_an_action_they_go_too_and_are_not_new_when_it_is_known() {
     let ledger = fresh().await;
-    let of_event = ledger.track(&request(None)).await.unwrap();
+    let of_event = ledger.stream_for(&request(None)).await.unwrap();
     let rows = [became(&ledger, &[GONE], 0).await, became(&ledger, &[STAYS], 1).await];
-    ledger.observe(of_event, &rows).await.unwrap();
+    ledger.record_occurrences(of_event, &rows).await.unwrap();
     look(&ledger, &[STAYS], &[GONE], 0).await;
     look(&ledger, &[STAYS], &[GONE], 60).await;
     assert_eq!(erase(&ledger, 60).await, [GONE]);
     assert_eq!(found(&ledger, GONE).await, Vec::<String>::new());
-    let before = ledger.tally(of_event, at(-AGO - 9), at(99)).await.unwrap();
-    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    let after = ledger.tally(of_action, at(-AGO - 9), at(99)).await.unwrap();
-    assert_eq!(counts(&after), counts(&before));
-    assert_eq!(ledger.observe(of_action, &rows).await.unwrap(), 0);
-    // Once more, and this time the action's track knows them.
-    ledger.observe(of_event, &rows).await.unwrap();
+    let before = ledger.count_rows(of_event, at(-AGO - 9), at(99)).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    let after = ledger.count_rows(of_action, at(-AGO - 9), at(99)).await.unwrap();
+    assert_eq!(counted(&after), counted(&before));
+    assert_eq!(ledger.record_occurrences(of_action, &rows).await.unwrap(), 0);
+    // Once more, and this time the action's stream knows them.
+    ledger.record_occurrences(of_event, &rows).await.unwrap();
     look(&ledger, &[STAYS], &[GONE], 0).await;
     look(&ledger, &[STAYS], &[GONE], 60).await;
     erase(&ledger, 60).await;
-    ledger.track(&request(Some(action(7)))).await.unwrap();
-    let again = ledger.tally(of_action, at(-AGO - 9), at(99)).await.unwrap();
-    assert_eq!(counts(&again), counts(&after));
-    let left = ledger.tally(of_event, at(-AGO - 9), at(99)).await.unwrap();
+    ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    let again = ledger.count_rows(of_action, at(-AGO - 9), at(99)).await.unwrap();
+    assert_eq!(counted(&again), counted(&after));
+    let left = ledger.count_rows(of_event, at(-AGO - 9), at(99)).await.unwrap();
     assert!(left.classes.is_empty());
 }
 
@@ -307,92 +327,11 @@ async fn portions_go_on_where_the_last_one_ended() {
     look(&ledger, &[], &ids, 60).await;
     let (mut behind, mut gone, mut turns) = (None, 0, 0);
     loop {
-        let erased = ledger.erase(WAIT, behind, 2, at(99)).await.unwrap();
+        let erased = ledger.erase_contacts(WAIT, behind, 2, at(99)).await.unwrap();
         (behind, gone, turns) = (erased.behind, gone + erased.contacts.len(), turns + 1);
         if behind.is_none() {
             break;
         }
     }
     assert_eq!((gone, turns), (5, 3));
-}
-
-#[tokio::test]
-async fn what_another_account_sees_is_not_erased() {
-    let ledger = fresh().await;
-    became(&ledger, &[GONE], 0).await;
-    became(&ledger, &[STAYS], 1).await;
-    // One that may see nothing but its own contacts, and looks on; each has a round of its own.
-    for minute in [0, 50, 100, 150] {
-        look_as(&ledger, "narrow", &[], &[GONE, STAYS], minute).await;
-    }
-    look(&ledger, &[STAYS], &[GONE], 100).await;
-    assert_eq!(erase(&ledger, 150).await, [GONE], "one sees it and one does not");
-    assert_eq!(
-        ledger.last_seen(&looker(OWNER), &[], 9).await.unwrap(),
-        [ContactId(STAYS)]
-    );
-    assert_eq!(ledger.last_seen(&looker("narrow"), &[], 9).await.unwrap(), []);
-    assert!(ledger.look_round(&looker("new")).await.unwrap().is_none());
-    look_as(&ledger, "narrow", &[], &[STAYS], 160).await;
-    assert!(erase(&ledger, 160).await.is_empty(), "seen an hour ago");
-    // The other looks no longer: what it saw says nothing any more.
-    look_as(&ledger, "narrow", &[], &[STAYS], 161).await;
-    assert_eq!(erase(&ledger, 161).await, [STAYS]);
-}
-
-#[tokio::test]
-async fn what_an_account_missed_that_looks_no_longer_erases_nothing() {
-    let ledger = fresh().await;
-    became(&ledger, &[GONE], 0).await;
-    look_as(&ledger, "narrow", &[], &[GONE], 0).await;
-    look_as(&ledger, "narrow", &[], &[GONE], 60).await;
-    assert!(erase(&ledger, 121).await.is_empty());
-    assert_eq!(erase(&ledger, 120).await, [GONE]);
-}
-
-/// An id that one account sees keeps its lineage, also where another misses all of it.
-#[tokio::test]
-async fn a_lineage_stays_where_another_account_sees_an_id_of_it() {
-    let ledger = fresh().await;
-    became(&ledger, &[GONE, STAYS], 0).await;
-    for minute in [0, 60] {
-        look_as(&ledger, "narrow", &[], &[GONE, STAYS], minute).await;
-    }
-    look(&ledger, &[STAYS], &[], 10).await;
-    assert!(erase(&ledger, 60).await.is_empty());
-}
-
-#[tokio::test]
-async fn what_may_still_be_sent_is_not_settled_by_an_erasure() {
-    let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
-    let window = LONGEST_WINDOW.as_mins();
-    let row = became_at(&ledger, &[GONE], 61 - window).await;
-    ledger.observe(track, &[row]).await.unwrap();
-    for minute in [0, 60, 61] {
-        look(&ledger, &[], &[GONE], minute).await;
-    }
-    assert!(erase(&ledger, 60).await.is_empty(), "it may be sent for another minute");
-    let tally = ledger.tally(track, at(-AGO), at(99)).await.unwrap();
-    assert_eq!(counts(&tally), [(Outcome::Pending, reason::NOT_DUE.into(), 1)]);
-    assert_eq!(erase(&ledger, 61).await, [GONE]);
-    let tally = ledger.tally(track, at(-AGO), at(99)).await.unwrap();
-    assert_eq!(counts(&tally), [(Outcome::Skipped, reason::CONTACT_DELETED.into(), 1)]);
-}
-
-#[tokio::test]
-async fn looks_of_accounts_that_look_no_longer_are_forgotten() {
-    let ledger = fresh().await;
-    let ids: Vec<u64> = (1..=5).map(|n| GONE + n).collect();
-    for id in &ids {
-        became(&ledger, &[*id], 0).await;
-    }
-    look(&ledger, &ids, &[], 100).await;
-    look_as(&ledger, "removed", &[], &ids, 99).await;
-    for forgotten in [2, 2, 1, 0] {
-        assert_eq!(ledger.forget_looks(at(100), 2).await.unwrap(), forgotten);
-    }
-    assert!(ledger.look_round(&looker("removed")).await.unwrap().is_none());
-    assert!(ledger.look_round(&looker(OWNER)).await.unwrap().is_some());
-    assert_eq!(ledger.last_seen(&looker(OWNER), &[], 9).await.unwrap().len(), 5);
 }

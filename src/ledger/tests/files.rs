@@ -13,15 +13,15 @@ async fn refusal(url: &str) -> String {
 async fn the_identity_is_that_of_the_file() {
     let scratch = Scratch::new();
     let first = SqlLedger::open(&scratch.url()).await.unwrap();
-    let id = first.id().await.unwrap();
+    let id = first.ledger_id().await.unwrap();
     assert!(
         id.0.len() == 32 && id.0.bytes().all(|b| b.is_ascii_hexdigit()),
         "{id:?}"
     );
     first.close().await;
     let again = SqlLedger::open(&scratch.url()).await.unwrap();
-    assert_eq!(again.id().await.unwrap(), id);
-    assert_ne!(fresh().await.id().await.unwrap(), id);
+    assert_eq!(again.ledger_id().await.unwrap(), id);
+    assert_ne!(fresh().await.ledger_id().await.unwrap(), id);
 }
 
 #[tokio::test]
@@ -31,13 +31,13 @@ async fn nobody_else_on_the_host_may_read_it() {
     let beside = |end: &str| scratch.file().with_file_name(format!("ledger.db{end}"));
     let rights = |end: &str| std::fs::metadata(beside(end)).unwrap().permissions().mode() & 0o777;
     let first = SqlLedger::open(&scratch.url()).await.unwrap();
-    first.track(&request(None)).await.unwrap();
+    first.stream_for(&request(None)).await.unwrap();
     assert_eq!(["", "-wal", "-shm", ".lock"].map(rights), [0o600; 4]);
     first.close().await;
     // One made by a version before.
     std::fs::set_permissions(beside(""), std::fs::Permissions::from_mode(0o644)).unwrap();
     let again = SqlLedger::open(&scratch.url()).await.unwrap();
-    again.track(&request(None)).await.unwrap();
+    again.stream_for(&request(None)).await.unwrap();
     assert_eq!(["", "-wal", "-shm"].map(rights), [0o600; 3]);
 }
 
@@ -64,7 +64,7 @@ async fn one_at_a_time_has_the_file_whatever_its_path() {
         assert!(message.contains("--ledger-url"), "{message}");
     }
     // The first goes on as if nothing had been.
-    first.track(&request(None)).await.unwrap();
+    first.stream_for(&request(None)).await.unwrap();
     first.close().await;
     let second = SqlLedger::open(&scratch.url()).await.unwrap();
     in_use(&scratch.url()).await;
@@ -79,23 +79,25 @@ async fn who_lost_the_lock_file_writes_no_more() {
         let scratch = Scratch::new();
         let lock = scratch.file().with_file_name("ledger.db.lock");
         let first = SqlLedger::open(&scratch.url()).await.unwrap();
-        let (track, rows) = with_rows(&first, &[1]).await;
+        let (stream, rows) = with_rows(&first, &[1]).await;
         std::fs::remove_file(&lock).unwrap();
         let second = if replaced {
             Some(SqlLedger::open(&scratch.url()).await.unwrap())
         } else {
             None
         };
-        let refused = first.begin(&sender(), &[action(7)], &[plain(rows[0])], at(3)).await;
+        let refused = first
+            .begin_batch(&sender(), &[action(7)], &[plain(rows[0])], at(3))
+            .await;
         let message = refused.unwrap_err().to_string();
         assert!(message.contains(&lock.display().to_string()), "{message}");
         assert!(first.still_ours().is_err());
         if let Some(second) = second {
             second
-                .begin(&sender(), &[action(7)], &[plain(rows[0])], at(3))
+                .begin_batch(&sender(), &[action(7)], &[plain(rows[0])], at(3))
                 .await
                 .unwrap();
-            tally(&second, track).await;
+            tally(&second, stream).await;
         }
     }
 }
@@ -146,9 +148,9 @@ async fn a_file_that_is_no_database_is_explained() {
 async fn damage_inside_the_file_is_found_when_it_is_opened() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let track = ledger.track(&request(None)).await.unwrap();
+    let stream = ledger.stream_for(&request(None)).await.unwrap();
     let rows: Vec<_> = (0..=255).map(pending).collect();
-    ledger.observe(track, &rows).await.unwrap();
+    ledger.record_occurrences(stream, &rows).await.unwrap();
     ledger.close().await;
     let mut content = std::fs::read(scratch.file()).unwrap();
     let pages = content.len() / 4096;
@@ -178,7 +180,7 @@ async fn a_database_of_another_version_is_left_alone() {
 async fn a_full_disk_is_reported_and_nothing_is_half_written() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let track = ledger.track(&request(None)).await.unwrap();
+    let stream = ledger.stream_for(&request(None)).await.unwrap();
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
         .fetch_one(&ledger.pools.writer)
         .await
@@ -189,11 +191,11 @@ async fn a_full_disk_is_reported_and_nothing_is_half_written() {
     };
     limit(pages).await;
     let rows: Vec<_> = (0..=255).map(pending).collect();
-    let message = ledger.observe(track, &rows).await.unwrap_err().to_string();
+    let message = ledger.record_occurrences(stream, &rows).await.unwrap_err().to_string();
     assert!(message.contains("disk is full"), "{message}");
-    assert!(counts(&ledger, track).await.is_empty());
+    assert!(counts(&ledger, stream).await.is_empty());
     limit(1_000_000).await;
-    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 256);
+    assert_eq!(ledger.record_occurrences(stream, &rows).await.unwrap(), 256);
 }
 
 /// How the last write was made: 2 waits for the disk, 1 does not.
@@ -206,18 +208,20 @@ async fn last_write(ledger: &SqlLedger) -> i64 {
 async fn what_is_sent_or_told_is_on_the_disk_before() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     assert_eq!(last_write(&ledger).await, 1, "found again");
-    tally(&ledger, track).await;
+    tally(&ledger, stream).await;
     assert_eq!(last_write(&ledger).await, 2, "counts are told");
-    ledger.observe(track, &[pending(3)]).await.unwrap();
-    tally(&ledger, track).await;
+    ledger.record_occurrences(stream, &[pending(3)]).await.unwrap();
+    tally(&ledger, stream).await;
     assert_eq!(last_write(&ledger).await, 2, "and each time they may have changed");
-    ledger.observe(track, &[pending(4)]).await.unwrap();
-    let batch = ledger.begin(&sender(), &[action(7)], &[plain(rows[0])], at(3)).await;
+    ledger.record_occurrences(stream, &[pending(4)]).await.unwrap();
+    let batch = ledger
+        .begin_batch(&sender(), &[action(7)], &[plain(rows[0])], at(3))
+        .await;
     assert_eq!(last_write(&ledger).await, 2, "a batch goes to Google");
     let lost = BatchResult::Unknown { updates: vec![] };
-    ledger.finish(batch.unwrap(), &lost, at(4)).await.unwrap();
+    ledger.finish_batch(batch.unwrap(), &lost, at(4)).await.unwrap();
     assert_eq!(last_write(&ledger).await, 1, "asked or sent again");
 }
 
@@ -226,20 +230,20 @@ async fn what_is_sent_or_told_is_on_the_disk_before() {
 async fn counts_are_of_one_moment_while_rows_are_written() {
     let scratch = Scratch::new();
     let ledger = std::sync::Arc::new(SqlLedger::open(&scratch.url()).await.unwrap());
-    let track = ledger.track(&request(None)).await.unwrap();
+    let stream = ledger.stream_for(&request(None)).await.unwrap();
     let writer = tokio::spawn({
         let ledger = ledger.clone();
         async move {
             for batch in 0..25 {
                 let rows: Vec<_> = (0..10).map(|n| pending(batch * 10 + n)).collect();
-                assert_eq!(ledger.observe(track, &rows).await.unwrap(), 10);
+                assert_eq!(ledger.record_occurrences(stream, &rows).await.unwrap(), 10);
             }
         }
     });
     let mut seen = 0;
     while seen < 250 {
-        assert!(!writer.is_finished() || tally(&ledger, track).await.classes[0].count == 250);
-        let now: u64 = tally(&ledger, track).await.classes.iter().map(|c| c.count).sum();
+        assert!(!writer.is_finished() || tally(&ledger, stream).await.classes[0].count == 250);
+        let now: u64 = tally(&ledger, stream).await.classes.iter().map(|c| c.count).sum();
         assert!(now >= seen && now.is_multiple_of(10), "{now} after {seen}");
         seen = now;
     }
@@ -250,7 +254,7 @@ async fn counts_are_of_one_moment_while_rows_are_written() {
 async fn waits_that_nobody_can_have_meant_are_over_at_the_next_start() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let (track, rows) = with_rows(&ledger, &[1, 2, 3, 4]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2, 3, 4]).await;
     let now = Timestamp::now();
     let hours = |hours: i64| now + jiff::SignedDuration::from_hours(hours);
     let waits = [
@@ -267,11 +271,11 @@ async fn waits_that_nobody_can_have_meant_are_over_at_the_next_start() {
             ..update(*row, Outcome::Pending, why)
         })
         .collect();
-    ledger.settle(&updates, now).await.unwrap();
+    ledger.apply_updates(&updates, now).await.unwrap();
     ledger.close().await;
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let over = ledger
-        .due(track, at(0), hours(0) + jiff::SignedDuration::from_mins(1), 10)
+        .due_rows(stream, at(0), hours(0) + jiff::SignedDuration::from_mins(1), 10)
         .await
         .unwrap();
     let over: Vec<_> = over.iter().map(|row| row.id).collect();

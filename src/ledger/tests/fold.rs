@@ -29,31 +29,39 @@ fn long_ago(n: u8) -> NewRow {
 #[tokio::test]
 async fn counts_since_any_time_stay_as_they_were() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let rows: Vec<_> = (0..200).map(long_ago).collect();
-    ledger.observe(track, &rows).await.unwrap();
+    ledger.record_occurrences(stream, &rows).await.unwrap();
     let since: Vec<_> = (-30..1500).step_by(7).map(|hours| at(hours * 60 + 13)).collect();
     let tallies = async || {
         let mut all = Vec::new();
         for since in &since {
-            all.push(ledger.tally(track, *since, at(9)).await.unwrap());
+            all.push(ledger.count_rows(stream, *since, at(9)).await.unwrap());
         }
         all
     };
     let before = tallies().await;
-    assert_eq!(ledger.fold(at(1), 1000).await.unwrap(), 0, "settled later than that");
-    assert_eq!(ledger.fold(at(2), 120).await.unwrap(), 120);
+    assert_eq!(
+        ledger.archive_rows(at(1), 1000).await.unwrap(),
+        0,
+        "settled later than that"
+    );
+    assert_eq!(ledger.archive_rows(at(2), 120).await.unwrap(), 120);
     assert_eq!(tallies().await, before, "some folded");
-    assert_eq!(ledger.fold(at(2), 1000).await.unwrap(), 80);
+    assert_eq!(ledger.archive_rows(at(2), 1000).await.unwrap(), 80);
     assert_eq!(tallies().await, before, "all folded");
-    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 0, "none is new again");
+    assert_eq!(
+        ledger.record_occurrences(stream, &rows).await.unwrap(),
+        0,
+        "none is new again"
+    );
     assert_eq!(tallies().await, before);
     let other = NewRow {
         occurred_at: at(5),
         ..long_ago(7)
     };
     assert_eq!(
-        ledger.observe(track, &[other]).await.unwrap(),
+        ledger.record_occurrences(stream, &[other]).await.unwrap(),
         1,
         "another time is another occurrence"
     );
@@ -62,42 +70,56 @@ async fn counts_since_any_time_stay_as_they_were() {
 #[tokio::test]
 async fn of_a_deleted_contact_the_key_alone_stays() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let deleted = NewRow {
         reason: reason::CONTACT_DELETED.into(),
         ..long_ago(1)
     };
     let other = long_ago(2);
     let (gone, stays) = (deleted.contact, other.contact);
-    ledger.roots(PortalId(62515), &[vec![gone], vec![stays]]).await.unwrap();
+    ledger
+        .canonical_contacts(PortalId(62515), &[vec![gone], vec![stays]])
+        .await
+        .unwrap();
     let rows = [deleted, other];
-    ledger.observe(track, &rows).await.unwrap();
+    ledger.record_occurrences(stream, &rows).await.unwrap();
     let known = async || -> Vec<i64> {
         let known = sqlx::query_scalar("SELECT contact FROM canonical_contacts ORDER BY contact");
         known.fetch_all(&ledger.pools.writer).await.unwrap()
     };
     assert_eq!(known().await.len(), 2);
-    assert_eq!(ledger.fold(at(2), 10).await.unwrap(), 2);
+    assert_eq!(ledger.archive_rows(at(2), 10).await.unwrap(), 2);
     assert_eq!(known().await, [stays.0.cast_signed()]);
-    assert_eq!(ledger.observe(track, &rows).await.unwrap(), 0, "none is new again");
+    assert_eq!(
+        ledger.record_occurrences(stream, &rows).await.unwrap(),
+        0,
+        "none is new again"
+    );
 }
 
 #[tokio::test]
 async fn an_event_whose_action_is_known_late_does_not_bring_them_back() {
     let ledger = fresh().await;
-    let of_event = ledger.track(&request(None)).await.unwrap();
-    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    ledger.observe(of_action, &[long_ago(1)]).await.unwrap();
-    ledger.fold(at(2), 10).await.unwrap();
+    let of_event = ledger.stream_for(&request(None)).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    ledger.record_occurrences(of_action, &[long_ago(1)]).await.unwrap();
+    ledger.archive_rows(at(2), 10).await.unwrap();
     let again = NewRow {
         outcome: Outcome::Pending,
         ..long_ago(1)
     };
-    ledger.observe(of_event, &[again, long_ago(2)]).await.unwrap();
-    assert_eq!(ledger.fold(at(2), 10).await.unwrap(), 0, "rows without an action stay");
-    assert_eq!(ledger.track(&request(Some(action(7)))).await.unwrap(), of_action);
-    assert!(ledger.due(of_action, at(0), at(99), 10).await.unwrap().is_empty());
-    let tally = ledger.tally(of_action, at(0), at(99)).await.unwrap();
+    ledger
+        .record_occurrences(of_event, &[again, long_ago(2)])
+        .await
+        .unwrap();
+    assert_eq!(
+        ledger.archive_rows(at(2), 10).await.unwrap(),
+        0,
+        "rows without an action stay"
+    );
+    assert_eq!(ledger.stream_for(&request(Some(action(7)))).await.unwrap(), of_action);
+    assert!(ledger.due_rows(of_action, at(0), at(99), 10).await.unwrap().is_empty());
+    let tally = ledger.count_rows(of_action, at(0), at(99)).await.unwrap();
     assert_eq!(tally.classes.iter().map(|c| c.count).sum::<u64>(), 2);
 }
 
@@ -134,13 +156,13 @@ fn settings() -> SyncSettings {
 #[tokio::test]
 async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
     let ledger = Arc::new(fresh().await);
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let recent = NewRow {
         first_seen: at(60 * 24 * 150),
         ..long_ago(3)
     };
     ledger
-        .observe(track, &[long_ago(1), long_ago(2), recent])
+        .record_occurrences(stream, &[long_ago(1), long_ago(2), recent])
         .await
         .unwrap();
     let (registry, _wakes) = Registry::new();

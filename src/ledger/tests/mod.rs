@@ -2,6 +2,7 @@
 
 mod batches;
 mod erase;
+mod erase_accounts;
 mod files;
 mod fold;
 mod model;
@@ -10,7 +11,7 @@ mod property;
 mod queries;
 mod request_ids;
 mod speed;
-mod tracks;
+mod streams;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -161,26 +162,26 @@ fn worth(row: RowId, amount: &str) -> (BatchRow, usize) {
     )
 }
 
-/// An action's track with these pending rows.
+/// An action's stream with these pending rows.
 async fn with_rows(ledger: &SqlLedger, numbers: &[u8]) -> (StreamId, Vec<RowId>) {
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let rows: Vec<_> = numbers.iter().map(|n| pending(*n)).collect();
-    assert_eq!(ledger.observe(track, &rows).await.unwrap(), numbers.len());
-    let due = due(ledger, track, 2).await;
-    (track, due.iter().map(|r| r.id).collect())
+    assert_eq!(ledger.record_occurrences(stream, &rows).await.unwrap(), numbers.len());
+    let due = due(ledger, stream, 2).await;
+    (stream, due.iter().map(|r| r.id).collect())
 }
 
-async fn due(ledger: &SqlLedger, track: StreamId, minute: i64) -> Vec<Row> {
-    ledger.due(track, at(0), at(minute), 1_000).await.unwrap()
+async fn due(ledger: &SqlLedger, stream: StreamId, minute: i64) -> Vec<Row> {
+    ledger.due_rows(stream, at(0), at(minute), 1_000).await.unwrap()
 }
 
-async fn tally(ledger: &SqlLedger, track: StreamId) -> RowCounts {
-    ledger.tally(track, at(0), at(2)).await.unwrap()
+async fn tally(ledger: &SqlLedger, stream: StreamId) -> RowCounts {
+    ledger.count_rows(stream, at(0), at(2)).await.unwrap()
 }
 
 /// Outcome, reason and count of each class.
-async fn counts(ledger: &SqlLedger, track: StreamId) -> Vec<(Outcome, String, u64)> {
-    tally(ledger, track)
+async fn counts(ledger: &SqlLedger, stream: StreamId) -> Vec<(Outcome, String, u64)> {
+    tally(ledger, stream)
         .await
         .classes
         .into_iter()

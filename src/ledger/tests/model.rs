@@ -33,7 +33,7 @@ pub(super) fn pick<T: Copy>(items: &[T], mask: u8) -> Vec<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::option_option)] // as the port has it
 pub(super) struct Known {
-    pub track: StreamId,
+    pub stream: StreamId,
     pub number: u8,
     pub outcome: Outcome,
     pub reason: String,
@@ -113,9 +113,9 @@ struct Request {
 pub(super) struct Model {
     pub rows: BTreeMap<RowId, Known>,
     requests: BTreeMap<BatchId, Request>,
-    /// Occurrences folded into totals: track, number, outcome, reason.
+    /// Occurrences folded into totals: stream, number, outcome, reason.
     pub folded: BTreeMap<(StreamId, u8), (Outcome, String)>,
-    /// Distinct occurrences that were observed, per track.
+    /// Distinct occurrences that were observed, per stream.
     pub observed: BTreeSet<(StreamId, u8)>,
 }
 
@@ -260,9 +260,9 @@ impl Model {
         }
     }
 
-    pub(super) fn resume(&mut self, track: StreamId, skip: bool, now: Timestamp) -> usize {
+    pub(super) fn resume(&mut self, stream: StreamId, skip: bool, now: Timestamp) -> usize {
         let mut skipped = 0;
-        for row in self.rows.values_mut().filter(|r| r.track == track && r.due.is_some()) {
+        for row in self.rows.values_mut().filter(|r| r.stream == stream && r.due.is_some()) {
             if skip && row.suspended && row.outcome == Outcome::Pending && row.sent.is_none() {
                 skipped += 1;
                 row.wait(Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED, now);
@@ -271,15 +271,15 @@ impl Model {
             }
             row.suspended = false;
         }
-        self.release(track, reason::SUSPENDED, now);
+        self.release(stream, reason::SUSPENDED, now);
         skipped
     }
 
-    pub(super) fn release(&mut self, track: StreamId, reason: &str, now: Timestamp) {
+    pub(super) fn release(&mut self, stream: StreamId, reason: &str, now: Timestamp) {
         for row in self
             .rows
             .values_mut()
-            .filter(|r| r.track == track && r.reason == reason)
+            .filter(|r| r.stream == stream && r.reason == reason)
         {
             row.due = row.due.map(|due| due.min(now));
         }
@@ -299,7 +299,7 @@ impl Model {
                 Some(_) => (Outcome::Skipped, reason::CONTACT_DELETED.to_owned()),
                 None => (row.outcome, row.reason),
             };
-            self.folded.insert((row.track, row.number), settled);
+            self.folded.insert((row.stream, row.number), settled);
         }
     }
 
@@ -307,7 +307,7 @@ impl Model {
         for id in self
             .rows
             .iter()
-            .filter(|(_, r)| r.track == from)
+            .filter(|(_, r)| r.stream == from)
             .map(|(id, _)| *id)
             .collect::<Vec<_>>()
         {
@@ -316,7 +316,7 @@ impl Model {
                 self.rows.remove(&id);
                 continue;
             }
-            let theirs = self.rows.iter().find(|(_, r)| r.track == to && r.number == number);
+            let theirs = self.rows.iter().find(|(_, r)| r.stream == to && r.number == number);
             match theirs.map(|(id, r)| (*id, r.rank())) {
                 Some((_, theirs)) if theirs >= rank => {
                     self.rows.remove(&id);
@@ -327,12 +327,12 @@ impl Model {
                 }
                 None => {}
             }
-            self.rows.get_mut(&id).unwrap().track = to;
+            self.rows.get_mut(&id).unwrap().stream = to;
         }
-        let folded = self.folded.keys().filter(|(track, _)| *track == from).copied();
-        for (track, number) in folded.collect::<Vec<_>>() {
-            let settled = self.folded.remove(&(track, number)).unwrap();
-            let known = self.rows.values().any(|r| r.track == to && r.number == number);
+        let folded = self.folded.keys().filter(|(stream, _)| *stream == from).copied();
+        for (stream, number) in folded.collect::<Vec<_>>() {
+            let settled = self.folded.remove(&(stream, number)).unwrap();
+            let known = self.rows.values().any(|r| r.stream == to && r.number == number);
             if !known {
                 self.folded.entry((to, number)).or_insert(settled);
             }

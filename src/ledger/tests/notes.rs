@@ -4,7 +4,7 @@ use crate::ports::ledger::{OrphanNote, Roots};
 #[tokio::test]
 async fn an_occurrence_known_under_any_candidate_is_not_new() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1]).await;
+    let (stream, rows) = with_rows(&ledger, &[1]).await;
     let merged = NewRow {
         keys: vec![key(8), key(1)],
         contact: ContactId(42),
@@ -15,8 +15,14 @@ async fn an_occurrence_known_under_any_candidate_is_not_new() {
         contact: ContactId(43),
         ..pending(6)
     };
-    assert_eq!(ledger.observe(track, &[merged, pending(5), twice]).await.unwrap(), 1);
-    let due = due(&ledger, track, 2).await;
+    assert_eq!(
+        ledger
+            .record_occurrences(stream, &[merged, pending(5), twice])
+            .await
+            .unwrap(),
+        1
+    );
+    let due = due(&ledger, stream, 2).await;
     assert_eq!(due.iter().map(|r| r.contact.0).collect::<Vec<_>>(), [42, 43]);
     assert_eq!(
         (due[0].id, due[0].transaction),
@@ -28,16 +34,21 @@ async fn an_occurrence_known_under_any_candidate_is_not_new() {
 #[tokio::test]
 async fn impossible_rows_are_refused_as_a_whole() {
     let ledger = fresh().await;
-    let (track, _) = with_rows(&ledger, &[1]).await;
+    let (stream, _) = with_rows(&ledger, &[1]).await;
     let nameless = NewRow {
         keys: vec![],
         ..pending(3)
     };
-    assert!(ledger.observe(track, &[pending(2), nameless]).await.is_err());
     assert!(
         ledger
-            .observe(
-                track,
+            .record_occurrences(stream, &[pending(2), nameless])
+            .await
+            .is_err()
+    );
+    assert!(
+        ledger
+            .record_occurrences(
+                stream,
                 &[NewRow {
                     outcome: Outcome::Uploaded,
                     ..pending(3)
@@ -46,9 +57,9 @@ async fn impossible_rows_are_refused_as_a_whole() {
             .await
             .is_err()
     );
-    assert!(ledger.observe(StreamId(99), &[pending(2)]).await.is_err());
+    assert!(ledger.record_occurrences(StreamId(99), &[pending(2)]).await.is_err());
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [(Outcome::Pending, reason::NOT_DUE.into(), 1)]
     );
 }
@@ -56,7 +67,7 @@ async fn impossible_rows_are_refused_as_a_whole() {
 #[tokio::test]
 async fn due_rows_respect_start_time_limit_and_order() {
     let ledger = fresh().await;
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let old = NewRow {
         occurred_at: at(-1),
         ..pending(1)
@@ -70,10 +81,13 @@ async fn due_rows_respect_start_time_limit_and_order() {
         reason: reason::NO_CLICK_ID.into(),
         ..pending(3)
     };
-    ledger.observe(track, &[old, late, pending(4), skipped]).await.unwrap();
+    ledger
+        .record_occurrences(stream, &[old, late, pending(4), skipped])
+        .await
+        .unwrap();
     let numbers = async |minute, limit| -> Vec<u8> {
         ledger
-            .due(track, at(0), at(minute), limit)
+            .due_rows(stream, at(0), at(minute), limit)
             .await
             .unwrap()
             .iter()
@@ -84,7 +98,7 @@ async fn due_rows_respect_start_time_limit_and_order() {
     assert_eq!(numbers(2, 10).await, [4]);
     assert_eq!(numbers(9, 10).await, [4, 2]);
     assert_eq!(numbers(9, 1).await, [4]);
-    let counted = tally(&ledger, track).await;
+    let counted = tally(&ledger, stream).await;
     assert_eq!((counted.next_due, counted.oldest_pending), (Some(at(2)), Some(at(0))));
     let classes = counted.classes.iter().map(|c| (c.outcome, c.count, c.due));
     assert!(classes.eq([(Outcome::Pending, 2, 1), (Outcome::Skipped, 1, 0)]));
@@ -94,7 +108,7 @@ async fn due_rows_respect_start_time_limit_and_order() {
 async fn resume_skips_or_lets_go() {
     for skip in [true, false] {
         let ledger = fresh().await;
-        let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+        let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
         let waiting = NewRow {
             reason: reason::SUSPENDED.into(),
             due: at(500),
@@ -105,13 +119,16 @@ async fn resume_skips_or_lets_go() {
             keys: vec![key(2)],
             ..waiting.clone()
         };
-        ledger.observe(track, &[waiting, missed]).await.unwrap();
-        assert_eq!(ledger.resume(track, skip, at(10)).await.unwrap(), usize::from(skip));
-        assert_eq!(due(&ledger, track, 10).await.len(), if skip { 1 } else { 2 });
-        let skipped = (Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED.into(), 1);
-        assert_eq!(counts(&ledger, track).await.contains(&skipped), skip);
+        ledger.record_occurrences(stream, &[waiting, missed]).await.unwrap();
         assert_eq!(
-            ledger.resume(track, true, at(11)).await.unwrap(),
+            ledger.resume_rows(stream, skip, at(10)).await.unwrap(),
+            usize::from(skip)
+        );
+        assert_eq!(due(&ledger, stream, 10).await.len(), if skip { 1 } else { 2 });
+        let skipped = (Outcome::Skipped, reason::MISSED_WHILE_SUSPENDED.into(), 1);
+        assert_eq!(counts(&ledger, stream).await.contains(&skipped), skip);
+        assert_eq!(
+            ledger.resume_rows(stream, true, at(11)).await.unwrap(),
             0,
             "what was let go is not missed"
         );
@@ -121,18 +138,18 @@ async fn resume_skips_or_lets_go() {
 #[tokio::test]
 async fn release_makes_rows_of_these_reasons_due() {
     let ledger = fresh().await;
-    let (track, rows) = with_rows(&ledger, &[1, 2]).await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
     let mut waiting = update(rows[0], Outcome::Pending, reason::ACCOUNT_NOT_READY);
     waiting.detail = "DEVELOPER_TOKEN".into();
     ledger
-        .settle(&[waiting, update(rows[1], Outcome::Pending, reason::NOT_DUE)], at(3))
+        .apply_updates(&[waiting, update(rows[1], Outcome::Pending, reason::NOT_DUE)], at(3))
         .await
         .unwrap();
     ledger
-        .release(track, &[reason::ACCOUNT_NOT_READY], at(4))
+        .release_rows(stream, &[reason::ACCOUNT_NOT_READY], at(4))
         .await
         .unwrap();
-    let due = due(&ledger, track, 4).await;
+    let due = due(&ledger, stream, 4).await;
     assert_eq!((due.len(), due[0].id), (1, rows[0]));
 }
 
@@ -143,7 +160,7 @@ async fn roots_stay() {
     let ids = |ids: &[u64]| ids.iter().map(|id| ContactId(*id)).collect::<Vec<_>>();
     let roots = async |portal, lineages: &[&[u64]]| -> Vec<(u64, Vec<u64>)> {
         let lineages: Vec<_> = lineages.iter().map(|lineage| ids(lineage)).collect();
-        let found = ledger.roots(portal, &lineages).await.unwrap();
+        let found = ledger.canonical_contacts(portal, &lineages).await.unwrap();
         let plain = |roots: Roots| (roots.root.0, roots.others.iter().map(|id| id.0).collect());
         found.into_iter().map(plain).collect()
     };
@@ -167,7 +184,7 @@ async fn roots_stay() {
         [(101, vec![]), (119, vec![])],
         "with many others between"
     );
-    assert!(ledger.roots(portal, &[vec![]]).await.is_err());
+    assert!(ledger.canonical_contacts(portal, &[vec![]]).await.is_err());
 }
 
 #[tokio::test]
@@ -185,12 +202,12 @@ async fn orphans_are_noted_until_forgotten() {
         ledger.note_orphan(&n).await.unwrap();
     }
     let owner = super::action(1).account;
-    assert_eq!(ledger.orphans(&owner).await.unwrap(), [note(2, 3), note(1, 6)]);
+    assert_eq!(ledger.orphan_notes(&owner).await.unwrap(), [note(2, 3), note(1, 6)]);
     ledger.forget_orphan(&super::action(2)).await.unwrap();
-    assert_eq!(ledger.orphans(&owner).await.unwrap(), [note(1, 6)]);
+    assert_eq!(ledger.orphan_notes(&owner).await.unwrap(), [note(1, 6)]);
     let other = AdAccountKey {
         id: "0000000000".into(),
         ..owner
     };
-    assert!(ledger.orphans(&other).await.unwrap().is_empty());
+    assert!(ledger.orphan_notes(&other).await.unwrap().is_empty());
 }

@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use super::model::{Known, Model, kind, pick};
 use super::*;
-use crate::ports::ledger::{BatchId, BatchResult, Look, StatusResult};
-use crate::ports::ledger::{LONGEST_WINDOW, Looker};
+use crate::ports::ledger::{BatchId, BatchResult, LONGEST_WINDOW, Look, Looker, StatusResult};
 
 /// What to do, and three numbers that say with what.
 type Step = (u8, u8, u8, u8);
@@ -28,8 +27,8 @@ impl Run {
     async fn new() -> Self {
         let scratch = Scratch::new();
         let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-        let of_event = ledger.track(&request(None)).await.unwrap();
-        let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+        let of_event = ledger.stream_for(&request(None)).await.unwrap();
+        let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
         let (model, finals, sent) = Default::default();
         Self {
             scratch,
@@ -62,17 +61,17 @@ impl Run {
     async fn step(&mut self, (what, a, b, c): Step) {
         self.minute += i64::from(c % 4);
         let now = at(self.minute);
-        let track = if a.is_multiple_of(2) {
+        let stream = if a.is_multiple_of(2) {
             self.of_event
         } else {
             self.of_action
         };
         match what {
-            0..=2 => self.observe(track, a, b).await,
+            0..=2 => self.observe(stream, a, b).await,
             3 => {
                 let rows: Vec<RowId> = self.model.rows.keys().copied().collect();
                 let updates = self.updates(&pick(&rows, a), b);
-                self.ledger.settle(&updates, now).await.unwrap();
+                self.ledger.apply_updates(&updates, now).await.unwrap();
                 self.model.settle(&updates);
             }
             4 | 5 => {
@@ -88,7 +87,11 @@ impl Run {
                     value.map_or_else(|| plain(*row), |v| worth(*row, &v.to_string()))
                 };
                 let batch: Vec<_> = rows.iter().map(row).collect();
-                let id = self.ledger.begin(&sender(), &[action(7)], &batch, now).await.unwrap();
+                let id = self
+                    .ledger
+                    .begin_batch(&sender(), &[action(7)], &batch, now)
+                    .await
+                    .unwrap();
                 self.model.begin(id, &rows);
             }
             6 | 7 => self.finish(a, b, c).await,
@@ -98,34 +101,33 @@ impl Run {
                 self.ledger = fresh().await;
                 self.ledger = SqlLedger::open(&self.scratch.url()).await.unwrap();
                 if a.is_multiple_of(2) {
-                    assert_eq!(self.ledger.recover(None, now).await.unwrap(), self.model.recover(now));
+                    let recovered = self.ledger.recover_batches(None, now).await.unwrap();
+                    assert_eq!(recovered, self.model.recover(now));
                 }
             }
             11 => {
-                let skipped = self.ledger.resume(track, b.is_multiple_of(2), now).await.unwrap();
-                assert_eq!(skipped, self.model.resume(track, b.is_multiple_of(2), now));
+                let skipped = self.ledger.resume_rows(stream, b.is_multiple_of(2), now).await.unwrap();
+                assert_eq!(skipped, self.model.resume(stream, b.is_multiple_of(2), now));
             }
             12 => {
                 let why = kind(b).1;
-                self.ledger.release(track, &[why], now).await.unwrap();
-                self.model.release(track, why, now);
+                self.ledger.release_rows(stream, &[why], now).await.unwrap();
+                self.model.release(stream, why, now);
             }
             13 => self.fold(b).await,
             14 => self.erase(u64::from(a % 8) + 1, now).await,
             _ => {
-                assert_eq!(
-                    self.ledger.track(&request(Some(action(7)))).await.unwrap(),
-                    self.of_action
-                );
+                let of_action = self.ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+                assert_eq!(of_action, self.of_action);
                 self.model.merge(self.of_event, self.of_action);
             }
         }
     }
 
-    /// What went was settled for good, on the action's track, and in no request.
+    /// What went was settled for good, on the action's stream, and in no request.
     async fn fold(&mut self, b: u8) {
         let before = at(self.minute - i64::from(b % 6));
-        let folded = self.ledger.fold(before, usize::from(b % 4) + 1).await.unwrap();
+        let folded = self.ledger.archive_rows(before, usize::from(b % 4) + 1).await.unwrap();
         let stored = self.stored().await;
         let gone: Vec<_> = self
             .model
@@ -137,14 +139,14 @@ impl Run {
         assert_eq!(gone.len(), folded);
         for id in gone {
             let row = self.model.rows.remove(&id).unwrap();
-            assert!(row.outcome.is_final() && row.track == self.of_action && row.batch.is_none());
+            assert!(row.outcome.is_final() && row.stream == self.of_action && row.batch.is_none());
             self.model
                 .folded
-                .insert((row.track, row.number), (row.outcome, row.reason));
+                .insert((row.stream, row.number), (row.outcome, row.reason));
         }
     }
 
-    /// Contact `n` is the one of the occurrence of that number, on both tracks; it has been missing for long.
+    /// Contact `n` is the one of the occurrence of that number, on both streams; it has been missing for long.
     async fn erase(&mut self, n: u64, now: Timestamp) {
         let contact = ContactId(n);
         let looker = Looker {
@@ -163,7 +165,11 @@ impl Run {
             };
             self.ledger.note_look(&looker, &[contact], &look).await.unwrap();
         }
-        let erased = self.ledger.erase(LONGEST_WINDOW, None, 100, late).await.unwrap();
+        let erased = self
+            .ledger
+            .erase_contacts(LONGEST_WINDOW, None, 100, late)
+            .await
+            .unwrap();
         let rows: Vec<RowId> = self.model.of_number(n);
         let in_hands = rows.iter().any(|id| self.model.rows[id].is_in_hands());
         assert_eq!(erased.contacts.contains(&(PortalId(62515), contact)), !in_hands);
@@ -173,7 +179,7 @@ impl Run {
         }
     }
 
-    async fn observe(&mut self, track: StreamId, a: u8, b: u8) {
+    async fn observe(&mut self, stream: StreamId, a: u8, b: u8) {
         let numbers = pick(&[1, 2, 3, 4, 5, 6, 7, 8], b);
         let row = |n: &u8| NewRow {
             outcome: if b.is_multiple_of(5) {
@@ -186,10 +192,10 @@ impl Run {
             ..pending(*n)
         };
         let rows: Vec<_> = numbers.iter().map(row).collect();
-        let new = self.ledger.observe(track, &rows).await.unwrap();
+        let new = self.ledger.record_occurrences(stream, &rows).await.unwrap();
         let fresh: Vec<_> = rows
             .iter()
-            .filter(|r| self.model.observed.insert((track, r.keys[0].transaction.0[0])))
+            .filter(|r| self.model.observed.insert((stream, r.keys[0].transaction.0[0])))
             .collect();
         assert_eq!(new, fresh.len());
         let stored = self.stored().await;
@@ -197,10 +203,10 @@ impl Run {
             let number = row.keys[0].transaction.0[0];
             let (id, _) = stored
                 .iter()
-                .find(|(_, r)| r.track == track && r.number == number)
+                .find(|(_, r)| r.stream == stream && r.number == number)
                 .unwrap();
             let known = Known {
-                track,
+                stream,
                 number,
                 outcome: row.outcome,
                 reason: row.reason.clone().into_owned(),
@@ -230,7 +236,7 @@ impl Run {
             2 => BatchResult::Answered { updates },
             _ => BatchResult::Unknown { updates },
         };
-        self.ledger.finish(batch, &result, now).await.unwrap();
+        self.ledger.finish_batch(batch, &result, now).await.unwrap();
         self.model.finish(batch, &result, now);
     }
 
@@ -288,7 +294,7 @@ impl Run {
         let known = |row: Stored| {
             let value = row.value.map(|v| v.parse().unwrap());
             let known = Known {
-                track: StreamId(row.stream),
+                stream: StreamId(row.stream),
                 number: row.transaction_id.parse::<TransactionId>().unwrap().0[0],
                 outcome: Outcome::from_name(&row.outcome).unwrap(),
                 reason: row.reason,
@@ -306,22 +312,27 @@ impl Run {
 
     async fn check(&mut self) {
         assert_eq!(self.stored().await, self.model.rows);
-        for track in [self.of_event, self.of_action] {
-            let classes = self.ledger.tally(track, at(0), at(self.minute)).await.unwrap().classes;
+        for stream in [self.of_event, self.of_action] {
+            let classes = self
+                .ledger
+                .count_rows(stream, at(0), at(self.minute))
+                .await
+                .unwrap()
+                .classes;
             let counted: u64 = classes.iter().map(|c| c.count).sum();
-            let observed = self.model.observed.iter().filter(|(t, _)| *t == track).count();
+            let observed = self.model.observed.iter().filter(|(t, _)| *t == stream).count();
             assert_eq!(
                 counted, observed as u64,
                 "observed = uploaded + processing + pending + skipped + rejected"
             );
             let mut expected: BTreeMap<(Outcome, String), u64> = BTreeMap::new();
-            let of_track = self.model.rows.values().filter(|r| r.track == track);
+            let of_track = self.model.rows.values().filter(|r| r.stream == stream);
             let rows = of_track.map(|r| (r.outcome, r.reason.clone()));
             let folded = self
                 .model
                 .folded
                 .iter()
-                .filter(|((t, _), _)| *t == track)
+                .filter(|((t, _), _)| *t == stream)
                 .map(|(_, class)| class.clone());
             rows.chain(folded)
                 .for_each(|class| *expected.entry(class).or_default() += 1);
@@ -330,13 +341,13 @@ impl Run {
                 .map(|c| ((c.outcome, c.reason.clone()), c.count))
                 .collect();
             assert_eq!(expected, counted, "by class");
-            let none = self.ledger.tally(track, at(1), at(self.minute)).await.unwrap();
+            let none = self.ledger.count_rows(stream, at(1), at(self.minute)).await.unwrap();
             assert!(none.classes.is_empty(), "all of them occurred before");
             let now = at(self.minute);
-            let due = self.ledger.due(track, at(0), now, 100).await.unwrap();
+            let due = self.ledger.due_rows(stream, at(0), now, 100).await.unwrap();
             assert_eq!(classes.iter().map(|c| c.due).sum::<u64>(), due.len() as u64);
             assert!(due.is_sorted_by_key(|r| (r.due, r.id)));
-            let expected = |(_, r): &(&RowId, &Known)| r.track == track && r.due.is_some_and(|d| d <= now);
+            let expected = |(_, r): &(&RowId, &Known)| r.stream == stream && r.due.is_some_and(|d| d <= now);
             let mut ids: Vec<_> = due.iter().map(|r| r.id).collect();
             ids.sort_unstable();
             assert_eq!(

@@ -24,7 +24,7 @@ async fn a_state_can_be_read_with_a_select() {
     let ledger = fresh().await;
     let (_, rows) = with_rows(&ledger, &[1, 2, 3]).await;
     let batch = ledger
-        .begin(&sender(), &[action(7)], &[plain(rows[0]), plain(rows[1])], at(3))
+        .begin_batch(&sender(), &[action(7)], &[plain(rows[0]), plain(rows[1])], at(3))
         .await
         .unwrap();
     let states = async || -> Vec<(String, String, i64)> {
@@ -39,7 +39,7 @@ async fn a_state_can_be_read_with_a_select() {
         request_id: "r".into(),
         poll_at: at(30),
     };
-    ledger.finish(batch, &accepted, at(4)).await.unwrap();
+    ledger.finish_batch(batch, &accepted, at(4)).await.unwrap();
     assert_eq!(
         states().await,
         [line("AwaitingResult", reason::AWAITING_RESULT, 2), waits]

@@ -22,33 +22,36 @@ fn many(from: u32, count: u32) -> Vec<NewRow> {
 async fn speed_of_bulk_writes() {
     let scratch = Scratch::new();
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
-    let track = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let rate = |what: &str, since: Instant| {
         println!("{what}: {:.0} rows/s", f64::from(ROWS) / since.elapsed().as_secs_f64());
     };
     let batches: Vec<_> = (0..ROWS).step_by(2_000).map(|from| many(from, 2_000)).collect();
     let start = Instant::now();
     for batch in &batches {
-        assert_eq!(ledger.observe(track, batch).await.unwrap(), 2_000);
+        assert_eq!(ledger.record_occurrences(stream, batch).await.unwrap(), 2_000);
     }
     rate("observe, new", start);
     let start = Instant::now();
     for batch in &batches {
-        assert_eq!(ledger.observe(track, batch).await.unwrap(), 0);
+        assert_eq!(ledger.record_occurrences(stream, batch).await.unwrap(), 0);
     }
     rate("observe, known", start);
     let start = Instant::now();
-    let rows = ledger.due(track, at(0), at(2), ROWS as usize).await.unwrap();
+    let rows = ledger.due_rows(stream, at(0), at(2), ROWS as usize).await.unwrap();
     rate("due", start);
     assert_eq!(rows.len(), ROWS as usize);
     let start = Instant::now();
     for chunk in rows.chunks(2_000) {
         let chunk: Vec<_> = chunk.iter().map(|r| worth(r.id, "12.5")).collect();
-        ledger.begin(&sender(), &[action(7)], &chunk, at(3)).await.unwrap();
+        ledger
+            .begin_batch(&sender(), &[action(7)], &chunk, at(3))
+            .await
+            .unwrap();
     }
     rate("begin", start);
     let start = Instant::now();
-    assert_eq!(ledger.recover(None, at(4)).await.unwrap(), ROWS as usize);
+    assert_eq!(ledger.recover_batches(None, at(4)).await.unwrap(), ROWS as usize);
     rate("recover", start);
     let start = Instant::now();
     for chunk in rows.chunks(2_000) {
@@ -56,18 +59,18 @@ async fn speed_of_bulk_writes() {
             .iter()
             .map(|r| update(r.id, Outcome::Uploaded, "Processed"))
             .collect();
-        ledger.settle(&chunk, at(5)).await.unwrap();
+        ledger.apply_updates(&chunk, at(5)).await.unwrap();
     }
     rate("settle", start);
     let start = Instant::now();
     assert_eq!(
-        counts(&ledger, track).await,
+        counts(&ledger, stream).await,
         [(Outcome::Uploaded, "Processed".into(), u64::from(ROWS))]
     );
     rate("tally", start);
     println!("{} bytes a row", used(&ledger).await / i64::from(ROWS));
     let start = Instant::now();
-    while ledger.fold(at(6), 2_000).await.unwrap() > 0 {}
+    while ledger.archive_rows(at(6), 2_000).await.unwrap() > 0 {}
     rate("fold", start);
     println!("{} bytes a folded row", used(&ledger).await / i64::from(ROWS));
     ledger.close().await;

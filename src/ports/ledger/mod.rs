@@ -152,39 +152,45 @@ pub struct OrphanNote {
 #[async_trait]
 pub trait Ledger: Send + Sync {
     /// Identity of the database; made when the database is.
-    async fn id(&self) -> LedgerResult<LedgerId>;
+    async fn ledger_id(&self) -> LedgerResult<LedgerId>;
 
     /// The stream of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
     /// move to the action's stream, which is the event's from then on, also where a later request knows no action. Where
     /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in flight,
     /// skipped, sent before, pending), at a draw the action's.
-    async fn track(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
+    async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
 
     /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
     /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one.
-    async fn roots(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>>;
+    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>>;
 
     /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
     /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
-    async fn observe(&self, track: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
+    async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
     /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
     /// after `since`, oldest due first.
-    async fn due(&self, track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> LedgerResult<Vec<Row>>;
+    async fn due_rows(
+        &self,
+        stream: StreamId,
+        since: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> LedgerResult<Vec<Row>>;
 
     /// Brings rows that wait up to date. Others are left alone: a final outcome stays, and about rows in flight or awaiting
     /// a result the answer to their batch decides.
-    async fn settle(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
+    async fn apply_updates(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()>;
 
     /// After a resume: skips the pending rows seen while suspended (`skip`), or lets them go. Returns how many skipped.
-    async fn resume(&self, track: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
+    async fn resume_rows(&self, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize>;
 
     /// Makes all waiting rows of a stream with one of these reasons due now (an account was mended).
-    async fn release(&self, track: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
+    async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
     /// Fails where one of them neither waits nor has a final outcome (which it keeps).
-    async fn begin(
+    async fn begin_batch(
         &self,
         sender: &Sender,
         destinations: &[ActionKey],
@@ -193,12 +199,12 @@ pub trait Ledger: Send + Sync {
     ) -> LedgerResult<BatchId>;
 
     /// Records the answer to a batch.
-    async fn finish(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
+    async fn finish_batch(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()>;
 
     /// Batches that were begun and will never be finished: all of them at start (the process died), those of a `sender`
     /// that was not told that one had begun. Their rows become pending `UpstreamUnavailable`, due now, and
     /// keep their values for the repeat. Returns how many rows.
-    async fn recover(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize>;
+    async fn recover_batches(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize>;
 
     /// Open requests of a sender whose next look is due.
     async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>>;
@@ -219,15 +225,15 @@ pub trait Ledger: Send + Sync {
     async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()>;
 
     /// Counts of a stream's rows that occurred at or after `since`; `now` decides which are due.
-    async fn tally(&self, track: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
+    async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
 
     /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
     /// as they are, and none of these occurrences is ever new again.
-    async fn fold(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
+    async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
     /// How far the feed has come for each of these streams. Where rows moved from an event's stream to its action's, the
     /// moved mark wins.
-    async fn feed_marks(&self, tracks: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>>;
+    async fn feed_marks(&self, streams: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>>;
 
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
@@ -267,7 +273,7 @@ pub trait Ledger: Send + Sync {
     /// `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A lineage stays
     /// meanwhile where Google has a row of it in its hands, or a row may still be sent: one that is open and younger than
     /// [`LONGEST_WINDOW`].
-    async fn erase(
+    async fn erase_contacts(
         &self,
         missing_for: SignedDuration,
         behind: Option<(LookerId, ContactId)>,
@@ -282,7 +288,7 @@ pub trait Ledger: Send + Sync {
     async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()>;
 
     /// All notes about an account's actions, oldest first.
-    async fn orphans(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>>;
+    async fn orphan_notes(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>>;
 
     /// Forgets a note (adopted again, or gone from Google).
     async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()>;

@@ -39,7 +39,7 @@ pub struct NewRow {
 pub struct Row {
     /// Internal number.
     pub id: RowId,
-    pub track: StreamId,
+    pub stream: StreamId,
     /// Deduplication key.
     pub transaction: TransactionId,
     /// The contact to read; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).

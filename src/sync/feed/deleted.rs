@@ -11,7 +11,7 @@
 //!   that was taken away, nor a token that may see other owners' contacts no longer, marks a whole portal. (Nor does
 //!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
 //! - A mark is not yet an erasure: all looks over the whole retention must miss the contact, and a single one that finds it
-//!   takes the mark away ([`crate::ports::ledger::Ledger::erase`]).
+//!   takes the mark away ([`crate::ports::ledger::Ledger::erase_contacts`]).
 //! - Each account of a portal looks for itself and believes what it has seen itself. Where another account of the portal
 //!   sees a contact, the marks of a token that may see less erase nothing.
 //!

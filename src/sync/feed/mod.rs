@@ -200,7 +200,7 @@ impl Feed {
             let (key, uid) = (event.key.clone(), event.uid.clone());
             let action = event.action.as_ref().map(|a| a.key.clone());
             let request = StreamRequest::new(key, uid, portal.id, &event.trigger, action);
-            streams.push(self.ctx.ledger.track(&request).await?);
+            streams.push(self.ctx.ledger.stream_for(&request).await?);
         }
         let marks = self.stored_marks(&events, &streams).await?;
         let tracked = events.into_iter().zip(streams).zip(marks);

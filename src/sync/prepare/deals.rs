@@ -74,7 +74,7 @@ impl EligibleEvent {
             let value = row.sent.clone().unwrap_or_else(|| self.row_value(&deals, contact));
             priced.push((row, prepared, value));
         }
-        ctx.ledger.settle(&waiting, ctx.clock.now()).await?;
+        ctx.ledger.apply_updates(&waiting, ctx.clock.now()).await?;
         Ok(priced)
     }
 

@@ -92,7 +92,7 @@ impl EligibleEvent {
     /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
     pub async fn prepare_rows(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
         let now = ctx.clock.now();
-        let rows = ctx.ledger.due(self.stream, self.event.start, now, limit).await?;
+        let rows = ctx.ledger.due_rows(self.stream, self.event.start, now, limit).await?;
         let looked_at = rows.len();
         let ready = self.decide_all(ctx, rows, ctx.settings.upload_interval).await?;
         Ok((ready, looked_at))
@@ -106,7 +106,7 @@ impl EligibleEvent {
 
     /// True for the rows that go where this event's rows go now.
     pub fn takes_row(&self, ready: &PreparedRow) -> bool {
-        self.stream == ready.row.track && self.action.key == ready.action
+        self.stream == ready.row.stream && self.action.key == ready.action
     }
 
     /// Decides about rows by their contacts, read at most `age` ago.
@@ -157,7 +157,7 @@ impl EligibleEvent {
                 Decision::Skip { reason } => updates.push(row_update(&row, Outcome::Skipped, reason, now)),
             }
         }
-        ctx.ledger.settle(&updates, now).await?;
+        ctx.ledger.apply_updates(&updates, now).await?;
         if let Err(error) = self.add_clicks(ctx, &mut ready).await {
             let rows: Vec<Row> = ready.into_iter().map(|(row, _)| row).collect();
             self.put_off(ctx, &rows, error).await?;
@@ -349,7 +349,7 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
 async fn postpone_rows(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> SyncError {
     match ctx
         .ledger
-        .settle(&retry_later(ctx, rows, &error), ctx.clock.now())
+        .apply_updates(&retry_later(ctx, rows, &error), ctx.clock.now())
         .await
     {
         Ok(()) => error.into(),

@@ -103,7 +103,7 @@ async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
 async fn recover_batches(ctx: &SyncContext, stop: &CancellationToken) -> bool {
     loop {
         pulse::rest(RECOVER_PAUSE);
-        match ctx.ledger.recover(None, ctx.clock.now()).await {
+        match ctx.ledger.recover_batches(None, ctx.clock.now()).await {
             Ok(0) => return true,
             Ok(rows) => {
                 info!(

@@ -36,7 +36,7 @@ impl Uploader {
         let mut rows = BTreeMap::new();
         for event in self.ctx.registry.events_of_google(&self.key) {
             let stream = self.ctx.registry.event_report(&event.key).stream;
-            let count = ready.iter().filter(|r| Some(r.row.track) == stream).count();
+            let count = ready.iter().filter(|r| Some(r.row.stream) == stream).count();
             if count > 0 {
                 rows.insert(event.key, count);
             }

@@ -117,7 +117,7 @@ impl Uploader {
             // Nothing of this account is on its way now.
             self.ctx
                 .ledger
-                .recover(Some(&self.sender), self.ctx.clock.now())
+                .recover_batches(Some(&self.sender), self.ctx.clock.now())
                 .await?;
             self.unsure = false;
         }
@@ -159,7 +159,7 @@ impl Uploader {
                 pulse::beat();
                 self.ctx
                     .ledger
-                    .release(sendable.stream(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
+                    .release_rows(sendable.stream(), &[reason::ACCOUNT_NOT_READY], self.ctx.clock.now())
                     .await?;
             }
             self.was_ready = true;
@@ -202,7 +202,7 @@ impl Uploader {
                 let skipped = self
                     .ctx
                     .ledger
-                    .resume(stream, event.skip_missed, self.ctx.clock.now())
+                    .resume_rows(stream, event.skip_missed, self.ctx.clock.now())
                     .await?;
                 *settled = Some(stream);
                 if skipped > 0 {

@@ -75,7 +75,7 @@ impl Uploader {
             if rows.is_empty() {
                 continue;
             }
-            let touched: BTreeSet<_> = rows.iter().map(|r| r.row.track).collect();
+            let touched: BTreeSet<_> = rows.iter().map(|r| r.row.stream).collect();
             let (sent, again) = self.send_request(routes, route, rows).await?;
             for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
@@ -145,7 +145,11 @@ impl Uploader {
             .map(|r| (row(r), destination_of(&destinations, r)))
             .collect();
         let now = self.ctx.clock.now();
-        let begun = self.ctx.ledger.begin(&self.sender, &destinations, &rows, now).await;
+        let begun = self
+            .ctx
+            .ledger
+            .begin_batch(&self.sender, &destinations, &rows, now)
+            .await;
         self.unsure |= begun.is_err();
         let id = begun?;
         let sent = ready.iter().map(|r| to_conversion(r, destination_of(&destinations, r)));
@@ -228,7 +232,7 @@ impl Uploader {
     /// meanwhile, the batch counts as unknown at the next start and goes again with the same ids and values.
     async fn record_result(&self, batch: BatchId, result: &BatchResult, now: Timestamp) {
         let mut failures = 0;
-        while let Err(error) = self.ctx.ledger.finish(batch, result, now).await {
+        while let Err(error) = self.ctx.ledger.finish_batch(batch, result, now).await {
             warn!(account = %self.key, error = brief(&error), "the answer to an upload could not be recorded, trying again");
             for event in self.ctx.registry.events_of_google(&self.key) {
                 self.upload_failed(&event.key, &error.clone().into());
@@ -278,7 +282,7 @@ impl Uploader {
             }
         }
         for (event, stream) in self.events_of(ready) {
-            if let Some(found) = of(&|row| row.row.track == stream) {
+            if let Some(found) = of(&|row| row.row.stream == stream) {
                 let place = (RefusedAt::Upload, route.service);
                 delivery::report_delivery(&self.ctx.registry, &event, place, &found, now);
             }
@@ -286,7 +290,7 @@ impl Uploader {
     }
 
     fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
-        let streams: BTreeSet<_> = ready.iter().map(|r| r.row.track).collect();
+        let streams: BTreeSet<_> = ready.iter().map(|r| r.row.stream).collect();
         let of = |event: Event| {
             let stream = self.ctx.registry.event_report(&event.key).stream?;
             streams.contains(&stream).then_some((event.key, stream))

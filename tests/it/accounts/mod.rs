@@ -407,6 +407,6 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         version,
         "nor by a restart"
     );
-    assert_eq!(op.ledger.orphans(&customer.account_key()).await.unwrap().len(), 1);
+    assert_eq!(op.ledger.orphan_notes(&customer.account_key()).await.unwrap().len(), 1);
     op.stop().await;
 }

@@ -108,24 +108,24 @@ macro_rules! pass {
 }
 
 pass! {
-    id() -> LedgerId;
-    track(request: &StreamRequest) -> StreamId;
-    roots(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
-    observe(track: StreamId, rows: &[NewRow]) -> usize;
-    due(track: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
-    settle(updates: &[RowUpdate], now: Timestamp) -> ();
-    resume(track: StreamId, skip: bool, now: Timestamp) -> usize;
-    release(track: StreamId, reasons: &[&str], now: Timestamp) -> ();
-    begin(sender: &Sender, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
-    finish(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
-    recover(sender: Option<&Sender>, now: Timestamp) -> usize;
+    ledger_id() -> LedgerId;
+    stream_for(request: &StreamRequest) -> StreamId;
+    canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
+    record_occurrences(stream: StreamId, rows: &[NewRow]) -> usize;
+    due_rows(stream: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
+    apply_updates(updates: &[RowUpdate], now: Timestamp) -> ();
+    resume_rows(stream: StreamId, skip: bool, now: Timestamp) -> usize;
+    release_rows(stream: StreamId, reasons: &[&str], now: Timestamp) -> ();
+    begin_batch(sender: &Sender, destinations: &[ActionKey], rows: &[(BatchRow, usize)], now: Timestamp) -> BatchId;
+    finish_batch(batch: BatchId, result: &BatchResult, now: Timestamp) -> ();
+    recover_batches(sender: Option<&Sender>, now: Timestamp) -> usize;
     open_requests(sender: &Sender, now: Timestamp, limit: usize) -> Vec<OpenRequest>;
     adopt_requests(sender: &Sender, owner: &AdAccountKey, accounts: &[ObjectKey]) -> usize;
     next_poll(sender: &Sender) -> Option<Timestamp>;
     record_status(result: &StatusResult, now: Timestamp) -> ();
-    tally(track: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
-    fold(before: Timestamp, limit: usize) -> usize;
-    feed_marks(tracks: &[StreamId]) -> Vec<Option<Watermark>>;
+    count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
+    archive_rows(before: Timestamp, limit: usize) -> usize;
+    feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
     last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
@@ -136,9 +136,9 @@ pass! {
     contacts_behind(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;
     last_seen(looker: &Looker, without: &[ContactId], limit: usize) -> Vec<ContactId>;
     note_look(looker: &Looker, asked: &[ContactId], look: &Look) -> ();
-    erase(missing_for: SignedDuration, behind: Option<(LookerId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
+    erase_contacts(missing_for: SignedDuration, behind: Option<(LookerId, ContactId)>, limit: usize, now: Timestamp) -> Erased;
     forget_looks(before: Timestamp, limit: usize) -> usize;
     note_orphan(note: &OrphanNote) -> ();
-    orphans(owner: &AdAccountKey) -> Vec<OrphanNote>;
+    orphan_notes(owner: &AdAccountKey) -> Vec<OrphanNote>;
     forget_orphan(action: &ActionKey) -> ();
 }

@@ -225,7 +225,12 @@ pub async fn tally(registry: &Registry, ledger: &dyn Ledger) -> Option<RowCounts
 pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKey) -> Option<RowCounts> {
     let stream = registry.event_report(event).stream?;
     let since = start() - SignedDuration::from_hours(1);
-    Some(ledger.tally(stream, since, Timestamp::now()).await.expect("counts"))
+    Some(
+        ledger
+            .count_rows(stream, since, Timestamp::now())
+            .await
+            .expect("counts"),
+    )
 }
 
 /// The event as it is registered.

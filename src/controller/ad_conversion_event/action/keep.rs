@@ -64,7 +64,7 @@ async fn create_time(work: &Work<'_>, id: ActionId, origin: ActionOrigin) -> Res
         return Ok(started.or_else(|| Some(Time(work.ctx.clock.now()))));
     }
     let key = work.owner.action_key(id);
-    let notes = work.ctx.ledger.orphans(&key.account).await?;
+    let notes = work.ctx.ledger.orphan_notes(&key.account).await?;
     Ok(notes
         .into_iter()
         .find(|n| n.action == key)

@@ -287,7 +287,7 @@ impl Feed {
                 .filter(|(_, s)| s.at >= tracked.event.start)
                 .map(|(key, s)| self.new_row(pass, tracked, *key, s, &whose, now))
                 .collect();
-            let new = self.ctx.ledger.observe(tracked.stream, &rows).await?;
+            let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
             *shown.new.entry(tracked.stream).or_default() += new;
         }
         for (key, submission) in fresh {

@@ -172,7 +172,7 @@ impl Scan<'_> {
             return Ok(());
         }
         let lineages: Vec<_> = concerned.iter().map(|(contact, _)| contact.lineage()).collect();
-        let roots = self.ctx.ledger.roots(self.portal.id, &lineages).await?;
+        let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
             let occurrences = Occurrences::for_event(self, tracked);
@@ -184,7 +184,7 @@ impl Scan<'_> {
             let new = if rows.is_empty() {
                 0
             } else {
-                self.ctx.ledger.observe(tracked.stream, &rows).await?
+                self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?
             };
             *seen.new.entry(tracked.stream).or_default() += new;
             seen.new_rows += new;

@@ -4,38 +4,38 @@ use crate::ports::ledger::{BatchResult, Watermark};
 #[tokio::test]
 async fn a_recreated_event_without_action_inherits_nothing() {
     let ledger = fresh().await;
-    let first = ledger.track(&request(None)).await.unwrap();
-    assert_eq!(ledger.track(&request(None)).await.unwrap(), first);
+    let first = ledger.stream_for(&request(None)).await.unwrap();
+    assert_eq!(ledger.stream_for(&request(None)).await.unwrap(), first);
     let other = ledger
-        .track(&StreamRequest {
+        .stream_for(&StreamRequest {
             event_uid: "uid-2".into(),
             ..request(None)
         })
         .await
         .unwrap();
     assert_ne!(other, first);
-    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let recreated = StreamRequest {
         event_uid: "uid-2".into(),
         ..request(Some(action(7)))
     };
-    assert_eq!(ledger.track(&recreated).await.unwrap(), of_action);
+    assert_eq!(ledger.stream_for(&recreated).await.unwrap(), of_action);
     let other_stage = StreamRequest {
         trigger: "lead".into(),
         ..request(Some(action(7)))
     };
-    assert_ne!(ledger.track(&other_stage).await.unwrap(), of_action);
+    assert_ne!(ledger.stream_for(&other_stage).await.unwrap(), of_action);
 }
 
 #[tokio::test]
 async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
     let ledger = fresh().await;
-    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-    assert_eq!(ledger.track(&request(None)).await.unwrap(), of_action);
-    let of_another = ledger.track(&request(Some(action(8)))).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    assert_eq!(ledger.stream_for(&request(None)).await.unwrap(), of_action);
+    let of_another = ledger.stream_for(&request(Some(action(8)))).await.unwrap();
     assert_ne!(of_another, of_action);
     assert_eq!(
-        ledger.track(&request(None)).await.unwrap(),
+        ledger.stream_for(&request(None)).await.unwrap(),
         of_another,
         "the last one counts"
     );
@@ -43,33 +43,33 @@ async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
         event_uid: "uid-2".into(),
         ..request(None)
     };
-    let of_recreated = ledger.track(&recreated).await.unwrap();
+    let of_recreated = ledger.stream_for(&recreated).await.unwrap();
     assert!(![of_action, of_another].contains(&of_recreated));
 }
 
 #[tokio::test]
 async fn rows_and_marks_move_when_the_action_is_known() {
     let ledger = fresh().await;
-    let of_event = ledger.track(&request(None)).await.unwrap();
-    let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
+    let of_event = ledger.stream_for(&request(None)).await.unwrap();
+    let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     let theirs = Watermark {
         covered_from: at(0),
         cursor: at(5),
     };
     ledger.set_feed_marks(&[(of_action, theirs)]).await.unwrap();
-    ledger.track(&request(Some(action(7)))).await.unwrap();
+    ledger.stream_for(&request(Some(action(7)))).await.unwrap();
     assert_eq!(
         ledger.feed_marks(&[of_action]).await.unwrap(),
         [Some(theirs)],
         "nothing moved, nothing lost"
     );
-    ledger.observe(of_event, &[pending(1)]).await.unwrap();
+    ledger.record_occurrences(of_event, &[pending(1)]).await.unwrap();
     let moved = Watermark {
         covered_from: at(-9),
         cursor: at(3),
     };
     ledger.set_feed_marks(&[(of_event, moved)]).await.unwrap();
-    assert_eq!(ledger.track(&request(Some(action(7)))).await.unwrap(), of_action);
+    assert_eq!(ledger.stream_for(&request(Some(action(7)))).await.unwrap(), of_action);
     assert_eq!(
         ledger.feed_marks(&[of_event, of_action]).await.unwrap(),
         [None, Some(moved)]
@@ -79,28 +79,28 @@ async fn rows_and_marks_move_when_the_action_is_known() {
     assert!(ledger.set_feed_marks(&[(StreamId(99), moved)]).await.is_err());
 }
 
-/// Brings the only row of a track as far along as named.
-async fn bring(ledger: &SqlLedger, track: StreamId, stage: &'static str) {
-    let row = due(ledger, track, 2).await[0].id;
+/// Brings the only row of a stream as far along as named.
+async fn bring(ledger: &SqlLedger, stream: StreamId, stage: &'static str) {
+    let row = due(ledger, stream, 2).await[0].id;
     let begin = async || {
         ledger
-            .begin(&sender(), &[action(7)], &[plain(row)], at(3))
+            .begin_batch(&sender(), &[action(7)], &[plain(row)], at(3))
             .await
             .unwrap()
     };
     match stage {
         "skipped" => ledger
-            .settle(&[update(row, Outcome::Skipped, stage)], at(3))
+            .apply_updates(&[update(row, Outcome::Skipped, stage)], at(3))
             .await
             .unwrap(),
         "pending" => ledger
-            .settle(&[update(row, Outcome::Pending, stage)], at(3))
+            .apply_updates(&[update(row, Outcome::Pending, stage)], at(3))
             .await
             .unwrap(),
         "sent" => {
             let updates = vec![update(row, Outcome::Pending, stage)];
             ledger
-                .finish(begin().await, &BatchResult::Unknown { updates }, at(4))
+                .finish_batch(begin().await, &BatchResult::Unknown { updates }, at(4))
                 .await
                 .unwrap();
         }
@@ -112,22 +112,22 @@ async fn bring(ledger: &SqlLedger, track: StreamId, stage: &'static str) {
                 request_id: "r".into(),
                 poll_at: at(30),
             };
-            ledger.finish(begin().await, &accepted, at(4)).await.unwrap();
+            ledger.finish_batch(begin().await, &accepted, at(4)).await.unwrap();
         }
         "rejected" => ledger
-            .settle(&[update(row, Outcome::Rejected, stage)], at(3))
+            .apply_updates(&[update(row, Outcome::Rejected, stage)], at(3))
             .await
             .unwrap(),
         _ => ledger
-            .settle(&[update(row, Outcome::Uploaded, stage)], at(3))
+            .apply_updates(&[update(row, Outcome::Uploaded, stage)], at(3))
             .await
             .unwrap(),
     }
 }
 
-async fn id_of(ledger: &SqlLedger, track: StreamId) -> i64 {
+async fn id_of(ledger: &SqlLedger, stream: StreamId) -> i64 {
     sqlx::query_scalar("SELECT id FROM conversions WHERE stream = $1")
-        .bind(track.0)
+        .bind(stream.0)
         .fetch_one(&ledger.pools.writer)
         .await
         .unwrap()
@@ -147,15 +147,15 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
     for (i, ours) in order.iter().enumerate() {
         for (k, theirs) in order.iter().enumerate() {
             let ledger = fresh().await;
-            let of_event = ledger.track(&request(None)).await.unwrap();
-            let of_action = ledger.track(&request(Some(action(7)))).await.unwrap();
-            for (track, stage) in [(of_action, theirs), (of_event, ours)] {
-                ledger.observe(track, &[pending(1)]).await.unwrap();
-                bring(&ledger, track, stage).await;
+            let of_event = ledger.stream_for(&request(None)).await.unwrap();
+            let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+            for (stream, stage) in [(of_action, theirs), (of_event, ours)] {
+                ledger.record_occurrences(stream, &[pending(1)]).await.unwrap();
+                bring(&ledger, stream, stage).await;
             }
             let winner = if i > k { of_event } else { of_action };
             let expected = id_of(&ledger, winner).await;
-            ledger.track(&request(Some(action(7)))).await.unwrap();
+            ledger.stream_for(&request(Some(action(7)))).await.unwrap();
             assert_eq!(
                 id_of(&ledger, of_action).await,
                 expected,
@@ -214,23 +214,23 @@ async fn ids_of_actions_and_accounts_are_any_text() {
         of("act:1", "p/7"),
         of("ACT:1", "7"),
     ];
-    let mut tracks = Vec::new();
+    let mut streams = Vec::new();
     for key in &keys {
-        tracks.push(ledger.track(&request(Some(key.clone()))).await.unwrap());
+        streams.push(ledger.stream_for(&request(Some(key.clone()))).await.unwrap());
     }
-    let distinct: std::collections::BTreeSet<_> = tracks.iter().collect();
+    let distinct: std::collections::BTreeSet<_> = streams.iter().collect();
     assert_eq!(distinct.len(), keys.len());
-    assert_eq!(ledger.observe(tracks[2], &[pending(1)]).await.unwrap(), 1);
-    let row = due(&ledger, tracks[2], 2).await[0].id;
+    assert_eq!(ledger.record_occurrences(streams[2], &[pending(1)]).await.unwrap(), 1);
+    let row = due(&ledger, streams[2], 2).await[0].id;
     let batch = ledger
-        .begin(&sender(), &keys[2..3], &[plain(row)], at(3))
+        .begin_batch(&sender(), &keys[2..3], &[plain(row)], at(3))
         .await
         .unwrap();
     let accepted = crate::ports::ledger::BatchResult::Accepted {
         request_id: "r1".into(),
         poll_at: at(4),
     };
-    ledger.finish(batch, &accepted, at(3)).await.unwrap();
+    ledger.finish_batch(batch, &accepted, at(3)).await.unwrap();
     let open = ledger.open_requests(&sender(), at(5), 10).await.unwrap();
     assert_eq!(open[0].destinations, keys[2..3]);
 }

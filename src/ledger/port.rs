@@ -1,0 +1,202 @@
+//! The calls of the port: each is one transaction, see `write!` and `read!`.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Connection;
+
+use super::database::Disk;
+use super::{
+    SqlLedger, archive, batches, canonical_contacts, connect, counts, erase, given_up, limited, looks, observe,
+    orphans, requests, rows, streams, updates,
+};
+use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+use crate::ports::ledger::{
+    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound, Looker,
+    LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult, StreamId,
+    StreamRequest, Watermark,
+};
+
+#[async_trait]
+impl Ledger for SqlLedger {
+    async fn ledger_id(&self) -> LedgerResult<LedgerId> {
+        read!(self, |tx| connect::read_ledger_id(tx))
+    }
+
+    async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId> {
+        // Also where there is nothing to write: so every poll finds out whether the ledger can be written.
+        write!(self, Disk::Wait, |tx| streams::stream_for(tx, request))
+    }
+
+    async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
+        write!(self, Disk::Later, |tx| canonical_contacts::canonical_contacts(
+            tx, portal, lineages
+        ))
+    }
+
+    async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
+        write!(self, Disk::Later, |tx| observe::record_occurrences(tx, stream, rows))
+    }
+
+    async fn due_rows(
+        &self,
+        stream: StreamId,
+        since: Timestamp,
+        now: Timestamp,
+        limit: usize,
+    ) -> LedgerResult<Vec<Row>> {
+        read!(self, |tx| rows::due_rows(tx, stream, since, now, limit))
+    }
+
+    async fn apply_updates(&self, updates: &[RowUpdate], now: Timestamp) -> LedgerResult<()> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        write!(self, Disk::Later, |tx| updates::apply_updates(tx, updates, None, now))
+    }
+
+    async fn resume_rows(&self, stream: StreamId, skip: bool, now: Timestamp) -> LedgerResult<usize> {
+        write!(self, Disk::Later, |tx| rows::resume_rows(tx, stream, skip, now))
+    }
+
+    async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| rows::release_rows(tx, stream, reasons, now))
+    }
+
+    async fn begin_batch(
+        &self,
+        sender: &Sender,
+        destinations: &[ActionKey],
+        rows: &[(BatchRow, usize)],
+        now: Timestamp,
+    ) -> LedgerResult<BatchId> {
+        write!(self, Disk::Wait, |tx| batches::begin_batch(
+            tx,
+            sender,
+            destinations,
+            rows,
+            now
+        ))
+    }
+
+    async fn finish_batch(&self, batch: BatchId, result: &BatchResult, now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| batches::finish_batch(tx, batch, result, now))
+    }
+
+    async fn recover_batches(&self, sender: Option<&Sender>, now: Timestamp) -> LedgerResult<usize> {
+        write!(self, Disk::Wait, |tx| batches::recover_batches(tx, sender, now))
+    }
+
+    async fn open_requests(&self, sender: &Sender, now: Timestamp, limit: usize) -> LedgerResult<Vec<OpenRequest>> {
+        read!(self, |tx| requests::open_requests(tx, sender, now, limit))
+    }
+
+    async fn adopt_requests(
+        &self,
+        sender: &Sender,
+        owner: &AdAccountKey,
+        accounts: &[ObjectKey],
+    ) -> LedgerResult<usize> {
+        write!(self, Disk::Wait, |tx| requests::adopt_requests(
+            tx, sender, owner, accounts
+        ))
+    }
+
+    async fn next_poll(&self, sender: &Sender) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| requests::next_poll(tx, sender))
+    }
+
+    async fn record_status(&self, result: &StatusResult, now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| requests::record_status(tx, result, now))
+    }
+
+    async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
+        let tally = read!(self, |tx| counts::count_rows(tx, stream, since, now))?;
+        // What was counted once is told, and must not be less after a power cut.
+        self.sync().await?;
+        Ok(tally)
+    }
+
+    async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+        let ids: Vec<i64> = read!(self, |tx| archive::archivable_rows(tx, before, limit))?;
+        if ids.is_empty() {
+            return Ok(0);
+        }
+        write!(self, Disk::Wait, |tx| archive::archive_rows(tx, &ids))
+    }
+
+    async fn feed_marks(&self, streams: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>> {
+        read!(self, |tx| streams::feed_marks(tx, streams))
+    }
+
+    async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| streams::set_feed_marks(tx, marks))
+    }
+
+    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| streams::last_sweep(tx, hubspot))
+    }
+
+    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| streams::set_last_sweep(tx, hubspot, at))
+    }
+
+    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| streams::put_aside(tx, hubspot))
+    }
+
+    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| streams::set_put_aside(tx, hubspot, contacts))
+    }
+
+    async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>> {
+        read!(self, |tx| looks::look_round(tx, looker))
+    }
+
+    async fn begin_look_round(&self, looker: &Looker, now: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::begin_look_round(tx, looker, now)).map(drop)
+    }
+
+    async fn contacts_behind(&self, portal: PortalId, after: ContactId, limit: usize) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| looks::next_contacts(tx, portal, after, limit))
+    }
+
+    async fn last_seen(&self, looker: &Looker, without: &[ContactId], limit: usize) -> LedgerResult<Vec<ContactId>> {
+        read!(self, |tx| looks::last_seen(tx, looker, without, limit))
+    }
+
+    async fn note_look(&self, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| looks::note_look(tx, looker, asked, look))
+    }
+
+    async fn erase_contacts(
+        &self,
+        missing_for: SignedDuration,
+        behind: Option<(LookerId, ContactId)>,
+        limit: usize,
+        now: Timestamp,
+    ) -> LedgerResult<Erased> {
+        write!(self, Disk::Wait, |tx| erase::erase_contacts(
+            tx,
+            missing_for,
+            behind,
+            limit,
+            now
+        ))
+    }
+
+    async fn forget_looks(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {
+        write!(self, Disk::Later, |tx| looks::forget_looks(tx, before, limit))
+    }
+
+    async fn note_orphan(&self, note: &OrphanNote) -> LedgerResult<()> {
+        write!(self, Disk::Wait, |tx| orphans::note_orphan(tx, note))
+    }
+
+    async fn orphan_notes(&self, owner: &AdAccountKey) -> LedgerResult<Vec<OrphanNote>> {
+        read!(self, |tx| orphans::orphan_notes(tx, owner))
+    }
+
+    async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()> {
+        write!(self, Disk::Wait, |tx| orphans::forget_orphan(tx, action))
+    }
+}
