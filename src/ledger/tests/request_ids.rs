@@ -47,7 +47,7 @@ async fn the_id_of_a_request_that_has_ended_accepts_nothing_for_days() {
     // Another account's request may have the same one, and after a week nothing repeats it any more.
     let other = sender_of("other");
     let of_other = ledger
-        .begin(&other, &[action(7)], &[plain(rows[2])], at(8))
+        .begin_batch(&other, &[action(7)], &[plain(rows[2])], at(8))
         .await
         .unwrap();
     accept(&ledger, of_other, "r1", 9).await;

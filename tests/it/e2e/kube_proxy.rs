@@ -133,7 +133,7 @@ impl KubeProxy {
 
     /// From now on each write takes so much longer.
     pub fn slow_writes(&self, delay: Duration) {
-        *self.shared.write_delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+        *self.shared.write_delay.lock() = delay;
     }
 
     /// The calls so far, as method and path.
@@ -222,7 +222,7 @@ impl Shared {
     async fn forward(&self, mut parts: Parts, body: Bytes) -> Result<Response<Body>, Dropped> {
         let watch = is_watch(&parts.uri);
         if parts.method != Method::GET {
-            let delay = *self.write_delay.lock().unwrap_or_else(PoisonError::into_inner);
+            let delay = *self.write_delay.lock();
             tokio::time::sleep(delay).await;
         }
         strip(&mut parts.headers);
