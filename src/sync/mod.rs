@@ -8,6 +8,7 @@ pub(crate) mod contact_reader;
 pub mod context;
 pub mod delivery;
 pub mod feed;
+mod forms;
 pub mod poll;
 pub mod prepare;
 pub mod retention;

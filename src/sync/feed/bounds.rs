@@ -12,6 +12,9 @@ use crate::ports::ledger::StreamId;
 use crate::registry::Event;
 use crate::sync::contact_cache::ReadPlan;
 
+/// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).
+pub const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
+
 /// An event and its stream, with how far it is covered.
 #[derive(Clone)]
 pub struct Tracked {

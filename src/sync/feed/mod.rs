@@ -4,17 +4,15 @@
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
 mod aside;
-mod bounds;
-mod clock;
+pub(in crate::sync) mod bounds;
+pub(in crate::sync) mod clock;
 mod deleted;
 mod detect;
-mod failure;
-mod form_probe;
-mod forms;
+pub(in crate::sync) mod failure;
 mod full_scan;
-mod pass;
+pub(in crate::sync) mod pass;
 mod read_aside;
-mod read_history;
+pub(in crate::sync) mod read_history;
 mod scan;
 mod stored_marks;
 
@@ -27,10 +25,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use self::detect::{ChangeDetector, PortalClock};
-use self::forms::Forms;
+use self::failure::{failure_pause, report_failure};
 use self::pass::{Member, Pass, member_of};
 use self::scan::{Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
+use super::forms::FormReader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::Cause;
@@ -38,13 +37,11 @@ use crate::ports::ledger::{ActionKey, StreamId, StreamRequest, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
-use crate::sync::feed::bounds::{Lookback, Tracked, date_entered, stage_bounds};
+use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
 
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
-/// How far a normal poll goes back: the search index lags (docs/reference/hubspot.md 3).
-const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
 /// The feed of one HubSpot account.
 pub struct Feed {
     key: ObjectKey,
@@ -57,7 +54,7 @@ pub struct Feed {
     /// Whose rows the last pass noted, and on which streams.
     served: BTreeMap<Member, StreamId>,
     last_wide: Option<Instant>,
-    forms: Forms,
+    forms: FormReader,
     last_interval: std::time::Duration,
     failures: u32,
     /// No look for deleted contacts before, after one that failed.
@@ -67,6 +64,7 @@ pub struct Feed {
 impl Feed {
     /// The feed of this account; nothing is read before [`Self::run`].
     pub fn new(key: ObjectKey, ctx: Arc<SyncContext>) -> Self {
+        let forms = FormReader::new(key.clone(), Arc::clone(&ctx));
         Self {
             key,
             ctx,
@@ -77,7 +75,7 @@ impl Feed {
             actions: Vec::new(),
             served: BTreeMap::new(),
             last_wide: None,
-            forms: Forms::default(),
+            forms,
             last_interval: std::time::Duration::ZERO,
             failures: 0,
             no_look_before: None,
@@ -156,19 +154,19 @@ impl Feed {
             Ok(Some(pass)) => pass,
             Ok(None) => return interval,
             Err(fault) => {
-                self.tell_failure(&fault, &[]);
-                return self.failure_pause(&[fault], interval);
+                report_failure(&self.ctx, &self.key, &fault, &[]);
+                return self.failed(&[fault], interval);
             }
         };
         let mut faults = Vec::new();
         if !pass.events.is_empty()
             && let Err(fault) = self.run_pass(&pass).await
         {
-            self.tell_failure(&fault, &pass.events.iter().collect::<Vec<_>>());
+            report_failure(&self.ctx, &self.key, &fault, &pass.events.iter().collect::<Vec<_>>());
             faults.push(fault);
         }
         if !pass.forms.is_empty() {
-            faults.extend(self.read_forms(&pass).await);
+            faults.extend(self.forms.read_all(&pass).await);
         }
         if faults.is_empty() {
             self.failures = 0;
@@ -182,7 +180,14 @@ impl Feed {
             }
             return interval;
         }
-        self.failure_pause(&faults, interval)
+        self.failed(&faults, interval)
+    }
+
+    /// One more pass failed: the pause before the next.
+    fn failed(&mut self, faults: &[SyncError], interval: std::time::Duration) -> std::time::Duration {
+        let pause = failure_pause(self.failures, self.ctx.settings.backoff_max, faults, interval);
+        self.failures = self.failures.saturating_add(1);
+        pause
     }
 
     /// Everything a pass needs, read from registry and ledger.

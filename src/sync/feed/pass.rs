@@ -10,20 +10,20 @@ use crate::domain::trigger::Trigger;
 use crate::registry::{Event, HubSpotAccount};
 
 /// What makes a pass necessary before its time: who takes part, and since when.
-pub(super) type Member = (ObjectKey, String, Trigger, Timestamp);
+pub(in crate::sync) type Member = (ObjectKey, String, Trigger, Timestamp);
 
 /// The part of an event that decides it.
-pub(super) fn member_of(event: &Event) -> Member {
+pub(in crate::sync) fn member_of(event: &Event) -> Member {
     (event.key.clone(), event.uid.clone(), event.trigger.clone(), event.start)
 }
 
 /// One account at the moment of a pass: usable, with events.
-pub(super) struct Pass {
-    pub(super) account: HubSpotAccount,
-    pub(super) crm: Arc<dyn crate::ports::crm::Crm>,
-    pub(super) portal: crate::ports::crm::Portal,
+pub(in crate::sync) struct Pass {
+    pub(in crate::sync) account: HubSpotAccount,
+    pub(in crate::sync) crm: Arc<dyn crate::ports::crm::Crm>,
+    pub(in crate::sync) portal: crate::ports::crm::Portal,
     /// Lifecycle events.
-    pub(super) events: Vec<Tracked>,
+    pub(in crate::sync) events: Vec<Tracked>,
     /// Form events.
-    pub(super) forms: Vec<Tracked>,
+    pub(in crate::sync) forms: Vec<Tracked>,
 }

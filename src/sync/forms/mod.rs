@@ -3,39 +3,44 @@
 //! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
+mod findings;
+mod form_probe;
 mod found_contacts;
 mod partial_read;
 mod submission_notes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::found_contacts::{ContactLook, FoundContacts};
+use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FoundContacts};
+use self::form_probe::{FormProbe, ShownSubmissions};
 use self::partial_read::{PartialRead, in_turn};
 use self::submission_notes::SubmissionNotes;
-use super::clock::latest_plausible;
-use super::pass::{Member, Pass, member_of};
-use super::{Feed, STEP_BACK};
 use crate::domain::eligibility::Decision;
 use crate::domain::enhancement::{Person, Submitted, decide_submission};
-use crate::domain::ids::{ContactId, OccurrenceKey};
+use crate::domain::ids::{ContactId, ObjectKey, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Submission;
 use crate::ports::ledger::{NewRow, StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
-use crate::sync::feed::bounds::{Lookback, Tracked};
-use crate::sync::feed::form_probe::{FormProbe, ShownSubmissions};
+use crate::sync::context::SyncContext;
+use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked};
+use crate::sync::feed::clock::latest_plausible;
+use crate::sync::feed::failure::report_failure;
+use crate::sync::feed::pass::{Member, Pass, member_of};
 use crate::sync::submissions::submission_key;
 
 /// What the feed knows of the forms in this life of the process.
-#[derive(Default)]
-pub struct Forms {
-    gate: FormProbe,
+pub(super) struct FormReader {
+    key: ObjectKey,
+    ctx: Arc<SyncContext>,
+    probe: FormProbe,
     served: BTreeSet<Member>,
     notes: SubmissionNotes,
     /// When each form was last read as far back as anything could still be sent.
@@ -47,49 +52,35 @@ pub struct Forms {
     next: Option<String>,
 }
 
-/// What one read of a form showed.
-#[derive(Default)]
-struct FormFindings {
-    newest: Option<Timestamp>,
-    /// The latest time its last page can tell of.
-    latest: Timestamp,
-    whose: ShownSubmissions,
-    new: BTreeMap<StreamId, usize>,
-}
+impl FormReader {
+    /// Nothing is read before [`Self::read_all`].
+    pub(super) fn new(key: ObjectKey, ctx: Arc<SyncContext>) -> Self {
+        Self {
+            key,
+            ctx,
+            probe: FormProbe::default(),
+            served: BTreeSet::new(),
+            notes: SubmissionNotes::default(),
+            read_whole: BTreeMap::new(),
+            last_wide: None,
+            parts: BTreeMap::new(),
+            next: None,
+        }
+    }
 
-/// How much of the forms a pass reads.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FormReadDepth {
-    /// All that could still be sent: events joined, or nothing was read for long.
-    Whole,
-    News,
-    Late,
-}
-
-/// One read of a form.
-#[derive(Clone, Copy)]
-struct FormRead {
-    depth: FormReadDepth,
-    /// An event joined: what was noted before was not noted for it.
-    joined: bool,
-}
-
-impl Forms {
     /// True where the last pass left something to read.
     pub(crate) fn is_behind(&self) -> bool {
         self.next.is_some() || !self.parts.is_empty()
     }
-}
 
-impl Feed {
-    /// Reads the forms where the gate says so. Returns what failed; events are told.
-    pub(super) async fn read_forms(&mut self, pass: &Pass) -> Vec<SyncError> {
+    /// Reads the forms if the probe says so. Returns what failed, after reporting it to the events.
+    pub(super) async fn read_all(&mut self, pass: &Pass) -> Vec<SyncError> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
         let general = match self.probe_forms(pass, began).await {
             Ok(depth) => depth,
             Err(fault) => {
-                self.tell_failure(&fault, &all);
+                report_failure(&self.ctx, &self.key, &fault, &all);
                 return vec![fault];
             }
         };
@@ -97,10 +88,10 @@ impl Feed {
         let mut whole = true;
         let mut whose = ShownSubmissions::default();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
-        self.forms.parts.retain(|form, _| forms.contains(form.as_str()));
-        for form in in_turn(&forms, self.forms.next.take().as_deref()) {
+        self.parts.retain(|form, _| forms.contains(form.as_str()));
+        for form in in_turn(&forms, self.next.take().as_deref()) {
             if began.elapsed() >= partial_read::PASS_TIME {
-                self.forms.next = Some(form.to_owned());
+                self.next = Some(form.to_owned());
                 whole = false;
                 break;
             }
@@ -108,29 +99,29 @@ impl Feed {
             let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
             let read = self.read_of(form, &events, general, began);
             let Some(read) = self.read_on(form, &events).or(read) else {
-                self.tell_success(&events, &BTreeMap::new());
+                self.report_success(&events, &BTreeMap::new());
                 continue;
             };
             match self.read_form(pass, form, &events, read).await {
                 Ok(None) => whole = false,
                 Ok(Some(shown)) => {
-                    self.tell_success(&events, &shown.new);
+                    self.report_success(&events, &shown.new);
                     whose.add_all(&shown.whose);
-                    self.forms.served.extend(events.iter().map(|t| member_of(&t.event)));
+                    self.served.extend(events.iter().map(|t| member_of(&t.event)));
                     if read.depth == FormReadDepth::Whole {
-                        self.forms.read_whole.insert(form.to_owned(), began);
+                        self.read_whole.insert(form.to_owned(), began);
                     }
                 }
                 Err(fault) => {
-                    self.tell_failure(&fault, &events);
+                    report_failure(&self.ctx, &self.key, &fault, &events);
                     faults.push(fault);
                 }
             }
         }
         let present: BTreeSet<Member> = all.iter().map(|t| member_of(&t.event)).collect();
-        self.forms.served.retain(|m| present.contains(m));
+        self.served.retain(|m| present.contains(m));
         if faults.is_empty() && whole {
-            self.forms.gate.forms_read(general.map(|_| &whose), began);
+            self.probe.forms_read(general.map(|_| &whose), began);
         }
         faults
     }
@@ -144,10 +135,10 @@ impl Feed {
         general: Option<FormReadDepth>,
         now: Instant,
     ) -> Option<FormRead> {
-        let newcomer = |t: &&Tracked| t.is_backfill() || !self.forms.served.contains(&member_of(&t.event));
+        let newcomer = |t: &&Tracked| t.is_backfill() || !self.served.contains(&member_of(&t.event));
         let joined = events.iter().any(newcomer);
         let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
-        let last = self.forms.read_whole.get(form);
+        let last = self.read_whole.get(form);
         let old = last.is_none_or(|last| now.duration_since(*last) >= pause);
         let depth = if joined || old {
             Some(FormReadDepth::Whole)
@@ -157,12 +148,12 @@ impl Feed {
         depth.map(|depth| FormRead { depth, joined })
     }
 
-    /// Asks at the gate how much of all forms to read now; `None`: nothing.
+    /// Finds out how much of all forms to read now; `None`: nothing.
     async fn probe_forms(&mut self, pass: &Pass, now: Instant) -> Result<Option<FormReadDepth>, SyncError> {
-        let settings = &self.ctx.settings;
-        let forms = &mut self.forms;
+        let ctx = Arc::clone(&self.ctx);
+        let settings = &ctx.settings;
         let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
-        let wide = forms.last_wide.is_none_or(|last| now.duration_since(last) >= pause);
+        let wide = self.last_wide.is_none_or(|last| now.duration_since(last) >= pause);
         let back = if wide {
             settings.overlap.max(STEP_BACK)
         } else {
@@ -170,18 +161,17 @@ impl Feed {
         };
         let seen = |t: &Tracked| t.mark.map_or(t.event.start, |m| m.cursor);
         let since = pass.forms.iter().map(seen).max().unwrap_or(Timestamp::MIN);
-        let now_there = self.ctx.clock.now();
-        forms
-            .gate
+        let now_there = ctx.clock.now();
+        self.probe
             .search_submitters(pass.crm.as_ref(), since, back, now_there)
             .await?;
         if wide {
-            forms.last_wide = Some(now);
+            self.last_wide = Some(now);
         }
-        forms.notes.give_up(now_there);
-        let unfound = forms.notes.oldest_sought().is_some();
-        let open = forms.gate.is_open(settings.overlap, unfound, now);
-        let depth = if forms.gate.has_news() {
+        self.notes.give_up(now_there);
+        let unfound = self.notes.oldest_sought().is_some();
+        let open = self.probe.is_open(settings.overlap, unfound, now);
+        let depth = if self.probe.has_news() {
             FormReadDepth::News
         } else {
             FormReadDepth::Late
@@ -204,7 +194,7 @@ impl Feed {
             .map(|t| t.lower_bound(back))
             .min()
             .unwrap_or(Timestamp::MIN);
-        let unfound = self.forms.notes.oldest_sought();
+        let unfound = self.notes.oldest_sought();
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
@@ -216,7 +206,7 @@ impl Feed {
         events: &[&Tracked],
         read: FormRead,
     ) -> Result<Option<FormFindings>, SyncError> {
-        let mut part = match self.forms.parts.remove(form) {
+        let mut part = match self.parts.remove(form) {
             Some(part) => part,
             None => PartialRead::new(read, events, self.read_back(events, read.depth)),
         };
@@ -234,8 +224,8 @@ impl Feed {
                 break;
             }
             if part.is_enough(page.next, page.size)? {
-                self.tell_new(events, &part.shown.new);
-                self.forms.parts.insert(form.to_owned(), part);
+                self.report_new(events, &part.shown.new);
+                self.parts.insert(form.to_owned(), part);
                 return Ok(None);
             }
         }
@@ -271,7 +261,7 @@ impl Feed {
             let key = submission_key(pass.portal.id, form, submission);
             clicks.put_click(key.transaction, submission);
             shown.newest = shown.newest.max(Some(submission.at).filter(|at| *at <= shown.latest));
-            match self.forms.notes.known_contact(key.transaction).filter(|_| !joined) {
+            match self.notes.known_contact(key.transaction).filter(|_| !joined) {
                 Some(contact) => shown.whose.add(contact, submission.at),
                 None if submission.at >= start => fresh.push((key, submission)),
                 None => {}
@@ -362,7 +352,29 @@ impl Feed {
         }
     }
 
-    fn tell_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
+    /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
+    /// noted nothing for that event.
+    fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
+        let read = self.parts.get(form)?.read_for(events);
+        if read.is_none() {
+            self.parts.remove(form);
+        }
+        read
+    }
+
+    /// Rows have come, and more will.
+    fn report_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
+        let told: BTreeSet<&ObjectKey> = events
+            .iter()
+            .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
+            .map(|t| &t.event.key)
+            .collect();
+        for event in told {
+            self.ctx.registry.update_report(event, |_| Notice::Soon);
+        }
+    }
+
+    fn report_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
         let now = self.ctx.clock.now();
         for tracked in events {
             self.ctx.registry.update_report(&tracked.event.key, |report| {

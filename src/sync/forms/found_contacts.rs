@@ -1,38 +1,22 @@
 //! Whose submissions they are; and those that cannot be read, or whose contact can't be.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::FormReader;
+use super::findings::{ContactLook, FoundContacts};
 use super::submission_notes::SoughtSubmission;
-use crate::domain::contact::Contact;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
-use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage, Unreadable};
+use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
-use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::{Tracked, form_contact_query};
 use crate::sync::feed::pass::Pass;
 use crate::sync::unreadable;
 
-/// Contacts found by the addresses of submissions.
-#[derive(Default)]
-pub(super) struct FoundContacts {
-    pub(super) contacts: HashMap<String, Arc<Contact>>,
-    pub(super) unreadable: Unreadable<String>,
-}
-
-/// How a submission's contact was looked for.
-pub(super) struct ContactLook {
-    pub(super) asked: Timestamp,
-    /// There is one, or may be, and it can't be read.
-    pub(super) unreadable: bool,
-    /// For an event that joins.
-    pub(super) joined: bool,
-}
-
-impl Feed {
+impl FormReader {
     /// Nothing of a submission can be sent later.
     pub(super) fn sendable_until(&self, submission: &Submission) -> Timestamp {
         let deadline = self.ctx.settings.enhancement_deadline;
@@ -55,18 +39,16 @@ impl Feed {
         let lacking = submission.email.is_some() && contact.is_none();
         let (at, until) = (submission.at, self.sendable_until(submission));
         // Rows of an event that joins are as old as this look.
-        let before = self.forms.notes.sought_since(key).filter(|_| !joined);
+        let before = self.notes.sought_since(key).filter(|_| !joined);
         let since = before.unwrap_or_else(|| self.ctx.clock.now());
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
         let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
         if lacking && patient && asked < until {
-            self.forms
-                .notes
-                .record_sought(key, SoughtSubmission { at, since, until });
+            self.notes.record_sought(key, SoughtSubmission { at, since, until });
             return;
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
-        self.forms.notes.record_contact(key, submission.at, contact);
+        self.notes.record_contact(key, submission.at, contact);
     }
 
     /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
@@ -123,11 +105,10 @@ impl Feed {
                 Some(id) => OccurrenceKey::for_submission(pass.portal.id, form, id),
                 None => OccurrenceKey::for_nameless_submission(pass.portal.id, form, at.as_millisecond()),
             };
-            let known = self.forms.notes.sought_since(key.transaction).is_some();
+            let known = self.notes.sought_since(key.transaction).is_some();
             if !known {
                 let since = now;
-                self.forms
-                    .notes
+                self.notes
                     .record_sought(key.transaction, SoughtSubmission { at, since, until });
             }
             let id = odd

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::clock::latest_plausible;
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
+use crate::sync::feed::clock::latest_plausible;
 use crate::sync::feed::read_history::{modified_at, parse_time};
 
 /// The property with the time of a contact's latest form submission.

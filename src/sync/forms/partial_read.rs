@@ -1,17 +1,13 @@
 //! A form's read in parts: a list without end takes no more of a pass than its share, so that the stages and the other forms
 //! of the portal come to their turn.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{FormFindings, FormRead};
-use crate::domain::ids::ObjectKey;
-use crate::ports::ledger::StreamId;
+use super::findings::{FormFindings, FormRead};
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::Notice;
-use crate::sync::feed::Feed;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::pass::{Member, member_of};
 
@@ -61,6 +57,11 @@ impl PartialRead {
         }
     }
 
+    /// The read to go on with. One that began before an event joined has noted nothing for that event: `None`.
+    pub fn read_for(&self, events: &[&Tracked]) -> Option<FormRead> {
+        members_of(events).is_subset(&self.members).then_some(self.read)
+    }
+
     /// A pass begins with it.
     pub fn begin_pass(&mut self) {
         self.shown.new.clear();
@@ -95,31 +96,6 @@ fn members_of(events: &[&Tracked]) -> BTreeSet<Member> {
     events.iter().map(|t| member_of(&t.event)).collect()
 }
 
-impl Feed {
-    /// The read of this form that was left, to be gone on with. One that was begun before an event joined is not: it has
-    /// noted nothing for that event.
-    pub(super) fn read_on(&mut self, form: &str, events: &[&Tracked]) -> Option<FormRead> {
-        let part = self.forms.parts.get(form)?;
-        if members_of(events).is_subset(&part.members) {
-            return Some(part.read);
-        }
-        self.forms.parts.remove(form);
-        None
-    }
-
-    /// Rows have come, and more will.
-    pub(super) fn tell_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
-        let told: BTreeSet<&ObjectKey> = events
-            .iter()
-            .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
-            .map(|t| &t.event.key)
-            .collect();
-        for event in told {
-            self.ctx.registry.update_report(event, |_| Notice::Soon);
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -137,7 +113,7 @@ mod tests {
     #[test]
     fn a_list_is_left_after_its_share_and_at_its_limit() {
         let read = FormRead {
-            depth: super::super::FormReadDepth::Whole,
+            depth: crate::sync::forms::findings::FormReadDepth::Whole,
             joined: true,
         };
         let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
@@ -165,7 +141,7 @@ mod tests {
     #[test]
     fn large_pages_are_left_after_their_share_of_bytes_and_gone_on_with() {
         let read = FormRead {
-            depth: super::super::FormReadDepth::Whole,
+            depth: crate::sync::forms::findings::FormReadDepth::Whole,
             joined: true,
         };
         let mut part = PartialRead::new(read, &[], (SignedDuration::ZERO, Timestamp::MIN));
