@@ -32,7 +32,7 @@ async fn what_the_second_missed_is_skipped_though_the_round_did_not_see_its_resu
     }
 
     let (registry, resumed) = (running.world.registry.clone(), second.clone());
-    ledger.before("resume", move || {
+    ledger.before("resume_rows", move || {
         let mut second = resumed.clone();
         second.suspended = false;
         registry.set_event(second);
