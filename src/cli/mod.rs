@@ -3,6 +3,7 @@
 mod cluster;
 mod command_error;
 mod flags;
+mod ledger;
 mod run;
 mod uninstall;
 
@@ -27,6 +28,8 @@ enum Command {
     Run(Box<RunFlags>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Move the ledger to another database.
+    Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
     /// namespaces and the definitions can be deleted. Nothing else is changed. Without --yes they are only listed; on a
     /// terminal you are asked. The exit code is 0 when none has the finalizer any more, 1 when some still have it, 2 when
@@ -40,6 +43,7 @@ pub fn main() -> ExitCode {
     let (result, failure) = match cli.command {
         Command::Run(flags) => (run::run(*flags).map(|()| ExitCode::SUCCESS), 1),
         Command::Crds => (crds().map(|()| ExitCode::SUCCESS), 1),
+        Command::Ledger(flags) => (ledger::run(&flags), 2),
         Command::Uninstall(flags) => (uninstall::run(&flags), 2),
     };
     result.unwrap_or_else(|error| {

@@ -7,7 +7,6 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection};
 
 use super::database::{Conn, Database};
-use super::error::migration_error;
 use crate::domain::outcome::reason;
 use crate::ledger::columns::{json_list, texts, to_millis};
 use crate::ports::ledger::{LedgerId, LedgerResult};
@@ -49,13 +48,8 @@ pub(crate) fn pool_options(size: u32) -> AnyPoolOptions {
         })
 }
 
-/// Brings the schema up to date, gives a new database its identity, and ends waits that are too long. By the writer alone.
-pub(crate) async fn prepare_schema(database: Database, conn: &mut Conn) -> LedgerResult<()> {
-    database
-        .migrator()
-        .run(&mut *conn)
-        .await
-        .map_err(|e| migration_error(&e))?;
+/// Gives a new database its identity, and ends waits that are too long. By the writer alone.
+pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerResult<()> {
     // Writes at every start, so that a database that can't be written is found at once.
     let statements = [
         database.new_identity(),

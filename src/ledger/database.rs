@@ -1,9 +1,6 @@
 //! What SQLite and PostgreSQL do differently. Everything else of the ledger is one schema and one body of SQL: `$1`,
 //! `ON CONFLICT`, `RETURNING`, and JSON arrays that `json_each` unpacks, which PostgreSQL gets as a function of ours.
 
-use sqlx::AssertSqlSafe;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-
 /// A connection to either database.
 pub(crate) type Conn = sqlx::AnyConnection;
 
@@ -25,9 +22,6 @@ pub(crate) enum Database {
     Postgres,
 }
 
-/// Changes of the schema, in order: number, name, text. Those that were released never change.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "ledger", include_str!("../../migrations/0001_ledger.sql"))];
-
 /// An array of arrays as rows with one column `value`, as SQLite's function of that name gives it.
 const JSON_EACH: &str = "
     CREATE OR REPLACE FUNCTION json_each(items TEXT) RETURNS TABLE (value JSON)
@@ -44,24 +38,8 @@ impl Database {
         }
     }
 
-    /// The schema in this database's words. Whoever migrates holds the writer's lock already, so that no other lock is needed.
-    pub(crate) fn migrator(self) -> Migrator {
-        let migration = |(version, name, text): (i64, &'static str, &str)| {
-            let sql = AssertSqlSafe(self.fill_in(text));
-            Migration::new(
-                version,
-                name.into(),
-                MigrationType::Simple,
-                sqlx::SqlSafeStr::into_sql_str(sql),
-                false,
-            )
-        };
-        let mut migrator = Migrator::with_migrations(MIGRATIONS.map(migration).to_vec());
-        migrator.set_locking(false);
-        migrator
-    }
-
-    fn fill_in(self, text: &str) -> String {
+    /// A change of the schema in this database's words, which are part of what was released, as its text is.
+    pub(crate) fn fill_in(self, version: i64, text: &str) -> String {
         let (prelude, words) = match self {
             Self::Sqlite => (
                 "",
@@ -85,7 +63,21 @@ impl Database {
         let spelled = words
             .iter()
             .fold(text.to_owned(), |text, (word, meaning)| text.replace(word, meaning));
-        format!("{prelude}{spelled}")
+        if version == 1 {
+            format!("{prelude}{spelled}")
+        } else {
+            spelled
+        }
+    }
+
+    /// For the rest of a transaction that may take long, and that nobody waits for: the limits of the session are off.
+    pub(crate) fn for_long_writes(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => {
+                Some("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+            }
+        }
     }
 
     /// Begins a write. SQLite locks at once, since a lock taken later could fail halfway, and is told whether to wait for
@@ -93,7 +85,8 @@ impl Database {
     /// PostgreSQL always waits for the disk.
     pub(crate) fn begin_write(self, disk: Disk, changed: bool) -> &'static str {
         match (self, disk, changed) {
-            (Self::Postgres, ..) => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
+            // Not READ WRITE: who made the database read-only by default meant it.
+            (Self::Postgres, ..) => "BEGIN ISOLATION LEVEL READ COMMITTED",
             (Self::Sqlite, _, false) => "BEGIN IMMEDIATE",
             (Self::Sqlite, Disk::Wait, true) => "PRAGMA synchronous = FULL; BEGIN IMMEDIATE",
             (Self::Sqlite, Disk::Later, true) => "PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE",
@@ -118,6 +111,25 @@ impl Database {
                 "INSERT INTO meta (name, value) VALUES ('ledger_id', replace(gen_random_uuid()::text, '-', ''))
                  ON CONFLICT DO NOTHING"
             }
+        }
+    }
+
+    /// The highest number that was ever given to a row of this table; no row where there was none.
+    pub(crate) fn last_number(self, table: &str) -> String {
+        match self {
+            Self::Sqlite => format!("SELECT seq FROM sqlite_sequence WHERE name = '{table}'"),
+            Self::Postgres => format!("SELECT last_value FROM {table}_id_seq WHERE is_called"),
+        }
+    }
+
+    /// New rows of this table get numbers above this one.
+    pub(crate) fn set_last_number(self, table: &str, last: i64) -> Vec<String> {
+        match self {
+            Self::Sqlite => vec![
+                format!("DELETE FROM sqlite_sequence WHERE name = '{table}'"),
+                format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', {last})"),
+            ],
+            Self::Postgres => vec![format!("SELECT setval('{table}_id_seq', {last})")],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What the database says, in words that tell an operator what to do.
 
+use std::io;
+
 use sqlx::error::DatabaseError;
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::PgDatabaseError;
@@ -26,28 +28,40 @@ impl From<sqlx::Error> for LedgerError {
             sqlx::Error::Database(e) => explain(&**e),
             sqlx::Error::Migrate(e) => return migration_error(e),
             sqlx::Error::PoolTimedOut => "no connection was free, or none could be made, for too long".to_owned(),
-            sqlx::Error::Io(e) => format!("the database can't be reached: {e}"),
-            sqlx::Error::Tls(e) => {
-                format!("no TLS with the database: {e}: check sslmode and sslrootcert in --ledger-url")
-            }
+            sqlx::Error::Io(e) => explain_io(e),
+            sqlx::Error::Tls(e) => without_tls(e),
             other => other.to_string(),
         };
         Self { message }
     }
 }
 
+fn without_tls(error: impl std::fmt::Display) -> String {
+    format!("no TLS with the database: {error}: check the host, sslmode and sslrootcert in --ledger-url")
+}
+
+fn explain_io(error: &io::Error) -> String {
+    match error.kind() {
+        // So the TLS library reports a certificate that it does not believe.
+        io::ErrorKind::InvalidData => without_tls(error),
+        io::ErrorKind::NotFound => {
+            format!("a file that --ledger-url names (sslrootcert), or the server's socket, is not there: {error}")
+        }
+        _ => format!("the database can't be reached: {error}"),
+    }
+}
+
 /// A schema that can't be brought up to date.
 pub(super) fn migration_error(error: &MigrateError) -> LedgerError {
     match error {
-        MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) | MigrateError::VersionMismatch(_) => {
-            own_error(
-                "the database was made by another version of the operator: run that one, or give this one a new ledger, \
-             which is rebuilt from HubSpot",
-            )
-        }
-        MigrateError::Execute(sqlx::Error::Database(e))
-        | MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => own_error(explain(&**e)),
-        other => own_error(format!("bringing the schema up to date failed: {other}")),
+        MigrateError::Execute(sqlx::Error::Database(e)) => own_error(explain(&**e)),
+        MigrateError::ExecuteMigration(sqlx::Error::Database(e), _) => own_error(format!(
+            "the ledger could not be brought to the schema of this version, nothing was changed: {}",
+            explain(&**e)
+        )),
+        other => own_error(format!(
+            "the ledger could not be brought to the schema of this version, nothing was changed: {other}"
+        )),
     }
 }
 
@@ -84,11 +98,15 @@ fn of_postgres(code: &str) -> Option<&'static str> {
             "what answers is no PostgreSQL server with sessions of its own: give --ledger-url the address of PostgreSQL \
              itself, or of a pooler in session mode"
         }
-        "25006" => "the database can't be written, as a standby can't: give --ledger-url the address of the primary",
+        "25006" => {
+            "the database is read-only: it is a standby, or whoever runs it lets nobody write now (often because its disk is \
+             nearly full). Give --ledger-url the address of the primary"
+        }
         "28000" | "28P01" => "the database refuses the user or the password: check --ledger-url and pg_hba.conf",
         "3D000" => "the database does not exist: create it, or name another one in --ledger-url",
         "42501" => "the user may not do this: grant it CREATE and USAGE on the schema",
         "53100" => "the disk of the database is full: make room on it",
+        "22P05" | "22021" => "a text holds a character that PostgreSQL can't keep (NUL)",
         "53300" => "the database takes no more connections: raise max_connections, this operator needs five",
         "55P03" | "57014" | "40001" | "40P01" => {
             "the database was busy for too long, nothing was changed; it is tried again"

@@ -14,13 +14,16 @@ mod batches;
 mod canonical_contacts;
 mod columns;
 mod connect;
+mod copy;
 mod counts;
 mod database;
 mod erase;
 mod error;
 mod lock;
 mod looks;
+mod migrate;
 mod observe;
+mod open;
 mod orphans;
 mod postgres;
 mod requests;
@@ -28,6 +31,7 @@ mod rows;
 mod session_lock;
 mod sqlite;
 mod streams;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod updates;
@@ -41,10 +45,11 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Any, Connection};
 use tokio::sync::Mutex;
 
+pub(crate) use self::copy::{CopyError, LedgerCopy, Progress, copy_ledger};
 use self::database::{Database, Disk};
 use self::error::own_error;
 pub use self::lock::OpenError;
-use self::writer_lock::WriterLock;
+use self::open::{Opened, Opening};
 
 use crate::ports::ledger::{LedgerError, LedgerResult};
 
@@ -59,7 +64,7 @@ macro_rules! write {
         let written = limited(async {
             let mut transaction = connection.begin_with(begin).await?;
             let $tx = &mut *transaction;
-            $self.lock.confirm($tx).await?;
+            $self.opened.lock.confirm($tx).await?;
             let result = $call.await?;
             transaction.commit().await?;
             LedgerResult::Ok(result)
@@ -72,9 +77,9 @@ macro_rules! write {
 /// Reads of one moment.
 macro_rules! read {
     ($self:ident, |$tx:ident| $call:expr) => {{
-        let mut connection = $self.pools.readers.acquire().await?;
+        let mut connection = $self.opened.pools.readers.acquire().await?;
         let read = limited(async {
-            let mut transaction = connection.begin_with($self.database.begin_read()).await?;
+            let mut transaction = connection.begin_with($self.opened.database.begin_read()).await?;
             let $tx = &mut *transaction;
             let result = $call.await?;
             transaction.commit().await?;
@@ -103,9 +108,7 @@ fn given_up(connection: &mut PoolConnection<Any>) -> LedgerError {
 ///
 /// Dropping it at any moment is safe: a write that was not committed did not happen.
 pub struct SqlLedger {
-    database: Database,
-    pools: connect::Pools,
-    lock: WriterLock,
+    opened: Opened,
     /// There may be writes that the disk does not have yet.
     unsynced: AtomicBool,
     /// Held while they are brought to the disk.
@@ -125,7 +128,7 @@ impl SqlLedger {
     /// old, can't be written, or a pooler stands before it; when the schema is of a newer version. Files up to 256 MiB are
     /// checked completely.
     pub async fn open(url: &str) -> Result<Self, OpenError> {
-        Self::open_as(url, false).await
+        Self::start(url, Opening::USUAL).await
     }
 
     /// Opens it as the leader: who has it open in PostgreSQL loses it. For a process that others have made the only one to
@@ -134,36 +137,20 @@ impl SqlLedger {
     /// # Errors
     /// Those of [`Self::open`].
     pub async fn take_over(url: &str) -> Result<Self, OpenError> {
-        Self::open_as(url, true).await
+        let take_over = Opening {
+            take_over: true,
+            ..Opening::USUAL
+        };
+        Self::start(url, take_over).await
     }
 
-    async fn open_as(url: &str, take_over: bool) -> Result<Self, OpenError> {
-        sqlx::any::install_default_drivers();
-        let Some(database) = Database::of_url(url) else {
-            let scheme = url.split(':').next().unwrap_or_default();
-            return Err(own_error(format!(
-                "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
-            ))
-            .into());
-        };
-        let (pools, lock) = match database {
-            Database::Sqlite => {
-                let (pools, lock) = sqlite::open(url).await?;
-                (pools, lock.map_or(WriterLock::None, WriterLock::File))
-            }
-            Database::Postgres => {
-                let (pools, lock) = postgres::open(url, take_over).await?;
-                (pools, WriterLock::Session(lock))
-            }
-        };
-        let mut writer = pools.writer.acquire().await.map_err(LedgerError::from)?;
-        connect::prepare_schema(database, &mut writer).await?;
-        lock.raise_epoch(&mut writer).await?;
+    async fn start(url: &str, opening: Opening) -> Result<Self, OpenError> {
+        let opened = open::open_database(url, opening).await?;
+        let mut writer = opened.pools.writer.acquire().await.map_err(LedgerError::from)?;
+        connect::begin_start(opened.database, &mut writer).await?;
         drop(writer);
         Ok(Self {
-            database,
-            pools,
-            lock,
+            opened,
             unsynced: AtomicBool::new(false),
             syncing: Mutex::default(),
             relaxed: AtomicBool::new(false),
@@ -172,9 +159,7 @@ impl SqlLedger {
 
     /// Closes all connections in good order, folds the write-ahead log into the file, and lets the next process open it.
     pub async fn close(&self) {
-        self.pools.readers.close().await;
-        self.pools.writer.close().await;
-        self.lock.release();
+        self.opened.close().await;
     }
 
     /// Fails where another process writes, or may write: the lock file is no longer the one that this process holds, or
@@ -183,26 +168,26 @@ impl SqlLedger {
     /// # Errors
     /// Says how, and what to do.
     pub fn still_ours(&self) -> LedgerResult<()> {
-        self.lock.check()
+        self.opened.lock.check()
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
     async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Any>, &'static str)> {
         self.still_ours()?;
-        let connection = self.pools.writer.acquire().await?;
+        let connection = self.opened.pools.writer.acquire().await?;
         if disk == Disk::Wait {
             self.relaxed.store(false, Ordering::SeqCst);
-            return Ok((connection, self.database.begin_write(disk, true)));
+            return Ok((connection, self.opened.database.begin_write(disk, true)));
         }
         // Before the write can be seen: who counts it has it synced.
         self.unsynced.store(true, Ordering::SeqCst);
         let changed = !self.relaxed.swap(true, Ordering::SeqCst);
-        Ok((connection, self.database.begin_write(disk, changed)))
+        Ok((connection, self.opened.database.begin_write(disk, changed)))
     }
 
     /// Has the disk keep everything written so far.
     async fn sync(&self) -> LedgerResult<()> {
-        if self.database == Database::Postgres {
+        if self.opened.database == Database::Postgres {
             return Ok(());
         }
         // Who finds nothing left to do must not return before whoever does it.

@@ -64,6 +64,17 @@ pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenErr
     Ok((Pools { writer, readers }, Some(lock)))
 }
 
+/// Fails where the file of this URL is not there.
+pub(crate) fn refuse_missing(url: &str) -> LedgerResult<()> {
+    let options =
+        SqliteConnectOptions::from_str(url).map_err(|e| own_error(format!("not a URL of a database: {e}")))?;
+    let file = options.get_filename();
+    if std::fs::metadata(file).is_ok_and(|found| found.len() > 0) {
+        return Ok(());
+    }
+    Err(own_error(format!("{} holds no ledger", file.display())))
+}
+
 async fn connect_pool(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<AnyPool> {
     let pool = pool_options(size).after_connect(move |connection, _| {
         Box::pin(async move {

@@ -16,6 +16,7 @@ mod e2e;
 mod far_future;
 mod late_action;
 mod layering;
+mod ledger_copy;
 mod ledger_faults;
 mod livez;
 mod manifests;

@@ -68,18 +68,18 @@ pub(super) async fn erase(ledger: &SqlLedger, minute: i64) -> Vec<u64> {
 
 /// Where any column of any table holds this number.
 pub(super) async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
-    let tables = match ledger.database {
+    let tables = match ledger.opened.database {
         Database::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table'",
         Database::Postgres => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()",
     };
     let tables: Vec<String> = sqlx::query_scalar(tables)
-        .fetch_all(&ledger.pools.writer)
+        .fetch_all(&ledger.opened.pools.writer)
         .await
         .unwrap();
     let mut found = Vec::new();
     for table in tables.into_iter().filter(|table| !table.starts_with("_sqlx")) {
         let all = sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\""));
-        for row in sqlx::query(all).fetch_all(&ledger.pools.writer).await.unwrap() {
+        for row in sqlx::query(all).fetch_all(&ledger.opened.pools.writer).await.unwrap() {
             for column in row.columns() {
                 let value = row.try_get_raw(column.ordinal()).unwrap();
                 if value.is_null() {

@@ -1,17 +1,22 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod batches;
+mod copy;
 mod erase;
 mod erase_accounts;
 mod files;
 mod fold;
+mod homes;
 mod model;
 mod notes;
 mod property;
 mod queries;
 mod request_ids;
+mod server;
 mod speed;
+mod stored;
 mod streams;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use super::homes::Home;
 use super::model::{Known, Model, kind, pick};
+use super::stored::stored_rows;
 use super::*;
 use crate::ports::ledger::{BatchId, BatchResult, LONGEST_WINDOW, Look, Looker, StatusResult};
 
@@ -13,7 +15,7 @@ use crate::ports::ledger::{BatchId, BatchResult, LONGEST_WINDOW, Look, Looker, S
 type Step = (u8, u8, u8, u8);
 
 struct Run {
-    scratch: Scratch,
+    home: Home,
     ledger: SqlLedger,
     model: Model,
     minute: i64,
@@ -25,13 +27,13 @@ struct Run {
 
 impl Run {
     async fn new() -> Self {
-        let scratch = Scratch::new();
-        let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
+        let home = Home::usual().await;
+        let ledger = SqlLedger::open(&home.url).await.unwrap();
         let of_event = ledger.stream_for(&request(None)).await.unwrap();
         let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
         let (model, finals, sent) = Default::default();
         Self {
-            scratch,
+            home,
             ledger,
             model,
             minute: 10,
@@ -97,9 +99,7 @@ impl Run {
             6 | 7 => self.finish(a, b, c).await,
             8 | 9 => self.status(a, b, c).await,
             10 => {
-                // Only one at a time has the file: the one before goes first.
-                self.ledger = fresh().await;
-                self.ledger = SqlLedger::open(&self.scratch.url()).await.unwrap();
+                self.open_again(b.is_multiple_of(4)).await;
                 if a.is_multiple_of(2) {
                     let recovered = self.ledger.recover_batches(None, now).await.unwrap();
                     assert_eq!(recovered, self.model.recover(now));
@@ -124,11 +124,24 @@ impl Run {
         }
     }
 
-    /// What went was settled for good, on the action's stream, and in no request.
+    /// Only one at a time has it: the one before goes first. `moves`: to the other database.
+    async fn open_again(&mut self, moves: bool) {
+        if !self.home.is_file() {
+            // A server hears a little later that a session was dropped.
+            self.ledger.close().await;
+        }
+        self.ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
+        if moves {
+            self.home = self.home.moved().await;
+        }
+        self.ledger = SqlLedger::open(&self.home.url).await.unwrap();
+    }
+
+    /// What went was settled for good, on the action's track, and in no request.
     async fn fold(&mut self, b: u8) {
         let before = at(self.minute - i64::from(b % 6));
         let folded = self.ledger.archive_rows(before, usize::from(b % 4) + 1).await.unwrap();
-        let stored = self.stored().await;
+        let stored = stored_rows(&self.ledger).await;
         let gone: Vec<_> = self
             .model
             .rows
@@ -198,7 +211,7 @@ impl Run {
             .filter(|r| self.model.observed.insert((stream, r.keys[0].transaction.0[0])))
             .collect();
         assert_eq!(new, fresh.len());
-        let stored = self.stored().await;
+        let stored = stored_rows(&self.ledger).await;
         for row in fresh {
             let number = row.keys[0].transaction.0[0];
             let (id, _) = stored
@@ -266,52 +279,8 @@ impl Run {
         self.model.status(&result, now);
     }
 
-    /// The table itself.
-    async fn stored(&self) -> BTreeMap<RowId, Known> {
-        #[derive(sqlx::FromRow)]
-        struct Stored {
-            id: i64,
-            stream: i64,
-            transaction_id: String,
-            outcome: String,
-            reason: String,
-            due: Option<i64>,
-            attempts: i64,
-            isolation_group: i64,
-            suspended: i64,
-            known_to_google: i64,
-            value: Option<String>,
-            request: Option<i64>,
-        }
-        let rows: Vec<Stored> = sqlx::query_as(
-            "SELECT id, stream, transaction_id, outcome, reason, due, attempts, isolation_group, suspended, value, request,
-                    CASE WHEN sent = 'Before' OR (sent = 'Now' AND state <> 'InFlight') THEN 1 ELSE 0 END AS known_to_google
-             FROM conversions",
-        )
-        .fetch_all(&self.ledger.pools.writer)
-        .await
-        .unwrap();
-        let known = |row: Stored| {
-            let value = row.value.map(|v| v.parse().unwrap());
-            let known = Known {
-                stream: StreamId(row.stream),
-                number: row.transaction_id.parse::<TransactionId>().unwrap().0[0],
-                outcome: Outcome::from_name(&row.outcome).unwrap(),
-                reason: row.reason,
-                due: row.due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),
-                attempts: u32::try_from(row.attempts).unwrap(),
-                split: row.isolation_group,
-                suspended: row.suspended == 1,
-                sent: (row.known_to_google == 1).then_some(value),
-                batch: row.request.map(BatchId),
-            };
-            (RowId(row.id), known)
-        };
-        rows.into_iter().map(known).collect()
-    }
-
     async fn check(&mut self) {
-        assert_eq!(self.stored().await, self.model.rows);
+        assert_eq!(stored_rows(&self.ledger).await, self.model.rows);
         for stream in [self.of_event, self.of_action] {
             let classes = self
                 .ledger
@@ -360,7 +329,7 @@ impl Run {
                     .collect::<Vec<_>>()
             );
         }
-        for (id, row) in self.stored().await {
+        for (id, row) in stored_rows(&self.ledger).await {
             if row.outcome.is_final() {
                 assert_eq!(*self.finals.entry(id).or_insert(row.outcome), row.outcome);
             }

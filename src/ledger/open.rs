@@ -1,0 +1,82 @@
+//! Opening a ledger: connections, lock, schema, in this order.
+
+use super::connect::Pools;
+use super::database::Database;
+use super::error::own_error;
+use super::lock::OpenError;
+use super::migrate::{Change, MIGRATIONS, migrate_schema};
+use super::writer_lock::WriterLock;
+use super::{postgres, sqlite};
+use crate::ports::ledger::LedgerError;
+
+/// How a ledger is opened.
+pub(super) struct Opening {
+    /// Who has it open in PostgreSQL loses it.
+    pub(super) take_over: bool,
+    /// One that is not there is not made.
+    pub(super) must_exist: bool,
+    /// What its schema is made by.
+    pub(super) changes: &'static [Change],
+}
+
+impl Opening {
+    pub(super) const USUAL: Self = Self {
+        take_over: false,
+        must_exist: false,
+        changes: MIGRATIONS,
+    };
+}
+
+/// A database that this process alone writes to, with the schema of this version.
+pub(super) struct Opened {
+    pub(super) database: Database,
+    pub(super) pools: Pools,
+    pub(super) lock: WriterLock,
+}
+
+impl Opened {
+    /// Closes all connections in good order, and lets the next process have it.
+    pub(super) async fn close(&self) {
+        self.pools.readers.close().await;
+        if self.database == Database::Postgres
+            && let Ok(mut writer) = self.pools.writer.acquire().await
+        {
+            // The server ends a session, and its lock with it, only some time after it was told to. Where this fails, it does.
+            let _ = sqlx::raw_sql("SELECT pg_advisory_unlock_all()")
+                .execute(&mut *writer)
+                .await;
+        }
+        self.pools.writer.close().await;
+        self.lock.release();
+    }
+}
+
+/// Connects, takes the lock, and brings the schema up to date; changes nothing else of it.
+pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened, OpenError> {
+    sqlx::any::install_default_drivers();
+    let Some(database) = Database::of_url(url) else {
+        let scheme = url.split(':').next().unwrap_or_default();
+        return Err(own_error(format!(
+            "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
+        ))
+        .into());
+    };
+    if opening.must_exist && database == Database::Sqlite {
+        sqlite::refuse_missing(url)?;
+    }
+    let (pools, lock) = match database {
+        Database::Sqlite => {
+            let (pools, lock) = sqlite::open(url).await?;
+            (pools, lock.map_or(WriterLock::None, WriterLock::File))
+        }
+        Database::Postgres => {
+            let (pools, lock) = postgres::open(url, opening.take_over).await?;
+            (pools, WriterLock::Session(lock))
+        }
+    };
+    let mut writer = pools.writer.acquire().await.map_err(LedgerError::from)?;
+    migrate_schema(database, &mut writer, opening.changes, opening.must_exist).await?;
+    lock.raise_epoch(&mut writer).await?;
+    drop(writer);
+    Ok(Opened { database, pools, lock })
+}

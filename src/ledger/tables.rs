@@ -1,0 +1,261 @@
+//! What the ledger consists of, for those who handle all of it: each table with its columns. A test holds it against the
+//! schema.
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Number,
+    Text,
+}
+
+/// A table whose rows belong to the ledger.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) columns: &'static [(&'static str, Kind)],
+    /// How many of the columns, the first ones, are its key.
+    pub(crate) key: usize,
+    /// Its rows in parts, where some refer to others.
+    pub(crate) parts: &'static [&'static str],
+    /// The database gives the numbers of new rows, none of them twice.
+    pub(crate) numbered: bool,
+    /// Rows that are handled at a time.
+    pub(crate) batch: i64,
+}
+
+use Kind::{Number, Text};
+
+const ALL: &[&str] = &["TRUE"];
+/// Rows of a few hundred bytes.
+const SMALL: i64 = 2_000;
+/// One may hold the numbers of all conversions of a request.
+const LARGE: i64 = 100;
+
+/// All of them; what a row refers to comes before it.
+pub(crate) const TABLES: [Table; 11] = [
+    Table {
+        name: "meta",
+        columns: &[("name", Text), ("value", Text)],
+        key: 1,
+        // Of the database, not of what is in it.
+        parts: &["name NOT IN ('epoch', 'starts')"],
+        numbered: false,
+        batch: LARGE,
+    },
+    Table {
+        name: "streams",
+        columns: &[
+            ("id", Number),
+            ("portal", Number),
+            ("trigger_key", Text),
+            ("network", Text),
+            ("account", Text),
+            ("action", Text),
+            ("event", Text),
+            ("event_uid", Text),
+            ("covered_from", Number),
+            ("feed_cursor", Number),
+            ("last_upload", Number),
+            ("bound_to", Number),
+        ],
+        key: 1,
+        // Those of events are bound to those of actions.
+        parts: &["event IS NULL", "event IS NOT NULL"],
+        numbered: true,
+        batch: SMALL,
+    },
+    Table {
+        name: "requests",
+        columns: &[
+            ("id", Number),
+            ("state", Text),
+            ("network", Text),
+            ("sender", Text),
+            ("owner", Text),
+            ("destinations", Text),
+            ("conversion_ids", Text),
+            ("destination_indices", Text),
+            ("begun_at", Number),
+            ("request_id", Text),
+            ("accepted_at", Number),
+            ("poll_at", Number),
+            ("polls", Number),
+        ],
+        key: 1,
+        parts: ALL,
+        numbered: true,
+        batch: LARGE,
+    },
+    Table {
+        name: "ended_requests",
+        columns: &[
+            ("network", Text),
+            ("sender", Text),
+            ("request_id", Text),
+            ("ended_at", Number),
+        ],
+        key: 3,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+    Table {
+        name: "conversions",
+        columns: &[
+            ("id", Number),
+            ("stream", Number),
+            ("sort_key", Number),
+            ("transaction_id", Text),
+            ("contact", Number),
+            ("submission", Text),
+            ("occurred_at", Number),
+            ("first_seen", Number),
+            ("changed_at", Number),
+            ("state", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("detail", Text),
+            ("reason_before", Text),
+            ("due", Number),
+            ("attempts", Number),
+            ("isolation_group", Number),
+            ("suspended", Number),
+            ("sent", Text),
+            ("value", Text),
+            ("currency", Text),
+            ("request", Number),
+        ],
+        key: 1,
+        parts: ALL,
+        numbered: true,
+        batch: SMALL,
+    },
+    Table {
+        name: "archived_keys",
+        columns: &[
+            ("stream", Number),
+            ("occurred_at", Number),
+            ("transaction_id", Text),
+            ("outcome", Text),
+            ("reason", Text),
+            ("detail", Text),
+        ],
+        key: 3,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+    Table {
+        name: "daily_totals",
+        columns: &[
+            ("stream", Number),
+            ("day", Number),
+            ("outcome", Text),
+            ("reason", Text),
+            ("detail", Text),
+            ("total", Number),
+            ("changed_at", Number),
+        ],
+        key: 5,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+    Table {
+        name: "canonical_contacts",
+        columns: &[("portal", Number), ("contact", Number), ("canonical", Number)],
+        key: 2,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+    Table {
+        name: "look_rounds",
+        columns: &[
+            ("id", Number),
+            ("portal", Number),
+            ("account", Text),
+            ("contacts", Number),
+            ("after", Number),
+            ("looked_at", Number),
+        ],
+        key: 1,
+        parts: ALL,
+        numbered: true,
+        batch: SMALL,
+    },
+    Table {
+        name: "looks",
+        columns: &[
+            ("looker", Number),
+            ("contact", Number),
+            ("looked_at", Number),
+            ("seen_at", Number),
+            ("missing_since", Number),
+        ],
+        key: 2,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+    Table {
+        name: "orphans",
+        columns: &[
+            ("network", Text),
+            ("account", Text),
+            ("action", Text),
+            ("name", Text),
+            ("kind", Text),
+            ("former_event", Text),
+            ("created_at", Number),
+            ("noted_at", Number),
+        ],
+        key: 3,
+        parts: ALL,
+        numbered: false,
+        batch: SMALL,
+    },
+];
+
+impl Table {
+    /// A batch of this part's rows in the order of the key; `further`: those after the key in the parameters.
+    pub(crate) fn select(&self, part: &str, further: bool) -> String {
+        let columns = self.names(self.columns.len());
+        let key = self.names(self.key);
+        let after = if further {
+            let parameters: Vec<_> = (1..=self.key).map(|n| format!("${n}")).collect();
+            format!(" AND ({key}) > ({})", parameters.join(", "))
+        } else {
+            String::new()
+        };
+        format!(
+            "SELECT {columns} FROM {} WHERE {part}{after} ORDER BY {key} LIMIT {}",
+            self.name, self.batch
+        )
+    }
+
+    /// Inserts the rows of a JSON array.
+    pub(crate) fn insert(&self) -> String {
+        let value = |(index, (_, kind)): (usize, &(&str, Kind))| match kind {
+            Number => format!("CAST(value->>{index} AS BIGINT)"),
+            Text => format!("value->>{index}"),
+        };
+        let values: Vec<_> = self.columns.iter().enumerate().map(value).collect();
+        format!(
+            "INSERT INTO {} ({}) SELECT {} FROM json_each($1)",
+            self.name,
+            self.names(self.columns.len()),
+            values.join(", ")
+        )
+    }
+
+    /// Counts the rows of all parts.
+    pub(crate) fn count(&self) -> String {
+        format!("SELECT count(*) FROM {} WHERE {}", self.name, self.parts.join(" OR "))
+    }
+
+    fn names(&self, first: usize) -> String {
+        let names: Vec<_> = self.columns.iter().take(first).map(|(name, _)| *name).collect();
+        names.join(", ")
+    }
+}
