@@ -14,7 +14,7 @@ use crate::Error;
 use crate::browser::{command, install, is_root};
 use crate::ports;
 use crate::process::{self, say};
-use crate::suite::{cargo, target_directory};
+use crate::suite::{cargo, programs_of_tests, target_directory};
 use crate::supervisor::{Spec, State, Supervisor};
 
 /// Names the directory of the server's programs.
@@ -23,11 +23,24 @@ const PROGRAMS: &str = "ADCONVERSION_POSTGRES";
 const DEBIAN: &str = "/usr/lib/postgresql";
 const INITDB_LIMIT: Duration = Duration::from_mins(1);
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// The disk need not keep anything: only the end of the host would lose it.
+const SETTINGS: [&str; 3] = ["listen_addresses=127.0.0.1", "max_connections=400", "fsync=off"];
 /// The server refuses to run as root; the package makes this user.
 const USER: &str = "postgres";
 
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
+
+/// The end-to-end tests that run there too: what becomes of conversions, with operators that are killed or suspended. Some of
+/// them, for the sake of time.
+const END_TO_END: [&str; 6] = [
+    "e2e::crashes",
+    "e2e::restored",
+    "e2e::hands_off::a_suspended",
+    "e2e::outcomes::a_full_batch",
+    "e2e::outcomes::results_that",
+    "e2e::outcomes::twelve_events",
+];
 
 /// A running server. Dropping it ends it and removes its data.
 pub struct Postgres {
@@ -79,7 +92,11 @@ impl Postgres {
                     port.to_string(),
                 ])
                 .chain(["-k".to_owned(), directory.display().to_string()])
-                .chain(["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=400"].map(str::to_owned))
+                .chain(
+                    SETTINGS
+                        .iter()
+                        .flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]),
+                )
                 .collect(),
             environment: BTreeMap::new(),
             log: log.clone(),
@@ -130,7 +147,7 @@ fn as_user(program: &Path) -> Command {
     whole
 }
 
-/// The tests of the ledger that say nothing of a file, once more, each in a schema of its own.
+/// The tests of the ledger that say nothing of a file, and [`END_TO_END`], once more, each in a schema of its own.
 pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
     say(&format!(
         "== postgres: the ledger's tests on a server of their own (limit {} min)",
@@ -143,13 +160,24 @@ pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
         &["test", "--package", "adconversion-operator", "--lib", "ledger::tests"],
     );
     command.env(LEDGER_SERVER, server.url());
+    run_tests(command, limit, "the ledger's tests")?;
+    let mut command = cargo(
+        root,
+        &["test", "--package", "adconversion-operator", "--test", "it", "--"],
+    );
+    command.args(END_TO_END).env(LEDGER_SERVER, server.url());
+    for (variable, path) in programs_of_tests(root)? {
+        command.env(variable, path);
+    }
+    run_tests(command, limit, "the end-to-end tests")
+}
+
+fn run_tests(command: Command, limit: Duration, what: &str) -> Result<(), Error> {
     let status = process::run_group(command, limit)?;
     if status.success() {
         return Ok(());
     }
-    Err(Error::Failed(format!(
-        "the ledger's tests on PostgreSQL ended with {status}"
-    )))
+    Err(Error::Failed(format!("{what} on PostgreSQL ended with {status}")))
 }
 
 /// The directory of the newest version's programs.

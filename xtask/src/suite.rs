@@ -43,7 +43,7 @@ pub enum Step {
     ControlPlane,
     /// Unit, integration and end-to-end tests.
     Test,
-    /// The ledger's tests on PostgreSQL.
+    /// The ledger's tests, and some end-to-end ones, on PostgreSQL.
     Postgres,
     /// The tests' requests and the normalisation, judged by Google's own classes.
     Conformance,
@@ -97,8 +97,7 @@ impl Step {
     /// Steps whose failure leaves nothing to be learned from this one.
     const fn needs(self) -> &'static [Self] {
         match self {
-            Self::Test => &[Self::Build, Self::ControlPlane],
-            Self::Postgres => &[Self::Build],
+            Self::Test | Self::Postgres => &[Self::Build, Self::ControlPlane],
             _ => &[],
         }
     }
@@ -270,20 +269,8 @@ fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
 }
 
 fn test_command(root: &Path) -> Result<Command, Error> {
-    let target = target_directory(root)?.join("debug");
     let mut command = cargo(root, &["test", "--workspace"]);
-    for (variable, name) in [
-        (XTASK_BIN, "xtask"),
-        (OPERATOR_BIN, "adconversion"),
-        (SANDBOX_BIN, "adconversion-sandbox"),
-    ] {
-        let path = target.join(name);
-        if !path.is_file() {
-            return Err(Error::Setup(format!(
-                "{} does not exist: run the step `build` first",
-                path.display()
-            )));
-        }
+    for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }
     command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
@@ -291,6 +278,27 @@ fn test_command(root: &Path) -> Result<Command, Error> {
         command.env(THREADS, AT_A_TIME);
     }
     Ok(command)
+}
+
+/// What end-to-end tests run, by the variables that name it.
+pub(crate) fn programs_of_tests(root: &Path) -> Result<Vec<(&'static str, PathBuf)>, Error> {
+    let target = target_directory(root)?.join("debug");
+    let programs = [
+        (XTASK_BIN, "xtask"),
+        (OPERATOR_BIN, "adconversion"),
+        (SANDBOX_BIN, "adconversion-sandbox"),
+    ];
+    let path = |(variable, name): (&'static str, &str)| {
+        let path = target.join(name);
+        if path.is_file() {
+            return Ok((variable, path));
+        }
+        let missing = path.display();
+        Err(Error::Setup(format!(
+            "{missing} does not exist: run the step `build` first"
+        )))
+    };
+    programs.into_iter().map(path).collect()
 }
 
 /// cargo in the workspace, without the user's cluster.

@@ -120,12 +120,7 @@ fn a_lost_ledger_is_rebuilt_and_nothing_counts_twice() {
     judge(&stage, "before");
     let before = stage.get("adce/crash")["status"]["sync"]["ledgerId"].clone();
     stage.stop_operator();
-    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
-        let path = stage.ledger().with_file_name(file);
-        if path.exists() {
-            std::fs::remove_file(path).expect("the ledger can be removed");
-        }
-    }
+    stage.lose_ledger();
     stage.start_operator();
     stage.wait("adce/crash", "a new ledger", |e| {
         let id = &e["status"]["sync"]["ledgerId"];

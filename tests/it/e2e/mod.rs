@@ -41,6 +41,7 @@ mod personal_data;
 mod reader;
 mod redirects;
 mod refusals;
+mod restored;
 mod rows;
 mod rows_of;
 mod scopes;

@@ -1,5 +1,6 @@
 //! One operator, one sandbox, one namespace; ends with the test.
 
+mod ledger;
 mod manifest;
 mod neighbour;
 mod process;
@@ -110,7 +111,9 @@ impl Stage {
             .client()
             .write_service_account_kubeconfig(install::NAMESPACE, account, &kubeconfig)
             .expect("a kubeconfig of the service account");
-        let flags = flags.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned())).collect();
+        let url = ledger::new_schema().map(|url| ("ledger-url".to_owned(), url));
+        let given = flags.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned()));
+        let flags = url.into_iter().chain(given).collect();
         let port = xtask::ports::free(1).expect("a port")[0];
         Self {
             namespace,
