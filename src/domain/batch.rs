@@ -102,10 +102,15 @@ pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaint
             resend: vec![],
         };
     }
+    halve_rows(rows)
+}
+
+/// A request of so many rows in two halves, of which nothing is known.
+pub fn halve_rows(rows: usize) -> Refusal {
     let all: Vec<_> = (0..rows).collect();
     let (left, right) = all.split_at(rows / 2);
     Refusal {
-        row_results,
+        row_results: BTreeMap::new(),
         resend: vec![left.to_vec(), right.to_vec()],
     }
 }

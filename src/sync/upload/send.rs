@@ -11,7 +11,7 @@ use super::refresh::{Refreshed, Refreshes};
 use super::request::{destination_of, destinations_of, into_requests, to_conversion};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Refusal, RowResult, cut_down_refused};
+use crate::domain::batch::{Refusal, RowResult, cut_down_refused, halve_rows};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
@@ -301,8 +301,14 @@ impl Uploader {
 
     /// How to cut a refused request down; `None` where the failure is no matter of rows.
     fn plan_resend(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
-        if failure.error.cause != Cause::Refused || failure.error.effect != Effect::None {
+        if failure.error.effect != Effect::None {
             return None;
+        }
+        match failure.error.cause {
+            Cause::Refused => {}
+            // Nobody has said anything about a conversion: one that is alone waits.
+            Cause::TooLarge if ready.len() > 1 => return Some(halve_rows(ready.len())),
+            _ => return None,
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);

@@ -129,6 +129,19 @@ pub(crate) fn status_cause(status: u16) -> Cause {
     }
 }
 
+/// What a `google.rpc.Code` means where nothing else explains an error. Only the codes that speak of the request itself
+/// refuse it: a conversion is never rejected because a service was down (docs/reference/google.md 8).
+pub(crate) fn canonical_cause(code: Option<i64>) -> Cause {
+    match code {
+        // INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED
+        Some(3 | 5 | 6 | 9 | 11 | 12) => Cause::Refused,
+        Some(7) => Cause::AccessDenied,
+        Some(8) => Cause::RateLimited,
+        Some(16) => Cause::CredentialsRejected,
+        _ => Cause::Unavailable,
+    }
+}
+
 /// What a refusal of the token endpoint means (docs/reference/google.md 8). `code` is the `error` field.
 pub(crate) fn token_cause(status: u16, code: Option<&str>) -> Cause {
     match code {
@@ -143,6 +156,17 @@ pub(crate) fn token_cause(status: u16, code: Option<&str>) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_codes_about_the_request_refuse_it() {
+        let refused: Vec<i64> = (-1..=20)
+            .filter(|code| canonical_cause(Some(*code)) == Cause::Refused)
+            .collect();
+        assert_eq!(refused, [3, 5, 6, 9, 11, 12]);
+        for code in [None, Some(1), Some(2), Some(4), Some(13), Some(14), Some(i64::MAX)] {
+            assert_eq!(canonical_cause(code), Cause::Unavailable, "{code:?}");
+        }
+    }
 
     #[test]
     fn the_table_names_a_cause_for_every_key_an_uploader_meets() {

@@ -11,7 +11,7 @@ pub(crate) use super::api::Api;
 use super::code_table::{ads_code, data_manager_code, says_nothing};
 use super::codes;
 use super::redact::{bounded_message, redact_words};
-use super::wire::parse_duration;
+use super::wire::{parse_duration, parse_integer};
 use crate::domain::codes::Code;
 use crate::ports::sink::IngestError;
 use crate::ports::{Cause, Effect, UpstreamError};
@@ -146,11 +146,9 @@ impl Answer {
         // Beside an error about the whole request there are rows that Google took.
         parts.effect_open |= self.partial && json.is_some_and(any_taken);
         let cause = self.cause_of(&parts, status);
-        let effect = if self.mutating && (codes::status_leaves_effect_open(self.status) || parts.effect_open) {
-            Effect::Unknown
-        } else {
-            Effect::None
-        };
+        // A failure inside HTTP 200 that is not about what was sent tells nothing of what was done.
+        parts.effect_open |= cause == Cause::Unavailable && (200..300).contains(&self.status);
+        let effect = self.effect_of(parts.effect_open);
         let request_id = self.request_id.clone().or_else(|| parts.request_id.clone());
         let error = UpstreamError {
             service: self.api.service_name(),
@@ -173,22 +171,25 @@ impl Answer {
     /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
     fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
-            401 | 404 | 408 | 413 | 429 | 500.. => codes::status_cause(self.status),
+            401 | 404 | 408 | 429 | 500.. => codes::status_cause(self.status),
+            // A proxy's limit. Smaller requests may pass it; it says nothing about any conversion.
+            413 => Cause::TooLarge,
             _ => Cause::Malformed,
         };
         let mut error = self.malformed_error("");
         error.cause = cause;
-        error.effect = if self.mutating && codes::status_leaves_effect_open(self.status) {
-            Effect::Unknown
-        } else {
-            Effect::None
-        };
+        error.effect = self.effect_of(false);
         error.retry_after = self.retry_after.map(wait::bounded_wait);
         error.message = match cause {
             Cause::UnsupportedVersion => self.gone_message(),
             _ => format!("HTTP {}, and the body holds no error of Google's", self.status),
         };
         error
+    }
+
+    fn effect_of(&self, open: bool) -> Effect {
+        let open = self.mutating && (open || codes::status_leaves_effect_open(self.status));
+        if open { Effect::Unknown } else { Effect::None }
     }
 
     fn gone_message(&self) -> String {
@@ -211,7 +212,7 @@ impl Answer {
                 Cause::NotFound
             }
             // An error inside HTTP 200: the canonical code stands in for the status.
-            200..300 => Cause::Refused,
+            200..300 => codes::canonical_cause(parse_integer(&status["code"])),
             other => codes::status_cause(other),
         }
     }

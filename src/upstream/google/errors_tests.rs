@@ -239,6 +239,23 @@ fn the_quota_that_is_used_up_is_named() {
     assert_eq!(error.cause, Cause::RateLimited);
 }
 
+/// A partial failure without details is read by its canonical code: what is not about the rows leaves them open.
+#[test]
+fn a_partial_failure_without_details_refuses_only_by_its_code() {
+    for (code, cause, effect) in [
+        (json!(14), Cause::Unavailable, Effect::Unknown),
+        (json!(13), Cause::Unavailable, Effect::Unknown),
+        (json!("4"), Cause::Unavailable, Effect::Unknown),
+        (json!(null), Cause::Unavailable, Effect::Unknown),
+        (json!(8), Cause::RateLimited, Effect::None),
+        (json!(3), Cause::Refused, Effect::None),
+    ] {
+        let body = json!({"results": [{}], "partialFailureError": {"code": code, "message": "x"}}).to_string();
+        let error = failure(Api::Ads, true, 200, &body).error;
+        assert_eq!((error.cause, error.effect), (cause, effect), "{code}");
+    }
+}
+
 #[test]
 fn answers_that_are_not_googles() {
     let table = [
@@ -247,7 +264,7 @@ fn answers_that_are_not_googles() {
         (403, Cause::Malformed, Effect::None),
         (404, Cause::UnsupportedVersion, Effect::None),
         (408, Cause::Unavailable, Effect::Unknown),
-        (413, Cause::Refused, Effect::None),
+        (413, Cause::TooLarge, Effect::None),
         (429, Cause::RateLimited, Effect::None),
         (409, Cause::Malformed, Effect::Unknown),
         (502, Cause::Unavailable, Effect::Unknown),

@@ -23,6 +23,8 @@ use crate::upstream::secret_value::secret_value;
 const IDLE: Duration = Duration::from_hours(1);
 const WAY_OUT: &str =
     "Add accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
+/// Most clients that are kept although nobody uses them: a tenant that replaces its Secret all the time fills no memory.
+const MAX_IDLE: usize = 64;
 /// The keys of an OAuth app.
 const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 
@@ -55,7 +57,7 @@ impl HubSpotConnector {
         let (credentials, identity) = read_credentials(secret)?;
         let now = Instant::now();
         let mut clients = self.clients.lock();
-        clients.retain(|_, (client, used)| Arc::strong_count(client) > 1 || now.duration_since(*used) < IDLE);
+        forget_idle(&mut clients, now);
         if let Some((client, used)) = clients.get_mut(&identity) {
             *used = now;
             return Ok(Arc::clone(client));
@@ -64,6 +66,29 @@ impl HubSpotConnector {
         let client = Arc::new(HubSpot::new(Arc::clone(&self.shared), auth));
         clients.insert(identity, (Arc::clone(&client), now));
         Ok(client)
+    }
+}
+
+/// Forgets clients that nobody has used for long, and of too many idle ones those that have been idle longest.
+fn forget_idle(clients: &mut HashMap<Identity, (Arc<HubSpot>, Instant)>, now: Instant) {
+    let is_idle = |client: &Arc<HubSpot>| Arc::strong_count(client) == 1;
+    clients.retain(|_, (client, used)| !is_idle(client) || now.duration_since(*used) < IDLE);
+    let mut idle: Vec<(Instant, Identity)> = clients
+        .iter()
+        .filter(|(_, (client, _))| is_idle(client))
+        .map(|(identity, (_, used))| (*used, *identity))
+        .collect();
+    idle.sort_unstable();
+    let too_many = idle.len().saturating_sub(MAX_IDLE);
+    for (_, identity) in idle.into_iter().take(too_many) {
+        clients.remove(&identity);
+    }
+}
+
+#[cfg(test)]
+impl HubSpotConnector {
+    pub(crate) fn client_count(&self) -> usize {
+        self.clients.lock().len()
     }
 }
 

@@ -37,6 +37,14 @@ pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
 
 async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
     match work.ads.create_action(&work.owner, &work.full).await {
+        // An action that was there before was not made by this create: whoever answers so has told nothing of ours.
+        Ok(id) if work.actions.iter().any(|a| a.id == id) => {
+            work.live = false;
+            let message = format!(
+                "Google's answer to the create names conversion action {id}, which existed before; looking for the action before anything else is tried."
+            );
+            Ok(creation_unknown(work, message, LOOK_AGAIN))
+        }
         Ok(id) => creation_confirmed(work, id).await,
         Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(name_taken(work, again).await),
         Err(error) if error.effect == Effect::Unknown => {

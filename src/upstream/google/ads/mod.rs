@@ -253,9 +253,9 @@ impl GoogleAds for AdsClient {
 
     async fn create_action(&self, owner: &CustomerId, fields: &ActionFields) -> Result<ActionId, UpstreamError> {
         let answer = self.mutate_action(owner, &wire::create_body(fields)).await?;
-        wire::created_id(&answer).ok_or_else(|| UpstreamError {
+        wire::created_id(&answer, owner).ok_or_else(|| UpstreamError {
             effect: Effect::Unknown,
-            ..unreadable_answer("the answer to a create names no action")
+            ..unreadable_answer("the answer to a create names no action of this account")
         })
     }
 

@@ -196,9 +196,11 @@ pub(crate) fn goal_biddable(owner: &CustomerId, goal: &Goal, biddable: bool) -> 
     json!({"operations": [{"update": {"resourceName": resource, "biddable": biddable}, "updateMask": "biddable"}]})
 }
 
-/// The id of the action that a create made.
-pub(crate) fn created_id(answer: &Value) -> Option<ActionId> {
-    last_part(answer["results"][0]["resourceName"].as_str()?).parse().ok()
+/// The id of the action that a create made in this account; `None` if the answer names another account's, or none.
+pub(crate) fn created_id(answer: &Value, owner: &CustomerId) -> Option<ActionId> {
+    let name = answer["results"][0]["resourceName"].as_str()?;
+    let id = name.strip_prefix(&format!("customers/{owner}/conversionActions/"))?;
+    id.parse().ok()
 }
 
 /// Mutable fields that are `Some`, and the names of the leaves for the mask. 64-bit numbers travel as text.

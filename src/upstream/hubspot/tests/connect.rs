@@ -65,3 +65,30 @@ async fn the_same_credentials_get_the_same_client() {
         &client(&[("clientId", "ab"), ("clientSecret", "c"), ("refreshToken", "d")])
     ));
 }
+
+#[tokio::test]
+async fn credentials_replaced_all_the_time_leave_few_clients() {
+    let bench = Bench::new().await;
+    let kept = bench
+        .connector
+        .client_for(&secret(&[("accessToken", "pat-kept")]))
+        .unwrap();
+    for n in 0..1000 {
+        drop(
+            bench
+                .connector
+                .client_for(&secret(&[("accessToken", &format!("pat-{n}"))]))
+                .unwrap(),
+        );
+    }
+    assert!(
+        bench.connector.client_count() <= 66,
+        "{}",
+        bench.connector.client_count()
+    );
+    let again = bench
+        .connector
+        .client_for(&secret(&[("accessToken", "pat-kept")]))
+        .unwrap();
+    assert!(std::sync::Arc::ptr_eq(&kept, &again), "one in use stays");
+}
