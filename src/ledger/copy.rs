@@ -113,11 +113,11 @@ async fn copy_between(
     let mut target = writer(to).await.map_err(at(TO))?;
     let begin = to.database.begin_write(Disk::Wait, true);
     let mut write = target.begin_with(begin).await.map_err(at(TO))?;
-    unlimited(to.database, &mut write).await.map_err(at(TO))?;
+    to.database.lift_time_limits(&mut write).await.map_err(at(TO))?;
     to.lock.confirm(&mut write).await.map_err(at(TO))?;
     refuse_rows(&mut write).await?;
     let mut read = source.begin_with(from.database.begin_read()).await.map_err(at(FROM))?;
-    unlimited(from.database, &mut read).await.map_err(at(FROM))?;
+    from.database.lift_time_limits(&mut read).await.map_err(at(FROM))?;
     let id = connect::read_ledger_id(&mut read).await.map_err(at(FROM))?;
     let mut tables = Vec::new();
     for table in &TABLES {
@@ -137,13 +137,6 @@ async fn copy_between(
     }
     write.commit().await.map_err(at(TO))?;
     Ok(LedgerCopy { id, tables })
-}
-
-async fn unlimited(database: Database, conn: &mut Conn) -> LedgerResult<()> {
-    if let Some(patience) = database.for_long_writes() {
-        sqlx::raw_sql(patience).execute(conn).await?;
-    }
-    Ok(())
 }
 
 /// A target that was only opened before has an identity, which gives way to the source's.

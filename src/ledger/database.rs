@@ -1,6 +1,8 @@
 //! What SQLite and PostgreSQL do differently. Everything else of the ledger is one schema and one body of SQL: `$1`,
 //! `ON CONFLICT`, `RETURNING`, and JSON arrays that `json_each` unpacks, which PostgreSQL gets as a function of ours.
 
+use crate::ports::ledger::LedgerResult;
+
 /// A connection to either database.
 pub(crate) type Conn = sqlx::AnyConnection;
 
@@ -71,13 +73,12 @@ impl Database {
     }
 
     /// For the rest of a transaction that may take long, and that nobody waits for: the limits of the session are off.
-    pub(crate) fn for_long_writes(self) -> Option<&'static str> {
-        match self {
-            Self::Sqlite => None,
-            Self::Postgres => {
-                Some("SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
-            }
+    pub(crate) async fn lift_time_limits(self, conn: &mut Conn) -> LedgerResult<()> {
+        if self == Self::Postgres {
+            let limits = "SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0";
+            sqlx::raw_sql(limits).execute(conn).await?;
         }
+        Ok(())
     }
 
     /// Begins a write. SQLite locks at once, since a lock taken later could fail halfway, and is told whether to wait for

@@ -26,9 +26,7 @@ pub(crate) async fn migrate_schema(
 ) -> LedgerResult<()> {
     let migrator = migrator(database, changes);
     let mut transaction = conn.begin_with(database.begin_write(Disk::Wait, true)).await?;
-    if let Some(patience) = database.for_long_writes() {
-        sqlx::raw_sql(patience).execute(&mut *transaction).await?;
-    }
+    database.lift_time_limits(&mut transaction).await?;
     let before = known_version(&mut transaction, &migrator).await?;
     if must_exist && before.is_none() {
         return Err(own_error("the database holds no ledger"));

@@ -171,6 +171,28 @@ impl From<&str> for Body {
     }
 }
 
+/// What has come of a body so far.
+#[derive(Default)]
+struct Arrived {
+    length: usize,
+    pieces: usize,
+}
+
+impl Arrived {
+    /// Counts the next piece, unless the body is too large with it or comes in too many tiny ones.
+    fn count_piece(&mut self, piece: &[u8], limit: Limit) -> Result<(), BodyError> {
+        self.length = self.length.saturating_add(piece.len());
+        self.pieces += 1;
+        if self.length > limit.bytes {
+            return Err(BodyError::TooLarge(limit));
+        }
+        if self.pieces > PIECES && self.length / PIECE < self.pieces {
+            return Err(BodyError::TinyPieces);
+        }
+        Ok(())
+    }
+}
+
 /// Reads a body, and no further than the limit. A large one waits for its share of what the process has, as long as the
 /// call may take.
 ///
@@ -181,17 +203,10 @@ pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> R
         return read_outline(response, limit, ends).await;
     }
     let mut body = Body::default();
-    let mut pieces = 0usize;
+    let mut arrived = Arrived::default();
     while let Some(piece) = body.next_piece(&mut response).await? {
-        pieces += 1;
-        let length = body.bytes.len().saturating_add(piece.len());
-        if length > limit.bytes {
-            return Err(BodyError::TooLarge(limit));
-        }
-        if pieces > PIECES && length / PIECE < pieces {
-            return Err(BodyError::TinyPieces);
-        }
-        body.make_room(length, limit, ends).await?;
+        arrived.count_piece(&piece, limit)?;
+        body.make_room(arrived.length, limit, ends).await?;
         body.bytes.extend_from_slice(&piece);
     }
     if let Some(text) = &body.text {
@@ -205,16 +220,12 @@ pub async fn read_body(mut response: Response, limit: Limit, ends: Instant) -> R
 async fn read_outline(mut response: Response, limit: Limit, ends: Instant) -> Result<Body, BodyError> {
     let mut body = Body::default();
     let mut outline = Outline::default();
-    let (mut length, mut pieces) = (0usize, 0usize);
+    let mut arrived = Arrived::default();
     while let Some(piece) = body.next_piece(&mut response).await? {
-        pieces += 1;
-        length = length.saturating_add(piece.len());
+        arrived.count_piece(&piece, limit)?;
         outline.add(&piece);
-        if length > limit.bytes || outline.size() > limit.memory {
+        if outline.size() > limit.memory {
             return Err(BodyError::TooLarge(limit));
-        }
-        if pieces > PIECES && length / PIECE < pieces {
-            return Err(BodyError::TinyPieces);
         }
     }
     body.bytes = outline.into_bytes();

@@ -32,6 +32,12 @@ const HUBSPOT_READY: [&str; 5] = [
     "!Reconciling",
 ];
 
+/// Which version of the Google account the API server has: another one after every write.
+async fn google_version(op: &Operator) -> Option<String> {
+    let account = op.api::<GoogleAdsAccount>().get("acme").await.unwrap();
+    account.resource_version()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
     let world = World::new();
@@ -303,12 +309,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         Readiness::Suspended
     );
     let reads = world.google_reads.load(Ordering::Relaxed);
-    let version = op
-        .api::<GoogleAdsAccount>()
-        .get("acme")
-        .await
-        .unwrap()
-        .resource_version();
+    let version = google_version(&op).await;
     // Six times the interval: who is suspended gives no sign that could be waited for.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(
@@ -316,14 +317,7 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
         reads,
         "nothing is read while suspended"
     );
-    assert_eq!(
-        op.api::<GoogleAdsAccount>()
-            .get("acme")
-            .await
-            .unwrap()
-            .resource_version(),
-        version
-    );
+    assert_eq!(google_version(&op).await, version);
     op.patch::<GoogleAdsAccount>("acme", &json!({"spec": {"suspend": false}}))
         .await;
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
@@ -361,12 +355,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     })
     .await;
     let reads = world.google_reads.load(Ordering::Relaxed);
-    let version = op
-        .api::<GoogleAdsAccount>()
-        .get("acme")
-        .await
-        .unwrap()
-        .resource_version();
+    let version = google_version(&op).await;
     let deadline = Instant::now() + PATIENCE;
     while world.google_reads.load(Ordering::Relaxed) < reads + LOOKS {
         assert!(Instant::now() < deadline, "it is not read");
@@ -377,15 +366,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         1,
         "with one set of clients"
     );
-    assert_eq!(
-        op.api::<GoogleAdsAccount>()
-            .get("acme")
-            .await
-            .unwrap()
-            .resource_version(),
-        version,
-        "and not written"
-    );
+    assert_eq!(google_version(&op).await, version, "and not written");
     let (namespace, ledger) = (op.namespace.clone(), op.ledger.clone());
     op.stop().await;
     let op = Operator::start_in(namespace, &world, ledger, operator::settings()).await;
@@ -398,15 +379,7 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
         assert!(Instant::now() < deadline, "not ready after the restart");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(
-        op.api::<GoogleAdsAccount>()
-            .get("acme")
-            .await
-            .unwrap()
-            .resource_version(),
-        version,
-        "nor by a restart"
-    );
+    assert_eq!(google_version(&op).await, version, "nor by a restart");
     assert_eq!(op.ledger.orphan_notes(&customer.account_key()).await.unwrap().len(), 1);
     op.stop().await;
 }

@@ -39,26 +39,27 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
     match work.ads.create_action(&work.owner, &work.full).await {
         // An action that was there before was not made by this create: whoever answers so has told nothing of ours.
         Ok(id) if work.actions.iter().any(|a| a.id == id) => {
-            work.live = false;
-            let message = format!(
-                "Google's answer to the create names conversion action {id}, which existed before; looking for the action before anything else is tried."
-            );
-            Ok(creation_unknown(work, message, LOOK_AGAIN))
+            let told = format!("Google's answer to the create names conversion action {id}, which existed before");
+            Ok(look_for_created(work, &told))
         }
         Ok(id) => creation_confirmed(work, id).await,
         Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(name_taken(work, again).await),
         Err(error) if error.effect == Effect::Unknown => {
-            work.live = false;
-            let message = format!(
-                "Google's answer to the create was lost ({error}); looking for the action before anything else is tried."
-            );
-            Ok(creation_unknown(work, message, LOOK_AGAIN))
+            let told = format!("Google's answer to the create was lost ({error})");
+            Ok(look_for_created(work, &told))
         }
         Err(error) => {
             work.current.creation = None;
             Ok(pass_done(work.refused_call(&error)))
         }
     }
+}
+
+/// The answer to a create tells nothing of our action.
+fn look_for_created(work: &mut Work<'_>, told: &str) -> Next {
+    work.live = false;
+    let message = format!("{told}; looking for the action before anything else is tried.");
+    creation_unknown(work, message, LOOK_AGAIN)
 }
 
 /// Whether the action was created is not known: it is looked for again after `wait`.

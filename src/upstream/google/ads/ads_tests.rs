@@ -63,22 +63,18 @@ async fn all_pages_are_read_without_a_page_size() {
     );
 }
 
+/// Why actions cannot be read from this server.
+async fn cause_of_reading(server: &MockServer) -> Cause {
+    let read = clients(server).await.ads.read_actions(&owner()).await;
+    read.err().unwrap().cause
+}
+
 #[tokio::test]
 async fn a_paging_that_stands_still_ends_in_an_error() {
     let server = server().await;
     let page = ResponseTemplate::new(200).set_body_json(json!({"results": [], "nextPageToken": "same"}));
     answer(&server, SEARCH, page, 2).await;
-    assert_eq!(
-        clients(&server)
-            .await
-            .ads
-            .read_actions(&owner())
-            .await
-            .err()
-            .unwrap()
-            .cause,
-        Cause::Malformed
-    );
+    assert_eq!(cause_of_reading(&server).await, Cause::Malformed);
 }
 
 /// Whatever the order of the rows; what Google defines itself names no owner.
@@ -114,17 +110,7 @@ async fn a_row_without_an_id_is_not_passed_over() {
     let server = server().await;
     let page = json!({"results": [{"conversionAction": {"name": "A"}}]});
     answer(&server, SEARCH, ResponseTemplate::new(200).set_body_json(page), 1).await;
-    assert_eq!(
-        clients(&server)
-            .await
-            .ads
-            .read_actions(&owner())
-            .await
-            .err()
-            .unwrap()
-            .cause,
-        Cause::Malformed
-    );
+    assert_eq!(cause_of_reading(&server).await, Cause::Malformed);
 }
 
 #[tokio::test]

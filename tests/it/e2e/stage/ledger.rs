@@ -26,9 +26,13 @@ pub(super) fn new_schema() -> Option<String> {
     Some(format!("{server}{SCHEMA}{name}"))
 }
 
-fn execute(server: &str, statements: &str) {
+fn block_on(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(async {
+    runtime.expect("a runtime").block_on(work);
+}
+
+fn execute(server: &str, statements: &str) {
+    block_on(async {
         let mut connection = PgConnection::connect(server).await.expect("the server");
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
         statements.execute(&mut connection).await.expect("the statements");
@@ -63,8 +67,7 @@ impl Stage {
             return BackUp::Dump(client("pg_dump", server, &["--schema", name], None));
         }
         let file = self.ledger().with_file_name("backup.db");
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        runtime.expect("a runtime").block_on(async {
+        block_on(async {
             let options = SqliteConnectOptions::new().filename(self.ledger());
             let mut connection = options.connect().await.expect("the ledger");
             let vacuum = AssertSqlSafe(format!("VACUUM INTO '{}'", file.display()));
