@@ -153,6 +153,26 @@ impl Registry {
         Some((snapshot, changed))
     }
 
+    /// Adds actions that were just read to a Google account's snapshot, or brings them up to date there. Returns whether that
+    /// changed it.
+    pub fn add_google_actions(&self, key: &ObjectKey, owner: &CustomerId, found: &[ConversionAction]) -> bool {
+        self.with_state_mut(|s| {
+            let slot = s.google.get_mut(key).and_then(|account| account.snapshot.as_mut());
+            let Some(slot) = slot.filter(|snapshot| snapshot.customer.conversion_customer == *owner) else {
+                return false;
+            };
+            let new: Vec<_> = found.iter().filter(|action| !slot.actions.contains(action)).collect();
+            if new.is_empty() {
+                return false;
+            }
+            let snapshot = Arc::make_mut(slot);
+            let actions = Arc::make_mut(&mut snapshot.actions);
+            actions.retain(|action| !new.iter().any(|newer| newer.id == action.id));
+            actions.extend(new.into_iter().cloned());
+            true
+        })
+    }
+
     /// Writes a HubSpot account; wakes the sync loops where that changes anything. Returns whether it did: then its
     /// events' controllers should look again.
     pub fn set_hubspot(&self, account: HubSpotAccount) -> bool {

@@ -3,27 +3,21 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use crate::domain::ids::ObjectKey;
-use crate::ports::UpstreamError;
+use super::shared_reads::RefreshError;
+use crate::domain::action::ConversionAction;
+use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::registry::{Account, GoogleSnapshot};
 
-/// Why a refresh did not happen.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum RefreshError {
-    /// The account is unknown, has no clients or was never read: wait for its controller.
-    #[error("the Google account has not been read yet")]
-    NotRead,
-    /// Google refused or failed.
-    #[error(transparent)]
-    Upstream(#[from] UpstreamError),
-}
-
-/// Reads the actions of an account now, for a controller that has changed one or must be sure. The snapshot that comes
+/// Reads all actions of an account, for a controller that has changed one or must be sure. The snapshot that comes
 /// back is at least as new as the call; it is shared with all events of the account.
 ///
 /// # Errors
 /// See [`RefreshError`]. What concerns the account is reported to its controller too.
 pub async fn refresh_google_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapshot>, RefreshError> {
+    ctx.google_reads.read_once(key, || read_actions(ctx, key)).await
+}
+
+async fn read_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapshot>, RefreshError> {
     let account = ctx.registry.google_account(key).ok_or(RefreshError::NotRead)?;
     let (clients, snapshot) = account.clients.zip(account.snapshot).ok_or(RefreshError::NotRead)?;
     let owner = snapshot.customer.conversion_customer.clone();
@@ -43,4 +37,12 @@ pub async fn refresh_google_actions(ctx: &Context, key: &ObjectKey) -> Result<Ar
         ctx.wake_events_of(&Account::Google(key.clone()));
     }
     Ok(snapshot)
+}
+
+/// Has the snapshot of the account show actions that were read by name. Only events that are stalled may wait for them: all
+/// others have theirs.
+pub fn show_actions(ctx: &Context, key: &ObjectKey, owner: &CustomerId, found: &[ConversionAction]) {
+    if ctx.registry.add_google_actions(key, owner, found) {
+        ctx.rereads.wake_stalled(&ctx.registry, &Account::Google(key.clone()));
+    }
 }

@@ -14,3 +14,4 @@ pub mod recorder;
 pub mod references;
 pub mod rereads;
 pub mod secrets;
+pub mod shared_reads;

@@ -131,6 +131,15 @@ impl Rereads {
         }
     }
 
+    /// Wakes the events that are stalled for something that this account can show to be over.
+    pub fn wake_stalled(&self, registry: &Registry, account: &Account) {
+        let stalled: Vec<ObjectKey> = self.with_state(|state| state.stalled.get(account).cloned().collect());
+        for key in stalled {
+            let urgency = Urgency::Now;
+            registry.wake(Wake::Event { key, urgency });
+        }
+    }
+
     /// True while an event is stalled for something that a read of the account could show to be over.
     pub fn is_needed(&self, account: &Account) -> bool {
         self.with_state(|state| state.stalled.has(account))

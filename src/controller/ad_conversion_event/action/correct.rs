@@ -1,5 +1,7 @@
 //! Correcting an action that differs from the manifest.
 
+use std::sync::Arc;
+
 use super::keep::keep_action;
 use super::work::{Next, Work, pass_done};
 use crate::api::reasons::{condition, event as happened};
@@ -42,7 +44,7 @@ pub(crate) async fn correct_fields(
         )
     };
     work.publish_event(Severity::Normal, why, &note).await;
-    for action in work.actions.iter_mut().filter(|a| a.id == id) {
+    for action in Arc::make_mut(&mut work.actions).iter_mut().filter(|a| a.id == id) {
         overlay_fields(action, fields);
     }
     work.refresh_snapshot().await;

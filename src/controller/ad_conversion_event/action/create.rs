@@ -121,8 +121,7 @@ async fn name_taken(work: &mut Work<'_>, again: bool) -> Next {
         }
         Ok(found) => {
             work.current.creation = attempt;
-            work.actions.retain(|a| !found.iter().any(|f| f.id == a.id));
-            work.actions.extend(found);
+            work.take_found(found);
             work.live = true;
             Next::Again
         }

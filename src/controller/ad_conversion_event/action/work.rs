@@ -11,8 +11,9 @@ use crate::controller::ad_conversion_event::resolve::{Accounts, Resolved};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
-use crate::controller::shared::google_actions::refresh_google_actions;
+use crate::controller::shared::google_actions::{refresh_google_actions, show_actions};
 use crate::controller::shared::recorder::Severity;
+use crate::controller::shared::shared_reads::RefreshError;
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::brief::brief;
 use crate::domain::declared::DeclaredAction;
@@ -40,7 +41,8 @@ pub(crate) struct Work<'a> {
     pub event: Arc<AdConversionEvent>,
     /// The action as its status has it, or is to have it.
     pub current: ConversionActionStatus,
-    pub actions: Vec<ConversionAction>,
+    /// Shared with the snapshot of the account as long as it is the same.
+    pub actions: Arc<Vec<ConversionAction>>,
     pub live: bool,
     /// Why nothing may be written to Google now.
     pub hands_off: Option<HandsOff>,
@@ -89,7 +91,7 @@ impl<'a> Work<'a> {
             full,
             event: Arc::clone(event),
             current: recorded_action(event),
-            actions: snapshot.actions.to_vec(),
+            actions: Arc::clone(&snapshot.actions),
             live: false,
             hands_off: hands_off(resolved),
         })
@@ -98,7 +100,7 @@ impl<'a> Work<'a> {
     /// Has the shared snapshot of the account, and this pass, see what we have just written.
     pub async fn refresh_snapshot(&mut self) {
         match refresh_google_actions(self.ctx, &self.account.key).await {
-            Ok(snapshot) => self.actions = snapshot.actions.to_vec(),
+            Ok(snapshot) => self.actions = Arc::clone(&snapshot.actions),
             // The next regular read brings the same.
             Err(error) => {
                 tracing::debug!(account = %self.account.key, error = brief(&error), "the snapshot was not brought up to date");
@@ -128,21 +130,62 @@ impl<'a> Work<'a> {
         let creating = self.current.creation.as_ref().map(|c| c.name.clone());
         let name = creating.or_else(|| self.sought.clone());
         let by_name = self.current.id.is_none() && name.is_some();
-        let read = match name {
-            Some(name) if by_name => self.ads.actions_named(&self.owner, &name).await,
-            _ => self.ads.read_actions(&self.owner).await,
+        let read = match name.filter(|_| by_name) {
+            Some(name) => match self.ads.actions_named(&self.owner, &name).await {
+                Ok(found) => {
+                    self.take_found(found);
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            },
+            None => match refresh_google_actions(self.ctx, &self.account.key).await {
+                Ok(snapshot) => {
+                    self.actions = Arc::clone(&snapshot.actions);
+                    Ok(())
+                }
+                Err(RefreshError::Upstream(error)) => Err(error),
+                Err(error @ RefreshError::NotRead) => {
+                    let current = self.current.clone();
+                    return pass_done(retrying_action(
+                        current,
+                        reason::PROGRESSING,
+                        error.to_string(),
+                        LOOK_AGAIN,
+                    ));
+                }
+            },
         };
-        match read {
-            Ok(found) if by_name => {
-                let ids: Vec<_> = found.iter().map(|a| a.id).collect();
-                self.actions.retain(|a| !ids.contains(&a.id));
-                self.actions.extend(found);
-            }
-            Ok(found) => self.actions = found,
-            Err(error) => return pass_done(self.failed_call(reason::PROGRESSING, &error)),
+        if let Err(error) = read {
+            return pass_done(self.failed_call(reason::PROGRESSING, &error));
         }
         self.live = true;
         Next::Again
+    }
+
+    /// What a look by name found takes the place of what was known.
+    pub fn take_found(&mut self, found: Vec<ConversionAction>) {
+        let actions = Arc::make_mut(&mut self.actions);
+        actions.retain(|known| !found.iter().any(|new| new.id == known.id));
+        actions.extend(found);
+    }
+
+    /// Has this pass, and the shared snapshot of the account, see the action of the event where the snapshot does not show it
+    /// yet: one that was just created is read by its name, not all of them.
+    async fn show_own_action(&mut self, origin: ActionOrigin) {
+        let id = self.current.id.clone();
+        let is_own = |action: &ConversionAction| Some(action.id.to_string()) == id;
+        if origin == ActionOrigin::Created && !self.actions.iter().any(is_own) {
+            let name = self.full.name.clone().unwrap_or_default();
+            match self.ads.actions_named(&self.owner, &name).await {
+                Ok(found) => self.take_found(found),
+                // The next regular read brings the same.
+                Err(error) => {
+                    tracing::debug!(account = %self.account.key, error = brief(&error), "the new action was not read");
+                }
+            }
+        }
+        let own = self.actions.iter().find(|action| is_own(action)).cloned();
+        show_actions(self.ctx, &self.account.key, &self.owner, own.as_slice());
     }
 
     /// A call failed that changed nothing.
@@ -170,7 +213,7 @@ impl<'a> Work<'a> {
         let owner = &self.owner;
         let note = format!("{verb} conversion action {id} {name:?} in Google Ads account {owner}.");
         self.publish_event(Severity::Normal, why, &note).await;
-        self.refresh_snapshot().await;
+        self.show_own_action(origin).await;
     }
 
     /// A create or update that certainly did not take effect.

@@ -56,6 +56,9 @@ impl<A: AccountKind> Reconciler for AccountController<A> {
         let account = A::as_account(key.clone());
         self.memories.forget(key);
         ctx.rereads.forget_account(&account);
+        if let Account::Google(key) = &account {
+            ctx.google_reads.forget_account(key);
+        }
         ctx.registry.remove_account(&account);
         ctx.wake_events_of(&account);
     }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::barrier::WriteBarrier;
 use super::rereads::Rereads;
+use super::shared_reads::SharedReads;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::lookup::Lookup;
 use crate::controller::shared::object::Object;
@@ -129,6 +130,8 @@ pub struct Context {
     pub backoff: Backoff,
     /// Who waits for an account to be read again.
     pub rereads: Rereads,
+    /// Full reads of Google's actions, shared by all who want one.
+    pub google_reads: SharedReads,
 }
 
 impl Context {
@@ -150,6 +153,7 @@ impl Context {
             barrier: WriteBarrier::default(),
             backoff: Backoff::new(parts.settings.backoff_max),
             rereads: Rereads::default(),
+            google_reads: SharedReads::default(),
         };
         (context, writers)
     }
