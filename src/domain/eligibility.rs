@@ -210,13 +210,11 @@ fn click_wait(
     let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
     let left_of = |from, wait| until(from, wait).duration_since(as_of.unwrap_or(now));
     let left = left_of(occurrence.at, waits.click_grace);
+    let settled = settle_end(as_of, occurrence, waits.settle, now);
     if click.is_none() && left.is_positive() {
-        return Some((
-            reason::AWAITING_CLICK_ID,
-            until(now, left).max(until(occurrence.first_seen, waits.settle)),
-        ));
+        return Some((reason::AWAITING_CLICK_ID, until(now, left).max(settled)));
     }
-    let settled = (reason::NOT_DUE, until(occurrence.first_seen, waits.settle));
+    let settled = (reason::NOT_DUE, settled);
     // Google takes no conversion of the future, and a time of HubSpot's may be any.
     let happened = (
         reason::NOT_DUE,
@@ -230,6 +228,17 @@ fn click_wait(
         .flatten()
         .filter(|(_, due)| *due > now)
         .max_by_key(|(_, due)| *due)
+}
+
+/// When an occurrence has settled: so long after it was first seen. One that lay as far back by then, by HubSpot's clock, had
+/// settled before, so that a backfill reads each contact once.
+fn settle_end(as_of: Option<Timestamp>, occurrence: Occurrence, settle: SignedDuration, now: Timestamp) -> Timestamp {
+    let known_for = now.duration_since(occurrence.first_seen).max(SignedDuration::ZERO);
+    let lay_back = as_of.unwrap_or(now).duration_since(occurrence.at) - known_for;
+    if lay_back >= settle {
+        return occurrence.first_seen;
+    }
+    occurrence.first_seen.saturating_add(settle).unwrap_or(Timestamp::MAX)
 }
 
 fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {

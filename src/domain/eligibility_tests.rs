@@ -104,6 +104,35 @@ fn clicks_and_waits(
     assert_eq!((what.as_str(), due), expected);
 }
 
+/// A change at second 0 that is first seen later, by our clock, and read then: how long it waits.
+#[rstest::rstest]
+#[case::long_past(DAY, DAY, None)]
+#[case::just_settled(60, 60, None)]
+#[case::not_settled(59, 59, Some(60))]
+// How far it lay back, HubSpot's clock tells, not ours.
+#[case::fresh_though_we_are_ahead(5, 605, Some(60))]
+#[case::past_though_we_are_behind(DAY, DAY - 600, None)]
+fn what_is_long_past_when_first_seen_has_settled(
+    #[case] as_of: i64,
+    #[case] first_seen: i64,
+    #[case] waits_for: Option<i64>,
+) {
+    let contact = contact(&[("a", -DAY)], &[], as_of);
+    let occurrence = Occurrence {
+        at: at(0),
+        first_seen: at(first_seen),
+    };
+    let rules = rules(&[], false);
+    let first = first_wait(&contact, occurrence, &rules.clicks, &waits(), at(first_seen));
+    let waited = first.map(|(_, due)| due.duration_since(at(first_seen)).as_secs());
+    assert_eq!(waited, waits_for);
+    // By the read that found it, some seconds later.
+    let decide = |now| decide_entry(Some(&contact), occurrence, &rules, &waits(), None, None, at(now));
+    let settled = as_of >= 60 + 20;
+    assert_eq!(matches!(decide(first_seen + 20), Decision::Send(_)), settled);
+    assert!(matches!(decide(first_seen + 60), Decision::Send(_)));
+}
+
 /// By HubSpot's clock: ours may be behind.
 #[rstest::rstest]
 #[case::a_month_to_come(30 * DAY, 90, 90, ("NotDue", Some(30 * DAY)))]

@@ -51,6 +51,10 @@ impl Entries {
 
     fn put(&mut self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
         let id = contact.requested_id;
+        let known = |entry: &Entry| entry.at == at && Arc::ptr_eq(&entry.contact, &contact) && entry.plan == *plan;
+        if self.by_id.get(&id).is_some_and(known) {
+            return;
+        }
         self.take(id);
         let (plan, plan_size) = self.known_plan(plan);
         let size = ENTRY + contact.size() + plan_size;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use futures::stream::{self, StreamExt};
 use jiff::Timestamp;
 use tracing::debug;
 
@@ -15,6 +16,9 @@ use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactRead, ContactSearch, Crm, Unreadable, read_limit};
 use crate::ports::pulse;
+
+/// So many reads of one caller are under way at once: the limits of the portal say how fast they follow each other.
+const SIDE_BY_SIDE: usize = 6;
 
 /// What HubSpot says of some contacts.
 #[derive(Default)]
@@ -44,43 +48,56 @@ pub(crate) struct ContactReader<'a> {
 }
 
 impl ContactReader<'_> {
-    /// Reads these contacts by the plan. Where somebody is among them who was not shown before, somebody else who should be
-    /// shown is asked for too: an answer that shows nobody tells nothing.
+    /// Reads these contacts by the plan, several calls side by side. Where somebody is among them who was not shown before,
+    /// somebody else who should be shown is asked for too: an answer that shows nobody tells nothing.
     pub(crate) async fn read_contacts(&self, ids: &[ContactId], plan: &ReadPlan) -> Result<Answer, UpstreamError> {
-        let pauses = self.ctx.settings.absence_pauses();
         let again = self.absences.are_sought(ids);
-        let mut answer = Answer::default();
         let limit = read_limit(!plan.1.is_empty()) - usize::from(again);
-        for chunk in ids.chunks(limit) {
+        let chunks = ids.chunks(limit).map(|chunk| self.read_chunk(chunk, plan, again));
+        let chunks: Vec<_> = chunks.collect();
+        let mut reads = stream::iter(chunks).buffered(SIDE_BY_SIDE);
+        let mut answer = Answer::default();
+        while let Some(part) = reads.next().await {
             pulse::beat();
-            let others = if again {
-                Some(self.find_others(chunk).await)
-            } else {
-                None
-            };
-            let mut read = ContactRead {
-                ids: chunk.to_vec(),
-                properties: plan.0.clone(),
-                with_history: plan.1.clone(),
-            };
-            let witness = match others {
-                Some(Others::Somebody(witness)) => Some(witness),
-                _ => None,
-            };
-            read.ids.extend(witness);
-            let (asked, now) = (self.ctx.clock.now(), Instant::now());
-            let batch = self.crm.read_contacts(&read).await?;
-            let empty = matches!(others, Some(Others::Nobody));
-            let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
-            answer.sought.extend(sought);
-            let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
-            let contacts = batch.contacts.into_iter().filter(is_asked);
-            answer.contacts.extend(contacts.map(|contact| (asked, contact)));
-            answer.unreadable.extend(batch.unreadable);
+            let part = part?;
+            answer.contacts.extend(part.contacts);
+            answer.unreadable.extend(part.unreadable);
+            answer.sought.extend(part.sought);
         }
         answer.sought.retain(|id, _| ids.contains(id));
         answer.unreadable.retain(|id, _| ids.contains(id));
         Ok(answer)
+    }
+
+    /// One call; `again`: somebody else is asked for too.
+    async fn read_chunk(&self, chunk: &[ContactId], plan: &ReadPlan, again: bool) -> Result<Answer, UpstreamError> {
+        let others = if again {
+            Some(self.find_others(chunk).await)
+        } else {
+            None
+        };
+        let mut read = ContactRead {
+            ids: chunk.to_vec(),
+            properties: plan.0.clone(),
+            with_history: plan.1.clone(),
+        };
+        let witness = match others {
+            Some(Others::Somebody(witness)) => Some(witness),
+            _ => None,
+        };
+        read.ids.extend(witness);
+        let (asked, now) = (self.ctx.clock.now(), Instant::now());
+        let batch = self.crm.read_contacts(&read).await?;
+        let empty = matches!(others, Some(Others::Nobody));
+        let pauses = self.ctx.settings.absence_pauses();
+        let sought = self.absences.judge_missing(&read.ids, &batch, empty, &pauses, now);
+        let is_asked = |contact: &Contact| chunk.contains(&contact.requested_id);
+        let contacts = batch.contacts.into_iter().filter(is_asked);
+        Ok(Answer {
+            contacts: contacts.map(|contact| (asked, contact)).collect(),
+            unreadable: batch.unreadable,
+            sought: sought.into_iter().collect(),
+        })
     }
 
     /// Somebody else: whom HubSpot showed lately, else whom a search lists.

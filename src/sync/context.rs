@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::absences::{self, Absences};
 use super::bounded::PerAccount;
 use super::contact_cache::{ContactCache, Entries};
+use super::due_rows::DueRows;
 use super::submissions::{Clicks, Known};
 use crate::domain::absence::Pauses;
 use crate::domain::eligibility::Waits;
@@ -67,6 +68,8 @@ pub struct SyncContext {
     pub clock: Arc<dyn Clock>,
     /// Durations.
     pub settings: SyncSettings,
+    /// Wakes uploaders where rows that were just read fill a request.
+    pub(crate) due_rows: DueRows,
     watchdog: Arc<dyn Watchdog>,
     step: Duration,
     contacts: PerAccount<ObjectKey, Entries>,
@@ -115,6 +118,7 @@ impl SyncContext {
             ledger,
             clock,
             settings,
+            due_rows: DueRows::default(),
             watchdog: Arc::new(Unwatched),
             step: pulse::STEP,
             contacts: PerAccount::new(CONTACTS),
@@ -165,6 +169,8 @@ impl SyncContext {
         let account = |key: &ObjectKey| self.registry.hubspot_account(key);
         self.contacts.keep(|key| account(key).is_some());
         self.clicks.keep(|key| account(key).is_some());
+        self.due_rows
+            .keep_accounts(|key| self.registry.ad_account(key).is_some());
         self.absences
             .keep(|(key, id)| account(key).is_some_and(|account| account.portal.is_none_or(|portal| portal.id == *id)));
     }

@@ -7,6 +7,7 @@ pub mod contact_cache;
 pub(crate) mod contact_reader;
 pub mod context;
 pub mod delivery;
+mod due_rows;
 pub mod feed;
 mod forms;
 pub mod poll;

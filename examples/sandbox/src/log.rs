@@ -60,6 +60,14 @@ pub struct SummaryRow {
     pub path: String,
     /// Number of requests.
     pub count: u64,
+    /// Of these, refused as too many (429).
+    pub refused: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    all: u64,
+    refused: u64,
 }
 
 /// All requests that reached the upstream port, oldest first.
@@ -68,7 +76,7 @@ pub struct RequestLog {
     entries: VecDeque<Entry>,
     last_number: u64,
     body_bytes: usize,
-    counts: BTreeMap<(Service, String, String), u64>,
+    counts: BTreeMap<(Service, String, String), Count>,
 }
 
 impl RequestLog {
@@ -86,10 +94,8 @@ impl RequestLog {
         let path = uri
             .path_and_query()
             .map_or_else(|| uri.path().to_owned(), ToString::to_string);
-        *self
-            .counts
-            .entry((service, method.to_string(), template(uri.path())))
-            .or_default() += 1;
+        let key = (service, method.to_string(), template(uri.path()));
+        self.counts.entry(key).or_default().all += 1;
         self.body_bytes += body.len();
         self.entries.push_back(Entry {
             number: self.last_number,
@@ -112,8 +118,13 @@ impl RequestLog {
     /// Notes how the request of that number ended.
     pub fn finish(&mut self, number: u64, outcome: Outcome) {
         if let Some(entry) = self.entry_mut(number) {
+            let refused = outcome.status == Some(429);
+            let key = refused.then(|| (entry.service, entry.method.to_string(), template(path_of(&entry.path))));
             entry.status = outcome.status;
             entry.fault = outcome.fault;
+            if let Some(count) = key.and_then(|key| self.counts.get_mut(&key)) {
+                count.refused += 1;
+            }
         }
     }
 
@@ -128,11 +139,12 @@ impl RequestLog {
 
     /// Counts by service, method and path template, over everything since the log was last cleared.
     pub fn summary(&self) -> Vec<SummaryRow> {
-        let row = |((service, method, path), count): (&(Service, String, String), &u64)| SummaryRow {
+        let row = |((service, method, path), count): (&(Service, String, String), &Count)| SummaryRow {
             service: *service,
             method: method.clone(),
             path: path.clone(),
-            count: *count,
+            count: count.all,
+            refused: count.refused,
         };
         self.counts.iter().map(row).collect()
     }
@@ -227,6 +239,11 @@ pub fn form_fields(body: &[u8]) -> Vec<(String, String)> {
         .unwrap_or_default()
 }
 
+/// A path without its query.
+fn path_of(path: &str) -> &str {
+    path.split('?').next().unwrap_or_default()
+}
+
 fn kept_headers(headers: &HeaderMap) -> Vec<(&'static str, String)> {
     let kept = ["user-agent", "login-customer-id", "content-type", "x-goog-user-project"];
     kept.into_iter()
@@ -312,6 +329,10 @@ mod tests {
         assert_eq!(log.last_number(), MAX_ENTRIES as u64 + 5);
         let summary = log.summary();
         assert_eq!(summary.len(), 1);
+        let too_many = |status| Outcome { status, fault: None };
+        log.finish(log.last_number(), too_many(Some(429)));
+        log.finish(log.last_number() - 1, too_many(Some(200)));
+        assert_eq!(log.summary()[0].refused, 1);
         assert_eq!(
             (summary[0].path.as_str(), summary[0].count),
             ("/crm/objects/2026-09/contacts/{id}", MAX_ENTRIES as u64 + 5)

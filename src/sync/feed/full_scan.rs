@@ -49,7 +49,9 @@ impl Feed {
             } else {
                 SearchMode::Modified
             };
+            let fresh = self.fresh_poll(pass);
             let swept = Scan::new(&self.ctx, pass, &mut self.history)
+                .with_polls(fresh)
                 .by_modification(since, mode)
                 .await?;
             debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");

@@ -10,6 +10,7 @@ mod deleted;
 mod detect;
 pub(in crate::sync) mod failure;
 mod full_scan;
+mod known_streams;
 pub(in crate::sync) mod pass;
 mod read_aside;
 pub(in crate::sync) mod read_history;
@@ -26,14 +27,15 @@ use tracing::info;
 
 use self::detect::{ChangeDetector, PortalClock};
 use self::failure::{failure_pause, report_failure};
+use self::known_streams::KnownStreams;
 use self::pass::{Member, Pass, member_of};
-use self::scan::{Scan, ScanFindings, SearchMode};
+use self::scan::{FreshPoll, Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
 use super::forms::FormReader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::Cause;
-use crate::ports::ledger::{ActionKey, StreamId, StreamRequest, Watermark};
+use crate::ports::ledger::{ActionKey, StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
@@ -41,6 +43,9 @@ use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stag
 use crate::sync::feed::read_history::ReadHistory;
 
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
+
+/// How soon after a change it is looked for what it means to the feed.
+const LOOK_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// The feed of one HubSpot account.
 pub struct Feed {
@@ -53,6 +58,7 @@ pub struct Feed {
     actions: Vec<Option<ActionKey>>,
     /// Whose rows the last pass noted, and on which streams.
     served: BTreeMap<Member, StreamId>,
+    streams: KnownStreams,
     last_wide: Option<Instant>,
     forms: FormReader,
     last_interval: std::time::Duration,
@@ -74,6 +80,7 @@ impl Feed {
             members: Vec::new(),
             actions: Vec::new(),
             served: BTreeMap::new(),
+            streams: KnownStreams::default(),
             last_wide: None,
             forms,
             last_interval: std::time::Duration::ZERO,
@@ -101,6 +108,11 @@ impl Feed {
                     changed = changes.changed() => {
                         if changed.is_err() {
                             return;
+                        }
+                        // What comes together is looked at together: each look goes through all events of the account.
+                        tokio::select! {
+                            () = stop.cancelled() => return,
+                            () = tokio::time::sleep(LOOK_PAUSE) => changes.mark_unchanged(),
                         }
                         if self.current_members() != self.members
                             || self.current_actions() != self.actions
@@ -191,7 +203,7 @@ impl Feed {
     }
 
     /// Everything a pass needs, read from registry and ledger.
-    async fn open_pass(&self) -> Result<Option<Pass>, SyncError> {
+    async fn open_pass(&mut self) -> Result<Option<Pass>, SyncError> {
         let Some(account) = self.ctx.registry.hubspot_account(&self.key) else {
             return Ok(None);
         };
@@ -199,14 +211,8 @@ impl Feed {
             return Ok(None);
         };
         let events = self.ctx.registry.events_of_hubspot(&self.key);
-        let mut streams = Vec::with_capacity(events.len());
-        for event in &events {
-            pulse::beat();
-            let (key, uid) = (event.key.clone(), event.uid.clone());
-            let action = event.action.as_ref().map(|a| a.key.clone());
-            let request = StreamRequest::new(key, uid, portal.id, &event.trigger, action);
-            streams.push(self.ctx.ledger.stream_for(&request).await?);
-        }
+        let ledger = self.ctx.ledger.clone();
+        let streams = self.streams.find_streams(ledger.as_ref(), portal.id, &events).await?;
         let marks = self.stored_marks(&events, &streams).await?;
         let tracked = events.into_iter().zip(streams).zip(marks);
         let (events, forms): (Vec<_>, Vec<_>) = tracked
@@ -290,7 +296,8 @@ impl Feed {
             .all(|s| pass.account.properties.binary_search(&date_entered(s)).is_ok());
         let retry = self.ctx.settings.sweep_interval.try_into().unwrap_or_default();
         self.detector.pick_mode(stages, listed, retry, Instant::now());
-        let mut scan = Scan::new(&self.ctx, pass, &mut self.history);
+        let fresh = self.fresh_poll(pass);
+        let mut scan = Scan::new(&self.ctx, pass, &mut self.history).with_polls(fresh);
         let mut seen = None;
         if self.detector.mode() == ChangeDetection::DateEntered {
             match scan.by_entry(bounds).await {
@@ -309,6 +316,17 @@ impl Feed {
         self.detector.mark_proven(seen.proven.iter().cloned());
         self.learn_time(&seen);
         Ok(seen)
+    }
+
+    /// What is looked for while a scan of this pass goes on: a first read of one event holds no other's fresh conversions up.
+    fn fresh_poll(&self, pass: &Pass) -> FreshPoll {
+        let covered: Vec<Tracked> = pass.events.iter().filter(|t| !t.is_backfill()).cloned().collect();
+        FreshPoll {
+            bounds: stage_bounds(&covered, self.lookback(false)),
+            detection: self.detector.mode(),
+            interval: pass.account.interval,
+            last: Instant::now(),
+        }
     }
 
     fn learn_time(&mut self, seen: &ScanFindings) {

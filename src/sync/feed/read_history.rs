@@ -23,7 +23,8 @@ pub struct ReadHistory {
 
 /// The state of a contact whose history was read.
 pub struct ReadMark {
-    id: ContactId,
+    /// Whose history.
+    pub id: ContactId,
     modified: Option<Timestamp>,
     entries: u64,
 }

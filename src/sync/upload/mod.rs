@@ -97,6 +97,7 @@ impl Uploader {
             let rest = tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => false,
+                () = self.ctx.due_rows.wait_until_full(&self.key) => false,
                 () = self.reads.wait_for_read(&self.ctx) => true,
             };
             if let Err(fault) = self.run_round(&stop, rest).await {

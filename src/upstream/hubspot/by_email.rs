@@ -71,7 +71,7 @@ impl HubSpot {
         let inputs: Vec<Value> = emails.iter().map(|email| json!({ "id": email })).collect();
         let body = json!({ "properties": names, "propertiesWithHistory": [], "idProperty": "email", "inputs": inputs });
         let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
-        self.read_batch("read", path, &body.to_string()).await
+        self.read_batch(("read", Bucket::Other), path, &body.to_string()).await
     }
 
     /// Looks for those that are not found by their primary address among the further ones.

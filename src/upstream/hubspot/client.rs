@@ -83,13 +83,13 @@ impl HubSpot {
     /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
     pub(crate) async fn read_batch<T: DeserializeOwned>(
         &self,
-        name: &'static str,
+        (name, bucket): (&'static str, Bucket),
         path: String,
         body: &str,
     ) -> Result<Results<T>, UpstreamError> {
         let call = Call {
             name,
-            bucket: Bucket::Other,
+            bucket,
             limit: Limit::RECORDS,
             path,
             body: Some(body),

@@ -18,9 +18,12 @@ pub struct HubSpotConfig {
     pub token_endpoint: Option<String>,
     /// Limit of one HTTP attempt, from connecting to the last byte of the answer.
     pub timeout: Duration,
-    /// Searches. HubSpot allows 5 a second per portal, all integrations together.
+    /// Searches, at first.
     pub search: Limit,
-    /// All other calls. HubSpot allows 100 in 10 seconds on its smallest tier.
+    /// Searches in the same time once they were never refused. HubSpot allows 5 a second per portal, all integrations
+    /// together.
+    pub most_searches: u32,
+    /// All other calls, until HubSpot tells its limit. On its smallest tier it allows 100 in 10 seconds.
     pub other: Limit,
     /// Waits inside one call.
     pub waits: Waits,
@@ -37,9 +40,10 @@ impl Default for HubSpotConfig {
                 calls: 4,
                 per: Duration::from_secs(1),
             },
+            most_searches: 5,
             other: Limit {
-                calls: 9,
-                per: Duration::from_secs(1),
+                calls: 95,
+                per: Duration::from_secs(10),
             },
             waits: Waits::default(),
         }

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
+use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
@@ -47,7 +48,10 @@ impl HubSpot {
         let mut parts = Parts::from_inputs(unique_ids(read)?);
         while let Some(part) = parts.next_part() {
             let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
-            match self.read_batch("read", path, &batch_body(read, &part)).await {
+            match self
+                .read_batch(("read", Bucket::Other), path, &batch_body(read, &part))
+                .await
+            {
                 Ok(batch) => {
                     parts.part_answered();
                     resolve_batch(&part, &read.with_history, batch, &mut all)?;

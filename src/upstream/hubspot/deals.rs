@@ -9,6 +9,7 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
+use super::limits::Bucket;
 use super::wire::{Paging, Record, Results, Scalar};
 use crate::domain::ids::{ContactId, DealId};
 use crate::ports::UpstreamError;
@@ -112,7 +113,10 @@ impl HubSpot {
         let mut parts = Parts::from_inputs(pages.to_vec());
         while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
-            match self.read_batch("associations", path.clone(), &body).await {
+            match self
+                .read_batch(("associations", Bucket::Associations), path.clone(), &body)
+                .await
+            {
                 Ok(batch) => {
                     parts.part_answered();
                     next.extend(links.take_page(part.iter().map(|(id, _)| *id), batch)?);
@@ -138,7 +142,7 @@ impl HubSpot {
             let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
             let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
             let path = format!("/crm/objects/{}/deals/batch/read", self.api_version());
-            match self.read_batch("deals", path, &body.to_string()).await {
+            match self.read_batch(("deals", Bucket::Other), path, &body.to_string()).await {
                 Ok(batch) => {
                     parts.part_answered();
                     take_deals(&part, batch, &mut all)?;

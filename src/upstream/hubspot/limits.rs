@@ -1,14 +1,16 @@
 //! What keeps a portal's limits: slots (calls per window) and the gate (`Retry-After`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::debug;
 
-use super::config::{HubSpotConfig, Limit, SERVICE};
+use super::config::{HubSpotConfig, SERVICE};
+use super::pace::{SearchPace, ToldPace};
+use super::slots::{Slot, Slots};
 use crate::domain::ids::PortalId;
 use crate::ports::crm::Quota;
 use crate::ports::{Cause, UpstreamError};
@@ -19,8 +21,10 @@ use crate::upstream::http::wait as asked;
 pub(crate) enum Bucket {
     /// Searches: per second, no rate headers.
     Search,
-    /// Everything else: per ten seconds.
+    /// Everything else: per ten seconds, which headers tell.
     Other,
+    /// Associations count with the others here. HubSpot has a limit of their own for them, so their headers may be about that.
+    Associations,
     /// Token endpoints: not counted, but behind the gate.
     Free,
 }
@@ -28,7 +32,9 @@ pub(crate) enum Bucket {
 /// The limits of one portal, shared by all its clients.
 pub(crate) struct Limits {
     search: Slots,
+    search_pace: Mutex<SearchPace>,
     other: Slots,
+    told_pace: Mutex<ToldPace>,
     /// Shut while HubSpot asked us to wait.
     pub(crate) gate: Gate,
     /// The day's calls, as the latest answer told.
@@ -39,7 +45,9 @@ impl Limits {
     pub(crate) fn new(config: &HubSpotConfig) -> Self {
         Self {
             search: Slots::new(config.search),
+            search_pace: Mutex::new(SearchPace::new(config.search.calls, config.most_searches)),
             other: Slots::new(config.other),
+            told_pace: Mutex::new(ToldPace::new(config.other.calls)),
             gate: Gate::default(),
             quota: Mutex::default(),
         }
@@ -49,70 +57,51 @@ impl Limits {
     pub(crate) async fn wait_for_slot(&self, bucket: Bucket) -> Option<Slot<'_>> {
         match bucket {
             Bucket::Search => self.search.acquire().await,
-            Bucket::Other => self.other.acquire().await,
+            Bucket::Other | Bucket::Associations => self.other.acquire().await,
             Bucket::Free => None,
         }
     }
-}
 
-/// A fixed number of slots, each good for one call per window, handed out first come, first served.
-///
-/// A slot is usable again one window after its call has *ended*. The call reaches HubSpot between its start and its
-/// end, so two calls of one slot arrive at least a window apart, whatever the network does; hence no window of HubSpot's
-/// clock sees more calls than there are slots. Counting from the start would let a slow call and a fast one meet.
-pub(crate) struct Slots {
-    permits: Semaphore,
-    /// When each idle slot may be used, earliest first. As many entries as permits are free.
-    free_from: Mutex<VecDeque<Instant>>,
-    window: Duration,
-}
+    #[cfg(test)]
+    pub(crate) fn paces(&self) -> (u32, u32) {
+        (self.search.calls(), self.other.calls())
+    }
 
-impl Slots {
-    pub(crate) fn new(limit: Limit) -> Self {
-        let calls = limit.calls.max(1) as usize;
-        let now = Instant::now();
-        Self {
-            permits: Semaphore::new(calls),
-            free_from: Mutex::new(std::iter::repeat_n(now, calls).collect()),
-            window: limit.per,
+    /// HubSpot told how many calls it takes within so long.
+    pub(crate) fn limit_told(&self, calls: u32, within: Duration) {
+        if within == self.other.window() {
+            let calls = self.told_pace.lock().limit_told(calls, Instant::now());
+            resize_slots(&self.other, calls);
         }
     }
 
-    /// `None` never comes of a limiter in use: only of a closed semaphore, and ours is never closed.
-    pub(crate) async fn acquire(&self) -> Option<Slot<'_>> {
-        let permit = self.permits.acquire().await.ok()?;
-        let free_from = self.free_from.lock().pop_front()?;
-        // From here on a dropped (cancelled) slot goes back with the time it had.
-        let mut slot = Slot {
-            slots: self,
-            _permit: permit,
-            free_from,
-            used: false,
-        };
-        tokio::time::sleep_until(free_from.into()).await;
-        slot.used = true;
-        Some(slot)
+    /// A search was answered; `waited`: for a turn.
+    pub(crate) fn search_answered(&self, waited: bool) {
+        let calls = self.search_pace.lock().search_answered(waited, Instant::now());
+        resize_slots(&self.search, calls);
+    }
+
+    /// HubSpot refused a call as one too many.
+    pub(crate) fn call_refused(&self, bucket: Bucket) {
+        let now = Instant::now();
+        match bucket {
+            Bucket::Search => resize_slots(&self.search, self.search_pace.lock().search_refused(now)),
+            Bucket::Other | Bucket::Associations => {
+                resize_slots(&self.other, self.told_pace.lock().call_refused(now));
+            }
+            Bucket::Free => {}
+        }
     }
 }
 
-/// The right to make one call.
-pub(crate) struct Slot<'a> {
-    slots: &'a Slots,
-    _permit: SemaphorePermit<'a>,
-    free_from: Instant,
-    used: bool,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let free_from = if self.used {
-            Instant::now() + self.slots.window
-        } else {
-            self.free_from
-        };
-        let mut queue = self.slots.free_from.lock();
-        let at = queue.partition_point(|other| *other <= free_from);
-        queue.insert(at, free_from);
+fn resize_slots(slots: &Slots, calls: u32) {
+    if slots.calls() != calls {
+        debug!(
+            calls,
+            window_ms = slots.window().as_millis(),
+            "HubSpot is asked at another pace"
+        );
+        slots.resize_window(calls);
     }
 }
 

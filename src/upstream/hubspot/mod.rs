@@ -15,11 +15,13 @@ mod errors;
 mod forms;
 mod items;
 mod limits;
+mod pace;
 mod pages;
 mod properties;
 mod rows;
 mod scalar;
 mod search;
+mod slots;
 mod transport;
 mod wire;
 

@@ -1,5 +1,6 @@
 //! One HTTP call: limiter, gate, quick retries, bounded body, metrics. Everything HubSpot is asked goes through here.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -117,6 +118,12 @@ impl Transport {
         self.membership.current_limits()
     }
 
+    /// Searches and other calls that a window has now.
+    #[cfg(test)]
+    pub(crate) fn paces(&self) -> (u32, u32) {
+        self.current_limits().paces()
+    }
+
     /// See [`Membership::opens_portal`].
     pub(crate) fn opens_portal(&self, portal: PortalId) {
         self.membership.opens_portal(portal, self.config());
@@ -159,6 +166,9 @@ impl Transport {
             if !asked.is_zero() && error.status.is_some() {
                 self.current_limits().gate.shut_for(asked, &error);
             }
+            if matches!(again, Again::Secondly | Again::TenSecondly) {
+                self.current_limits().call_refused(request.bucket);
+            }
             if again == Again::No || attempt > waits.retries || pause.max(asked) > waits.longest {
                 return Err(error);
             }
@@ -190,7 +200,8 @@ impl Transport {
         .map_err(|error: UpstreamError| (error, Again::No));
         let held_back = asked.elapsed();
         // Below a millisecond nothing was waited for.
-        if held_back >= Duration::from_millis(1) {
+        let waited = held_back >= Duration::from_millis(1);
+        if waited {
             self.shared.observer.observe_throttling(API, held_back);
         }
         let slot = slot?;
@@ -198,6 +209,9 @@ impl Transport {
         let mut status = None;
         let result = self.exchange_once(request, &mut status).await;
         drop(slot);
+        if result.is_ok() && request.bucket == Bucket::Search {
+            limits.search_answered(waited);
+        }
         self.shared
             .observer
             .observe_call(API, request.name, status, start.elapsed());
@@ -216,6 +230,11 @@ impl Transport {
         let headers = response.headers().clone();
         if let Some(told) = parse_quota(&headers) {
             *self.current_limits().quota.lock() = Some(told);
+        }
+        if request.bucket == Bucket::Other
+            && let Some((calls, within)) = parse_limit(&headers)
+        {
+            self.current_limits().limit_told(calls, within);
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };
@@ -292,13 +311,23 @@ async fn read_body(
         })
 }
 
-/// docs/reference/hubspot.md 9: not on searches.
+/// docs/reference/hubspot.md 8.1: not on searches.
 fn parse_quota(headers: &HeaderMap) -> Option<Quota> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
     Some(Quota {
-        left: number("x-hubspot-ratelimit-daily-remaining")?,
-        of: number("x-hubspot-ratelimit-daily")?,
+        left: header_number(headers, "x-hubspot-ratelimit-daily-remaining")?,
+        of: header_number(headers, "x-hubspot-ratelimit-daily")?,
     })
+}
+
+/// How many calls the token may make within so long.
+fn parse_limit(headers: &HeaderMap) -> Option<(u32, Duration)> {
+    let calls = header_number(headers, "x-hubspot-ratelimit-max")?;
+    let within = header_number(headers, "x-hubspot-ratelimit-interval-milliseconds")?;
+    Some((calls, Duration::from_millis(within)))
+}
+
+fn header_number<T: FromStr>(headers: &HeaderMap, name: &str) -> Option<T> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 fn busy_error(waited: Duration) -> UpstreamError {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::judge::settled_within;
+use super::judge::{crowd, settled_within};
 use super::rows_of::accepted;
 use super::stage::ago;
 
@@ -101,4 +101,72 @@ fn calls_follow_the_arithmetic_and_rest_is_one_search_per_poll() {
         "{searches} searches in the time of {polls} polls"
     );
     assert_eq!(after[1..], made[1..], "no contact and no deal is read at rest");
+}
+
+/// The limits of the larger tiers are on: 190 calls in ten seconds, five searches a second.
+#[test]
+fn a_backfill_reads_each_contact_once_and_is_never_refused() {
+    let flags = [
+        ("settle-delay", "60s"),
+        ("upload-interval", "30s"),
+        ("overlap", "1h"),
+        ("sweep-interval", "24h"),
+    ];
+    let stage = Stage::empty("once", &[], &flags);
+    let contacts = 3000;
+    crowd(&stage, contacts);
+    stage.start_operator();
+    stage.apply(&include_str!("accounts.yaml").replace("interval: 500ms", "interval: 10m"));
+    stage.event("customer", "customer", &json!({"startTime": ago(DAY * 2)}));
+    settled_within(&stage, "customer", contacts as usize, LIMIT);
+    let arithmetic = [2 * contacts / 200, contacts / 50].map(|calls| calls as usize);
+    let scanned = stage.wait_for("the scan after the backfill", || {
+        let made = calls(&stage);
+        if made[0] >= arithmetic[0] {
+            Ok(made)
+        } else {
+            Err(json!(made))
+        }
+    });
+    let allowed = |calls: usize| calls + calls * 5 / 100;
+    assert!(
+        scanned[0] <= allowed(arithmetic[0]) && scanned[1] <= allowed(arithmetic[1]),
+        "{scanned:?}, by arithmetic {arithmetic:?}"
+    );
+    let summary = stage.admin("/requests/summary");
+    let refused = summary["requests"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["refused"].as_u64());
+    assert_eq!(refused.sum::<Option<u64>>(), Some(0), "{summary:#}");
+}
+
+/// Slow limits: the first read of one event takes a quarter of a minute, and an account's polls go on.
+#[test]
+fn the_first_read_of_one_event_holds_no_other_up() {
+    // Nothing is sent meanwhile, which would need reads of its own.
+    let stage = Stage::empty("between", &["--burst-rate=40"], &[("upload-interval", "2m")]);
+    let contacts = 3000;
+    crowd(&stage, contacts);
+    stage.start_operator();
+    stage.apply(include_str!("accounts.yaml"));
+    stage.event("opportunity", "opportunity", &json!({"startTime": ago(DAY)}));
+    stage.condition("adce/opportunity", "Ready", "True", "");
+    let before = calls(&stage)[1];
+    stage.event("customer", "customer", &json!({"startTime": ago(DAY * 2)}));
+    let reads = || calls(&stage)[1] - before;
+    stage.wait_for("the first read to be under way", || {
+        if reads() >= 15 { Ok(()) } else { Err(json!(reads())) }
+    });
+    // The newest id: without a poll in between it comes last.
+    stage.contact(&[("opportunity", ago(20))], Some("click-between"), &json!({}));
+    stage.wait("adce/opportunity", "its occurrence", |event| {
+        event["status"]["sync"]["observed"] == 1
+    });
+    let made = reads();
+    assert!(
+        made < contacts as usize / 50,
+        "{made} reads were made: the first read was over"
+    );
 }

@@ -1,31 +1,41 @@
 //! One scan: search page by page, read the histories that matter, note occurrences.
 
+mod fresh;
+mod pages;
 mod record;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
 
+use futures::future::{BoxFuture, OptionFuture};
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 
 use super::clock::latest_plausible;
 use super::detect::MissedContact;
 use super::pass::Pass;
 use crate::domain::contact::LAST_MODIFIED;
-use crate::domain::contact::{Contact, LIFECYCLE_STAGE, MERGED_IDS};
+use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
-use crate::ports::crm::{ContactSearch, Crm, Portal};
+use crate::ports::crm::{ContactPage, ContactSearch, Crm, Portal};
 use crate::ports::ledger::StreamId;
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
+use crate::registry::{ChangeDetection, Notice};
 use crate::sync::absences::Absences;
 use crate::sync::contact_cache::{ContactCache, ReadPlan};
-use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::{Tracked, contact_query, date_entered};
-use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory};
-use crate::sync::feed::scan::record::{PageRead, Unnoted};
+use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory, ReadMark};
+pub use crate::sync::feed::scan::fresh::FreshPoll;
+use crate::sync::feed::scan::pages::{PageReader, Unnoted, search_from};
 
 /// Most groups in one search (docs/reference/hubspot.md 3).
 const MAX_GROUPS: usize = 5;
+/// Histories of so many pages are read at once.
+const PAGES: usize = 3;
+
 /// What a scan saw.
 #[derive(Default)]
 pub struct ScanFindings {
@@ -100,8 +110,10 @@ pub struct Scan<'a> {
     plan: ReadPlan,
     cache: ContactCache,
     absences: Absences,
-    /// Reads are only worth keeping where rows may be sent before they grow old.
+    /// Rows that settle first may still be sent before their read grows old.
     keep_reads: bool,
+    /// What is looked for in between.
+    fresh: Option<FreshPoll>,
 }
 
 impl<'a> Scan<'a> {
@@ -127,7 +139,15 @@ impl<'a> Scan<'a> {
             cache,
             absences: ctx.absences_of(&pass.account.key, pass.portal.id),
             keep_reads,
+            fresh: None,
         }
+    }
+
+    /// The same, with polls in between.
+    #[must_use]
+    pub fn with_polls(self, fresh: FreshPoll) -> Self {
+        let fresh = Some(fresh);
+        Self { fresh, ..self }
     }
 
     /// Contacts whose last entry into a stage is at or after its bound; five stages a search.
@@ -174,6 +194,17 @@ impl<'a> Scan<'a> {
         mode: SearchMode<'_>,
         seen: &mut ScanFindings,
     ) -> Result<(), SyncError> {
+        let search = self.search_for(any_since, mode);
+        let read = self.read_pages(search, mode, seen).await;
+        // What was read counts, also where what follows can't be.
+        self.record(seen).await?;
+        for tracked in self.events {
+            self.ctx.due_rows.flush_rows(&tracked.event.google);
+        }
+        read
+    }
+
+    fn search_for(&self, any_since: Vec<(String, Timestamp)>, mode: SearchMode<'_>) -> ContactSearch {
         let mut properties = vec![
             LAST_MODIFIED.to_owned(),
             LIFECYCLE_STAGE.to_owned(),
@@ -182,81 +213,122 @@ impl<'a> Scan<'a> {
         if !matches!(mode, SearchMode::Modified) {
             properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
         }
-        let search = ContactSearch {
+        ContactSearch {
             any_since,
             after: ContactId(0),
             properties,
-        };
-        let read = self.read_pages(search, mode, seen).await;
-        // What was read counts, also where what follows can't be.
-        self.record(seen).await?;
-        read
-    }
-
-    async fn read_pages(
-        &mut self,
-        mut search: ContactSearch,
-        mode: SearchMode<'_>,
-        seen: &mut ScanFindings,
-    ) -> Result<(), SyncError> {
-        loop {
-            pulse::beat();
-            let page = self.crm.search_contacts(&search).await?;
-            seen.nameless += page.nameless;
-            let latest = latest_plausible(page.answered, self.ctx.clock.now());
-            seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
-            let page_read = self.read_page(&page.contacts, latest, mode, seen).await?;
-            self.unnoted.push(page_read);
-            if self.unnoted.are_enough() {
-                self.record(seen).await?;
-            }
-            match page.next {
-                Some(next) => search.after = next,
-                None => return Ok(()),
-            }
         }
     }
 
-    /// Reads the histories of a page that matter.
-    async fn read_page(
-        &self,
-        contacts: &[Contact],
-        latest: Timestamp,
+    /// The pages of a search: while the histories of some are read, the next one is searched.
+    async fn read_pages(
+        &mut self,
+        search: ContactSearch,
         mode: SearchMode<'_>,
         seen: &mut ScanFindings,
-    ) -> Result<PageRead, SyncError> {
-        let found = contacts.iter().map(|c| Candidate::new(c, &self.stages, latest));
-        let found: Vec<_> = found.collect();
-        self.inspect_page(&found, mode, seen);
-        let wanted: Vec<_> = found.iter().filter(|found| self.wants_history(found, mode)).collect();
-        let ids: Vec<_> = wanted.iter().map(|found| found.contact.id).collect();
-        let mut page = self.read_histories(&ids).await?;
-        // One that was deleted in between is read again should it be restored.
-        let open = page.existing_ids();
-        let read = wanted.iter().filter(|found| open.contains(&found.contact.id));
-        page.read = read.map(|found| found.read_mark()).collect();
-        Ok(page)
+    ) -> Result<(), SyncError> {
+        let (crm, reader) = (self.crm, self.page_reader());
+        let search_page = |search| Box::pin(search_from(crm, search));
+        let mut searching = Some(search_page(search));
+        let mut reads = FuturesOrdered::new();
+        let mut failed = None;
+        loop {
+            pulse::beat();
+            self.poll_if_due(seen).await?;
+            tokio::select! {
+                Some((search, page)) = OptionFuture::from(searching.as_mut()), if reads.len() < PAGES => {
+                    searching = None;
+                    match page {
+                        Ok(page) => {
+                            reads.push_back(reader.clone().read_page(self.choose_from(&page, mode, seen)));
+                            searching = page.next.map(|after| search_page(ContactSearch { after, ..search }));
+                        }
+                        Err(error) => failed = failed.or(Some(error)),
+                    }
+                }
+                Some(read) = reads.next(), if !reads.is_empty() => match read {
+                    Ok(page) => {
+                        self.unnoted.push(page);
+                        if self.unnoted.are_enough() {
+                            self.record(seen).await?;
+                        }
+                    }
+                    // What is under way is worth noting, nothing more is begun.
+                    Err(error) => (searching, failed) = (None, failed.or(Some(error))),
+                },
+                else => break,
+            }
+        }
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
-    /// Reads contacts with their histories.
-    async fn read_histories(&self, ids: &[ContactId]) -> Result<PageRead, SyncError> {
-        let mut page = PageRead::new(self.ctx.clock.now());
-        let reader = ContactReader {
+    /// The contacts of a page whose histories are to be read.
+    fn choose_from(&self, page: &ContactPage, mode: SearchMode<'_>, seen: &mut ScanFindings) -> Vec<ReadMark> {
+        seen.nameless += page.nameless;
+        let latest = latest_plausible(page.answered, self.ctx.clock.now());
+        seen.latest = page.answered.map_or(seen.latest, |_| Some(latest));
+        let found = page.contacts.iter();
+        let found: Vec<_> = found.map(|c| Candidate::new(c, &self.stages, latest)).collect();
+        self.inspect_page(&found, mode, seen);
+        let wanted = found.iter().filter(|found| self.wants_history(found, mode));
+        wanted.map(Candidate::read_mark).collect()
+    }
+
+    /// Looks for what is fresh, where it is time to. The scan goes on where it was.
+    fn poll_if_due<'s>(&'s mut self, seen: &'s mut ScanFindings) -> BoxFuture<'s, Result<(), SyncError>> {
+        async move {
+            // Taken out meanwhile: a poll has no poll in between.
+            let Some(mut fresh) = self.fresh.take_if(|fresh| fresh.is_due()) else {
+                return Ok(());
+            };
+            let polled = self.poll_fresh(&fresh, seen).await;
+            fresh.last = Instant::now();
+            self.fresh = Some(fresh);
+            polled
+        }
+        .boxed()
+    }
+
+    async fn poll_fresh(&mut self, fresh: &FreshPoll, seen: &mut ScanFindings) -> Result<(), SyncError> {
+        let before = seen.new_rows;
+        let bounds: Vec<_> = fresh.bounds.iter().collect();
+        if fresh.detection == ChangeDetection::DateEntered {
+            for group in bounds.chunks(MAX_GROUPS) {
+                let of_group = group.iter().map(|(stage, since)| ((*stage).clone(), **since)).collect();
+                let any_since = group
+                    .iter()
+                    .map(|(stage, since)| (date_entered(stage), **since))
+                    .collect();
+                let mode = SearchMode::Entry(&of_group);
+                self.read_pages(self.search_for(any_since, mode), mode, seen).await?;
+            }
+        } else if let Some(since) = fresh.bounds.values().min() {
+            let any_since = vec![(LAST_MODIFIED.to_owned(), *since)];
+            let mode = SearchMode::Modified;
+            self.read_pages(self.search_for(any_since, mode), mode, seen).await?;
+        }
+        self.record(seen).await?;
+        if seen.new_rows > before {
+            for tracked in self.events {
+                self.ctx.registry.update_report(&tracked.event.key, |_| Notice::Soon);
+            }
+        }
+        Ok(())
+    }
+
+    fn page_reader(&self) -> PageReader<'a> {
+        PageReader {
             ctx: self.ctx,
             crm: self.crm,
-            absences: &self.absences,
-        };
-        let answer = reader.read_contacts(ids, &self.plan).await?;
-        page.contacts = answer.contacts.into_iter().map(|(_, contact)| contact).collect();
-        page.unreadable = answer.unreadable;
-        page.sought = answer.sought;
-        Ok(page)
+            absences: self.absences.clone(),
+            plan: self.plan.clone(),
+        }
     }
 
     /// Reads contacts once more that were put aside. Who is deleted is put aside no longer.
     pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
         let mut seen = ScanFindings::default();
-        let page = self.read_histories(ids).await?;
+        let page = self.page_reader().read_histories(ids).await?;
         let open = page.existing_ids();
         self.unnoted.push(page);
         self.record(&mut seen).await?;

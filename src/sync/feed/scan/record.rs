@@ -1,105 +1,34 @@
 //! Noting what was read: some pages at a time, since each is a write to the disk.
 
-use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::pages::PageRead;
 use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
 use crate::domain::ids::{ContactId, OccurrenceKey};
 use crate::domain::occurrence::{candidate_keys, stage_entries};
 use crate::domain::outcome::{Outcome, reason};
-use crate::ports::crm::Unreadable;
 use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
-use crate::sync::absences::AbsentContact;
 use crate::sync::feed::aside::PutAside;
 use crate::sync::feed::bounds::Tracked;
-use crate::sync::feed::read_history::ReadMark;
 use crate::sync::unreadable;
-
-/// So many contacts are noted at once, about a kilobyte each.
-const ENOUGH: usize = 1_000;
-/// Or so many bytes of them.
-const MUCH: usize = 2 << 20;
-/// Nor does a page wait longer for others than this and the time the next one takes.
-const LONGEST: Duration = Duration::from_secs(1);
-
-/// The contacts of a page with their histories.
-pub(crate) struct PageRead {
-    /// When they were asked for.
-    pub(crate) asked: Timestamp,
-    /// Contacts whose history was read.
-    pub(crate) contacts: Vec<Contact>,
-    /// Those of which nothing can be read.
-    pub(crate) unreadable: Unreadable<ContactId>,
-    /// Those that HubSpot does not show and that may be there.
-    pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
-    /// The state they were read in.
-    pub(crate) read: Vec<ReadMark>,
-}
-
-impl PageRead {
-    pub(crate) fn new(asked: Timestamp) -> Self {
-        Self {
-            asked,
-            contacts: Vec::new(),
-            unreadable: Unreadable::new(),
-            sought: BTreeMap::new(),
-            read: Vec::new(),
-        }
-    }
-
-    /// All but the deleted ones.
-    pub(crate) fn existing_ids(&self) -> HashSet<ContactId> {
-        let read = self.contacts.iter().map(|contact| contact.requested_id);
-        let others = self.unreadable.keys().chain(self.sought.keys());
-        read.chain(others.copied()).collect()
-    }
-}
-
-/// Pages that were read and not noted.
-#[derive(Default)]
-pub(crate) struct Unnoted {
-    pages: Vec<PageRead>,
-    since: Option<Instant>,
-}
-
-impl Unnoted {
-    pub(crate) fn push(&mut self, page: PageRead) {
-        if !page.contacts.is_empty() || !page.unreadable.is_empty() || !page.sought.is_empty() {
-            self.since.get_or_insert_with(Instant::now);
-            self.pages.push(page);
-        }
-    }
-
-    pub(crate) fn are_enough(&self) -> bool {
-        let contacts = || self.pages.iter().flat_map(|page| &page.contacts);
-        let size: usize = contacts().map(Contact::size).sum();
-        contacts().count() >= ENOUGH || size >= MUCH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
-    }
-}
 
 impl Scan<'_> {
     /// Notes what was read since the last time.
     pub(crate) async fn record(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
         let pages = std::mem::take(&mut self.unnoted).pages;
-        self.record_occurrences(pages.iter().flat_map(|page| &page.contacts), seen)
-            .await?;
-        for page in pages {
-            self.put_aside(&page)?;
+        let contacts: Vec<_> = pages.iter().flat_map(|page| &page.contacts).collect();
+        self.record_occurrences(&contacts, seen).await?;
+        for page in &pages {
+            self.put_aside(page)?;
             for read in &page.read {
                 self.history.record(read);
-            }
-            if self.keep_reads {
-                for contact in page.contacts.into_iter().filter(|contact| contact.flaw.is_none()) {
-                    self.cache.put(Arc::new(contact), &self.plan, page.asked);
-                }
             }
         }
         Ok(())
@@ -109,9 +38,9 @@ impl Scan<'_> {
     fn put_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
-        let flawed = page.contacts.iter().filter_map(|contact| {
+        let flawed = page.contacts.iter().filter_map(|(_, contact)| {
             let flaw = contact.flaw.as_ref()?;
-            Some((contact.requested_id, &flaw.why, Some((contact, flaw))))
+            Some((contact.requested_id, &flaw.why, Some((contact.as_ref(), flaw))))
         });
         for (id, why, parts) in nothing.chain(flawed) {
             let put = self.history.aside.put_aside(id, longest, now);
@@ -129,7 +58,8 @@ impl Scan<'_> {
                 );
             }
         }
-        for contact in page.contacts.iter().filter(|contact| contact.flaw.is_none()) {
+        let whole = page.contacts.iter().filter(|(_, contact)| contact.flaw.is_none());
+        for (_, contact) in whole {
             self.history.aside.release(contact.requested_id);
         }
         for (id, sought) in &page.sought {
@@ -156,36 +86,45 @@ impl Scan<'_> {
     /// Notes the occurrences of contacts, for every event.
     async fn record_occurrences(
         &self,
-        contacts: impl Iterator<Item = &Contact>,
+        contacts: &[&(Timestamp, Arc<Contact>)],
         seen: &mut ScanFindings,
     ) -> Result<(), SyncError> {
-        let entered = |contact| {
+        let entered = |(_, contact): &(Timestamp, Arc<Contact>)| {
             let of_event = |t: &Tracked| stage_entries(contact, t.stage(), t.event.start);
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
-            entered
-                .iter()
-                .any(|times| !times.is_empty())
-                .then_some((contact, entered))
+            entered.iter().any(|times| !times.is_empty()).then_some(entered)
         };
-        let concerned: Vec<(&Contact, Vec<Vec<Timestamp>>)> = contacts.filter_map(entered).collect();
+        let concerned: Vec<_> = contacts
+            .iter()
+            .filter_map(|read| Some((*read, entered(read)?)))
+            .collect();
         if concerned.is_empty() {
             return Ok(());
         }
-        let lineages: Vec<_> = concerned.iter().map(|(contact, _)| contact.lineage()).collect();
+        let lineages: Vec<_> = concerned.iter().map(|((_, contact), _)| contact.lineage()).collect();
         let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
             let occurrences = Occurrences::for_event(self, tracked);
             let mut rows = Vec::new();
-            for (((contact, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
-                let times = entered.get(index).into_iter().flatten();
-                rows.extend(times.map(|at| occurrences.new_row(contact, *at, lineage, roots)));
+            let mut due = 0;
+            for (((read, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
+                for at in entered.get(index).into_iter().flatten() {
+                    let row = occurrences.new_row(&read.1, *at, lineage, roots);
+                    let is_due = row.due <= occurrences.now;
+                    due += usize::from(is_due);
+                    // Before the ledger has the row: whoever finds it there is to find the contact here.
+                    if (is_due || self.keep_reads) && read.1.flaw.is_none() {
+                        self.cache.put(read.1.clone(), &self.plan, read.0);
+                    }
+                    rows.push(row);
+                }
             }
-            let new = if rows.is_empty() {
-                0
-            } else {
-                self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?
-            };
+            if rows.is_empty() {
+                continue;
+            }
+            let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
+            self.ctx.due_rows.add_rows(&tracked.event.google, due.min(new));
             *seen.new.entry(tracked.stream).or_default() += new;
             seen.new_rows += new;
         }

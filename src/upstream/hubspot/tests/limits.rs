@@ -4,7 +4,7 @@ use super::*;
 use crate::ports::Cause;
 use crate::ports::crm::Crm;
 use crate::upstream::hubspot::Limit;
-use crate::upstream::hubspot::limits::Slots;
+use crate::upstream::hubspot::slots::Slots;
 
 const WINDOW: Duration = Duration::from_millis(100);
 
@@ -218,4 +218,92 @@ async fn who_may_not_use_the_portal_holds_nobody_up() {
     // The wait goes along with whoever is let in: it is one of that portal's tokens that was asked to wait.
     stranger.may_use(portal);
     failed(owner.read_portal().await);
+}
+
+#[tokio::test]
+async fn the_number_of_slots_follows_what_is_allowed() {
+    let slots = Slots::new(Limit { calls: 3, per: WINDOW });
+    let held = join_all((0..3).map(|_| slots.acquire())).await;
+    slots.resize_window(1);
+    slots.resize_window(2);
+    drop(held);
+    let start = Instant::now();
+    let begun = Mutex::new(Vec::new());
+    let call = || async {
+        drop(slots.acquire().await);
+        begun.lock().push(Instant::now());
+    };
+    join_all((0..4).map(|_| call())).await;
+    assert!(start.elapsed() >= WINDOW * 2, "two windows of two, after one");
+    assert_eq!(most(std::mem::take(&mut begun.lock())), 2);
+    slots.resize_window(5);
+    join_all((0..3).map(|_| call())).await;
+    assert!(
+        begun.lock().iter().all(|at| at.duration_since(start) < WINDOW * 4),
+        "three came free at once"
+    );
+    assert_eq!(slots.calls(), 5);
+}
+
+#[tokio::test]
+async fn many_calls_are_spread_over_the_window() {
+    let slots = Slots::new(Limit {
+        calls: 20,
+        per: WINDOW * 10,
+    });
+    let start = Instant::now();
+    let last = join_all((0..15).map(|_| async { drop(slots.acquire().await) }))
+        .await
+        .len();
+    assert_eq!(last, 15);
+    // Ten at once, five more one after the other, one in the twentieth part of a second.
+    assert!(start.elapsed() >= WINDOW * 2, "{:?}", start.elapsed());
+    assert!(start.elapsed() < WINDOW * 8, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn the_limit_that_hubspot_tells_is_kept() {
+    let told = |answer: ResponseTemplate, calls: &str| {
+        let interval = "x-hubspot-ratelimit-interval-milliseconds";
+        answer
+            .insert_header("x-hubspot-ratelimit-max", calls)
+            .insert_header(interval, "10000")
+    };
+    let bench = Bench::new().await;
+    bench
+        .turns(
+            DETAILS,
+            vec![
+                told(ok(&details()), "190"),
+                told(limit("TEN_SECONDLY_ROLLING"), "190"),
+                ok(&details()),
+            ],
+        )
+        .await;
+    let associations = "/crm/associations/2026-09/contacts/deals/batch/read";
+    bench
+        .post(associations, told(ok(&json!({ "results": [] })), "200"))
+        .await;
+    let client = bench.client();
+    let pace = || client.transport.paces();
+    assert_eq!(pace(), (4, 95), "as few as the smallest tier takes, until told");
+    client.read_portal().await.unwrap();
+    assert_eq!(pace(), (4, 180));
+    client.deals_of(&[crate::domain::ids::ContactId(1)]).await.unwrap();
+    assert_eq!(pace(), (4, 180), "associations have a limit of their own");
+    client.read_portal().await.unwrap();
+    assert_eq!(pace(), (4, 135), "after a refusal");
+}
+
+#[tokio::test]
+async fn a_refused_search_slows_searches_down() {
+    let bench = Bench::new().await;
+    let nobody = ok(&json!({ "total": 0, "results": [] }));
+    bench.turns(SEARCH, vec![limit("SECONDLY"), nobody]).await;
+    let client = bench.client();
+    client
+        .search_contacts(&crate::ports::crm::ContactSearch::anybody())
+        .await
+        .unwrap();
+    assert_eq!(client.transport.paces(), (3, 95));
 }

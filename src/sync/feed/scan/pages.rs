@@ -1,0 +1,114 @@
+//! Pages of contacts with their histories: how they are read, and those that wait to be noted.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use crate::domain::contact::Contact;
+use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
+use crate::ports::crm::{ContactPage, ContactSearch, Crm, Unreadable};
+use crate::sync::absences::{Absences, AbsentContact};
+use crate::sync::contact_cache::ReadPlan;
+use crate::sync::contact_reader::ContactReader;
+use crate::sync::context::SyncContext;
+use crate::sync::feed::read_history::ReadMark;
+
+/// So many contacts are noted at once, about a kilobyte each.
+const ENOUGH: usize = 1_000;
+/// Or so many bytes of them.
+const MUCH: usize = 2 << 20;
+/// Nor does a page wait longer for others than this and the time the next one takes.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The contacts of a page with their histories.
+#[derive(Default)]
+pub(crate) struct PageRead {
+    /// Contacts whose history was read, and when they were asked for.
+    pub(crate) contacts: Vec<(Timestamp, Arc<Contact>)>,
+    /// Those of which nothing can be read.
+    pub(crate) unreadable: Unreadable<ContactId>,
+    /// Those that HubSpot does not show and that may be there.
+    pub(crate) sought: BTreeMap<ContactId, AbsentContact>,
+    /// The state they were read in.
+    pub(crate) read: Vec<ReadMark>,
+}
+
+impl PageRead {
+    /// All but the deleted ones.
+    pub(crate) fn existing_ids(&self) -> HashSet<ContactId> {
+        let read = self.contacts.iter().map(|(_, contact)| contact.requested_id);
+        let others = self.unreadable.keys().chain(self.sought.keys());
+        read.chain(others.copied()).collect()
+    }
+}
+
+/// Pages that were read and not noted.
+#[derive(Default)]
+pub(crate) struct Unnoted {
+    pub(crate) pages: Vec<PageRead>,
+    since: Option<Instant>,
+}
+
+impl Unnoted {
+    pub(crate) fn push(&mut self, page: PageRead) {
+        if !page.contacts.is_empty() || !page.unreadable.is_empty() || !page.sought.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.pages.push(page);
+        }
+    }
+
+    pub(crate) fn are_enough(&self) -> bool {
+        let contacts = || self.pages.iter().flat_map(|page| &page.contacts);
+        let size: usize = contacts().map(|(_, contact)| contact.size()).sum();
+        contacts().count() >= ENOUGH || size >= MUCH || self.since.is_some_and(|since| since.elapsed() >= LONGEST)
+    }
+}
+
+/// Reads pages of contacts with their histories. It has nothing of the scan, which notes pages meanwhile.
+#[derive(Clone)]
+pub(crate) struct PageReader<'a> {
+    pub(crate) ctx: &'a SyncContext,
+    pub(crate) crm: &'a dyn Crm,
+    pub(crate) absences: Absences,
+    pub(crate) plan: ReadPlan,
+}
+
+impl PageReader<'_> {
+    /// Those of the contacts with these marks.
+    pub(crate) async fn read_page(self, marks: Vec<ReadMark>) -> Result<PageRead, UpstreamError> {
+        let ids: Vec<_> = marks.iter().map(|mark| mark.id).collect();
+        let mut page = self.read_histories(&ids).await?;
+        // One that was deleted in between is read again should it be restored.
+        let open = page.existing_ids();
+        page.read = marks.into_iter().filter(|mark| open.contains(&mark.id)).collect();
+        Ok(page)
+    }
+
+    /// Those of these contacts.
+    pub(crate) async fn read_histories(&self, ids: &[ContactId]) -> Result<PageRead, UpstreamError> {
+        let mut page = PageRead::default();
+        let reader = ContactReader {
+            ctx: self.ctx,
+            crm: self.crm,
+            absences: &self.absences,
+        };
+        let answer = reader.read_contacts(ids, &self.plan).await?;
+        let contacts = answer.contacts.into_iter();
+        page.contacts = contacts.map(|(asked, contact)| (asked, Arc::new(contact))).collect();
+        page.unreadable = answer.unreadable;
+        page.sought = answer.sought;
+        Ok(page)
+    }
+}
+
+/// One page of a search, with the search that found it.
+pub(crate) async fn search_from(
+    crm: &dyn Crm,
+    search: ContactSearch,
+) -> (ContactSearch, Result<ContactPage, UpstreamError>) {
+    let page = crm.search_contacts(&search).await;
+    (search, page)
+}
