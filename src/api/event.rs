@@ -10,7 +10,7 @@ use super::event_status::AdConversionEventStatus;
 use super::rules;
 use super::shared::{AccountRef, AdNetwork, Money, Time, not_nullable};
 
-/// The HubSpot property that holds the Google click id where a manifest names none.
+/// The HubSpot property that holds the Google click id if the manifest names none.
 pub const DEFAULT_GCLID_PROPERTY: &str = "hs_google_click_id";
 
 /// One kind of conversion: what in HubSpot triggers it, and how Google Ads is to count it.
@@ -64,7 +64,7 @@ pub const DEFAULT_GCLID_PROPERTY: &str = "hs_google_click_id";
     validation = rules::start_time_stays()
 )]
 pub struct AdConversionEventSpec {
-    /// The ad network that is told.
+    /// The ad network that conversions are sent to.
     #[serde(default)]
     pub ad_network: AdNetwork,
     /// The `GoogleAdsAccount` of this namespace that counts the conversions. Immutable. Required for Google.
@@ -85,14 +85,14 @@ pub struct AdConversionEventSpec {
     pub event_name: Option<String>,
     /// What in HubSpot is a conversion: exactly one of the members.
     pub trigger: Trigger,
-    /// Worth of a conversion: exactly one of the members. If absent, no value is sent.
+    /// Value of a conversion: exactly one of the members. If absent, no value is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<ConversionValue>,
     /// Whether Google bids by this action ("primary action"). If absent: true when the action is created.
     /// Refused with conversionAction.existing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub include_in_conversions: Option<bool>,
-    /// Where a contact's consent is found. Required for formSubmission.
+    /// The contact property that holds the consent. Required for formSubmission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consent: Option<Consent>,
     /// Contact data sent hashed, beside the click id or instead of it. At least one for formSubmission.
@@ -169,7 +169,7 @@ pub struct FormSubmissionTrigger {
     pub form_id: String,
 }
 
-/// Worth of a conversion: exactly one of the members.
+/// Value of a conversion: exactly one of the members.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
@@ -188,11 +188,11 @@ pub struct ConversionValue {
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct DealAmount {
-    /// Sent where there is no deal, it is lost, it has no amount, or HubSpot does not show it.
+    /// Sent if there is no deal, or if the deal is lost, has no amount, or is not shown by HubSpot.
     pub default: Money,
 }
 
-/// Where a contact's consent is found.
+/// The contact property that holds the consent.
 #[derive(Serialize, Deserialize, KubeSchema, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]

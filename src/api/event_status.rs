@@ -130,7 +130,7 @@ pub struct CreationAttempt {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = status_fields)]
 pub struct SyncStatus {
-    /// Changes only when the ledger was lost and rebuilt; the counts start anew then.
+    /// Changes only if the ledger is lost and rebuilt. The counts then start again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ledger_id: Option<String>,
     /// Effective start: conversions before it are not sent.
@@ -140,7 +140,7 @@ pub struct SyncStatus {
     pub observed: i64,
     /// Google has accepted and processed.
     pub uploaded: i64,
-    /// Google has accepted, outcome not known yet.
+    /// Google has accepted; the outcome is not known yet.
     pub processing: i64,
     /// Will be sent later; see reasons.
     pub pending: i64,
@@ -191,7 +191,7 @@ pub struct OutcomeReason {
 pub enum Outcome {
     /// Will be sent later.
     Pending,
-    /// Google has accepted, outcome not known yet.
+    /// Google has accepted; the outcome is not known yet.
     Processing,
     /// Never to be sent.
     Skipped,
@@ -210,7 +210,7 @@ pub struct LastError {
     pub reason: String,
     /// What happened and what to do.
     pub message: String,
-    /// HubSpot id of the contact, where the error is about one.
+    /// HubSpot id of the contact, if the error is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub contact_id: Option<String>,
 }

@@ -47,12 +47,12 @@ pub struct GoogleAdsAccountSpec {
     #[schemars(length(max = 32))]
     #[x_kube(validation = rules::customer_id("loginCustomerId"))]
     pub login_customer_id: Option<String>,
-    /// Secret with credentials.json (service account key, authorized user, or external account where the operator allows
+    /// Secret with credentials.json (service account key, authorized user, or external account if the operator allows
     /// it), or with clientId, clientSecret and refreshToken; optionally developerToken. If absent: the operator's own
     /// identity, in namespaces for which the operator allows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<SecretRef>,
-    /// Which of Google's interfaces uploads take.
+    /// Which of Google's APIs uploads go through.
     #[serde(default)]
     pub uploads: Uploads,
     /// True: the operator also makes the account goals of its actions biddable.
@@ -63,7 +63,7 @@ pub struct GoogleAdsAccountSpec {
     pub suspend: bool,
 }
 
-/// Which of Google's interfaces uploads take.
+/// Which of Google's APIs uploads go through.
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = not_nullable)]
@@ -168,7 +168,7 @@ pub struct GoogleAdsAccountStatus {
     /// Events that name this account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_by: Option<i64>,
-    /// When the account was last asked.
+    /// When the account was last checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_check_time: Option<Time>,
     /// Conversion actions left behind by deleted events, at most 100.
@@ -189,7 +189,7 @@ pub struct OrphanedConversionAction {
     /// Google's type of the action: `UPLOAD_CLICKS` or `WEBPAGE`.
     #[serde(rename = "type")]
     pub type_: String,
-    /// The event it belonged to: namespace/name, or another namespace.
+    /// The event it belonged to: namespace/name, or "another namespace".
     pub former_event: String,
     /// When it was left behind.
     pub orphan_time: Time,

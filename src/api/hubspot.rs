@@ -39,7 +39,7 @@ pub const MAX_LIFECYCLE_STAGES: usize = 500;
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = not_nullable)]
 pub struct HubSpotAccountSpec {
-    /// Number of the portal that the Secret must open. If absent: the first portal seen.
+    /// Number of the portal that the token in the Secret must belong to. If absent: the first portal seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub portal_id: Option<i64>,
@@ -50,7 +50,7 @@ pub struct HubSpotAccountSpec {
     #[serde(default = "default_interval")]
     #[x_kube(validation = rules::duration("interval"), validation = rules::at_most_a_day("interval"))]
     pub interval: Duration,
-    /// Country of telephone numbers where a contact has none: two capitals, ISO 3166.
+    /// Country of phone numbers if a contact has no country: two capital letters, ISO 3166.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 16))]
     #[x_kube(validation = rules::region("defaultRegion"))]
@@ -86,7 +86,7 @@ pub struct HubSpotAccountStatus {
     /// Number of the portal; the first one seen stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub portal_id: Option<i64>,
-    /// Name of the account, where it is known.
+    /// Name of the account, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub account_name: Option<String>,
     /// Time zone of the portal, like Europe/Berlin.
@@ -111,7 +111,7 @@ pub struct HubSpotAccountStatus {
     /// When contacts were last read; written at most every five minutes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_poll_time: Option<Time>,
-    /// When the account was last asked.
+    /// When the account was last checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_check_time: Option<Time>,
 }

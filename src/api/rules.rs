@@ -4,7 +4,7 @@
 
 use kube::core::{Reason, Rule};
 
-/// Ends the refusal of a change that only another object can bring. Also said by conditions.
+/// Ends the refusal of a change that needs a new object. Messages of conditions use it too.
 pub const CREATE_AGAIN: &str = "delete the event and create it again; set spec.startTime to what status.sync.startTime says now to keep its \
      counts";
 
@@ -88,7 +88,7 @@ pub(crate) fn customer_id(field: &str) -> Rule {
 pub(crate) fn same_customer() -> Rule {
     rule(
         "self.replace('-', '') == oldSelf.replace('-', '')",
-        &format!("customerId is immutable: create another GoogleAdsAccount and move each event to it: {CREATE_AGAIN}"),
+        &format!("customerId is immutable: create another GoogleAdsAccount; to move an event to it, {CREATE_AGAIN}"),
     )
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn not_blank(field: &str, way_out: &str) -> Rule {
 pub(crate) fn one_line(field: &str) -> Rule {
     rule(
         r"!self.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]')",
-        &format!("{field} must not hold control characters, such as a line break or a tab: remove them"),
+        &format!("{field} must not contain control characters, such as a line break or a tab: remove them"),
     )
 }
 
@@ -120,7 +120,7 @@ pub(crate) fn one_line(field: &str) -> Rule {
 pub(crate) fn all_one_line(field: &str) -> Rule {
     rule(
         r"self.all(text, !text.matches('[\\p{Cc}\\p{Zl}\\p{Zp}]'))",
-        &format!("{field} must not hold control characters, such as a line break or a tab: remove them"),
+        &format!("{field} must not contain control characters, such as a line break or a tab: remove them"),
     )
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn duration(field: &str) -> Rule {
 pub(crate) fn region(field: &str) -> Rule {
     rule(
         "self.matches('^[A-Z]{2}$')",
-        &format!("{field} must be the two capitals of an ISO 3166 country, like DE"),
+        &format!("{field} must be the two capital letters of an ISO 3166 country, like DE"),
     )
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn braids_need_many() -> Rule {
          || (has(self.conversionAction.create) && has(self.conversionAction.create.countingType) \
          && self.conversionAction.create.countingType == 'ManyPerClick')))",
         "clickIds.gbraidProperty and clickIds.wbraidProperty need conversionAction.create.countingType: ManyPerClick \
-         (absent, it is OnePerClick): set it, or remove the two properties",
+         (if absent, it is OnePerClick): set it, or remove the two properties",
     )
     .field_path(".clickIds")
 }
@@ -250,7 +250,7 @@ pub(crate) fn no_switch_of_action() -> Rule {
         "(has(self.conversionAction) && has(self.conversionAction.existing)) \
          == (has(oldSelf.conversionAction) && has(oldSelf.conversionAction.existing))",
         &format!(
-            "conversionAction cannot switch between create (also when absent) and existing: it is immutable: {CREATE_AGAIN}"
+            "conversionAction is immutable, so it cannot switch between create (also if absent) and existing: {CREATE_AGAIN}"
         ),
     )
     .field_path(".conversionAction")

@@ -82,7 +82,7 @@ pub(crate) fn conditions_schema(_: &mut SchemaGenerator) -> Schema {
                 "type": {"type": "string", "description": "Name of the condition.", "maxLength": 316},
                 "status": {"type": "string", "description": "True, False or Unknown.", "enum": ["True", "False", "Unknown"]},
                 "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0,
-                    "description": "The metadata.generation this was said of."},
+                    "description": "The metadata.generation that this is about."},
                 "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When status last flipped."},
                 "reason": {"type": "string", "description": "One word for a program.", "minLength": 1, "maxLength": 1024},
                 "message": {"type": "string", "description": "One sentence for a person.", "maxLength": 32768}

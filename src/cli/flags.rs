@@ -20,7 +20,7 @@ pub struct RunFlags {
     #[arg(long, env = "ADCONVERSION_WATCH_NAMESPACES", value_delimiter = ',')]
     pub watch_namespaces: Vec<String>,
     /// Where the ledger is kept: `sqlite:///PATH`, whose directory must exist, or `postgres://USER:PASSWORD@HOST/DATABASE`
-    /// (PostgreSQL 14 or newer). Set the environment variable rather than the flag where the URL holds a password.
+    /// (PostgreSQL 14 or newer). If the URL holds a password, set the environment variable instead of the flag.
     #[arg(
         long,
         env = "ADCONVERSION_LEDGER_URL",
@@ -31,7 +31,7 @@ pub struct RunFlags {
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
-    /// Whether /metrics has series for each event, by namespace and name. Set `=false` where there are thousands of events.
+    /// Whether /metrics has series for each event, by namespace and name. Set `=false` if there are thousands of events.
     #[arg(
         long,
         env = "ADCONVERSION_EVENT_METRICS",
@@ -43,7 +43,7 @@ pub struct RunFlags {
     )]
     pub event_metrics: bool,
     /// Namespaces whose `GoogleAdsAccounts` may leave out the Secret and use the operator's own Google identity, separated by
-    /// commas; `*`: all. If absent: none.
+    /// commas; `*` means all. If absent: none.
     #[arg(long, env = "ADCONVERSION_AMBIENT_CREDENTIALS_NAMESPACES", value_delimiter = ',')]
     pub ambient_credentials_namespaces: Vec<String>,
     /// Accept credentials of the type `external_account` in Secrets, with token files below this directory only. If absent,
@@ -96,7 +96,7 @@ pub struct RunFlags {
     /// How often conversions that are due are uploaded.
     #[arg(long, env = "ADCONVERSION_UPLOAD_INTERVAL", default_value = "60s")]
     pub upload_interval: Duration,
-    /// While only the counts of an event change, how often its status is written at most.
+    /// Shortest time between two writes of an event's status while only its counts change.
     #[arg(long, env = "ADCONVERSION_STATUS_INTERVAL", default_value = "30s")]
     pub status_interval: Duration,
     /// How long a conversion waits after it was first seen, so that click id, consent and deals can settle in HubSpot;
@@ -107,7 +107,7 @@ pub struct RunFlags {
     /// does not show.
     #[arg(long, env = "ADCONVERSION_CLICK_GRACE", default_value = "1h")]
     pub click_grace: Duration,
-    /// How far back the wider poll looks, which runs every ten minutes.
+    /// How far back the wider poll looks. It runs six times in this time, which by default is every ten minutes.
     #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
     pub overlap: Duration,
     /// How often HubSpot is searched by modification time, over the last three days, for changes that polls missed.
@@ -122,10 +122,10 @@ pub struct RunFlags {
     /// If the reply to a create request is lost, how long to search for the action before creating it again.
     #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
     pub create_settle: Duration,
-    /// How long after an upload to ask Data Manager for its results first.
+    /// How long after an upload to ask Data Manager for its results for the first time.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_FIRST_POLL", default_value = "30m")]
     pub diagnostics_first_poll: Duration,
-    /// Longest pause between two questions for the results of one upload.
+    /// Longest pause between two requests for the results of one upload.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
     /// How often conversion actions are re-read from Google Ads.
@@ -137,7 +137,7 @@ pub struct RunFlags {
     /// How often the Secrets of accounts are re-read.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
-    /// How often a stalled object is checked again without a change of it.
+    /// How often a stalled object is checked again if nobody changes it.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
     /// How long after a form submission its conversion may be uploaded. Google accepts none after 24 hours.
@@ -146,8 +146,8 @@ pub struct RunFlags {
     /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.
     #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
     pub deletion_check_interval: Duration,
-    /// How long the ledger keeps settled conversions before it keeps only their totals, and the ids of contacts that
-    /// HubSpot has deleted.
+    /// How long the ledger keeps settled conversions one by one, before it keeps only their totals; and how long it keeps
+    /// the ids of contacts that HubSpot has deleted.
     #[arg(long, env = "ADCONVERSION_RETENTION", default_value = "2160h")]
     pub retention: Duration,
     /// Longest pause between two retries.
@@ -160,7 +160,7 @@ pub struct RunFlags {
     /// How long failures may last before `Ready` becomes False.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
     pub failure_threshold: Duration,
-    /// How long a deletion may fail before `DeletionBlocked` is set. Where access is denied it is set at once.
+    /// How long a deletion may fail before `DeletionBlocked` is set. If access is denied, it is set at once.
     #[arg(long, env = "ADCONVERSION_DELETION_TIMEOUT", default_value = "10m")]
     pub deletion_timeout: Duration,
 }

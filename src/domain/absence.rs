@@ -51,7 +51,7 @@ pub enum Verdict {
 /// Shortest wait between two looks.
 const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
 
-/// Judges a look by the earlier ones; `None` where this is the first. Until the pause is over, the contact is looked for
+/// Judges a look by the earlier ones; `None` if this is the first. Until the pause is over, the contact is looked for
 /// whenever the time that it has been missing has doubled: who is shown again soon does not wait for long, and who is not
 /// costs few looks.
 pub fn judge_look(look: Look, since: Option<Since>, pauses: &Pauses) -> Verdict {

@@ -27,7 +27,7 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// True where nothing gets better by waiting.
+    /// True if nothing gets better by waiting.
     pub const fn stalls(self) -> bool {
         matches!(self, Self::Credentials | Self::Unreadable | Self::Denied)
     }
@@ -66,7 +66,7 @@ struct ProbeFailure {
     tries: u32,
     /// A limit or an outage that kept the latest check from telling whether a stall is over.
     untold: Option<AccountFault>,
-    /// Somebody acted on a stall, and no check has told yet whether that helped.
+    /// Somebody acted on a stall, and no check has shown yet whether that helped.
     unproven: bool,
 }
 
@@ -79,7 +79,7 @@ struct SyncFailure {
     untold: Option<Timestamp>,
 }
 
-/// What is wrong with one account. Kept in memory: after a restart it is found out anew.
+/// What is wrong with one account. Kept in memory: after a restart it is found out again.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AccountHealth {
     own: Option<ProbeFailure>,
@@ -149,7 +149,7 @@ impl AccountHealth {
         }
     }
 
-    /// Somebody acted (manifest, Secret, request): what the sync loops met is forgotten, they find out anew.
+    /// Somebody acted (manifest, Secret, request): what the sync loops met is forgotten, they find out again.
     pub fn user_changed(&mut self) {
         self.reported = None;
         self.limited = None;
@@ -177,7 +177,7 @@ impl AccountHealth {
         };
     }
 
-    /// True where the account was stalled, somebody acted, and no check has gone through since.
+    /// True if the account was stalled, somebody acted, and no check has gone through since.
     pub fn is_unproven(&self) -> bool {
         self.own.as_ref().is_some_and(|own| own.unproven)
     }

@@ -1,4 +1,4 @@
-//! What is said about an account: from plain observations to conditions.
+//! The conditions of an account, made from plain observations.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub fn conditions_for(observed: &Observed<'_>) -> Conditions {
 }
 
 /// A sync loop of the account that ended unexpectedly, added to what [`conditions_for`] says: it is not Ready, although the loops go on
-/// working with it. Says nothing where something else is wrong.
+/// working with it. Says nothing if something else is wrong.
 pub fn add_broken_loop(conditions: &mut Conditions, message: &str) {
     if conditions.is_true(condition::READY) {
         let (reason, message) = (reason::INTERNAL_ERROR.to_owned(), message.to_owned());
@@ -116,7 +116,7 @@ fn set_credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
                 type_,
                 Status::Unknown,
                 reason::PROGRESSING,
-                "The credentials have not been tried yet: the service has not answered.",
+                "The credentials have not been checked yet, because the service has not answered.",
             ),
         },
         // The service answered: it knows the token.

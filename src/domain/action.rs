@@ -50,12 +50,12 @@ pub struct ConversionAction {
 }
 
 impl ConversionAction {
-    /// True where the action is called so. Blanks around a name are nobody's intent, and a service may well drop them.
+    /// True if the action is called so. Blanks around a name are nobody's intent, and a service may well drop them.
     pub fn is_named(&self, name: &str) -> bool {
         self.name.trim() == name.trim()
     }
 
-    /// True where Google takes no upload because of the attribution model: such an action can be told apart by nothing
+    /// True if Google takes no upload because of the attribution model: such an action can be told apart by nothing
     /// else.
     pub fn attributes_externally(&self) -> bool {
         self.attribution_model.as_deref() == Some(EXTERNAL)
@@ -111,7 +111,7 @@ pub struct ActionFields {
 }
 
 /// What a web tag must send to: `AW-<number>/<label>`, out of the event snippets of the action's tag
-/// (docs/reference/google.md 3.1: no field of the resource holds it). `None` where no snippet names it.
+/// (docs/reference/google.md 3.1: no field of the resource holds it). `None` if no snippet names it.
 pub fn send_to(snippets: &[String]) -> Option<String> {
     snippets
         .iter()

@@ -42,7 +42,7 @@ pub struct Known {
 pub struct Seen<'a> {
     /// Actions of the account.
     pub actions: &'a [ConversionAction],
-    /// True where they were read just now, so that a missing name is really free.
+    /// True if they were read just now, so that a missing name is really free.
     pub live: bool,
     /// Actions that belong to other events, with words for the event.
     pub others: &'a [(ActionId, String)],
@@ -274,7 +274,7 @@ fn field_differences(action: &ConversionAction, declared: &ActionFields) -> Opti
     let mut fields = ActionFields::default();
     let mut first = None;
     let mut note = |what: &str, is: String, wanted: String| {
-        first.get_or_insert_with(|| format!("{what} is {is}, declared {wanted}"));
+        first.get_or_insert_with(|| format!("{what} {is} instead of {wanted}"));
     };
     macro_rules! compare {
         ($member:ident, $what:literal, $is:expr) => {

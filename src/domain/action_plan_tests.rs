@@ -161,7 +161,7 @@ fn only_declared_fields_are_corrected() {
             ..ActionFields::default()
         }
     );
-    assert_eq!(difference, r#"name is "Y", declared "X""#);
+    assert_eq!(difference, r#"name "Y" instead of "X""#);
     let hidden = ConversionAction {
         status: "HIDDEN".into(),
         ..action(1, "X")

@@ -1,5 +1,5 @@
 //! What the answer to a request means for its rows: fast fails are cut down to the bad rows, results are tied to rows by
-//! index, and where it is not said which rows failed, nobody is called uploaded.
+//! index, and if it is not said which rows failed, no row counts as uploaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ pub enum RowResult {
     Wait(&'static str, String),
     /// Waits for a person to act on the account or the action; the code is of [`Class::Blocked`].
     Blocked(Code),
-    /// Failed or not, nobody can tell: stays processing, goes again in a smaller request (0 or 1: which half).
+    /// It is not known whether it failed: it stays processing and is sent again in a smaller request (0 or 1: which half).
     Unknown(u8),
 }
 
@@ -57,7 +57,7 @@ fn row_result_of(code: Option<&Code>) -> RowResult {
     }
 }
 
-/// Of several reasons for one row the hardest wins: for good before a person before waiting before nobody knows before
+/// Of several reasons for one row the hardest wins: for good before a person before waiting before not known before
 /// delivered (DESIGN 3.6).
 const fn hardness(row_result: &RowResult) -> u8 {
     match row_result {
@@ -170,7 +170,7 @@ fn blocked_action(code: &Code) -> RowResult {
     })
 }
 
-/// The result of a whole request refused with this code; `None` where one row may have spoilt it.
+/// The result of a whole request refused with this code; `None` if one row may have spoilt it.
 fn result_for_all(code: Option<&Code>) -> Option<RowResult> {
     match code?.class {
         Class::Wait(reason::CLICK_TOO_RECENT) => None,
@@ -243,7 +243,7 @@ pub struct Failure {
 /// How far the processing of a request has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// Under way, or nobody can tell: ask again.
+    /// Under way, or not clear: ask again.
     Open,
     /// All rows went through.
     Succeeded,
@@ -258,14 +258,14 @@ pub enum Progress {
 pub struct Report {
     /// How far it is.
     pub progress: Progress,
-    /// How many rows were counted; `None` where the ad network does not say.
+    /// How many rows were counted; `None` if the ad network does not say.
     pub records: Option<u64>,
     /// Failures by reason.
     pub failures: Vec<Failure>,
 }
 
 impl Report {
-    /// True where it will not change any more.
+    /// True if it will not change any more.
     pub fn is_finished(&self) -> bool {
         self.progress != Progress::Open
     }
@@ -292,7 +292,7 @@ pub fn destination_results(report: &Report, members: &[usize], sent: usize) -> O
     })
 }
 
-/// Nobody can tell of any of these rows.
+/// The outcome of none of these rows is known.
 pub fn all_unknown(members: &[usize]) -> BTreeMap<usize, RowResult> {
     let half = members.len().div_ceil(2);
     let of = |(i, row): (usize, &usize)| (*row, RowResult::Unknown(u8::from(i >= half)));
@@ -333,7 +333,7 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
     let row_result = match said {
         ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &unnamed),
         ReportedFailure::SomeFailed if members.len() == 1 => hardest_result(&of_one),
-        // "In part", and no part is named: somebody may have gone through, and nobody says who.
+        // "In part", and no part is named: some rows may have gone through, and the answer does not say which.
         ReportedFailure::SomeFailed if !unnamed.is_empty() || row_results.is_empty() => None,
         ReportedFailure::SomeFailed => Some(RowResult::Uploaded),
     };
@@ -344,7 +344,7 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
     row_results
 }
 
-/// The result of so many rows that all failed, for reasons that name none of them; `None` where these can't be told apart.
+/// The result of so many rows that all failed, for reasons that name none of them; `None` if these can't be told apart.
 fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowResult> {
     let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {

@@ -70,7 +70,7 @@ impl Google {
             _ => Progress::PartlyFailed,
         };
         let shown = failures.into_iter().map(|(code, at)| {
-            // Without a count only where nothing is named either.
+            // Without a count only if nothing is named either.
             let count = if self.counts || self.most > 0 {
                 at.len() as u64
             } else {

@@ -1,8 +1,8 @@
-//! Short words for the log and the status: what others said there can be as long as they like.
+//! Short texts for the log and the status: what services send can be of any length.
 
 use std::fmt::Display;
 
-/// Longest text of somebody else in one line of the log, in characters.
+/// Longest foreign text in one line of the log, in characters.
 pub const LONGEST: usize = 240;
 
 /// Where a client writes an answer it has just put into words once more as a dump of its structure.
@@ -11,7 +11,7 @@ const DUMP: &str = " (Status {";
 /// So much of it is the end, where services put their id of the request.
 const END: usize = 60;
 
-/// What somebody said, in one line of at most [`LONGEST`] characters, cut in its middle.
+/// A foreign text, in one line of at most [`LONGEST`] characters, cut in its middle.
 pub fn brief(said: impl Display) -> String {
     let text = said.to_string();
     let words = text.split(DUMP).next().unwrap_or_default();
@@ -29,7 +29,7 @@ pub fn brief(said: impl Display) -> String {
     begin.chain(['…']).chain(end).collect()
 }
 
-/// Longest text of somebody else that a status repeats (an annotation, the name of an account), in characters.
+/// Longest foreign text that a status repeats (an annotation, the name of an account), in characters.
 pub const LONGEST_ECHO: usize = 256;
 
 /// The first [`LONGEST_ECHO`] characters.

@@ -16,7 +16,7 @@ pub enum Status {
     True,
     /// It is not.
     False,
-    /// Nobody knows (yet).
+    /// It is not known (yet).
     Unknown,
 }
 
@@ -73,7 +73,7 @@ pub enum Summary {
         /// For people; says what to do.
         message: String,
     },
-    /// `spec.suspend`: Ready keeps the status it had, and so does Stalled. True where it never had one: the object is as
+    /// `spec.suspend`: Ready keeps the status it had, and so does Stalled. True if it never had one: the object is as
     /// declared.
     Suspended {
         /// For people.
@@ -106,12 +106,12 @@ impl Conditions {
         find_condition(&self.list, type_)
     }
 
-    /// True where the condition stands at `True` now.
+    /// True if the condition is `True` now.
     pub fn is_true(&self, type_: &str) -> bool {
         self.get(type_).is_some_and(|c| c.status == Status::True.as_str())
     }
 
-    /// Sets a condition. Its transition time moves only where the status differs from that of the pass before.
+    /// Sets a condition. Its transition time moves only if the status differs from that of the pass before.
     pub fn set(&mut self, type_: &str, status: Status, reason: &str, message: &str) {
         let status = status.as_str();
         let since = find_condition(&self.previous, type_)
@@ -131,7 +131,7 @@ impl Conditions {
         }
     }
 
-    /// Says again what was said before, of this generation; nothing where there is no such condition.
+    /// Repeats a condition unchanged for this generation; does nothing if there is no such condition.
     pub fn restate(&mut self, type_: &str) {
         let generation = self.generation;
         if let Some(condition) = self.list.iter_mut().find(|c| c.type_ == type_) {
@@ -203,7 +203,7 @@ impl Conditions {
                 condition::READY,
                 Status::Unknown,
                 reason::PROGRESSING,
-                "Not looked at yet.",
+                "The operator has not looked at this object yet.",
             );
         }
         let rank = |c: &Condition| match c.type_.as_str() {
@@ -223,7 +223,7 @@ pub fn find_condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'
     conditions.iter().find(|c| c.type_ == type_)
 }
 
-/// True where the condition of this type is there and True.
+/// True if the condition of this type is there and True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find_condition(conditions, type_).is_some_and(|c| c.status == Status::True.as_str())
 }

@@ -17,7 +17,7 @@ pub const DEAL_COUNT: &str = "num_associated_deals";
 /// A value of one property, from its history.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
-    /// The value; empty where it was cleared.
+    /// The value; empty if it was cleared.
     pub value: String,
     /// When it was set, HubSpot's clock, milliseconds.
     pub at: Timestamp,
@@ -81,7 +81,7 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
 pub struct Flaw {
     /// For people, no personal data.
     pub why: String,
-    /// Stages of history rows without a time: nobody knows when the contact entered them.
+    /// Stages of history rows without a time: it is not known when the contact entered them.
     pub stages: Vec<String>,
 }
 
@@ -92,9 +92,9 @@ pub struct Contact {
     pub requested_id: ContactId,
     /// The record's id now.
     pub id: ContactId,
-    /// `updatedAt`, HubSpot's clock; `None` where it cannot be read.
+    /// `updatedAt`, HubSpot's clock; `None` if it cannot be read.
     pub updated_at: Option<Timestamp>,
-    /// When it was read, HubSpot's clock; `None` where the answer does not tell.
+    /// When it was read, HubSpot's clock; `None` if the answer does not tell.
     pub as_of: Option<Timestamp>,
     /// Current values of the properties asked for; absent, null and empty are all left out.
     pub properties: Properties,
@@ -110,13 +110,13 @@ impl Contact {
         self.properties.get(name)
     }
 
-    /// True where HubSpot counts deals of this contact. The property may be missing: that tells nothing.
+    /// True if HubSpot counts deals of this contact. The property may be missing, which proves nothing.
     pub fn has_deals(&self) -> bool {
         let count = self.property(DEAL_COUNT).and_then(|count| count.trim().parse().ok());
         count.is_some_and(|count: f64| count > 0.0)
     }
 
-    /// The history of a property, oldest first; empty where there is none.
+    /// The history of a property, oldest first; empty if there is none.
     pub fn history_of(&self, name: &str) -> &[HistoryEntry] {
         let mut histories = self.history.iter();
         histories

@@ -3,7 +3,7 @@
 /// Longest value taken for a click id, in characters; Google's are up to about 200.
 const MAX_CLICK_ID: usize = 512;
 
-/// The value of a property (or of a page's `gclid`) without blanks around it, or `None` where it cannot be a click id:
+/// The value of a property (or of a page's `gclid`) without blanks around it, or `None` if it cannot be a click id:
 /// forms and imports put e-mail addresses and phone numbers into that property, and those must not leave. A click id is
 /// part of an address on the web: printable ASCII without blanks, and Google's have letters.
 pub fn click_value(value: &str) -> Option<&str> {

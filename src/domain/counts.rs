@@ -215,7 +215,7 @@ fn rejected_message(what: &str, code: &str, meaning: Option<&str>) -> String {
     format!("Google rejected {what} for good: {code}. {meaning}")
 }
 
-/// Why one conversion was rejected, and what to do. `code` is Google's, verbatim; empty where only halving singled it out.
+/// Why one conversion was rejected, and what to do. `code` is Google's, verbatim; empty if only halving singled it out.
 pub fn rejection_message(reason: &str, code: &str) -> String {
     match explain_reason(reason).filter(|_| code.is_empty()) {
         Some(text) => text.to_owned(),

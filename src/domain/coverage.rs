@@ -19,13 +19,13 @@ pub fn lower_bound(covered: Option<Watermark>, start: Timestamp, back: SignedDur
     }
 }
 
-/// True where a read from [`lower_bound`] is a backfill: it begins where nothing was read before.
+/// True if a read from [`lower_bound`] is a backfill: it begins where nothing was read before.
 pub fn is_backfill(covered: Option<Watermark>, start: Timestamp) -> bool {
     covered.is_none_or(|c| start < c.covered_from || start > c.cursor)
 }
 
 /// The coverage after everything since `read_from` was read up to `newest`. A gap to what was covered before breaks the
-/// old coverage: it must not claim what nobody read.
+/// old coverage: it must not claim what was not read.
 pub fn watermark_after(
     covered: Option<Watermark>,
     start: Timestamp,

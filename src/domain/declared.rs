@@ -47,7 +47,7 @@ pub struct Declared {
     pub created: Timestamp,
     /// Somebody has asked for its deletion.
     pub deleting: bool,
-    /// The Google account object. Its name is empty where the manifest names none, and no object has that name.
+    /// The Google account object. Its name is empty if the manifest names none, and no object has that name.
     pub google: ObjectKey,
     /// The HubSpot account object.
     pub hubspot: ObjectKey,
@@ -101,12 +101,12 @@ impl Declared {
         }
     }
 
-    /// True where conversions are submissions of a form.
+    /// True if conversions are submissions of a form.
     pub const fn is_form(&self) -> bool {
         matches!(self.trigger, NamedTrigger::Form(_))
     }
 
-    /// True where values come from deals, which takes a scope of its own.
+    /// True if values come from deals, which takes a scope of its own.
     pub const fn needs_deals(&self) -> bool {
         matches!(self.rules.value, Some(ValueRule::DealAmount { .. }))
     }

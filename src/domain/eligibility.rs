@@ -31,7 +31,7 @@ pub enum ValueRule {
     },
 }
 
-/// Which property tells consent, and by which values.
+/// Which property holds the consent, and which values grant it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsentRule {
     /// Contact property.
@@ -103,7 +103,7 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Nothing but a postal address tells whose conversion it is.
+    /// Only a postal address says whose conversion it is.
     pub fn is_address_alone(&self) -> bool {
         let address = |i: &UserIdentifier| matches!(i, UserIdentifier::Address { .. });
         self.click.is_none() && self.identifiers.iter().all(address)
@@ -242,7 +242,7 @@ fn settle_end(as_of: Option<Timestamp>, occurrence: Occurrence, settle: SignedDu
 }
 
 fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {
-    // A window that none can be says nothing.
+    // A window that is impossible is ignored.
     let days = window_days
         .filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
         .unwrap_or(MAX_WINDOW_DAYS);

@@ -45,10 +45,10 @@ pub enum Person<'a> {
     Unreadable,
     /// HubSpot shows no contact with the submission's e-mail (yet).
     NotFound {
-        /// When it was last asked for one, and answered that there is none; `None` where nobody knows.
+        /// When it was last asked for one, and answered that there is none; `None` if that is not known.
         looked: Option<Timestamp>,
     },
-    /// The submission has no e-mail: nobody can be found.
+    /// The submission has no e-mail address: no contact can be found.
     Nameless,
 }
 

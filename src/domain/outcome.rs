@@ -9,7 +9,7 @@ use std::fmt;
 pub enum Outcome {
     /// Will be sent later; the reason says what it waits for.
     Pending,
-    /// Accepted by Data Manager; Google has not said yet what became of it.
+    /// Accepted by Data Manager; Google has not reported its outcome yet.
     Processing,
     /// Google has accepted and processed it.
     Uploaded,
@@ -34,7 +34,7 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
-    /// True where nothing can change any more.
+    /// True if it cannot change any more.
     pub const fn is_final(self) -> bool {
         matches!(self, Self::Uploaded | Self::Skipped | Self::Rejected)
     }
@@ -62,10 +62,10 @@ pub use crate::api::reasons::row as reason;
 /// The reason of uploaded rows: nothing to add, users never see it.
 pub const PROCESSED: &str = "Processed";
 
-/// The detail of `NoSharedData` where a postal address is there, but the way of the upload takes none.
+/// The detail of `NoSharedData` if the contact has a postal address, but the upload route takes none.
 pub const ADDRESS_ALONE: &str = "AddressAlone";
 
-/// What a class of rows means whose detail is one of ours, and what to do.
+/// What a detail of the operator's own means, and what to do; `None` for a code of Google's.
 pub fn explain_detail(detail: &str) -> Option<&'static str> {
     (detail == ADDRESS_ALONE).then_some(
         "The contact has a postal address and nothing else to share, and uploads through the Google Ads API take no postal \
@@ -74,7 +74,7 @@ pub fn explain_detail(detail: &str) -> Option<&'static str> {
     )
 }
 
-/// What a class of rows means and what to do about it; `None` for a code of Google's.
+/// What a reason of the operator's own means, and what to do; `None` for a code of Google's.
 pub fn explain_reason(name: &str) -> Option<&'static str> {
     reason::ALL
         .iter()

@@ -1,6 +1,6 @@
-//! What the codes mean with which Google refuses single conversions, and what to do (docs/reference/google.md 4.3, 6.6).
+//! Codes with which Google refuses single conversions: what they mean, and what to do (docs/reference/google.md 4.3, 6.6).
 
-/// Google's codes (in CamelCase) that people meet: those of one meaning, what they mean and what to do.
+/// Google's codes (in CamelCase) that people meet, grouped by meaning: what they mean and what to do.
 pub const EXPLAINED: &[(&[&str], &str)] = &[
     (
         &["ClickNotFound", "EventNotFound"],
@@ -17,7 +17,7 @@ pub const EXPLAINED: &[(&[&str], &str)] = &[
             "InvalidClick",
             "InvalidAdIdentifiers",
         ],
-        "Google cannot read the click id. Check what fills the property: an id that was cut off or changed in case is lost.",
+        "Google cannot read the click id. Check what fills the property: an id that was cut off, or whose capitals were changed, cannot be used.",
     ),
     (
         &["ExpiredClick", "ExpiredEvent"],
@@ -39,7 +39,7 @@ pub const EXPLAINED: &[(&[&str], &str)] = &[
             "UnauthorizedCustomer",
             "InvalidAdIdentifierForAccount",
         ],
-        "The ad belongs to another Google Ads account. Its conversions need an event that uses that account.",
+        "The ad belongs to another Google Ads account. To count its conversions, create an event that uses that account.",
     ),
     (
         &["DeniedConsent", "NoConsent", "UnknownConsent"],

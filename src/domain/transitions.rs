@@ -5,10 +5,10 @@ use super::conditions::find_condition;
 use crate::api::Condition;
 use crate::api::reasons::{condition, event, reason};
 
-/// Something people should be told once: a Kubernetes Event.
+/// Something that is reported once, by a Kubernetes Event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Announcement {
-    /// True where a person should look.
+    /// True if a person should look.
     pub warning: bool,
     /// CamelCase.
     pub reason: String,
@@ -32,10 +32,10 @@ pub const WATCHED: [(&str, &str); 11] = [
     (condition::READY, "False"),
 ];
 
-/// Reasons under which a condition is False and nobody need look.
+/// Reasons under which a condition is False and that need no attention.
 const NO_ALARM: [&str; 3] = [reason::PROGRESSING, reason::SUSPENDED, reason::SECONDARY_ACTION];
 
-/// What to publish about the change from one set of conditions to the next. Nothing where no reason changed.
+/// What to publish about the change from one set of conditions to the next. Nothing if no reason changed.
 pub fn announcements(before: &[Condition], after: &[Condition]) -> Vec<Announcement> {
     let mut all: Vec<Announcement> = suspension_change(before, after).into_iter().collect();
     for (type_, bad) in WATCHED {
@@ -57,7 +57,7 @@ fn condition_change(type_: &str, bad: &str, before: &[Condition], after: &[Condi
     let always = type_ == condition::DELETION_BLOCKED;
     let alarm = |c: &Condition| c.status == bad && (always || !NO_ALARM.contains(&c.reason.as_str()));
     if alarm(now) {
-        // What stalls is said by Stalled, also where Ready has said something else in between.
+        // Stalled reports what stalls, even if Ready has said something else in between.
         let summed_up = type_ == condition::READY && find_condition(after, condition::STALLED).is_some();
         let same = was.is_some_and(|was| was.status == now.status && was.reason == now.reason);
         return (!same && !summed_up).then(|| new_announcement(true, &now.reason, &now.message));

@@ -185,7 +185,7 @@ async fn accept_batch(
     Ok(())
 }
 
-/// True where another request of the same sender has, or had, this id: then the answer says nothing of this batch.
+/// True if another request of the same sender has, or had, this id: then the answer proves nothing about this batch.
 async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> LedgerResult<bool> {
     let known: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM requests q JOIN (
@@ -248,7 +248,7 @@ async fn refuse_batch(conn: &mut Conn, batch: BatchId, updates: &[RowUpdate], no
     close_batch(conn, batch, now).await
 }
 
-/// Nobody knows what Google has of the rows that got no answer: they go again when `due`, with the same values.
+/// It is not known what Google has of the rows that got no answer: they are sent again when `due`, with the same values.
 async fn lose_batch(conn: &mut Conn, batch: BatchId, due: Timestamp, now: Timestamp) -> LedgerResult<()> {
     sqlx::query(
         "UPDATE conversions SET

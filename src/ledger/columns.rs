@@ -32,7 +32,7 @@ pub(crate) use {numbers, texts};
 pub(crate) mod state {
     /// Nothing is under way; it is looked at again when it is due.
     pub(crate) const WAITING: &str = "Waiting";
-    /// Accepted, and the outcome not told yet.
+    /// Accepted, and the outcome not reported yet.
     pub(crate) const AWAITING_RESULT: &str = "AwaitingResult";
     /// Nothing changes any more.
     pub(crate) const SETTLED: &str = "Settled";
@@ -62,7 +62,7 @@ pub(crate) fn to_limit(rows: usize) -> LedgerResult<i64> {
     i64::try_from(rows).map_err(|_| own_error("a limit beyond all rows"))
 }
 
-/// A number of rows that a statement told.
+/// A number of rows that a statement returned.
 pub(crate) fn rows_affected(count: u64) -> LedgerResult<usize> {
     usize::try_from(count).map_err(|_| own_error("more rows than can be counted"))
 }

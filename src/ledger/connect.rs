@@ -62,7 +62,7 @@ pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerRe
     pull_back(conn, Timestamp::now()).await
 }
 
-/// Waits in the ledger that nobody can have meant are over. A wait that a service asked for is an hour at most, all others
+/// Ends waits in the ledger that are too long to be meant. A wait that a service asked for is an hour at most, all others
 /// follow from flags; a ledger written before that was so, or under a clock that was wrong, may hold rows and requests that
 /// would not be looked at for years.
 async fn pull_back(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {

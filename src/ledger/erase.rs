@@ -124,7 +124,7 @@ async fn all_missing(conn: &mut Conn, portal: i64, ids: &[i64], wait: Wait) -> L
     Ok(usize::try_from(missing) == Ok(ids.len()))
 }
 
-/// Rows of these contacts become totals. What still waits will never find its contact, also where nobody asks any more
+/// Rows of these contacts become totals. What still waits will never find its contact, even if nobody asks any more
 /// (its event is gone, or has no action yet). False while Google has one of them: it says first what became of it. False
 /// also while one is open and young enough to be sent: whether it is, is for those to say who read its contact for it.
 async fn settle_for_erasure(conn: &mut Conn, portal: i64, ids: &[i64], now: Timestamp) -> LedgerResult<bool> {

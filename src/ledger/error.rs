@@ -15,7 +15,7 @@ pub(super) fn own_error(message: impl Into<String>) -> LedgerError {
     }
 }
 
-/// A stored value that can't be read: only damage or a foreign hand explains it.
+/// A stored value that can't be read: only damage or an edit by hand explains it.
 pub(super) fn damaged_value(what: &str) -> LedgerError {
     own_error(format!(
         "the database holds {what} that can't be read: it is damaged or was edited by hand"
@@ -82,7 +82,7 @@ fn of_sqlite(code: &str) -> Option<&'static str> {
         8 => "the database can't be written: make the file and its directory writable for this process",
         10 => "reading or writing the disk failed: check the volume",
         11 | 26 => {
-            "the file is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot"
+            "the file is damaged, or it is not an SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot"
         }
         13 => "the disk is full: make room on the volume",
         14 => "the file can't be opened: its directory must exist and be writable for this process",
@@ -91,11 +91,11 @@ fn of_sqlite(code: &str) -> Option<&'static str> {
 }
 
 /// By `SQLSTATE` (<https://www.postgresql.org/docs/current/errcodes-appendix.html>). Messages of constraints would show
-/// values of rows only in their details, which are not told.
+/// values of rows only in their details, which are left out.
 fn of_postgres(code: &str) -> Option<&'static str> {
     Some(match code {
         "08P01" | "26000" => {
-            "what answers is no PostgreSQL server with sessions of its own: give --ledger-url the address of PostgreSQL \
+            "the server is not PostgreSQL, or a pooler that shares sessions: give --ledger-url the address of PostgreSQL \
              itself, or of a pooler in session mode"
         }
         "25006" => {
@@ -109,9 +109,9 @@ fn of_postgres(code: &str) -> Option<&'static str> {
         "22P05" | "22021" => "a text holds a character that PostgreSQL can't keep (NUL)",
         "53300" => "the database takes no more connections: raise max_connections, this operator needs five",
         "55P03" | "57014" | "40001" | "40P01" => {
-            "the database was busy for too long, nothing was changed; it is tried again"
+            "the database was busy for too long; nothing was changed, and the operator tries again"
         }
-        "57P01" | "57P02" | "57P03" => "the database is being started or stopped; it is tried again",
+        "57P01" | "57P02" | "57P03" => "the database is being started or stopped; the operator tries again",
         _ => return None,
     })
 }

@@ -6,7 +6,7 @@
 //! committed state.
 //!
 //! A crash of the process loses no write. A power cut may lose the latest ones of a file, in order, down to the last that
-//! waited for the disk: a batch does before it is sent, and counts do before they are told. What is lost is found or sent
+//! waited for the disk: a batch does before it is sent, and counts do before they are reported. What is lost is found or sent
 //! again. PostgreSQL has every write on its disk.
 
 mod archive;
@@ -93,7 +93,7 @@ macro_rules! read {
 // After the macros that it is written with.
 mod port;
 
-/// `None` where it takes too long.
+/// `None` if it takes too long.
 async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Option<LedgerResult<T>> {
     tokio::time::timeout(CALL_LIMIT, call).await.ok()
 }
@@ -190,7 +190,7 @@ impl SqlLedger {
         if self.opened.database == Database::Postgres {
             return Ok(());
         }
-        // Who finds nothing left to do must not return before whoever does it.
+        // A caller that finds nothing left to do must not return before the one that does it.
         let _one = self.syncing.lock().await;
         if !self.unsynced.swap(false, Ordering::SeqCst) {
             return Ok(());

@@ -23,7 +23,7 @@ impl Ledger for SqlLedger {
     }
 
     async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId> {
-        // Also where there is nothing to write: so every poll finds out whether the ledger can be written.
+        // Even if there is nothing to write: so every poll finds out whether the ledger can be written.
         write!(self, Disk::Wait, |tx| streams::stream_for(tx, request))
     }
 
@@ -111,7 +111,7 @@ impl Ledger for SqlLedger {
 
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
         let tally = read!(self, |tx| counts::count_rows(tx, stream, since, now))?;
-        // What was counted once is told, and must not be less after a power cut.
+        // Counts that were reported once must not be less after a power cut.
         self.sync().await?;
         Ok(tally)
     }

@@ -125,7 +125,7 @@ fn inspect_file(file: &Path) -> LedgerResult<u64> {
     let mut header = [0; HEADER.len()];
     if size > 0 && (opened.read_exact(&mut header).is_err() || &header != HEADER) {
         return Err(own_error(format!(
-            "{} is damaged or no SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot",
+            "{} is damaged, or it is not an SQLite database: restore it or move it away; a new ledger is rebuilt from HubSpot",
             file.display()
         )));
     }

@@ -19,7 +19,7 @@ pub(crate) async fn stream_for(conn: &mut Conn, request: &StreamRequest) -> Ledg
         None => new_event_stream(conn, request).await?,
     };
     let Some(action) = &request.action else {
-        // Somebody may have emptied the status: what was sent for the event is no less sent for that.
+        // Somebody may have emptied the status; what was sent for the event stays sent.
         return Ok(StreamId(of_event.bound_to.unwrap_or(of_event.id)));
     };
     let of_action = action_stream(conn, request, action).await?;

@@ -24,7 +24,7 @@ use crate::ports::pulse::Watchdog;
 /// Signs of life and open gates of the process. Shared by everything that has to report.
 #[derive(Debug, Default)]
 pub struct Probes {
-    /// Why a gate is closed, in words or empty; `None` where it is open.
+    /// Why a gate is closed, in words or empty; `None` if it is open.
     gates: Mutex<BTreeMap<&'static str, Option<String>>>,
     beats: Mutex<BTreeMap<String, Beat>>,
     /// What is worth knowing while the process is ready, by what it is about.
@@ -48,7 +48,7 @@ impl Probes {
         self.gates.lock().insert(name, Some(why.into()));
     }
 
-    /// Something worth knowing while the process is ready; `None`: no longer. True where there was something before.
+    /// Something worth knowing while the process is ready; `None`: no longer. True if there was something before.
     pub fn set_remark(&self, about: &str, what: Option<String>) -> bool {
         let mut remarks = self.remarks.lock();
         match what {

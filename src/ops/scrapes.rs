@@ -97,7 +97,7 @@ impl Scrapes {
 }
 
 impl Texts {
-    /// The newest text, where nobody needs another one or may have one.
+    /// The newest text, if no caller needs a newer one or may have one.
     fn usable(&mut self, fresh: Duration) -> Option<Making> {
         let newest = self.newest.as_ref()?;
         let Some(made) = newest.peek() else {
@@ -111,10 +111,10 @@ impl Texts {
     }
 }
 
-/// Makes a text on a thread of its own, also where whoever asked for it has gone: the next one finds it begun.
+/// Makes a text on a thread of its own, even if whoever asked for it has gone: the next one finds it begun.
 fn make_apart(make: impl FnOnce() -> Result<String, fmt::Error> + Send + 'static) -> Making {
     let making = tokio::task::spawn_blocking(make).map(|made| Made {
-        // What panicked has told the log already.
+        // The panic is in the log already.
         text: made.unwrap_or(Err(fmt::Error)).map(Arc::from),
         at: Instant::now(),
     });
@@ -166,7 +166,7 @@ mod tests {
         drop(texts);
         assert_eq!(ask(&scrapes, Format::Prometheus).await, "0");
         assert_eq!(ask(&scrapes, Format::OpenMetrics).await, "1");
-        // An old one is given to nobody.
+        // An old one is given to no caller.
         let scrapes = Arc::new(Scrapes::new(Duration::ZERO));
         assert_eq!(ask(&scrapes, Format::Prometheus).await, "2");
         assert_eq!(ask(&scrapes, Format::Prometheus).await, "3");

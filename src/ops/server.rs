@@ -31,7 +31,7 @@ const CONNECTIONS: usize = 128;
 /// Most bytes of headers.
 const HEADER_BYTES: usize = 16 << 10;
 
-/// Answers until `stop`, on a thread of its own: however busy all others are, whoever asks is told how they do. What comes
+/// Answers until `stop`, on a thread of its own: however busy all others are, probes get an answer. What comes
 /// back ends with it, with an error where it ended by a panic.
 ///
 /// # Errors
@@ -94,7 +94,7 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationT
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut served = std::pin::pin!(served);
-    // How a connection of somebody else ends is nothing to tell.
+    // How a client's connection ends is not worth a log line.
     let _ = tokio::time::timeout(LIFE, async {
         tokio::select! {
             ended = served.as_mut() => return ended,

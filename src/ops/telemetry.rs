@@ -10,7 +10,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// What is logged of the libraries. The Kubernetes client tells of each failed call, which is told where it was made.
+/// What is logged of the libraries. The Kubernetes client logs each failed call, which the caller logs too.
 const LIBRARIES: &str = "warn,kube_client::client::builder=off";
 
 /// Names of levels.
@@ -26,7 +26,7 @@ pub enum LogFormat {
 }
 
 impl LogFormat {
-    /// Text where a person looks on, JSON where a program collects.
+    /// Text for a terminal, JSON for programs that collect logs.
     pub fn detect() -> Self {
         if std::io::stdout().is_terminal() {
             Self::Text
@@ -62,7 +62,7 @@ pub struct LogLevel {
 /// Neither a level nor directives.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no log level: use off, error, warn, info, debug or trace, or directives like warn,adconversion_operator=debug"
+    "{0:?} is not a log level: use off, error, warn, info, debug or trace, or directives like warn,adconversion_operator=debug"
 )]
 pub struct BadLogLevel(String);
 

@@ -91,7 +91,7 @@ fn count(value: &Value) -> usize {
     inner + 1
 }
 
-/// True where it was done.
+/// True if it was done.
 fn replace(value: &mut Value, left: &mut usize, with: &Value) -> bool {
     if *left == 0 {
         *value = with.clone();

@@ -120,7 +120,7 @@ pub struct DealBatch {
     pub unreadable: Unreadable<DealId>,
 }
 
-/// Contacts by e-mail address. An address that is neither here nor there is nobody's.
+/// Contacts by e-mail address. An address that is in neither belongs to no contact.
 #[derive(Default)]
 pub struct AddressBatch {
     /// Each contact under the address it was asked for by.
@@ -190,7 +190,7 @@ pub struct Quota {
 /// daily buckets) and never call inside a `Retry-After`. Errors: [`UpstreamError`] with `service` "HubSpot".
 #[async_trait]
 pub trait Crm: Send + Sync {
-    /// The day's calls, as HubSpot told last; `None` where it did not.
+    /// The day's calls, as HubSpot last reported them; `None` if it has not.
     fn daily_quota(&self) -> Option<Quota> {
         None
     }
@@ -200,7 +200,7 @@ pub trait Crm: Send + Sync {
     fn may_use(&self, _portal: PortalId) {}
     /// The portal behind the token.
     async fn read_portal(&self) -> Result<Portal, UpstreamError>;
-    /// Scopes of the token; `None` where HubSpot does not tell (then the calls themselves are the probe).
+    /// Scopes of the token; `None` if HubSpot does not tell (then the calls themselves are the probe).
     async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError>;
     /// Options of `lifecyclestage`, in display order.
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError>;

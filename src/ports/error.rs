@@ -91,7 +91,7 @@ impl UpstreamError {
         }
     }
 
-    /// True where waiting may help without anybody acting.
+    /// True if waiting may help without anybody acting.
     pub const fn is_transient(&self) -> bool {
         matches!(
             self.cause,
@@ -99,7 +99,7 @@ impl UpstreamError {
         )
     }
 
-    /// True where only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
+    /// True if only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
     pub const fn needs_a_person(&self) -> bool {
         matches!(
             self.cause,

@@ -11,7 +11,7 @@ pub const STEP: Duration = Duration::from_mins(15);
 /// How often a loop that waits for others to end shows that it does.
 const TURN: Duration = Duration::from_secs(30);
 
-/// Told when loops show signs of life; whoever keeps it knows which one hangs.
+/// Called when loops show signs of life, so that a loop that hangs is known.
 pub trait Watchdog: Send + Sync {
     /// The loop of this name lives, and shows its next sign of life within this time.
     fn sign_of_life(&self, name: &str, within: Duration);
@@ -21,7 +21,7 @@ pub trait Watchdog: Send + Sync {
     fn loop_broke(&self, kind: &'static str);
 }
 
-/// Nobody watches.
+/// Ignores all signs of life.
 pub struct Unwatched;
 
 impl Watchdog for Unwatched {
@@ -71,7 +71,7 @@ pub fn beat() {
 
 /// The loop that calls this does nothing for so long, on purpose.
 pub fn rest(pause: Duration) {
-    // Where nobody watches there is nobody to tell.
+    // Without a watcher there is nothing to report.
     let _ = PULSE.try_with(|pulse| {
         let within = pause.saturating_add(pulse.step);
         pulse.watchdog.sign_of_life(&pulse.name, within);

@@ -46,7 +46,7 @@ pub struct Conversion {
     pub click: Option<ClickId>,
     /// Hashed identifiers, at most 10.
     pub identifiers: Vec<UserIdentifier>,
-    /// True where a consent block stands in the manifest and consent was granted: sends `adUserData: CONSENT_GRANTED`.
+    /// True if a consent block stands in the manifest and consent was granted: sends `adUserData: CONSENT_GRANTED`.
     pub consent_granted: bool,
 }
 
@@ -64,9 +64,9 @@ pub struct UploadRequest {
 pub struct IngestError {
     /// What happened; `Cause::Refused` for a refusal of what was sent, then `complaints` may name rows.
     pub error: UpstreamError,
-    /// The code of the request as a whole; `None` where it says nothing beyond "refused".
+    /// The code of the request as a whole; `None` if it says nothing beyond "refused".
     pub code: Option<Code>,
-    /// What it is about; empty where nothing is named.
+    /// What it is about; empty if nothing is named.
     pub complaints: Vec<Complaint>,
 }
 

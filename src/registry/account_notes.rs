@@ -14,7 +14,7 @@ impl Registry {
         });
     }
 
-    /// Whether an account can be used, as its status and those of its events say; `None` where it is not known.
+    /// Whether an account can be used, as its status and those of its events say; `None` if it is not known.
     pub fn shown_readiness(&self, account: &Account) -> Option<Readiness> {
         self.with_state(|s| {
             let for_loops = || match account {

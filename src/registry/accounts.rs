@@ -121,7 +121,7 @@ pub struct AdAccount {
     pub owner: Option<AdAccountKey>,
     /// The routes of its conversions; `None` while its clients can't be made.
     pub routes: Option<Routes>,
-    /// Who takes the conversions of lifecycle events, and those of form events.
+    /// The routes that take the conversions of lifecycle events, and those of form events.
     pub services: (&'static str, &'static str),
 }
 
@@ -142,7 +142,7 @@ impl AdAccount {
         self.routes.filter(|_| self.readiness == Readiness::Ready)
     }
 
-    /// Who takes the conversions of an event. `form`: of a form event.
+    /// The route that takes the conversions of an event. `form`: of a form event.
     pub const fn service_name(&self, form: bool) -> &'static str {
         if form { self.services.1 } else { self.services.0 }
     }
@@ -187,7 +187,7 @@ impl GoogleAccount {
         }
     }
 
-    /// Who takes the conversions of an event, as errors name it. `form`: of a form event.
+    /// The service that takes the conversions of an event, as errors name it. `form`: of a form event.
     pub const fn service_name(&self, form: bool) -> &'static str {
         self.uploads.api_for(form).service_name()
     }

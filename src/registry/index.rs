@@ -50,12 +50,12 @@ impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
         self.values.get(key).into_iter().flatten()
     }
 
-    /// True where a value stands under the key.
+    /// True if a value stands under the key.
     pub fn has(&self, key: &K) -> bool {
         self.values.contains_key(key)
     }
 
-    /// True where this value stands under the key.
+    /// True if this value stands under the key.
     pub fn is_under(&self, key: &K, value: &V) -> bool {
         self.keys.get(value).is_some_and(|keys| keys.contains(key))
     }

@@ -126,7 +126,7 @@ impl Registry {
     }
 
     /// Takes over a later read of the actions of the account that owned them so far. Returns the snapshot as it is then,
-    /// and whether the actions changed; `None` where the account is not known or has no snapshot of that owner.
+    /// and whether the actions changed; `None` if the account is not known or has no snapshot of that owner.
     pub fn set_google_actions(
         &self,
         key: &ObjectKey,

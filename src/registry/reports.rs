@@ -80,7 +80,7 @@ pub struct EventReport {
     pub feed: Health,
     /// The uploader.
     pub upload: Health,
-    /// What Google tells about the requests it has accepted.
+    /// What Google reports about the requests it has accepted.
     pub poll: Health,
     /// Google takes nothing.
     pub refused: Option<Refused>,
@@ -109,7 +109,7 @@ impl EventReport {
         self.pulled_back = Some(PulledBack { cursor, said: false });
     }
 
-    /// Where the cursor was, the first time somebody asks.
+    /// Where the cursor was; returned only once.
     pub fn take_pulled_back(&mut self) -> Option<Timestamp> {
         let news = self.pulled_back.as_mut().filter(|back| !back.said)?;
         news.said = true;

@@ -1,4 +1,4 @@
-//! Work that serves everybody: where it ends although nobody stopped it, it is started again, alone and after a growing
+//! Work that serves all accounts: if it ends although nobody stopped it, it is started again, alone and after a growing
 //! pause; the rest of the process goes on. What stays broken makes the process count as stuck.
 
 use std::ops::ControlFlow;
@@ -43,7 +43,7 @@ impl Restarts {
         }
     }
 
-    /// Does the work until it says that it is done, or it ends after `stop`. `begin` is told how often the work has ended
+    /// Does the work until it says that it is done, or it ends after `stop`. `begin` gets how often the work has ended
     /// unexpectedly; a panic is one way to.
     pub async fn run_until_done<F>(self, stop: CancellationToken, mut begin: impl FnMut(u32) -> F)
     where

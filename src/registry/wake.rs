@@ -22,6 +22,6 @@ pub enum Wake {
     },
     /// A Google account: a call was refused in a way that concerns the account.
     Google(ObjectKey),
-    /// A HubSpot account, likewise.
+    /// A HubSpot account.
     HubSpot(ObjectKey),
 }

@@ -69,7 +69,7 @@ impl Absences {
         });
     }
 
-    /// True where one of these was asked for before and not shown.
+    /// True if one of these was asked for before and not shown.
     pub(crate) fn are_sought(&self, ids: &[ContactId]) -> bool {
         self.0.look(|memory| {
             let missed = &memory.contacts.0;
@@ -77,7 +77,7 @@ impl Absences {
         })
     }
 
-    /// Somebody that HubSpot showed lately and who is none of these.
+    /// A contact that HubSpot showed lately and that is none of these.
     pub(crate) fn witness(&self, ids: &[ContactId]) -> Option<ContactId> {
         self.0
             .look(|memory| memory.shown.iter().find(|id| !ids.contains(id)).copied())
@@ -101,7 +101,7 @@ impl Absences {
         self.0.change(|memory| memory.deals.0.remove(&contact));
     }
 
-    /// The deals of this contact can't be read: for how long that has been so, `None` where this is not known.
+    /// The deals of this contact can't be read: for how long that has been so, `None` if this is not known.
     pub(crate) fn deals_missed(&self, contact: ContactId, pauses: &Pauses, now: Instant) -> Option<SignedDuration> {
         let since = self
             .0
@@ -151,7 +151,7 @@ impl Shrink for Memory {
         ENTRY * (self.contacts.0.len() + self.deals.0.len())
     }
 
-    /// Whoever has been missed for the longest time stays: of them something will be known first.
+    /// Contacts that have been missing for the longest time stay: theirs will be decided first.
     fn shrink(&mut self, to: usize) {
         let most = to / ENTRY;
         let deals = self
@@ -170,7 +170,7 @@ impl Misses {
         if self.0.len() <= most {
             return;
         }
-        // Whoever nobody looks for any more is in nobody's way.
+        // Contacts that are no longer looked for take no room that others need.
         let newest = self.0.values().map(|missed| missed.last).max();
         let is_idle = |last: Instant| newest.is_some_and(|newest| newest.duration_since(last) > IDLE.unsigned_abs());
         let mut order: Vec<_> = self

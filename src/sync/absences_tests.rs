@@ -101,7 +101,7 @@ fn looks_in_a_row_are_those_not_too_far_from_each_other() {
         assert_eq!(looks.look(minutes, &[1], &[], &[]), [1], "shows nobody");
     }
     assert_eq!(looks.look(100, &[1], &[9], &[]), [0; 0], "missed for 200 minutes");
-    // Also where the pause is short.
+    // Even if the pause is short.
     let pauses = Pauses {
         silent: SignedDuration::from_mins(1),
         ..PAUSES

@@ -1,7 +1,7 @@
 //! What is remembered of each account, within one bound for all accounts together: whoever may create accounts may create
 //! many, and each of them may hold a lot.
 //!
-//! Where all together hold too much, the largest gives way. So nobody loses anything while they have less than what each
+//! Where all together hold too much, the largest gives way. So no account loses anything while it has less than what each
 //! would have if all had the same.
 
 use std::collections::BTreeMap;
@@ -64,7 +64,7 @@ impl<K: Ord + Clone, T: Shrink> PerAccount<K, T> {
         new
     }
 
-    /// Forgets the accounts that are none of these. Whoever still works for one keeps what it has until it ends.
+    /// Forgets the accounts that are none of these. A loop that still works for one keeps what it has until it ends.
     pub(crate) fn keep(&self, wanted: impl Fn(&K) -> bool) {
         self.of.lock().retain(|account, _| wanted(account));
     }
@@ -93,7 +93,7 @@ impl<T: Shrink> Bounded<T> {
         result
     }
 
-    /// Changes it, and counts it while nobody else can.
+    /// Changes it, and counts it under the same lock.
     fn count<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
         let mut inner = self.inner.lock();
         let before = inner.size();

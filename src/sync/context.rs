@@ -154,7 +154,7 @@ impl SyncContext {
         ContactCache::new(self.contacts.of(hubspot))
     }
 
-    /// What the submissions read through this HubSpot account told of their pages.
+    /// What the submissions read through this HubSpot account say about their pages.
     pub fn click_cache(&self, hubspot: &ObjectKey) -> Clicks {
         Clicks::new(self.clicks.of(hubspot))
     }

@@ -23,7 +23,7 @@ pub enum Delivery {
 }
 
 impl Delivery {
-    /// From the results of all rows of the event in an answer; `None` where there are none.
+    /// From the results of all rows of the event in an answer; `None` if there are none.
     pub fn from_results<'a>(row_results: impl IntoIterator<Item = &'a RowResult>) -> Option<Self> {
         let mut found = None;
         for row_result in row_results {
@@ -45,7 +45,7 @@ impl Delivery {
     }
 }
 
-/// Reports what an answer of one of an ad network's services said of an event.
+/// Reports what an answer of one of an ad network's services means for an event.
 pub fn report_delivery(
     registry: &Registry,
     event: &ObjectKey,
@@ -82,7 +82,7 @@ pub fn report_delivery(
     }
 }
 
-/// Who takes the event's conversions; `None` where event or account are not known.
+/// The service that takes the event's conversions; `None` if event or account are not known.
 fn delivery_service(registry: &Registry, event: &ObjectKey) -> Option<&'static str> {
     let event = registry.find_event(event)?;
     let account = registry.ad_account(&event.google)?;
@@ -119,8 +119,8 @@ pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError
         _ => return None,
     };
     let what = match cause {
-        Cause::NotAllowlisted => "no conversion of this account is taken this way",
-        _ => "no conversion of this account is taken",
+        Cause::NotAllowlisted => "Google accepts no conversion of this account by this route",
+        _ => "Google accepts no conversion of this account",
     };
     Some(UpstreamError {
         code: Some(code.name.clone()),

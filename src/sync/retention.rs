@@ -53,7 +53,7 @@ async fn archive_rows(ctx: &SyncContext, stop: &CancellationToken) -> bool {
             Err(error) => {
                 warn!(
                     error = brief(&error),
-                    "rows settled long ago could not be folded; they stay until the next round"
+                    "settled conversions could not be archived; they stay until the next round"
                 );
                 break;
             }
@@ -122,7 +122,7 @@ async fn forget_looks(ctx: &SyncContext, stop: &CancellationToken) -> bool {
             Err(error) => {
                 warn!(
                     error = brief(&error),
-                    "looks of accounts that are gone could not be forgotten; they stay until the next round"
+                    "notes about accounts that are gone could not be removed; they stay until the next round"
                 );
                 return true;
             }

@@ -1,5 +1,5 @@
-//! What submissions told of their pages, and when nobody was found for them. Lives in memory only: the ledger holds no click
-//! ids.
+//! What submissions said about their pages, and when no contact was found for them. Lives in memory only: the
+//! ledger holds no click ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const MAX_SIZE: usize = 4 << 20;
 /// What a submission takes beside its click id.
 const ENTRY: usize = 128;
 
-/// The gclid of each submission read in this life of the process, `None` where its page had none.
+/// The gclid of each submission read in this life of the process, `None` if its page had none.
 #[derive(Clone, Default)]
 pub struct Clicks(Arc<Bounded<Known>>);
 
@@ -44,7 +44,7 @@ pub(crate) struct Known {
 struct Told {
     at: Timestamp,
     gclid: Option<String>,
-    /// When HubSpot was last asked whose it is, and had nobody.
+    /// When HubSpot was last asked whose it is, and had no contact.
     unfound: Option<Timestamp>,
 }
 
@@ -53,7 +53,7 @@ impl Clicks {
         Self(known)
     }
 
-    /// HubSpot was asked at this time whose a submission is that was put here, and has nobody.
+    /// At this time HubSpot was asked whose a remembered submission is, and had no contact.
     pub fn record_nobody(&self, key: TransactionId, asked: Timestamp) {
         self.0.change(|known| {
             if let Some(told) = known.of.get_mut(&key) {
@@ -62,12 +62,12 @@ impl Clicks {
         });
     }
 
-    /// When HubSpot was last asked whose a submission is, and had nobody; `None` where it was not in this life of the process.
+    /// When HubSpot was last asked whose a submission is, and had no contact; `None` if it was not in this life of the process.
     pub fn nobody_since(&self, key: TransactionId) -> Option<Timestamp> {
         self.0.look(|known| known.of.get(&key)?.unfound)
     }
 
-    /// Remembers what a submission's page told.
+    /// Remembers what a submission says about its page.
     pub fn put_click(&self, key: TransactionId, submission: &Submission) {
         self.0
             .change(|known| known.put(key, submission.at, submission.gclid.clone()));

@@ -20,10 +20,10 @@ super::explained::explained! {
     CONVERSION_ACTION_READY = "ConversionActionReady" in [EVENT] => "While it is False, read its message: it says what Google Ads answered.";
     /// HubSpot is read, and due conversions are sent.
     SYNCED = "Synced" in [EVENT] => "While it is False, its reason says which side fails. It is retried; after `--failure-threshold` the event is not Ready.";
-    /// Google takes what is sent.
-    DELIVERING = "Delivering" in [EVENT] => "While it is False, do what the message says: conversions are rejected, or wait.";
+    /// Google accepts what is sent.
+    DELIVERING = "Delivering" in [EVENT] => "While it is False, do what the message says. Conversions are rejected, or wait.";
     /// Google bids by the conversion action.
-    COUNTED_FOR_BIDDING = "CountedForBidding" in [EVENT] => "While it is False, decide whether Google shall bid by the action. Conversions are sent all the same.";
+    COUNTED_FOR_BIDDING = "CountedForBidding" in [EVENT] => "While it is False, decide whether Google should bid by the action. Conversions are sent either way.";
     /// The credentials work.
     CREDENTIALS_VALID = "CredentialsValid" in [GOOGLE, HUBSPOT] => "While it is False, correct the Secret that the message names.";
     /// No quota holds requests back.

@@ -20,11 +20,11 @@ super::explained::explained! {
     /// The object, or an account of it, is suspended by `spec.suspend`. A deletion waits if the action is to be removed through a suspended account.
     SUSPENDED = "Suspended" in [READY, ACCOUNTS, CONVERSION_ACTION_READY, SYNCED, DELETION_BLOCKED] => "Set `spec.suspend` to false to continue.";
 
-    /// The manifest asks for something that cannot be, or the account that it names does not exist.
+    /// The manifest asks for something that is not possible, or names an account that does not exist.
     INVALID_SPEC = "InvalidSpec" in [STALLED, READY, SYNCED] => "Correct the manifest, or the conversion action, as the message says.";
     /// Another conversion action has the name that this event wants.
     NAME_CONFLICT = "NameConflict" in [STALLED, READY, SYNCED] => "Change `spec.eventName`, or map the action with `spec.conversionAction.existing` in a new event.";
-    /// Another event has the conversion action.
+    /// The conversion action belongs to another event.
     OWNERSHIP_CONFLICT = "OwnershipConflict" in [STALLED, READY, SYNCED] => "Give this event another `eventName`, or delete one of the two.";
     /// The conversion action that the event names or has used is not in the Google Ads account.
     EXTERNAL_RESOURCE_NOT_FOUND = "ExternalResourceNotFound" in [STALLED, READY, SYNCED] => "Create the action in Google Ads, or create the event again with another one.";
@@ -42,7 +42,7 @@ super::explained::explained! {
     PROPERTY_NOT_FOUND = "PropertyNotFound" in [STALLED, READY, SYNCED] => "Use the internal name of the property, or create it in HubSpot.";
     /// HubSpot has no form with this GUID or name.
     FORM_NOT_FOUND = "FormNotFound" in [STALLED, READY, SYNCED] => "Correct `spec.trigger.formSubmission.formId`, or create the form in HubSpot.";
-    /// The token in the Secret opens another portal than the account has or declares.
+    /// The token in the Secret belongs to another portal than the one that the account declares or has read so far.
     PORTAL_MISMATCH = "PortalMismatch" in [STALLED, READY] => "Put a token of the right portal into the Secret, or create another HubSpotAccount.";
     /// Form conversions cannot be uploaded to a manager account, or to one whose conversions another account tracks.
     MANAGER_ACCOUNT = "ManagerAccount" in [STALLED, READY, SYNCED] => "Create a new event that uses a GoogleAdsAccount with its own conversion tracking.";
@@ -52,7 +52,7 @@ super::explained::explained! {
     MISSING_SCOPE = "MissingScope" in [STALLED, READY, SYNCED] => "Add the scope that the message names and put the new token into the Secret.";
 
     /// The operator itself failed. This is a bug.
-    INTERNAL_ERROR = "InternalError" in [READY] => "Report it. The loop of this account is started again by itself.";
+    INTERNAL_ERROR = "InternalError" in [READY] => "Report it. The operator restarts what failed by itself.";
 
     /// Both accounts are Ready.
     ACCOUNTS_READY = "AccountsReady" in [ACCOUNTS] => "Nothing.";
@@ -69,26 +69,26 @@ super::explained::explained! {
     MAPPED = "Mapped" in [CONVERSION_ACTION_READY] => "Nothing.";
     /// The conversion action keeps changing in Google Ads while it is corrected.
     DRIFTED = "Drifted" in [CONVERSION_ACTION_READY] => "Find out what changes it there. The correction is retried.";
-    /// Google refused to create the conversion action, or could not be reached for it.
+    /// Google refused to create the conversion action, or could not be reached.
     CREATE_FAILED = "CreateFailed" in [CONVERSION_ACTION_READY] => "Read the message. What can be retried is retried.";
-    /// The reply to the create request was lost. The action is looked for before it is created again.
-    CREATE_RESULT_UNKNOWN = "CreateResultUnknown" in [CONVERSION_ACTION_READY] => "Wait: at most `--create-settle`.";
+    /// The reply to the create request was lost. The operator searches for the action before it creates it again.
+    CREATE_RESULT_UNKNOWN = "CreateResultUnknown" in [CONVERSION_ACTION_READY] => "Wait, at most for `--create-settle`.";
 
     /// HubSpot is read. The message says if anything keeps conversions from being sent.
     RUN_SUCCEEDED = "RunSucceeded" in [SYNCED] => "Nothing.";
     /// A quota is used up.
     RATE_LIMITED = "RateLimited" in [QUOTA_AVAILABLE, SYNCED, CREDENTIALS_VALID, READY] => "Wait until it refills. If that happens often, have the quota raised.";
-    /// HubSpot or Google cannot be reached, or fails.
+    /// HubSpot or Google cannot be reached, or answers with errors.
     UPSTREAM_UNAVAILABLE = "UpstreamUnavailable" in [SYNCED, READY] => "Wait: it is retried. If it lasts, check the network and the status page of the service.";
-    /// HubSpot cannot be reached, or fails.
+    /// HubSpot cannot be reached, or answers with errors.
     SOURCE_UNAVAILABLE = "SourceUnavailable" in [SYNCED] => "Wait: it is retried. If it lasts, check the network and HubSpot's status page.";
     /// The ledger cannot be read or written, so nothing is sent.
-    LEDGER_UNAVAILABLE = "LedgerUnavailable" in [SYNCED, READY, DELETION_BLOCKED] => "Check the volume of the ledger: space, permissions, its node.";
+    LEDGER_UNAVAILABLE = "LedgerUnavailable" in [SYNCED, READY, DELETION_BLOCKED] => "Read the message. Check the ledger's volume (space, permissions, node), or its PostgreSQL database (address, user, space).";
     /// Google refuses all conversions for the account or the conversion action. They wait.
     REFUSED = "Refused" in [DELIVERIES, SYNCED, CONVERSION_ACTION_READY] => "Do what the message says: it names Google's code.";
     /// Google rejected more than half of the conversions of the last 24 hours.
     MOST_REJECTED = "MostRejected" in [DELIVERIES] => "Do what the message says: it names the most frequent code.";
-    /// Google takes what is sent.
+    /// Google accepts what is sent.
     DELIVERING = "Delivering" in [DELIVERIES] => "Nothing.";
 
     /// The action is primary and its goal is an account default: Google bids by it.

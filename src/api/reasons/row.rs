@@ -1,4 +1,4 @@
-//! Reasons of conversions. A rejected one has Google's own code instead, or [`INVALID_ARGUMENT`].
+//! Reasons of conversions. The reason of a rejected conversion is Google's own code, or [`INVALID_ARGUMENT`].
 
 /// A reason, and what a status says of it.
 #[derive(Debug, Clone, Copy)]
@@ -23,7 +23,7 @@ macro_rules! reasons {
 
 reasons! {
     /// No click id, and nothing declared to share.
-    Skipped NO_CLICK_ID = "NoClickId" => "The contact has no Google click id (an e-mail address or a number in that property is none) and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code.";
+    Skipped NO_CLICK_ID = "NoClickId" => "The contact has no Google click id (an e-mail address or a number in that property does not count) and the event shares no data. Add spec.shareData, or check that the ads' landing pages carry HubSpot's tracking code.";
     /// Neither click id nor a usable declared identifier.
     Skipped NO_SHARED_DATA = "NoSharedData" => "The contact has neither a click id nor a usable value of the kinds in spec.shareData.";
     /// Consent is not granted.
@@ -33,22 +33,22 @@ reasons! {
     /// The contact is gone.
     Skipped CONTACT_DELETED = "ContactDeleted" => "The contact was deleted in HubSpot before the conversion could be sent.";
     /// Observed while suspended under `SkipMissed`.
-    Skipped MISSED_WHILE_SUSPENDED = "MissedWhileSuspended" => "The contact reached the stage while the event was suspended, and resumePolicy is SkipMissed.";
+    Skipped MISSED_WHILE_SUSPENDED = "MissedWhileSuspended" => "The contact reached the stage, or submitted the form, while the event was suspended, and spec.resumePolicy is SkipMissed.";
     /// The enhancement was not possible in time.
-    Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement then. Check that the snippet is on the page with the form.";
+    Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement after that. Check that the snippet is on the page with the form.";
 
     /// The settling delay is not over.
-    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over, or at its time where HubSpot gives one that is still to come. Nothing to do.";
+    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. If HubSpot gives it a time in the future, it is sent then. Nothing to do.";
     /// A request is under way.
-    Pending IN_FLIGHT = "InFlight" => "The conversion is part of a request to Google that has not been answered yet. If it is repeated, ids and values stay the same. Nothing to do.";
+    Pending IN_FLIGHT = "InFlight" => "The conversion is part of a request to Google that has not been answered yet. If the request is repeated, ids and values stay the same. Nothing to do.";
     /// The click id may still arrive.
     Pending AWAITING_CLICK_ID = "AwaitingClickId" => "The contact has no click id yet. The operator checks again until the click grace ends. Nothing to do.";
     /// Consent may still be granted (forms).
-    Pending AWAITING_CONSENT = "AwaitingConsent" => "The consent property does not hold a granted value yet. The conversion is sent once it does, inside the deadline.";
+    Pending AWAITING_CONSENT = "AwaitingConsent" => "The consent property does not hold a granted value yet. The conversion is sent once it does, if that is before the deadline (--enhancement-deadline).";
     /// Google does not know the web conversion yet.
     Pending AWAITING_WEB_CONVERSION = "AwaitingWebConversion" => "Google has not received the web tag's conversion yet. If this lasts, check that the snippet is on the page with the form.";
     /// HubSpot does not give the contact, or a deal of it, or in a way that cannot be understood.
-    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a way that can't be understood; it is read again with growing pauses. See lastErrors for the contact id, check that record in HubSpot, and that the token may see it. A contact that stays away counts as deleted; in place of deals that stay away the default value counts.";
+    Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a form that can't be understood. The operator reads it again with growing pauses. See lastErrors for the contact id. Check the contact and its deals in HubSpot, and that the token may see them. A contact that stays missing counts as deleted; if deals stay missing, the default value is sent.";
     /// Google does not take uploads for an action this young.
     Pending ACTION_TOO_NEW = "ActionTooNew" => "Google rejects conversions for newly created conversion actions. The conversion is sent some hours later. Nothing to do.";
     /// Google does not know a click this young yet.
@@ -58,20 +58,20 @@ reasons! {
     /// Google does not answer as it should.
     Pending UPSTREAM_UNAVAILABLE = "UpstreamUnavailable" => "Google or HubSpot failed or could not be reached. The operator retries with growing pauses. See lastErrors.";
     /// An account is not Ready.
-    Pending ACCOUNT_NOT_READY = "AccountNotReady" => "An account or the conversion action is not ready, or Google refuses all conversions for it. The conversion is sent once that is mended. See the conditions AccountsReady, ConversionActionReady and Delivering.";
+    Pending ACCOUNT_NOT_READY = "AccountNotReady" => "An account or the conversion action is not ready, or Google refuses all conversions for it. The conversion is sent once that is fixed. See the conditions AccountsReady, ConversionActionReady and Delivering.";
     /// The event or an account is suspended.
-    Pending SUSPENDED = "Suspended" => "The event or one of its accounts is suspended. Set its spec.suspend to false to continue.";
+    Pending SUSPENDED = "Suspended" => "The event or one of its accounts is suspended. Set spec.suspend of that object to false to continue.";
 
     /// Google has not reported yet.
     Processing AWAITING_RESULT = "AwaitingResult" => "Google has accepted the conversions and reports their result later (after 30 minutes to 24 hours). Nothing to do.";
     /// Google named fewer rows than it failed.
-    Processing OUTCOME_UNKNOWN = "OutcomeUnknown" => "Google failed some of these conversions without saying which. They are sent again in smaller requests under the same ids and values. Nothing to do.";
+    Processing OUTCOME_UNKNOWN = "OutcomeUnknown" => "Google reported that some of these conversions failed, but not which. They are sent again in smaller requests under the same ids and values. Nothing to do.";
 
     /// Singled out by bisection, without a code of its own.
     Rejected INVALID_ARGUMENT = "InvalidArgument" => "Google refused this conversion without naming a field. Check its click id, value and shared data.";
 }
 
-/// Any outcome: further reasons, beyond those a status has room for.
+/// The further reasons of an outcome, beyond those that a status has room for.
 pub const OTHER: &str = "Other";
 /// What a status says of [`OTHER`].
 pub const OTHER_MESSAGE: &str = "Further reasons, added up; each has few conversions.";

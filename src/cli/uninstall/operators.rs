@@ -8,7 +8,7 @@ use kube::{Api, Client, ResourceExt};
 
 /// Labels that every pod of the chart has, whatever the release is called.
 const LABELS: &str = "app.kubernetes.io/part-of=adconversion,app.kubernetes.io/component=operator";
-/// How a pod is told its namespaces.
+/// The flag and the variable that give a pod its namespaces.
 const FLAG: &str = "--watch-namespaces";
 const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
 
@@ -29,7 +29,7 @@ fn has_ended(pod: &Pod) -> bool {
 fn watches_namespace(pod: &Pod, namespace: &str) -> bool {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     let mut named = containers.filter_map(named_by).peekable();
-    // Who is told none works in all.
+    // An operator without namespaces works in all.
     named.peek().is_none() || named.any(|list| list.split(',').any(|name| name.trim() == namespace))
 }
 

@@ -1,4 +1,5 @@
-//! Deletion: stop the work, leave the action in place (or remove it, if told so and it is ours), note it, let go. Works
+//! Deletion: stop the work, leave the action in place (or remove it, if the manifest says so and the operator created it), note
+//! it, and remove the finalizer. Works
 //! with Secret, account object or Google gone, unless Google itself must act.
 
 use super::deletion::{Blocked, Target, block_deletion, gives_way, timed_out};
@@ -108,7 +109,7 @@ async fn found_after_lost_reply(
         Ok(None) => action,
         Err(error) => {
             let note = format!(
-                "Whether conversion action {name:?} was created is not known ({error}). Look for it in Google Ads. An event with the same eventName adopts it."
+                "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads. An event with the same eventName adopts it."
             );
             ctx.events
                 .publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note)

@@ -87,7 +87,7 @@ impl Blocked {
     pub fn note_failed(error: &Error) -> Self {
         Self {
             why: reason::LEDGER_UNAVAILABLE,
-            happened: format!("The note about the conversion action cannot be kept: {error}"),
+            happened: format!("The note that the conversion action is left in Google Ads cannot be saved: {error}"),
             way_out: "Repair the ledger",
             unasked: false,
         }

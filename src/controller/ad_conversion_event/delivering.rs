@@ -6,7 +6,7 @@ use crate::domain::conditions::Status;
 use crate::domain::delivering::{Delivered, SettledCount, judge_window};
 use crate::domain::outcome::Outcome;
 
-/// Status, reason and message of `Delivering`; `None` keeps what was said before.
+/// Status, reason and message of `Delivering`; `None` keeps the previous condition.
 pub fn delivering_condition(facts: &Judged<'_>) -> Option<(Status, &'static str, String)> {
     if let Some(refusal) = &facts.refusal {
         return Some((Status::False, reason::REFUSED, refusal.message.clone()));

@@ -24,7 +24,7 @@ pub struct Counted {
 pub struct Facts<'a> {
     /// The status that the object has.
     pub before: AdConversionEventStatus,
-    /// What somebody asked for last, see [`crate::controller::shared::object::Object::requested_at`].
+    /// The last reconcile request, see [`crate::controller::shared::object::Object::requested_at`].
     pub requested: Option<&'a str>,
     /// What the manifest names.
     pub resolved: &'a Resolved,
@@ -34,7 +34,7 @@ pub struct Facts<'a> {
     pub stall: Option<&'a Stall>,
     /// What the sync loops say.
     pub report: EventReport,
-    /// Counts; `None` where they can't be had.
+    /// Counts; `None` if they can't be had.
     pub tally: Option<Counted>,
     /// Nothing is sent before.
     pub hold_until: Option<Timestamp>,

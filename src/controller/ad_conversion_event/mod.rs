@@ -2,7 +2,8 @@
 //! to the sync loops, report.
 //!
 //! Each step narrows what the next one holds: the object becomes a [`Declared`] manifest, that becomes [`resolve::Resolved`],
-//! that [`reconciled_event::ReconciledEvent`], and that a status. The object itself stays only to be written; nobody reads its spec again.
+//! that [`reconciled_event::ReconciledEvent`], and that a status. The object itself stays only to be
+//! written; its spec is not read again.
 
 mod action;
 mod bidding;

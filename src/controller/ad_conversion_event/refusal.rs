@@ -118,7 +118,7 @@ mod tests {
         }
     }
 
-    /// The message told people to take the other interface: who does so meets the refusal no more, also not one that the
+    /// The message told people to use the other API: an event that does so no longer meets the refusal, nor one that the
     /// status says from before.
     #[rstest]
     #[case::clicks_as_refused(false, UploadApi::DataManager, Uploads::default(), true)]

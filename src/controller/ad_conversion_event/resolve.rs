@@ -123,7 +123,7 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
     }
 }
 
-/// `suspended`: what the manifest says, `None` where there is none. An account that is suspended from its birth need not
+/// `suspended`: what the manifest says, `None` if there is none. An account that is suspended from its birth need not
 /// be looked at to know that.
 fn account_readiness(kind: &str, key: &ObjectKey, suspended: Option<bool>, readiness: Option<&Readiness>) -> Accounts {
     let name = &key.name;

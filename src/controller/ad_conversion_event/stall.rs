@@ -1,6 +1,6 @@
 //! Whether and why an event is stalled: nothing is done for it until a person acts. Everything that can stall one is here,
-//! in the order in which people are told, but for what its trigger (see [`super::trigger`]) and its conversion action (see
-//! [`super::action`]) say of themselves.
+//! in the order in which the status reports them, except what its trigger (see [`super::trigger`]) and its conversion
+//! action (see [`super::action`]) decide themselves.
 
 use jiff::Timestamp;
 

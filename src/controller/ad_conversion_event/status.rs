@@ -137,7 +137,7 @@ fn why_unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
 fn ready_summary(facts: &Judged<'_>) -> Summary {
     if facts.declared().suspended {
         return Summary::Suspended {
-            message: "Suspended: conversions are observed and wait. Set spec.suspend to false to go on.".to_owned(),
+            message: "Suspended: conversions are observed and wait. Set spec.suspend to false to continue.".to_owned(),
         };
     }
     if let Some((why, message)) = facts.stall {
@@ -202,7 +202,7 @@ fn ready_summary(facts: &Judged<'_>) -> Summary {
     }
 }
 
-/// A start that is not the declared one is said where people look.
+/// If the start in effect is not the declared one, Ready says so.
 fn with_note_on_start(mut summary: Summary, facts: &Judged<'_>) -> Summary {
     let note = facts.declared().note_on_start();
     if let (Some(note), Summary::Ready { message, .. } | Summary::Suspended { message }) = (note, &mut summary) {

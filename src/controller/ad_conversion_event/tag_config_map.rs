@@ -109,7 +109,7 @@ fn add_remark(outcome: &mut ActionOutcome, text: &str) {
     }
 }
 
-/// False where the name belongs to somebody else.
+/// False if the name belongs to somebody else.
 async fn ensure_config_map(
     ctx: &Context,
     tags: &Tags,

@@ -41,8 +41,9 @@ async fn pulled_back(ctx: &Context, event: &AdConversionEvent) {
     });
     let Some(cursor) = news else { return };
     let message = format!(
-        "HubSpot was read up to {cursor:.0} by the ledger, a time that is still to come: a record of HubSpot claimed it. The \
-         event is read again from its start. No conversion is sent twice, and there is nothing to do."
+        "According to the ledger, HubSpot had been read up to {cursor:.0}, a time in the future. HubSpot is read again from \
+         the start of the event, and no conversion is sent twice. Nothing to do. If it happens again, check the dates of \
+         contacts and form submissions in HubSpot, and the clock of the node."
     );
     ctx.events
         .publish(event, Severity::Warning, happened::CURSOR_PULLED_BACK, &message)

@@ -230,7 +230,7 @@ fn trigger_status(found: Option<&Subject>, before: Option<&Subject>) -> Option<T
     })
 }
 
-/// True where the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
+/// True if the manifest names the stage by its label, or the form by its name, and that resolves for the first time.
 fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subject) -> bool {
     let by_id = match (&found.trigger, named) {
         (Trigger::Stage(value), NamedTrigger::Stage(stage)) => stage == value,
@@ -241,7 +241,7 @@ fn is_first_by_name(named: &NamedTrigger, before: Option<&Subject>, found: &Subj
 }
 
 /// Writes a trigger that resolves for the first time into the status, before anything is done about it: from then on the
-/// manifest cannot name another one. Returns the event as it is then, `None` where there was nothing to write.
+/// manifest cannot name another one. Returns the event as it is then, `None` if there was nothing to write.
 pub async fn record_trigger(
     ctx: &Context,
     event: &AdConversionEvent,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Most that intervals stretch when the project's daily operations run out: ten minutes become five hours.
 const MOST: u32 = 32;
-/// Daily quotas are counted anew after this long.
+/// Daily quotas are counted again after this long.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How far intervals are stretched because the project's daily operations ran out.

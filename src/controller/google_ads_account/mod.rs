@@ -209,7 +209,7 @@ async fn read_account(
     Ok(())
 }
 
-/// The clients, made if there are none. `None` where the Secret does not allow it: that is noted.
+/// The clients, made if there are none. `None` if the Secret does not allow it: that is noted.
 async fn connect_clients(
     ctx: &Context,
     object: &GoogleAdsAccount,

@@ -64,7 +64,7 @@ fn read_intervals(ctx: &Context, key: &ObjectKey, memory: &GoogleMemory) -> (Dur
     (refresh.min(probe), slowly.min(probe))
 }
 
-/// True where Google was asked.
+/// True if Google was asked.
 async fn try_read(
     ctx: &Context,
     key: &ObjectKey,
@@ -160,7 +160,7 @@ async fn read_attribution(
     }
 }
 
-/// True where an action that counts has no goal among these.
+/// True if an action that counts has no goal among these.
 fn lacks_a_goal(actions: &[ConversionAction], goals: &[Goal]) -> bool {
     let listed = |a: &ConversionAction| {
         goals

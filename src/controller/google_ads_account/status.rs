@@ -94,7 +94,7 @@ fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionKey> {
         .collect()
 }
 
-/// True where Google has removed the action. A note younger than the snapshot may be about an action it does not show.
+/// True if Google has removed the action. A note younger than the snapshot may be about an action it does not show.
 fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
     let removed = |action: &ConversionAction| action.status == "REMOVED";
     note.at < snapshot.read_at

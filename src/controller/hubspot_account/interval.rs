@@ -39,7 +39,7 @@ impl Interval {
         }
     }
 
-    /// Said once for each manifest.
+    /// The Kubernetes Event about it, once for each manifest.
     pub(super) fn announce_raised(&self, object: &HubSpotAccount) -> Vec<Announcement> {
         let seen = object.status.as_ref().and_then(|s| s.observed_generation);
         let remark = self.remark.iter().filter(|_| seen != object.metadata.generation);

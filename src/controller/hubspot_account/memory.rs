@@ -37,7 +37,7 @@ impl Memory for HubSpotMemory {
 }
 
 impl HubSpotMemory {
-    /// When the portal is to be read again; `None` where it never was.
+    /// When the portal is to be read again; `None` if it never was.
     pub(super) fn next_read(&self, ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
         let stalled = ctx.rereads.is_needed(&Account::HubSpot(key.clone()));
         let snapshot = self.snapshot.as_ref()?;
@@ -49,7 +49,7 @@ impl HubSpotMemory {
         self.verified = false;
     }
 
-    /// The client, made if there is none. `None` where the Secret does not allow it: that is noted.
+    /// The client, made if there is none. `None` if the Secret does not allow it: that is noted.
     pub(super) async fn connect_client(
         &mut self,
         ctx: &Context,

@@ -182,7 +182,7 @@ async fn read_account(
             memory.state.check_succeeded();
         }
         Err(fault) => {
-            // Whoever reads with this client would read another portal.
+            // Loops that read with this client would read another portal.
             memory.verified &= fault.reason != reason::PORTAL_MISMATCH;
             tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
             memory.state.check_failed(fault, ctx.clock.now());

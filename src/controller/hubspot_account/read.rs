@@ -116,7 +116,7 @@ impl PortalSnapshot {
     }
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only where an event needs them.
+/// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only if an event needs them.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
     pin: &PortalPin,
@@ -162,7 +162,7 @@ fn with_short_names(portal: &Portal) -> Portal {
     }
 }
 
-/// Who may not see forms can do everything else.
+/// A token that may not see forms can do everything else.
 async fn read_forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, AccountFault> {
     match crm.list_forms().await {
         Ok(forms) => Ok(Forms::Listed(Arc::new(forms))),
@@ -173,7 +173,7 @@ async fn read_forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, Accoun
     }
 }
 
-/// Who may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
+/// A token that may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
 /// has shows.
 async fn read_deal_access(
     crm: &dyn Crm,

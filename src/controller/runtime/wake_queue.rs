@@ -136,7 +136,7 @@ impl<K: Clone + Eq + std::hash::Hash> Throttle<K> {
         }
     }
 
-    /// True where the key passes now; else it is due once `gap` has passed since it did last.
+    /// True if the key passes now; else it is due once `gap` has passed since it did last.
     fn passes_now(&mut self, key: &K, gap: Duration, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(key) else {
             self.entries.insert(key.clone(), Entry { last: now, due: None });

@@ -57,8 +57,8 @@ pub async fn within_limit<T>(
     }
 }
 
-/// Writes the status by server-side apply, only where it differs from that of `object` in more than times. Returns the
-/// object as it is then, `None` where nothing had to be written.
+/// Writes the status by server-side apply, only if it differs from that of `object` in more than times. Returns the
+/// object as it is then, `None` if nothing had to be written.
 ///
 /// Only onto the version that was read: the status of a custom resource is written whatever uid comes with it, so the
 /// version alone keeps what was decided about one object from another one of its name.
@@ -94,7 +94,7 @@ pub async fn apply_status<K: Object>(ctx: &Context, object: &K, status: &K::Stat
     Ok(Some(written))
 }
 
-/// True where two statuses differ in more than times, or a time people watch has become old.
+/// True if two statuses differ in more than times, or a time people watch has become old.
 fn status_differs(current: &Value, wanted: &Value) -> bool {
     without_times(current) != without_times(wanted) || WATCHED.iter().any(|name| time_aged(current, wanted, name))
 }
@@ -121,7 +121,7 @@ fn time_aged(current: &Value, wanted: &Value, name: &str) -> bool {
 }
 
 /// Adds our finalizer, unless it is there. Nothing may be created outside Kubernetes before it is. Returns the object
-/// with the finalizer, `None` where it had it already.
+/// with the finalizer, `None` if it had it already.
 ///
 /// # Errors
 /// Where the Kubernetes API fails; [`Error::Conflict`] where the object changed since it was read.
@@ -154,7 +154,7 @@ pub async fn remove_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<()
     }
 }
 
-/// True where the object has our finalizer.
+/// True if the object has our finalizer.
 pub fn has_finalizer<K: Object>(object: &K) -> bool {
     object.finalizers().iter().any(|f| f == FINALIZER)
 }

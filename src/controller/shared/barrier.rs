@@ -37,7 +37,7 @@ impl WriteBarrier {
         writes.insert(written.id(), Write { version, at: now });
     }
 
-    /// True where `cached` is older than our last write of it.
+    /// True if `cached` is older than our last write of it.
     pub fn is_stale<K: Object>(&self, cached: &K) -> bool {
         let Some(version) = object_version(cached) else {
             return false;

@@ -28,7 +28,7 @@ pub enum Error {
         what: &'static str,
     },
     /// The Kubernetes API refuses something that it may allow in a moment.
-    #[error("Kubernetes API, {what}: refused; this is believed once it lasts")]
+    #[error("Kubernetes API, {what}: refused; tried again before it is believed")]
     Refused {
         /// What was being done.
         what: &'static str,

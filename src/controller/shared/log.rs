@@ -11,7 +11,7 @@ pub fn account_changed<K: Object>(object: &K) {
     tracing::info!(
         kind = K::KIND,
         object = %object.key(),
-        "the account's manifest or Secret is another one: its credentials are read anew"
+        "the account's manifest or Secret has changed: its credentials are read again"
     );
 }
 

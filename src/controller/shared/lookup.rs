@@ -1,4 +1,4 @@
-//! What cached objects are looked up by, so that nobody goes through all of them.
+//! What cached objects are looked up by, so that no code goes through all of them.
 
 use std::collections::BTreeSet;
 

@@ -43,7 +43,7 @@ pub trait Object:
     /// What it is looked up by.
     fn lookup_keys(&self) -> BTreeSet<Lookup>;
 
-    /// Whose controllers are told when this object comes or goes.
+    /// The accounts whose controllers are woken when this object comes or goes.
     fn neighbours_to_wake(&self) -> Vec<Wake>;
 
     /// Conditions of the status, if there is one.

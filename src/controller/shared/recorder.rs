@@ -32,7 +32,7 @@ const MAX_NAME: usize = 253;
 const MAX_INSTANCE: usize = 128;
 /// A repeat within this time is counted on the Event that is there. What client-go and kube use.
 const SERIES: SignedDuration = SignedDuration::from_mins(6);
-/// Who reports.
+/// The reporting controller that Kubernetes Events name.
 const CONTROLLER: &str = "adconversion-operator";
 
 /// Kubernetes Events that are lines of the log too. Those that go with a change of conditions are not among them: that
@@ -71,7 +71,7 @@ impl Severity {
     }
 }
 
-/// What makes two Events the same one, said twice.
+/// What makes two Kubernetes Events repeats of one another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct EventIdentity {
     uid: String,
@@ -177,7 +177,7 @@ impl Events {
         Ok(())
     }
 
-    /// True where a namespace takes nothing new because it is being deleted. Asked with a trial of what the operator may
+    /// True if a namespace takes nothing new because it is being deleted. Asked with a trial of what the operator may
     /// create anyway: namespaces themselves are not for it to read.
     pub async fn namespace_ends(&self, namespace: &str) -> bool {
         let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);

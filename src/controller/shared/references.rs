@@ -11,12 +11,12 @@ pub fn events_using(ctx: &Context, account: &Account) -> Vec<String> {
     users.into_iter().map(|event| event.name).collect()
 }
 
-/// True where an event names a form of this HubSpot account.
+/// True if an event names a form of this HubSpot account.
 pub fn needs_forms(ctx: &Context, account: &ObjectKey) -> bool {
     ctx.caches.events.has_any(&Lookup::Forms(account.clone()))
 }
 
-/// True where an event of this HubSpot account takes its values from deals.
+/// True if an event of this HubSpot account takes its values from deals.
 pub fn needs_deals(ctx: &Context, account: &ObjectKey) -> bool {
     ctx.caches.events.has_any(&Lookup::Deals(account.clone()))
 }

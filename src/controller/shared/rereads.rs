@@ -1,4 +1,4 @@
-//! Who waits for an account to be read again: events that a person asked about or has just changed, which are judged by
+//! Which events wait for an account to be read again: those that a person asked about or has just changed, which are judged by
 //! what HubSpot and Google say now, and events stalled for something that only they can show.
 //!
 //! A read serves all who asked before it began, and an account is read at most once in [`GAP`] for their sake.
@@ -45,7 +45,7 @@ pub fn healed_by(why: &str, google: &ObjectKey, hubspot: &ObjectKey) -> Option<A
     }
 }
 
-/// Who waits for which account. Lost in a restart: everything is read anew then.
+/// Which events wait for which account. Lost in a restart: everything is read again then.
 #[derive(Debug, Default)]
 pub struct Rereads(Mutex<State>);
 
@@ -93,12 +93,12 @@ impl Rereads {
         self.with_state(|state| state.asked.insert(account.clone(), Instant::now()));
     }
 
-    /// True where the account is to be read now because somebody asked.
+    /// True if the account is to be read now because somebody asked.
     pub fn is_due(&self, account: &Account) -> bool {
         self.due_in(account).is_some_and(|left| left.is_zero())
     }
 
-    /// How long the account may not be read yet that somebody wants read; `None` where nobody does.
+    /// How long an account that somebody wants read may not be read yet; `None` if nobody wants it read.
     pub fn due_in(&self, account: &Account) -> Option<Duration> {
         self.with_state(|state| state.due_in(account, Instant::now()))
     }

@@ -249,7 +249,7 @@ async fn a_lineage_goes_as_a_whole() {
     for id in [old, older, today] {
         assert_eq!(found(&ledger, id).await, Vec::<String>::new());
     }
-    // Restored under the ids it had, and also where the smallest is told no more.
+    // Restored under the ids it had, and even if the smallest is told no more.
     for lineage in [vec![old, older, today], vec![older, today]] {
         let restored = became(&ledger, &lineage, 1).await;
         assert_eq!(

@@ -39,7 +39,7 @@ async fn what_an_account_missed_that_looks_no_longer_erases_nothing() {
     assert_eq!(erase(&ledger, 120).await, [GONE]);
 }
 
-/// An id that one account sees keeps its lineage, also where another misses all of it.
+/// An id that one account sees keeps its lineage, even if another misses all of it.
 #[tokio::test]
 async fn a_lineage_stays_where_another_account_sees_an_id_of_it() {
     let ledger = fresh().await;

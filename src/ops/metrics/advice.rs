@@ -8,7 +8,7 @@ pub const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "adconversion_occurrences",
-        "Alert when `outcome=\"Rejected\"` grows: see `status.sync.reasons` of the events.",
+        "Alert if `outcome=\"Rejected\"` grows: see `status.sync.reasons` of the events.",
     ),
     (
         "adconversion_oldest_pending_seconds",
@@ -29,11 +29,11 @@ pub const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "adconversion_event_last_upload_timestamp_seconds",
-        "Alert when it is older than the event's usual pause: see `Synced`.",
+        "Alert if it is older than the usual pause between conversions of the event: see `Synced`.",
     ),
     (
         "adconversion_reconcile_total",
-        "Look at the log when `error`, `timeout` or `panic` grows.",
+        "Look at the log if `error`, `timeout` or `panic` grows.",
     ),
     (
         "adconversion_reconcile_duration_seconds",
@@ -45,7 +45,7 @@ pub const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "adconversion_upstream_requests_total",
-        "Look at the conditions of accounts when codes of 400 and above, or `none`, grow.",
+        "Look at the conditions of the accounts if codes of 400 and above, or `none`, grow.",
     ),
     (
         "adconversion_upstream_request_duration_seconds",
@@ -53,7 +53,7 @@ pub const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "adconversion_upstream_throttled_seconds_total",
-        "Have the quota raised when it grows all the time: see `QuotaAvailable`.",
+        "If it grows all the time, have the quota raised: see `QuotaAvailable`.",
     ),
     (
         "adconversion_panics_total",
@@ -67,7 +67,7 @@ pub const ADVICE: &[(&str, &str)] = &[
     ("process_cpu_seconds_total", "For graphs."),
     (
         "process_start_time_seconds",
-        "A change means that the process was started again: look for the cause in the log before.",
+        "A change means that the process was restarted. Look for the cause in the log of the process before.",
     ),
     (
         "process_resident_memory_bytes",

@@ -50,19 +50,15 @@ impl EventSeries {
     /// Series that the registry shows.
     pub(super) fn register_in(r: &mut Registry) -> Self {
         let series = Self::default();
-        r.register(
-            "event_ready",
-            "1 where the event is Ready, else 0",
-            series.ready.clone(),
-        );
+        r.register("event_ready", "1 if the event is Ready, else 0", series.ready.clone());
         r.register(
             "event_occurrences",
-            "Occurrences of an event by outcome",
+            "Conversions of an event by outcome",
             series.occurrences.clone(),
         );
         r.register(
             "event_oldest_pending_seconds",
-            "Age of the event's oldest occurrence that waits, 0 if none does",
+            "Age of the event's oldest conversion that waits, 0 if none does",
             series.oldest_pending.clone(),
         );
         r.register(

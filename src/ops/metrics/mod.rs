@@ -184,7 +184,7 @@ impl Metrics {
         );
         r.register(
             "upstream_throttled_seconds",
-            "Time calls were held back by a limit, ours or theirs",
+            "Time for which calls were held back by a limit, the operator's own or the service's",
             self.throttled.clone(),
         );
         r.register(
@@ -194,18 +194,18 @@ impl Metrics {
         );
         r.register(
             "occurrences",
-            "Occurrences of all events by outcome",
+            "Conversions of all events by outcome",
             self.occurrences.clone(),
         );
         r.register(
             "oldest_pending_seconds",
-            "Age of the oldest occurrence that waits, 0 if none does",
+            "Age of the oldest conversion that waits, 0 if none does",
             self.oldest_pending.clone(),
         );
         r.register("objects", "Objects by kind and status of Ready", self.objects.clone());
         r.register(
             "cache_stale_deferrals",
-            "Reconciles put off because the cache had not caught up with our own write",
+            "Reconciles put off because the cache had not caught up with the operator's own write",
             self.deferrals.clone(),
         );
         r.register("panics", "Panics caught", self.panics.clone());

@@ -25,7 +25,7 @@ pub struct LookRound {
     pub looked_at: Timestamp,
 }
 
-/// What one look told.
+/// What one look found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
     /// Contacts that HubSpot has, by any id that leads to them.

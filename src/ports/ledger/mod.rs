@@ -155,7 +155,7 @@ pub trait Ledger: Send + Sync {
     async fn ledger_id(&self) -> LedgerResult<LedgerId>;
 
     /// The stream of an event; made when there is none. Once `action` is known, rows kept under the event (same uid)
-    /// move to the action's stream, which is the event's from then on, also where a later request knows no action. Where
+    /// move to the action's stream, which is the event's from then on, even if a later request knows no action. Where
     /// that has a row of the same transaction id, the one further along stays (uploaded, rejected, processing, in flight,
     /// skipped, sent before, pending), at a draw the action's.
     async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId>;

@@ -15,7 +15,7 @@ pub struct BatchRow {
     pub value: Option<(Decimal, String)>,
 }
 
-/// What a call told us about a batch.
+/// What a call's answer says about a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BatchResult {
     /// Accepted under this request id: its rows are processing (`AwaitingResult`); first look at `poll_at`.
@@ -37,7 +37,7 @@ pub enum BatchResult {
         /// they had, due at once.
         updates: Vec<RowUpdate>,
     },
-    /// Nobody knows: the rows keep their values for the repeat and get the `updates`.
+    /// The outcome is not known: the rows keep their values for the repeat and get the `updates`.
     Unknown {
         /// What becomes of its rows (pending, with a due time).
         updates: Vec<RowUpdate>,
@@ -74,7 +74,7 @@ pub struct OpenRow {
     pub split: i64,
 }
 
-/// What a look at a request's status told us.
+/// What a read of a request's status says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusResult {
     pub batch: BatchId,

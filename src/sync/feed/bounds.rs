@@ -38,7 +38,7 @@ impl Tracked {
         bound.max(reached.and_then(|t| t.checked_sub(back.by).ok()).unwrap_or(bound))
     }
 
-    /// True where the next read begins where nothing was read before.
+    /// True if the next read begins where nothing was read before.
     pub fn is_backfill(&self) -> bool {
         coverage::is_backfill(self.mark, self.event.start)
     }

@@ -6,7 +6,7 @@
 //! narrower, where everything would look deleted:
 //!
 //! - The token must still be one of the portal that the ids are of: asked before anything counts as missing.
-//! - An answer that shows nobody counts only where HubSpot shows in a second one somebody whom an earlier look has found;
+//! - An answer that shows nobody counts only if HubSpot shows in a second one somebody whom an earlier look has found;
 //!   where there is nobody else, and few are in question, a contact that a search lists. So neither an outage, nor a scope
 //!   that was taken away, nor a token that may see other owners' contacts no longer, marks a whole portal. (Nor does
 //!   a portal in which all of more than ten are deleted between two rounds: their ids stay.)
@@ -53,7 +53,7 @@ impl Feed {
             return;
         }
         if let Err(fault) = self.look_for_missing().await {
-            warn!(account = %self.key, error = brief(&fault), "contacts could not be looked for; they are later");
+            warn!(account = %self.key, error = brief(&fault), "contacts could not be checked for deletion; they are checked later");
             let pause = self.ctx.settings.backoff_max.unsigned_abs();
             self.no_look_before = Instant::now().checked_add(pause.max(Duration::from_millis(1)));
         }
@@ -133,8 +133,7 @@ async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<
                 account = %looker.account,
                 portal = %looker.portal,
                 contacts = missing.len(),
-                "HubSpot shows none of these contacts, nor others that it showed before; nothing follows from that. Check \
-                 that the token is still one of this portal and may read all contacts."
+                "HubSpot shows none of these contacts, nor others that it showed before, so none of them counts as deleted. Check that the token still belongs to this portal and may read all contacts."
             );
             missing.clear();
             seen.clear();

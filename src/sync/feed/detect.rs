@@ -82,7 +82,7 @@ impl ChangeDetector {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissedContact {
     pub id: ContactId,
-    /// Its entry time; `None` where it is in the stage and has none.
+    /// Its entry time; `None` if it is in the stage and has none.
     pub entered: Option<Timestamp>,
 }
 

@@ -356,7 +356,7 @@ impl Feed {
         for tracked in &pass.events {
             let newest = seen.newest_of(tracked.stage()).and_then(|t| t.checked_sub(length).ok());
             let mark = tracked.mark_after(back.by, newest.unwrap_or(Timestamp::MIN));
-            // Whoever has no id can't be put aside: then the marks stay, and the same rows are searched once more.
+            // A contact without an id can't be put aside: then the marks stay, and the same rows are searched once more.
             if tracked.mark != Some(mark) && seen.nameless == 0 {
                 let kept = marks.entry(tracked.stream).or_insert(mark);
                 *kept = if mark.cursor < kept.cursor { mark } else { *kept };

@@ -29,7 +29,7 @@ pub struct ReadMark {
     entries: u64,
 }
 
-/// Modification time of a contact, HubSpot's clock; `None` where it cannot be read.
+/// Modification time of a contact, HubSpot's clock; `None` if it cannot be read.
 pub fn modified_at(contact: &Contact) -> Option<Timestamp> {
     contact
         .property(LAST_MODIFIED)
@@ -66,7 +66,7 @@ impl DatedStage {
 /// A contact of a search, and what its properties tell, read once.
 pub struct Candidate<'a> {
     pub contact: &'a Contact,
-    /// Its modification time, HubSpot's clock; `None` where it cannot be read.
+    /// Its modification time, HubSpot's clock; `None` if it cannot be read.
     pub modified: Option<Timestamp>,
     /// Time of the last entry into each stage where there is one.
     entered: Vec<(&'a str, Timestamp)>,
@@ -75,7 +75,7 @@ pub struct Candidate<'a> {
 }
 
 impl<'a> Candidate<'a> {
-    /// What this contact tells about these stages. A modification later than `latest` is no time of HubSpot's clock.
+    /// What this contact says about these stages. A modification later than `latest` is no time of HubSpot's clock.
     pub fn new(contact: &'a Contact, stages: &'a [DatedStage], latest: Timestamp) -> Self {
         let mut hasher = DefaultHasher::new();
         let mut entered = Vec::new();
@@ -107,12 +107,12 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// True where the contact is in this stage.
+    /// True if the contact is in this stage.
     pub fn is_in(&self, stage: &str) -> bool {
         self.contact.property(LIFECYCLE_STAGE) == Some(stage)
     }
 
-    /// True where the contact may ever have been in one of the stages, or nobody can tell.
+    /// True if the contact may ever have been in one of the stages, or nobody can tell.
     pub fn may_concern(&self, stages: &[DatedStage]) -> bool {
         self.modified.is_none() || !self.entered.is_empty() || stages.iter().any(|dated| self.is_in(&dated.stage))
     }

@@ -1,4 +1,4 @@
-//! The gate of the forms: one contact search a poll tells whether anybody submitted anything, so that quiet forms cost
+//! The probe of the forms: one contact search a poll says whether anybody submitted anything, so that quiet forms cost
 //! nothing (docs/reference/hubspot.md 7.2). It says that somebody did, not with which form.
 
 use std::collections::{BTreeSet, HashMap};
@@ -50,7 +50,7 @@ impl ShownSubmissions {
         self.0.len()
     }
 
-    /// True where a submission of this contact was shown, of about this time.
+    /// True if a submission of this contact was shown, of about this time.
     fn contains(&self, contact: ContactId, at: Timestamp) -> bool {
         let from = at.saturating_sub(SAME).unwrap_or(at);
         let to = at.saturating_add(SAME).unwrap_or(at);
@@ -63,7 +63,7 @@ impl ShownSubmissions {
 pub struct FormProbe {
     seen: HashMap<ContactId, Timestamp>,
     newest: Option<Timestamp>,
-    /// Submissions that the search told of and no form has shown: of a form nobody asks for, or late in its list.
+    /// Submissions that the search showed and no form has shown: of a form nobody asks for, or late in its list.
     unexplained: Vec<(ContactId, Timestamp)>,
     /// The newest of those that `unexplained` has no room for. They count as not shown.
     further: Option<Timestamp>,
@@ -144,7 +144,7 @@ impl FormProbe {
         self.further.take_if(|at| Some(*at) < oldest);
     }
 
-    /// True where the forms have to be read now: somebody submitted something, or did so within `overlap` and it has not
+    /// True if the forms have to be read now: somebody submitted something, or did so within `overlap` and it has not
     /// shown up, nor has the contact of a submission (`unfound`): then after 1, 3, 7, … passes.
     pub fn is_open(&self, overlap: SignedDuration, unfound: bool, now: Instant) -> bool {
         let overlap = Duration::try_from(overlap).unwrap_or_default();
@@ -153,7 +153,7 @@ impl FormProbe {
         self.open || (recent && turn && (unfound || self.further.is_some() || !self.unexplained.is_empty()))
     }
 
-    /// True where the gate is open for what the last search told, and not to look for what is late.
+    /// True if the gate is open for what the last search told, and not to look for what is late.
     pub fn has_news(&self) -> bool {
         self.open
     }

@@ -51,7 +51,7 @@ impl FormReader {
         self.notes.record_contact(key, submission.at, contact);
     }
 
-    /// Who is found by e-mail. Nobody is asked for whose submission is too old to be sent.
+    /// The contacts, found by e-mail. Contacts of submissions that are too old to be sent are not looked for.
     pub(super) async fn contacts_of(
         &self,
         pass: &Pass,

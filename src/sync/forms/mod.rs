@@ -198,7 +198,7 @@ impl FormReader {
         (by, unfound.map_or(bound, |at| at.min(bound)))
     }
 
-    /// Reads a form, or goes on with it; `None` where its share of a pass is used up.
+    /// Reads a form, or goes on with it; `None` if its share of a pass is used up.
     async fn read_form(
         &mut self,
         pass: &Pass,

@@ -69,13 +69,13 @@ impl SubmissionNotes {
         self.sought.get(&key).map(|sought| sought.since)
     }
 
-    /// Nobody looks any more for what is too old by now.
+    /// Submissions that are too old by now are no longer looked for.
     pub fn give_up(&mut self, now: Timestamp) {
         self.sought.retain(|_, sought| sought.until >= now);
         self.further.take_if(|further| further.until < now);
     }
 
-    /// The time of the oldest submission that is looked for; `None` where none is.
+    /// The time of the oldest submission that is looked for; `None` if none is.
     pub fn oldest_sought(&self) -> Option<Timestamp> {
         self.sought.values().chain(&self.further).map(|sought| sought.at).min()
     }

@@ -35,7 +35,7 @@ use crate::sync::upload::row_result_update;
 const MAX_REQUESTS: usize = 50;
 /// Looks at least this often whether an answer is due.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
-/// So many requests in a row without an answer end a round: nobody answers.
+/// So many requests in a row without an answer end a round: the service is not answering.
 const GIVE_UP: usize = 3;
 
 /// The poller of one Google account.
@@ -174,7 +174,7 @@ impl Poller {
         !self.denied.is_the_accounts()
     }
 
-    /// The others go on; this one is looked at again after a pause, and its events say so. `own`: nobody else is told.
+    /// The others go on; this one is asked about again after a pause, and its events say so. `own`: no other event says so.
     async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), SyncError> {
         warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
         if !own {

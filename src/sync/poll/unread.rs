@@ -20,7 +20,7 @@ impl Unread {
     /// The look at a request failed.
     pub(crate) fn record_failure(&mut self, request: &OpenRequest, mut note: ErrorNote) {
         note.message = format!(
-            "Google does not say what became of conversions it has accepted; they stay Processing and it is asked again. {}",
+            "Google does not say what became of conversions that it has accepted. They stay Processing, and the operator asks again. {}",
             note.message
         );
         if self.0.len() < MOST || self.0.contains_key(&request.batch) {

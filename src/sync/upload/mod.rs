@@ -111,7 +111,7 @@ impl Uploader {
         }
     }
 
-    /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at anew
+    /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at again
     /// before each request.
     async fn run_round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
         if self.unsure {

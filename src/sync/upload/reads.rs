@@ -97,12 +97,12 @@ impl Reads {
         std::mem::take(&mut self.arrived)
     }
 
-    /// True where a portal had more than its share.
+    /// True if a portal had more than its share.
     pub fn has_more(&self) -> bool {
         !self.hungry.is_empty()
     }
 
-    /// Waits until a read that nobody waited for has come; for ever while there is none. May be dropped at any time.
+    /// Waits until a read that the round did not wait for has come; for ever while there is none. May be dropped at any time.
     pub async fn wait_for_read(&mut self, ctx: &SyncContext) {
         let Some(joined) = self.tasks.join_next_with_id().await else {
             return std::future::pending().await;

@@ -94,7 +94,7 @@ impl Refreshes {
         }
     }
 
-    /// Waits for the next read to end; `None` where none is under way.
+    /// Waits for the next read to end; `None` if none is under way.
     pub async fn next_ended(&mut self) -> Option<Refreshed> {
         loop {
             match self.tasks.join_next().await? {

@@ -52,7 +52,7 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
     let waits = |reason: &'static str| {
         let wait = wait_of(ctx, reason, row.attempts);
         let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-        // A row that was told apart from others stays apart, so that it does not fail them again.
+        // A row that was isolated stays isolated, so that it does not fail others again.
         RowUpdate {
             failed_try: true,
             ..update(Outcome::Pending, reason.into(), due)
@@ -77,7 +77,7 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
     }
 }
 
-/// Rows of which nobody knows go again at once the first times, in halves; where that does not help, at growing pauses.
+/// Rows of unknown outcome are sent again at once the first times, in halves; if that does not help, after growing pauses.
 fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
     let pause = backoff(attempts, LONGEST_UNKNOWN, 0);
     let pause = if attempts == 0 { SignedDuration::ZERO } else { pause };

@@ -111,7 +111,7 @@ impl Uploader {
         fresh
     }
 
-    /// Rows that were read again, as a request. What took too long again stays due: the next round reads it anew.
+    /// Rows that were read again, as a request. What took too long again stays due: the next round reads it again.
     fn take_up(&self, refreshed: Refreshed) -> Result<(RouteInfo, Vec<PreparedRow>), SyncError> {
         for (sendable, error) in refreshed.failed {
             self.read_failed(&sendable, error);
@@ -299,7 +299,7 @@ impl Uploader {
         events.into_iter().filter_map(of).collect()
     }
 
-    /// How to cut a refused request down; `None` where the failure is no matter of rows.
+    /// How to cut a refused request down; `None` if the failure is no matter of rows.
     fn plan_resend(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
         if failure.error.effect != Effect::None {
             return None;

@@ -77,7 +77,7 @@ pub(crate) fn is_known_key(key: &str) -> bool {
     REFUSED_KEYS.contains(&key)
 }
 
-/// True where Google says that it failed in the middle: a change may have happened although an answer came.
+/// True if Google says that it failed in the middle: a change may have happened although an answer came.
 pub(crate) fn leaves_effect_open(key: &str, name: &str) -> bool {
     match (key, name) {
         ("internalError", name) => name != "ERROR_CODE_NOT_PUBLISHED",

@@ -30,9 +30,9 @@ use crate::upstream::{REDIRECT, is_redirect};
 pub(crate) struct Answer {
     /// Who answered.
     pub(crate) api: Api,
-    /// True where the call changes something on the other side.
+    /// True if the call changes something on the other side.
     pub(crate) mutating: bool,
-    /// True where failed rows are no failure of the call.
+    /// True if failed rows are no failure of the call.
     pub(crate) partial: bool,
     /// HTTP status.
     pub(crate) status: u16,
@@ -65,9 +65,9 @@ impl Deref for Parsed {
 pub(crate) struct Failure {
     /// The port's error.
     pub(crate) error: UpstreamError,
-    /// True where the quota that was hit is the customer's, not the project's.
+    /// True if the quota that was hit is the customer's, not the project's.
     pub(crate) account_only: bool,
-    /// The code of the request as a whole; `None` where it says nothing beyond "refused".
+    /// The code of the request as a whole; `None` if it says nothing beyond "refused".
     pub(crate) code: Option<Code>,
     /// Fields Google complained about.
     pub(crate) violations: Vec<Violation>,

@@ -16,7 +16,7 @@ pub(crate) struct Violation {
     pub(crate) destination: Option<usize>,
     /// The field path, for people.
     pub(crate) field: String,
-    /// Google's code; `None` where it gave none that says more than "refused".
+    /// Google's code; `None` if it gave none that says more than "refused".
     pub(crate) code: Option<Code>,
 }
 

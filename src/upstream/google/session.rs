@@ -35,9 +35,9 @@ pub(crate) struct Call<'a> {
     pub(crate) query: &'a [(&'static str, &'a str)],
     /// JSON to post; a GET without.
     pub(crate) body: Option<Vec<u8>>,
-    /// True where it changes something on the other side: never repeated.
+    /// True if it changes something on the other side: never repeated.
     pub(crate) mutating: bool,
-    /// True where failed rows are no failure of the call.
+    /// True if failed rows are no failure of the call.
     pub(crate) partial: bool,
     /// From sending to the last byte.
     pub(crate) timeout: Duration,

@@ -28,7 +28,7 @@ impl CallObserver for Silent {
     fn observe_throttling(&self, _: &'static str, _: Duration) {}
 }
 
-/// Keeps what it is told.
+/// Records the calls that it observes.
 #[derive(Default)]
 pub(crate) struct Recorder(pub(crate) Mutex<Vec<(&'static str, &'static str, Option<u16>)>>);
 

@@ -3,7 +3,7 @@
 //! A share grows with what has really come, step by step. Where there is no room for somebody's step, whoever has made no
 //! step for the longest time is given up, once that is longer than [`PATIENCE`]: a service that lets its answers
 //! trickle loses its own, and those that come quickly wait no longer than that. Who waits for room itself does not hang
-//! back: only where nobody else is left, the largest of those who wait is given up. Who has nothing of the pool yet has
+//! back: only if nobody else is left, the largest of those who wait is given up. Who has nothing of the pool yet has
 //! only one half of it to begin in, so that those inside can grow and end, and most of them need not be given up.
 
 use std::cmp::Reverse;
@@ -16,10 +16,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-/// So long nobody is given up who makes no step, also where others need the room.
+/// An answer that makes no step is not given up before this time, even if others need the room.
 pub const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Why somebody has no room, for people.
+/// Why an answer has no room, for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Short(pub &'static str);
 
@@ -35,7 +35,7 @@ pub struct GrowingPool(Arc<Inner>);
 struct Inner {
     size: usize,
     holders: Mutex<Holders>,
-    /// Somebody has left.
+    /// An answer has given back its share.
     freed: Notify,
     /// Whose turn it is to wait for room: of those who have none yet, and of those who need more.
     beginning: tokio::sync::Mutex<()>,
@@ -60,7 +60,7 @@ struct Holder {
     given_up: CancellationToken,
 }
 
-/// What has room, or when to look again: once somebody who hangs back may be given up.
+/// What has room, or when to check again: once an answer that makes no progress may be given up.
 enum Taken {
     Yes,
     Later(Option<Instant>),
@@ -129,14 +129,14 @@ impl GrowingShare {
         }
     }
 
-    /// All has come: whoever needs room waits until it is dropped.
+    /// All has come: others that need room wait until it is dropped.
     pub fn complete(&self) {
         if let Some(holder) = self.pool.lock_holders().all.get_mut(&self.id) {
             holder.complete = true;
         }
     }
 
-    /// Waits until this share is given up. Whoever has it has to drop it then.
+    /// Waits until this share is given up. Its holder has to drop it then.
     pub async fn given_up(&self) -> Short {
         self.given_up.cancelled().await;
         TOO_SLOW

@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 /// So deep it is looked for the parts that can't be kept. Each level reads the text once more.
 const MAX_SEARCH: usize = 12;
 
-/// Reads a text. `None` where it is no JSON.
+/// Reads a text. `None` if it is no JSON.
 pub fn read_json(text: &[u8]) -> Option<Value> {
     serde_json::from_slice::<&RawValue>(text).ok().map(read_value)
 }
@@ -51,7 +51,7 @@ fn read_part(raw: &RawValue, deeper: usize) -> Value {
     }
 }
 
-/// A text in quotes, without them. Nothing where it is none.
+/// A text in quotes, without them. Nothing if it is none.
 pub fn text_of(raw: &RawValue) -> Option<String> {
     serde_json::from_str(raw.get()).ok()
 }

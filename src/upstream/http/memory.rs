@@ -1,11 +1,11 @@
-//! How much memory the answers of all services may take together. Limits of single answers bound a process only where few of
+//! How much memory the answers of all services may take together. Limits of single answers bound a process only if few of
 //! them come at a time; somebody who answers many accounts' calls at once is held to what the process has.
 //!
 //! There is one pool for each thing that an answer becomes: its text, its parsed values, and what a search keeps of its
 //! pages. Whoever holds a share of one waits for a later pool only (kept, text, parsed in this order). Of parsed values it
 //! takes what it needs at once, and holds them across no wait; the others are held while a service is waited for, so that
-//! whoever makes no progress there is given up (see [`super::growing`]). So nobody waits for somebody who waits for them, nor
-//! for a service that is slow to somebody else.
+//! whoever makes no progress there is given up (see [`super::growing`]). So no answer waits for one that waits for it, nor
+//! for a service that is slow to answer another call.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Pool {
         Self { permits, size }
     }
 
-    /// Waits for a share of so many bytes; `None` where there was none before `ends`. Nothing is taken for what is not larger
+    /// Waits for a share of so many bytes; `None` if there was none before `ends`. Nothing is taken for what is not larger
     /// than [`FREE`], and all of the pool for what is larger than it.
     pub async fn take_share(&self, bytes: usize, ends: Instant) -> Option<Share> {
         if bytes <= FREE {
@@ -63,7 +63,7 @@ impl Pool {
 }
 
 impl Share {
-    /// True where it holds nothing.
+    /// True if it holds nothing.
     pub const fn is_empty(&self) -> bool {
         self.0.is_none()
     }

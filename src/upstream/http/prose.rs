@@ -1,6 +1,6 @@
 //! What of a service's free text may reach a person: words that can only be its own prose. Everything else is cut out, for
 //! a service may repeat what it was sent: names, addresses, phone numbers, tokens. A name in lower case can't be told from
-//! a word; everything with a capital, a digit or a sign stays only where it is known.
+//! a word; everything with a capital, a digit or a sign stays only if it is known.
 
 use std::fmt::Write as _;
 

@@ -36,7 +36,7 @@ pub fn valid_id(text: &str) -> Option<String> {
 }
 
 /// The name of an object at the other side, for status and messages: at most 256 characters, none of them one
-/// that nobody sees. Nothing where that leaves nothing.
+/// that nobody sees. Nothing if that leaves nothing.
 pub fn display_name(text: &str) -> Option<String> {
     let clean = |c: char| if is_unseen(c) { '\u{fffd}' } else { c };
     let name: String = text.trim().chars().take(NAME_LIMIT).map(clean).collect();
@@ -44,7 +44,7 @@ pub fn display_name(text: &str) -> Option<String> {
 }
 
 /// The name of an object at the other side as it is written there, to be compared with what a manifest says: the first
-/// 256 characters. Whoever shows it uses [`crate::domain::brief::brief_name`]. Nothing where there is nothing to be seen of it.
+/// 256 characters. Whoever shows it uses [`crate::domain::brief::brief_name`]. Nothing if there is nothing to be seen of it.
 pub fn exact_name(text: &str) -> Option<String> {
     display_name(text).map(|_| text.chars().take(NAME_LIMIT).collect())
 }

@@ -29,7 +29,7 @@ pub fn wait_end(wait: std::time::Duration) -> Timestamp {
     Timestamp::from_second(end.as_second()).unwrap_or(end)
 }
 
-/// A number of seconds, as we take it; nothing where it is no number.
+/// A number of seconds, as we take it; nothing if it is no number.
 pub fn of_seconds(seconds: f64) -> Option<SignedDuration> {
     if seconds.is_nan() {
         return None;

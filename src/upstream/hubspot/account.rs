@@ -48,7 +48,8 @@ struct StageOption {
     display_order: Option<i64>,
 }
 
-/// What HubSpot told, empty where it has not the form: the portal works without. Nothing where nothing was told.
+/// A value that HubSpot gave: empty if it does not have the expected form, because the portal works without it; `None` if
+/// HubSpot gave none.
 fn if_formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<String> {
     let told = told.map(str::trim).filter(|told| !told.is_empty())?;
     Some(form(told).unwrap_or_default())

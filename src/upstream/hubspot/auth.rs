@@ -50,7 +50,7 @@ pub(crate) struct Token {
 }
 
 impl Token {
-    /// `None` where it can't stand in a header.
+    /// `None` if it can't stand in a header.
     pub(crate) fn new(secret: SecretString, generation: u64) -> Option<Self> {
         let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.expose_secret())).ok()?;
         header.set_sensitive(true);
@@ -77,7 +77,7 @@ struct State {
 }
 
 impl Auth {
-    /// `None` where a static token can't stand in a header.
+    /// `None` if a static token can't stand in a header.
     pub(crate) fn new(credentials: Credentials) -> Option<Self> {
         Some(match credentials {
             Credentials::Static(secret) => Self::Static(Token::new(secret, 0)?),
@@ -96,7 +96,7 @@ impl Auth {
         }
     }
 
-    /// Gives up a token that HubSpot has refused. True where another one can be had.
+    /// Gives up a token that HubSpot has refused. True if another one can be had.
     pub(crate) async fn give_up(&self, token: &Token) -> bool {
         let Self::OAuth(oauth) = self else { return false };
         let mut state = oauth.state.lock().await;

@@ -20,7 +20,7 @@ const ADDITIONAL: &str = "hs_additional_emails";
 /// Filter groups of a search (docs/reference/hubspot.md 3).
 const GROUPS: usize = 5;
 
-/// What is read of each contact: what is asked for, and what tells whose address it is.
+/// What is read of each contact: what the caller wants, and the properties that say whose address it is.
 fn property_names<'a>(properties: &'a [String]) -> Vec<&'a str> {
     let mut names: BTreeSet<&'a str> = properties.iter().map(String::as_str).collect();
     names.extend(["email", ADDITIONAL, "hs_merged_object_ids"]);
@@ -94,7 +94,7 @@ impl HubSpot {
                     Err(error) => parts.part_refused(&part, error)?,
                 }
             }
-            // Who has such an address is there, and can't be read.
+            // The contact with this address exists, but can't be read.
             found.unreadable.extend(parts.too_large());
             // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
             if parts.into_unreadable().is_err() {
@@ -125,7 +125,7 @@ impl HubSpot {
     }
 }
 
-/// Takes what a batch tells about these addresses; gives those that it shows nobody for.
+/// Takes what a batch says about these addresses; returns those for which it shows no contact.
 fn take_batch(
     emails: &[String],
     mut batch: Results<Record>,

@@ -50,7 +50,7 @@ impl HubSpot {
         &self.transport.config().version
     }
 
-    /// Makes a call. A refused OAuth token is bought anew once.
+    /// Makes a call. A refused OAuth token is bought again once.
     pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
         budget::within_budget(SERVICE, false, self.call_once(call)).await
     }

@@ -19,7 +19,7 @@ use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};
 use crate::upstream::secret_value::secret_value;
 
-/// How long a client that nobody holds is kept, with its token and its limiters.
+/// How long a client that is no longer in use is kept, with its token and its limiters.
 const IDLE: Duration = Duration::from_hours(1);
 const WAY_OUT: &str =
     "Add accessToken (a service key or private app token), or clientId, clientSecret and refreshToken (an OAuth app)";
@@ -28,7 +28,7 @@ const MAX_IDLE: usize = 64;
 /// The keys of an OAuth app.
 const OAUTH: [&str; 3] = ["clientId", "clientSecret", "refreshToken"];
 
-/// SHA-256 of the credentials: tells them apart without keeping another copy. In memory only.
+/// SHA-256 of the credentials: distinguishes them without keeping another copy. In memory only.
 type Identity = [u8; 32];
 
 /// Makes and re-uses HubSpot clients.

@@ -145,7 +145,7 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
     }
 }
 
-/// A contact out of a record, `None` where it has no usable id. `requested` is the id it was asked for by.
+/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by.
 pub(crate) fn to_contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
     let id = ContactId(record.id()?);
     let mut flaw = None;
@@ -176,14 +176,14 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, with_history: &[
             .as_ref()
             .and_then(|all| all.get(name)?.as_deref());
         let (entries, timeless) = history_entries(versions.unwrap_or_default());
-        // Who has a stage has entered it: that nothing says when is no reason to take it for never.
+        // A contact that has a stage has entered it, even if nothing says when.
         let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
         if untold.is_some() && entries.is_empty() && timeless.is_empty() {
             note("it has a lifecycle stage, and no history of it", Vec::new());
         }
         if !timeless.is_empty() {
             let stages = if name == LIFECYCLE_STAGE { timeless } else { Vec::new() };
-            note(&format!("a row in the history of {name} has no usable time"), stages);
+            note(&format!("an entry in the history of {name} has no usable time"), stages);
         }
         history.push((name.clone(), entries));
     }

@@ -197,7 +197,7 @@ pub(crate) fn refused_request(code: &str, what: impl AsRef<str>) -> UpstreamErro
     }
 }
 
-/// The error of a call that got no answer. The URL is left out: it tells nobody anything new.
+/// The error of a call that got no answer. The URL is left out: it adds nothing.
 pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, Again) {
     let (what, again) = if error.is_timeout() {
         ("no answer in time", Again::No)
@@ -242,7 +242,7 @@ fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> St
         text.push_str(&body.scopes.join(", "));
         return bounded_text(&text);
     }
-    // The server's own words only where they are about the request, not about a record.
+    // The server's own words only if they are about the request, not about a record.
     if matches!(
         body.category.as_deref(),
         Some("VALIDATION_ERROR" | "MISSING_SCOPES" | "RATE_LIMITS")

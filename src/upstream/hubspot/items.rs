@@ -1,5 +1,5 @@
 //! What of a batch can be read and what cannot, input by input: one record that HubSpot refuses, or gives in a way that
-//! cannot be understood, is a matter of that record and takes nobody along.
+//! cannot be understood, concerns that record alone and no other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,8 +14,8 @@ use crate::ports::{Cause, UpstreamError};
 const IN_VAIN: usize = 12;
 /// Why a row is not understood that is not what HubSpot documents.
 pub(crate) const WRONG_TYPE: &str = "a field of it has the wrong type";
-/// Why an input is not understood that no row can be told to belong to.
-const NOT_TOLD: &str = "HubSpot's answer does not tell which record is meant";
+/// Why an input is not understood: no row can be attributed to it.
+const NOT_TOLD: &str = "HubSpot's answer does not say which record is meant";
 
 /// The inputs of one batch read of which nothing is known yet. An input that stays open at the end was left out, unless
 /// something in the answer may have been about it.
@@ -50,7 +50,7 @@ impl<I: Ord + Clone> Open<I> {
         self.inputs.contains(input)
     }
 
-    /// The answer tells about this one.
+    /// The answer says something about this one.
     pub(crate) fn mark_answered(&mut self, input: &I) {
         self.inputs.remove(input);
     }
@@ -79,7 +79,7 @@ impl<I: Ord + Clone> Open<I> {
         }
     }
 
-    /// True where HubSpot names this one and does not give it.
+    /// True if HubSpot names this one and does not give it.
     pub(crate) fn has_failed(&self, input: &I) -> bool {
         self.unreadable.contains_key(input)
     }
@@ -89,7 +89,7 @@ impl<I: Ord + Clone> Open<I> {
         self.untold.get_or_insert_with(|| why.to_owned());
     }
 
-    /// A row is of a record that was not asked for: which input has led to it, nothing tells.
+    /// A row is of a record that was not asked for: nothing says which input has led to it.
     pub(crate) fn mark_stray(&mut self) {
         self.mark_untold(NOT_TOLD);
     }

@@ -7,7 +7,7 @@ use super::scalar::Scalar;
 use crate::upstream::http::json::{Members, text_of};
 use crate::upstream::http::text;
 
-/// What can be told of a row that is not what HubSpot documents.
+/// What can be said about a row that is not what HubSpot documents.
 #[derive(Default)]
 pub(crate) struct Odd {
     /// Of a record.
@@ -32,7 +32,7 @@ impl Odd {
     }
 }
 
-/// A member of an object. Nothing where there are two of the name: nobody can tell which one counts.
+/// A member of an object. `None` if there are two of the name: it is not known which one counts.
 fn member_of<'a>(object: &'a RawValue, name: &str) -> Option<&'a RawValue> {
     let Members(members) = serde_json::from_str(object.get()).ok()?;
     let mut named = members

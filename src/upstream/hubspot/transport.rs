@@ -113,7 +113,7 @@ impl Transport {
         &self.shared.config
     }
 
-    /// Taken anew for each attempt: the portal may have become known.
+    /// Taken again for each attempt: the portal may have become known.
     fn current_limits(&self) -> Arc<Limits> {
         self.membership.current_limits()
     }
@@ -135,7 +135,7 @@ impl Transport {
             .joins_portal(portal, &self.shared.portals, self.config());
     }
 
-    /// The day's calls of the portal; `None` where HubSpot does not tell (OAuth apps have no such limit).
+    /// The day's calls of the portal; `None` if HubSpot does not tell (OAuth apps have no such limit).
     pub(crate) fn daily_quota(&self) -> Option<Quota> {
         *self.current_limits().quota.lock()
     }

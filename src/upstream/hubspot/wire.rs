@@ -40,7 +40,7 @@ pub(crate) struct Version {
 }
 
 impl Record {
-    /// The record's id, or its `hs_object_id`. Without either nothing tells which record it is.
+    /// The record's id, or its `hs_object_id`. Without either it is not known which record this is.
     pub(crate) fn id(&self) -> Option<u64> {
         let id = self.id.as_ref().and_then(Scalar::id);
         id.or_else(|| self.property("hs_object_id")?.id())
@@ -63,7 +63,7 @@ impl Record {
             .filter(|value| !value.is_empty())
     }
 
-    /// Merged ids of which one is none: then nobody knows which contacts this one was.
+    /// Merged ids of which one is not an id: then it is not known which contacts this one was.
     pub(crate) fn has_odd_lineage(&self) -> bool {
         let ids = self.text(MERGED_IDS).unwrap_or_default().split(';').map(str::trim);
         ids.filter(|id| !id.is_empty())
@@ -159,7 +159,7 @@ impl<T> Results<T> {
         self.item_errors.as_deref().unwrap_or_default()
     }
 
-    /// True where an answer holds no row at all, readable or not.
+    /// True if an answer holds no row at all, readable or not.
     pub(crate) fn is_empty(&self) -> bool {
         self.odd.is_empty() && self.rows.as_ref().is_none_or(Vec::is_empty)
     }

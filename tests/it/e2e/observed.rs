@@ -53,7 +53,7 @@ fn the_log_has_a_line_for_all_that_happens_and_none_at_rest() {
         let account = format!("object={}/acme", stage.namespace);
         assert_eq!(lines(&["changed=", "Ready=True", kind, &account]), 1, "{kind}: {log}");
         assert_eq!(
-            lines(&["credentials are read anew", kind, &account]),
+            lines(&["credentials are read again", kind, &account]),
             1,
             "{kind}: {log}"
         );

@@ -22,7 +22,7 @@ pub(crate) async fn correct_fields(
     let before = work.event.status.as_ref();
     let drifted = work.current.id.is_some() && was_as_declared(before, work.resolved.declared.generation);
     if drifted {
-        let note = format!("Conversion action {id} differs from the manifest: {difference}.");
+        let note = format!("Conversion action {id} differs from the manifest: it has {difference}.");
         work.publish_event(Severity::Warning, happened::DRIFT_DETECTED, &note)
             .await;
     }
@@ -35,12 +35,12 @@ pub(crate) async fn correct_fields(
     let (why, note) = if drifted {
         (
             happened::DRIFT_CORRECTED,
-            format!("Conversion action {id} is as declared again; {difference} before."),
+            format!("Conversion action {id} has its declared settings again. Before, it had {difference}."),
         )
     } else {
         (
             happened::CONVERSION_ACTION_UPDATED,
-            format!("Updated conversion action {id}: {difference}."),
+            format!("Updated conversion action {id}. Before, it had {difference}."),
         )
     };
     work.publish_event(Severity::Normal, why, &note).await;

@@ -45,8 +45,8 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
         Ok(id) => creation_confirmed(work, id).await,
         Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(name_taken(work, again).await),
         Err(error) if error.effect == Effect::Unknown => {
-            let told = format!("Google's answer to the create was lost ({error})");
-            Ok(look_for_created(work, &told))
+            let cause = format!("Google's reply to the create request was lost ({error})");
+            Ok(look_for_created(work, &cause))
         }
         Err(error) => {
             work.current.creation = None;
@@ -56,9 +56,9 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
 }
 
 /// The answer to a create tells nothing of our action.
-fn look_for_created(work: &mut Work<'_>, told: &str) -> Next {
+fn look_for_created(work: &mut Work<'_>, cause: &str) -> Next {
     work.live = false;
-    let message = format!("{told}; looking for the action before anything else is tried.");
+    let message = format!("{cause}. The operator searches for the action before it tries again.");
     creation_unknown(work, message, LOOK_AGAIN)
 }
 
@@ -106,17 +106,17 @@ async fn name_taken(work: &mut Work<'_>, again: bool) -> Next {
         Ok(found) if again && found.is_empty() => {
             work.current.creation = attempt;
             let message = format!(
-                "Google Ads says that {name:?} exists, so an earlier create has gone through; looking for it until it is listed."
+                "Google Ads says that {name:?} exists, so an earlier create request has succeeded. The operator waits until Google lists it."
             );
             creation_unknown(work, message, LOOK_AGAIN)
         }
         Ok(found) if found.iter().all(|a| a.status == REMOVED) => {
             let holder = found.first().map_or_else(
-                || "an action that this account does not own, or that can't be seen,".to_owned(),
+                || "an action that this account does not own or cannot see".to_owned(),
                 |a| format!("removed action {}", a.id),
             );
             let message =
-                format!("Google Ads refuses the name {name:?}: {holder} still holds it. Change spec.eventName.");
+                format!("Google Ads refuses the name {name:?} because {holder} still has it. Change spec.eventName.");
             pass_done(stalled_action(work.current.clone(), reason::NAME_CONFLICT, message))
         }
         Ok(found) => {
@@ -143,7 +143,7 @@ pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<Next, Error> {
     if waited < settle {
         let left = Duration::try_from(settle - waited).unwrap_or_default() + Duration::from_millis(50);
         let message = format!(
-            "The outcome of creating {:?} is not known; looking for it until {}.",
+            "It is not known whether {:?} was created. The operator searches for it until {}.",
             attempt.name,
             end_of_wait(attempt.started_at.0, settle)
         );

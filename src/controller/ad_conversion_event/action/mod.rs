@@ -51,7 +51,7 @@ pub async fn reconcile_action(
             return Ok((work.event, *outcome));
         }
     }
-    let message = "The conversion action keeps changing in Google Ads; looking again shortly.".to_owned();
+    let message = "The conversion action keeps changing in Google Ads. The operator looks again shortly.".to_owned();
     let outcome = retrying_action(work.current, reason::DRIFTED, message, LOOK_AGAIN);
     Ok((work.event, outcome))
 }
@@ -119,7 +119,7 @@ fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
 }
 
 /// The end of the pass where the next step would write to Google, or ask it about an action that could not be made
-/// anyway; nothing where the step may be taken.
+/// anyway; nothing if the step may be taken.
 fn leave_alone(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
     let why = work.hands_off?;
     let until = why.required_first();
@@ -127,15 +127,15 @@ fn leave_alone(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
         // Mapping and taking over write nothing to Google.
         Step::Keep { .. } | Step::Stalled { .. } => return None,
         Step::Correct { id, difference, .. } => (
-            format!("Conversion action {id}: {difference}. It is changed in Google Ads once {until}."),
+            format!("Conversion action {id} has {difference}. It will be changed in Google Ads once {until}."),
             work.actions.iter().find(|a| a.id == *id).cloned(),
         ),
         Step::LookLive => (
-            format!("The conversion action is looked for in Google Ads once {until}."),
+            format!("The operator will search for the conversion action in Google Ads once {until}."),
             None,
         ),
         Step::Create | Step::AwaitCreate => (
-            format!("The conversion action is created in Google Ads once {until}."),
+            format!("The conversion action will be created in Google Ads once {until}."),
             None,
         ),
     };

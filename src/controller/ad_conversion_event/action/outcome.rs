@@ -14,9 +14,9 @@ pub struct ActionOutcome {
     pub action: ConversionActionStatus,
     /// The action itself, where known.
     pub found: Option<ConversionAction>,
-    /// True where uploads may go to it.
+    /// True if uploads may go to it.
     pub usable: bool,
-    /// Status, reason and message of `ConversionActionReady`; `None` keeps what was said before.
+    /// Status, reason and message of `ConversionActionReady`; `None` keeps the previous condition.
     pub condition: Option<(bool, &'static str, String)>,
     /// A person must act.
     pub stall: Option<Stall>,
@@ -24,7 +24,7 @@ pub struct ActionOutcome {
     pub retry: Option<Duration>,
 }
 
-/// The action is not known, or not to be sent to; what was said of it stays.
+/// The action is not known, or nothing may be sent to it; its condition stays as it was.
 fn unusable_action(action: ConversionActionStatus) -> ActionOutcome {
     ActionOutcome {
         action,

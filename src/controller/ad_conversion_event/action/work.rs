@@ -103,12 +103,12 @@ impl<'a> Work<'a> {
             Ok(snapshot) => self.actions = Arc::clone(&snapshot.actions),
             // The next regular read brings the same.
             Err(error) => {
-                tracing::debug!(account = %self.account.key, error = brief(&error), "the snapshot was not brought up to date");
+                tracing::debug!(account = %self.account.key, error = brief(&error), "the snapshot of the Google account could not be refreshed");
             }
         }
     }
 
-    /// Writes the action into the status, on exactly the version that was read. False where it says so already.
+    /// Writes the action into the status, on exactly the version that was read. False if it says so already.
     pub async fn record_action(&mut self) -> Result<bool, Error> {
         let mut status: AdConversionEventStatus = self.event.status.clone().unwrap_or_default();
         status.conversion_action = Some(self.current.clone());

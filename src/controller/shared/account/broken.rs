@@ -1,21 +1,21 @@
-//! Sync loops of an account that end unexpectedly, as people are told.
+//! Sync loops of an account that end unexpectedly, as the status reports them.
 
 use crate::api::reasons::reason;
 use crate::domain::account_health::AccountHealth;
 use crate::registry::{Broken, Readiness};
 
-/// What is so and what to do.
+/// What is wrong, and what to do.
 pub fn broken_message(broken: &Broken) -> String {
     format!(
-        "{} has ended unexpectedly since {:.0} and is started again after a growing pause. This is a defect of the operator, \
-         not of the account: report it with the operator's log line \"panic\", and update the operator.",
+        "{} has failed since {:.0} and is restarted after growing pauses. This is a bug in the operator, not a fault of the \
+         account: report it with the operator's log line \"panic\", and update the operator.",
         broken.which.stalled_work(),
         broken.since
     )
 }
 
-/// What people are told where that is not what the sync loops work by: they try again what was refused, and broken ones are
-/// started again.
+/// What the status shows if it differs from what the sync loops work by: they try again what was refused, and broken ones
+/// are started again.
 pub fn readiness_to_show(health: &AccountHealth, shown: &Readiness, broken: Option<&Broken>) -> Option<Readiness> {
     match (shown, broken) {
         (Readiness::NotReady { .. }, _) => health.is_retrying().then(|| shown.clone()),
@@ -46,8 +46,8 @@ mod tests {
         };
         assert_eq!(reason, "InternalError");
         assert!(
-            message.starts_with("Sending to this account has ended unexpectedly since 2026-11-20T12:00:00Z")
-                && message.contains("a defect of the operator"),
+            message.starts_with("Sending to this account has failed since 2026-11-20T12:00:00Z")
+                && message.contains("a bug in the operator"),
             "{message}"
         );
         assert_eq!(told(&Readiness::Ready, None), None);

@@ -159,7 +159,7 @@ async fn keep_finalizer<K: Object>(ctx: &Context, object: &K, in_use: bool) -> R
     }
 }
 
-/// What the sync loops and events are told, from what Ready says.
+/// What sync loops and events work by, from what Ready says.
 fn to_readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
     if suspended {
         return Readiness::Suspended;

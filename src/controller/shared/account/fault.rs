@@ -10,7 +10,7 @@ const HUBSPOT: &str = "HubSpot";
 const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
                            through a manager account, set spec.loginCustomerId.";
 
-/// Seconds of a wait that people are told of where there is something for them to do.
+/// From how many seconds on a message names a wait, if it also says what to do.
 const LONG_WAIT: i64 = 60;
 
 /// The credentials that an account uses.
@@ -126,7 +126,7 @@ fn fault_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static st
     }
 }
 
-/// Who is at fault where credentials are refused: the token, the OAuth client, or the user whose token it is.
+/// What is wrong if credentials are refused: the token, the OAuth client, or the user whose token it is.
 fn refusal_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static str, &'static str) {
     let code = error.code.as_deref().unwrap_or_default().to_ascii_uppercase();
     let denied = |advice| (FaultKind::Denied, reason::ACCESS_DENIED, advice);
@@ -149,10 +149,10 @@ fn refusal_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static 
         _ if code == "DEVELOPER_TOKEN_INVALID" => "Correct or remove developerToken in {secret}.",
         _ if is_client(&code) => "Correct the id and secret of the OAuth client in {secret}.",
         reason::SECRET_INVALID if hubspot => {
-            "HubSpot does not know this token: check that {secret} holds the whole token and nothing else."
+            "HubSpot does not know this token: check that {secret} holds the complete token and nothing else."
         }
         reason::SECRET_INVALID => {
-            "Google does not know these credentials: check that they are whole, and, for a refresh token, that {secret} holds the client that it was granted to."
+            "Google does not know these credentials: check that they are complete. For a refresh token, check that {secret} holds the client that it was granted to."
         }
         _ if hubspot => "Put a new token into {secret}.",
         _ => "Put new credentials into {secret}.",

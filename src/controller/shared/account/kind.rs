@@ -72,12 +72,12 @@ pub trait AccountKind: Send + Sync + Sized + 'static {
     /// Adds what only this kind has to say.
     fn add_conditions(_memory: &Self::Memory, _conditions: &mut Conditions) {}
 
-    /// True where the manifest names an account that the sync loops could work with.
+    /// True if the manifest names an account that the sync loops could work with.
     fn is_usable(_view: &Self::View) -> bool {
         true
     }
 
-    /// Tells the sync loops. True where that changes anything for them.
+    /// Tells the sync loops. True if that changes anything for them.
     fn register_account(
         ctx: &Context,
         object: &Self::Object,

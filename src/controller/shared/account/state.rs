@@ -58,7 +58,7 @@ pub struct AccountState {
     pub checked: Option<Timestamp>,
     /// When the clients were made.
     pub connected: Option<Timestamp>,
-    /// When a pass began that reads because somebody asked, until they are told that it is over.
+    /// When a pass began that reads because somebody asked; kept until the waiting events are woken.
     asked: Option<Instant>,
 }
 
@@ -82,19 +82,19 @@ impl AccountState {
         change
     }
 
-    /// True where this pass reads the account because of somebody's wish. Who waits for it is told by [`Self::take_asked`].
+    /// True if this pass reads the account because somebody asked. [`Self::take_asked`] says whose wait is over.
     pub fn is_read_asked(&mut self, ctx: &Context, change: UserChange, account: &Account) -> bool {
         let asked = change.wants_another_read(ctx, account);
         self.asked = asked.then(Instant::now);
         asked
     }
 
-    /// When the pass began whose end somebody waits for.
+    /// When the pass began that waiting events asked for.
     pub const fn take_asked(&mut self) -> Option<Instant> {
         self.asked.take()
     }
 
-    /// Reads the account's Secret; `None` where it cannot be used, which is noted.
+    /// Reads the account's Secret; `None` if it cannot be used, which is noted.
     pub async fn read_secret(
         &mut self,
         ctx: &Context,
@@ -117,7 +117,7 @@ impl AccountState {
     }
 
     /// Takes note of what the sync loops were refused, or forgets it because somebody `change`; `proof`: when they last
-    /// succeeded. True where that is a reason to check the account at once.
+    /// succeeded. True if that is a reason to check the account at once.
     pub fn begin_pass(&mut self, ctx: &Context, account: &Account, changed: bool, proof: Option<Timestamp>) -> bool {
         let (now, probe) = (ctx.clock.now(), ctx.settings.stalled_probe_interval);
         let reported = ctx.registry.take_fault(account);
@@ -164,7 +164,7 @@ impl AccountState {
 
     /// The account's own check failed.
     pub fn check_failed(&mut self, fault: AccountFault, now: Timestamp) {
-        // Who is denied something, or asks too often, is known.
+        // The service knows the caller whom it denies something, or who asks too often.
         if matches!(fault.kind, FaultKind::Denied | FaultKind::Limited)
             && fault.reason != reason::UNSUPPORTED_API_VERSION
         {
@@ -173,14 +173,14 @@ impl AccountState {
         self.health.check_failed(fault, now);
     }
 
-    /// True where the token was refused. Clients may remember that for good: new ones are made before another try.
+    /// True if the token was refused. Clients may remember that for good: new ones are made before another try.
     pub fn token_refused(&self) -> bool {
         self.health
             .fault_to_show()
             .is_some_and(|fault| fault.kind == FaultKind::Credentials)
     }
 
-    /// True where the Secret is another version than in the last pass.
+    /// True if the Secret is another version than in the last pass.
     pub fn secret_changed(&mut self, version: &SecretVersion) -> bool {
         self.refused = None;
         let changed = self.secret.as_ref() != Some(version);
@@ -191,7 +191,7 @@ impl AccountState {
         changed
     }
 
-    /// True where Kubernetes refuses the Secret, and has not done so for long enough to be believed.
+    /// True if Kubernetes refuses the Secret, and has not done so for long enough to be believed.
     fn may_pass(&mut self, fault: &AccountFault, now: Instant) -> bool {
         if fault.kind != FaultKind::Unreadable {
             self.refused = None;
@@ -210,7 +210,7 @@ impl AccountState {
         self.health.check_failed(fault, now);
     }
 
-    /// The sync loops were refused. True where that is a reason to check at once.
+    /// The sync loops were refused. True if that is a reason to check at once.
     fn record_sync_failure(&mut self, error: &UpstreamError, now: Timestamp, hold: Duration) -> bool {
         // They worked with clients that the account's own check had found good.
         let fault = account_fault(error, self.credential_use(true));
@@ -226,7 +226,7 @@ impl AccountState {
         true
     }
 
-    /// True where the service may be asked now.
+    /// True if the service may be asked now.
     pub fn may_check(&self, now: Timestamp, settings: &Settings) -> bool {
         self.next_check(settings).is_none_or(|at| at <= now)
     }
@@ -261,14 +261,14 @@ impl AccountState {
     }
 }
 
-/// True where the conditions say that credentials have worked at some time.
+/// True if the conditions say that credentials have worked at some time.
 fn have_worked(conditions: &[Condition]) -> bool {
     find_condition(conditions, condition::CREDENTIALS_VALID).is_some_and(|c| {
         c.status == "True" || [reason::TOKEN_REVOKED, reason::TOKEN_EXPIRED].contains(&c.reason.as_str())
     })
 }
 
-/// True where something read at `last` is `interval` old, or was never read.
+/// True if something read at `last` is `interval` old, or was never read.
 pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
     last.is_none_or(|at| saturating_after(at, interval) <= now)
 }

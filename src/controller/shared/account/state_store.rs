@@ -24,7 +24,7 @@ impl<M: Default> StateStore<M> {
     }
 
     /// Takes the memory of an object out; a fresh one where it is another object of the same name. It is put back when the
-    /// guard goes, also where the pass is dropped in the midst of its work.
+    /// guard goes, even if the pass is dropped in the midst of its work.
     pub(in crate::controller) fn take_state<K: Object>(&self, object: &K) -> Held<'_, M> {
         let (key, uid) = (object.key(), object.id());
         let found = self.with_map(|all| all.remove(&key));

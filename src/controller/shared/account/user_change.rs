@@ -15,7 +15,7 @@ pub struct UserChange {
 }
 
 impl UserChange {
-    /// True where the account is to be read because of somebody's wish that the rest does not know of: an event's, or one
+    /// True if the account is to be read because of somebody's wish that the rest does not know of: an event's, or one
     /// that came too soon.
     pub fn wants_another_read(self, ctx: &Context, account: &Account) -> bool {
         if self.hasty {

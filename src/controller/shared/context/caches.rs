@@ -52,7 +52,7 @@ impl<K: Object> Cache<K> {
         keys.iter().filter_map(|key| self.get(key)).collect()
     }
 
-    /// True where an object is looked up by this.
+    /// True if an object is looked up by this.
     pub fn has_any(&self, lookup: &Lookup) -> bool {
         self.found.read().has(lookup)
     }
@@ -125,7 +125,7 @@ pub struct Caches {
     pub events: Cache<AdConversionEvent>,
     pub google: Cache<GoogleAdsAccount>,
     pub hubspot: Cache<HubSpotAccount>,
-    /// Set once all three kinds are listed there; the name is empty where all namespaces are one scope.
+    /// Set once all three kinds are listed there; the name is empty if all namespaces are one scope.
     filled: BTreeMap<String, SetOnce<()>>,
     /// Set once that is so of all namespaces that can be listed.
     ready: SetOnce<()>,
@@ -162,7 +162,7 @@ impl Caches {
         }
     }
 
-    /// Watches over the first lists of a scope. Called once for each. False where the watches ended before.
+    /// Watches over the first lists of a scope. Called once for each. False if the watches ended before.
     pub(in crate::controller) async fn wait_filled(&self, scope: &str) -> bool {
         let name = Some(scope).filter(|name| !name.is_empty());
         let listed = self.events.wait_listed(name).await

@@ -66,7 +66,7 @@ fn show(writer: &mut CacheWriter<AdConversionEvent>, namespace: &str, sees: &See
 }
 
 proptest! {
-    /// Whatever the watches of two namespaces saw, changes, ends and whole lists anew: what is looked up is what going through
+    /// Whatever the watches of two namespaces saw, changes, ends and whole lists again: what is looked up is what going through
     /// all cached objects finds.
     #[test]
     fn what_is_looked_up_is_what_a_scan_finds(

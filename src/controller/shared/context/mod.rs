@@ -128,7 +128,7 @@ pub struct Context {
     pub barrier: WriteBarrier,
     /// Pauses after failures, per object.
     pub backoff: Backoff,
-    /// Who waits for an account to be read again.
+    /// Which events wait for an account to be read again.
     pub rereads: Rereads,
     /// Full reads of Google's actions, shared by all who want one.
     pub google_reads: SharedReads,

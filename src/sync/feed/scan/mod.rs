@@ -325,7 +325,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Reads contacts once more that were put aside. Who is deleted is put aside no longer.
+    /// Reads contacts once more that were put aside. One that is deleted is put aside no longer.
     pub async fn read_again(&mut self, ids: &[ContactId]) -> Result<ScanFindings, SyncError> {
         let mut seen = ScanFindings::default();
         let page = self.page_reader().read_histories(ids).await?;
@@ -347,7 +347,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What a page tells before any history is read.
+    /// What a page says before any history is read.
     fn inspect_page(&self, page: &[Candidate<'_>], mode: SearchMode<'_>, seen: &mut ScanFindings) {
         for found in page {
             seen.modified = seen.modified.max(found.modified);
@@ -381,7 +381,7 @@ fn advance_newest(found: &Candidate<'_>, bounds: &BTreeMap<String, Timestamp>, s
     }
 }
 
-/// Notes where this contact, of which searches by entry time told nothing, should have been found by them.
+/// Notes whether searches by entry time, which did not find this contact, should have found it.
 fn record_missed(found: &Candidate<'_>, unproven: &BTreeMap<&str, Timestamp>, seen: &mut ScanFindings) {
     for (stage, bound) in unproven {
         let entered = found.entered_at(stage);

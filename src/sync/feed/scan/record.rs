@@ -69,7 +69,7 @@ impl Scan<'_> {
             }
             let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
             self.history.aside.delay_until(*id, due);
-            // Contacts are deleted every day: that is told only where HubSpot does not say so.
+            // Contacts are deleted every day: that is reported only if HubSpot does not say so.
             for tracked in self.events.iter().filter(|_| !sought.named) {
                 unreadable::report_contact(
                     self.ctx,
@@ -133,13 +133,11 @@ impl Scan<'_> {
 }
 
 fn too_many() -> SyncError {
-    let message = "more than 1,000 contacts can't be read, the most that are put aside: what other contacts did may be \
-                   read late or not at all until some of these can be read. Correct the contacts named in \
-                   status.sync.lastErrors in HubSpot";
+    let message = "more than 1,000 contacts can't be read, which is the limit. Until some of them can be read, conversions of other contacts may be late or missing. Correct the contacts named in status.sync.lastErrors in HubSpot";
     UpstreamError::new("HubSpot", Cause::Malformed, message).into()
 }
 
-/// True where what cannot be read of a contact may be an entry into this stage, or holds one up.
+/// True if what cannot be read of a contact may be an entry into this stage, or holds one up.
 fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
     let mut history = contact.history_of(LIFECYCLE_STAGE).iter();
     flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)

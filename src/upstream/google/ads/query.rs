@@ -104,7 +104,7 @@ fn word_of(value: &Value) -> Option<String> {
     valid_code(value.as_str()?)
 }
 
-/// A row of [`ACTIONS`]; nothing where it has no id: an action left out would be created again.
+/// A row of [`ACTIONS`]; nothing if it has no id: an action left out would be created again.
 pub(crate) fn parse_action(row: &Value) -> Option<ConversionAction> {
     let action = &row["conversionAction"];
     let resource = action["resourceName"].as_str().unwrap_or_default();
@@ -138,7 +138,7 @@ pub(crate) fn parse_action(row: &Value) -> Option<ConversionAction> {
     })
 }
 
-/// A row of [`GOALS`]; nothing where it names no goal.
+/// A row of [`GOALS`]; nothing if it names no goal.
 pub(crate) fn parse_goal(row: &Value) -> Option<Goal> {
     let goal = &row["customerConversionGoal"];
     Some(Goal {
@@ -148,7 +148,7 @@ pub(crate) fn parse_goal(row: &Value) -> Option<Goal> {
     })
 }
 
-/// A row of [`ATTRIBUTION`]; nothing where it names no action. A metric that is left out is zero.
+/// A row of [`ATTRIBUTION`]; nothing if it names no action. A metric that is left out is zero.
 pub(crate) fn parse_attribution(row: &Value) -> Option<Attribution> {
     let metrics = &row["metrics"];
     Some(Attribution {
@@ -172,7 +172,7 @@ pub(crate) fn create_body(fields: &ActionFields) -> Value {
     json!({"operations": [{"create": object}]})
 }
 
-/// The body of an update of exactly the fields that are `Some`; nothing where none is. `kind` is immutable and left out.
+/// The body of an update of exactly the fields that are `Some`; nothing if none is. `kind` is immutable and left out.
 pub(crate) fn update_body(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Option<Value> {
     let (mut object, mask) = field_changes(fields);
     if mask.is_empty() {

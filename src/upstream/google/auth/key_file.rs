@@ -1,4 +1,4 @@
-//! The key file in a Secret: what must be in it, and how its mistakes are told. Messages name keys, no values.
+//! The key file in a Secret: what must be in it, and the messages about its mistakes. They name keys, no values.
 
 use serde_json::Value;
 

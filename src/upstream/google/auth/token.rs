@@ -37,7 +37,7 @@ const DEFAULT_LIFETIME: u64 = 3600;
 pub(crate) struct Token {
     /// The bearer token.
     pub(crate) value: SecretString,
-    /// When it expires; `None` where the source caches by itself.
+    /// When it expires; `None` if the source caches by itself.
     pub(crate) expires: Option<Expiry>,
     /// Project to bill, for a user's ambient credentials.
     pub(crate) quota_project: Option<String>,
@@ -65,7 +65,7 @@ impl Expiry {
 /// Where tokens come from. Errors have `service` "Google OAuth".
 #[async_trait]
 pub(crate) trait TokenSource: Send + Sync {
-    /// A token. `renew` is set after one was refused: anything the source has kept is to be thrown away.
+    /// A token. `renew` is set after one was refused: the source must drop any token that it has kept.
     async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError>;
 }
 

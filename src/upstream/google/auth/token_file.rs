@@ -37,7 +37,7 @@ pub(crate) enum FileError {
 }
 
 impl FileError {
-    /// True where the next try may go through without anybody acting.
+    /// True if the next try may go through without anybody acting.
     pub(crate) const fn may_pass(self) -> bool {
         matches!(self, Self::Late)
     }

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::domain::ids::{ActionKey, CustomerId, OrderId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 
-/// The body of an ingest by way of this manager, or nothing where a row points at no destination.
+/// The body of an ingest by way of this manager, or nothing if a row points at no destination.
 pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>) -> Option<Vec<u8>> {
     if request
         .rows

@@ -92,7 +92,7 @@ async fn old_ids_find_the_record_of_today() {
     );
 }
 
-/// Whose a record is, only its own id and its merged ids tell, also where a single id was asked for.
+/// Whose a record is, only its own id and its merged ids tell, even if a single id was asked for.
 #[tokio::test]
 async fn a_record_that_does_not_name_the_id_asked_for_is_nobodys() {
     let other = |merged: Value| json!({ "results": [row(9, &json!({ "hs_merged_object_ids": merged }))] });

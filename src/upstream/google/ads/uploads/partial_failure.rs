@@ -77,7 +77,7 @@ pub(crate) fn row_violations(failure: &Value) -> Vec<Violation> {
     errors_of(failure).filter_map(of).collect()
 }
 
-/// True where an answer has failed rows and no error about the request as a whole.
+/// True if an answer has failed rows and no error about the request as a whole.
 pub(crate) fn rows_only(answer: &Value) -> bool {
     let mut all = details_of(&answer["partialFailureError"])
         .flat_map(errors_of)
@@ -85,7 +85,7 @@ pub(crate) fn rows_only(answer: &Value) -> bool {
     answer.get("error").is_none() && all.peek().is_some() && all.all(|error| row_of(error).is_some())
 }
 
-/// The status under `partialFailureError`; `None` where it says that all went well (code 0 and no error).
+/// The status under `partialFailureError`; `None` if it says that all went well (code 0 and no error).
 pub(crate) fn partial_status(answer: &Value) -> Option<&Value> {
     let status = &answer["partialFailureError"];
     let said = status.as_object().is_some_and(|status| !status.is_empty());
@@ -94,7 +94,7 @@ pub(crate) fn partial_status(answer: &Value) -> Option<&Value> {
     (said && !well).then_some(status)
 }
 
-/// True where the answer has a result for any row.
+/// True if the answer has a result for any row.
 pub(crate) fn any_taken(answer: &Value) -> bool {
     results_of(answer).any(|result| !is_empty(result))
 }
@@ -222,7 +222,7 @@ mod tests {
             "conversionDateTime": "2001-01-01 00:00:00+00:00"});
         assert_eq!(of(json!({"results": [foreign, foreign, foreign]})), [OfAnother; 3]);
         assert_eq!(of(json!({})), [Nothing; 3]);
-        // What repeats nothing of a row says nothing about one.
+        // A result that repeats nothing of a row proves nothing about it.
         let odd = json!([{"id": {}, "conversionAction": 5}, {"ok": true}, {"gclid": "x", "conversionAction": []}]);
         assert_eq!(of(json!({"results": odd})), [OfAnother; 3]);
     }

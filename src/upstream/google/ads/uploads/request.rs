@@ -14,7 +14,7 @@ use crate::upstream::google::data_manager::request::Text;
 /// Most user identifiers of one row (docs/reference/google.md 1.3).
 const MAX_IDENTIFIERS: usize = 5;
 
-/// The body of `uploadConversionAdjustments`, or nothing where a row points at no destination.
+/// The body of `uploadConversionAdjustments`, or nothing if a row points at no destination.
 pub(crate) fn enhancements_body(request: &UploadRequest) -> Option<Vec<u8>> {
     let rows = map_rows(request, Enhancement::from_conversion)?;
     to_bytes(&EnhancementBody {
@@ -23,7 +23,7 @@ pub(crate) fn enhancements_body(request: &UploadRequest) -> Option<Vec<u8>> {
     })
 }
 
-/// The body of `uploadClickConversions`, or nothing where a row points at no destination.
+/// The body of `uploadClickConversions`, or nothing if a row points at no destination.
 pub(crate) fn clicks_body(request: &UploadRequest) -> Option<Vec<u8>> {
     let rows = map_rows(request, Click::from_conversion)?;
     to_bytes(&ClickBody {
