@@ -63,7 +63,7 @@ pub struct HubSpotAccountSpec {
 /// Longest time between two reads.
 pub const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// The interval where a manifest gives none: one minute.
+/// The interval if a manifest gives none: one minute.
 pub const fn default_interval() -> Duration {
     Duration::from_secs(60)
 }

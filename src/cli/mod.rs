@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 pub use command_error::CommandError;
 pub use flags::RunFlags;
 
-/// Tells Google Ads when HubSpot contacts reach a lifecycle stage: a Kubernetes operator.
+/// A Kubernetes operator that tells Google Ads when HubSpot contacts reach a lifecycle stage or submit a form.
 #[derive(Debug, Parser)]
 #[command(name = "adconversion", version, disable_help_subcommand = true)]
 pub struct Cli {
@@ -32,8 +32,8 @@ enum Command {
     Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
     /// namespaces and the definitions can be deleted. Nothing else is changed. Without --yes they are only listed; on a
-    /// terminal you are asked. The exit code is 0 when none has the finalizer any more, 1 when some still have it, 2 when
-    /// the cluster could not be read or written.
+    /// terminal you are asked. The exit code is 0 if none has the finalizer any more, 1 if some still have it, 2 if the
+    /// cluster could not be read or written.
     Uninstall(uninstall::UninstallFlags),
 }
 

@@ -2,7 +2,7 @@
 //!
 //! One answer proves nothing: HubSpot leaves contacts out of answers that are otherwise in order, and at times calls
 //! contacts not found that are there (docs/reference/hubspot.md 4.5). So it takes two looks with a pause between them, and
-//! none in between that shows the contact. Where HubSpot says at both that it does not exist, the pause is short. Where it
+//! none in between that shows the contact. If HubSpot says at both that it does not exist, the pause is short. Where it
 //! is only left out, the pause is long, and the last answer must show somebody else: one that shows nobody is about the
 //! answer, not about the contact.
 

@@ -122,7 +122,7 @@ impl AccountHealth {
         });
     }
 
-    /// The sync loops met a fault. `hold`: how long it holds where the service does not say.
+    /// The sync loops met a fault. `hold`: how long it holds if the service does not say.
     pub fn record_sync_failure(&mut self, fault: AccountFault, now: Timestamp, hold: Duration) {
         match fault.kind {
             FaultKind::Unavailable => self.record_loop_obstacle(now),
@@ -268,7 +268,7 @@ impl AccountHealth {
     }
 }
 
-/// A time and a span after it; the end of time where that is too far.
+/// A time and a span after it; the end of time if that is too far.
 pub fn saturating_after(time: Timestamp, span: Duration) -> Timestamp {
     time.checked_add(span).unwrap_or(Timestamp::MAX)
 }

@@ -82,7 +82,7 @@ fn keep_hardest(row_results: &mut BTreeMap<usize, RowResult>, row: usize, row_re
 /// Cuts down a request that failed fast. `destination_of` has one entry per row; `code` is the request's own code.
 ///
 /// Named rows get their result and the rest goes again as one request. Rows of a named destination wait for the account or
-/// the action. Where nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
+/// the action. If nothing is named, a code that speaks of these or of a wait holds all rows, of each action apart
 /// where there are several; for any other code the request is halved, until a row is alone.
 pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaints: &[Complaint]) -> Refusal {
     let rows = destination_of.len();

@@ -286,7 +286,7 @@ const fn category_name(category: ActionCategory) -> &'static str {
     }
 }
 
-/// The category where the manifest names none: by the stage's internal value, or that of a form.
+/// The category if the manifest names none: by the stage's internal value, or that of a form.
 fn default_category(stage: Option<&str>) -> ActionCategory {
     match stage {
         None => ActionCategory::SubmitLeadForm,

@@ -26,7 +26,7 @@ pub enum ValueRule {
     Fixed(Money),
     /// The weighted amount of the contact's most recent deal, else the default.
     DealAmount {
-        /// Used where there is no deal, it is lost, or its amount is missing or not positive.
+        /// Used if there is no deal, it is lost, or its amount is missing or not positive.
         default: Money,
     },
 }
@@ -45,9 +45,9 @@ pub struct ConsentRule {
 pub struct ClickProperties {
     /// Google click id.
     pub gclid: String,
-    /// gbraid, where declared.
+    /// gbraid, if declared.
     pub gbraid: Option<String>,
-    /// wbraid, where declared.
+    /// wbraid, if declared.
     pub wbraid: Option<String>,
 }
 
@@ -86,7 +86,7 @@ pub struct Occurrence {
     pub first_seen: Timestamp,
 }
 
-/// A click id and when it came to HubSpot first (where history shows it).
+/// A click id and when it came to HubSpot first (if history shows it).
 struct Click {
     id: ClickId,
     at: Option<Timestamp>,
@@ -258,7 +258,7 @@ pub fn has_consent(contact: &Contact, rule: &ConsentRule) -> bool {
 }
 
 /// gclid before gbraid before wbraid; of each the last value at or before the change, else the first one within the
-/// grace after it, else, where no history exists, the current value. What cannot be a click id is no value.
+/// grace after it, else, if no history exists, the current value. What cannot be a click id is no value.
 fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, grace: SignedDuration) -> Option<Click> {
     let of = |property: &str, wrap: fn(String) -> ClickId| {
         let history = contact.history_of(property);
@@ -311,7 +311,7 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
         history.extend(rule.clicks.gbraid.as_deref());
         history.extend(rule.clicks.wbraid.as_deref());
     }
-    // The current value of a click id is asked for too: it counts where no history exists.
+    // The current value of a click id is asked for too: it counts if no history exists.
     plain.extend(history.iter());
     let owned = |set: BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
     (owned(plain), owned(history))

@@ -68,7 +68,7 @@ async fn insert_batch(
     Ok(BatchId(batch))
 }
 
-/// Puts the rows that wait into Google's hands; a value is noted where none was sent before. Returns how many there were.
+/// Puts the rows that wait into Google's hands; a value is noted if none was sent before. Returns how many there were.
 async fn take_off(conn: &mut Conn, batch: BatchId, rows: &[(BatchRow, usize)], now: Timestamp) -> LedgerResult<usize> {
     let mut items = Vec::with_capacity(rows.len());
     for (row, _) in rows {

@@ -86,7 +86,7 @@ pub(super) async fn erase_contacts(
     Ok(erased)
 }
 
-/// All ids that have the root of this one; itself, where it has none.
+/// All ids that have the root of this one; itself, if it has none.
 async fn lineage_of(conn: &mut Conn, portal: i64, contact: i64) -> LedgerResult<Vec<i64>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "WITH own AS MATERIALIZED (SELECT canonical FROM canonical_contacts WHERE portal = $1 AND contact = $2)

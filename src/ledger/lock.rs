@@ -85,7 +85,7 @@ impl FileLock {
         ))
     }
 
-    /// Lets the next one have it. Where that fails, the end of the process does it.
+    /// Lets the next one have it. If that fails, the end of the process does it.
     pub(super) fn release(&self) {
         let _ = self.file.unlock();
     }

@@ -162,7 +162,7 @@ impl SqlLedger {
         self.opened.close().await;
     }
 
-    /// Fails where another process writes, or may write: the lock file is no longer the one that this process holds, or
+    /// Fails if another process writes, or may write: the lock file is no longer the one that this process holds, or
     /// a write found that the lock or the epoch is another's.
     ///
     /// # Errors

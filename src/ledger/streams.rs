@@ -96,7 +96,7 @@ async fn action_stream(conn: &mut Conn, request: &StreamRequest, action: &Action
     Ok(id)
 }
 
-/// How far along a row is; where two rows of one occurrence meet, the one further along stays. What was skipped stays
+/// How far along a row is; if two rows of one occurrence meet, the one further along stays. What was skipped stays
 /// skipped: an event that is created again, and whose action is not known at first, notes it once more as pending.
 macro_rules! rank {
     ($row:literal) => {

@@ -13,7 +13,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The format that an `Accept` header asks for: `OpenMetrics` where it is named and liked no less than plain text.
+    /// The format that an `Accept` header asks for: `OpenMetrics` if it is named and liked no less than plain text.
     pub fn from_accept(accept: &str) -> Self {
         let (mut open, mut text) = (0.0, 0.0);
         for range in accept.split(',') {

@@ -114,7 +114,7 @@ impl Watchdog for Probes {
         Self::retire_loop(self, name);
     }
 
-    /// Counted where there are metrics: see [`Watch`].
+    /// Counted if there are metrics: see [`Watch`].
     fn loop_broke(&self, _: &'static str) {}
 }
 

@@ -17,7 +17,7 @@ pub async fn with_budget<T>(budget: Duration, pass: impl Future<Output = T>) -> 
 }
 
 /// A call within what is left to the pass. Outside of a pass only the call's own limits hold. `changes`: the call may have
-/// had an effect where it was begun and not answered.
+/// had an effect if it was begun and not answered.
 pub async fn within_budget<T, E: From<UpstreamError>>(
     service: &'static str,
     changes: bool,

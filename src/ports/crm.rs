@@ -154,7 +154,7 @@ pub struct Submission {
 /// A submission that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OddSubmission {
-    /// HubSpot's id of it, where that can be read.
+    /// HubSpot's id of it, if that can be read.
     pub conversion_id: Option<String>,
     /// For people, no personal data.
     pub why: String,

@@ -1,5 +1,5 @@
 //! One error type for every call to HubSpot and Google: what happened, whether the call may have taken effect, and
-//! what the service said, verbatim where it is a code.
+//! what the service said, verbatim if it is a code.
 
 use jiff::SignedDuration;
 
@@ -18,7 +18,7 @@ pub enum Cause {
     NotAllowlisted,
     /// A short-term limit; `retry_after` says how long.
     RateLimited,
-    /// A daily quota is used up; `retry_after` says how long where known.
+    /// A daily quota is used up; `retry_after` says how long if known.
     QuotaExhausted,
     /// Not reached, timed out, or a failure on the other side that may pass.
     Unavailable,
@@ -54,9 +54,9 @@ pub struct UpstreamError {
     pub cause: Cause,
     /// Whether the call may have taken effect.
     pub effect: Effect,
-    /// The service's own code, verbatim (`DUPLICATE_NAME`, `MISSING_SCOPES`, `invalid_grant`), where it gave one.
+    /// The service's own code, verbatim (`DUPLICATE_NAME`, `MISSING_SCOPES`, `invalid_grant`), if it gave one.
     pub code: Option<String>,
-    /// HTTP status, where there was an answer.
+    /// HTTP status, if there was an answer.
     pub status: Option<u16>,
     /// For people.
     pub message: String,

@@ -69,7 +69,7 @@ pub enum GoogleCredentials<'a> {
 /// Makes Google clients out of credentials.
 #[async_trait]
 pub trait GoogleConnector: Send + Sync {
-    /// Clients for these credentials, where the account may use them. Does no API call of its own; a token is fetched by
+    /// Clients for these credentials, if the account may use them. Does no API call of its own; a token is fetched by
     /// the first call. `login` is the manager the access comes through.
     async fn connect(
         &self,
@@ -87,7 +87,7 @@ pub trait CrmConnector: Send + Sync {
 
 /// Told of every call to an upstream API, so that metrics can be counted where everything is wired.
 pub trait CallObserver: Send + Sync {
-    /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent where no answer came.
+    /// One HTTP attempt has ended. `method` is our short name of the call; `status` is absent if no answer came.
     fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
     /// A call was held back by a limiter or a `Retry-After` for this long.
     fn observe_throttling(&self, api: &'static str, wait: std::time::Duration);

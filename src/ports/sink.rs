@@ -90,21 +90,21 @@ pub struct DestinationStatus {
 }
 
 /// A route that accepts a request and says later what became of its rows, for one credential. Implementations keep the
-/// limits of the network, renew the token once where it is refused, and never repeat an upload by themselves.
+/// limits of the network, renew the token once if it is refused, and never repeat an upload by themselves.
 #[async_trait]
 pub trait ConversionSink: Send + Sync {
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. `Ok` is the network's id of the request: the rows are accepted, not yet counted.
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
     /// What became of a request, one entry per destination.
-    /// Errors: `Cause::NotFound` where the network does not know it (any more).
+    /// Errors: `Cause::NotFound` if the network does not know it (any more).
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError>;
 }
 
 /// Outcomes row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UploadAnswer {
-    /// The network's id of the request, where it gives one: for the log.
+    /// The network's id of the request, if it gives one: for the log.
     pub request_id: Option<String>,
     /// What `results` says of each row of the request, in its order.
     pub evidence: Vec<Evidence>,
@@ -115,7 +115,7 @@ pub struct UploadAnswer {
 }
 
 /// A route that answers row by row at once, for one credential. Implementations keep the limits of the network, renew the
-/// token once where it is refused, and never repeat an upload by themselves. An error that names no row concerns the
+/// token once if it is refused, and never repeat an upload by themselves. An error that names no row concerns the
 /// whole request and is an `Err`.
 #[async_trait]
 pub trait RowUploads: Send + Sync {
@@ -142,7 +142,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The network's id of the request, where the answer names one.
+    /// The network's id of the request, if the answer names one.
     pub fn request_id(&self) -> Option<&str> {
         match self {
             Self::Accepted(id) => Some(id),

@@ -99,7 +99,7 @@ impl GoogleSnapshot {
     }
 }
 
-/// `new`, with the actions of `old` where those were read later.
+/// `new`, with the actions of `old` if those were read later.
 pub(crate) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>) -> Arc<GoogleSnapshot> {
     if old.read_at <= new.read_at || old.customer.conversion_customer != new.customer.conversion_customer {
         return Arc::clone(new);

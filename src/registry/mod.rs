@@ -102,7 +102,7 @@ impl Registry {
         let _ = self.wake.send(wake);
     }
 
-    /// Writes a Google account; wakes the sync loops where that changes more than the time of a snapshot. Returns whether
+    /// Writes a Google account; wakes the sync loops if that changes more than the time of a snapshot. Returns whether
     /// it did: then its events' controllers should look again. A snapshot read later than the given one stays.
     pub fn set_google(&self, mut account: GoogleAccount) -> bool {
         let changed = self.with_state_mut(|s| {
@@ -306,7 +306,7 @@ impl Registry {
         self.with_state(|s| s.feeds.get(key).cloned().unwrap_or_default())
     }
 
-    /// Writes what the feed reports; wakes the account's controller where the detection mode changed.
+    /// Writes what the feed reports; wakes the account's controller if the detection mode changed.
     pub fn set_feed(&self, key: &ObjectKey, report: FeedReport) {
         let mode = report.change_detection;
         let before = self.with_state_mut(|s| s.feeds.insert(key.clone(), report));

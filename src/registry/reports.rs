@@ -30,7 +30,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Notes a success; true where that changes more than the time.
+    /// Notes a success; true if that changes more than the time.
     pub fn record_success(&mut self, now: Timestamp) -> bool {
         let changed = self.failing_since.is_some() || self.last_success.is_none();
         *self = Self {
@@ -41,7 +41,7 @@ impl Health {
         changed
     }
 
-    /// Notes a failure; true where it was healthy before.
+    /// Notes a failure; true if it was healthy before.
     pub fn record_failure(&mut self, note: ErrorNote) -> bool {
         let changed = self.failing_since.is_none();
         self.failing_since.get_or_insert(note.time);
@@ -116,7 +116,7 @@ impl EventReport {
         Some(news.cursor)
     }
 
-    /// Notes a refusal; true where that is news.
+    /// Notes a refusal; true if that is news.
     pub fn record_refused(&mut self, at: RefusedAt, via: &'static str, code: &Code, now: Timestamp) -> bool {
         let before = self.refused.as_ref().filter(|refused| refused.via == via);
         let since = before.map_or(now, |refused| refused.since);
@@ -131,7 +131,7 @@ impl EventReport {
         news
     }
 
-    /// Notes that rows were taken; true where a refusal ends by it, or may.
+    /// Notes that rows were taken; true if a refusal ends by it, or may.
     pub fn record_taken(&mut self, at: RefusedAt, via: &'static str) -> bool {
         let first = !std::mem::replace(&mut self.taken, true);
         let ends = |refused: &mut Refused| refused.at == at || refused.via != via;
@@ -185,7 +185,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// `Now` where a condition flips, else this.
+    /// `Now` if a condition flips, else this.
     #[must_use]
     pub fn or_now(self, flips: bool) -> Self {
         if flips { Self::Now } else { self }

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// The largest lets go of so much of what it has at a time, a quarter.
 const PART: usize = 4;
 
-/// Something that is remembered, and can be asked for again where it was let go.
+/// Something that is remembered, and can be asked for again if it was let go.
 pub(crate) trait Shrink: Default {
     /// What it takes in memory, about. Quick.
     fn size(&self) -> usize;

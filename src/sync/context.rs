@@ -38,7 +38,7 @@ pub struct SyncSettings {
     pub diagnostics_max_poll: SignedDuration,
     /// Longest pause after failures.
     pub backoff_max: SignedDuration,
-    /// How long rows wait where Google finds the conversion action too new.
+    /// How long rows wait if Google finds the conversion action too new.
     pub new_action_hold: SignedDuration,
     /// How long rows are kept after they were settled for good, before they become totals; and what names a contact, after
     /// it was found missing.
@@ -138,7 +138,7 @@ impl SyncContext {
         pulse::run_watched(self.watchdog.clone(), name, self.step, work).await
     }
 
-    /// Starts work of this name again where it ends unexpectedly.
+    /// Starts work of this name again if it ends unexpectedly.
     pub fn restarts_for(&self, kind: &'static str, name: &str) -> Restarts {
         let longest = Duration::try_from(self.settings.backoff_max).unwrap_or_default();
         Restarts::new(self.watchdog.clone(), kind, name.to_owned(), longest)

@@ -111,7 +111,7 @@ fn failed_note(why: &str, code: &str, now: Timestamp) -> ErrorNote {
     }
 }
 
-/// The refusal as an error of the account, where it is one of the whole account.
+/// The refusal as an error of the account, if it is one of the whole account.
 pub fn account_error(code: &Code, service: &'static str) -> Option<UpstreamError> {
     let cause = match code.class {
         Class::Blocked(Matter::NotAllowlisted) => Cause::NotAllowlisted,

@@ -13,7 +13,7 @@ const LONGEST: usize = 8 << 10;
 const LONGEST_FILE: usize = 64 << 10;
 
 /// A value without the blanks and newlines that `kubectl create secret --from-file` and editors leave at its ends; `None`
-/// where there is no such key.
+/// if there is no such key.
 pub(crate) fn secret_value<'a>(secret: &'a SecretData, key: &str) -> Result<Option<&'a str>, SecretInvalid> {
     let Some(value) = secret.get(key) else {
         return Ok(None);

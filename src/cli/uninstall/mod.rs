@@ -1,4 +1,4 @@
-//! `adconversion uninstall`: takes the operator's finalizer off events and accounts once no operator is left to do it.
+//! `adconversion uninstall`: removes the operator's finalizer from events and accounts if no operator is left to do it.
 //!
 //! Without an operator the finalizer holds them for ever: a namespace or a definition that is deleted stays `Terminating`.
 //! Nothing else is touched: no object is deleted, finalizers of others stay, Google and the ledger are not asked.
@@ -90,7 +90,7 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
             );
             return Ok(ExitCode::from(FINDING));
         }
-        Err(error) => eprintln!("Whether an operator still runs could not be seen, make sure that none does: {error}"),
+        Err(error) => eprintln!("It is not known whether an operator still runs: {error}. Make sure that none does."),
     }
     if !(flags.yes || ask_to_proceed(held.len())?) {
         println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");

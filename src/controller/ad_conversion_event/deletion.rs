@@ -138,7 +138,7 @@ pub(crate) async fn block_deletion(
 }
 
 /// The status of an event whose deletion waits: not Ready, nothing is read or sent any more. `DeletionBlocked` once a
-/// person must act: at once where that is certain, else when the limit has passed.
+/// person must act: at once if that is certain, else when the limit has passed.
 fn blocked_status(
     event: &AdConversionEvent,
     blocked: &Blocked,

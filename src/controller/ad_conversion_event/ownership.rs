@@ -75,7 +75,7 @@ fn accounts_owned_by(ctx: &Context, customer: &CustomerId) -> Vec<ObjectKey> {
     accounts
 }
 
-/// What an event lays claim to. None where Google has not let its account in: anybody can write down a customer id.
+/// What an event lays claim to. None if Google has not let its account in: anybody can write down a customer id.
 fn claim_of(
     ctx: &Context,
     declared: &Declared,
@@ -107,7 +107,7 @@ fn claim_through(
     }
 }
 
-/// The account that owns the conversions of this one, where Google has shown it to the account's own credentials: in this
+/// The account that owns the conversions of this one, if Google has shown it to the account's own credentials: in this
 /// process, or in one before, which has written it into the status. A token that is refused later takes nothing away.
 fn let_in(ctx: &Context, account: &ObjectKey) -> Option<CustomerId> {
     let seen = ctx.registry.google_account(account).and_then(|google| google.snapshot);

@@ -53,7 +53,7 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
     }
 }
 
-/// Why HubSpot is not read, where an account is the reason.
+/// Why HubSpot is not read, if an account is the reason.
 fn why_unread(accounts: &Accounts) -> Option<(&'static str, &'static str)> {
     match accounts {
         Accounts::Ready => None,

@@ -38,7 +38,7 @@ type Identity = (CustomerId, Option<CustomerId>);
 
 /// What a pass knows of a Google account.
 pub struct View {
-    /// None where the manifest holds a malformed id.
+    /// None if the manifest holds a malformed id.
     identity: Option<Identity>,
     snapshot: Option<Arc<GoogleSnapshot>>,
 }

@@ -19,7 +19,7 @@ use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 
 /// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
 const SLOWER: u32 = 6;
-/// Reads what is due; everything where somebody `changed`, the customer too where it is `urgent` or something was wrong.
+/// Reads what is due; everything if somebody `changed`, the customer too if it is `urgent` or something was wrong.
 /// The outcome is noted in the memory and the registry.
 pub(crate) async fn read_due(
     ctx: &Context,

@@ -25,7 +25,7 @@ const DEALS: &str = "crm.objects.deals.read";
 /// How many checks of the Secret pass between two reads: a quarter of an hour at one check a minute.
 const CHECKS: u32 = 15;
 
-/// Time between two reads where nothing is wrong.
+/// Time between two reads if nothing is wrong.
 pub(super) fn read_interval(settings: &Settings) -> Duration {
     settings.account_check_interval.saturating_mul(CHECKS)
 }
@@ -98,7 +98,7 @@ impl PortalPin {
 }
 
 impl PortalSnapshot {
-    /// When it is to be read again: at once where an event needs forms or deals that nobody has asked for yet, sooner than
+    /// When it is to be read again: at once if an event needs forms or deals that nobody has asked for yet, sooner than
     /// usual while an event is `stalled` for something that the portal lacks.
     pub fn next_read(&self, wanted: &Wanted, stalled: bool, settings: &Settings) -> Timestamp {
         let forms = wanted.forms && self.forms == Forms::Unread;
@@ -173,7 +173,7 @@ async fn read_forms(crm: &dyn Crm, state: &AccountState) -> Result<Forms, Accoun
     }
 }
 
-/// A token that may not see deals can do everything else. Where HubSpot does not name the scopes, a call for a deal that nobody
+/// A token that may not see deals can do everything else. If HubSpot does not name the scopes, a call for a deal that nobody
 /// has shows.
 async fn read_deal_access(
     crm: &dyn Crm,

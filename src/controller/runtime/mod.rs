@@ -61,7 +61,7 @@ const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The client for [`Parts`]: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
 /// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It waits a minute
-/// for the begin of an answer, or `call_timeout` where that is less.
+/// for the begin of an answer, or `call_timeout` if that is less.
 ///
 /// # Errors
 /// Where there is no usable configuration.

@@ -1,4 +1,4 @@
-//! The tasks that serve all objects of a scope or all scopes: each is started again, alone, where it ends.
+//! The tasks that serve all objects of a scope or all scopes: each is started again, alone, if it ends.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::ports::pulse::Watchdog;
 use crate::registry::Wake;
 use crate::registry::restarts::Restarts;
 
-/// A task that waits most of the time and shows meanwhile that its turn comes; started again where it ends. Its calls, and
+/// A task that waits most of the time and shows meanwhile that its turn comes; started again if it ends. Its calls, and
 /// each reconcile, have limits of their own.
 pub(crate) fn endless_task<F, B>(
     ctx: &Context,

@@ -30,7 +30,7 @@ const PAGE: u32 = 50;
 /// Most finalizers of an object. Each has at most 317 characters.
 const FINALIZERS: usize = 64;
 
-/// What a watch keeps where it ends and is started again.
+/// What a watch keeps if it ends and is started again.
 pub(crate) struct Kept<K: Object> {
     writer: CacheWriter<K>,
     tracker: Tracker,
@@ -55,7 +55,7 @@ impl<K: Object> Kept<K> {
         self.due.gone.extend(gone);
     }
 
-    /// Forgets what went, then wakes who is concerned. Nothing is due twice, even where this breaks.
+    /// Forgets what went, then wakes who is concerned. Nothing is due twice, even if this breaks.
     fn work_off<R: Reconciler<Object = K>>(&mut self, controller: &R, ctx: &Context) {
         while let Some(key) = self.due.gone.pop() {
             ctx.backoff.reset(K::KIND, &key);

@@ -64,7 +64,7 @@ pub async fn within_limit<T>(
 /// version alone keeps what was decided about one object from another one of its name.
 ///
 /// # Errors
-/// Where the Kubernetes API fails; [`Error::Conflict`] where the object has changed since it was read, or was replaced.
+/// If the Kubernetes API fails; [`Error::Conflict`] if the object has changed since it was read, or was replaced.
 pub async fn apply_status<K: Object>(ctx: &Context, object: &K, status: &K::Status) -> Result<Option<K>, Error> {
     let wanted = serde_json::to_value(status)?;
     let current = match object.status() {
@@ -124,7 +124,7 @@ fn time_aged(current: &Value, wanted: &Value, name: &str) -> bool {
 /// with the finalizer, `None` if it had it already.
 ///
 /// # Errors
-/// Where the Kubernetes API fails; [`Error::Conflict`] where the object changed since it was read.
+/// If the Kubernetes API fails; [`Error::Conflict`] if the object changed since it was read.
 pub async fn add_finalizer<K: Object>(ctx: &Context, object: &K) -> Result<Option<K>, Error> {
     if has_finalizer(object) {
         return Ok(None);

@@ -6,7 +6,7 @@ use super::object::Object;
 use crate::api::reasons::condition;
 use crate::domain::brief::brief;
 
-/// One line where an account is not the one that it was: after each start of the process it counts as such.
+/// One line if an account is not the one that it was: after each start of the process it counts as such.
 pub fn account_changed<K: Object>(object: &K) {
     tracing::info!(
         kind = K::KIND,
@@ -15,7 +15,7 @@ pub fn account_changed<K: Object>(object: &K) {
     );
 }
 
-/// One line where conditions changed between two statuses of an object, as JSON.
+/// One line if conditions changed between two statuses of an object, as JSON.
 pub fn log_conditions<K: Object>(object: &K, before: &Value, after: &Value) {
     let (changed, message) = condition_changes(before, after);
     if !changed.is_empty() {

@@ -107,7 +107,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// `instance` is the name of the pod, where known.
+    /// `instance` is the name of the pod, if known.
     pub fn new(client: Client, instance: Option<String>) -> Self {
         let instance = instance.unwrap_or_else(|| CONTROLLER.to_owned());
         Self {
@@ -272,7 +272,7 @@ fn identity_of(reference: &ObjectReference, severity: Severity, reason: &str, no
 }
 
 /// The name of an Event, as kube and client-go form it: that of its object, a dot and the time. The name of the object is
-/// cut where both together are too long; which object is meant is in the reference, whole.
+/// cut if both together are too long; which object is meant is in the reference, whole.
 fn event_name(object: &str, stamp: i128) -> String {
     let end = format!(".{stamp:x}");
     let start = fit_bytes(object, MAX_NAME - end.len()).trim_end_matches(['.', '-']);

@@ -42,7 +42,7 @@ pub struct ReadSecret {
 /// Reads a Secret. The inner error is for the user to mend, and belongs into a condition.
 ///
 /// # Errors
-/// Where the Kubernetes API fails in another way than "not found" or "forbidden".
+/// If the Kubernetes API fails in another way than "not found" or "forbidden".
 pub async fn read_secret(
     ctx: &Context,
     namespace: &str,

@@ -1,4 +1,4 @@
-//! The `process_*` metrics that every Prometheus client has, read from `/proc`. Where there is none they are absent.
+//! The `process_*` metrics that every Prometheus client has, read from `/proc`. If there is none they are absent.
 
 use std::fs;
 use std::path::Path;
@@ -74,7 +74,7 @@ fn open_files(directory: &Path) -> Option<u64> {
     u64::try_from(count.saturating_sub(1)).ok()
 }
 
-/// The soft limit; none where there is no limit.
+/// The soft limit; none if there is no limit.
 fn most_files(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()

@@ -21,7 +21,7 @@ pub struct LookRound {
     pub contacts: u64,
     /// The last one that was looked for; [`ContactId::UNKNOWN`]: none yet.
     pub after: ContactId,
-    /// When; where none was yet, when the round began.
+    /// When; if none was yet, when the round began.
     pub looked_at: Timestamp,
 }
 

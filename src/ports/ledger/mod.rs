@@ -124,7 +124,7 @@ pub const MAX_REJECTIONS: usize = 5;
 /// A row that was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
-    /// Its contact; [`ContactId::UNKNOWN`] where a submission's contact was not found.
+    /// Its contact; [`ContactId::UNKNOWN`] if a submission's contact was not found.
     pub contact: ContactId,
     /// Reason, Google's code in CamelCase.
     pub reason: String,
@@ -189,7 +189,7 @@ pub trait Ledger: Send + Sync {
     async fn release_rows(&self, stream: StreamId, reasons: &[&str], now: Timestamp) -> LedgerResult<()>;
 
     /// Writes a batch before it is sent: rows become pending `InFlight`, in this order, with these values.
-    /// Fails where one of them neither waits nor has a final outcome (which it keeps).
+    /// Fails if one of them neither waits nor has a final outcome (which it keeps).
     async fn begin_batch(
         &self,
         sender: &Sender,
@@ -231,7 +231,7 @@ pub trait Ledger: Send + Sync {
     /// as they are, and none of these occurrences is ever new again.
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;
 
-    /// How far the feed has come for each of these streams. Where rows moved from an event's stream to its action's, the
+    /// How far the feed has come for each of these streams. If rows moved from an event's stream to its action's, the
     /// moved mark wins.
     async fn feed_marks(&self, streams: &[StreamId]) -> LedgerResult<Vec<Option<Watermark>>>;
 
@@ -271,7 +271,7 @@ pub trait Ledger: Send + Sync {
     /// most. Missing is a contact that one account's looks have missed all the while, up to its latest one, and that no
     /// account's look has found in that time; looks older than that count neither way. Rows that still wait are skipped as
     /// `ContactDeleted`; all their rows become totals, so counts stay and no occurrence is new again. A lineage stays
-    /// meanwhile where Google has a row of it in its hands, or a row may still be sent: one that is open and younger than
+    /// meanwhile if Google has a row of it in its hands, or a row may still be sent: one that is open and younger than
     /// [`LONGEST_WINDOW`].
     async fn erase_contacts(
         &self,

@@ -15,7 +15,7 @@ pub struct NewRow {
     /// Candidates: the first is the one to use, the others are those that other ids of the contact's lineage would
     /// give; a row that exists under any of them is this occurrence.
     pub keys: Vec<OccurrenceKey>,
-    /// The contact's record id today; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
+    /// The contact's record id today; [`ContactId::UNKNOWN`] if a submission's contact was not found (yet).
     pub contact: ContactId,
     /// A submission's `conversionId`: what Google knows the conversion by. `None` for lifecycle rows and for submissions
     /// without one.
@@ -42,7 +42,7 @@ pub struct Row {
     pub stream: StreamId,
     /// Deduplication key.
     pub transaction: TransactionId,
-    /// The contact to read; [`ContactId::UNKNOWN`] where a submission's contact was not found (yet).
+    /// The contact to read; [`ContactId::UNKNOWN`] if a submission's contact was not found (yet).
     pub contact: ContactId,
     /// See [`NewRow::submission`].
     pub submission: Option<String>,

@@ -100,7 +100,7 @@ impl Aside {
         due.into_iter().take(AT_ONCE).map(|(id, _)| *id).collect()
     }
 
-    /// What the ledger has to remember, where that changed.
+    /// What the ledger has to remember, if that changed.
     pub fn unsaved_contacts(&self) -> Option<Vec<ContactId>> {
         self.changed.then(|| self.waiting.keys().copied().collect())
     }

@@ -3,7 +3,7 @@
 //!
 //! An id is missing where HubSpot answers for others and neither shows a record for it nor names it among the ids merged
 //! into one; a call that fails and a record that cannot be read say nothing. What protects from a view that has become
-//! narrower, where everything would look deleted:
+//! narrower, when everything would look deleted:
 //!
 //! - The token must still be one of the portal that the ids are of: asked before anything counts as missing.
 //! - An answer that shows nobody counts only if HubSpot shows in a second one somebody whom an earlier look has found;
@@ -40,7 +40,7 @@ const PORTION: usize = read_limit(false);
 const AT_ONCE: i64 = 6;
 /// On average there are as many between two of them, also for very many contacts: 4 % of the smallest day's quota.
 const MIN_GAP: SignedDuration = SignedDuration::from_secs(10);
-/// So many may vanish at once where nobody else is known.
+/// So many may vanish at once if nobody else is known.
 const FEW: usize = 10;
 /// More than this part of the day's calls must be left.
 const SPARED: u64 = 2;

@@ -35,7 +35,7 @@ impl ChangeDetector {
             .map_or(ChangeDetection::LastModified, |picked| picked.mode)
     }
 
-    /// Picks the way: by entry time where the portal lists the property of every stage (`listed`). Where that has failed
+    /// Picks the way: by entry time if the portal lists the property of every stage (`listed`). Where that has failed
     /// it is tried again when stages or listing change, and after `retry`.
     pub fn pick_mode(&mut self, stages: BTreeSet<String>, listed: bool, retry: Duration, now: Instant) {
         let same = self

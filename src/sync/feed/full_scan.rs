@@ -21,7 +21,7 @@ use crate::sync::feed::bounds::Tracked;
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 impl Feed {
-    /// Sweeps where it is time to. Returns false where it turned out that the poll did not see everything.
+    /// Sweeps if it is time to. Returns false if it turned out that the poll did not see everything.
     pub(super) async fn full_scan(
         &mut self,
         pass: &Pass,

@@ -1,6 +1,6 @@
 //! The feed: one per HubSpot account, shared by all its events. Finds occurrences and notes them in the ledger.
 //!
-//! Two ways to find changes: by the time of the last entry into a stage, where the portal has that property, else by
+//! Two ways to find changes: by the time of the last entry into a stage, if the portal has that property, else by
 //! modification time. Both have a lower bound only, by HubSpot's clock, and page by id; histories decide what counts.
 
 mod aside;
@@ -284,7 +284,7 @@ impl Feed {
         }
     }
 
-    /// By entry time where the portal lists the property of every stage and takes a search on it.
+    /// By entry time if the portal lists the property of every stage and takes a search on it.
     async fn search_changes(
         &mut self,
         pass: &Pass,

@@ -68,7 +68,7 @@ pub struct Candidate<'a> {
     pub contact: &'a Contact,
     /// Its modification time, HubSpot's clock; `None` if it cannot be read.
     pub modified: Option<Timestamp>,
-    /// Time of the last entry into each stage where there is one.
+    /// Time of the last entry into each stage if there is one.
     entered: Vec<(&'a str, Timestamp)>,
     /// The entry times as one number: another one says that some of them changed.
     entries: u64,

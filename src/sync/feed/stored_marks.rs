@@ -8,7 +8,7 @@ use crate::ports::ledger::{StreamId, Watermark};
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice};
 
-/// How far a stored cursor may be ahead of this host's clock where nothing is known of HubSpot's.
+/// How far a stored cursor may be ahead of this host's clock if nothing is known of HubSpot's.
 const STORED_AHEAD: SignedDuration = SignedDuration::from_mins(10);
 
 impl Feed {

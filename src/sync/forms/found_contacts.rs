@@ -126,7 +126,7 @@ impl FormReader {
         }
     }
 
-    /// Names the contact of a submission that cannot be read; where it is known by its address only, the submission.
+    /// Names the contact of a submission that cannot be read; if it is known by its address only, the submission.
     pub(super) fn name_unreadable(
         &self,
         tracked: &Tracked,

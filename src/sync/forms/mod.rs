@@ -48,7 +48,7 @@ pub(super) struct FormReader {
     last_wide: Option<Instant>,
     /// Reads of forms that were left after their share of a pass.
     parts: BTreeMap<String, PartialRead>,
-    /// The form that the next pass begins with, where the last one came to no end.
+    /// The form that the next pass begins with, if the last one came to no end.
     next: Option<String>,
 }
 

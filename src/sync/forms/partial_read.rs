@@ -15,7 +15,7 @@ use crate::sync::feed::pass::{Member, member_of};
 const SHARE: usize = 100;
 /// Most bytes of a form in one pass: pages of 50 submissions have some hundred KiB at most.
 const SHARE_SIZE: usize = 16 << 20;
-/// Longest time with one form in one pass, where pages come slowly.
+/// Longest time with one form in one pass, if pages come slowly.
 const SHARE_TIME: Duration = Duration::from_secs(20);
 /// Longest time with all forms in one pass: the next one goes on behind them.
 pub(super) const PASS_TIME: Duration = Duration::from_mins(1);
@@ -70,7 +70,7 @@ impl PartialRead {
         self.began = Instant::now();
     }
 
-    /// A page of so many bytes was read and there is another one: true where that has to wait for the next pass.
+    /// A page of so many bytes was read and there is another one: true if that has to wait for the next pass.
     pub fn is_enough(&mut self, next: Option<String>, size: usize) -> Result<bool, UpstreamError> {
         self.pages += 1;
         self.in_pass += 1;

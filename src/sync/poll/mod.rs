@@ -91,7 +91,7 @@ impl Poller {
         }
     }
 
-    /// Asks about every request that is due. Fails where the ledger does, or Google answered nothing at all.
+    /// Asks about every request that is due. Fails if the ledger does, or Google answered nothing at all.
     async fn run_round(&mut self, stop: &CancellationToken) -> Result<Duration, SyncError> {
         let account = self.ctx.registry.ad_account(&self.key);
         let owner = account.as_ref().and_then(|account| account.owner.clone());

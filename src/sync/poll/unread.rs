@@ -60,7 +60,7 @@ impl Unread {
     }
 }
 
-/// Requests whose status Google denies us. It is a matter of the account where several are denied, unless the status of
+/// Requests whose status Google denies us. It is a matter of the account if several are denied, unless the status of
 /// another one could be read since.
 #[derive(Default)]
 pub(crate) struct Denied {

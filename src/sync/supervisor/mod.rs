@@ -85,7 +85,7 @@ async fn look_after(ctx: &Arc<SyncContext>, loops: &mut Loops, stop: &Cancellati
     }
 }
 
-/// Retention, started again where it ends unexpectedly.
+/// Retention, started again if it ends unexpectedly.
 async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let begin = |_| {
         let (ctx, stop) = (ctx.clone(), stop.clone());

@@ -15,7 +15,7 @@ fn in_millis(elapsed: Duration) -> u64 {
 }
 
 impl Uploader {
-    /// Google took the request; `request` is its id of it, where it gives one.
+    /// Google took the request; `request` is its id of it, if it gives one.
     pub(crate) fn log_sent(&self, ready: &[PreparedRow], request: Option<&str>, elapsed: Duration) {
         for (event, rows) in self.rows_of(ready) {
             tracing::info!(%event, rows, request = request.unwrap_or("none"), ms = in_millis(elapsed), "uploaded");

@@ -52,7 +52,7 @@ pub(crate) struct Reads {
     arrived: Vec<Collected>,
     /// HubSpot accounts that may have more.
     hungry: BTreeSet<ObjectKey>,
-    /// Rows that a portal is asked about at once, where it has shown to be slow.
+    /// Rows that a portal is asked about at once, if it has shown to be slow.
     paces: BTreeMap<ObjectKey, usize>,
 }
 
@@ -153,7 +153,7 @@ impl Reads {
     }
 }
 
-/// How many rows a portal is asked about next, where so many took longer than the limit.
+/// How many rows a portal is asked about next, if so many took longer than the limit.
 fn paced_rows(asked: usize, took: Duration, limit: Duration) -> usize {
     let fit = asked as u128 * limit.as_millis() / took.as_millis().max(1);
     usize::try_from(fit).unwrap_or(usize::MAX).max(LEAST)

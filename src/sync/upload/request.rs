@@ -8,11 +8,11 @@ use crate::ports::sink::{Conversion, RouteInfo};
 use crate::registry::Routes;
 use crate::sync::prepare::PreparedRow;
 
-/// What rows of one request have in common: the route, the account where the route wants one, the split number.
+/// What rows of one request have in common: the route, the account if the route wants one, the split number.
 type Together = (&'static str, Option<AdAccountKey>, i64);
 
 /// Rows as requests: of one route each, rows with a split number only among themselves, at most as many rows and
-/// destinations as the route takes, of one account where it wants that.
+/// destinations as the route takes, of one account if it wants that.
 pub fn into_requests(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
     let mut groups: BTreeMap<Together, (RouteInfo, Vec<PreparedRow>)> = BTreeMap::new();
     for row in ready {

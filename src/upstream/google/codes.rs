@@ -93,7 +93,7 @@ pub(crate) const fn status_leaves_effect_open(status: u16) -> bool {
 }
 
 /// What a `google.rpc.ErrorInfo` reason means, for both APIs. `None`: the HTTP status decides.
-/// `limit` is `metadata.quota_limit`, where given.
+/// `limit` is `metadata.quota_limit`, if given.
 pub(crate) fn reason_cause(reason: &str, limit: Option<&str>) -> Option<Cause> {
     Some(match reason {
         "SERVICE_DISABLED" | "API_DISABLED" => Cause::ServiceDisabled,
@@ -116,7 +116,7 @@ pub(crate) fn exhausted_cause(limit: Option<&str>) -> Cause {
     }
 }
 
-/// What an HTTP status means where nothing better is known.
+/// What an HTTP status means if nothing better is known.
 pub(crate) fn status_cause(status: u16) -> Cause {
     match status {
         401 => Cause::CredentialsRejected,

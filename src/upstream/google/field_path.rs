@@ -10,9 +10,9 @@ use crate::domain::codes::Code;
 /// Part of a refusal that Google tied to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Row index, where the field path names one (`events.events[3]…`).
+    /// Row index, if the field path names one (`events.events[3]…`).
     pub(crate) row: Option<usize>,
-    /// Destination index, where the field path names one (`destinations[0]…`).
+    /// Destination index, if the field path names one (`destinations[0]…`).
     pub(crate) destination: Option<usize>,
     /// The field path, for people.
     pub(crate) field: String,

@@ -59,7 +59,7 @@ impl RateLimiter {
         }
     }
 
-    /// Waits until a call for `customer` may go. An error where Google asked for a wait longer than `patience`.
+    /// Waits until a call for `customer` may go. An error if Google asked for a wait longer than `patience`.
     pub(crate) async fn admit(
         &self,
         customer: Option<&CustomerId>,
@@ -83,7 +83,7 @@ impl RateLimiter {
         Ok(slot)
     }
 
-    /// Shuts the gate for as long as the failure asks for: the customer's where only that one is over its limit, and where
+    /// Shuts the gate for as long as the failure asks for: the customer's if only that one is over its limit, and where
     /// the failure refuses this customer or what is asked of it. Others use the same credentials in other accounts, and
     /// nobody may hold them up by naming one that Google does not let them into.
     pub(crate) fn record_failure(&self, failure: &Failure, customer: Option<&CustomerId>) {

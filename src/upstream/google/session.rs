@@ -118,12 +118,12 @@ impl Session {
         }
     }
 
-    /// Makes a call once; once more with a new token where the token is refused, which is certain to have had no effect.
+    /// Makes a call once; once more with a new token if the token is refused, which is certain to have had no effect.
     pub(crate) async fn call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {
         self.call_with_id(call).await.map(|(answer, _)| answer)
     }
 
-    /// As [`Self::call`], with Google's id of the request where the answer's header names one.
+    /// As [`Self::call`], with Google's id of the request if the answer's header names one.
     pub(crate) async fn call_with_id(&self, call: &Call<'_>) -> Result<(Parsed, Option<String>), Box<Failure>> {
         budget::within_budget(call.api.service_name(), call.mutating, self.call_once(call)).await
     }

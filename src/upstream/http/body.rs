@@ -114,7 +114,7 @@ impl Body {
         &self.bytes
     }
 
-    /// The next piece of its text. Where others need the memory and come more quickly, it is left.
+    /// The next piece of its text. If others need the memory and come more quickly, it is left.
     async fn next_piece(&self, response: &mut Response) -> Result<Option<Bytes>, BodyError> {
         let piece = response.chunk();
         let given_up = async {

@@ -1,6 +1,6 @@
 //! Memory for what is still coming: texts of answers while they are read, and what searches keep of their pages.
 //!
-//! A share grows with what has really come, step by step. Where there is no room for somebody's step, whoever has made no
+//! A share grows with what has really come, step by step. If there is no room for somebody's step, whoever has made no
 //! step for the longest time is given up, once that is longer than [`PATIENCE`]: a service that lets its answers
 //! trickle loses its own, and those that come quickly wait no longer than that. Who waits for room itself does not hang
 //! back: only if nobody else is left, the largest of those who wait is given up. Who has nothing of the pool yet has
@@ -196,7 +196,7 @@ impl Holders {
         self.last
     }
 
-    /// Takes so many bytes for a share where all together have no more than `size` then, or else gives up who hangs back.
+    /// Takes so many bytes for a share if all together have no more than `size` then, or else gives up who hangs back.
     fn take(&mut self, id: u64, bytes: usize, size: usize) -> Taken {
         let others = || {
             self.all

@@ -16,7 +16,7 @@ use crate::upstream::http::body::Limit;
 
 /// A token is not used in its last minute (nor in the last half of a very short life).
 const MARGIN: Duration = Duration::from_mins(1);
-/// The life of an access token where the answer does not say (OAuth docs: 1,800 s).
+/// The life of an access token if the answer does not say (OAuth docs: 1,800 s).
 const USUAL_LIFE: u64 = 1_800;
 
 /// What a Secret gives us. No `Debug`.

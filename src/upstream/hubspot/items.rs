@@ -130,7 +130,7 @@ impl<I: Ord + Clone> Open<I> {
     }
 }
 
-/// A read in parts: where HubSpot refuses a whole batch, or answers with more than is read, its halves are asked for, down
+/// A read in parts: if HubSpot refuses a whole batch, or answers with more than is read, its halves are asked for, down
 /// to the inputs that it is about. Twice as many calls as inputs are the most it takes.
 pub(crate) struct Parts<I> {
     open: Vec<Vec<I>>,

@@ -4,11 +4,11 @@ use std::future::Future;
 
 use crate::ports::{Cause, UpstreamError, pulse};
 
-/// A page of so many rows at most, of half as many where that is more than is read, down to a single row. The page behind
+/// A page of so many rows at most, of half as many if that is more than is read, down to a single row. The page behind
 /// it has its usual size again: HubSpot's cursors say where a page begins, not how long it is.
 ///
 /// # Errors
-/// The error of the call. Where a single row is too large, nothing tells how to go on behind it: `what` names such a row.
+/// The error of the call. If a single row is too large, nothing tells how to go on behind it: `what` names such a row.
 pub(crate) async fn page<T, F>(rows: usize, what: &str, ask: impl Fn(usize) -> F) -> Result<T, UpstreamError>
 where
     F: Future<Output = Result<T, UpstreamError>>,

@@ -58,7 +58,7 @@ impl<'de> Visitor<'de> for NamesVisitor {
     }
 }
 
-/// The text of a value, where it is one and no longer than a name (`TEXT`), or else the name of a property; nothing of
+/// The text of a value, if it is one and no longer than a name (`TEXT`), or else the name of a property; nothing of
 /// anything else.
 struct Picked<const TEXT: bool>(Option<String>);
 

@@ -24,7 +24,7 @@ const GROUPS: usize = 5;
 /// HubSpot refuses search bodies of about this many characters and more.
 const BODY_LIMIT: usize = 3_000;
 
-/// The body of a search for so many rows, all five keys. Refused here where HubSpot would refuse it.
+/// The body of a search for so many rows, all five keys. Refused here if HubSpot would refuse it.
 pub(crate) fn search_body(search: &ContactSearch, rows: usize) -> Result<String, UpstreamError> {
     if search.any_since.is_empty() || search.any_since.len() > GROUPS {
         return Err(refused_request(

@@ -1,5 +1,5 @@
 //! HubSpot's JSON as we read it: nothing is required that can be done without, ids and values may be strings, numbers
-//! or booleans, null is the same as absent. No `Debug` where records are held.
+//! or booleans, null is the same as absent. No `Debug` if records are held.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The account goal of an action of ours, where the account asks for it (`spec.manageAccountGoals`): made biddable.
+//! The account goal of an action of ours, if the account asks for it (`spec.manageAccountGoals`): made biddable.
 
 use super::work::Work;
 use crate::api::ActionOrigin;

@@ -10,7 +10,7 @@ use crate::domain::action::send_to;
 use crate::domain::brief;
 use crate::domain::ids::ActionId;
 
-/// The action is as declared: it is recorded where that is new, and its goal looked after.
+/// The action is as declared: it is recorded if that is new, and its goal looked after.
 pub(crate) async fn keep_action(work: &mut Work<'_>, id: ActionId, origin: ActionOrigin) -> Result<Next, Error> {
     let Some(action) = work.actions.iter().find(|a| a.id == id).cloned() else {
         return Ok(Next::Again);

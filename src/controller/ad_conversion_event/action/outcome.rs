@@ -12,7 +12,7 @@ use crate::domain::action::ConversionAction;
 pub struct ActionOutcome {
     /// For the status.
     pub action: ConversionActionStatus,
-    /// The action itself, where known.
+    /// The action itself, if known.
     pub found: Option<ConversionAction>,
     /// True if uploads may go to it.
     pub usable: bool,

@@ -70,7 +70,7 @@ impl<'a> Work<'a> {
             Accounts::Ready => true,
             Accounts::NotReady(..) | Accounts::Suspended(_) => account.readiness == Readiness::Ready,
         };
-        // What the manifest says by now counts, even where the account's controller has not come to it.
+        // What the manifest says by now counts, even if the account's controller has not come to it.
         if !usable || ctx.caches.is_suspended(&Account::Google(account.key.clone())) != Some(false) {
             return None;
         }

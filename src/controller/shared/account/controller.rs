@@ -177,7 +177,7 @@ fn to_readiness(ready: Option<&Condition>, suspended: bool) -> Readiness {
     }
 }
 
-/// Writes the status where it changed, and publishes Kubernetes Events about what changed in it.
+/// Writes the status if it changed, and publishes Kubernetes Events about what changed in it.
 async fn write_status<K: Object>(
     ctx: &Context,
     object: &K,

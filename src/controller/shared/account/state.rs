@@ -231,7 +231,7 @@ impl AccountState {
         self.next_check(settings).is_none_or(|at| at <= now)
     }
 
-    /// As [`Self::may_check`]; where somebody `asked`, only a quota keeps it from being asked.
+    /// As [`Self::may_check`]; if somebody `asked`, only a quota keeps it from being asked.
     pub fn may_check_asked(&self, asked: bool, now: Timestamp, settings: &Settings) -> bool {
         self.may_check(now, settings) || asked && self.health.quota_limit().is_none()
     }
@@ -241,7 +241,7 @@ impl AccountState {
             .next_check(settings.stalled_probe_interval, settings.backoff_max)
     }
 
-    /// When to look again: at the next check of the Secret, or earlier where something is due.
+    /// When to look again: at the next check of the Secret, or earlier if something is due.
     pub fn requeue_action(&self, now: Timestamp, settings: &Settings, due: Option<Timestamp>) -> Action {
         let threshold = self
             .health

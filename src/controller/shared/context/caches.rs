@@ -57,7 +57,7 @@ impl<K: Object> Cache<K> {
         self.found.read().has(lookup)
     }
 
-    /// Waits until a scope has been listed once; false where that will never be, because the watch has ended. For one task
+    /// Waits until a scope has been listed once; false if that will never be, because the watch has ended. For one task
     /// only: a store wakes no more than its last waiter.
     async fn wait_listed(&self, scope: Option<&str>) -> bool {
         for (_, store) in self.stores.iter().filter(|(of, _)| of.as_deref() == scope) {
@@ -139,7 +139,7 @@ pub struct Writers {
 }
 
 impl Caches {
-    /// What an account's manifest says by now of `spec.suspend`, even where its controller has not come to it; `None` where
+    /// What an account's manifest says by now of `spec.suspend`, even if its controller has not come to it; `None` where
     /// there is no such account.
     pub fn is_suspended(&self, account: &Account) -> Option<bool> {
         match account {

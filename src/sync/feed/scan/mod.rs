@@ -93,7 +93,7 @@ pub enum SearchMode<'a> {
     Entry(&'a BTreeMap<String, Timestamp>),
     /// By modification time.
     Modified,
-    /// By modification time where the portal has entry times, so that contacts that never were in a stage can be told
+    /// By modification time if the portal has entry times, so that contacts that never were in a stage can be told
     /// by them; with the bounds of the stages for which that is not proven.
     Swept(&'a BTreeMap<&'a str, Timestamp>),
 }

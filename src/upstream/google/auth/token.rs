@@ -30,7 +30,7 @@ pub(crate) const SCOPES: [&str; 2] = [
 pub(crate) const SERVICE: &str = "Google OAuth";
 /// A token is replaced this long before it expires (docs/reference/google.md 8).
 const MARGIN: Duration = Duration::from_secs(225);
-/// Lifetime where the answer names none.
+/// Lifetime if the answer names none.
 const DEFAULT_LIFETIME: u64 = 3600;
 
 /// An access token. No `Debug`.
@@ -156,7 +156,7 @@ pub(crate) struct Endpoint {
     pub(crate) observer: Arc<dyn CallObserver>,
 }
 
-/// What came back: status, wait, body as JSON (null where it is none).
+/// What came back: status, wait, body as JSON (null if it is none).
 type Reply = (u16, Option<jiff::SignedDuration>, Value);
 
 impl Endpoint {

@@ -31,7 +31,7 @@ pub const MAX_ROWS: usize = 2000;
 const MAX_DESTINATIONS: usize = 10;
 
 impl DataManagerClient {
-    /// `login`: sent as `loginAccount` of every destination, where set.
+    /// `login`: sent as `loginAccount` of every destination, if set.
     pub(crate) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
         Self { session, login }
     }
