@@ -41,7 +41,7 @@ pub(crate) fn pool_options(size: u32) -> AnyPoolOptions {
         .test_before_acquire(false)
         .after_release(|connection, _| {
             Box::pin(async move {
-                // Behind a rollback that was begun when the transaction was dropped.
+                // The ping waits for a rollback that was begun when the transaction was dropped.
                 connection.ping().await?;
                 Ok(!connection.is_in_transaction())
             })

@@ -179,7 +179,7 @@ impl SqlLedger {
             self.relaxed.store(false, Ordering::SeqCst);
             return Ok((connection, self.opened.database.begin_write(disk, true)));
         }
-        // Before the write can be seen: who counts it has it synced.
+        // Set before the write can be seen, so that a count that includes it waits for the disk.
         self.unsynced.store(true, Ordering::SeqCst);
         let changed = !self.relaxed.swap(true, Ordering::SeqCst);
         Ok((connection, self.opened.database.begin_write(disk, changed)))

@@ -75,7 +75,7 @@ pub(super) async fn apply_updates(
         .collect();
     sqlx::query(UPDATE)
         .bind(json_rows(&items)?)
-        // Ids begin at 1.
+        // 0 stands for no batch: ids begin at 1.
         .bind(batch.map_or(0, |b| b.0))
         .bind(to_millis(now))
         .execute(&mut *conn)

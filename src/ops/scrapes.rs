@@ -104,7 +104,7 @@ impl Texts {
             return Some(newest.clone());
         };
         self.older.retain(|text| text.strong_count() > 0);
-        // One is ours.
+        // One of the references is this one's own.
         let is_read = made.text.as_ref().is_ok_and(|text| Arc::strong_count(text) > 1);
         let crowded = self.older.len() + usize::from(is_read) >= ALIVE;
         (crowded || made.at.elapsed() < fresh).then(|| newest.clone())

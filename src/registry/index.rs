@@ -22,7 +22,7 @@ impl<K, V> Default for Index<K, V> {
 impl<K: Ord + Clone, V: Ord + Clone> Index<K, V> {
     /// Puts a value under these keys and no others.
     pub fn set(&mut self, value: &V, keys: BTreeSet<K>) {
-        // Most of what is seen again stands where it stood.
+        // Most values that are set again have the same keys.
         if self.keys.get(value) == Some(&keys) {
             return;
         }

@@ -38,6 +38,8 @@ super::explained::explained! {
     LEDGER_REBUILT = "LedgerRebuilt" in [WARNING] => "Find out why the ledger's volume or database was lost. Google counts no conversion twice.";
     /// According to the ledger, HubSpot had been read up to a time in the future. HubSpot is read again from the start of the event.
     CURSOR_PULLED_BACK = "CursorPulledBack" in [WARNING] => "Nothing. If it happens again, check the dates of contacts and form submissions in HubSpot, and the clock of the node.";
+    /// `spec.interval` of a `HubSpotAccount` is shorter or longer than the operator allows. The nearest allowed one is used.
+    INTERVAL_RAISED = "IntervalRaised" in [WARNING] => "Correct `spec.interval`, or change `--min-interval` of the operator.";
     /// `status.orphanedConversionActions` was full, so its oldest entry was dropped.
     ORPHAN_NOTE_DROPPED = "OrphanNoteDropped" in [WARNING] => "Remove conversion actions that nobody needs in Google Ads.";
 }

@@ -41,7 +41,7 @@ pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
     conditions.set(condition::SYNCED, status, why, &message);
     conditions.remove(condition::DELETION_BLOCKED);
     let mut summary = with_note_on_start(ready_summary(facts), facts);
-    // What is sent does not arrive: Ready says so, and stays True.
+    // If Google takes nothing, Ready says so and stays True: the event itself is usable.
     if let (Summary::Ready { message, .. }, Some(delivering)) = (&mut summary, conditions.get(condition::DELIVERING))
         && delivering.status == Status::False.as_str()
     {

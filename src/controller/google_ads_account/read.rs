@@ -98,7 +98,7 @@ async fn try_read(
         memory.goals = None;
     }
     // Google adds a goal by itself with the first action of its kind: until it is listed, goals are read like actions.
-    // So they are where the operator manages them.
+    // They are read as often if the operator manages them.
     let managed = ctx.caches.manages_goals(key);
     let pause = match (&registered, &memory.goals) {
         (Some(snapshot), Some((goals, _))) if managed || lacks_a_goal(&snapshot.actions, goals) => refresh,
@@ -204,7 +204,7 @@ fn first_or_later(
         login: None,
         uploads: Uploads::default(),
         clients: None,
-        // Said properly at the end of the pass, once everything is known.
+        // For the moment only: the end of the pass sets it, once everything is known.
         readiness: Readiness::NotReady {
             reason: "Progressing".to_owned(),
             message: "The account is being read.".to_owned(),

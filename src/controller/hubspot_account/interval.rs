@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use crate::api::reasons::event::INTERVAL_RAISED;
 use crate::api::{HubSpotAccount, MAX_INTERVAL};
 use crate::domain::transitions::Announcement;
 
-/// Reason of the Kubernetes Event that says that `spec.interval` is below the floor.
-const INTERVAL_RAISED: &str = "IntervalRaised";
-
-/// `spec.interval`, held above the floor and below a day.
+/// `spec.interval`, but at least the floor and at most a day.
 pub struct Interval {
     pub(super) effective: Duration,
     pub(super) remark: Option<String>,
@@ -32,7 +30,7 @@ impl Interval {
         };
         let used = crate::api::Duration::from(effective);
         let remark =
-            format!("spec.interval {declared} is {differs} than this operator allows, so it uses {used}{why}.");
+            format!("spec.interval {declared} is {differs} than this operator allows{why}, so it uses {used}.");
         Self {
             effective,
             remark: Some(remark),

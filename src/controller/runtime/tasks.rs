@@ -72,7 +72,7 @@ pub(crate) async fn route_wakes(
             ControlFlow::Continue(())
         }
     };
-    // It shows signs of life by itself.
+    // The task shows signs of life by itself.
     let longest = ctx.settings.backoff_max;
     let restarts = Restarts::new(new_watchdog(&ctx), "router", wake_queue::LOOP.to_owned(), longest);
     restarts.run_until_done(stop, begin).await;

@@ -26,7 +26,7 @@ impl Turns {
     pub async fn take_turn(&self, namespace: &str) -> Turn {
         let turns = self.turns_of(namespace);
         Turn {
-            // There is none only of a closed semaphore, and these are never closed.
+            // Only a closed semaphore gives none, and these are never closed.
             _permit: turns.acquire_owned().await.ok(),
         }
     }

@@ -85,7 +85,7 @@ pub(crate) async fn run_watch<R: Reconciler>(
         })
         .take_until(stop.cancelled_owned());
     let mut events = pin!(events);
-    // What one before this left.
+    // What a watch that ended before this one has left to do.
     kept.work_off(controller.as_ref(), &ctx);
     while let Some(event) = events.next().await {
         match event {
@@ -335,7 +335,7 @@ mod tests {
             let (left, reported) = decoded(event(account(1, &json!(5))));
             assert_eq!((left, reported.len()), (None, 1), "another kind of mistake");
         }
-        // Whoever is gone has to be forgotten, however it looked.
+        // An object that is gone has to be forgotten, whatever it looked like.
         assert_eq!(
             decoded(Event::Delete(account(FINALIZERS + 1, &good))),
             (Some((0, FINALIZERS + 1)), vec![])

@@ -96,7 +96,7 @@ impl Feed {
         };
         let now = self.ctx.clock.now();
         let round = self.ctx.ledger.look_round(&looker).await?;
-        // Of a clock that was ahead nothing is to be waited for.
+        // A time in the future comes from a clock that was ahead: it is not waited for.
         let Some(round) = round.filter(|round| round.looked_at <= now) else {
             self.ctx.ledger.begin_look_round(&looker, now).await?;
             return Ok(None);

@@ -122,7 +122,7 @@ impl Poller {
                 Some(error) => {
                     let own = self.is_its_own(request, &error);
                     self.put_off(request, &error, own).await?;
-                    // What stands in the way of one stands in the way of all.
+                    // A refusal that needs a person, or a limit, meets the other requests too.
                     let of_all = !own
                         && (error.needs_a_person()
                             || matches!(error.cause, Cause::RateLimited | Cause::QuotaExhausted));
@@ -286,7 +286,7 @@ impl Poller {
             return;
         };
         if matches!(found, Delivery::Failed(..)) {
-            // The request was accepted: the rows say it, the way there works.
+            // The request as a whole was accepted, so the route works; the rows get their results.
             return;
         }
         if let Delivery::Refused(code) = &found

@@ -58,7 +58,7 @@ async fn supervise(ctx: Arc<SyncContext>, stop: CancellationToken) {
     own.cancel();
     pulse::rest(STOP_LIMIT);
     let drained = tokio::time::timeout(STOP_LIMIT, loops.wait_for_all()).await;
-    // It catches its own panics.
+    // Its result says nothing: it catches its own panics.
     let _ = retention.await;
     if drained.is_err() {
         warn!("sync loops did not stop in time; what was in flight is settled at the next start");

@@ -115,7 +115,7 @@ impl Uploader {
     /// before each request.
     async fn run_round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {
         if self.unsure {
-            // Nothing of this account is on its way now.
+            // This uploader sends one request after the other, so no batch of the account is under way now.
             self.ctx
                 .ledger
                 .recover_batches(Some(&self.sender), self.ctx.clock.now())

@@ -100,7 +100,7 @@ impl RateLimiter {
             until: Instant::now() + wait,
             end: asked::wait_end(wait),
             cause,
-            // The code of a refusal would say again that we are refused.
+            // The code of a refusal would read as if the service had refused this call too.
             code: failure.error.code.clone().filter(|_| cause == failure.error.cause),
         };
         let mut gates = self.gates.lock();

@@ -165,7 +165,7 @@ impl Inner {
         let _turn = turn.lock().await;
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
-            // Whoever leaves from here on is heard of.
+            // From here on no answer that leaves is missed.
             freed.as_mut().enable();
             let again = match self.lock_holders().take(id, bytes, size) {
                 Taken::Yes => return,
@@ -217,7 +217,7 @@ impl Holders {
             return Taken::Later(None);
         }
         let stays = |holder: &&Holder| holder.bytes > 0 && !holder.complete && !holder.given_up.is_cancelled();
-        // Where all wait, who waits itself may be the one.
+        // One that waits for room itself is given up only if all wait.
         let order = |holder: &&Holder| {
             let bytes = if holder.waits { holder.bytes } else { 0 };
             (holder.waits, Reverse(bytes), holder.moved)
@@ -231,7 +231,7 @@ impl Holders {
         }
         if others().any(|holder| stays(&holder)) {
             slowest.given_up.cancel();
-            // There may be more of them.
+            // One may not be enough: check again at once.
             return Taken::Later(Some(Instant::now()));
         }
         Taken::Later(None)

@@ -56,7 +56,7 @@ impl Pool {
         let turn = Arc::clone(&self.permits).acquire_many_owned(wanted);
         match tokio::time::timeout_at(ends, turn).await {
             Ok(Ok(permit)) => Some(Share(Some(permit))),
-            // Late, or of a closed semaphore, which ours never is.
+            // Too late; or the semaphore is closed, which never happens here.
             Ok(Err(_)) | Err(_) => None,
         }
     }

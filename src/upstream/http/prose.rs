@@ -73,7 +73,7 @@ pub fn keep_prose(text: &str, limit: usize, named: impl Fn(&str) -> bool) -> Str
 fn trim_punctuation(word: &str) -> &str {
     let word = word.strip_prefix('(').unwrap_or(word);
     let core = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', '%']);
-    // Much of it is no punctuation.
+    // More than three such characters are no punctuation, but part of the word.
     if word.len() - core.len() <= 3 { core } else { word }
 }
 

@@ -71,7 +71,7 @@ impl HubSpot {
             });
             let mut listed: Results<FormWire> = answer.await?.parse_rows()?;
             for form in listed.take_rows()? {
-                // Nobody can name a form without an id.
+                // No event can name a form without an id.
                 let Some(id) = form.id.and_then(|id| text::valid_id(&id.0.to_lowercase())) else {
                     continue;
                 };
@@ -158,7 +158,7 @@ fn name_too_large(outline: Answer, after: Option<&str>) -> Result<SubmissionPage
         submissions: Vec::new(),
         unreadable: listed.take_rows()?.into_iter().map(too_large).collect(),
         next: next_page(listed.paging, after)?,
-        // At least.
+        // The page is at least this large: it was too large to be read.
         size: Limit::RECORDS.bytes,
         answered,
     })
@@ -189,7 +189,7 @@ fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let fields = wire.values.unwrap_or_default();
     let email = email_of(&fields);
     if email.is_none() && fields.iter().any(Field::may_hide_address) {
-        // Whoever has no address is skipped for good.
+        // A submission without an address is skipped for good, so an unreadable one must not look like it.
         let why = "a field of it that may be the e-mail address can't be read".to_owned();
         return Err(OddSubmission { conversion_id, why });
     }

@@ -105,7 +105,7 @@ pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Res
             None => nameless += 1,
         }
     }
-    // Of odd rows nobody knows where among the others they stood.
+    // It is not known where among the others the odd rows stood.
     let known: Vec<ContactId> = odd.into_iter().flatten().collect();
     let order = if order.is_empty() { known.clone() } else { order };
     contacts.extend(known.into_iter().map(bare_contact));

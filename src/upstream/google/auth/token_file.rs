@@ -57,7 +57,7 @@ pub(crate) async fn read_token_file(
         .name("token file".to_owned())
         .spawn(move || {
             let _turn = turn;
-            // Nobody may be waiting any more, which is no matter.
+            // The caller may have given up waiting, which does no harm.
             let _ = answer.send(read_now(&path, below.as_deref()));
         });
     reading.map_err(|_| FileError::Late)?;

@@ -183,7 +183,7 @@ fn named_destination(destination: &Value) -> NamedDestination {
     let customer = &destination["operatingAccount"]["accountId"];
     NamedDestination {
         action: (!action.is_null()).then(|| parse_unsigned(action).map(|id| id.to_string())),
-        // Dashes or none: the same account.
+        // With dashes or without, it is the same account.
         account: (!customer.is_null()).then(|| Some(parse_text(customer)?.parse::<CustomerId>().ok()?.to_string())),
     }
 }

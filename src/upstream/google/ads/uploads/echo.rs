@@ -46,7 +46,7 @@ pub(crate) fn of(result: &Value, row: &Conversion, action: Option<&ActionKey>) -
         (&result["conversionDateTime"], &is_time),
         (&pair["conversionDateTime"], &is_time),
         (&result["adjustmentType"], &|text| text == "ENHANCEMENT"),
-        // Never sent: when Google took it.
+        // We never send it: it is the time at which Google took the conversion.
         (&result["adjustmentDateTime"], &|_| true),
     ];
     let mut named = 0;

@@ -88,7 +88,7 @@ impl RowUploads for UploadsClient {
             },
             service: Api::Ads.service_name(),
             rows: MAX_ROWS,
-            // Each row names its own.
+            // Each row names its own destination, so their number has no limit of its own.
             destinations: MAX_ROWS,
             one_account: true,
             addresses: matches!(self.what, Upload::Enhancements),
