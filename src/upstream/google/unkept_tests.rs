@@ -58,7 +58,8 @@ async fn of_conversion_actions_and_customers() {
         let error = clients.ads.read_actions(&cid("1234567890")).await.err().unwrap();
         assert_eq!(error.cause, Cause::Malformed);
 
-        let body = json!({"results": [{"customer": {"descriptiveName": "@", "currencyCode": "EUR"}}]});
+        let body = json!({"results": [{"customer": {"id": "1234567890", "descriptiveName": "@", "currencyCode": "EUR",
+            "conversionTrackingSetting": {"googleAdsConversionCustomer": "customers/1234567890"}}}]});
         let (_server, clients) = answering(SEARCH, spoilt(200, &body, &part)).await;
         let customer = clients.ads.read_customer(&cid("1234567890")).await.unwrap();
         assert_eq!(

@@ -117,7 +117,11 @@ async fn a_row_without_an_id_is_not_passed_over() {
 async fn customer_goals_and_actions_by_name() {
     let server = server().await;
     for (query, row) in [
-        (query::CUSTOMER.to_owned(), json!({"customer": {"currencyCode": "EUR"}})),
+        (
+            query::CUSTOMER.to_owned(),
+            json!({"customer": {"resourceName": "customers/1234567890", "currencyCode": "EUR",
+                "conversionTrackingSetting": {"googleAdsConversionCustomer": "customers/1234567890"}}}),
+        ),
         (
             query::GOALS.to_owned(),
             json!({"customerConversionGoal": {"category": "PURCHASE", "origin": "WEBSITE", "biddable": true}}),

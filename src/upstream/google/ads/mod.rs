@@ -223,7 +223,7 @@ fn require_key<T>(
 #[async_trait]
 impl GoogleAds for AdsClient {
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
-        let read = |row: &Value| Ok(Some(wire::parse_customer(row, id)));
+        let read = require_key(|row| wire::parse_customer(row, id));
         match self.search_rows(id, wire::CUSTOMER, read).await?.into_iter().next() {
             Some(customer) => Ok(customer),
             None => Err(UpstreamError {

@@ -59,31 +59,40 @@ fn gaql_literal(text: &str) -> String {
     quoted
 }
 
-/// A row of [`CUSTOMER`]. Without a conversion customer the account owns its actions itself.
-pub(crate) fn parse_customer(row: &Value, asked: &CustomerId) -> Customer {
+/// A row of [`CUSTOMER`]; nothing if it is not about the customer asked for, or does not say who owns its conversion
+/// actions: an action would be created in the wrong account. Google names the owner even while tracking is off
+/// (docs/reference/google.md); should it not, an account that tracks nothing owns its actions itself.
+pub(crate) fn parse_customer(row: &Value, asked: &CustomerId) -> Option<Customer> {
     let customer = &row["customer"];
+    let named = parse_unsigned(&customer["id"]).map(|id| id.to_string());
+    let named = named.or_else(|| customer["resourceName"].as_str().map(|name| last_part(name).to_owned()));
+    if named.as_deref() != Some(asked.as_str()) {
+        return None;
+    }
     let tracking = &customer["conversionTrackingSetting"];
-    let owner = tracking["googleAdsConversionCustomer"]
-        .as_str()
-        .and_then(|name| last_part(name).parse().ok());
+    let status = word_of(&tracking["conversionTrackingStatus"]);
+    let owner = match &tracking["googleAdsConversionCustomer"] {
+        Value::Null if status.as_deref() == Some("NOT_CONVERSION_TRACKED") => asked.clone(),
+        name => last_part(name.as_str()?).parse().ok()?,
+    };
     // A manager's tracking overrides the account's own.
     let tracking_id = ["crossAccountConversionTrackingId", "conversionTrackingId"]
         .into_iter()
         .find_map(|field| parse_unsigned(&tracking[field]).filter(|id| *id != 0))
         .map(|id| id.to_string());
-    Customer {
+    Some(Customer {
         id: asked.clone(),
         descriptive_name: name_of(&customer["descriptiveName"]),
         currency_code: customer["currencyCode"].as_str().and_then(valid_currency),
         time_zone: customer["timeZone"].as_str().and_then(time_zone),
         manager: customer["manager"].as_bool().unwrap_or_default(),
         test_account: customer["testAccount"].as_bool().unwrap_or_default(),
-        conversion_customer: owner.unwrap_or_else(|| asked.clone()),
+        conversion_customer: owner,
         conversion_tracking_id: tracking_id,
-        conversion_tracking_status: word_of(&tracking["conversionTrackingStatus"]),
+        conversion_tracking_status: status,
         accepted_customer_data_terms: tracking["acceptedCustomerDataTerms"].as_bool().unwrap_or_default(),
         enablement: word_of(&tracking["effectiveEnablementSetting"]),
-    }
+    })
 }
 
 /// True for a row of [`ACTIONS`] that is this account's own. Google lists the actions of an account's managers beside

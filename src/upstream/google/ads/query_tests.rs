@@ -27,20 +27,45 @@ fn a_customer_is_read_with_defaults() {
         "conversionTrackingSetting": {"conversionTrackingId": "11", "crossAccountConversionTrackingId": 22,
             "conversionTrackingStatus": "A_NEW_STATUS", "acceptedCustomerDataTerms": true,
             "googleAdsConversionCustomer": "customers/9999999999", "effectiveEnablementSetting": "ON"}}});
-    let read = parse_customer(&row, &asked);
+    let read = parse_customer(&row, &asked).expect("a customer");
     assert_eq!(read.conversion_customer, cid("9999999999"));
     assert_eq!(read.conversion_tracking_id.as_deref(), Some("22"));
     assert_eq!(read.conversion_tracking_status.as_deref(), Some("A_NEW_STATUS"));
     assert!(read.manager && !read.test_account && read.accepted_customer_data_terms);
 
     let bare = parse_customer(
-        &json!({"customer": {"conversionTrackingSetting": {"conversionTrackingId": "0"}}}),
+        &json!({"customer": {"resourceName": "customers/1234567890", "conversionTrackingSetting":
+            {"conversionTrackingId": "0", "conversionTrackingStatus": "NOT_CONVERSION_TRACKED"}}}),
         &asked,
-    );
+    )
+    .expect("a customer");
     assert_eq!(bare.conversion_customer, asked);
     assert_eq!(bare.conversion_tracking_id, None);
     assert!(!bare.accepted_customer_data_terms);
     assert_eq!(bare.enablement, None);
+}
+
+#[test]
+fn a_customer_is_nobody_but_the_one_asked_for_and_says_who_owns_its_actions() {
+    let asked = cid("1234567890");
+    let own = "customers/1234567890";
+    let odd = [
+        json!({}),
+        json!({"customer": null}),
+        json!({"customer": {"conversionTrackingSetting": {"googleAdsConversionCustomer": own}}}),
+        json!({"customer": {"resourceName": "customers/9999999999", "conversionTrackingSetting": {"googleAdsConversionCustomer": own}}}),
+        json!({"customer": {"id": "9999999999", "resourceName": own, "conversionTrackingSetting": {"googleAdsConversionCustomer": own}}}),
+        json!({"customer": {"resourceName": own}}),
+        json!({"customer": {"resourceName": own, "conversionTrackingSetting": null}}),
+        json!({"customer": {"resourceName": own, "conversionTrackingSetting": {"googleAdsConversionCustomer": null}}}),
+        json!({"customer": {"resourceName": own, "conversionTrackingSetting": {"googleAdsConversionCustomer": 7,
+            "conversionTrackingStatus": "NOT_CONVERSION_TRACKED"}}}),
+        json!({"customer": {"resourceName": own, "conversionTrackingSetting":
+            {"conversionTrackingStatus": "CONVERSION_TRACKING_MANAGED_BY_SELF"}}}),
+    ];
+    for row in odd {
+        assert!(parse_customer(&row, &asked).is_none(), "{row}");
+    }
 }
 
 #[test]
