@@ -23,6 +23,7 @@ struct Stored {
     due: i64,
     attempts: i64,
     isolation_group: i64,
+    suspended: i64,
     sent: String,
     value: Option<String>,
     currency: Option<String>,
@@ -45,6 +46,7 @@ impl Stored {
             attempts: to_attempts(self.attempts)?,
             sent: (self.sent != "Never").then_some(value),
             split: self.isolation_group,
+            while_suspended: self.suspended != 0,
         })
     }
 }
@@ -64,7 +66,7 @@ pub(super) async fn due_rows(
 ) -> LedgerResult<Vec<Row>> {
     let found: Vec<Stored> = sqlx::query_as(
         "SELECT id, transaction_id, contact, submission, occurred_at, first_seen, outcome, reason, due, attempts,
-                isolation_group, sent, value, currency
+                isolation_group, suspended, sent, value, currency
          FROM conversions WHERE stream = $1 AND state = 'Waiting' AND due <= $2 AND occurred_at >= $3
          ORDER BY due, id LIMIT $4",
     )

@@ -64,6 +64,8 @@ pub struct Row {
     /// Rows with the same number must share a request with each other and with no one else (0: free). Used to cut down
     /// requests whose failures Google did not attribute.
     pub split: i64,
+    /// Seen first while its event was suspended, which no resume has decided about ([`super::Ledger::resume_rows`]).
+    pub while_suspended: bool,
 }
 
 impl Row {

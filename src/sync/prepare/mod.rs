@@ -92,7 +92,13 @@ impl EligibleEvent {
     /// Returns also how many rows were looked at: fewer than `limit` means that no more are due.
     pub async fn prepare_rows(&self, ctx: &SyncContext, limit: usize) -> Result<(Vec<PreparedRow>, usize), SyncError> {
         let now = ctx.clock.now();
-        let rows = ctx.ledger.due_rows(self.stream, self.event.start, now, limit).await?;
+        let due_rows = || ctx.ledger.due_rows(self.stream, self.event.start, now, limit);
+        let mut rows = due_rows().await?;
+        // Nobody need have looked between suspension and resume: what was missed shows by its rows.
+        if rows.iter().any(|row| row.while_suspended) {
+            ctx.ledger.resume_rows(self.stream, self.event.skip_missed, now).await?;
+            rows = due_rows().await?;
+        }
         let looked_at = rows.len();
         let ready = self.decide_all(ctx, rows, ctx.settings.upload_interval).await?;
         Ok((ready, looked_at))

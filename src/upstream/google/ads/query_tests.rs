@@ -27,7 +27,7 @@ fn a_customer_is_read_with_defaults() {
         "conversionTrackingSetting": {"conversionTrackingId": "11", "crossAccountConversionTrackingId": 22,
             "conversionTrackingStatus": "A_NEW_STATUS", "acceptedCustomerDataTerms": true,
             "googleAdsConversionCustomer": "customers/9999999999", "effectiveEnablementSetting": "ON"}}});
-    let read = parse_customer(&row, &asked).expect("a customer");
+    let read = parse_customer(&row, &asked).unwrap();
     assert_eq!(read.conversion_customer, cid("9999999999"));
     assert_eq!(read.conversion_tracking_id.as_deref(), Some("22"));
     assert_eq!(read.conversion_tracking_status.as_deref(), Some("A_NEW_STATUS"));
@@ -38,7 +38,7 @@ fn a_customer_is_read_with_defaults() {
             {"conversionTrackingId": "0", "conversionTrackingStatus": "NOT_CONVERSION_TRACKED"}}}),
         &asked,
     )
-    .expect("a customer");
+    .unwrap();
     assert_eq!(bare.conversion_customer, asked);
     assert_eq!(bare.conversion_tracking_id, None);
     assert!(!bare.accepted_customer_data_terms);
