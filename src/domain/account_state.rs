@@ -116,7 +116,7 @@ fn set_credentials(conditions: &mut Conditions, observed: &Observed<'_>) {
                 type_,
                 Status::Unknown,
                 reason::PROGRESSING,
-                "The credentials have not been checked yet, because the service has not answered.",
+                "The credentials have not been checked yet, because the service has not given a usable answer.",
             ),
         },
         // The service answered: it knows the token.

@@ -24,6 +24,7 @@ pub mod ids;
 pub mod occurrence;
 pub mod outcome;
 pub mod ownership;
+pub mod portal_pin;
 pub mod refusals;
 pub mod tag;
 pub mod transitions;

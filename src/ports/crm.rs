@@ -23,6 +23,15 @@ pub struct Portal {
     pub ui_domain: String,
 }
 
+/// What HubSpot says of a token (docs/reference/hubspot.md 2.2).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TokenInfo {
+    /// The portal that it belongs to, as another service than the account details says.
+    pub portal: Option<PortalId>,
+    /// Its scopes.
+    pub scopes: Option<Vec<String>>,
+}
+
 /// One option of the property `lifecyclestage`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
@@ -200,8 +209,8 @@ pub trait Crm: Send + Sync {
     fn may_use(&self, _portal: PortalId) {}
     /// The portal behind the token.
     async fn read_portal(&self) -> Result<Portal, UpstreamError>;
-    /// Scopes of the token; `None` if HubSpot does not tell (then the calls themselves are the probe).
-    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError>;
+    /// What HubSpot says of the token; nothing if it does not tell (then the calls themselves are the probe).
+    async fn token_info(&self) -> Result<TokenInfo, UpstreamError>;
     /// Options of `lifecyclestage`, in display order.
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError>;
     /// Internal names of all contact properties, sorted.

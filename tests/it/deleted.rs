@@ -10,7 +10,7 @@ use adconversion_operator::domain::ids::{ContactId, DealId, ObjectKey, PortalId}
 use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Quota, Stage, SubmissionPage,
+    Quota, Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::{Cause, UpstreamError};
@@ -142,7 +142,7 @@ impl Crm for World {
         }
         Ok(batch)
     }
-    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_info(&self) -> Result<TokenInfo, UpstreamError> {
         Err(failure())
     }
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {

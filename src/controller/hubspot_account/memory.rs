@@ -11,7 +11,7 @@ use crate::controller::shared::account::state::AccountState;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::secrets;
-use crate::domain::ids::ObjectKey;
+use crate::domain::ids::{ObjectKey, PortalId};
 use crate::ports::SecretData;
 use crate::ports::crm::Crm;
 use crate::registry::Account;
@@ -23,6 +23,8 @@ pub struct HubSpotMemory {
     pub(super) client: Option<Arc<dyn Crm>>,
     /// The client has shown that it opens the right portal: only then anybody else gets it.
     pub(super) verified: bool,
+    /// The portal that the account details named in the last check with this client.
+    pub(super) heard: Option<PortalId>,
     pub(super) snapshot: Option<Arc<PortalSnapshot>>,
 }
 
@@ -47,6 +49,7 @@ impl HubSpotMemory {
     pub(super) fn forget_client(&mut self) {
         self.client = None;
         self.verified = false;
+        self.heard = None;
     }
 
     /// The client, made if there is none. `None` if the Secret does not allow it: that is noted.

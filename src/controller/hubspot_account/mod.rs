@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use self::interval::Interval;
 use self::memory::HubSpotMemory;
-use self::read::{PortalPin, Wanted};
+use self::read::Wanted;
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::controller::AccountController;
@@ -173,9 +173,9 @@ async fn read_account(
     let Some(client) = memory.connect_client(ctx, object, &secret.data, now).await else {
         return Ok(());
     };
-    let pin = PortalPin::from_status(object, memory.snapshot.as_deref());
+    let pin = read::portal_pin(object, memory.snapshot.as_deref());
     memory.state.checked = Some(now);
-    match read::read_portal(client.as_ref(), &pin, &wanted, &memory.state, now).await {
+    match read::read_portal(client.as_ref(), (pin, &mut memory.heard), &wanted, &memory.state, now).await {
         Ok(snapshot) => {
             memory.verified = true;
             memory.snapshot = Some(Arc::new(snapshot));

@@ -13,6 +13,7 @@ use crate::controller::shared::references;
 use crate::domain::account_health::{AccountFault, FaultKind, saturating_after};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
+use crate::domain::portal_pin::{Heard, PortalPin};
 use crate::ports::Cause;
 use crate::ports::crm::{Crm, Portal, Stage};
 use crate::registry::{DealAccess, Forms};
@@ -60,40 +61,12 @@ pub(super) fn wanted_by_events(ctx: &Context, key: &ObjectKey) -> Wanted {
 }
 
 /// Which portal it must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct PortalPin {
-    /// `spec.portalId`.
-    declared: Option<u64>,
-    /// The first one seen.
-    seen: Option<u64>,
-}
-
-impl PortalPin {
-    pub fn from_status(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> Self {
-        let pinned = object
-            .status
-            .as_ref()
-            .and_then(|s| s.portal_id)
-            .and_then(|id| u64::try_from(id).ok());
-        Self {
-            declared: object.spec.portal_id.and_then(|id| u64::try_from(id).ok()),
-            seen: pinned.or_else(|| snapshot.map(|p| p.portal.id.0)),
-        }
-    }
-
-    fn check_portal(self, PortalId(opened): PortalId) -> Result<(), AccountFault> {
-        let message = match (self.declared, self.seen) {
-            (Some(declared), _) if declared != opened => format!(
-                "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
-                 portal {declared} into the Secret, or correct spec.portalId."
-            ),
-            (_, Some(seen)) if seen != opened => format!(
-                "The token in the Secret belongs to HubSpot portal {opened}, but this account has read portal {seen} so far. \
-                 Put a token of portal {seen} back, or create another HubSpotAccount for portal {opened}."
-            ),
-            _ => return Ok(()),
-        };
-        Err(AccountFault::new(FaultKind::Denied, reason::PORTAL_MISMATCH, message))
+pub(super) fn portal_pin(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> PortalPin {
+    let as_portal = |id: i64| u64::try_from(id).ok().map(PortalId);
+    let pinned = object.status.as_ref().and_then(|status| status.portal_id);
+    PortalPin {
+        declared: object.spec.portal_id.and_then(as_portal),
+        pinned: pinned.and_then(as_portal).or_else(|| snapshot.map(|s| s.portal.id)),
     }
 }
 
@@ -116,19 +89,26 @@ impl PortalSnapshot {
     }
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one. Forms and deals only if an event needs them.
+/// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. `heard`: what the
+/// account details said in the check before, and then in this one. Forms and deals only if an event needs them.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
-    pin: &PortalPin,
+    (pin, heard): (PortalPin, &mut Option<PortalId>),
     wanted: &Wanted,
     state: &AccountState,
     now: Timestamp,
 ) -> Result<PortalSnapshot, AccountFault> {
     let fault = |error| state.to_fault(&error);
     let portal = with_short_names(&crm.read_portal().await.map_err(fault)?);
-    pin.check_portal(portal.id)?;
+    let before = heard.replace(portal.id);
+    let token = crm.token_info().await.map_err(fault)?;
+    pin.check_portal(Heard {
+        details: portal.id,
+        token: token.portal,
+        before,
+    })?;
     crm.may_use(portal.id);
-    let granted = crm.token_scopes().await.map_err(fault)?;
+    let granted = token.scopes;
     contacts_scope(granted.as_deref())?;
     let stages = crm.read_stages().await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
@@ -213,27 +193,6 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    #[rstest]
-    #[case::first(None, None, None)]
-    #[case::same(Some(5), Some(5), None)]
-    #[case::declared_other(Some(6), None, Some("spec.portalId is 6"))]
-    #[case::pinned_other(None, Some(6), Some("has read portal 6 so far"))]
-    #[case::declared_after_the_pin(Some(5), Some(6), Some("has read portal 6 so far"))]
-    fn portals_are_pinned(#[case] declared: Option<u64>, #[case] seen: Option<u64>, #[case] refused: Option<&str>) {
-        let result = PortalPin { declared, seen }.check_portal(PortalId(5));
-        match refused {
-            None => assert_eq!(result, Ok(())),
-            Some(words) => {
-                let fault = result.unwrap_err();
-                assert_eq!(
-                    (fault.kind, fault.reason.as_str()),
-                    (FaultKind::Denied, "PortalMismatch")
-                );
-                assert!(fault.message.contains(words) && fault.message.contains("belongs to HubSpot portal 5"));
-            }
-        }
-    }
 
     #[rstest]
     #[case::regular(Forms::Unread, DealAccess::Unasked, false, 900)]

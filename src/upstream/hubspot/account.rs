@@ -12,7 +12,7 @@ use super::transport::{Payload, Request};
 use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
-use crate::ports::crm::{Portal, Stage};
+use crate::ports::crm::{Portal, Stage, TokenInfo};
 use crate::upstream::http::body::Limit;
 use crate::upstream::http::text::{display_name, exact_name, time_zone, valid_code, valid_currency};
 
@@ -28,10 +28,14 @@ struct Details {
     ui_domain: Option<String>,
 }
 
-/// The two token calls answer differently; the scopes are in the same place.
+/// The two token calls answer differently: the introspection says `hub_id`, the call for static tokens `hubId`; the scopes
+/// are in the same place.
 #[derive(Deserialize)]
-struct TokenInfo {
+struct TokenAnswer {
     active: Option<bool>,
+    hub_id: Option<Scalar>,
+    #[serde(rename = "hubId")]
+    static_hub_id: Option<Scalar>,
     scopes: Option<Vec<String>>,
 }
 
@@ -78,7 +82,7 @@ impl HubSpot {
     }
 
     /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
-    pub(crate) async fn read_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    pub(crate) async fn read_token_info(&self) -> Result<TokenInfo, UpstreamError> {
         let config = self.transport.config();
         let token = self.auth.current_token(&self.transport).await?;
         let secret = token.secret.expose_secret();
@@ -107,14 +111,23 @@ impl HubSpot {
             },
         };
         let answer = match self.transport.send_request(&request).await {
-            Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => return Ok(None),
+            Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => {
+                return Ok(TokenInfo::default());
+            }
             result => result?,
         };
-        let info: TokenInfo = answer.parse_json()?;
-        Ok(info
+        let info: TokenAnswer = answer.parse_json()?;
+        if info.active == Some(false) {
+            return Ok(TokenInfo::default());
+        }
+        let portal = info.hub_id.or(info.static_hub_id).and_then(|id| id.id());
+        let scopes = info
             .scopes
-            .map(|scopes| scopes.iter().filter_map(|scope| valid_code(scope)).collect::<Vec<_>>())
-            .filter(|scopes| info.active != Some(false) && !scopes.is_empty()))
+            .map(|scopes| scopes.iter().filter_map(|scope| valid_code(scope)).collect::<Vec<_>>());
+        Ok(TokenInfo {
+            portal: portal.map(PortalId),
+            scopes: scopes.filter(|scopes| !scopes.is_empty()),
+        })
     }
 
     pub(crate) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {

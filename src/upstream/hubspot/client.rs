@@ -14,7 +14,7 @@ use super::wire::Results;
 use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Quota, Stage, SubmissionPage,
+    Quota, Stage, SubmissionPage, TokenInfo,
 };
 use crate::ports::{Cause, UpstreamError, budget};
 use crate::upstream::http::body::Limit;
@@ -119,8 +119,8 @@ impl Crm for HubSpot {
         self.read_portal().await
     }
 
-    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
-        self.read_scopes().await
+    async fn token_info(&self) -> Result<TokenInfo, UpstreamError> {
+        self.read_token_info().await
     }
 
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {

@@ -8,7 +8,7 @@ use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Stage, SubmissionPage,
+    Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
@@ -128,9 +128,12 @@ impl Crm for HubSpot {
             ui_domain: "app.hubspot.com".into(),
         })
     }
-    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_info(&self) -> Result<TokenInfo, UpstreamError> {
         self.0.hubspot()?;
-        Ok(self.0.scopes.lock().clone())
+        Ok(TokenInfo {
+            portal: Some(PortalId(*self.0.portal.lock())),
+            scopes: self.0.scopes.lock().clone(),
+        })
     }
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
         self.0.hubspot()?;

@@ -34,6 +34,7 @@ mod namespaces;
 mod observed;
 mod odd_answers;
 mod odd_bytes;
+mod odd_portal;
 mod one_portal;
 mod one_writer;
 mod outcomes;

@@ -14,6 +14,7 @@ use super::stage::{Neighbour, ago, condition, reason};
 
 const DAY: i64 = 86_400;
 const DETAILS: &str = "/account-info/";
+const TOKEN: &str = "access-token-info";
 const SEARCH: &str = "/contacts/search";
 
 /// Makes tokens of a portal; a portal that is not there is made, without contacts.
@@ -143,17 +144,19 @@ fn missed(stage: &Stage, account: &str) -> i64 {
     })
 }
 
-/// A stranger in between answers one call about another portal with the owner's id.
+/// A stranger in between answers the first calls about another portal with the owner's id: first all of them, then one of two.
 #[test]
 fn who_is_refused_for_its_portal_holds_up_nobody() {
     let (mut stage, other) = Stage::with_neighbour("stranger", &[]);
     let meddler = stage.meddled();
     tokens(&stage, 778, &["pat-liar", "pat-moved"]);
-    let claims = |token: &'static str| {
-        let lie = Meddling::change(|answer| answer["portalId"] = json!(62515));
-        meddler.times(1, move |call| is(call, DETAILS, token), lie)
+    let claims = |token: &'static str, path: &'static str, field: &'static str| {
+        let lie = Meddling::change(move |answer| answer[field] = json!(62515));
+        meddler.times(1, move |call| is(call, path, token), lie)
     };
-    let (liar, moved) = (claims("pat-liar"), claims("pat-moved"));
+    let liar = claims("pat-liar", DETAILS, "portalId");
+    claims("pat-liar", TOKEN, "hubId");
+    let moved = claims("pat-moved", DETAILS, "portalId");
     // From the second call on: the first one is told the lie.
     meddler.always(|call| is(call, DETAILS, "pat-liar"), wait_an_hour());
     let searches = meddler.always(|call| is(call, SEARCH, "pat-moved"), wait_an_hour());

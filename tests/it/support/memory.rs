@@ -15,7 +15,7 @@ use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId
 use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Stage, SubmissionPage,
+    Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
@@ -132,7 +132,7 @@ impl Crm for Memory {
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         Err(unused())
     }
-    async fn token_scopes(&self) -> Result<Option<Vec<String>>, UpstreamError> {
+    async fn token_info(&self) -> Result<TokenInfo, UpstreamError> {
         Err(unused())
     }
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {

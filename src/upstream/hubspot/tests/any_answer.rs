@@ -97,7 +97,7 @@ async fn call_all(bench: &Bench, case: u32) {
         with_history: names(history),
     };
     within(crm().read_portal()).await;
-    within(crm().token_scopes()).await;
+    within(crm().token_info()).await;
     within(crm().read_stages()).await;
     within(crm().property_names()).await;
     within(crm().search_contacts(&search)).await;

@@ -1,8 +1,8 @@
 use wiremock::matchers::{body_json, header};
 
 use super::*;
-use crate::domain::ids::ContactId;
-use crate::ports::crm::{ContactRead, Crm};
+use crate::domain::ids::{ContactId, PortalId};
+use crate::ports::crm::{ContactRead, Crm, TokenInfo};
 use crate::ports::{Cause, Effect};
 
 const NAMES: &str = "/crm/properties/2026-09/contacts";
@@ -170,7 +170,7 @@ async fn the_request_id_is_kept_for_support() {
 }
 
 #[tokio::test]
-async fn scopes_of_a_static_token() {
+async fn portal_and_scopes_of_a_static_token() {
     const INFO: &str = "/oauth/v2/private-apps/get/access-token-info";
     let bench = Bench::new().await;
     Mock::given(method("POST"))
@@ -182,16 +182,17 @@ async fn scopes_of_a_static_token() {
         ))
         .mount(&bench.server)
         .await;
-    let scopes = bench.client().token_scopes().await.unwrap().unwrap();
-    assert_eq!(scopes, ["crm.objects.contacts.read", "forms"]);
+    let info = bench.client().token_info().await.unwrap();
+    assert_eq!(info.portal, Some(PortalId(62515)));
+    assert_eq!(info.scopes.unwrap(), ["crm.objects.contacts.read", "forms"]);
     for code in [400, 401, 403, 404] {
         let bench = Bench::new().await;
         bench.post(INFO, status(code)).await;
-        assert_eq!(bench.client().token_scopes().await.unwrap(), None);
+        assert_eq!(bench.client().token_info().await.unwrap(), TokenInfo::default());
     }
     let bench = Bench::new().await;
     bench.post(INFO, status(500)).await;
-    assert_eq!(failed(bench.client().token_scopes().await).cause, Cause::Unavailable);
+    assert_eq!(failed(bench.client().token_info().await).cause, Cause::Unavailable);
 }
 
 #[tokio::test]

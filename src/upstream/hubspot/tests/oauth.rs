@@ -2,8 +2,9 @@ use futures::future::join_all;
 use wiremock::matchers::{body_string_contains, header};
 
 use super::*;
+use crate::domain::ids::PortalId;
 use crate::ports::Cause;
-use crate::ports::crm::Crm;
+use crate::ports::crm::{Crm, TokenInfo};
 
 const TOKENS: &str = "/oauth/2026-09/token";
 const KEYS: [(&str, &str); 3] = [
@@ -162,14 +163,22 @@ async fn no_token_is_bought_inside_a_retry_after() {
 }
 
 #[tokio::test]
-async fn scopes_by_introspection() {
-    for (answer, scopes) in [
+async fn portal_and_scopes_by_introspection() {
+    let told = |portal: Option<u64>| TokenInfo {
+        portal: portal.map(PortalId),
+        scopes: Some(vec!["forms".to_owned()]),
+    };
+    let active = |hub: serde_json::Value| ok(&json!({ "active": true, "scopes": ["forms"], "hub_id": hub }));
+    for (answer, info) in [
+        (ok(&json!({ "active": true, "scopes": ["forms"] })), told(None)),
+        (active(json!(62515)), told(Some(62515))),
+        (active(json!("62515")), told(Some(62515))),
+        (active(json!(-1)), told(None)),
         (
-            ok(&json!({ "active": true, "scopes": ["forms"] })),
-            Some(vec!["forms".to_owned()]),
+            ok(&json!({ "active": false, "scopes": ["forms"], "hub_id": 62515 })),
+            TokenInfo::default(),
         ),
-        (ok(&json!({ "active": false, "scopes": ["forms"] })), None),
-        (status(400), None),
+        (status(400), TokenInfo::default()),
     ] {
         let bench = Bench::new().await;
         bench.turns(TOKENS, vec![bought("at-1", 1_800)]).await;
@@ -180,6 +189,6 @@ async fn scopes_by_introspection() {
             .respond_with(answer)
             .mount(&bench.server)
             .await;
-        assert_eq!(client(&bench).token_scopes().await.unwrap(), scopes);
+        assert_eq!(client(&bench).token_info().await.unwrap(), info);
     }
 }

@@ -1,0 +1,84 @@
+//! Which HubSpot portal a token opens, and when that is believed.
+//!
+//! The portal's id is part of every transaction id (docs/reference/hubspot.md 2.3): one odd answer that is pinned counts every
+//! conversion twice, before and after it is put right. So a portal is believed when two witnesses agree, and never by one answer
+//! alone: the account details, what HubSpot says of the token, the manifest, or the account details of the check before.
+
+use super::account_health::{AccountFault, FaultKind};
+use super::ids::PortalId;
+use crate::api::reasons::reason;
+
+/// Which portal it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PortalPin {
+    /// `spec.portalId`.
+    pub declared: Option<PortalId>,
+    /// The one that was read so far.
+    pub pinned: Option<PortalId>,
+}
+
+/// What one check has heard of the token's portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heard {
+    /// By the account details.
+    pub details: PortalId,
+    /// By what HubSpot says of the token; `None` if it does not say.
+    pub token: Option<PortalId>,
+    /// By the account details of the check before, with the same credentials.
+    pub before: Option<PortalId>,
+}
+
+impl PortalPin {
+    /// Nothing wrong if the token opens the right portal. A fault that stalls needs two witnesses as well.
+    pub fn check_portal(self, heard: Heard) -> Result<(), AccountFault> {
+        let opened = heard.details;
+        let right = self.pinned.or(self.declared);
+        let declared_otherwise = self.declared.is_some_and(|declared| declared != opened);
+        let fits = right == Some(opened) && !declared_otherwise;
+        match heard.token {
+            // What was agreed on before needs no third witness.
+            _ if fits && self.pinned.is_some() => Ok(()),
+            Some(token) if token != opened => Err(contradiction(opened, token)),
+            // The manifest is the second witness.
+            _ if fits => Ok(()),
+            None if heard.before != Some(opened) => Err(second_look(opened)),
+            _ => self.mismatch(opened).map_or(Ok(()), Err),
+        }
+    }
+
+    fn mismatch(self, opened: PortalId) -> Option<AccountFault> {
+        let message = match (self.declared, self.pinned) {
+            (Some(declared), _) if declared != opened => format!(
+                "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
+                 portal {declared} into the Secret, or correct spec.portalId."
+            ),
+            (_, Some(pinned)) if pinned != opened => format!(
+                "The token in the Secret belongs to HubSpot portal {opened}, but this account has read portal {pinned} so far. \
+                 Put a token of portal {pinned} back, or create another HubSpotAccount for portal {opened}."
+            ),
+            _ => return None,
+        };
+        Some(AccountFault::new(FaultKind::Denied, reason::PORTAL_MISMATCH, message))
+    }
+}
+
+fn contradiction(details: PortalId, token: PortalId) -> AccountFault {
+    let message = format!(
+        "HubSpot contradicts itself: by the account details the token in the Secret belongs to portal {details}, by what HubSpot \
+         says of the token to portal {token}. HubSpot is asked again until both agree. If this lasts, put a new token into the \
+         Secret, and check what stands between the operator and HubSpot."
+    );
+    AccountFault::new(FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, message)
+}
+
+fn second_look(opened: PortalId) -> AccountFault {
+    let message = format!(
+        "HubSpot says that the token in the Secret belongs to portal {opened}, and is asked a second time before that is \
+         believed. Nothing to do."
+    );
+    AccountFault::new(FaultKind::Unavailable, reason::PROGRESSING, message)
+}
+
+#[cfg(test)]
+#[path = "portal_pin_tests.rs"]
+mod tests;
