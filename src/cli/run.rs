@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -17,6 +16,7 @@ use crate::ledger::{OpenError, SqlLedger};
 use crate::ops::health::{self, Probes, Watch};
 use crate::ops::metrics::Metrics;
 use crate::ops::telemetry::{self, LogFormat};
+use crate::ops::vendor_clock::VendorClock;
 use crate::ops::{listen, server};
 use crate::ports::Clock;
 use crate::ports::ledger::{Ledger, LedgerError};
@@ -42,14 +42,6 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
 /// Name of the watch over the ledger's lock among the signs of life.
 const LOCK_LOOP: &str = "watch of the ledger's lock";
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// Runs until SIGTERM, SIGINT or SIGHUP.
 pub fn run(flags: RunFlags) -> Result<(), CommandError> {
@@ -86,7 +78,8 @@ async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
         .map_err(no_client)?;
     let http = http_client(&flags)?;
     let (registry, wakes) = Registry::new();
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let observer = Arc::new(VendorClock::new(metrics.clone()));
+    let clock: Arc<dyn Clock> = observer.clone();
     let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
     let watch_loops = Watch {
         probes: probes.clone(),
@@ -100,9 +93,9 @@ async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
         google: Arc::new(GoogleConnector::new(
             google_config(&flags),
             http.clone(),
-            metrics.clone(),
+            observer.clone(),
         )),
-        crm: Arc::new(HubSpotConnector::new(hubspot_config(&flags), http, metrics.clone())),
+        crm: Arc::new(HubSpotConnector::new(hubspot_config(&flags), http, observer)),
         clock,
         settings: flags.controller_settings(),
         metrics,

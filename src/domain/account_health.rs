@@ -186,6 +186,7 @@ impl AccountHealth {
     /// and forgotten after a success since then, or after another `interval` without one of either. An interval in which a
     /// limit or an outage kept the sync loops from trying tells nothing, and another one begins.
     pub fn tick(&mut self, now: Timestamp, interval: Duration, success: Option<Timestamp>) {
+        self.forget_future(now);
         if self.limited.as_ref().is_some_and(|(until, _)| *until <= now) {
             self.limited = None;
         }
@@ -201,6 +202,17 @@ impl AccountHealth {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Nothing happened later than now: where it says so, the clock was wrong, and no wait is counted from there.
+    fn forget_future(&mut self, now: Timestamp) {
+        if let Some(own) = &mut self.own {
+            (own.since, own.last) = (own.since.min(now), own.last.min(now));
+        }
+        if let Some(reported) = &mut self.reported {
+            reported.at = reported.at.min(now);
+            reported.trying = reported.trying.min(Some(now).filter(|_| reported.trying.is_some()));
         }
     }
 

@@ -252,3 +252,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_clock_that_was_ahead_lengthens_no_wait() {
+    let now = Timestamp::from_second(1_790_000_000).unwrap();
+    let ahead = now + SignedDuration::from_hours(72);
+    let (probe, longest) = (Duration::from_mins(10), Duration::from_mins(5));
+    let mut health = AccountHealth::default();
+    let fault = |kind| AccountFault::new(kind, "AccessDenied", "no");
+    health.check_failed(fault(FaultKind::Denied), ahead);
+    health.record_sync_failure(fault(FaultKind::Denied), ahead, probe);
+    health.tick(now, probe, None);
+    assert_eq!(health.next_check(probe, longest), Some(now + probe));
+    assert_eq!(health.next_tick(probe), Some(now + probe));
+}

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection};
 
 use super::database::{Conn, Database};
-use crate::domain::outcome::reason;
-use crate::ledger::columns::{json_list, texts, to_millis};
+use crate::ledger::long_waits;
 use crate::ports::ledger::{LedgerId, LedgerResult};
 
 /// How long a caller waits for a connection.
@@ -16,11 +15,6 @@ const CONNECTION_WAIT: Duration = Duration::from_secs(30);
 
 /// Connections for the counting reads while the feed and the uploaders look up rows.
 pub(crate) const READERS: u32 = 4;
-
-/// Longest wait for an answer's sake that is believed at the start, with some time for a clock that was set back.
-const ASKED: SignedDuration = SignedDuration::from_hours(2);
-/// The same of waits that follow from flags.
-const OWN: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// One connection that writes, whose session holds what keeps others from writing, and some that read beside it.
 pub(crate) struct Pools {
@@ -59,40 +53,7 @@ pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerRe
     for statement in statements {
         sqlx::query(statement).execute(&mut *conn).await?;
     }
-    pull_back(conn, Timestamp::now()).await
-}
-
-/// Ends waits in the ledger that are too long to be meant. A wait that a service asked for is an hour at most, all others
-/// follow from flags; a ledger written before that was so, or under a clock that was wrong, may hold rows and requests that
-/// would not be looked at for years.
-async fn pull_back(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
-    let far = |wait: SignedDuration| now.saturating_add(wait).map_or(i64::MAX, to_millis);
-    let asked = [
-        reason::QUOTA_EXHAUSTED,
-        reason::UPSTREAM_UNAVAILABLE,
-        reason::ACCOUNT_NOT_READY,
-    ];
-    let rows = sqlx::query(concat!(
-        "UPDATE conversions SET due = $1 WHERE state = 'Waiting' AND (due > $3 OR (due > $2 AND reason IN ",
-        texts!("$4"),
-        "))"
-    ))
-    .bind(to_millis(now))
-    .bind(far(ASKED))
-    .bind(far(OWN))
-    .bind(json_list(asked)?)
-    .execute(&mut *conn)
-    .await?;
-    let polls = sqlx::query("UPDATE requests SET poll_at = $1 WHERE poll_at > $2")
-        .bind(to_millis(now))
-        .bind(far(OWN))
-        .execute(conn)
-        .await?;
-    let (rows, polls) = (rows.rows_affected(), polls.rows_affected());
-    if rows + polls > 0 {
-        tracing::warn!(rows, requests = polls, "waits in the ledger that are too long are over");
-    }
-    Ok(())
+    long_waits::end_old_waits(conn, Timestamp::now()).await
 }
 
 /// Writes, and changes nothing.

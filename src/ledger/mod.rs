@@ -20,6 +20,7 @@ mod database;
 mod erase;
 mod error;
 mod lock;
+mod long_waits;
 mod looks;
 mod migrate;
 mod observe;

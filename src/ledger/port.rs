@@ -6,8 +6,8 @@ use sqlx::Connection;
 
 use super::database::Disk;
 use super::{
-    SqlLedger, archive, batches, canonical_contacts, connect, counts, erase, given_up, limited, looks, observe,
-    orphans, requests, rows, streams, updates,
+    SqlLedger, archive, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits, looks,
+    observe, orphans, requests, rows, streams, updates,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
@@ -114,6 +114,10 @@ impl Ledger for SqlLedger {
         // Counts that were reported once must not be less after a power cut.
         self.sync().await?;
         Ok(tally)
+    }
+
+    async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
+        write!(self, Disk::Later, |tx| long_waits::end_long_waits(tx, longest, now))
     }
 
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {

@@ -7,3 +7,4 @@ pub mod metrics;
 mod scrapes;
 pub mod server;
 pub mod telemetry;
+pub mod vendor_clock;

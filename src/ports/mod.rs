@@ -91,4 +91,6 @@ pub trait CallObserver: Send + Sync {
     fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: std::time::Duration);
     /// A call was held back by a limiter or a `Retry-After` for this long.
     fn observe_throttling(&self, api: &'static str, wait: std::time::Duration);
+    /// An answer says that it was made at this time, by the clock of HubSpot or Google.
+    fn observe_date(&self, _vendor: &'static str, _date: Timestamp) {}
 }

@@ -52,6 +52,9 @@ pub struct SyncSettings {
 /// Forty reads of fifty histories, at nine a second.
 const READ_TIME: SignedDuration = SignedDuration::from_secs(10);
 
+/// An answer asks for an hour at most, and results of unknown outcome wait as long.
+const ANSWERS_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
 /// Most that the contacts read a moment ago take, those of all accounts together.
 const CONTACTS: usize = 24 << 20;
 /// Most that is remembered of the pages of submissions.
@@ -97,6 +100,24 @@ impl SyncSettings {
             silent: self.waits.click_grace,
             longest: self.backoff_max,
         }
+    }
+
+    /// What follows from flags and from answers waits no longer than this, with some time to spare.
+    pub fn longest_wait(&self) -> SignedDuration {
+        let waits = [
+            self.waits.settle,
+            self.waits.click_grace,
+            self.waits.too_recent,
+            self.new_action_hold,
+            self.enhancement_deadline,
+            self.backoff_max,
+            self.diagnostics_max_poll,
+            self.upload_interval,
+        ];
+        waits
+            .into_iter()
+            .fold(ANSWERS_WAIT, SignedDuration::max)
+            .saturating_add(ANSWERS_WAIT)
     }
 
     /// The limits of form submissions.

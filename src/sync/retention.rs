@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,8 @@ const PORTION: usize = 2_000;
 const BREATH: Duration = Duration::from_millis(200);
 /// Between two rounds; no longer than the retention itself.
 const ROUND: Duration = Duration::from_hours(1);
+/// How often waits that are too long are looked for.
+const WAITS: Duration = Duration::from_mins(1);
 
 /// Contacts that are looked at in one write of the erasure.
 const ERASED: usize = 200;
@@ -31,8 +33,29 @@ const KEPT: i32 = 2;
 pub async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let round = ROUND.min(ctx.settings.retention.unsigned_abs()).max(BREATH);
     while archive_rows(&ctx, &stop).await && erase_missing(&ctx, &stop).await && forget_looks(&ctx, &stop).await {
-        if stopped_within(&stop, round).await {
+        if end_long_waits(&ctx, &stop, round).await {
             return;
+        }
+    }
+}
+
+/// Between two rounds: ends waits now and then that were written under a wrong clock; true: stopped.
+async fn end_long_waits(ctx: &SyncContext, stop: &CancellationToken, round: Duration) -> bool {
+    let begin = Instant::now();
+    loop {
+        let longest = ctx.settings.longest_wait();
+        if let Err(error) = ctx.ledger.end_long_waits(longest, ctx.clock.now()).await {
+            warn!(
+                error = brief(&error),
+                "waits that are too long could not be ended; they are looked for again"
+            );
+        }
+        let left = round.saturating_sub(begin.elapsed());
+        if stopped_within(stop, left.min(WAITS)).await {
+            return true;
+        }
+        if left <= WAITS {
+            return false;
         }
     }
 }

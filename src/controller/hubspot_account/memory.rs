@@ -43,6 +43,10 @@ impl HubSpotMemory {
     pub(super) fn next_read(&self, ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
         let stalled = ctx.rereads.is_needed(&Account::HubSpot(key.clone()));
         let snapshot = self.snapshot.as_ref()?;
+        if snapshot.read_at > ctx.clock.now() {
+            // The clock was wrong then.
+            return Some(Timestamp::MIN);
+        }
         Some(snapshot.next_read(&wanted_by_events(ctx, key), stalled, &ctx.settings))
     }
 

@@ -7,6 +7,7 @@ mod erase_accounts;
 mod files;
 mod fold;
 mod homes;
+mod long_waits;
 mod model;
 mod notes;
 mod property;

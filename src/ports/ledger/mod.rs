@@ -227,6 +227,10 @@ pub trait Ledger: Send + Sync {
     /// Counts of a stream's rows that occurred at or after `since`; `now` decides which are due.
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts>;
 
+    /// Makes everything due now that waits for longer than anything is meant to wait, from now and from the occurrence on:
+    /// the clock was wrong when that was written. Nothing was first seen later than now. Returns how much there was.
+    async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
+
     /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
     /// as they are, and none of these occurrences is ever new again.
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize>;

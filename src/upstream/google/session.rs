@@ -19,7 +19,7 @@ use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
 use crate::upstream::http::text::valid_id;
-use crate::upstream::http::wait::retry_after;
+use crate::upstream::http::wait::{answer_date, retry_after};
 
 /// Tries of a call that changes nothing.
 const READ_TRIES: u32 = 3;
@@ -157,7 +157,7 @@ impl Session {
     async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
         let request = self.build_request(call, token);
         let started = Instant::now();
-        let outcome = receive_answer(call, request).await;
+        let outcome = receive_answer(call, request, &*self.observer).await;
         let status = match &outcome {
             Ok(answer) => Some(answer.status),
             Err(error) => error.status,
@@ -209,12 +209,19 @@ fn sensitive_header(secret: &SecretString) -> HeaderValue {
     value
 }
 
-async fn receive_answer(call: &Call<'_>, request: reqwest::RequestBuilder) -> Result<Answer, UpstreamError> {
+async fn receive_answer(
+    call: &Call<'_>,
+    request: reqwest::RequestBuilder,
+    observer: &dyn CallObserver,
+) -> Result<Answer, UpstreamError> {
     let ends = ends_in(call.timeout);
     let response = request
         .send()
         .await
         .map_err(|error| not_answered(call, None, None, &error))?;
+    if let Some(date) = answer_date(response.headers()) {
+        observer.observe_date("Google", date);
+    }
     let status = response.status().as_u16();
     let request_id = response
         .headers()

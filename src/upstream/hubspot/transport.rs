@@ -228,6 +228,9 @@ impl Transport {
         let code = response.status().as_u16();
         *status = Some(code);
         let headers = response.headers().clone();
+        if let Some(date) = answer_date(&headers) {
+            self.shared.observer.observe_date(SERVICE, date);
+        }
         if let Some(told) = parse_quota(&headers) {
             *self.current_limits().quota.lock() = Some(told);
         }

@@ -24,6 +24,7 @@ mod floods;
 mod forms;
 mod frantic;
 mod hands_off;
+mod host_clock;
 mod hostile;
 mod judge;
 mod kube_proxy;

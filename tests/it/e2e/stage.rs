@@ -46,6 +46,7 @@ pub struct Stage {
     kubeconfig: PathBuf,
     port: u16,
     flags: Vec<(String, String)>,
+    variables: Vec<(String, String)>,
 }
 
 fn repository() -> &'static Path {
@@ -125,12 +126,18 @@ impl Stage {
             kubeconfig,
             port,
             flags,
+            variables: Vec::new(),
         }
     }
 
     /// Another flag for the operator's next start.
     pub fn flag(&mut self, flag: &str, value: &str) {
         self.flags.push((flag.to_owned(), value.to_owned()));
+    }
+
+    /// Another environment variable for the operator's next start.
+    pub fn variable(&mut self, name: &str, value: &str) {
+        self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// From its next start the operator reaches the API server through a proxy.
@@ -160,14 +167,16 @@ impl Stage {
     fn operator(&self, port: u16) -> Spec {
         let mut flags = vec![("watch-namespaces", self.namespace.as_str())];
         flags.extend(self.flags.iter().map(|(f, v)| (f.as_str(), v.as_str())));
-        operator::spec(operator::Start {
+        let mut spec = operator::spec(operator::Start {
             program: binary("ADCONVERSION_BIN", "adconversion"),
             directory: &self.directory,
             kubeconfig: &self.kubeconfig,
             port,
             upstream: &self.sandbox.upstream,
             flags: &flags,
-        })
+        });
+        spec.environment.extend(self.variables.iter().cloned());
+        spec
     }
 
     /// The port of health and metrics.

@@ -124,6 +124,7 @@ pass! {
     next_poll(sender: &Sender) -> Option<Timestamp>;
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
+    end_long_waits(longest: SignedDuration, now: Timestamp) -> u64;
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();

@@ -268,9 +268,10 @@ fn have_worked(conditions: &[Condition]) -> bool {
     })
 }
 
-/// True if something read at `last` is `interval` old, or was never read.
+/// True if something read at `last` is `interval` old, or was never read, or at a time that is still to come: then the clock was
+/// wrong.
 pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
-    last.is_none_or(|at| saturating_after(at, interval) <= now)
+    last.is_none_or(|at| at > now || saturating_after(at, interval) <= now)
 }
 
 #[cfg(test)]
@@ -360,6 +361,7 @@ mod tests {
         let now = Timestamp::from_second(1_790_000_000).unwrap();
         let minute = Duration::from_mins(1);
         assert!(is_due(None, minute, now));
+        assert!(is_due(Some(now + SignedDuration::from_secs(1)), minute, now));
         assert!(is_due(Some(now - SignedDuration::from_secs(60)), minute, now));
         assert!(!is_due(Some(now - SignedDuration::from_secs(59)), minute, now));
     }

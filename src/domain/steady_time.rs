@@ -1,0 +1,117 @@
+//! The time that everything goes by: the host's clock, as long as nobody has a reason to doubt it.
+//!
+//! A node's clock may be stepped by days (a bad time server, a machine that was resumed), and a conversion that is skipped as
+//! too late, or a wait that ends in three days, does not come back once the clock is put right. So the time moves on by the
+//! monotonic clock, and a step is followed only where HubSpot or Google agree: each answer says by its `Date` when it was made.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// Two clocks that differ by no more than this agree: answers are under way for a while, and count whole seconds.
+const AGREED: SignedDuration = SignedDuration::from_mins(1);
+/// So many answers in a row must say the same: one may be odd.
+const ANSWERS: u32 = 3;
+
+/// Both clocks of this host, read at the same moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostTime {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// The monotonic clock, since any fixed moment.
+    pub monotonic: SignedDuration,
+}
+
+/// What became of a `Date`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heard {
+    /// It agrees with the time, or nothing follows from it yet.
+    Nothing,
+    /// The time was wrong by this; positive if it was ahead.
+    Corrected(SignedDuration),
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SteadyTime {
+    /// What is added to the monotonic clock.
+    base: Timestamp,
+    /// Some answer has agreed.
+    confirmed: bool,
+    doubt: Option<Doubt>,
+}
+
+/// Answers in a row that say the same, and not what we have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Doubt {
+    base: Timestamp,
+    answers: u32,
+    vendors: BTreeSet<&'static str>,
+}
+
+fn agree(one: Timestamp, other: Timestamp) -> bool {
+    one.duration_since(other).abs() <= AGREED
+}
+
+impl SteadyTime {
+    /// Begins with the host's clock: nobody else has said anything yet.
+    pub fn new(host: HostTime) -> Self {
+        Self {
+            base: base_of(host.wall, host),
+            confirmed: false,
+            doubt: None,
+        }
+    }
+
+    /// The time now: the host's, or, if its clock was stepped, the one that goes on from before.
+    pub fn now(&self, host: HostTime) -> Timestamp {
+        let steady = self.base.saturating_add(host.monotonic).unwrap_or(Timestamp::MAX);
+        if agree(host.wall, steady) { host.wall } else { steady }
+    }
+
+    /// An answer of this vendor was made at `date`. Until one has agreed with the host's clock, that is worth less than any
+    /// vendor's; afterwards it takes two witnesses to move the time: two vendors, or one and the host.
+    pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> Heard {
+        let heard = base_of(date, host);
+        if agree(heard, self.base) {
+            self.confirmed = true;
+            self.doubt = None;
+            return Heard::Nothing;
+        }
+        let doubt = match self.doubt.take() {
+            Some(doubt) if agree(doubt.base, heard) => doubt,
+            _ => Doubt {
+                base: heard,
+                answers: 0,
+                vendors: BTreeSet::new(),
+            },
+        };
+        let mut doubt = Doubt {
+            base: heard,
+            answers: doubt.answers.saturating_add(1),
+            ..doubt
+        };
+        doubt.vendors.insert(vendor);
+        let witnesses = doubt.vendors.len() + usize::from(agree(date, host.wall));
+        if doubt.answers < ANSWERS || (self.confirmed && witnesses < 2) {
+            self.doubt = Some(doubt);
+            return Heard::Nothing;
+        }
+        let wrong_by = self.base.duration_since(heard);
+        *self = Self {
+            base: heard,
+            confirmed: true,
+            doubt: None,
+        };
+        Heard::Corrected(wrong_by)
+    }
+}
+
+/// What the monotonic clock began at, if it is `time` now.
+fn base_of(time: Timestamp, host: HostTime) -> Timestamp {
+    time.saturating_sub(host.monotonic).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+#[path = "steady_time_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! Waits in the ledger that are too long to be meant: they were written under a clock that was wrong, or before there were limits.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::database::Conn;
+use crate::domain::outcome::reason;
+use crate::ledger::columns::{json_list, texts, to_millis};
+use crate::ports::ledger::LedgerResult;
+
+/// Longest wait for an answer's sake that is believed at the start, with some time for a clock that was set back.
+const ASKED: SignedDuration = SignedDuration::from_hours(2);
+/// The same of waits that follow from flags.
+const OWN: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+fn far_behind(now: Timestamp, wait: SignedDuration) -> i64 {
+    now.saturating_add(wait).map_or(i64::MAX, to_millis)
+}
+
+/// At the start: ends waits for an answer's sake, which are an hour at most, and very long ones, whatever the flags were.
+pub(crate) async fn end_old_waits(conn: &mut Conn, now: Timestamp) -> LedgerResult<()> {
+    let asked = [
+        reason::QUOTA_EXHAUSTED,
+        reason::UPSTREAM_UNAVAILABLE,
+        reason::ACCOUNT_NOT_READY,
+    ];
+    let rows = sqlx::query(concat!(
+        "UPDATE conversions SET due = $1 WHERE state = 'Waiting' AND (due > $3 OR (due > $2 AND reason IN ",
+        texts!("$4"),
+        "))"
+    ))
+    .bind(to_millis(now))
+    .bind(far_behind(now, ASKED))
+    .bind(far_behind(now, OWN))
+    .bind(json_list(asked)?)
+    .execute(&mut *conn)
+    .await?;
+    let polls = end_polls(conn, OWN, now).await?;
+    report_ended(rows.rows_affected(), polls);
+    Ok(())
+}
+
+/// See [`crate::ports::ledger::Ledger::end_long_waits`]. Of each stream the index by due time is read at its end, where there is
+/// nothing as a rule.
+pub(crate) async fn end_long_waits(conn: &mut Conn, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
+    let wait = i64::try_from(longest.as_millis()).unwrap_or(i64::MAX);
+    let rows = sqlx::query(
+        "UPDATE conversions SET due = $1, first_seen = CASE WHEN first_seen > $1 THEN $1 ELSE first_seen END
+         WHERE stream IN (SELECT id FROM streams) AND state = 'Waiting' AND due > $2 AND due - occurred_at > $3",
+    )
+    .bind(to_millis(now))
+    .bind(far_behind(now, longest))
+    .bind(wait)
+    .execute(&mut *conn)
+    .await?;
+    let (rows, polls) = (rows.rows_affected(), end_polls(conn, longest, now).await?);
+    report_ended(rows, polls);
+    Ok(rows + polls)
+}
+
+async fn end_polls(conn: &mut Conn, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
+    let polls = sqlx::query("UPDATE requests SET poll_at = $1 WHERE poll_at > $2")
+        .bind(to_millis(now))
+        .bind(far_behind(now, longest))
+        .execute(conn)
+        .await?;
+    Ok(polls.rows_affected())
+}
+
+fn report_ended(rows: u64, polls: u64) {
+    if rows + polls > 0 {
+        tracing::warn!(rows, requests = polls, "waits in the ledger that are too long are over");
+    }
+}

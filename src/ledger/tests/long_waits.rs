@@ -1,0 +1,72 @@
+use jiff::SignedDuration;
+
+use super::batches::accept;
+use super::*;
+
+/// The longest wait that anything is meant to have.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const AHEAD: i64 = 3 * 24 * 60;
+
+fn row(n: u8, occurred: i64, seen: i64, due: i64) -> NewRow {
+    NewRow {
+        occurred_at: at(occurred),
+        first_seen: at(seen),
+        due: at(due),
+        ..pending(n)
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_a_day_that_a_wrong_clock_showed_is_due_now() {
+    let ledger = fresh().await;
+    let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+    let rows = [
+        row(1, 0, AHEAD, AHEAD + 1),
+        // As far ahead as anything may be.
+        row(2, 0, 10, 10 + 24 * 60),
+        // HubSpot says that it happens in three days.
+        row(3, AHEAD, 10, AHEAD),
+    ];
+    ledger.record_occurrences(stream, &rows).await.unwrap();
+    assert_eq!(ledger.end_long_waits(DAY, at(10)).await.unwrap(), 1);
+    let due = due(&ledger, stream, 10).await;
+    assert_eq!(due.len(), 1);
+    assert_eq!((due[0].transaction, due[0].first_seen), (transaction(1), at(10)));
+    assert_eq!(ledger.end_long_waits(DAY, at(10)).await.unwrap(), 0, "once");
+}
+
+#[tokio::test]
+async fn a_request_is_asked_about_today() {
+    let ledger = fresh().await;
+    let (_, rows) = with_rows(&ledger, &[1]).await;
+    let batch = ledger
+        .begin_batch(&sender(), &[action(7)], &[plain(rows[0])], at(3))
+        .await
+        .unwrap();
+    accept(&ledger, batch, "r-1", AHEAD).await;
+    assert_eq!(ledger.end_long_waits(DAY, at(5)).await.unwrap(), 1);
+    assert_eq!(ledger.next_poll(&sender()).await.unwrap(), Some(at(5)));
+}
+
+/// It runs once a minute: however many rows there are, it reads none that is not far away.
+#[tokio::test]
+async fn the_search_for_long_waits_goes_by_the_index() {
+    if std::env::var_os(SERVER).is_some() {
+        return;
+    }
+    let ledger = fresh().await;
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN UPDATE conversions SET due = 1 WHERE stream IN (SELECT id FROM streams)
+         AND state = 'Waiting' AND due > 2 AND due - occurred_at > 3",
+    )
+    .fetch_all(&ledger.opened.pools.readers)
+    .await
+    .unwrap();
+    let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    assert!(
+        steps
+            .iter()
+            .any(|step| step.contains("conversions_due (stream=? AND due>?)")),
+        "{steps:?}"
+    );
+}

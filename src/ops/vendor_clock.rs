@@ -1,0 +1,63 @@
+//! The clock of the process: see [`SteadyTime`]. It hears by the way when answers of HubSpot and Google were made.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use parking_lot::Mutex;
+use tracing::warn;
+
+use crate::domain::steady_time::{Heard, HostTime, SteadyTime};
+use crate::ports::{CallObserver, Clock};
+
+/// The clock, which passes on what it observes to another observer.
+pub struct VendorClock {
+    began: Instant,
+    time: Mutex<SteadyTime>,
+    observer: Arc<dyn CallObserver>,
+}
+
+impl VendorClock {
+    /// Begins with the host's clock.
+    pub fn new(observer: Arc<dyn CallObserver>) -> Self {
+        let began = Instant::now();
+        Self {
+            began,
+            time: Mutex::new(SteadyTime::new(host_time(began))),
+            observer,
+        }
+    }
+}
+
+fn host_time(began: Instant) -> HostTime {
+    HostTime {
+        wall: Timestamp::now(),
+        monotonic: SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX),
+    }
+}
+
+impl Clock for VendorClock {
+    fn now(&self) -> Timestamp {
+        self.time.lock().now(host_time(self.began))
+    }
+}
+
+impl CallObserver for VendorClock {
+    fn observe_call(&self, api: &'static str, method: &'static str, status: Option<u16>, elapsed: Duration) {
+        self.observer.observe_call(api, method, status, elapsed);
+    }
+
+    fn observe_throttling(&self, api: &'static str, wait: Duration) {
+        self.observer.observe_throttling(api, wait);
+    }
+
+    fn observe_date(&self, vendor: &'static str, date: Timestamp) {
+        let heard = self.time.lock().hear(vendor, date, host_time(self.began));
+        if let Heard::Corrected(wrong_by) = heard {
+            warn!(
+                seconds = wrong_by.as_secs(),
+                vendor, "the time was wrong and goes by the vendors' clocks from now on: check the clock of this node"
+            );
+        }
+    }
+}
