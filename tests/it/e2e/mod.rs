@@ -35,6 +35,7 @@ mod namespaces;
 mod observed;
 mod odd_answers;
 mod odd_bytes;
+mod odd_creates;
 mod odd_portal;
 mod one_portal;
 mod one_writer;
