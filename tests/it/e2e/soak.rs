@@ -108,6 +108,9 @@ impl Soak<'_> {
             self.lookout.look(self.stage);
             let rest = verdict::rest(self.stage, &self.crm, &self.lookout);
             quiet = if rest.is_null() { quiet + 1 } else { 0 };
+            if begun.elapsed() >= LIMIT {
+                self.keep_evidence();
+            }
             assert!(
                 begun.elapsed() < LIMIT,
                 "{} s after the last fault: {rest:#}",
@@ -115,6 +118,23 @@ impl Soak<'_> {
             );
         }
         begun.elapsed()
+    }
+
+    /// Ledger and log of a run that failed, in the directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.
+    fn keep_evidence(&self) {
+        let Some(directory) = std::env::var_os("ADCONVERSION_SOAK_EVIDENCE").map(std::path::PathBuf::from) else {
+            return;
+        };
+        for suffix in ["", "-wal", "-shm"] {
+            let mut from = self.stage.ledger().into_os_string();
+            from.push(suffix);
+            let copied = std::fs::copy(&from, directory.join(format!("ledger.db{suffix}")));
+            println!("{}: {copied:?}", from.display());
+        }
+        let written = std::fs::write(directory.join("operator.log"), self.stage.log());
+        println!("operator.log: {written:?}");
+        let tally = self.stage.admin("/google/tally").to_string();
+        println!("tally.json: {:?}", std::fs::write(directory.join("tally.json"), tally));
     }
 
     fn judge(&self, hostile: &Neighbour) {
