@@ -26,6 +26,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod portal_pin;
 pub mod refusals;
+pub mod shown_state;
 pub mod steady_time;
 pub mod tag;
 pub mod transitions;

@@ -10,6 +10,7 @@
 //! again. PostgreSQL has every write on its disk.
 
 mod archive;
+mod aside;
 mod batches;
 mod canonical_contacts;
 mod columns;

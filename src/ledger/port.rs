@@ -6,14 +6,14 @@ use sqlx::Connection;
 
 use super::database::Disk;
 use super::{
-    SqlLedger, archive, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits, looks,
-    observe, orphans, requests, rows, streams, updates,
+    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits,
+    looks, observe, orphans, requests, rows, streams, updates,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound, Looker,
-    LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult, StreamId,
-    StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound,
+    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
+    StreamId, StreamRequest, Watermark,
 };
 
 #[async_trait]
@@ -144,12 +144,12 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| streams::set_last_sweep(tx, hubspot, at))
     }
 
-    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
-        read!(self, |tx| streams::put_aside(tx, hubspot))
+    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<AsideContact>> {
+        read!(self, |tx| aside::put_aside(tx, hubspot))
     }
 
-    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_put_aside(tx, hubspot, contacts))
+    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[AsideContact]) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| aside::set_put_aside(tx, hubspot, contacts))
     }
 
     async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>> {

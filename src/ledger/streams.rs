@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use super::database::Conn;
-use super::error::{damaged_value, own_error};
-use crate::domain::ids::{ContactId, ObjectKey};
+use super::error::own_error;
+use crate::domain::ids::ObjectKey;
 use crate::ledger::archive::move_archived;
 use crate::ledger::columns::{json_list, json_rows, numbers, to_millis, to_time};
 use crate::ports::ledger::{ActionKey, LedgerResult, StreamId, StreamRequest, Watermark};
@@ -231,29 +231,7 @@ fn sweep_of(hubspot: &ObjectKey) -> String {
     format!("sweep:{hubspot}")
 }
 
-fn aside_of(hubspot: &ObjectKey) -> String {
-    format!("aside:{hubspot}")
-}
-
-pub(crate) async fn put_aside(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>> {
-    let found: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-        .bind(aside_of(hubspot))
-        .fetch_optional(conn)
-        .await?;
-    let ids: Vec<u64> = match found {
-        Some(text) => serde_json::from_str(&text).map_err(|_| damaged_value("the contacts put aside"))?,
-        None => Vec::new(),
-    };
-    Ok(ids.into_iter().map(ContactId).collect())
-}
-
-/// A JSON array of ids: a handful at most times, and always read and written whole.
-pub(crate) async fn set_put_aside(conn: &mut Conn, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()> {
-    let ids: Vec<u64> = contacts.iter().map(|id| id.0).collect();
-    set_meta(conn, &aside_of(hubspot), &json_rows(&ids)?).await
-}
-
-async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> LedgerResult<()> {
+pub(crate) async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> LedgerResult<()> {
     sqlx::query("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2")
         .bind(name)
         .bind(value)

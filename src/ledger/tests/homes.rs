@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::batches::status;
 use super::*;
 use crate::domain::coverage::Watermark;
+use crate::domain::shown_state::ShownState;
 use crate::ledger::copy_ledger;
-use crate::ports::ledger::{BatchResult, Look, Looker, OrphanNote};
+use crate::ports::ledger::{AsideContact, BatchResult, Look, Looker, OrphanNote};
 
 /// Outlives the ledger that is opened there.
 pub(super) struct Home {
@@ -218,5 +219,13 @@ async fn note(ledger: &SqlLedger, track: StreamId) {
     };
     ledger.set_feed_marks(&[(track, mark)]).await.unwrap();
     ledger.set_last_sweep(&account, at(4)).await.unwrap();
-    ledger.set_put_aside(&account, &ids(&[7, 8])).await.unwrap();
+    let aside = ids(&[7, 8]).into_iter().map(|id| AsideContact {
+        id,
+        shown: ShownState::default(),
+        behind_since: Some(at(5)),
+    });
+    ledger
+        .set_put_aside(&account, &aside.collect::<Vec<_>>())
+        .await
+        .unwrap();
 }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::ports::ledger::{BatchResult, Watermark};
+use crate::domain::shown_state::ShownState;
+use crate::ports::ledger::{AsideContact, BatchResult, Watermark};
 
 #[tokio::test]
 async fn a_recreated_event_without_action_inherits_nothing() {
@@ -190,9 +191,24 @@ async fn contacts_put_aside_are_remembered_by_account() {
     let ledger = fresh().await;
     let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
     assert_eq!(ledger.put_aside(&one).await.unwrap(), []);
-    let ids = [12, u64::MAX].map(crate::domain::ids::ContactId);
-    ledger.set_put_aside(&one, &ids).await.unwrap();
-    assert_eq!(ledger.put_aside(&one).await.unwrap(), ids);
+    let plain = |id| AsideContact {
+        id: ContactId(id),
+        shown: ShownState::default(),
+        behind_since: None,
+    };
+    let shown = ShownState {
+        modified: Some(at(9)),
+        entered: vec![("customer".to_owned(), at(-7)), ("1066237962".to_owned(), at(9))],
+        stage: Some("customer".to_owned()),
+    };
+    let behind = AsideContact {
+        shown,
+        behind_since: Some(at(10)),
+        ..plain(13)
+    };
+    let contacts = [plain(12), behind, plain(u64::MAX)];
+    ledger.set_put_aside(&one, &contacts).await.unwrap();
+    assert_eq!(ledger.put_aside(&one).await.unwrap(), contacts);
     assert_eq!(ledger.put_aside(&other).await.unwrap(), []);
     ledger.set_put_aside(&one, &[]).await.unwrap();
     assert_eq!(ledger.put_aside(&one).await.unwrap(), []);

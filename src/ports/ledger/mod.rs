@@ -5,6 +5,7 @@
 //! event is not known, its rows are kept on a stream of the event and move when it is. A **batch** is one upload
 //! request, written before it is sent.
 
+mod aside;
 mod ids;
 mod looks;
 mod requests;
@@ -13,6 +14,7 @@ mod rows;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::aside::AsideContact;
 pub use self::ids::{BatchId, LookerId, RowId, Sender, StreamId};
 pub use self::looks::{Erased, Look, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
@@ -248,12 +250,12 @@ pub trait Ledger: Send + Sync {
     /// Remembers a sweep, so that a process that is restarted often sweeps all the same.
     async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
 
-    /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read: the feed marks
-    /// have moved past them, so nothing but this list brings them back.
-    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<ContactId>>;
+    /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a search
+    /// showed them: the feed marks have moved past them, so nothing but this list brings them back.
+    async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<AsideContact>>;
 
     /// Remembers which contacts are put aside now.
-    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[ContactId]) -> LedgerResult<()>;
+    async fn set_put_aside(&self, hubspot: &ObjectKey, contacts: &[AsideContact]) -> LedgerResult<()>;
 
     /// How far an account's round over the contacts of its portal has come; `None`: none has begun.
     async fn look_round(&self, looker: &Looker) -> LedgerResult<Option<LookRound>>;

@@ -1,5 +1,5 @@
-//! Contacts that the feed has met and could not read. They are put aside, so that neither the page nor the portal waits for
-//! them, and are read again with growing pauses.
+//! Contacts that the feed has met and could not read, or only as they were before the search that found them. They are put
+//! aside, so that neither the page nor the portal waits for them, and are read again with growing pauses.
 //!
 //! The feed marks move past them: what brings them back is this list alone, so the ledger keeps its ids, and it is written
 //! before the marks are. A process that ends in between reads the same pages once more. (A sweep would not do: nothing
@@ -10,10 +10,16 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::backoff::backoff;
+use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
+use crate::domain::shown_state::{Behind, ShownState};
+use crate::ports::ledger::AsideContact;
 
 /// More contacts than this are no matter of single records any more: then the feed stops where it is.
 const MOST: usize = 1_000;
+/// So many of them may lack an entry that a property tells of. Of a portal in which more do, that is its way, and not that
+/// its answers are old: it is not to take the room of contacts that cannot be read.
+const MOST_LACKING: usize = 500;
 /// So many are read again in one pass.
 const AT_ONCE: usize = 200;
 
@@ -30,6 +36,19 @@ pub struct Aside {
 struct Wait {
     tries: u32,
     due: Timestamp,
+    /// What searches showed of it: a read that shows less is older.
+    shown: ShownState,
+    /// Since when reads of it are behind this state.
+    behind_since: Option<Timestamp>,
+}
+
+/// The pauses that the process's flags set.
+#[derive(Debug, Clone, Copy)]
+pub struct AsidePauses {
+    /// `--backoff-max`: longest pause between two reads.
+    pub longest: SignedDuration,
+    /// `--click-grace`: for so long a read that is behind is not believed.
+    pub patience: SignedDuration,
 }
 
 /// What became of a contact that is put aside.
@@ -45,13 +64,14 @@ pub enum PutAside {
 
 impl Aside {
     /// Takes over what the ledger remembers of the process before: all is due at once.
-    pub fn load(&mut self, contacts: Vec<ContactId>) {
-        let wait = |id| {
-            let due = Timestamp::MIN;
-            (id, Wait { tries: 0, due })
-        };
-        for (id, wait) in contacts.into_iter().map(wait) {
-            self.waiting.entry(id).or_insert(wait);
+    pub fn load(&mut self, contacts: Vec<AsideContact>) {
+        for contact in contacts {
+            self.waiting.entry(contact.id).or_insert(Wait {
+                tries: 0,
+                due: Timestamp::MIN,
+                shown: contact.shown,
+                behind_since: contact.behind_since,
+            });
         }
         self.loaded = true;
     }
@@ -72,13 +92,88 @@ impl Aside {
             wait.due = later(wait.tries);
             return PutAside::Again;
         }
-        if self.waiting.len() >= MOST {
+        if self.is_full() {
             return PutAside::Full;
         }
-        let due = later(0);
-        self.waiting.insert(contact, Wait { tries: 0, due });
+        let wait = Wait {
+            tries: 0,
+            due: later(0),
+            shown: ShownState::default(),
+            behind_since: None,
+        };
+        self.waiting.insert(contact, wait);
         self.changed = true;
         PutAside::First
+    }
+
+    /// Of one that is put aside a search has shown this: only a read that shows as much brings it back.
+    pub fn expect_state(&mut self, contact: ContactId, shown: &ShownState) {
+        if let Some(wait) = self.waiting.get_mut(&contact) {
+            let expected = wait.shown.clone().merge_with(shown);
+            if expected != wait.shown {
+                wait.shown = expected;
+                wait.behind_since = None;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// How a read is behind what searches have shown of the contact: the last one (`shown`), and those before.
+    pub fn compare_read(&self, read: &Contact, shown: Option<&ShownState>) -> Option<Behind> {
+        let before = self.waiting.get(&read.requested_id).map(|wait| &wait.shown);
+        match (before, shown) {
+            (Some(before), Some(shown)) => before.clone().merge_with(shown).compare_read(read),
+            (known, shown) => known.or(shown)?.compare_read(read),
+        }
+    }
+
+    /// Takes a read of a contact. One that is behind is put aside: `Some`. Others are released, and so are those that have been
+    /// behind the same state for long: whatever the reason, HubSpot will not show more.
+    pub fn take_read(
+        &mut self,
+        read: &Contact,
+        shown: Option<&ShownState>,
+        pauses: AsidePauses,
+        now: Timestamp,
+    ) -> Option<PutAside> {
+        let id = read.requested_id;
+        if let Some(shown) = shown {
+            self.expect_state(id, shown);
+        }
+        let behind = self.compare_read(read, shown);
+        let known = self.waiting.get(&id);
+        let since = known
+            .and_then(|wait| wait.behind_since)
+            .map_or(now, |since| since.min(now));
+        let is_full = || self.waiting.values().filter(|wait| wait.behind_since.is_some()).count() >= MOST_LACKING;
+        let believed = match behind {
+            None => true,
+            Some(Behind::EntryMissing) if known.is_none() && is_full() => true,
+            Some(_) => now.duration_since(since) >= pauses.patience,
+        };
+        if believed {
+            self.release(id);
+            return None;
+        }
+        let put = self.put_aside(id, pauses.longest, now);
+        if let Some(shown) = shown {
+            self.expect_state(id, shown);
+        }
+        if let Some(wait) = self.waiting.get_mut(&id) {
+            self.changed |= wait.behind_since.is_none();
+            wait.behind_since = Some(since);
+        }
+        Some(put)
+    }
+
+    /// How often a contact that is put aside was read in vain, after the first time.
+    pub fn tries_of(&self, contact: ContactId) -> u32 {
+        self.waiting.get(&contact).map_or(0, |wait| wait.tries)
+    }
+
+    /// True if nobody can be put aside any more.
+    pub fn is_full(&self) -> bool {
+        self.waiting.len() >= MOST
     }
 
     /// One that is put aside need not be read again before this time.
@@ -101,8 +196,13 @@ impl Aside {
     }
 
     /// What the ledger has to remember, if that changed.
-    pub fn unsaved_contacts(&self) -> Option<Vec<ContactId>> {
-        self.changed.then(|| self.waiting.keys().copied().collect())
+    pub fn unsaved_contacts(&self) -> Option<Vec<AsideContact>> {
+        let to_save = |(id, wait): (&ContactId, &Wait)| AsideContact {
+            id: *id,
+            shown: wait.shown.clone(),
+            behind_since: wait.behind_since,
+        };
+        self.changed.then(|| self.waiting.iter().map(to_save).collect())
     }
 
     /// The ledger has it.
@@ -112,49 +212,5 @@ impl Aside {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    const LONGEST: SignedDuration = SignedDuration::from_mins(5);
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_790_000_000 + second).unwrap()
-    }
-
-    #[test]
-    fn read_again_with_growing_pauses_until_it_can_be_read() {
-        let (mut aside, one) = (Aside::default(), ContactId(200));
-        assert_eq!(aside.put_aside(one, LONGEST, at(0)), PutAside::First);
-        assert_eq!(aside.unsaved_contacts(), Some(vec![one]));
-        aside.mark_saved();
-        assert!(aside.due_contacts(at(0)).is_empty());
-        assert_eq!(aside.due_contacts(at(1)), [one]);
-        assert_eq!(aside.put_aside(one, LONGEST, at(1)), PutAside::Again);
-        assert!(aside.due_contacts(at(2)).is_empty(), "two seconds now");
-        assert_eq!(aside.due_contacts(at(3)), [one]);
-        assert_eq!(aside.unsaved_contacts(), None, "the ledger has it");
-        aside.release(one);
-        assert!(aside.due_contacts(at(999)).is_empty() && !aside.is_aside(one));
-        assert_eq!(aside.unsaved_contacts(), Some(vec![]));
-    }
-
-    #[test]
-    fn what_the_ledger_remembers_is_due_at_once() {
-        let mut aside = Aside::default();
-        aside.load(vec![ContactId(7), ContactId(8)]);
-        assert_eq!(aside.due_contacts(at(0)), [7, 8].map(ContactId));
-        assert_eq!(aside.unsaved_contacts(), None);
-    }
-
-    #[test]
-    fn there_is_an_end_to_it() {
-        let mut aside = Aside::default();
-        for id in 0..MOST as u64 {
-            assert_eq!(aside.put_aside(ContactId(id), LONGEST, at(0)), PutAside::First);
-        }
-        assert_eq!(aside.put_aside(ContactId(5), LONGEST, at(0)), PutAside::Again);
-        assert_eq!(aside.put_aside(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
-        assert_eq!(aside.due_contacts(at(9)).len(), AT_ONCE);
-    }
-}
+#[path = "aside_tests.rs"]
+mod tests;

@@ -62,6 +62,8 @@ impl Feed {
             }
         }
         if due || last.is_none() {
+            // Before the time of the sweep: nothing else finds those that it has put aside so soon.
+            self.save_aside().await?;
             self.ctx.ledger.set_last_sweep(&self.key, now).await?;
         }
         Ok(true)

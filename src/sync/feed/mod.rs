@@ -238,6 +238,10 @@ impl Feed {
     async fn run_pass(&mut self, pass: &Pass) -> Result<(), SyncError> {
         self.welcome_newcomers(&pass.events);
         self.load_aside().await?;
+        if self.history.aside.is_full() {
+            // Where nobody can be put aside any more the pass may end before its end, where these are read.
+            self.read_aside(pass).await?;
+        }
         let began = Instant::now();
         let wide = self.is_wide(began);
         let back = self.lookback(wide);

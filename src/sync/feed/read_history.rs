@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::aside::Aside;
 use crate::domain::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
+use crate::domain::shown_state::{ShownState, parse_time};
 use crate::sync::feed::bounds::date_entered;
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
@@ -21,11 +22,12 @@ pub struct ReadHistory {
     pub aside: Aside,
 }
 
-/// The state of a contact whose history was read.
+/// The state of a contact whose history is read.
 pub struct ReadMark {
     /// Whose history.
     pub id: ContactId,
-    modified: Option<Timestamp>,
+    /// What the search showed of it.
+    pub shown: ShownState,
     entries: u64,
 }
 
@@ -35,14 +37,6 @@ pub fn modified_at(contact: &Contact) -> Option<Timestamp> {
         .property(LAST_MODIFIED)
         .and_then(parse_time)
         .or(contact.updated_at)
-}
-
-/// A date-time property: ISO 8601, or epoch milliseconds.
-pub fn parse_time(value: &str) -> Option<Timestamp> {
-    value
-        .parse()
-        .ok()
-        .or_else(|| value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
 }
 
 /// A stage, and the property with the time of the last entry into it.
@@ -99,10 +93,17 @@ impl<'a> Candidate<'a> {
     }
 
     /// What is remembered once its history was read.
-    pub fn read_mark(&self) -> ReadMark {
+    pub fn read_mark(&self, stages: &[DatedStage]) -> ReadMark {
+        let entered = self.entered.iter();
+        let stage = stages.iter().find(|dated| self.is_in(&dated.stage));
+        let shown = ShownState {
+            modified: self.modified,
+            entered: entered.map(|(stage, at)| ((*stage).to_owned(), *at)).collect(),
+            stage: stage.map(|dated| dated.stage.clone()),
+        };
         ReadMark {
             id: self.contact.id,
-            modified: self.modified,
+            shown,
             entries: self.entries,
         }
     }
@@ -135,12 +136,12 @@ impl ReadHistory {
             .is_none_or(|(modified, _)| unknown || *modified < found.modified)
     }
 
-    /// Notes that the history was read after this search result.
+    /// Notes that the history was read after this search result, or that the contact is put aside until it is.
     pub fn record(&mut self, read: &ReadMark) {
         if self.read.len() >= MAX_CONTACTS {
             self.read.clear();
         }
-        self.read.insert(read.id, (read.modified, read.entries));
+        self.read.insert(read.id, (read.shown.modified, read.entries));
     }
 
     /// Forgets that this contact's history was read.

@@ -8,11 +8,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
+use crate::domain::shown_state::parse_time;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::feed::clock::latest_plausible;
-use crate::sync::feed::read_history::{modified_at, parse_time};
+use crate::sync::feed::read_history::modified_at;
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";

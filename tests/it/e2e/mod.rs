@@ -40,6 +40,7 @@ mod odd_portal;
 mod one_portal;
 mod one_writer;
 mod outcomes;
+mod outdated;
 mod personal_data;
 mod reader;
 mod redirects;

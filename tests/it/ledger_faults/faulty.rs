@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adconversion_operator::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use adconversion_operator::ports::ledger::{
-    ActionKey, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerError, LedgerId, LedgerResult, Look, LookRound,
-    Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
-    StreamId, StreamRequest, Watermark,
+    ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerError, LedgerId, LedgerResult, Look,
+    LookRound, Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender,
+    StatusResult, StreamId, StreamRequest, Watermark,
 };
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -130,8 +130,8 @@ pass! {
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
     last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
     set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
-    put_aside(hubspot: &ObjectKey) -> Vec<ContactId>;
-    set_put_aside(hubspot: &ObjectKey, contacts: &[ContactId]) -> ();
+    put_aside(hubspot: &ObjectKey) -> Vec<AsideContact>;
+    set_put_aside(hubspot: &ObjectKey, contacts: &[AsideContact]) -> ();
     look_round(looker: &Looker) -> Option<LookRound>;
     begin_look_round(looker: &Looker, now: Timestamp) -> ();
     contacts_behind(portal: PortalId, after: ContactId, limit: usize) -> Vec<ContactId>;

@@ -271,7 +271,7 @@ impl<'a> Scan<'a> {
         let found: Vec<_> = found.map(|c| Candidate::new(c, &self.stages, latest)).collect();
         self.inspect_page(&found, mode, seen);
         let wanted = found.iter().filter(|found| self.wants_history(found, mode));
-        wanted.map(Candidate::read_mark).collect()
+        wanted.map(|found| found.read_mark(&self.stages)).collect()
     }
 
     /// Looks for what is fresh, where it is time to. The scan goes on where it was.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
+use crate::domain::shown_state::ShownState;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactPage, ContactSearch, Crm, Unreadable};
 use crate::sync::absences::{Absences, AbsentContact};
@@ -42,6 +43,13 @@ impl PageRead {
         let read = self.contacts.iter().map(|(_, contact)| contact.requested_id);
         let others = self.unreadable.keys().chain(self.sought.keys());
         read.chain(others.copied()).collect()
+    }
+
+    /// What the search has shown of a contact.
+    pub(crate) fn shown_of(&self, contact: ContactId) -> Option<&ShownState> {
+        // In the order of the page, which is that of the ids.
+        let place = self.read.binary_search_by_key(&contact, |mark| mark.id).ok()?;
+        Some(&self.read.get(place)?.shown)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
-use crate::sync::feed::aside::PutAside;
+use crate::sync::feed::aside::{AsidePauses, PutAside};
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::unreadable;
 
@@ -23,7 +23,7 @@ impl Scan<'_> {
     /// Notes what was read since the last time.
     pub(crate) async fn record(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
         let pages = std::mem::take(&mut self.unnoted).pages;
-        let contacts: Vec<_> = pages.iter().flat_map(|page| &page.contacts).collect();
+        let contacts: Vec<_> = pages.iter().flat_map(|page| self.contacts_of(page)).collect();
         self.record_occurrences(&contacts, seen).await?;
         for page in &pages {
             self.put_aside(page)?;
@@ -34,8 +34,27 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Puts aside what cannot be read, or not wholly, and tells the events that it may concern.
+    fn contacts_of<'p>(&self, page: &'p PageRead) -> Vec<ReadContact<'p>> {
+        let aside = &self.history.aside;
+        let of_page = |(asked, contact): &'p (Timestamp, Arc<Contact>)| {
+            let shown = page.shown_of(contact.requested_id);
+            ReadContact {
+                asked: *asked,
+                contact,
+                is_current: contact.flaw.is_none() && aside.compare_read(contact, shown).is_none(),
+            }
+        };
+        page.contacts.iter().map(of_page).collect()
+    }
+
+    /// Puts aside what cannot be read, or not wholly, or only as it was before, and tells the events that it may concern.
     fn put_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
+        self.put_unreadable_aside(page)?;
+        self.put_outdated_aside(page)?;
+        self.put_absent_aside(page)
+    }
+
+    fn put_unreadable_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
         let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let nothing = page.unreadable.iter().map(|(id, why)| (*id, why, None));
         let flawed = page.contacts.iter().filter_map(|(_, contact)| {
@@ -47,6 +66,7 @@ impl Scan<'_> {
             if put == PutAside::Full {
                 return Err(too_many());
             }
+            self.expect_shown(page, id);
             let concerned = |t: &&Tracked| parts.is_none_or(|(contact, flaw)| may_concern(contact, flaw, t.stage()));
             for tracked in self.events.iter().filter(concerned) {
                 unreadable::report_contact(
@@ -58,15 +78,53 @@ impl Scan<'_> {
                 );
             }
         }
+        Ok(())
+    }
+
+    /// Once it can be read, it is to show what the search has shown.
+    fn expect_shown(&mut self, page: &PageRead, id: ContactId) {
+        if let Some(shown) = page.shown_of(id) {
+            self.history.aside.expect_state(id, shown);
+        }
+    }
+
+    /// A read that is older than the search that led to it says nothing of what is new.
+    fn put_outdated_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
+        let now = self.ctx.clock.now();
+        let pauses = AsidePauses {
+            longest: self.ctx.settings.backoff_max,
+            patience: self.ctx.settings.waits.click_grace,
+        };
         let whole = page.contacts.iter().filter(|(_, contact)| contact.flaw.is_none());
         for (_, contact) in whole {
-            self.history.aside.release(contact.requested_id);
+            let id = contact.requested_id;
+            let aside = &mut self.history.aside;
+            let Some(put) = aside.take_read(contact, page.shown_of(id), pauses, now) else {
+                continue;
+            };
+            if put == PutAside::Full {
+                return Err(too_many());
+            }
+            // HubSpot's servers are seconds apart at times: that is worth a word only if it lasts.
+            if aside.tries_of(id) < SILENT_TRIES {
+                continue;
+            }
+            for tracked in self.events {
+                unreadable::report_contact(self.ctx, &tracked.event.key, id, unreadable::OUTDATED, true);
+            }
         }
+        Ok(())
+    }
+
+    /// Puts aside those that HubSpot does not show.
+    fn put_absent_aside(&mut self, page: &PageRead) -> Result<(), SyncError> {
+        let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
         for (id, sought) in &page.sought {
             let put = self.history.aside.put_aside(*id, longest, now);
             if put == PutAside::Full {
                 return Err(too_many());
             }
+            self.expect_shown(page, *id);
             let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
             self.history.aside.delay_until(*id, due);
             // Contacts are deleted every day: that is reported only if HubSpot does not say so.
@@ -84,24 +142,20 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn record_occurrences(
-        &self,
-        contacts: &[&(Timestamp, Arc<Contact>)],
-        seen: &mut ScanFindings,
-    ) -> Result<(), SyncError> {
-        let entered = |(_, contact): &(Timestamp, Arc<Contact>)| {
-            let of_event = |t: &Tracked| stage_entries(contact, t.stage(), t.event.start);
+    async fn record_occurrences(&self, contacts: &[ReadContact<'_>], seen: &mut ScanFindings) -> Result<(), SyncError> {
+        let entered = |read: &ReadContact<'_>| {
+            let of_event = |t: &Tracked| stage_entries(read.contact, t.stage(), t.event.start);
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
             entered.iter().any(|times| !times.is_empty()).then_some(entered)
         };
         let concerned: Vec<_> = contacts
             .iter()
-            .filter_map(|read| Some((*read, entered(read)?)))
+            .filter_map(|read| Some((read, entered(read)?)))
             .collect();
         if concerned.is_empty() {
             return Ok(());
         }
-        let lineages: Vec<_> = concerned.iter().map(|((_, contact), _)| contact.lineage()).collect();
+        let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact.lineage()).collect();
         let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
@@ -110,12 +164,12 @@ impl Scan<'_> {
             let mut due = 0;
             for (((read, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
                 for at in entered.get(index).into_iter().flatten() {
-                    let row = occurrences.new_row(&read.1, *at, lineage, roots);
+                    let row = occurrences.new_row(read.contact, *at, lineage, roots);
                     let is_due = row.due <= occurrences.now;
                     due += usize::from(is_due);
                     // Before the ledger has the row: whoever finds it there is to find the contact here.
-                    if (is_due || self.keep_reads) && read.1.flaw.is_none() {
-                        self.cache.put(read.1.clone(), &self.plan, read.0);
+                    if (is_due || self.keep_reads) && read.is_current {
+                        self.cache.put(read.contact.clone(), &self.plan, read.asked);
                     }
                     rows.push(row);
                 }
@@ -141,6 +195,18 @@ fn too_many() -> SyncError {
 fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
     let mut history = contact.history_of(LIFECYCLE_STAGE).iter();
     flaw.stages.is_empty() || flaw.stages.iter().any(|lost| lost == stage) || history.any(|row| row.value == stage)
+}
+
+/// So many reads in a row that are behind are no news.
+const SILENT_TRIES: u32 = 3;
+
+/// A contact as it was read.
+struct ReadContact<'a> {
+    /// When it was asked for.
+    asked: Timestamp,
+    contact: &'a Arc<Contact>,
+    /// All of it can be read, and it is as new as what searches showed.
+    is_current: bool,
 }
 
 /// What the occurrences of an event have in common.

@@ -1,0 +1,171 @@
+//! Whether a read of a contact is as new as what a search showed of it. HubSpot's searches and reads are answered by different
+//! servers, and one of them may be behind: a read that is older than the search that led to it says nothing of what is new.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE};
+
+/// How far the time of an entry and its row in the history may lie apart: HubSpot computes the one from the other
+/// (docs/reference/hubspot.md 4.3).
+const APART: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a search showed of a contact. Ids of stages and times only: the ledger keeps it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ShownState {
+    /// When it was modified last, HubSpot's clock.
+    pub modified: Option<Timestamp>,
+    /// The stages that somebody asks for, and when the contact entered each for the last time.
+    pub entered: Vec<(String, Timestamp)>,
+    /// The stage it is in, if somebody asks for that one.
+    pub stage: Option<String>,
+}
+
+/// How a read falls behind what was shown before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// It says itself that it is of an earlier time.
+    Older,
+    /// Its history lacks an entry. That may be the portal's way: not every entry that a property tells of was one.
+    EntryMissing,
+}
+
+impl ShownState {
+    /// How this read falls behind, if it does.
+    pub fn compare_read(&self, read: &Contact) -> Option<Behind> {
+        let modified = last_modified(read);
+        if modified.is_some() && modified < self.modified {
+            return Some(Behind::Older);
+        }
+        let history = read.history_of(LIFECYCLE_STAGE);
+        let lacks_entry = |(stage, at): &(String, Timestamp)| {
+            let earliest = at.saturating_sub(APART).unwrap_or(Timestamp::MIN);
+            !history.iter().any(|row| row.value == *stage && row.at >= earliest)
+        };
+        let lacks_stage = |stage: &str| {
+            // One that has moved on since then was there all the same.
+            let is_in = read.property(LIFECYCLE_STAGE) == Some(stage);
+            let ends = history.last().is_some_and(|row| row.value == stage);
+            !history.iter().any(|row| row.value == stage) || is_in && !ends
+        };
+        let lacks = self.entered.iter().any(lacks_entry) || self.stage.as_deref().is_some_and(lacks_stage);
+        lacks.then_some(Behind::EntryMissing)
+    }
+
+    /// Both together: what a later search shows adds to it.
+    #[must_use]
+    pub fn merge_with(mut self, later: &Self) -> Self {
+        self.modified = self.modified.max(later.modified);
+        self.stage = later.stage.clone().or(self.stage);
+        for (stage, at) in &later.entered {
+            match self.entered.iter_mut().find(|(known, _)| known == stage) {
+                Some((_, known)) => *known = *at,
+                None => self.entered.push((stage.clone(), *at)),
+            }
+        }
+        self
+    }
+}
+
+/// The latest time at which this record was modified, by all that it says.
+fn last_modified(read: &Contact) -> Option<Timestamp> {
+    let property = read.property(LAST_MODIFIED).and_then(parse_time);
+    property.max(read.updated_at)
+}
+
+/// A date-time property: ISO 8601, or epoch milliseconds.
+pub fn parse_time(value: &str) -> Option<Timestamp> {
+    value
+        .parse()
+        .ok()
+        .or_else(|| value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::domain::contact::HistoryEntry;
+    use crate::domain::ids::ContactId;
+
+    fn t(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    /// A read at this time of modification, in this stage, with these rows.
+    fn read(modified: i64, stage: &str, rows: &[(&str, i64)]) -> Contact {
+        let row = |(value, at): &(&str, i64)| HistoryEntry {
+            value: (*value).to_owned(),
+            at: t(*at),
+            by_merge: false,
+        };
+        Contact {
+            requested_id: ContactId(1),
+            id: ContactId(1),
+            updated_at: Some(t(modified)),
+            as_of: None,
+            properties: [(LIFECYCLE_STAGE, stage)].into_iter().collect(),
+            history: vec![(LIFECYCLE_STAGE.to_owned(), rows.iter().map(row).collect())],
+            flaw: None,
+        }
+    }
+
+    fn shown(modified: i64, entered: &[(&str, i64)], stage: &str) -> ShownState {
+        ShownState {
+            modified: Some(t(modified)),
+            entered: entered
+                .iter()
+                .map(|(stage, at)| ((*stage).to_owned(), t(*at)))
+                .collect(),
+            stage: Some(stage.to_owned()).filter(|stage| !stage.is_empty()),
+        }
+    }
+
+    const LATER: i64 = 10_000;
+
+    #[rstest]
+    // All is there, also where more has happened since.
+    #[case(shown(9, &[("customer", 9)], "customer"), read(9, "customer", &[("lead", 1), ("customer", 9)]), None)]
+    #[case(shown(9, &[("customer", 9)], "customer"), read(20, "lead", &[("customer", 9), ("lead", 20)]), None)]
+    #[case(shown(9, &[], ""), read(9, "", &[]), None)]
+    #[case(shown(9, &[("customer", 9)], ""), read(9, "customer", &[("customer", 8)]), None)]
+    // A merge moves nothing out of the history.
+    #[case(shown(9, &[("customer", 5)], "customer"), read(30, "customer", &[("customer", 5), ("customer", 30)]), None)]
+    // Older by its own words.
+    #[case(shown(9, &[("customer", 9)], "customer"), read(1, "lead", &[("lead", 1)]), Some(Behind::Older))]
+    #[case(shown(9, &[], ""), read(8, "customer", &[("customer", 8)]), Some(Behind::Older))]
+    // The history alone is old.
+    #[case(shown(9, &[("customer", 9)], ""), read(9, "lead", &[("lead", 1)]), Some(Behind::EntryMissing))]
+    #[case(shown(9, &[("customer", LATER)], ""), read(LATER, "customer", &[("customer", 9)]), Some(Behind::EntryMissing))]
+    #[case(shown(9, &[], "customer"), read(9, "customer", &[("lead", 1)]), Some(Behind::EntryMissing))]
+    #[case(shown(9, &[], "customer"), read(9, "lead", &[("lead", 1)]), Some(Behind::EntryMissing))]
+    // Entered once more, and the current value says so.
+    #[case(shown(9, &[("customer", 9)], "customer"), read(9, "customer", &[("customer", 1), ("lead", 5)]), Some(Behind::EntryMissing))]
+    fn reads_that_show_less_than_the_search(
+        #[case] shown: ShownState,
+        #[case] read: Contact,
+        #[case] behind: Option<Behind>,
+    ) {
+        assert_eq!(shown.compare_read(&read), behind);
+    }
+
+    #[test]
+    fn without_a_time_of_modification_nothing_is_older() {
+        let mut contact = read(1, "customer", &[("customer", 9)]);
+        contact.updated_at = None;
+        assert_eq!(shown(9, &[("customer", 9)], "customer").compare_read(&contact), None);
+        let nothing = ShownState::default();
+        assert_eq!(nothing.compare_read(&read(1, "", &[])), None);
+    }
+
+    #[test]
+    fn what_a_later_search_shows_is_waited_for_too() {
+        let first = shown(9, &[("lead", 2), ("customer", 9)], "customer");
+        let both = first.merge_with(&shown(7, &[("customer", 20), ("trial", 7)], ""));
+        assert_eq!(
+            both,
+            shown(9, &[("lead", 2), ("customer", 20), ("trial", 7)], "customer")
+        );
+    }
+}

@@ -1,0 +1,166 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::domain::contact::{HistoryEntry, LIFECYCLE_STAGE};
+
+const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+const PAUSES: AsidePauses = AsidePauses {
+    longest: LONGEST,
+    patience: SignedDuration::from_hours(1),
+};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn ids(aside: &Aside) -> Option<Vec<ContactId>> {
+    let unsaved = aside.unsaved_contacts()?;
+    Some(unsaved.into_iter().map(|contact| contact.id).collect())
+}
+
+fn plain(id: u64) -> AsideContact {
+    AsideContact {
+        id: ContactId(id),
+        shown: ShownState::default(),
+        behind_since: None,
+    }
+}
+
+/// A contact, modified at this time, that entered the stage at these.
+fn read(id: u64, modified: i64, entries: &[i64]) -> Contact {
+    let row = |second: &i64| HistoryEntry {
+        value: "customer".to_owned(),
+        at: at(*second),
+        by_merge: false,
+    };
+    Contact {
+        requested_id: ContactId(id),
+        id: ContactId(id),
+        updated_at: Some(at(modified)),
+        as_of: None,
+        properties: [(LIFECYCLE_STAGE, "customer")].into_iter().collect(),
+        history: vec![(LIFECYCLE_STAGE.to_owned(), entries.iter().map(row).collect())],
+        flaw: None,
+    }
+}
+
+fn shown(modified: i64, entered: i64) -> ShownState {
+    ShownState {
+        modified: Some(at(modified)),
+        entered: vec![("customer".to_owned(), at(entered))],
+        stage: Some("customer".to_owned()),
+    }
+}
+
+#[test]
+fn read_again_with_growing_pauses_until_it_can_be_read() {
+    let (mut aside, one) = (Aside::default(), ContactId(200));
+    assert_eq!(aside.put_aside(one, LONGEST, at(0)), PutAside::First);
+    assert_eq!(ids(&aside), Some(vec![one]));
+    aside.mark_saved();
+    assert!(aside.due_contacts(at(0)).is_empty());
+    assert_eq!(aside.due_contacts(at(1)), [one]);
+    assert_eq!(aside.put_aside(one, LONGEST, at(1)), PutAside::Again);
+    assert!(aside.due_contacts(at(2)).is_empty(), "two seconds now");
+    assert_eq!(aside.due_contacts(at(3)), [one]);
+    assert_eq!(ids(&aside), None, "the ledger has it");
+    aside.release(one);
+    assert!(aside.due_contacts(at(999)).is_empty() && !aside.is_aside(one));
+    assert_eq!(ids(&aside), Some(vec![]));
+}
+
+#[test]
+fn what_the_ledger_remembers_is_due_at_once() {
+    let mut aside = Aside::default();
+    aside.load(vec![plain(7), plain(8)]);
+    assert_eq!(aside.due_contacts(at(0)), [7, 8].map(ContactId));
+    assert_eq!(ids(&aside), None);
+}
+
+#[test]
+fn there_is_an_end_to_it() {
+    let mut aside = Aside::default();
+    for id in 0..MOST as u64 {
+        assert!(!aside.is_full());
+        assert_eq!(aside.put_aside(ContactId(id), LONGEST, at(0)), PutAside::First);
+    }
+    assert!(aside.is_full());
+    assert_eq!(aside.put_aside(ContactId(5), LONGEST, at(0)), PutAside::Again);
+    assert_eq!(aside.put_aside(ContactId(u64::MAX), LONGEST, at(0)), PutAside::Full);
+    assert_eq!(aside.due_contacts(at(9)).len(), AT_ONCE);
+    let old = aside.take_read(&read(u64::MAX, 1, &[1]), Some(&shown(9, 1)), PAUSES, at(9));
+    assert_eq!(old, Some(PutAside::Full), "it is not to be taken for read");
+}
+
+#[test]
+fn a_read_that_is_behind_the_search_is_taken_when_it_has_caught_up() {
+    let (old, new) = (read(1, 0, &[0]), read(1, 1000, &[0, 1000]));
+    let mut aside = Aside::default();
+    let put = aside.take_read(&old, Some(&shown(1000, 1000)), PAUSES, at(1000));
+    assert_eq!(put, Some(PutAside::First));
+    assert_eq!(aside.due_contacts(at(1001)), [ContactId(1)]);
+    // Read again, not by a search: what the search showed is remembered.
+    assert_eq!(aside.take_read(&old, None, PAUSES, at(1001)), Some(PutAside::Again));
+    assert_eq!(aside.tries_of(ContactId(1)), 1);
+    assert_eq!(aside.take_read(&new, None, PAUSES, at(1003)), None);
+    assert!(!aside.is_aside(ContactId(1)));
+}
+
+#[test]
+fn a_read_that_is_behind_stays_put_aside_across_a_restart() {
+    let old = read(1, 0, &[0]);
+    let mut before = Aside::default();
+    before.take_read(&old, Some(&shown(1000, 1000)), PAUSES, at(1000));
+    let mut aside = Aside::default();
+    aside.load(before.unsaved_contacts().unwrap());
+    assert_eq!(aside.take_read(&old, None, PAUSES, at(1100)), Some(PutAside::Again));
+    assert_eq!(aside.take_read(&old, None, PAUSES, at(4599)), Some(PutAside::Again));
+    assert_eq!(
+        aside.take_read(&old, None, PAUSES, at(4600)),
+        None,
+        "an hour after the first"
+    );
+}
+
+#[test]
+fn a_new_state_is_waited_for_anew() {
+    let old = read(1, 0, &[0]);
+    let mut aside = Aside::default();
+    aside.take_read(&old, Some(&shown(1000, 1000)), PAUSES, at(1000));
+    aside.mark_saved();
+    aside.take_read(&old, Some(&shown(1000, 1000)), PAUSES, at(1500));
+    assert_eq!(ids(&aside), None, "nothing new to save");
+    aside.take_read(&old, Some(&shown(4000, 4000)), PAUSES, at(4000));
+    assert_eq!(ids(&aside), Some(vec![ContactId(1)]));
+    assert_eq!(aside.take_read(&old, None, PAUSES, at(7599)), Some(PutAside::Again));
+    let half = read(1, 1000, &[0, 1000]);
+    assert_eq!(aside.take_read(&half, None, PAUSES, at(7599)), Some(PutAside::Again));
+    assert_eq!(aside.take_read(&half, None, PAUSES, at(7600)), None);
+}
+
+#[test]
+fn a_portal_whose_properties_tell_of_entries_that_are_none_is_believed() {
+    let mut aside = Aside::default();
+    for id in 0..MOST_LACKING as u64 {
+        let put = aside.take_read(&read(id, 9000, &[1]), Some(&shown(9000, 9000)), PAUSES, at(9000));
+        assert_eq!(put, Some(PutAside::First));
+    }
+    let lacking = aside.take_read(&read(7000, 9000, &[1]), Some(&shown(9000, 9000)), PAUSES, at(9000));
+    assert_eq!(lacking, None);
+    let older = aside.take_read(&read(7001, 8999, &[1]), Some(&shown(9000, 1)), PAUSES, at(9000));
+    assert_eq!(older, Some(PutAside::First), "this one says itself that it is old");
+}
+
+#[test]
+fn what_cannot_be_read_is_to_show_what_the_search_showed_once_it_can() {
+    let mut aside = Aside::default();
+    aside.put_aside(ContactId(1), LONGEST, at(1000));
+    aside.expect_state(ContactId(1), &shown(1000, 1000));
+    aside.expect_state(ContactId(2), &shown(1000, 1000));
+    assert!(!aside.is_aside(ContactId(2)));
+    assert_eq!(
+        aside.take_read(&read(1, 0, &[0]), None, PAUSES, at(90_000)),
+        Some(PutAside::Again)
+    );
+    assert_eq!(aside.take_read(&read(1, 1000, &[1000]), None, PAUSES, at(90_001)), None);
+}
