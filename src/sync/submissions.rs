@@ -1,5 +1,5 @@
-//! What submissions said about their pages, and when no contact was found for them. Lives in memory only: the
-//! ledger holds no click ids.
+//! What submissions said about their pages and whether they name anybody, and when no contact was found for them. Lives in
+//! memory only: the ledger holds no click ids.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const MAX_SIZE: usize = 4 << 20;
 /// What a submission takes beside its click id.
 const ENTRY: usize = 128;
 
-/// The gclid of each submission read in this life of the process, `None` if its page had none.
+/// What each submission read in this life of the process said.
 #[derive(Clone, Default)]
 pub struct Clicks(Arc<Bounded<Known>>);
 
@@ -44,6 +44,8 @@ pub(crate) struct Known {
 struct Told {
     at: Timestamp,
     gclid: Option<String>,
+    /// It has an e-mail address.
+    named: bool,
     /// When HubSpot was last asked whose it is, and had no contact.
     unfound: Option<Timestamp>,
 }
@@ -67,10 +69,14 @@ impl Clicks {
         self.0.look(|known| known.of.get(&key)?.unfound)
     }
 
-    /// Remembers what a submission says about its page.
+    /// Whether a submission has an e-mail address; `None` if it was not read in this life of the process.
+    pub fn names_somebody(&self, key: TransactionId) -> Option<bool> {
+        self.0.look(|known| known.of.get(&key).map(|told| told.named))
+    }
+
+    /// Remembers what a submission says about its page, and whether it names anybody.
     pub fn put_click(&self, key: TransactionId, submission: &Submission) {
-        self.0
-            .change(|known| known.put(key, submission.at, submission.gclid.clone()));
+        self.0.change(|known| known.put(key, submission));
     }
 
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
@@ -122,13 +128,18 @@ impl Clicks {
 }
 
 impl Known {
-    fn put(&mut self, key: TransactionId, at: Timestamp, gclid: Option<String>) {
+    fn put(&mut self, key: TransactionId, submission: &Submission) {
         if self.size >= MAX_SIZE {
             self.forget_older_half();
         }
-        self.size += gclid_size(gclid.as_ref());
-        let unfound = self.of.get(&key).and_then(|told| told.unfound);
-        if let Some(old) = self.of.insert(key, Told { at, gclid, unfound }) {
+        let told = Told {
+            at: submission.at,
+            gclid: submission.gclid.clone(),
+            named: submission.email.is_some(),
+            unfound: self.of.get(&key).and_then(|told| told.unfound),
+        };
+        self.size += gclid_size(told.gclid.as_ref());
+        if let Some(old) = self.of.insert(key, told) {
             self.size -= gclid_size(old.gclid.as_ref());
         }
     }
@@ -182,7 +193,9 @@ mod tests {
         let key = submission_key(PortalId(1), "form", &submission).transaction;
         clicks.record_nobody(key, t(5));
         assert_eq!(clicks.nobody_since(key), None, "it was not read");
+        assert_eq!(clicks.names_somebody(key), None);
         clicks.put_click(key, &submission);
+        assert_eq!(clicks.names_somebody(key), Some(false));
         assert_eq!(clicks.nobody_since(key), None);
         for (asked, last) in [(10, 10), (30, 30), (20, 30)] {
             clicks.record_nobody(key, t(asked));

@@ -253,16 +253,27 @@ impl EligibleEvent {
     }
 
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+        let clicks = ctx.click_cache(&self.event.hubspot);
+        let names_somebody = clicks.names_somebody(row.transaction);
         let person = match contact {
             Some(contact) => Person::Known(contact),
             None if row.contact != ContactId::UNKNOWN => Person::Deleted,
             // Somebody has the address: the feed goes on looking.
             None if row.reason == reason::UNREADABLE_RECORD => Person::Unreadable,
+            None if names_somebody == Some(false) => Person::Nameless,
             None => Person::NotFound {
-                looked: ctx.click_cache(&self.event.hubspot).nobody_since(row.transaction),
+                looked: clicks.nobody_since(row.transaction),
             },
         };
-        self.decide_about(ctx, row, &person)
+        match self.decide_about(ctx, row, &person) {
+            // The form is read when the process begins: then it is known whether anybody is named.
+            Decision::Wait { reason, due } if contact.is_none() && names_somebody.is_none() => {
+                let soon = ctx.clock.now().saturating_add(ctx.settings.upload_interval);
+                let due = due.min(soon.unwrap_or(due));
+                Decision::Wait { reason, due }
+            }
+            decision => decision,
+        }
     }
 
     fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Decision {

@@ -31,6 +31,7 @@ mod kube_proxy;
 mod meddler;
 mod memory;
 mod metrics_port;
+mod nameless;
 mod namespaces;
 mod observed;
 mod odd_answers;
