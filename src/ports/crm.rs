@@ -104,8 +104,8 @@ pub struct ContactBatch {
     pub contacts: Vec<Contact>,
     /// By the id asked for: of these nothing can be read.
     pub unreadable: Unreadable<ContactId>,
-    /// By the id asked for: HubSpot says that these are deleted (an item error `OBJECT_NOT_FOUND` that names the id, or an
-    /// archived record). That, too, is believed only if a later answer agrees.
+    /// By the id asked for: HubSpot says that these are deleted (an item error `OBJECT_NOT_FOUND` that names the id). That, too,
+    /// is believed only if a later answer agrees.
     pub deleted: BTreeSet<ContactId>,
 }
 
@@ -120,7 +120,7 @@ pub struct DealLinks {
     pub unreadable: Unreadable<ContactId>,
 }
 
-/// Deals by id. What is neither here nor there is archived or deleted, as HubSpot says.
+/// Deals by id. What is neither here nor there is deleted, as HubSpot says.
 #[derive(Default)]
 pub struct DealBatch {
     /// In any order.
@@ -165,6 +165,8 @@ pub struct Submission {
 pub struct OddSubmission {
     /// HubSpot's id of it, if that can be read.
     pub conversion_id: Option<String>,
+    /// When it was made, if that can be read.
+    pub at: Option<Timestamp>,
     /// For people, no personal data.
     pub why: String,
 }

@@ -9,7 +9,7 @@ use super::FormReader;
 use super::findings::{ContactLook, FoundContacts};
 use super::submission_notes::SoughtSubmission;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
-use crate::ports::crm::{MAX_EMAILS, Submission, SubmissionPage};
+use crate::ports::crm::{MAX_EMAILS, OddSubmission, Submission, SubmissionPage};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::{Tracked, form_contact_query};
@@ -85,6 +85,28 @@ impl FormReader {
         Ok(found)
     }
 
+    /// Takes out what is not believed yet: a time that has not come, and a missing id while Google could still be told of the
+    /// submission. Old data has no ids (docs/reference/hubspot.md 7.2); nothing of it can be sent, so it counts as it is.
+    pub(super) fn take_implausible(&self, page: &mut SubmissionPage, latest: Timestamp) {
+        let now = self.ctx.clock.now();
+        let why = |submission: &Submission| {
+            if submission.at > latest {
+                return Some("its \"submittedAt\" is in the future");
+            }
+            let is_fresh = now < self.sendable_until(submission);
+            (submission.conversion_id.is_none() && is_fresh).then_some("it has no \"conversionId\"")
+        };
+        let odd = page.submissions.extract_if(.., |submission| why(submission).is_some());
+        let odd: Vec<_> = odd
+            .map(|submission| OddSubmission {
+                why: why(&submission).unwrap_or_default().to_owned(),
+                at: Some(submission.at).filter(|at| *at <= latest),
+                conversion_id: submission.conversion_id,
+            })
+            .collect();
+        page.unreadable.extend(odd);
+    }
+
     /// Names the submissions of a page that cannot be read, and has them looked for until nothing of them could be sent any
     /// more. HubSpot's list shows the newest first: they are as old as the next one that can be read.
     pub(super) fn seek_unreadable(
@@ -96,15 +118,20 @@ impl FormReader {
         bound: Timestamp,
     ) {
         let now = self.ctx.clock.now();
-        let at = page.submissions.last().map_or(bound, |last| last.at);
-        let until = now
-            .saturating_add(self.ctx.settings.enhancement_deadline)
-            .unwrap_or(now);
+        let next = page.submissions.last().map_or(bound, |last| last.at);
+        // All forms are read whole once more within a quarter of the deadline: one that came to nothing is counted then.
+        let deadline = self.ctx.settings.enhancement_deadline;
+        let until = now.saturating_add(deadline + deadline / 4).unwrap_or(now);
         for odd in &page.unreadable {
+            let at = odd.at.unwrap_or(next);
             let key = match &odd.conversion_id {
                 Some(id) => OccurrenceKey::for_submission(pass.portal.id, form, id),
                 None => OccurrenceKey::for_nameless_submission(pass.portal.id, form, at.as_millisecond()),
             };
+            if self.notes.known_contact(key.transaction).is_some() {
+                // It could be read before.
+                continue;
+            }
             let known = self.notes.sought_since(key.transaction).is_some();
             if !known {
                 let since = now;

@@ -213,8 +213,9 @@ impl FormReader {
         part.begin_pass();
         loop {
             pulse::beat();
-            let page = pass.crm.list_submissions(form, part.after.as_deref()).await?;
+            let mut page = pass.crm.list_submissions(form, part.after.as_deref()).await?;
             part.shown.latest = latest_plausible(page.answered, self.ctx.clock.now());
+            self.take_implausible(&mut page, part.shown.latest);
             self.record_page(pass, (form, read.joined), events, &page.submissions, &mut part.shown)
                 .await?;
             self.seek_unreadable(pass, form, events, &page, part.bound);

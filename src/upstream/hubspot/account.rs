@@ -1,5 +1,7 @@
 //! Calls about the portal, the token and the property definitions.
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
@@ -164,6 +166,7 @@ impl HubSpot {
         let mut names = answer.parse_json::<Properties>()?.into_names()?;
         names.sort();
         names.dedup();
+        *self.listed.lock() = Arc::new(names.iter().cloned().collect());
         Ok(names)
     }
 }

@@ -1,9 +1,11 @@
 //! Contacts by e-mail: by primary address, then by secondary ones of merged records (docs/reference/hubspot.md 4.4, 7.2).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{ErrorBody, refused_request};
@@ -47,22 +49,26 @@ impl HubSpot {
             let message = format!("a read of {} addresses, allowed are {MAX_EMAILS}", wanted.len());
             return Err(refused_request("BATCH_TOO_LARGE", message));
         }
-        let names = property_names(properties);
+        let asked = Asked {
+            properties: property_names(properties),
+            listed: Arc::clone(&self.listed.lock()),
+            ..Asked::default()
+        };
         let mut found = AddressBatch::default();
         let mut unknown = BTreeSet::new();
         let mut parts = Parts::from_inputs(wanted.into_iter().collect());
         while let Some(part) = parts.next_part() {
-            match self.read_addresses(&part, &names).await {
+            match self.read_addresses(&part, &asked.properties).await {
                 Ok(batch) => {
                     parts.part_answered();
-                    unknown.extend(take_batch(&part, batch, &mut found)?);
+                    unknown.extend(take_batch(&part, batch, &asked, &mut found)?);
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
         }
         // What HubSpot refuses to look up while it answers for others is no address of anybody's.
         found.unreadable.extend(parts.close_without_malformed());
-        self.search_groups(unknown, &names, &mut found).await?;
+        self.search_groups(unknown, &asked, &mut found).await?;
         found.unreadable.retain(|email, _| !found.contacts.contains_key(email));
         Ok(found)
     }
@@ -78,18 +84,18 @@ impl HubSpot {
     async fn search_groups(
         &self,
         wanted: BTreeSet<String>,
-        names: &[&str],
+        asked: &Asked<'_>,
         found: &mut AddressBatch,
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
         for group in wanted.chunks(GROUPS) {
             let mut parts = Parts::from_inputs(group.to_vec());
             while let Some(part) = parts.next_part() {
-                match self.search_additional(&part, names).await {
+                match self.search_additional(&part, &asked.properties).await {
                     Ok(mut page) => {
                         parts.part_answered();
                         let mut open = part.into_iter().collect();
-                        assign_records(&page.take_rows()?, &mut open, found);
+                        assign_records(&page.take_rows()?, &mut open, asked, found);
                     }
                     Err(error) => parts.part_refused(&part, error)?,
                 }
@@ -129,6 +135,7 @@ impl HubSpot {
 fn take_batch(
     emails: &[String],
     mut batch: Results<Record>,
+    asked: &Asked<'_>,
     found: &mut AddressBatch,
 ) -> Result<BTreeSet<String>, UpstreamError> {
     let as_of = batch.started_at.as_ref().and_then(Scalar::time);
@@ -156,7 +163,7 @@ fn take_batch(
         open.mark_stray();
     }
     let before: BTreeSet<String> = found.contacts.keys().cloned().collect();
-    assign_records(&records, &mut unknown, found);
+    assign_records(&records, &mut unknown, asked, found);
     for (email, contact) in &mut found.contacts {
         if !before.contains(email) {
             open.mark_answered(email);
@@ -169,12 +176,12 @@ fn take_batch(
 }
 
 /// Gives each live record to the addresses that are its own. HubSpot's answer does not say what led to a record.
-fn assign_records(records: &[Record], wanted: &mut BTreeSet<String>, found: &mut AddressBatch) {
+fn assign_records(records: &[Record], wanted: &mut BTreeSet<String>, asked: &Asked<'_>, found: &mut AddressBatch) {
     for record in records.iter().filter(|record| record.archived != Some(true)) {
         let Some(id) = record.id().map(ContactId) else { continue };
         for address in addresses_of(record) {
             if wanted.remove(&address)
-                && let Some(contact) = to_contact(record, id, &[])
+                && let Some(contact) = to_contact(record, id, asked)
             {
                 found.contacts.insert(address, contact);
             }

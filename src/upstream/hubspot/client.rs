@@ -1,8 +1,10 @@
 //! The client: authenticated calls, and the port on top of them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::auth::Auth;
@@ -23,6 +25,8 @@ use crate::upstream::http::body::Limit;
 pub struct HubSpot {
     pub(crate) transport: Transport,
     pub(crate) auth: Auth,
+    /// Names of the portal's contact properties, as they were last listed.
+    pub(crate) listed: Mutex<Arc<BTreeSet<String>>>,
 }
 
 /// An authenticated call.
@@ -43,6 +47,7 @@ impl HubSpot {
         Self {
             transport: Transport::new(shared),
             auth,
+            listed: Mutex::default(),
         }
     }
 

@@ -1,9 +1,11 @@
 //! Contacts by id, with histories; ids from before a merge find today's record.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::json;
 
+use super::asked::Asked;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
@@ -33,28 +35,37 @@ fn unique_ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
 }
 
 /// The body of a batch read: all three keys.
-fn batch_body(read: &ContactRead, ids: &[ContactId]) -> String {
-    let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
-    if !properties.contains(&MERGED_IDS) {
-        properties.push(MERGED_IDS);
-    }
+fn batch_body(asked: &Asked<'_>, ids: &[ContactId]) -> String {
     let inputs: Vec<_> = ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
-    json!({ "properties": properties, "propertiesWithHistory": read.with_history, "inputs": inputs }).to_string()
+    json!({ "properties": asked.properties, "propertiesWithHistory": asked.with_history, "inputs": inputs }).to_string()
 }
 
 impl HubSpot {
+    fn asked_of<'a>(&self, read: &'a ContactRead) -> Asked<'a> {
+        let mut properties: Vec<&str> = read.properties.iter().map(String::as_str).collect();
+        if !properties.contains(&MERGED_IDS) {
+            properties.push(MERGED_IDS);
+        }
+        Asked {
+            properties,
+            with_history: &read.with_history,
+            listed: Arc::clone(&self.listed.lock()),
+        }
+    }
+
     pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         let mut all = ContactBatch::default();
         let mut parts = Parts::from_inputs(unique_ids(read)?);
+        let asked = self.asked_of(read);
         while let Some(part) = parts.next_part() {
             let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
             match self
-                .read_batch(("read", Bucket::Other), path, &batch_body(read, &part))
+                .read_batch(("read", Bucket::Other), path, &batch_body(&asked, &part))
                 .await
             {
                 Ok(batch) => {
                     parts.part_answered();
-                    resolve_batch(&part, &read.with_history, batch, &mut all)?;
+                    resolve_batch(&part, &asked, batch, &mut all)?;
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
@@ -69,7 +80,7 @@ impl HubSpot {
 /// ids tell. Nothing is deleted unless HubSpot says so.
 fn resolve_batch(
     ids: &[ContactId],
-    with_history: &[String],
+    asked: &Asked<'_>,
     mut batch: Results<Record>,
     all: &mut ContactBatch,
 ) -> Result<(), UpstreamError> {
@@ -96,9 +107,11 @@ fn resolve_batch(
         open.mark_stray();
     }
     for (id, record) in found {
+        // Archived records are none that a read of this kind shows: it counts as if it had left the contact out.
         if record.archived == Some(true) {
-            all.deleted.insert(id);
-        } else if let Some(contact) = to_contact(record, id, with_history) {
+            continue;
+        }
+        if let Some(contact) = to_contact(record, id, asked) {
             all.contacts.push(Contact { as_of, ..contact });
         }
     }
@@ -146,7 +159,7 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
 }
 
 /// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by.
-pub(crate) fn to_contact(record: &Record, requested: ContactId, with_history: &[String]) -> Option<Contact> {
+pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_>) -> Option<Contact> {
     let id = ContactId(record.id()?);
     let mut flaw = None;
     let mut note = |why: &str, stages: Vec<String>| {
@@ -165,12 +178,22 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, with_history: &[
         note("it has no usable \"updatedAt\"", Vec::new());
     }
     // Its entries may be known under an id that can't be read: under another they would count twice.
-    let unknown = record.has_odd_lineage();
-    if unknown {
+    let odd_lineage = record.has_odd_lineage();
+    if odd_lineage {
         note("its hs_merged_object_ids are no ids", Vec::new());
     }
-    let mut history = Vec::with_capacity(with_history.len());
-    for name in with_history.iter().filter(|_| !unknown) {
+    if let Some(name) = asked.absent_property(record) {
+        note(&format!("its {name} is missing in HubSpot's answer"), Vec::new());
+    }
+    if let Some(name) = asked.absent_history(record) {
+        note(
+            &format!("the history of its {name} is missing in HubSpot's answer"),
+            Vec::new(),
+        );
+    }
+    let unknown = odd_lineage || asked.is_unknown(MERGED_IDS, record);
+    let mut history = Vec::with_capacity(asked.with_history.len());
+    for name in asked.with_history.iter().filter(|_| !unknown) {
         let versions = record
             .properties_with_history
             .as_ref()

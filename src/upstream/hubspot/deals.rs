@@ -235,7 +235,9 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
             continue;
         }
         match to_deal(id, &record) {
-            _ if record.archived == Some(true) => open.is_gone(&id),
+            // Archived records are none that a read of this kind shows.
+            _ if record.archived == Some(true) => open.mark_failed(&id, "HubSpot shows it as archived"),
+            _ if lacks_amount(&record) => open.mark_failed(&id, "its amount is missing in HubSpot's answer"),
             Some(deal) => {
                 open.mark_answered(&id);
                 all.deals.push(deal);
@@ -249,6 +251,13 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
     }
     all.unreadable.extend(open.into_unreadable());
     Ok(())
+}
+
+/// True if nobody knows what the deal is worth: HubSpot gives these properties with every deal, as null if they are empty.
+fn lacks_amount(record: &Record) -> bool {
+    let given = record.properties.as_ref();
+    let is_given = |name| given.is_some_and(|all| all.contains_key(name));
+    !["hs_projected_amount", "hs_is_closed_lost"].into_iter().all(is_given)
 }
 
 /// `None` without a time of its creation: nobody knows which of a contact's deals is the latest.

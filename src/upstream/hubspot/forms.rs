@@ -1,5 +1,8 @@
 //! Forms and their submissions: the endpoints without a dated path (docs/reference/hubspot.md 7 and pitfall 12).
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::client::{Call, HubSpot};
@@ -132,6 +135,7 @@ impl HubSpot {
                 Err(odd) => unreadable.push(odd),
             }
         }
+        unreadable.extend(take_namesakes(&mut submissions));
         Ok(SubmissionPage {
             submissions,
             unreadable,
@@ -149,6 +153,7 @@ fn name_too_large(outline: Answer, after: Option<&str>) -> Result<SubmissionPage
     let mut listed: Results<SubmissionWire> = outline.parse_rows()?;
     let too_large = |wire: SubmissionWire| OddSubmission {
         conversion_id: wire.conversion_id.and_then(|id| text::valid_id(id.0.trim())),
+        at: None,
         why: format!(
             "HubSpot's answer for it alone {}; shorten its values or delete it",
             BodyError::too_large(Limit::RECORDS)
@@ -173,25 +178,56 @@ fn next_page(paging: Option<Paging>, after: Option<&str>) -> Result<Option<Strin
     Ok(next)
 }
 
+/// Takes out submissions of different times that have one id: HubSpot gives each its own, so nobody knows whose this is.
+fn take_namesakes(submissions: &mut Vec<Submission>) -> Vec<OddSubmission> {
+    let mut times: BTreeMap<String, BTreeSet<Timestamp>> = BTreeMap::new();
+    for submission in submissions.iter() {
+        if let Some(id) = &submission.conversion_id {
+            times.entry(id.clone()).or_default().insert(submission.at);
+        }
+    }
+    times.retain(|_, times| times.len() > 1);
+    let is_shared = |submission: &mut Submission| {
+        submission
+            .conversion_id
+            .as_ref()
+            .is_some_and(|id| times.contains_key(id))
+    };
+    let shared = submissions.extract_if(.., is_shared);
+    let to_odd = |submission: Submission| OddSubmission {
+        conversion_id: None,
+        at: Some(submission.at),
+        why: "others of other times have the same \"conversionId\"".to_owned(),
+    };
+    shared.map(to_odd).collect()
+}
+
 fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let given = wire.conversion_id.map(|id| id.0.trim().to_owned());
     let given = given.filter(|id| !id.is_empty());
-    let conversion_id = given.as_deref().and_then(text::valid_id);
+    let conversion_id = given.as_deref().and_then(text::valid_id).filter(|id| is_made_id(id));
+    let at = wire.submitted_at.as_ref().and_then(Scalar::time);
+    let at = at.filter(|at| *at > Timestamp::UNIX_EPOCH);
+    let odd = |why: &str| OddSubmission {
+        conversion_id: conversion_id.clone(),
+        at,
+        why: why.to_owned(),
+    };
     if conversion_id.is_none() && given.is_some() {
         // It would go to Google and into the ledger.
-        let why = "its \"conversionId\" is no id".to_owned();
-        return Err(OddSubmission { conversion_id, why });
+        return Err(odd("its \"conversionId\" is no id"));
     }
-    let Some(at) = wire.submitted_at.as_ref().and_then(Scalar::time) else {
-        let why = "it has no usable \"submittedAt\"".to_owned();
-        return Err(OddSubmission { conversion_id, why });
+    let Some(at) = at else {
+        return Err(odd("it has no usable \"submittedAt\""));
     };
-    let fields = wire.values.unwrap_or_default();
+    // A list without fields is one of a form without fields. No list says nothing.
+    let Some(fields) = wire.values else {
+        return Err(odd("it has no \"values\""));
+    };
     let email = email_of(&fields);
     if email.is_none() && fields.iter().any(Field::may_hide_address) {
         // A submission without an address is skipped for good, so an unreadable one must not look like it.
-        let why = "a field of it that may be the e-mail address can't be read".to_owned();
-        return Err(OddSubmission { conversion_id, why });
+        return Err(odd("a field of it that may be the e-mail address can't be read"));
     }
     Ok(Submission {
         conversion_id,
@@ -201,9 +237,18 @@ fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     })
 }
 
+/// False for what stands where an id is missing: words for nothing, or an id of zeros.
+fn is_made_id(id: &str) -> bool {
+    let is_word = ["null", "undefined", "none", "nan", "false", "true"]
+        .iter()
+        .any(|word| id.eq_ignore_ascii_case(word));
+    !is_word && id.bytes().any(|byte| byte != b'0' && byte.is_ascii_alphanumeric())
+}
+
 fn to_odd_submission(row: &Odd) -> OddSubmission {
     OddSubmission {
         conversion_id: row.conversion_id.clone(),
+        at: None,
         why: WRONG_TYPE.to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 //! call is a read, so repeating one is always safe and no failed call has an effect.
 
 mod account;
+mod asked;
 mod auth;
 mod by_email;
 mod client;

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::asked::Asked;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{malformed_answer, refused_request};
@@ -99,7 +100,7 @@ pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Res
     for record in &records {
         let id = record.id().and_then(usable);
         order.extend(id);
-        match id.and_then(|id| to_contact(record, id, &[])) {
+        match id.and_then(|id| to_contact(record, id, &Asked::default())) {
             _ if record.archived == Some(true) => {}
             Some(contact) => contacts.push(contact),
             None => nameless += 1,

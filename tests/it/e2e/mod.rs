@@ -28,6 +28,7 @@ mod host_clock;
 mod hostile;
 mod judge;
 mod kube_proxy;
+mod left_out;
 mod meddler;
 mod memory;
 mod metrics_port;

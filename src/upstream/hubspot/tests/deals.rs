@@ -120,7 +120,8 @@ async fn deals_of_a_contact_that_are_not_told_are_its_own_matter() {
 #[tokio::test]
 async fn deals_that_cannot_be_read_are_named() {
     let created = "2026-10-01T10:00:00Z";
-    let good = json!({ "id": "1", "properties": { "createdate": created } });
+    let good = json!({ "id": "1", "properties":
+        { "createdate": created, "hs_projected_amount": null, "hs_is_closed_lost": null } });
     let error = |context: Value| json!([{ "category": "FORBIDDEN", "message": "m", "context": context }]);
     for (results, errors) in [
         (
@@ -174,17 +175,26 @@ async fn deals_with_their_amounts() {
         { "id": "1", "properties": { "hs_projected_amount": "120.50", "deal_currency_code": "EUR", "hs_is_closed_lost": "false",
           "createdate": "2026-10-01T10:00:00Z" }, "createdAt": "2025-01-01T00:00:00Z" },
         { "id": 2, "properties": { "hs_projected_amount": long, "hs_is_closed_lost": true }, "createdAt": "2025-01-01T00:00:00Z" },
-        { "id": "3", "properties": { "hs_projected_amount": 1e3, "deal_currency_code": "" }, "createdAt": 1_762_000_000_000_i64 },
-        { "id": "4", "properties": { "hs_projected_amount": null }, "createdAt": "2025-01-01T00:00:00Z" },
-        { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true } ],
+        { "id": "3", "properties": { "hs_projected_amount": 1e3, "deal_currency_code": "", "hs_is_closed_lost": null },
+          "createdAt": 1_762_000_000_000_i64 },
+        { "id": "4", "properties": { "hs_projected_amount": null, "hs_is_closed_lost": "" }, "createdAt": "2025-01-01T00:00:00Z" },
+        { "id": "5", "properties": {}, "createdAt": "2025-01-01T00:00:00Z", "archived": true },
+        { "id": "7", "properties": {}, "createdAt": "2025-01-01T00:00:00Z" },
+        { "id": "8", "properties": null, "createdAt": "2025-01-01T00:00:00Z" },
+        { "id": "9", "properties": { "hs_is_closed_lost": "false" }, "createdAt": "2025-01-01T00:00:00Z" },
+        { "id": "10", "properties": { "hs_projected_amount": "7" }, "createdAt": "2025-01-01T00:00:00Z" } ],
         "errors": [{ "category": "OBJECT_NOT_FOUND", "context": { "ids": ["6"] } }] });
     bench.post(DEALS, ok(&answer)).await;
     let batch = bench
         .client()
-        .read_deals(&[1, 2, 3, 4, 5, 6].map(DealId))
+        .read_deals(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map(DealId))
         .await
         .unwrap();
-    assert!(batch.unreadable.is_empty());
+    // What an answer leaves out is not empty.
+    assert_eq!(
+        batch.unreadable.into_keys().collect::<Vec<_>>(),
+        [5, 7, 8, 9, 10].map(DealId)
+    );
     let deals = batch.deals;
     assert_eq!(deals.len(), 4);
     assert_eq!(

@@ -90,6 +90,78 @@ async fn a_submission_that_cannot_be_read_leaves_the_others() {
     assert_eq!(odd, [None, None, Some("c1"), Some("c3"), Some("c4")]);
 }
 
+/// Why each of these submissions cannot be read; `None` of one that can.
+async fn flaws(rows: &[Value]) -> Vec<Option<String>> {
+    let mut all = Vec::new();
+    for row in rows {
+        let bench = Bench::new().await;
+        bench.get(&submissions_path(), ok(&json!({"results": [row]}))).await;
+        let page = bench.client().list_submissions(GUID, None).await.unwrap();
+        assert_eq!(page.submissions.len() + page.unreadable.len(), 1, "{row}");
+        all.push(page.unreadable.into_iter().next().map(|odd| odd.why));
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_a_submission_leaves_out_is_not_empty() {
+    let row = |change: &dyn Fn(&mut Value)| {
+        let mut row =
+            json!({"conversionId": "6f-1", "submittedAt": 1_761_990_000_123_i64, "values": [], "pageUrl": null});
+        change(&mut row);
+        row
+    };
+    let remove = |row: &mut Value, name: &str| drop(row.as_object_mut().unwrap().remove(name));
+    let cases = [
+        (row(&|_| ()), None),
+        (row(&|r| remove(r, "pageUrl")), None),
+        // Old data has none; the feed knows which is old.
+        (row(&|r| remove(r, "conversionId")), None),
+        (row(&|r| r["conversionId"] = json!(" ")), None),
+        (row(&|r| r["values"] = Value::Null), Some("values")),
+        (row(&|r| remove(r, "values")), Some("values")),
+        (row(&|r| r["values"] = json!({})), Some("wrong type")),
+        (row(&|r| r["values"] = json!([null])), Some("wrong type")),
+        (row(&|r| r["submittedAt"] = json!(0)), Some("submittedAt")),
+        (row(&|r| r["submittedAt"] = json!("-5")), Some("submittedAt")),
+        (row(&|r| remove(r, "submittedAt")), Some("submittedAt")),
+        (row(&|r| r["conversionId"] = json!("undefined")), Some("conversionId")),
+        (row(&|r| r["conversionId"] = json!(0)), Some("conversionId")),
+        (
+            row(&|r| r["conversionId"] = json!("00000000-0000-0000-0000-000000000000")),
+            Some("conversionId"),
+        ),
+    ];
+    let rows: Vec<Value> = cases.iter().map(|(row, _)| row.clone()).collect();
+    for (found, (row, wanted)) in flaws(&rows).await.into_iter().zip(cases) {
+        assert_eq!(found.is_some(), wanted.is_some(), "{row}: {found:?}");
+        assert!(found.unwrap_or_default().contains(wanted.unwrap_or_default()), "{row}");
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_several_submissions_have_is_nobodys() {
+    let bench = Bench::new().await;
+    let row = |id: &str, at: i64| json!({"conversionId": id, "submittedAt": at, "values": []});
+    let rows = json!([
+        row("a", 1_761_990_000_125_i64),
+        row("b", 1_761_990_000_124),
+        row("a", 1_761_990_000_123),
+        // The same submission twice, as pages shift.
+        row("b", 1_761_990_000_124)
+    ]);
+    bench.get(&submissions_path(), ok(&json!({"results": rows}))).await;
+    let page = bench.client().list_submissions(GUID, None).await.unwrap();
+    let ids: Vec<_> = page.submissions.iter().map(|s| s.conversion_id.as_deref()).collect();
+    assert_eq!(ids, [Some("b"), Some("b")]);
+    let odd: Vec<_> = page
+        .unreadable
+        .iter()
+        .map(|odd| odd.at.unwrap().as_millisecond())
+        .collect();
+    assert_eq!(odd, [1_761_990_000_125, 1_761_990_000_123]);
+}
+
 #[tokio::test]
 async fn a_missing_scope_is_told_apart() {
     let bench = Bench::new().await;

@@ -27,6 +27,7 @@ const TOKEN: &str = "pat-eu1-secret-token";
 const SEARCH: &str = "/crm/objects/2026-09/contacts/search";
 const READ: &str = "/crm/objects/2026-09/contacts/batch/read";
 const DEALS: &str = "/crm/objects/2026-09/deals/batch/read";
+const PROPERTIES: &str = "/crm/properties/2026-09/contacts";
 const DETAILS: &str = "/account-info/2026-09/details";
 
 /// Notes what it is told.

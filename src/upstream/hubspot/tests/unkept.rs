@@ -23,7 +23,8 @@ fn spoilt(body: &Value, part: &str) -> ResponseTemplate {
 }
 
 fn record(id: u64, city: &str) -> Value {
-    json!({ "id": id.to_string(), "properties": { "city": city, "createdate": "2026-10-01T00:00:00Z" },
+    json!({ "id": id.to_string(), "properties": { "city": city, "createdate": "2026-10-01T00:00:00Z",
+                                                  "hs_projected_amount": null, "hs_is_closed_lost": null },
             "updatedAt": "2026-11-01T00:00:00.456Z" })
 }
 
