@@ -1,3 +1,4 @@
+mod absent;
 mod any_answer;
 mod batches;
 mod connect;
