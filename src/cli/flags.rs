@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
+use super::leader_flags::LeaderFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
 use crate::domain::eligibility::Waits;
@@ -28,6 +29,10 @@ pub struct RunFlags {
         default_value = "sqlite:///var/lib/adconversion/ledger.db"
     )]
     pub ledger_url: String,
+    // A comment for people who read help would come before the flags' own.
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub leader: LeaderFlags,
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,

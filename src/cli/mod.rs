@@ -1,11 +1,16 @@
 //! Commands of the binary; the one place where everything is wired.
 
+mod candidate;
 mod cluster;
 mod command_error;
 mod flags;
+mod leader_flags;
 mod ledger;
+mod open_ledger;
+mod process;
 mod run;
 mod uninstall;
+mod work;
 
 use std::process::ExitCode;
 

@@ -43,6 +43,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use sqlx::pool::PoolConnection;
 use sqlx::{Any, Connection};
 use tokio::sync::Mutex;
@@ -54,6 +55,7 @@ pub use self::lock::OpenError;
 use self::open::{Opened, Opening};
 
 use crate::ports::ledger::{LedgerError, LedgerResult};
+use crate::ports::work_permit::{NoPermit, WorkPermit};
 
 /// Longest wait for one call. The server gives up before (see [`session_lock`]): only a network that swallows everything
 /// lets it come to this.
@@ -133,17 +135,44 @@ impl SqlLedger {
         Self::start(url, Opening::USUAL).await
     }
 
-    /// Opens it as the leader: who has it open in PostgreSQL loses it. For a process that others have made the only one to
-    /// work, where the one before may not have noticed.
+    /// Opens it as the holder of a Lease, by its uid.
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub async fn take_over(url: &str) -> Result<Self, OpenError> {
+    pub async fn open_as_leader(url: &str, lease: &str) -> Result<Self, OpenError> {
+        let as_leader = Opening {
+            lease: lease.to_owned(),
+            ..Opening::USUAL
+        };
+        Self::start(url, as_leader).await
+    }
+
+    /// The same where the holder before has it still and may not have noticed that it is leader no longer: in PostgreSQL it
+    /// loses it.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`]; [`OpenError::InUse`] where a process has it that works by another Lease or by none.
+    pub async fn take_over(url: &str, lease: &str) -> Result<Self, OpenError> {
         let take_over = Opening {
+            lease: lease.to_owned(),
             take_over: true,
             ..Opening::USUAL
         };
         Self::start(url, take_over).await
+    }
+
+    /// Finds out whether the database can be reached, for a process that stands by. Takes no lock and writes nothing.
+    ///
+    /// # Errors
+    /// Where the server can't be reached, refuses the user or is too old.
+    pub async fn check_reachable(url: &str) -> LedgerResult<()> {
+        sqlx::any::install_default_drivers();
+        if open::database_of(url)? == Database::Sqlite {
+            return Ok(());
+        }
+        limited(postgres::check_reachable(url))
+            .await
+            .unwrap_or_else(|| Err(own_error("the database does not answer")))
     }
 
     async fn start(url: &str, opening: Opening) -> Result<Self, OpenError> {
@@ -171,6 +200,19 @@ impl SqlLedger {
     /// Says how, and what to do.
     pub fn still_ours(&self) -> LedgerResult<()> {
         self.opened.lock.check()
+    }
+
+    /// As [`Self::still_ours`], and asks the database. A process that was stopped for so long that another one took over
+    /// finds out here.
+    ///
+    /// # Errors
+    /// Also where the database can't be asked.
+    pub async fn confirm_writer(&self) -> LedgerResult<()> {
+        self.still_ours()?;
+        if self.opened.database == Database::Sqlite {
+            return Ok(());
+        }
+        read!(self, |tx| self.opened.lock.confirm_epoch(tx))
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
@@ -206,5 +248,14 @@ impl SqlLedger {
 
     async fn touch(&self) -> LedgerResult<()> {
         write!(self, Disk::Wait, |tx| connect::touch_database(tx))
+    }
+}
+
+#[async_trait]
+impl WorkPermit for SqlLedger {
+    async fn confirm_permit(&self) -> Result<(), NoPermit> {
+        self.confirm_writer()
+            .await
+            .map_err(|error| NoPermit { why: error.message })
     }
 }

@@ -7,11 +7,13 @@ use super::lock::OpenError;
 use super::migrate::{Change, MIGRATIONS, migrate_schema};
 use super::writer_lock::WriterLock;
 use super::{postgres, sqlite};
-use crate::ports::ledger::LedgerError;
+use crate::ports::ledger::{LedgerError, LedgerResult};
 
 /// How a ledger is opened.
 pub(super) struct Opening {
-    /// Who has it open in PostgreSQL loses it.
+    /// The uid of the Lease that makes this process leader; empty: there is none.
+    pub(super) lease: String,
+    /// Who has it open in PostgreSQL by the same Lease loses it.
     pub(super) take_over: bool,
     /// One that is not there is not made.
     pub(super) must_exist: bool,
@@ -21,6 +23,7 @@ pub(super) struct Opening {
 
 impl Opening {
     pub(super) const USUAL: Self = Self {
+        lease: String::new(),
         take_over: false,
         must_exist: false,
         changes: MIGRATIONS,
@@ -54,13 +57,7 @@ impl Opened {
 /// Connects, takes the lock, and brings the schema up to date; changes nothing else of it.
 pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened, OpenError> {
     sqlx::any::install_default_drivers();
-    let Some(database) = Database::of_url(url) else {
-        let scheme = url.split(':').next().unwrap_or_default();
-        return Err(own_error(format!(
-            "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
-        ))
-        .into());
-    };
+    let database = database_of(url)?;
     if opening.must_exist && database == Database::Sqlite {
         sqlite::refuse_missing(url)?;
     }
@@ -70,7 +67,7 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
             (pools, lock.map_or(WriterLock::None, WriterLock::File))
         }
         Database::Postgres => {
-            let (pools, lock) = postgres::open(url, opening.take_over).await?;
+            let (pools, lock) = postgres::open(url, &opening.lease, opening.take_over).await?;
             (pools, WriterLock::Session(lock))
         }
     };
@@ -79,4 +76,14 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
     lock.raise_epoch(&mut writer).await?;
     drop(writer);
     Ok(Opened { database, pools, lock })
+}
+
+/// Which database a URL leads to.
+pub(super) fn database_of(url: &str) -> LedgerResult<Database> {
+    Database::of_url(url).ok_or_else(|| {
+        let scheme = url.split(':').next().unwrap_or_default();
+        own_error(format!(
+            "unsupported database {scheme:?}: give sqlite:///path/to/file or postgres://user:password@host/database"
+        ))
+    })
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyPool, Connection};
+use sqlx::{AnyPool, ConnectOptions, Connection};
 
 use super::connect::{Pools, READERS, pool_options};
 use super::database::Conn;
@@ -15,11 +15,10 @@ use crate::ports::ledger::{LedgerError, LedgerResult};
 /// The oldest server whose words the ledger uses.
 const OLDEST: i64 = 14;
 
-/// Opens the database of this URL and takes its lock. `take_over`: from another session, if one has it.
-pub(crate) async fn open(url: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
-    let options = AnyConnectOptions::from_str(url)
-        // What it says may hold the password.
-        .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))?;
+/// Opens the database of this URL and takes its lock for the holder of this Lease (empty: there is none). `take_over`: from
+/// the session of its holder before, if that still has it.
+pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
+    let options = connect_options(url)?;
     let writer = connect(options.clone(), 1).await?;
     let readers = connect(options, READERS).await?;
     let pools = Pools { writer, readers };
@@ -27,10 +26,25 @@ pub(crate) async fn open(url: &str, take_over: bool) -> Result<(Pools, SessionLo
     let mut conn = pools.writer.acquire().await.map_err(LedgerError::from)?;
     refuse_old(&mut conn).await?;
     if take_over {
-        SessionLock::end_holder(&mut conn).await?;
+        SessionLock::end_holder(&mut conn, lease).await?;
     }
-    let lock = SessionLock::take(&mut conn).await?;
+    let lock = SessionLock::take(&mut conn, lease).await?;
     Ok((pools, lock))
+}
+
+/// Connects once, and takes nothing.
+pub(crate) async fn check_reachable(url: &str) -> LedgerResult<()> {
+    let mut conn = connect_options(url)?.connect().await?;
+    refuse_old(&mut conn).await?;
+    // It has answered: how it ends is of no matter.
+    let _ = conn.close().await;
+    Ok(())
+}
+
+fn connect_options(url: &str) -> LedgerResult<AnyConnectOptions> {
+    AnyConnectOptions::from_str(url)
+        // What it says may hold the password.
+        .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))
 }
 
 async fn connect(options: AnyConnectOptions, size: u32) -> LedgerResult<AnyPool> {

@@ -45,14 +45,17 @@ pub(crate) struct SessionLock {
     backend: AtomicI64,
     epoch: AtomicI64,
     lost: AtomicBool,
+    /// The uid of the Lease that made this process leader; empty without leader election.
+    lease: String,
 }
 
 impl SessionLock {
-    /// Takes the lock of the schema that the session's `search_path` leads to.
+    /// Takes the lock of the schema that the session's `search_path` leads to, for the holder of this Lease (its uid; empty:
+    /// there is none).
     ///
     /// # Errors
     /// [`OpenError::InUse`] while another session holds it.
-    pub(crate) async fn take(conn: &mut Conn) -> Result<Self, OpenError> {
+    pub(crate) async fn take(conn: &mut Conn, lease: &str) -> Result<Self, OpenError> {
         let schema: Option<(String, i64)> = sqlx::query_as(
             "SELECT CAST(nspname AS TEXT), CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = current_schema()",
         )
@@ -70,6 +73,7 @@ impl SessionLock {
             backend: AtomicI64::new(backend(conn).await?),
             epoch: AtomicI64::new(0),
             lost: AtomicBool::new(false),
+            lease: lease.to_owned(),
         };
         if lock.try_lock(conn).await? {
             return Ok(lock);
@@ -104,16 +108,26 @@ impl SessionLock {
         Ok(format!("the lock of schema {schema:?}{session}"))
     }
 
-    /// Ends the session that holds the lock, if one does: its process was leader before. It writes no more.
-    pub(crate) async fn end_holder(conn: &mut Conn) -> LedgerResult<()> {
+    /// Ends the session that holds the lock, if its process was leader before by the same Lease. It writes no more. One that
+    /// works by another Lease, or by none, was not asked to make way: it keeps the lock.
+    /// The server is given two seconds to end it.
+    pub(crate) async fn end_holder(conn: &mut Conn, lease: &str) -> LedgerResult<()> {
+        let opened_before: bool = sqlx::query_scalar("SELECT to_regclass('meta') IS NOT NULL")
+            .fetch_one(&mut *conn)
+            .await?;
+        if !opened_before {
+            return Ok(());
+        }
         sqlx::query(
-            "SELECT count(CASE WHEN pg_terminate_backend(l.pid) THEN 1 END) FROM pg_locks l
+            "SELECT count(CASE WHEN pg_terminate_backend(l.pid, 2000) THEN 1 END) FROM pg_locks l
              WHERE l.locktype = 'advisory' AND l.granted AND l.pid <> pg_backend_pid()
                AND CAST(l.classid AS BIGINT) = $1
                AND CAST(l.objid AS BIGINT) = (SELECT CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = current_schema())
-               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+               AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+               AND EXISTS (SELECT 1 FROM meta WHERE name = 'lease' AND value = $2)",
         )
         .bind(OURS)
+        .bind(lease)
         .execute(conn)
         .await?;
         Ok(())
@@ -121,6 +135,12 @@ impl SessionLock {
 
     /// Raises the epoch: whoever wrote before writes no more. Waits for a write of theirs that is under way.
     pub(crate) async fn raise_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
+        sqlx::query(
+            "INSERT INTO meta (name, value) VALUES ('lease', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(self.lease.as_str())
+        .execute(&mut *conn)
+        .await?;
         let epoch: i64 = sqlx::query_scalar(
             "INSERT INTO meta (name, value) VALUES ('epoch', '1')
              ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)
@@ -156,6 +176,21 @@ impl SessionLock {
             self.backend.store(backend, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    /// Whether the epoch is still this process's, from any session. Keeps nobody from raising it afterwards.
+    ///
+    /// # Errors
+    /// Where another process writes, or may: this one must change nothing outside any more.
+    pub(crate) async fn confirm_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
+        let epoch: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = 'epoch'")
+            .fetch_optional(conn)
+            .await?;
+        match epoch {
+            Some(epoch) if epoch == self.epoch.load(Ordering::SeqCst) => Ok(()),
+            Some(_) => Err(self.lose("another operator has taken over the ledger")),
+            None => Err(self.lose("the ledger's tables were made again")),
+        }
     }
 
     fn lose(&self, how: &str) -> LedgerError {

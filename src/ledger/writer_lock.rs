@@ -22,6 +22,14 @@ impl WriterLock {
         }
     }
 
+    /// Right before something is changed outside: by a session that reads.
+    pub(crate) async fn confirm_epoch(&self, conn: &mut Conn) -> LedgerResult<()> {
+        match self {
+            Self::None | Self::File(_) => Ok(()),
+            Self::Session(lock) => lock.confirm_epoch(conn).await,
+        }
+    }
+
     /// Fails once this process has lost it.
     pub(crate) fn check(&self) -> LedgerResult<()> {
         match self {

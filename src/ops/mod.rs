@@ -2,6 +2,7 @@
 
 pub mod exposition;
 pub mod health;
+pub mod leader;
 pub mod listen;
 pub mod metrics;
 mod scrapes;

@@ -11,8 +11,10 @@ pub mod error;
 pub mod ledger;
 pub mod pulse;
 pub mod sink;
+pub mod stopping;
 #[cfg(test)]
 pub(crate) mod test_support;
+pub mod work_permit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod admission;
 mod install;
 mod readme;
 mod render;
+mod replicas;
 mod rights;
 mod values;
 

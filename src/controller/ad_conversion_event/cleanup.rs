@@ -20,6 +20,7 @@ use crate::domain::declared::Declared;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::ownership::named_for;
 use crate::ports::ledger::OrphanNote;
+use crate::ports::stopping::begin_unfinished_step;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::{Account, GoogleAccount, Urgency, Wake};
 
@@ -188,7 +189,9 @@ async fn remove_action(
         }
         return Err(Blocked::no_credentials(target));
     };
-    match clients.ads.remove_action(&target.customer, target.id).await {
+    let answer = clients.ads.remove_action(&target.customer, target.id).await;
+    let _step = begin_unfinished_step();
+    match answer {
         Ok(()) => {}
         Err(error) if is_gone(&error) => {}
         Err(error) => {

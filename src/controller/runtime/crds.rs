@@ -1,17 +1,16 @@
 //! Waits until the three kinds are served. Exiting instead would only turn one clear line into a restart loop.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use kube::Resource;
 use kube::api::ListParams;
+use kube::{Client, Resource};
 
 use super::scope::scoped_api;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::apply::within_limit;
-use crate::controller::shared::context::{Context, failure_pause};
+use crate::controller::shared::context::failure_pause;
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
@@ -35,11 +34,11 @@ struct Obstacle {
 
 /// Returns once all three kinds can be listed in every namespace watched, or in some of them while the others lastingly
 /// refuse: one namespace that is gone must not keep the others from being served.
-pub(crate) async fn wait_until_served(ctx: &Arc<Context>, namespaces: &[String]) -> Unserved {
+pub(crate) async fn wait_until_served(client: &Client, namespaces: &[String]) -> Unserved {
     let mut tries = 0_u32;
     let mut since = None;
     loop {
-        let obstacle = match check_namespaces(ctx, namespaces).await {
+        let obstacle = match check_namespaces(client, namespaces).await {
             Ok(unserved) if unserved.is_empty() => return unserved,
             Ok(unserved) if since.get_or_insert_with(Instant::now).elapsed() >= REFUSED => return unserved,
             Ok(unserved) => unserved.into_values().next().unwrap_or_default(),
@@ -56,16 +55,16 @@ pub(crate) async fn wait_until_served(ctx: &Arc<Context>, namespaces: &[String])
 }
 
 /// The namespaces that refuse; an error where nothing can be served.
-async fn check_namespaces(ctx: &Arc<Context>, namespaces: &[String]) -> Result<Unserved, String> {
+async fn check_namespaces(client: &Client, namespaces: &[String]) -> Result<Unserved, String> {
     if namespaces.is_empty() {
-        return check_scope(ctx, None)
+        return check_scope(client, None)
             .await
             .map(|()| Unserved::new())
             .map_err(|o| o.why);
     }
     let mut unserved = Unserved::new();
     for namespace in namespaces {
-        match check_scope(ctx, Some(namespace)).await {
+        match check_scope(client, Some(namespace)).await {
             Ok(()) => {}
             Err(Obstacle { refused: true, why }) => {
                 unserved.insert(namespace.clone(), why);
@@ -80,15 +79,15 @@ async fn check_namespaces(ctx: &Arc<Context>, namespaces: &[String]) -> Result<U
     }
 }
 
-async fn check_scope(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
-    check_kind::<AdConversionEvent>(ctx, scope).await?;
-    check_kind::<GoogleAdsAccount>(ctx, scope).await?;
-    check_kind::<HubSpotAccount>(ctx, scope).await
+async fn check_scope(client: &Client, scope: Option<&str>) -> Result<(), Obstacle> {
+    check_kind::<AdConversionEvent>(client, scope).await?;
+    check_kind::<GoogleAdsAccount>(client, scope).await?;
+    check_kind::<HubSpotAccount>(client, scope).await
 }
 
-async fn check_kind<K: Object>(ctx: &Arc<Context>, scope: Option<&str>) -> Result<(), Obstacle> {
+async fn check_kind<K: Object>(client: &Client, scope: Option<&str>) -> Result<(), Obstacle> {
     // Metadata suffices: an object that cannot be decoded is no reason to wait.
-    let api = scoped_api::<kube::core::PartialObjectMeta<K>>(ctx.client.clone(), scope);
+    let api = scoped_api::<kube::core::PartialObjectMeta<K>>(client.clone(), scope);
     let one = ListParams::default().limit(1);
     let call = api.list_metadata(&one);
     let listed = within_limit("list", call).await;

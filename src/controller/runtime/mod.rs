@@ -1,10 +1,12 @@
 //! Starts everything: waits for the definitions, fills the caches, runs one controller for each kind and namespace, and
 //! stops in order.
 
+mod client;
 mod crds;
 mod proxy;
 mod scope;
 mod served;
+mod standby;
 mod tasks;
 mod turns;
 mod wake_queue;
@@ -14,31 +16,30 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderName, HeaderValue};
 use futures::stream::{self, BoxStream};
 use futures::{FutureExt, StreamExt};
-use kube::Client;
-use kube::client::ClientBuilder;
 use kube::runtime::controller::{Config, Controller, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tower::timeout::TimeoutLayer;
 
 use crate::api::AdConversionEvent;
 use crate::controller::google_ads_account::GoogleController;
 use crate::controller::hubspot_account::HubSpotController;
-use crate::controller::shared::context::{Cache, CacheWriters, Context, Parts, Writers};
+use crate::controller::shared::context::{Cache, Context, Parts};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::budget;
+use crate::ports::stopping::run_until_stopped;
 use crate::registry::Wake;
-use scope::scoped_api;
+pub use client::{ClientError, new_client};
+pub use standby::WarmCaches;
+use standby::Watches;
 use tasks::{endless_task, route_wakes};
 use turns::{Turn, Turns};
 use wake_queue::{KeySender, WakeQueue};
@@ -51,88 +52,49 @@ const RECONCILE_LIMIT: Duration = Duration::from_mins(3);
 const UPSTREAM_BUDGET: Duration = Duration::from_secs(90);
 /// How soon an object is looked at again whose cached version is older than our own write.
 const DEFER: Duration = Duration::from_millis(100);
-/// Longest wait until the Kubernetes API begins to answer: as long as it takes itself for a list. A watch is answered at
-/// once and stays open from then on; without this limit one whose opening is never answered leaves us deaf for good.
-const ANSWER_LIMIT: Duration = Duration::from_mins(1);
-/// Longest silence in the middle of an answer: longer than the quietest watch is kept open (295 s).
-const SILENCE_LIMIT: Duration = Duration::from_mins(5);
 /// How long running reconciles may take to end after a stop.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
-/// The client for [`Parts`]: in the cluster its service account, elsewhere the kubeconfig. It repeats nothing by itself:
-/// a repeat inside the client would hide for minutes in a reconcile, whose own retry is seen and bounded. It waits a minute
-/// for the begin of an answer, or `call_timeout` if that is less.
-///
-/// # Errors
-/// Where there is no usable configuration.
-pub async fn new_client(instance: Option<&str>, call_timeout: Duration) -> Result<Client, ClientError> {
-    let mut config = kube::Config::infer().await?;
-    proxy::make_usable(&mut config)?;
-    let agent = match instance {
-        Some(pod) => format!("adconversion-operator/{} ({pod})", env!("CARGO_PKG_VERSION")),
-        None => concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")).to_owned(),
-    };
-    if let Ok(agent) = HeaderValue::from_str(&agent) {
-        config.headers.push((HeaderName::from_static("user-agent"), agent));
-    }
-    limited_client(config, ANSWER_LIMIT.min(call_timeout))
-}
-
-/// A client that repeats nothing and waits for nothing for ever; for the begin of an answer so long.
-fn limited_client(mut config: kube::Config, answer: Duration) -> Result<Client, ClientError> {
-    config.default_retry = false;
-    config.connect_timeout = Some(Duration::from_secs(10));
-    config.write_timeout = Some(Duration::from_secs(30));
-    config.read_timeout = Some(SILENCE_LIMIT);
-    config.reset_reader_on_write = true;
-    let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&TimeoutLayer::new(answer)).build())
-}
-
-/// There is no way to reach a Kubernetes API.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// Neither a service account nor a usable kubeconfig.
-    #[error("neither a service account nor a usable kubeconfig: {0}")]
-    Config(#[from] kube::config::InferConfigError),
-    /// The proxy cannot be used.
-    #[error(transparent)]
-    Proxy(#[from] proxy::BadProxy),
-    /// The configuration cannot be used.
-    #[error("the Kubernetes configuration cannot be used: {0}")]
-    Client(Box<kube::Error>),
-}
-
-impl From<kube::Error> for ClientError {
-    fn from(error: kube::Error) -> Self {
-        Self::Client(Box::new(error))
-    }
-}
-
 /// Runs the controllers of all three kinds until `stop`; `controller` is that of events. `wakes` is the receiver that
-/// came with `parts.registry`. After `stop` no reconcile begins, and those running have 20 seconds to end.
+/// came with `parts.registry`. After `stop` no reconcile begins. A reconcile that is about to change something outside, or
+/// has, gets 20 seconds to end; the others are broken off.
 pub async fn run_controllers<E: Reconciler<Object = AdConversionEvent>>(
     parts: Parts,
     controller: E,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
-    parts.probes.set_gate("caches", false);
-    let namespaces = parts.namespaces.clone();
-    let (context, writers) = Context::new(parts);
-    let ctx = Arc::new(context);
-    let Some(unserved) = stop
-        .run_until_cancelled(crds::wait_until_served(&ctx, &namespaces))
-        .await
-    else {
-        return;
-    };
-    let mut tasks = JoinSet::new();
-    let Writers {
+    let caches = WarmCaches::new(&parts.namespaces);
+    run_warm_controllers(parts, caches, controller, wakes, stop).await;
+}
+
+/// As [`run_controllers`], over caches that may be filled already: then it begins at once.
+pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
+    parts: Parts,
+    warm: WarmCaches,
+    controller: E,
+    wakes: mpsc::UnboundedReceiver<Wake>,
+    stop: CancellationToken,
+) {
+    let WarmCaches {
+        caches,
         events,
         google,
         hubspot,
-    } = writers;
+        unserved,
+    } = warm;
+    let unserved = if let Some(unserved) = unserved {
+        unserved
+    } else {
+        parts.probes.set_gate("caches", false);
+        let served = crds::wait_until_served(&parts.client, &parts.namespaces);
+        match stop.run_until_cancelled(served).await {
+            Some(unserved) => unserved,
+            None => return,
+        }
+    };
+    let ctx = Arc::new(Context::new(parts, caches));
+    let mut tasks = JoinSet::new();
     let mut router = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;
     start_kind(
@@ -181,29 +143,29 @@ type Keys = Arc<Mutex<mpsc::UnboundedReceiver<ObjectKey>>>;
 fn start_kind<R: Reconciler>(
     controller: R,
     ctx: &Arc<Context>,
-    (cache, writers): (&Cache<R::Object>, CacheWriters<R::Object>),
+    (cache, watches): (&Cache<R::Object>, Watches<R::Object>),
     senders: &mut Vec<KeySender>,
     tasks: &mut JoinSet<()>,
     stop: &CancellationToken,
 ) {
     let controller = Arc::new(controller);
-    for ((scope, store), writer) in cache.stores().iter().zip(writers) {
+    for ((scope, store), mut kept) in cache.stores().iter().zip(watches) {
         let (sender, receiver) = mpsc::unbounded_channel();
         senders.push(KeySender {
             scope: scope.clone(),
             sender,
         });
-        let api = scoped_api(ctx.client.clone(), scope.as_deref());
         let name = |what: &str| match scope {
             Some(namespace) => format!("{what} of {} in {namespace}", R::Object::KIND),
             None => format!("{what} of {}", R::Object::KIND),
         };
-        let kept = Arc::new(Mutex::new(watch::Kept::new(writer)));
+        kept.wake_known();
+        let kept = Arc::new(Mutex::new(kept));
         let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
         tasks.spawn(endless_task(ctx, "watch", name("watch"), stop, move |_| {
-            let (looks, ctx, api) = (Arc::clone(&looks), Arc::clone(&shared), api.clone());
+            let (looks, ctx) = (Arc::clone(&looks), Arc::clone(&shared));
             let (kept, stop) = (Arc::clone(&kept), ending.clone());
-            async move { watch::run_watch(looks, ctx, api, &mut *kept.lock().await, stop).await }
+            async move { watch::run_watch(looks, ctx, &mut *kept.lock().await, stop).await }
         }));
         let (looks, shared, ending) = (Arc::clone(&controller), Arc::clone(ctx), stop.clone());
         let (place, keys) = ((scope.clone(), store.clone()), Arc::new(Mutex::new(receiver)));
@@ -259,7 +221,14 @@ async fn run_controller<R: Reconciler>(
         .run(
             move |object, ctx| {
                 let turn = wait_for_turn(Arc::clone(&turns), object.key(), stopped.clone());
-                in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), turn)
+                let work = in_turn(Arc::clone(&controller), object, ctx, fresh.clone(), turn);
+                let stop = stopped.clone();
+                // What it waits for when the process stops, it asks again after the next start.
+                async move {
+                    run_until_stopped(&stop, work)
+                        .await
+                        .unwrap_or_else(|| Ok(Action::await_change()))
+                }
             },
             error_policy::<R>,
             ctx,
@@ -334,45 +303,4 @@ fn error_policy<R: Reconciler>(object: Arc<R::Object>, error: &Error, ctx: Arc<C
         tracing::warn!(kind, object = %key, error = brief(error), retry_in_ms = pause.as_millis(), "reconcile failed");
     }
     Action::requeue(pause)
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use axum::http::Request;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    const LIMIT: Duration = Duration::from_millis(300);
-
-    /// An API server that never answers its first connection; the others it answers at once, and goes on after a silence
-    /// longer than the limit.
-    async fn serve(listener: TcpListener) {
-        let (_silent, _) = listener.accept().await.unwrap();
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await.unwrap();
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n")
-                .await
-                .unwrap();
-            tokio::time::sleep(LIMIT * 2).await;
-            stream.write_all(b"ok").await.unwrap();
-        }
-    }
-
-    #[tokio::test]
-    async fn an_answer_that_never_begins_is_given_up_and_one_that_goes_on_is_not() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(serve(listener));
-        let client = limited_client(kube::Config::new(url.parse().unwrap()), LIMIT).unwrap();
-        let ask = || client.request_text(Request::get("/").body(vec![]).unwrap());
-        let given_up = tokio::time::timeout(LIMIT * 20, ask()).await;
-        assert!(given_up.unwrap().is_err(), "no answer");
-        assert_eq!(ask().await.unwrap(), "ok");
-    }
 }

@@ -7,14 +7,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, ResourceExt as _};
+use kube::{Api, Client, ResourceExt as _};
 use tokio_util::sync::CancellationToken;
 
+use super::scope::scoped_api;
 use crate::api::reasons::reason;
 use crate::controller::shared::context::{CacheWriter, Context};
 use crate::controller::shared::object::Object;
@@ -32,6 +33,8 @@ const FINALIZERS: usize = 64;
 
 /// What a watch keeps if it ends and is started again.
 pub(crate) struct Kept<K: Object> {
+    /// The namespace; `None`: all.
+    scope: Option<String>,
     writer: CacheWriter<K>,
     tracker: Tracker,
     /// What is still to be done about what was seen.
@@ -39,13 +42,35 @@ pub(crate) struct Kept<K: Object> {
 }
 
 impl<K: Object> Kept<K> {
-    /// Fills a cache.
-    pub(crate) fn new(writer: CacheWriter<K>) -> Self {
+    /// Fills the cache of a namespace, or of all.
+    pub(crate) fn new(scope: Option<String>, writer: CacheWriter<K>) -> Self {
         Self {
+            scope,
             writer,
             tracker: Tracker::default(),
             due: Changes::default(),
         }
+    }
+
+    /// Keeps the cache up to date for a process that stands by: nobody is woken and nothing is reported. May be dropped at any
+    /// moment.
+    pub(crate) async fn keep_warm(&mut self, client: Client) {
+        let mut events = pin!(watch_objects::<K>(scoped_api(client, self.scope.as_deref()), |_| {}));
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(event) => {
+                    self.record_event(&event);
+                    // Nobody worked before: all is new to whoever begins to.
+                    self.due = Changes::default();
+                }
+                Err(error) => log_interruption::<K>(&error),
+            }
+        }
+    }
+
+    /// Has everything that is known looked at, by a process that begins to work.
+    pub(crate) fn wake_known(&mut self) {
+        self.due.wake = self.tracker.known.keys().cloned().map(K::to_wake).collect();
     }
 
     fn record_event(&mut self, event: &Event<K>) {
@@ -72,19 +97,13 @@ impl<K: Object> Kept<K> {
 pub(crate) async fn run_watch<R: Reconciler>(
     controller: Arc<R>,
     ctx: Arc<Context>,
-    api: Api<DeserializeGuard<R::Object>>,
     kept: &mut Kept<R::Object>,
     stop: CancellationToken,
 ) {
-    let decoding = Arc::clone(&ctx);
-    let events = watcher(api, watcher::Config::default().page_size(PAGE))
-        .default_backoff()
-        .filter_map(move |event| {
-            let report = |invalid| report_invalid::<R::Object>(&decoding, invalid);
-            ready(decode_event::<R::Object>(event, report))
-        })
-        .take_until(stop.cancelled_owned());
-    let mut events = pin!(events);
+    let reporting = Arc::clone(&ctx);
+    let api = scoped_api(ctx.client.clone(), kept.scope.as_deref());
+    let events = watch_objects::<R::Object>(api, move |invalid| report_invalid::<R::Object>(&reporting, invalid));
+    let mut events = pin!(events.take_until(stop.cancelled_owned()));
     // What a watch that ended before this one has left to do.
     kept.work_off(controller.as_ref(), &ctx);
     while let Some(event) = events.next().await {
@@ -93,13 +112,27 @@ pub(crate) async fn run_watch<R: Reconciler>(
                 kept.record_event(&event);
                 kept.work_off(controller.as_ref(), &ctx);
             }
-            Err(error) => tracing::warn!(
-                kind = R::Object::KIND,
-                error = brief(&error),
-                "watch interrupted, it is taken up again"
-            ),
+            Err(error) => log_interruption::<R::Object>(&error),
         }
     }
+}
+
+fn log_interruption<K: Object>(error: &watcher::Error) {
+    tracing::warn!(
+        kind = K::KIND,
+        error = brief(error),
+        "watch interrupted, it is taken up again"
+    );
+}
+
+/// What becomes of the objects that can be read; `report` is told of the others.
+fn watch_objects<K: Object>(
+    api: Api<DeserializeGuard<K>>,
+    report: impl Fn(InvalidObject) + Send,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send {
+    watcher(api, watcher::Config::default().page_size(PAGE))
+        .default_backoff()
+        .filter_map(move |event| ready(decode_event::<K>(event, &report)))
 }
 
 /// Takes objects that cannot be decoded out of the stream: one of them must not keep the others from being watched.

@@ -98,7 +98,8 @@ impl Home {
             let select = sqlx::AssertSqlSafe(format!("SELECT {} FROM {table}", line.join(" || ' ' || ")));
             let mut lines: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut connection).await.unwrap();
             // Of the database, not of the ledger.
-            lines.retain(|line| table != "meta" || !(line.contains("name=epoch ") || line.contains("name=starts ")));
+            let own = ["name=epoch ", "name=lease ", "name=starts "];
+            lines.retain(|line| table != "meta" || !own.iter().any(|name| line.contains(name)));
             lines.sort_unstable();
             rows.insert(table, lines);
         }

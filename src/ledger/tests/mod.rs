@@ -14,6 +14,7 @@ mod property;
 mod queries;
 mod request_ids;
 mod server;
+mod session_locks;
 mod speed;
 mod stored;
 mod streams;

@@ -63,6 +63,10 @@ pub const ADVICE: &[(&str, &str)] = &[
         "adconversion_loop_restarts_total",
         "Alert above zero, and report it: each is a bug.",
     ),
+    (
+        "adconversion_leader",
+        "Alert where the sum over all replicas is not 1 for longer than a minute: see \"No replica works\" in operations.md.",
+    ),
     ("adconversion_build_info", "Nothing."),
     ("process_cpu_seconds_total", "For graphs."),
     (

@@ -117,6 +117,7 @@ pub struct Metrics {
     deferrals: Counter,
     panics: Counter,
     restarts: Family<LoopLabels, Counter>,
+    leader: Gauge,
     seen: Mutex<Objects>,
 }
 
@@ -147,6 +148,7 @@ impl Metrics {
             deferrals: Counter::default(),
             panics: Counter::default(),
             restarts: Family::default(),
+            leader: Gauge::default(),
             seen: Mutex::default(),
         };
         metrics.register_all();
@@ -215,6 +217,11 @@ impl Metrics {
             self.restarts.clone(),
         );
         r.register(
+            "leader",
+            "1 while this process works: it has the ledger, and with leader election the Lease",
+            self.leader.clone(),
+        );
+        r.register(
             "build",
             "Version of the operator",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
@@ -236,6 +243,11 @@ impl Metrics {
     /// A reconcile was put off because the cache was older than our own write.
     pub fn record_deferral(&self) {
         self.deferrals.inc();
+    }
+
+    /// Whether this process works, or stands by.
+    pub fn set_leader(&self, works: bool) {
+        self.leader.set(i64::from(works));
     }
 
     /// A sync loop of this kind ended although nobody stopped it.

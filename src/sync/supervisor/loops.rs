@@ -16,6 +16,7 @@ use crate::api::AdNetwork;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::Sender;
+use crate::ports::stopping::run_until_stopped;
 use crate::registry::Loop;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::Feed;
@@ -116,9 +117,11 @@ impl Loops {
         };
         let (name, work) = self.loop_work(ctx, &id, token);
         self.slots.insert(id.clone(), slot);
-        let ctx = ctx.clone();
+        let (ctx, stop) = (ctx.clone(), stop.clone());
         self.tasks.spawn(async move {
             // The text of a panic may hold anything: where it happened is logged where it is counted.
+            // By the process's stop alone: the loop of an account that is gone leaves no batch behind that nobody settles.
+            let work = async { run_until_stopped(&stop, work).await };
             drop(AssertUnwindSafe(ctx.run_watched(name, work)).catch_unwind().await);
             id
         });

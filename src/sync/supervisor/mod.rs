@@ -18,6 +18,7 @@ use super::context::SyncContext;
 use super::retention;
 use crate::domain::brief::brief;
 use crate::ports::pulse;
+use crate::ports::stopping::run_until_stopped;
 
 /// How long loops may take to finish what they are at when the process stops.
 const STOP_LIMIT: Duration = Duration::from_secs(25);
@@ -90,7 +91,8 @@ async fn run_retention(ctx: Arc<SyncContext>, stop: CancellationToken) {
     let begin = |_| {
         let (ctx, stop) = (ctx.clone(), stop.clone());
         async move {
-            let work = retention::run_retention(ctx.clone(), stop);
+            let work = retention::run_retention(ctx.clone(), stop.clone());
+            let work = async { run_until_stopped(&stop, work).await };
             ctx.run_watched(RETENTION.to_owned(), work).await;
             ControlFlow::Continue(())
         }

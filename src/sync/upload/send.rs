@@ -18,6 +18,7 @@ use crate::domain::outcome::Outcome;
 use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, StreamId};
 use crate::ports::pulse;
 use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
+use crate::ports::stopping::begin_unfinished_step;
 use crate::ports::{Cause, Effect};
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
@@ -160,6 +161,8 @@ impl Uploader {
         pulse::beat();
         let asked = Instant::now();
         let answer = way.send_request(&request).await;
+        // A stop that comes now waits until the answer is in the ledger.
+        let _step = begin_unfinished_step();
         let elapsed = asked.elapsed();
         drop(request);
         let now = self.ctx.clock.now();

@@ -216,3 +216,44 @@ async fn the_identity_of_the_process_is_for_the_namespaces_it_was_started_for() 
     assert_eq!(of(&["sales", "marketing"], "marketing").await, None);
     assert_eq!(of(&["*"], "marketing").await, None);
 }
+
+/// Refuses from the second question on.
+#[derive(Default)]
+struct TakenOver(std::sync::atomic::AtomicBool);
+
+#[async_trait::async_trait]
+impl crate::ports::work_permit::WorkPermit for TakenOver {
+    async fn confirm_permit(&self) -> Result<(), crate::ports::work_permit::NoPermit> {
+        if self.0.swap(true, std::sync::atomic::Ordering::SeqCst) {
+            let why = "another operator has taken over the ledger".to_owned();
+            return Err(crate::ports::work_permit::NoPermit { why });
+        }
+        Ok(())
+    }
+}
+
+/// A process that another one took over while it waited for a token changes nothing, and says that it did not.
+#[tokio::test]
+async fn nothing_is_changed_by_a_process_that_was_taken_over_while_it_waited() {
+    let server = server().await;
+    // The first token is refused: the call is made again with another one.
+    Mock::given(method("POST"))
+        .and(wiremock::matchers::path_regex("conversionActions:mutate"))
+        .respond_with(ResponseTemplate::new(401))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let connector = GoogleConnector::new(config(&server.uri()), http(), Arc::new(super::test_support::Silent));
+    let connector = connector.permitted_by(Arc::new(TakenOver::default()));
+    let clients = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await
+        .unwrap();
+    let removed = clients
+        .ads
+        .remove_action(&cid("1234567890"), crate::domain::ids::ActionId(1))
+        .await;
+    let error = removed.err().unwrap();
+    assert_eq!((error.cause, error.effect), (Cause::Unavailable, Effect::None));
+    assert!(error.message.contains("taken over"), "{error}");
+}

@@ -38,6 +38,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::ids::CustomerId;
 use crate::ports;
+use crate::ports::work_permit::{AlwaysPermitted, WorkPermit};
 use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, SecretInvalid};
 
 pub use config::{GoogleConfig, Timeouts};
@@ -56,6 +57,7 @@ pub struct GoogleConnector {
     config: Arc<GoogleConfig>,
     http: reqwest::Client,
     observer: Arc<dyn CallObserver>,
+    permit: Arc<dyn WorkPermit>,
     sessions: Mutex<HashMap<[u8; 32], Weak<Session>>>,
 }
 
@@ -66,8 +68,16 @@ impl GoogleConnector {
             config: Arc::new(config),
             http,
             observer,
+            permit: Arc::new(AlwaysPermitted),
             sessions: Mutex::default(),
         }
+    }
+
+    /// The same, asking before each call that changes something whether this process still may.
+    #[must_use]
+    pub fn permitted_by(mut self, permit: Arc<dyn WorkPermit>) -> Self {
+        self.permit = permit;
+        self
     }
 
     /// The process's own identity is for the namespaces it was started for only.
@@ -106,7 +116,7 @@ impl GoogleConnector {
         let session = Arc::new(Session::new(
             Arc::clone(&self.config),
             self.http.clone(),
-            Arc::clone(&self.observer),
+            (Arc::clone(&self.observer), Arc::clone(&self.permit)),
             TokenCache::new(read.source),
             read.developer_token,
         ));

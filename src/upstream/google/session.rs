@@ -12,6 +12,8 @@ use super::errors::{Answer, Api, Failure, Parsed, malformed_answer};
 use super::redact::bounded_message;
 use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
+use crate::ports::stopping::begin_unfinished_step;
+use crate::ports::work_permit::WorkPermit;
 use crate::ports::{CallObserver, Cause, Effect, UpstreamError, budget};
 use crate::upstream::google::auth::token::{Token, TokenCache};
 use crate::upstream::google::rate_limiter::RateLimiter;
@@ -52,6 +54,7 @@ pub(crate) struct Session {
     config: Arc<GoogleConfig>,
     http: reqwest::Client,
     observer: Arc<dyn CallObserver>,
+    permit: Arc<dyn WorkPermit>,
     tokens: TokenCache,
     developer_token: Option<SecretString>,
     ads: RateLimiter,
@@ -62,7 +65,7 @@ impl Session {
     pub(crate) fn new(
         config: Arc<GoogleConfig>,
         http: reqwest::Client,
-        observer: Arc<dyn CallObserver>,
+        (observer, permit): (Arc<dyn CallObserver>, Arc<dyn WorkPermit>),
         tokens: TokenCache,
         developer_token: Option<SecretString>,
     ) -> Self {
@@ -71,6 +74,7 @@ impl Session {
             config,
             http,
             observer,
+            permit,
             tokens,
             developer_token,
             ads,
@@ -155,6 +159,12 @@ impl Session {
     }
 
     async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {
+        if call.mutating {
+            // Behind all waits, for a turn and for a token: this process may have been stopped in any of them.
+            let permitted = self.permit.confirm_permit().await;
+            permitted.map_err(|no| UpstreamError::new(call.api.service_name(), Cause::Unavailable, no.to_string()))?;
+        }
+        let _step = call.mutating.then(begin_unfinished_step);
         let request = self.build_request(call, token);
         let started = Instant::now();
         let outcome = receive_answer(call, request, &*self.observer).await;

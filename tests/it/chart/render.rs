@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 
 use super::{arguments, chart, container, helm, names, of_kind, read, render, the};
 
-fn variants() -> [Value; 3] {
+fn variants() -> [Value; 4] {
     [
         json!({}),
+        json!({"replicas": 2, "leaderElection": {"enabled": true},
+            "ledger": {"postgresql": {"urlSecretRef": {"name": "ledger"}}}}),
         json!({"watchNamespaces": ["marketing", "sales"]}),
         json!({"persistence": {"enabled": false}, "crds": {"enabled": false}, "rbac": {"aggregate": false}}),
     ]

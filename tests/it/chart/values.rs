@@ -10,8 +10,11 @@ use serde_json::{Map, Value, json};
 use super::{arguments, helm, read, render};
 
 /// Flags that the chart sets by itself.
-const OWN: [&str; 4] = [
+const OWN: [&str; 7] = [
     "ambient-credentials-namespaces",
+    "leader-elect",
+    "lease-name",
+    "lease-namespace",
     "ledger-url",
     "listen",
     "watch-namespaces",
@@ -57,8 +60,10 @@ fn every_key_of_config_is_a_flag_of_the_program() {
         .iter()
         .map(|(key, property)| (key.clone(), sample(property)))
         .collect();
-    let objects = render(&json!({"config": config, "watchNamespaces": ["marketing"],
-        "ambientCredentialsNamespaces": ["marketing", "sales"]}));
+    let objects = render(
+        &json!({"config": config, "watchNamespaces": ["marketing"], "leaderElection": {"enabled": true},
+        "ambientCredentialsNamespaces": ["marketing", "sales"]}),
+    );
     let arguments = arguments(&objects);
     let passed: BTreeSet<&str> = arguments
         .iter()
@@ -109,7 +114,7 @@ fn values_and_schema_name_the_same_things() {
 }
 
 #[rstest]
-#[case::unknown(json!({"replicas": 2}), "replicas")]
+#[case::unknown(json!({"replicaCount": 2}), "replicaCount")]
 #[case::unknown_flag(json!({"config": {"leaderElect": "true"}}), "leaderElect")]
 #[case::flag_of_the_chart(json!({"config": {"ledgerUrl": "sqlite://x"}}), "ledgerUrl")]
 #[case::unknown_member(json!({"persistence": {"mode": "x"}}), "mode")]

@@ -38,14 +38,14 @@ fn waits(stage: &Stage, get: impl Fn(&str) -> String) {
 }
 
 /// All requests to HubSpot and Google so far.
-fn requests(stage: &Stage) -> Vec<Value> {
+pub fn requests(stage: &Stage) -> Vec<Value> {
     let log = stage.admin("/requests?since=0");
     let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
     all.expect("a log")
 }
 
 /// How often each transaction was in a request to Google.
-fn sent(stage: &Stage) -> BTreeMap<String, u32> {
+pub fn sent(stage: &Stage) -> BTreeMap<String, u32> {
     let mut sent = BTreeMap::new();
     for request in requests(stage).iter().filter(|r| r["service"] == "dataManager") {
         let events = request["body"]["events"].as_array().cloned();

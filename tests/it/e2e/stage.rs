@@ -4,6 +4,7 @@ mod ledger;
 mod manifest;
 mod neighbour;
 mod process;
+mod replica;
 mod second;
 
 use std::fs;
@@ -20,6 +21,7 @@ use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{Spec, Supervisor};
 
 pub use self::neighbour::Neighbour;
+pub use self::replica::{LEASE, Replica};
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
 use super::meddler::Meddler;

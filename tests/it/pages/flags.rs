@@ -9,8 +9,9 @@ use super::{cell, fresh, head};
 
 const ABOUT: &str = "\
 Each flag has an environment variable too: `--click-grace` is `ADCONVERSION_CLICK_GRACE`. In the chart it is \
-`config.clickGrace`. These flags have no name under `config`: the chart sets `--listen` and `--ledger-url` itself, and its \
-values `watchNamespaces` and `ambientCredentialsNamespaces` set the flags of these names. Durations are written like `90s`, `6h` or `1h30m`.
+`config.clickGrace`. These flags have no name under `config`: the chart sets `--listen`, `--ledger-url`, `--leader-elect`, \
+`--lease-name` and `--lease-namespace` itself, and its values `watchNamespaces` and `ambientCredentialsNamespaces` set the \
+flags of these names. Durations are written like `90s`, `6h` or `1h30m`.
 
 | flag | default | |
 |---|---|---|

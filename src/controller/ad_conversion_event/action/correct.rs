@@ -11,6 +11,7 @@ use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::conditions::is_true;
 use crate::domain::ids::ActionId;
+use crate::ports::stopping::begin_unfinished_step;
 
 /// Writes the declared fields that differ.
 pub(crate) async fn correct_fields(
@@ -26,7 +27,9 @@ pub(crate) async fn correct_fields(
         work.publish_event(Severity::Warning, happened::DRIFT_DETECTED, &note)
             .await;
     }
-    if let Err(error) = work.ads.update_action(&work.owner, id, fields).await {
+    let answer = work.ads.update_action(&work.owner, id, fields).await;
+    let _step = begin_unfinished_step();
+    if let Err(error) = answer {
         // Writing the same values again is harmless, so an unknown outcome is simply tried again.
         let mut outcome = work.refused_call(&error);
         outcome.found = work.actions.iter().find(|a| a.id == id).cloned();

@@ -13,6 +13,7 @@ use crate::domain::action::REMOVED;
 use crate::domain::brief;
 use crate::domain::ids::ActionId;
 use crate::ports::Effect;
+use crate::ports::stopping::begin_unfinished_step;
 
 /// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
 pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
@@ -36,7 +37,10 @@ pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
 }
 
 async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
-    match work.ads.create_action(&work.owner, &work.full).await {
+    let answer = work.ads.create_action(&work.owner, &work.full).await;
+    // A stop that comes now waits until the action is recorded.
+    let _step = begin_unfinished_step();
+    match answer {
         // An action that was there before was not made by this create: whoever answers so has told nothing of ours.
         Ok(id) if work.actions.iter().any(|a| a.id == id) => {
             let told = format!("Google's answer to the create names conversion action {id}, which existed before");

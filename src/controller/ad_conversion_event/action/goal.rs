@@ -6,6 +6,7 @@ use crate::api::reasons::event as happened;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::brief::brief;
+use crate::ports::stopping::begin_unfinished_step;
 
 /// Makes the account goal of a primary action of ours biddable. A failure changes nothing about the action: the condition
 /// `CountedForBidding` goes on saying that the goal is not biddable, and the next pass tries again.
@@ -27,7 +28,9 @@ pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, orig
     if goal.biddable || action.primary_for_goal == Some(false) {
         return;
     }
-    match work.ads.set_goal_biddable(&work.owner, goal, true).await {
+    let answer = work.ads.set_goal_biddable(&work.owner, goal, true).await;
+    let _step = begin_unfinished_step();
+    match answer {
         Ok(()) => {
             let note = format!(
                 "Made the account goal {} / {} biddable (spec.manageAccountGoals).",

@@ -135,10 +135,9 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context, and the writers that fill its caches.
-    pub fn new(parts: Parts) -> (Self, Writers) {
-        let (caches, writers) = Caches::new(&parts.namespaces);
-        let context = Self {
+    /// The context over these caches.
+    pub fn new(parts: Parts, caches: Caches) -> Self {
+        Self {
             events: Events::new(parts.client.clone(), parts.instance),
             client: parts.client,
             registry: parts.registry,
@@ -154,8 +153,7 @@ impl Context {
             backoff: Backoff::new(parts.settings.backoff_max),
             rereads: Rereads::default(),
             google_reads: SharedReads::default(),
-        };
-        (context, writers)
+        }
     }
 
     /// Has the controller look at all events that name this account, registered or not.

@@ -1,0 +1,157 @@
+//! The work of a process that has the ledger: controllers and sync loops, wired and stopped in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+use super::command_error::CommandError;
+use super::flags::RunFlags;
+use super::open_ledger;
+use super::process::{Process, without_tls};
+use crate::controller::ad_conversion_event::EventController;
+use crate::controller::runtime as controllers;
+use crate::controller::runtime::WarmCaches;
+use crate::controller::shared::context::Parts;
+use crate::ledger::SqlLedger;
+use crate::ops::health::Watch;
+use crate::ops::telemetry;
+use crate::ops::vendor_clock::VendorClock;
+use crate::ports::Clock;
+use crate::ports::ledger::Ledger;
+use crate::ports::pulse;
+use crate::ports::pulse::STEP;
+use crate::registry::Registry;
+use crate::sync::context::SyncContext;
+use crate::sync::supervisor;
+use crate::upstream;
+use crate::upstream::google::{GoogleConfig, GoogleConnector, Timeouts};
+use crate::upstream::hubspot::{HubSpotConfig, HubSpotConnector};
+
+/// Longest wait for a connection to an upstream service.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// Longest wait for the ledger to be closed in good order.
+const CLOSE_LIMIT: Duration = Duration::from_secs(3);
+
+/// Name of the watch over the ledger's lock among the signs of life.
+const LOCK_LOOP: &str = "watch of the ledger's lock";
+
+/// Works until the process is to stop, or must not work any more; then closes the ledger.
+pub(super) async fn work_until_stopped(
+    process: &Process,
+    store: Arc<SqlLedger>,
+    client: Client,
+    instance: Option<String>,
+    warm: WarmCaches,
+) -> Result<(), CommandError> {
+    let Process {
+        flags,
+        probes,
+        metrics,
+        stop,
+        lost,
+    } = process;
+    let watch = open_ledger::watch_lock(
+        store.clone(),
+        flags.leader.ledger_patience(),
+        stop.clone(),
+        lost.clone(),
+    );
+    let watch = tokio::spawn(pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
+    metrics.set_leader(true);
+    let ledger: Arc<dyn Ledger> = store.clone();
+    let http = http_client(flags)?;
+    let (registry, wakes) = Registry::new();
+    let observer = Arc::new(VendorClock::new(metrics.clone()));
+    let clock: Arc<dyn Clock> = observer.clone();
+    let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
+    let watch_loops = Watch {
+        probes: probes.clone(),
+        metrics: metrics.clone(),
+    };
+    let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
+    let connector = GoogleConnector::new(google_config(flags), http.clone(), observer.clone());
+    let parts = Parts {
+        client,
+        registry,
+        ledger,
+        google: Arc::new(connector.permitted_by(store.clone())),
+        crm: Arc::new(HubSpotConnector::new(hubspot_config(flags), http, observer)),
+        clock,
+        settings: flags.controller_settings(),
+        metrics: metrics.clone(),
+        probes: probes.clone(),
+        namespaces: flags.watch_namespaces.clone(),
+        instance,
+    };
+    let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
+    let ends = async {
+        controllers::run_warm_controllers(parts, warm, EventController::default(), wakes, stop.clone()).await;
+        stop.cancel();
+        wait_for_end("sync loops", loops).await;
+    };
+    tokio::select! {
+        () = ends => {}
+        () = wait_too_late(lost, flags.leader.end_grace()) => warn!("work that had not ended was broken off: another operator may go on with it"),
+    }
+    metrics.set_leader(false);
+    // So that a copy of the file alone is a whole backup, and the next operator finds the ledger free.
+    if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
+        error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");
+    }
+    let watched = watch.await;
+    watched.map_err(|error| format!("the watch of the ledger's lock {}", telemetry::how_it_ended(&error)))??;
+    Ok(())
+}
+
+/// Returns so long after this process was told that it must not work any more.
+async fn wait_too_late(lost: &CancellationToken, grace: Duration) {
+    lost.cancelled().await;
+    tokio::time::sleep(grace).await;
+}
+
+async fn wait_for_end(what: &str, task: tokio::task::JoinHandle<()>) {
+    if let Err(error) = task.await {
+        error!(what, how = telemetry::how_it_ended(&error), "ended unexpectedly");
+    }
+}
+
+/// The client of all calls to HubSpot and Google.
+fn http_client(flags: &RunFlags) -> Result<reqwest::Client, CommandError> {
+    let endpoints = [
+        flags.google_ads_endpoint.as_str(),
+        &flags.data_manager_endpoint,
+        &flags.google_token_endpoint,
+        &flags.hubspot_endpoint,
+    ];
+    upstream::client_builder(&endpoints)
+        .connect_timeout(CONNECT_LIMIT)
+        .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .map_err(|error| without_tls(&error).into())
+}
+
+fn google_config(flags: &RunFlags) -> GoogleConfig {
+    let base = |url: &str| url.trim_end_matches('/').to_owned();
+    GoogleConfig {
+        ads_endpoint: base(&flags.google_ads_endpoint),
+        ads_version: flags.google_ads_version.clone(),
+        data_manager_endpoint: base(&flags.data_manager_endpoint),
+        token_endpoint: flags.google_token_endpoint.clone(),
+        timeouts: Timeouts::default().at_most(flags.call_timeout.as_std()),
+        ambient_namespaces: flags.ambient_credentials_namespaces.clone(),
+        token_directory: flags.external_account_token_dir.clone(),
+    }
+}
+
+fn hubspot_config(flags: &RunFlags) -> HubSpotConfig {
+    let usual = HubSpotConfig::default();
+    HubSpotConfig {
+        endpoint: flags.hubspot_endpoint.trim_end_matches('/').to_owned(),
+        version: flags.hubspot_version.clone(),
+        timeout: usual.timeout.min(flags.call_timeout.as_std()),
+        ..usual
+    }
+}

@@ -1,0 +1,29 @@
+//! The right to change something outside: only the one process that writes to the ledger has it.
+
+use async_trait::async_trait;
+
+/// Another process may write to the ledger, or it cannot be found out: nothing may be changed outside.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not sent, since it is not certain that this operator still has the ledger: {why}")]
+pub struct NoPermit {
+    /// What the ledger said.
+    pub why: String,
+}
+
+/// Knows whether this process is the one that may change something outside.
+#[async_trait]
+pub trait WorkPermit: Send + Sync {
+    /// Asks right before a call that changes something. A process that was stopped, or cut off, for so long that another
+    /// one took over finds out here.
+    async fn confirm_permit(&self) -> Result<(), NoPermit>;
+}
+
+/// Nobody else can be there: for tests.
+pub struct AlwaysPermitted;
+
+#[async_trait]
+impl WorkPermit for AlwaysPermitted {
+    async fn confirm_permit(&self) -> Result<(), NoPermit> {
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! A network between an operator and a server that a test can cut: connections stay open and nothing passes any more.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use super::wire;
+
+/// The running link; it ends when this is dropped.
+pub struct TcpLink {
+    /// Host and port on the operator's side.
+    pub address: String,
+    is_cut: Arc<watch::Sender<bool>>,
+    runtime: Option<Runtime>,
+}
+
+impl TcpLink {
+    /// A link to this host and port.
+    pub fn start(target: &str) -> Self {
+        let runtime = wire::runtime();
+        let is_cut = Arc::new(watch::channel(false).0);
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let (target, cut) = (target.to_owned(), Arc::clone(&is_cut));
+        runtime.spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(carry(near, target.clone(), cut.subscribe()));
+            }
+        });
+        Self {
+            address,
+            is_cut,
+            runtime: Some(runtime),
+        }
+    }
+
+    /// Nothing passes until [`Self::mend`], and nobody is told.
+    pub fn cut(&self) {
+        self.is_cut.send_replace(true);
+    }
+
+    /// What waited passes, and all that follows.
+    pub fn mend(&self) {
+        self.is_cut.send_replace(false);
+    }
+}
+
+impl Drop for TcpLink {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn carry(near: TcpStream, target: String, mut cut: watch::Receiver<bool>) {
+    let _ = cut.wait_for(|cut| !cut).await;
+    let Ok(far) = TcpStream::connect(target).await else {
+        return;
+    };
+    let (near_in, near_out) = near.into_split();
+    let (far_in, far_out) = far.into_split();
+    tokio::join!(pass(near_in, far_out, cut.clone()), pass(far_in, near_out, cut));
+}
+
+async fn pass(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut cut: watch::Receiver<bool>,
+) {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let read = from.read(&mut buffer).await.unwrap_or_default();
+        // The end of one side is not told either.
+        let _ = cut.wait_for(|cut| !cut).await;
+        if read == 0 || to.write_all(&buffer[..read]).await.is_err() {
+            let _ = to.shutdown().await;
+            return;
+        }
+    }
+}
