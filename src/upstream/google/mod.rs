@@ -24,6 +24,8 @@ mod any_answer_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod permit_tests;
+#[cfg(test)]
 mod test_support;
 #[cfg(test)]
 mod unkept_tests;
