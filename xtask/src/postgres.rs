@@ -31,11 +31,12 @@ const USER: &str = "postgres";
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
-/// The end-to-end tests that run there too: what becomes of conversions, with operators that are killed or suspended, or of which one
-/// stands by. Some of them, for the sake of time.
-const END_TO_END: [&str; 7] = [
+/// The end-to-end tests that run there too: what becomes of conversions, with operators that are killed or suspended, or two of
+/// them on one ledger. Some of them, for the sake of time.
+const END_TO_END: [&str; 8] = [
     "e2e::crashes",
     "e2e::leaders",
+    "e2e::one_writer",
     "e2e::restored",
     "e2e::hands_off::a_suspended",
     "e2e::outcomes::a_full_batch",

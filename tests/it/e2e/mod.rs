@@ -48,6 +48,7 @@ mod personal_data;
 mod reader;
 mod redirects;
 mod refusals;
+mod replicas;
 mod restored;
 mod rows;
 mod rows_of;

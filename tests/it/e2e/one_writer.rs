@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::Stage;
 use super::judge::{became, crowd, exactly, settled_within, transactions};
-use super::stage::ago;
+use super::replicas::{START, each_once, more, prepared, requests, sent};
+use super::stage::{Replica, ago};
+use super::tcp_link::TcpLink;
 
 /// Longest hand-over, on a busy machine.
 const TAKES_OVER: Duration = Duration::from_secs(10);
@@ -21,9 +24,9 @@ fn is_ready(answer: &str) -> Result<(), Value> {
     }
 }
 
-/// Not ready, with the lock file and what to do in the answer; alive all the same.
+/// Not ready, with the lock and what to do in the answer; alive all the same.
 fn waits(stage: &Stage, get: impl Fn(&str) -> String) {
-    let lock = stage.ledger().with_file_name("ledger.db.lock").display().to_string();
+    let lock = stage.ledger_lock();
     stage.wait_for("the second one to wait", || {
         let answer = get("/readyz");
         let says = answer.contains(&lock) && answer.contains("--ledger-url");
@@ -35,26 +38,6 @@ fn waits(stage: &Stage, get: impl Fn(&str) -> String) {
     });
     assert!(is_ready(&get("/livez")).is_ok(), "{}", get("/livez"));
     assert!(is_ready(&get("/metrics")).is_ok());
-}
-
-/// All requests to HubSpot and Google so far.
-pub fn requests(stage: &Stage) -> Vec<Value> {
-    let log = stage.admin("/requests?since=0");
-    let all = log["requests"].as_array().or_else(|| log.as_array()).cloned();
-    all.expect("a log")
-}
-
-/// How often each transaction was in a request to Google.
-pub fn sent(stage: &Stage) -> BTreeMap<String, u32> {
-    let mut sent = BTreeMap::new();
-    for request in requests(stage).iter().filter(|r| r["service"] == "dataManager") {
-        let events = request["body"]["events"].as_array().cloned();
-        for event in events.unwrap_or_default() {
-            let id = event["transactionId"].as_str().expect("an id").to_owned();
-            *sent.entry(id).or_default() += 1;
-        }
-    }
-    sent
 }
 
 #[test]
@@ -115,6 +98,9 @@ fn one_of_two_sends_and_the_other_takes_over_when_it_is_killed() {
 fn who_waits_touches_neither_hubspot_nor_google_nor_an_object() {
     let stage = Stage::empty("waits", &[], &[]);
     crowd(&stage, 5);
+    if stage.ledger_server().is_some() {
+        return;
+    }
     let lock = stage.ledger().with_file_name("ledger.db.lock");
     let held = File::create(&lock).expect("a lock file");
     held.try_lock().expect("the lock");
@@ -123,7 +109,7 @@ fn who_waits_touches_neither_hubspot_nor_google_nor_an_object() {
     stage.start_operator();
     waits(&stage, |path| stage.http(path));
     // Several times as long as a running one needs for its first reads.
-    std::thread::sleep(Duration::from_secs(4));
+    thread::sleep(Duration::from_secs(4));
     waits(&stage, |path| stage.http(path));
     assert_eq!(requests(&stage), Vec::<Value>::new());
     for object in ["adce/waits", "gaa/acme", "hsa/acme"] {
@@ -146,4 +132,81 @@ fn who_waits_touches_neither_hubspot_nor_google_nor_an_object() {
         if ended { Ok(()) } else { Err(json!(log)) }
     });
     assert!(format!("{:?}", stage.stop_operator()).contains("exit status: 1"));
+}
+
+/// Two operators on one database without leader election: the first works, the second waits.
+fn two_without_election<'a>(stage: &'a Stage, url_of_first: &str) -> (Replica<'a>, Replica<'a>) {
+    let off = ("leader-elect", "false");
+    let one = stage.start_replica("one", &[off, ("ledger-url", url_of_first)], None);
+    one.wait_leads(START);
+    let two = stage.start_replica("two", &[off], None);
+    waits(stage, |path| two.http(path));
+    each_once(stage);
+    (one, two)
+}
+
+#[test]
+fn who_is_stopped_keeps_a_database_and_loses_it_with_its_session() {
+    let stage = prepared("no-election");
+    let Some(server) = stage.ledger_server() else { return };
+    let (one, two) = two_without_election(&stage, &stage.ledger_url_at(&server));
+    // Nor does one with election take it from an operator without.
+    let three = stage.start_replica("three", &[], None);
+    one.signal("STOP");
+    more(&stage, "meanwhile");
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!((two.leads(), three.leads()), (Some(false), Some(false)));
+    one.signal("CONT");
+    each_once(&stage);
+    three.signal("TERM");
+    three.wait_ended(START);
+
+    // As a fail-over of the database does.
+    one.signal("STOP");
+    stage.end_ledger_sessions();
+    more(&stage, "after");
+    two.wait_leads(TAKES_OVER);
+    each_once(&stage);
+    one.signal("CONT");
+    let (ended, _) = one.wait_ended(START);
+    assert!(ended.contains("exit status: 1"), "{ended}");
+    more(&stage, "waking");
+    each_once(&stage);
+    two.signal("TERM");
+    two.wait_ended(START);
+}
+
+#[test]
+fn whose_network_to_the_database_is_silent_keeps_it_and_sends_nothing_meanwhile() {
+    let stage = prepared("silent-database");
+    let Some(server) = stage.ledger_server() else { return };
+    let link = TcpLink::start(&server);
+    let (_one, two) = two_without_election(&stage, &stage.ledger_url_at(&link.address));
+    let before = sent(&stage);
+    link.cut();
+    more(&stage, "meanwhile");
+    thread::sleep(Duration::from_secs(5));
+    assert_eq!(two.leads(), Some(false), "the server knows of no end of the first");
+    assert_eq!(sent(&stage), before);
+    link.mend();
+    each_once(&stage);
+    assert_eq!(two.leads(), Some(false));
+}
+
+#[test]
+fn whose_network_to_the_database_breaks_loses_it_to_the_other() {
+    let stage = prepared("broken-database");
+    let Some(server) = stage.ledger_server() else { return };
+    let link = TcpLink::start(&server);
+    let (one, two) = two_without_election(&stage, &stage.ledger_url_at(&link.address));
+    link.cut();
+    link.break_off();
+    more(&stage, "meanwhile");
+    two.wait_leads(TAKES_OVER);
+    each_once(&stage);
+    link.mend();
+    let (ended, _) = one.wait_ended(START);
+    assert!(ended.contains("exit status: 1"), "{ended}");
+    more(&stage, "after");
+    each_once(&stage);
 }

@@ -1,4 +1,5 @@
-//! A network between an operator and a server that a test can cut: connections stay open and nothing passes any more.
+//! A network between an operator and a server that a test can cut (connections stay open and nothing passes any more) or whose
+//! connections it can end.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub struct TcpLink {
     /// Host and port on the operator's side.
     pub address: String,
     is_cut: Arc<watch::Sender<bool>>,
+    breaks: Arc<watch::Sender<()>>,
     runtime: Option<Runtime>,
 }
 
@@ -22,17 +24,25 @@ impl TcpLink {
     pub fn start(target: &str) -> Self {
         let runtime = wire::runtime();
         let is_cut = Arc::new(watch::channel(false).0);
+        let breaks = Arc::new(watch::channel(()).0);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let (target, cut) = (target.to_owned(), Arc::clone(&is_cut));
+        let (target, cut, broken) = (target.to_owned(), Arc::clone(&is_cut), Arc::clone(&breaks));
         runtime.spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
-                tokio::spawn(carry(near, target.clone(), cut.subscribe()));
+                let (carried, mut broken) = (carry(near, target.clone(), cut.subscribe()), broken.subscribe());
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = carried => {}
+                        _ = broken.changed() => {}
+                    }
+                });
             }
         });
         Self {
             address,
             is_cut,
+            breaks,
             runtime: Some(runtime),
         }
     }
@@ -40,6 +50,11 @@ impl TcpLink {
     /// Nothing passes until [`Self::mend`], and nobody is told.
     pub fn cut(&self) {
         self.is_cut.send_replace(true);
+    }
+
+    /// Ends all connections. The next ones wait while the link is cut.
+    pub fn break_off(&self) {
+        self.breaks.send_replace(());
     }
 
     /// What waited passes, and all that follows.

@@ -40,6 +40,17 @@ fn execute(server: &str, statements: &str) {
     });
 }
 
+fn query_number(server: &str, query: &str) -> i64 {
+    let mut number = 0;
+    block_on(async {
+        let mut connection = PgConnection::connect(server).await.expect("the server");
+        let query = sqlx::query_scalar(AssertSqlSafe(query.to_owned()));
+        number = query.fetch_one(&mut connection).await.expect("a number");
+        connection.close().await.expect("the end of the session");
+    });
+    number
+}
+
 /// A program of PostgreSQL's at a server; its output.
 fn client(program: &str, server: &str, arguments: &[&str], input: Option<&str>) -> String {
     let mut command = Command::new(program);
@@ -59,6 +70,49 @@ impl Stage {
     fn schema(&self) -> Option<(&str, &str)> {
         let (_, url) = self.flags.iter().rev().find(|(flag, _)| flag == "ledger-url")?;
         url.split_once(SCHEMA)
+    }
+
+    /// Host and port of the server that the ledger is at, if it is not a file.
+    pub fn ledger_server(&self) -> Option<String> {
+        let server: reqwest::Url = self.schema()?.0.parse().expect("a URL");
+        let host = server.host_str().expect("a host");
+        Some(format!("{host}:{}", server.port().unwrap_or(5432)))
+    }
+
+    /// The URL of the ledger at the server, which is reached at this address.
+    pub fn ledger_url_at(&self, address: &str) -> String {
+        let (server, name) = self.schema().expect("a ledger at a server");
+        let server: reqwest::Url = server.parse().expect("a URL");
+        let (user, database) = (server.username(), server.path());
+        format!("postgres://{user}@{address}{database}{SCHEMA}{name}")
+    }
+
+    /// What `/readyz` of an operator that waits names as another's.
+    pub fn ledger_lock(&self) -> String {
+        match self.schema() {
+            Some((_, name)) => format!("schema \"{name}\""),
+            None => self.ledger().with_file_name("ledger.db.lock").display().to_string(),
+        }
+    }
+
+    /// Whether somebody has made the ledger.
+    pub fn has_ledger(&self) -> bool {
+        let Some((server, name)) = self.schema() else {
+            return self.ledger().exists();
+        };
+        let tables = format!("SELECT count(*) FROM pg_tables WHERE schemaname = '{name}'");
+        query_number(server, &tables) > 0
+    }
+
+    /// The server ends the session of the operator that has the ledger.
+    pub fn end_ledger_sessions(&self) {
+        let (server, name) = self.schema().expect("a ledger at a server");
+        let end = format!(
+            "SELECT count(CASE WHEN pg_terminate_backend(pid, 5000) THEN 1 END) FROM pg_locks
+             WHERE locktype = 'advisory' AND granted
+               AND CAST(objid AS BIGINT) = (SELECT CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = '{name}')"
+        );
+        assert_eq!(query_number(server, &end), 1, "one session has the lock");
     }
 
     /// Backs the ledger up while the operator works with it.
