@@ -72,6 +72,7 @@ mod wire;
 mod words;
 
 use stage::Stage;
+pub use stage::new_schema;
 
 /// Adds a request log to the file that the wire check reads, where one is asked for.
 fn record(log: &serde_json::Value) {

@@ -20,6 +20,7 @@ use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{Spec, Supervisor};
 
+pub use self::ledger::new_schema;
 pub use self::neighbour::Neighbour;
 pub use self::replica::{LEASE, Replica};
 pub use super::counts::{Counts, ago, condition, reason};

@@ -17,7 +17,7 @@ const SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 const SCHEMA: &str = "?options=-csearch_path%3D";
 
 /// The URL of a new schema, where a server is named.
-pub(super) fn new_schema() -> Option<String> {
+pub fn new_schema() -> Option<String> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let server = std::env::var(SERVER).ok()?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
