@@ -41,8 +41,8 @@ fn old_record(batch: &mut Value) {
 
 const WAYS: [fn(&mut Value); 2] = [old_history, old_record];
 
-fn stage(dated: bool) -> (Stage, Meddler) {
-    let flags = [("click-grace", "5m"), ("sweep-interval", "3s")];
+fn stage(dated: bool, sweep: &str) -> (Stage, Meddler) {
+    let flags = [("click-grace", "5m"), ("sweep-interval", sweep)];
     let mut stage = Stage::empty("outdated", &["--no-rate-limits"], &flags);
     stage.admin_call("PATCH", "/hubspot/portals/62515", Some(&json!({"dateEntered": dated})));
     let meddler = stage.meddled();
@@ -80,7 +80,7 @@ fn all_arrive(stage: &Stage, count: u64) {
 #[test]
 fn conversions_that_reads_show_later_than_searches_arrive() {
     for dated in [true, false] {
-        let (stage, meddler) = stage(dated);
+        let (stage, meddler) = stage(dated, "3s");
         begin(&stage);
         let mut count = 0;
         for way in WAYS {
@@ -101,8 +101,9 @@ fn conversions_that_reads_show_later_than_searches_arrive() {
 #[test]
 fn a_backfill_that_reads_an_older_state_loses_nobody_also_when_the_process_ends() {
     for way in WAYS {
-        let (stage, meddler) = stage(true);
-        crowd(&stage, 0, 6, DAY * 2);
+        // No sweep after the first one finds them.
+        let (stage, meddler) = stage(true, "24h");
+        crowd(&stage, 0, 6, DAY * 4);
         stage.contact(&[("customer", ago(1))], Some("new"), &json!({}));
         let rule = meddler.always(reads_histories, Meddling::change(way));
         begin(&stage);
