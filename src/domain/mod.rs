@@ -21,6 +21,7 @@ pub mod enhancement;
 pub mod evidence;
 pub mod identifiers;
 pub mod ids;
+pub mod ledger_room;
 pub mod occurrence;
 pub mod outcome;
 pub mod ownership;

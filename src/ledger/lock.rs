@@ -33,6 +33,11 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
+    /// The ledger that it is the lock of.
+    pub(super) fn ledger_file(&self) -> PathBuf {
+        self.path.with_extension("")
+    }
+
     /// Takes the lock of a ledger, or fails at once.
     pub(super) fn take(ledger: &Path) -> Result<Self, OpenError> {
         let path = beside(ledger);

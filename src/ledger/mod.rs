@@ -29,6 +29,7 @@ mod open;
 mod orphans;
 mod postgres;
 mod requests;
+mod room;
 mod rows;
 mod session_lock;
 mod sqlite;

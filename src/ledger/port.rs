@@ -1,5 +1,7 @@
 //! The calls of the port: each is one transaction, see `write!` and `read!`.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Connection;
@@ -7,7 +9,7 @@ use sqlx::Connection;
 use super::database::Disk;
 use super::{
     SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits,
-    looks, observe, orphans, requests, rows, streams, updates,
+    looks, observe, orphans, requests, room, rows, streams, updates,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::ports::ledger::{
@@ -118,6 +120,17 @@ impl Ledger for SqlLedger {
 
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {
         write!(self, Disk::Later, |tx| long_waits::end_long_waits(tx, longest, now))
+    }
+
+    async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>> {
+        // A PostgreSQL server tells nobody how much room it has.
+        let Some(file) = self.opened.lock.ledger_file() else {
+            return Ok(None);
+        };
+        if !read!(self, |tx| room::is_low(tx, &file))? {
+            return Ok(None);
+        }
+        read!(self, |tx| room::rows_by_namespace(tx)).map(Some)
     }
 
     async fn archive_rows(&self, before: Timestamp, limit: usize) -> LedgerResult<usize> {

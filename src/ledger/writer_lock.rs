@@ -1,5 +1,7 @@
 //! The lock of either database, as the ledger uses it.
 
+use std::path::PathBuf;
+
 use super::database::Conn;
 use super::lock::FileLock;
 use super::session_lock::SessionLock;
@@ -36,6 +38,14 @@ impl WriterLock {
             Self::None => Ok(()),
             Self::File(lock) => lock.check(),
             Self::Session(lock) => lock.check(),
+        }
+    }
+
+    /// The file of the ledger, if it is one.
+    pub(crate) fn ledger_file(&self) -> Option<PathBuf> {
+        match self {
+            Self::File(lock) => Some(lock.ledger_file()),
+            Self::None | Self::Session(_) => None,
         }
     }
 

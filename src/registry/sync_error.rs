@@ -13,6 +13,11 @@ pub enum SyncError {
     /// HubSpot or Google.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// The ledger has little room left, and this namespace holds more than its share: nothing new is recorded.
+    #[error(
+        "the ledger's volume has little room left, and the events of this namespace hold more than an even share of it. Nothing new is          recorded for them until there is room, and nothing is lost: HubSpot is read again from where it was left. Have the volume          enlarged, or delete events that are not needed and wait until their conversions are archived"
+    )]
+    LedgerFull,
     /// The ledger: nothing may be sent.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -23,7 +28,7 @@ impl SyncError {
     pub fn retry_after(&self) -> Option<SignedDuration> {
         match self {
             Self::Upstream(error) => error.retry_after,
-            Self::Ledger(_) => None,
+            Self::Ledger(_) | Self::LedgerFull => None,
         }
     }
 }
@@ -79,6 +84,7 @@ pub fn error_note(fault: &SyncError, now: Timestamp) -> ErrorNote {
         SyncError::Upstream(error) if error.cause == Cause::CredentialsRejected => credentials_reason(error, true),
         SyncError::Upstream(error) => reason_of(error.cause),
         SyncError::Ledger(_) => reason::LEDGER_UNAVAILABLE,
+        SyncError::LedgerFull => reason::LEDGER_FULL,
     };
     ErrorNote {
         time: now,
@@ -86,6 +92,7 @@ pub fn error_note(fault: &SyncError, now: Timestamp) -> ErrorNote {
         message: match fault {
             SyncError::Upstream(error) => error.without_request_id(),
             SyncError::Ledger(error) => error.to_string(),
+            SyncError::LedgerFull => fault.to_string(),
         },
         contact: None,
     }

@@ -9,6 +9,7 @@ use super::absences::{self, Absences};
 use super::bounded::PerAccount;
 use super::contact_cache::{ContactCache, Entries};
 use super::due_rows::DueRows;
+use super::room::Room;
 use super::submissions::{Clicks, Known};
 use crate::domain::absence::Pauses;
 use crate::domain::eligibility::Waits;
@@ -78,6 +79,7 @@ pub struct SyncContext {
     contacts: PerAccount<ObjectKey, Entries>,
     clicks: PerAccount<ObjectKey, Known>,
     absences: PerAccount<(ObjectKey, PortalId), absences::Memory>,
+    pub(crate) room: Room,
 }
 
 impl SyncSettings {
@@ -145,6 +147,7 @@ impl SyncContext {
             contacts: PerAccount::new(CONTACTS),
             clicks: PerAccount::new(CLICKS),
             absences: PerAccount::new(ABSENCES),
+            room: Room::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod forms;
 pub mod poll;
 pub mod prepare;
 pub mod retention;
+mod room;
 pub mod submissions;
 pub mod supervisor;
 pub mod unreadable;

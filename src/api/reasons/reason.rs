@@ -84,6 +84,9 @@ super::explained::explained! {
     SOURCE_UNAVAILABLE = "SourceUnavailable" in [SYNCED] => "Wait: it is retried. If it lasts, check the network and HubSpot's status page.";
     /// The ledger cannot be read or written, so nothing is sent.
     LEDGER_UNAVAILABLE = "LedgerUnavailable" in [SYNCED, READY, DELETION_BLOCKED] => "Read the message. Check the ledger's volume (space, permissions, node), or its PostgreSQL database (address, user, space).";
+    /// The ledger's volume has little room left, and the events of this namespace hold more than an even share of the ledger. Nothing
+    /// new is recorded for them, so that those of other namespaces go on.
+    LEDGER_FULL = "LedgerFull" in [SYNCED, READY] => "Have the ledger's volume enlarged, or delete events that are not needed. It goes on by itself, and nothing is lost.";
     /// Google refuses all conversions for the account or the conversion action. They wait.
     REFUSED = "Refused" in [DELIVERIES, SYNCED, CONVERSION_ACTION_READY] => "Do what the message says: it names Google's code.";
     /// Google rejected more than half of the conversions of the last 24 hours.

@@ -22,6 +22,7 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
     if let Some((error, _)) = facts.failing {
         let why = match error.reason.as_str() {
             r if r == reason::RATE_LIMITED => reason::RATE_LIMITED,
+            r if r == reason::LEDGER_FULL => reason::LEDGER_FULL,
             _ if facts.report.ledger.error.as_ref() == Some(error) => reason::LEDGER_UNAVAILABLE,
             _ if facts.report.feed.error.as_ref() == Some(error) => reason::SOURCE_UNAVAILABLE,
             _ => reason::UPSTREAM_UNAVAILABLE,

@@ -13,6 +13,7 @@ mod notes;
 mod property;
 mod queries;
 mod request_ids;
+mod room;
 mod server;
 mod session_locks;
 mod speed;

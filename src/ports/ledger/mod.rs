@@ -11,6 +11,8 @@ mod looks;
 mod requests;
 mod rows;
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
@@ -232,6 +234,10 @@ pub trait Ledger: Send + Sync {
     /// Makes everything due now that waits for longer than anything is meant to wait, from now and from the occurrence on:
     /// the clock was wrong when that was written. Nothing was first seen later than now. Returns how much there was.
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64>;
+
+    /// How many rows the events of each namespace have, if the ledger's volume has less left than the reserve
+    /// ([`crate::domain::ledger_room`]); `None` if there is room, or nobody can tell.
+    async fn rows_if_low(&self) -> LedgerResult<Option<BTreeMap<String, u64>>>;
 
     /// Folds rows that were settled for good before this time into totals, at most `limit`; returns how many. Counts stay
     /// as they are, and none of these occurrences is ever new again.

@@ -33,7 +33,7 @@ pub(in crate::sync) fn report_failure(ctx: &SyncContext, account: &ObjectKey, fa
             report.push_error(note.clone());
             let flips = match fault {
                 SyncError::Ledger(_) => report.ledger.record_failure(note),
-                SyncError::Upstream(_) => report.feed.record_failure(note),
+                SyncError::Upstream(_) | SyncError::LedgerFull => report.feed.record_failure(note),
             };
             Notice::Soon.or_now(flips)
         });

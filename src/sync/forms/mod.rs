@@ -278,6 +278,7 @@ impl FormReader {
                 .filter(|(_, s)| s.at >= tracked.event.start)
                 .map(|(key, s)| self.new_row(pass, tracked, *key, s, &whose, now))
                 .collect();
+            self.ctx.may_record(&tracked.event.key.namespace).await?;
             let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
             *shown.new.entry(tracked.stream).or_default() += new;
         }

@@ -161,7 +161,7 @@ impl Poller {
         match looked.unwrap_or_else(|_| Err(broke().into())) {
             Ok(()) => Ok(None),
             Err(SyncError::Upstream(error)) => Ok(Some(error)),
-            Err(fault @ SyncError::Ledger(_)) => Err(fault),
+            Err(fault @ (SyncError::Ledger(_) | SyncError::LedgerFull)) => Err(fault),
         }
     }
 

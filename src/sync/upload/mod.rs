@@ -253,7 +253,7 @@ impl Uploader {
             report.push_error(note.clone());
             let flips = match fault {
                 SyncError::Ledger(_) => report.ledger.record_failure(note),
-                SyncError::Upstream(_) => report.upload.record_failure(note),
+                SyncError::Upstream(_) | SyncError::LedgerFull => report.upload.record_failure(note),
             };
             Notice::Soon.or_now(flips)
         });

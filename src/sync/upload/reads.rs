@@ -186,6 +186,8 @@ async fn collect_rows(ctx: Arc<SyncContext>, portal: ObjectKey, events: Vec<Elig
                 all.ready.extend(ready);
             }
             Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
+            // Only feeds record what is new.
+            Err(SyncError::LedgerFull) => {}
             Err(SyncError::Ledger(error)) => {
                 all.ledger = Some(error);
                 break;

@@ -135,6 +135,8 @@ async fn refresh_rows(
         match sendable.refresh_rows(&ctx, rows).await {
             Ok(ready) => all.ready.extend(ready),
             Err(SyncError::Upstream(error)) => all.failed.push((sendable, error)),
+            // Only feeds record what is new.
+            Err(SyncError::LedgerFull) => {}
             Err(SyncError::Ledger(error)) => {
                 all.ledger = Some(error);
                 break;

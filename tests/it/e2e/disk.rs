@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xtask::process;
 
 use super::Stage;
 use super::judge::{became, calls, crowd, exactly, settled_within, transactions};
-use super::stage::{Counts, ago};
+use super::stage::{Counts, ago, condition};
 
 /// A small disk of its own; gone afterwards.
 struct Disk(PathBuf);
@@ -31,18 +31,24 @@ fn as_root(words: &[&str]) {
 }
 
 impl Disk {
-    fn mount(at: &Path) -> Self {
+    fn mount(at: &Path, size: &str) -> Self {
         std::fs::create_dir_all(at).expect("a directory");
+        let options = format!("size={size},mode=0777");
         as_root(&[
             "mount",
             "-t",
             "tmpfs",
             "-o",
-            "size=12m,mode=0777",
+            &options,
             "tmpfs",
             &at.display().to_string(),
         ]);
         Self(at.to_path_buf())
+    }
+
+    fn enlarge(&self, size: &str) {
+        let options = format!("remount,size={size}");
+        as_root(&["mount", "-o", &options, &self.0.display().to_string()]);
     }
 
     /// Writes until there is no more room.
@@ -66,7 +72,7 @@ impl Drop for Disk {
 #[test]
 fn on_a_full_disk_nothing_is_sent_and_all_of_it_goes_on_with_room() {
     let mut stage = Stage::empty("full", &[], &[]);
-    let disk = Disk::mount(&stage.ledger().with_file_name("disk"));
+    let disk = Disk::mount(&stage.ledger().with_file_name("disk"), "12m");
     stage.flag(
         "ledger-url",
         &format!("sqlite://{}", disk.0.join("ledger.db").display()),
@@ -101,5 +107,72 @@ fn on_a_full_disk_nothing_is_sent_and_all_of_it_goes_on_with_room() {
     stage.condition("adce/full", "Synced", "True", "");
     assert_eq!(Counts::of(&event).uploaded, all.len() as u64, "{:#}", event["status"]);
     exactly(&stage, &event, &all.into_iter().collect());
+    stage.stop_operator();
+}
+
+/// Events of the tenant that fills the ledger, and contacts that each of them counts.
+const EVENTS: usize = 10;
+const CONTACTS: u32 = 3_000;
+
+/// The write-ahead log takes 32 MB of it and the reserve is 16 MB: the rest is full after some thousand conversions.
+#[test]
+fn a_tenant_that_fills_the_ledger_stops_nobody_else() {
+    let (mut stage, other) = Stage::with_neighbour("fills", &[]);
+    let disk = Disk::mount(&stage.ledger().with_file_name("disk"), "50m");
+    stage.flag(
+        "ledger-url",
+        &format!("sqlite://{}", disk.0.join("ledger.db").display()),
+    );
+    let token = json!({"accessToken": "pat-fills", "kind": "privateApp",
+        "scopes": ["crm.objects.contacts.read", "crm.objects.deals.read", "forms"]});
+    stage.post("/hubspot/portals", &json!({"portalId": 778, "tokens": [token]}));
+    for chunk in (0..CONTACTS).collect::<Vec<_>>().chunks(500) {
+        let leads: Vec<Value> = chunk.iter().map(|i| json!({"createdAt": ago(86_400 * 10), "history": {
+            "lifecyclestage": [{"value": "customer", "timestamp": ago(90_000 + i64::from(*i)), "sourceType": "CRM_UI"}]}})).collect();
+        stage.post("/hubspot/contacts?portalId=778", &json!(leads));
+    }
+    stage.start_operator();
+    stage.accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    stage.contact(&[("customer", ago(600))], Some("click-0"), &json!({}));
+    stage.settled("won", 1);
+    let large = stage.neighbour(other);
+    large.accounts();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "fills"},
+        "stringData": {"accessToken": "pat-fills"}});
+    let account = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount", "metadata": {"name": "fills"},
+        "spec": {"credentialsSecretRef": {"name": "fills"}, "interval": "500ms"}});
+    large.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [secret, account]}).to_string());
+    for number in 0..EVENTS {
+        let name = format!("e-{number}");
+        let more = json!({"hubSpotAccountRef": {"name": "fills"}, "eventName": name, "startTime": ago(86_400 * 10)});
+        large.event(&name, "customer", &more);
+    }
+    let said = large.condition("adce/e-0", "Synced", "False", "LedgerFull");
+    assert!(
+        said["message"].as_str().is_some_and(|m| m.contains("nothing is lost")),
+        "{said}"
+    );
+    for number in 1..=5 {
+        stage.contact(&[("customer", ago(1))], Some(&format!("click-{number}")), &json!({}));
+        stage.settled("won", number + 1);
+        assert_eq!(condition(&stage.get("adce/won"), "Synced")["status"], "True");
+    }
+    // More room: it goes on from where it was.
+    disk.enlarge("200m");
+    for number in 0..EVENTS {
+        stage.wait_within(Duration::from_mins(2), "all of the large tenant", || {
+            let event = large.get(&format!("adce/e-{number}"));
+            let counts = Counts::of(&event);
+            if counts.observed == u64::from(CONTACTS) {
+                Ok(())
+            } else {
+                Err(event["status"]["sync"].clone())
+            }
+        });
+    }
+    large.condition("adce/e-0", "Synced", "True", "");
+    let wanted = transactions(&stage, "customer").into_iter().collect();
+    exactly(&stage, &stage.get("adce/won"), &wanted);
     stage.stop_operator();
 }

@@ -1,5 +1,6 @@
 //! A ledger of which one call fails, or is the last one of the process, or has something happen just before it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -125,6 +126,7 @@ pass! {
     record_status(result: &StatusResult, now: Timestamp) -> ();
     count_rows(stream: StreamId, since: Timestamp, now: Timestamp) -> RowCounts;
     end_long_waits(longest: SignedDuration, now: Timestamp) -> u64;
+    rows_if_low() -> Option<BTreeMap<String, u64>>;
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();

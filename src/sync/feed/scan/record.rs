@@ -155,6 +155,10 @@ impl Scan<'_> {
         if concerned.is_empty() {
             return Ok(());
         }
+        if let Some(tracked) = self.events.first() {
+            // All events of an account are in one namespace.
+            self.ctx.may_record(&tracked.event.key.namespace).await?;
+        }
         let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact.lineage()).collect();
         let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
@@ -177,6 +181,7 @@ impl Scan<'_> {
             if rows.is_empty() {
                 continue;
             }
+            self.ctx.may_record(&tracked.event.key.namespace).await?;
             let new = self.ctx.ledger.record_occurrences(tracked.stream, &rows).await?;
             self.ctx.due_rows.add_rows(&tracked.event.google, due.min(new));
             *seen.new.entry(tracked.stream).or_default() += new;

@@ -1,0 +1,42 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::ledger::room;
+
+async fn shares(ledger: &SqlLedger) -> BTreeMap<String, u64> {
+    let mut reader = ledger.opened.pools.readers.acquire().await.unwrap();
+    room::rows_by_namespace(&mut reader).await.unwrap()
+}
+
+#[tokio::test]
+async fn rows_are_counted_by_the_namespace_of_their_event() {
+    let ledger = fresh().await;
+    assert_eq!(shares(&ledger).await, BTreeMap::new());
+    with_rows(&ledger, &[1, 2, 3]).await;
+    let other = StreamRequest {
+        event: ObjectKey::new("team-b", "customers"),
+        event_uid: "uid-2".into(),
+        ..request(None)
+    };
+    let stream = ledger.stream_for(&other).await.unwrap();
+    ledger.record_occurrences(stream, &[pending(9)]).await.unwrap();
+    let wanted = BTreeMap::from([("ads".to_owned(), 3), ("team-b".to_owned(), 1)]);
+    assert_eq!(shares(&ledger).await, wanted);
+    // The event is made again: its rows count once.
+    let again = StreamRequest {
+        event_uid: "uid-3".into(),
+        ..request(Some(action(7)))
+    };
+    ledger.stream_for(&again).await.unwrap();
+    assert_eq!(shares(&ledger).await, wanted);
+    assert_eq!(ledger.rows_if_low().await.unwrap(), None, "in memory, or a server");
+}
+
+/// A disk of the tests' machine has more than the reserve left.
+#[tokio::test]
+async fn a_file_on_a_volume_with_room_is_open_to_all() {
+    let scratch = Scratch::new();
+    let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
+    with_rows(&ledger, &[1]).await;
+    assert_eq!(ledger.rows_if_low().await.unwrap(), None);
+}
