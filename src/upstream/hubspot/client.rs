@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -10,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::auth::Auth;
 use super::config::SERVICE;
 use super::errors::{ErrorBody, item_error};
+use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
@@ -27,6 +29,9 @@ pub struct HubSpot {
     pub(crate) auth: Auth,
     /// Names of the portal's contact properties, as they were last listed.
     pub(crate) listed: Mutex<Arc<BTreeSet<String>>>,
+    /// How it answers about empty properties: of contacts, and of deals.
+    pub(crate) contact_keys: Mutex<KeyHabits>,
+    pub(crate) deal_keys: Mutex<KeyHabits>,
 }
 
 /// An authenticated call.
@@ -48,7 +53,15 @@ impl HubSpot {
             transport: Transport::new(shared),
             auth,
             listed: Mutex::default(),
+            contact_keys: Mutex::default(),
+            deal_keys: Mutex::default(),
         }
+    }
+
+    /// The contact properties of which each record has a key.
+    pub(crate) fn always_given(&self) -> Arc<BTreeSet<String>> {
+        let listed = Arc::clone(&self.listed.lock());
+        self.contact_keys.lock().always_given(&listed, Instant::now())
     }
 
     pub(crate) fn api_version(&self) -> &str {

@@ -1,14 +1,16 @@
 //! Contacts by id, with histories; ids from before a merge find today's record.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use serde_json::json;
 
 use super::asked::Asked;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
+use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
@@ -49,7 +51,7 @@ impl HubSpot {
         Asked {
             properties,
             with_history: &read.with_history,
-            listed: Arc::clone(&self.listed.lock()),
+            listed: self.always_given(),
         }
     }
 
@@ -65,7 +67,7 @@ impl HubSpot {
             {
                 Ok(batch) => {
                     parts.part_answered();
-                    resolve_batch(&part, &asked, batch, &mut all)?;
+                    resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys)?;
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
@@ -83,10 +85,12 @@ fn resolve_batch(
     asked: &Asked<'_>,
     mut batch: Results<Record>,
     all: &mut ContactBatch,
+    habits: &Mutex<KeyHabits>,
 ) -> Result<(), UpstreamError> {
     let as_of = batch.started_at.as_ref().and_then(Scalar::time);
     let mut open = Open::new(ids.iter().copied());
     let records = batch.take_rows()?;
+    habits.lock().learn(&asked.properties, &records, Instant::now());
     let mut by_id = BTreeMap::new();
     for record in &records {
         match record.id() {

@@ -1,7 +1,9 @@
 //! Deals of contacts, and deals by id.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use parking_lot::Mutex;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
@@ -9,6 +11,7 @@ use serde_json::json;
 use super::client::HubSpot;
 use super::errors::refused_request;
 use super::items::{Open, Parts, WRONG_TYPE};
+use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Paging, Record, Results, Scalar};
 use crate::domain::ids::{ContactId, DealId};
@@ -145,7 +148,7 @@ impl HubSpot {
             match self.read_batch(("deals", Bucket::Other), path, &body.to_string()).await {
                 Ok(batch) => {
                     parts.part_answered();
-                    take_deals(&part, batch, &mut all)?;
+                    take_deals(&part, batch, &mut all, &self.deal_keys)?;
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
@@ -216,7 +219,12 @@ impl Links {
     }
 }
 
-fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -> Result<(), UpstreamError> {
+fn take_deals(
+    ids: &[DealId],
+    mut batch: Results<Record>,
+    all: &mut DealBatch,
+    habits: &Mutex<KeyHabits>,
+) -> Result<(), UpstreamError> {
     let mut open = Open::new(ids.iter().copied());
     open.take_errors(batch.item_errors(), |text| text.trim().parse().ok().map(DealId));
     for row in batch.odd_rows() {
@@ -225,7 +233,11 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
             None => open.mark_untold(WRONG_TYPE),
         }
     }
-    for record in batch.take_rows()? {
+    let records = batch.take_rows()?;
+    let mut habits = habits.lock();
+    let now = Instant::now();
+    habits.learn(&DEAL_PROPERTIES, &records, now);
+    for record in records {
         let Some(id) = record.id().map(DealId) else {
             open.mark_untold("its id is no number");
             continue;
@@ -237,7 +249,9 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
         match to_deal(id, &record) {
             // Archived records are none that a read of this kind shows.
             _ if record.archived == Some(true) => open.mark_failed(&id, "HubSpot shows it as archived"),
-            _ if lacks_amount(&record) => open.mark_failed(&id, "its amount is missing in HubSpot's answer"),
+            _ if lacks_amount(&record, &habits, now) => {
+                open.mark_failed(&id, "its amount is missing in HubSpot's answer");
+            }
             Some(deal) => {
                 open.mark_answered(&id);
                 all.deals.push(deal);
@@ -254,9 +268,9 @@ fn take_deals(ids: &[DealId], mut batch: Results<Record>, all: &mut DealBatch) -
 }
 
 /// True if nobody knows what the deal is worth: HubSpot gives these properties with every deal, as null if they are empty.
-fn lacks_amount(record: &Record) -> bool {
+fn lacks_amount(record: &Record, habits: &KeyHabits, now: Instant) -> bool {
     let given = record.properties.as_ref();
-    let is_given = |name| given.is_some_and(|all| all.contains_key(name));
+    let is_given = |name| given.is_some_and(|all| all.contains_key(name) || habits.leaves_out(name, now));
     !["hs_projected_amount", "hs_is_closed_lost"].into_iter().all(is_given)
 }
 

@@ -15,6 +15,7 @@ mod deals;
 mod errors;
 mod forms;
 mod items;
+mod key_habits;
 mod limits;
 mod pace;
 mod pages;
