@@ -13,9 +13,9 @@ use super::command_error::CommandError;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The flags.
+/// Which cluster, and which namespace of it.
 #[derive(Debug, Clone, Args)]
-pub struct ClusterFlags {
+pub struct ConnectFlags {
     /// Kubeconfig file. If absent: $KUBECONFIG, or ~/.kube/config, or the service account of the pod.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -25,6 +25,13 @@ pub struct ClusterFlags {
     /// Namespace. If absent: the one of the context.
     #[arg(long, short)]
     namespace: Option<String>,
+}
+
+/// The same for commands that may be about all namespaces.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterFlags {
+    #[command(flatten)]
+    connect: ConnectFlags,
     /// All namespaces.
     #[arg(long, short = 'A', conflicts_with = "namespace")]
     all_namespaces: bool,
@@ -44,15 +51,23 @@ impl ClusterFlags {
     /// # Errors
     /// Where there is no usable kubeconfig, or no such context.
     pub async fn connect(&self) -> Result<Cluster, CommandError> {
+        let (client, namespace) = self.connect.connect().await?;
+        let namespace = (!self.all_namespaces).then_some(namespace);
+        Ok(Cluster { client, namespace })
+    }
+}
+
+impl ConnectFlags {
+    /// A client with the user's own rights, and the namespace that is meant. Nothing is asked of the cluster yet.
+    ///
+    /// # Errors
+    /// Where there is no usable kubeconfig, or no such context.
+    pub async fn connect(&self) -> Result<(Client, String), CommandError> {
         let mut config = self.kube_config().await?;
         config.connect_timeout = Some(CONNECT_LIMIT);
         config.read_timeout = Some(ANSWER_LIMIT);
-        let own = self.namespace.as_ref().unwrap_or(&config.default_namespace);
-        let namespace = (!self.all_namespaces).then(|| own.clone());
-        Ok(Cluster {
-            client: Client::try_from(config)?,
-            namespace,
-        })
+        let namespace = self.namespace.as_ref().unwrap_or(&config.default_namespace).clone();
+        Ok((Client::try_from(config)?, namespace))
     }
 
     async fn kube_config(&self) -> Result<Config, CommandError> {
@@ -67,4 +82,16 @@ impl ClusterFlags {
             None => Config::infer().await?,
         })
     }
+}
+
+/// Runs a command that asks a cluster, to its end.
+///
+/// # Errors
+/// Those of the command, or if it cannot begin.
+pub fn run_command<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        return Err("another TLS provider is installed already".into());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(command)
 }

@@ -8,13 +8,15 @@ mod leader_flags;
 mod ledger;
 mod open_ledger;
 mod process;
+mod request;
 mod run;
 mod uninstall;
 mod work;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use command_error::CommandError;
 pub use flags::RunFlags;
@@ -33,6 +35,28 @@ enum Command {
     Run(Box<RunFlags>),
     /// Print the custom resource definitions as YAML.
     Crds,
+    /// Print the version.
+    Version,
+    /// Print a script that completes commands and flags in a shell.
+    ///
+    /// Example: source <(adconversion completion bash)
+    Completion {
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Suspend an event or account: it is set to spec.suspend: true. An object that is kept in Git is changed there, or it is
+    /// put back.
+    ///
+    /// Example: adconversion suspend adce became-customer --namespace marketing --wait
+    Suspend(request::RequestFlags),
+    /// Resume a suspended event or account. What became of conversions meanwhile follows from spec.resumePolicy.
+    ///
+    /// Example: adconversion resume adce/became-customer --namespace marketing --wait
+    Resume(request::RequestFlags),
+    /// Ask the operator to look at an event or account now, with everything it depends on read again.
+    ///
+    /// Example: adconversion reconcile gaa acme --namespace marketing --wait
+    Reconcile(request::RequestFlags),
     /// Move the ledger to another database.
     Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
@@ -48,6 +72,11 @@ pub fn main() -> ExitCode {
     let (result, failure) = match cli.command {
         Command::Run(flags) => (run::run(*flags).map(|()| ExitCode::SUCCESS), 1),
         Command::Crds => (crds().map(|()| ExitCode::SUCCESS), 1),
+        Command::Version => (print_version(), 1),
+        Command::Completion { shell } => (print_completion(shell), 1),
+        Command::Suspend(flags) => (request::run(request::Request::Suspend, &flags), 2),
+        Command::Resume(flags) => (request::run(request::Request::Resume, &flags), 2),
+        Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), 2),
         Command::Ledger(flags) => (ledger::run(&flags), 2),
         Command::Uninstall(flags) => (uninstall::run(&flags), 2),
     };
@@ -57,7 +86,47 @@ pub fn main() -> ExitCode {
     })
 }
 
+fn print_version() -> Result<ExitCode, CommandError> {
+    writeln!(io::stdout(), "adconversion {}", env!("CARGO_PKG_VERSION"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_completion(shell: clap_complete::Shell) -> Result<ExitCode, CommandError> {
+    io::stdout().write_all(&completion_script(shell))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn completion_script(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    let mut command = Cli::command();
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    script
+}
+
 fn crds() -> Result<(), CommandError> {
     print!("{}", crate::api::crds_yaml()?);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shell_completes_commands_and_flags() {
+        for shell in clap_complete::Shell::value_variants() {
+            let script = String::from_utf8_lossy(&completion_script(*shell)).into_owned();
+            for word in ["reconcile", "uninstall", "watch-namespaces"] {
+                assert!(script.contains(word), "{shell}: no {word}");
+            }
+        }
+    }
 }

@@ -17,7 +17,7 @@ use kube::api::{ApiResource, DynamicObject, ListParams, PartialObjectMeta, Patch
 use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
-use super::cluster::{Cluster, ClusterFlags};
+use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
 
@@ -57,11 +57,7 @@ struct FoundObject {
 
 /// Carries out the command.
 pub fn run(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(uninstall(flags))
+    run_command(uninstall(flags))
 }
 
 async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {

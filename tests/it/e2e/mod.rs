@@ -57,6 +57,7 @@ mod silence;
 mod soak;
 mod stage;
 mod stale;
+mod steering;
 mod strange_values;
 mod strangers;
 mod sweeps;
