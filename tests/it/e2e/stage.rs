@@ -1,5 +1,6 @@
 //! One operator, one sandbox, one namespace; ends with the test.
 
+mod evidence;
 mod ledger;
 mod manifest;
 mod neighbour;
@@ -374,11 +375,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!(
-                "operator's log of {}:\n{}",
-                self.namespace,
-                xtask::process::tail(&self.log(), 60)
-            );
+            self.print_evidence();
         } else if let Ok(log) = self.sandbox.get("/admin/requests?since=0") {
             super::record(&log);
         }

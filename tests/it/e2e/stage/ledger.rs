@@ -26,7 +26,7 @@ pub fn new_schema() -> Option<String> {
     Some(format!("{server}{SCHEMA}{name}"))
 }
 
-fn block_on(work: impl Future<Output = ()>) {
+pub(super) fn block_on(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(work);
 }

@@ -52,6 +52,11 @@ impl Stage {
             ("lease-name", LEASE),
             ("lease-namespace", &self.namespace),
             ("leader-elect", "true"),
+            // Each look at a request, so that what a failed test leaves tells whether its leader looked.
+            (
+                "log-level",
+                "warn,adconversion_operator=info,adconversion_operator::sync=debug",
+            ),
         ];
         for (flag, value) in lease.iter().chain(flags) {
             let prefix = format!("--{flag}=");
