@@ -1,6 +1,7 @@
 //! The end of a pass: the event is handed to the sync loops, its conversions are counted, and its status is written.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,7 +12,7 @@ use super::resolve::Resolved;
 use super::status;
 use super::transition_events;
 use crate::api::reasons::condition;
-use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
+use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, SyncStatus};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
@@ -40,7 +41,8 @@ pub(crate) async fn report_event(
     let now = ctx.clock.now();
     let bound = bound_action(ctx, resolved, &outcome.action);
     hand_over(ctx, reconciled, bound.clone());
-    let tally = count_rows(ctx, resolved, bound.as_ref(), now).await;
+    let counted = count_rows(ctx, resolved, bound.as_ref(), now).await;
+    let uncounted = counted.is_err();
     let hold_until = bound.and_then(|b| b.hold_until);
     let next = status::compose_status(&Facts {
         before: event.status.clone().unwrap_or_default(),
@@ -49,7 +51,7 @@ pub(crate) async fn report_event(
         outcome,
         stall: stall.as_ref(),
         report: ctx.registry.event_report(&declared.key),
-        tally,
+        tally: counted.unwrap_or_default(),
         hold_until,
         now,
         failure_threshold: ctx.settings.failure_threshold,
@@ -61,13 +63,21 @@ pub(crate) async fn report_event(
         SOON
     } else if stall.is_some() {
         ctx.settings.stalled_probe_interval
-    } else if next.sync.as_ref().is_some_and(|s| s.pending > 0) {
-        BUSY_PAUSE
     } else {
-        IDLE_PAUSE
+        pause_of(next.sync.as_ref(), uncounted)
     };
     let opens = time_until(hold_until, now).min(time_until(Some(declared.start), now));
     Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
+}
+
+/// How long the event is left alone where nobody wakes it. `uncounted`: the ledger failed, so that its counts are those of
+/// before, and whoever changed them last has woken it already.
+fn pause_of(sync: Option<&SyncStatus>, uncounted: bool) -> Duration {
+    if uncounted || sync.is_some_and(|sync| sync.pending > 0) {
+        BUSY_PAUSE
+    } else {
+        IDLE_PAUSE
+    }
 }
 
 /// Shows readiness and counts as metrics.
@@ -138,28 +148,48 @@ fn hand_over(ctx: &Context, reconciled: &ReconciledEvent, bound: Option<BoundAct
     });
 }
 
-/// The counts of the event's stream; `None` while the portal or the stage is not known, or the ledger fails.
+/// The counts of the event's stream; `None` while the portal or the stage is not known.
+///
+/// # Errors
+/// Where the ledger fails; that is logged.
 async fn count_rows(
     ctx: &Context,
     resolved: &Resolved,
     bound: Option<&BoundAction>,
     now: Timestamp,
-) -> Option<Counted> {
+) -> Result<Option<Counted>, LedgerError> {
     let declared = &resolved.declared;
+    let (Some(subject), Some(portal)) = (&resolved.subject, resolved.portal) else {
+        return Ok(None);
+    };
     let (key, uid) = (declared.key.clone(), declared.uid.clone());
-    let trigger = &resolved.subject.as_ref()?.trigger;
-    let request = StreamRequest::new(key, uid, resolved.portal?, trigger, bound.map(|b| b.key.clone()));
+    let request = StreamRequest::new(key, uid, portal, &subject.trigger, bound.map(|b| b.key.clone()));
     let read = async {
         let stream = ctx.ledger.stream_for(&request).await?;
         let tally: RowCounts = ctx.ledger.count_rows(stream, declared.start, now).await?;
         let id = ctx.ledger.ledger_id().await?;
-        Ok::<_, LedgerError>(Counted { tally, ledger_id: id.0 })
+        Ok(Some(Counted { tally, ledger_id: id.0 }))
     };
-    match read.await {
-        Ok(counted) => Some(counted),
-        Err(error) => {
-            tracing::error!(event = %declared.key, error = brief(&error), "counts could not be read");
-            None
-        }
+    read.await.inspect_err(|error: &LedgerError| {
+        tracing::error!(event = %declared.key, error = brief(error), "counts could not be read");
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_that_may_be_old_are_looked_at_again_soon() {
+        let sync = |pending| SyncStatus {
+            pending,
+            processing: 40,
+            ..SyncStatus::default()
+        };
+        assert_eq!(pause_of(Some(&sync(0)), false), IDLE_PAUSE);
+        assert_eq!(pause_of(Some(&sync(1)), false), BUSY_PAUSE);
+        assert_eq!(pause_of(Some(&sync(0)), true), BUSY_PAUSE);
+        assert_eq!(pause_of(None, true), BUSY_PAUSE);
+        assert_eq!(pause_of(None, false), IDLE_PAUSE);
     }
 }
