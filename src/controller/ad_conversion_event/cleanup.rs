@@ -189,19 +189,27 @@ async fn remove_action(
         }
         return Err(Blocked::no_credentials(target));
     };
-    let answer = clients.ads.remove_action(&target.customer, target.id).await;
+    let removed = clients.ads.remove_action(&target.customer, target.id).await;
     let _step = begin_unfinished_step();
-    match answer {
-        Ok(()) => {}
-        Err(error) if is_gone(&error) => {}
-        Err(error) => {
-            let why = if error.needs_a_person() {
-                reason::ACCESS_DENIED
-            } else {
-                reason::UPSTREAM_UNREACHABLE
-            };
-            return Err(Blocked::removal_failed(why, target, &error.without_request_id()));
-        }
+    // What the answer says is one thing, what the account lists another: with the event goes the last who would look.
+    let looked = match removed {
+        Err(error) if !is_gone(&error) => Err(error),
+        _ => clients.ads.actions_named(&target.customer, &target.name).await,
+    };
+    let there = looked.map_err(|error| {
+        let why = if error.needs_a_person() {
+            reason::ACCESS_DENIED
+        } else {
+            reason::UPSTREAM_UNREACHABLE
+        };
+        Blocked::removal_failed(why, target, &error.without_request_id())
+    })?;
+    if there
+        .iter()
+        .any(|action| action.id == target.id && action.status != REMOVED)
+    {
+        let listed = "Google Ads answered the request, and still lists the action";
+        return Err(Blocked::removal_failed(reason::UPSTREAM_UNREACHABLE, target, listed));
     }
     let note = format!(
         "Removed conversion action {} {:?} in Google Ads account {}.",

@@ -40,6 +40,7 @@ mod odd_answers;
 mod odd_bytes;
 mod odd_creates;
 mod odd_portal;
+mod odd_removals;
 mod one_portal;
 mod one_writer;
 mod outcomes;
