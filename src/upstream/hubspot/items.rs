@@ -164,7 +164,10 @@ impl<I: Ord + Clone> Parts<I> {
     /// A part was refused. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
-        let of_records = is_large || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
+        // An answer that is no JSON may be so for the bytes of one record.
+        let is_garbled = error.cause == Cause::Malformed && matches!(error.status, Some(200 | 207));
+        let of_records =
+            is_large || is_garbled || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
         // Without a status it was not even sent.
         if !of_records || error.status.is_none() {
             return Err(error);

@@ -245,6 +245,30 @@ async fn a_contact_that_is_too_large_waits_alone() {
 }
 
 #[tokio::test]
+async fn a_contact_whose_bytes_are_no_text_waits_alone() {
+    let bench = Bench::new().await;
+    let contact = |name: &[u8]| {
+        let mut body =
+            br#"{"results":[{"id":"1","updatedAt":"2026-11-20T12:00:00Z","properties":{"firstname":""#.to_vec();
+        body.extend_from_slice(name);
+        body.extend_from_slice(br#""}}]}"#);
+        status(200).set_body_raw(body, "application/json")
+    };
+    // Both together, then the first alone, then the second.
+    let answers = vec![contact(b"\xff\xfe"), contact(b"Anna"), contact(b"\xff\xfe")];
+    let calls = bench.turns("/crm/objects/2026-09/contacts/batch/read", answers).await;
+    let read = ContactRead {
+        ids: vec![ContactId(1), ContactId(2)],
+        properties: vec!["firstname".to_owned()],
+        with_history: Vec::new(),
+    };
+    let batch = bench.client().read_contacts(&read).await.unwrap();
+    assert_eq!(calls.all().len(), 3);
+    assert_eq!(batch.contacts.iter().map(|c| c.id.0).collect::<Vec<_>>(), [1]);
+    assert_eq!(batch.unreadable.keys().map(|id| id.0).collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
 async fn more_rows_than_were_asked_for_are_not_understood() {
     let bench = Bench::new().await;
     let rows = vec![json!({ "id": "1" }); 1_001];
