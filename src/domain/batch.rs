@@ -204,12 +204,13 @@ fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
 
 /// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
 /// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
-/// goes again by itself.
+/// goes again by itself. A complaint about a row that was not sent may mean any: then nothing is known of all. Nor is
+/// anything known of a row that has both a complaint and a result.
 pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BTreeMap<usize, RowResult> {
     let mut row_results: BTreeMap<usize, RowResult> = BTreeMap::new();
     for complaint in complaints {
         let Some(row) = complaint.row.filter(|row| *row < evidence.len()) else {
-            continue;
+            return all_unknown(&(0..evidence.len()).collect::<Vec<_>>());
         };
         let row_result = match complaint.code.as_ref() {
             Some(code) if code.class == Class::Split => {
@@ -221,11 +222,11 @@ pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BT
     }
     for (row, evidence) in evidence.iter().enumerate() {
         let row_result = match evidence {
-            Evidence::Taken => RowResult::Uploaded,
-            Evidence::OfAnother => RowResult::Unknown(0),
             Evidence::None => continue,
+            Evidence::Taken if !row_results.contains_key(&row) => RowResult::Uploaded,
+            Evidence::Taken | Evidence::OfAnother => RowResult::Unknown(0),
         };
-        row_results.entry(row).or_insert(row_result);
+        row_results.insert(row, row_result);
     }
     row_results
 }
@@ -273,20 +274,22 @@ impl Report {
 
 /// Fates of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed: a report that counts another number
-/// of rows says nothing about ours. Google documents the number as that of all events of the request; for a destination
-/// that some of them went to it may be that of these.
+/// of rows says nothing about ours, nor does one that contradicts itself: more failures than rows, success and failures.
+/// Google documents the number as that of all events of the request; for a destination that some of them went to it may
+/// be that of these.
 pub fn destination_results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {
     if !report.is_finished() {
         return None;
     }
     let counted = |n: usize| report.records == Some(n as u64);
-    if !counted(members.len()) && !counted(sent) {
+    let too_many = |failure: &Failure| report.records.is_none_or(|records| failure.count > records);
+    let failed = |failure: &Failure| failure.count > 0 || !failure.rows.is_empty();
+    if (!counted(members.len()) && !counted(sent)) || report.failures.iter().any(too_many) {
         return Some(all_unknown(members));
     }
     Some(match report.progress {
-        Progress::Succeeded if report.failures.iter().all(|f| f.count == 0 && f.rows.is_empty()) => {
-            members.iter().map(|m| (*m, RowResult::Uploaded)).collect()
-        }
+        Progress::Succeeded if report.failures.iter().any(failed) => all_unknown(members),
+        Progress::Succeeded => members.iter().map(|m| (*m, RowResult::Uploaded)).collect(),
         Progress::Failed => attribute_failures(members, &report.failures, ReportedFailure::AllFailed),
         _ => attribute_failures(members, &report.failures, ReportedFailure::SomeFailed),
     })
@@ -348,7 +351,8 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
 fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowResult> {
     let failed = unnamed.iter().fold(0u64, |sum, (_, n)| sum.saturating_add(*n));
     match unnamed {
-        [] if rest == 1 => Some(row_result_of(None)),
+        // No reason at all: a status that says so little is no proof.
+        [] => None,
         _ if rest == 1 => hardest_result(unnamed),
         [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(row_result_of(Some(code))),
         _ => None,

@@ -273,9 +273,11 @@ fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
 #[case::a_row_outside(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
 #[case::another_row_uncounted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
 #[case::counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::more_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], rejected("INVALID_GCLID"))]
+#[case::more_counted(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 9, &[])], RowResult::Unknown(0))]
+#[case::more_named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 2, &[3])], RowResult::Unknown(0))]
+#[case::all_failed_and_more(Progress::Failed, vec![failure("INVALID_GCLID", 2, &[])], RowResult::Unknown(0))]
+#[case::all_failed_and_more_named(Progress::Failed, vec![failure("INVALID_GCLID", 9, &[3])], RowResult::Unknown(0))]
 #[case::named(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 0, &[3])], rejected("INVALID_GCLID"))]
-#[case::named_among_others(Progress::PartlyFailed, vec![failure("INVALID_GCLID", 2, &[2, 3])], rejected("INVALID_GCLID"))]
 #[case::another_and_itself(
     Progress::PartlyFailed,
     vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
@@ -284,8 +286,9 @@ fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
 #[case::success(Progress::Succeeded, vec![], RowResult::Uploaded)]
 #[case::success_of_nothing_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 0, &[])], RowResult::Uploaded)]
 #[case::success_with_another_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
-#[case::success_that_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], rejected("INVALID_GCLID"))]
-#[case::failed(Progress::Failed, vec![], RowResult::Rejected(reason::INVALID_ARGUMENT.into(), String::new()))]
+#[case::success_that_failed(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[])], RowResult::Unknown(0))]
+#[case::success_that_failed_by_name(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
+#[case::failed_for_no_reason(Progress::Failed, vec![], RowResult::Unknown(0))]
 #[case::failed_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
 #[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
 fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
@@ -294,6 +297,17 @@ fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
     #[case] wanted: RowResult,
 ) {
     assert_eq!(told(progress, &[3], &failures)[&3], wanted);
+}
+
+#[test]
+fn a_row_alone_is_found_among_those_of_other_destinations() {
+    let report = Report {
+        progress: Progress::PartlyFailed,
+        records: Some(4),
+        failures: vec![failure("INVALID_GCLID", 2, &[2, 3])],
+    };
+    let row_results = destination_results(&report, &[3], 4).unwrap_or_default();
+    assert_eq!(row_results[&3], rejected("INVALID_GCLID"));
 }
 
 /// The rows are numbers 3 and 4 of their request, which has others too.
@@ -373,13 +387,44 @@ fn rows_answered_one_by_one() {
     );
 }
 
+#[rstest::rstest]
+#[case::waits("CONVERSION_NOT_FOUND")]
+#[case::rejected("INVALID_USER_IDENTIFIER")]
+#[case::nothing_said("")]
+fn of_a_row_with_an_error_and_a_result_nothing_is_known(#[case] code: &str) {
+    for evidence in [Evidence::Taken, Evidence::OfAnother] {
+        let row_results = row_by_row_results(&[evidence, Evidence::Taken], &[row(0, code)]);
+        let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Uploaded)];
+        assert_eq!(row_results, BTreeMap::from(wanted));
+    }
+}
+
 #[test]
-fn a_row_that_google_both_took_and_failed_is_not_uploaded() {
-    let row_results = row_by_row_results(&[Evidence::Taken], &[row(0, "CONVERSION_NOT_FOUND")]);
-    assert!(matches!(
-        row_results[&0],
-        RowResult::Wait(reason::AWAITING_WEB_CONVERSION, _)
-    ));
+fn a_failure_of_a_row_that_was_not_sent_may_mean_any() {
+    let of_none = Complaint {
+        row: None,
+        ..row(0, "INVALID_USER_IDENTIFIER")
+    };
+    for complaint in [row(99, "INVALID_USER_IDENTIFIER"), row(2, ""), of_none] {
+        let complaints = [row(0, "CONVERSION_NOT_FOUND"), complaint];
+        let row_results = row_by_row_results(&[Evidence::None, Evidence::Taken], &complaints);
+        let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Unknown(1))];
+        assert_eq!(row_results, BTreeMap::from(wanted));
+    }
+}
+
+#[test]
+fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
+    let of = |progress, count, rows: &[usize]| told(progress, &[0, 1], &[failure("INVALID_GCLID", count, rows)]);
+    for row_results in [
+        of(Progress::Succeeded, 1, &[0]),
+        of(Progress::Failed, 3, &[]),
+        of(Progress::Failed, 3, &[0, 1]),
+        of(Progress::PartlyFailed, 3, &[0]),
+    ] {
+        let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Unknown(1))];
+        assert_eq!(row_results, BTreeMap::from(wanted));
+    }
 }
 
 #[path = "batch_properties.rs"]

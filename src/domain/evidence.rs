@@ -9,7 +9,7 @@ pub enum Evidence {
     None,
     /// The row was taken.
     Taken,
-    /// There is a result that names another conversion, or stands where places mean nothing.
+    /// There is a result that names another conversion or too little of this one, or stands where places mean nothing.
     OfAnother,
 }
 

@@ -162,8 +162,13 @@ fn take(call: &mut Call<'_>, row: &Value, seen: &mut BTreeSet<(u64, String)>) ->
     call.google.accept(action.id, &event, call.request_id);
     let mut result =
         json!({"conversionAction": action.resource_name(), "conversionDateTime": row["conversionDateTime"]});
-    if let Some((ClickKind::Gclid, id)) = click {
-        result["gclid"] = json!(id);
+    if let Some((kind, id)) = click {
+        let field = match kind {
+            ClickKind::Gclid => "gclid",
+            ClickKind::Gbraid => "gbraid",
+            ClickKind::Wbraid => "wbraid",
+        };
+        result[field] = json!(id);
     }
     Ok(result)
 }

@@ -3,17 +3,19 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::Upload;
 use crate::domain::ids::ActionKey;
-use crate::ports::sink::{ClickId, Conversion};
+use crate::ports::sink::{ClickId, Conversion, UserIdentifier};
 
 /// What a result says of a row by what it repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Echo {
     /// It names the order id of the row, and nothing else.
     OfOrder,
-    /// All that it names is the row's, and the order id is not among it: its place must say the rest.
+    /// All that it names is the row's, and what tells rows apart is among it, but not the order id: its place must say the
+    /// rest.
     OfPlace,
-    /// It names something that was not sent for this row, or nothing of any row: an answer of somebody else.
+    /// It names something that was not sent for this row, or too little to be about one: no proof of anything.
     Contrary,
 }
 
@@ -21,7 +23,10 @@ pub(crate) enum Echo {
 type Check<'a> = (&'a Value, &'a dyn Fn(&str) -> bool);
 
 /// Compares a result with the row and the conversion action it was sent for. What is absent or empty says nothing.
-pub(crate) fn of(result: &Value, row: &Conversion, action: Option<&ActionKey>) -> Echo {
+///
+/// A result of an enhancement counts only with the order id, one of a click only with the click id; of a row that was
+/// sent without a click id, only with its action and time, or its identifiers.
+pub(crate) fn of(what: Upload, result: &Value, row: &Conversion, action: Option<&ActionKey>) -> Echo {
     let pair = &result["gclidDateTimePair"];
     if !pair.is_null() && !pair.is_object() {
         return Echo::Contrary;
@@ -49,19 +54,47 @@ pub(crate) fn of(result: &Value, row: &Conversion, action: Option<&ActionKey>) -
         // We never send it: it is the time at which Google took the conversion.
         (&result["adjustmentDateTime"], &|_| true),
     ];
-    let mut named = 0;
     for (said, is_ours) in checks {
         match said {
             Value::Null => {}
-            Value::String(text) if text.is_empty() => {}
-            Value::String(text) if is_ours(text) => named += 1,
+            Value::String(text) if text.is_empty() || is_ours(text) => {}
             _ => return Echo::Contrary,
         }
     }
-    match result["orderId"].as_str() {
-        Some(id) if !id.is_empty() => Echo::OfOrder,
-        _ if named > 0 => Echo::OfPlace,
+    let identifiers = &result["userIdentifiers"];
+    if !are_identifiers(identifiers, &row.identifiers) {
+        return Echo::Contrary;
+    }
+    // All that is named is ours: what is there at all?
+    let named = |field: &str| result[field].as_str().is_some_and(|text| !text.is_empty());
+    let tells = match (what, &row.click) {
+        (Upload::Enhancements, _) => false,
+        (Upload::Clicks, Some(_)) => named("gclid") || named("gbraid") || named("wbraid"),
+        (Upload::Clicks, None) => {
+            let any = identifiers.as_array().is_some_and(|list| !list.is_empty());
+            any || (named("conversionAction") && named("conversionDateTime"))
+        }
+    };
+    match (named("orderId"), tells) {
+        (true, _) => Echo::OfOrder,
+        (_, true) => Echo::OfPlace,
         _ => Echo::Contrary,
+    }
+}
+
+/// True where each hash among these is one that was sent for the row, or none are there.
+fn are_identifiers(said: &Value, ours: &[UserIdentifier]) -> bool {
+    let is_ours = |entry: &Value| {
+        ours.iter().any(|identifier| match identifier {
+            UserIdentifier::Email(hash) => entry["hashedEmail"] == **hash,
+            UserIdentifier::Phone(hash) => entry["hashedPhoneNumber"] == **hash,
+            UserIdentifier::Address { .. } => false,
+        })
+    };
+    match said {
+        Value::Null => true,
+        Value::Array(list) => list.iter().all(is_ours),
+        _ => false,
     }
 }
 
@@ -86,13 +119,31 @@ mod tests {
 
     const THEIR_ACTION: &str = "customers/9999999999/conversionActions/1";
 
-    fn echo_of(click: Option<ClickId>, result: &Value) -> Echo {
+    fn echo(what: Upload, click: Option<ClickId>, result: &Value) -> Echo {
         let request = clicks(1);
+        let identifiers = vec![
+            UserIdentifier::Email("hash-1".to_owned()),
+            UserIdentifier::Phone("hash-2".to_owned()),
+        ];
         let row = Conversion {
             click,
+            identifiers,
             ..request.rows[0].clone()
         };
-        of(result, &row, request.destinations.first())
+        of(what, result, &row, request.destinations.first())
+    }
+
+    fn echo_of(click: Option<ClickId>, result: &Value) -> Echo {
+        echo(Upload::Clicks, click, result)
+    }
+
+    /// The result with the order id of the row in addition.
+    fn ordered(result: &Value) -> Value {
+        let mut ordered = result.clone();
+        if result["orderId"].as_str().is_none_or(str::is_empty) {
+            ordered["orderId"] = json!(clicks(1).rows[0].order.to_string());
+        }
+        ordered
     }
 
     fn gclid() -> ClickId {
@@ -102,19 +153,53 @@ mod tests {
     #[rstest]
     #[case::gclid(json!({"gclid": "Cj0-secret"}))]
     #[case::empty_says_nothing(json!({"gclid": "Cj0-secret", "gbraid": "", "orderId": "", "wbraid": null}))]
-    #[case::action(json!({"conversionAction": "customers/1234567890/conversionActions/99"}))]
-    #[case::action_of_the_manager(json!({"conversionAction": "customers/5555555555/conversionActions/99"}))]
-    #[case::action_as_an_id(json!({"conversionAction": "99"}))]
-    #[case::time(json!({"conversionDateTime": "2026-11-20 12:00:00+00:00"}))]
-    #[case::time_elsewhere(json!({"conversionDateTime": "2026-11-20 04:00:00-08:00"}))]
-    #[case::time_of_rfc_3339(json!({"conversionDateTime": "2026-11-20T12:00:00Z"}))]
-    #[case::pair(json!({"gclidDateTimePair": {"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 13:00:00+01:00"}}))]
-    #[case::adjustment(json!({"adjustmentType": "ENHANCEMENT", "adjustmentDateTime": "2026-11-21 00:00:00+00:00"}))]
+    #[case::action(json!({"gclid": "Cj0-secret", "conversionAction": "customers/1234567890/conversionActions/99"}))]
+    #[case::action_of_the_manager(json!({"gclid": "Cj0-secret", "conversionAction": "customers/5/conversionActions/99"}))]
+    #[case::action_as_an_id(json!({"gclid": "Cj0-secret", "conversionAction": "99"}))]
+    #[case::time(json!({"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 12:00:00+00:00"}))]
+    #[case::time_elsewhere(json!({"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 04:00:00-08:00"}))]
+    #[case::time_of_rfc_3339(json!({"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20T12:00:00Z"}))]
+    #[case::identifiers(json!({"gclid": "Cj0-secret", "userIdentifiers": [{"hashedPhoneNumber": "hash-2"}]}))]
     fn what_repeats_the_row_is_about_it(#[case] result: Value) {
         assert_eq!(echo_of(Some(gclid()), &result), Echo::OfPlace, "{result}");
-        let mut ordered = result.clone();
-        ordered["orderId"] = json!(clicks(1).rows[0].order.to_string());
+        let ordered = ordered(&result);
         assert_eq!(echo_of(Some(gclid()), &ordered), Echo::OfOrder, "{ordered}");
+        // An enhancement is known by its order id alone.
+        let enhanced = |result| echo(Upload::Enhancements, Some(gclid()), result);
+        assert_eq!(
+            (enhanced(&result), enhanced(&ordered)),
+            (Echo::Contrary, Echo::OfOrder),
+            "{result}"
+        );
+    }
+
+    #[rstest]
+    #[case::action(json!({"conversionAction": "customers/1234567890/conversionActions/99"}))]
+    #[case::time(json!({"conversionDateTime": "2026-11-20 12:00:00+00:00"}))]
+    #[case::type_alone(json!({"adjustmentType": "ENHANCEMENT"}))]
+    #[case::any_time(json!({"adjustmentDateTime": "2020-01-01 00:00:00+00:00"}))]
+    #[case::pair(json!({"gclidDateTimePair": {"gclid": "Cj0-secret", "conversionDateTime": "2026-11-20 13:00:00+01:00"}}))]
+    #[case::no_order(json!({"orderId": ""}))]
+    fn what_many_rows_have_in_common_is_no_proof_of_one(#[case] result: Value) {
+        for what in [Upload::Clicks, Upload::Enhancements] {
+            assert_eq!(echo(what, Some(gclid()), &result), Echo::Contrary, "{result}");
+            assert_eq!(echo(what, Some(gclid()), &ordered(&result)), Echo::OfOrder, "{result}");
+        }
+    }
+
+    #[rstest]
+    #[case::action_and_time(
+        json!({"conversionAction": "customers/1234567890/conversionActions/99", "conversionDateTime": "2026-11-20 12:00:00+00:00"}),
+        Echo::OfPlace
+    )]
+    #[case::identifiers(json!({"userIdentifiers": [{"userIdentifierSource": "FIRST_PARTY", "hashedEmail": "hash-1"}]}), Echo::OfPlace)]
+    #[case::action(json!({"conversionAction": "customers/1234567890/conversionActions/99"}), Echo::Contrary)]
+    #[case::time(json!({"conversionDateTime": "2026-11-20 12:00:00+00:00"}), Echo::Contrary)]
+    #[case::no_identifiers(json!({"userIdentifiers": []}), Echo::Contrary)]
+    #[case::other_identifiers(json!({"userIdentifiers": [{"hashedEmail": "hash-3"}]}), Echo::Contrary)]
+    #[case::a_click(json!({"gclid": "not-sent"}), Echo::Contrary)]
+    fn a_row_without_a_click_is_known_by_the_rest(#[case] result: Value, #[case] wanted: Echo) {
+        assert_eq!(echo_of(None, &result), wanted, "{result}");
     }
 
     #[rstest]
@@ -129,13 +214,12 @@ mod tests {
     #[case::gclid_of_the_pair(json!({"gclidDateTimePair": {"gclid": "SOMEBODY-ELSE"}}))]
     #[case::time_of_the_pair(json!({"gclidDateTimePair": {"conversionDateTime": "2001-01-01 00:00:00+00:00"}}))]
     #[case::no_pair(json!({"gclidDateTimePair": [], "gclid": "Cj0-secret"}))]
+    #[case::identifiers(json!({"gclid": "Cj0-secret", "userIdentifiers": [{"hashedEmail": "hash-1"}, {"hashedEmail": "x"}]}))]
+    #[case::no_identifiers(json!({"gclid": "Cj0-secret", "userIdentifiers": "hash-1"}))]
     #[case::no_text(json!({"gclid": "Cj0-secret", "conversionAction": 99}))]
     fn what_names_another_is_not_about_it(#[case] result: Value) {
         assert_eq!(echo_of(Some(gclid()), &result), Echo::Contrary, "{result}");
-        let mut ordered = result.clone();
-        if result["orderId"].is_null() {
-            ordered["orderId"] = json!(clicks(1).rows[0].order.to_string());
-        }
+        let ordered = ordered(&result);
         assert_eq!(echo_of(Some(gclid()), &ordered), Echo::Contrary, "{ordered}");
     }
 

@@ -66,7 +66,7 @@ impl UploadsClient {
         let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
         Ok(UploadAnswer {
             request_id,
-            evidence: row_evidence(&answer, request),
+            evidence: row_evidence(self.what, &answer, request),
             errors: row_complaints(&answer),
             retry_after: retry_after(&answer),
         })

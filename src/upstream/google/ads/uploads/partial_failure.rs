@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use crate::domain::batch::Complaint;
 use crate::ports::sink::{Conversion, Evidence, UploadRequest};
+use crate::upstream::google::ads::uploads::Upload;
 use crate::upstream::google::ads::uploads::echo::{self, Echo};
 use crate::upstream::google::code_table::ads_code;
 use crate::upstream::google::field_path::Violation;
@@ -110,7 +111,7 @@ fn is_empty(result: &Value) -> bool {
 
 /// What the results say of each row of the request. They keep its length and order; where they do not, none is known
 /// to be about the row at its place.
-pub(crate) fn row_evidence(answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
+pub(crate) fn row_evidence(what: Upload, answer: &Value, request: &UploadRequest) -> Vec<Evidence> {
     let mut found: Vec<_> = results_of(answer).collect();
     let in_place = found.len() == request.rows.len();
     found.resize(request.rows.len(), &Value::Null);
@@ -118,7 +119,7 @@ pub(crate) fn row_evidence(answer: &Value, request: &UploadRequest) -> Vec<Evide
         if is_empty(result) {
             return Evidence::None;
         }
-        match echo::of(result, row, request.destinations.get(row.destination)) {
+        match echo::of(what, result, row, request.destinations.get(row.destination)) {
             Echo::OfOrder => Evidence::Taken,
             Echo::OfPlace if in_place => Evidence::Taken,
             Echo::OfPlace | Echo::Contrary => Evidence::OfAnother,
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_result_counts_for_the_row_at_its_place_unless_it_names_another() {
         use Evidence::{None as Nothing, OfAnother, Taken};
-        let of = |answer: Value| row_evidence(&answer, &request(&["a", "b", "c"]));
+        let of = |answer: Value| row_evidence(Upload::Clicks, &answer, &request(&["a", "b", "c"]));
         assert_eq!(
             of(json!({"results": [{"orderId": "a"}, {}, null]})),
             [Taken, Nothing, Nothing]
