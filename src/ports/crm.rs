@@ -208,7 +208,11 @@ pub trait Crm: Send + Sync {
     /// The portal that [`Self::read_portal`] named is the one that the account may use: from now on the client counts its calls,
     /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
     /// hold up a portal that is not theirs.
+    /// A token that is bought later is used for reads only after HubSpot says that it opens this portal.
     fn may_use(&self, _portal: PortalId) {}
+    /// Gives up a bought token, if one is kept, so that the next call asks for another: what was denied may have been denied to
+    /// a wrong one.
+    async fn drop_token(&self) {}
     /// The portal behind the token.
     async fn read_portal(&self) -> Result<Portal, UpstreamError>;
     /// What HubSpot says of the token; nothing if it does not tell (then the calls themselves are the probe).

@@ -201,6 +201,9 @@ async fn read_account(
     let Some(clients) = connect_clients(ctx, object, memory, data.as_ref(), login.clone()).await else {
         return Ok(());
     };
+    if memory.state.doubts_token() {
+        clients.ads.drop_token().await;
+    }
     if other_clients {
         log::account_changed(object);
     }

@@ -173,6 +173,9 @@ async fn read_account(
     let Some(client) = memory.connect_client(ctx, object, &secret.data, now).await else {
         return Ok(());
     };
+    if memory.state.doubts_token() {
+        client.drop_token().await;
+    }
     let pin = read::portal_pin(object, memory.snapshot.as_deref());
     memory.state.checked = Some(now);
     match read::read_portal(client.as_ref(), (pin, &mut memory.heard), &wanted, &memory.state, now).await {

@@ -86,6 +86,11 @@ impl Session {
         &self.config
     }
 
+    /// See [`TokenCache::drop_token`].
+    pub(crate) async fn drop_token(&self) {
+        self.tokens.drop_token().await;
+    }
+
     /// Makes a call that changes nothing: tried again at most twice, after failures that pass by themselves and waits
     /// that Google asks for and that are short enough.
     pub(crate) async fn read_call(&self, call: &Call<'_>) -> Result<Parsed, Box<Failure>> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 
-use super::auth::Auth;
+use super::auth::{Auth, OAuthKeys, Token};
 use super::client::{Call, HubSpot};
 use super::errors::malformed_answer;
 use super::limits::Bucket;
 use super::properties::Properties;
-use super::transport::{Payload, Request};
+use super::token_portal::Purpose;
+use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
@@ -63,8 +64,8 @@ fn if_formed(told: Option<&str>, form: fn(&str) -> Option<String>) -> Option<Str
 
 impl HubSpot {
     pub(crate) async fn read_portal(&self) -> Result<Portal, UpstreamError> {
-        let path = format!("/account-info/{}/details", self.api_version());
-        let answer = self.make_call(get_call("account-info", path)).await?;
+        let path = details_path(self.api_version());
+        let answer = self.make_check_call(get_call("account-info", path)).await?;
         let details: Details = answer.parse_json()?;
         let missing = |field: &str| malformed_answer(format!("the account details have no {field:?}"));
         let text = |value: Option<String>| value.as_deref().and_then(display_name);
@@ -85,51 +86,16 @@ impl HubSpot {
 
     /// A refusal (any 4xx) means that HubSpot does not tell, which is no fault: the calls themselves are the probe.
     pub(crate) async fn read_token_info(&self) -> Result<TokenInfo, UpstreamError> {
-        let config = self.transport.config();
-        let token = self.auth.current_token(&self.transport).await?;
-        let secret = token.secret.expose_secret();
-        let request = match &self.auth {
-            Auth::OAuth(oauth) => Request {
-                name: "introspect",
-                bucket: Bucket::Free,
-                limit: Limit::TOKEN,
-                url: format!("{}/introspect", config.token_url()),
-                payload: Payload::SecretForm(vec![
-                    ("client_id", oauth.keys.client_id.expose_secret().to_owned()),
-                    ("client_secret", oauth.keys.client_secret.expose_secret().to_owned()),
-                    ("token", secret.to_owned()),
-                    ("token_type_hint", "access_token".to_owned()),
-                ]),
-                bearer: None,
-            },
-            Auth::Static(_) => Request {
-                name: "access-token-info",
-                bucket: Bucket::Other,
-                limit: Limit::TOKEN,
-                url: config.url_of("/oauth/v2/private-apps/get/access-token-info"),
-                payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
-                // Tokens of EU portals are found only with it.
-                bearer: Some(&token.header),
-            },
+        let token = self.auth.current_token(&self.transport, Purpose::Check).await?;
+        let keys = match &self.auth {
+            Auth::OAuth(oauth) => Some(&oauth.keys),
+            Auth::Static(_) => None,
         };
-        let answer = match self.transport.send_request(&request).await {
-            Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => {
-                return Ok(TokenInfo::default());
-            }
-            result => result?,
-        };
-        let info: TokenAnswer = answer.parse_json()?;
-        if info.active == Some(false) {
-            return Ok(TokenInfo::default());
+        let info = ask_about_token(&self.transport, keys, &token).await?;
+        if let Some(portal) = info.portal {
+            self.auth.note_portal(&token, portal).await;
         }
-        let portal = info.hub_id.or(info.static_hub_id).and_then(|id| id.id());
-        let scopes = info
-            .scopes
-            .map(|scopes| scopes.iter().filter_map(|scope| valid_code(scope)).collect::<Vec<_>>());
-        Ok(TokenInfo {
-            portal: portal.map(PortalId),
-            scopes: scopes.filter(|scopes| !scopes.is_empty()),
-        })
+        Ok(info)
     }
 
     pub(crate) async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
@@ -169,6 +135,78 @@ impl HubSpot {
         *self.listed.lock() = Arc::new(names.iter().cloned().collect());
         Ok(names)
     }
+}
+
+/// What HubSpot says of a token: of a bought one (then with the `keys` of its app), or of a static one.
+pub(crate) async fn ask_about_token(
+    transport: &Transport,
+    keys: Option<&OAuthKeys>,
+    token: &Token,
+) -> Result<TokenInfo, UpstreamError> {
+    let config = transport.config();
+    let secret = token.secret.expose_secret();
+    let request = match keys {
+        Some(keys) => Request {
+            name: "introspect",
+            bucket: Bucket::Free,
+            limit: Limit::TOKEN,
+            url: format!("{}/introspect", config.token_url()),
+            payload: Payload::SecretForm(vec![
+                ("client_id", keys.client_id.expose_secret().to_owned()),
+                ("client_secret", keys.client_secret.expose_secret().to_owned()),
+                ("token", secret.to_owned()),
+                ("token_type_hint", "access_token".to_owned()),
+            ]),
+            bearer: None,
+        },
+        None => Request {
+            name: "access-token-info",
+            bucket: Bucket::Other,
+            limit: Limit::TOKEN,
+            url: config.url_of("/oauth/v2/private-apps/get/access-token-info"),
+            payload: Payload::SecretJson(serde_json::json!({ "tokenKey": secret }).to_string()),
+            // Tokens of EU portals are found only with it.
+            bearer: Some(&token.header),
+        },
+    };
+    let answer = match transport.send_request(&request).await {
+        Err(error) if error.status.is_some_and(|status| (400..500).contains(&status)) => {
+            return Ok(TokenInfo::default());
+        }
+        result => result?,
+    };
+    let info: TokenAnswer = answer.parse_json()?;
+    if info.active == Some(false) {
+        return Ok(TokenInfo::default());
+    }
+    let portal = info.hub_id.or(info.static_hub_id).and_then(|id| id.id());
+    let scopes = info
+        .scopes
+        .map(|scopes| scopes.iter().filter_map(|scope| valid_code(scope)).collect::<Vec<_>>());
+    Ok(TokenInfo {
+        portal: portal.map(PortalId),
+        scopes: scopes.filter(|scopes| !scopes.is_empty()),
+    })
+}
+
+/// The portal that a token opens, by the account details.
+pub(crate) async fn ask_details(transport: &Transport, token: &Token) -> Result<PortalId, UpstreamError> {
+    let config = transport.config();
+    let request = Request {
+        name: "account-info",
+        bucket: Bucket::Other,
+        limit: Limit::RECORDS,
+        url: config.url_of(&details_path(&config.version)),
+        payload: Payload::Nothing,
+        bearer: Some(&token.header),
+    };
+    let details: Details = transport.send_request(&request).await?.parse_json()?;
+    let portal = details.portal_id.and_then(|id| id.id()).map(PortalId);
+    portal.ok_or_else(|| malformed_answer("the account details have no \"portalId\""))
+}
+
+fn details_path(version: &str) -> String {
+    format!("/account-info/{version}/details")
 }
 
 const fn get_call(name: &'static str, path: String) -> Call<'static> {

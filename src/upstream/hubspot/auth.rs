@@ -9,8 +9,10 @@ use tokio::sync::Mutex;
 
 use super::errors::malformed_answer;
 use super::limits::Bucket;
+use super::token_portal::{PortalGuard, Purpose, ask_portal};
 use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
+use crate::domain::ids::PortalId;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
 
@@ -18,6 +20,8 @@ use crate::upstream::http::body::Limit;
 const MARGIN: Duration = Duration::from_mins(1);
 /// The life of an access token if the answer does not say (OAuth docs: 1,800 s).
 const USUAL_LIFE: u64 = 1_800;
+/// A longer life is not believed: a wrong token would be kept for all of it.
+const LONGEST_LIFE: u64 = 3_600;
 
 /// What a Secret gives us. No `Debug`.
 pub(crate) enum Credentials {
@@ -64,14 +68,39 @@ impl Token {
 
 pub(crate) struct OAuth {
     pub(crate) keys: OAuthKeys,
+    /// The portal that the account may use. The first one counts: another would be another's.
+    pinned: parking_lot::Mutex<Option<PortalId>>,
     state: Mutex<State>,
+}
+
+/// A bought token that is kept.
+#[derive(Clone)]
+struct Held {
+    token: Token,
+    until: Instant,
+    /// The portal by the answer that brought the token.
+    named: Option<PortalId>,
+    /// The portal by what HubSpot says of the token.
+    told: Option<PortalId>,
+}
+
+impl Held {
+    /// The portal that it opens, as far as that is known: one that is not `right` counts for more.
+    fn opened_portal(&self, right: PortalId) -> Option<PortalId> {
+        [self.named, self.told]
+            .into_iter()
+            .flatten()
+            .find(|portal| *portal != right)
+            .or(self.told)
+    }
 }
 
 #[derive(Default)]
 struct State {
     /// HubSpot keeps refresh tokens; should it ever hand out another one, that one counts.
     newer_refresh_token: Option<SecretString>,
-    held: Option<(Token, Instant)>,
+    held: Option<Held>,
+    guard: PortalGuard,
     purchases: u64,
     failed: Option<(Instant, UpstreamError)>,
 }
@@ -83,16 +112,31 @@ impl Auth {
             Credentials::Static(secret) => Self::Static(Token::new(secret, 0)?),
             Credentials::OAuth(keys) => Self::OAuth(Box::new(OAuth {
                 keys,
+                pinned: parking_lot::Mutex::default(),
                 state: Mutex::default(),
             })),
         })
     }
 
     /// A token to call with.
-    pub(crate) async fn current_token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
+    pub(crate) async fn current_token(&self, transport: &Transport, purpose: Purpose) -> Result<Token, UpstreamError> {
         match self {
             Self::Static(token) => Ok(token.clone()),
-            Self::OAuth(oauth) => oauth.current_token(transport).await,
+            Self::OAuth(oauth) => oauth.current_token(transport, purpose).await,
+        }
+    }
+
+    /// From now on bought tokens must open this portal, unless another one was named before.
+    pub(crate) fn pin_portal(&self, portal: PortalId) {
+        if let Self::OAuth(oauth) = self {
+            oauth.pinned.lock().get_or_insert(portal);
+        }
+    }
+
+    /// Forgets the portal: nobody uses the client any more.
+    pub(crate) fn unpin_portal(&self) {
+        if let Self::OAuth(oauth) = self {
+            *oauth.pinned.lock() = None;
         }
     }
 
@@ -100,14 +144,39 @@ impl Auth {
     pub(crate) async fn give_up(&self, token: &Token) -> bool {
         let Self::OAuth(oauth) = self else { return false };
         let mut state = oauth.state.lock().await;
-        if state
-            .held
-            .as_ref()
-            .is_some_and(|(held, _)| held.generation == token.generation)
-        {
+        if state.holds(token) {
             state.held = None;
         }
         true
+    }
+
+    /// Gives up the token that is kept, whatever it is: the next call buys another one.
+    pub(crate) async fn drop_token(&self) {
+        if let Self::OAuth(oauth) = self {
+            let mut state = oauth.state.lock().await;
+            state.held = None;
+            state.guard.try_again();
+        }
+    }
+
+    /// HubSpot says that this token belongs to this portal.
+    pub(crate) async fn note_portal(&self, token: &Token, portal: PortalId) {
+        if let Self::OAuth(oauth) = self {
+            let mut state = oauth.state.lock().await;
+            if state.holds(token)
+                && let Some(held) = &mut state.held
+            {
+                held.told = Some(portal);
+            }
+        }
+    }
+}
+
+impl State {
+    fn holds(&self, token: &Token) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.token.generation == token.generation)
     }
 }
 
@@ -116,31 +185,75 @@ struct Bought {
     access_token: Option<String>,
     refresh_token: Option<String>,
     expires_in: Option<Scalar>,
+    hub_id: Option<Scalar>,
 }
 
 impl OAuth {
-    async fn current_token(&self, transport: &Transport) -> Result<Token, UpstreamError> {
+    async fn current_token(&self, transport: &Transport, purpose: Purpose) -> Result<Token, UpstreamError> {
         let asked = Instant::now();
         // Held during the purchase: whoever comes meanwhile gets its result, also a failure.
         let mut state = self.state.lock().await;
-        if let Some((token, until)) = &state.held
-            && Instant::now() < *until
+        let pinned = *self.pinned.lock();
+        let barred = pinned.and_then(|pinned| state.guard.bar(pinned, Instant::now()));
+        if let Some(error) = &barred
+            && !state.guard.lets_through(purpose)
         {
-            return Ok(token.clone());
+            return Err(error.clone());
+        }
+        let fits = |held: &Held| {
+            let other = |right| held.opened_portal(right).is_some_and(|portal| portal != right);
+            Instant::now() < held.until && (barred.is_some() || !pinned.is_some_and(other))
+        };
+        let held = state.held.clone().filter(fits);
+        if let Some(held) = &held
+            && (barred.is_some() || pinned.is_none_or(|right| held.told == Some(right)))
+        {
+            return Ok(held.token.clone());
         }
         if let Some((at, error)) = &state.failed
             && *at >= asked
         {
             return Err(error.clone());
         }
-        let bought = self.buy_token(transport, &mut state).await;
-        if let Err(error) = &bought {
+        let got = self
+            .get_fitting_token(transport, &mut state, (held, pinned, purpose))
+            .await;
+        if let Err(error) = &got {
             state.failed = Some((Instant::now(), error.clone()));
         }
-        bought
+        got
     }
 
-    async fn buy_token(&self, transport: &Transport, state: &mut State) -> Result<Token, UpstreamError> {
+    /// The token that is held, or a bought one, once it is known to open the portal that is pinned.
+    async fn get_fitting_token(
+        &self,
+        transport: &Transport,
+        state: &mut State,
+        (held, pinned, purpose): (Option<Held>, Option<PortalId>, Purpose),
+    ) -> Result<Token, UpstreamError> {
+        let mut held = match held {
+            Some(held) => held,
+            None => self.buy_token(transport, state).await?,
+        };
+        if let Some(right) = pinned {
+            if held.opened_portal(right).is_none() {
+                held.told = Some(ask_portal(transport, &self.keys, &held.token).await?);
+                state.held = Some(held.clone());
+            }
+            match held.opened_portal(right).filter(|portal| *portal != right) {
+                Some(other) => {
+                    let error = state.guard.record_mismatch((right, other), Instant::now());
+                    if !state.guard.lets_through(purpose) {
+                        return Err(error);
+                    }
+                }
+                None => state.guard = PortalGuard::default(),
+            }
+        }
+        Ok(held.token)
+    }
+
+    async fn buy_token(&self, transport: &Transport, state: &mut State) -> Result<Held, UpstreamError> {
         let refresh_token = state.newer_refresh_token.as_ref().unwrap_or(&self.keys.refresh_token);
         let form = vec![
             ("grant_type", "refresh_token".to_owned()),
@@ -162,11 +275,7 @@ impl OAuth {
             .await
             .map_err(purchase_refused)?
             .parse_json()?;
-        let life = bought
-            .expires_in
-            .and_then(|life| life.0.parse().ok())
-            .unwrap_or(USUAL_LIFE);
-        let life = Duration::from_secs(life.min(30 * 86_400));
+        let life = believed_life(bought.expires_in.as_ref());
         state.purchases += 1;
         let token = bought
             .access_token
@@ -176,9 +285,21 @@ impl OAuth {
         if let Some(newer) = bought.refresh_token.filter(|token| !token.is_empty()) {
             state.newer_refresh_token = Some(newer.into());
         }
-        state.held = Some((token.clone(), start + life.saturating_sub(MARGIN.min(life / 2))));
-        Ok(token)
+        let held = Held {
+            token,
+            until: start + life.saturating_sub(MARGIN.min(life / 2)),
+            named: bought.hub_id.and_then(|id| id.id()).map(PortalId),
+            told: None,
+        };
+        state.held = Some(held.clone());
+        Ok(held)
     }
+}
+
+/// How long a token lives, by its answer.
+fn believed_life(told: Option<&Scalar>) -> Duration {
+    let told = told.and_then(|life| life.0.parse().ok());
+    Duration::from_secs(told.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
 }
 
 /// A token endpoint that refuses (400, 401, 403) refuses the credentials: a person must act.
@@ -199,5 +320,20 @@ fn purchase_refused(error: UpstreamError) -> UpstreamError {
         message,
         cause: Cause::CredentialsRejected,
         ..error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_life_beyond_an_hour_is_believed() {
+        let told = |text: &str| believed_life(Some(&Scalar(text.to_owned()))).as_secs();
+        assert_eq!(
+            [told("1800"), told("3600"), told("1000000000"), told("x")],
+            [1800, 3600, 3600, 1800]
+        );
+        assert_eq!(believed_life(None).as_secs(), 1800);
     }
 }

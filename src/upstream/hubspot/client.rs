@@ -13,6 +13,7 @@ use super::config::SERVICE;
 use super::errors::{ErrorBody, item_error};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
+use super::token_portal::Purpose;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
 use crate::domain::ids::{ContactId, DealId, PortalId};
@@ -70,14 +71,19 @@ impl HubSpot {
 
     /// Makes a call. A refused OAuth token is bought again once.
     pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
-        budget::within_budget(SERVICE, false, self.call_once(call)).await
+        budget::within_budget(SERVICE, false, self.call_once(call, Purpose::Read)).await
     }
 
-    async fn call_once(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+    /// As [`Self::make_call`], to find out which portal the token opens.
+    pub(crate) async fn make_check_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
+        budget::within_budget(SERVICE, false, self.call_once(call, Purpose::Check)).await
+    }
+
+    async fn call_once(&self, call: Call<'_>, purpose: Purpose) -> Result<Answer, UpstreamError> {
         let url = self.transport.config().url_of(&call.path);
         let mut renewed = false;
         loop {
-            let token = self.auth.current_token(&self.transport).await?;
+            let token = self.auth.current_token(&self.transport, purpose).await?;
             let request = Request {
                 name: call.name,
                 bucket: call.bucket,
@@ -130,7 +136,12 @@ impl Crm for HubSpot {
     }
 
     fn may_use(&self, portal: PortalId) {
+        self.auth.pin_portal(portal);
         self.transport.joins_portal(portal);
+    }
+
+    async fn drop_token(&self) {
+        self.auth.drop_token().await;
     }
 
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {

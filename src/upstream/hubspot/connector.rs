@@ -60,6 +60,10 @@ impl HubSpotConnector {
         forget_idle(&mut clients, now);
         if let Some((client, used)) = clients.get_mut(&identity) {
             *used = now;
+            if Arc::strong_count(client) == 1 {
+                // Another account may have been allowed another portal.
+                client.auth.unpin_portal();
+            }
             return Ok(Arc::clone(client));
         }
         let auth = Auth::new(credentials).ok_or_else(|| value_unusable("accessToken"))?;

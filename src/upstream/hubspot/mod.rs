@@ -24,6 +24,7 @@ mod rows;
 mod scalar;
 mod search;
 mod slots;
+mod token_portal;
 mod transport;
 mod wire;
 

@@ -42,6 +42,9 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
+    /// Tokens given up: of HubSpot and of Google.
+    pub hubspot_dropped: AtomicU32,
+    pub google_dropped: AtomicU32,
     /// The portals that accounts may use, as their clients were told.
     pub used: Mutex<BTreeSet<u64>>,
 }
@@ -58,6 +61,8 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
+            hubspot_dropped: AtomicU32::new(0),
+            google_dropped: AtomicU32::new(0),
             used: Mutex::default(),
         })
     }
@@ -118,6 +123,9 @@ impl CrmConnector for HubSpot {
 impl Crm for HubSpot {
     fn may_use(&self, portal: PortalId) {
         self.0.used.lock().insert(portal.0);
+    }
+    async fn drop_token(&self) {
+        self.0.hubspot_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         self.0.hubspot()?;
@@ -187,6 +195,9 @@ impl GoogleConnector for Google {
 
 #[async_trait]
 impl GoogleAds for Google {
+    async fn drop_token(&self) {
+        self.0.google_dropped.fetch_add(1, Ordering::Relaxed);
+    }
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
         self.0.google()?;
         Ok(Customer {

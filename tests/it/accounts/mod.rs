@@ -120,8 +120,11 @@ async fn a_hubspot_account_from_missing_secret_to_ready_and_through_faults() {
         [62515].into(),
         "nor does it count with those of that portal"
     );
+    let dropped = || world.hubspot_dropped.load(Ordering::Relaxed);
+    let before = dropped();
     *world.portal.lock() = 62515;
     op.wait::<HubSpotAccount>("acme", &HUBSPOT_READY).await;
+    assert!(dropped() > before, "the probe asks with another token");
 
     *world.scopes.lock() = Some(vec!["crm.objects.deals.read".into()]);
     op.patch::<HubSpotAccount>(
@@ -255,6 +258,10 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     // Nothing more is refused: it heals by itself.
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded", "!Stalled"])
         .await;
+    assert!(
+        world.google_dropped.load(Ordering::Relaxed) > 0,
+        "the checks asked with another token"
+    );
     assert_eq!(
         op.registry.shown_readiness(&Account::Google(key.clone())),
         Some(Readiness::Ready)

@@ -43,6 +43,7 @@ mod odd_portal;
 mod odd_removals;
 mod one_portal;
 mod one_writer;
+mod other_token;
 mod outcomes;
 mod outdated;
 mod personal_data;

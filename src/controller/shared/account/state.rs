@@ -180,6 +180,14 @@ impl AccountState {
             .is_some_and(|fault| fault.kind == FaultKind::Credentials)
     }
 
+    /// True if the service denies what it may have denied to a wrong token: another one is asked for before the next check.
+    pub fn doubts_token(&self) -> bool {
+        let doubtful = [reason::ACCESS_DENIED, reason::PORTAL_MISMATCH, reason::MISSING_SCOPE];
+        self.health
+            .fault_to_show()
+            .is_some_and(|fault| doubtful.contains(&fault.reason.as_str()))
+    }
+
     /// True if the Secret is another version than in the last pass.
     pub fn secret_changed(&mut self, version: &SecretVersion) -> bool {
         self.refused = None;

@@ -222,6 +222,10 @@ fn require_key<T>(
 
 #[async_trait]
 impl GoogleAds for AdsClient {
+    async fn drop_token(&self) {
+        self.session.drop_token().await;
+    }
+
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
         let read = require_key(|row| wire::parse_customer(row, id));
         match self.search_rows(id, wire::CUSTOMER, read).await?.into_iter().next() {

@@ -9,9 +9,10 @@ use google_cloud_auth::credentials::{AccessTokenCredentials, Builder};
 use secrecy::SecretString;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::metadata::Metadata;
-use super::token::{Endpoint, SCOPES, SERVICE, Token, TokenSource};
+use super::token::{Endpoint, LONGEST_LIFETIME, SCOPES, SERVICE, Token, TokenSource};
 use super::token_file;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::google::auth::credentials;
@@ -20,7 +21,8 @@ use crate::upstream::google::auth::credentials::{Credentials, Kind};
 /// A token source over the library, for what it finds in the environment.
 struct Library {
     timeout: Duration,
-    built: Mutex<Option<AccessTokenCredentials>>,
+    /// Since when it is used: it keeps a token for as long as the answer says, so it is made anew after an hour.
+    built: Mutex<Option<(AccessTokenCredentials, Instant)>>,
 }
 
 impl Library {
@@ -60,17 +62,15 @@ impl Library {
 impl TokenSource for Library {
     async fn fetch_token(&self, renew: bool) -> Result<Token, UpstreamError> {
         let mut built = self.built.lock().await;
-        if renew {
-            *built = None;
-        }
-        let credentials = match built.take() {
-            Some(credentials) => credentials,
-            None => Self::build_credentials()?,
+        let young = |since: Instant| since.elapsed() < Duration::from_secs(LONGEST_LIFETIME);
+        let (credentials, since) = match built.take().filter(|(_, since)| !renew && young(*since)) {
+            Some(kept) => kept,
+            None => (Self::build_credentials()?, Instant::now()),
         };
         let fetched = tokio::time::timeout(self.timeout, credentials.access_token()).await;
         match fetched {
             Ok(Ok(token)) => {
-                *built = Some(credentials);
+                *built = Some((credentials, since));
                 Ok(Token {
                     value: SecretString::from(token.token),
                     expires: None,

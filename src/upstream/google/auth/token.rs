@@ -32,6 +32,8 @@ pub(crate) const SERVICE: &str = "Google OAuth";
 const MARGIN: Duration = Duration::from_secs(225);
 /// Lifetime if the answer names none.
 const DEFAULT_LIFETIME: u64 = 3600;
+/// A longer lifetime is not believed: a wrong token would be kept for all of it.
+pub(crate) const LONGEST_LIFETIME: u64 = 3600;
 
 /// An access token. No `Debug`.
 pub(crate) struct Token {
@@ -73,6 +75,8 @@ pub(crate) trait TokenSource: Send + Sync {
 struct Cached {
     token: Option<Arc<Token>>,
     failed: Option<(Instant, UpstreamError)>,
+    /// The source must not give the token again that it has kept.
+    dropped: bool,
 }
 
 /// One token for all callers, fetched by one of them while the others wait.
@@ -99,7 +103,8 @@ impl TokenCache {
         {
             return Ok(Arc::clone(token));
         }
-        match self.fetch_into(&mut cached, asked, false).await {
+        let renew = cached.dropped;
+        match self.fetch_into(&mut cached, asked, renew).await {
             // The old token still lives for a moment: a passing failure of the endpoint need not show.
             Err(error) if error.cause == Cause::Unavailable => match kept {
                 Some(token) if token.expires.is_some_and(|expiry| Instant::now() < expiry.ends_at) => Ok(token),
@@ -123,6 +128,13 @@ impl TokenCache {
         self.fetch_into(&mut cached, asked, true).await
     }
 
+    /// Gives up the token that is kept, here and by the source: the next call gets another one.
+    pub(crate) async fn drop_token(&self) {
+        let mut cached = self.cached.lock().await;
+        cached.token = None;
+        cached.dropped = true;
+    }
+
     async fn fetch_into(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
         // Whoever waited while another caller's fetch failed takes that answer instead of asking again.
         if let Some((at, error)) = &cached.failed
@@ -136,6 +148,7 @@ impl TokenCache {
                 *cached = Cached {
                     token: Some(Arc::clone(&token)),
                     failed: None,
+                    dropped: false,
                 };
                 Ok(token)
             }
@@ -326,7 +339,7 @@ fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
     }
     let lifetime = crate::upstream::google::wire::parse_unsigned(&json["expires_in"])
         .unwrap_or(DEFAULT_LIFETIME)
-        .min(86_400);
+        .min(LONGEST_LIFETIME);
     Ok(Token {
         value: SecretString::from(value),
         expires: Some(Expiry::after(Duration::from_secs(lifetime))),

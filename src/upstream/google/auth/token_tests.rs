@@ -252,6 +252,30 @@ async fn a_fresh_token_is_kept_and_an_ageing_one_replaced() {
 }
 
 #[tokio::test]
+async fn no_lifetime_beyond_an_hour_is_believed() {
+    for told in [json!(1_000_000_000), json!("86400"), json!(3600)] {
+        let body = json!({"access_token": "t", "expires_in": told});
+        let token = answer(ResponseTemplate::new(200).set_body_json(body))
+            .await
+            .ok()
+            .unwrap();
+        let left = token.expires.unwrap().ends_at.duration_since(Instant::now());
+        assert!(left <= Duration::from_hours(1), "{told}: {left:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_token_is_fetched_anew_once() {
+    let (cache, asked) = cache(fresh, u32::MAX);
+    cache.current_token().await.ok().unwrap();
+    cache.drop_token().await;
+    for _ in 0..3 {
+        assert_eq!(cache.current_token().await.ok().unwrap().value.expose_secret(), "t-2");
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
 async fn a_passing_failure_is_bridged_while_the_old_token_lives() {
     let (bridged, _) = cache(ageing, 2);
     bridged.current_token().await.ok().unwrap();

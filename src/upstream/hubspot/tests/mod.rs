@@ -9,6 +9,7 @@ mod large;
 mod limits;
 mod oauth;
 mod search;
+mod token_portal;
 mod unkept;
 
 use std::sync::Arc;
