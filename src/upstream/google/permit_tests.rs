@@ -96,6 +96,7 @@ async fn call_each(permit: Arc<dyn WorkPermit>) -> BTreeMap<&'static str, Vec<St
         "upload_rows of enhancements",
         clients.enhancements.upload_rows(&clicks(1))
     );
+    call!("drop_token", ads.drop_token());
     calls
 }
 
