@@ -355,65 +355,6 @@ fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
 }
 
 #[test]
-fn rows_answered_one_by_one() {
-    let complaints = [
-        row(0, "CONVERSION_NOT_FOUND"),
-        row(1, "CONVERSION_ALREADY_ENHANCED"),
-        row(2, "INVALID_USER_IDENTIFIER"),
-        row(2, "CONVERSION_NOT_FOUND"),
-        row(3, "A_NAME_OF_2027"),
-        row(4, "DUPLICATE_ENHANCEMENT_IN_REQUEST"),
-    ];
-    let mut evidence = [Evidence::None; 8];
-    evidence[5] = Evidence::Taken;
-    evidence[7] = Evidence::OfAnother;
-    let row_results = row_by_row_results(&evidence, &complaints);
-    let wait = |why, name: &str| RowResult::Wait(why, name.to_owned());
-    assert_eq!(
-        row_results,
-        BTreeMap::from([
-            (0, wait(reason::AWAITING_WEB_CONVERSION, "CONVERSION_NOT_FOUND")),
-            (1, RowResult::Uploaded),
-            (2, rejected("INVALID_USER_IDENTIFIER")),
-            (3, rejected("A_NAME_OF_2027")),
-            (
-                4,
-                wait(reason::UPSTREAM_UNAVAILABLE, "DUPLICATE_ENHANCEMENT_IN_REQUEST")
-            ),
-            (5, RowResult::Uploaded),
-            (7, RowResult::Unknown(0)),
-        ]),
-        "nothing is said of row 6"
-    );
-}
-
-#[rstest::rstest]
-#[case::waits("CONVERSION_NOT_FOUND")]
-#[case::rejected("INVALID_USER_IDENTIFIER")]
-#[case::nothing_said("")]
-fn of_a_row_with_an_error_and_a_result_nothing_is_known(#[case] code: &str) {
-    for evidence in [Evidence::Taken, Evidence::OfAnother] {
-        let row_results = row_by_row_results(&[evidence, Evidence::Taken], &[row(0, code)]);
-        let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Uploaded)];
-        assert_eq!(row_results, BTreeMap::from(wanted));
-    }
-}
-
-#[test]
-fn a_failure_of_a_row_that_was_not_sent_may_mean_any() {
-    let of_none = Complaint {
-        row: None,
-        ..row(0, "INVALID_USER_IDENTIFIER")
-    };
-    for complaint in [row(99, "INVALID_USER_IDENTIFIER"), row(2, ""), of_none] {
-        let complaints = [row(0, "CONVERSION_NOT_FOUND"), complaint];
-        let row_results = row_by_row_results(&[Evidence::None, Evidence::Taken], &complaints);
-        let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Unknown(1))];
-        assert_eq!(row_results, BTreeMap::from(wanted));
-    }
-}
-
-#[test]
 fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
     let of = |progress, count, rows: &[usize]| told(progress, &[0, 1], &[failure("INVALID_GCLID", count, rows)]);
     for row_results in [
@@ -429,3 +370,5 @@ fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
 
 #[path = "batch_properties.rs"]
 mod properties;
+#[path = "row_answers_tests.rs"]
+mod row_answers;

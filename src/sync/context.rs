@@ -21,6 +21,7 @@ use crate::ports::pulse;
 use crate::ports::pulse::{Unwatched, Watchdog};
 use crate::registry::Registry;
 use crate::registry::restarts::Restarts;
+use crate::registry::sync_error::SyncError;
 
 /// The durations that steer the loops; each is a flag of the process.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +80,7 @@ pub struct SyncContext {
     contacts: PerAccount<ObjectKey, Entries>,
     clicks: PerAccount<ObjectKey, Known>,
     absences: PerAccount<(ObjectKey, PortalId), absences::Memory>,
-    pub(crate) room: Room,
+    room: Room,
 }
 
 impl SyncSettings {
@@ -134,6 +135,11 @@ impl SyncSettings {
 }
 
 impl SyncContext {
+    /// See [`Room::may_record`].
+    pub(crate) async fn may_record(&self, namespace: &str) -> Result<(), SyncError> {
+        self.room.may_record(self.ledger.as_ref(), namespace).await
+    }
+
     /// A context without cached contacts.
     pub fn new(registry: Registry, ledger: Arc<dyn Ledger>, clock: Arc<dyn Clock>, settings: SyncSettings) -> Self {
         Self {

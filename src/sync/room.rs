@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::context::SyncContext;
 use crate::domain::ledger_room::holds_too_much;
+use crate::ports::ledger::Ledger;
 use crate::registry::sync_error::SyncError;
 
 /// How long an answer holds. A feed records some megabytes in that time.
@@ -20,15 +20,15 @@ type Rows = Option<Arc<BTreeMap<String, u64>>>;
 #[derive(Default)]
 pub(crate) struct Room(Mutex<Option<(Instant, Rows)>>);
 
-impl SyncContext {
+impl Room {
     /// Fails if the events of this namespace must not record more, because the room left in the ledger is for others.
-    pub(crate) async fn may_record(&self, namespace: &str) -> Result<(), SyncError> {
-        let last = self.room.0.lock().clone();
+    pub(crate) async fn may_record(&self, ledger: &dyn Ledger, namespace: &str) -> Result<(), SyncError> {
+        let last = self.0.lock().clone();
         let rows = if let Some((_, rows)) = last.filter(|(at, _)| at.elapsed() < HOLDS) {
             rows
         } else {
-            let rows = self.ledger.rows_if_low().await?.map(Arc::new);
-            *self.room.0.lock() = Some((Instant::now(), rows.clone()));
+            let rows = ledger.rows_if_low().await?.map(Arc::new);
+            *self.0.lock() = Some((Instant::now(), rows.clone()));
             rows
         };
         if rows.is_some_and(|rows| holds_too_much(namespace, &rows)) {

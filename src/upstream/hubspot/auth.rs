@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::errors::malformed_answer;
 use super::limits::Bucket;
+use super::token::{OAuthKeys, Token};
 use super::token_portal::{PortalGuard, Purpose, ask_portal};
 use super::transport::{Payload, Request, Transport};
 use super::wire::Scalar;
@@ -31,39 +31,10 @@ pub(crate) enum Credentials {
     OAuth(OAuthKeys),
 }
 
-/// The three keys of an OAuth app. No `Debug`.
-pub(crate) struct OAuthKeys {
-    pub(crate) client_id: SecretString,
-    pub(crate) client_secret: SecretString,
-    pub(crate) refresh_token: SecretString,
-}
-
 /// Where a client's bearer comes from. No `Debug`.
 pub(crate) enum Auth {
     Static(Token),
     OAuth(Box<OAuth>),
-}
-
-/// A token in use. No `Debug`.
-#[derive(Clone)]
-pub(crate) struct Token {
-    pub(crate) secret: SecretString,
-    pub(crate) header: HeaderValue,
-    /// Counts the purchases, so that a refused token is given up once, not once per caller.
-    generation: u64,
-}
-
-impl Token {
-    /// `None` if it can't stand in a header.
-    pub(crate) fn new(secret: SecretString, generation: u64) -> Option<Self> {
-        let mut header = HeaderValue::from_str(&format!("Bearer {}", secret.expose_secret())).ok()?;
-        header.set_sensitive(true);
-        Some(Self {
-            secret,
-            header,
-            generation,
-        })
-    }
 }
 
 pub(crate) struct OAuth {

@@ -10,10 +10,11 @@ use reqwest::Client;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 
-use super::auth::{Auth, Credentials, OAuthKeys};
+use super::auth::{Auth, Credentials};
 use super::client::HubSpot;
 use super::config::HubSpotConfig;
 use super::limits::Portals;
+use super::token::OAuthKeys;
 use super::transport::Shared;
 use crate::ports::crm::Crm;
 use crate::ports::{CallObserver, CrmConnector, SecretData, SecretInvalid};

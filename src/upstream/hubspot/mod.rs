@@ -24,6 +24,8 @@ mod rows;
 mod scalar;
 mod search;
 mod slots;
+mod token;
+mod token_info;
 mod token_portal;
 mod transport;
 mod wire;

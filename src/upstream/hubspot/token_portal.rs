@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
 
-use super::account::{ask_about_token, ask_details};
-use super::auth::{OAuthKeys, Token};
 use super::config::SERVICE;
+use super::token::{OAuthKeys, Token};
+use super::token_info::{ask_about_token, ask_details};
 use super::transport::Transport;
 use crate::domain::ids::PortalId;
 use crate::ports::{Cause, UpstreamError};

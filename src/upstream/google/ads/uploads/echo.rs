@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Upload;
+use super::kind::Upload;
 use crate::domain::ids::ActionKey;
 use crate::ports::sink::{ClickId, Conversion, UserIdentifier};
 

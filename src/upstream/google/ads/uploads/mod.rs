@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub(crate) use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
 use crate::upstream::google::errors::Api;
 use crate::upstream::google::session::{Call, Session};
@@ -15,14 +16,6 @@ use crate::ports::{Cause, UpstreamError};
 
 /// Most rows in one request (docs/reference/google.md 1.4).
 const MAX_ROWS: usize = 2000;
-
-#[derive(Clone, Copy)]
-pub(crate) enum Upload {
-    /// Conversions by click id, for projects that may still use it (docs/reference/google.md 4.1 and 4.2).
-    Clicks,
-    /// Adjustments of type `ENHANCEMENT` (docs/reference/google.md 4.4).
-    Enhancements,
-}
 
 /// One kind of upload of one set of credentials, by way of one manager or directly.
 pub(crate) struct UploadsClient {
@@ -101,6 +94,7 @@ impl RowUploads for UploadsClient {
 }
 
 mod echo;
+mod kind;
 pub mod partial_failure;
 pub mod request;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 
 use crate::domain::batch::Complaint;
 use crate::ports::sink::{Conversion, Evidence, UploadRequest};
-use crate::upstream::google::ads::uploads::Upload;
 use crate::upstream::google::ads::uploads::echo::{self, Echo};
+use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::code_table::ads_code;
 use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
