@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::ids::{ContactId, DealId};
+use super::lineage;
 
 /// Internal name of the property with the lifecycle stage.
 pub const LIFECYCLE_STAGE: &str = "lifecyclestage";
@@ -136,7 +137,7 @@ impl Contact {
     /// All ids of this contact's lineage: its own, the one asked for, and the merged ones. Sorted, no repeats.
     pub fn lineage(&self) -> Vec<ContactId> {
         let merged = self.property(MERGED_IDS).unwrap_or_default();
-        let mut ids: Vec<_> = merged.split(';').filter_map(|id| id.trim().parse().ok()).collect();
+        let mut ids: Vec<_> = lineage::parse_ids(merged).flatten().collect();
         ids.extend([self.id, self.requested_id]);
         ids.sort_unstable();
         ids.dedup();

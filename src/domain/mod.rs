@@ -22,6 +22,7 @@ pub mod evidence;
 pub mod identifiers;
 pub mod ids;
 pub mod ledger_room;
+pub mod lineage;
 pub mod occurrence;
 pub mod outcome;
 pub mod ownership;

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::database::Conn;
 use super::error::own_error;
 use crate::domain::ids::{ContactId, PortalId};
+use crate::domain::lineage::KnownRoots;
 use crate::ledger::columns::{CHUNK, json_list, json_rows, to_contact};
 use crate::ports::ledger::{LedgerResult, Roots};
 
@@ -41,6 +42,28 @@ pub(crate) async fn canonical_contacts(
         .await?;
     }
     Ok(roots)
+}
+
+/// See [`crate::ports::ledger::Ledger::known_roots`].
+pub(crate) async fn known_roots(conn: &mut Conn, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots> {
+    let own = stored_contacts(conn, portal, &[ids.to_vec()]).await?;
+    let roots: BTreeSet<ContactId> = own.values().copied().collect();
+    let others: Vec<(i64, i64)> = sqlx::query_as(
+        "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS canonical FROM json_each($2))
+         SELECT c.contact, c.canonical FROM j CROSS JOIN canonical_contacts c
+         WHERE c.portal = $1 AND c.canonical = j.canonical AND c.contact <> c.canonical",
+    )
+    .bind(portal.0.cast_signed())
+    .bind(json_list(roots.iter().map(|id| id.0.cast_signed()))?)
+    .fetch_all(conn)
+    .await?;
+    let others = others.into_iter().map(|(id, root)| (to_contact(id), to_contact(root)));
+    Ok(roots
+        .into_iter()
+        .map(|root| (root, root))
+        .chain(others)
+        .chain(own)
+        .collect())
 }
 
 async fn stored_contacts(

@@ -12,6 +12,7 @@ use super::{
     looks, observe, orphans, requests, room, rows, streams, updates,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+use crate::domain::lineage::KnownRoots;
 use crate::ports::ledger::{
     ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound,
     Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
@@ -33,6 +34,10 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| canonical_contacts::canonical_contacts(
             tx, portal, lineages
         ))
+    }
+
+    async fn known_roots(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots> {
+        read!(self, |tx| canonical_contacts::known_roots(tx, portal, ids))
     }
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {

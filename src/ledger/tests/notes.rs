@@ -174,6 +174,16 @@ async fn roots_stay() {
     );
     assert_eq!(roots(portal, &[&[15, 50]]).await, [(9, vec![15])]);
     assert_eq!(roots(PortalId(2), &[&[15, 50]]).await, [(15, vec![])], "another portal");
+    let known = async |contacts: &[u64]| {
+        let known = ledger.known_roots(portal, &ids(contacts)).await.unwrap();
+        let mut known: Vec<_> = known.into_iter().map(|(id, root)| (id.0, root.0)).collect();
+        known.sort_unstable();
+        known
+    };
+    assert_eq!(known(&[50, 77]).await, [(3, 9), (9, 9), (50, 9)], "all of its lineage");
+    assert_eq!(known(&[20, 3]).await, [(3, 9), (9, 9), (15, 15), (20, 15), (50, 9)]);
+    assert_eq!(known(&[77]).await, []);
+    assert_eq!(known(&[]).await, []);
     let large = u64::MAX - 1;
     assert_eq!(roots(portal, &[&[large, u64::MAX]]).await, [(large, vec![])]);
     for contact in 101..120 {

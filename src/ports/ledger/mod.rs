@@ -25,6 +25,7 @@ pub use crate::domain::coverage::Watermark;
 
 pub use crate::domain::ids::ActionKey;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
+pub use crate::domain::lineage::KnownRoots;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 
@@ -165,8 +166,12 @@ pub trait Ledger: Send + Sync {
     async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
 
     /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
-    /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one.
+    /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one. So that they are one contact's is
+    /// to be certain before ([`crate::domain::lineage`]).
     async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>>;
+
+    /// All ids of every lineage that one of these belongs to, each with its root. Ids that were never met are in none.
+    async fn known_roots(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots>;
 
     /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
     /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.

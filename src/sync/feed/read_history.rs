@@ -1,6 +1,6 @@
 //! What the feed has read already in this life of the process, so that overlapping polls cost a search and no history.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Timestamp;
@@ -14,12 +14,18 @@ use crate::sync::feed::bounds::date_entered;
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
 const MAX_CONTACTS: usize = 400_000;
 
+/// Beyond this all are forgotten: each costs a part of a read if it comes again.
+const MAX_CONFIRMED: usize = 100_000;
+
 /// Contacts whose history was read, and the state it was read in: modification time, entry times as one number.
 #[derive(Default)]
 pub struct ReadHistory {
     read: HashMap<ContactId, (Option<Timestamp>, u64)>,
     /// Contacts that could not be read.
     pub aside: Aside,
+    /// Ids of contacts with an id that was merged into each. The ledger knows most of them as one; not those of whom both
+    /// had conversions of their own.
+    confirmed: HashSet<(ContactId, ContactId)>,
 }
 
 /// The state of a contact whose history is read.
@@ -142,6 +148,19 @@ impl ReadHistory {
             self.read.clear();
         }
         self.read.insert(read.id, (read.shown.modified, read.entries));
+    }
+
+    /// True if HubSpot showed before that this id is no contact of its own, beside the contact that names it.
+    pub fn is_confirmed(&self, contact: ContactId, merged: ContactId) -> bool {
+        self.confirmed.contains(&(contact, merged))
+    }
+
+    /// Notes that.
+    pub fn record_confirmed(&mut self, pairs: impl IntoIterator<Item = (ContactId, ContactId)>) {
+        if self.confirmed.len() >= MAX_CONFIRMED {
+            self.confirmed.clear();
+        }
+        self.confirmed.extend(pairs);
     }
 
     /// Forgets that this contact's history was read.

@@ -23,6 +23,9 @@ const MAX_SIZE: usize = 32 << 10;
 /// Why a record is not understood whose id is no number.
 const ODD_ID: &str = "its id is no number";
 
+/// Why an id is not understood that two records name as merged into them.
+const NAMED_TWICE: &str = "more than one contact names it in hs_merged_object_ids";
+
 /// The ids of a batch read, each once.
 fn unique_ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
     let limit = read_limit(!read.with_history.is_empty());
@@ -131,12 +134,22 @@ fn assign_records<'a>(open: &mut Open<ContactId>, by_id: &BTreeMap<ContactId, &'
     let mut found = Vec::new();
     let mut answered = BTreeSet::new();
     for id in open.open_inputs().copied().collect::<Vec<_>>() {
-        let direct = by_id.get_key_value(&id);
-        let hit = direct.or_else(|| by_id.iter().find(|(_, record)| record.merged_ids().contains(&id)));
-        if let Some((of, record)) = hit {
-            answered.insert(*of);
-            open.mark_answered(&id);
-            found.push((id, *record));
+        let direct: Vec<_> = by_id.get_key_value(&id).into_iter().collect();
+        let named = |(_, record): &(&ContactId, &&Record)| record.merged_ids().contains(&id);
+        let hits = if direct.is_empty() {
+            by_id.iter().filter(named).collect()
+        } else {
+            direct
+        };
+        answered.extend(hits.iter().map(|(of, _)| **of));
+        match hits.as_slice() {
+            [] => {}
+            [(_, record)] => {
+                open.mark_answered(&id);
+                found.push((id, **record));
+            }
+            // No contact is merged into two.
+            _ => open.mark_failed(&id, NAMED_TWICE),
         }
     }
     let is_stray = by_id.keys().any(|id| !answered.contains(id));
@@ -184,7 +197,7 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_
     // Its entries may be known under an id that can't be read: under another they would count twice.
     let odd_lineage = record.has_odd_lineage();
     if odd_lineage {
-        note("its hs_merged_object_ids are no ids", Vec::new());
+        note("its hs_merged_object_ids are no ids, or too many", Vec::new());
     }
     if let Some(name) = asked.absent_property(record) {
         note(&format!("its {name} is missing in HubSpot's answer"), Vec::new());

@@ -11,6 +11,7 @@ use super::rows::{Odd, Row};
 pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
+use crate::domain::lineage::{self, MAX_LINEAGE};
 use crate::ports::UpstreamError;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
@@ -63,11 +64,11 @@ impl Record {
             .filter(|value| !value.is_empty())
     }
 
-    /// Merged ids of which one is not an id: then it is not known which contacts this one was.
+    /// Merged ids of which one is not an id, or more than a contact can have: then it is not known which contacts this one was.
     pub(crate) fn has_odd_lineage(&self) -> bool {
-        let ids = self.text(MERGED_IDS).unwrap_or_default().split(';').map(str::trim);
-        ids.filter(|id| !id.is_empty())
-            .any(|id| id.split(':').next().is_none_or(|id| id.parse::<u64>().is_err()))
+        let mut ids = lineage::parse_ids(self.text(MERGED_IDS).unwrap_or_default());
+        let known = ids.by_ref().take(MAX_LINEAGE).all(|id| id.is_some());
+        !known || ids.next().is_some()
     }
 
     /// Ids of the contacts that became this one. Only `hs_merged_object_ids` is asked for; the two others (of which
@@ -80,8 +81,8 @@ impl Record {
         ]
         .into_iter()
         .filter_map(|name| self.text(name))
-        .flat_map(|ids| ids.split(';'))
-        .filter_map(|id| id.split(':').next()?.trim().parse().ok())
+        .flat_map(lineage::parse_ids)
+        .flatten()
         .collect()
     }
 }

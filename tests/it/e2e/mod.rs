@@ -30,6 +30,7 @@ mod judge;
 mod kube_proxy;
 mod leaders;
 mod left_out;
+mod lineages;
 mod meddler;
 mod memory;
 mod metrics_port;

@@ -1,6 +1,7 @@
 //! One scan: search page by page, read the histories that matter, note occurrences.
 
 mod fresh;
+mod lineages;
 mod pages;
 mod record;
 

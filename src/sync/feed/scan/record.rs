@@ -22,7 +22,9 @@ use crate::sync::unreadable;
 impl Scan<'_> {
     /// Notes what was read since the last time.
     pub(crate) async fn record(&mut self, seen: &mut ScanFindings) -> Result<(), SyncError> {
-        let pages = std::mem::take(&mut self.unnoted).pages;
+        let mut pages = std::mem::take(&mut self.unnoted).pages;
+        // What is certain counts, also where the rest can't be confirmed.
+        let confirmed = self.confirm_lineages(&mut pages).await;
         let contacts: Vec<_> = pages.iter().flat_map(|page| self.contacts_of(page)).collect();
         self.record_occurrences(&contacts, seen).await?;
         for page in &pages {
@@ -31,7 +33,7 @@ impl Scan<'_> {
                 self.history.record(read);
             }
         }
-        Ok(())
+        confirmed
     }
 
     fn contacts_of<'p>(&self, page: &'p PageRead) -> Vec<ReadContact<'p>> {

@@ -108,6 +108,17 @@ async fn a_record_that_does_not_name_the_id_asked_for_is_nobodys() {
     assert_eq!(batch(gone, &[1]).await.unwrap().deleted, [ContactId(1)].into());
 }
 
+/// No contact is merged into two: whose it is then, HubSpot does not say. One that is shown itself is nobody else's.
+#[tokio::test]
+async fn an_id_that_two_records_name_is_nobodys() {
+    let naming = |id| row(id, &json!({ "hs_merged_object_ids": "1" }));
+    let both = json!({ "results": [naming(8), naming(9)] });
+    assert_eq!(ids(both.clone(), &[1]).await, (vec![], vec![1]));
+    assert_eq!(ids(both, &[1, 8]).await, (vec![(8, 8)], vec![1]));
+    let alive = json!({ "results": [naming(8), naming(9), row(1, &json!({}))] });
+    assert_eq!(ids(alive, &[1, 8, 9]).await, (vec![(1, 1), (8, 8), (9, 9)], vec![]));
+}
+
 #[tokio::test]
 async fn deleted_contacts_are_those_that_hubspot_says_are() {
     let mut archived = row(2, &json!({}));
