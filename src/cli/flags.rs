@@ -200,6 +200,7 @@ impl RunFlags {
                 settle: to_signed(self.settle_delay),
                 click_grace: to_signed(self.click_grace),
                 too_recent: to_signed(self.too_recent_wait),
+                window: to_signed(self.google_refresh_interval),
             },
             upload_interval: to_signed(self.upload_interval),
             overlap: to_signed(self.overlap),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::{Contact, DEAL_COUNT, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier, click_value};
 use super::identifiers::{self, STREET_PROPERTIES, SharedKind};
@@ -75,6 +76,8 @@ pub struct Waits {
     pub click_grace: SignedDuration,
     /// `--too-recent-wait`: Google takes no click younger than this.
     pub too_recent: SignedDuration,
+    /// `--google-refresh-interval`: when a click window is read once more that leaves a conversion out.
+    pub window: SignedDuration,
 }
 
 /// Facts of the row that is decided about.
@@ -126,17 +129,14 @@ pub enum Decision {
     },
 }
 
-/// Google's hard limit between click and conversion, whatever the action's window (docs/reference/google.md 4.6).
-const MAX_WINDOW_DAYS: i64 = 90;
-
-/// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window_days` is the action's click window,
-/// `region` the account's default for phones without a country.
+/// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window` is the click
+/// window of the action, `region` the account's default for phones without a country.
 pub fn decide_entry(
     contact: Option<&Contact>,
     occurrence: Occurrence,
     rules: &EventRules,
     waits: &Waits,
-    window_days: Option<i64>,
+    window: ClickWindow,
     region: Option<&str>,
     now: Timestamp,
 ) -> Decision {
@@ -163,14 +163,24 @@ pub fn decide_entry(
         };
         return Decision::Skip { reason };
     }
-    if click
+    match click
         .as_ref()
         .and_then(|c| c.at)
-        .is_some_and(|at| outside_window(at, occurrence.at, window_days))
+        .map(|at| window.place_of(at, occurrence.at))
     {
-        return Decision::Skip {
-            reason: reason::OUTSIDE_CLICK_WINDOW,
-        };
+        None | Some(WindowPlace::Inside) => {}
+        Some(WindowPlace::Unsure) => {
+            let due = now.saturating_add(waits.window).unwrap_or(Timestamp::MAX);
+            return Decision::Wait {
+                reason: reason::NOT_DUE,
+                due,
+            };
+        }
+        Some(WindowPlace::Outside) => {
+            return Decision::Skip {
+                reason: reason::OUTSIDE_CLICK_WINDOW,
+            };
+        }
     }
     let consent_granted = rules.consent.is_some();
     Decision::Send(Prepared {
@@ -239,14 +249,6 @@ fn settle_end(as_of: Option<Timestamp>, occurrence: Occurrence, settle: SignedDu
         return occurrence.first_seen;
     }
     occurrence.first_seen.saturating_add(settle).unwrap_or(Timestamp::MAX)
-}
-
-fn outside_window(click: Timestamp, change: Timestamp, window_days: Option<i64>) -> bool {
-    // A window that is impossible is ignored.
-    let days = window_days
-        .filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
-        .unwrap_or(MAX_WINDOW_DAYS);
-    change.duration_since(click) > SignedDuration::from_hours(24 * days)
 }
 
 /// The contact's consent property holds a granted value; multi-checkboxes (`a;b`) by membership.

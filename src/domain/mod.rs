@@ -8,6 +8,7 @@ pub mod action_plan;
 pub mod backoff;
 pub mod batch;
 pub mod brief;
+pub mod click_window;
 pub mod codes;
 pub mod conditions;
 pub mod contact;

@@ -132,7 +132,10 @@ impl Ledger for SqlLedger {
         let Some(file) = self.opened.lock.ledger_file() else {
             return Ok(None);
         };
-        if !read!(self, |tx| room::is_low(tx, &file))? {
+        let Some(volume) = room::ask_volume(&file).await else {
+            return Ok(None);
+        };
+        if !read!(self, |tx| room::is_low(tx, &volume))? {
             return Ok(None);
         }
         read!(self, |tx| room::rows_by_namespace(tx)).map(Some)

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
 
 use super::database::Conn;
 use super::error::own_error;
@@ -11,19 +14,59 @@ use crate::ports::ledger::LedgerResult;
 /// What the write-ahead log grows to, and then stays at (`wal_autocheckpoint` pages).
 const LOG: u64 = 8_000 * 4_096;
 
-/// True if the volume of this file has less than its reserve left, in the file system and in the file itself. A volume that cannot be
-/// asked has room: a write will tell.
-pub(super) async fn is_low(conn: &mut Conn, file: &Path) -> LedgerResult<bool> {
-    let Some(directory) = file.parent() else {
-        return Ok(false);
+/// How long a volume may take to answer. One that hangs holds up nobody: the write will tell.
+const ANSWERS_IN: Duration = Duration::from_secs(2);
+/// One thread at most waits for a volume that hangs.
+static ASKED: Semaphore = Semaphore::const_new(1);
+
+/// What the file system says, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Volume {
+    size: u64,
+    free: u64,
+    /// The ledger's file, and its write-ahead log.
+    file: u64,
+    log: u64,
+}
+
+/// Asks the file system about the volume of this file. `None` if it cannot be asked, or does not answer.
+pub(super) async fn ask_volume(file: &Path) -> Option<Volume> {
+    let file = file.to_path_buf();
+    answer_in_time(&ASKED, ANSWERS_IN, move || look_at(&file)).await?
+}
+
+/// What `ask` says, on a thread of its own. `None` if that takes longer than `limit`, or an earlier one still waits.
+async fn answer_in_time<T: Send + 'static>(
+    asked: &'static Semaphore,
+    limit: Duration,
+    ask: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let answer = async {
+        let turn = asked.acquire().await.ok()?;
+        let asking = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            ask()
+        });
+        asking.await.ok()
     };
-    let Ok(volume) = rustix::fs::statvfs(directory) else {
-        return Ok(false);
-    };
-    let (size, free) = (
-        volume.f_blocks.saturating_mul(volume.f_frsize),
-        volume.f_bavail.saturating_mul(volume.f_frsize),
-    );
+    tokio::time::timeout(limit, answer).await.ok()?
+}
+
+fn look_at(file: &Path) -> Option<Volume> {
+    let volume = rustix::fs::statvfs(file.parent()?).ok()?;
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    Some(Volume {
+        size: volume.f_blocks.saturating_mul(volume.f_frsize),
+        free: volume.f_bavail.saturating_mul(volume.f_frsize),
+        file: length(file),
+        log: length(Path::new(&log)),
+    })
+}
+
+/// True if this volume has less than its reserve left, in the file system and in the ledger's file itself.
+pub(super) async fn is_low(conn: &mut Conn, volume: &Volume) -> LedgerResult<bool> {
     let (all, unused): (i64, i64) = sqlx::query_as(
         "SELECT page_count * page_size, freelist_count * page_size
          FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
@@ -31,16 +74,14 @@ pub(super) async fn is_low(conn: &mut Conn, file: &Path) -> LedgerResult<bool> {
     .fetch_one(conn)
     .await?;
     let bytes = |count: i64| u64::try_from(count).unwrap_or(0);
-    let length = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len());
-    let mut log = file.as_os_str().to_owned();
-    log.push("-wal");
     // What stands in the log only is still to be folded into the file.
-    let to_fold = bytes(all).saturating_sub(length(file));
-    let log_grows = LOG.saturating_sub(length(Path::new(&log)));
-    let left = free
+    let to_fold = bytes(all).saturating_sub(volume.file);
+    let log_grows = LOG.saturating_sub(volume.log);
+    let left = volume
+        .free
         .saturating_add(bytes(unused))
         .saturating_sub(to_fold.saturating_add(log_grows));
-    Ok(left < reserve_of(size))
+    Ok(left < reserve_of(volume.size))
 }
 
 /// How many rows the events of each namespace have, those of deleted events too.
@@ -70,4 +111,29 @@ pub(super) async fn rows_by_namespace(conn: &mut Conn) -> LedgerResult<BTreeMap<
         .into_iter()
         .map(|(namespace, streams)| (namespace, sum(streams)))
         .collect())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_volume_that_hangs_holds_nothing_and_one_thread_at_most() {
+        static TURN: Semaphore = Semaphore::const_new(1);
+        let short = Duration::from_millis(50);
+        let (answers, hangs) = channel::<u8>();
+        assert_eq!(answer_in_time(&TURN, short, || 1).await, Some(1));
+        let began = std::time::Instant::now();
+        let waits = move || hangs.recv().unwrap();
+        assert_eq!(answer_in_time(&TURN, short, waits).await, None);
+        let untried = || -> u8 { unreachable!("the earlier one still waits") };
+        assert_eq!(answer_in_time(&TURN, short, untried).await, None);
+        assert!(began.elapsed() < Duration::from_secs(5));
+        answers.send(2).unwrap();
+        let long = Duration::from_secs(10);
+        assert_eq!(answer_in_time(&TURN, long, || 3).await, Some(3), "it answers again");
+    }
 }

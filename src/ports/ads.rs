@@ -37,8 +37,7 @@ pub struct Customer {
 pub trait GoogleAds: Send + Sync {
     /// Gives up the access token that is kept, so that the next call asks for another: what was denied may have been denied to a
     /// wrong one.
-    async fn drop_token(&self) {}
-
+    async fn drop_token(&self);
     /// The customer and its conversion tracking. One search.
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError>;
     /// All conversion actions that this account owns, hidden and removed ones too; not those of its managers. One search

@@ -205,6 +205,7 @@ pub trait Crm: Send + Sync {
     fn daily_quota(&self) -> Option<Quota> {
         None
     }
+
     /// The portal that [`Self::read_portal`] named is the one that the account may use: from now on the client counts its calls,
     /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
     /// hold up a portal that is not theirs.
@@ -212,7 +213,7 @@ pub trait Crm: Send + Sync {
     fn may_use(&self, _portal: PortalId) {}
     /// Gives up a bought token, if one is kept, so that the next call asks for another: what was denied may have been denied to
     /// a wrong one.
-    async fn drop_token(&self) {}
+    async fn drop_token(&self);
     /// The portal behind the token.
     async fn read_portal(&self) -> Result<Portal, UpstreamError>;
     /// What HubSpot says of the token; nothing if it does not tell (then the calls themselves are the probe).

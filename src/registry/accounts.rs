@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::wake::Wake;
 use crate::api::{UploadApi, Uploads};
-use crate::domain::ids::{AdAccountKey, CustomerId, ObjectKey};
+use crate::domain::click_window::ClickWindow;
+use crate::domain::ids::{ActionId, AdAccountKey, CustomerId, ObjectKey};
 use crate::ports::GoogleClients;
 use crate::ports::ads::{Attribution, ConversionAction, Customer, Goal};
 use crate::ports::crm::{Crm, Form, Portal, Stage};
@@ -55,11 +56,20 @@ pub struct GoogleSnapshot {
     pub customer: Customer,
     /// All conversion actions of the owner account.
     pub actions: Arc<Vec<ConversionAction>>,
+    /// The actions as they were read before that: what can't be taken back is not done by one read alone.
+    pub before: Option<EarlierActions>,
     /// Account goals.
     pub goals: Arc<Vec<Goal>>,
     /// What Google attributes to the actions, and when that was read.
     pub attribution: Option<(Arc<Vec<Attribution>>, Timestamp)>,
     /// When the actions were read.
+    pub read_at: Timestamp,
+}
+
+/// The actions of an account by an earlier read.
+#[derive(Debug, Clone)]
+pub struct EarlierActions {
+    pub actions: Arc<Vec<ConversionAction>>,
     pub read_at: Timestamp,
 }
 
@@ -82,11 +92,62 @@ pub struct GoogleAccount {
 }
 
 impl GoogleSnapshot {
+    /// The click window of an action.
+    pub fn click_window(&self, id: ActionId) -> ClickWindow {
+        let before = self.before.as_ref().map(|before| before.actions.as_slice());
+        ClickWindow::of_action(id, &self.actions, before)
+    }
+
+    /// True if both reads of the actions say this of one. `since` is when it was known to be otherwise: a read that is older
+    /// proves nothing.
+    pub fn both_reads_say(&self, id: &str, since: Timestamp, says: impl Fn(Option<&ConversionAction>) -> bool) -> bool {
+        let reads = |actions: &[ConversionAction]| says(actions.iter().find(|action| action.id.to_string() == id));
+        since < self.read_at
+            && reads(&self.actions)
+            && self
+                .before
+                .as_ref()
+                .is_some_and(|before| since < before.read_at && reads(&before.actions))
+    }
+
+    /// This snapshot with a later read of the actions.
+    pub(crate) fn with_later_actions(&self, actions: Vec<ConversionAction>, read_at: Timestamp) -> Self {
+        let unchanged = *self.actions == actions;
+        let before = if read_at > self.read_at {
+            Some(EarlierActions {
+                actions: Arc::clone(&self.actions),
+                read_at: self.read_at,
+            })
+        } else {
+            self.before.clone()
+        };
+        Self {
+            actions: if unchanged {
+                Arc::clone(&self.actions)
+            } else {
+                Arc::new(actions)
+            },
+            before,
+            read_at,
+            ..self.clone()
+        }
+    }
+
+    /// True if the click window of no action is another than before.
+    pub(crate) fn same_windows(&self, other: &Self) -> bool {
+        let of = |snapshot: &Self| {
+            let ids = self.actions.iter().map(|action| action.id);
+            ids.map(|id| snapshot.click_window(id)).collect::<Vec<_>>()
+        };
+        of(self) == of(other)
+    }
+
     /// The same but for the time it was read.
     fn same(&self, other: &Self) -> bool {
         let Self {
             customer,
             actions,
+            before: _,
             goals,
             attribution,
             read_at: _,
@@ -104,9 +165,9 @@ pub(crate) fn newer_actions(old: &Arc<GoogleSnapshot>, new: &Arc<GoogleSnapshot>
     if old.read_at <= new.read_at || old.customer.conversion_customer != new.customer.conversion_customer {
         return Arc::clone(new);
     }
-    let actions = Arc::clone(&old.actions);
     Arc::new(GoogleSnapshot {
-        actions,
+        actions: Arc::clone(&old.actions),
+        before: old.before.clone(),
         read_at: old.read_at,
         ..new.as_ref().clone()
     })

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::domain::click_window::ClickWindow;
 use crate::domain::eligibility::EventRules;
 use crate::domain::ids::ObjectKey;
 use crate::domain::trigger::Trigger;
@@ -14,8 +15,8 @@ pub struct BoundAction {
     pub key: ActionKey,
     /// Nothing is sent before (action created by us and too new for Google).
     pub hold_until: Option<Timestamp>,
-    /// The action's click window in days, as Google has it.
-    pub click_window_days: Option<i64>,
+    /// The action's click window, as Google has it.
+    pub click_window: ClickWindow,
 }
 
 /// An `AdConversionEvent` the controller has resolved: what to look for and what to send.

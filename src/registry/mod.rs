@@ -28,7 +28,8 @@ use crate::domain::ids::{CustomerId, ObjectKey};
 use accounts::newer_actions;
 
 pub use accounts::{
-    Account, AdAccount, DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness, Routes,
+    Account, AdAccount, DealAccess, EarlierActions, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness,
+    Routes,
 };
 pub use events::{BoundAction, Event};
 pub use index::Index;
@@ -137,13 +138,8 @@ impl Registry {
         let (snapshot, changed) = self.with_state_mut(|s| {
             let slot = &mut s.google.get_mut(key)?.snapshot;
             let old = slot.as_ref().filter(|old| old.customer.conversion_customer == *owner)?;
-            let new = GoogleSnapshot {
-                actions: Arc::new(actions),
-                read_at,
-                ..old.as_ref().clone()
-            };
-            let new = newer_actions(old, &Arc::new(new));
-            let changed = new.actions != old.actions;
+            let new = newer_actions(old, &Arc::new(old.with_later_actions(actions, read_at)));
+            let changed = new.actions != old.actions || !new.same_windows(old);
             *slot = Some(Arc::clone(&new));
             Some((new, changed))
         })?;

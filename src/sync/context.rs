@@ -111,6 +111,7 @@ impl SyncSettings {
             self.waits.settle,
             self.waits.click_grace,
             self.waits.too_recent,
+            self.waits.window,
             self.new_action_hold,
             self.enhancement_deadline,
             self.backoff_max,

@@ -94,6 +94,7 @@ fn failure() -> UpstreamError {
 
 #[async_trait]
 impl Crm for World {
+    async fn drop_token(&self) {}
     fn daily_quota(&self) -> Option<Quota> {
         self.now().left
     }

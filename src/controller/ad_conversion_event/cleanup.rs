@@ -19,6 +19,7 @@ use crate::domain::brief::{self, brief};
 use crate::domain::declared::Declared;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use crate::domain::ownership::named_for;
+use crate::ports::ads::GoogleAds;
 use crate::ports::ledger::OrphanNote;
 use crate::ports::stopping::begin_unfinished_step;
 use crate::ports::{Cause, UpstreamError};
@@ -94,10 +95,8 @@ async fn found_after_lost_reply(
     let found = match account.and_then(|a| Some((a.clients.clone()?, a.snapshot.clone()?))) {
         Some((clients, snapshot)) => {
             let owner = snapshot.customer.conversion_customer.clone();
-            clients.ads.actions_named(&owner, &name).await.map(|found| {
-                let live = found.into_iter().find(|a| a.status != REMOVED);
-                live.map(|a| (owner, a))
-            })
+            let found = find_by_two_reads(clients.ads.as_ref(), &owner, &name).await;
+            found.map(|found| found.map(|action| (owner, action)))
         }
         None => Err(UpstreamError::new(
             "Google Ads",
@@ -118,6 +117,22 @@ async fn found_after_lost_reply(
             action
         }
     }
+}
+
+/// The action of this name, by two reads that agree: it is noted as ours, and may be removed as such.
+async fn find_by_two_reads(
+    ads: &dyn GoogleAds,
+    owner: &CustomerId,
+    name: &str,
+) -> Result<Option<ConversionAction>, UpstreamError> {
+    let not_removed = |found: Vec<ConversionAction>| found.into_iter().find(|action| action.status != REMOVED);
+    let first = not_removed(ads.actions_named(owner, name).await?);
+    let second = not_removed(ads.actions_named(owner, name).await?);
+    if first.as_ref().map(|action| action.id) != second.as_ref().map(|action| action.id) {
+        let message = "two answers about the action differ";
+        return Err(UpstreamError::new("Google Ads", Cause::Malformed, message));
+    }
+    Ok(second)
 }
 
 fn after_lost_reply(

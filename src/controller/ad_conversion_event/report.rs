@@ -19,6 +19,7 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
+use crate::domain::click_window::ClickWindow;
 use crate::domain::conditions::find_condition;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::outcome::Outcome;
@@ -119,11 +120,11 @@ fn bound_action(ctx: &Context, resolved: &Resolved, action: &ConversionActionSta
         .as_ref()
         .filter(|_| created_here)
         .and_then(|t| t.0.saturating_add(hold).ok());
-    let click_window_days = resolved.known_action(id).and_then(|a| a.click_window_days);
+    let snapshot = resolved.google_snapshot();
     Some(BoundAction {
         key: owner.action_key(id),
         hold_until,
-        click_window_days,
+        click_window: snapshot.map_or(ClickWindow::UNKNOWN, |snapshot| snapshot.click_window(id)),
     })
 }
 

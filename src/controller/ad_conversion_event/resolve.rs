@@ -9,9 +9,8 @@ use super::trigger;
 use crate::api::reasons::reason;
 use crate::api::{AdConversionEventStatus, CREATE_AGAIN, TriggerStatus};
 use crate::controller::shared::context::Context;
-use crate::domain::action::ConversionAction;
 use crate::domain::declared::Declared;
-use crate::domain::ids::{ActionId, ObjectKey, PortalId};
+use crate::domain::ids::{ObjectKey, PortalId};
 use crate::registry::{Account, DealAccess, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
 
 /// State of an event's two accounts, for the condition `AccountsReady`.
@@ -54,11 +53,6 @@ impl Resolved {
     /// The snapshot of the Google account.
     pub fn google_snapshot(&self) -> Option<Arc<GoogleSnapshot>> {
         self.google.as_ref()?.snapshot.clone()
-    }
-
-    /// An action, as the snapshot has it.
-    pub fn known_action(&self, id: ActionId) -> Option<ConversionAction> {
-        self.google_snapshot()?.actions.iter().find(|a| a.id == id).cloned()
     }
 }
 

@@ -40,13 +40,13 @@ impl GoogleMemory {
         if customer.conversion_customer != registered.customer.conversion_customer {
             return None;
         }
-        let (actions, read_at) = (Arc::clone(&registered.actions), registered.read_at);
         Some(Arc::new(GoogleSnapshot {
             customer: customer.clone(),
-            actions,
+            actions: Arc::clone(&registered.actions),
+            before: registered.before.clone(),
             goals: Arc::clone(goals),
             attribution: self.attribution.clone(),
-            read_at,
+            read_at: registered.read_at,
         }))
     }
 }

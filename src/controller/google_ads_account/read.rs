@@ -19,6 +19,7 @@ use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
 
 /// Customer and goals are read this much less often than actions: hourly where those are read every ten minutes.
 const SLOWER: u32 = 6;
+
 /// Reads what is due; everything if somebody `changed`, the customer too if it is `urgent` or something was wrong.
 /// The outcome is noted in the memory and the registry.
 pub(crate) async fn read_due(
@@ -86,7 +87,8 @@ async fn try_read(
         read.conversion_customer
     } else {
         asked = true;
-        let read = with_short_names(clients.ads.read_customer(customer).await?);
+        let before = memory.customer.as_ref().map(|(customer, _)| customer);
+        let read = agreed_customer(clients, customer, before).await?;
         let owner = read.conversion_customer.clone();
         memory.customer = Some((read, ctx.clock.now()));
         owner
@@ -120,6 +122,25 @@ async fn try_read(
     }
     read_attribution(ctx, key, clients, memory, customer).await;
     Ok(asked)
+}
+
+/// The customer. What is not as it was `before` counts once a second read agrees: by it an action is created in this account
+/// or another one, and events stall.
+async fn agreed_customer(
+    clients: &GoogleClients,
+    id: &CustomerId,
+    before: Option<&Customer>,
+) -> Result<Customer, UpstreamError> {
+    let first = with_short_names(clients.ads.read_customer(id).await?);
+    if before == Some(&first) {
+        return Ok(first);
+    }
+    let second = with_short_names(clients.ads.read_customer(id).await?);
+    if second == first || before == Some(&second) {
+        return Ok(second);
+    }
+    let message = "two answers about the customer differ";
+    Err(UpstreamError::new("Google Ads", Cause::Malformed, message))
 }
 
 /// The customer, with names that fit into a status.
@@ -194,6 +215,7 @@ fn first_or_later(
     let snapshot = GoogleSnapshot {
         customer: read.clone(),
         actions: Arc::new(actions),
+        before: None,
         goals: Arc::clone(goals),
         attribution: memory.attribution.clone(),
         read_at,

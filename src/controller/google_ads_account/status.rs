@@ -9,6 +9,7 @@ use crate::controller::shared::account::kind::CommonStatus;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::lookup::{Lookup, id_of};
 use crate::controller::shared::object::Object;
+use crate::domain::action::REMOVED;
 use crate::domain::brief::brief;
 use crate::domain::ids::{ActionKey, CustomerId};
 use crate::domain::ownership::ANOTHER_NAMESPACE;
@@ -94,15 +95,11 @@ fn used_actions(ctx: &Context, owner: &CustomerId) -> BTreeSet<ActionKey> {
         .collect()
 }
 
-/// True if Google has removed the action. A note younger than the snapshot may be about an action it does not show.
+/// True if Google has removed the action, by two reads: a note that is forgotten does not come back. A note younger than a read
+/// may be about an action that it does not show.
 fn is_gone(note: &OrphanNote, snapshot: &GoogleSnapshot) -> bool {
-    let removed = |action: &ConversionAction| action.status == "REMOVED";
-    note.at < snapshot.read_at
-        && snapshot
-            .actions
-            .iter()
-            .find(|a| a.id.to_string() == note.action.id)
-            .is_none_or(removed)
+    let is_removed = |action: Option<&ConversionAction>| action.is_none_or(|action| action.status == REMOVED);
+    snapshot.both_reads_say(&note.action.id, note.at, is_removed)
 }
 
 /// The newest notes, as many as a status keeps. `notes` is oldest first.

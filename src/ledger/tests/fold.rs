@@ -140,6 +140,7 @@ fn settings() -> SyncSettings {
             settle: zero,
             click_grace: zero,
             too_recent: zero,
+            window: zero,
         },
         upload_interval: zero,
         overlap: zero,

@@ -238,7 +238,7 @@ impl EligibleEvent {
             at: row.occurred_at,
             first_seen: row.first_seen,
         };
-        let window = self.action.click_window_days;
+        let window = self.action.click_window;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
         decide_entry(

@@ -9,6 +9,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use adconversion_operator::api::Uploads;
+use adconversion_operator::domain::click_window::ClickWindow;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
 use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
@@ -129,6 +130,7 @@ fn unused() -> UpstreamError {
 
 #[async_trait]
 impl Crm for Memory {
+    async fn drop_token(&self) {}
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
         Err(unused())
     }
@@ -203,6 +205,7 @@ pub fn settings() -> SyncSettings {
             settle: zero,
             click_grace: zero,
             too_recent: zero,
+            window: zero,
         },
         upload_interval: SignedDuration::from_millis(50),
         overlap: SignedDuration::from_hours(1),
@@ -293,7 +296,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         action: Some(BoundAction {
             key: customer.action_key(ActionId(7)),
             hold_until: None,
-            click_window_days: Some(90),
+            click_window: ClickWindow::UNKNOWN,
         }),
         rules: EventRules {
             value: Some(ValueRule::Fixed(money)),

@@ -22,6 +22,7 @@ pub struct Unused;
 
 #[async_trait]
 impl GoogleAds for Unused {
+    async fn drop_token(&self) {}
     async fn read_customer(&self, _: &CustomerId) -> Result<Customer, UpstreamError> {
         Err(unused())
     }

@@ -3,6 +3,7 @@
 use super::work::Work;
 use crate::api::ActionOrigin;
 use crate::api::reasons::event as happened;
+use crate::controller::shared::google_actions::refresh_google_actions;
 use crate::controller::shared::recorder::Severity;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::brief::brief;
@@ -28,6 +29,9 @@ pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, orig
     if goal.biddable || action.primary_for_goal == Some(false) {
         return;
     }
+    if !has_same_goal(work, action).await {
+        return;
+    }
     let answer = work.ads.set_goal_biddable(&work.owner, goal, true).await;
     let _step = begin_unfinished_step();
     match answer {
@@ -43,6 +47,21 @@ pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, orig
         Err(error) => {
             tracing::warn!(account = %work.account.key, error = brief(&error), "the account goal could not be made biddable");
             work.ctx.registry.google_fault(&work.account.key, &error);
+        }
+    }
+}
+
+/// True if a second read says the same about which goal the action is of: all of the account is bid by it.
+async fn has_same_goal(work: &Work<'_>, action: &ConversionAction) -> bool {
+    let goal_of = |a: &ConversionAction| (a.category.clone(), a.origin.clone(), a.primary_for_goal);
+    match refresh_google_actions(work.ctx, &work.account.key).await {
+        Ok(snapshot) => {
+            let again = snapshot.actions.iter().find(|a| a.id == action.id);
+            again.is_some_and(|again| goal_of(again) == goal_of(action))
+        }
+        Err(error) => {
+            tracing::debug!(account = %work.account.key, error = brief(&error), "the goal of an action was not read again");
+            false
         }
     }
 }

@@ -61,6 +61,12 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
     if let Some(outcome) = leave_alone(work, &next) {
         return Ok(pass_done(outcome));
     }
+    if let Some(id) = newly_taken(work, &next)
+        && work.sighted != Some(id)
+    {
+        work.sighted = Some(id);
+        return Ok(work.read_all().await);
+    }
     match next {
         Step::Keep { id, origin } => keep_action(work, id, origin).await,
         Step::Correct {
@@ -77,6 +83,16 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
             work.current.creation = None;
             Ok(pass_done(stalled_action(work.current.clone(), reason, message)))
         }
+    }
+}
+
+/// The action that the next step would make the event's own because of its name. Everything that follows, also a change of
+/// its name or its end, goes by that id: two reads must agree on it.
+fn newly_taken(work: &Work<'_>, next: &Step) -> Option<ActionId> {
+    let by_name = work.current.id.is_none() && !matches!(work.resolved.declared.action, DeclaredAction::Id(_));
+    match next {
+        Step::Keep { id, .. } | Step::Correct { id, .. } if by_name => Some(*id),
+        _ => None,
     }
 }
 

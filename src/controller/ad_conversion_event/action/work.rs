@@ -17,7 +17,7 @@ use crate::controller::shared::shared_reads::RefreshError;
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::brief::brief;
 use crate::domain::declared::DeclaredAction;
-use crate::domain::ids::CustomerId;
+use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::GoogleAds;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::reason_of;
@@ -44,6 +44,8 @@ pub(crate) struct Work<'a> {
     /// Shared with the snapshot of the account as long as it is the same.
     pub actions: Arc<Vec<ConversionAction>>,
     pub live: bool,
+    /// The action that the read before this one showed under the name that the event wants.
+    pub sighted: Option<ActionId>,
     /// Why nothing may be written to Google now.
     pub hands_off: Option<HandsOff>,
 }
@@ -93,6 +95,7 @@ impl<'a> Work<'a> {
             current: recorded_action(event),
             actions: Arc::clone(&snapshot.actions),
             live: false,
+            sighted: None,
             hands_off: hands_off(resolved),
         })
     }
@@ -130,36 +133,35 @@ impl<'a> Work<'a> {
         let creating = self.current.creation.as_ref().map(|c| c.name.clone());
         let name = creating.or_else(|| self.sought.clone());
         let by_name = self.current.id.is_none() && name.is_some();
-        let read = match name.filter(|_| by_name) {
-            Some(name) => match self.ads.actions_named(&self.owner, &name).await {
-                Ok(found) => {
-                    self.take_found(found);
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-            None => match refresh_google_actions(self.ctx, &self.account.key).await {
-                Ok(snapshot) => {
-                    self.actions = Arc::clone(&snapshot.actions);
-                    Ok(())
-                }
-                Err(RefreshError::Upstream(error)) => Err(error),
-                Err(error @ RefreshError::NotRead) => {
-                    let current = self.current.clone();
-                    return pass_done(retrying_action(
-                        current,
-                        reason::PROGRESSING,
-                        error.to_string(),
-                        LOOK_AGAIN,
-                    ));
-                }
-            },
+        let Some(name) = name.filter(|_| by_name) else {
+            return self.read_all().await;
         };
-        if let Err(error) = read {
-            return pass_done(self.failed_call(reason::PROGRESSING, &error));
+        match self.ads.actions_named(&self.owner, &name).await {
+            Ok(found) => {
+                self.take_found(found);
+                self.live = true;
+                Next::Again
+            }
+            Err(error) => pass_done(self.failed_call(reason::PROGRESSING, &error)),
         }
-        self.live = true;
-        Next::Again
+    }
+
+    /// Reads all actions of the account live.
+    pub async fn read_all(&mut self) -> Next {
+        match refresh_google_actions(self.ctx, &self.account.key).await {
+            Ok(snapshot) => {
+                self.actions = Arc::clone(&snapshot.actions);
+                self.live = true;
+                Next::Again
+            }
+            Err(RefreshError::Upstream(error)) => pass_done(self.failed_call(reason::PROGRESSING, &error)),
+            Err(error @ RefreshError::NotRead) => pass_done(retrying_action(
+                self.current.clone(),
+                reason::PROGRESSING,
+                error.to_string(),
+                LOOK_AGAIN,
+            )),
+        }
     }
 
     /// What a look by name found takes the place of what was known.
