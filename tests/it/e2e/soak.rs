@@ -7,7 +7,6 @@
 
 mod cast;
 mod crm;
-mod dice;
 mod faults;
 mod lookout;
 mod verdict;
@@ -18,10 +17,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Stage;
+use super::dice::Dice;
 use super::kube_proxy::KubeProxy;
 use super::stage::{Neighbour, ago};
 use crm::Crm;
-use dice::Dice;
 use faults::Faults;
 use lookout::Lookout;
 

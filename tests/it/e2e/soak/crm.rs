@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::cast::TENANTS;
-use super::dice::Dice;
 use crate::e2e::Stage;
+use crate::e2e::dice::Dice;
 use crate::e2e::rows_of::sha256;
 use crate::e2e::stage::ago;
 

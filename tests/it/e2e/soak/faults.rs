@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::cast::{GOOGLE, TENANTS};
-use super::dice::Dice;
 use super::lookout::Lookout;
 use crate::e2e::Stage;
+use crate::e2e::dice::Dice;
 use crate::e2e::kube_proxy::{Fault, KubeProxy};
 
 /// What a stranger writes as the id of the ledger, by which its status is known.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::{Crm, Fate, Person, STAGES, Submission, portal, transaction};
 use crate::e2e::Stage;
+use crate::e2e::dice::Dice;
 use crate::e2e::soak::cast::{FORM, TENANTS};
-use crate::e2e::soak::dice::Dice;
 
 impl Crm {
     /// The next thing that happens.
