@@ -133,7 +133,8 @@ pub struct RunFlags {
     /// Longest pause between two requests for the results of one upload.
     #[arg(long, env = "ADCONVERSION_DIAGNOSTICS_MAX_POLL", default_value = "60m")]
     pub diagnostics_max_poll: Duration,
-    /// How often conversion actions are re-read from Google Ads.
+    /// How often conversion actions are re-read from Google Ads. A conversion that is outside the click window by one read waits
+    /// this long for another.
     #[arg(long, env = "ADCONVERSION_GOOGLE_REFRESH_INTERVAL", default_value = "10m")]
     pub google_refresh_interval: Duration,
     /// How often `status.attribution` is read from Google Ads.

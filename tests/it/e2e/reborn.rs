@@ -177,6 +177,10 @@ impl Run {
         }
         self.create();
         self.pause(2500);
+        if self.dice.percent(60) {
+            self.more_contacts(8);
+            self.pause(2500);
+        }
         self.fault(fault);
     }
 
