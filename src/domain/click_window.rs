@@ -74,6 +74,7 @@ fn possible_days(days: Option<i64>) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
@@ -129,7 +130,7 @@ mod tests {
         fn no_single_odd_read_leaves_a_conversion_out(
             window in 1_i64..=90, odd in proptest::option::of(-5_i64..200), at in 0_usize..6, took in 0_i64..=90,
         ) {
-            let mut reads = vec![Some(window); 6];
+            let mut reads = [Some(window); 6];
             reads[at] = odd;
             for seen in 1..=reads.len() {
                 let place = places(&reads[..seen], took);

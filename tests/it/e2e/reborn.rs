@@ -25,7 +25,7 @@ const ROUNDS: usize = 4;
 /// Longest time until all is settled.
 const LIMIT: Duration = Duration::from_secs(100);
 /// Longest time until an event that was deleted is gone.
-const GONE: Duration = Duration::from_secs(60);
+const GONE: Duration = Duration::from_mins(1);
 
 const NAME: &str = "won";
 
@@ -202,7 +202,7 @@ impl Run {
         let event = settled_within(&self.stage, NAME, wanted.len(), LIMIT);
         let counts = Counts::of(&event);
         counts.conserved(&event);
-        assert_eq!(counts.uploaded as usize, wanted.len(), "{:#}", event["status"]);
+        assert_eq!(counts.uploaded, wanted.len() as u64, "{:#}", event["status"]);
         exactly(&self.stage, &event, &wanted);
         let tally = self.stage.admin("/google/tally");
         let all = tally["conversions"].as_array().map_or(0, Vec::len);
