@@ -40,6 +40,20 @@ pub struct Refusal {
     pub row_results: BTreeMap<usize, RowResult>,
     /// Rows to send again at once, as requests of their own, each in the old order.
     pub resend: Vec<Vec<usize>>,
+    /// Nothing was said of any of these rows, not even that the request has too many of them. The result of a row that was
+    /// alone then holds only if others are accepted meanwhile.
+    pub unnamed: bool,
+}
+
+impl Refusal {
+    /// Something was said, of these rows or of where they go.
+    const fn named(row_results: BTreeMap<usize, RowResult>, resend: Vec<Vec<usize>>) -> Self {
+        Self {
+            row_results,
+            resend,
+            unnamed: false,
+        }
+    }
 }
 
 /// What a code means for the row it is about; without a code all that is known is that the row was refused.
@@ -89,30 +103,33 @@ pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaint
     let row_results = named_results(destination_of, code, complaints);
     if !row_results.is_empty() {
         let rest: Vec<_> = (0..rows).filter(|r| !row_results.contains_key(r)).collect();
-        let resend = if rest.is_empty() { vec![] } else { vec![rest] };
-        return Refusal { row_results, resend };
+        return Refusal::named(row_results, if rest.is_empty() { vec![] } else { vec![rest] });
     }
-    let code = complaints.iter().find_map(|c| c.code.as_ref()).or(code);
-    if let Some(row_result) = result_for_all(code) {
+    let first = complaints.iter().find_map(|c| c.code.as_ref()).or(code);
+    if let Some(row_result) = result_for_all(first) {
         return all_wait(destination_of, &row_result);
     }
-    if rows == 1 {
+    if rows > 1 {
+        let too_many = first.is_some_and(|code| code.class == Class::Split);
         return Refusal {
-            row_results: BTreeMap::from([(0, row_result_of(code))]),
-            resend: vec![],
+            unnamed: !too_many,
+            ..halve_rows(rows)
         };
     }
-    halve_rows(rows)
+    // What is said of a row that was not sent is said of none of ours.
+    let of_another = complaints.iter().any(|c| c.row.is_some_and(|row| row >= rows));
+    let row_result = row_result_of(first.filter(|_| !of_another));
+    Refusal {
+        unnamed: matches!(row_result, RowResult::Rejected(..)),
+        ..Refusal::named(BTreeMap::from([(0, row_result)]), vec![])
+    }
 }
 
 /// A request of so many rows in two halves, of which nothing is known.
 pub fn halve_rows(rows: usize) -> Refusal {
     let all: Vec<_> = (0..rows).collect();
     let (left, right) = all.split_at(rows / 2);
-    Refusal {
-        row_results: BTreeMap::new(),
-        resend: vec![left.to_vec(), right.to_vec()],
-    }
+    Refusal::named(BTreeMap::new(), vec![left.to_vec(), right.to_vec()])
 }
 
 /// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
@@ -126,7 +143,7 @@ fn named_results(
     let mut row_results = BTreeMap::new();
     for complaint in complaints {
         let code = complaint.code.as_ref().or(code);
-        if rows > 1 && code.is_some_and(|code| code.class == Class::Split) {
+        if code.is_some_and(|code| code.class == Class::Split) {
             continue;
         }
         match (complaint.row, complaint.destination) {
@@ -191,15 +208,10 @@ fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
             RowResult::Blocked(_) | RowResult::Wait(reason::ACTION_TOO_NEW, _)
         )
     {
-        return Refusal {
-            row_results: BTreeMap::new(),
-            resend: by_action.into_values().collect(),
-        };
+        return Refusal::named(BTreeMap::new(), by_action.into_values().collect());
     }
-    Refusal {
-        row_results: (0..destination_of.len()).map(|row| (row, row_result.clone())).collect(),
-        resend: vec![],
-    }
+    let all = (0..destination_of.len()).map(|row| (row, row_result.clone()));
+    Refusal::named(all.collect(), vec![])
 }
 
 /// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
@@ -312,6 +324,8 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
     let inside: BTreeSet<usize> = members.iter().copied().collect();
     let mut row_results = BTreeMap::new();
     let mut unnamed: Vec<(&Code, u64)> = Vec::new();
+    // Of these, what no index is given for: where other rows are named, these have failed, whoever's they are.
+    let mut of_any: Vec<(&Code, u64)> = Vec::new();
     let mut of_one: Vec<(&Code, u64)> = Vec::new();
     for failure in failures {
         let named: BTreeSet<_> = failure.rows.iter().filter(|r| inside.contains(r)).collect();
@@ -322,6 +336,11 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
         let missing = failure.count.max(1).saturating_sub(named.len() as u64);
         if missing > 0 {
             unnamed.push((&failure.code, missing));
+        }
+        let said_of: BTreeSet<_> = failure.rows.iter().collect();
+        let open = failure.count.max(1).saturating_sub(said_of.len() as u64);
+        if open > 0 {
+            of_any.push((&failure.code, open));
         }
         // One that has a number and names no row, of ours or another's, can only mean the row that went there alone.
         if failure.count > 0 && failure.rows.is_empty() {
@@ -334,7 +353,7 @@ fn attribute_failures(members: &[usize], failures: &[Failure], said: ReportedFai
         .filter(|m| !row_results.contains_key(m))
         .collect();
     let row_result = match said {
-        ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &unnamed),
+        ReportedFailure::AllFailed => result_of_failed_rows(rest.len(), &of_any),
         ReportedFailure::SomeFailed if members.len() == 1 => hardest_result(&of_one),
         // "In part", and no part is named: some rows may have gone through, and the answer does not say which.
         ReportedFailure::SomeFailed if !unnamed.is_empty() || row_results.is_empty() => None,

@@ -57,17 +57,6 @@ fn blocked(name: &str) -> RowResult {
 }
 
 #[test]
-fn named_rows_are_cut_out_and_the_rest_goes_again() {
-    let plan = cut_down_refused(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
-    assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
-    assert_eq!(
-        plan.row_results[&2],
-        RowResult::Rejected("InvalidArgument".into(), String::new())
-    );
-    assert_eq!(plan.resend, [vec![1, 3]]);
-}
-
-#[test]
 fn a_click_of_another_account_is_a_matter_of_its_row() {
     let plan = cut_down_refused(&[0, 0], None, &[row(1, "INVALID_AD_IDENTIFIER_FOR_ACCOUNT")]);
     assert_eq!(plan.row_results[&1], rejected("INVALID_AD_IDENTIFIER_FOR_ACCOUNT"));
@@ -108,35 +97,6 @@ fn what_is_a_matter_of_the_account_holds_the_rows_of_its_destination_wherever_it
     assert!(late.values().all(|f| *f == blocked(terms)));
     let named = told(Progress::PartlyFailed, &[0, 1], &[failure(terms, 1, &[1])]);
     assert_eq!((&named[&0], &named[&1]), (&RowResult::Uploaded, &blocked(terms)));
-}
-
-#[test]
-fn a_complaint_about_a_destination_is_about_the_action_whatever_it_is_called() {
-    for (own, whole) in [
-        (Some(code("INVALID_FORMAT")), None),
-        (None, Some(code("INVALID_FORMAT"))),
-    ] {
-        let complaint = Complaint {
-            row: None,
-            destination: Some(0),
-            code: own,
-        };
-        let plan = cut_down_refused(&[0], whole.as_ref(), &[complaint]);
-        let action = |row_result: &RowResult| matches!(row_result, RowResult::Blocked(code) if code.class == Class::Blocked(Matter::Action));
-        assert!(action(&plan.row_results[&0]), "{plan:?}");
-    }
-}
-
-#[test]
-fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
-    assert_eq!(cut_down_refused(&[0; 3], None, &[]).resend, [vec![0], vec![1, 2]]);
-    let alone = cut_down_refused(&[0], None, &[]);
-    assert_eq!(
-        alone.row_results[&0],
-        RowResult::Rejected("InvalidArgument".into(), String::new())
-    );
-    let coded = cut_down_refused(&[0], Some(&code("A_NAME_OF_2027")), &[]);
-    assert_eq!(coded.row_results[&0], rejected("A_NAME_OF_2027"));
 }
 
 #[test]
@@ -243,6 +203,11 @@ fn when_all_failed_no_indices_are_needed() {
     let row_results = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[])]);
     assert!(row_results.values().all(|f| *f == rejected("EVENT_TOO_OLD")));
     assert_eq!(told(Progress::Failed, &[0, 1], &[])[&0], RowResult::Unknown(0));
+    let of_others = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 2, &[2, 3])]);
+    assert!(
+        of_others.values().all(|f| matches!(f, RowResult::Unknown(_))),
+        "{of_others:?}"
+    );
     let fewer = told(Progress::Failed, &[0, 1], &[failure("EVENT_TOO_OLD", 1, &[])]);
     assert!(fewer.values().all(|f| matches!(f, RowResult::Unknown(_))), "{fewer:?}");
 }
@@ -290,7 +255,14 @@ fn a_partial_success_that_names_nothing_calls_nobody_uploaded() {
 #[case::success_that_failed_by_name(Progress::Succeeded, vec![failure("INVALID_GCLID", 1, &[3])], RowResult::Unknown(0))]
 #[case::failed_for_no_reason(Progress::Failed, vec![], RowResult::Unknown(0))]
 #[case::failed_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[])], rejected("INVALID_GCLID"))]
-#[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], rejected("INVALID_GCLID"))]
+#[case::failed_in_another(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[2])], RowResult::Unknown(0))]
+#[case::failed_in_another_uncounted(Progress::Failed, vec![failure("INVALID_GCLID", 0, &[2])], RowResult::Unknown(0))]
+#[case::failed_in_a_row_outside(Progress::Failed, vec![failure("INVALID_GCLID", 1, &[99])], RowResult::Unknown(0))]
+#[case::failed_in_another_and_itself(
+    Progress::Failed,
+    vec![failure("NO_CONSENT", 1, &[2]), failure("INVALID_GCLID", 1, &[])],
+    rejected("INVALID_GCLID")
+)]
 fn a_row_alone_is_uploaded_only_where_nothing_says_otherwise(
     #[case] progress: Progress,
     #[case] failures: Vec<Failure>,
@@ -333,28 +305,6 @@ fn in_part_the_other_row_is_uploaded_only_where_all_that_failed_is_named(
 }
 
 #[test]
-fn an_action_refused_without_a_name_is_told_from_the_others() {
-    for name in ["CONVERSION_ACTION_TOO_RECENTLY_CREATED", "INVALID_CONVERSION_ACTION_ID"] {
-        let plan = cut_down_refused(&[0, 1, 0], Some(&code(name)), &[]);
-        assert!(plan.row_results.is_empty());
-        assert_eq!(plan.resend, [vec![0, 2], vec![1]]);
-    }
-    let plan = cut_down_refused(&[0, 0], Some(&code("CONVERSION_ACTION_TOO_RECENTLY_CREATED")), &[]);
-    assert!(
-        plan.row_results
-            .values()
-            .all(|f| matches!(f, RowResult::Wait(reason::ACTION_TOO_NEW, _)))
-    );
-}
-
-#[test]
-fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
-    let plan = cut_down_refused(&[0, 0, 0, 0], None, &[row(3, "TOO_MANY_EVENTS")]);
-    assert!(plan.row_results.is_empty());
-    assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
-}
-
-#[test]
 fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
     let of = |progress, count, rows: &[usize]| told(progress, &[0, 1], &[failure("INVALID_GCLID", count, rows)]);
     for row_results in [
@@ -370,5 +320,7 @@ fn a_status_that_contradicts_itself_decides_nothing_of_many_rows() {
 
 #[path = "batch_properties.rs"]
 mod properties;
+#[path = "refused_requests_tests.rs"]
+mod refused_requests;
 #[path = "row_answers_tests.rs"]
 mod row_answers;

@@ -63,6 +63,7 @@ pub fn judge_window(settled: &[SettledCount<'_>]) -> Delivered {
 /// What Google refuses and what to do about it, for conditions and `lastErrors`. `form`: of a form event.
 pub fn refused_message(code: &Code, form: bool) -> String {
     let what = match code.class {
+        Class::Unknown => "Google refuses what is sent for this conversion action, and names no conversion",
         Class::Blocked(Matter::Action) => "Google refuses all conversions for this conversion action",
         Class::Blocked(Matter::Terms | Matter::Enhancements) => "Google refuses conversions with shared data",
         Class::Blocked(Matter::NotAllowlisted) => "Google does not let this account upload these conversions this way",
@@ -85,9 +86,20 @@ pub fn refused_message(code: &Code, form: bool) -> String {
         Class::Blocked(Matter::NotAllowlisted) => {
             "Set spec.uploads.clickConversions of the GoogleAdsAccount to DataManager."
         }
+        Class::Unknown => {
+            "Check in Google Ads that the conversion action is enabled and the account in order, and that nothing between the operator and Google changes requests. None is rejected for this until Google takes others."
+        }
         _ => "Check that the credentials have access to the account, and loginCustomerId if it is reached through a manager.",
     });
     format!("{what}: {}. {advice} Conversions wait meanwhile.", code.name)
+}
+
+/// What `lastErrors` says of a conversion that was refused alone, while it is not known whether it is the reason.
+pub fn suspect_message(code: &Code) -> String {
+    format!(
+        "Google refused this conversion without saying whether it is the reason: {}. It waits and goes again; it is rejected only if Google takes others of this event at the same time.",
+        code.name
+    )
 }
 
 #[cfg(test)]

@@ -1,11 +1,14 @@
 //! The uploader: one per account of an ad network, fills requests across its events. Every batch is in the ledger before it is
 //! sent; what came of it is in the ledger before anything else happens.
 
+mod cut_down;
 mod log;
+mod lone_rows;
 mod reads;
 mod refresh;
 mod refusals;
 mod request;
+mod round_queue;
 mod row_updates;
 mod send;
 mod upload_route;
@@ -17,6 +20,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::lone_rows::LoneRows;
 use self::reads::Reads;
 use self::refusals::Refusals;
 use super::context::SyncContext;
@@ -45,6 +49,7 @@ pub struct Uploader {
     /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
     unsure: bool,
     refusals: Refusals,
+    lone_rows: LoneRows,
     reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
@@ -82,6 +87,7 @@ impl Uploader {
             held: BTreeMap::new(),
             unsure,
             refusals: Refusals::default(),
+            lone_rows: LoneRows::default(),
             reads: Reads::default(),
             uploaded,
         }

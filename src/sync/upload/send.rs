@@ -1,6 +1,6 @@
-//! One request: ledger, call, ledger; and how a refused one is cut down.
+//! One request: ledger, call, ledger.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -9,17 +9,18 @@ use tracing::{debug, warn};
 
 use super::refresh::{Refreshed, Refreshes};
 use super::request::{destination_of, destinations_of, into_requests, to_conversion};
+use super::round_queue::{Part, RoundQueue};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::{Refusal, RowResult, cut_down_refused, halve_rows};
+use crate::domain::batch::RowResult;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
+use crate::ports::Effect;
 use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, StreamId};
 use crate::ports::pulse;
 use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
 use crate::ports::stopping::begin_unfinished_step;
-use crate::ports::{Cause, Effect};
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
@@ -36,6 +37,7 @@ impl Uploader {
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
         self.refusals.requests_begin();
+        self.lone_rows.begin_round();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);
@@ -49,22 +51,26 @@ impl Uploader {
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
-        let mut queue: VecDeque<(RouteInfo, Vec<PreparedRow>)> = into_requests(ready, routes).into();
+        let mut queue = RoundQueue::new(into_requests(ready, routes));
         let mut held: BTreeSet<&'static str> = BTreeSet::new();
         let mut refreshes = Refreshes::default();
         loop {
             pulse::beat();
             // What comes back first has waited longest.
             if let Some(refreshed) = refreshes.take_ended() {
-                queue.push_front(self.take_up(refreshed)?);
+                queue.push_first(self.take_up(refreshed)?);
             }
-            let Some((route, rows)) = queue.pop_front() else {
+            let Some(part) = queue.next_part() else {
                 match refreshes.next_ended().await {
-                    Some(refreshed) => queue.push_back(self.take_up(refreshed)?),
-                    None => return Ok(Sent::Done),
+                    Some(refreshed) => queue.push_last(self.take_up(refreshed)?),
+                    None => {
+                        self.report_suspects(queue.suspects());
+                        return Ok(Sent::Done);
+                    }
                 }
                 continue;
             };
+            let route = part.route;
             if held.contains(route.name) {
                 continue;
             }
@@ -72,17 +78,20 @@ impl Uploader {
                 return Ok(Sent::Stop);
             }
             let open = self.eligible_events();
-            let rows = self.fit_to_send(&open, route, rows, &mut refreshes);
-            if rows.is_empty() {
-                continue;
-            }
+            let all = part.rows.len();
+            let rows = self.fit_to_send(&open, route, part.rows, &mut refreshes);
             let touched: BTreeSet<_> = rows.iter().map(|r| r.row.stream).collect();
-            let (sent, again) = self.send_request(routes, route, rows).await?;
+            let rows = self.defer_closed(route, rows).await?;
+            // The refusal may have been about those that don't go any more.
+            let refused = part.refused.filter(|_| rows.len() == all);
+            let sent = if rows.is_empty() {
+                Sent::Done
+            } else {
+                let part = Part { route, rows, refused };
+                self.send_request(routes, part, &mut queue).await?
+            };
             for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
-            }
-            for rows in again.into_iter().rev() {
-                queue.push_front((route, rows));
             }
             match sent {
                 Sent::Done => {}
@@ -113,7 +122,7 @@ impl Uploader {
     }
 
     /// Rows that were read again, as a request. What took too long again stays due: the next round reads it again.
-    fn take_up(&self, refreshed: Refreshed) -> Result<(RouteInfo, Vec<PreparedRow>), SyncError> {
+    fn take_up(&self, refreshed: Refreshed) -> Result<Part, SyncError> {
         for (sendable, error) in refreshed.failed {
             self.read_failed(&sendable, error);
         }
@@ -123,20 +132,21 @@ impl Uploader {
         let (now, age) = (self.ctx.clock.now(), self.ctx.settings.read_age());
         let mut ready = refreshed.ready;
         ready.retain(|row| now.duration_since(row.read) <= age);
-        Ok((refreshed.route, ready))
+        Ok(Part {
+            route: refreshed.route,
+            rows: ready,
+            refused: None,
+        })
     }
 
-    /// Sends one request: ledger, call, ledger. Returns the rows to send again at once, as requests of their own.
-    async fn send_request(
-        &mut self,
-        routes: &Routes,
-        route: RouteInfo,
-        ready: Vec<PreparedRow>,
-    ) -> Result<(Sent, Vec<Vec<PreparedRow>>), SyncError> {
+    /// Sends one request: ledger, call, ledger. What of its rows goes again at once is put into the queue.
+    async fn send_request(&mut self, routes: &Routes, part: Part, queue: &mut RoundQueue) -> Result<Sent, SyncError> {
+        let route = part.route;
         let Some(way) = routes.route_named(route.name) else {
-            return Ok((Sent::Stop, vec![]));
+            return Ok(Sent::Stop);
         };
-        let destinations = destinations_of(&ready);
+        let ready = part.rows.as_slice();
+        let destinations = destinations_of(ready);
         let row = |r: &PreparedRow| BatchRow {
             row: r.row.id,
             value: r.value.clone(),
@@ -168,27 +178,27 @@ impl Uploader {
         let now = self.ctx.clock.now();
         match answer {
             Ok(answer) => {
-                self.log_sent(&ready, answer.request_id(), elapsed);
-                self.record_answer(id, route, &answer, &ready, now).await;
-                Ok((Sent::Done, vec![]))
+                self.log_sent(ready, answer.request_id(), elapsed);
+                self.record_answer(id, &answer, &part, queue, now).await;
+                Ok(Sent::Done)
             }
             Err(failure) => {
-                self.log_failed(&ready, &failure, elapsed);
-                let plan = self.plan_resend(&failure, &ready, &rows);
+                self.log_failed(ready, &failure, elapsed);
+                let plan = self.plan_resend(&failure, ready, &rows);
                 let held = plan.is_none();
-                let (updates, again) = match plan {
+                let updates = match plan {
                     Some(plan) => {
                         self.held.remove(route.name);
-                        self.cut_down(route, plan, ready, now)
+                        self.cut_down(part, plan, &failure.error, queue, now)
                     }
-                    None => (self.defer_all(route, &failure, &ready, now), vec![]),
+                    None => self.defer_all(route, &failure, ready, now),
                 };
                 let result = match failure.error.effect {
                     Effect::None => BatchResult::Refused { updates },
                     Effect::Unknown => BatchResult::Unknown { updates },
                 };
                 self.record_result(id, &result, now).await;
-                Ok((if held { Sent::Held } else { Sent::Done }, again))
+                Ok(if held { Sent::Held } else { Sent::Done })
             }
         }
     }
@@ -197,11 +207,12 @@ impl Uploader {
     async fn record_answer(
         &mut self,
         id: BatchId,
-        route: RouteInfo,
         answer: &Answer,
-        ready: &[PreparedRow],
+        part: &Part,
+        queue: &mut RoundQueue,
         now: Timestamp,
     ) {
+        let (route, ready) = (part.route, part.rows.as_slice());
         let row_results = match answer {
             Answer::Accepted(_) => BTreeMap::new(),
             Answer::Rows(rows) => row_results_of(rows),
@@ -225,8 +236,14 @@ impl Uploader {
         self.record_result(id, &result, now).await;
         self.held.remove(route.name);
         match answer {
-            Answer::Accepted(_) => self.report_open(route, ready, now),
-            Answer::Rows(_) => self.report_results(route, ready, &row_results, now),
+            Answer::Accepted(_) => {
+                self.note_accepted(part, None, queue);
+                self.report_open(route, ready, now);
+            }
+            Answer::Rows(_) => {
+                self.note_accepted(part, Some(&row_results), queue);
+                self.report_results(route, ready, &row_results, now);
+            }
         }
         self.uploaded.notify_one();
     }
@@ -260,7 +277,7 @@ impl Uploader {
     }
 
     /// What the results of rows say of their actions and events.
-    fn report_results(
+    pub(super) fn report_results(
         &mut self,
         route: RouteInfo,
         ready: &[PreparedRow],
@@ -292,7 +309,7 @@ impl Uploader {
         }
     }
 
-    fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
+    pub(super) fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
         let streams: BTreeSet<_> = ready.iter().map(|r| r.row.stream).collect();
         let of = |event: Event| {
             let stream = self.ctx.registry.event_report(&event.key).stream?;
@@ -300,42 +317,6 @@ impl Uploader {
         };
         let events = self.ctx.registry.events_of_google(&self.key);
         events.into_iter().filter_map(of).collect()
-    }
-
-    /// How to cut a refused request down; `None` if the failure is no matter of rows.
-    fn plan_resend(&self, failure: &IngestError, ready: &[PreparedRow], rows: &[(BatchRow, usize)]) -> Option<Refusal> {
-        if failure.error.effect != Effect::None {
-            return None;
-        }
-        match failure.error.cause {
-            Cause::Refused => {}
-            // Nobody has said anything about a conversion: one that is alone waits.
-            Cause::TooLarge if ready.len() > 1 => return Some(halve_rows(ready.len())),
-            _ => return None,
-        }
-        let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
-        let plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
-        debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
-        Some(plan)
-    }
-
-    /// The updates of the rows whose result is known, and the rows to send again.
-    fn cut_down(
-        &mut self,
-        route: RouteInfo,
-        plan: Refusal,
-        ready: Vec<PreparedRow>,
-        now: Timestamp,
-    ) -> (Vec<RowUpdate>, Vec<Vec<PreparedRow>>) {
-        self.report_results(route, &ready, &plan.row_results, now);
-        let updates = row_updates(&self.ctx, &ready, &plan.row_results, None, now);
-        let mut by_index: BTreeMap<usize, PreparedRow> = ready.into_iter().enumerate().collect();
-        let again = plan
-            .resend
-            .into_iter()
-            .map(|rows| rows.into_iter().filter_map(|i| by_index.remove(&i)).collect())
-            .collect();
-        (updates, again)
     }
 
     /// The whole request waits: the ad network, the way to it, or the account has a problem.

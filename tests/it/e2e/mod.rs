@@ -70,6 +70,7 @@ mod sweeps;
 mod tcp_link;
 mod tenants;
 mod uninstall;
+mod unnamed;
 mod unreadable;
 mod untold;
 mod unusable_actions;

@@ -1,0 +1,70 @@
+//! How a refused request is cut down to the rows that it was refused for.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use tracing::debug;
+
+use super::Uploader;
+use super::round_queue::{Part, RoundQueue};
+use crate::domain::batch::{Refusal, cut_down_refused, halve_rows};
+use crate::ports::ledger::{BatchRow, RowUpdate};
+use crate::ports::sink::IngestError;
+use crate::ports::{Cause, Effect, UpstreamError};
+use crate::sync::prepare::PreparedRow;
+use crate::sync::upload::upload_route::row_updates;
+
+impl Uploader {
+    /// How to cut a refused request down; `None` if the failure is no matter of rows.
+    pub(super) fn plan_resend(
+        &self,
+        failure: &IngestError,
+        ready: &[PreparedRow],
+        rows: &[(BatchRow, usize)],
+    ) -> Option<Refusal> {
+        if failure.error.effect != Effect::None {
+            return None;
+        }
+        match failure.error.cause {
+            Cause::Refused => {}
+            // Nobody has said anything about a conversion: one that is alone waits.
+            Cause::TooLarge if ready.len() > 1 => return Some(halve_rows(ready.len())),
+            _ => return None,
+        }
+        let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
+        let plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
+        debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
+        Some(plan)
+    }
+
+    /// The updates of the rows whose result is known; the others go again at once.
+    pub(super) fn cut_down(
+        &mut self,
+        part: Part,
+        plan: Refusal,
+        error: &UpstreamError,
+        queue: &mut RoundQueue,
+        now: Timestamp,
+    ) -> Vec<RowUpdate> {
+        queue.clear_other_half(part.refused);
+        if plan.unnamed && part.rows.len() == 1 && !self.is_singled_out(&part) {
+            return self.suspect_row(part, &plan, error, queue);
+        }
+        let Part { route, rows, .. } = part;
+        self.report_results(route, &rows, &plan.row_results, now);
+        let updates = row_updates(&self.ctx, &rows, &plan.row_results, None, now);
+        let refused = plan.unnamed.then(|| self.lone_rows.record_refused());
+        let mut by_index: BTreeMap<usize, PreparedRow> = rows.into_iter().enumerate().collect();
+        let again = plan.resend.into_iter().map(|rows| Part {
+            route,
+            rows: rows.into_iter().filter_map(|i| by_index.remove(&i)).collect(),
+            refused,
+        });
+        let mut parts: Vec<Part> = again.collect();
+        if plan.unnamed && self.lone_rows.is_right_first() {
+            parts.reverse();
+        }
+        queue.push_cut_down(parts);
+        updates
+    }
+}
