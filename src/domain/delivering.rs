@@ -186,6 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_that_names_nothing_gives_no_advice_about_access() {
+        let message = refused_message(&Code::test("INVALID_ARGUMENT", Class::Unknown), false);
+        assert!(
+            message.contains("INVALID_ARGUMENT") && message.contains("names no conversion"),
+            "{message}"
+        );
+        assert!(!message.contains("loginCustomerId"), "{message}");
+    }
+
+    #[test]
     fn the_window_begins_at_a_full_hour() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(window_start(at("2026-11-26T12:59:59Z")), at("2026-11-25T12:00:00Z"));

@@ -66,7 +66,8 @@ pub struct Refused {
     pub at: RefusedAt,
     /// By which service, as errors name it; the event's taking another ends it.
     pub via: &'static str,
-    /// Google's code, of [`crate::domain::codes::Class::Blocked`].
+    /// Google's code, of [`crate::domain::codes::Class::Blocked`]; of [`crate::domain::codes::Class::Unknown`] where refusals
+    /// name nothing.
     pub code: Code,
     pub since: Timestamp,
 }

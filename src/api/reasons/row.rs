@@ -56,7 +56,7 @@ reasons! {
     /// A quota is exhausted.
     Pending QUOTA_EXHAUSTED = "QuotaExhausted" => "A quota is used up. The conversion is sent when it refills. If this lasts, raise the quota of the Google Cloud project or the HubSpot portal.";
     /// Google does not answer as it should.
-    Pending UPSTREAM_UNAVAILABLE = "UpstreamUnavailable" => "Google or HubSpot failed or could not be reached. The operator retries with growing pauses. See lastErrors.";
+    Pending UPSTREAM_UNAVAILABLE = "UpstreamUnavailable" => "Google or HubSpot failed, could not be reached, or refused a request without saying which conversion it is about. The operator retries with growing pauses. See lastErrors.";
     /// An account is not Ready.
     Pending ACCOUNT_NOT_READY = "AccountNotReady" => "An account or the conversion action is not ready, or Google refuses all conversions for it. The conversion is sent once that is fixed. See the conditions AccountsReady, ConversionActionReady and Delivering.";
     /// The event or an account is suspended.
@@ -67,8 +67,8 @@ reasons! {
     /// Google named fewer rows than it failed.
     Processing OUTCOME_UNKNOWN = "OutcomeUnknown" => "Google reported that some of these conversions failed, but not which. They are sent again in smaller requests under the same ids and values. Nothing to do.";
 
-    /// Singled out by bisection, without a code of its own.
-    Rejected INVALID_ARGUMENT = "InvalidArgument" => "Google refused this conversion without naming a field. Check its click id, value and shared data.";
+    /// Singled out by bisection, without a code of its own, while others of its action were taken.
+    Rejected INVALID_ARGUMENT = "InvalidArgument" => "Google refused this conversion without naming a field, while it took others. Check its click id, value and shared data.";
 }
 
 /// The further reasons of an outcome, beyond those that a status has room for.

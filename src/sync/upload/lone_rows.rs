@@ -11,7 +11,7 @@ use crate::domain::batch::{Refusal, RowResult};
 use crate::domain::codes::{Class, Code};
 use crate::domain::delivering::suspect_message;
 use crate::domain::ids::{ContactId, ObjectKey};
-use crate::domain::outcome::reason as row;
+use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::{ActionKey, LedgerError, Row, RowUpdate};
 use crate::ports::sink::RouteInfo;
@@ -122,7 +122,7 @@ fn is_judgement(row_result: &RowResult) -> bool {
         row_result,
         RowResult::Uploaded
             | RowResult::Rejected(..)
-            | RowResult::Wait(row::AWAITING_WEB_CONVERSION | row::CLICK_TOO_RECENT, _)
+            | RowResult::Wait(reason::AWAITING_WEB_CONVERSION | reason::CLICK_TOO_RECENT, _)
     )
 }
 
@@ -217,7 +217,7 @@ impl Uploader {
     fn note_suspect(&self, event: &ObjectKey, ready: &PreparedRow, code: &Code) {
         let note = ErrorNote {
             time: self.ctx.clock.now(),
-            reason: row::UPSTREAM_UNAVAILABLE.to_owned(),
+            reason: reason::UPSTREAM_UNAVAILABLE.to_owned(),
             message: suspect_message(code),
             contact: Some(ready.row.contact)
                 .filter(|contact| *contact != ContactId::UNKNOWN)
@@ -232,13 +232,15 @@ impl Uploader {
 
 /// The code of a refusal that names no row.
 fn unnamed_code(plan: &Refusal) -> Code {
-    match plan.row_results.get(&0) {
-        Some(RowResult::Rejected(reason, name)) if !name.is_empty() => Code {
-            name: name.clone(),
-            reason: reason.clone(),
-            class: Class::Unknown,
-        },
-        _ => Code::new("INVALID_ARGUMENT", "INVALID_ARGUMENT", Class::Unknown),
+    let found = plan.row_results.get(&0);
+    let (why, name) = match found {
+        Some(RowResult::Rejected(why, name)) if !name.is_empty() => (why.as_str(), name.as_str()),
+        _ => (reason::INVALID_ARGUMENT, reason::INVALID_ARGUMENT),
+    };
+    Code {
+        name: name.to_owned(),
+        reason: why.to_owned(),
+        class: Class::Unknown,
     }
 }
 
