@@ -71,7 +71,10 @@ fn requests_whose_status_fails_keep_no_other_processing_and_synced_says_so() {
     let answers = [
         json!({"status": 500}),
         json!({"status": 200, "body": {"requestStatusPerDestination": {"requestStatus": 7}}}),
-        json!({"status": 404}),
+        // Google's own, not that of a path that is gone.
+        json!({"status": 404, "body": {"error": {"code": 404, "status": "NOT_FOUND", "message": "x", "details": [
+            {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "INVALID_REQUEST_ID",
+             "domain": "datamanager.googleapis.com"}]}}}),
     ];
     for (id, answer) in requests.iter().zip(&answers) {
         let fault = json!({"service": "dataManager", "path": id, "count": 0, "action": answer});
