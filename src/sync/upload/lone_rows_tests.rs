@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::domain::codes::{Class, Code};
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::Cause;
-use crate::sync::upload::round_queue::Suspect;
+use crate::ports::sink::RouteInfo;
+use crate::sync::upload::round_queue::{Part, RoundQueue, Suspect};
 
 fn way(action: u64) -> Way {
     let owner: CustomerId = "1234567890".parse().unwrap();

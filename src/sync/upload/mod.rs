@@ -11,6 +11,7 @@ mod request;
 mod round_queue;
 mod row_updates;
 mod send;
+mod suspects;
 mod upload_route;
 
 use std::collections::{BTreeMap, BTreeSet};
