@@ -61,13 +61,11 @@ impl Uploader {
                 queue.push_first(self.take_up(refreshed)?);
             }
             let Some(part) = queue.next_part() else {
-                match refreshes.next_ended().await {
-                    Some(refreshed) => queue.push_last(self.take_up(refreshed)?),
-                    None => {
-                        self.report_suspects(queue.suspects());
-                        return Ok(Sent::Done);
-                    }
-                }
+                let Some(refreshed) = refreshes.next_ended().await else {
+                    self.report_suspects(queue.suspects());
+                    return Ok(Sent::Done);
+                };
+                queue.push_last(self.take_up(refreshed)?);
                 continue;
             };
             let route = part.route;
