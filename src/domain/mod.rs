@@ -29,6 +29,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod portal_pin;
 pub mod refusals;
+pub mod search_paging;
 pub mod shown_state;
 pub mod steady_time;
 pub mod tag;

@@ -9,6 +9,7 @@ use super::error::UpstreamError;
 use crate::domain::contact::LAST_MODIFIED;
 pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
+pub use crate::domain::search_paging::PageCount;
 
 /// `GET /account-info/{version}/details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct ContactPage {
     pub nameless: usize,
     /// Where more rows match: the bound of the next page, greater than that of this one.
     pub next: Option<ContactId>,
+    /// How much it says there is.
+    pub count: PageCount,
     /// When HubSpot answered, by its own clock (`Date`).
     pub answered: Option<Timestamp>,
 }

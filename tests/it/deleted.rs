@@ -9,8 +9,8 @@ use adconversion_operator::domain::contact::{Contact, MERGED_IDS};
 use adconversion_operator::domain::ids::{ContactId, DealId, ObjectKey, PortalId};
 use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::crm::{
-    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Quota, Stage, SubmissionPage, TokenInfo,
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, PageCount,
+    Portal, Quota, Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::{Cause, UpstreamError};
@@ -114,6 +114,7 @@ impl Crm for World {
             contacts,
             nameless: 0,
             next: None,
+            count: PageCount::default(),
             answered: None,
         })
     }

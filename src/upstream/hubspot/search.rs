@@ -15,7 +15,7 @@ use super::wire::{Record, Results, Scalar};
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
-use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw};
+use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw, PageCount};
 use crate::upstream::http::body::Limit;
 
 /// Rows of a page, HubSpot's largest.
@@ -63,7 +63,7 @@ pub(crate) fn search_body(search: &ContactSearch, rows: usize) -> Result<String,
 
 impl HubSpot {
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
-        let answer = pages::page(PAGE, "a contact that the search lists", |rows| async move {
+        let (rows, answer) = pages::page(PAGE, "a contact that the search lists", |rows| async move {
             let body = search_body(search, rows)?;
             let call = Call {
                 name: "search",
@@ -72,11 +72,13 @@ impl HubSpot {
                 path: format!("/crm/objects/{}/contacts/search", self.api_version()),
                 body: Some(&body),
             };
-            self.make_call(call).await
+            Ok((rows, self.make_call(call).await?))
         })
         .await?;
         let answered = answer.date;
-        to_page(search, answer.parse_rows()?).map(|page| ContactPage { answered, ..page })
+        let mut page = to_page(search, answer.parse_rows()?)?;
+        page.count.limit = rows as u64;
+        Ok(ContactPage { answered, ..page })
     }
 }
 
@@ -124,6 +126,12 @@ pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Res
         contacts,
         nameless,
         next,
+        count: PageCount {
+            rows,
+            limit: 0,
+            total,
+            continues: paged,
+        },
         answered: None,
     })
 }

@@ -59,6 +59,7 @@ mod restored;
 mod rows;
 mod rows_of;
 mod scopes;
+mod short_pages;
 mod silence;
 mod soak;
 mod stage;

@@ -15,8 +15,8 @@ use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Mo
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::ports::crm::{
-    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
-    Stage, SubmissionPage, TokenInfo,
+    AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, PageCount,
+    Portal, Stage, SubmissionPage, TokenInfo,
 };
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
 use adconversion_operator::ports::{Cause, Clock, GoogleClients, UpstreamError, budget};
@@ -161,6 +161,7 @@ impl Crm for Memory {
         Ok(ContactPage {
             contacts,
             nameless: 0,
+            count: PageCount::default(),
             answered: None,
             next: (last < self.count).then_some(ContactId(last)),
         })

@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use super::clock::latest_plausible;
 use super::detect::MissedContact;
 use super::pass::Pass;
-use crate::domain::contact::LAST_MODIFIED;
-use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
+use crate::domain::contact::{LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS};
 use crate::domain::ids::ContactId;
+use crate::domain::search_paging::SearchPaging;
 use crate::ports::crm::{ContactPage, ContactSearch, Crm, Portal};
 use crate::ports::ledger::StreamId;
 use crate::ports::pulse;
@@ -30,7 +30,7 @@ use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::{Tracked, contact_query, date_entered};
 use crate::sync::feed::read_history::{Candidate, DatedStage, ReadHistory, ReadMark};
 pub use crate::sync::feed::scan::fresh::FreshPoll;
-use crate::sync::feed::scan::pages::{PageReader, Unnoted, search_from};
+use crate::sync::feed::scan::pages::{PageReader, Unnoted, search_from, turn_page};
 
 /// Most groups in one search (docs/reference/hubspot.md 3).
 const MAX_GROUPS: usize = 5;
@@ -230,6 +230,7 @@ impl<'a> Scan<'a> {
     ) -> Result<(), SyncError> {
         let (crm, reader) = (self.crm, self.page_reader());
         let search_page = |search| Box::pin(search_from(crm, search));
+        let mut paging = SearchPaging::starting_at(search.after);
         let mut searching = Some(search_page(search));
         let mut reads = FuturesOrdered::new();
         let mut failed = None;
@@ -242,7 +243,10 @@ impl<'a> Scan<'a> {
                     match page {
                         Ok(page) => {
                             reads.push_back(reader.clone().read_page(self.choose_from(&page, mode, seen)));
-                            searching = page.next.map(|after| search_page(ContactSearch { after, ..search }));
+                            // What else there is counts, also where the search is not whole.
+                            let (next, fault) = turn_page(&mut paging, &page);
+                            searching = next.map(|after| search_page(ContactSearch { after, ..search }));
+                            failed = failed.or(fault);
                         }
                         Err(error) => failed = failed.or(Some(error)),
                     }

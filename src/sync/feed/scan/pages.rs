@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
+use crate::domain::search_paging::{SearchPaging, Turn};
 use crate::domain::shown_state::ShownState;
-use crate::ports::UpstreamError;
 use crate::ports::crm::{ContactPage, ContactSearch, Crm, Unreadable};
+use crate::ports::{Cause, UpstreamError, pulse};
 use crate::sync::absences::{Absences, AbsentContact};
 use crate::sync::contact_cache::ReadPlan;
 use crate::sync::contact_reader::ContactReader;
@@ -112,11 +113,47 @@ impl PageReader<'_> {
     }
 }
 
+/// Before each further try for a page that shows less than it counts: contacts that were deleted may be counted a moment longer.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+];
+
 /// One page of a search, with the search that found it.
 pub(crate) async fn search_from(
     crm: &dyn Crm,
     search: ContactSearch,
 ) -> (ContactSearch, Result<ContactPage, UpstreamError>) {
+    for pause in PAUSES {
+        match crm.search_contacts(&search).await {
+            Ok(page) if page.count.is_short() => tokio::time::sleep(pause).await,
+            page => return (search, page),
+        }
+        pulse::beat();
+    }
     let page = crm.search_contacts(&search).await;
     (search, page)
+}
+
+/// The bound of the page behind this one, and why the search can't be whole, if so.
+pub(crate) fn turn_page(paging: &mut SearchPaging, page: &ContactPage) -> (Option<ContactId>, Option<UpstreamError>) {
+    let count = &page.count;
+    let short = count.is_short().then(|| {
+        let (rows, total) = (count.rows, count.total.unwrap_or_default().max(count.rows + 1));
+        incomplete_search(&format!("a page shows {rows} of {total} contacts"))
+    });
+    match paging.turn(count, page.next) {
+        Turn::Page(bound) => (Some(bound), short),
+        Turn::End => (None, short),
+        Turn::GiveUp => {
+            let fault = || incomplete_search("its pages count fewer contacts than those before them promise");
+            (None, Some(short.unwrap_or_else(fault)))
+        }
+    }
+}
+
+fn incomplete_search(what: &str) -> UpstreamError {
+    let message = format!("HubSpot's search for contacts is incomplete: {what}. It is asked again");
+    UpstreamError::new("HubSpot", Cause::Malformed, message)
 }

@@ -70,6 +70,9 @@ async fn more_comes_of_the_total_else_of_the_paging() {
         bench.post(SEARCH, ok(&answer)).await;
         let page = bench.client().search_contacts(&query(1)).await.unwrap();
         assert_eq!(page.next, more.then_some(ContactId(151)), "{answer}");
+        let rows = answer["results"].as_array().unwrap().len() as u64;
+        assert_eq!((page.count.rows, page.count.limit), (rows, 200), "{answer}");
+        assert_eq!(page.count.continues, !answer["paging"].is_null(), "{answer}");
     }
 }
 
