@@ -70,6 +70,11 @@ impl ConnectFlags {
         Ok((Client::try_from(config)?, namespace))
     }
 
+    /// The namespace, if it is named.
+    pub fn named_namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
     async fn kube_config(&self) -> Result<Config, CommandError> {
         let options = KubeConfigOptions {
             context: self.context.clone(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
+use super::admin_address::AdminAddress;
 use super::leader_flags::LeaderFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
@@ -36,6 +37,10 @@ pub struct RunFlags {
     /// Address of /livez, /readyz and /metrics. `[::]` takes IPv4 too.
     #[arg(long, env = "ADCONVERSION_LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
+    /// Address of the read-only admin API, which `explain` and `conversions` ask through a port-forward. An empty value turns
+    /// it off.
+    #[arg(long, env = "ADCONVERSION_ADMIN_LISTEN", default_value = "127.0.0.1:8081")]
+    pub admin_listen: AdminAddress,
     /// Whether /metrics has series for each event, by namespace and name. Set `=false` if there are thousands of events.
     #[arg(
         long,

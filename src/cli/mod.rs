@@ -1,5 +1,7 @@
 //! Commands of the binary; the one place where everything is wired.
 
+mod admin_address;
+mod ask;
 mod candidate;
 mod cluster;
 mod command_error;
@@ -57,6 +59,20 @@ enum Command {
     ///
     /// Example: adconversion reconcile gaa acme --namespace marketing --wait
     Reconcile(request::RequestFlags),
+    /// Explain the life of one contact under an event: each entry into the stage or submission of the form, what was decided
+    /// about it by which rule, what Google answered, and what comes next. No value of a property of the contact is printed. The
+    /// exit code is 0 if there is a conversion, 1 if there is none, 2 if nobody could be asked.
+    ///
+    /// Example: adconversion explain became-customer --contact 51 --namespace marketing
+    Explain(ask::ExplainFlags),
+    /// List the conversions behind a count, all of them.
+    ///
+    /// Example: adconversion conversions became-customer --outcome Rejected --since 24h -o csv
+    Conversions(ask::ConversionsFlags),
+    /// Open a local port to the operator's page.
+    ///
+    /// Example: adconversion dashboard --port 8081
+    Dashboard(ask::DashboardFlags),
     /// Move the ledger to another database.
     Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
@@ -77,6 +93,9 @@ pub fn main() -> ExitCode {
         Command::Suspend(flags) => (request::run(request::Request::Suspend, &flags), 2),
         Command::Resume(flags) => (request::run(request::Request::Resume, &flags), 2),
         Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), 2),
+        Command::Explain(flags) => (ask::run_explain(&flags), 2),
+        Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
+        Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),
         Command::Ledger(flags) => (ledger::run(&flags), 2),
         Command::Uninstall(flags) => (uninstall::run(&flags), 2),
     };

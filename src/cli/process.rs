@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::command_error::CommandError;
 use super::flags::RunFlags;
+use crate::admin::Admin;
 use crate::controller::runtime as controllers;
 use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
@@ -16,6 +17,8 @@ pub(super) struct Process {
     pub(super) flags: RunFlags,
     pub(super) probes: Arc<Probes>,
     pub(super) metrics: Arc<Metrics>,
+    /// Answers people who ask, while this process works.
+    pub(super) admin: Admin,
     /// The process is to end.
     pub(super) stop: CancellationToken,
     /// It must not work any more: another one may.

@@ -1,9 +1,12 @@
 //! `adconversion run`: starts what the process has as long as it lives, waits its turn, works, and stops in order.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::field::display;
 use tracing::{error, info};
 
 use super::command_error::CommandError;
@@ -11,6 +14,7 @@ use super::flags::RunFlags;
 use super::process::Process;
 use super::work::work_until_stopped;
 use super::{candidate, open_ledger};
+use crate::admin::{Admin, admin_router};
 use crate::controller::runtime::WarmCaches;
 use crate::ops::health::{self, Probes};
 use crate::ops::metrics::Metrics;
@@ -40,12 +44,15 @@ async fn serve_until_stopped(flags: RunFlags) -> Result<(), CommandError> {
     let address = listener.local_addr()?;
     let routes = health::probe_router(probes.clone(), metrics.clone());
     let server = server::serve_apart(listener, routes, stop.child_token())?;
-    info!(version = env!("CARGO_PKG_VERSION"), %address, "starting");
+    let admin = Admin::default();
+    let asked_at = serve_admin(&flags, &admin, &stop)?.map(display);
+    info!(version = env!("CARGO_PKG_VERSION"), %address, admin = asked_at, "starting");
 
     let process = Process {
         flags,
         probes,
         metrics,
+        admin,
         stop,
         lost: CancellationToken::new(),
     };
@@ -73,6 +80,23 @@ async fn work_without_election(process: &Process) -> Result<(), CommandError> {
     let (client, instance) = process.new_client().await?;
     let warm = WarmCaches::new(&process.flags.watch_namespaces);
     work_until_stopped(process, store, client, instance, warm).await
+}
+
+/// Longest life of a connection to the admin API: an answer may wait for HubSpot.
+const ADMIN_LIFE: Duration = Duration::from_secs(90);
+
+/// Answers people who ask, until `stop`. Returns where, unless it is turned off.
+fn serve_admin(flags: &RunFlags, admin: &Admin, stop: &CancellationToken) -> Result<Option<SocketAddr>, CommandError> {
+    let Some(wanted) = flags.admin_listen.0 else {
+        return Ok(None);
+    };
+    let listener = listen::bind(wanted).map_err(|e| {
+        format!("--admin-listen {wanted}: {e}. Name another address, or turn the admin API off with an empty value")
+    })?;
+    let address = listener.local_addr()?;
+    let routes = admin_router(admin.clone());
+    tokio::spawn(server::serve_http(listener, routes, ADMIN_LIFE, stop.child_token()));
+    Ok(Some(address))
 }
 
 fn stop_on_signals(stop: &CancellationToken) -> Result<(), CommandError> {

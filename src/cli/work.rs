@@ -11,6 +11,7 @@ use super::command_error::CommandError;
 use super::flags::RunFlags;
 use super::open_ledger;
 use super::process::{Process, without_tls};
+use crate::admin::{Objects, Source};
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
 use crate::controller::runtime::WarmCaches;
@@ -50,6 +51,7 @@ pub(super) async fn work_until_stopped(
         flags,
         probes,
         metrics,
+        admin,
         stop,
         lost,
     } = process;
@@ -66,6 +68,18 @@ pub(super) async fn work_until_stopped(
     let (registry, wakes) = Registry::new();
     let observer = Arc::new(VendorClock::new(metrics.clone()));
     let clock: Arc<dyn Clock> = observer.clone();
+    let (waits, limits) = {
+        let settings = flags.sync_settings();
+        (settings.waits, settings.enhancement_limits())
+    };
+    admin.open(Source {
+        objects: Objects::new(warm.event_stores()),
+        registry: registry.clone(),
+        ledger: store.clone(),
+        clock: clock.clone(),
+        waits,
+        limits,
+    });
     let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
     let watch_loops = Watch {
         probes: probes.clone(),
@@ -97,6 +111,7 @@ pub(super) async fn work_until_stopped(
         () = wait_too_late(lost, flags.leader.end_grace()) => warn!("work that had not ended was broken off: another operator may go on with it"),
     }
     metrics.set_leader(false);
+    admin.close();
     // So that a copy of the file alone is a whole backup, and the next operator finds the ledger free.
     if tokio::time::timeout(CLOSE_LIMIT, store.close()).await.is_err() {
         error!("the ledger was not closed in time; nothing is lost, its write-ahead log stays beside it");

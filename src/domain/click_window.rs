@@ -53,6 +53,11 @@ impl ClickWindow {
         }
     }
 
+    /// Its days, as the last read has it.
+    pub const fn last_days(self) -> i64 {
+        self.last
+    }
+
     /// Where a conversion lies that came so long after its click.
     pub fn place_of(self, click: Timestamp, conversion: Timestamp) -> WindowPlace {
         let took = conversion.duration_since(click);

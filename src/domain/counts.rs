@@ -103,7 +103,7 @@ impl Gates {
     }
 
     /// The reason shown for a pending row: its own while its wait lasts, unless a gate comes before it.
-    fn shown_reason(self, own: &str, due: bool) -> &str {
+    pub fn shown_reason(self, own: &str, due: bool) -> &str {
         match self.closed_reason() {
             Some(gate) if own != reason::IN_FLIGHT && (due || reason_rank(gate) < reason_rank(own)) => gate,
             _ => own,

@@ -288,6 +288,29 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
         .or_else(|| of(clicks.wbraid.as_deref()?, ClickId::Wbraid))
 }
 
+/// The click of a conversion, for people: where it was found, not what it is.
+pub struct SeenClick<'a> {
+    pub property: &'a str,
+    /// When it came to HubSpot first, if history shows it.
+    pub at: Option<Timestamp>,
+}
+
+/// The click that the rules above take.
+pub fn seen_click<'a>(
+    contact: &Contact,
+    clicks: &'a ClickProperties,
+    change: Timestamp,
+    grace: SignedDuration,
+) -> Option<SeenClick<'a>> {
+    let click = find_click(contact, clicks, change, grace)?;
+    let property = match click.id {
+        ClickId::Gclid(_) => &clicks.gclid,
+        ClickId::Gbraid(_) => clicks.gbraid.as_ref()?,
+        ClickId::Wbraid(_) => clicks.wbraid.as_ref()?,
+    };
+    Some(SeenClick { property, at: click.at })
+}
+
 /// What to read of a contact for these events: properties, and properties with history. Sorted, no repeats.
 pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Vec<String>, Vec<String>) {
     let mut plain = BTreeSet::from([MERGED_IDS]);

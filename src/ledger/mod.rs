@@ -38,6 +38,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod updates;
+mod view;
 mod writer_lock;
 
 use std::future::Future;

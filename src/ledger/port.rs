@@ -9,10 +9,11 @@ use sqlx::Connection;
 use super::database::Disk;
 use super::{
     SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits,
-    looks, observe, orphans, requests, room, rows, streams, updates,
+    looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 use crate::domain::lineage::KnownRoots;
+use crate::ports::ledger::view::{ConversionPage, ConversionQuery, DayCount, LedgerView};
 use crate::ports::ledger::{
     ActionKey, AsideContact, BatchId, BatchResult, BatchRow, Erased, Ledger, LedgerId, LedgerResult, Look, LookRound,
     Looker, LookerId, NewRow, OpenRequest, OrphanNote, Roots, Row, RowCounts, RowUpdate, Sender, StatusResult,
@@ -223,5 +224,16 @@ impl Ledger for SqlLedger {
 
     async fn forget_orphan(&self, action: &ActionKey) -> LedgerResult<()> {
         write!(self, Disk::Wait, |tx| orphans::forget_orphan(tx, action))
+    }
+}
+
+#[async_trait]
+impl LedgerView for SqlLedger {
+    async fn list_conversions(&self, query: &ConversionQuery) -> LedgerResult<ConversionPage> {
+        read!(self, |tx| view::list_conversions(tx, query))
+    }
+
+    async fn count_days(&self, stream: StreamId, since: Timestamp) -> LedgerResult<Vec<DayCount>> {
+        read!(self, |tx| view::count_days(tx, stream, since))
     }
 }

@@ -1,4 +1,4 @@
-//! Serves health and metrics to whoever can reach the port, so that nobody there can use up the process: HTTP/1 only, one
+//! Serves health, metrics and the admin API to whoever can reach the port, so that nobody there can use up the process: HTTP/1 only, one
 //! answer a connection, time limits for headers, for a connection and for the end, and so many connections at once. Where
 //! one comes beyond that, the oldest of those who have the most open makes room: many scrapers behind one address are
 //! served as long as nobody else needs the place, and whoever opens hundreds crowds out nobody but themselves.
@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Longest wait for the headers of a request.
 const HEADERS: Duration = Duration::from_secs(5);
-/// Longest life of a connection: its headers, and an answer that is read slowly.
+/// Longest life of a connection to health and metrics: its headers, and an answer that is read slowly.
 const LIFE: Duration = Duration::from_secs(20);
 /// Longest wait for answers under way when the process stops.
 const END: Duration = Duration::from_secs(2);
@@ -48,7 +48,7 @@ pub fn serve_apart(
         .name("health and metrics".to_owned())
         .spawn(move || {
             let served = runtime.block_on(async move {
-                serve_http(TcpListener::from_std(listener)?, router, stop).await;
+                serve_http(TcpListener::from_std(listener)?, router, LIFE, stop).await;
                 io::Result::Ok(())
             });
             if served.is_ok() {
@@ -58,8 +58,8 @@ pub fn serve_apart(
     Ok(end)
 }
 
-/// Answers until `stop`.
-pub async fn serve_http(listener: TcpListener, router: Router, stop: CancellationToken) {
+/// Answers until `stop`. `life`: the longest life of a connection, answer and all.
+pub async fn serve_http(listener: TcpListener, router: Router, life: Duration, stop: CancellationToken) {
     let mut open = Open::default();
     while !stop.is_cancelled() {
         let accepted = tokio::select! {
@@ -71,10 +71,10 @@ pub async fn serve_http(listener: TcpListener, router: Router, stop: Cancellatio
             Ok((stream, peer)) => {
                 let network = network_of(peer.ip());
                 open.make_room(network).await;
-                open.begin_connection(network, serve_connection(stream, router.clone(), stop.clone()));
+                open.begin_connection(network, serve_connection(stream, router.clone(), life, stop.clone()));
             }
             Err(error) => {
-                tracing::debug!(%error, "a connection to health and metrics could not be accepted");
+                tracing::debug!(%error, "a connection could not be accepted");
                 let _ = tokio::time::timeout(PAUSE, stop.cancelled()).await;
             }
         }
@@ -85,7 +85,7 @@ pub async fn serve_http(listener: TcpListener, router: Router, stop: Cancellatio
     let _ = tokio::time::timeout(END, ended).await;
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+async fn serve_connection(stream: TcpStream, router: Router, life: Duration, stop: CancellationToken) {
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
@@ -95,7 +95,7 @@ async fn serve_connection(stream: TcpStream, router: Router, stop: CancellationT
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut served = std::pin::pin!(served);
     // How a client's connection ends is not worth a log line.
-    let _ = tokio::time::timeout(LIFE, async {
+    let _ = tokio::time::timeout(life, async {
         tokio::select! {
             ended = served.as_mut() => return ended,
             () = stop.cancelled() => served.as_mut().graceful_shutdown(),
@@ -186,7 +186,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let router = Router::new().route("/", get(async || "ok"));
-        let task = tokio::spawn(serve_http(listener, router, stop.clone()));
+        let task = tokio::spawn(serve_http(listener, router, LIFE, stop.clone()));
         (address, stop, task)
     }
 

@@ -6,6 +6,7 @@
 mod account_notes;
 mod accounts;
 mod broken_loops;
+mod counted;
 mod events;
 mod forgotten_contacts;
 mod index;
@@ -31,6 +32,7 @@ pub use accounts::{
     Account, AdAccount, DealAccess, EarlierActions, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness,
     Routes,
 };
+pub use counted::CountedStream;
 pub use events::{BoundAction, Event};
 pub use index::Index;
 pub use loops::{Broken, Loop};
@@ -49,6 +51,7 @@ struct State {
     /// Events by each of their accounts.
     users: Index<Account, ObjectKey>,
     reports: BTreeMap<ObjectKey, EventReport>,
+    counted: BTreeMap<ObjectKey, CountedStream>,
     feeds: BTreeMap<ObjectKey, FeedReport>,
     faults: BTreeMap<Account, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
@@ -211,10 +214,13 @@ impl Registry {
         }
     }
 
-    /// Stops the work of a deleted event and forgets its report.
+    /// Stops the work of a deleted event and forgets its report and how it was counted.
     pub fn forget_event(&self, key: &ObjectKey) {
         self.remove_event(key);
-        self.with_state_mut(|s| s.reports.remove(key));
+        self.with_state_mut(|s| {
+            s.counted.remove(key);
+            s.reports.remove(key);
+        });
     }
 
     /// An account of an ad network as the loops use it.
@@ -295,6 +301,16 @@ impl Registry {
                 urgency: Urgency::Now,
             }),
         }
+    }
+
+    /// Notes how an event was counted, also one that no loop works for.
+    pub fn set_counted(&self, key: &ObjectKey, counted: CountedStream) {
+        self.with_state_mut(|s| s.counted.insert(key.clone(), counted));
+    }
+
+    /// How an event was counted last; `None` until its trigger is known.
+    pub fn counted_stream(&self, key: &ObjectKey) -> Option<CountedStream> {
+        self.with_state(|s| s.counted.get(key).copied())
     }
 
     /// What the feed reports about a HubSpot account.

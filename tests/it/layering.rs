@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What each module may import of ours.
-const MAY: [(&str, &[&str]); 10] = [
+const MAY: [(&str, &[&str]); 11] = [
     ("api", &[]),
     ("domain", &["api"]),
     ("ports", &["domain", "api"]),
@@ -14,6 +14,7 @@ const MAY: [(&str, &[&str]); 10] = [
     ("ops", &["registry", "ports", "domain", "api"]),
     ("sync", &["registry", "ports", "domain", "api"]),
     ("controller", &["registry", "ports", "domain", "api", "ops"]),
+    ("admin", &["registry", "ports", "domain", "api"]),
     ("upstream", &["ports", "domain", "api"]),
     ("ledger", &["ports", "domain", "api"]),
     (
@@ -21,6 +22,7 @@ const MAY: [(&str, &[&str]); 10] = [
         &[
             "controller",
             "sync",
+            "admin",
             "registry",
             "ports",
             "domain",

@@ -36,6 +36,7 @@ fn operator(server: &str, listen: &str) -> Command {
             directory.join("ledger.db").display()
         ))
         .arg(format!("--listen={listen}"))
+        .arg("--admin-listen=")
         .env("KUBECONFIG", kubeconfig(&directory, server));
     for name in [
         "HTTPS_PROXY",

@@ -17,6 +17,7 @@ fn every_signal_to_stop_is_obeyed_in_order() {
         let mut operator = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")))
             .args(["run", "--ledger-url=sqlite:///nowhere/at/all/ledger.db"])
             .arg(format!("--listen=127.0.0.1:{port}"))
+            .arg("--admin-listen=127.0.0.1:0")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

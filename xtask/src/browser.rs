@@ -92,6 +92,42 @@ pub(crate) fn command(words: &[&str]) -> Command {
 /// # Errors
 /// Where there is no browser, or it does not come to an end.
 pub fn rendered(page: &Path, profile: &Path) -> Result<String, Error> {
+    let mut command = headless(profile)?;
+    command
+        .args([
+            "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--virtual-time-budget=5000",
+            "--dump-dom",
+        ])
+        .arg(format!("file://{}", page.display()));
+    process::run(command, None, PAGE_LIMIT)?.ok()
+}
+
+/// The document of a page of this machine.
+///
+/// # Errors
+/// As [`rendered`].
+pub fn rendered_page(url: &str, profile: &Path) -> Result<String, Error> {
+    let mut command = headless(profile)?;
+    command.args(["--dump-dom", url]);
+    process::run(command, None, PAGE_LIMIT)?.ok()
+}
+
+/// A picture of a page of this machine, as PNG.
+///
+/// # Errors
+/// As [`rendered`].
+pub fn picture(url: &str, file: &Path, profile: &Path, dark: bool) -> Result<(), Error> {
+    let mut command = headless(profile)?;
+    command
+        .args(dark.then_some("--blink-settings=preferredColorScheme=0"))
+        .args(["--window-size=1200,1400", "--hide-scrollbars"])
+        .arg(format!("--screenshot={}", file.display()))
+        .arg(url);
+    process::run(command, None, PAGE_LIMIT)?.ok().map(drop)
+}
+
+fn headless(profile: &Path) -> Result<Command, Error> {
     let mut command = Command::new(chromium()?);
     command
         .args([
@@ -100,11 +136,7 @@ pub fn rendered(page: &Path, profile: &Path) -> Result<String, Error> {
             "--disable-gpu",
             "--disable-dev-shm-usage",
             "--no-first-run",
-            "--host-resolver-rules=MAP * ~NOTFOUND",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
         ])
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(format!("file://{}", page.display()));
-    process::run(command, None, PAGE_LIMIT)?.ok()
+        .arg(format!("--user-data-dir={}", profile.display()));
+    Ok(command)
 }

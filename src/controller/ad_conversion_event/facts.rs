@@ -5,15 +5,18 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::action::outcome::ActionOutcome;
-use super::resolve::Resolved;
+use super::resolve::{Accounts, Resolved};
 use super::stall::Stall;
 use crate::api::AdConversionEventStatus;
+use crate::domain::counts::Gates;
 use crate::domain::declared::Declared;
-use crate::ports::ledger::RowCounts;
+use crate::ports::ledger::{RowCounts, StreamId};
 use crate::registry::EventReport;
 
 /// The counts of an event's stream.
 pub struct Counted {
+    /// The stream that was counted.
+    pub stream: StreamId,
     /// Classes and times.
     pub tally: RowCounts,
     /// Identity of the database.
@@ -47,5 +50,16 @@ impl Facts<'_> {
     /// The manifest.
     pub(crate) const fn declared(&self) -> &Declared {
         &self.resolved.declared
+    }
+
+    /// What holds up the whole event.
+    pub(crate) fn closed_gates(&self) -> Gates {
+        let suspended = self.declared().suspended || matches!(self.resolved.accounts, Accounts::Suspended(_));
+        let not_ready = matches!(self.resolved.accounts, Accounts::NotReady(..));
+        Gates {
+            suspended,
+            account_not_ready: not_ready || self.stall.is_some() || !self.outcome.usable,
+            action_too_new: self.hold_until.is_some_and(|until| until > self.now),
+        }
     }
 }

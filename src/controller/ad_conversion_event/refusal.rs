@@ -98,6 +98,7 @@ mod tests {
             last: NOW,
         };
         Counted {
+            stream: crate::ports::ledger::StreamId(1),
             tally: RowCounts {
                 classes: vec![class],
                 ..RowCounts::default()

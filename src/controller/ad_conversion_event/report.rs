@@ -25,7 +25,7 @@ use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
 use crate::ports::ledger::{LedgerError, RowCounts, StreamRequest};
-use crate::registry::{BoundAction, Event};
+use crate::registry::{BoundAction, CountedStream, Event};
 
 /// Hands the event to the sync loops, counts, and writes the status. `event` is the object as it was last written.
 pub(crate) async fn report_event(
@@ -45,7 +45,7 @@ pub(crate) async fn report_event(
     let counted = count_rows(ctx, resolved, bound.as_ref(), now).await;
     let uncounted = counted.is_err();
     let hold_until = bound.and_then(|b| b.hold_until);
-    let next = status::compose_status(&Facts {
+    let facts = Facts {
         before: event.status.clone().unwrap_or_default(),
         requested: event.requested_at(),
         resolved,
@@ -56,7 +56,9 @@ pub(crate) async fn report_event(
         hold_until,
         now,
         failure_threshold: ctx.settings.failure_threshold,
-    });
+    };
+    let next = status::compose_status(&facts);
+    note_counted(ctx, &facts);
     export_metrics(ctx, &declared.key, &next);
     let written = apply::apply_status(ctx, event, &next).await?.is_some();
     transition_events::publish_pass(ctx, event, written.then_some(&next)).await;
@@ -69,6 +71,19 @@ pub(crate) async fn report_event(
     };
     let opens = time_until(hold_until, now).min(time_until(Some(declared.start), now));
     Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
+}
+
+/// Whoever asks for the conversions behind the counts is to find these.
+fn note_counted(ctx: &Context, facts: &Facts<'_>) {
+    let declared = facts.declared();
+    if let Some(counted) = &facts.tally {
+        let counted = CountedStream {
+            stream: counted.stream,
+            start: declared.start,
+            gates: facts.closed_gates(),
+        };
+        ctx.registry.set_counted(&declared.key, counted);
+    }
 }
 
 /// How long the event is left alone where nobody wakes it. `uncounted`: the ledger failed, so that its counts are those of
@@ -169,7 +184,11 @@ async fn count_rows(
         let stream = ctx.ledger.stream_for(&request).await?;
         let tally: RowCounts = ctx.ledger.count_rows(stream, declared.start, now).await?;
         let id = ctx.ledger.ledger_id().await?;
-        Ok(Some(Counted { tally, ledger_id: id.0 }))
+        Ok(Some(Counted {
+            stream,
+            tally,
+            ledger_id: id.0,
+        }))
     };
     read.await.inspect_err(|error: &LedgerError| {
         tracing::error!(event = %declared.key, error = brief(error), "counts could not be read");

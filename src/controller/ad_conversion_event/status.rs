@@ -16,7 +16,7 @@ use crate::api::{
     SyncStatus, Time,
 };
 use crate::domain::conditions::{Conditions, MAX_MESSAGE, Status, Summary, find_condition, shorten};
-use crate::domain::counts::{Class, Gates, ReasonCount, count_classes, rejection_message};
+use crate::domain::counts::{Class, ReasonCount, count_classes, rejection_message};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
@@ -232,17 +232,6 @@ fn ready_message(facts: &Judged<'_>) -> String {
     }
 }
 
-fn closed_gates(facts: &Judged<'_>) -> Gates {
-    let suspended = facts.declared().suspended || matches!(facts.resolved.accounts, Accounts::Suspended(_));
-    let stalled = facts.stall.is_some();
-    let not_ready = matches!(facts.resolved.accounts, Accounts::NotReady(..));
-    Gates {
-        suspended,
-        account_not_ready: not_ready || stalled || !facts.outcome.usable,
-        action_too_new: facts.hold_until.is_some_and(|until| until > facts.now),
-    }
-}
-
 fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
     let counted = facts.tally.as_ref()?;
     let classes: Vec<_> = counted
@@ -258,7 +247,7 @@ fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
             last: c.last,
         })
         .collect();
-    let counts = count_classes(&classes, closed_gates(facts));
+    let counts = count_classes(&classes, facts.closed_gates());
     let of = |outcome| to_signed(counts.count_of(outcome));
     Some(SyncStatus {
         ledger_id: Some(counted.ledger_id.clone()),

@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use kube::Client;
+use kube::runtime::reflector::Store;
 
 use super::crds::{self, Unserved};
 use super::watch::Kept;
@@ -39,6 +40,12 @@ impl WarmCaches {
             caches,
             unserved: None,
         }
+    }
+
+    /// The events as the caches have them, now and later.
+    pub fn event_stores(&self) -> Vec<Store<AdConversionEvent>> {
+        let stores = self.caches.events.stores().iter();
+        stores.map(|(_, store)| store.clone()).collect()
     }
 
     /// Fills the caches and keeps them up to date, for ever. Opens the gate `caches` once they are filled. May be dropped at

@@ -20,6 +20,7 @@ mod speed;
 mod stored;
 mod streams;
 mod versions;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -10,6 +10,7 @@ mod ids;
 mod looks;
 mod requests;
 mod rows;
+pub mod view;
 
 use std::collections::BTreeMap;
 

@@ -44,6 +44,7 @@ fn sample(property: &Value) -> Value {
         _ if property["type"] == "boolean" => json!(false),
         _ => match property["pattern"].as_str() {
             Some("^v[0-9]+$") => json!("v27"),
+            Some(pattern) if pattern.starts_with("^$|") => json!("127.0.0.1:8081"),
             Some("^/[^/]") => json!("/var/run/tokens"),
             Some(pattern) if pattern.contains("debug") => json!("warn,adconversion_operator=debug"),
             Some(_) => json!("2027-03"),

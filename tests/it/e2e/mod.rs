@@ -50,6 +50,7 @@ mod other_token;
 mod outcomes;
 mod outdated;
 mod personal_data;
+mod questions;
 mod reader;
 mod reborn;
 mod redirects;

@@ -48,6 +48,7 @@ fn usual(ledger: &str, port: u16, upstream: &str) -> BTreeMap<String, String> {
     let flags = [
         ("ledger-url", ledger),
         ("listen", &listen),
+        ("admin-listen", "127.0.0.1:0"),
         ("log-format", "text"),
         ("hubspot-endpoint", upstream),
         ("google-ads-endpoint", upstream),

@@ -1,0 +1,207 @@
+//! `/v1/events/NAMESPACE/NAME/conversions`: the conversions behind the counts, page by page.
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Refused;
+use super::cursor;
+use super::source::{Admin, Source};
+use crate::domain::counts::{Gates, rejection_message};
+use crate::domain::ids::{ContactId, ObjectKey};
+use crate::domain::outcome::{Outcome, PROCESSED, explain_reason};
+use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
+use crate::registry::CountedStream;
+
+/// Most pages of the ledger that are looked through for one page of an answer.
+const MAX_LOOKS: usize = 20;
+
+/// Which conversions to list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Parameters {
+    outcome: Option<String>,
+    reason: Option<String>,
+    /// RFC 3339.
+    since: Option<String>,
+    contact: Option<String>,
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+/// Some of the conversions.
+#[derive(Debug, Serialize)]
+pub(super) struct ConversionList {
+    pub(super) conversions: Vec<Conversion>,
+    /// For `after` of the next request; absent at the end. A page may be short, or empty, and not the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+}
+
+/// A conversion as people see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Conversion {
+    /// When the stage was reached, or the form submitted.
+    pub(super) time: Timestamp,
+    /// What Google knows the conversion by.
+    pub(super) transaction_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) contact_id: Option<String>,
+    pub(super) outcome: &'static str,
+    /// As in `status.sync.reasons`; absent for uploaded ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
+    /// Google's code, verbatim.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) code: Option<String>,
+    /// What the reason means, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) value: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) currency: Option<String>,
+    /// When the operator saw it first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_seen_time: Option<Timestamp>,
+    /// When its outcome or reason last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_change_time: Option<Timestamp>,
+    /// When it is looked at again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next_time: Option<Timestamp>,
+    /// How often it was tried in vain since it last moved on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failed_tries: Option<u32>,
+    /// Google's id of the request whose result it awaits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) request_id: Option<String>,
+}
+
+pub(super) async fn list_conversions(
+    State(admin): State<Admin>,
+    Path((namespace, name)): Path<(String, String)>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+) -> Result<Json<ConversionList>, Refused> {
+    let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+    let source = admin.source()?;
+    let counted = counted_stream(&source, &ObjectKey::new(namespace, name))?;
+    let filter = Filter::read(&parameters, counted)?;
+    find_conversions(&source, filter).await.map(Json)
+}
+
+/// What the counts of an event are made of.
+pub(super) fn counted_stream(source: &Source, key: &ObjectKey) -> Result<CountedStream, Refused> {
+    if source.objects.find_event(key).is_none() {
+        return Err(Refused::NoSuchEvent);
+    }
+    source.registry.counted_stream(key).ok_or(Refused::NotResolved)
+}
+
+struct Filter {
+    query: ConversionQuery,
+    reason: Option<String>,
+    gates: Gates,
+}
+
+impl Filter {
+    fn read(parameters: &Parameters, counted: CountedStream) -> Result<Self, Refused> {
+        let malformed = |what: &str| Refused::Malformed(what.to_owned());
+        let outcome = parameters.outcome.as_deref().map(|name| {
+            Outcome::from_name(name)
+                .ok_or_else(|| malformed("outcome must be one of Pending, Processing, Uploaded, Skipped and Rejected"))
+        });
+        let since = parameters.since.as_deref().map(|text| {
+            text.parse::<Timestamp>()
+                .map_err(|_| malformed("since must be a time like 2026-11-01T00:00:00Z"))
+        });
+        let contact = parameters.contact.as_deref().map(|id| {
+            id.parse::<ContactId>()
+                .map_err(|_| malformed("contact must be the id of a HubSpot contact, a number"))
+        });
+        let after = parameters.after.as_deref().map(|word| {
+            cursor::from_word(word).ok_or_else(|| malformed("after must be what `next` of the page before said"))
+        });
+        Ok(Self {
+            query: ConversionQuery {
+                stream: counted.stream,
+                since: since.transpose()?.unwrap_or(counted.start).max(counted.start),
+                outcome: outcome.transpose()?,
+                contacts: contact.transpose()?.into_iter().collect(),
+                after: after.transpose()?,
+                limit: parameters.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE),
+            },
+            reason: parameters.reason.clone(),
+            gates: counted.gates,
+        })
+    }
+}
+
+/// One page. The reason that people see follows from more than the row, so the ledger can't filter by it.
+async fn find_conversions(source: &Source, filter: Filter) -> Result<ConversionList, Refused> {
+    let Filter {
+        mut query,
+        reason,
+        gates,
+    } = filter;
+    let (limit, now) = (query.limit, source.clock.now());
+    let mut conversions = Vec::new();
+    let mut next = None;
+    for _ in 0..MAX_LOOKS {
+        query.limit = limit - conversions.len();
+        let page = source.ledger.list_conversions(&query).await?;
+        let shown = page.conversions.iter().map(|listed| to_conversion(listed, gates, now));
+        conversions.extend(shown.filter(|c| reason.is_none() || c.reason == reason));
+        next = page.next;
+        query.after = page.next;
+        if next.is_none() || conversions.len() >= limit {
+            break;
+        }
+    }
+    Ok(ConversionList {
+        conversions,
+        next: next.as_ref().map(cursor::to_word),
+    })
+}
+
+/// A conversion as the status counts it.
+pub(super) fn to_conversion(listed: &ListedConversion, gates: Gates, now: Timestamp) -> Conversion {
+    let record = listed.record.as_ref();
+    let due = record.and_then(|record| record.due);
+    let shown = match listed.outcome {
+        Outcome::Pending => gates.shown_reason(&listed.reason, due.is_some_and(|due| due <= now)),
+        _ => &listed.reason,
+    };
+    let value = record.and_then(|record| record.value.as_ref());
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    Conversion {
+        time: listed.occurred_at,
+        transaction_id: listed
+            .submission
+            .clone()
+            .unwrap_or_else(|| listed.transaction.to_string()),
+        contact_id: listed.contact.map(|contact| contact.to_string()),
+        outcome: listed.outcome.as_str(),
+        reason: text(shown).filter(|reason| reason != PROCESSED),
+        code: text(&listed.detail).filter(|_| listed.outcome == Outcome::Rejected),
+        message: message_of(listed, shown),
+        value: value.map(|(amount, _)| amount.to_string()),
+        currency: value.map(|(_, currency)| currency.clone()),
+        first_seen_time: record.map(|record| record.first_seen),
+        last_change_time: record.map(|record| record.changed_at),
+        next_time: due,
+        failed_tries: record.map(|record| record.attempts).filter(|tries| *tries > 0),
+        request_id: record.and_then(|record| record.request_id.clone()),
+    }
+}
+
+fn message_of(listed: &ListedConversion, shown: &str) -> Option<String> {
+    match listed.outcome {
+        Outcome::Uploaded => None,
+        Outcome::Rejected => Some(rejection_message(shown, &listed.detail)),
+        _ => explain_reason(shown).map(str::to_owned),
+    }
+}

@@ -1,0 +1,200 @@
+//! `/v1/events`: which events there are, and one of them whole.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Refused;
+use super::source::{Admin, Source};
+use crate::api::reasons::condition;
+use crate::api::{AdConversionEvent, AdConversionEventSpec, AdConversionEventStatus};
+use crate::domain::conditions::find_condition;
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::Outcome;
+use crate::ports::ledger::view::DayCount;
+
+/// Most events of one answer.
+const MAX_EVENTS: usize = 500;
+
+/// Which events to list.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListParameters {
+    pub(super) namespace: Option<String>,
+    /// Behind this one: `namespace/name`.
+    after: Option<String>,
+    pub(super) limit: Option<usize>,
+}
+
+/// Some of the events.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventList {
+    pub(super) events: Vec<EventSummary>,
+    /// For `after` of the next request; absent at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<String>,
+    /// How many there are in all.
+    pub(super) total: usize,
+}
+
+/// An event in one line.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventSummary {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// The status of the condition Ready: True, False or Unknown.
+    pub(super) ready: String,
+    pub(super) reason: String,
+    pub(super) message: String,
+    /// The stage or form as people know it.
+    pub(super) trigger: String,
+    /// The name of the conversion action.
+    pub(super) conversion_action: String,
+    pub(super) suspended: bool,
+    pub(super) observed: i64,
+    pub(super) uploaded: i64,
+    pub(super) processing: i64,
+    pub(super) pending: i64,
+    pub(super) skipped: i64,
+    pub(super) rejected: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_upload_time: Option<Timestamp>,
+}
+
+/// An event as it is declared, its status, and its conversions by day.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventDetails {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) spec: AdConversionEventSpec,
+    pub(super) status: AdConversionEventStatus,
+    /// In the order of days; days without conversions are left out.
+    pub(super) days: Vec<Day>,
+}
+
+/// The conversions that happened on one day (UTC), by what has become of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Day {
+    /// `2026-11-26`.
+    pub(super) day: String,
+    #[serde(flatten)]
+    pub(super) by_outcome: BTreeMap<&'static str, u64>,
+}
+
+pub(super) async fn list_events(
+    State(admin): State<Admin>,
+    parameters: Result<Query<ListParameters>, QueryRejection>,
+) -> Result<Json<EventList>, Refused> {
+    let Query(parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+    Ok(Json(page_of(&*admin.source()?, &parameters)))
+}
+
+pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> EventList {
+    let all = source.objects.list_events(parameters.namespace.as_deref());
+    let total = all.len();
+    let limit = parameters.limit.unwrap_or(MAX_EVENTS).clamp(1, MAX_EVENTS);
+    let behind = |key: &ObjectKey| parameters.after.as_ref().is_none_or(|after| *after < key.to_string());
+    let mut events: Vec<_> = all.into_iter().filter(|(key, _)| behind(key)).take(limit + 1).collect();
+    let more = events.len() > limit;
+    events.truncate(limit);
+    let last = events.last().map(|(key, _)| key.to_string());
+    EventList {
+        events: events.iter().map(|(key, event)| summarize(key, event)).collect(),
+        next: last.filter(|_| more),
+        total,
+    }
+}
+
+fn summarize(key: &ObjectKey, event: &AdConversionEvent) -> EventSummary {
+    let status = event.status.clone().unwrap_or_default();
+    let ready = find_condition(&status.conditions, condition::READY);
+    let sync = status.sync.clone().unwrap_or_default();
+    let of_ready = |part: fn(&crate::api::Condition) -> &String| ready.map(part).cloned().unwrap_or_default();
+    let trigger = status.trigger.clone();
+    EventSummary {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        ready: ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
+        reason: of_ready(|ready| &ready.reason),
+        message: of_ready(|ready| &ready.message),
+        trigger: trigger
+            .and_then(|t| t.label.or(t.stage).or(t.form_id))
+            .unwrap_or_default(),
+        conversion_action: status
+            .conversion_action
+            .and_then(|action| action.name)
+            .unwrap_or_default(),
+        suspended: event.spec.suspend,
+        observed: sync.observed,
+        uploaded: sync.uploaded,
+        processing: sync.processing,
+        pending: sync.pending,
+        skipped: sync.skipped,
+        rejected: sync.rejected,
+        last_upload_time: sync.last_upload_time.map(|time| time.0),
+    }
+}
+
+pub(super) async fn show_event(
+    State(admin): State<Admin>,
+    Path((namespace, name)): Path<(String, String)>,
+) -> Result<Json<EventDetails>, Refused> {
+    let source = admin.source()?;
+    describe_event(&source, &ObjectKey::new(namespace, name))
+        .await
+        .map(Json)
+}
+
+/// An event whole.
+pub(super) async fn describe_event(source: &Source, key: &ObjectKey) -> Result<EventDetails, Refused> {
+    let event: Arc<AdConversionEvent> = source.objects.find_event(key).ok_or(Refused::NoSuchEvent)?;
+    let days = match source.registry.counted_stream(key) {
+        Some(counted) => source.ledger.count_days(counted.stream, counted.start).await?,
+        None => Vec::new(),
+    };
+    Ok(EventDetails {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        spec: event.spec.clone(),
+        status: event.status.clone().unwrap_or_default(),
+        days: to_days(&days),
+    })
+}
+
+fn to_days(counts: &[DayCount]) -> Vec<Day> {
+    let mut days: BTreeMap<Timestamp, BTreeMap<&'static str, u64>> = BTreeMap::new();
+    for count in counts {
+        let outcomes = days.entry(count.day).or_insert_with(|| {
+            let none = |outcome: Outcome| (field_of(outcome), 0);
+            Outcome::ALL.into_iter().map(none).collect()
+        });
+        *outcomes.entry(field_of(count.outcome)).or_default() += count.count;
+    }
+    let date = |day: Timestamp| day.to_zoned(TimeZone::UTC).date().to_string();
+    days.into_iter()
+        .map(|(day, by_outcome)| Day {
+            day: date(day),
+            by_outcome,
+        })
+        .collect()
+}
+
+/// The field of `status.sync` that counts an outcome.
+pub(super) const fn field_of(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pending => "pending",
+        Outcome::Processing => "processing",
+        Outcome::Uploaded => "uploaded",
+        Outcome::Skipped => "skipped",
+        Outcome::Rejected => "rejected",
+    }
+}

@@ -1,0 +1,323 @@
+//! `/v1/events/NAMESPACE/NAME/explain`: the life of one contact under an event.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::answer::Refused;
+use super::conversions::{Conversion, counted_stream, to_conversion};
+use super::source::{Admin, Source};
+use crate::domain::click_window::ClickWindow;
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::{Occurrence, properties_of};
+use crate::domain::explanation::{self, Line, Rules};
+use crate::domain::ids::{ContactId, ObjectKey};
+use crate::ports::crm::{ContactRead, Crm};
+use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
+use crate::registry::{CountedStream, Event, HubSpotAccount, Readiness};
+
+/// Whom the question is about. An e-mail address is used to look the contact up, and neither logged nor repeated.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Question {
+    #[serde(default)]
+    contact: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+impl Question {
+    /// What somebody typed: an id, or an address.
+    pub(super) fn about(typed: &str) -> Self {
+        let typed = Some(typed.trim().to_owned());
+        let (contact, email) = if typed.as_ref().is_some_and(|text| text.contains('@')) {
+            (None, typed)
+        } else {
+            (typed, None)
+        };
+        Self { contact, email }
+    }
+}
+
+/// The life of a contact under an event.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Explanation {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) contact_id: Option<String>,
+    /// Further ids of it, from before merges.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) merged_ids: Vec<String>,
+    /// What concerns all of it.
+    pub(super) notes: Vec<String>,
+    /// Oldest first.
+    pub(super) entries: Vec<Entry>,
+}
+
+/// An entry into the stage, or a submission of the form.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Entry {
+    pub(super) time: Timestamp,
+    /// What the ledger has of it; absent if it is no conversion, or not seen yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) conversion: Option<Conversion>,
+    pub(super) lines: Vec<ExplainedLine>,
+}
+
+/// One thing that was looked at, and what was found.
+#[derive(Debug, Serialize)]
+pub(super) struct ExplainedLine {
+    pub(super) about: &'static str,
+    pub(super) says: String,
+}
+
+impl From<Line> for ExplainedLine {
+    fn from(line: Line) -> Self {
+        Self {
+            about: line.about,
+            says: line.says,
+        }
+    }
+}
+
+pub(super) async fn explain_contact(
+    State(admin): State<Admin>,
+    Path((namespace, name)): Path<(String, String)>,
+    question: Result<Json<Question>, JsonRejection>,
+) -> Result<Json<Explanation>, Refused> {
+    // What was sent may be an address: the words of the rejection may repeat it.
+    let question = question.map_err(|_| Refused::Malformed(ASK_SO.to_owned()))?.0;
+    let source = admin.source()?;
+    explain(&source, &ObjectKey::new(namespace, name), &question)
+        .await
+        .map(Json)
+}
+
+const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSpot contact, or with {"email": "ADDRESS"}"#;
+
+/// Explains one contact.
+pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Question) -> Result<Explanation, Refused> {
+    let counted = counted_stream(source, key)?;
+    let event = source.registry.find_event(key);
+    let account = event
+        .as_ref()
+        .and_then(|event| source.registry.hubspot_account(&event.hubspot));
+    let crm = account
+        .as_ref()
+        .filter(|a| a.readiness == Readiness::Ready)
+        .and_then(|a| a.crm.clone());
+    let mut notes = Vec::new();
+    let Some(asked) = asked_contact(question, crm.as_deref()).await? else {
+        notes.push("HubSpot has no contact with this address.".to_owned());
+        return Ok(Explanation::of_nobody(notes));
+    };
+    let contact = if let (Some(event), Some(crm)) = (&event, &crm) {
+        read_contact(crm.as_ref(), event, asked, &mut notes).await?
+    } else {
+        notes.push(NOT_ASKED.to_owned());
+        None
+    };
+    let lineage = contact.as_ref().map_or_else(|| vec![asked], Contact::lineage);
+    let listed = list_of(source, counted, &lineage).await?;
+    let parts = Parts {
+        source,
+        counted,
+        event: event.as_ref(),
+        account: account.as_ref(),
+    };
+    let entries = parts.entries(contact.as_ref(), &listed);
+    if entries.is_empty() {
+        notes.push(parts.why_nothing(contact.is_some()));
+    }
+    let current = contact.as_ref().map_or(asked, |contact| contact.id);
+    Ok(Explanation {
+        contact_id: Some(current.to_string()),
+        merged_ids: lineage
+            .iter()
+            .filter(|id| **id != current)
+            .map(ToString::to_string)
+            .collect(),
+        notes,
+        entries,
+    })
+}
+
+const NOT_ASKED: &str = "HubSpot was not asked, as the event is stalled or its HubSpotAccount is not ready or suspended: \
+                         see the event's conditions. What follows is from the ledger alone.";
+
+impl Explanation {
+    fn of_nobody(notes: Vec<String>) -> Self {
+        Self {
+            contact_id: None,
+            merged_ids: Vec::new(),
+            notes,
+            entries: Vec::new(),
+        }
+    }
+}
+
+/// Whom the question is about; `None` if HubSpot knows nobody of this address.
+async fn asked_contact(question: &Question, crm: Option<&dyn Crm>) -> Result<Option<ContactId>, Refused> {
+    match (question.contact.as_deref(), question.email.as_deref(), crm) {
+        (Some(id), None, _) => {
+            let id = id.trim().parse().map_err(|_| Refused::Malformed(ASK_SO.to_owned()))?;
+            Ok(Some(id))
+        }
+        (None, Some(_), None) => Err(Refused::Failed(NOT_ASKED.to_owned())),
+        (None, Some(email), Some(crm)) => find_by_email(crm, email).await,
+        _ => Err(Refused::Malformed(ASK_SO.to_owned())),
+    }
+}
+
+async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, Refused> {
+    let address = email.trim().to_lowercase();
+    let found = crm.read_by_email(std::slice::from_ref(&address), &[]).await?;
+    if found.unreadable.contains_key(&address) {
+        return Err(Refused::Failed(
+            "HubSpot shows the contact in a form that can't be understood.".to_owned(),
+        ));
+    }
+    Ok(found.contacts.get(&address).map(|contact| contact.id))
+}
+
+async fn read_contact(
+    crm: &dyn Crm,
+    event: &Event,
+    id: ContactId,
+    notes: &mut Vec<String>,
+) -> Result<Option<Contact>, Refused> {
+    let (properties, with_history) = properties_of([&event.rules]);
+    let read = ContactRead {
+        ids: vec![id],
+        properties,
+        with_history,
+    };
+    let batch = crm.read_contacts(&read).await?;
+    let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
+    if let Some(why) = batch.unreadable.get(&id) {
+        notes.push(format!(
+            "HubSpot shows the contact in a form that can't be understood: {why}"
+        ));
+    } else if batch.deleted.contains(&id) {
+        notes.push("HubSpot says that there is no contact of this id: it was deleted, or never was.".to_owned());
+    } else if found.is_none() {
+        notes.push("HubSpot does not show a contact of this id.".to_owned());
+    }
+    if let Some(flaw) = found.as_ref().and_then(|contact| contact.flaw.as_ref()) {
+        notes.push(format!("Not all of the contact can be read: {}", flaw.why));
+    }
+    Ok(found)
+}
+
+/// What the ledger has of these contacts.
+async fn list_of(
+    source: &Source,
+    counted: CountedStream,
+    contacts: &[ContactId],
+) -> Result<Vec<ListedConversion>, Refused> {
+    let query = ConversionQuery {
+        stream: counted.stream,
+        since: counted.start,
+        outcome: None,
+        contacts: contacts.to_vec(),
+        after: None,
+        limit: MAX_PAGE,
+    };
+    Ok(source.ledger.list_conversions(&query).await?.conversions)
+}
+
+struct Parts<'a> {
+    source: &'a Source,
+    counted: CountedStream,
+    event: Option<&'a Event>,
+    account: Option<&'a HubSpotAccount>,
+}
+
+impl Parts<'_> {
+    /// Entries that the history shows, then those that only the ledger has; oldest first.
+    fn entries(&self, contact: Option<&Contact>, listed: &[ListedConversion]) -> Vec<Entry> {
+        let mut entries = Vec::new();
+        let stage = self.event.and_then(|event| event.trigger.stage());
+        if let (Some(contact), Some(stage)) = (contact, stage) {
+            for entry in explanation::stage_story(contact, stage, self.counted.start) {
+                let known = listed.iter().find(|row| row.occurred_at == entry.at);
+                match entry.why_not {
+                    Some(why) if known.is_none() => entries.push(no_conversion(entry.at, &why)),
+                    _ if known.is_none() => entries.push(no_conversion(entry.at, NOT_SEEN)),
+                    _ => {}
+                }
+            }
+        }
+        entries.extend(listed.iter().map(|row| self.entry_of(contact, row)));
+        entries.sort_by_key(|entry| entry.time);
+        entries
+    }
+
+    fn entry_of(&self, contact: Option<&Contact>, row: &ListedConversion) -> Entry {
+        let now = self.source.clock.now();
+        let mut lines: Vec<ExplainedLine> = Vec::new();
+        if let (Some(contact), Some(event)) = (contact, self.event) {
+            let rules = Rules {
+                event: &event.rules,
+                waits: &self.source.waits,
+                limits: &self.source.limits,
+                window: event
+                    .action
+                    .as_ref()
+                    .map_or(ClickWindow::UNKNOWN, |action| action.click_window),
+                region: self.account.and_then(|account| account.default_region.as_deref()),
+            };
+            let first_seen = row.record.as_ref().map_or(row.occurred_at, |record| record.first_seen);
+            let occurrence = Occurrence {
+                at: row.occurred_at,
+                first_seen,
+            };
+            let told = if event.rules.form {
+                explanation::explain_submission(contact, row.occurred_at, &rules)
+            } else {
+                explanation::explain_entry(contact, occurrence, &rules)
+            };
+            lines.extend(told.into_iter().map(ExplainedLine::from));
+            if !row.outcome.is_final() {
+                let named = row.submission.is_some();
+                lines.push(explanation::decide_now(contact, occurrence, named, &rules, now).into());
+            }
+        }
+        Entry {
+            time: row.occurred_at,
+            conversion: Some(to_conversion(row, self.counted.gates, now)),
+            lines,
+        }
+    }
+
+    /// Why there is no entry at all.
+    fn why_nothing(&self, read: bool) -> String {
+        let start = self.counted.start;
+        match self.event {
+            Some(event) if event.rules.form => {
+                format!("No submission of the form by this contact since {start:.0} is known.")
+            }
+            Some(_) if read => {
+                "The contact's history in HubSpot does not show that it ever reached the stage.".to_owned()
+            }
+            _ => format!("The ledger has no conversion of this contact since {start:.0}."),
+        }
+    }
+}
+
+const NOT_SEEN: &str = "The operator has not seen it yet. It does with one of its next polls.";
+
+fn no_conversion(time: Timestamp, why: &str) -> Entry {
+    let says = why.to_owned();
+    Entry {
+        time,
+        conversion: None,
+        lines: vec![ExplainedLine {
+            about: "no conversion",
+            says,
+        }],
+    }
+}

@@ -1,0 +1,41 @@
+//! The admin listener: a read-only API and a page for people who ask what became of conversions. docs/admin-api.md has the
+//! shapes of the API.
+//!
+//! It listens on loopback inside the pod, so that whoever may forward a port there may ask. It shows no personal data: ids of
+//! contacts, times, counts, and codes. It changes nothing, anywhere.
+
+mod answer;
+mod conversions;
+mod cursor;
+mod events;
+mod explain;
+mod guard;
+mod objects;
+mod page;
+mod source;
+
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+
+use self::answer::Refused;
+pub use self::objects::Objects;
+pub use self::source::{Admin, Source};
+
+/// Most bytes of a question's body.
+const BODY_BYTES: usize = 16 << 10;
+
+/// The routes of the listener.
+pub fn admin_router(admin: Admin) -> Router {
+    let event = "/v1/events/{namespace}/{name}";
+    Router::new()
+        .route("/v1/events", get(events::list_events))
+        .route(event, get(events::show_event))
+        .route(&format!("{event}/conversions"), get(conversions::list_conversions))
+        .route(&format!("{event}/explain"), post(explain::explain_contact))
+        .merge(page::page_router())
+        .fallback(async || Refused::NoSuchPage)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(guard::check_request))
+        .with_state(admin)
+}

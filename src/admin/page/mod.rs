@@ -1,0 +1,99 @@
+//! The page for people without kubectl: which events there are, how each is doing, and the life of one contact. It is made on
+//! the server and works without scripts.
+
+mod chart;
+mod event;
+mod frame;
+mod list;
+mod story;
+
+use axum::Form;
+use axum::Router;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use maud::Markup;
+use serde::Deserialize;
+
+use self::frame::failure_page;
+use super::answer::Refused;
+use super::events::{ListParameters, describe_event, page_of};
+use super::explain::{Question, explain};
+use super::source::Admin;
+use crate::domain::ids::ObjectKey;
+
+const STYLE: &str = include_str!("style.css");
+/// Events of one page.
+const EVENTS: usize = 100;
+
+/// The routes of the page.
+pub(super) fn page_router() -> Router<Admin> {
+    Router::new()
+        .route("/", get(show_list))
+        .route("/style.css", get(serve_style))
+        .route("/events/{namespace}/{name}", get(show_event))
+        .route("/events/{namespace}/{name}/explain", post(show_story))
+}
+
+async fn serve_style() -> Response {
+    ([(CONTENT_TYPE, "text/css; charset=utf-8")], STYLE).into_response()
+}
+
+/// The page, or one that says why there is none.
+fn to_page(page: Result<Markup, Refused>) -> Response {
+    match page {
+        Ok(page) => Html(page.into_string()).into_response(),
+        Err(refused) => (refused.status(), Html(failure_page(&refused).into_string())).into_response(),
+    }
+}
+
+async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListParameters>, QueryRejection>) -> Response {
+    let page = || {
+        let Query(mut parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
+        parameters.limit = Some(EVENTS);
+        // A form sends what was left empty.
+        parameters.namespace = parameters.namespace.filter(|namespace| !namespace.is_empty());
+        let source = admin.source()?;
+        Ok(list::list_page(
+            &page_of(&source, &parameters),
+            parameters.namespace.as_deref(),
+        ))
+    };
+    to_page(page())
+}
+
+async fn show_event(State(admin): State<Admin>, Path((namespace, name)): Path<(String, String)>) -> Response {
+    let page = async {
+        let source = admin.source()?;
+        let details = describe_event(&source, &ObjectKey::new(namespace, name)).await?;
+        Ok(event::event_page(&details, source.clock.now()))
+    };
+    to_page(page.await)
+}
+
+/// What the form on the page of an event sends.
+#[derive(Deserialize)]
+struct Asked {
+    contact: String,
+}
+
+async fn show_story(
+    State(admin): State<Admin>,
+    Path((namespace, name)): Path<(String, String)>,
+    asked: Result<Form<Asked>, FormRejection>,
+) -> Response {
+    let page = async {
+        // What was sent may be an address: the words of the rejection may repeat it.
+        let Form(asked) = asked.map_err(|_| Refused::Malformed("the form has one field, contact".to_owned()))?;
+        let source = admin.source()?;
+        let key = ObjectKey::new(namespace, name);
+        let explanation = explain(&source, &key, &Question::about(&asked.contact)).await?;
+        Ok(story::story_page(&key, &explanation))
+    };
+    to_page(page.await)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! The life of one contact under an event.
+
+use maud::{Markup, html};
+
+use super::frame::page;
+use crate::admin::conversions::Conversion;
+use crate::admin::explain::{Entry, Explanation};
+use crate::domain::ids::ObjectKey;
+
+/// The page that tells it.
+pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
+    let title = match &story.contact_id {
+        Some(contact) => format!("Contact {contact}"),
+        None => "No contact".to_owned(),
+    };
+    let content = html! {
+        p { a href={ "/events/" (event.namespace) "/" (event.name) } { "Back to " (event) } }
+        h1 { (title) " under " (event) }
+        @if !story.merged_ids.is_empty() { p { "Merged with " (story.merged_ids.join(", ")) "." } }
+        @for note in &story.notes { p { (note) } }
+        @for entry in &story.entries { (section(entry)) }
+    };
+    page(&title, &content)
+}
+
+fn section(entry: &Entry) -> Markup {
+    html! {
+        section {
+            h2 {
+                time datetime=(entry.time.to_string()) { (format!("{:.0}", entry.time)) } ": "
+                @match &entry.conversion {
+                    Some(conversion) => (headline(conversion)),
+                    None => "no conversion",
+                }
+            }
+            @if let Some(message) = entry.conversion.as_ref().and_then(|c| c.message.as_ref()) { p { (message) } }
+            dl.story {
+                @for line in &entry.lines { dt { (line.about) } dd { (line.says) } }
+                @if let Some(conversion) = &entry.conversion {
+                    @for (about, says) in facts(conversion) { dt { (about) } dd { (says) } }
+                }
+            }
+        }
+    }
+}
+
+fn headline(conversion: &Conversion) -> String {
+    match &conversion.reason {
+        Some(reason) => format!("{}, {reason}", conversion.outcome),
+        None => conversion.outcome.to_owned(),
+    }
+}
+
+fn facts(conversion: &Conversion) -> Vec<(&'static str, String)> {
+    let time = |time: jiff::Timestamp| format!("{time:.0}");
+    let value = conversion.value.as_ref().zip(conversion.currency.as_ref());
+    [
+        (
+            "value sent",
+            value.map(|(value, currency)| format!("{value} {currency}")),
+        ),
+        ("Google's code", conversion.code.clone()),
+        ("first seen", conversion.first_seen_time.map(time)),
+        ("last change", conversion.last_change_time.map(time)),
+        ("next look", conversion.next_time.map(time)),
+        ("request", conversion.request_id.clone()),
+        ("transaction id", Some(conversion.transaction_id.clone())),
+    ]
+    .into_iter()
+    .filter_map(|(about, says)| Some((about, says?)))
+    .collect()
+}

@@ -1,0 +1,48 @@
+//! What the listener answers from.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::answer::Refused;
+use super::objects::Objects;
+use crate::domain::eligibility::Waits;
+use crate::domain::enhancement::Limits;
+use crate::ports::Clock;
+use crate::ports::ledger::view::LedgerView;
+use crate::registry::Registry;
+
+/// What a process that works answers from.
+pub struct Source {
+    pub objects: Objects,
+    pub registry: Registry,
+    pub ledger: Arc<dyn LedgerView>,
+    pub clock: Arc<dyn Clock>,
+    /// The waits that conversions of lifecycle stages have.
+    pub waits: Waits,
+    /// The waits of form submissions.
+    pub limits: Limits,
+}
+
+/// What the listener answers from, while this process works; before and after that it says who stands by.
+#[derive(Clone, Default)]
+pub struct Admin {
+    source: Arc<RwLock<Option<Arc<Source>>>>,
+}
+
+impl Admin {
+    /// From now on questions are answered from this.
+    pub fn open(&self, source: Source) {
+        *self.source.write() = Some(Arc::new(source));
+    }
+
+    /// From now on no question is answered.
+    pub fn close(&self) {
+        *self.source.write() = None;
+    }
+
+    /// What this process answers from.
+    pub(super) fn source(&self) -> Result<Arc<Source>, Refused> {
+        self.source.read().clone().ok_or(Refused::StandsBy)
+    }
+}

@@ -1,0 +1,31 @@
+//! `adconversion dashboard`: the operator's page on a port of this machine.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::operator::OperatorFlags;
+use crate::cli::command_error::CommandError;
+
+/// Flags of `adconversion dashboard`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DashboardFlags {
+    /// Port of this machine. If absent: one that is free.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    #[command(flatten)]
+    operator: OperatorFlags,
+}
+
+/// Leads the port to the operator until the process is interrupted.
+pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, CommandError> {
+    let operator = flags.operator.connect(flags.port).await?;
+    let pod = operator
+        .pod
+        .as_ref()
+        .map(|pod| format!(" of pod {pod}"))
+        .unwrap_or_default();
+    println!("The page{pod} is at {} until you press Ctrl-C.", operator.base());
+    tokio::signal::ctrl_c().await?;
+    Ok(ExitCode::SUCCESS)
+}

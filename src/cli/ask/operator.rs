@@ -1,0 +1,214 @@
+//! Finds the operator that works, and asks its admin API.
+
+use std::time::Duration;
+
+use clap::Args;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt};
+use reqwest::{Response, StatusCode, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::forward::forward_port;
+use crate::cli::cluster::ConnectFlags;
+use crate::cli::command_error::CommandError;
+
+/// Labels that every pod of the chart has, whatever the release is called.
+const LABELS: &str = "app.kubernetes.io/part-of=adconversion,app.kubernetes.io/component=operator";
+/// Longest wait for an answer, which may wait for HubSpot.
+const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+/// Most bytes of an answer.
+const ANSWER_BYTES: usize = 16 << 20;
+
+/// Which operator to ask, and about which namespace.
+#[derive(Debug, Clone, Args)]
+pub(super) struct OperatorFlags {
+    #[command(flatten)]
+    connect: ConnectFlags,
+    /// Namespace that the operator runs in. If absent, its pod is looked for in all namespaces.
+    #[arg(long, value_name = "NAMESPACE")]
+    operator_namespace: Option<String>,
+    /// Port of the admin API in the pod (`run --admin-listen`).
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    operator_port: u16,
+    /// Ask under this address, like <http://127.0.0.1:8081>, without a port-forward.
+    #[arg(long, value_name = "URL", env = "ADCONVERSION_OPERATOR_URL")]
+    operator_url: Option<Url>,
+}
+
+/// The admin API of one operator.
+pub(super) struct Operator {
+    http: reqwest::Client,
+    base: Url,
+    /// Which of several pods it is, for messages.
+    pub(super) pod: Option<String>,
+}
+
+/// Why a question was not answered.
+#[derive(Debug, serde::Deserialize)]
+struct Refusal {
+    error: RefusalText,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct RefusalText {
+    reason: String,
+    message: String,
+}
+
+impl OperatorFlags {
+    /// The namespace that the question is about. Nothing is asked of the cluster if it is named.
+    pub(super) async fn namespace(&self) -> Result<String, CommandError> {
+        match self.connect.named_namespace() {
+            Some(namespace) => Ok(namespace.to_owned()),
+            None => Ok(self.connect.connect().await?.1),
+        }
+    }
+
+    /// The operator that works. Of several replicas that is one; the others say that they stand by.
+    ///
+    /// # Errors
+    /// If there is none, or its port cannot be reached.
+    pub(super) async fn connect(&self, local: u16) -> Result<Operator, CommandError> {
+        if let Some(url) = &self.operator_url {
+            return Operator::at(url.clone(), None);
+        }
+        let (client, _) = self.connect.connect().await?;
+        let pods = self.running_pods(&client).await?;
+        let mut found = Vec::new();
+        for pod in &pods {
+            let namespace = pod.namespace().unwrap_or_default();
+            let api = Api::namespaced(client.clone(), &namespace);
+            let address = forward_port(api, pod.name_any(), self.operator_port, local).await?;
+            let name = format!("{namespace}/{}", pod.name_any());
+            let operator = Operator::at(format!("http://{address}/").parse()?, Some(name.clone()))?;
+            match operator.works().await {
+                Ok(true) => return Ok(operator),
+                Ok(false) => found.push(format!("{name} stands by")),
+                Err(error) => found.push(format!("{name}: {error}")),
+            }
+        }
+        Err(match found.as_slice() {
+            [] => format!(
+                "no pod of the operator was found (labels {LABELS}). Name its namespace with --operator-namespace, or its \
+                 address with --operator-url"
+            ),
+            found => format!("no operator answers: {}", found.join("; ")),
+        }
+        .into())
+    }
+
+    async fn running_pods(&self, client: &Client) -> Result<Vec<Pod>, CommandError> {
+        let pods: Api<Pod> = match &self.operator_namespace {
+            Some(namespace) => Api::namespaced(client.clone(), namespace),
+            None => Api::all(client.clone()),
+        };
+        let found = pods.list(&ListParams::default().labels(LABELS)).await;
+        let found = found.map_err(|error| {
+            format!("the pods of the operator can't be listed: {error}. Name its namespace with --operator-namespace")
+        })?;
+        let runs = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
+        Ok(found.items.into_iter().filter(runs).collect())
+    }
+}
+
+impl Operator {
+    fn at(base: Url, pod: Option<String>) -> Result<Self, CommandError> {
+        let http = reqwest::Client::builder()
+            .timeout(ANSWER_LIMIT)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()?;
+        Ok(Self { http, base, pod })
+    }
+
+    /// Where it is asked.
+    pub(super) const fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// False if this process stands by.
+    async fn works(&self) -> Result<bool, CommandError> {
+        let answer = self
+            .http
+            .get(self.address(&["v1", "events"])?)
+            .query(&[("limit", "1")])
+            .send()
+            .await;
+        Ok(answer.map_err(without_url)?.status() != StatusCode::SERVICE_UNAVAILABLE)
+    }
+
+    fn address(&self, path: &[&str]) -> Result<Url, CommandError> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| "the operator's URL can't have a path")?
+            .pop_if_empty()
+            .extend(path);
+        Ok(url)
+    }
+
+    /// Asks for something.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, CommandError> {
+        let answer = self
+            .http
+            .get(self.address(path)?)
+            .query(query)
+            .send()
+            .await
+            .map_err(without_url)?;
+        read_answer(answer).await
+    }
+
+    /// Asks with a body, so that what is asked about stands in no address.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, CommandError> {
+        let answer = self
+            .http
+            .post(self.address(path)?)
+            .json(body)
+            .send()
+            .await
+            .map_err(without_url)?;
+        read_answer(answer).await
+    }
+}
+
+fn without_url(error: reqwest::Error) -> CommandError {
+    format!(
+        "the operator does not answer: {}",
+        crate::domain::brief::brief(error.without_url())
+    )
+    .into()
+}
+
+async fn read_answer<T: DeserializeOwned>(mut answer: Response) -> Result<T, CommandError> {
+    let status = answer.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
+        if body.len() + chunk.len() > ANSWER_BYTES {
+            return Err("the operator's answer is too large".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return Ok(serde_json::from_slice(&body)?);
+    }
+    match serde_json::from_slice::<Refusal>(&body) {
+        Ok(Refusal { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
+        Err(_) => Err(format!("the operator answered with HTTP {status}: is this the admin API?").into()),
+    }
+}
+
+/// A field of an answer as text; empty if it is absent.
+pub(super) fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
+}

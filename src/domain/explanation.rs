@@ -1,0 +1,214 @@
+//! The life of one contact under one event, in words: what of it is a conversion, what was decided about that by which rule,
+//! and what comes next. No value of a property of the contact is in it, but times and ids.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::click_window::{ClickWindow, WindowPlace};
+use super::contact::{Contact, LIFECYCLE_STAGE};
+use super::eligibility::{
+    ConsentRule, Decision, EventRules, Occurrence, ValueRule, Waits, decide_entry, has_consent, seen_click,
+};
+use super::enhancement::{self, Person, Submitted};
+use super::identifiers::{SharedKind, identifiers_of};
+use super::outcome::explain_reason;
+
+/// One thing that was looked at, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it is about, in one or two words.
+    pub about: &'static str,
+    pub says: String,
+}
+
+/// An entry into the event's stage, as the contact's history shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageEntry {
+    pub at: Timestamp,
+    /// Why it is no conversion; `None` if it is one.
+    pub why_not: Option<String>,
+}
+
+/// What the words about one conversion are made from.
+#[derive(Clone, Copy)]
+pub struct Rules<'a> {
+    pub event: &'a EventRules,
+    pub waits: &'a Waits,
+    pub limits: &'a enhancement::Limits,
+    /// The click window of the conversion action.
+    pub window: ClickWindow,
+    /// The account's default region of phone numbers.
+    pub region: Option<&'a str>,
+}
+
+/// The entries into a stage, oldest first, those that are no conversion too.
+pub fn stage_story(contact: &Contact, stage: &str, start: Timestamp) -> Vec<StageEntry> {
+    let mut older: Option<&str> = None;
+    let mut entries = Vec::new();
+    for row in contact.history_of(LIFECYCLE_STAGE) {
+        let repeats = older == Some(row.value.as_str());
+        older = Some(&row.value);
+        if row.value != stage {
+            continue;
+        }
+        let why_not = if row.by_merge {
+            Some("It was written by a merge of two contacts: the contact did not reach the stage then.".to_owned())
+        } else if repeats {
+            Some("The contact was in this stage already.".to_owned())
+        } else if row.at < start {
+            Some(format!(
+                "It lies before the event's start, {start:.0}. Set spec.startTime earlier to count it."
+            ))
+        } else {
+            None
+        };
+        entries.push(StageEntry { at: row.at, why_not });
+    }
+    entries
+}
+
+fn line(about: &'static str, says: impl Into<String>) -> Line {
+    Line {
+        about,
+        says: says.into(),
+    }
+}
+
+/// What a fresh read of the contact says of a stage entry.
+pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) -> Vec<Line> {
+    vec![
+        line("click id", describe_click(contact, occurrence, rules)),
+        line("consent", describe_consent(contact, rules.event.consent.as_ref())),
+        line("shared data", describe_shared(contact, rules)),
+        line("value", describe_value(rules.event.value.as_ref())),
+    ]
+}
+
+/// What a fresh read of the contact says of a form submission.
+pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -> Vec<Line> {
+    let deadline = at.saturating_add(rules.limits.deadline).unwrap_or(Timestamp::MAX);
+    vec![
+        line("consent", describe_consent(contact, rules.event.consent.as_ref())),
+        line("shared data", describe_shared(contact, rules)),
+        line("value", describe_value(rules.event.value.as_ref())),
+        line(
+            "deadline",
+            format!("It can be sent until {deadline:.0}. Google needs the web tag's conversion first."),
+        ),
+    ]
+}
+
+/// What would become of a conversion that waits, were it looked at now.
+pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules: &Rules<'_>, now: Timestamp) -> Line {
+    let decision = if rules.event.form {
+        let submitted = Submitted {
+            at: occurrence.at,
+            first_seen: occurrence.first_seen,
+            named,
+        };
+        let person = Person::Known(contact);
+        enhancement::decide_submission(&person, submitted, rules.event, rules.limits, rules.region, now)
+    } else {
+        let (window, region) = (rules.window, rules.region);
+        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now)
+    };
+    let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
+    let says = match decision {
+        Decision::Send(_) => "It would be sent now.".to_owned(),
+        Decision::Wait { reason, due } => format!("It waits as {reason} until {due:.0}. {}", meaning(reason)),
+        Decision::Skip { reason } => format!("It would be skipped as {reason}. {}", meaning(reason)),
+    };
+    line("by today's data", says)
+}
+
+fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) -> String {
+    let clicks = &rules.event.clicks;
+    let grace = rules.waits.click_grace;
+    let Some(click) = seen_click(contact, clicks, occurrence.at, grace) else {
+        let properties = [Some(&clicks.gclid), clicks.gbraid.as_ref(), clicks.wbraid.as_ref()];
+        let named: Vec<_> = properties.into_iter().flatten().map(String::as_str).collect();
+        return format!(
+            "None: {} held no click id when the contact reached the stage, nor within {grace:#} after it.",
+            named.join(", ")
+        );
+    };
+    let Some(at) = click.at else {
+        return format!(
+            "Found in {}. HubSpot shows no time for it, so the click window is not checked.",
+            click.property
+        );
+    };
+    let age = occurrence.at.duration_since(at);
+    let place = match rules.window.place_of(at, occurrence.at) {
+        WindowPlace::Inside => "inside",
+        WindowPlace::Outside => "outside",
+        WindowPlace::Unsure => "outside, by the latest of two differing answers of Google,",
+    };
+    format!(
+        "Found in {}, since {at:.0}: {} before the stage change, {place} the click window of {} days.",
+        click.property,
+        describe_age(age),
+        rules.window.last_days()
+    )
+}
+
+/// Days with one decimal, or hours if it is less than two days.
+fn describe_age(age: SignedDuration) -> String {
+    let tenths = |unit: i64| {
+        let tenths = age.as_secs().max(0) * 10 / unit;
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    if age < SignedDuration::from_hours(48) {
+        format!("{} hours", tenths(3_600))
+    } else {
+        format!("{} days", tenths(86_400))
+    }
+}
+
+fn describe_consent(contact: &Contact, rule: Option<&ConsentRule>) -> String {
+    let Some(rule) = rule else {
+        return "The event declares none, so none is asked for.".to_owned();
+    };
+    if has_consent(contact, rule) {
+        format!("Granted: {} holds one of spec.consent.grantedValues.", rule.property)
+    } else if contact.property(&rule.property).is_none() {
+        format!("Not granted: {} is empty.", rule.property)
+    } else {
+        format!(
+            "Not granted: {} holds none of spec.consent.grantedValues.",
+            rule.property
+        )
+    }
+}
+
+fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
+    if rules.event.share.is_empty() {
+        return "The event declares none.".to_owned();
+    }
+    let of = |kind: &&SharedKind| !identifiers_of(contact, &[**kind], rules.region).is_empty();
+    let (usable, missing): (Vec<_>, Vec<_>) = rules.event.share.iter().partition(of);
+    let names = |kinds: &[&SharedKind]| kinds.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+    match (usable.as_slice(), missing.as_slice()) {
+        ([], missing) => format!("The contact has no usable value for {}.", names(missing)),
+        (usable, []) => format!("Usable, and sent hashed: {}.", names(usable)),
+        (usable, missing) => format!(
+            "Usable, and sent hashed: {}. Not usable: {}.",
+            names(usable),
+            names(missing)
+        ),
+    }
+}
+
+fn describe_value(rule: Option<&ValueRule>) -> String {
+    match rule {
+        None => "The event declares none, so none is sent.".to_owned(),
+        Some(ValueRule::Fixed(money)) => format!("Fixed: {} {}.", money.amount, money.currency),
+        Some(ValueRule::DealAmount { default }) => format!(
+            "The weighted amount of the most recent deal when it is sent, else {} {}.",
+            default.amount, default.currency
+        ),
+    }
+}
+
+#[cfg(test)]
+#[path = "explanation_tests.rs"]
+mod tests;

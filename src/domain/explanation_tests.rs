@@ -1,0 +1,200 @@
+#![allow(clippy::unwrap_used)]
+
+use rstest::rstest;
+
+use super::super::contact::HistoryEntry;
+use super::super::eligibility::{ClickProperties, Money};
+use super::super::ids::ContactId;
+use super::*;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+const GCLID: &str = "hs_google_click_id";
+/// A click id, an address and a phone: none of them may be in a text.
+const SECRETS: [(&str, &str); 4] = [
+    (GCLID, "Cj0KCQ-secret"),
+    ("email", "ada@example.com"),
+    ("phone", "+49 30 901820"),
+    ("ads_consent", "yes-secret"),
+];
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn contact(stages: &[(&str, i64, bool)], click: Option<i64>) -> Contact {
+    let stage = |(value, second, by_merge): &(&str, i64, bool)| HistoryEntry {
+        value: (*value).to_owned(),
+        at: at(*second),
+        by_merge: *by_merge,
+    };
+    let click = click.map(|second| HistoryEntry {
+        value: SECRETS[0].1.to_owned(),
+        at: at(second),
+        by_merge: false,
+    });
+    Contact {
+        requested_id: ContactId(1),
+        id: ContactId(1),
+        updated_at: Some(at(0)),
+        as_of: Some(at(10 * DAY)),
+        properties: SECRETS.iter().copied().skip(usize::from(click.is_none())).collect(),
+        history: vec![
+            (LIFECYCLE_STAGE.to_owned(), stages.iter().map(stage).collect()),
+            (GCLID.to_owned(), click.into_iter().collect()),
+        ],
+        flaw: None,
+    }
+}
+
+fn event_rules(granted: &str) -> EventRules {
+    EventRules {
+        value: Some(ValueRule::Fixed(Money {
+            amount: "250".parse().unwrap(),
+            currency: "EUR".to_owned(),
+        })),
+        consent: Some(ConsentRule {
+            property: "ads_consent".to_owned(),
+            granted: vec![granted.to_owned()],
+        }),
+        share: vec![SharedKind::Email, SharedKind::Address],
+        clicks: ClickProperties {
+            gclid: GCLID.to_owned(),
+            gbraid: None,
+            wbraid: None,
+        },
+        form: false,
+    }
+}
+
+const WAITS: Waits = Waits {
+    settle: SignedDuration::from_secs(60),
+    click_grace: SignedDuration::from_hours(1),
+    too_recent: SignedDuration::from_hours(6),
+    window: SignedDuration::from_mins(10),
+};
+
+const LIMITS: enhancement::Limits = enhancement::Limits {
+    settle: SignedDuration::from_secs(60),
+    grace: SignedDuration::from_hours(1),
+    deadline: SignedDuration::from_mins(23 * 60 + 45),
+    pause: SignedDuration::from_secs(60),
+};
+
+fn rules(event: &EventRules, window_days: i64) -> Rules<'_> {
+    Rules {
+        event,
+        waits: &WAITS,
+        limits: &LIMITS,
+        window: ClickWindow::from_reads(window_days, window_days),
+        region: None,
+    }
+}
+
+const OCCURRENCE: fn() -> Occurrence = || Occurrence {
+    at: at(0),
+    first_seen: at(30),
+};
+
+#[test]
+fn entries_that_are_no_conversion_say_why() {
+    let stages = [
+        ("customer", -10, false),
+        ("customer", 1, false),
+        ("lead", 2, false),
+        ("customer", 3, true),
+        ("lead", 4, false),
+        ("customer", 5, false),
+    ];
+    let told = stage_story(&contact(&stages, None), "customer", at(0));
+    let why: Vec<_> = told
+        .iter()
+        .map(|entry| entry.why_not.clone().unwrap_or_default())
+        .collect();
+    assert_eq!(why.len(), 4);
+    assert!(why[0].contains("before the event's start"), "{}", why[0]);
+    assert!(why[1].contains("already"), "{}", why[1]);
+    assert!(why[2].contains("merge"), "{}", why[2]);
+    assert_eq!(why[3], "");
+}
+
+#[test]
+fn what_is_a_conversion_is_what_the_feed_takes_for_one() {
+    let stages = [
+        ("customer", -10, false),
+        ("lead", 0, false),
+        ("customer", 3, true),
+        ("customer", 5, false),
+    ];
+    let contact = contact(&stages, None);
+    let told = stage_story(&contact, "customer", at(0));
+    let counted: Vec<_> = told
+        .iter()
+        .filter(|entry| entry.why_not.is_none())
+        .map(|entry| entry.at)
+        .collect();
+    assert_eq!(
+        counted,
+        super::super::occurrence::stage_entries(&contact, "customer", at(0))
+    );
+}
+
+#[rstest]
+#[case::inside(Some(-3 * DAY), 30, "3.0 days before the stage change, inside the click window of 30 days")]
+#[case::outside(Some(-3 * DAY), 2, "3.0 days before the stage change, outside the click window of 2 days")]
+#[case::hours(Some(-90 * 60), 30, "1.5 hours before")]
+#[case::after(Some(HOUR / 2), 30, "0.0 hours before")]
+#[case::none(None, 30, "None: hs_google_click_id held no click id")]
+fn clicks(#[case] click: Option<i64>, #[case] window: i64, #[case] says: &str) {
+    let event = event_rules("yes-secret");
+    let told = explain_entry(
+        &contact(&[("customer", 0, false)], click),
+        OCCURRENCE(),
+        &rules(&event, window),
+    );
+    assert!(told[0].says.contains(says), "{}", told[0].says);
+}
+
+#[rstest]
+#[case::granted("yes-secret", Some(-3 * DAY), "It would be sent now.")]
+#[case::not_granted("true", Some(-3 * DAY), "It would be skipped as NoConsent.")]
+fn the_decision_of_today(#[case] granted: &str, #[case] click: Option<i64>, #[case] says: &str) {
+    let event = event_rules(granted);
+    let contact = contact(&[("customer", 0, false)], click);
+    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY));
+    assert!(told.says.starts_with(says), "{}", told.says);
+}
+
+#[test]
+fn a_submission_names_its_deadline() {
+    let event = EventRules {
+        form: true,
+        ..event_rules("yes-secret")
+    };
+    let contact = contact(&[], None);
+    let told = explain_submission(&contact, at(0), &rules(&event, 30));
+    let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
+    let until = format!("{:.0}", at(0) + LIMITS.deadline);
+    assert!(deadline.says.contains(&until), "{}", deadline.says);
+    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY));
+    assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
+}
+
+#[test]
+fn no_value_of_a_property_is_told() {
+    for granted in ["yes-secret", "true"] {
+        for click in [None, Some(-DAY), Some(10)] {
+            let event = event_rules(granted);
+            let contact = contact(&[("customer", 0, false)], click);
+            let rules = rules(&event, 30);
+            let mut told = explain_entry(&contact, OCCURRENCE(), &rules);
+            told.extend(explain_submission(&contact, at(0), &rules));
+            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY)));
+            for line in told {
+                for (name, value) in SECRETS {
+                    assert!(!line.says.contains(value), "{name} in {}", line.says);
+                }
+            }
+        }
+    }
+}
