@@ -31,6 +31,7 @@ pub mod ownership;
 pub mod portal_pin;
 pub mod refusals;
 pub mod search_paging;
+pub mod shown_entries;
 pub mod shown_state;
 pub mod steady_time;
 pub mod tag;

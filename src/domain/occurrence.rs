@@ -1,9 +1,8 @@
-//! Which rows of a contact's lifecycle history are occurrences, and under which ids.
+//! Which rows of a contact's lifecycle history are occurrences.
 
 use jiff::Timestamp;
 
 use super::contact::{Contact, LIFECYCLE_STAGE};
-use super::ids::{ContactId, OccurrenceKey, PortalId};
 
 /// When the contact entered `stage` (internal value) at or after `start`, oldest first.
 ///
@@ -22,30 +21,11 @@ pub fn stage_entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Ti
     entries
 }
 
-/// The keys an occurrence may have: first the one to use, then those that every other id of the lineage, or a root one of
-/// them once had, would give. An occurrence known under any of them is not new.
-pub fn candidate_keys(
-    portal: PortalId,
-    root: ContactId,
-    lineage: &[ContactId],
-    other_roots: &[ContactId],
-    stage: &str,
-    at: Timestamp,
-) -> Vec<OccurrenceKey> {
-    let mut contacts = vec![root];
-    for &other in lineage.iter().chain(other_roots) {
-        if !contacts.contains(&other) {
-            contacts.push(other);
-        }
-    }
-    let key = |contact| OccurrenceKey::for_lifecycle(portal, contact, stage, at.as_millisecond());
-    contacts.into_iter().map(key).collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::contact::{HistoryEntry, Properties};
+    use super::super::ids::ContactId;
     use super::*;
 
     fn contact(rows: &[(&str, i64, &str)]) -> Contact {
@@ -86,14 +66,5 @@ mod tests {
             .map(Timestamp::as_second)
             .collect();
         assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn the_root_comes_first_and_no_id_twice() {
-        let at = Timestamp::from_second(9).unwrap();
-        let of = |c| OccurrenceKey::for_lifecycle(PortalId(7), ContactId(c), "customer", at.as_millisecond());
-        let ids = [ContactId(20), ContactId(30)];
-        let found = candidate_keys(PortalId(7), ContactId(20), &ids, &[ContactId(5)], "customer", at);
-        assert_eq!(found, [of(20), of(30), of(5)]);
     }
 }

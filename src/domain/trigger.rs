@@ -23,6 +23,14 @@ impl Trigger {
         }
     }
 
+    /// The trigger that the ledger names so.
+    pub fn from_ledger_key(key: &str) -> Self {
+        match key.strip_prefix(FORM) {
+            Some(form) => Self::Form(form.to_owned()),
+            None => Self::Stage(key.to_owned()),
+        }
+    }
+
     /// The stage of a lifecycle event.
     pub fn stage(&self) -> Option<&str> {
         match self {

@@ -32,6 +32,7 @@ mod requests;
 mod room;
 mod rows;
 mod session_lock;
+mod shifted;
 mod sqlite;
 mod streams;
 mod tables;

@@ -1,6 +1,7 @@
 //! Noting occurrences.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -8,8 +9,10 @@ use super::database::Conn;
 use super::error::own_error;
 use crate::domain::ids::{ContactId, TransactionId};
 use crate::domain::outcome::Outcome;
+use crate::domain::shown_entries::ShownEntries;
 use crate::ledger::archive::has_archived;
 use crate::ledger::columns::{CHUNK, due_column, json_list, json_rows, state_of, to_millis, to_transaction};
+use crate::ledger::shifted::{KnownTimes, archived_among};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
 /// See [`crate::ports::ledger::Ledger::record_occurrences`].
@@ -31,85 +34,166 @@ pub(super) async fn record_occurrences(conn: &mut Conn, stream: StreamId, rows: 
 }
 
 async fn observe_chunk(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
-    let archived = archived_occurrences(conn, stream, rows).await?;
-    let known = known_rows(conn, stream, rows).await?;
+    let has_archived = has_archived(conn, stream.0).await?;
+    let archived = if has_archived {
+        archived_occurrences(conn, stream, rows).await?
+    } else {
+        HashSet::new()
+    };
+    let stored = StoredRows::read(conn, stream, rows).await?;
+    let unknown = |(index, row): &(usize, &NewRow)| !archived.contains(index) && stored.rows_of(row).next().is_none();
+    let unknown: Vec<&NewRow> = rows.iter().enumerate().filter(unknown).map(|(_, row)| row).collect();
+    let times = known_times(conn, stream, &unknown, &stored, has_archived).await?;
     let mut moved: HashMap<i64, ContactId> = HashMap::new();
-    let mut fresh: Vec<(&NewRow, ContactId)> = Vec::new();
-    let mut fresh_by_id: HashMap<TransactionId, usize> = HashMap::new();
-    for (index, (row, known)) in rows.iter().zip(known).enumerate() {
+    let mut fresh = FreshRows::default();
+    for (index, row) in rows.iter().enumerate() {
         if archived.contains(&index) {
             continue;
         }
-        if !known.is_empty() {
-            if row.contact != ContactId::UNKNOWN {
-                moved.extend(known.into_iter().map(|id| (id, row.contact)));
+        let mut known: Vec<KnownAs> = stored.rows_of(row).map(KnownAs::Row).collect();
+        if known.is_empty() {
+            known.extend(fresh.known_as(row).or_else(|| fresh.shifted_from(row, &times)));
+        }
+        if known.is_empty() {
+            fresh.push(row);
+        }
+        for known in known.into_iter().filter(|_| row.contact != ContactId::UNKNOWN) {
+            match known {
+                KnownAs::Row(id) => drop(moved.insert(id, row.contact)),
+                KnownAs::Fresh(at) => fresh.rows[at].1 = row.contact,
+                KnownAs::Archived => {}
             }
-        } else if let Some(&at) = row.keys.iter().find_map(|key| fresh_by_id.get(&key.transaction)) {
-            if row.contact != ContactId::UNKNOWN {
-                fresh[at].1 = row.contact;
-            }
-        } else {
-            fresh_by_id.insert(row.keys[0].transaction, fresh.len());
-            fresh.push((row, row.contact));
         }
     }
     update_contacts(conn, moved, rows.first().map(|r| r.first_seen)).await?;
-    insert_rows(conn, stream, &fresh).await?;
-    Ok(fresh.len())
+    insert_rows(conn, stream, &fresh.rows).await?;
+    Ok(fresh.rows.len())
 }
 
-/// The rows that each occurrence is known as.
-async fn known_rows(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<Vec<Vec<i64>>> {
-    let keys = rows.iter().flat_map(|row| &row.keys);
-    let sort_keys: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
-    let found: Vec<(i64, String)> = sqlx::query_as(
-        "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS sort_key FROM json_each($2))
-         SELECT c.id, c.transaction_id FROM j CROSS JOIN conversions c WHERE c.stream = $1 AND c.sort_key = j.sort_key",
-    )
-    .bind(stream.0)
-    .bind(json_list(sort_keys)?)
-    .fetch_all(conn)
-    .await?;
-    let mut ids: HashMap<TransactionId, i64> = HashMap::with_capacity(found.len());
-    for (id, stored) in found {
-        ids.insert(to_transaction(&stored)?, id);
+/// What the stream has near entries that it does not know under any of their ids.
+async fn known_times(
+    conn: &mut Conn,
+    stream: StreamId,
+    unknown: &[&NewRow],
+    stored: &StoredRows,
+    has_archived: bool,
+) -> LedgerResult<KnownTimes> {
+    let mut reads: Vec<Arc<ShownEntries>> = Vec::new();
+    let mut sort_keys = BTreeSet::new();
+    for row in unknown {
+        let Some(shown) = &row.shown else { continue };
+        sort_keys.extend(sort_keys_of(row).filter(|key| stored.sort_keys.contains(key)));
+        // The entries of a read come one after the other.
+        if has_archived && !reads.last().is_some_and(|last| Arc::ptr_eq(last, shown)) {
+            reads.push(shown.clone());
+        }
     }
-    let known = |row: &NewRow| {
-        row.keys
-            .iter()
-            .filter_map(|key| ids.get(&key.transaction).copied())
-            .collect()
-    };
-    Ok(rows.iter().map(known).collect())
+    KnownTimes::read(conn, stream.0, &reads, &sort_keys).await
+}
+
+fn sort_keys_of(row: &NewRow) -> impl Iterator<Item = i64> {
+    row.keys.iter().map(|key| key.seed.cast_signed())
+}
+
+/// What an occurrence is in the ledger.
+#[derive(Clone, Copy)]
+enum KnownAs {
+    /// A row of this number.
+    Row(i64),
+    /// One that is about to be written.
+    Fresh(usize),
+    Archived,
+}
+
+/// Rows to write, each with its contact.
+#[derive(Default)]
+struct FreshRows<'a> {
+    rows: Vec<(&'a NewRow, ContactId)>,
+    by_id: HashMap<TransactionId, usize>,
+    by_sort_key: HashMap<i64, Vec<usize>>,
+}
+
+impl<'a> FreshRows<'a> {
+    fn push(&mut self, row: &'a NewRow) {
+        let key = &row.keys[0];
+        self.by_id.insert(key.transaction, self.rows.len());
+        let sort_key = key.seed.cast_signed();
+        self.by_sort_key.entry(sort_key).or_default().push(self.rows.len());
+        self.rows.push((row, row.contact));
+    }
+
+    fn known_as(&self, row: &NewRow) -> Option<KnownAs> {
+        let mut keys = row.keys.iter();
+        let found = keys.find_map(|key| self.by_id.get(&key.transaction));
+        found.copied().map(KnownAs::Fresh)
+    }
+
+    /// The entry that this one is, known under another time.
+    fn shifted_from(&self, row: &NewRow, times: &KnownTimes) -> Option<KnownAs> {
+        let shown = row.shown.as_ref()?;
+        let stored = times.rows_of(sort_keys_of(row));
+        let stored = stored.map(|(at, id)| (at, KnownAs::Row(id)));
+        let archived = times.archived_of(shown).map(|at| (at, KnownAs::Archived));
+        let fresh = sort_keys_of(row).filter_map(|key| self.by_sort_key.get(&key));
+        let fresh = fresh.flatten().map(|index| {
+            let at = to_millis(self.rows[*index].0.occurred_at);
+            (at, KnownAs::Fresh(*index))
+        });
+        let known: Vec<(i64, KnownAs)> = stored.chain(archived).chain(fresh).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let all = known.iter().map(|(at, _)| *at).collect();
+        let shifted = shown.shifted_entries(&all);
+        let at = shifted.get(&to_millis(row.occurred_at))?;
+        known.iter().find(|(known, _)| known == at).map(|(_, known)| *known)
+    }
+}
+
+/// What the stream has of the contacts of some rows.
+struct StoredRows {
+    ids: HashMap<TransactionId, i64>,
+    sort_keys: HashSet<i64>,
+}
+
+impl StoredRows {
+    async fn read(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<Self> {
+        let sort_keys: BTreeSet<i64> = rows.iter().flat_map(sort_keys_of).collect();
+        let found: Vec<(i64, i64, String)> = sqlx::query_as(
+            "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS sort_key FROM json_each($2))
+             SELECT c.id, c.sort_key, c.transaction_id FROM j CROSS JOIN conversions c
+             WHERE c.stream = $1 AND c.sort_key = j.sort_key",
+        )
+        .bind(stream.0)
+        .bind(json_list(sort_keys)?)
+        .fetch_all(conn)
+        .await?;
+        let mut stored = Self {
+            ids: HashMap::with_capacity(found.len()),
+            sort_keys: found.iter().map(|(_, key, _)| *key).collect(),
+        };
+        for (id, _, transaction) in found {
+            stored.ids.insert(to_transaction(&transaction)?, id);
+        }
+        Ok(stored)
+    }
+
+    /// The rows that an occurrence is known as.
+    fn rows_of(&self, row: &NewRow) -> impl Iterator<Item = i64> {
+        let keys = row.keys.iter();
+        keys.filter_map(|key| self.ids.get(&key.transaction).copied())
+    }
 }
 
 /// Which of these occurrences are archived: they are not new, and nothing about them changes any more.
 async fn archived_occurrences(conn: &mut Conn, stream: StreamId, rows: &[NewRow]) -> LedgerResult<HashSet<usize>> {
-    if !has_archived(conn, stream.0).await? {
-        return Ok(HashSet::new());
-    }
-    let candidates: Vec<(usize, i64, String)> = rows
-        .iter()
-        .enumerate()
-        .flat_map(|(i, row)| {
-            row.keys
-                .iter()
-                .map(move |key| (i, to_millis(row.occurred_at), key.transaction.to_string()))
-        })
+    let numbered = rows.iter().enumerate();
+    let keys = numbered.flat_map(|(index, row)| row.keys.iter().map(move |key| (index, row, key)));
+    let candidates: Vec<_> = keys
+        .map(|(index, row, key)| (index, to_millis(row.occurred_at), key.transaction))
         .collect();
-    let found: Vec<i64> = sqlx::query_scalar(
-        "WITH j AS MATERIALIZED (
-             SELECT CAST(value->>0 AS BIGINT) AS i, CAST(value->>1 AS BIGINT) AS occurred_at, value->>2 AS transaction_id
-             FROM json_each($1))
-         SELECT DISTINCT j.i FROM j CROSS JOIN archived_keys a
-         WHERE a.stream = $2 AND a.occurred_at = j.occurred_at AND a.transaction_id = j.transaction_id",
-    )
-    .bind(json_rows(&candidates)?)
-    .bind(stream.0)
-    .fetch_all(conn)
-    .await?;
-    let index = |i: i64| usize::try_from(i).map_err(|_| own_error("a negative index"));
-    found.into_iter().map(index).collect()
+    let found = archived_among(conn, stream.0, &candidates).await?;
+    Ok(found.into_iter().map(|found| candidates[found].0).collect())
 }
 
 /// Contacts merge: the row is read again under the id that lives. A row whose contact was not known waited for it.

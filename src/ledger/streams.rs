@@ -9,6 +9,7 @@ use super::error::own_error;
 use crate::domain::ids::ObjectKey;
 use crate::ledger::archive::move_archived;
 use crate::ledger::columns::{json_list, json_rows, numbers, to_millis, to_time};
+use crate::ledger::shifted::delete_shifted;
 use crate::ports::ledger::{ActionKey, LedgerResult, StreamId, StreamRequest, Watermark};
 
 /// See [`crate::ports::ledger::Ledger::stream_for`]. The stream of the event stays, empty: a feed that still holds its
@@ -23,6 +24,7 @@ pub(crate) async fn stream_for(conn: &mut Conn, request: &StreamRequest) -> Ledg
         return Ok(StreamId(of_event.bound_to.unwrap_or(of_event.id)));
     };
     let of_action = action_stream(conn, request, action).await?;
+    delete_shifted(conn, of_event.id, of_action).await?;
     move_rows(conn, of_event.id, of_action).await?;
     move_archived(conn, of_event.id, of_action).await?;
     move_marks(conn, of_event.id, of_action).await?;

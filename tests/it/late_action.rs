@@ -43,6 +43,7 @@ fn missed_row(now: Timestamp) -> NewRow {
         reason: reason::NOT_DUE.into(),
         due: now,
         while_suspended: true,
+        shown: None,
     }
 }
 

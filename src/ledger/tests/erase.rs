@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use sqlx::{Column, Row as _, ValueRef};
 
 use super::*;
-use crate::domain::occurrence::candidate_keys;
+use crate::domain::shown_entries::ShownEntries;
 use crate::ledger::database::Database;
 use crate::ports::ledger::{BatchResult, Erased, Look, Looker};
 
@@ -34,8 +34,11 @@ pub(super) async fn became_at(ledger: &SqlLedger, lineage: &[u64], minute: i64) 
         .await
         .unwrap()
         .remove(0);
+    let others = ids.iter().chain(&roots.others).copied();
+    let entry = at(minute).as_millisecond();
+    let shown = ShownEntries::new((PORTAL, "customer"), roots.root, others, vec![entry]);
     NewRow {
-        keys: candidate_keys(PORTAL, roots.root, &ids, &roots.others, "customer", at(minute)),
+        keys: shown.keys_at(entry),
         contact: *ids.last().unwrap(),
         occurred_at: at(minute),
         ..pending(0)

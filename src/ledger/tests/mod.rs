@@ -16,6 +16,7 @@ mod request_ids;
 mod room;
 mod server;
 mod session_locks;
+mod shifted;
 mod speed;
 mod stored;
 mod streams;
@@ -142,6 +143,7 @@ fn pending(n: u8) -> NewRow {
         reason: reason::NOT_DUE.into(),
         due: at(2),
         while_suspended: false,
+        shown: None,
     }
 }
 

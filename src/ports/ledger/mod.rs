@@ -174,8 +174,8 @@ pub trait Ledger: Send + Sync {
     /// All ids of every lineage that one of these belongs to, each with its root. Ids that were never met are in none.
     async fn known_roots(&self, portal: PortalId, ids: &[ContactId]) -> LedgerResult<KnownRoots>;
 
-    /// Notes occurrences; those known already (under any candidate id) only get their contact id brought up to date, where
-    /// it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
+    /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get their
+    /// contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
 
     /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or

@@ -1,6 +1,7 @@
 //! Rows of the ledger: as they are noted, as they are read, and what becomes of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -8,6 +9,7 @@ use rust_decimal::Decimal;
 use super::ids::{RowId, StreamId};
 use crate::domain::ids::{ContactId, OccurrenceKey, OrderId, TransactionId};
 use crate::domain::outcome::Outcome;
+use crate::domain::shown_entries::ShownEntries;
 
 /// An occurrence to note, unless the stream has it under any of the `keys`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +34,9 @@ pub struct NewRow {
     pub due: Timestamp,
     /// Seen while the event was suspended.
     pub while_suspended: bool,
+    /// What the read showed of this contact's entries into the stage, this one among them: one that is known under another
+    /// time is not new. `None` for submissions, which have ids of their own.
+    pub shown: Option<Arc<ShownEntries>>,
 }
 
 /// A row of the ledger.

@@ -351,6 +351,7 @@ impl FormReader {
             reason: reason.into(),
             due,
             while_suspended: suspended,
+            shown: None,
         }
     }
 

@@ -8,9 +8,10 @@ use super::pages::PageRead;
 use super::{Scan, ScanFindings};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::{Occurrence, first_wait};
-use crate::domain::ids::{ContactId, OccurrenceKey};
-use crate::domain::occurrence::{candidate_keys, stage_entries};
+use crate::domain::ids::ContactId;
+use crate::domain::occurrence::stage_entries;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::shown_entries::ShownEntries;
 use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -169,8 +170,12 @@ impl Scan<'_> {
             let mut rows = Vec::new();
             let mut due = 0;
             for (((read, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
-                for at in entered.get(index).into_iter().flatten() {
-                    let row = occurrences.new_row(read.contact, *at, lineage, roots);
+                let entries = entered.get(index).map_or(&[][..], Vec::as_slice);
+                let Some(shown) = occurrences.shown_entries(read.contact, entries, lineage, roots) else {
+                    continue;
+                };
+                for at in entries {
+                    let row = occurrences.new_row(read.contact, *at, &shown);
                     let is_due = row.due <= occurrences.now;
                     due += usize::from(is_due);
                     // Before the ledger has the row: whoever finds it there is to find the contact here.
@@ -234,7 +239,7 @@ impl<'a> Occurrences<'a> {
         }
     }
 
-    fn new_row(&self, contact: &Contact, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> NewRow {
+    fn new_row(&self, contact: &Contact, at: Timestamp, shown: &Arc<ShownEntries>) -> NewRow {
         let now = self.now;
         let occurrence = Occurrence { at, first_seen: now };
         let (clicks, waits) = (&self.tracked.event.rules.clicks, &self.scan.ctx.settings.waits);
@@ -243,7 +248,7 @@ impl<'a> Occurrences<'a> {
             None => first_wait(contact, occurrence, clicks, waits, now).unwrap_or((reason::NOT_DUE, now)),
         };
         NewRow {
-            keys: self.occurrence_keys(at, lineage, roots),
+            keys: shown.keys_at(at.as_millisecond()),
             contact: contact.id,
             submission: None,
             occurred_at: at,
@@ -252,11 +257,22 @@ impl<'a> Occurrences<'a> {
             reason: reason.into(),
             due,
             while_suspended: self.suspended,
+            shown: Some(shown.clone()),
         }
     }
 
-    fn occurrence_keys(&self, at: Timestamp, lineage: &[ContactId], roots: &Roots) -> Vec<OccurrenceKey> {
-        let (portal, stage) = (self.scan.portal.id, self.tracked.stage());
-        candidate_keys(portal, roots.root, lineage, &roots.others, stage, at)
+    /// What this read shows of the contact's entries; `None` if there are none.
+    fn shown_entries(
+        &self,
+        contact: &Contact,
+        entries: &[Timestamp],
+        lineage: &[ContactId],
+        roots: &Roots,
+    ) -> Option<Arc<ShownEntries>> {
+        let trigger = (self.scan.portal.id, self.tracked.stage());
+        let others = lineage.iter().chain(&roots.others).copied();
+        let times: Vec<_> = entries.iter().map(|at| at.as_millisecond()).collect();
+        let shown = || ShownEntries::new(trigger, roots.root, others, times).with_history_of(contact);
+        (!entries.is_empty()).then(|| Arc::new(shown()))
     }
 }
