@@ -60,6 +60,7 @@ mod restored;
 mod rows;
 mod rows_of;
 mod scopes;
+mod shifted;
 mod short_pages;
 mod silence;
 mod soak;
