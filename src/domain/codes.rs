@@ -33,6 +33,8 @@ pub enum Class {
     Forgotten,
     /// A name we don't know: as [`Class::Rejected`], shown verbatim.
     Unknown,
+    /// No name at all, or one that says no more than that: no evidence of anything.
+    SaysNothing,
 }
 
 /// A code of an upstream.

@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod ownership;
 pub mod portal_pin;
 pub mod refusals;
+pub mod request_report;
 pub mod search_paging;
 pub mod shown_entries;
 pub mod shown_state;

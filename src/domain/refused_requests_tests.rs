@@ -6,11 +6,23 @@ use super::*;
 fn named_rows_are_cut_out_and_the_rest_goes_again() {
     let plan = cut_down_refused(&[0, 0, 0, 0], None, &[row(0, "INVALID_CURRENCY_CODE"), row(2, "")]);
     assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
-    assert_eq!(
-        plan.row_results[&2],
-        RowResult::Rejected("InvalidArgument".into(), String::new())
-    );
-    assert_eq!(plan.resend, [vec![1, 3]]);
+    assert_eq!(plan.row_results.len(), 1, "row 2 is named, and nothing is said of it");
+    assert_eq!(plan.resend, [vec![1, 2, 3]]);
+}
+
+/// The code of the request may be about anything else.
+#[rstest::rstest]
+#[case::without_a_code(None, vec![row(0, "")])]
+#[case::with_one_that_says_nothing(None, vec![row(0, "UNSPECIFIED")])]
+#[case::beside_the_code_of_the_request(Some("INVALID_CURRENCY_CODE"), vec![row(0, "")])]
+#[case::beside_a_row_that_was_not_sent(None, vec![row(0, "INVALID_CURRENCY_CODE"), row(99, "INVALID_CURRENCY_CODE")])]
+#[case::beside_an_index_that_is_none(None, vec![row(0, "INVALID_CURRENCY_CODE"), row(NO_ROW, "INVALID_CURRENCY_CODE")])]
+fn a_row_that_is_named_like_this_is_not_named(#[case] whole: Option<&str>, #[case] complaints: Vec<Complaint>) {
+    let many = cut_down_refused(&[0; 4], whole.map(code).as_ref(), &complaints);
+    assert_eq!((many.row_results.len(), many.unnamed), (0, true), "{many:?}");
+    assert_eq!(many.resend, [vec![0, 1], vec![2, 3]]);
+    let alone = cut_down_refused(&[0], whole.map(code).as_ref(), &complaints);
+    assert!(alone.unnamed, "{alone:?}");
 }
 
 #[test]
@@ -51,7 +63,9 @@ fn without_a_name_the_request_is_halved_until_a_row_is_alone() {
 #[case::outside(None, vec![row(99, "INVALID_CURRENCY_CODE")], true)]
 #[case::outside_beside_a_code(Some("INVALID_CURRENCY_CODE"), vec![row(99, "")], true)]
 #[case::delivered_outside(None, vec![row(99, "DUPLICATE_TRANSACTION_ID")], true)]
-#[case::named(None, vec![row(0, "")], false)]
+#[case::named_without_a_code(None, vec![row(0, "")], true)]
+#[case::named_with_a_code_that_says_nothing(None, vec![row(0, "UNSPECIFIED")], true)]
+#[case::named(None, vec![row(0, "INVALID_CURRENCY_CODE")], false)]
 #[case::named_with_an_unknown_code(None, vec![row(0, "A_NAME_OF_2027")], false)]
 fn a_row_alone_is_refused_for_itself_only_if_it_is_named(
     #[case] whole: Option<&str>,
@@ -67,7 +81,7 @@ fn a_row_alone_is_refused_for_itself_only_if_it_is_named(
 #[case::bare(None, vec![], true)]
 #[case::outside(None, vec![row(99, "INVALID_CURRENCY_CODE")], true)]
 #[case::too_large(Some("TOO_MANY_EVENTS"), vec![], false)]
-#[case::named(None, vec![row(0, "")], false)]
+#[case::named(None, vec![row(0, "INVALID_CURRENCY_CODE")], false)]
 fn halves_have_been_refused_once_unless_there_were_too_many_rows(
     #[case] whole: Option<&str>,
     #[case] complaints: Vec<Complaint>,

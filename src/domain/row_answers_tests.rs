@@ -36,6 +36,20 @@ fn rows_answered_one_by_one() {
 }
 
 #[rstest::rstest]
+#[case::none("")]
+#[case::one_that_says_nothing("UNSPECIFIED")]
+fn a_failure_without_a_code_says_nothing_of_its_row(#[case] silent: &str) {
+    let row_results = row_by_row_results(&[Evidence::None, Evidence::Taken], &[row(0, silent)]);
+    let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Uploaded)];
+    assert_eq!(row_results, BTreeMap::from(wanted));
+    let named_again = [row(0, silent), row(0, "INVALID_USER_IDENTIFIER")];
+    assert_eq!(
+        row_by_row_results(&[Evidence::None], &named_again)[&0],
+        rejected("INVALID_USER_IDENTIFIER")
+    );
+}
+
+#[rstest::rstest]
 #[case::waits("CONVERSION_NOT_FOUND")]
 #[case::rejected("INVALID_USER_IDENTIFIER")]
 #[case::nothing_said("")]
@@ -53,7 +67,12 @@ fn a_failure_of_a_row_that_was_not_sent_may_mean_any() {
         row: None,
         ..row(0, "INVALID_USER_IDENTIFIER")
     };
-    for complaint in [row(99, "INVALID_USER_IDENTIFIER"), row(2, ""), of_none] {
+    for complaint in [
+        row(99, "INVALID_USER_IDENTIFIER"),
+        row(NO_ROW, "INVALID_USER_IDENTIFIER"),
+        row(2, ""),
+        of_none,
+    ] {
         let complaints = [row(0, "CONVERSION_NOT_FOUND"), complaint];
         let row_results = row_by_row_results(&[Evidence::None, Evidence::Taken], &complaints);
         let wanted = [(0, RowResult::Unknown(0)), (1, RowResult::Unknown(1))];

@@ -7,12 +7,13 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::error::UpstreamError;
-use crate::domain::batch::{Complaint, Report};
+use crate::domain::batch::Complaint;
 use crate::domain::codes::Code;
 pub use crate::domain::conversion::{ClickId, UserIdentifier};
 pub use crate::domain::evidence::Evidence;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::{ActionKey, OrderId};
+use crate::domain::request_report::Report;
 
 /// A way conversions go to an ad network, as its client describes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use wiremock::{Mock, MockServer};
 
 use super::GoogleConnector;
 use super::test_support::{cid, clicks, connector, secret, token};
-use crate::domain::batch::destination_results;
 use crate::domain::ids::ActionId;
+use crate::domain::request_report::destination_results;
 use crate::ports::ads::{ActionFields, Goal};
 use crate::ports::sink::DestinationStatus;
 use crate::ports::test_support::{AnyAnswer, bodies, often_200, within};

@@ -25,13 +25,13 @@ fn to_code(text: &str, class_of: impl Fn(&str) -> Class) -> Option<Code> {
     }
     Some(match clean(text) {
         Some(name) => Code::new(&*name, bare_name(&name), class_of(&name)),
-        None => unknown_code("UNKNOWN"),
+        None => silent_code("UNKNOWN"),
     })
 }
 
-/// A code that says nothing: only that there was one.
-pub(crate) fn unknown_code(name: &str) -> Code {
-    Code::new(name, name, Class::Unknown)
+/// A code that says nothing: none, or none that can be read.
+pub(crate) fn silent_code(name: &str) -> Code {
+    Code::new(name, name, Class::SaysNothing)
 }
 
 /// What a complaint about a destination means: it is about the action, whatever it is called, unless it is about a matter
@@ -51,15 +51,20 @@ pub(crate) fn bare_name(name: &str) -> &str {
     PREFIXES.iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name)
 }
 
-/// A name that says nothing beyond "refused".
-pub(crate) fn says_nothing(name: &str) -> bool {
-    matches!(
-        bare_name(name),
-        "INVALID_ARGUMENT" | "ERROR_REASON_UNSPECIFIED" | "UNSPECIFIED" | "UNKNOWN"
-    )
+/// A code that says nothing beyond "refused" where it stands for a whole request.
+pub(crate) fn is_mere_refusal(code: &Code) -> bool {
+    code.class == Class::SaysNothing || bare_name(&code.name) == "INVALID_ARGUMENT"
 }
 
 fn ads_class(key: &str, name: &str) -> Class {
+    match named_class(key, name) {
+        // Other keys say by themselves that it is no matter of the row.
+        Class::Rejected | Class::Unknown if SILENT.contains(&name) => Class::SaysNothing,
+        class => class,
+    }
+}
+
+fn named_class(key: &str, name: &str) -> Class {
     match (key, name) {
         ("conversionUploadError" | "conversionAdjustmentUploadError", _) => upload_class(name),
         ("databaseError", "REQUEST_TOO_LARGE") | ("sizeLimitError", _) => Class::Split,
@@ -107,9 +112,18 @@ fn upload_class(name: &str) -> Class {
         _ if ENHANCEMENTS.contains(&name) => Class::Blocked(Matter::Enhancements),
         _ if ACTION.contains(&name) => Class::Blocked(Matter::Action),
         _ if REJECTED.contains(&name) => Class::Rejected,
+        _ if SILENT.contains(&name) => Class::SaysNothing,
         _ => Class::Unknown,
     }
 }
+
+/// The values that every enum has for "none" and for "one that this version of the API has no name for".
+const SILENT: [&str; 4] = [
+    "UNSPECIFIED",
+    "UNKNOWN",
+    "ERROR_REASON_UNSPECIFIED",
+    "REASON_UNSPECIFIED",
+];
 
 /// Google has it already.
 const DELIVERED: [&str; 8] = [

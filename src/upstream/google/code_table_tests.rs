@@ -114,11 +114,29 @@ fn a_new_name_is_unknown_under_keys_whose_names_differ_and_as_its_key_says_elsew
 #[test]
 fn what_is_no_code_is_not_kept() {
     for text in ["two words", "ada@example.com", &"A".repeat(121)] {
-        let unknown = Some(Code::test("UNKNOWN", Class::Unknown));
+        let unknown = Some(Code::test("UNKNOWN", Class::SaysNothing));
         assert_eq!(data_manager_code(text), unknown, "{text}");
         assert_eq!(ads_code("fieldError", text), unknown, "{text}");
     }
     assert_eq!((data_manager_code(""), ads_code("fieldError", "")), (None, None));
+}
+
+/// Where the key names the matter, it is that matter, whatever the name.
+#[rstest::rstest]
+#[case("errorReason", "ERROR_REASON_UNSPECIFIED", Class::SaysNothing)]
+#[case("processingErrorReason", "PROCESSING_ERROR_REASON_UNSPECIFIED", Class::SaysNothing)]
+#[case("processingErrorReason", "UNKNOWN", Class::SaysNothing)]
+#[case("conversionUploadError", "UNSPECIFIED", Class::SaysNothing)]
+#[case("conversionAdjustmentUploadError", "UNKNOWN", Class::SaysNothing)]
+#[case("requestError", "UNKNOWN", Class::SaysNothing)]
+#[case("aKeyOf2027", "UNSPECIFIED", Class::SaysNothing)]
+#[case("processingErrorReason", "PROCESSING_ERROR_REASON_UNKNOWN_CONSENT", Class::Rejected)]
+#[case("authorizationError", "UNKNOWN", Class::Blocked(Matter::Account))]
+#[case("conversionActionError", "UNKNOWN", Class::Blocked(Matter::Action))]
+#[case("quotaError", "UNSPECIFIED", Class::Wait(reason::QUOTA_EXHAUSTED))]
+#[case("internalError", "UNKNOWN", Class::Wait(reason::UPSTREAM_UNAVAILABLE))]
+fn a_name_for_none_says_nothing(#[case] heading: &str, #[case] name: &str, #[case] wanted: Class) {
+    assert_eq!(class(heading, name), Some(wanted));
 }
 
 #[rstest::rstest]

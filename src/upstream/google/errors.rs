@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 pub(crate) use super::api::Api;
-use super::code_table::{ads_code, data_manager_code, says_nothing};
+use super::code_table::{ads_code, data_manager_code, is_mere_refusal};
 use super::codes;
 use super::redact::{bounded_message, redact_words};
 use super::wire::{parse_duration, parse_integer};
@@ -325,7 +325,7 @@ impl Answer {
 /// The code of a request as a whole, with its meaning.
 fn request_code(error: &UpstreamError, keyed: Option<Code>) -> Option<Code> {
     let of_data_manager = || error.code.as_deref().and_then(data_manager_code);
-    keyed.or_else(of_data_manager).filter(|code| !says_nothing(&code.name))
+    keyed.or_else(of_data_manager).filter(|code| !is_mere_refusal(code))
 }
 
 /// The `google.rpc.Status` of an error, a list with one inside, or a partial failure (which for our single operations

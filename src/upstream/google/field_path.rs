@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::code_table::{data_manager_code, of_destination, says_nothing};
+use super::code_table::{data_manager_code, is_mere_refusal, of_destination};
 use super::redact::field_path;
-use crate::domain::batch::Complaint;
-use crate::domain::codes::Code;
+use crate::domain::batch::{Complaint, NO_ROW};
+use crate::domain::codes::{Class, Code};
 
 /// Part of a refusal that Google tied to a field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
-    /// Row index, if the field path names one (`events.events[3]…`).
+    /// Row index, if the field path names one (`events.events[3]…`); [`NO_ROW`] for one that can't be read.
     pub(crate) row: Option<usize>,
     /// Destination index, if the field path names one (`destinations[0]…`).
     pub(crate) destination: Option<usize>,
@@ -37,32 +37,39 @@ impl Violation {
 
 /// One of `BadRequest.fieldViolations`. `description` is not read: it may echo values.
 pub(crate) fn parse_violation(value: &Value) -> Violation {
-    let field = field_path(value["field"].as_str().unwrap_or_default());
+    let path = value["field"].as_str().unwrap_or_default();
     let code = value["reason"].as_str().and_then(data_manager_code);
+    let row = index_of(path, "events");
+    // Of a row it says as much as any other code that its row is refused.
+    let says = |code: &Code| match row {
+        Some(_) => code.class != Class::SaysNothing,
+        None => !is_mere_refusal(code),
+    };
     Violation {
-        row: index_of(&field, "events"),
-        destination: index_of(&field, "destinations"),
-        field,
-        code: code.filter(|code| !says_nothing(&code.name)),
+        row,
+        destination: index_of(path, "destinations"),
+        field: field_path(path),
+        code: code.filter(says),
     }
 }
 
 /// The index behind `name` in a path: `events.events[12].user_data`, `events[12].userData`, `events.12.user_data`.
-/// `destination_references[0]` is no destination.
+/// `destination_references[0]` is no destination. What stands in the place of an index and is none is [`NO_ROW`].
 fn index_of(path: &str, name: &str) -> Option<usize> {
     let mut before = "";
     for step in path.split('.') {
         let (word, index) = match step.split_once('[') {
-            Some((word, rest)) => (word, rest.split_once(']').and_then(|(index, _)| index.parse().ok())),
+            Some((word, rest)) => (word, Some(rest.strip_suffix(']').unwrap_or_default())),
             None => (step, None),
         };
-        if word == name && index.is_some() {
-            return index;
-        }
-        if before == name
-            && let Ok(index) = word.parse()
-        {
-            return Some(index);
+        let index = match index {
+            Some(index) if word == name => Some(index),
+            // A field begins with a letter.
+            _ if before == name && !word.starts_with(|c: char| c.is_ascii_alphabetic()) => Some(word),
+            _ => None,
+        };
+        if let Some(index) = index {
+            return Some(index.parse().unwrap_or(NO_ROW));
         }
         before = word;
     }
@@ -84,8 +91,15 @@ mod tests {
             ("destinations.destinations[2].productDestinationId", None, Some(2)),
             ("events[1].destination_references[4]", Some(1), None),
             ("events", None, None),
-            ("events[x].a", None, None),
-            ("events[", None, None),
+            ("events[x].a", Some(NO_ROW), None),
+            ("events[", Some(NO_ROW), None),
+            ("events.events[-1].event_source", Some(NO_ROW), None),
+            ("events.events[0x0]", Some(NO_ROW), None),
+            ("events[1e0]", Some(NO_ROW), None),
+            ("events.-1.event_source", Some(NO_ROW), None),
+            ("events[99999999999999999999999]", Some(NO_ROW), None),
+            ("destinations[-1]", None, Some(NO_ROW)),
+            ("events.event_source", None, None),
             ("request_id", None, None),
             ("", None, None),
         ];

@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::test_support::{Silent, cid, clicks, clients, config, http, refresh_secret, server};
 use super::{GoogleConfig, GoogleConnector, Timeouts};
-use crate::domain::batch::Progress;
+use crate::domain::request_report::Progress;
 use crate::ports::ads::GoogleAds;
 use crate::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
 use crate::upstream::http::body::BOMB;

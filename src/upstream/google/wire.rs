@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use crate::domain::batch::NO_ROW;
 use crate::upstream::http::wait;
 
 /// An integer written as number or text.
@@ -21,6 +22,12 @@ pub(crate) fn parse_unsigned(value: &Value) -> Option<u64> {
         Value::String(text) => text.parse().ok(),
         _ => None,
     }
+}
+
+/// The place of a row in a request, written as number or text; [`NO_ROW`] for what is none.
+pub(crate) fn parse_index(value: &Value) -> usize {
+    let index = parse_unsigned(value).and_then(|index| usize::try_from(index).ok());
+    index.unwrap_or(NO_ROW)
 }
 
 /// A floating point number written as number or text.

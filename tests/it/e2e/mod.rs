@@ -74,6 +74,7 @@ mod tcp_link;
 mod tenants;
 mod uninstall;
 mod unnamed;
+mod unproven;
 mod unreadable;
 mod untold;
 mod unusable_actions;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use adconversion_operator::domain::batch::{Progress, Report};
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
+use adconversion_operator::domain::request_report::{Progress, Report};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,

@@ -185,13 +185,13 @@ async fn a_status_is_read_leniently_and_in_order() {
                         "PROCESSING_ERROR_REASON_TOO_RECENT_CLICK",
                         "TOO_RECENT_CLICK",
                         Class::Wait(reason::CLICK_TOO_RECENT),
-                        2,
+                        Some(2),
                         &[0, 4],
                     ),
-                    count("A_NEW_REASON", "A_NEW_REASON", Class::Unknown, 3, &[]),
-                    count("UNSPECIFIED", "UNSPECIFIED", Class::Unknown, 1, &[7]),
+                    count("A_NEW_REASON", "A_NEW_REASON", Class::Unknown, Some(3), &[]),
+                    count("UNSPECIFIED", "UNSPECIFIED", Class::SaysNothing, None, &[7]),
                     // May hold anything: it is not kept.
-                    count("UNKNOWN", "UNKNOWN", Class::Unknown, 1, &[]),
+                    count("UNKNOWN", "UNKNOWN", Class::SaysNothing, Some(1), &[]),
                 ],
             },
         }

@@ -4,17 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::code_table::{data_manager_code, unknown_code};
+use super::code_table::{data_manager_code, silent_code};
 use super::errors::{Api, Failure, malformed_answer};
 
 use super::session::{Call, Session};
-use super::wire::{parse_text, parse_unsigned};
-use crate::domain::batch::{Failure as RowFailure, Progress, Report};
+use super::wire::{parse_index, parse_text, parse_unsigned};
+use crate::domain::batch::NO_ROW;
 use crate::domain::codes::Class;
 use crate::domain::evidence::NamedDestination;
 use crate::domain::ids::CustomerId;
+use crate::domain::request_report::{Failure as RowFailure, Progress, Report};
 use crate::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::text::{valid_code, valid_id};
@@ -161,7 +162,7 @@ fn parse_statuses(answer: &Value) -> Option<Vec<DestinationStatus>> {
         report: Report {
             progress: parse_progress(status["requestStatus"].as_str().unwrap_or_default()),
             records: parse_unsigned(&status["eventsIngestionStatus"]["recordCount"]),
-            failures: error_counts(&status["errorInfo"]["errorCounts"]),
+            failures: error_counts(&status["errorInfo"]),
         },
     };
     Some(list.iter().map(read).collect())
@@ -188,29 +189,30 @@ fn named_destination(destination: &Value) -> NamedDestination {
     }
 }
 
-/// What is there and can't be read says that something failed, and neither what nor how much.
-fn error_counts(counts: &Value) -> Vec<RowFailure> {
-    match counts {
+/// What failed, by reason. What is there and can't be read says that something failed, and neither what nor how much.
+fn error_counts(info: &Value) -> Vec<RowFailure> {
+    match info {
         Value::Null => Vec::new(),
-        Value::Array(counts) => counts.iter().map(error_count).collect(),
-        _ => vec![error_count(&json!({"recordCount": counts}))],
+        Value::Object(_) => match &info["errorCounts"] {
+            Value::Null => Vec::new(),
+            Value::Array(counts) => counts.iter().map(error_count).collect(),
+            odd => vec![error_count(odd)],
+        },
+        odd => vec![error_count(odd)],
     }
 }
 
 fn error_count(value: &Value) -> RowFailure {
-    let indices = value["recordIndices"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let rows: Vec<usize> = indices
-        .iter()
-        .filter_map(|index| usize::try_from(parse_unsigned(index)?).ok())
-        .collect();
-    // A count below the rows that are named, readably or not, can't be right; the rows are.
-    let count = &value["recordCount"];
-    let count = parse_unsigned(count)
-        .unwrap_or(u64::from(!count.is_null()))
-        .max(indices.len() as u64);
     let code = value["reason"].as_str().and_then(data_manager_code);
-    let code = code.unwrap_or_else(|| unknown_code("UNSPECIFIED"));
-    RowFailure { code, count, rows }
+    RowFailure {
+        code: code.unwrap_or_else(|| silent_code("UNSPECIFIED")),
+        count: parse_unsigned(&value["recordCount"]),
+        rows: match &value["recordIndices"] {
+            Value::Null => Vec::new(),
+            Value::Array(indices) => indices.iter().map(parse_index).collect(),
+            _ => vec![NO_ROW],
+        },
+    }
 }
 
 pub mod request;

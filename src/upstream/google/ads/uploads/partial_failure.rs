@@ -11,6 +11,7 @@ use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::code_table::ads_code;
 use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
+use crate::upstream::google::wire::parse_index;
 
 /// Names under which a request's rows may stand in a field path, in both spellings.
 const ROWS: [&str; 4] = [
@@ -20,13 +21,15 @@ const ROWS: [&str; 4] = [
     "operations",
 ];
 
-/// The row an error of a `GoogleAdsFailure` is about; `None`: the whole request. An absent index is not row 0.
+/// The row an error of a `GoogleAdsFailure` is about; `None`: the whole request. An absent index is not row 0, and one that
+/// can't be read is [`NO_ROW`].
 pub(crate) fn row_of(error: &Value) -> Option<usize> {
     let elements = error["location"]["fieldPathElements"].as_array()?;
     let element = elements
         .iter()
         .find(|element| element["fieldName"].as_str().is_some_and(|name| ROWS.contains(&name)))?;
-    crate::upstream::google::wire::parse_unsigned(&element["index"]).and_then(|index| usize::try_from(index).ok())
+    let index = Some(&element["index"]).filter(|index| !index.is_null())?;
+    Some(parse_index(index))
 }
 
 /// `operations[0].create.name` out of `fieldPathElements`.
@@ -143,6 +146,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::batch::NO_ROW;
     use crate::domain::codes::{Class, Matter};
     use crate::domain::ids::OrderId;
     use crate::ports::sink::ClickId;
@@ -168,6 +172,14 @@ mod tests {
             Some(1)
         );
         assert_eq!(row(json!([{"fieldName": "conversions"}])), None);
+        assert_eq!(row(json!([{"fieldName": "conversions", "index": null}])), None);
+        for odd in [json!(-1), json!(0.5), json!(1e30), json!("x"), json!([0]), json!("-1")] {
+            assert_eq!(
+                row(json!([{"fieldName": "conversions", "index": odd}])),
+                Some(NO_ROW),
+                "{odd}"
+            );
+        }
         assert_eq!(row(json!([{"fieldName": "customer_id", "index": 1}])), None);
         assert_eq!(row_of(&json!({"errorCode": {}})), None);
     }

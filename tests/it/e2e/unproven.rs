@@ -1,0 +1,218 @@
+//! One answer of Google's rejects conversions without a reason, or contradicts itself, and the next is right again: it proves
+//! nothing, so each conversion goes again under its id and ends where Google has it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::judge::{crowd, exactly, settled_within, transactions};
+use super::meddler::{Asked, Meddler, Meddling, Reply};
+use super::stage::{Counts, ago};
+
+const LONG: Duration = Duration::from_mins(1);
+const NOT_FOUND: &str = "PROCESSING_ERROR_REASON_CLICK_NOT_FOUND";
+
+fn stage(name: &str, contacts: u32) -> (Stage, Meddler) {
+    let flags = [
+        ("diagnostics-first-poll", "1s"),
+        ("diagnostics-max-poll", "1s"),
+        ("backoff-max", "2s"),
+    ];
+    let mut stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &flags);
+    let meddler = stage.meddled();
+    crowd(&stage, contacts);
+    stage.start_operator();
+    stage.apply(include_str!("accounts.yaml"));
+    stage.condition("gaa/acme", "Ready", "True", "");
+    stage.condition("hsa/acme", "Ready", "True", "");
+    (stage, meddler)
+}
+
+/// One call by this path is meddled with: none of an event's conversions is rejected, all are counted once.
+fn none_rejected(stage: &Stage, meddler: &Meddler, name: &str, path: &'static str, meddling: Meddling) {
+    let all: BTreeSet<String> = transactions(stage, "customer").into_iter().collect();
+    let rule = meddler.times(1, move |call: &Asked| call.path.contains(path), meddling);
+    stage.event(name, "customer", &json!({"startTime": ago(86_400 * 30)}));
+    let event = settled_within(stage, name, all.len(), LONG);
+    assert_eq!(meddler.fired(rule), 1, "{name}");
+    let counts = Counts::of(&event);
+    let wanted = (all.len() as u64, 0);
+    assert_eq!(
+        (counts.uploaded, counts.rejected),
+        wanted,
+        "{name}: {:#}",
+        event["status"]
+    );
+    exactly(stage, &event, &all);
+}
+
+/// The status of a request once it is finished, with these changes.
+fn finished(status: &'static str, info: Value) -> Meddling {
+    Meddling::change(move |answer| {
+        let entry = &mut answer["requestStatusPerDestination"][0];
+        entry["requestStatus"] = json!(status);
+        entry["errorInfo"] = info.clone();
+    })
+}
+
+fn errors(reason: &Value, count: &Value, rows: &Value) -> Value {
+    json!({"errorCounts": [{"reason": reason, "recordCount": count, "recordIndices": rows}]})
+}
+
+#[test]
+fn a_status_that_proves_nothing_rejects_none_of_ten() {
+    let (stage, meddler) = stage("unproven", 10);
+    let all = json!([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let click = json!(NOT_FOUND);
+    let answers = [
+        ("no-reason", "FAILED", errors(&Value::Null, &json!("10"), &all)),
+        (
+            "unspecified",
+            "FAILED",
+            errors(&json!("PROCESSING_ERROR_REASON_UNSPECIFIED"), &json!("10"), &all),
+        ),
+        (
+            "html",
+            "PARTIAL_SUCCESS",
+            errors(&json!("<html>"), &json!("3"), &json!([0, 1, 2])),
+        ),
+        (
+            "outside",
+            "PARTIAL_SUCCESS",
+            errors(&click, &json!("3"), &json!([0, 1, 77])),
+        ),
+        (
+            "twice",
+            "PARTIAL_SUCCESS",
+            errors(&click, &json!("3"), &json!([0, 1, 1])),
+        ),
+        ("no-number", "FAILED", errors(&click, &json!("10"), &json!([0.5]))),
+        ("not-counted", "FAILED", errors(&click, &json!("0"), &all)),
+        ("all-in-part", "PARTIAL_SUCCESS", errors(&click, &json!("10"), &all)),
+    ];
+    for (name, status, info) in answers {
+        none_rejected(&stage, &meddler, name, "requestStatus", finished(status, info));
+    }
+}
+
+#[test]
+fn a_status_that_proves_nothing_rejects_no_row_alone() {
+    let (stage, meddler) = stage("unproven-alone", 1);
+    let click = json!(NOT_FOUND);
+    let answers = [
+        ("unknown", "FAILED", errors(&json!("UNKNOWN"), &json!("1"), &json!([0]))),
+        ("another", "FAILED", errors(&click, &json!("1"), &json!([5]))),
+        ("below", "FAILED", errors(&click, &json!("1"), &json!([-1]))),
+        ("null", "FAILED", errors(&click, &json!("1"), &json!([null]))),
+        ("not-counted", "FAILED", errors(&click, &Value::Null, &json!([0]))),
+        ("in-part", "PARTIAL_SUCCESS", errors(&click, &json!("1"), &json!([0]))),
+    ];
+    for (name, status, info) in answers {
+        none_rejected(&stage, &meddler, name, "requestStatus", finished(status, info));
+    }
+}
+
+/// The other way round: Google rejected it, and calls it a success beside what nobody can read.
+#[test]
+fn a_success_beside_what_cannot_be_read_is_none() {
+    let (stage, meddler) = stage("unproven-success", 1);
+    let all = transactions(&stage, "customer");
+    stage.post(
+        "/google/outcomes",
+        &json!({"transactionIds": all, "reason": "CLICK_NOT_FOUND"}),
+    );
+    for (name, info) in [("text", json!("x")), ("list", json!({"errorCounts": ["x"]}))] {
+        let odd = finished("SUCCESS", info);
+        let rule = meddler.times(1, |call: &Asked| call.path.contains("requestStatus"), odd);
+        stage.event(name, "customer", &json!({"startTime": ago(86_400 * 30)}));
+        let event = settled_within(&stage, name, 1, LONG);
+        assert_eq!(meddler.fired(rule), 1, "{name}");
+        assert_eq!(Counts::of(&event).rejected, 1, "{name}: {:#}", event["status"]);
+    }
+}
+
+#[test]
+fn a_refusal_that_names_a_row_without_a_reason_rejects_none() {
+    let (stage, meddler) = stage("unproven-refusal", 3);
+    let first = "events.events[0].transaction_id";
+    let click = "INVALID_EVENT";
+    for (name, violations) in [
+        ("no-reason", json!([{"field": first}])),
+        ("empty", json!([{"field": first, "reason": ""}])),
+        ("number", json!([{"field": first, "reason": 7}])),
+        (
+            "unspecified",
+            json!([{"field": first, "reason": "ERROR_REASON_UNSPECIFIED"}]),
+        ),
+        (
+            "outside",
+            json!([{"field": first, "reason": click}, {"field": "events.events[99]", "reason": click}]),
+        ),
+        (
+            "below",
+            json!([{"field": first, "reason": click}, {"field": "events.events[-1]", "reason": click}]),
+        ),
+    ] {
+        let details = json!([{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}]);
+        let body = json!({"error": {"code": 400, "message": "x", "status": "INVALID_ARGUMENT", "details": details}});
+        none_rejected(
+            &stage,
+            &meddler,
+            name,
+            "events:ingest",
+            Meddling::Instead(Reply::json(400, &body)),
+        );
+    }
+}
+
+#[test]
+fn a_partial_failure_without_a_code_or_with_no_index_rejects_none() {
+    for (size, contacts) in [("one", 1), ("three", 3)] {
+        let (stage, meddler) = stage(&format!("unproven-{size}"), contacts);
+        let allowed = json!({"clickUploadsAllowed": true});
+        stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
+        stage.patch(
+            "gaa/acme",
+            &json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}}),
+        );
+        let expired = json!({"conversionUploadError": "EXPIRED_EVENT"});
+        for (name, code, at) in [
+            (
+                "unspecified",
+                json!({"conversionUploadError": "UNSPECIFIED"}),
+                json!({"fieldName": "conversions", "index": 0}),
+            ),
+            (
+                "unknown",
+                json!({"conversionUploadError": "UNKNOWN"}),
+                json!({"fieldName": "conversions", "index": 0}),
+            ),
+            ("no-code", json!({}), json!({"fieldName": "conversions", "index": 0})),
+            (
+                "below",
+                expired.clone(),
+                json!({"fieldName": "conversions", "index": -1}),
+            ),
+            (
+                "null",
+                expired.clone(),
+                json!({"fieldName": "conversions", "index": null}),
+            ),
+            (
+                "elsewhere",
+                expired.clone(),
+                json!({"fieldName": "customers", "index": 0}),
+            ),
+        ] {
+            let failure = json!([{"@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure",
+                "errors": [{"errorCode": code, "message": "x", "location": {"fieldPathElements": [at]}}]}]);
+            let results = vec![json!({}); contacts as usize];
+            let body =
+                json!({"results": results, "partialFailureError": {"code": 3, "message": "x", "details": failure}});
+            let odd = Meddling::Instead(Reply::json(200, &body));
+            none_rejected(&stage, &meddler, name, "uploadClickConversions", odd);
+        }
+    }
+}
