@@ -7,7 +7,7 @@ use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 
 /// Ends the advice where conversions may have gone to the action that is given up: these are not to count in another one too.
-const NEW_ACTION: &str =
+pub const NEW_ACTION: &str =
     "delete the event and create it again; spec.startTime says since when conversions go to the other action";
 
 /// Which action a manifest wants.

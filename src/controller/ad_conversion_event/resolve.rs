@@ -95,6 +95,7 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
     let found = trigger::resolve_trigger(&declared.trigger, status, hubspot.as_ref(), counts);
     let grounds = Grounds {
         declared: &declared,
+        recorded: status.and_then(|status| status.conversion_action.as_ref()),
         now: ctx.clock.now(),
         snapshot: google.as_ref().and_then(|google| google.snapshot.as_deref()),
         hubspot: hubspot.as_ref(),

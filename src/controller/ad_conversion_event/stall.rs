@@ -5,8 +5,11 @@
 use jiff::Timestamp;
 
 use super::subject::Subject;
+use crate::api::ConversionActionStatus;
 use crate::api::reasons::reason;
+use crate::domain::action_plan::NEW_ACTION;
 use crate::domain::declared::{Declared, DeclaredAction};
+use crate::domain::ids::CustomerId;
 use crate::registry::{DealAccess, GoogleSnapshot, HubSpotAccount};
 
 /// A reason why a person must act: condition reason and message.
@@ -16,6 +19,8 @@ pub type Stall = (&'static str, String);
 pub(crate) struct Grounds<'a> {
     /// The manifest.
     pub declared: &'a Declared,
+    /// The conversion action as the status has it.
+    pub recorded: Option<&'a ConversionActionStatus>,
     pub now: Timestamp,
     /// What the Google account shows.
     pub snapshot: Option<&'a GoogleSnapshot>,
@@ -27,11 +32,13 @@ pub(crate) struct Grounds<'a> {
 pub(crate) fn before_the_action(grounds: &Grounds<'_>, rival: impl FnOnce() -> Option<Stall>) -> Option<Stall> {
     let Grounds {
         declared,
+        recorded,
         now,
         snapshot,
         hubspot,
     } = grounds;
-    terms_not_accepted(declared, *snapshot)
+    action_elsewhere(*recorded, *snapshot)
+        .or_else(|| terms_not_accepted(declared, *snapshot))
         .or_else(|| unprintable_name(declared))
         .or_else(|| future_start(declared, *now))
         .or_else(|| unknown_property(declared, *hubspot))
@@ -49,6 +56,22 @@ pub(crate) fn after_the_action(
 ) -> Option<Stall> {
     let said = before.or(action).cloned();
     said.or_else(|| manager_account(subject, snapshot))
+}
+
+/// The action is in another account than the one that Google names for conversions now. That one may be anybody's whom the
+/// credentials open, so nothing more is sent to it.
+fn action_elsewhere(recorded: Option<&ConversionActionStatus>, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+    let id = recorded?.id.as_ref()?;
+    let recorded: CustomerId = recorded?.customer_id.as_ref()?.parse().ok()?;
+    let (customer, owner) = (&snapshot?.customer.id, &snapshot?.customer.conversion_customer);
+    (recorded != *owner).then(|| {
+        (
+            reason::EXTERNAL_RESOURCE_NOT_FOUND,
+            format!(
+                "Conversion action {id} of this event is in Google Ads account {recorded}, but Google names account {owner} for the conversions of account {customer} now, so nothing is sent. If that is a mistake, correct it in Google Ads (Goals > Settings > Conversion tracking). To send to account {owner}: {NEW_ACTION}."
+            ),
+        )
+    })
 }
 
 /// Shared data needs the customer data terms; click ids alone do not.
@@ -141,4 +164,59 @@ fn deals_denied(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Option
             ),
         )
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::ports::ads::Customer;
+
+    #[rstest]
+    #[case::here(Some("700"), Some("1234567890"), false)]
+    #[case::elsewhere(Some("700"), Some("2222222222"), true)]
+    #[case::none_yet(None, Some("2222222222"), false)]
+    #[case::of_nobody(Some("700"), None, false)]
+    #[case::no_customer(Some("700"), Some("none"), false)]
+    fn an_action_of_another_account_stalls(#[case] id: Option<&str>, #[case] of: Option<&str>, #[case] stalls: bool) {
+        let recorded = ConversionActionStatus {
+            id: id.map(str::to_owned),
+            customer_id: of.map(str::to_owned),
+            ..ConversionActionStatus::default()
+        };
+        let customer = Customer {
+            id: "1234567890".parse().unwrap(),
+            descriptive_name: None,
+            currency_code: None,
+            time_zone: None,
+            manager: false,
+            test_account: false,
+            conversion_customer: "1234567890".parse().unwrap(),
+            conversion_tracking_id: None,
+            conversion_tracking_status: None,
+            accepted_customer_data_terms: true,
+            enablement: None,
+        };
+        let snapshot = GoogleSnapshot {
+            customer,
+            actions: Arc::default(),
+            before: None,
+            goals: Arc::default(),
+            attribution: None,
+            read_at: Timestamp::UNIX_EPOCH,
+        };
+        let stall = action_elsewhere(Some(&recorded), Some(&snapshot));
+        assert_eq!(stall.is_some(), stalls);
+        if let Some((why, message)) = stall {
+            assert_eq!(why, "ExternalResourceNotFound");
+            let named = ["700", "account 2222222222", "account 1234567890", "create it again"];
+            assert!(named.iter().all(|name| message.contains(name)), "{message}");
+        }
+        assert_eq!(action_elsewhere(Some(&recorded), None), None, "not read yet");
+        assert_eq!(action_elsewhere(None, Some(&snapshot)), None);
+    }
 }

@@ -233,10 +233,14 @@ fn first_or_later(
         },
         snapshot: None,
     });
-    ctx.registry.set_google(GoogleAccount {
+    let changed = ctx.registry.set_google(GoogleAccount {
         snapshot: Some(Arc::new(snapshot)),
         ..base
     });
+    // The end of the pass finds nothing changed any more: events whose action is in the account of before would not see it.
+    if changed {
+        ctx.wake_events_of(&Account::Google(key.clone()));
+    }
 }
 
 /// When the next read is due.

@@ -249,3 +249,111 @@ fn nothing_is_created_in_the_account_that_one_odd_answer_names() {
     assert_eq!(ours.len(), 1, "{actions:#?}");
     assert_eq!(ours[0]["customerId"], OWNER, "{actions:#?}");
 }
+
+const OTHER: &str = "2222222222";
+
+/// Says that another account owns the conversions.
+fn owned_by_other() -> Meddling {
+    Meddling::change(|answer| {
+        let tracking = &mut answer["results"][0]["customer"]["conversionTrackingSetting"];
+        tracking["googleAdsConversionCustomer"] = json!(format!("customers/{OTHER}"));
+    })
+}
+
+fn reads_customer(call: &Asked) -> bool {
+    call.says("effective_enablement_setting")
+}
+
+/// The credentials open another account too, as those of an agency do.
+fn stage_of_agency(name: &str) -> Stage {
+    let stage = Stage::empty(
+        name,
+        &["--no-rate-limits"],
+        &[("google-refresh-interval", "1s"), ("stalled-probe-interval", "2s")],
+    );
+    let other = json!({"customerId": OTHER, "manager": false, "currencyCode": "EUR", "timeZone": "UTC",
+        "conversionTrackingStatus": "CONVERSION_TRACKING_MANAGED_BY_SELF", "access": [{"identity": "user@sandbox.test"}]});
+    stage.post("/google/accounts", &other);
+    stage
+}
+
+/// Has the account checked once more.
+fn check(stage: &Stage, number: u32) {
+    let value = format!("adconversion.dev/reconcile-requested-at={number}");
+    stage.kubectl(&["annotate", "--overwrite", "gaa/acme", &value]);
+}
+
+/// The event says that its action is in one account and the conversions' account another; what happens now is sent to
+/// neither.
+fn stops(stage: &Stage, of_action: &str, of_account: &str) {
+    let stalled = stage.condition("adce/won", "Stalled", "True", "ExternalResourceNotFound");
+    let message = stalled["message"].as_str().unwrap_or_default();
+    let says = [
+        format!("is in Google Ads account {of_action}"),
+        format!("names account {of_account}"),
+        "create it again".to_owned(),
+    ];
+    assert!(says.iter().all(|part| message.contains(part)), "{message}");
+    let sent = || {
+        stage.admin("/google/tally")["conversions"]
+            .as_array()
+            .map_or(0, Vec::len)
+    };
+    // What was on its way arrives: Google takes some seconds for it.
+    std::thread::sleep(Duration::from_secs(5));
+    let before = sent();
+    stage.post("/hubspot/contacts", &json!([became(8, "click-8")]));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(sent(), before, "{:#}", stage.admin("/google/tally"));
+}
+
+/// Two answers in a row are odd: the action is made elsewhere, and the event stops as soon as the truth is known.
+#[test]
+fn an_event_stops_whose_action_two_odd_answers_put_elsewhere() {
+    let mut stage = stage_of_agency("odd-elsewhere");
+    let meddler = stage.meddled();
+    let rule = meddler.times(2, reads_customer, owned_by_other());
+    stage.start_operator();
+    stage.accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    stage.wait("adce/won", "an action", |event| {
+        event["status"]["conversionAction"]["customerId"] == OTHER
+    });
+    assert_eq!(meddler.fired(rule), 2);
+    stage.post("/hubspot/contacts", &json!([became(0, "click-0")]));
+    check(&stage, 1);
+    stage.wait("gaa/acme", "the truth", |account| {
+        account["status"]["conversionCustomerId"] == OWNER
+    });
+    stops(&stage, OTHER, OWNER);
+    // The way out that the message names.
+    stage.kubectl(&["delete", "adce/won", "--timeout=30s"]);
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    let event = stage.settled("won", 2);
+    assert_eq!(event["status"]["conversionAction"]["customerId"], OWNER);
+    exactly(&stage, &event, &wanted(&stage));
+}
+
+/// The account's conversions are another account's from now on: the event stops, and goes on once that is put back.
+#[test]
+fn an_event_stops_while_another_account_owns_the_conversions() {
+    let mut stage = stage_of_agency("real-elsewhere");
+    let meddler = stage.meddled();
+    stage.start_operator();
+    stage.accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400)}));
+    stage.post("/hubspot/contacts", &json!([became(0, "click-0")]));
+    stage.settled("won", 1);
+    // One answer changes nothing.
+    let rule = meddler.times(1, reads_customer, owned_by_other());
+    wait_fired(&stage, &meddler, rule);
+    stage.post("/hubspot/contacts", &json!([became(1, "click-1")]));
+    let event = stage.settled("won", 2);
+    exactly(&stage, &event, &wanted(&stage));
+    let real = meddler.always(reads_customer, owned_by_other());
+    stops(&stage, OWNER, OTHER);
+    meddler.lift(real);
+    let event = stage.settled("won", 3);
+    exactly(&stage, &event, &wanted(&stage));
+    stage.condition("adce/won", "Ready", "True", "");
+}
