@@ -79,6 +79,18 @@ fn second_look(opened: PortalId) -> AccountFault {
     AccountFault::new(FaultKind::Unavailable, reason::PROGRESSING, message)
 }
 
+/// True if a second answer must tell whether the company's currency is this one: by it values are sent, and what was sent
+/// stays. One that can't be read (empty) changes nothing that is `known`.
+pub fn is_currency_doubtful(known: &str, heard: &str) -> bool {
+    !heard.is_empty() && heard != known
+}
+
+/// The company's currency after two answers: what both say, else what is `known`; empty if it is not.
+pub fn agreed_currency<'a>(known: &'a str, first: &'a str, second: &str) -> &'a str {
+    let agreed = first == second && !first.is_empty();
+    if agreed { first } else { known }
+}
+
 #[cfg(test)]
 #[path = "portal_pin_tests.rs"]
 mod tests;

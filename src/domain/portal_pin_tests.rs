@@ -90,3 +90,43 @@ proptest! {
         }
     }
 }
+
+#[rstest]
+#[case::first("", "EUR", Some("EUR"), "EUR")]
+#[case::first_and_they_differ("", "JPY", Some("EUR"), "")]
+#[case::first_and_then_unreadable("", "EUR", Some(""), "")]
+#[case::first_unreadable("", "", None, "")]
+#[case::known("EUR", "EUR", None, "EUR")]
+#[case::known_and_unreadable("EUR", "", None, "EUR")]
+#[case::known_and_one_odd("EUR", "JPY", Some("EUR"), "EUR")]
+#[case::known_and_two_odd("EUR", "JPY", Some("USD"), "EUR")]
+#[case::changed("EUR", "USD", Some("USD"), "USD")]
+fn a_currency_takes_two_answers(
+    #[case] known: &str,
+    #[case] first: &str,
+    #[case] second: Option<&str>,
+    #[case] wanted: &str,
+) {
+    assert_eq!(is_currency_doubtful(known, first), second.is_some());
+    assert_eq!(agreed_currency(known, first, second.unwrap_or(known)), wanted);
+}
+
+proptest! {
+    /// Whichever single answer is odd, the currency is the true one or, at first, unknown.
+    #[test]
+    fn no_single_odd_answer_decides_about_the_currency(odd in "[A-Z]{3}|", at in 0_usize..8, checks in 1_usize..5) {
+        let (mut known, mut answers) = (String::new(), 0);
+        let mut answer = || {
+            answers += 1;
+            if answers == at + 1 { odd.clone() } else { "EUR".to_owned() }
+        };
+        for _ in 0..checks {
+            let first = answer();
+            if is_currency_doubtful(&known, &first) {
+                known = agreed_currency(&known, &first, &answer()).to_owned();
+            }
+            prop_assert!(known.is_empty() || known == "EUR", "{known}");
+        }
+        prop_assert!(checks < 2 || known == "EUR", "it is known after two checks");
+    }
+}

@@ -4,41 +4,64 @@ use rust_decimal::Decimal;
 
 use super::contact::Deal;
 use super::eligibility::{Money, ValueRule};
+use crate::api::CURRENCIES;
+
+/// Most that an amount may be, as in manifests: twelve digits before the point. More than that nobody can have meant, and what
+/// was sent stays.
+const LESS_THAN: Decimal = Decimal::from_parts(0xD4A5_1000, 0xE8, 0, false, 0);
+
+/// The value would be in the currency of the company, which HubSpot does not tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CurrencyUnknown;
 
 /// Value and currency to send. For [`ValueRule::DealAmount`]: the weighted amount of the most recent deal (latest
 /// creation, then greatest id) in its own currency, else the company's; the default, in its own currency, where there
-/// is no deal, it is closed-lost, or its amount is missing or not positive.
-pub fn conversion_value(rule: &ValueRule, deals: &[Deal], company_currency: &str) -> (Decimal, String) {
+/// is no deal, it is closed-lost, or its amount or currency is none that a manifest could name. Nothing as long as it would
+/// be in the company's currency, and that is not known (empty).
+pub fn conversion_value(
+    rule: &ValueRule,
+    deals: &[Deal],
+    company_currency: &str,
+) -> Result<(Decimal, String), CurrencyUnknown> {
     let from_deal = match rule {
         ValueRule::Fixed(_) => None,
-        ValueRule::DealAmount { .. } => deal_value(deals, company_currency),
+        ValueRule::DealAmount { .. } => deal_value(deals, company_currency)?,
     };
     let (ValueRule::Fixed(declared) | ValueRule::DealAmount { default: declared }) = rule;
-    from_deal.unwrap_or_else(|| value_and_currency(declared))
+    Ok(from_deal.unwrap_or_else(|| value_and_currency(declared)))
 }
 
 fn value_and_currency(money: &Money) -> (Decimal, String) {
     (money.amount, money.currency.clone())
 }
 
-fn deal_value(deals: &[Deal], company_currency: &str) -> Option<(Decimal, String)> {
-    let latest = deals.iter().max_by_key(|d| (d.created_at, d.id))?;
-    let amount = latest
-        .projected_amount
-        .filter(|a| *a > Decimal::ZERO && !latest.closed_lost)?;
-    let currency = latest
-        .currency
-        .as_deref()
-        .filter(|c| !c.is_empty())
-        .unwrap_or(company_currency);
-    let known = currency.len() == 3 && currency.bytes().all(|b| b.is_ascii_uppercase());
-    known.then(|| (amount, currency.to_owned()))
+fn deal_value(deals: &[Deal], company_currency: &str) -> Result<Option<(Decimal, String)>, CurrencyUnknown> {
+    let latest = deals.iter().max_by_key(|d| (d.created_at, d.id));
+    let usable = |deal: &&Deal| !deal.closed_lost && deal.projected_amount.is_some_and(is_usable);
+    let Some((deal, amount)) = latest
+        .filter(usable)
+        .and_then(|deal| Some((deal, deal.projected_amount?)))
+    else {
+        return Ok(None);
+    };
+    let own = deal.currency.as_deref().filter(|c| !c.is_empty());
+    let currency = own.unwrap_or(company_currency);
+    if currency.is_empty() {
+        return Err(CurrencyUnknown);
+    }
+    Ok(CURRENCIES.contains(&currency).then(|| (amount, currency.to_owned())))
+}
+
+fn is_usable(amount: Decimal) -> bool {
+    amount > Decimal::ZERO && amount < LESS_THAN
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
+    use rstest::rstest;
 
     use super::super::ids::DealId;
     use super::*;
@@ -53,13 +76,70 @@ mod tests {
         }
     }
 
-    fn worth(deals: &[Deal]) -> String {
+    fn worth_in(company: &str, deals: &[Deal]) -> String {
         let default = Money {
             amount: "100.00".parse().unwrap(),
             currency: "EUR".into(),
         };
-        let (amount, currency) = conversion_value(&ValueRule::DealAmount { default }, deals, "USD");
-        format!("{amount} {currency}")
+        match conversion_value(&ValueRule::DealAmount { default }, deals, company) {
+            Ok((amount, currency)) => format!("{amount} {currency}"),
+            Err(CurrencyUnknown) => "unknown".to_owned(),
+        }
+    }
+
+    fn worth(deals: &[Deal]) -> String {
+        worth_in("USD", deals)
+    }
+
+    #[rstest]
+    #[case::most("999999999999.999", "999999999999.999 USD")]
+    #[case::more("1000000000000", "100.00 EUR")]
+    #[case::far_more("999999999999999999999999", "100.00 EUR")]
+    #[case::little("0.001", "0.001 USD")]
+    fn amounts_that_nobody_can_have_meant(#[case] amount: &str, #[case] wanted: &str) {
+        assert_eq!(worth(&[deal(1, 1, Some(amount))]), wanted);
+    }
+
+    #[rstest]
+    #[case::its_own(Some("CHF"), "USD", "50 CHF")]
+    #[case::the_companys(None, "USD", "50 USD")]
+    #[case::empty(Some(""), "USD", "50 USD")]
+    #[case::no_code(Some("XXQ"), "USD", "100.00 EUR")]
+    #[case::metal(Some("XAU"), "USD", "100.00 EUR")]
+    #[case::small(Some("usd"), "USD", "100.00 EUR")]
+    #[case::company_without_code(None, "XXQ", "100.00 EUR")]
+    #[case::company_unknown(None, "", "unknown")]
+    #[case::company_unknown_and_not_needed(Some("CHF"), "", "50 CHF")]
+    #[case::company_unknown_and_no_code(Some("XXQ"), "", "100.00 EUR")]
+    fn currencies(#[case] own: Option<&str>, #[case] company: &str, #[case] wanted: &str) {
+        let deal = Deal {
+            currency: own.map(str::to_owned),
+            ..deal(1, 1, Some("50"))
+        };
+        assert_eq!(worth_in(company, &[deal]), wanted);
+    }
+
+    #[test]
+    fn the_companys_currency_is_needed_only_for_what_is_in_it() {
+        assert_eq!(worth_in("", &[]), "100.00 EUR");
+        assert_eq!(worth_in("", &[deal(1, 1, None)]), "100.00 EUR");
+        assert_eq!(worth_in("", &[deal(1, 1, Some("1000000000000"))]), "100.00 EUR");
+    }
+
+    proptest! {
+        /// A manifest could name whatever is sent.
+        #[test]
+        fn what_is_sent_could_stand_in_a_manifest(
+            units in any::<i128>(), scale in 0_u32..28, own in proptest::option::of("[A-Za-z]{0,4}"), company in "[A-Z]{0,3}",
+        ) {
+            let Ok(amount) = Decimal::try_from_i128_with_scale(units >> 33, scale) else { return Ok(()) };
+            let deal = Deal { projected_amount: Some(amount), currency: own, ..deal(1, 1, None) };
+            let default = Money { amount: Decimal::ONE, currency: "EUR".into() };
+            if let Ok((amount, currency)) = conversion_value(&ValueRule::DealAmount { default }, &[deal], &company) {
+                prop_assert!(amount > Decimal::ZERO && amount.trunc().to_string().len() <= 12, "{amount}");
+                prop_assert!(CURRENCIES.contains(&currency.as_str()), "{currency}");
+            }
+        }
     }
 
     #[test]
@@ -110,6 +190,7 @@ mod tests {
         };
         assert_eq!(
             conversion_value(&ValueRule::Fixed(money), &[deal(1, 1, Some("50"))], "USD")
+                .unwrap()
                 .0
                 .to_string(),
             "250.00"

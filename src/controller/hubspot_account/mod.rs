@@ -176,9 +176,13 @@ async fn read_account(
     if memory.state.doubts_token() {
         client.drop_token().await;
     }
-    let pin = read::portal_pin(object, memory.snapshot.as_deref());
+    let expected = read::Expected {
+        pin: read::portal_pin(object, memory.snapshot.as_deref()),
+        currency: read::known_currency(object, memory.snapshot.as_deref()),
+        heard: &mut memory.heard,
+    };
     memory.state.checked = Some(now);
-    match read::read_portal(client.as_ref(), (pin, &mut memory.heard), &wanted, &memory.state, now).await {
+    match read::read_portal(client.as_ref(), expected, &wanted, &memory.state, now).await {
         Ok(snapshot) => {
             memory.verified = true;
             memory.snapshot = Some(Arc::new(snapshot));

@@ -13,9 +13,9 @@ use crate::controller::shared::references;
 use crate::domain::account_health::{AccountFault, FaultKind, saturating_after};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
-use crate::domain::portal_pin::{Heard, PortalPin};
-use crate::ports::Cause;
+use crate::domain::portal_pin::{Heard, PortalPin, agreed_currency, is_currency_doubtful};
 use crate::ports::crm::{Crm, Portal, Stage};
+use crate::ports::{Cause, UpstreamError};
 use crate::registry::{DealAccess, Forms};
 
 /// The scope without which nothing can be read. Every other is asked for by the events that need it, and only they wait
@@ -79,7 +79,12 @@ impl PortalSnapshot {
         if forms || deals {
             return Timestamp::MIN;
         }
-        let regular = read_interval(settings);
+        let unknown = wanted.deals && self.portal.company_currency.is_empty();
+        let regular = if unknown {
+            settings.account_check_interval
+        } else {
+            read_interval(settings)
+        };
         let wait = if stalled {
             regular.min(settings.stalled_probe_interval)
         } else {
@@ -89,25 +94,46 @@ impl PortalSnapshot {
     }
 }
 
-/// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. `heard`: what the
-/// account details said in the check before, and then in this one. Forms and deals only if an event needs them.
+/// What is known of a portal before a check.
+pub(super) struct Expected<'a> {
+    pub pin: PortalPin,
+    /// What the account details said in the check before, and then in this one.
+    pub heard: &'a mut Option<PortalId>,
+    /// The company's currency; empty if it is not known.
+    pub currency: String,
+}
+
+/// The company's currency as it was read so far, in this process or in one before.
+pub(super) fn known_currency(object: &Manifest, snapshot: Option<&PortalSnapshot>) -> String {
+    let shown = || object.status.as_ref()?.company_currency.clone();
+    let read = snapshot.map(|snapshot| snapshot.portal.company_currency.clone());
+    read.filter(|currency| !currency.is_empty())
+        .or_else(shown)
+        .unwrap_or_default()
+}
+
+/// Reads everything, the portal first: nothing else is read of a wrong one, or of one that is not certain. Forms and deals
+/// only if an event needs them.
 pub(super) async fn read_portal(
     crm: &dyn Crm,
-    (pin, heard): (PortalPin, &mut Option<PortalId>),
+    expected: Expected<'_>,
     wanted: &Wanted,
     state: &AccountState,
     now: Timestamp,
 ) -> Result<PortalSnapshot, AccountFault> {
     let fault = |error| state.to_fault(&error);
     let portal = with_short_names(&crm.read_portal().await.map_err(fault)?);
-    let before = heard.replace(portal.id);
+    let before = expected.heard.replace(portal.id);
     let token = crm.token_info().await.map_err(fault)?;
-    pin.check_portal(Heard {
+    expected.pin.check_portal(Heard {
         details: portal.id,
         token: token.portal,
         before,
     })?;
     crm.may_use(portal.id);
+    let portal = with_certain_currency(crm, portal, &expected.currency)
+        .await
+        .map_err(fault)?;
     let granted = token.scopes;
     contacts_scope(granted.as_deref())?;
     let stages = crm.read_stages().await.map_err(fault)?;
@@ -129,6 +155,25 @@ pub(super) async fn read_portal(
         forms,
         deals,
         read_at: now,
+    })
+}
+
+/// The portal, with a currency that two answers agree on, or the known one.
+async fn with_certain_currency(crm: &dyn Crm, portal: Portal, known: &str) -> Result<Portal, UpstreamError> {
+    let currency = if is_currency_doubtful(known, &portal.company_currency) {
+        let again = with_short_names(&crm.read_portal().await?);
+        let second = if again.id == portal.id {
+            again.company_currency
+        } else {
+            String::new()
+        };
+        agreed_currency(known, &portal.company_currency, &second).to_owned()
+    } else {
+        known.to_owned()
+    };
+    Ok(Portal {
+        company_currency: currency,
+        ..portal
     })
 }
 
@@ -205,7 +250,7 @@ mod tests {
         let portal = Portal {
             id: PortalId(5),
             time_zone: String::new(),
-            company_currency: String::new(),
+            company_currency: "EUR".to_owned(),
             ui_domain: String::new(),
         };
         let snapshot = PortalSnapshot {

@@ -10,7 +10,7 @@ use super::contacts::Contacts;
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
 use crate::domain::ids::ContactId;
-use crate::domain::value::conversion_value;
+use crate::domain::value::{CurrencyUnknown, conversion_value};
 use crate::ports::UpstreamError;
 use crate::ports::crm::{DealLinks, Unreadable};
 use crate::ports::ledger::Row;
@@ -22,6 +22,10 @@ use crate::sync::context::SyncContext;
 const MAX_ASSOCIATIONS: usize = 1000;
 /// Most deals in one read (docs/reference/hubspot.md 6.2).
 const MAX_DEALS: usize = 100;
+
+/// Why a row is not priced though its deals can be read.
+const NO_CURRENCY: &str =
+    "its deal is in the company's currency, and HubSpot does not tell that one in two answers that agree";
 
 /// A row with what identifies it, and what it is worth.
 pub(crate) type Priced = (Row, Prepared, Option<(Decimal, String)>);
@@ -71,8 +75,10 @@ impl EligibleEvent {
                 waiting.push(self.set_aside(ctx, &row, what));
                 continue;
             }
-            let value = row.sent.clone().unwrap_or_else(|| self.row_value(&deals, contact));
-            priced.push((row, prepared, value));
+            match row.sent.clone().map_or_else(|| self.row_value(&deals, contact), Ok) {
+                Ok(value) => priced.push((row, prepared, value)),
+                Err(CurrencyUnknown) => waiting.push(self.set_aside(ctx, &row, NO_CURRENCY)),
+            }
         }
         ctx.ledger.apply_updates(&waiting, ctx.clock.now()).await?;
         Ok(priced)
@@ -86,10 +92,12 @@ impl EligibleEvent {
         missed.is_some_and(|missing| missing >= pauses.silent)
     }
 
-    fn row_value(&self, deals: &Deals, contact: ContactId) -> Option<(Decimal, String)> {
-        let rule = self.event.rules.value.as_ref()?;
+    fn row_value(&self, deals: &Deals, contact: ContactId) -> Result<Option<(Decimal, String)>, CurrencyUnknown> {
+        let Some(rule) = self.event.rules.value.as_ref() else {
+            return Ok(None);
+        };
         let deals = deals.of.get(&contact).map_or(&[][..], Vec::as_slice);
-        Some(conversion_value(rule, deals, &self.portal.company_currency))
+        conversion_value(rule, deals, &self.portal.company_currency).map(Some)
     }
 
     /// Rows wait after a failed read of deals.
