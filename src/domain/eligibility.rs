@@ -129,6 +129,13 @@ pub enum Decision {
     },
 }
 
+/// The click window leaves a row out: for good once another read of the contact shows the same click.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutsideWindow {
+    /// When the click was.
+    pub click: Timestamp,
+}
+
 /// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window` is the click
 /// window of the action, `region` the account's default for phones without a country.
 pub fn decide_entry(
@@ -139,20 +146,20 @@ pub fn decide_entry(
     window: ClickWindow,
     region: Option<&str>,
     now: Timestamp,
-) -> Decision {
+) -> Result<Decision, OutsideWindow> {
     let Some(contact) = contact else {
-        return Decision::Skip {
+        return Ok(Decision::Skip {
             reason: reason::CONTACT_DELETED,
-        };
+        });
     };
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
     if let Some((reason, due)) = click_wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
-        return Decision::Wait { reason, due };
+        return Ok(Decision::Wait { reason, due });
     }
     if rules.consent.as_ref().is_some_and(|c| !has_consent(contact, c)) {
-        return Decision::Skip {
+        return Ok(Decision::Skip {
             reason: reason::NO_CONSENT,
-        };
+        });
     }
     let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
     if click.is_none() && identifiers.is_empty() {
@@ -161,33 +168,27 @@ pub fn decide_entry(
         } else {
             reason::NO_SHARED_DATA
         };
-        return Decision::Skip { reason };
+        return Ok(Decision::Skip { reason });
     }
-    match click
-        .as_ref()
-        .and_then(|c| c.at)
-        .map(|at| window.place_of(at, occurrence.at))
-    {
-        None | Some(WindowPlace::Inside) => {}
-        Some(WindowPlace::Unsure) => {
-            let due = now.saturating_add(waits.window).unwrap_or(Timestamp::MAX);
-            return Decision::Wait {
-                reason: reason::NOT_DUE,
-                due,
-            };
-        }
-        Some(WindowPlace::Outside) => {
-            return Decision::Skip {
-                reason: reason::OUTSIDE_CLICK_WINDOW,
-            };
+    if let Some(at) = click.as_ref().and_then(|c| c.at) {
+        match window.place_of(at, occurrence.at) {
+            WindowPlace::Inside => {}
+            WindowPlace::Unsure => {
+                let due = now.saturating_add(waits.window).unwrap_or(Timestamp::MAX);
+                return Ok(Decision::Wait {
+                    reason: reason::NOT_DUE,
+                    due,
+                });
+            }
+            WindowPlace::Outside => return Err(OutsideWindow { click: at }),
         }
     }
     let consent_granted = rules.consent.is_some();
-    Decision::Send(Prepared {
+    Ok(Decision::Send(Prepared {
         click: click.map(|c| c.id),
         identifiers,
         consent_granted,
-    })
+    }))
 }
 
 /// Why and until when a new row waits, from the read that found it: the latest of its waits, so that it is read again

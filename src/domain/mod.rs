@@ -28,6 +28,7 @@ pub mod lineage;
 pub mod occurrence;
 pub mod outcome;
 pub mod ownership;
+pub mod plausible_time;
 pub mod portal_pin;
 pub mod refusals;
 pub mod request_report;

@@ -14,6 +14,7 @@ pub mod poll;
 pub mod prepare;
 pub mod retention;
 mod room;
+mod seen_clicks;
 pub mod submissions;
 pub mod supervisor;
 pub mod unreadable;

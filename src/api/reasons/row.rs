@@ -38,7 +38,7 @@ reasons! {
     Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement after that. Check that the snippet is on the page with the form.";
 
     /// The settling delay is not over.
-    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. If HubSpot gives it a time in the future, it is sent then. If the action's click window leaves it out, it waits until Google shows that window a second time. Nothing to do.";
+    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. If HubSpot gives it a time in the near future, it is sent then. If the action's click window leaves it out, it waits until Google shows that window, and HubSpot the time of the click, a second time. Nothing to do.";
     /// A request is under way.
     Pending IN_FLIGHT = "InFlight" => "The conversion is part of a request to Google that has not been answered yet. If the request is repeated, ids and values stay the same. Nothing to do.";
     /// The click id may still arrive.

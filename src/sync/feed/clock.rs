@@ -1,14 +1,13 @@
 //! How late a time of HubSpot's clock can be. A record that claims a later one (an import with the year 9999) tells nothing of
 //! that clock: no cursor follows it, as everything before a cursor counts as read.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-/// How far a time may be ahead of the answer it came in: the clocks of HubSpot's servers may differ.
-const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+use crate::domain::plausible_time::latest_told;
 
 /// The latest time an answer can tell of. `answered`: its `Date`; without one this host's clock must do.
 pub fn latest_plausible(answered: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    answered.unwrap_or(now).saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+    latest_told(answered.unwrap_or(now))
 }
 
 #[cfg(test)]

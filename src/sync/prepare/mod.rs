@@ -151,7 +151,8 @@ impl EligibleEvent {
                 updates.push(self.try_again(ctx, &row, sought.after));
                 continue;
             }
-            match self.decide_row(ctx, &row, contacts.get(row.contact).map(|read| read.contact.as_ref())) {
+            let read = contacts.get(row.contact).map(|read| (read.contact.as_ref(), read.at));
+            match self.decide_row(ctx, &row, read) {
                 Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
                     updates.push(RowUpdate {
                         detail: ADDRESS_ALONE.to_owned(),
@@ -230,7 +231,8 @@ impl EligibleEvent {
         Ok(())
     }
 
-    fn decide_row(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+    fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<(&Contact, Timestamp)>) -> Decision {
+        let contact = read.map(|(contact, _)| contact);
         if self.event.rules.form {
             return self.decide_submission(ctx, row, contact);
         }
@@ -241,7 +243,7 @@ impl EligibleEvent {
         let window = self.action.click_window;
         let region = self.account.default_region.as_deref();
         let now = ctx.clock.now();
-        decide_entry(
+        let decision = decide_entry(
             contact,
             occurrence,
             &self.event.rules,
@@ -249,7 +251,12 @@ impl EligibleEvent {
             window,
             region,
             now,
-        )
+        );
+        decision.unwrap_or_else(|outside| {
+            let seen = (outside.click, read.map_or(now, |(_, at)| at));
+            let pauses = (ctx.settings.upload_interval, ctx.settings.backoff_max);
+            ctx.seen_clicks.leave_out(row, seen, pauses, now)
+        })
     }
 
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
@@ -10,7 +11,7 @@ use super::contacts::to_contact;
 use super::errors::{ErrorBody, refused_request};
 use super::items::{Open, Parts, WRONG_TYPE};
 use super::limits::Bucket;
-use super::wire::{Record, Results, Scalar};
+use super::wire::{Record, Results};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
@@ -94,7 +95,7 @@ impl HubSpot {
                     Ok(mut page) => {
                         parts.part_answered();
                         let mut open = part.into_iter().collect();
-                        assign_records(&page.take_rows()?, &mut open, asked, found);
+                        assign_records(&page.take_rows()?, &mut open, (asked, None), found);
                     }
                     Err(error) => parts.part_refused(&part, error)?,
                 }
@@ -137,7 +138,7 @@ fn take_batch(
     asked: &Asked<'_>,
     found: &mut AddressBatch,
 ) -> Result<BTreeSet<String>, UpstreamError> {
-    let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+    let as_of = batch.answered_at();
     let mut unknown: BTreeSet<String> = emails.iter().cloned().collect();
     let mut open = Open::new(emails.iter().cloned());
     // An address that HubSpot finds malformed is nobody's.
@@ -162,12 +163,9 @@ fn take_batch(
         open.mark_stray();
     }
     let before: BTreeSet<String> = found.contacts.keys().cloned().collect();
-    assign_records(&records, &mut unknown, asked, found);
-    for (email, contact) in &mut found.contacts {
-        if !before.contains(email) {
-            open.mark_answered(email);
-            contact.as_of = as_of;
-        }
+    assign_records(&records, &mut unknown, (asked, as_of), found);
+    for email in found.contacts.keys().filter(|email| !before.contains(*email)) {
+        open.mark_answered(email);
     }
     unknown.retain(|email| !open.has_failed(email));
     found.unreadable.extend(open.into_unreadable());
@@ -175,12 +173,17 @@ fn take_batch(
 }
 
 /// Gives each live record to the addresses that are its own. HubSpot's answer does not say what led to a record.
-fn assign_records(records: &[Record], wanted: &mut BTreeSet<String>, asked: &Asked<'_>, found: &mut AddressBatch) {
+fn assign_records(
+    records: &[Record],
+    wanted: &mut BTreeSet<String>,
+    (asked, as_of): (&Asked<'_>, Option<Timestamp>),
+    found: &mut AddressBatch,
+) {
     for record in records.iter().filter(|record| record.archived != Some(true)) {
         let Some(id) = record.id().map(ContactId) else { continue };
         for address in addresses_of(record) {
             if wanted.remove(&address)
-                && let Some(contact) = to_contact(record, id, asked)
+                && let Some(contact) = to_contact(record, id, asked, as_of)
             {
                 found.contacts.insert(address, contact);
             }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::json;
 
@@ -15,6 +16,7 @@ use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
+use crate::domain::plausible_time::is_plausible;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry, read_limit};
 
@@ -90,7 +92,7 @@ fn resolve_batch(
     all: &mut ContactBatch,
     habits: &Mutex<KeyHabits>,
 ) -> Result<(), UpstreamError> {
-    let as_of = batch.started_at.as_ref().and_then(Scalar::time);
+    let as_of = batch.answered_at();
     let mut open = Open::new(ids.iter().copied());
     let records = batch.take_rows()?;
     habits.lock().learn(&asked.properties, &records, Instant::now());
@@ -118,9 +120,7 @@ fn resolve_batch(
         if record.archived == Some(true) {
             continue;
         }
-        if let Some(contact) = to_contact(record, id, asked) {
-            all.contacts.push(Contact { as_of, ..contact });
-        }
+        all.contacts.extend(to_contact(record, id, asked, as_of));
     }
     all.deleted.extend(open.gone_inputs().copied());
     all.unreadable.extend(open.into_unreadable());
@@ -175,8 +175,14 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
     }
 }
 
-/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by.
-pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_>) -> Option<Contact> {
+/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by, `as_of` the time of
+/// the answer, if it tells.
+pub(crate) fn to_contact(
+    record: &Record,
+    requested: ContactId,
+    asked: &Asked<'_>,
+    as_of: Option<Timestamp>,
+) -> Option<Contact> {
     let id = ContactId(record.id()?);
     let mut flaw = None;
     let mut note = |why: &str, stages: Vec<String>| {
@@ -215,7 +221,7 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_
             .properties_with_history
             .as_ref()
             .and_then(|all| all.get(name)?.as_deref());
-        let (entries, timeless) = history_entries(versions.unwrap_or_default());
+        let (entries, timeless) = history_entries(versions.unwrap_or_default(), as_of);
         // A contact that has a stage has entered it, even if nothing says when.
         let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
         if untold.is_some() && entries.is_empty() && timeless.is_empty() {
@@ -236,7 +242,7 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_
         requested_id: requested,
         id,
         updated_at,
-        as_of: None,
+        as_of,
         properties,
         history,
         flaw,
@@ -250,17 +256,18 @@ pub(crate) fn to_contact(record: &Record, requested: ContactId, asked: &Asked<'_
 /// The source of history rows that a merge wrote.
 const MERGED: &str = "MERGE_OBJECTS";
 
-/// The rows of a history that can be read, oldest first, and the values of those without a time. HubSpot gives the newest
+/// The rows of a history that can be read, oldest first, and the values of those without a possible time. HubSpot gives the newest
 /// first: turned round before the stable sort, so that rows of the same millisecond (a stage cleared and set again) keep
 /// their order.
-fn history_entries(versions: &[Version]) -> (Vec<HistoryEntry>, Vec<String>) {
+fn history_entries(versions: &[Version], as_of: Option<Timestamp>) -> (Vec<HistoryEntry>, Vec<String>) {
     let (mut entries, mut timeless) = (Vec::with_capacity(versions.len()), Vec::<String>::new());
     // A row that repeats the value of an older one without a time is no entry of its own: that one's place in the list
     // says so, and it would be missed among rows with times only.
     let mut repeated: Option<&str> = None;
     for version in versions.iter().rev() {
         let value = version.value.as_ref().map_or("", |value| value.0.as_str());
-        let Some(at) = version.timestamp.as_ref().and_then(Scalar::time) else {
+        let at = version.timestamp.as_ref().and_then(Scalar::time);
+        let Some(at) = at.filter(|at| is_plausible(*at, as_of)) else {
             repeated = Some(value);
             timeless.push(value.to_owned());
             continue;

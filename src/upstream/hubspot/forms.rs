@@ -15,6 +15,7 @@ use super::scalar::Loose;
 use super::transport::Answer;
 use super::wire::{Paging, Results, Scalar, scalar_or_nothing};
 use crate::domain::conversion::click_value;
+use crate::domain::plausible_time::is_of_hubspot;
 use crate::ports::crm::{Form, OddSubmission, Submission, SubmissionPage};
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::{BodyError, Limit};
@@ -207,7 +208,7 @@ fn to_submission(wire: SubmissionWire) -> Result<Submission, OddSubmission> {
     let given = given.filter(|id| !id.is_empty());
     let conversion_id = given.as_deref().and_then(text::valid_id).filter(|id| is_made_id(id));
     let at = wire.submitted_at.as_ref().and_then(Scalar::time);
-    let at = at.filter(|at| *at > Timestamp::UNIX_EPOCH);
+    let at = at.filter(|at| is_of_hubspot(*at));
     let odd = |why: &str| OddSubmission {
         conversion_id: conversion_id.clone(),
         at,

@@ -102,7 +102,7 @@ pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Res
     for record in &records {
         let id = record.id().and_then(usable);
         order.extend(id);
-        match id.and_then(|id| to_contact(record, id, &Asked::default())) {
+        match id.and_then(|id| to_contact(record, id, &Asked::default(), None)) {
             _ if record.archived == Some(true) => {}
             Some(contact) => contacts.push(contact),
             None => nameless += 1,

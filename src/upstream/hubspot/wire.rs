@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::de::Deserialize;
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ pub(crate) use super::scalar::{Scalar, scalar_or_nothing};
 use crate::domain::contact::MERGED_IDS;
 use crate::domain::ids::ContactId;
 use crate::domain::lineage::{self, MAX_LINEAGE};
+use crate::domain::plausible_time::is_of_hubspot;
 use crate::ports::UpstreamError;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
@@ -97,7 +99,7 @@ pub(crate) struct Results<T> {
     pub(crate) paging: Option<Paging>,
     /// Of batch answers, HubSpot's clock.
     #[serde(rename = "startedAt")]
-    pub(crate) started_at: Option<Scalar>,
+    started_at: Option<Scalar>,
     #[serde(default, rename = "errors", deserialize_with = "json::read_members")]
     item_errors: Option<Vec<Value>>,
     /// Rows that are not what HubSpot documents: each is a matter of its own.
@@ -133,6 +135,11 @@ impl<T> Results<Row<T>> {
 }
 
 impl<T> Results<T> {
+    /// When it was made, HubSpot's clock, if it tells.
+    pub(crate) fn answered_at(&self) -> Option<Timestamp> {
+        self.started_at.as_ref()?.time().filter(|at| is_of_hubspot(*at))
+    }
+
     /// The same, with its part of what the process has for answers.
     pub(crate) fn holding_share(self, share: Share) -> Self {
         Self { share, ..self }

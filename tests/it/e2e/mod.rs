@@ -44,6 +44,7 @@ mod odd_creates;
 mod odd_portal;
 mod odd_removals;
 mod once_odd;
+mod once_odd_records;
 mod one_portal;
 mod one_writer;
 mod other_token;

@@ -9,6 +9,7 @@ mod large;
 mod limits;
 mod oauth;
 mod search;
+mod times;
 mod token_portal;
 mod unkept;
 
