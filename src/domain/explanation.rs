@@ -10,7 +10,7 @@ use super::eligibility::{
 };
 use super::enhancement::{self, Person, Submitted};
 use super::identifiers::{SharedKind, identifiers_of};
-use super::outcome::explain_reason;
+use super::outcome::{explain_reason, reason};
 
 /// One thing that was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,11 @@ pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules:
         enhancement::decide_submission(&person, submitted, rules.event, rules.limits, rules.region, now)
     } else {
         let (window, region) = (rules.window, rules.region);
-        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now)
+        // By a second read like this one.
+        let left_out = Decision::Skip {
+            reason: reason::OUTSIDE_CLICK_WINDOW,
+        };
+        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now).unwrap_or(left_out)
     };
     let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
     let says = match decision {
