@@ -102,7 +102,9 @@ pub(super) fn page_of(source: &Source, parameters: &ListParameters) -> EventList
     let all = source.objects.list_events(parameters.namespace.as_deref());
     let total = all.len();
     let limit = parameters.limit.unwrap_or(MAX_EVENTS).clamp(1, MAX_EVENTS);
-    let behind = |key: &ObjectKey| parameters.after.as_ref().is_none_or(|after| *after < key.to_string());
+    let after = parameters.after.as_deref().and_then(|after| after.split_once('/'));
+    // As the list is ordered: `a/z` comes before `a-b/a`, which it does not as one text.
+    let behind = |key: &ObjectKey| after.is_none_or(|after| (key.namespace.as_str(), key.name.as_str()) > after);
     let mut events: Vec<_> = all.into_iter().filter(|(key, _)| behind(key)).take(limit + 1).collect();
     let more = events.len() > limit;
     events.truncate(limit);
@@ -198,3 +200,7 @@ pub(super) const fn field_of(outcome: Outcome) -> &'static str {
         Outcome::Rejected => "rejected",
     }
 }
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

@@ -25,6 +25,7 @@ mod network;
 mod normalisation;
 mod one_broken;
 mod pages;
+mod port_forward;
 mod postgres_faults;
 mod resends;
 mod seam;

@@ -9,18 +9,15 @@ use xtask::browser::{picture, rendered_page};
 
 use super::Stage;
 use super::counts::{Counts, ago, reason};
+use super::forms;
+use super::stage::admin_address;
 
 const DAY: i64 = 86_400;
 
 /// Where the admin API listens.
 fn address(stage: &Stage) -> String {
     stage.wait_for("the address of the admin API", || {
-        let log = stage.log();
-        let found = log
-            .split("admin=")
-            .nth(1)
-            .and_then(|rest| rest.split_whitespace().next());
-        found.map(str::to_owned).ok_or(Value::Null)
+        admin_address(&stage.log()).ok_or(Value::Null)
     })
 }
 
@@ -166,6 +163,59 @@ fn the_life_of_a_contact_is_explained_without_its_data() {
     let gone = ask(&stage, &["explain", "asked", "--contact", "999999999"], 1);
     assert!(gone.contains("HubSpot"), "{gone}");
     ask(&stage, &["explain", "asked", "--contact", "ada"], 2);
+}
+
+#[test]
+fn a_submission_is_explained_by_its_deadline_and_consent() {
+    let stage = forms::stage("explained-form", &[]);
+    forms::event(&stage, "asked", forms::FORM, &json!({"startTime": ago(3_600)}));
+    stage.condition("adce/asked", "Ready", "True", "");
+    forms::submit(&stage, &forms::consenting("s1"));
+    let refusing = json!({"properties": {"ads_consent": "false"}});
+    forms::submit(&stage, &forms::with(&forms::consenting("s2"), &refusing));
+    forms::counted(&stage, "asked", 2, 1, 1);
+    let story = |email: &str, code| ask(&stage, &["explain", "asked", "--contact", email], code);
+    let sent = story("s1@example.com", 0);
+    let waits = story("s2@example.com", 0);
+    for (told, part) in [
+        (&sent, "Uploaded"),
+        (&sent, "transaction id  s1"),
+        (&sent, "It can be sent until"),
+        (&waits, "Pending, AwaitingConsent"),
+        (&waits, "Not granted: ads_consent holds none"),
+        (&waits, "by today's data"),
+    ] {
+        assert!(told.contains(part), "no {part:?} in {told}");
+    }
+    assert!(!sent.contains("example.com"), "{sent}");
+    stage.contact(&[], None, &json!({"email": "other@example.com"}));
+    let other = story("other@example.com", 1);
+    assert!(other.contains("No submission of the form by this contact"), "{other}");
+}
+
+#[test]
+fn a_replica_that_stands_by_says_so() {
+    let stage = Stage::start("questions-standby");
+    some(&stage);
+    stage.settled("asked", 4);
+    let second = stage.start_second();
+    let port = stage.wait_for("the second's admin API", || {
+        let found = second.admin_address();
+        found.ok_or(Value::Null)
+    });
+    let url = format!("http://{port}");
+    let arguments = [
+        "conversions",
+        "asked",
+        "--namespace",
+        &stage.namespace,
+        "--operator-url",
+        &url,
+    ];
+    let done = stage.command(&arguments);
+    assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
+    assert!(done.stderr.contains("(StandsBy)"), "{}", done.stderr);
+    second.stop();
 }
 
 #[test]

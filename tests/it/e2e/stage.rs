@@ -24,6 +24,7 @@ use xtask::supervisor::{Spec, Supervisor};
 pub use self::ledger::new_schema;
 pub use self::neighbour::Neighbour;
 pub use self::replica::{LEASE, Replica};
+pub use self::second::admin_address;
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
 use super::meddler::Meddler;

@@ -28,6 +28,12 @@ pub(super) fn get(port: u16, path: &str, headers: &str) -> String {
     stream.read_to_string(&mut answer).map(|_| answer).unwrap_or_default()
 }
 
+/// Where an operator with this log has its admin API.
+pub fn admin_address(log: &str) -> Option<String> {
+    let rest = log.split("admin=").nth(1)?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
 /// Another operator with the flags of the first, on the same ledger, namespace and upstream services.
 pub struct Second<'a> {
     stage: &'a Stage,
@@ -38,6 +44,11 @@ impl Second<'_> {
     /// A GET of its own port.
     pub fn http(&self, path: &str) -> String {
         get(self.port, path, "")
+    }
+
+    /// Where its admin API listens, once it says so.
+    pub fn admin_address(&self) -> Option<String> {
+        admin_address(&std::fs::read_to_string(self.stage.directory.join("second.log")).unwrap_or_default())
     }
 
     /// SIGTERM, and how it ended.

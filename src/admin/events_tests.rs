@@ -1,0 +1,99 @@
+#![allow(clippy::unwrap_used)]
+
+use jiff::SignedDuration;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher;
+
+use super::super::objects::Objects;
+use super::*;
+use crate::domain::eligibility::Waits;
+use crate::domain::enhancement::Limits;
+use crate::ledger::SqlLedger;
+use crate::ports::Clock;
+use crate::registry::Registry;
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(1_790_000_000).unwrap()
+    }
+}
+
+/// So many events in namespaces `a` and `a-b` in turn.
+async fn source(events: usize) -> Source {
+    let mut writer = Writer::<AdConversionEvent>::new(());
+    for number in 0..events {
+        let namespace = if number % 2 == 0 { "a" } else { "a-b" };
+        let manifest = serde_json::json!({
+            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+            "metadata": {"name": format!("event-{number}"), "namespace": namespace},
+            "spec": {"googleAdsAccountRef": {"name": "g"}, "hubSpotAccountRef": {"name": "h"},
+                     "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        });
+        writer.apply_watcher_event(&watcher::Event::Apply(serde_json::from_value(manifest).unwrap()));
+    }
+    let minute = SignedDuration::from_mins(1);
+    Source {
+        objects: Objects::new(vec![writer.as_reader()]),
+        registry: Registry::new().0,
+        ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
+        clock: Arc::new(Noon),
+        waits: Waits {
+            settle: minute,
+            click_grace: minute,
+            too_recent: minute,
+            window: minute,
+        },
+        limits: Limits {
+            settle: minute,
+            grace: minute,
+            deadline: minute,
+            pause: minute,
+        },
+    }
+}
+
+fn all_pages(source: &Source, namespace: Option<&str>, limit: usize) -> (Vec<String>, usize) {
+    let mut parameters = ListParameters {
+        namespace: namespace.map(str::to_owned),
+        after: None,
+        limit: Some(limit),
+    };
+    let (mut names, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = page_of(source, &parameters);
+        pages += 1;
+        assert!(page.events.len() <= limit);
+        names.extend(
+            page.events
+                .iter()
+                .map(|event| format!("{}/{}", event.namespace, event.name)),
+        );
+        match page.next {
+            Some(next) => parameters.after = Some(next),
+            None => return (names, pages),
+        }
+    }
+}
+
+#[tokio::test]
+async fn ten_thousand_events_are_listed_once_each() {
+    let source = source(10_000).await;
+    let (names, pages) = all_pages(&source, None, 100);
+    assert_eq!((names.len(), pages), (10_000, 100));
+    let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(distinct.len(), 10_000);
+    let (of_one, _) = all_pages(&source, Some("a-b"), 500);
+    assert_eq!(of_one.len(), 5_000);
+    assert!(of_one.iter().all(|name| name.starts_with("a-b/")));
+    assert_eq!(all_pages(&source, Some("nobody"), 500), (Vec::new(), 1));
+}
+
+#[tokio::test]
+async fn names_that_hold_each_other_s_beginning_lose_nobody() {
+    let source = source(23).await;
+    for limit in 1..=23 {
+        assert_eq!(all_pages(&source, None, limit).0.len(), 23, "pages of {limit}");
+    }
+}

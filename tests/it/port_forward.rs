@@ -1,0 +1,157 @@
+//! Commands that ask the operator reach it through the port-forward of an API server: here one that knows two pods and leads
+//! their ports to servers of the test, as the kubelet does.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use futures::{SinkExt as _, StreamExt as _};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::accept_hdr_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use wiremock::matchers::{body_json, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+use xtask::process;
+
+/// The port of the admin API in every pod.
+const PORT: u16 = 8081;
+
+/// An API server with the pods `ops/standby` and `ops/working`, whose ports lead to these.
+async fn api_server(standby: SocketAddr, working: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, standby, working));
+        }
+    });
+    address
+}
+
+async fn serve(mut stream: TcpStream, standby: SocketAddr, working: SocketAddr) {
+    let mut head = [0; 2048];
+    let read = stream.peek(&mut head).await.unwrap();
+    let head = String::from_utf8_lossy(&head[..read]).into_owned();
+    let asked = head.split_whitespace().nth(1).unwrap_or_default();
+    if asked.starts_with("/api/v1/namespaces/ops/pods/working/portforward?") {
+        return lead(stream, working).await;
+    }
+    if asked.starts_with("/api/v1/namespaces/ops/pods/standby/portforward?") {
+        return lead(stream, standby).await;
+    }
+    let pod = |name: &str| json!({"metadata": {"name": name, "namespace": "ops"}, "status": {"phase": "Running"}});
+    let body = if asked.starts_with("/api/v1/pods?") {
+        json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod("standby"), pod("working")]})
+    } else {
+        json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+               "message": "not in this test"})
+    };
+    let body = body.to_string();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut whole = [0; 2048];
+    let _ = stream.read(&mut whole).await;
+    stream.write_all(answer.as_bytes()).await.unwrap();
+}
+
+/// One port over `v4.channel.k8s.io`: channel 0 has its bytes, channel 1 an error.
+#[allow(clippy::result_large_err)] // the callback's signature is that of the library
+async fn lead(stream: TcpStream, to: SocketAddr) {
+    let speak = |request: &Request, mut response: Response| {
+        assert!(
+            request.uri().query().unwrap().contains("ports=8081"),
+            "{}",
+            request.uri()
+        );
+        let protocol = HeaderValue::from_static("v4.channel.k8s.io");
+        response.headers_mut().insert("sec-websocket-protocol", protocol);
+        Ok(response)
+    };
+    let socket = accept_hdr_async(stream, speak).await.unwrap();
+    let (mut out, mut back) = socket.split();
+    for channel in [0, 1] {
+        let [low, high] = PORT.to_le_bytes();
+        out.send(Message::Binary(vec![channel, low, high].into()))
+            .await
+            .unwrap();
+    }
+    let (mut from_pod, mut to_pod) = TcpStream::connect(to).await.unwrap().into_split();
+    let inward = async move {
+        while let Some(Ok(message)) = back.next().await {
+            if let Message::Binary(bytes) = message {
+                assert_eq!(bytes[0], 0);
+                to_pod.write_all(&bytes[1..]).await.unwrap();
+            }
+        }
+    };
+    let outward = async move {
+        let mut buffer = [0; 4096];
+        while let Ok(read) = from_pod.read(&mut buffer).await {
+            if read == 0 {
+                break;
+            }
+            let frame = [&[0], &buffer[..read]].concat();
+            out.send(Message::Binary(frame.into())).await.unwrap();
+        }
+        let _ = out.close().await;
+    };
+    tokio::join!(inward, outward);
+}
+
+/// `adconversion ARGUMENTS` with this API server.
+async fn adconversion(server: SocketAddr, arguments: &[&str]) -> process::Output {
+    let directory = xtask::control_plane::new_directory().unwrap();
+    let kubeconfig = directory.join("kubeconfig");
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{"name": "c", "cluster": {"server": format!("http://{server}")}}],
+        "users": [{"name": "c", "user": {}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "marketing"}}],
+    });
+    std::fs::write(&kubeconfig, text.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_adconversion"));
+    command.args(arguments).env("KUBECONFIG", &kubeconfig);
+    let run = move || process::run(command, None, std::time::Duration::from_mins(1)).unwrap();
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+fn events(status: u16) -> Mock {
+    let listed = ResponseTemplate::new(status).set_body_json(json!({"events": [], "total": 0}));
+    Mock::given(method("GET")).and(path("/v1/events")).respond_with(listed)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_pods_the_one_that_works_is_asked() {
+    let (standby, working) = (MockServer::start().await, MockServer::start().await);
+    events(503).expect(1).mount(&standby).await;
+    events(200).mount(&working).await;
+    let answer = json!({"contactId": "51", "notes": ["A note."], "entries": []});
+    Mock::given(method("POST"))
+        .and(path("/v1/events/marketing/customers/explain"))
+        .and(body_json(json!({"email": "ada@example.com"})))
+        .respond_with(ResponseTemplate::new(200).set_body_json(answer))
+        .expect(1)
+        .mount(&working)
+        .await;
+    let server = api_server(*standby.address(), *working.address()).await;
+    let done = adconversion(server, &["explain", "customers", "--contact", "ada@example.com"]).await;
+    assert_eq!(done.status.code(), Some(1), "{}", done.stderr);
+    assert_eq!(done.stdout, "Contact 51 under event marketing/customers\n  A note.\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_who_works_is_said() {
+    let (standby, dead) = (MockServer::start().await, MockServer::start().await);
+    events(503).mount(&standby).await;
+    events(503).mount(&dead).await;
+    let server = api_server(*standby.address(), *dead.address()).await;
+    let done = adconversion(server, &["conversions", "customers"]).await;
+    assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
+    let said = "no operator answers: ops/standby stands by; ops/working stands by";
+    assert!(done.stderr.contains(said), "{}", done.stderr);
+}
