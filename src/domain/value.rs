@@ -102,7 +102,7 @@ mod tests {
 
     #[rstest]
     #[case::its_own(Some("CHF"), "USD", "50 CHF")]
-    #[case::the_companys(None, "USD", "50 USD")]
+    #[case::of_the_company(None, "USD", "50 USD")]
     #[case::empty(Some(""), "USD", "50 USD")]
     #[case::no_code(Some("XXQ"), "USD", "100.00 EUR")]
     #[case::metal(Some("XAU"), "USD", "100.00 EUR")]
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_companys_currency_is_needed_only_for_what_is_in_it() {
+    fn the_currency_of_the_company_is_needed_only_for_what_is_in_it() {
         assert_eq!(worth_in("", &[]), "100.00 EUR");
         assert_eq!(worth_in("", &[deal(1, 1, None)]), "100.00 EUR");
         assert_eq!(worth_in("", &[deal(1, 1, Some("1000000000000"))]), "100.00 EUR");

@@ -178,7 +178,7 @@ fn currency(is: Value) -> Meddling {
 }
 
 #[test]
-fn the_companys_currency_is_not_changed_by_one_odd_answer() {
+fn the_currency_of_the_company_is_not_changed_by_one_odd_answer() {
     let mut stage = Stage::empty("odd-currency", &["--no-rate-limits"], &[]);
     let meddler = stage.meddled();
     // The first answer of all is odd, then one in the middle.
@@ -218,7 +218,7 @@ fn what_is_in_a_currency_that_is_not_known_waits() {
     stage.accounts();
     stage.event("won", "customer", &by_deal());
     stage.condition("adce/won", "Ready", "True", "");
-    with_deal(&stage, "companys", &json!({}));
+    with_deal(&stage, "company", &json!({}));
     with_deal(&stage, "other", &json!({"deal_currency_code": "CHF"}));
     let event = stage.wait("adce/won", "one waits", |event| {
         reason(event, "Pending", "UnreadableRecord") == 1 && Counts::of(event).uploaded == 1
@@ -227,7 +227,7 @@ fn what_is_in_a_currency_that_is_not_known_waits() {
     assert!(told.contains("company's currency"), "{told}");
     meddler.lift(unreadable);
     let event = stage.settled("won", 2);
-    let wanted = [("companys", "50.0 EUR"), ("other", "50.0 CHF")];
+    let wanted = [("company", "50.0 EUR"), ("other", "50.0 CHF")];
     let wanted = wanted.map(|(click, value)| (click.to_owned(), value.to_owned()));
     assert_eq!(values(&stage, &event), BTreeMap::from(wanted));
 }
