@@ -337,8 +337,6 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
 async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     let world = World::new();
     let op = Operator::start("idle", &world).await;
-    op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
-        .await;
     let customer: CustomerId = "1234567890".parse().unwrap();
     let note = OrphanNote {
         action: customer.action_key(ActionId(2)),
@@ -355,7 +353,9 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     for note in [note, gone] {
         op.ledger.note_orphan(&note).await.unwrap();
     }
-    // The note about an action Google does not have goes, the other is shown.
+    op.create::<GoogleAdsAccount>("acme", &json!({"customerId": "1234567890"}))
+        .await;
+    // The note about an action that two reads do not show goes, the other is shown.
     op.wait_for::<GoogleAdsAccount>("acme", |a| {
         let orphans = a.status.as_ref().map_or(&[][..], |s| &s.orphaned_conversion_actions);
         orphans.len() == 1 && orphans[0].id == "2" && holds(a, "Ready=True/Succeeded")

@@ -217,6 +217,12 @@ fn a_portal_that_answers_slowly_keeps_no_other_portals_conversions_waiting() {
     stage.event("fast", "customer", &json!({}));
     stage.condition("adce/fast", "Ready", "True", "");
     stage.wait("adce/slow", "the row", |e| Counts::of(e).observed == 1);
+    // Two accounts poll twice a second: what the feed has read is too old to go without another read then.
+    let searches = forms::calls(&stage, "/search");
+    stage.wait_for("polls of two seconds", || {
+        let more = forms::calls(&stage, "/search") - searches;
+        if more >= 8 { Ok(()) } else { Err(json!(more)) }
+    });
     let delay = json!({
         "id": "slow", "service": "hubspot", "path": "/batch/read", "bodyContains": "slow_consent", "count": 0,
         "action": {"delayMs": 25_000},
