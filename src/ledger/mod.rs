@@ -18,6 +18,7 @@ mod connect;
 mod copy;
 mod counts;
 mod database;
+mod elsewhere;
 mod erase;
 mod error;
 mod lock;

@@ -12,6 +12,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::shown_entries::ShownEntries;
 use crate::ledger::archive::has_archived;
 use crate::ledger::columns::{CHUNK, due_column, json_list, json_rows, state_of, to_millis, to_transaction};
+use crate::ledger::elsewhere::with_known_keys;
 use crate::ledger::shifted::{KnownTimes, archived_among};
 use crate::ports::ledger::{LedgerResult, NewRow, StreamId};
 
@@ -28,7 +29,8 @@ pub(super) async fn record_occurrences(conn: &mut Conn, stream: StreamId, rows: 
     }
     let mut new = 0;
     for chunk in rows.chunks(CHUNK) {
-        new += observe_chunk(conn, stream, chunk).await?;
+        let chunk = with_known_keys(conn, stream, chunk).await?;
+        new += observe_chunk(conn, stream, &chunk).await?;
     }
     Ok(new)
 }

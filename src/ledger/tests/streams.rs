@@ -250,3 +250,45 @@ async fn ids_of_actions_and_accounts_are_any_text() {
     let open = ledger.open_requests(&sender(), at(5), 10).await.unwrap();
     assert_eq!(open[0].destinations, keys[2..3]);
 }
+
+/// Two contacts were known, each with an entry that went to the action; then they were merged, and the event was deleted and
+/// created again. What it notes before it has the action is known there, under whatever root.
+#[tokio::test]
+async fn entries_of_contacts_merged_meanwhile_count_once_for_an_event_created_again() {
+    for archived in [false, true] {
+        let ledger = fresh().await;
+        let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+        let of = |contact: u64, at: Timestamp| {
+            OccurrenceKey::for_lifecycle(PortalId(62515), ContactId(contact), "customer", at.as_millisecond())
+        };
+        let row = |keys: Vec<OccurrenceKey>, contact: u64, minute: i64| NewRow {
+            keys,
+            contact: ContactId(contact),
+            occurred_at: at(minute),
+            ..pending(1)
+        };
+        let before = [row(vec![of(10, at(0))], 10, 0), row(vec![of(20, at(1))], 20, 1)];
+        assert_eq!(ledger.record_occurrences(of_action, &before).await.unwrap(), 2);
+        if archived {
+            let rows = due(&ledger, of_action, 5).await;
+            let settle: Vec<_> = rows
+                .iter()
+                .map(|r| update(r.id, Outcome::Skipped, reason::NO_CONSENT))
+                .collect();
+            ledger.apply_updates(&settle, at(3)).await.unwrap();
+            assert_eq!(ledger.archive_rows(at(4), 10).await.unwrap(), 2);
+        }
+        let recreated = |action| StreamRequest {
+            event_uid: "uid-2".into(),
+            ..request(action)
+        };
+        let of_event = ledger.stream_for(&recreated(None)).await.unwrap();
+        let merged = |minute: i64| row([10, 20, 30].map(|id| of(id, at(minute))).into(), 30, minute);
+        let after = [merged(0), merged(1), merged(2)];
+        assert_eq!(ledger.record_occurrences(of_event, &after).await.unwrap(), 3);
+        assert_eq!(ledger.stream_for(&recreated(Some(action(7)))).await.unwrap(), of_action);
+        let counts = ledger.count_rows(of_action, at(0), at(9)).await.unwrap();
+        let all: u64 = counts.classes.iter().map(|class| class.count).sum();
+        assert_eq!(all, 3, "archived: {archived}");
+    }
+}
