@@ -13,6 +13,9 @@ use super::command_error::CommandError;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
+/// Labels that every pod of the chart has, whatever the release is called.
+pub const OPERATOR_LABELS: &str = "app.kubernetes.io/part-of=adconversion,app.kubernetes.io/component=operator";
+
 /// Which cluster, and which namespace of it.
 #[derive(Debug, Clone, Args)]
 pub struct ConnectFlags {

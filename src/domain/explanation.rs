@@ -4,12 +4,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::click_window::{ClickWindow, WindowPlace};
-use super::contact::{Contact, LIFECYCLE_STAGE};
+use super::contact::Contact;
 use super::eligibility::{
     ConsentRule, Decision, EventRules, Occurrence, ValueRule, Waits, decide_entry, has_consent, seen_click,
 };
 use super::enhancement::{self, Person, Submitted};
 use super::identifiers::{SharedKind, identifiers_of};
+use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::{explain_reason, reason};
 
 /// One thing that was looked at, and what was found.
@@ -42,28 +43,23 @@ pub struct Rules<'a> {
 
 /// The entries into a stage, oldest first, those that are no conversion too.
 pub fn stage_story(contact: &Contact, stage: &str, start: Timestamp) -> Vec<StageEntry> {
-    let mut older: Option<&str> = None;
-    let mut entries = Vec::new();
-    for row in contact.history_of(LIFECYCLE_STAGE) {
-        let repeats = older == Some(row.value.as_str());
-        older = Some(&row.value);
-        if row.value != stage {
-            continue;
+    let entry = |(at, why_not): (Timestamp, Option<NoEntry>)| StageEntry {
+        at,
+        why_not: why_not.map(|why| describe_no_entry(why, start)),
+    };
+    judge_rows(contact, stage, start).map(entry).collect()
+}
+
+fn describe_no_entry(why: NoEntry, start: Timestamp) -> String {
+    match why {
+        NoEntry::ByMerge => {
+            "It was written by a merge of two contacts: the contact did not reach the stage then.".to_owned()
         }
-        let why_not = if row.by_merge {
-            Some("It was written by a merge of two contacts: the contact did not reach the stage then.".to_owned())
-        } else if repeats {
-            Some("The contact was in this stage already.".to_owned())
-        } else if row.at < start {
-            Some(format!(
-                "It lies before the event's start, {start:.0}. Set spec.startTime earlier to count it."
-            ))
-        } else {
-            None
-        };
-        entries.push(StageEntry { at: row.at, why_not });
+        NoEntry::Repeats => "The contact was in this stage already.".to_owned(),
+        NoEntry::BeforeStart => {
+            format!("It lies before the event's start, {start:.0}. Set spec.startTime earlier to count it.")
+        }
     }
-    entries
 }
 
 fn line(about: &'static str, says: impl Into<String>) -> Line {

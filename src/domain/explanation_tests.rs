@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::contact::HistoryEntry;
+use super::super::contact::{HistoryEntry, LIFECYCLE_STAGE};
 use super::super::eligibility::{ClickProperties, Money};
 use super::super::ids::ContactId;
 use super::*;

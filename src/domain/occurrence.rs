@@ -4,21 +4,48 @@ use jiff::Timestamp;
 
 use super::contact::{Contact, LIFECYCLE_STAGE};
 
+/// Why a row of the history that names a stage is no occurrence of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoEntry {
+    /// A merge of two contacts wrote it.
+    ByMerge,
+    /// The older row names the same stage.
+    Repeats,
+    /// It lies before the start.
+    BeforeStart,
+}
+
 /// When the contact entered `stage` (internal value) at or after `start`, oldest first.
 ///
 /// No occurrence: an empty value, the same value as the older row, a row written by a merge. Jumps, re-entries and
 /// custom stages count. Source: docs/reference/hubspot.md 4.6 (rows to drop).
 pub fn stage_entries(contact: &Contact, stage: &str, start: Timestamp) -> Vec<Timestamp> {
+    let rows = judge_rows(contact, stage, start);
+    rows.filter_map(|(at, why_not)| why_not.is_none().then_some(at))
+        .collect()
+}
+
+/// The rows that name `stage`, oldest first, each with why it is no occurrence, if it is none.
+pub fn judge_rows<'a>(
+    contact: &'a Contact,
+    stage: &'a str,
+    start: Timestamp,
+) -> impl Iterator<Item = (Timestamp, Option<NoEntry>)> + 'a {
     let mut older: Option<&str> = None;
-    let mut entries = Vec::new();
-    for row in contact.history_of(LIFECYCLE_STAGE) {
-        let repeats = older == Some(row.value.as_str());
-        older = Some(&row.value);
-        if row.value == stage && !repeats && !row.by_merge && row.at >= start {
-            entries.push(row.at);
-        }
-    }
-    entries
+    let judged = contact.history_of(LIFECYCLE_STAGE).iter().map(move |row| {
+        let repeats = older.replace(&row.value) == Some(row.value.as_str());
+        let why_not = if row.by_merge {
+            Some(NoEntry::ByMerge)
+        } else if repeats {
+            Some(NoEntry::Repeats)
+        } else {
+            (row.at < start).then_some(NoEntry::BeforeStart)
+        };
+        (row, why_not)
+    });
+    judged
+        .filter(move |(row, _)| row.value == stage)
+        .map(|(row, why_not)| (row.at, why_not))
 }
 
 #[cfg(test)]

@@ -6,17 +6,15 @@ use clap::Args;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
-use reqwest::{Response, StatusCode, Url};
+use reqwest::{RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::forward::forward_port;
-use crate::cli::cluster::ConnectFlags;
+use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
 
-/// Labels that every pod of the chart has, whatever the release is called.
-const LABELS: &str = "app.kubernetes.io/part-of=adconversion,app.kubernetes.io/component=operator";
 /// Longest wait for an answer, which may wait for HubSpot.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
 /// Most bytes of an answer.
@@ -92,7 +90,7 @@ impl OperatorFlags {
         }
         Err(match found.as_slice() {
             [] => format!(
-                "no pod of the operator was found (labels {LABELS}). Name its namespace with --operator-namespace, or its \
+                "no pod of the operator was found (labels {OPERATOR_LABELS}). Name its namespace with --operator-namespace, or its \
                  address with --operator-url"
             ),
             found => format!("no operator answers: {}", found.join("; ")),
@@ -105,7 +103,7 @@ impl OperatorFlags {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };
-        let found = pods.list(&ListParams::default().labels(LABELS)).await;
+        let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await;
         let found = found.map_err(|error| {
             format!("the pods of the operator can't be listed: {error}. Name its namespace with --operator-namespace")
         })?;
@@ -155,14 +153,7 @@ impl Operator {
         path: &[&str],
         query: &[(&str, String)],
     ) -> Result<T, CommandError> {
-        let answer = self
-            .http
-            .get(self.address(path)?)
-            .query(query)
-            .send()
-            .await
-            .map_err(without_url)?;
-        read_answer(answer).await
+        read_answer(self.http.get(self.address(path)?).query(query)).await
     }
 
     /// Asks with a body, so that what is asked about stands in no address.
@@ -171,14 +162,7 @@ impl Operator {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<T, CommandError> {
-        let answer = self
-            .http
-            .post(self.address(path)?)
-            .json(body)
-            .send()
-            .await
-            .map_err(without_url)?;
-        read_answer(answer).await
+        read_answer(self.http.post(self.address(path)?).json(body)).await
     }
 }
 
@@ -190,7 +174,8 @@ fn without_url(error: reqwest::Error) -> CommandError {
     .into()
 }
 
-async fn read_answer<T: DeserializeOwned>(mut answer: Response) -> Result<T, CommandError> {
+async fn read_answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CommandError> {
+    let mut answer = request.send().await.map_err(without_url)?;
     let status = answer.status();
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(without_url)? {

@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{Container, Pod};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
-/// Labels that every pod of the chart has, whatever the release is called.
-const LABELS: &str = "app.kubernetes.io/part-of=adconversion,app.kubernetes.io/component=operator";
+use crate::cli::cluster::OPERATOR_LABELS;
+
 /// The flag and the variable that give a pod its namespaces.
 const FLAG: &str = "--watch-namespaces";
 const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
@@ -15,7 +15,7 @@ const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
 /// A pod (`namespace/name`) whose operator works in one of these namespaces, or will once it starts.
 pub(super) async fn working_in(client: &Client, namespaces: &BTreeSet<&str>) -> Result<Option<String>, kube::Error> {
     let pods = Api::<Pod>::all(client.clone());
-    let found = pods.list(&ListParams::default().labels(LABELS)).await?;
+    let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await?;
     let works = |pod: &&Pod| !has_ended(pod) && namespaces.iter().any(|namespace| watches_namespace(pod, namespace));
     let name = |pod: &Pod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
     Ok(found.items.iter().find(works).map(name))

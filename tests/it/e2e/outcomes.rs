@@ -30,10 +30,7 @@ fn stage(name: &str, contacts: u32, options: &[&str], flags: &[(&str, &str)]) ->
     let flags = [&FAST, flags].concat();
     let stage = Stage::empty(name, &options, &flags);
     crowd(&stage, contacts);
-    stage.start_operator();
-    stage.apply(include_str!("accounts.yaml"));
-    stage.condition("gaa/acme", "Ready", "True", "");
-    stage.condition("hsa/acme", "Ready", "True", "");
+    stage.start_with_accounts();
     stage
 }
 

@@ -22,10 +22,7 @@ const FAST: [(&str, &str); 5] = [
 /// A stage with ready accounts, before any event.
 fn stage(name: &str) -> Stage {
     let stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &FAST);
-    stage.start_operator();
-    stage.apply(include_str!("accounts.yaml"));
-    stage.condition("gaa/acme", "Ready", "True", "");
-    stage.condition("hsa/acme", "Ready", "True", "");
+    stage.start_with_accounts();
     stage
 }
 

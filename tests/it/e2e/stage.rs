@@ -168,6 +168,14 @@ impl Stage {
         self.supervisor.run(self.operator(self.port)).expect("the operator");
     }
 
+    /// Starts the operator and applies the accounts `acme`, until both are ready.
+    pub fn start_with_accounts(&self) {
+        self.start_operator();
+        self.apply(MANIFESTS);
+        self.condition("gaa/acme", "Ready", "True", "");
+        self.condition("hsa/acme", "Ready", "True", "");
+    }
+
     /// The operator's process, listening on this port.
     fn operator(&self, port: u16) -> Spec {
         let mut flags = vec![("watch-namespaces", self.namespace.as_str())];

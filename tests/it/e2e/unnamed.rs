@@ -21,10 +21,7 @@ fn stage(name: &str, contacts: u32) -> Stage {
     ];
     let stage = Stage::empty(name, &["--no-rate-limits", "--processing-delay=200ms"], &flags);
     crowd(&stage, contacts);
-    stage.start_operator();
-    stage.apply(include_str!("accounts.yaml"));
-    stage.condition("gaa/acme", "Ready", "True", "");
-    stage.condition("hsa/acme", "Ready", "True", "");
+    stage.start_with_accounts();
     stage
 }
 
