@@ -13,6 +13,7 @@ pub mod google;
 pub mod hubspot;
 pub mod log;
 pub mod options;
+pub mod orders;
 pub mod random;
 pub mod serve;
 pub mod world;

@@ -1,6 +1,6 @@
 //! Command line of the sandbox.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Parser;
 use jiff::SignedDuration;
@@ -65,6 +65,10 @@ pub struct Options {
     #[arg(long, default_value_t = 0)]
     pub contacts: u32,
 
+    /// File with orders to the admin server: those given at the start, and those repeated from then on.
+    #[arg(long, value_name = "FILE")]
+    pub orders: Option<PathBuf>,
+
     /// How far the clock is ahead of real time at start (for example `36h`, `-10m`).
     #[arg(long, default_value = "0s", value_parser = signed_duration, allow_hyphen_values = true)]
     pub clock_offset: SignedDuration,
@@ -81,7 +85,8 @@ fn signed_duration(text: &str) -> Result<SignedDuration, String> {
     text.parse().map_err(|e: jiff::Error| e.to_string())
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A time like `90s` or `1h30m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let signed = signed_duration(text)?;
     Duration::try_from(signed).map_err(|_| "must not be negative".to_owned())
 }

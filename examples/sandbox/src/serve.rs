@@ -1,6 +1,10 @@
 //! Binds the two ports and serves them.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -13,6 +17,7 @@ use crate::{
     admin,
     edge::Edge,
     options::Options,
+    orders::Orders,
     world::{Shared, World},
 };
 
@@ -48,15 +53,20 @@ impl Drop for Running {
 /// Builds a world and serves it.
 ///
 /// # Errors
-/// When one of the two addresses cannot be bound.
+/// When one of the two addresses cannot be bound, or an order for the start is refused.
 pub async fn start(options: &Options) -> io::Result<Running> {
-    let upstream = TcpListener::bind(&options.listen).await?;
-    let admin_port = TcpListener::bind(&options.admin).await?;
+    let upstream = bind(&options.listen).await?;
+    let admin_port = bind(&options.admin).await?;
     let (listen, admin) = (upstream.local_addr()?, admin_port.local_addr()?);
     let shared = World::shared(options);
     let edge = Edge::new(shared.clone());
     let router = admin::router(shared.clone());
-    let tasks = vec![
+    let orders = options.orders.as_deref().map(Orders::read).transpose()?;
+    if let Some(orders) = &orders {
+        orders.begin(&router).await?;
+    }
+    let going_on = orders.map(|orders| tokio::spawn(orders.go_on(router.clone())));
+    let mut tasks = vec![
         tokio::spawn(serve_upstream(upstream, edge)),
         tokio::spawn(async move {
             if let Err(error) = axum::serve(admin_port, router).await {
@@ -64,12 +74,23 @@ pub async fn start(options: &Options) -> io::Result<Running> {
             }
         }),
     ];
+    tasks.extend(going_on);
     Ok(Running {
         listen,
         admin,
         shared,
         tasks,
     })
+}
+
+/// Listens on an address. `[::]` takes IPv4 too, and stands for `0.0.0.0` on a host without IPv6.
+async fn bind(address: &str) -> io::Result<TcpListener> {
+    match (TcpListener::bind(address).await, address.parse::<SocketAddr>()) {
+        (Err(_), Ok(all)) if all.ip() == Ipv6Addr::UNSPECIFIED => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, all.port())).await
+        }
+        (bound, _) => bound,
+    }
 }
 
 /// Serves HTTP/1.1 directly on the connection: only so can a connection be closed without an answer.

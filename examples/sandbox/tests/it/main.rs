@@ -6,6 +6,7 @@ mod forms;
 mod history;
 mod limits;
 mod oauth;
+mod orders;
 mod reads;
 mod search;
 mod seeding;
