@@ -10,6 +10,7 @@ mod leader_flags;
 mod ledger;
 mod open_ledger;
 mod process;
+mod ready;
 mod request;
 mod run;
 mod uninstall;
@@ -73,6 +74,10 @@ enum Command {
     ///
     /// Example: adconversion dashboard --port 8081
     Dashboard(ask::DashboardFlags),
+    /// Wait until an operator is ready. The exit code is 0 if it is, 1 if it is not, 2 if it could not be asked.
+    ///
+    /// Example: adconversion ready --timeout 1m
+    Ready(ready::ReadyFlags),
     /// Move the ledger to another database.
     Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
@@ -96,6 +101,7 @@ pub fn main() -> ExitCode {
         Command::Explain(flags) => (ask::run_explain(&flags), 2),
         Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
         Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),
+        Command::Ready(flags) => (ready::run(&flags), 2),
         Command::Ledger(flags) => (ledger::run(&flags), 2),
         Command::Uninstall(flags) => (uninstall::run(&flags), 2),
     };

@@ -1,0 +1,62 @@
+//! `adconversion ready`: waits until an operator says that it is ready. `helm test` runs it, as the image has no shell.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use reqwest::{StatusCode, Url};
+
+use super::cluster::run_command;
+use super::command_error::CommandError;
+use crate::api::Duration as Limit;
+use crate::domain::brief;
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Limit of one question.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+/// It did not become ready.
+const FINDING: u8 = 1;
+
+/// Flags of `adconversion ready`.
+#[derive(Debug, Args)]
+pub struct ReadyFlags {
+    /// Where the operator says whether it is ready.
+    #[arg(long, default_value = "http://127.0.0.1:8080/readyz")]
+    url: Url,
+    /// How long to wait.
+    #[arg(long, default_value = "0s", value_name = "DURATION")]
+    timeout: Limit,
+}
+
+/// Carries out the command.
+///
+/// # Errors
+/// Where nothing can be asked at all.
+pub fn run(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
+    run_command(wait(flags))
+}
+
+async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
+    let client = reqwest::Client::builder()
+        .timeout(ANSWER_LIMIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()?;
+    let start = Instant::now();
+    loop {
+        let doubt = match client.get(flags.url.clone()).send().await {
+            Ok(answer) if answer.status() == StatusCode::OK => {
+                println!("The operator is ready.");
+                return Ok(ExitCode::SUCCESS);
+            }
+            Ok(answer) => format!("it answers with HTTP {}", answer.status()),
+            Err(error) => format!("it does not answer: {}", brief::brief(error.without_url())),
+        };
+        if start.elapsed() >= flags.timeout.as_std() {
+            eprintln!("The operator is not ready: {doubt}");
+            return Ok(ExitCode::from(FINDING));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}

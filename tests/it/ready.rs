@@ -1,0 +1,61 @@
+//! `adconversion ready`: what it says of an operator, and how long it waits.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+use xtask::process::{self, Output};
+
+/// Answers each request with the next status, the last one for ever.
+fn server(statuses: &'static [u16]) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut left = statuses.iter().copied().peekable();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let status = if left.len() > 1 {
+                left.next()
+            } else {
+                left.peek().copied()
+            };
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).unwrap() > 0);
+            let answer = format!(
+                "HTTP/1.1 {} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+                status.unwrap()
+            );
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    address
+}
+
+fn ready(address: SocketAddr, timeout: &str) -> Output {
+    let mut command = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")));
+    command.args(["ready", "--timeout", timeout]);
+    command.arg(format!("--url=http://{address}/readyz"));
+    process::run(command, None, Duration::from_mins(1)).unwrap()
+}
+
+#[test]
+fn it_waits_until_the_operator_is_ready() {
+    let output = ready(server(&[503, 503, 200]), "30s");
+    assert!(output.success(), "{}", output.stderr);
+    assert_eq!(output.stdout, "The operator is ready.\n");
+}
+
+#[test]
+fn it_says_why_it_is_not() {
+    let output = ready(server(&[503]), "0s");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.contains("HTTP 503"), "{}", output.stderr);
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = ready(free, "0s");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stderr.contains("does not answer"), "{}", output.stderr);
+}
