@@ -7,13 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::Error;
+use crate::go_tools::GoTool;
 use crate::process::{self, say};
 use crate::python::{self, Packages};
 
 /// Limit for fetching the database of advisories.
 const DATABASE_LIMIT: Duration = Duration::from_mins(3);
-/// Limit for building actionlint: half a minute on two cores.
-const BUILD_LIMIT: Duration = Duration::from_mins(10);
 /// The checks of cargo-deny that need nothing from outside.
 const OWN_CHECKS: [&str; 3] = ["bans", "licenses", "sources"];
 
@@ -61,29 +60,12 @@ pub fn workflows(root: &Path) -> Result<Command, Error> {
     if files.is_empty() {
         return Err(Error::Failed(format!("{} has no workflow", directory.display())));
     }
-    let mut build = actionlint(root);
-    build.arg("-version");
     say("   actionlint is built by Go where its cache does not have it yet");
-    process::run(build, None, BUILD_LIMIT).and_then(process::Output::ok).map_err(|error| {
-        Error::Setup(format!(
-            "actionlint must be built with Go >= 1.26 (https://go.dev/dl); to go without it: cargo xtask test --skip \
-             workflows\n{error}"
-        ))
-    })?;
-    let mut command = actionlint(root);
+    GoTool::Actionlint.ensure("cargo xtask test --skip workflows")?;
+    let mut command = GoTool::Actionlint.command();
     // Programs that only some machines have would make the same file pass here and fail there.
     command.args(["-shellcheck=", "-pyflakes="]).args(files);
     Ok(command)
-}
-
-fn actionlint(root: &Path) -> Command {
-    let mut command = Command::new("go");
-    command
-        .current_dir(root.join("xtask").join("checks"))
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .args(["tool", "actionlint"]);
-    command
 }
 
 fn deny(root: &Path) -> Result<Command, Error> {
@@ -137,7 +119,10 @@ mod tests {
         let (channel, oldest) = (value(&pinned, "channel"), value(&manifest, "rust-version"));
         assert!(channel.starts_with(&format!("{oldest}.")), "{channel} is not {oldest}");
         let image = fs::read_to_string(root.join("Dockerfile")).unwrap();
-        assert!(image.starts_with(&format!("FROM rust:{oldest}-")), "{image}");
+        assert!(
+            image.contains(&format!("FROM --platform=$BUILDPLATFORM rust:{oldest}-")),
+            "{image}"
+        );
     }
 
     /// Files and directories that a page names in backticks, from the root of the repository.
