@@ -10,6 +10,8 @@ pub mod control_plane;
 mod credentials;
 pub mod demo;
 pub mod error;
+pub mod go_tools;
+mod image;
 pub mod kubectl;
 pub mod lab;
 pub mod ports;

@@ -1,7 +1,10 @@
 //! `cargo xtask test`: everything that must hold before a change is merged.
 
+mod step;
+
+pub use step::Step;
+
 use std::env;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::{self, JoinHandle};
@@ -11,6 +14,8 @@ use crate::Error;
 use crate::browser;
 use crate::checkers;
 use crate::conformance;
+use crate::go_tools;
+use crate::image;
 use crate::postgres;
 use crate::process::{self, say};
 use crate::promtool;
@@ -21,93 +26,6 @@ use crate::tools::{self, Tool};
 pub const OPERATOR_BIN: &str = "ADCONVERSION_BIN";
 /// Path of the sandbox's executable, for tests that run it.
 pub const SANDBOX_BIN: &str = "ADCONVERSION_SANDBOX_BIN";
-
-/// One step of the suite, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Step {
-    /// Formatting.
-    Fmt,
-    /// Words, in code and documents.
-    Spelling,
-    /// The workflows of GitHub Actions.
-    Workflows,
-    /// Bans, licenses and sources of all dependencies.
-    Dependencies,
-    /// Known vulnerabilities of the dependencies, where the database can be had.
-    Advisories,
-    /// Lints, warnings denied.
-    Clippy,
-    /// All executables, as the end-to-end tests run them.
-    Build,
-    /// etcd, kube-apiserver, kubectl, kube-controller-manager and helm.
-    ControlPlane,
-    /// Unit, integration and end-to-end tests.
-    Test,
-    /// The ledger's tests, and some end-to-end ones, on PostgreSQL.
-    Postgres,
-    /// The tests' requests and the normalisation, judged by Google's own classes.
-    Conformance,
-}
-
-impl Step {
-    /// All steps in order.
-    pub const ALL: [Self; 11] = [
-        Self::Fmt,
-        Self::Spelling,
-        Self::Workflows,
-        Self::Dependencies,
-        Self::Advisories,
-        Self::Clippy,
-        Self::Build,
-        Self::ControlPlane,
-        Self::Test,
-        Self::Postgres,
-        Self::Conformance,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Fmt => "fmt",
-            Self::Spelling => "spelling",
-            Self::Workflows => "workflows",
-            Self::Dependencies => "dependencies",
-            Self::Advisories => "advisories",
-            Self::Clippy => "clippy",
-            Self::Build => "build",
-            Self::ControlPlane => "control-plane",
-            Self::Test => "test",
-            Self::Postgres => "postgres",
-            Self::Conformance => "conformance",
-        }
-    }
-
-    const fn limit(self) -> Duration {
-        Duration::from_mins(match self {
-            Self::Fmt => 2,
-            // With the set-up of their programs, the first time.
-            Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories => 20,
-            Self::Clippy | Self::Build | Self::Postgres => 25,
-            Self::ControlPlane => 40,
-            Self::Test => 30,
-            // Its parts have limits of their own, these together.
-            Self::Conformance => 65,
-        })
-    }
-
-    /// Steps whose failure leaves nothing to be learned from this one.
-    const fn needs(self) -> &'static [Self] {
-        match self {
-            Self::Test | Self::Postgres => &[Self::Build, Self::ControlPlane],
-            _ => &[],
-        }
-    }
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -163,7 +81,13 @@ pub fn run(only: &[Step], skip: &[Step]) -> Result<bool, Error> {
 fn choose(only: &[Step], skip: &[Step]) -> Vec<Step> {
     Step::ALL
         .into_iter()
-        .filter(|step| only.is_empty() || only.contains(step))
+        .filter(|step| {
+            if only.is_empty() {
+                !Step::ON_DEMAND.contains(step)
+            } else {
+                only.contains(step)
+            }
+        })
         .filter(|step| !skip.contains(step))
         .collect()
 }
@@ -196,6 +120,7 @@ fn start_control_plane_build() -> Background {
         // Small beside the rest, and the tests need them.
         browser::chromium()?;
         promtool::promtool()?;
+        go_tools::ensure_for_tests()?;
         tools::ensure(&Tool::ALL)
     })
 }
@@ -213,6 +138,7 @@ fn run_step(step: Step, root: &Path, background: &mut Option<Background>) -> Res
         Step::Test => test_command(root)?,
         Step::Postgres => return postgres::test(root, limit).map(|()| Outcome::Passed),
         Step::Conformance => return check_conformance(root).map(|()| Outcome::Passed),
+        Step::Image => return check_image(root).map(|()| Outcome::Passed),
         Step::Spelling => checkers::spelling(root)?,
         Step::Workflows => checkers::workflows(root)?,
         Step::Dependencies => checkers::dependencies(root)?,
@@ -239,6 +165,14 @@ fn check_conformance(root: &Path) -> Result<(), Error> {
         Step::Conformance
     ));
     conformance::run(root, None)
+}
+
+fn check_image(root: &Path) -> Result<(), Error> {
+    say(&format!(
+        "== {}: a release build, and the Dockerfile's last stage",
+        Step::Image
+    ));
+    image::check(root)
 }
 
 fn finish_control_plane(background: Option<Background>) -> Result<(), Error> {
@@ -354,7 +288,8 @@ mod tests {
 
     #[test]
     fn steps_keep_their_order() {
-        assert_eq!(choose(&[], &[]), Step::ALL);
+        assert_eq!(choose(&[], &[]), Step::ALL[..11], "without what takes too long");
+        assert_eq!(choose(&[Step::Image], &[]), [Step::Image]);
         assert_eq!(choose(&[Step::Test, Step::Fmt], &[]), [Step::Fmt, Step::Test]);
         assert_eq!(
             choose(&[], &[Step::ControlPlane, Step::Clippy, Step::Test]),
