@@ -1,11 +1,19 @@
 //! The Helm chart: what it renders, which values it takes, what the API server makes of it.
 
+mod additions;
 mod admission;
+mod artifact_hub;
 mod install;
+mod matrix;
+mod monitoring;
+mod network;
 mod readme;
+mod release;
 mod render;
 mod replicas;
 mod rights;
+mod sandbox;
+mod schemas;
 mod values;
 
 use std::{
@@ -29,15 +37,20 @@ fn chart() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("charts/adconversion-operator")
 }
 
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     std::fs::read_to_string(chart().join(path)).unwrap()
 }
 
-/// helm that knows no cluster, with values on its input.
+/// helm that knows no cluster, with values on its input, for a release in the namespace `system`.
 fn helm(arguments: &[&str], values: &Value) -> Output {
+    helm_in("system", arguments, values)
+}
+
+/// The same in another namespace.
+pub fn helm_in(namespace: &str, arguments: &[&str], values: &Value) -> Output {
     let mut command = Command::new(tools::helm().unwrap());
     command.env_remove("KUBECONFIG").args(arguments).arg(chart());
-    command.args(["--namespace", "system", "--values", "-"]);
+    command.args(["--namespace", namespace, "--values", "-"]);
     process::run(command, Some(&values.to_string()), LIMIT).unwrap()
 }
 
@@ -65,9 +78,13 @@ fn install(cluster: &Kubectl, namespace: &str, values: &Value) -> String {
 }
 
 /// What the chart renders for the release `adconversion-operator` in the namespace `system`.
-fn render(values: &Value) -> Vec<Value> {
-    let text = helm(&["template", "adconversion-operator"], values).ok().unwrap();
-    serde_yaml::Deserializer::from_str(&text)
+pub fn render(values: &Value) -> Vec<Value> {
+    parse(&helm(&["template", "adconversion-operator"], values).ok().unwrap())
+}
+
+/// The objects in a text.
+fn parse(text: &str) -> Vec<Value> {
+    serde_yaml::Deserializer::from_str(text)
         .map(|document| Value::deserialize(document).unwrap())
         .filter(|document| !document.is_null())
         .collect()

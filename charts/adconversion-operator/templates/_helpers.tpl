@@ -14,18 +14,40 @@
 {{- end }}
 {{- end }}
 
+{{- define "adconversion.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
+{{- end }}
+
 {{- define "adconversion.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "adconversion.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{/* Labels of an object of a component, and further ones: (list $ "operator" (dict …)). Those of the chart win. */}}
+{{- define "adconversion.labelsOf" -}}
+{{- $root := index . 0 }}
+{{- $component := index . 1 }}
+{{- $own := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/name" (include "adconversion.name" $root)
+  "app.kubernetes.io/instance" $root.Release.Name
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/component" $component
+  "app.kubernetes.io/part-of" "adconversion"
+  "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- if ne $component "operator" }}
+{{- $_ := set $own "app.kubernetes.io/name" (include "adconversion.componentName" .) }}
+{{- end }}
+{{- toYaml (merge $own (index . 2 | default dict) ($root.Values.commonLabels | default dict)) }}
+{{- end }}
+
+{{/* A name apart, so that no selector of the operator's finds pods of other components. */}}
+{{- define "adconversion.componentName" -}}
+{{- printf "%s-%s" (include "adconversion.name" (index . 0)) (index . 1) }}
+{{- end }}
+
 {{- define "adconversion.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "adconversion.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: operator
-app.kubernetes.io/part-of: adconversion
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- include "adconversion.labelsOf" (list . "operator" dict) }}
 {{- end }}
 
 {{- define "adconversion.serviceAccountName" -}}
@@ -37,11 +59,33 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
 {{- define "adconversion.image" -}}
-{{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
-{{- else }}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- $registry := default .Values.image.registry ((.Values.global).imageRegistry) }}
+{{- $name := .Values.image.repository }}
+{{- if $registry }}
+{{- $name = printf "%s/%s" (trimSuffix "/" $registry) $name }}
 {{- end }}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $name .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "adconversion.imagePullSecrets" -}}
+{{- with concat (((.Values.global).imagePullSecrets) | default list) .Values.imagePullSecrets | uniq }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* OpenShift gives out the ids of a pod itself. */}}
+{{- define "adconversion.podSecurityContext" -}}
+{{- $onOpenShift := and (eq .Values.openshift "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
+{{- $context := .Values.podSecurityContext }}
+{{- if or $onOpenShift (eq .Values.openshift "enabled") }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- toYaml $context }}
 {{- end }}
 
 {{/* What the operator may do, in every namespace it works in. */}}
@@ -68,4 +112,44 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
+{{- end }}
+
+{{/* Flags of the operator out of `config`, and those that lead to the sandbox. Users' flags win, except for addresses. */}}
+{{- define "adconversion.config" -}}
+{{- $config := .Values.config }}
+{{- if .Values.sandbox.enabled }}
+{{- range list "hubspotEndpoint" "googleAdsEndpoint" "dataManagerEndpoint" "googleTokenEndpoint" }}
+{{- if hasKey $.Values.config . }}
+{{- fail (printf "config.%s and sandbox.enabled exclude each other: the sandbox is no place for real accounts" .) }}
+{{- end }}
+{{- end }}
+{{- $base := printf "http://%s-sandbox.%s.svc:8787" (include "adconversion.fullname" .) (include "adconversion.namespace" .) }}
+{{- $short := dict
+  "hubspotEndpoint" $base "googleAdsEndpoint" $base "dataManagerEndpoint" $base
+  "googleTokenEndpoint" (printf "%s/token" $base)
+  "minInterval" "2s" "uploadInterval" "2s" "statusInterval" "2s" "settleDelay" "2s" "clickGrace" "10s"
+  "newActionHold" "0s" "tooRecentWait" "0s" "createSettle" "2s"
+  "diagnosticsFirstPoll" "3s" "diagnosticsMaxPoll" "5s" "googleRefreshInterval" "10s"
+  "accountCheckInterval" "5s" "stalledProbeInterval" "10s" "backoffMax" "10s" }}
+{{- $config = merge (deepCopy $config) $short }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{/* The label `job` that a Prometheus gives to the operator's series. */}}
+{{- define "adconversion.job" -}}
+{{- if .Values.prometheusRule.job }}
+{{- .Values.prometheusRule.job }}
+{{- else if .Values.podMonitor.enabled }}
+{{- printf "%s/%s" (default (include "adconversion.namespace" .) .Values.podMonitor.namespace) (include "adconversion.fullname" .) }}
+{{- else }}
+{{- printf "%s-metrics" (include "adconversion.fullname" .) }}
+{{- end }}
+{{- end }}
+
+{{/* The claim with the ledger; nothing where the ledger is elsewhere. */}}
+{{- define "adconversion.claim" -}}
+{{- if and .Values.persistence.enabled (not .Values.ledger.postgresql.urlSecretRef.name) }}
+{{- .Values.persistence.existingClaim | default (printf "%s-ledger" (include "adconversion.fullname" .)) }}
+{{- end }}
 {{- end }}

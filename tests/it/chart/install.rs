@@ -55,6 +55,7 @@ fn a_release_comes_changes_goes_and_comes_back() {
     restrict(kubectl, SYSTEM);
     let install = ["install", RELEASE, &chart, "--namespace", SYSTEM];
     let notes = helm_on(kubectl, &install, None).unwrap();
+    assert!(notes.contains("WARNING: the image adconversion-operator:"), "{notes}");
     for command in [
         "kubectl rollout status",
         "kubectl create secret",

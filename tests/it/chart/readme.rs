@@ -1,7 +1,8 @@
-//! What the pages for users show is true: the first manifests, the files that prove a defence.
+//! What the pages for users show is true: the first manifests, the chart's values, the files that prove a defence.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use xtask::go_tools::GoTool;
 
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 
@@ -44,4 +45,33 @@ fn the_tests_that_the_security_page_names_are_there() {
     for path in named {
         assert!(root.join(path).is_file(), "{path} is not there");
     }
+}
+
+/// The chart's README as helm-docs makes it.
+fn made_readme() -> String {
+    let charts = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("charts");
+    let mut command = GoTool::HelmDocs.command();
+    command.arg("--chart-search-root").arg(charts);
+    command.args(["--sort-values-order", "file", "--dry-run"]);
+    xtask::process::run(command, None, LONG_CALL).unwrap().ok().unwrap()
+}
+
+/// `UPDATE_DOCS=1 cargo test --test it chart::readme` writes it anew.
+#[test]
+fn the_charts_readme_is_fresh() {
+    let path = super::chart().join("README.md");
+    let made = format!("{}\n", made_readme().trim());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == made,
+        "the chart's README.md is stale: run UPDATE_DOCS=1 cargo test --test it chart::readme"
+    );
+    let (_, table) = made.split_once("## Values").unwrap();
+    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 100, "{} rows", rows.len());
+    let silent: Vec<&&str> = rows.iter().filter(|row| row.ends_with("|  |")).collect();
+    assert!(silent.is_empty(), "values without a word: {silent:?}");
 }

@@ -65,7 +65,7 @@ mod shifted;
 mod short_pages;
 mod silence;
 mod soak;
-mod stage;
+pub mod stage;
 mod stale;
 mod steering;
 mod strange_values;

@@ -1,0 +1,117 @@
+//! The `NetworkPolicy`: what the operator needs and nothing else.
+
+use serde_json::{Value, json};
+
+use super::{of_kind, render, the};
+
+fn policy(values: &Value) -> Value {
+    let mut values = values.clone();
+    values["networkPolicy"]["enabled"] = json!(true);
+    let objects = render(&values);
+    let found = of_kind(&objects, "NetworkPolicy").into_iter();
+    let mut found = found.filter(|policy| policy["metadata"]["name"] == "adconversion-operator");
+    found.next().unwrap()["spec"].clone()
+}
+
+/// The ports of each rule for what goes out.
+fn ports(policy: &Value) -> Vec<Vec<Value>> {
+    let rules = policy["egress"].as_array().unwrap();
+    let ports = |rule: &Value| {
+        rule["ports"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|port| port["port"].clone())
+            .collect()
+    };
+    rules.iter().map(ports).collect()
+}
+
+#[test]
+fn nothing_is_limited_unless_it_is_asked_for() {
+    assert!(of_kind(&render(&json!({})), "NetworkPolicy").is_empty());
+}
+
+#[test]
+fn out_go_names_the_api_server_and_https() {
+    let found = policy(&json!({}));
+    assert_eq!(found["policyTypes"], json!(["Ingress", "Egress"]));
+    let selector = the(&render(&json!({})), "Deployment")["spec"]["selector"].clone();
+    assert_eq!(found["podSelector"], selector);
+    assert_eq!(
+        ports(&found),
+        [
+            vec![json!(53), json!(53)],
+            vec![json!(443), json!(6443)],
+            vec![json!(443)]
+        ]
+    );
+    assert_eq!(
+        found["ingress"],
+        json!([{"ports": [{"port": "http", "protocol": "TCP"}]}])
+    );
+}
+
+#[test]
+fn what_else_is_configured_can_be_reached() {
+    let found = policy(&json!({
+        "ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}},
+        "ambientCredentialsNamespaces": ["marketing"],
+        "networkPolicy": {"egress": {"apiServerCIDRs": ["10.0.0.1/32"], "postgresqlPorts": [6432],
+            "extra": [{"ports": [{"port": 3128, "protocol": "TCP"}]}]}},
+    }));
+    let all = ports(&found);
+    assert!(all.contains(&vec![json!(6432)]) && all.contains(&vec![json!(3128)]));
+    assert!(all.contains(&vec![json!(80), json!(988)]), "the metadata server");
+    assert_eq!(found["egress"][1]["to"], json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]));
+}
+
+#[test]
+fn who_may_read_metrics_can_be_named_and_the_test_may() {
+    let peer = json!({"namespaceSelector": {"matchLabels": {"name": "monitoring"}}});
+    let values = json!({"networkPolicy": {"ingress": {"from": [peer]}}});
+    let from = policy(&values)["ingress"][0]["from"].clone();
+    assert_eq!(from[0], peer);
+    let objects = render(&json!({}));
+    let labels = &the(&objects, "Pod")["metadata"]["labels"];
+    for (name, value) in from[1]["podSelector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&labels[name], value);
+    }
+}
+
+#[test]
+fn with_the_sandbox_nothing_leaves_the_cluster() {
+    let objects = render(&json!({"sandbox": {"enabled": true}, "networkPolicy": {"enabled": true}}));
+    let policies = of_kind(&objects, "NetworkPolicy");
+    let of = |name: &str| {
+        policies
+            .iter()
+            .find(|policy| policy["metadata"]["name"] == name)
+            .unwrap()
+    };
+    let operator = &of("adconversion-operator")["spec"];
+    assert_eq!(
+        ports(operator),
+        [
+            vec![json!(53), json!(53)],
+            vec![json!(443), json!(6443)],
+            vec![json!("sandbox")]
+        ]
+    );
+    let sandbox = &of("adconversion-operator-sandbox")["spec"];
+    assert!(sandbox.get("egress").is_none(), "it asks nobody");
+    let deployments = of_kind(&objects, "Deployment");
+    let selectors: Vec<&Value> = deployments
+        .iter()
+        .map(|deployment| &deployment["spec"]["selector"])
+        .collect();
+    assert!(selectors.contains(&&sandbox["podSelector"]));
+    assert_eq!(
+        operator["egress"][2]["to"],
+        json!([{"podSelector": sandbox["podSelector"]}])
+    );
+    assert_eq!(
+        sandbox["ingress"][0]["from"],
+        json!([{"podSelector": operator["podSelector"]}])
+    );
+}
