@@ -1,6 +1,7 @@
 //! `adconversion ready`: what it says of an operator, and how long it waits.
 
 use std::{
+    fs,
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
     path::Path,
@@ -8,7 +9,11 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::BASE64;
+use serde_json::Value;
 use xtask::process::{self, Output};
+
+use crate::support::cluster::cluster;
 
 /// Answers each request with the next status, the last one for ever.
 fn server(statuses: &'static [u16]) -> SocketAddr {
@@ -58,4 +63,28 @@ fn it_says_why_it_is_not() {
     let output = ready(free, "0s");
     assert_eq!(output.status.code(), Some(1));
     assert!(output.stderr.contains("does not answer"), "{}", output.stderr);
+}
+
+/// What the chart sets for `caBundle`: a list of directories, that of the image and that of the bundle.
+#[test]
+fn authorities_of_a_bundle_are_trusted() {
+    let plane = cluster();
+    let kubeconfig = fs::read_to_string(plane.admin_kubeconfig()).unwrap();
+    let kubeconfig: Value = serde_yaml::from_str(&kubeconfig).unwrap();
+    let authority = kubeconfig["clusters"][0]["cluster"]["certificate-authority-data"]
+        .as_str()
+        .unwrap();
+    let bundle = xtask::control_plane::new_directory().unwrap();
+    fs::write(bundle.join("ca.crt"), BASE64.decode(authority.as_bytes()).unwrap()).unwrap();
+    let ask = |directories: &str| {
+        let mut command = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")));
+        command.args(["ready", "--timeout=0s", &format!("--url={}/readyz", plane.url())]);
+        command.env_remove("SSL_CERT_FILE").env("SSL_CERT_DIR", directories);
+        process::run(command, None, Duration::from_mins(1)).unwrap()
+    };
+    let public = "/etc/ssl/certs";
+    let stranger = ask(public);
+    assert_eq!(stranger.status.code(), Some(1), "{}", stranger.stdout);
+    let known = ask(&format!("{public}:{}", bundle.display()));
+    assert!(known.success(), "{}", known.stderr);
 }
