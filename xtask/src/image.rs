@@ -36,7 +36,13 @@ pub fn check(root: &Path) -> Result<(), Error> {
     say("   building the release from the files that the Dockerfile copies");
     let mut build = suite::cargo(&source, &["build", "--release", "--locked", "--target-dir"]);
     build.arg(target.join("target"));
-    build.args(PROGRAMS.iter().flat_map(|name| ["--bin", name]));
+    build.args([
+        "--bins",
+        "--package",
+        "adconversion-operator",
+        "--package",
+        "adconversion-sandbox",
+    ]);
     let status = process::run_group(build, BUILD_LIMIT)?;
     if !status.success() {
         return Err(Error::Failed(format!("the release build ended with {status}")));
