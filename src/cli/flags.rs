@@ -1,12 +1,12 @@
 //! Flags of `adconversion run`. Each has an environment name; durations are written like `90s`, `1m`, `6h`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 use jiff::SignedDuration;
 
 use super::admin_address::AdminAddress;
+use super::endpoints::EndpointFlags;
 use super::leader_flags::LeaderFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
@@ -56,50 +56,15 @@ pub struct RunFlags {
     /// commas; `*` means all. If absent: none.
     #[arg(long, env = "ADCONVERSION_AMBIENT_CREDENTIALS_NAMESPACES", value_delimiter = ',')]
     pub ambient_credentials_namespaces: Vec<String>,
-    /// Accept credentials of the type `external_account` in Secrets, with token files below this directory only. If absent,
-    /// they are refused.
-    #[arg(long, env = "ADCONVERSION_EXTERNAL_ACCOUNT_TOKEN_DIR", value_name = "DIR")]
-    pub external_account_token_dir: Option<PathBuf>,
     /// What is logged: off, error, warn, info, debug or trace; or directives like `warn,adconversion_operator::sync=debug`.
     #[arg(long, env = "ADCONVERSION_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,
     /// text or json. If absent: text on a terminal, else json.
     #[arg(long, env = "ADCONVERSION_LOG_FORMAT")]
     pub log_format: Option<LogFormat>,
-    /// Base of the Google Ads API, without version.
-    #[arg(
-        long,
-        env = "ADCONVERSION_GOOGLE_ADS_ENDPOINT",
-        default_value = "https://googleads.googleapis.com"
-    )]
-    pub google_ads_endpoint: String,
-    /// Version of the Google Ads API.
-    #[arg(long, env = "ADCONVERSION_GOOGLE_ADS_VERSION", default_value = "v26")]
-    pub google_ads_version: String,
-    /// Base of the Data Manager API, without version.
-    #[arg(
-        long,
-        env = "ADCONVERSION_DATA_MANAGER_ENDPOINT",
-        default_value = "https://datamanager.googleapis.com"
-    )]
-    pub data_manager_endpoint: String,
-    /// Full URL of Google's OAuth token endpoint.
-    #[arg(
-        long,
-        env = "ADCONVERSION_GOOGLE_TOKEN_ENDPOINT",
-        default_value = "https://oauth2.googleapis.com/token"
-    )]
-    pub google_token_endpoint: String,
-    /// Base of the HubSpot API.
-    #[arg(
-        long,
-        env = "ADCONVERSION_HUBSPOT_ENDPOINT",
-        default_value = "https://api.hubapi.com"
-    )]
-    pub hubspot_endpoint: String,
-    /// Dated version of the HubSpot API.
-    #[arg(long, env = "ADCONVERSION_HUBSPOT_VERSION", default_value = "2026-09")]
-    pub hubspot_version: String,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub endpoints: EndpointFlags,
     /// Shortest interval between two polls of a HubSpot account; a shorter `spec.interval` counts as this.
     #[arg(long, env = "ADCONVERSION_MIN_INTERVAL", default_value = "10s")]
     pub min_interval: Duration,
@@ -164,10 +129,6 @@ pub struct RunFlags {
     /// Longest pause between two retries.
     #[arg(long, env = "ADCONVERSION_BACKOFF_MAX", default_value = "5m")]
     pub backoff_max: Duration,
-    /// Upper bound of every call's time limit. The limits are 30s for HubSpot, 20s for a Google token, 1m for Google,
-    /// 2m for an upload, and 1m until the Kubernetes API begins to answer.
-    #[arg(long, env = "ADCONVERSION_CALL_TIMEOUT", default_value = "2m")]
-    pub call_timeout: Duration,
     /// How long failures may last before `Ready` becomes False.
     #[arg(long, env = "ADCONVERSION_FAILURE_THRESHOLD", default_value = "15m")]
     pub failure_threshold: Duration,

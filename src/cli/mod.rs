@@ -5,6 +5,7 @@ mod ask;
 mod candidate;
 mod cluster;
 mod command_error;
+mod endpoints;
 mod flags;
 mod leader_flags;
 mod ledger;

@@ -6,6 +6,7 @@ use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 use super::command_error::CommandError;
+use super::endpoints::without_tls;
 use super::flags::RunFlags;
 use crate::admin::Admin;
 use crate::controller::runtime as controllers;
@@ -29,7 +30,7 @@ impl Process {
     /// The client of the Kubernetes API, and the name of this pod.
     pub(super) async fn new_client(&self) -> Result<(Client, Option<String>), CommandError> {
         let instance = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).ok();
-        let client = controllers::new_client(instance.as_deref(), self.flags.call_timeout.as_std()).await;
+        let client = controllers::new_client(instance.as_deref(), self.flags.endpoints.call_timeout.as_std()).await;
         Ok((client.map_err(explain_no_client)?, instance))
     }
 }
@@ -42,18 +43,4 @@ fn explain_no_client(error: controllers::ClientError) -> CommandError {
         }
         error => error.into(),
     }
-}
-
-/// Nothing but the certificates of this host can keep the client from being made: names the way out.
-pub(super) fn without_tls(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut inner = error.source();
-    while let Some(error) = inner {
-        words = error.to_string();
-        inner = error.source();
-    }
-    format!(
-        "no HTTPS is possible: {words}. Where the host has no CA certificates, install its package ca-certificates, or name a \
-         PEM file of them in SSL_CERT_FILE or a directory in SSL_CERT_DIR"
-    )
 }

@@ -8,9 +8,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::command_error::CommandError;
-use super::flags::RunFlags;
 use super::open_ledger;
-use super::process::{Process, without_tls};
+use super::process::Process;
 use crate::admin::{Objects, Source};
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
@@ -27,12 +26,9 @@ use crate::ports::pulse::STEP;
 use crate::registry::Registry;
 use crate::sync::context::SyncContext;
 use crate::sync::supervisor;
-use crate::upstream;
-use crate::upstream::google::{GoogleConfig, GoogleConnector, Timeouts};
-use crate::upstream::hubspot::{HubSpotConfig, HubSpotConnector};
+use crate::upstream::google::GoogleConnector;
+use crate::upstream::hubspot::HubSpotConnector;
 
-/// Longest wait for a connection to an upstream service.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for the ledger to be closed in good order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -64,7 +60,7 @@ pub(super) async fn work_until_stopped(
     let watch = tokio::spawn(pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
     metrics.set_leader(true);
     let ledger: Arc<dyn Ledger> = store.clone();
-    let http = http_client(flags)?;
+    let http = flags.endpoints.http_client()?;
     let (registry, wakes) = Registry::new();
     let observer = Arc::new(VendorClock::new(metrics.clone()));
     let clock: Arc<dyn Clock> = observer.clone();
@@ -86,13 +82,16 @@ pub(super) async fn work_until_stopped(
         metrics: metrics.clone(),
     };
     let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
-    let connector = GoogleConnector::new(google_config(flags), http.clone(), observer.clone());
+    let google = flags
+        .endpoints
+        .google_config(flags.ambient_credentials_namespaces.clone());
+    let connector = GoogleConnector::new(google, http.clone(), observer.clone());
     let parts = Parts {
         client,
         registry,
         ledger,
         google: Arc::new(connector.permitted_by(store.clone())),
-        crm: Arc::new(HubSpotConnector::new(hubspot_config(flags), http, observer)),
+        crm: Arc::new(HubSpotConnector::new(flags.endpoints.hubspot_config(), http, observer)),
         clock,
         settings: flags.controller_settings(),
         metrics: metrics.clone(),
@@ -130,43 +129,5 @@ async fn wait_too_late(lost: &CancellationToken, grace: Duration) {
 async fn wait_for_end(what: &str, task: tokio::task::JoinHandle<()>) {
     if let Err(error) = task.await {
         error!(what, how = telemetry::how_it_ended(&error), "ended unexpectedly");
-    }
-}
-
-/// The client of all calls to HubSpot and Google.
-fn http_client(flags: &RunFlags) -> Result<reqwest::Client, CommandError> {
-    let endpoints = [
-        flags.google_ads_endpoint.as_str(),
-        &flags.data_manager_endpoint,
-        &flags.google_token_endpoint,
-        &flags.hubspot_endpoint,
-    ];
-    upstream::client_builder(&endpoints)
-        .connect_timeout(CONNECT_LIMIT)
-        .user_agent(concat!("adconversion-operator/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| without_tls(&error).into())
-}
-
-fn google_config(flags: &RunFlags) -> GoogleConfig {
-    let base = |url: &str| url.trim_end_matches('/').to_owned();
-    GoogleConfig {
-        ads_endpoint: base(&flags.google_ads_endpoint),
-        ads_version: flags.google_ads_version.clone(),
-        data_manager_endpoint: base(&flags.data_manager_endpoint),
-        token_endpoint: flags.google_token_endpoint.clone(),
-        timeouts: Timeouts::default().at_most(flags.call_timeout.as_std()),
-        ambient_namespaces: flags.ambient_credentials_namespaces.clone(),
-        token_directory: flags.external_account_token_dir.clone(),
-    }
-}
-
-fn hubspot_config(flags: &RunFlags) -> HubSpotConfig {
-    let usual = HubSpotConfig::default();
-    HubSpotConfig {
-        endpoint: flags.hubspot_endpoint.trim_end_matches('/').to_owned(),
-        version: flags.hubspot_version.clone(),
-        timeout: usual.timeout.min(flags.call_timeout.as_std()),
-        ..usual
     }
 }

@@ -21,7 +21,10 @@ flags of these names. Durations are written like `90s`, `6h` or `1h30m`.
 fn the_flags_and_their_defaults_are_written() {
     let program = Cli::command();
     let run = program.find_subcommand("run").unwrap();
-    let mut page = head("Flags of `adconversion run`", "src/cli/flags.rs") + ABOUT;
+    let mut page = head(
+        "Flags of `adconversion run`",
+        "src/cli/flags.rs, src/cli/endpoints.rs and src/cli/leader_flags.rs",
+    ) + ABOUT;
     let mut flags = 0;
     for argument in run.get_arguments().filter(|argument| argument.get_id() != "help") {
         let flag = argument.get_long().unwrap();
