@@ -97,6 +97,8 @@ pub trait ConversionSink: Send + Sync {
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. `Ok` is the network's id of the request: the rows are accepted, not yet counted.
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError>;
+    /// Has the network judge rows as [`Self::ingest`] would send them. Nothing is taken or counted.
+    async fn validate(&self, request: &UploadRequest) -> Result<(), IngestError>;
     /// What became of a request, one entry per destination.
     /// Errors: `Cause::NotFound` if the network does not know it (any more).
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError>;
@@ -123,6 +125,9 @@ pub trait RowUploads: Send + Sync {
     fn route_info(&self) -> RouteInfo;
     /// Sends rows. For a form's rows `click` is the click id of the page and `value` the restatement value.
     async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError>;
+    /// Has the network judge rows as [`Self::upload_rows`] would send them; what it has against single rows. Nothing is taken or
+    /// counted.
+    async fn validate_rows(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError>;
 }
 
 /// A route by when it says what became of rows.
@@ -166,6 +171,14 @@ impl Route {
         match self {
             Self::AtOnce(uploads) => uploads.upload_rows(request).await.map(Answer::Rows),
             Self::Polled(sink) => sink.ingest(request).await.map(Answer::Accepted),
+        }
+    }
+
+    /// Has the network judge a request as it would an upload; what it has against single rows. Nothing is taken or counted.
+    pub async fn validate_request(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
+        match self {
+            Self::AtOnce(uploads) => uploads.validate_rows(request).await,
+            Self::Polled(sink) => sink.validate(request).await.map(|()| Vec::new()),
         }
     }
 }

@@ -67,6 +67,10 @@ impl ConversionSink for Refusing {
         self.others.route_info()
     }
 
+    async fn validate(&self, request: &UploadRequest) -> Result<(), IngestError> {
+        self.others.validate(request).await
+    }
+
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if !self.refused.swap(true, Ordering::Relaxed) {
             assert_eq!(request.rows.len(), CONTACTS, "all rows in one request");

@@ -41,6 +41,10 @@ impl ConversionSink for Refusing {
         self.others.route_info()
     }
 
+    async fn validate(&self, request: &UploadRequest) -> Result<(), IngestError> {
+        self.others.validate(request).await
+    }
+
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
         if self.refused.swap(true, Ordering::Relaxed) {
             return self.others.ingest(request).await;

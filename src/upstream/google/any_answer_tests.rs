@@ -129,11 +129,13 @@ async fn call_all(clients: &GoogleClients) {
         }
     }
     within(clients.sink.ingest(&clicks(3))).await;
+    within(clients.sink.validate(&clicks(3))).await;
     if let Some(Ok(statuses)) = within(clients.sink.request_status("r-1")).await {
         judge(&statuses);
     }
     within(clients.clicks.upload_rows(&clicks(3))).await;
     within(clients.enhancements.upload_rows(&clicks(3))).await;
+    within(clients.clicks.validate_rows(&clicks(3))).await;
 }
 
 /// Clients of their own: the limits and the token of those before are not theirs.

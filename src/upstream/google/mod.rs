@@ -45,7 +45,7 @@ use crate::ports::{CallObserver, GoogleClients, GoogleCredentials, SecretData, S
 
 pub use config::{GoogleConfig, Timeouts};
 pub use data_manager::MAX_ROWS;
-pub use data_manager::request::ingest_body;
+pub use data_manager::request::{Purpose, ingest_body};
 
 use ads::AdsClient;
 use ads::uploads::{Upload, UploadsClient};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, PortalId};
 use adconversion_operator::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
 use adconversion_operator::ports::crm::{
@@ -261,6 +262,9 @@ impl ConversionSink for Google {
     async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
         unimplemented!()
     }
+    async fn validate(&self, _: &UploadRequest) -> Result<(), IngestError> {
+        unimplemented!()
+    }
     async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
         unimplemented!()
     }
@@ -272,6 +276,9 @@ impl RowUploads for Google {
         ROUTE
     }
     async fn upload_rows(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        unimplemented!()
+    }
+    async fn validate_rows(&self, _: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
         unimplemented!()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::evidence::NamedDestination;
 use adconversion_operator::domain::ids::{ActionId, CustomerId};
 use adconversion_operator::domain::request_report::{Progress, Report};
@@ -11,6 +12,7 @@ use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::ports::{Cause, UpstreamError};
+use adconversion_operator::upstream::google;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use rust_decimal::Decimal;
@@ -61,6 +63,9 @@ impl RowUploads for Unused {
         }
     }
     async fn upload_rows(&self, _: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        Err(failed())
+    }
+    async fn validate_rows(&self, _: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
         Err(failed())
     }
 }
@@ -143,7 +148,7 @@ impl ConversionSink for Sink {
         if self.never_answers.load(Ordering::Relaxed) {
             std::future::pending::<()>().await;
         }
-        std::hint::black_box(adconversion_operator::upstream::google::ingest_body(request, None).expect("a body"));
+        std::hint::black_box(google::ingest_body(request, None, google::Purpose::Count).expect("a body"));
         self.rows.fetch_add(request.rows.len(), Ordering::Relaxed);
         if let Some(taken) = &self.taken {
             let mut taken = taken.lock();
@@ -160,6 +165,9 @@ impl ConversionSink for Sink {
         self.breaks.store(left.saturating_sub(1), Ordering::Relaxed);
         assert!(left == 0, "an answer of {PERSON}");
         Ok(id)
+    }
+    async fn validate(&self, _: &UploadRequest) -> Result<(), IngestError> {
+        Err(failed())
     }
     async fn request_status(&self, id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
         if self.never_tells.load(Ordering::Relaxed) {

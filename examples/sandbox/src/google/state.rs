@@ -137,6 +137,13 @@ impl Window {
     }
 }
 
+/// What uploads change.
+pub struct Counted {
+    accounts: BTreeMap<String, Account>,
+    ingestion: Ingestion,
+    web: Web,
+}
+
 /// All of Google's state.
 pub struct Google {
     pub(super) settings: Settings,
@@ -156,6 +163,22 @@ pub struct Google {
 }
 
 impl Google {
+    /// A copy of what uploads change.
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            accounts: self.accounts.clone(),
+            ingestion: self.ingestion.clone(),
+            web: self.web.clone(),
+        }
+    }
+
+    /// Takes back what uploads have changed since.
+    pub(super) fn restore(&mut self, before: Counted) {
+        self.accounts = before.accounts;
+        self.ingestion = before.ingestion;
+        self.web = before.web;
+    }
+
     /// Google with the default account, its manager and the default credentials.
     pub fn new(options: &Options) -> Self {
         Self {

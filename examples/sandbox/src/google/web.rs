@@ -30,7 +30,7 @@ pub struct Enhancement {
 }
 
 /// Conversions of web tags.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Web {
     /// By transaction id: time of the conversion, and when Google knows of it. The page's snippet sends to whatever action
     /// it was made for; the sandbox does not know the page, so a report counts for every web action.

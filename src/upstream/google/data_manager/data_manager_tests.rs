@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wiremock::matchers::{header, method, path, query_param};
+use wiremock::matchers::{body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
 use crate::domain::codes::Code;
 use crate::domain::outcome::reason;
 use crate::ports::Effect;
+use crate::ports::work_permit::{NoPermit, WorkPermit};
 use crate::ports::{GoogleConnector as _, GoogleCredentials};
-use crate::upstream::google::test_support::{clicks, clients, connector, secret, server};
+use crate::upstream::google::test_support::{clicks, clients, connector, refresh_secret, secret, server};
 
 async fn ingest(response: ResponseTemplate) -> Result<String, IngestError> {
     let server = server().await;
@@ -39,6 +40,38 @@ async fn an_accepted_request_gives_its_id() {
     let warnings = json!([{"reason": "WARNING_REASON_GENERIC", "description": "x", "field": "y"}]);
     let id = ingest(good(&json!({"requestId": "r-1", "fieldWarnings": warnings}))).await;
     assert_eq!(id.ok().as_deref(), Some("r-1"));
+}
+
+#[tokio::test]
+async fn what_is_only_judged_says_so_and_needs_no_permit() {
+    let server = server().await;
+    Mock::given(method("POST"))
+        .and(path("/v1/events:ingest"))
+        .and(body_partial_json(json!({"validateOnly": true})))
+        .respond_with(good(&json!({})))
+        .expect(1)
+        .mount(&server)
+        .await;
+    let connector = connector(&server.uri()).0.permitted_by(Arc::new(Nobody));
+    let clients = connector
+        .connect(GoogleCredentials::Secret(&refresh_secret()), None)
+        .await;
+    let clients = clients.unwrap();
+    clients.sink.validate(&clicks(2)).await.unwrap();
+    let refused = clients.sink.ingest(&clicks(2)).await.err().unwrap();
+    assert!(refused.error.message.contains("only looks"), "{}", refused.error);
+}
+
+/// Permits nothing.
+struct Nobody;
+
+#[async_trait]
+impl WorkPermit for Nobody {
+    async fn confirm_permit(&self) -> Result<(), NoPermit> {
+        Err(NoPermit {
+            why: "this process only looks".to_owned(),
+        })
+    }
 }
 
 #[test]

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::code_table::{data_manager_code, silent_code};
-use super::errors::{Api, Failure, malformed_answer};
+use super::errors::{Api, Failure, Parsed, malformed_answer};
 
+use self::request::Purpose;
 use super::session::{Call, Session};
 use super::wire::{parse_index, parse_text, parse_unsigned};
 use crate::domain::batch::NO_ROW;
@@ -35,6 +36,28 @@ impl DataManagerClient {
     /// `login`: sent as `loginAccount` of every destination, if set.
     pub(crate) fn new(session: Arc<Session>, login: Option<CustomerId>) -> Self {
         Self { session, login }
+    }
+
+    /// Sends rows, to be counted or only judged.
+    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<Parsed, IngestError> {
+        if let Some(error) = check_request(request) {
+            return Err(error);
+        }
+        let body = request::ingest_body(request, self.login.as_ref(), purpose);
+        let body = body.ok_or_else(|| refused_request("not sent: a row points at no destination".to_owned()))?;
+        let call = Call {
+            api: Api::DataManager,
+            method: "ingestEvents",
+            path: "/v1/events:ingest".to_owned(),
+            query: &[],
+            body: Some(body),
+            mutating: purpose == Purpose::Count,
+            partial: false,
+            timeout: self.session.config().timeouts.ingest,
+            customer: None,
+            login: None,
+        };
+        Ok(self.session.call(&call).await.map_err(|failure| *failure)?)
     }
 }
 
@@ -68,24 +91,7 @@ impl ConversionSink for DataManagerClient {
     }
 
     async fn ingest(&self, request: &UploadRequest) -> Result<String, IngestError> {
-        if let Some(error) = check_request(request) {
-            return Err(error);
-        }
-        let body = request::ingest_body(request, self.login.as_ref());
-        let body = body.ok_or_else(|| refused_request("not sent: a row points at no destination".to_owned()))?;
-        let call = Call {
-            api: Api::DataManager,
-            method: "ingestEvents",
-            path: "/v1/events:ingest".to_owned(),
-            query: &[],
-            body: Some(body),
-            mutating: true,
-            partial: false,
-            timeout: self.session.config().timeouts.ingest,
-            customer: None,
-            login: None,
-        };
-        let answer = self.session.call(&call).await.map_err(|failure| *failure)?;
+        let answer = self.send(request, Purpose::Count).await?;
         let Some(id) = answer["requestId"].as_str().and_then(valid_id) else {
             return Err(malformed_answer(
                 Api::DataManager,
@@ -100,6 +106,10 @@ impl ConversionSink for DataManagerClient {
             tracing::debug!(reason, count, "Data Manager left out optional fields");
         }
         Ok(id)
+    }
+
+    async fn validate(&self, request: &UploadRequest) -> Result<(), IngestError> {
+        self.send(request, Purpose::Judge).await.map(|_| ())
     }
 
     async fn request_status(&self, request_id: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {

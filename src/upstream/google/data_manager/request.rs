@@ -11,8 +11,17 @@ use serde::{Serialize, Serializer};
 use crate::domain::ids::{ActionKey, CustomerId, OrderId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 
+/// What rows are sent for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be counted.
+    Count,
+    /// To be judged only: nothing is stored (`validateOnly`).
+    Judge,
+}
+
 /// The body of an ingest by way of this manager, or nothing if a row points at no destination.
-pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>) -> Option<Vec<u8>> {
+pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>, purpose: Purpose) -> Option<Vec<u8>> {
     if request
         .rows
         .iter()
@@ -27,6 +36,7 @@ pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>) -> Optio
             login,
         },
         encoding: has_user_data.then_some("HEX"),
+        validate_only: purpose == Purpose::Judge,
         events: Events(&request.rows),
     };
     // About 400 bytes a row, so that the buffer seldom grows.
@@ -36,10 +46,13 @@ pub fn ingest_body(request: &UploadRequest, login: Option<&CustomerId>) -> Optio
 }
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Body<'a> {
     destinations: Destinations<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     encoding: Option<&'static str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    validate_only: bool,
     events: Events<'a>,
 }
 

@@ -43,6 +43,7 @@ pub struct Event {
 }
 
 /// A conversion Google counts.
+#[derive(Clone)]
 pub struct Conversion {
     /// The action.
     pub action: u64,
@@ -73,7 +74,7 @@ pub struct Conversion {
 }
 
 /// What became of one destination of a request.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Outcome {
     /// Rows that went to the destination.
     pub rows: u32,
@@ -82,6 +83,7 @@ pub struct Outcome {
 }
 
 /// An ingested request.
+#[derive(Clone)]
 pub struct Request {
     /// Project of the caller.
     pub project: String,
@@ -124,6 +126,7 @@ impl Totals {
 }
 
 /// A transaction that shall fail while it is processed.
+#[derive(Clone)]
 pub struct Armed {
     /// Full reason name.
     pub reason: String,
@@ -132,6 +135,7 @@ pub struct Armed {
 }
 
 /// A transaction that shall refuse the whole request it comes in.
+#[derive(Clone)]
 pub struct BadRow {
     /// Reason of the violation.
     pub reason: String,
@@ -142,7 +146,7 @@ pub struct BadRow {
 }
 
 /// Everything that was ingested.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Ingestion {
     pub(crate) requests: HashMap<String, Request>,
     queue: BTreeMap<(Timestamp, u64), String>,

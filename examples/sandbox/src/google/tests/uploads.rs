@@ -83,6 +83,23 @@ async fn enhancements_need_the_web_conversion_and_are_taken_once() {
 }
 
 #[tokio::test]
+async fn what_is_only_validated_leaves_no_trace() {
+    let sandbox = Sandbox::new().await;
+    let action = web_action(&sandbox).await;
+    let report = json!({"conversions": [{"transactionId": "o-1"}]});
+    sandbox.admin("POST", "/web-conversions", &report).await;
+    let before = sandbox.admin("GET", "/tally", &Value::Null).await;
+    let path = format!("/v26/customers/{CUSTOMER}:uploadConversionAdjustments");
+    let rows = json!([row(&sandbox, &action, "o-1"), row(&sandbox, &action, "o-2")]);
+    let body = json!({"conversionAdjustments": rows, "partialFailure": true, "validateOnly": true});
+    let reply = sandbox.post(&path, &body).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(failed(&reply), ["conversion_adjustments[1] CONVERSION_NOT_FOUND"]);
+    assert_eq!(reply.body["results"], json!([]));
+    assert_eq!(sandbox.admin("GET", "/tally", &Value::Null).await, before);
+}
+
+#[tokio::test]
 async fn rows_that_do_not_fit_are_refused() {
     let sandbox = Sandbox::new().await;
     let action = web_action(&sandbox).await;

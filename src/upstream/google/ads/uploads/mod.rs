@@ -7,9 +7,11 @@ use async_trait::async_trait;
 
 pub(crate) use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
-use crate::upstream::google::errors::Api;
+use crate::upstream::google::data_manager::request::Purpose;
+use crate::upstream::google::errors::{Api, Parsed};
 use crate::upstream::google::session::{Call, Session};
 
+use crate::domain::batch::Complaint;
 use crate::domain::ids::CustomerId;
 use crate::ports::sink::{IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
@@ -29,10 +31,14 @@ impl UploadsClient {
         Self { what, session, login }
     }
 
-    async fn upload_once(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+    /// Sends rows, to be counted or only judged; the answer, and the id of the request.
+    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<(Parsed, Option<String>), IngestError> {
         let (method, body) = match self.what {
-            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request)),
-            Upload::Enhancements => ("uploadConversionAdjustments", request::enhancements_body(request)),
+            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request, purpose)),
+            Upload::Enhancements => (
+                "uploadConversionAdjustments",
+                request::enhancements_body(request, purpose),
+            ),
         };
         let Some((body, first)) = body.zip(request.destinations.first()) else {
             return Err(refused_request("not sent: a row points at no destination"));
@@ -50,13 +56,17 @@ impl UploadsClient {
             path: format!("/{}/customers/{}:{method}", config.ads_version, owner),
             query: &[],
             body: Some(body),
-            mutating: true,
+            mutating: purpose == Purpose::Count,
             partial: true,
             timeout: config.timeouts.ingest,
             customer: Some(&owner),
             login: self.login.as_ref(),
         };
-        let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
+        Ok(self.session.call_with_id(&call).await.map_err(|failure| *failure)?)
+    }
+
+    async fn upload_once(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
+        let (answer, request_id) = self.send(request, Purpose::Count).await?;
         Ok(UploadAnswer {
             request_id,
             evidence: row_evidence(self.what, &answer, request),
@@ -90,6 +100,11 @@ impl RowUploads for UploadsClient {
 
     async fn upload_rows(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
         self.upload_once(request).await
+    }
+
+    async fn validate_rows(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
+        let (answer, _) = self.send(request, Purpose::Judge).await?;
+        Ok(row_complaints(&answer))
     }
 }
 
