@@ -3,14 +3,18 @@
 mod admin_address;
 mod ask;
 mod candidate;
+mod check;
 mod cluster;
 mod command_error;
 mod endpoints;
 mod flags;
 mod leader_flags;
 mod ledger;
+mod offline;
 mod open_ledger;
+mod output;
 mod process;
+mod progress;
 mod ready;
 mod request;
 mod run;
@@ -61,6 +65,14 @@ enum Command {
     ///
     /// Example: adconversion reconcile gaa acme --namespace marketing --wait
     Reconcile(request::RequestFlags),
+    /// Check whether this can work, before anything is applied or after: credentials, scopes, APIs, portal, customer, conversion
+    /// tracking, terms, limits, stage or form, properties, how many contacts have a click id, conversion action, account goal,
+    /// and the way to Google by an upload that is only validated and counts nothing. Each has its own line: ✓ fine, ✗ a finding with
+    /// the way out, – nothing to judge. Secrets come from files, or are read with your own rights. Nothing is written anywhere. The
+    /// exit code is 0 if all is fine, 1 for a finding, 2 if something could not be found out.
+    ///
+    /// Example: adconversion check -f manifests/ -f secrets.yaml
+    Check(check::CheckFlags),
     /// Explain the life of one contact under an event: each entry into the stage or submission of the form, what was decided
     /// about it by which rule, what Google answered, and what comes next. No value of a property of the contact is printed. The
     /// exit code is 0 if there is a conversion, 1 if there is none, 2 if nobody could be asked.
@@ -99,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Suspend(flags) => (request::run(request::Request::Suspend, &flags), 2),
         Command::Resume(flags) => (request::run(request::Request::Resume, &flags), 2),
         Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), 2),
+        Command::Check(flags) => (check::run(&flags), 2),
         Command::Explain(flags) => (ask::run_explain(&flags), 2),
         Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
         Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),

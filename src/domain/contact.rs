@@ -15,6 +15,11 @@ pub const LAST_MODIFIED: &str = "lastmodifieddate";
 /// Internal name of the property with the number of a contact's deals.
 pub const DEAL_COUNT: &str = "num_associated_deals";
 
+/// Internal name of the property with the time of the last entry into a stage (docs/reference/hubspot.md 4.3).
+pub fn date_entered(stage: &str) -> String {
+    format!("hs_v2_date_entered_{stage}")
+}
+
 /// A value of one property, from its history.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HistoryEntry {

@@ -8,9 +8,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::operator::{Operator, OperatorFlags, text_of};
-use super::table::plain_table;
 use crate::api::Duration;
 use crate::cli::command_error::CommandError;
+use crate::cli::output::plain_table;
 
 /// Flags of `adconversion conversions`.
 #[derive(Debug, Args)]

@@ -8,8 +8,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::operator::{OperatorFlags, text_of};
-use super::table::Output;
 use crate::cli::command_error::CommandError;
+use crate::cli::output::Output;
 
 /// Nothing of the contact is a conversion.
 const FINDING: u8 = 1;

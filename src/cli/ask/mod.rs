@@ -6,7 +6,6 @@ mod dashboard;
 mod explain;
 mod forward;
 mod operator;
-mod table;
 
 pub(super) use self::conversions::ConversionsFlags;
 pub(super) use self::dashboard::DashboardFlags;

@@ -1,7 +1,7 @@
 //! `adconversion suspend`, `resume` and `reconcile`: the one field or annotation by which people steer an object, with the
 //! user's own rights.
 
-mod kind;
+pub(in crate::cli) mod kind;
 mod verdict;
 
 use std::process::ExitCode;

@@ -2,6 +2,7 @@
 
 use super::judged::Judged;
 use crate::api::reasons::{condition, reason};
+use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::conditions::{Conditions, Status};
 
 /// Whether Google bids by the action: primary, and its goal biddable for the account.
@@ -10,11 +11,16 @@ pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
         conditions.restate(condition::COUNTED_FOR_BIDDING);
         return;
     };
-    let goal = snapshot
-        .goals
+    let (status, why, message) = bidding_of(action, &snapshot.goals);
+    conditions.set(condition::COUNTED_FOR_BIDDING, status, why, &message);
+}
+
+/// Whether Google bids by an action, given the goals of its account: status, reason and message of the condition.
+pub(super) fn bidding_of(action: &ConversionAction, goals: &[Goal]) -> (Status, &'static str, String) {
+    let goal = goals
         .iter()
         .find(|g| Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref());
-    let (status, why, message) = match (action.primary_for_goal, goal.map(|g| g.biddable)) {
+    match (action.primary_for_goal, goal.map(|g| g.biddable)) {
         (Some(false), _) => (
             Status::False,
             reason::SECONDARY_ACTION,
@@ -31,6 +37,5 @@ pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
             ),
         ),
         (_, None) => (Status::Unknown, reason::PROGRESSING, "Google does not list the goal of this action yet.".to_owned()),
-    };
-    conditions.set(condition::COUNTED_FOR_BIDDING, status, why, &message);
+    }
 }

@@ -15,6 +15,7 @@ mod judged;
 mod news;
 mod ownership;
 mod pauses;
+pub mod preview;
 mod reconciled_event;
 mod refusal;
 mod report;

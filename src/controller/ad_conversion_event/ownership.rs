@@ -22,7 +22,12 @@ pub(crate) fn lost_ownership(
 ) -> Option<Stall> {
     let mine = claim_of(ctx, declared, status, trigger, portal)?;
     let rivals = rival_claims(ctx, &mine);
-    older_claim(&mine, &rivals).map(|winner| {
+    older_rival(&mine, &rivals)
+}
+
+/// An older event among these has the action that this one claims.
+pub(super) fn older_rival(mine: &Claim, rivals: &[Claim]) -> Option<Stall> {
+    older_claim(mine, rivals).map(|winner| {
         (
             reason::OWNERSHIP_CONFLICT,
             format!(
@@ -89,7 +94,7 @@ fn claim_of(
 }
 
 /// The claim of an event through an account whose conversions `owner` owns.
-fn claim_through(
+pub(super) fn claim_through(
     declared: &Declared,
     status: Option<&AdConversionEventStatus>,
     owner: CustomerId,

@@ -60,7 +60,10 @@ pub(crate) fn after_the_action(
 
 /// The action is in another account than the one that Google names for conversions now. That one may be anybody's whom the
 /// credentials open, so nothing more is sent to it.
-fn action_elsewhere(recorded: Option<&ConversionActionStatus>, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+pub(super) fn action_elsewhere(
+    recorded: Option<&ConversionActionStatus>,
+    snapshot: Option<&GoogleSnapshot>,
+) -> Option<Stall> {
     let id = recorded?.id.as_ref()?;
     let recorded: CustomerId = recorded?.customer_id.as_ref()?.parse().ok()?;
     let (customer, owner) = (&snapshot?.customer.id, &snapshot?.customer.conversion_customer);
@@ -75,7 +78,7 @@ fn action_elsewhere(recorded: Option<&ConversionActionStatus>, snapshot: Option<
 }
 
 /// Shared data needs the customer data terms; click ids alone do not.
-fn terms_not_accepted(declared: &Declared, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+pub(super) fn terms_not_accepted(declared: &Declared, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
     let missing = !declared.rules.share.is_empty() && !snapshot?.customer.accepted_customer_data_terms;
     missing.then(|| {
         let other_way = if declared.is_form() { "" } else { ", or remove spec.shareData" };
@@ -89,7 +92,7 @@ fn terms_not_accepted(declared: &Declared, snapshot: Option<&GoogleSnapshot>) ->
 }
 
 /// Google takes no form data through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
-fn manager_account(subject: Option<&Subject>, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
+pub(super) fn manager_account(subject: Option<&Subject>, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
     subject?.trigger.form()?;
     let customer = &snapshot?.customer;
     let (id, owner) = (&customer.id, &customer.conversion_customer);
@@ -109,7 +112,7 @@ fn manager_account(subject: Option<&Subject>, snapshot: Option<&GoogleSnapshot>)
 }
 
 /// The schema refuses such names; this is for objects older than the rule: Google takes none, and says so for ever.
-fn unprintable_name(declared: &Declared) -> Option<Stall> {
+pub(super) fn unprintable_name(declared: &Declared) -> Option<Stall> {
     let (field, name) = match &declared.action {
         DeclaredAction::Name(name) => ("spec.conversionAction.existing.name", name.as_str()),
         DeclaredAction::Id(_) | DeclaredAction::Create => ("spec.eventName", declared.action_name()),
@@ -122,7 +125,7 @@ fn unprintable_name(declared: &Declared) -> Option<Stall> {
     })
 }
 
-fn future_start(declared: &Declared, now: Timestamp) -> Option<Stall> {
+pub(super) fn future_start(declared: &Declared, now: Timestamp) -> Option<Stall> {
     let start = declared.start;
     (start > now).then(|| {
         (
@@ -132,7 +135,7 @@ fn future_start(declared: &Declared, now: Timestamp) -> Option<Stall> {
     })
 }
 
-fn unknown_property(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
+pub(super) fn unknown_property(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
     let properties = hubspot.map(|h| h.properties.clone()).filter(|p| !p.is_empty())?;
     let missing: Vec<_> = declared
         .named_properties()
@@ -152,7 +155,7 @@ fn unknown_property(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Op
 }
 
 /// Values from deals take a scope of their own, which nothing else waits for.
-fn deals_denied(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
+pub(super) fn deals_denied(declared: &Declared, hubspot: Option<&HubSpotAccount>) -> Option<Stall> {
     let DealAccess::Denied(why) = &hubspot?.deals else {
         return None;
     };

@@ -3,6 +3,7 @@
 
 mod interval_backoff;
 mod memory;
+pub mod once;
 mod read;
 mod status;
 

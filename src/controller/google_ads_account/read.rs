@@ -126,7 +126,7 @@ async fn try_read(
 
 /// The customer. What is not as it was `before` counts once a second read agrees: by it an action is created in this account
 /// or another one, and events stall.
-async fn agreed_customer(
+pub(super) async fn agreed_customer(
     clients: &GoogleClients,
     id: &CustomerId,
     before: Option<&Customer>,

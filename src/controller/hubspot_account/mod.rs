@@ -3,16 +3,18 @@
 
 mod interval;
 mod memory;
+pub mod once;
 mod read;
 mod status;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use self::interval::Interval;
 use self::memory::HubSpotMemory;
-use self::read::Wanted;
+use self::read::{PortalSnapshot, Wanted};
 use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::controller::AccountController;
@@ -82,17 +84,11 @@ impl AccountKind for HubSpotKind {
         readiness: Readiness,
     ) -> bool {
         let snapshot = memory.snapshot.as_deref();
+        let account = to_registered(object, snapshot, interval.effective);
         ctx.registry.set_hubspot(HubSpotAccount {
-            key: object.key(),
             crm: memory.client.clone().filter(|_| memory.verified),
             readiness,
-            portal: snapshot.map(|s| s.portal.clone()),
-            stages: snapshot.map(|s| Arc::clone(&s.stages)).unwrap_or_default(),
-            properties: snapshot.map(|s| Arc::clone(&s.properties)).unwrap_or_default(),
-            forms: snapshot.map(|s| s.forms.clone()).unwrap_or_default(),
-            deals: snapshot.map(|s| s.deals.clone()).unwrap_or_default(),
-            interval: interval.effective,
-            default_region: object.spec.default_region.clone(),
+            ..account
         })
     }
 
@@ -111,6 +107,25 @@ impl AccountKind for HubSpotKind {
 
     fn next_read(ctx: &Context, key: &ObjectKey, memory: &HubSpotMemory, _: &Interval) -> Option<Timestamp> {
         memory.next_read(ctx, key)
+    }
+}
+
+/// The account as loops and events see it, without a client and not ready.
+fn to_registered(object: &Manifest, snapshot: Option<&PortalSnapshot>, interval: Duration) -> HubSpotAccount {
+    HubSpotAccount {
+        key: object.key(),
+        crm: None,
+        readiness: Readiness::NotReady {
+            reason: reason::PROGRESSING.to_owned(),
+            message: "The account is being read.".to_owned(),
+        },
+        portal: snapshot.map(|s| s.portal.clone()),
+        stages: snapshot.map(|s| Arc::clone(&s.stages)).unwrap_or_default(),
+        properties: snapshot.map(|s| Arc::clone(&s.properties)).unwrap_or_default(),
+        forms: snapshot.map(|s| s.forms.clone()).unwrap_or_default(),
+        deals: snapshot.map(|s| s.deals.clone()).unwrap_or_default(),
+        interval,
+        default_region: object.spec.default_region.clone(),
     }
 }
 

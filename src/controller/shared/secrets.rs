@@ -70,7 +70,8 @@ pub fn invalid_secret(namespace: &str, name: &str, data: &SecretData, why: &Secr
     AccountFault::new(FaultKind::Credentials, reason::SECRET_INVALID, message)
 }
 
-fn not_found(namespace: &str, name: &str) -> AccountFault {
+/// What a missing Secret means.
+pub fn not_found(namespace: &str, name: &str) -> AccountFault {
     let message = format!(
         "Secret {name} does not exist in namespace {namespace}. Create it; the operator finds it within a minute or so."
     );
@@ -102,7 +103,11 @@ fn explain_error(error: Error, namespace: &str, name: &str) -> Result<AccountFau
     }
 }
 
-fn decode_secret(secret: Secret, name: &str) -> Result<ReadSecret, AccountFault> {
+/// The values of a Secret.
+///
+/// # Errors
+/// If one is no text.
+pub fn decode_secret(secret: Secret, name: &str) -> Result<ReadSecret, AccountFault> {
     let version = SecretVersion {
         uid: secret.metadata.uid.unwrap_or_default(),
         resource_version: secret.metadata.resource_version.unwrap_or_default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::contact::LIFECYCLE_STAGE;
+pub use crate::domain::contact::date_entered;
 use crate::domain::coverage::{self, Watermark};
 use crate::domain::eligibility::properties_of;
 use crate::ports::ledger::StreamId;
@@ -86,9 +87,4 @@ pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Event>) -> Re
     let (mut plain, _) = properties_of(rules);
     plain.retain(|property| property != LIFECYCLE_STAGE);
     Arc::new((plain, Vec::new()))
-}
-
-/// The property with the time of the last entry into a stage.
-pub fn date_entered(stage: &str) -> String {
-    format!("hs_v2_date_entered_{stage}")
 }

@@ -7,6 +7,7 @@ mod actions;
 mod again;
 mod asked;
 mod budget;
+mod checks;
 mod clicks_api;
 mod conversions;
 mod counts;

@@ -18,13 +18,13 @@ use self::outcome::{ActionOutcome, retrying_action, stalled_action, waiting_acti
 use self::work::{LOOK_AGAIN, Next, Work, pass_done, recorded_action};
 use super::ownership::other_owner;
 use super::resolve::Resolved;
-use crate::api::AdConversionEvent;
 use crate::api::reasons::reason;
+use crate::api::{AdConversionEvent, ConversionActionStatus};
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
-use crate::domain::action::ConversionAction;
+use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::action_plan::{Known, Seen, Step, Wanted, next_step};
-use crate::domain::declared::DeclaredAction;
+use crate::domain::declared::{Declared, DeclaredAction};
 use crate::domain::ids::ActionId;
 use crate::domain::ownership::named_for;
 
@@ -98,27 +98,36 @@ fn newly_taken(work: &Work<'_>, next: &Step) -> Option<ActionId> {
 
 /// The next step, from what the manifest says, the status remembers and Google has.
 fn planned_step(work: &Work<'_>) -> Step {
-    let declared = &work.resolved.declared;
-    let wanted = match &declared.action {
-        DeclaredAction::Id(id) => Wanted::Id(*id),
-        DeclaredAction::Name(name) => Wanted::Name(name),
-        DeclaredAction::Create => Wanted::Create {
-            declared: &declared.fields,
-            full: &work.full,
-        },
-    };
-    let known = Known {
-        id: work.current.id.as_deref().and_then(|id| id.parse().ok()),
-        origin: work.current.origin,
-        creating: work.current.creation.as_ref().map(|c| c.name.clone()),
-    };
+    let known = known_action(&work.current);
     let others = owned_by_others(work, &known);
     let seen = Seen {
         actions: &work.actions,
         live: work.live,
         others: &others,
     };
-    next_step(&wanted, declared.action_kind(), &known, seen)
+    step_for(&work.resolved.declared, &work.full, &known, seen)
+}
+
+/// What the status remembers of the action.
+pub(super) fn known_action(current: &ConversionActionStatus) -> Known {
+    Known {
+        id: current.id.as_deref().and_then(|id| id.parse().ok()),
+        origin: current.origin,
+        creating: current.creation.as_ref().map(|c| c.name.clone()),
+    }
+}
+
+/// The next step for a manifest; `full`: the action it would have created.
+pub(super) fn step_for(declared: &Declared, full: &ActionFields, known: &Known, seen: Seen<'_>) -> Step {
+    let wanted = match &declared.action {
+        DeclaredAction::Id(id) => Wanted::Id(*id),
+        DeclaredAction::Name(name) => Wanted::Name(name),
+        DeclaredAction::Create => Wanted::Create {
+            declared: &declared.fields,
+            full,
+        },
+    };
+    next_step(&wanted, declared.action_kind(), known, seen)
 }
 
 /// The actions under the name that the event wants which belong to other events, with words for the event.

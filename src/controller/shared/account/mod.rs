@@ -3,7 +3,7 @@
 
 mod broken;
 pub mod controller;
-mod fault;
+pub mod fault;
 pub mod kind;
 pub mod state;
 mod state_store;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -71,11 +72,40 @@ impl Stage {
 
     /// Runs another command of the operator's binary as the cluster's administrator.
     pub fn command(&self, arguments: &[&str]) -> Output {
+        Self::command_as(self.plane.admin_kubeconfig(), arguments)
+    }
+
+    /// As [`Self::command`], with the rights of another kubeconfig.
+    pub fn command_as(kubeconfig: &Path, arguments: &[&str]) -> Output {
         let mut command = Command::new(binary("ADCONVERSION_BIN", "adconversion"));
-        command
-            .args(arguments)
-            .arg("--kubeconfig")
-            .arg(self.plane.admin_kubeconfig());
+        command.args(arguments).arg("--kubeconfig").arg(kubeconfig);
         process::run(command, None, LIMIT).expect("the command ends")
+    }
+
+    /// Where HubSpot and Google are, for a command that asks them.
+    pub fn endpoints(&self) -> Vec<String> {
+        let upstream = &self.sandbox.upstream;
+        let bases = ["hubspot", "google-ads", "data-manager"];
+        let flags = bases.iter().map(|base| format!("--{base}-endpoint={upstream}"));
+        flags
+            .chain([format!("--google-token-endpoint={upstream}/token")])
+            .collect()
+    }
+
+    /// A service account of the stage's namespace without any right; its kubeconfig.
+    pub fn stranger(&self, name: &str) -> PathBuf {
+        self.kubectl(&["create", "serviceaccount", name]);
+        let file = self.directory.join(format!("{name}.kubeconfig"));
+        let client = self.plane.client();
+        let written = client.write_service_account_kubeconfig(&self.namespace, name, &file);
+        written.expect("a kubeconfig of the service account");
+        file
+    }
+
+    /// Writes a file for a command to read; its path.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.directory.join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
     }
 }

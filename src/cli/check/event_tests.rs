@@ -1,0 +1,223 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::api::{AdConversionEvent, Uploads};
+use crate::cli::check::report::Verdict;
+use crate::domain::action::{ConversionAction, Goal};
+use crate::domain::declared::Declared;
+use crate::domain::ids::PortalId;
+use crate::ports::ads::Customer;
+use crate::ports::crm::{Form, Portal, Stage};
+use crate::registry::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+
+const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+fn event(more: &Value) -> AdConversionEvent {
+    let mut event = json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+        "metadata": {"name": "won", "namespace": "marketing", "creationTimestamp": "1970-01-01T00:00:00Z"},
+        "spec": {
+            "googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"}, "eventName": "Won",
+            "trigger": {"lifecycleStage": {"stage": "Customer"}},
+        },
+    });
+    event["spec"]
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    serde_json::from_value(event).unwrap()
+}
+
+fn action(id: u64, name: &str, category: &str) -> ConversionAction {
+    ConversionAction {
+        id: ActionId(id),
+        resource_name: String::new(),
+        name: name.to_owned(),
+        status: "ENABLED".to_owned(),
+        kind: "UPLOAD_CLICKS".to_owned(),
+        origin: Some("WEBSITE".to_owned()),
+        category: Some(category.to_owned()),
+        primary_for_goal: Some(true),
+        counting_type: Some("ONE_PER_CLICK".to_owned()),
+        attribution_model: None,
+        click_window_days: Some(90),
+        view_window_days: None,
+        default_value: None,
+        default_currency: None,
+        always_use_default_value: None,
+        event_snippets: Vec::new(),
+    }
+}
+
+fn google(actions: Vec<ConversionAction>, biddable: bool) -> GoogleAccount {
+    let customer = Customer {
+        id: "1234567890".parse().unwrap(),
+        descriptive_name: None,
+        currency_code: None,
+        time_zone: None,
+        manager: false,
+        test_account: false,
+        conversion_customer: "1234567890".parse().unwrap(),
+        conversion_tracking_id: None,
+        conversion_tracking_status: None,
+        accepted_customer_data_terms: false,
+        enablement: None,
+    };
+    GoogleAccount {
+        key: ObjectKey::new("marketing", "acme"),
+        customer: customer.id.clone(),
+        login: None,
+        uploads: Uploads::default(),
+        clients: None,
+        readiness: Readiness::Ready,
+        snapshot: Some(Arc::new(GoogleSnapshot {
+            customer,
+            actions: Arc::new(actions),
+            before: None,
+            goals: Arc::new(vec![Goal {
+                category: "CONVERTED_LEAD".to_owned(),
+                origin: "WEBSITE".to_owned(),
+                biddable,
+            }]),
+            attribution: None,
+            read_at: NOW,
+        })),
+    }
+}
+
+fn hubspot() -> HubSpotAccount {
+    HubSpotAccount {
+        key: ObjectKey::new("marketing", "acme"),
+        crm: None,
+        readiness: Readiness::Ready,
+        portal: Some(Portal {
+            id: PortalId(5),
+            time_zone: String::new(),
+            company_currency: "EUR".to_owned(),
+            ui_domain: String::new(),
+        }),
+        stages: Arc::new(vec![Stage {
+            value: "customer".to_owned(),
+            label: "Customer".to_owned(),
+        }]),
+        properties: Arc::new(vec!["ads_consent".to_owned(), "hs_google_click_id".to_owned()]),
+        forms: Forms::Listed(Arc::new(vec![Form {
+            id: "78c2891f-ebdd-44c0-bd94-15c012bbbfbf".to_owned(),
+            name: "Demo".to_owned(),
+        }])),
+        deals: DealAccess::Denied("no".to_owned()),
+        interval: Duration::ZERO,
+        default_region: None,
+    }
+}
+
+/// The line of this name.
+fn line(more: &Value, google: &GoogleAccount, managed: bool, name: &str) -> Probe {
+    let event = event(more);
+    let declared = Declared::from_manifest(&event);
+    let hubspot = hubspot();
+    let preview = Preview {
+        declared: &declared,
+        status: None,
+        google: Some(google),
+        hubspot: Some(&hubspot),
+        now: NOW,
+    };
+    let judged = judge_event(&preview, &[], managed);
+    let mut all = judged.of_hubspot.into_iter().chain(judged.of_google);
+    all.find(|probe| probe.name == name)
+        .unwrap_or_else(|| panic!("no line {name}"))
+}
+
+#[rstest]
+#[case::by_label(json!({}), "stage", Verdict::Fine, "customer (\"Customer\")")]
+#[case::unknown_stage(json!({"trigger": {"lifecycleStage": {"stage": "Kunde"}}}), "stage", Verdict::Finding, "spec.trigger.lifecycleStage.stage")]
+#[case::form(json!({"trigger": {"formSubmission": {"formId": "Demo"}}}), "form", Verdict::Fine, "78c2891f")]
+#[case::unknown_form(json!({"trigger": {"formSubmission": {"formId": "<b>\"x\""}}}), "form", Verdict::Finding, "spec.trigger.formSubmission.formId")]
+#[case::properties(json!({"consent": {"property": "ads_consent", "grantedValues": ["x"]}}), "properties", Verdict::Fine, "ads_consent")]
+#[case::unknown_property(json!({"clickIds": {"gclidProperty": "gclid"}}), "properties", Verdict::Finding, "spec.clickIds.gclidProperty")]
+#[case::deals(json!({"value": {"dealAmount": {"default": {"amount": "1", "currency": "EUR"}}}}), "value", Verdict::Finding, "crm.objects.deals.read")]
+#[case::start(json!({"startTime": "2026-01-01T00:00:00Z"}), "start", Verdict::Finding, "spec.startTime")]
+#[case::terms(json!({"shareData": ["Email"]}), "customer data terms", Verdict::Finding, "spec.shareData")]
+fn what_the_manifest_names(#[case] more: Value, #[case] name: &str, #[case] verdict: Verdict, #[case] part: &str) {
+    let probe = line(&more, &google(vec![], true), false, name);
+    assert_eq!(probe.verdict, verdict, "{probe:?}");
+    assert!(probe.message.contains(part), "{probe:?}");
+}
+
+#[rstest]
+#[case::created(json!({}), vec![], Verdict::Fine, "\"Won\" would be created (UPLOAD_CLICKS, CONVERTED_LEAD, ONE_PER_CLICK")]
+#[case::adopted(json!({}), vec![action(7, "Won", "CONVERTED_LEAD")], Verdict::Fine, "would be adopted as it is")]
+#[case::corrected(
+    json!({"conversionAction": {"create": {"category": "ConvertedLead", "clickThroughLookbackWindowDays": 30}}}),
+    vec![action(7, "Won", "CONVERTED_LEAD")], Verdict::Fine, "clickThroughLookbackWindowDays 90 instead of 30"
+)]
+#[case::conflict(json!({}), vec![action(7, "Won", "SIGNUP")], Verdict::Finding, "spec.eventName")]
+#[case::mapped(json!({"conversionAction": {"existing": {"id": "7"}}}), vec![action(7, "Other", "SIGNUP")], Verdict::Fine, "used as it is")]
+#[case::mapped_and_gone(json!({"conversionAction": {"existing": {"id": "8"}}}), vec![action(7, "Other", "SIGNUP")], Verdict::Finding, "spec.conversionAction.existing")]
+fn what_becomes_of_the_action(
+    #[case] more: Value,
+    #[case] actions: Vec<ConversionAction>,
+    #[case] verdict: Verdict,
+    #[case] part: &str,
+) {
+    let probe = line(&more, &google(actions, true), false, ACTION);
+    assert_eq!(probe.verdict, verdict, "{probe:?}");
+    assert!(probe.message.contains(part), "{probe:?}");
+}
+
+#[rstest]
+#[case::biddable(true, true, false, Verdict::Fine)]
+#[case::not_biddable(true, false, false, Verdict::Finding)]
+#[case::managed(true, false, true, Verdict::Fine)]
+#[case::secondary(false, false, false, Verdict::Skipped)]
+fn the_account_goal(#[case] primary: bool, #[case] biddable: bool, #[case] managed: bool, #[case] verdict: Verdict) {
+    let mut one = action(7, "Won", "CONVERTED_LEAD");
+    one.primary_for_goal = Some(primary);
+    let probe = line(&json!({}), &google(vec![one], biddable), managed, GOAL);
+    assert_eq!(probe.verdict, verdict, "{probe:?}");
+}
+
+#[test]
+fn an_older_event_with_the_same_action_is_named() {
+    let (mine, older) = (event(&json!({})), event(&json!({})));
+    let mut older = Declared::from_manifest(&older);
+    older.key = ObjectKey::new("marketing", "first");
+    older.created = Timestamp::MIN;
+    let declared = Declared::from_manifest(&mine);
+    let (account, hubspot) = (google(vec![], true), hubspot());
+    let preview = Preview {
+        declared: &declared,
+        status: None,
+        google: Some(&account),
+        hubspot: Some(&hubspot),
+        now: NOW,
+    };
+    let other = Other {
+        declared: &older,
+        status: None,
+    };
+    let judged = judge_event(&preview, &[other], false);
+    let probe = &judged.of_google[0];
+    assert_eq!(probe.reason.as_deref(), Some("OwnershipConflict"));
+    assert!(probe.message.contains("event marketing/first"), "{probe:?}");
+}
+
+#[rstest]
+#[case::missing(Account::Missing, false, Verdict::Finding, "correct spec.hubSpotAccountRef.name")]
+#[case::missing_and_applied(Account::Missing, true, Verdict::Finding, "create it again")]
+#[case::broken(Account::Broken, false, Verdict::Skipped, "its own lines")]
+#[case::read(Account::Read(&()), false, Verdict::Fine, "can be used")]
+fn accounts(#[case] account: Account<'_, ()>, #[case] applied: bool, #[case] verdict: Verdict, #[case] part: &str) {
+    let key = ObjectKey::new("marketing", "acme");
+    let probe = judge_account("HubSpotAccount", "spec.hubSpotAccountRef", &key, account, applied);
+    assert_eq!(probe.verdict, verdict);
+    assert!(probe.message.contains(part), "{probe:?}");
+}

@@ -1,0 +1,158 @@
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::*;
+use crate::cli::check::report::Verdict;
+use crate::cli::offline::NotDone;
+use crate::domain::account_health::AccountFault;
+use crate::domain::ids::{ObjectKey, PortalId};
+use crate::ports::crm::Portal;
+use crate::registry::Readiness;
+
+const BOTH: Needs = Needs {
+    forms: true,
+    deals: true,
+};
+
+fn account(forms: Forms, deals: DealAccess) -> HubSpotAccount {
+    HubSpotAccount {
+        key: ObjectKey::new("marketing", "acme"),
+        crm: None,
+        readiness: Readiness::Ready,
+        portal: Some(Portal {
+            id: PortalId(62515),
+            time_zone: "Europe/Berlin".to_owned(),
+            company_currency: "EUR".to_owned(),
+            ui_domain: String::new(),
+        }),
+        stages: Arc::default(),
+        properties: Arc::default(),
+        forms,
+        deals,
+        interval: Duration::ZERO,
+        default_region: None,
+    }
+}
+
+fn known(needs: Needs, scopes: Option<&[String]>) -> Known<'_> {
+    Known {
+        secret: "hubspot",
+        needs,
+        scopes,
+        quota: Some(Quota { left: 7, of: 250_000 }),
+    }
+}
+
+fn verdicts(probes: &[Probe]) -> Vec<(&str, Verdict)> {
+    probes
+        .iter()
+        .map(|probe| (probe.name.as_str(), probe.verdict))
+        .collect()
+}
+
+fn scopes(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[test]
+fn only_the_scopes_that_events_need_are_probed() {
+    let all = account(Forms::Listed(Arc::default()), DealAccess::Granted);
+    let probes = judge(&known(Needs::default(), None), Ok(&all));
+    let fine = [
+        "credentials",
+        "token",
+        "portal",
+        "scope crm.objects.contacts.read",
+        "limits",
+    ];
+    assert_eq!(verdicts(&probes), fine.map(|probe| (probe, Verdict::Fine)));
+    assert_eq!(probes[2].message, "Portal 62515 (Europe/Berlin, EUR).");
+    assert_eq!(
+        probes[4].message,
+        "7 of 250000 calls a day are left (the limit of Free or Starter)."
+    );
+    let probes = judge(&known(BOTH, None), Ok(&all));
+    assert_eq!(probes.len(), 7, "{probes:?}");
+}
+
+/// What HubSpot said when forms and deals were read; what it says of the token; whether each scope is there.
+#[rstest]
+#[case::listed(false, Some(&[CONTACTS, DEALS, FORMS][..]), true, true)]
+#[case::not_listed(false, Some(&[CONTACTS][..]), false, false)]
+#[case::only_one_listed(false, Some(&[CONTACTS, FORMS][..]), false, true)]
+#[case::not_told(false, None, true, true)]
+#[case::denied(true, None, false, false)]
+#[case::denied_though_listed(true, Some(&[CONTACTS, DEALS, FORMS][..]), false, false)]
+fn each_scope_has_its_line(
+    #[case] denied: bool,
+    #[case] listed: Option<&[&str]>,
+    #[case] deals: bool,
+    #[case] forms: bool,
+) {
+    let why = || "it said no".to_owned();
+    let read = if denied {
+        account(Forms::Denied(why()), DealAccess::Denied(why()))
+    } else {
+        account(Forms::Listed(Arc::default()), DealAccess::Granted)
+    };
+    let listed = listed.map(scopes);
+    let probes = judge(&known(BOTH, listed.as_deref()), Ok(&read));
+    for (scope, granted) in [(DEALS, deals), (FORMS, forms)] {
+        let name = format!("scope {scope}");
+        let probe = probes.iter().find(|probe| probe.name == name).unwrap();
+        assert_eq!(probe.verdict == Verdict::Fine, granted, "{probe:?}");
+        if !granted {
+            assert_eq!(probe.reason.as_deref(), Some("MissingScope"));
+            assert!(
+                probe.message.contains(scope) && probe.message.contains("Secret hubspot"),
+                "{probe:?}"
+            );
+        }
+    }
+}
+
+#[rstest]
+#[case::token(FaultKind::Credentials, "SecretInvalid", "token", false)]
+#[case::portal(FaultKind::Denied, "PortalMismatch", "portal", true)]
+#[case::denied(FaultKind::Denied, "AccessDenied", "portal", true)]
+#[case::scope(FaultKind::Denied, "MissingScope", "scope crm.objects.contacts.read", true)]
+fn a_fault_stands_where_it_belongs(#[case] kind: FaultKind, #[case] why: &str, #[case] at: &str, #[case] token: bool) {
+    let obstacle = Obstacle::Fault(AccountFault::new(kind, why, "What is wrong, and the way out."), None);
+    let granted = scopes(&[DEALS]);
+    let probes = judge(&known(BOTH, Some(&granted)), Err(&obstacle));
+    let found = probes.iter().find(|probe| probe.name == at).unwrap();
+    assert_eq!((found.verdict, found.reason.as_deref()), (Verdict::Finding, Some(why)));
+    assert_eq!(probes[1].verdict == Verdict::Fine, token, "{probes:?}");
+    let forms = probes.iter().find(|probe| probe.name == "scope forms").unwrap();
+    let expected = if why == "MissingScope" {
+        Verdict::Finding
+    } else {
+        Verdict::Skipped
+    };
+    assert_eq!(forms.verdict, expected, "the other scopes are told too");
+}
+
+#[test]
+fn what_could_not_be_asked_is_no_finding() {
+    let outage = Obstacle::NotDone(NotDone("HubSpot: no answer in time".to_owned()));
+    let probes = judge(&known(BOTH, None), Err(&outage));
+    assert_eq!(probes[1].verdict, Verdict::NotDone);
+    assert!(probes.iter().all(|probe| probe.verdict != Verdict::Finding));
+    let probes = without_credentials(&outage, BOTH);
+    assert_eq!(probes[0].verdict, Verdict::NotDone);
+}
+
+#[rstest]
+#[case(None, Verdict::Skipped, "no daily limit")]
+#[case(Some((12, 1_000_000)), Verdict::Fine, "Enterprise")]
+#[case(Some((12, 777)), Verdict::Fine, "12 of 777 calls a day are left.")]
+#[case(Some((0, 250_000)), Verdict::Finding, "used up")]
+fn limits(#[case] quota: Option<(u64, u64)>, #[case] verdict: Verdict, #[case] part: &str) {
+    let probe = judge_limits(quota.map(|(left, of)| Quota { left, of }));
+    assert_eq!(probe.verdict, verdict);
+    assert!(probe.message.contains(part), "{probe:?}");
+}

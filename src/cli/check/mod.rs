@@ -1,0 +1,165 @@
+//! `adconversion check`: can this work? Before anything is applied, or after.
+
+mod clicks;
+mod event;
+mod google;
+mod hubspot;
+mod objects;
+mod report;
+mod upload;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use self::event::{Account, judge_account, judge_event};
+use self::objects::{Accounts, Chosen};
+use self::report::{Checked, Probe, Report};
+use super::cluster::run_command;
+use super::command_error::CommandError;
+use super::offline::{LoadedEvent, Offline, OfflineFlags, Verified};
+use super::output::Output;
+use super::progress::Progress;
+use crate::api::AdConversionEventStatus;
+use crate::api::reasons::reason;
+use crate::controller::ad_conversion_event::preview::{Other, Preview};
+use crate::domain::declared::Declared;
+use crate::domain::trigger::Trigger;
+
+/// Flags of `adconversion check`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct CheckFlags {
+    /// What to check: names of events, or KIND/NAME of events and accounts. The accounts of events are checked with them. If absent:
+    /// everything in the files, or without files everything in the namespace.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Form of the answer.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    #[command(flatten)]
+    offline: OfflineFlags,
+}
+
+/// `adconversion check`.
+pub(in crate::cli) fn run(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
+    run_command(check(flags))
+}
+
+async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Reading manifests");
+    let offline = flags.offline.open().await?;
+    let chosen = objects::choose(&offline, &flags.names).await?;
+    let report = Report::new(check_all(&offline, &chosen, &progress).await);
+    drop(progress);
+    let text = match flags.output.of_program(&report)? {
+        Some(text) => text,
+        None => report.to_text(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> Vec<Checked> {
+    let mut checked: Vec<Checked> = chosen
+        .refused
+        .iter()
+        .map(|refused| Checked::refused(&refused.file, &refused.object, &refused.message))
+        .collect();
+    let accounts = Accounts::check(offline, chosen, progress, &mut checked).await;
+    let others = objects::other_events(offline, chosen).await;
+    let others: Vec<Other<'_>> = others
+        .iter()
+        .map(|(declared, status)| as_other(declared, status.as_ref()))
+        .collect();
+    for (loaded, declared) in &chosen.events {
+        progress.say(format!("Checking AdConversionEvent {}", declared.key));
+        let probes = check_event(offline, loaded, declared, &accounts, &others).await;
+        let file = loaded.file.as_deref();
+        checked.push(Checked::new("AdConversionEvent", &declared.key, file, probes));
+    }
+    checked
+}
+
+const fn as_other<'a>(declared: &'a Declared, status: Option<&'a AdConversionEventStatus>) -> Other<'a> {
+    Other { declared, status }
+}
+
+async fn check_event(
+    offline: &Offline,
+    loaded: &LoadedEvent,
+    declared: &Declared,
+    accounts: &Accounts,
+    others: &[Other<'_>],
+) -> Vec<Probe> {
+    let (google, hubspot) = (accounts.google(&declared.google), accounts.hubspot(&declared.hubspot));
+    let applied = loaded.applied;
+    let mut probes = vec![judge_manifest(offline, loaded).await];
+    if declared.suspended {
+        let why = "spec.suspend is true: conversions are observed but not sent until it is false.";
+        probes.push(Probe::skipped("suspend", why));
+    }
+    let (of_google, of_hubspot) = ("spec.googleAdsAccountRef", "spec.hubSpotAccountRef");
+    probes.push(judge_account(
+        "HubSpotAccount",
+        of_hubspot,
+        &declared.hubspot,
+        hubspot,
+        applied,
+    ));
+    probes.push(judge_account(
+        "GoogleAdsAccount",
+        of_google,
+        &declared.google,
+        google,
+        applied,
+    ));
+    let preview = Preview {
+        declared,
+        status: loaded.event.status.as_ref(),
+        google: google.read(),
+        hubspot: hubspot.read(),
+        now: offline.now(),
+    };
+    let judged = judge_event(&preview, others, accounts.manages_goals(&declared.google));
+    probes.extend(judged.of_hubspot);
+    let stage = judged.subject.as_ref().and_then(|subject| match &subject.trigger {
+        Trigger::Stage(stage) => Some(stage),
+        Trigger::Form(_) => None,
+    });
+    if let (Account::Read(account), Some(stage)) = (hubspot, stage)
+        && let Some(crm) = &account.crm
+    {
+        probes.push(clicks::check_clicks(crm.as_ref(), account, declared, stage, preview.now).await);
+    }
+    probes.extend(judged.of_google);
+    if let Account::Read(account) = google {
+        let (form, kind) = (declared.is_form(), declared.action_kind());
+        let secret = accounts.google_secret(&declared.google);
+        probes.push(upload::check_upload(account, secret, form, kind, judged.action, preview.now).await);
+    }
+    probes
+}
+
+/// Whether the API server takes, or has, the manifest.
+async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
+    let Some(file) = &loaded.file else {
+        return Probe::fine("manifest", "It is applied.");
+    };
+    let state = if loaded.applied {
+        "An event of this name is applied, and would be changed."
+    } else {
+        "It is not applied yet."
+    };
+    if let Some(why) = &loaded.doubt {
+        return Probe::skipped(
+            "manifest",
+            format!("It is in {file}. Whether it is applied is not known: {why}"),
+        );
+    }
+    match offline.dry_run(&loaded.event).await {
+        Verified::Taken => Probe::fine("manifest", format!("The API server would take it. {state}")),
+        Verified::Refused(message) => Probe::finding("manifest", reason::INVALID_SPEC, message),
+        Verified::Unasked(why) => Probe::skipped("manifest", format!("{state} {why}")),
+    }
+}

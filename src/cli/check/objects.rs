@@ -1,0 +1,235 @@
+//! Which objects are checked, and what is known of their accounts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::event::Account;
+use super::google::check_google;
+use super::hubspot::check_hubspot;
+use super::report::Checked;
+use crate::api::AdConversionEventStatus;
+use crate::cli::command_error::CommandError;
+use crate::cli::offline::{LoadedEvent, NotDone, Offline, Refused};
+use crate::cli::progress::Progress;
+use crate::cli::request::kind::{KindName, parse_object};
+use crate::controller::hubspot_account::once::Needs;
+use crate::controller::shared::object::Object as _;
+use crate::domain::declared::Declared;
+use crate::domain::ids::ObjectKey;
+use crate::registry::{GoogleAccount, HubSpotAccount};
+
+/// What is to be checked.
+pub(super) struct Chosen {
+    /// Manifests of files that cannot be ones.
+    pub(super) refused: Vec<Refused>,
+    pub(super) events: Vec<(LoadedEvent, Declared)>,
+    google: BTreeSet<ObjectKey>,
+    hubspot: BTreeSet<ObjectKey>,
+}
+
+/// Finds what people named.
+///
+/// # Errors
+/// If something that they named is nowhere, nothing is there at all, or the cluster cannot be asked.
+pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen, CommandError> {
+    let (mut events, mut google, mut hubspot) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+    for given in names {
+        if !given.contains('/') {
+            events.push(given.clone());
+            continue;
+        }
+        let object = parse_object(std::slice::from_ref(given))?;
+        let key = ObjectKey::new(&offline.namespace, &object.name);
+        match object.kind {
+            KindName::Event => events.push(object.name),
+            KindName::GoogleAds => {
+                offline
+                    .google_account(&key)
+                    .await?
+                    .ok_or_else(|| nowhere("GoogleAdsAccount", &key))?;
+                google.insert(key);
+            }
+            KindName::HubSpot => {
+                offline
+                    .hubspot_account(&key)
+                    .await?
+                    .ok_or_else(|| nowhere("HubSpotAccount", &key))?;
+                hubspot.insert(key);
+            }
+        }
+    }
+    let loaded = if events.is_empty() && !names.is_empty() {
+        Vec::new()
+    } else {
+        offline.events(&events).await?
+    };
+    if names.is_empty() {
+        let (all_google, all_hubspot) = offline.all_accounts().await?;
+        google.extend(all_google);
+        hubspot.extend(all_hubspot);
+    }
+    let events: Vec<_> = loaded
+        .into_iter()
+        .map(|loaded| {
+            let declared = Declared::from_manifest(&loaded.event);
+            (loaded, declared)
+        })
+        .collect();
+    google.extend(events.iter().map(|(_, declared)| declared.google.clone()));
+    hubspot.extend(events.iter().map(|(_, declared)| declared.hubspot.clone()));
+    let refused = if names.is_empty() {
+        offline.manifests.refused.clone()
+    } else {
+        Vec::new()
+    };
+    if events.is_empty() && google.is_empty() && hubspot.is_empty() && refused.is_empty() {
+        return Err(format!("namespace {} has no event and no account to check", offline.namespace).into());
+    }
+    Ok(Chosen {
+        refused,
+        events,
+        google,
+        hubspot,
+    })
+}
+
+fn nowhere(kind: &str, key: &ObjectKey) -> NotDone {
+    NotDone(format!("{kind} {key} is neither in the files nor in the cluster."))
+}
+
+/// The other events that may want the same actions, as far as they can be read: those of the files, and of the cluster in the same
+/// namespaces.
+pub(super) async fn other_events(
+    offline: &Offline,
+    chosen: &Chosen,
+) -> Vec<(Declared, Option<AdConversionEventStatus>)> {
+    let mut all = BTreeMap::new();
+    let namespaces: BTreeSet<&str> = chosen.events.iter().map(|(_, d)| d.key.namespace.as_str()).collect();
+    for namespace in namespaces {
+        // Whoever may not list them is told only of what is in the files.
+        for event in offline.events_of_cluster(namespace).await.unwrap_or_default() {
+            all.insert(event.key(), (Declared::from_manifest(&event), event.status));
+        }
+    }
+    for (loaded, declared) in &chosen.events {
+        all.insert(declared.key.clone(), (declared.clone(), loaded.event.status.clone()));
+    }
+    all.into_values().collect()
+}
+
+/// What is known of an account.
+enum Known<T> {
+    Missing,
+    Unknown(NotDone),
+    Broken,
+    Read(T),
+}
+
+impl<T> Known<T> {
+    const fn as_account(&self) -> Account<'_, T> {
+        match self {
+            Self::Missing => Account::Missing,
+            Self::Unknown(why) => Account::Unknown(why),
+            Self::Broken => Account::Broken,
+            Self::Read(account) => Account::Read(account),
+        }
+    }
+}
+
+/// The accounts, each checked once.
+#[derive(Default)]
+pub(super) struct Accounts {
+    google: BTreeMap<ObjectKey, Known<GoogleAccount>>,
+    hubspot: BTreeMap<ObjectKey, Known<HubSpotAccount>>,
+    /// Google accounts whose goals the operator manages.
+    managed: BTreeSet<ObjectKey>,
+    /// Secrets of Google accounts.
+    secrets: BTreeMap<ObjectKey, String>,
+}
+
+impl Accounts {
+    /// Checks the accounts, and adds what was found.
+    pub(super) async fn check(
+        offline: &Offline,
+        chosen: &Chosen,
+        progress: &Progress,
+        into: &mut Vec<Checked>,
+    ) -> Self {
+        let mut accounts = Self::default();
+        for key in chosen.hubspot.iter().filter(|key| !key.name.is_empty()) {
+            progress.say(format!("Checking HubSpotAccount {key}"));
+            let known = accounts.check_hubspot(offline, chosen, key, into).await;
+            accounts.hubspot.insert(key.clone(), known);
+        }
+        for key in chosen.google.iter().filter(|key| !key.name.is_empty()) {
+            progress.say(format!("Checking GoogleAdsAccount {key}"));
+            let known = accounts.check_google(offline, chosen, key, into).await;
+            accounts.google.insert(key.clone(), known);
+        }
+        accounts
+    }
+
+    async fn check_hubspot(
+        &self,
+        offline: &Offline,
+        chosen: &Chosen,
+        key: &ObjectKey,
+        into: &mut Vec<Checked>,
+    ) -> Known<HubSpotAccount> {
+        let object = match offline.hubspot_account(key).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Known::Missing,
+            Err(why) => return Known::Unknown(why),
+        };
+        let mut users = chosen.events.iter().map(|(_, d)| d).filter(|d| d.hubspot == *key);
+        let needs = users.by_ref().fold(Needs::default(), |needs, declared| Needs {
+            forms: needs.forms || declared.is_form(),
+            deals: needs.deals || declared.needs_deals(),
+        });
+        let (probes, read) = check_hubspot(offline, &object, needs).await;
+        let file = offline.manifests.hubspot.get(key).map(|(file, _)| file.as_str());
+        into.push(Checked::new("HubSpotAccount", key, file, probes));
+        read.map_or(Known::Broken, Known::Read)
+    }
+
+    async fn check_google(
+        &mut self,
+        offline: &Offline,
+        chosen: &Chosen,
+        key: &ObjectKey,
+        into: &mut Vec<Checked>,
+    ) -> Known<GoogleAccount> {
+        let object = match offline.google_account(key).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Known::Missing,
+            Err(why) => return Known::Unknown(why),
+        };
+        if object.spec.manage_account_goals {
+            self.managed.insert(key.clone());
+        }
+        if let Some(secret) = &object.spec.credentials_secret_ref {
+            self.secrets.insert(key.clone(), secret.name.clone());
+        }
+        let mut users = chosen.events.iter().map(|(_, d)| d).filter(|d| d.google == *key);
+        let shares = users.any(|declared| !declared.rules.share.is_empty());
+        let (probes, read) = check_google(offline, &object, shares).await;
+        let file = offline.manifests.google.get(key).map(|(file, _)| file.as_str());
+        into.push(Checked::new("GoogleAdsAccount", key, file, probes));
+        read.map_or(Known::Broken, Known::Read)
+    }
+
+    pub(super) fn google(&self, key: &ObjectKey) -> Account<'_, GoogleAccount> {
+        self.google.get(key).map_or(Account::Missing, Known::as_account)
+    }
+
+    pub(super) fn hubspot(&self, key: &ObjectKey) -> Account<'_, HubSpotAccount> {
+        self.hubspot.get(key).map_or(Account::Missing, Known::as_account)
+    }
+
+    pub(super) fn manages_goals(&self, key: &ObjectKey) -> bool {
+        self.managed.contains(key)
+    }
+
+    pub(super) fn google_secret(&self, key: &ObjectKey) -> Option<&str> {
+        self.secrets.get(key).map(String::as_str)
+    }
+}

@@ -1,0 +1,165 @@
+//! One upload that is only judged by Google: it proves the way to it, from the token to the conversion action, and counts
+//! nothing.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::Probe;
+use crate::api::reasons::reason;
+use crate::cli::offline::NotDone;
+use crate::controller::shared::account::fault::{CredentialUse, account_fault};
+use crate::domain::action::ENABLED;
+use crate::domain::batch::Complaint;
+use crate::domain::codes::{Class, Code, Matter};
+use crate::domain::delivering::refused_message;
+use crate::domain::ids::{ActionId, ActionKey, OrderId, TransactionId};
+use crate::ports::sink::{ClickId, Conversion, IngestError, UploadRequest, UserIdentifier};
+use crate::registry::GoogleAccount;
+
+const UPLOAD: &str = "upload";
+/// No click has this id: what Google says of it does not matter.
+const NO_CLICK: &str = "EAIaIQobChMIvalidateonly";
+/// SHA-256 of nothing.
+const NOBODY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
+
+/// Where a validated upload goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Destination {
+    action: ActionKey,
+    /// It is the event's own action.
+    own: bool,
+}
+
+/// Sends one conversion of nobody, to be judged only. `form`: the way of form conversions; `action`: the event's, if it exists.
+pub(super) async fn check_upload(
+    account: &GoogleAccount,
+    secret: Option<&str>,
+    form: bool,
+    kind: &str,
+    action: Option<ActionId>,
+    now: Timestamp,
+) -> Probe {
+    let (Some(routes), Some(destination)) = (account.for_loops().routes, destination(account, kind, action)) else {
+        return Probe::skipped(
+            UPLOAD,
+            format!("The account has no conversion action of type {kind} yet by which the way could be proved."),
+        );
+    };
+    let route = routes.route_for(form);
+    let answer = route.validate_request(&request(&destination.action, form, now)).await;
+    judge(answer, &destination, account.service_name(form), secret, form)
+}
+
+/// The event's own action, else any other that takes such uploads: nothing is counted there.
+fn destination(account: &GoogleAccount, kind: &str, action: Option<ActionId>) -> Option<Destination> {
+    let snapshot = account.snapshot.as_ref()?;
+    let usable = |id: &ActionId| {
+        let found = snapshot.actions.iter().find(|known| known.id == *id);
+        found.is_some_and(|known| known.status == ENABLED)
+    };
+    let own = action.filter(usable);
+    let any = || {
+        let mut others = snapshot.actions.iter();
+        let takes = others.find(|a| a.status == ENABLED && a.kind == kind && !a.attributes_externally());
+        takes.map(|action| action.id)
+    };
+    Some(Destination {
+        action: snapshot.customer.conversion_customer.action_key(own.or_else(any)?),
+        own: own.is_some(),
+    })
+}
+
+fn request(action: &ActionKey, form: bool, now: Timestamp) -> UploadRequest {
+    let row = Conversion {
+        destination: 0,
+        order: OrderId::Lifecycle(TransactionId([0; 20])),
+        at: now.saturating_sub(JUST_NOW).unwrap_or(now),
+        value: None,
+        click: (!form).then(|| ClickId::Gclid(NO_CLICK.to_owned())),
+        identifiers: if form {
+            vec![UserIdentifier::Email(NOBODY.to_owned())]
+        } else {
+            Vec::new()
+        },
+        consent_granted: form,
+    };
+    UploadRequest {
+        destinations: vec![action.clone()],
+        rows: vec![row],
+    }
+}
+
+fn judge(
+    answer: Result<Vec<Complaint>, IngestError>,
+    destination: &Destination,
+    service: &str,
+    secret: Option<&str>,
+    form: bool,
+) -> Probe {
+    let (codes, error) = match answer {
+        Ok(complaints) => (codes_of(complaints, None), None),
+        Err(IngestError {
+            error,
+            code,
+            complaints,
+        }) => (codes_of(complaints, code), Some(error)),
+    };
+    // What Google says of the action that only stands in is not the event's matter.
+    let concerns = |found: &(&Code, Matter)| destination.own || found.1 != Matter::Action;
+    if let Some((code, matter)) = codes.iter().filter_map(blocked).find(concerns) {
+        return Probe::finding(UPLOAD, reason_of(matter), refused_message(code, form));
+    }
+    match error {
+        // What is wrong with a conversion of nobody is nobody's matter.
+        Some(error) if codes.is_empty() || error.is_transient() || error.needs_a_person() => {
+            let fault = account_fault(&error, CredentialUse { secret, proven: true });
+            if error.is_transient() {
+                Probe::not_done(UPLOAD, &NotDone(fault.message))
+            } else {
+                Probe::finding(UPLOAD, &fault.reason, &fault.message)
+            }
+        }
+        _ => {
+            let to = if destination.own {
+                format!("conversion action {}", destination.action.id)
+            } else {
+                format!(
+                    "the account (tried with its conversion action {})",
+                    destination.action.id
+                )
+            };
+            Probe::fine(
+                UPLOAD,
+                format!("{service} takes conversions for {to}: one was validated only, and counts nothing."),
+            )
+        }
+    }
+}
+
+fn codes_of(complaints: Vec<Complaint>, code: Option<Code>) -> Vec<Code> {
+    let of_rows = complaints.into_iter().filter_map(|complaint| complaint.code);
+    code.into_iter()
+        .chain(of_rows)
+        .filter(|code| code.class != Class::SaysNothing)
+        .collect()
+}
+
+const fn blocked(code: &Code) -> Option<(&Code, Matter)> {
+    match code.class {
+        Class::Blocked(matter) => Some((code, matter)),
+        _ => None,
+    }
+}
+
+const fn reason_of(matter: Matter) -> &'static str {
+    match matter {
+        Matter::Account => reason::ACCESS_DENIED,
+        Matter::NotAllowlisted => reason::NOT_ALLOWLISTED,
+        Matter::Terms => reason::TERMS_NOT_ACCEPTED,
+        Matter::Enhancements | Matter::Action => reason::REFUSED,
+    }
+}
+
+#[cfg(test)]
+#[path = "upload_tests.rs"]
+mod tests;

@@ -1,0 +1,15 @@
+//! What commands that work without an operator stand on: manifests out of files or the cluster, the accounts that they name,
+//! and clients for these, all with the rights of whoever runs the command. Nothing here can write to HubSpot or Google: see
+//! [`read_only`].
+
+mod accounts;
+mod documents;
+mod manifests;
+mod objects;
+mod read_only;
+mod sources;
+
+pub(super) use self::accounts::Obstacle;
+pub(super) use self::manifests::Refused;
+pub(super) use self::objects::{NotDone, Verified};
+pub(super) use self::sources::{LoadedEvent, Offline, OfflineFlags};

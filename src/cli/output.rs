@@ -1,0 +1,70 @@
+//! How answers are printed: as a table, or in a form for programs.
+
+use clap::ValueEnum;
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+use super::command_error::CommandError;
+use crate::domain::brief::is_unseen;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    Table,
+    Json,
+    Yaml,
+}
+
+impl Output {
+    /// The answer as the admin API gives it; `None` if a table is wanted.
+    pub(crate) fn of_program(self, answer: &impl Serialize) -> Result<Option<String>, CommandError> {
+        match self {
+            Self::Table => Ok(None),
+            Self::Json => Ok(Some(serde_json::to_string_pretty(answer)? + "\n")),
+            Self::Yaml => Ok(Some(serde_yaml::to_string(answer)?)),
+        }
+    }
+}
+
+/// Rows in columns, without headings and lines, as wide as the terminal.
+pub(crate) fn plain_rows(rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.add_rows(rows);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
+/// A table as kubectl prints them: no lines, headings in capitals, as wide as the terminal.
+pub(crate) fn plain_table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(headings);
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+/// A text of others on one line: what would move the cursor, hide or turn the text around is replaced.
+pub(crate) fn printable(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").replace(is_unseen, "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_others_steers_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J b\u{fffd}c");
+        assert_eq!(printable("Zoë <\"x\"> 東京"), "Zoë <\"x\"> 東京");
+    }
+}

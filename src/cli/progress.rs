@@ -1,0 +1,48 @@
+//! A line on stderr that says what takes long. None appears in pipes, nor for what is done within two seconds.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::task::JoinHandle;
+
+/// What is done sooner needs no line.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the line moves.
+const TICK: Duration = Duration::from_millis(120);
+
+/// The line; it is gone when this is dropped.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    appears: JoinHandle<()>,
+}
+
+impl Progress {
+    /// A line that appears in two seconds, if stderr is a terminal.
+    pub(crate) fn begin(what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        let shown = bar.clone();
+        let appears = tokio::spawn(async move {
+            tokio::time::sleep(PATIENCE).await;
+            // indicatif draws nothing where stderr is no terminal.
+            shown.set_draw_target(ProgressDrawTarget::stderr());
+            shown.enable_steady_tick(TICK);
+        });
+        Self { bar, appears }
+    }
+
+    /// What is done now.
+    pub(crate) fn say(&self, what: impl AsRef<str>) {
+        self.bar.set_message(super::output::printable(what.as_ref()));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.appears.abort();
+        self.bar.finish_and_clear();
+    }
+}
