@@ -8,6 +8,7 @@ mod cluster;
 mod command_error;
 mod endpoints;
 mod flags;
+mod import;
 mod leader_flags;
 mod ledger;
 mod offline;
@@ -73,6 +74,13 @@ enum Command {
     ///
     /// Example: adconversion check -f manifests/ -f secrets.yaml
     Check(check::CheckFlags),
+    /// Print manifests for the conversion actions that a Google Ads account has, those that HubSpot's own feature made too. Applied,
+    /// they change nothing in Google, and count only what happens from then on. What cannot be imported is listed on stderr with
+    /// the reason. Nothing is written to Google or HubSpot. The exit code is 0 if there is anything to import, 1 if not, 2 if an
+    /// account could not be read.
+    ///
+    /// Example: adconversion import --google-ads-account acme --namespace marketing --output-dir events/
+    Import(import::ImportFlags),
     /// Explain the life of one contact under an event: each entry into the stage or submission of the form, what was decided
     /// about it by which rule, what Google answered, and what comes next. No value of a property of the contact is printed. The
     /// exit code is 0 if there is a conversion, 1 if there is none, 2 if nobody could be asked.
@@ -112,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Resume(flags) => (request::run(request::Request::Resume, &flags), 2),
         Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), 2),
         Command::Check(flags) => (check::run(&flags), 2),
+        Command::Import(flags) => (import::run(&flags), 2),
         Command::Explain(flags) => (ask::run_explain(&flags), 2),
         Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
         Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),

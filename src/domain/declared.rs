@@ -286,6 +286,27 @@ const fn category_name(category: ActionCategory) -> &'static str {
     }
 }
 
+/// The category of this name of Google's; `None` if a manifest has no word for it.
+pub fn category_of(name: &str) -> Option<ActionCategory> {
+    CATEGORIES.into_iter().find(|category| category_name(*category) == name)
+}
+
+/// All that a manifest can name.
+const CATEGORIES: [ActionCategory; 12] = [
+    ActionCategory::ImportedLead,
+    ActionCategory::QualifiedLead,
+    ActionCategory::ConvertedLead,
+    ActionCategory::SubmitLeadForm,
+    ActionCategory::SignUp,
+    ActionCategory::Purchase,
+    ActionCategory::SubscribePaid,
+    ActionCategory::BookAppointment,
+    ActionCategory::RequestQuote,
+    ActionCategory::Contact,
+    ActionCategory::PhoneCallLead,
+    ActionCategory::Default,
+];
+
 /// The category if the manifest names none: by the stage's internal value, or that of a form.
 fn default_category(stage: Option<&str>) -> ActionCategory {
     match stage {

@@ -28,6 +28,7 @@ mod frantic;
 mod hands_off;
 mod host_clock;
 mod hostile;
+mod imports;
 mod judge;
 mod kube_proxy;
 mod leaders;
