@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::admin_address::AdminAddress;
 use super::endpoints::EndpointFlags;
 use super::leader_flags::LeaderFlags;
+use super::wait_flags::WaitFlags;
 use crate::api::Duration;
 use crate::controller::shared::context::Settings;
 use crate::domain::eligibility::Waits;
@@ -78,10 +79,9 @@ pub struct RunFlags {
     /// and how long HubSpot must say that a contact does not exist before it counts as deleted.
     #[arg(long, env = "ADCONVERSION_SETTLE_DELAY", default_value = "60s")]
     pub settle_delay: Duration,
-    /// How long after the stage change to look for a click id; and how long to look for contacts and deals that HubSpot
-    /// does not show.
-    #[arg(long, env = "ADCONVERSION_CLICK_GRACE", default_value = "1h")]
-    pub click_grace: Duration,
+    #[allow(missing_docs)]
+    #[command(flatten)]
+    pub waits: WaitFlags,
     /// How far back the wider poll looks. It runs six times in this time, which by default is every ten minutes.
     #[arg(long, env = "ADCONVERSION_OVERLAP", default_value = "1h")]
     pub overlap: Duration,
@@ -91,9 +91,6 @@ pub struct RunFlags {
     /// After the operator has created a conversion action, how long to hold back uploads to it.
     #[arg(long, env = "ADCONVERSION_NEW_ACTION_HOLD", default_value = "6h")]
     pub new_action_hold: Duration,
-    /// How old an ad click must be before its conversion is uploaded.
-    #[arg(long, env = "ADCONVERSION_TOO_RECENT_WAIT", default_value = "6h")]
-    pub too_recent_wait: Duration,
     /// If the reply to a create request is lost, how long to search for the action before creating it again.
     #[arg(long, env = "ADCONVERSION_CREATE_SETTLE", default_value = "2m")]
     pub create_settle: Duration,
@@ -116,9 +113,6 @@ pub struct RunFlags {
     /// How often a stalled object is checked again if nobody changes it.
     #[arg(long, env = "ADCONVERSION_STALLED_PROBE_INTERVAL", default_value = "10m")]
     pub stalled_probe_interval: Duration,
-    /// How long after a form submission its conversion may be uploaded. Google accepts none after 24 hours.
-    #[arg(long, env = "ADCONVERSION_ENHANCEMENT_DEADLINE", default_value = "23h45m")]
-    pub enhancement_deadline: Duration,
     /// How often to ask HubSpot, a few ids at a time, whether it still has the contacts in the ledger.
     #[arg(long, env = "ADCONVERSION_DELETION_CHECK_INTERVAL", default_value = "168h")]
     pub deletion_check_interval: Duration,
@@ -165,8 +159,8 @@ impl RunFlags {
             new_action_hold: to_signed(self.new_action_hold),
             waits: Waits {
                 settle: to_signed(self.settle_delay),
-                click_grace: to_signed(self.click_grace),
-                too_recent: to_signed(self.too_recent_wait),
+                click_grace: to_signed(self.waits.click_grace),
+                too_recent: to_signed(self.waits.too_recent_wait),
                 window: to_signed(self.google_refresh_interval),
             },
             upload_interval: to_signed(self.upload_interval),
@@ -177,7 +171,7 @@ impl RunFlags {
             backoff_max: to_signed(self.backoff_max),
             retention: to_signed(self.retention),
             deletion_check_interval: to_signed(self.deletion_check_interval),
-            enhancement_deadline: to_signed(self.enhancement_deadline),
+            enhancement_deadline: to_signed(self.waits.enhancement_deadline),
         }
     }
 }

@@ -20,6 +20,7 @@ mod ready;
 mod request;
 mod run;
 mod uninstall;
+mod wait_flags;
 mod work;
 
 use std::io::{self, Write as _};

@@ -7,5 +7,6 @@
 pub mod ad_conversion_event;
 pub mod google_ads_account;
 pub mod hubspot_account;
+pub mod rehearsal;
 pub mod runtime;
 pub mod shared;

@@ -60,6 +60,33 @@ impl ConversionAction {
     pub fn attributes_externally(&self) -> bool {
         self.attribution_model.as_deref() == Some(EXTERNAL)
     }
+
+    /// Makes it what it is after these fields were written.
+    pub fn set_fields(&mut self, fields: &ActionFields) {
+        let ActionFields {
+            name,
+            kind: _,
+            category,
+            primary_for_goal,
+            counting_type,
+            click_window_days,
+            view_window_days,
+            default_value,
+            default_currency,
+            always_use_default_value,
+            status,
+        } = fields.clone();
+        self.name = name.unwrap_or_else(|| self.name.clone());
+        self.status = status.unwrap_or_else(|| self.status.clone());
+        self.category = category.or_else(|| self.category.take());
+        self.primary_for_goal = primary_for_goal.or(self.primary_for_goal);
+        self.counting_type = counting_type.or_else(|| self.counting_type.take());
+        self.click_window_days = click_window_days.or(self.click_window_days);
+        self.view_window_days = view_window_days.or(self.view_window_days);
+        self.default_value = default_value.or(self.default_value);
+        self.default_currency = default_currency.or_else(|| self.default_currency.take());
+        self.always_use_default_value = always_use_default_value.or(self.always_use_default_value);
+    }
 }
 
 /// An account-default goal: whether actions of this category and origin are bid for.

@@ -12,6 +12,7 @@ pub mod feed;
 mod forms;
 pub mod poll;
 pub mod prepare;
+pub mod rehearsal;
 pub mod retention;
 mod room;
 mod seen_clicks;

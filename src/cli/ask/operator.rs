@@ -25,6 +25,13 @@ const ANSWER_BYTES: usize = 16 << 20;
 pub(super) struct OperatorFlags {
     #[command(flatten)]
     connect: ConnectFlags,
+    #[command(flatten)]
+    place: OperatorPlace,
+}
+
+/// Which operator to ask.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct OperatorPlace {
     /// Namespace that the operator runs in. If absent, its pod is looked for in all namespaces.
     #[arg(long, value_name = "NAMESPACE")]
     operator_namespace: Option<String>,
@@ -37,7 +44,7 @@ pub(super) struct OperatorFlags {
 }
 
 /// The admin API of one operator.
-pub(super) struct Operator {
+pub(in crate::cli) struct Operator {
     http: reqwest::Client,
     base: Url,
     /// Which of several pods it is, for messages.
@@ -65,15 +72,25 @@ impl OperatorFlags {
         }
     }
 
-    /// The operator that works. Of several replicas that is one; the others say that they stand by.
+    /// See [`OperatorPlace::connect`].
     ///
     /// # Errors
     /// If there is none, or its port cannot be reached.
     pub(super) async fn connect(&self, local: u16) -> Result<Operator, CommandError> {
+        self.place.connect(&self.connect, local).await
+    }
+}
+
+impl OperatorPlace {
+    /// The operator that works. Of several replicas that is one; the others say that they stand by.
+    ///
+    /// # Errors
+    /// If there is none, or its port cannot be reached.
+    pub(in crate::cli) async fn connect(&self, cluster: &ConnectFlags, local: u16) -> Result<Operator, CommandError> {
         if let Some(url) = &self.operator_url {
             return Operator::at(url.clone(), None);
         }
-        let (client, _) = self.connect.connect().await?;
+        let (client, _) = cluster.connect().await?;
         let pods = self.running_pods(&client).await?;
         let mut found = Vec::new();
         for pod in &pods {
@@ -148,7 +165,7 @@ impl Operator {
     }
 
     /// Asks for something.
-    pub(super) async fn get<T: DeserializeOwned>(
+    pub(in crate::cli) async fn get<T: DeserializeOwned>(
         &self,
         path: &[&str],
         query: &[(&str, String)],

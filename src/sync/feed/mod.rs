@@ -126,6 +126,13 @@ impl Feed {
         }
     }
 
+    /// One pass by hand. `None`: all is read; else how long to wait before the next one.
+    pub(in crate::sync) async fn read_more(&mut self) -> Option<std::time::Duration> {
+        let pause = self.tick().await;
+        let failed = self.failures > 0;
+        (failed || self.forms.is_behind()).then_some(if failed { pause } else { std::time::Duration::ZERO })
+    }
+
     /// Who takes part now: empty while the account can't be used.
     fn current_members(&self) -> Vec<Member> {
         let usable = self

@@ -118,6 +118,20 @@ impl Uploader {
         }
     }
 
+    /// Rounds by hand, until no more is due. Portals are waited for, however slow they are.
+    pub(in crate::sync) async fn send_due(&mut self) -> Result<(), SyncError> {
+        let never = CancellationToken::new();
+        let mut rest = false;
+        loop {
+            self.run_round(&never, rest).await?;
+            if !self.reads.is_any_open() {
+                return Ok(());
+            }
+            self.reads.wait_for_read(&self.ctx).await;
+            rest = true;
+        }
+    }
+
     /// Sends everything that is due; `rest`: of the portals that were not waited for. Accounts and events are looked at again
     /// before each request.
     async fn run_round(&mut self, stop: &CancellationToken, mut rest: bool) -> Result<(), SyncError> {

@@ -102,6 +102,11 @@ impl Reads {
         !self.hungry.is_empty()
     }
 
+    /// True if a read is under way, or has come and was not taken.
+    pub fn is_any_open(&self) -> bool {
+        !self.tasks.is_empty() || !self.arrived.is_empty()
+    }
+
     /// Waits until a read that the round did not wait for has come; for ever while there is none. May be dropped at any time.
     pub async fn wait_for_read(&mut self, ctx: &SyncContext) {
         let Some(joined) = self.tasks.join_next_with_id().await else {

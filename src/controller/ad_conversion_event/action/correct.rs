@@ -8,7 +8,7 @@ use crate::api::reasons::{condition, event as happened};
 use crate::api::{ActionOrigin, AdConversionEventStatus};
 use crate::controller::shared::error::Error;
 use crate::controller::shared::recorder::Severity;
-use crate::domain::action::{ActionFields, ConversionAction};
+use crate::domain::action::ActionFields;
 use crate::domain::conditions::is_true;
 use crate::domain::ids::ActionId;
 use crate::ports::stopping::begin_unfinished_step;
@@ -48,7 +48,7 @@ pub(crate) async fn correct_fields(
     };
     work.publish_event(Severity::Normal, why, &note).await;
     for action in Arc::make_mut(&mut work.actions).iter_mut().filter(|a| a.id == id) {
-        overlay_fields(action, fields);
+        action.set_fields(fields);
     }
     work.refresh_snapshot().await;
     keep_action(work, id, origin).await
@@ -60,33 +60,6 @@ fn was_as_declared(before: Option<&AdConversionEventStatus>, generation: Option<
     before.is_some_and(|status| {
         status.observed_generation == generation && is_true(&status.conditions, condition::CONVERSION_ACTION_READY)
     })
-}
-
-/// The action as it is after our write.
-fn overlay_fields(action: &mut ConversionAction, fields: &ActionFields) {
-    let ActionFields {
-        name,
-        kind: _,
-        category,
-        primary_for_goal,
-        counting_type,
-        click_window_days,
-        view_window_days,
-        default_value,
-        default_currency,
-        always_use_default_value,
-        status,
-    } = fields.clone();
-    action.name = name.unwrap_or_else(|| action.name.clone());
-    action.status = status.unwrap_or_else(|| action.status.clone());
-    action.category = category.or_else(|| action.category.take());
-    action.primary_for_goal = primary_for_goal.or(action.primary_for_goal);
-    action.counting_type = counting_type.or_else(|| action.counting_type.take());
-    action.click_window_days = click_window_days.or(action.click_window_days);
-    action.view_window_days = view_window_days.or(action.view_window_days);
-    action.default_value = default_value.or(action.default_value);
-    action.default_currency = default_currency.or_else(|| action.default_currency.take());
-    action.always_use_default_value = always_use_default_value.or(action.always_use_default_value);
 }
 
 #[cfg(test)]

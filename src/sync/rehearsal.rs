@@ -1,0 +1,129 @@
+//! The feeds and uploaders worked by hand, each step once: for `adconversion plan`, over a ledger that is thrown away and
+//! routes that take everything and send nothing. What they decide is what they would decide in an operator.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::context::SyncContext;
+use super::feed::Feed;
+use super::prepare::eligible_event;
+use super::upload::Uploader;
+use crate::api::AdNetwork;
+use crate::domain::ids::ObjectKey;
+use crate::domain::outcome::reason;
+use crate::ports::ledger::{LedgerResult, Sender};
+use crate::registry::Event;
+use crate::registry::sync_error::SyncError;
+
+/// So many passes in a row may fail before HubSpot counts as unreadable.
+const TRIES: u32 = 4;
+/// Longest wait after one that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// So many rows that wait are looked through for the next one that only time holds back.
+const LOOK: usize = 2_000;
+
+/// HubSpot could not be read for an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("HubSpot could not be read for event {event}: {why}")]
+pub struct Unread {
+    pub event: ObjectKey,
+    /// For people.
+    pub why: String,
+}
+
+/// The feeds and uploaders of all accounts that the registry has.
+pub struct Rehearsal {
+    ctx: Arc<SyncContext>,
+    uploaders: BTreeMap<ObjectKey, Uploader>,
+}
+
+impl Rehearsal {
+    /// Nothing is read yet.
+    pub fn new(ctx: Arc<SyncContext>) -> Self {
+        Self {
+            ctx,
+            uploaders: BTreeMap::new(),
+        }
+    }
+
+    /// Reads everything that the events' feeds would read first, and notes it in the ledger.
+    ///
+    /// # Errors
+    /// If HubSpot does not let itself be read for one of them, also after some tries.
+    pub async fn read_all(&self) -> Result<(), Unread> {
+        for account in self.ctx.registry.hubspot_keys() {
+            let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
+            let mut failures = 0;
+            while let Some(pause) = feed.read_more().await {
+                let Some(unread) = self.unread_event(&account) else {
+                    continue;
+                };
+                failures += 1;
+                if failures >= TRIES {
+                    return Err(unread);
+                }
+                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// An event of this account that could not be read for, and why.
+    fn unread_event(&self, account: &ObjectKey) -> Option<Unread> {
+        let events = self.ctx.registry.events_of_hubspot(account).into_iter();
+        let mut failed = events.filter_map(|event| {
+            let report = self.ctx.registry.event_report(&event.key);
+            let note = report.feed.error.or(report.ledger.error)?;
+            Some(Unread {
+                event: event.key,
+                why: note.message,
+            })
+        });
+        failed.next()
+    }
+
+    /// Has everything sent that is due.
+    ///
+    /// # Errors
+    /// If the ledger fails. What HubSpot refuses is in the reports of the events.
+    pub async fn send_due(&mut self) -> Result<(), SyncError> {
+        for account in self.ctx.registry.google_keys() {
+            let uploader = self.uploaders.entry(account.clone()).or_insert_with(|| {
+                let network = AdNetwork::Google;
+                let sender = Sender { network, account };
+                Uploader::new(sender, Arc::clone(&self.ctx), Arc::default(), false)
+            });
+            uploader.send_due().await?;
+        }
+        Ok(())
+    }
+
+    /// When the next conversion is looked at that only some time holds back, up to `until`: one that settles, or is read a
+    /// second time before it is skipped.
+    ///
+    /// # Errors
+    /// If the ledger fails.
+    pub async fn next_look(&self, until: Timestamp) -> LedgerResult<Option<Timestamp>> {
+        let now = self.ctx.clock.now();
+        let mut next = None;
+        for event in self.events() {
+            let Some(open) = eligible_event(&self.ctx, event.clone()) else {
+                continue;
+            };
+            let rows = self.ctx.ledger.due_rows(open.stream(), event.start, until, LOOK);
+            let held = rows.await?.into_iter().filter(|row| row.reason == reason::NOT_DUE);
+            let first = held.map(|row| row.due).filter(|due| *due > now).min();
+            next = [next, first].into_iter().flatten().min();
+        }
+        Ok(next)
+    }
+
+    fn events(&self) -> impl Iterator<Item = Event> {
+        let registry = self.ctx.registry.clone();
+        let accounts = registry.hubspot_keys().into_iter();
+        accounts.flat_map(move |account| registry.events_of_hubspot(&account))
+    }
+}
