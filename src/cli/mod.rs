@@ -14,6 +14,7 @@ mod ledger;
 mod offline;
 mod open_ledger;
 mod output;
+mod plan;
 mod process;
 mod progress;
 mod ready;
@@ -92,6 +93,13 @@ enum Command {
     ///
     /// Example: adconversion conversions became-customer --outcome Rejected --since 24h -o csv
     Conversions(ask::ConversionsFlags),
+    /// Print what would change in Google Ads and which conversions would be sent if these events were applied: the conversion
+    /// action field by field, and the conversions in HubSpot since the start by outcome, reason and day. The operator's own rules
+    /// decide; nothing is written anywhere, and no operator is needed. The exit code is 0 if nothing stands in the way, 1 if
+    /// something does, 2 if it could not be found out.
+    ///
+    /// Example: adconversion plan -f became-customer.yaml --namespace marketing
+    Plan(Box<plan::PlanFlags>),
     /// Open a local port to the operator's page.
     ///
     /// Example: adconversion dashboard --port 8081
@@ -124,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Import(flags) => (import::run(&flags), 2),
         Command::Explain(flags) => (ask::run_explain(&flags), 2),
         Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
+        Command::Plan(flags) => (plan::run(&flags), 2),
         Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),
         Command::Ready(flags) => (ready::run(&flags), 2),
         Command::Ledger(flags) => (ledger::run(&flags), 2),

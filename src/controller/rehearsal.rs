@@ -50,10 +50,10 @@ impl Rehearsal {
     }
 
     /// From now on the caches hold these objects and no others.
-    pub fn show(&mut self, objects: Objects) {
-        fill(&mut self.writers.events, objects.events);
-        fill(&mut self.writers.google, objects.google);
-        fill(&mut self.writers.hubspot, objects.hubspot);
+    pub fn show(&mut self, objects: &Objects) {
+        fill(&mut self.writers.events, &objects.events);
+        fill(&mut self.writers.google, &objects.google);
+        fill(&mut self.writers.hubspot, &objects.hubspot);
     }
 
     /// The events of the caches, now and later.
@@ -102,10 +102,10 @@ impl Rehearsal {
     }
 }
 
-fn fill<K: Object>(writers: &mut CacheWriters<K>, objects: Vec<K>) {
+fn fill<K: Object>(writers: &mut CacheWriters<K>, objects: &[K]) {
     for writer in writers {
         writer.apply_event(&Event::Init);
-        for object in &objects {
+        for object in objects {
             writer.apply_event(&Event::InitApply(object.clone()));
         }
         writer.apply_event(&Event::InitDone);

@@ -25,11 +25,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// So many rows that wait are looked through for the next one that only time holds back.
 const LOOK: usize = 2_000;
 
-/// HubSpot could not be read for an event.
+/// HubSpot could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("HubSpot could not be read for event {event}: {why}")]
+#[error("HubSpot could not be read for {of}: {why}")]
 pub struct Unread {
-    pub event: ObjectKey,
+    /// The event, or the account.
+    pub of: ObjectKey,
     /// For people.
     pub why: String,
 }
@@ -58,12 +59,12 @@ impl Rehearsal {
             let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
             let mut failures = 0;
             while let Some(pause) = feed.read_more().await {
-                let Some(unread) = self.unread_event(&account) else {
+                if pause.is_zero() {
                     continue;
-                };
+                }
                 failures += 1;
                 if failures >= TRIES {
-                    return Err(unread);
+                    return Err(self.unread_event(account));
                 }
                 tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
             }
@@ -71,18 +72,21 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// An event of this account that could not be read for, and why.
-    fn unread_event(&self, account: &ObjectKey) -> Option<Unread> {
-        let events = self.ctx.registry.events_of_hubspot(account).into_iter();
+    /// What of this account could not be read for, and why.
+    fn unread_event(&self, account: ObjectKey) -> Unread {
+        let events = self.ctx.registry.events_of_hubspot(&account).into_iter();
         let mut failed = events.filter_map(|event| {
             let report = self.ctx.registry.event_report(&event.key);
             let note = report.feed.error.or(report.ledger.error)?;
             Some(Unread {
-                event: event.key,
+                of: event.key,
                 why: note.message,
             })
         });
-        failed.next()
+        failed.next().unwrap_or_else(|| Unread {
+            of: account,
+            why: "the reads failed again and again".to_owned(),
+        })
     }
 
     /// Has everything sent that is due.

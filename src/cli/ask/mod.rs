@@ -10,6 +10,7 @@ mod operator;
 pub(super) use self::conversions::ConversionsFlags;
 pub(super) use self::dashboard::DashboardFlags;
 pub(super) use self::explain::ExplainFlags;
+pub(super) use self::operator::OperatorPlace;
 
 use std::process::ExitCode;
 

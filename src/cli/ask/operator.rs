@@ -33,14 +33,24 @@ pub(super) struct OperatorFlags {
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct OperatorPlace {
     /// Namespace that the operator runs in. If absent, its pod is looked for in all namespaces.
-    #[arg(long, value_name = "NAMESPACE")]
-    operator_namespace: Option<String>,
+    #[arg(id = "operator_namespace", long = "operator-namespace", value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// Port of the admin API in the pod (`run --admin-listen`).
-    #[arg(long, value_name = "PORT", default_value_t = 8081)]
-    operator_port: u16,
+    #[arg(
+        id = "operator_port",
+        long = "operator-port",
+        value_name = "PORT",
+        default_value_t = 8081
+    )]
+    port: u16,
     /// Ask under this address, like <http://127.0.0.1:8081>, without a port-forward.
-    #[arg(long, value_name = "URL", env = "ADCONVERSION_OPERATOR_URL")]
-    operator_url: Option<Url>,
+    #[arg(
+        id = "operator_url",
+        long = "operator-url",
+        value_name = "URL",
+        env = "ADCONVERSION_OPERATOR_URL"
+    )]
+    url: Option<Url>,
 }
 
 /// The admin API of one operator.
@@ -87,7 +97,7 @@ impl OperatorPlace {
     /// # Errors
     /// If there is none, or its port cannot be reached.
     pub(in crate::cli) async fn connect(&self, cluster: &ConnectFlags, local: u16) -> Result<Operator, CommandError> {
-        if let Some(url) = &self.operator_url {
+        if let Some(url) = &self.url {
             return Operator::at(url.clone(), None);
         }
         let (client, _) = cluster.connect().await?;
@@ -96,7 +106,7 @@ impl OperatorPlace {
         for pod in &pods {
             let namespace = pod.namespace().unwrap_or_default();
             let api = Api::namespaced(client.clone(), &namespace);
-            let address = forward_port(api, pod.name_any(), self.operator_port, local).await?;
+            let address = forward_port(api, pod.name_any(), self.port, local).await?;
             let name = format!("{namespace}/{}", pod.name_any());
             let operator = Operator::at(format!("http://{address}/").parse()?, Some(name.clone()))?;
             match operator.works().await {
@@ -116,7 +126,7 @@ impl OperatorPlace {
     }
 
     async fn running_pods(&self, client: &Client) -> Result<Vec<Pod>, CommandError> {
-        let pods: Api<Pod> = match &self.operator_namespace {
+        let pods: Api<Pod> = match &self.namespace {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
             None => Api::all(client.clone()),
         };

@@ -107,7 +107,10 @@ impl Offline {
     }
 
     /// The values of a Secret, from the files or else the cluster.
-    async fn secret(&self, key: &ObjectKey) -> Result<SecretData, Obstacle> {
+    ///
+    /// # Errors
+    /// If it is nowhere, or can't be read.
+    pub(in crate::cli) async fn secret(&self, key: &ObjectKey) -> Result<SecretData, Obstacle> {
         let fault = |fault| Obstacle::Fault(fault, None);
         if let Some(read) = self.manifests.secrets.get(key) {
             return read.clone().map_err(fault);

@@ -23,7 +23,7 @@ use crate::cli::endpoints::EndpointFlags;
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 use crate::ops::vendor_clock::VendorClock;
-use crate::ports::Clock as _;
+use crate::ports::{Clock, CrmConnector, GoogleConnector};
 use crate::upstream::google;
 use crate::upstream::hubspot::HubSpotConnector;
 
@@ -49,8 +49,8 @@ pub(in crate::cli) struct Offline {
     cluster: Result<Client, NotDone>,
     /// Said by a cluster that cannot be reached: it is not asked again.
     unreached: OnceLock<NotDone>,
-    pub(super) google: google::GoogleConnector,
-    pub(super) crm: HubSpotConnector,
+    pub(super) google: Arc<google::GoogleConnector>,
+    pub(super) crm: Arc<HubSpotConnector>,
     clock: Arc<VendorClock>,
 }
 
@@ -72,6 +72,11 @@ impl OfflineFlags {
     /// True if manifests come out of files.
     pub(in crate::cli) const fn has_files(&self) -> bool {
         !self.files.is_empty()
+    }
+
+    /// Which cluster.
+    pub(in crate::cli) const fn cluster(&self) -> &ConnectFlags {
+        &self.cluster
     }
 
     /// Reads the files and the kubeconfig; nobody is asked yet.
@@ -108,14 +113,33 @@ impl OfflineFlags {
             namespace,
             cluster,
             unreached: OnceLock::new(),
-            google: google.permitted_by(Arc::new(ReadOnly)),
-            crm: HubSpotConnector::new(self.endpoints.hubspot_config(), http, clock.clone()),
+            google: Arc::new(google.permitted_by(Arc::new(ReadOnly))),
+            crm: Arc::new(HubSpotConnector::new(
+                self.endpoints.hubspot_config(),
+                http,
+                clock.clone(),
+            )),
             clock,
         })
     }
 }
 
 impl Offline {
+    /// Makes clients of Google's that change nothing.
+    pub(in crate::cli) fn google_connector(&self) -> Arc<dyn GoogleConnector> {
+        self.google.clone()
+    }
+
+    /// Makes clients of HubSpot's.
+    pub(in crate::cli) fn crm_connector(&self) -> Arc<dyn CrmConnector> {
+        self.crm.clone()
+    }
+
+    /// See [`Self::now`].
+    pub(in crate::cli) fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
+    }
+
     /// Now, by the clocks of HubSpot and Google where they say that this machine's is wrong.
     pub(in crate::cli) fn now(&self) -> Timestamp {
         self.clock.now()

@@ -53,6 +53,7 @@ mod other_token;
 mod outcomes;
 mod outdated;
 mod personal_data;
+mod plans;
 mod questions;
 mod reader;
 mod reborn;

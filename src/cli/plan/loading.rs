@@ -1,0 +1,187 @@
+//! What a plan begins with: events, accounts and Secrets, laid into a picture of the cluster.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use secrecy::ExposeSecret as _;
+
+use super::report::Refused;
+use super::stand_in::StandIn;
+use crate::api::AdConversionEvent;
+use crate::api::reasons::reason;
+use crate::cli::command_error::CommandError;
+use crate::cli::offline::{LoadedEvent, Obstacle, Offline, Verified};
+use crate::controller::shared::object::Object as _;
+use crate::domain::declared::Declared;
+use crate::domain::ids::ObjectKey;
+
+/// The events to plan, and the picture that holds them.
+pub(super) struct Loaded {
+    pub(super) events: Vec<LoadedPlan>,
+    pub(super) picture: StandIn,
+    /// What nothing can be planned for.
+    pub(super) refused: Vec<Refused>,
+}
+
+/// An event to plan.
+pub(super) struct LoadedPlan {
+    /// As it would be applied.
+    pub(super) event: AdConversionEvent,
+    /// What is worth knowing about it.
+    pub(super) notes: Vec<String>,
+    /// It is not known whether it is applied already.
+    pub(super) in_doubt: bool,
+}
+
+/// Loads the events of these names, and what they name.
+///
+/// # Errors
+/// If an event is nowhere, or an account or a Secret can't be read.
+pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, CommandError> {
+    let picture = StandIn::default();
+    let mut refused: Vec<_> = offline.manifests.refused.iter().map(Refused::from).collect();
+    let mut events = Vec::new();
+    for loaded in offline.events(names).await? {
+        if loaded.event.is_deleting() {
+            refused.push(Refused {
+                file: loaded.file,
+                object: format!("AdConversionEvent {}", loaded.event.key()),
+                message: "It is being deleted, so nothing more is sent for it.".to_owned(),
+            });
+            continue;
+        }
+        if let Some(why) = refusal(offline, &loaded).await {
+            refused.push(Refused {
+                file: loaded.file,
+                object: format!("AdConversionEvent {}", loaded.event.key()),
+                message: why,
+            });
+            continue;
+        }
+        let planned = as_applied(loaded);
+        picture.put(&planned.event)?;
+        events.push(planned);
+    }
+    lay_neighbours(offline, &picture, &mut events).await?;
+    let declared: Vec<_> = events
+        .iter()
+        .map(|planned| Declared::from_manifest(&planned.event))
+        .collect();
+    for key in declared
+        .iter()
+        .map(|declared| &declared.google)
+        .collect::<BTreeSet<_>>()
+    {
+        if let Some(account) = offline.google_account(key).await? {
+            picture.put(&account)?;
+            if let Some(reference) = &account.spec.credentials_secret_ref {
+                lay_secret(offline, &picture, &ObjectKey::new(&key.namespace, &reference.name)).await?;
+            }
+        }
+    }
+    for key in declared
+        .iter()
+        .map(|declared| &declared.hubspot)
+        .collect::<BTreeSet<_>>()
+    {
+        if let Some(account) = offline.hubspot_account(key).await? {
+            picture.put(&account)?;
+            let name = &account.spec.credentials_secret_ref.name;
+            lay_secret(offline, &picture, &ObjectKey::new(&key.namespace, name)).await?;
+        }
+    }
+    // As the picture has them: with their uids.
+    let laid: Vec<AdConversionEvent> = picture.all()?;
+    for planned in &mut events {
+        if let Some(found) = laid.iter().find(|laid| laid.key() == planned.event.key()) {
+            planned.event.clone_from(found);
+        }
+    }
+    Ok(Loaded {
+        events,
+        picture,
+        refused,
+    })
+}
+
+/// Why the API server would not take a manifest, if it says so.
+async fn refusal(offline: &Offline, loaded: &LoadedEvent) -> Option<String> {
+    loaded.file.as_ref()?;
+    match offline.dry_run(&loaded.event).await {
+        Verified::Refused(why) => Some(why),
+        Verified::Taken | Verified::Unasked(_) => None,
+    }
+}
+
+/// The event as the API server would have it once it is applied.
+fn as_applied(loaded: LoadedEvent) -> LoadedPlan {
+    let LoadedEvent {
+        mut event,
+        file,
+        applied,
+        doubt,
+    } = loaded;
+    let generation = event.metadata.generation.unwrap_or_default();
+    if file.is_some() {
+        // Another manifest, as far as anybody knows.
+        event.metadata.generation = Some(generation + 1);
+    }
+    let mut notes = Vec::new();
+    let in_doubt = doubt.is_some();
+    if let Some(why) = doubt {
+        notes.push(format!(
+            "It is not known whether this event is applied already. It is planned as a new one. {why}"
+        ));
+    } else if !applied && event.spec.start_time.is_none() {
+        notes.push(
+            "The event is new and has no spec.startTime: only conversions from the moment on when it is applied would be sent."
+                .to_owned(),
+        );
+    }
+    LoadedPlan { event, notes, in_doubt }
+}
+
+/// Other events may have the conversion action that one of these wants.
+async fn lay_neighbours(offline: &Offline, picture: &StandIn, events: &mut [LoadedPlan]) -> Result<(), CommandError> {
+    let planned: BTreeSet<_> = events.iter().map(|planned| planned.event.key()).collect();
+    let namespaces: BTreeSet<_> = planned.iter().map(|key| key.namespace.clone()).collect();
+    for namespace in namespaces {
+        match offline.events_of_cluster(&namespace).await {
+            Ok(found) => {
+                for event in found.iter().filter(|event| !planned.contains(&event.key())) {
+                    picture.put(event)?;
+                }
+            }
+            Err(why) => {
+                let note = format!("It is not known whether another event has the same conversion action. {why}");
+                let of_namespace = events
+                    .iter_mut()
+                    .filter(|planned| planned.event.key().namespace == namespace);
+                of_namespace.for_each(|planned| planned.notes.push(note.clone()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A Secret that is missing stays so: the account will say it.
+async fn lay_secret(offline: &Offline, picture: &StandIn, key: &ObjectKey) -> Result<(), CommandError> {
+    let values = match offline.secret(key).await {
+        Ok(values) => values,
+        Err(Obstacle::Fault(fault, _)) if fault.reason == reason::SECRET_NOT_FOUND => return Ok(()),
+        Err(Obstacle::Fault(fault, _)) => return Err(fault.message.into()),
+        Err(Obstacle::NotDone(why)) => return Err(why.into()),
+    };
+    let mut secret = Secret::default();
+    secret.metadata.namespace = Some(key.namespace.clone());
+    secret.metadata.name = Some(key.name.clone());
+    let bytes = |value: &secrecy::SecretString| ByteString(value.expose_secret().as_bytes().to_vec());
+    secret.data = Some(
+        values
+            .iter()
+            .map(|(name, value)| (name.clone(), bytes(value)))
+            .collect(),
+    );
+    picture.put(&secret)
+}

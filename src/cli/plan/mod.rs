@@ -1,0 +1,159 @@
+//! `adconversion plan`: what would change at Google, and which conversions would be sent, before anything is applied. The
+//! operator's own code decides, over a picture of the cluster and a ledger in memory; nothing is written anywhere.
+
+mod changes;
+mod clock;
+mod conversion;
+mod counts;
+mod google;
+mod loading;
+mod meter;
+mod recorded;
+mod rehearse;
+mod report;
+mod stand_in;
+mod text;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser};
+
+use self::conversion::list_all;
+use self::loading::{Loaded, LoadedPlan, load};
+use self::meter::Meter;
+use self::recorded::recorded_conversions;
+use self::rehearse::{Rehearsed, World, rehearse};
+use self::report::{Facts, Plan, event_plan, goal_changes};
+use super::ask::OperatorPlace;
+use super::cluster::run_command;
+use super::command_error::CommandError;
+use super::flags::RunFlags;
+use super::offline::{Offline, OfflineFlags};
+use super::output::Output;
+use super::progress::Progress;
+use super::wait_flags::WaitFlags;
+use crate::api::AdConversionEvent;
+use crate::controller::shared::object::Object as _;
+
+/// Something stands in the way of an event.
+const FINDING: u8 = 1;
+/// What would become of an event could not be found out.
+const NOT_DONE: u8 = 2;
+
+/// Flags of `adconversion plan`.
+#[derive(Debug, Args)]
+pub(super) struct PlanFlags {
+    /// Names of events. If absent: all of the files, or without files all of the namespace.
+    #[arg(value_name = "NAME")]
+    events: Vec<String>,
+    /// Form of the plan.
+    #[arg(long, short, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Most contacts, and most form submissions, that are read from HubSpot. If there are more, the plan says so.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50_000)]
+    limit: usize,
+    #[command(flatten)]
+    offline: OfflineFlags,
+    #[command(flatten)]
+    waits: WaitFlags,
+    #[command(flatten)]
+    operator: OperatorPlace,
+}
+
+/// The flags of an operator that is given none, but for the environment.
+#[derive(Debug, Parser)]
+struct Usual {
+    #[command(flatten)]
+    flags: RunFlags,
+}
+
+/// Prints the plan.
+///
+/// # Errors
+/// If it could not be made.
+pub(super) fn run(flags: &PlanFlags) -> Result<ExitCode, CommandError> {
+    run_command(print_plan(flags))
+}
+
+async fn print_plan(flags: &PlanFlags) -> Result<ExitCode, CommandError> {
+    let progress = Arc::new(Progress::begin("Reading the manifests"));
+    let offline = flags.offline.open().await?;
+    let loaded = load(&offline, &flags.events).await?;
+    let plan = make_plan(flags, &offline, loaded, &progress).await?;
+    drop(progress);
+    let text = match flags.output.of_program(&plan)? {
+        Some(text) => text,
+        None => text::plan_text(&plan),
+    };
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::from(exit_code(&plan)))
+}
+
+async fn make_plan(
+    flags: &PlanFlags,
+    offline: &Offline,
+    loaded: Loaded,
+    progress: &Arc<Progress>,
+) -> Result<Plan, CommandError> {
+    let usual = RunFlags {
+        waits: flags.waits.clone(),
+        ..Usual::try_parse_from(["run"])?.flags
+    };
+    let world = World {
+        google: offline.google_connector(),
+        crm: offline.crm_connector(),
+        clock: offline.clock(),
+        controllers: usual.controller_settings(),
+        loops: usual.sync_settings(),
+    };
+    progress.say("Reading the accounts");
+    let meter = Meter::new(flags.limit, Some(Arc::clone(progress)));
+    let planned: Vec<_> = loaded.events.iter().map(|of| of.event.clone()).collect();
+    let rehearsed = rehearse(world, loaded.picture, &planned, meter.clone()).await?;
+    progress.say("Asking the operator what it has sent");
+    let mut plan = Plan {
+        events: Vec::new(),
+        account_goals: goal_changes(&rehearsed.notebook.changes()),
+        limited: meter.was_cut(),
+        refused: loaded.refused,
+    };
+    let afters: Vec<AdConversionEvent> = rehearsed.picture.all()?;
+    for planned in &loaded.events {
+        let Some(after) = afters.iter().find(|after| after.key() == planned.event.key()) else {
+            continue;
+        };
+        plan.events.push(plan_of(flags, &rehearsed, planned, after).await?);
+    }
+    Ok(plan)
+}
+
+async fn plan_of(
+    flags: &PlanFlags,
+    rehearsed: &Rehearsed,
+    planned: &LoadedPlan,
+    after: &AdConversionEvent,
+) -> Result<report::EventPlan, CommandError> {
+    let conversions = list_all(&rehearsed.admin, &after.key()).await?;
+    let recorded = recorded_conversions(planned, &flags.operator, flags.offline.cluster()).await;
+    Ok(event_plan(&Facts {
+        before: &planned.event,
+        after,
+        changes: &rehearsed.notebook.changes(),
+        conversions: &conversions,
+        recorded: &recorded,
+        notes: planned.notes.clone(),
+    }))
+}
+
+fn exit_code(plan: &Plan) -> u8 {
+    let is = |status: &str| plan.events.iter().any(|event| event.ready == status);
+    if is("False") || !plan.refused.is_empty() {
+        FINDING
+    } else if plan.events.iter().any(|event| event.ready != "True") {
+        NOT_DONE
+    } else {
+        0
+    }
+}

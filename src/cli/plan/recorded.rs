@@ -1,0 +1,47 @@
+//! What an operator has recorded of an event, asked as `conversions` asks it.
+
+use super::conversion::{Conversion, Page, list_path};
+use super::loading::LoadedPlan;
+use crate::api::AdConversionEvent;
+use crate::cli::ask::OperatorPlace;
+use crate::cli::cluster::ConnectFlags;
+use crate::cli::command_error::CommandError;
+use crate::controller::shared::object::Object as _;
+
+/// The conversions that an operator has recorded of an event; why that is not known, if so.
+pub(super) async fn recorded_conversions(
+    planned: &LoadedPlan,
+    place: &OperatorPlace,
+    cluster: &ConnectFlags,
+) -> Result<Vec<Conversion>, String> {
+    if planned.in_doubt {
+        return Err("Unknown: it is not known whether the event is applied already.".to_owned());
+    }
+    let event = &planned.event;
+    let sync = event.status.as_ref().and_then(|status| status.sync.as_ref());
+    if sync.is_none_or(|sync| sync.ledger_id.is_none()) {
+        return Ok(Vec::new());
+    }
+    ask(event, place, cluster)
+        .await
+        .map_err(|why| format!("Unknown: {why}. What was sent already counts as WouldBeSent here."))
+}
+
+async fn ask(
+    event: &AdConversionEvent,
+    place: &OperatorPlace,
+    cluster: &ConnectFlags,
+) -> Result<Vec<Conversion>, CommandError> {
+    let operator = place.connect(cluster, 0).await?;
+    let key = event.key();
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let query: Vec<(&str, String)> = after.map(|after| ("after", after)).into_iter().collect();
+        let page: Page = operator.get(&list_path(&key), &query).await?;
+        all.extend(page.conversions);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
+        }
+    }
+}

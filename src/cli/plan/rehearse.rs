@@ -1,0 +1,218 @@
+//! The operator's own controllers, feed and uploader, run once over a picture of the cluster, a ledger in memory and a Google
+//! that nothing is written to: what they come to is the plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use jiff::SignedDuration;
+
+use super::clock::AheadClock;
+use super::google::{Notebook, ReadingConnector};
+use super::meter::{Meter, MeteredConnector};
+use super::stand_in::StandIn;
+use crate::admin::{Admin, Objects, Source, admin_router};
+use crate::api::reasons::condition;
+use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use crate::cli::command_error::CommandError;
+use crate::controller::rehearsal::{self, Rehearsal as Controllers};
+use crate::controller::shared::context::{Parts, Settings};
+use crate::controller::shared::object::Object;
+use crate::domain::conditions::find_condition;
+use crate::domain::declared::Declared;
+use crate::domain::ids::ObjectKey;
+use crate::ledger::SqlLedger;
+use crate::ops::health::Probes;
+use crate::ops::metrics::Metrics;
+use crate::ports::{Clock, CrmConnector, GoogleConnector};
+use crate::registry::Registry;
+use crate::sync::context::{SyncContext, SyncSettings};
+use crate::sync::rehearsal::Rehearsal as Loops;
+
+/// Longest time until accounts and events have come to rest: a little more than an event waits for a read.
+const REST_LIMIT: Duration = Duration::from_secs(25);
+/// The same once they have come to rest before, or never will.
+const NEXT_LIMIT: Duration = Duration::from_secs(5);
+/// Between two passes over what waits for a read.
+const PAUSE: Duration = Duration::from_millis(250);
+/// So often the clock is put forward for conversions that only time holds back.
+const MAX_LOOKS: u32 = 12;
+
+/// Where HubSpot and Google are, and what the time is.
+pub(super) struct World {
+    pub(super) google: Arc<dyn GoogleConnector>,
+    pub(super) crm: Arc<dyn CrmConnector>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) controllers: Settings,
+    pub(super) loops: SyncSettings,
+}
+
+/// What the operator would come to.
+pub(super) struct Rehearsed {
+    /// The objects as they would be.
+    pub(super) picture: StandIn,
+    /// The operator's admin API over what it would have recorded.
+    pub(super) admin: Router,
+    /// What it would change at Google.
+    pub(super) notebook: Notebook,
+}
+
+/// Whose turn it is.
+struct Keys {
+    google: Vec<ObjectKey>,
+    hubspot: Vec<ObjectKey>,
+    events: Vec<ObjectKey>,
+}
+
+impl Keys {
+    fn of(events: &[AdConversionEvent]) -> Self {
+        let declared: Vec<_> = events.iter().map(Declared::from_manifest).collect();
+        let all = |key: fn(&Declared) -> &ObjectKey| {
+            let keys: BTreeSet<_> = declared.iter().map(|declared| key(declared).clone()).collect();
+            keys.into_iter().collect()
+        };
+        Self {
+            google: all(|declared| &declared.google),
+            hubspot: all(|declared| &declared.hubspot),
+            events: all(|declared| &declared.key),
+        }
+    }
+}
+
+/// Runs it for these events. The picture holds them, their accounts and Secrets, and whoever else may want their conversion
+/// actions.
+///
+/// # Errors
+/// If HubSpot could not be read, or something that has nothing to do with the manifests failed.
+pub(super) async fn rehearse(
+    world: World,
+    picture: StandIn,
+    events: &[AdConversionEvent],
+    meter: Meter,
+) -> Result<Rehearsed, CommandError> {
+    let keys = Keys::of(events);
+    let clock = Arc::new(AheadClock::new(world.clock));
+    let ledger = Arc::new(SqlLedger::open("sqlite::memory:").await?);
+    // Nobody is woken: everybody has a turn again and again.
+    let (registry, _) = Registry::new();
+    let notebook = Notebook::default();
+    let controllers = Controllers::new(Parts {
+        client: picture.client(),
+        registry: registry.clone(),
+        ledger: ledger.clone(),
+        google: Arc::new(ReadingConnector::new(world.google, notebook.clone())),
+        crm: Arc::new(MeteredConnector::new(world.crm, meter)),
+        clock: clock.clone(),
+        // How long Google finds an action too new is no matter of a plan.
+        settings: Settings {
+            new_action_hold: Duration::ZERO,
+            ..world.controllers
+        },
+        metrics: Arc::new(Metrics::new()),
+        probes: Arc::new(Probes::default()),
+        namespaces: Vec::new(),
+        instance: None,
+    });
+    let admin = Admin::default();
+    admin.open(Source {
+        objects: Objects::new(controllers.event_stores()),
+        registry: registry.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        waits: world.loops.waits,
+        limits: world.loops.enhancement_limits(),
+    });
+    let loops = SyncContext::new(registry, ledger, clock.clone(), world.loops);
+    let mut stage = Stage {
+        controllers,
+        loops: Loops::new(Arc::new(loops)),
+        picture,
+        keys,
+        clock,
+        patience: REST_LIMIT,
+    };
+    stage.play(&world.loops).await?;
+    Ok(Rehearsed {
+        picture: stage.picture,
+        admin: admin_router(admin),
+        notebook,
+    })
+}
+
+struct Stage {
+    controllers: Controllers,
+    loops: Loops,
+    picture: StandIn,
+    keys: Keys,
+    clock: Arc<AheadClock>,
+    /// How long to wait until nothing changes any more.
+    patience: Duration,
+}
+
+impl Stage {
+    async fn play(&mut self, settings: &SyncSettings) -> Result<(), CommandError> {
+        self.come_to_rest().await?;
+        self.loops.read_all().await?;
+        let until = self.clock.now().saturating_add(horizon(settings))?;
+        for _ in 0..MAX_LOOKS {
+            self.loops.send_due().await?;
+            let Some(next) = self.loops.next_look(until).await? else {
+                break;
+            };
+            self.clock.advance_to(next);
+            // The actions are read once more too, where time has come for that.
+            self.come_to_rest().await?;
+        }
+        self.come_to_rest().await
+    }
+
+    /// Has accounts and events looked at until nothing changes any more.
+    async fn come_to_rest(&mut self) -> Result<(), CommandError> {
+        let begun = Instant::now();
+        loop {
+            self.show()?;
+            let before = self.picture.version();
+            let (google, hubspot, events) = (&self.keys.google, &self.keys.hubspot, &self.keys.events);
+            let again = self.controllers.reconcile(google, hubspot, events).await?;
+            let moved = self.picture.version() != before;
+            let rests = !again && !moved && !self.is_account_unsure()?;
+            if rests || begun.elapsed() >= self.patience {
+                self.patience = NEXT_LIMIT;
+                return self.show();
+            }
+            if !moved {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// True while it is not known whether an account can be used: it is asked again in a moment.
+    fn is_account_unsure(&self) -> Result<bool, CommandError> {
+        let google: Vec<GoogleAdsAccount> = self.picture.all()?;
+        let hubspot: Vec<HubSpotAccount> = self.picture.all()?;
+        let google = google.iter().map(Object::conditions);
+        let mut all = google.chain(hubspot.iter().map(Object::conditions));
+        Ok(all.any(|conditions| {
+            let ready = find_condition(conditions, condition::READY);
+            ready.is_some_and(|ready| ready.status == "Unknown")
+        }))
+    }
+
+    /// The caches see what was written.
+    fn show(&mut self) -> Result<(), CommandError> {
+        self.controllers.show(&rehearsal::Objects {
+            events: self.picture.all()?,
+            google: self.picture.all()?,
+            hubspot: self.picture.all()?,
+        });
+        Ok(())
+    }
+}
+
+/// How far the clock is put forward at most: conversions settle, and what is skipped for its click window takes two reads of the
+/// contact and of the action. What is waited for longer is no matter of time alone.
+fn horizon(settings: &SyncSettings) -> SignedDuration {
+    let reads = settings.upload_interval.saturating_add(settings.waits.window);
+    settings.waits.settle.saturating_add(reads.saturating_mul(2))
+}

@@ -1,0 +1,263 @@
+//! What a plan says: pure, from what the operator would come to. docs/commands.md has the shape of its JSON.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::changes::{Change, FieldChange, field_changes, joined};
+use super::conversion::Conversion;
+use super::counts::{Counts, count_conversions, is_sent};
+use crate::api::reasons::condition;
+use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, TriggerStatus};
+use crate::cli::offline;
+use crate::domain::conditions::find_condition;
+use crate::domain::ids::CustomerId;
+
+/// The plans of some events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Plan {
+    pub(super) events: Vec<EventPlan>,
+    /// Account goals that would be made biddable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) account_goals: Vec<GoalChange>,
+    /// There was more in HubSpot than `--limit` allows: the counts are too small.
+    pub(super) limited: bool,
+    /// What nothing can be planned for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) refused: Vec<Refused>,
+}
+
+/// An object that nothing can be planned for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Refused {
+    /// Where it stands; absent if it is in the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) file: Option<String>,
+    /// Kind, namespace and name.
+    pub(super) object: String,
+    pub(super) message: String,
+}
+
+impl From<&offline::Refused> for Refused {
+    fn from(refused: &offline::Refused) -> Self {
+        Self {
+            file: Some(refused.file.clone()),
+            object: refused.object.clone(),
+            message: refused.message.clone(),
+        }
+    }
+}
+
+/// What would happen for one event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventPlan {
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// The status of the condition Ready: True if nothing stands in the way, False or Unknown.
+    pub(super) ready: String,
+    /// Why or why not, as the condition would say.
+    pub(super) reason: String,
+    pub(super) message: String,
+    /// The stage or form, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) trigger: Option<TriggerStatus>,
+    /// Conversions before it are not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start_time: Option<Timestamp>,
+    pub(super) conversion_action: ActionPlan,
+    pub(super) conversions: Counts,
+    pub(super) already_sent: AlreadySent,
+    /// What the operator would show as its last errors, and what else is worth knowing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
+}
+
+/// What would become of the conversion action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ActionPlan {
+    pub(super) change: ActionChange,
+    /// The account that owns it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) customer_id: Option<String>,
+    /// Absent if it would be created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) name: Option<String>,
+    pub(super) fields: Vec<FieldChange>,
+    /// Why nothing would be done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) message: Option<String>,
+}
+
+/// What the operator would do about a conversion action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) enum ActionChange {
+    Create,
+    /// Take over one of the same name.
+    Adopt,
+    /// Use one that the manifest names.
+    Map,
+    /// Change fields of the event's own.
+    Update,
+    Keep,
+    /// The event has none, and would get none: see the message.
+    None,
+}
+
+/// An account goal that would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GoalChange {
+    pub(super) customer_id: String,
+    pub(super) category: String,
+    pub(super) origin: String,
+    pub(super) biddable: bool,
+}
+
+/// What an operator has done about the event so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AlreadySent {
+    /// False: nobody could be asked, and what was sent already is counted as `wouldBeSent`.
+    pub(super) known: bool,
+    /// How many an operator has sent, also those that HubSpot does not show any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) count: Option<u64>,
+    pub(super) message: String,
+}
+
+/// Everything that one event's plan is made of.
+pub(super) struct Facts<'a> {
+    /// The object as it is now.
+    pub(super) before: &'a AdConversionEvent,
+    /// The object as the operator would leave it.
+    pub(super) after: &'a AdConversionEvent,
+    /// All changes at Google.
+    pub(super) changes: &'a [(CustomerId, Change)],
+    /// The conversions that the operator would have recorded.
+    pub(super) conversions: &'a [Conversion],
+    /// Those that an operator has recorded, or why that is not known.
+    pub(super) recorded: &'a Result<Vec<Conversion>, String>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Facts<'_> {
+    fn condition_message(&self, name: &str) -> Option<String> {
+        let conditions = &self.after.status.as_ref()?.conditions;
+        Some(find_condition(conditions, name)?.message.clone())
+    }
+}
+
+/// The plan of one event.
+pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
+    let status = facts.after.status.clone().unwrap_or_default();
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let ready = find_condition(&status.conditions, condition::READY);
+    let sync = status.sync.clone().unwrap_or_default();
+    let errors = sync.last_errors.iter().map(|error| match &error.contact_id {
+        Some(contact) => format!("{} (contact {contact})", error.message),
+        None => error.message.clone(),
+    });
+    EventPlan {
+        namespace: text(&facts.after.metadata.namespace),
+        name: text(&facts.after.metadata.name),
+        ready: ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
+        reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+        message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+        trigger: status.trigger.clone(),
+        start_time: sync.start_time.as_ref().map(|start| start.0),
+        conversion_action: action_plan(facts, status.conversion_action.as_ref()),
+        conversions: count_conversions(facts.conversions, facts.recorded.as_deref().unwrap_or_default()),
+        already_sent: already_sent(facts.recorded),
+        notes: facts.notes.iter().cloned().chain(errors).collect(),
+    }
+}
+
+fn action_plan(facts: &Facts<'_>, action: Option<&ConversionActionStatus>) -> ActionPlan {
+    let Some((action, id)) = action.and_then(|action| Some((action, action.id.as_ref()?))) else {
+        return ActionPlan {
+            change: ActionChange::None,
+            customer_id: None,
+            id: None,
+            name: None,
+            fields: Vec::new(),
+            message: facts.condition_message(condition::CONVERSION_ACTION_READY),
+        };
+    };
+    let of_action = |(owner, change): &&(CustomerId, Change)| {
+        let (Change::Create { id: of, .. } | Change::Update { id: of, .. }) = change else {
+            return false;
+        };
+        of.to_string() == *id && Some(owner.as_str()) == action.customer_id.as_deref()
+    };
+    let changes = || facts.changes.iter().filter(of_action).map(|(_, change)| change);
+    let fields = joined(changes().flat_map(changed_fields).collect());
+    let before = facts.before.status.as_ref().and_then(|s| s.conversion_action.as_ref());
+    let had = before.is_some_and(|before| before.id.is_some());
+    let change = match action.origin {
+        _ if changes().any(|change| matches!(change, Change::Create { .. })) => ActionChange::Create,
+        _ if had && fields.is_empty() => ActionChange::Keep,
+        _ if had => ActionChange::Update,
+        Some(ActionOrigin::Mapped) => ActionChange::Map,
+        _ => ActionChange::Adopt,
+    };
+    ActionPlan {
+        change,
+        customer_id: action.customer_id.clone(),
+        id: Some(id.clone()).filter(|_| change != ActionChange::Create),
+        name: action.name.clone(),
+        fields,
+        message: None,
+    }
+}
+
+fn changed_fields(change: &Change) -> Vec<FieldChange> {
+    match change {
+        Change::Create { fields, .. } => field_changes(None, fields),
+        Change::Update { before, fields, .. } => field_changes(Some(before), fields),
+        Change::Goal(_) => Vec::new(),
+    }
+}
+
+/// The account goals among changes.
+pub(super) fn goal_changes(changes: &[(CustomerId, Change)]) -> Vec<GoalChange> {
+    let goal = |(owner, change): &(CustomerId, Change)| match change {
+        Change::Goal(goal) => Some(GoalChange {
+            customer_id: owner.to_string(),
+            category: goal.category.clone(),
+            origin: goal.origin.clone(),
+            biddable: goal.biddable,
+        }),
+        Change::Create { .. } | Change::Update { .. } => None,
+    };
+    changes.iter().filter_map(goal).collect()
+}
+
+fn already_sent(recorded: &Result<Vec<Conversion>, String>) -> AlreadySent {
+    match recorded {
+        Ok(recorded) => {
+            let count = recorded.iter().filter(|c| is_sent(&c.outcome)).count() as u64;
+            AlreadySent {
+                known: true,
+                count: Some(count),
+                message: format!(
+                    "An operator has recorded {} conversions, {count} of them sent.",
+                    recorded.len()
+                ),
+            }
+        }
+        Err(why) => AlreadySent {
+            known: false,
+            count: None,
+            message: why.clone(),
+        },
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

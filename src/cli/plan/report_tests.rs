@@ -1,0 +1,135 @@
+#![allow(clippy::unwrap_used)]
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::domain::action::{ActionFields, ConversionAction};
+use crate::domain::ids::ActionId;
+
+fn event(status: &Value) -> AdConversionEvent {
+    serde_json::from_value(json!({
+        "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
+        "metadata": {"name": "won", "namespace": "marketing"},
+        "spec": {"googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"},
+                 "trigger": {"lifecycleStage": {"stage": "customer"}}},
+        "status": status,
+    }))
+    .unwrap()
+}
+
+fn recorded(outcome: &str) -> Conversion {
+    serde_json::from_value(json!({"time": "2026-11-01T10:00:00Z", "transactionId": outcome, "outcome": outcome}))
+        .unwrap()
+}
+
+fn owner() -> CustomerId {
+    "1234567890".parse().unwrap()
+}
+
+fn update(id: u64) -> (CustomerId, Change) {
+    let before: ConversionAction = action(id);
+    let fields = ActionFields {
+        name: Some("New".into()),
+        ..ActionFields::default()
+    };
+    let change = Change::Update {
+        id: ActionId(id),
+        before: Box::new(before),
+        fields: Box::new(fields),
+    };
+    (owner(), change)
+}
+
+fn create(id: u64) -> (CustomerId, Change) {
+    let fields = ActionFields {
+        name: Some("New".into()),
+        ..ActionFields::default()
+    };
+    let change = Change::Create {
+        id: ActionId(id),
+        fields: Box::new(fields),
+    };
+    (owner(), change)
+}
+
+fn action(id: u64) -> ConversionAction {
+    ConversionAction {
+        id: ActionId(id),
+        resource_name: String::new(),
+        name: "Old".into(),
+        status: "ENABLED".into(),
+        kind: "UPLOAD_CLICKS".into(),
+        origin: None,
+        category: None,
+        primary_for_goal: None,
+        counting_type: None,
+        attribution_model: None,
+        click_window_days: None,
+        view_window_days: None,
+        default_value: None,
+        default_currency: None,
+        always_use_default_value: None,
+        event_snippets: vec![],
+    }
+}
+
+#[rstest]
+#[case::created(None, Some("Created"), vec![create(7)], ActionChange::Create, 1)]
+#[case::adopted(None, Some("Adopted"), vec![], ActionChange::Adopt, 0)]
+#[case::adopted_and_changed(None, Some("Adopted"), vec![update(7)], ActionChange::Adopt, 1)]
+#[case::mapped(None, Some("Mapped"), vec![], ActionChange::Map, 0)]
+#[case::renamed(Some("7"), Some("Created"), vec![update(7)], ActionChange::Update, 1)]
+#[case::kept(Some("7"), Some("Created"), vec![], ActionChange::Keep, 0)]
+#[case::changes_of_another(Some("7"), Some("Created"), vec![update(8)], ActionChange::Keep, 0)]
+#[case::none(None, None, vec![create(7)], ActionChange::None, 0)]
+fn the_change_of_the_action(
+    #[case] had: Option<&str>,
+    #[case] origin: Option<&str>,
+    #[case] changes: Vec<(CustomerId, Change)>,
+    #[case] wanted: ActionChange,
+    #[case] fields: usize,
+) {
+    let action = |id: Option<&str>, origin: Option<&str>| {
+        json!({"conversionAction": id.map(|id| json!({"customerId": "1234567890", "id": id, "name": "X",
+            "origin": origin}))})
+    };
+    let before = event(&action(had, Some("Created")));
+    let after = event(&action(origin.map(|_| "7"), origin));
+    let plan = event_plan(&Facts {
+        before: &before,
+        after: &after,
+        changes: &changes,
+        conversions: &[],
+        recorded: &Err("nobody was asked".into()),
+        notes: vec![],
+    });
+    assert_eq!(
+        (plan.conversion_action.change, plan.conversion_action.fields.len()),
+        (wanted, fields)
+    );
+    let shows_id = !matches!(wanted, ActionChange::Create | ActionChange::None);
+    assert_eq!(plan.conversion_action.id.is_some(), shows_id);
+}
+
+#[test]
+fn what_was_sent_is_told_or_said_to_be_unknown() {
+    let recorded = ["Uploaded", "Processing", "Pending", "Skipped", "Rejected"].map(recorded);
+    let said = already_sent(&Ok(recorded.to_vec()));
+    assert_eq!((said.known, said.count), (true, Some(2)));
+    let unknown = already_sent(&Err("no operator answers".into()));
+    assert_eq!((unknown.known, unknown.count), (false, None));
+    assert_eq!(unknown.message, "no operator answers");
+}
+
+#[test]
+fn goals_of_the_account_stand_apart() {
+    let goal = crate::domain::action::Goal {
+        category: "CONVERTED_LEAD".into(),
+        origin: "WEBSITE".into(),
+        biddable: true,
+    };
+    let goals = goal_changes(&[update(7), (owner(), Change::Goal(goal))]);
+    assert_eq!(goals.len(), 1);
+    assert!(goals[0].biddable && goals[0].customer_id == "1234567890");
+}

@@ -1,0 +1,110 @@
+use super::super::counts::{CurrencyTotal, DayCount, ReasonCount};
+use super::super::report::AlreadySent;
+use super::*;
+
+fn plan() -> Plan {
+    let line = |outcome, reason: Option<&str>, count| ReasonCount {
+        outcome,
+        reason: reason.map(str::to_owned),
+        count,
+        first_day: "2026-11-01".into(),
+        last_day: "2026-11-02".into(),
+        message: reason.map(|_| "Why, and what to do.".to_owned()),
+    };
+    let day = |day: &str, outcome, count| DayCount {
+        day: day.into(),
+        outcome,
+        reason: None,
+        count,
+    };
+    let field = FieldChange {
+        field: "eventName",
+        from: Some("Old\u{1b}[2J".into()),
+        to: Some("New".into()),
+    };
+    Plan {
+        events: vec![EventPlan {
+            namespace: "marketing".into(),
+            name: "won".into(),
+            ready: "False".into(),
+            reason: "Progressing".into(),
+            message: "Being read.".into(),
+            trigger: None,
+            start_time: None,
+            conversion_action: ActionPlan {
+                change: ActionChange::Update,
+                customer_id: Some("1234567890".into()),
+                id: Some("7".into()),
+                name: Some("New".into()),
+                fields: vec![field],
+                message: None,
+            },
+            conversions: Counts {
+                observed: 5,
+                would_be_sent: 3,
+                skipped: 2,
+                values: vec![CurrencyTotal {
+                    currency: "EUR".into(),
+                    total: "25".into(),
+                    count: 2,
+                }],
+                reasons: vec![
+                    line(Outcome::WouldBeSent, None, 3),
+                    line(Outcome::Skipped, Some("NoClickId"), 2),
+                ],
+                days: vec![
+                    day("2026-11-01", Outcome::WouldBeSent, 3),
+                    day("2026-11-02", Outcome::Skipped, 2),
+                ],
+                ..Counts::default()
+            },
+            already_sent: AlreadySent {
+                known: false,
+                count: None,
+                message: "No operator was asked.".into(),
+            },
+            notes: vec![],
+        }],
+        account_goals: vec![],
+        limited: true,
+        refused: vec![],
+    }
+}
+
+#[test]
+fn a_plan_reads_as_a_page() {
+    let expected = "\
+Event marketing/won
+  not ready    Progressing: Being read.
+  action       7 \"New\" of Google Ads account 1234567890 would be changed
+  sent so far  No operator was asked.
+
+FIELD      FROM     TO
+eventName  Old\u{fffd}[2J  New
+
+OUTCOME      REASON     COUNT  FROM        TO          MEANS
+WouldBeSent  -          3      2026-11-01  2026-11-02
+Skipped      NoClickId  2      2026-11-01  2026-11-02  Why, and what to do.
+Value that would be sent: 25 EUR with 2 conversions
+
+DAY         WOULD BE SENT  ALREADY SENT  PENDING  SKIPPED  REJECTED
+2026-11-02  0              0             0        2        0
+2026-11-01  3              0             0        0        0
+
+HubSpot has more than --limit allows: the counts above are too small.
+";
+    assert_eq!(plan_text(&plan()), expected);
+}
+
+#[test]
+fn an_event_without_conversions_says_so() {
+    let mut plan = plan();
+    plan.limited = false;
+    plan.events[0].conversions = Counts::default();
+    plan.events[0].conversion_action.fields.clear();
+    let text = plan_text(&plan);
+    assert!(
+        text.ends_with("\nHubSpot shows no conversion since the start.\n"),
+        "{text}"
+    );
+}
