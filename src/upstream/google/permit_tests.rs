@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use serde_json::json;
+use serde_json::{Value, json};
 use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use super::GoogleConnector;
 use super::test_support::{Silent, cid, clicks, config, http, refresh_secret, server};
@@ -19,7 +19,9 @@ use crate::ports::work_permit::{AlwaysPermitted, NoPermit, WorkPermit};
 use crate::ports::{GoogleConnector as _, GoogleCredentials};
 
 /// Ends of the paths of calls that change nothing.
-const READS: [&str; 3] = ["/token", ":search", ":retrieve"];
+const READS: [&str; 4] = ["/token", ":search", ":retrieve", JUDGED];
+/// Stands behind the path of an upload that is to be judged only (`validateOnly`): it changes nothing.
+const JUDGED: &str = " (validate only)";
 /// The methods of the ports that change something.
 const CHANGES: [&str; 7] = [
     "create_action",
@@ -41,13 +43,15 @@ impl WorkPermit for TakenOver {
     }
 }
 
-/// Paths of the requests that Google got since the last time.
+/// Paths of the requests that Google got since the last time, with what makes one a question.
 async fn new_paths(server: &MockServer, seen: &mut usize) -> Vec<String> {
     let requests = server.received_requests().await.unwrap();
-    let paths = requests[*seen..]
-        .iter()
-        .map(|request| request.url.path().to_owned())
-        .collect();
+    let path = |request: &Request| {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        let asks = if body["validateOnly"] == true { JUDGED } else { "" };
+        format!("{}{asks}", request.url.path())
+    };
+    let paths = requests[*seen..].iter().map(path).collect();
     *seen = requests.len();
     paths
 }
@@ -95,6 +99,12 @@ async fn call_each(permit: Arc<dyn WorkPermit>) -> BTreeMap<&'static str, Vec<St
     call!(
         "upload_rows of enhancements",
         clients.enhancements.upload_rows(&clicks(1))
+    );
+    call!("validate", sink.validate(&clicks(1)));
+    call!("validate_rows of clicks", clients.clicks.validate_rows(&clicks(1)));
+    call!(
+        "validate_rows of enhancements",
+        clients.enhancements.validate_rows(&clicks(1))
     );
     call!("drop_token", ads.drop_token());
     calls
