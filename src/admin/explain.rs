@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Refused;
 use super::conversions::{Conversion, counted_stream, to_conversion};
+use super::deals::read_deals;
 use super::source::{Admin, Source};
 use crate::domain::click_window::ClickWindow;
-use crate::domain::contact::Contact;
+use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::{Occurrence, properties_of};
+use crate::domain::explained_value::Worth;
 use crate::domain::explanation::{self, Line, Rules};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::ports::crm::{ContactRead, Crm};
@@ -122,11 +124,19 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
     };
     let lineage = contact.as_ref().map_or_else(|| vec![asked], Contact::lineage);
     let listed = list_of(source, counted, &lineage).await?;
+    // The value is told of conversions only.
+    let deals = match (&event, &crm, &contact) {
+        (Some(event), Some(crm), Some(contact)) if !listed.is_empty() => {
+            read_deals(crm.as_ref(), &event.rules, contact, &mut notes).await
+        }
+        _ => None,
+    };
     let parts = Parts {
         source,
         counted,
         event: event.as_ref(),
         account: account.as_ref(),
+        deals: deals.as_deref(),
     };
     let entries = parts.entries(contact.as_ref(), &listed);
     if entries.is_empty() {
@@ -234,6 +244,8 @@ struct Parts<'a> {
     counted: CountedStream,
     event: Option<&'a Event>,
     account: Option<&'a HubSpotAccount>,
+    /// Those of the contact, if they were read.
+    deals: Option<&'a [Deal]>,
 }
 
 impl Parts<'_> {
@@ -260,16 +272,7 @@ impl Parts<'_> {
         let now = self.source.clock.now();
         let mut lines: Vec<ExplainedLine> = Vec::new();
         if let (Some(contact), Some(event)) = (contact, self.event) {
-            let rules = Rules {
-                event: &event.rules,
-                waits: &self.source.waits,
-                limits: &self.source.limits,
-                window: event
-                    .action
-                    .as_ref()
-                    .map_or(ClickWindow::UNKNOWN, |action| action.click_window),
-                region: self.account.and_then(|account| account.default_region.as_deref()),
-            };
+            let rules = self.rules(event, row);
             let first_seen = row.record.as_ref().map_or(row.occurred_at, |record| record.first_seen);
             let occurrence = Occurrence {
                 at: row.occurred_at,
@@ -290,6 +293,26 @@ impl Parts<'_> {
             time: row.occurred_at,
             conversion: Some(to_conversion(row, self.counted.gates, now)),
             lines,
+        }
+    }
+
+    fn rules<'b>(&'b self, event: &'b Event, row: &'b ListedConversion) -> Rules<'b> {
+        let portal = self.account.and_then(|account| account.portal.as_ref());
+        let recorded = row.record.as_ref().and_then(|record| record.value.as_ref());
+        Rules {
+            event: &event.rules,
+            waits: &self.source.waits,
+            limits: &self.source.limits,
+            window: event
+                .action
+                .as_ref()
+                .map_or(ClickWindow::UNKNOWN, |action| action.click_window),
+            region: self.account.and_then(|account| account.default_region.as_deref()),
+            worth: Worth {
+                deals: self.deals,
+                company_currency: portal.map_or("", |portal| portal.company_currency.as_str()),
+                recorded: recorded.map(|(amount, currency)| (*amount, currency.as_str())),
+            },
         }
     }
 

@@ -7,6 +7,7 @@
 mod answer;
 mod conversions;
 mod cursor;
+mod deals;
 mod events;
 mod explain;
 mod guard;

@@ -1,14 +1,13 @@
 //! The life of one contact under one event, in words: what of it is a conversion, what was decided about that by which rule,
-//! and what comes next. No value of a property of the contact is in it, but times and ids.
+//! and what comes next. No value of a property of the contact is in it, but times and ids; of its deals what is sent to Google.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::Contact;
-use super::eligibility::{
-    ConsentRule, Decision, EventRules, Occurrence, ValueRule, Waits, decide_entry, has_consent, seen_click,
-};
+use super::eligibility::{ConsentRule, Decision, EventRules, Occurrence, Waits, decide_entry, has_consent, seen_click};
 use super::enhancement::{self, Person, Submitted};
+use super::explained_value::{Worth, describe_value};
 use super::identifiers::{SharedKind, identifiers_of};
 use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::{explain_reason, reason};
@@ -39,6 +38,8 @@ pub struct Rules<'a> {
     pub window: ClickWindow,
     /// The account's default region of phone numbers.
     pub region: Option<&'a str>,
+    /// What is known of its value.
+    pub worth: Worth<'a>,
 }
 
 /// The entries into a stage, oldest first, those that are no conversion too.
@@ -75,7 +76,7 @@ pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_
         line("click id", describe_click(contact, occurrence, rules)),
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
-        line("value", describe_value(rules.event.value.as_ref())),
+        line("value", describe_value(rules.event.value.as_ref(), &rules.worth)),
     ]
 }
 
@@ -85,7 +86,7 @@ pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -
     vec![
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
-        line("value", describe_value(rules.event.value.as_ref())),
+        line("value", describe_value(rules.event.value.as_ref(), &rules.worth)),
         line(
             "deadline",
             format!("It can be sent until {deadline:.0}. Google needs the web tag's conversion first."),
@@ -194,17 +195,6 @@ fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
             "Usable, and sent hashed: {}. Not usable: {}.",
             names(usable),
             names(missing)
-        ),
-    }
-}
-
-fn describe_value(rule: Option<&ValueRule>) -> String {
-    match rule {
-        None => "The event declares none, so none is sent.".to_owned(),
-        Some(ValueRule::Fixed(money)) => format!("Fixed: {} {}.", money.amount, money.currency),
-        Some(ValueRule::DealAmount { default }) => format!(
-            "The weighted amount of the most recent deal when it is sent, else {} {}.",
-            default.amount, default.currency
         ),
     }
 }

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::super::contact::{HistoryEntry, LIFECYCLE_STAGE};
-use super::super::eligibility::{ClickProperties, Money};
+use super::super::eligibility::{ClickProperties, Money, ValueRule};
 use super::super::ids::ContactId;
 use super::*;
 
@@ -88,6 +88,11 @@ fn rules(event: &EventRules, window_days: i64) -> Rules<'_> {
         limits: &LIMITS,
         window: ClickWindow::from_reads(window_days, window_days),
         region: None,
+        worth: Worth {
+            deals: None,
+            company_currency: "",
+            recorded: None,
+        },
     }
 }
 

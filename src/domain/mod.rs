@@ -20,6 +20,7 @@ pub mod delivering;
 pub mod eligibility;
 pub mod enhancement;
 pub mod evidence;
+pub mod explained_value;
 pub mod explanation;
 pub mod identifiers;
 pub mod ids;

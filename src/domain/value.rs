@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::contact::Deal;
-use super::eligibility::{Money, ValueRule};
+use super::eligibility::ValueRule;
 use crate::api::CURRENCIES;
 
 /// Most that an amount may be, as in manifests: twelve digits before the point. More than that nobody can have meant, and what
@@ -23,33 +23,55 @@ pub fn conversion_value(
     deals: &[Deal],
     company_currency: &str,
 ) -> Result<(Decimal, String), CurrencyUnknown> {
-    let from_deal = match rule {
-        ValueRule::Fixed(_) => None,
-        ValueRule::DealAmount { .. } => deal_value(deals, company_currency)?,
-    };
     let (ValueRule::Fixed(declared) | ValueRule::DealAmount { default: declared }) = rule;
-    Ok(from_deal.unwrap_or_else(|| value_and_currency(declared)))
+    if matches!(rule, ValueRule::DealAmount { .. })
+        && let DealOffer::Value(_, amount, currency) = offer_of(deals, company_currency)?
+    {
+        return Ok((amount, currency.to_owned()));
+    }
+    Ok((declared.amount, declared.currency.clone()))
 }
 
-fn value_and_currency(money: &Money) -> (Decimal, String) {
-    (money.amount, money.currency.clone())
+/// What the deals of a contact give for [`ValueRule::DealAmount`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DealOffer<'a> {
+    /// There is no deal.
+    NoDeal,
+    /// The most recent deal gives no value: why, as the end of a sentence about it.
+    Unusable(&'a Deal, &'static str),
+    /// The most recent deal, its weighted amount and the currency of that.
+    Value(&'a Deal, Decimal, &'a str),
 }
 
-fn deal_value(deals: &[Deal], company_currency: &str) -> Result<Option<(Decimal, String)>, CurrencyUnknown> {
-    let latest = deals.iter().max_by_key(|d| (d.created_at, d.id));
-    let usable = |deal: &&Deal| !deal.closed_lost && deal.projected_amount.is_some_and(is_usable);
-    let Some((deal, amount)) = latest
-        .filter(usable)
-        .and_then(|deal| Some((deal, deal.projected_amount?)))
-    else {
-        return Ok(None);
+/// The most recent deal: created last, of several the one with the greatest id.
+pub fn latest_deal(deals: &[Deal]) -> Option<&Deal> {
+    deals.iter().max_by_key(|deal| (deal.created_at, deal.id))
+}
+
+/// What the most recent deal gives.
+///
+/// # Errors
+/// If it would be in the company's currency, and that is not known (empty).
+pub fn offer_of<'a>(deals: &'a [Deal], company_currency: &'a str) -> Result<DealOffer<'a>, CurrencyUnknown> {
+    let Some(deal) = latest_deal(deals) else {
+        return Ok(DealOffer::NoDeal);
     };
-    let own = deal.currency.as_deref().filter(|c| !c.is_empty());
+    if deal.closed_lost {
+        return Ok(DealOffer::Unusable(deal, "is closed as lost"));
+    }
+    let Some(amount) = deal.projected_amount.filter(|amount| is_usable(*amount)) else {
+        return Ok(DealOffer::Unusable(deal, "has no amount that can be sent"));
+    };
+    let own = deal.currency.as_deref().filter(|currency| !currency.is_empty());
     let currency = own.unwrap_or(company_currency);
     if currency.is_empty() {
         return Err(CurrencyUnknown);
     }
-    Ok(CURRENCIES.contains(&currency).then(|| (amount, currency.to_owned())))
+    Ok(if CURRENCIES.contains(&currency) {
+        DealOffer::Value(deal, amount, currency)
+    } else {
+        DealOffer::Unusable(deal, "is in a currency that is none of ISO 4217")
+    })
 }
 
 fn is_usable(amount: Decimal) -> bool {
@@ -63,6 +85,7 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
+    use super::super::eligibility::Money;
     use super::super::ids::DealId;
     use super::*;
 

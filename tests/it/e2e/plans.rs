@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::judge::{action, crowd};
-use super::stage::{Counts, admin_address, ago};
+use super::stage::{Counts, ago};
 
 const DAY: i64 = 86_400;
 /// The waits that decide, of operator and plan.
@@ -266,11 +266,7 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
     stage.apply(&event("won", &start).to_string());
     crowd(&stage, 3);
     let before = stage.settled("won", 3);
-    let url = stage.wait_for("the address of the admin API", || {
-        admin_address(&stage.log())
-            .map(|at| format!("http://{at}"))
-            .ok_or(Value::Null)
-    });
+    let url = format!("http://{}", stage.admin_address());
     let ask = ["--operator-url", url.as_str()];
 
     let kept = plan(&stage, &[&["won"], &ask[..]].concat(), 0);

@@ -10,20 +10,12 @@ use xtask::browser::{picture, rendered_page};
 use super::Stage;
 use super::counts::{Counts, ago, reason};
 use super::forms;
-use super::stage::admin_address;
 
 const DAY: i64 = 86_400;
 
-/// Where the admin API listens.
-fn address(stage: &Stage) -> String {
-    stage.wait_for("the address of the admin API", || {
-        admin_address(&stage.log()).ok_or(Value::Null)
-    })
-}
-
 /// A command that asks, which ended with this code; what it printed.
-fn ask(stage: &Stage, arguments: &[&str], code: i32) -> String {
-    let url = format!("http://{}", address(stage));
+pub fn ask(stage: &Stage, arguments: &[&str], code: i32) -> String {
+    let url = format!("http://{}", stage.admin_address());
     let more = ["--namespace", &stage.namespace, "--operator-url", &url];
     let done = stage.command(&[arguments, &more].concat());
     let said = done.stdout + &done.stderr;
@@ -33,7 +25,7 @@ fn ask(stage: &Stage, arguments: &[&str], code: i32) -> String {
 
 /// One raw request: the whole answer.
 fn raw(stage: &Stage, request: &str) -> String {
-    let mut stream = TcpStream::connect(address(stage)).expect("the admin API");
+    let mut stream = TcpStream::connect(stage.admin_address()).expect("the admin API");
     stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit");
     // A body that is too large may be refused before it is written.
     let _ = stream.write_all(request.as_bytes());
@@ -163,6 +155,36 @@ fn the_life_of_a_contact_is_explained_without_its_data() {
     let gone = ask(&stage, &["explain", "asked", "--contact", "999999999"], 1);
     assert!(gone.contains("HubSpot"), "{gone}");
     ask(&stage, &["explain", "asked", "--contact", "ada"], 2);
+}
+
+#[test]
+fn the_deal_that_a_value_comes_from_is_named() {
+    let stage = Stage::start("explained-deal");
+    let more = json!({
+        "startTime": ago(DAY * 20),
+        "value": {"dealAmount": {"default": {"amount": "5.00", "currency": "EUR"}}},
+    });
+    let contact = stage.contact(&[("customer", ago(DAY * 2))], Some("click"), &json!({}));
+    let deal = |amount: &str, days: i64| {
+        let deal = json!([{"createdAt": ago(DAY * days), "contactIds": [contact],
+            "properties": {"amount": amount, "dealstage": "closedwon", "dealname": "secret-name"}}]);
+        let made = stage.post("/hubspot/deals", &deal);
+        made["ids"][0].as_str().expect("an id").to_owned()
+    };
+    let first = deal("70", 5);
+    stage.event("asked", "customer", &more);
+    stage.settled("asked", 1);
+    let story = || ask(&stage, &["explain", "asked", "--contact", &contact], 0);
+    let told = story();
+    let says = format!("70 EUR: the weighted amount of deal {first}, the most recent one.");
+    assert!(told.contains(&says), "no {says:?} in {told}");
+    let second = deal("90", 1);
+    let told = story();
+    let says = format!(
+        "70 EUR is kept since it was first sent. By today's deals it would be 90 EUR: the weighted amount of deal {second}"
+    );
+    assert!(told.contains(&says), "no {says:?} in {told}");
+    assert!(!told.contains("secret-name"), "{told}");
 }
 
 #[test]
@@ -307,7 +329,7 @@ fn the_page_shows_what_the_status_says() {
     let stage = Stage::start("page");
     let [sent, ..] = some(&stage);
     stage.settled("asked", 4);
-    let base = format!("http://{}", address(&stage));
+    let base = format!("http://{}", stage.admin_address());
     let path = format!("/events/{}/asked", stage.namespace);
     let directory = xtask::control_plane::new_directory().expect("a directory");
     for (name, url, parts) in [

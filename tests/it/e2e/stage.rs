@@ -24,7 +24,6 @@ use xtask::supervisor::{Spec, Supervisor};
 pub use self::ledger::new_schema;
 pub use self::neighbour::Neighbour;
 pub use self::replica::{LEASE, Replica};
-pub use self::second::admin_address;
 pub use super::counts::{Counts, ago, condition, reason};
 use super::kube_proxy::KubeProxy;
 use super::meddler::Meddler;
@@ -166,6 +165,13 @@ impl Stage {
     /// Starts the operator, also again after a kill.
     pub fn start_operator(&self) {
         self.supervisor.run(self.operator(self.port)).expect("the operator");
+    }
+
+    /// Where the operator's admin API listens.
+    pub fn admin_address(&self) -> String {
+        self.wait_for("the address of the admin API", || {
+            operator::admin_address(&self.log()).ok_or(Value::Null)
+        })
     }
 
     /// Starts the operator and applies the accounts `acme`, until both are ready.

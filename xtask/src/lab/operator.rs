@@ -42,6 +42,12 @@ pub fn spec(start: Start<'_>) -> Spec {
     }
 }
 
+/// Where an operator with this log has its admin API: `host:port`.
+pub fn admin_address(log: &str) -> Option<String> {
+    let rest = log.split("admin=").nth(1)?;
+    rest.split_whitespace().next().map(str::to_owned)
+}
+
 fn usual(ledger: &str, port: u16, upstream: &str) -> BTreeMap<String, String> {
     let listen = format!("127.0.0.1:{port}");
     let token = format!("{upstream}/token");

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use xtask::lab::operator::admin_address;
 use xtask::process::{self, Output};
 use xtask::supervisor::State;
 
@@ -27,12 +28,6 @@ pub(super) fn get(port: u16, path: &str, headers: &str) -> String {
     .expect("a request");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).map(|_| answer).unwrap_or_default()
-}
-
-/// Where an operator with this log has its admin API.
-pub fn admin_address(log: &str) -> Option<String> {
-    let rest = log.split("admin=").nth(1)?;
-    rest.split_whitespace().next().map(str::to_owned)
 }
 
 /// Another operator with the flags of the first, on the same ledger, namespace and upstream services.
