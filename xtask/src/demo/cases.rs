@@ -36,8 +36,8 @@ pub(super) fn prepare(sandbox: &Sandbox) -> Result<(), Error> {
 }
 
 /// Contacts that become customers now: one whose click is too old, one whose click id Google can't read, and one that is
-/// deleted before it can be sent.
-pub(super) fn contacts(sandbox: &Sandbox) -> Result<(), Error> {
+/// deleted before it can be sent. The id of the second, of which there is most to tell.
+pub(super) fn contacts(sandbox: &Sandbox) -> Result<String, Error> {
     let customer = |click: &str, clicked: u64| -> Result<Value, Error> {
         Ok(json!({"createdAt": ago(120)?, "registerClick": false, "history": {
             "hs_google_click_id": [{"value": click, "timestamp": ago(clicked)?, "sourceType": "FORM"}],
@@ -51,10 +51,13 @@ pub(super) fn contacts(sandbox: &Sandbox) -> Result<(), Error> {
             customer("Cj0-deleted", 3)?
         ]),
     )?;
-    let deleted = made.pointer("/ids/2").and_then(Value::as_str);
-    let deleted = deleted.ok_or_else(|| Error::Failed("the sandbox does not name the contacts it made".to_owned()))?;
-    let path = format!("/admin/hubspot/contacts/{deleted}");
-    sandbox.call("DELETE", &path, None).map(drop)
+    let id = |place: usize| {
+        let id = made.pointer(&format!("/ids/{place}")).and_then(Value::as_str);
+        id.ok_or_else(|| Error::Failed("the sandbox does not name the contacts it made".to_owned()))
+    };
+    let path = format!("/admin/hubspot/contacts/{}", id(2)?);
+    sandbox.call("DELETE", &path, None)?;
+    Ok(id(1)?.to_owned())
 }
 
 /// Submissions of the form: sent, waiting, skipped and rejected ones.

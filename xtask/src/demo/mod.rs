@@ -5,10 +5,12 @@
 //! counted; succeeds only if they agree.
 
 mod cases;
+mod questions;
 mod report;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,7 @@ use crate::lab::sandbox::{self, Sandbox};
 use crate::process::{self, say};
 use crate::supervisor::{State, Supervisor};
 use crate::{Error, ports, suite};
+use questions::Questions;
 use report::Report;
 
 const CONTACTS: u32 = 400;
@@ -33,6 +36,8 @@ const BUILD_LIMIT: Duration = Duration::from_mins(25);
 const READY_LIMIT: Duration = Duration::from_mins(2);
 const SETTLE_LIMIT: Duration = Duration::from_mins(4);
 const USERS_NAMESPACE: &str = "marketing";
+/// The event whose contact is explained.
+const EXPLAINED: &str = "became-customer";
 
 /// How the demo is run.
 #[derive(Debug, Clone, Default)]
@@ -83,6 +88,10 @@ struct Stage {
     directory: PathBuf,
     sandbox: Sandbox,
     installed: Installed,
+    /// Where the programs are.
+    bin: PathBuf,
+    /// The contact that is explained at the end, once it is there.
+    explained: OnceLock<String>,
 }
 
 impl Stage {
@@ -120,6 +129,8 @@ impl Stage {
             directory,
             sandbox,
             installed,
+            bin: bin.to_owned(),
+            explained: OnceLock::new(),
         })
     }
 
@@ -139,7 +150,8 @@ impl Stage {
             }))
         })?;
         say("== a form is submitted, and contacts move through their stages");
-        cases::contacts(&self.sandbox)?;
+        let explained = cases::contacts(&self.sandbox)?;
+        self.explained.get_or_init(|| explained);
         cases::submissions(&self.sandbox)?;
         for _ in 0..WAVES {
             let moved = self.sandbox.advance(MOVED_AT_ONCE)?;
@@ -186,7 +198,18 @@ impl Stage {
             None => println!("The status of every event agrees with what the sandbox counted."),
             Some(difference) => println!("Status and sandbox do NOT agree: {difference}"),
         }
+        if let Some(contact) = self.explained.get() {
+            println!("\nWhy is contact {contact} not in Google Ads?");
+            println!("{}", self.questions()?.explain(EXPLAINED, contact)?);
+            println!(
+                "`cargo xtask demo --keep` leaves all of it running and says where its page is; on a cluster: adconversion dashboard"
+            );
+        }
         Ok(agree.is_none())
+    }
+
+    fn questions(&self) -> Result<Questions, Error> {
+        Questions::find(self.bin.join("adconversion"), &self.directory, USERS_NAMESPACE)
     }
 
     /// The first difference between status and sandbox, over all events.
@@ -289,6 +312,9 @@ impl Stage {
             self.sandbox.admin
         );
         println!("curl {}/admin/google/tally   # what Google counts", self.sandbox.admin);
+        if let Some(contact) = self.explained.get() {
+            println!("{}", self.questions()?.hints(EXPLAINED, contact));
+        }
         println!("Ctrl-C ends it.");
         loop {
             self.check()?;
