@@ -1,8 +1,9 @@
 //! Commands that ask the operator reach it through the port-forward of an API server: here one that knows two pods and leads
 //! their ports to servers of the test, as the kubelet does.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
@@ -15,6 +16,8 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use wiremock::matchers::{body_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 use xtask::process;
+
+use crate::support::documents::readme_shows;
 
 /// The port of the admin API in every pod.
 const PORT: u16 = 8081;
@@ -103,8 +106,8 @@ async fn lead(stream: TcpStream, to: SocketAddr) {
     tokio::join!(inward, outward);
 }
 
-/// `adconversion ARGUMENTS` with this API server.
-async fn adconversion(server: SocketAddr, arguments: &[&str]) -> process::Output {
+/// `adconversion ARGUMENTS` with this API server, and the directory of its kubeconfig.
+fn command(server: SocketAddr, arguments: &[&str]) -> (std::path::PathBuf, Command) {
     let directory = xtask::control_plane::new_directory().unwrap();
     let kubeconfig = directory.join("kubeconfig");
     let text = json!({
@@ -116,6 +119,12 @@ async fn adconversion(server: SocketAddr, arguments: &[&str]) -> process::Output
     std::fs::write(&kubeconfig, text.to_string()).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_adconversion"));
     command.args(arguments).env("KUBECONFIG", &kubeconfig);
+    (directory, command)
+}
+
+/// What it answered in the end.
+async fn adconversion(server: SocketAddr, arguments: &[&str]) -> process::Output {
+    let (_directory, command) = command(server, arguments);
     let run = move || process::run(command, None, std::time::Duration::from_mins(1)).unwrap();
     tokio::task::spawn_blocking(run).await.unwrap()
 }
@@ -154,4 +163,35 @@ async fn nobody_who_works_is_said() {
     assert_eq!(done.status.code(), Some(2), "{}", done.stdout);
     let said = "no operator answers: ops/standby stands by; ops/working stands by";
     assert!(done.stderr.contains(said), "{}", done.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dashboard_says_where_its_page_is_until_it_is_interrupted() {
+    let (standby, working) = (MockServer::start().await, MockServer::start().await);
+    events(503).mount(&standby).await;
+    events(200).mount(&working).await;
+    let server = api_server(*standby.address(), *working.address()).await;
+    let (_directory, mut command) = command(server, &["dashboard"]);
+    let run = move || {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"))
+            .unwrap_or_default();
+        let address = address.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        assert!(std::net::TcpStream::connect(&address).is_ok(), "nobody listens: {line}");
+        process::signal("INT", child.id(), false).unwrap();
+        let ended = process::wait(&mut child, std::time::Duration::from_secs(20)).unwrap();
+        assert!(ended.is_some_and(|status| status.success()), "{ended:?}");
+        (line, address)
+    };
+    let (line, address) = tokio::task::spawn_blocking(run).await.unwrap();
+    let shown = line
+        .replace("ops/working", "adconversion-system/adconversion-operator-0")
+        .replace(&address, "127.0.0.1:40123");
+    readme_shows("adconversion dashboard", &shown);
 }

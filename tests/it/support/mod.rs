@@ -2,5 +2,6 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod documents;
 pub mod loops;
 pub mod memory;

@@ -1,0 +1,107 @@
+//! What the README shows of `adconversion explain` and `conversions` is what they print.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::counts::ago;
+use super::questions::ask;
+use crate::support::documents::readme_shows;
+
+/// The day on which the README was asked, and what its ids are.
+const TODAY: &str = "2026-11-27T00:00:00Z";
+const TRANSACTION: &str = "hs-5b0c2f7a91d84e63b7f0a5c19e2d48c6730fb1a4";
+const CONTACTS: [&str; 3] = ["100000000051", "100000000052", "100000000053"];
+const DEAL: &str = "30000000017";
+
+/// So many days ago, to the second.
+fn days_ago(days: i64) -> String {
+    format!("{:.0}", Timestamp::now() - SignedDuration::from_hours(24 * days))
+}
+
+fn first_id(made: &Value) -> String {
+    made["ids"][0]
+        .as_str()
+        .unwrap_or_else(|| panic!("no id in {made}"))
+        .to_owned()
+}
+
+/// A contact that became a customer so many days ago, and clicked an ad a week and two hours before, if at all.
+fn customer(stage: &Stage, days: i64, clicked: bool, consent: &str) -> String {
+    let mut history = json!({
+        "lifecyclestage": [{"value": "customer", "timestamp": days_ago(days), "sourceType": "CRM_UI"}],
+    });
+    if clicked {
+        let at = ago(86_400 * (days + 7) + 7_200);
+        history["hs_google_click_id"] =
+            json!([{"value": format!("click-{days}"), "timestamp": at, "sourceType": "FORM"}]);
+    }
+    let contact = json!([{"createdAt": ago(86_400 * 20), "properties": {"ads_consent": consent}, "history": history}]);
+    first_id(&stage.post("/hubspot/contacts", &contact))
+}
+
+/// A text without what differs from run to run: each time keeps its day, counted from today, and loses its hour.
+fn stable(text: &str, names: &[(&str, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (actual, shown) in names {
+        text = text.replace(actual, shown);
+    }
+    let lines = text.lines().map(|line| {
+        let hour = if line.contains("last change") {
+            "09:31:10"
+        } else {
+            "09:30:00"
+        };
+        let words = line.split(' ').map(|word| {
+            let bare = word.trim_end_matches([':', '.', ',']);
+            if let Ok(at) = bare.parse::<Timestamp>() {
+                let days = (Timestamp::now().duration_since(at).as_hours() + 1) / 24;
+                let today: Timestamp = TODAY.parse().expect("a time");
+                let day = (today - SignedDuration::from_hours(24 * days)).to_string();
+                return word.replace(bare, &format!("{}T{hour}Z", &day[..10]));
+            }
+            if bare.len() == TRANSACTION.len() && bare.starts_with("hs-") {
+                return word.replace(bare, TRANSACTION);
+            }
+            word.to_owned()
+        });
+        words.collect::<Vec<_>>().join(" ")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_readme_shows_what_the_commands_print() {
+    let stage = Stage::start("answers");
+    let sent = customer(&stage, 2, true, "true");
+    let bare = customer(&stage, 3, false, "true");
+    let refused = customer(&stage, 5, true, "false");
+    let deal = json!([{"createdAt": ago(86_400 * 6), "contactIds": [sent],
+        "properties": {"amount": "1200.50", "dealstage": "closedwon"}}]);
+    let deal = first_id(&stage.post("/hubspot/deals", &deal));
+    let more = json!({
+        "startTime": ago(86_400 * 20),
+        "value": {"dealAmount": {"default": {"amount": "100.00", "currency": "EUR"}}},
+        "consent": {"property": "ads_consent", "grantedValues": ["true"]},
+    });
+    stage.event("became-customer", "customer", &more);
+    stage.settled("became-customer", 3);
+    let ids = [
+        (sent.as_str(), CONTACTS[0]),
+        (&bare, CONTACTS[1]),
+        (&refused, CONTACTS[2]),
+        (&deal, DEAL),
+    ];
+    for (actual, shown) in ids {
+        assert_eq!(actual.len(), shown.len(), "columns keep their width: {actual}");
+    }
+    let names = [&[(stage.namespace.as_str(), "marketing")], &ids[..]].concat();
+    let told = ask(&stage, &["explain", "became-customer", "--contact", &sent], 0);
+    let command = format!("adconversion explain became-customer --contact {}", CONTACTS[0]);
+    readme_shows(&command, &stable(&told, &names));
+    let listed = ask(&stage, &["conversions", "became-customer", "--outcome", "Skipped"], 0);
+    readme_shows(
+        "adconversion conversions became-customer --outcome Skipped",
+        &stable(&listed, &names),
+    );
+}
