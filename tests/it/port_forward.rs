@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use futures::{SinkExt as _, StreamExt as _};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -194,4 +194,35 @@ async fn the_dashboard_says_where_its_page_is_until_it_is_interrupted() {
         .replace("ops/working", "adconversion-system/adconversion-operator-0")
         .replace(&address, "127.0.0.1:40123");
     readme_shows("adconversion dashboard", &shown);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_one_that_works_is_at_the_port_asked_for() {
+    let (standby, working) = (MockServer::start().await, MockServer::start().await);
+    events(503).mount(&standby).await;
+    events(200).mount(&working).await;
+    let page = ResponseTemplate::new(200).set_body_string("the page");
+    Mock::given(path("/")).respond_with(page).mount(&working).await;
+    let server = api_server(*standby.address(), *working.address()).await;
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (_directory, command) = command(server, &["dashboard", "--port", &port.to_string()]);
+    let mut dashboard = tokio::process::Command::from(command)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut said = tokio::io::BufReader::new(dashboard.stdout.take().unwrap()).lines();
+    let line = tokio::time::timeout(std::time::Duration::from_mins(1), said.next_line());
+    let line = line.await.unwrap().unwrap().unwrap();
+    let expected = format!("The page of pod ops/working is at http://127.0.0.1:{port}/ until you press Ctrl-C.");
+    assert_eq!(line, expected);
+    let text = reqwest::get(format!("http://127.0.0.1:{port}/")).await.unwrap();
+    assert_eq!(text.text().await.unwrap(), "the page");
+    // Who asks for the same port is told that it is taken.
+    let second = adconversion(server, &["dashboard", "--port", &port.to_string()]).await;
+    assert_eq!(second.status.code(), Some(2), "{}", second.stdout);
+    let taken = format!("port {port} of this machine can't be listened on");
+    assert!(second.stderr.contains(&taken), "{}", second.stderr);
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::forward::forward_port;
+use super::forward::{Forward, forward_port};
 use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
 
@@ -59,6 +59,8 @@ pub(in crate::cli) struct Operator {
     base: Url,
     /// Which of several pods it is, for messages.
     pub(super) pod: Option<String>,
+    /// The port that leads to it, for as long as it is asked.
+    _forward: Option<Forward>,
 }
 
 /// Why a question was not answered.
@@ -98,7 +100,7 @@ impl OperatorPlace {
     /// If there is none, or its port cannot be reached.
     pub(in crate::cli) async fn connect(&self, cluster: &ConnectFlags, local: u16) -> Result<Operator, CommandError> {
         if let Some(url) = &self.url {
-            return Operator::at(url.clone(), None);
+            return Operator::at(url.clone());
         }
         let (client, _) = cluster.connect().await?;
         let pods = self.running_pods(&client).await?;
@@ -106,14 +108,22 @@ impl OperatorPlace {
         for pod in &pods {
             let namespace = pod.namespace().unwrap_or_default();
             let api = Api::namespaced(client.clone(), &namespace);
-            let address = forward_port(api, pod.name_any(), self.port, local).await?;
+            let forward = forward_port(api, pod.name_any(), self.port, local).await?;
             let name = format!("{namespace}/{}", pod.name_any());
-            let operator = Operator::at(format!("http://{address}/").parse()?, Some(name.clone()))?;
+            let operator = Operator::at(format!("http://{}/", forward.address).parse()?)?;
             match operator.works().await {
-                Ok(true) => return Ok(operator),
+                Ok(true) => {
+                    return Ok(Operator {
+                        pod: Some(name),
+                        _forward: Some(forward),
+                        ..operator
+                    });
+                }
                 Ok(false) => found.push(format!("{name} stands by")),
                 Err(error) => found.push(format!("{name}: {error}")),
             }
+            // The next one may get the same port.
+            forward.end().await;
         }
         Err(match found.as_slice() {
             [] => format!(
@@ -140,13 +150,18 @@ impl OperatorPlace {
 }
 
 impl Operator {
-    fn at(base: Url, pod: Option<String>) -> Result<Self, CommandError> {
+    fn at(base: Url) -> Result<Self, CommandError> {
         let http = reqwest::Client::builder()
             .timeout(ANSWER_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
-        Ok(Self { http, base, pod })
+        Ok(Self {
+            http,
+            base,
+            pod: None,
+            _forward: None,
+        })
     }
 
     /// Where it is asked.
