@@ -116,6 +116,18 @@ impl Contact {
         self.properties.get(name)
     }
 
+    /// A date-time property: ISO 8601, or epoch milliseconds (docs/reference/hubspot.md 4). `None` if it is neither.
+    pub fn time(&self, name: &str) -> Option<Timestamp> {
+        let value = self.property(name)?;
+        let millis = || Timestamp::from_millisecond(value.parse().ok()?).ok();
+        value.parse().ok().or_else(millis)
+    }
+
+    /// The latest time at which it was modified, HubSpot's clock, by all that it says.
+    pub fn last_modified(&self) -> Option<Timestamp> {
+        self.time(LAST_MODIFIED).max(self.updated_at)
+    }
+
     /// True if HubSpot counts deals of this contact. The property may be missing, which proves nothing.
     pub fn has_deals(&self) -> bool {
         let count = self.property(DEAL_COUNT).and_then(|count| count.trim().parse().ok());

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE};
+use super::contact::{Contact, LIFECYCLE_STAGE};
 
 /// How far the time of an entry and its row in the history may lie apart: HubSpot computes the one from the other
 /// (docs/reference/hubspot.md 4.3).
@@ -32,7 +32,7 @@ pub enum Behind {
 impl ShownState {
     /// How this read falls behind, if it does.
     pub fn compare_read(&self, read: &Contact) -> Option<Behind> {
-        let modified = last_modified(read);
+        let modified = read.last_modified();
         if modified.is_some() && modified < self.modified {
             return Some(Behind::Older);
         }
@@ -64,20 +64,6 @@ impl ShownState {
         }
         self
     }
-}
-
-/// The latest time at which this record was modified, by all that it says.
-fn last_modified(read: &Contact) -> Option<Timestamp> {
-    let property = read.property(LAST_MODIFIED).and_then(parse_time);
-    property.max(read.updated_at)
-}
-
-/// A date-time property: ISO 8601, or epoch milliseconds.
-pub fn parse_time(value: &str) -> Option<Timestamp> {
-    value
-        .parse()
-        .ok()
-        .or_else(|| value.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()))
 }
 
 #[cfg(test)]

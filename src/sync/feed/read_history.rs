@@ -6,9 +6,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use jiff::Timestamp;
 
 use super::aside::Aside;
-use crate::domain::contact::{Contact, LAST_MODIFIED, LIFECYCLE_STAGE};
+use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
-use crate::domain::shown_state::{ShownState, parse_time};
+use crate::domain::shown_state::ShownState;
 use crate::sync::feed::bounds::date_entered;
 
 /// Beyond this all are forgotten: each costs one more read of its history if it comes again.
@@ -35,14 +35,6 @@ pub struct ReadMark {
     /// What the search showed of it.
     pub shown: ShownState,
     entries: u64,
-}
-
-/// Modification time of a contact, HubSpot's clock; `None` if it cannot be read.
-pub fn modified_at(contact: &Contact) -> Option<Timestamp> {
-    contact
-        .property(LAST_MODIFIED)
-        .and_then(parse_time)
-        .or(contact.updated_at)
 }
 
 /// A stage, and the property with the time of the last entry into it.
@@ -80,13 +72,13 @@ impl<'a> Candidate<'a> {
         let mut hasher = DefaultHasher::new();
         let mut entered = Vec::new();
         for dated in stages {
-            let at = contact.property(&dated.property).and_then(parse_time);
+            let at = contact.time(&dated.property);
             at.map(Timestamp::as_millisecond).hash(&mut hasher);
             entered.extend(at.map(|at| (dated.stage.as_str(), at)));
         }
         Self {
             contact,
-            modified: modified_at(contact).filter(|at| *at <= latest),
+            modified: contact.last_modified().filter(|at| *at <= latest),
             entered,
             entries: hasher.finish(),
         }

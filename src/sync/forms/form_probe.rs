@@ -8,12 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
-use crate::domain::shown_state::parse_time;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::feed::clock::latest_plausible;
-use crate::sync::feed::read_history::modified_at;
 
 /// The property with the time of a contact's latest form submission.
 const CONVERTED: &str = "recent_conversion_date";
@@ -100,11 +98,11 @@ impl FormProbe {
                 page => page?,
             };
             for contact in &page.contacts {
-                let Some(at) = contact.property(CONVERTED).and_then(parse_time) else {
+                let Some(at) = contact.time(CONVERTED) else {
                     continue;
                 };
                 let latest = latest_plausible(page.answered, now);
-                self.record_submission(contact.id, at, modified_at(contact).filter(|at| *at <= latest));
+                self.record_submission(contact.id, at, contact.last_modified().filter(|at| *at <= latest));
             }
             match page.next {
                 Some(next) => search.after = next,
