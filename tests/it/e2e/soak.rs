@@ -11,10 +11,11 @@ mod faults;
 mod lookout;
 mod verdict;
 
+use std::panic;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Stage;
 use super::dice::Dice;
@@ -58,7 +59,7 @@ fn seed() -> u64 {
     asked.map_or_else(day, |text| text.parse().expect("ADCONVERSION_SOAK_SEED is a number"))
 }
 
-/// What takes part in a run.
+/// What takes part in a run. Of one that fails, evidence is kept.
 struct Soak<'a> {
     stage: &'a Stage,
     proxy: &'a KubeProxy,
@@ -107,9 +108,6 @@ impl Soak<'_> {
             self.lookout.look(self.stage);
             let rest = verdict::rest(self.stage, &self.crm, &self.lookout);
             quiet = if rest.is_null() { quiet + 1 } else { 0 };
-            if begun.elapsed() >= LIMIT {
-                self.keep_evidence();
-            }
             assert!(
                 begun.elapsed() < LIMIT,
                 "{} s after the last fault: {rest:#}",
@@ -119,11 +117,15 @@ impl Soak<'_> {
         begun.elapsed()
     }
 
-    /// Ledger and log of a run that failed, in the directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.
+    /// Ledger, log, events and tally of a run that failed, in the directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.
     fn keep_evidence(&self) {
         let Some(directory) = std::env::var_os("ADCONVERSION_SOAK_EVIDENCE").map(std::path::PathBuf::from) else {
             return;
         };
+        if let Err(error) = std::fs::create_dir_all(&directory) {
+            println!("no evidence is kept: {}: {error}", directory.display());
+            return;
+        }
         for suffix in ["", "-wal", "-shm"] {
             let mut from = self.stage.ledger().into_os_string();
             from.push(suffix);
@@ -132,8 +134,16 @@ impl Soak<'_> {
         }
         let written = std::fs::write(directory.join("operator.log"), self.stage.log());
         println!("operator.log: {written:?}");
-        let tally = self.stage.admin("/google/tally").to_string();
-        println!("tally.json: {:?}", std::fs::write(directory.join("tally.json"), tally));
+        let people = self.crm.people.iter().map(|person| json!([person.id, person.lineage]));
+        let events = (0..cast::TENANTS.len()).map(|tenant| self.lookout.events(tenant));
+        for (name, value) in [
+            ("people.json", people.collect()),
+            ("tally.json", self.stage.admin("/google/tally")),
+            ("requests.json", self.stage.admin("/requests?since=0")),
+            ("events.json", events.flatten().collect()),
+        ] {
+            println!("{name}: {:?}", std::fs::write(directory.join(name), value.to_string()));
+        }
     }
 
     fn judge(&self, hostile: &Neighbour) {
@@ -169,6 +179,16 @@ impl Soak<'_> {
             self.faults.hit,
             self.faults.dealt,
         )
+    }
+}
+
+impl Drop for Soak<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // What cannot be had, as the sandbox is gone too, must not hide why the run failed.
+            let kept = panic::catch_unwind(panic::AssertUnwindSafe(|| self.keep_evidence()));
+            println!("all evidence was kept: {}", kept.is_ok());
+        }
     }
 }
 
