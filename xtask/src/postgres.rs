@@ -9,17 +9,18 @@ use std::time::Duration;
 pub use self::server::{Postgres, pooler};
 use crate::Error;
 use crate::process::{self, say};
-use crate::suite::{cargo, programs_of_tests, target_directory};
+use crate::suite::{cargo, programs_of_tests, set_threads, target_directory};
 
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// The tests of the program `it` that run there too: what becomes of conversions under faults of the server, and end to end with
 /// operators that are killed or suspended, or two of them on one ledger. Some of them, for the sake of time.
-const OF_ALL: [&str; 10] = [
+const OF_ALL: [&str; 11] = [
     "postgres_faults::",
     "e2e::driver::every_call",
     "e2e::crashes",
+    "e2e::disk::on_a_full_disk_of",
     "e2e::leaders",
     "e2e::one_writer",
     "e2e::restored",
@@ -51,6 +52,7 @@ pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
     for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }
+    set_threads(&mut command);
     run_tests(command, limit, "the end-to-end tests")
 }
 

@@ -111,7 +111,7 @@ fn line(report: &Report) -> String {
 
 /// How many tests run at a time. Most of them wait for something outside, so more than the machine has cores.
 const THREADS: &str = "RUST_TEST_THREADS";
-const AT_A_TIME: &str = "4";
+const AT_A_TIME: &str = "6";
 
 type Background = JoinHandle<Result<(), Error>>;
 
@@ -208,10 +208,15 @@ fn test_command(root: &Path) -> Result<Command, Error> {
         command.env(variable, path);
     }
     command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
+    set_threads(&mut command);
+    Ok(command)
+}
+
+/// Has a program of tests run so many at a time as is asked for, or as suits tests that wait.
+pub(crate) fn set_threads(command: &mut Command) {
     if env::var_os(THREADS).is_none() {
         command.env(THREADS, AT_A_TIME);
     }
-    Ok(command)
 }
 
 /// What end-to-end tests run, by the variables that name it.

@@ -6,11 +6,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use xtask::postgres::Postgres;
 use xtask::process;
 
 use super::Stage;
 use super::judge::{became, calls, crowd, exactly, settled_within, transactions};
-use super::stage::{Counts, ago, condition};
+use super::stage::{Counts, ago, condition, new_schema};
 
 /// A small disk of its own; gone afterwards.
 struct Disk(PathBuf);
@@ -77,13 +78,42 @@ fn on_a_full_disk_nothing_is_sent_and_all_of_it_goes_on_with_room() {
         "ledger-url",
         &format!("sqlite://{}", disk.0.join("ledger.db").display()),
     );
-    crowd(&stage, 20);
+    go_through_a_full_disk(&stage, &disk);
+}
+
+/// Where the tests have a server at all, this one has one whose tables are on a small disk.
+#[test]
+fn on_a_full_disk_of_the_database_nothing_is_sent_and_all_of_it_goes_on_with_room() {
+    if new_schema().is_none() {
+        return;
+    }
+    let server = Postgres::start(None).expect("a server of its own");
+    let disk = Disk::mount(&Path::new(&server.data()).with_file_name("disk"), "40m");
+    let tables = disk.0.join("tables").display().to_string();
+    // The server's own user must have made it.
+    server.run_program("mkdir", &[&tables]).expect("a directory");
+    let tablespace = format!("CREATE TABLESPACE small LOCATION '{tables}'");
+    for statement in [&tablespace, "CREATE DATABASE ledger TABLESPACE small"] {
+        let url = server.url();
+        let arguments = ["--quiet", "--dbname", &url, "--command", statement];
+        server
+            .run_program("psql", &arguments)
+            .expect("a database on the small disk");
+    }
+    let mut stage = Stage::empty("full-pg", &[], &[]);
+    let url = format!("postgres://postgres@127.0.0.1:{}/ledger", server.port());
+    stage.flag("ledger-url", &url);
+    go_through_a_full_disk(&stage, &disk);
+}
+
+fn go_through_a_full_disk(stage: &Stage, disk: &Disk) {
+    crowd(stage, 20);
     stage.start_operator();
     stage.apply(include_str!("accounts.yaml"));
     stage.event("full", "customer", &json!({"startTime": ago(86_400 * 10)}));
-    settled_within(&stage, "full", 20, Duration::from_mins(1));
+    settled_within(stage, "full", 20, Duration::from_mins(1));
     disk.fill();
-    let sent = calls(&stage, "events:ingest").len();
+    let sent = calls(stage, "events:ingest").len();
     // More than what the files have room for.
     for chunk in 0..12_u32 {
         let contact = |i: u32| {
@@ -96,17 +126,17 @@ fn on_a_full_disk_nothing_is_sent_and_all_of_it_goes_on_with_room() {
     }
     stage.condition("adce/full", "Synced", "False", "LedgerUnavailable");
     let counts = Counts::of(&stage.get("adce/full"));
-    let accepted = calls(&stage, "events:ingest").len() - sent;
+    let accepted = calls(stage, "events:ingest").len() - sent;
     assert!(
         accepted as u64 * 2000 >= counts.uploaded - 20,
         "what is called uploaded was sent: {counts:?}"
     );
     disk.free();
-    let all = transactions(&stage, "customer");
-    let event = settled_within(&stage, "full", all.len(), Duration::from_mins(3));
+    let all = transactions(stage, "customer");
+    let event = settled_within(stage, "full", all.len(), Duration::from_mins(3));
     stage.condition("adce/full", "Synced", "True", "");
     assert_eq!(Counts::of(&event).uploaded, all.len() as u64, "{:#}", event["status"]);
-    exactly(&stage, &event, &all.into_iter().collect());
+    exactly(stage, &event, &all.into_iter().collect());
     stage.stop_operator();
 }
 
