@@ -24,7 +24,7 @@ pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Poo
     let pools = Pools { writer, readers };
     refuse_pooler(&pools).await?;
     let mut conn = pools.writer.acquire().await.map_err(LedgerError::from)?;
-    refuse_old(&mut conn).await?;
+    refuse_unusable(&mut conn).await?;
     if take_over {
         SessionLock::end_holder(&mut conn, lease).await?;
     }
@@ -35,7 +35,7 @@ pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Poo
 /// Connects once, and takes nothing.
 pub(crate) async fn check_reachable(url: &str) -> LedgerResult<()> {
     let mut conn = connect_options(url)?.connect().await?;
-    refuse_old(&mut conn).await?;
+    refuse_unusable(&mut conn).await?;
     // It has answered: how it ends is of no matter.
     let _ = conn.close().await;
     Ok(())
@@ -52,6 +52,11 @@ async fn connect(options: AnyConnectOptions, size: u32) -> LedgerResult<AnyPool>
     Ok(pool.connect_with(options).await?)
 }
 
+async fn refuse_unusable(conn: &mut Conn) -> LedgerResult<()> {
+    refuse_old(conn).await?;
+    refuse_encoding(conn).await
+}
+
 async fn refuse_old(conn: &mut Conn) -> LedgerResult<()> {
     let version: i64 = sqlx::query_scalar("SELECT CAST(current_setting('server_version_num') AS BIGINT)")
         .fetch_one(conn)
@@ -60,6 +65,19 @@ async fn refuse_old(conn: &mut Conn) -> LedgerResult<()> {
         return Err(own_error(format!(
             "PostgreSQL {} is too old: use version {OLDEST} or newer",
             version / 10_000
+        )));
+    }
+    Ok(())
+}
+
+/// Names of stages and actions, and the notes of deletions, may hold any character.
+async fn refuse_encoding(conn: &mut Conn) -> LedgerResult<()> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')")
+        .fetch_one(conn)
+        .await?;
+    if encoding != "UTF8" {
+        return Err(own_error(format!(
+            "the database has the encoding {encoding}, which can't keep every name: create it with ENCODING 'UTF8' TEMPLATE template0"
         )));
     }
     Ok(())

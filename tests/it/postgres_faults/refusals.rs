@@ -51,6 +51,23 @@ async fn a_wrong_password_is_named_without_it() {
     opens(&url(":right")).await;
 }
 
+/// Names are kept as they are, whatever their letters.
+#[tokio::test]
+async fn a_database_that_can_not_keep_every_name_is_refused() {
+    let Some(server) = own_server() else { return };
+    let create = "CREATE DATABASE ledger LOCALE 'C' TEMPLATE template0 ENCODING";
+    execute(&server.url(), &format!("{create} 'LATIN1'")).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/ledger", server.port());
+    let said = refusal(&url).await;
+    assert!(
+        said.contains("encoding LATIN1") && said.contains("ENCODING 'UTF8'"),
+        "{said}"
+    );
+    execute(&server.url(), "DROP DATABASE ledger").await;
+    execute(&server.url(), &format!("{create} 'UTF8'")).await;
+    opens(&url).await;
+}
+
 /// A key, and a certificate for a host called `localhost` that is its own authority.
 fn make_certificate(server: &Postgres, name: &str) -> String {
     let data = server.data();
