@@ -1,7 +1,5 @@
 //! Correcting an action that differs from the manifest.
 
-use std::sync::Arc;
-
 use super::keep::keep_action;
 use super::work::{Next, Work, pass_done};
 use crate::api::reasons::{condition, event as happened};
@@ -47,10 +45,14 @@ pub(crate) async fn correct_fields(
         )
     };
     work.publish_event(Severity::Normal, why, &note).await;
-    for action in Arc::make_mut(&mut work.actions).iter_mut().filter(|a| a.id == id) {
+    let mut written = work.actions.iter().find(|action| action.id == id).cloned();
+    if let Some(action) = &mut written {
         action.set_fields(fields);
     }
     work.refresh_snapshot().await;
+    // Whatever was read just now: a later read that shows something else wakes the event, so that an update that Google has
+    // confirmed and not kept is seen.
+    work.show_written(written.as_slice());
     keep_action(work, id, origin).await
 }
 

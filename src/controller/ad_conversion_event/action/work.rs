@@ -111,6 +111,12 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Has the shared snapshot of the account, and this pass, show actions as we have written them.
+    pub fn show_written(&mut self, written: &[ConversionAction]) {
+        show_actions(self.ctx, &self.account.key, &self.owner, written);
+        self.take_found(written.to_vec());
+    }
+
     /// Writes the action into the status, on exactly the version that was read. False if it says so already.
     pub async fn record_action(&mut self) -> Result<bool, Error> {
         let mut status: AdConversionEventStatus = self.event.status.clone().unwrap_or_default();
