@@ -194,6 +194,11 @@ async fn read_account(
     let expected = read::Expected {
         pin: read::portal_pin(object, memory.snapshot.as_deref()),
         currency: read::known_currency(object, memory.snapshot.as_deref()),
+        stages: memory
+            .snapshot
+            .as_ref()
+            .map(|s| Arc::clone(&s.stages))
+            .unwrap_or_default(),
         heard: &mut memory.heard,
     };
     memory.state.checked = Some(now);

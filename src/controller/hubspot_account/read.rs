@@ -101,6 +101,8 @@ pub(super) struct Expected<'a> {
     pub heard: &'a mut Option<PortalId>,
     /// The company's currency; empty if it is not known.
     pub currency: String,
+    /// The lifecycle stages; empty if they are not known.
+    pub stages: Arc<Vec<Stage>>,
 }
 
 /// The company's currency as it was read so far, in this process or in one before.
@@ -136,7 +138,7 @@ pub(super) async fn read_portal(
         .map_err(fault)?;
     let granted = token.scopes;
     contacts_scope(granted.as_deref())?;
-    let stages = crm.read_stages().await.map_err(fault)?;
+    let stages = certain_stages(crm, &expected.stages).await.map_err(fault)?;
     let properties = crm.property_names().await.map_err(fault)?;
     let forms = if wanted.forms {
         read_forms(crm, state).await?
@@ -156,6 +158,20 @@ pub(super) async fn read_portal(
         deals,
         read_at: now,
     })
+}
+
+/// The lifecycle stages, as two answers have them: an event keeps the stage that its label stands for when it is created.
+async fn certain_stages(crm: &dyn Crm, known: &[Stage]) -> Result<Vec<Stage>, UpstreamError> {
+    let stages = crm.read_stages().await?;
+    if stages == known {
+        return Ok(stages);
+    }
+    let again = crm.read_stages().await?;
+    if again == stages || again == known {
+        return Ok(again);
+    }
+    let differ = "two lists of the portal's lifecycle stages in a row differ";
+    Err(UpstreamError::new("HubSpot", Cause::Malformed, differ))
 }
 
 /// The portal, with a currency that two answers agree on, or the known one.
