@@ -2,6 +2,7 @@
 //! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose status
 //! can't be read keeps no other from being asked about.
 
+mod settling;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use self::settling::Settling;
 use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
@@ -36,6 +38,10 @@ use crate::sync::upload::row_result_update;
 const MAX_REQUESTS: usize = 50;
 /// Looks at least this often whether an answer is due.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
+/// What one answer has said is asked about again after this at the latest.
+const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
+/// Between two looks at a request.
+const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
 /// So many requests in a row without an answer end a round: the service is not answering.
 const GIVE_UP: usize = 3;
 
@@ -49,6 +55,7 @@ pub struct Poller {
     failures: u32,
     unread: Unread,
     denied: Denied,
+    settling: Settling,
 }
 
 impl Poller {
@@ -62,6 +69,7 @@ impl Poller {
             failures: 0,
             unread: Unread::default(),
             denied: Denied::default(),
+            settling: Settling::default(),
         }
     }
 
@@ -147,7 +155,7 @@ impl Poller {
     /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as good as
     /// none.
     async fn look_safely(
-        &self,
+        &mut self,
         sink: &dyn ConversionSink,
         request: &OpenRequest,
     ) -> Result<Option<UpstreamError>, SyncError> {
@@ -209,15 +217,28 @@ impl Poller {
         Ok(())
     }
 
-    async fn check_request(&self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
+    async fn check_request(&mut self, sink: &dyn ConversionSink, request: &OpenRequest) -> Result<(), SyncError> {
         let answer = sink.request_status(&request.request_id).await;
         let now = self.ctx.clock.now();
-        let (updates, done) = match answer {
+        let Judged {
+            updates,
+            done,
+            unconfirmed,
+        } = match answer {
             Ok(statuses) => self.judge_statuses(sink.route_info().service, request, &statuses, now),
-            Err(error) if is_forgotten(&error) => (self.send_again(request, now), true),
+            Err(error) if is_forgotten(&error) => Judged {
+                updates: self.send_again(request, now),
+                done: true,
+                unconfirmed: false,
+            },
             Err(error) => return Err(error.into()),
         };
-        let poll_at = (!done).then(|| next_look(&self.ctx, request, now));
+        if done {
+            self.settling.forget(request.batch);
+        }
+        let next = next_look(&self.ctx, request, now);
+        let second = || next.min(second_look(&self.ctx, now));
+        let poll_at = (!done).then(|| if unconfirmed { second() } else { next });
         let moved = !updates.is_empty();
         debug!(account = %self.key, request = %request.request_id, rows = updates.len(), done, "request status");
         self.ctx
@@ -239,16 +260,19 @@ impl Poller {
         Ok(())
     }
 
-    /// Fates of the rows of every destination that is finished; true when all are.
+    /// Fates of the rows of every destination that is finished by two answers.
     fn judge_statuses(
-        &self,
+        &mut self,
         service: &'static str,
         request: &OpenRequest,
         statuses: &[DestinationStatus],
         now: Timestamp,
-    ) -> (Vec<RowUpdate>, bool) {
-        let mut updates = Vec::new();
-        let mut done = true;
+    ) -> Judged {
+        let mut judged = Judged {
+            updates: Vec::new(),
+            done: true,
+            unconfirmed: false,
+        };
         let named: Vec<_> = statuses.iter().map(|s| s.destination.clone()).collect();
         let all_finished = !statuses.is_empty() && statuses.iter().all(|s| s.report.is_finished());
         for (index, action) in request.destinations.iter().enumerate() {
@@ -265,14 +289,16 @@ impl Poller {
                 None => all_finished.then(|| all_unknown(&members)),
             };
             match row_results {
-                Some(row_results) => {
+                Some(row_results) if self.settling.agrees((request.batch, index), &row_results) => {
                     self.report_results(service, action, &row_results, now);
-                    updates.extend(self.row_updates(request, &row_results, index, now));
+                    let updates = self.row_updates(request, &row_results, index, now);
+                    judged.updates.extend(updates);
                 }
-                None => done = false,
+                Some(_) => (judged.done, judged.unconfirmed) = (false, true),
+                None => judged.done = false,
             }
         }
-        (updates, done)
+        judged
     }
 
     /// What the results of an action's rows say of the events that have the action.
@@ -333,6 +359,15 @@ impl Poller {
     }
 }
 
+/// What an answer about a request comes to.
+struct Judged {
+    updates: Vec<RowUpdate>,
+    /// Nothing more is to be asked.
+    done: bool,
+    /// Another answer has to say the same of some rows.
+    unconfirmed: bool,
+}
+
 /// A number no other request, destination or half has.
 fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
     let destination = i64::try_from(destination).unwrap_or(0);
@@ -343,6 +378,12 @@ fn is_forgotten(error: &UpstreamError) -> bool {
     error.cause == Cause::NotFound
 }
 
+/// When an answer is asked for that is to say the same as the one before: soon beside the first pause.
+fn second_look(ctx: &SyncContext, now: Timestamp) -> Timestamp {
+    let pause = (ctx.settings.diagnostics_first_poll / 8).min(SECOND_LOOK);
+    now.saturating_add(pause.max(SHORTEST)).unwrap_or(Timestamp::MAX)
+}
+
 /// The first pause times 1.3 for every look so far, at most the longest pause.
 fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timestamp {
     let max = ctx.settings.diagnostics_max_poll;
@@ -350,6 +391,5 @@ fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timest
     for _ in 0..request.polls.min(64) {
         pause = pause.checked_mul(13).map_or(max, |p| p / 10).min(max);
     }
-    now.saturating_add(pause.max(SignedDuration::from_millis(200)))
-        .unwrap_or(Timestamp::MAX)
+    now.saturating_add(pause.max(SHORTEST)).unwrap_or(Timestamp::MAX)
 }
