@@ -129,15 +129,32 @@ pub enum Decision {
     },
 }
 
-/// The click window leaves a row out: for good once another read of the contact shows the same click.
+/// One read of a contact leaves a row out. To skip is for good, and one answer of HubSpot's may be odd: so it takes another
+/// answer that says the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutsideWindow {
-    /// When the click was.
-    pub click: Timestamp,
+pub struct LeftOut {
+    /// A skipped reason.
+    pub reason: &'static str,
+    /// When the click was, where the click window leaves it out.
+    pub click: Option<Timestamp>,
+}
+
+impl LeftOut {
+    pub(super) const fn for_lack(reason: &'static str) -> Self {
+        Self { reason, click: None }
+    }
+
+    /// What it comes to once another answer agrees.
+    pub const fn skip(self) -> Decision {
+        Decision::Skip { reason: self.reason }
+    }
 }
 
 /// Decides about a row from a fresh read of its contact (`None`: proven deleted, [`super::absence`]). `window` is the click
 /// window of the action, `region` the account's default for phones without a country.
+///
+/// # Errors
+/// If this read leaves the row out.
 pub fn decide_entry(
     contact: Option<&Contact>,
     occurrence: Occurrence,
@@ -146,7 +163,7 @@ pub fn decide_entry(
     window: ClickWindow,
     region: Option<&str>,
     now: Timestamp,
-) -> Result<Decision, OutsideWindow> {
+) -> Result<Decision, LeftOut> {
     let Some(contact) = contact else {
         return Ok(Decision::Skip {
             reason: reason::CONTACT_DELETED,
@@ -157,9 +174,7 @@ pub fn decide_entry(
         return Ok(Decision::Wait { reason, due });
     }
     if rules.consent.as_ref().is_some_and(|c| !has_consent(contact, c)) {
-        return Ok(Decision::Skip {
-            reason: reason::NO_CONSENT,
-        });
+        return Err(LeftOut::for_lack(reason::NO_CONSENT));
     }
     let identifiers = identifiers::identifiers_of(contact, &rules.share, region);
     if click.is_none() && identifiers.is_empty() {
@@ -168,7 +183,7 @@ pub fn decide_entry(
         } else {
             reason::NO_SHARED_DATA
         };
-        return Ok(Decision::Skip { reason });
+        return Err(LeftOut::for_lack(reason));
     }
     if let Some(at) = click.as_ref().and_then(|c| c.at) {
         match window.place_of(at, occurrence.at) {
@@ -180,7 +195,12 @@ pub fn decide_entry(
                     due,
                 });
             }
-            WindowPlace::Outside => return Err(OutsideWindow { click: at }),
+            WindowPlace::Outside => {
+                return Err(LeftOut {
+                    reason: reason::OUTSIDE_CLICK_WINDOW,
+                    click: Some(at),
+                });
+            }
         }
     }
     let consent_granted = rules.consent.is_some();

@@ -78,8 +78,8 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
             None => ("identifiers".to_owned(), None),
         },
         Ok(Decision::Wait { reason, due }) => (reason.to_owned(), Some(due.duration_since(at(0)).as_secs())),
-        Ok(Decision::Skip { reason }) => (reason.to_owned(), None),
-        Err(OutsideWindow { click }) => ("Outside".to_owned(), Some(click.duration_since(at(0)).as_secs())),
+        Err(LeftOut { click: Some(click), .. }) => ("Outside".to_owned(), Some(click.duration_since(at(0)).as_secs())),
+        Ok(Decision::Skip { reason }) | Err(LeftOut { reason, .. }) => (reason.to_owned(), None),
     }
 }
 

@@ -5,7 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::contact::Contact;
-use super::eligibility::{Decision, EventRules, Prepared, has_consent};
+use super::eligibility::{Decision, EventRules, LeftOut, Prepared, has_consent};
 use super::identifiers;
 use super::outcome::reason;
 
@@ -74,6 +74,9 @@ pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
 }
 
 /// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
+///
+/// # Errors
+/// If this read of the contact leaves it out.
 pub fn decide_submission(
     person: &Person<'_>,
     submitted: Submitted,
@@ -81,9 +84,9 @@ pub fn decide_submission(
     limits: &Limits,
     region: Option<&str>,
     now: Timestamp,
-) -> Decision {
-    let skip = |reason| Decision::Skip { reason };
-    let wait = |reason, due| Decision::Wait { reason, due };
+) -> Result<Decision, LeftOut> {
+    let skip = |reason| Ok(Decision::Skip { reason });
+    let wait = |reason, due| Ok(Decision::Wait { reason, due });
     // Google takes no conversion of the future, and a time of HubSpot's may be any.
     let by_hubspot = match person {
         Person::Known(contact) => contact.as_of.unwrap_or(now),
@@ -132,13 +135,13 @@ pub fn decide_submission(
         return wait(reason::AWAITING_WEB_CONVERSION, end);
     }
     if identifiers.is_empty() {
-        return skip(reason::NO_SHARED_DATA);
+        return Err(LeftOut::for_lack(reason::NO_SHARED_DATA));
     }
-    Decision::Send(Prepared {
+    Ok(Decision::Send(Prepared {
         click: None,
         identifiers,
         consent_granted: true,
-    })
+    }))
 }
 
 #[cfg(test)]

@@ -53,6 +53,17 @@ fn not_found(looked: Option<i64>) -> Person<'static> {
     Person::NotFound { looked: looked.map(t) }
 }
 
+fn decided(
+    person: &Person<'_>,
+    submitted: Submitted,
+    rules: &EventRules,
+    limits: &Limits,
+    region: Option<&str>,
+    now: Timestamp,
+) -> Decision {
+    decide_submission(person, submitted, rules, limits, region, now).unwrap_or_else(LeftOut::skip)
+}
+
 fn said(decision: &Decision) -> (&'static str, i64) {
     match decision {
         Decision::Send(_) => ("Send", 0),
@@ -94,7 +105,7 @@ fn decisions(
         first_seen: t(10),
         named,
     };
-    let decision = decide_submission(&person, submitted, &rules(), &LIMITS, None, t(now));
+    let decision = decided(&person, submitted, &rules(), &LIMITS, None, t(now));
     assert_eq!(said(&decision), expected);
 }
 
@@ -107,7 +118,7 @@ fn nothing_goes_before_its_time() {
         named: true,
     };
     let consenting = contact(CONSENTING);
-    let of = |person: &Person<'_>, now| said(&decide_submission(person, submitted, &rules(), &LIMITS, None, t(now)));
+    let of = |person: &Person<'_>, now| said(&decided(person, submitted, &rules(), &LIMITS, None, t(now)));
     let silent = contact(SILENT);
     for person in [
         Person::Known(&consenting),
@@ -136,17 +147,7 @@ fn nobody_is_gone_whom_nobody_looked_for_after_the_grace() {
         first_seen: t(10),
         named: true,
     };
-    let of = |looked, now| {
-        said(&decide_submission(
-            &not_found(looked),
-            submitted,
-            &rules(),
-            &LIMITS,
-            None,
-            t(now),
-        ))
-        .0
-    };
+    let of = |looked, now| said(&decided(&not_found(looked), submitted, &rules(), &LIMITS, None, t(now))).0;
     for looked in [None, Some(10), Some(3_609)] {
         assert_eq!(of(looked, 40_000), "AwaitingConsent", "{looked:?}");
         assert_eq!(of(looked, 85_500), "DeadlineMissed", "{looked:?}");
@@ -161,7 +162,7 @@ fn who_is_gone_or_gave_no_address_is_skipped_at_once() {
         first_seen: t(10),
         named: true,
     };
-    let of = |person: &Person<'_>| said(&decide_submission(person, submitted, &rules(), &LIMITS, None, t(20))).0;
+    let of = |person: &Person<'_>| said(&decided(person, submitted, &rules(), &LIMITS, None, t(20))).0;
     assert_eq!(of(&Person::Deleted), "ContactDeleted");
     assert_eq!(of(&Person::Nameless), "NoSharedData");
 }
@@ -174,7 +175,7 @@ fn a_contact_that_cannot_be_read_is_waited_for_until_the_deadline() {
         named: true,
     };
     let of = |now| {
-        said(&decide_submission(
+        said(&decided(
             &Person::Unreadable,
             submitted,
             &rules(),
@@ -200,7 +201,7 @@ fn a_submission_first_seen_after_the_deadline_needs_no_grace() {
         first_seen: t(90_000),
         named: true,
     };
-    let decision = decide_submission(&not_found(Some(90_001)), submitted, &rules(), &LIMITS, None, t(90_001));
+    let decision = decided(&not_found(Some(90_001)), submitted, &rules(), &LIMITS, None, t(90_001));
     assert_eq!(said(&decision), ("DeadlineMissed", 0));
 }
 
@@ -213,7 +214,7 @@ fn what_is_sent() {
         named: true,
     };
     let person = Person::Known(&contact);
-    let Decision::Send(prepared) = decide_submission(&person, submitted, &rules(), &LIMITS, None, t(90)) else {
+    let Decision::Send(prepared) = decided(&person, submitted, &rules(), &LIMITS, None, t(90)) else {
         panic!("sent");
     };
     assert_eq!(prepared.identifiers.len(), 1);

@@ -5,12 +5,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::Contact;
-use super::eligibility::{ConsentRule, Decision, EventRules, Occurrence, Waits, decide_entry, has_consent, seen_click};
+use super::eligibility::{
+    ConsentRule, Decision, EventRules, LeftOut, Occurrence, Waits, decide_entry, has_consent, seen_click,
+};
 use super::enhancement::{self, Person, Submitted};
 use super::explained_value::{Worth, describe_value};
 use super::identifiers::{SharedKind, identifiers_of};
 use super::occurrence::{NoEntry, judge_rows};
-use super::outcome::{explain_reason, reason};
+use super::outcome::explain_reason;
 
 /// One thing that was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,12 +108,10 @@ pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules:
         enhancement::decide_submission(&person, submitted, rules.event, rules.limits, rules.region, now)
     } else {
         let (window, region) = (rules.window, rules.region);
-        // By a second read like this one.
-        let left_out = Decision::Skip {
-            reason: reason::OUTSIDE_CLICK_WINDOW,
-        };
-        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now).unwrap_or(left_out)
+        decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now)
     };
+    // By a second read like this one.
+    let decision = decision.unwrap_or_else(LeftOut::skip);
     let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
     let says = match decision {
         Decision::Send(_) => "It would be sent now.".to_owned(),

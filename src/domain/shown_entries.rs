@@ -6,8 +6,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::contact::{Contact, LIFECYCLE_STAGE};
 use super::ids::{ContactId, OccurrenceKey, PortalId};
 
-/// So far (milliseconds) one read may be off.
+/// So far (milliseconds) one read may be off where a contact's whole history may hold more than what was merged into one.
 pub const LONGEST_SHIFT: i64 = 5_000;
+/// So far (milliseconds) it may be off where nothing else explains that a known entry is not shown any more, as a time in
+/// another time zone is.
+const LONGEST_LONE_SHIFT: i64 = 24 * 3_600_000;
 
 /// What one read shows of a contact's way into a stage. Times in milliseconds, as keys have them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +24,8 @@ pub struct ShownEntries {
     entries: Vec<i64>,
     /// Everything that the history says of the stage, also what is no entry.
     rows: BTreeSet<i64>,
+    /// So far a known entry and the one that stands for it may lie apart.
+    longest: i64,
 }
 
 impl ShownEntries {
@@ -45,15 +50,20 @@ impl ShownEntries {
             contacts,
             entries,
             rows,
+            longest: LONGEST_SHIFT,
         }
     }
 
-    /// All that this contact's history says of the stage.
+    /// All that this contact's history says of the stage. HubSpot drops nothing of a day from it but by a merge: what is
+    /// known of a contact that was never merged and is not shown any more was shown at a wrong time.
     #[must_use]
     pub fn with_history_of(mut self, contact: &Contact) -> Self {
         let rows = contact.history_of(LIFECYCLE_STAGE).iter();
         let of_stage = rows.filter(|row| row.value == self.stage);
         self.rows.extend(of_stage.map(|row| row.at.as_millisecond()));
+        if self.contacts.len() == 1 {
+            self.longest = LONGEST_LONE_SHIFT;
+        }
         self
     }
 
@@ -93,11 +103,8 @@ impl ShownEntries {
         let mut shifted = HashMap::new();
         // Each takes the earliest that is near: that leaves the most for those that follow.
         for entry in entries.difference(known) {
-            while missing
-                .next_if(|at| *at < entry.saturating_sub(LONGEST_SHIFT))
-                .is_some()
-            {}
-            if let Some(at) = missing.next_if(|at| *at <= entry.saturating_add(LONGEST_SHIFT)) {
+            while missing.next_if(|at| *at < entry.saturating_sub(self.longest)).is_some() {}
+            if let Some(at) = missing.next_if(|at| *at <= entry.saturating_add(self.longest)) {
                 shifted.insert(*entry, at);
             }
         }
@@ -111,6 +118,7 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
+    use super::super::contact::Properties;
     use super::*;
 
     fn shown(entries: &[i64]) -> ShownEntries {
@@ -150,6 +158,47 @@ mod tests {
         let mut read = shown(&[40_000]);
         read.rows.insert(41_000);
         assert!(read.shifted_entries(&BTreeSet::from([41_000])).is_empty());
+    }
+
+    /// In seconds: what is known, what a read shows then, and which of it is new.
+    #[rstest]
+    #[case::an_hour_off(&[4_000], &[400], &[])]
+    #[case::as_far_as_a_time_zone_may_be(&[4_000], &[4_000 + 86_400], &[])]
+    #[case::farther(&[4_000], &[4_001 + 86_400], &[4_001 + 86_400])]
+    #[case::shown_all_the_same(&[4_000], &[4_000, 400], &[400])]
+    #[case::one_stands_for_one(&[4_000], &[400, 500], &[500])]
+    fn a_known_entry_that_was_never_merged_away_is_the_one_shown(
+        #[case] known: &[i64],
+        #[case] rows: &[i64],
+        #[case] expected: &[i64],
+    ) {
+        let millis = |all: &[i64]| all.iter().map(|second| second * 1_000).collect::<Vec<_>>();
+        let entries = millis(rows);
+        let contact = Contact {
+            requested_id: ContactId(1),
+            id: ContactId(1),
+            updated_at: None,
+            as_of: None,
+            properties: Properties::default(),
+            history: Vec::new(),
+            flaw: None,
+        };
+        let known: BTreeSet<i64> = millis(known).into_iter().collect();
+        let new_of = |others: &[ContactId]| {
+            let of = (PortalId(7), "customer");
+            let shown = ShownEntries::new(of, ContactId(1), others.iter().copied(), entries.clone());
+            let shifted = shown.with_history_of(&contact).shifted_entries(&known);
+            let is_new = |at: &&i64| !known.contains(at) && !shifted.contains_key(at);
+            entries.iter().filter(is_new).map(|at| at / 1_000).collect::<Vec<_>>()
+        };
+        assert_eq!(new_of(&[]), expected);
+        // A merge drops entries: those of both are two.
+        let unknown: Vec<i64> = rows
+            .iter()
+            .copied()
+            .filter(|at| !known.contains(&(at * 1_000)))
+            .collect();
+        assert_eq!(new_of(&[ContactId(2)]), unknown);
     }
 
     #[test]

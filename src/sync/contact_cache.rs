@@ -22,6 +22,16 @@ const ENTRY: usize = 256 + size_of::<Contact>();
 /// So many plans are known to be the same as one before: one of the stages, one of the forms, and those before a change.
 const PLANS: usize = 4;
 
+/// A contact as it was read.
+#[derive(Clone)]
+pub struct ContactRead {
+    /// When it was asked for.
+    pub at: Timestamp,
+    pub contact: Arc<Contact>,
+    /// The search that led to the read has shown the same values of what was read.
+    pub confirmed: bool,
+}
+
 /// Contacts of one `HubSpotAccount`. Bounded: the oldest go first.
 #[derive(Clone, Default)]
 pub struct ContactCache(Arc<Bounded<Entries>>);
@@ -36,9 +46,8 @@ pub(crate) struct Entries {
 }
 
 struct Entry {
-    at: Timestamp,
+    read: ContactRead,
     plan: ReadPlan,
-    contact: Arc<Contact>,
     size: usize,
 }
 
@@ -49,22 +58,19 @@ impl Entries {
         }
     }
 
-    fn put(&mut self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
-        let id = contact.requested_id;
-        let known = |entry: &Entry| entry.at == at && Arc::ptr_eq(&entry.contact, &contact) && entry.plan == *plan;
+    fn put(&mut self, read: ContactRead, plan: &ReadPlan) {
+        let (id, at) = (read.contact.requested_id, read.at);
+        let known = |entry: &Entry| {
+            entry.read.at == at && Arc::ptr_eq(&entry.read.contact, &read.contact) && entry.plan == *plan
+        };
         if self.by_id.get(&id).is_some_and(known) {
             return;
         }
         self.take(id);
         let (plan, plan_size) = self.known_plan(plan);
-        let size = ENTRY + contact.size() + plan_size;
+        let size = ENTRY + read.contact.size() + plan_size;
         self.size += size;
-        let entry = Entry {
-            at,
-            plan,
-            contact,
-            size,
-        };
+        let entry = Entry { read, plan, size };
         self.by_id.insert(id, entry);
         self.order.push_back((id, at));
         self.shrink_to(MAX_CONTACTS, MAX_SIZE);
@@ -86,7 +92,7 @@ impl Entries {
             let Some((old, at)) = self.order.pop_front() else {
                 break;
             };
-            if self.by_id.get(&old).is_some_and(|entry| entry.at == at) {
+            if self.by_id.get(&old).is_some_and(|entry| entry.read.at == at) {
                 self.take(old);
             }
         }
@@ -110,16 +116,16 @@ impl ContactCache {
         Self(entries)
     }
 
-    /// Remembers a contact read at `at` under the id it was asked for.
-    pub fn put(&self, contact: Arc<Contact>, plan: &ReadPlan, at: Timestamp) {
-        self.0.change(|entries| entries.put(contact, plan, at));
+    /// Remembers a contact under the id it was asked for.
+    pub fn put(&self, read: ContactRead, plan: &ReadPlan) {
+        self.0.change(|entries| entries.put(read, plan));
     }
 
-    /// The contact and when it was asked for, if it was read by the same plan after `since`.
-    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<(Timestamp, Arc<Contact>)> {
+    /// The contact, if it was read by the same plan after `since`.
+    pub fn fresh(&self, id: ContactId, plan: &ReadPlan, since: Timestamp) -> Option<ContactRead> {
         self.0.look(|entries| {
             let entry = entries.by_id.get(&id)?;
-            (entry.at > since && entry.plan == *plan).then(|| (entry.at, entry.contact.clone()))
+            (entry.read.at > since && entry.plan == *plan).then(|| entry.read.clone())
         })
     }
 }
@@ -141,20 +147,28 @@ pub(crate) mod tests {
         })
     }
 
+    pub(crate) fn read(id: u64, text: usize, at: Timestamp) -> ContactRead {
+        ContactRead {
+            at,
+            contact: contact(id, text),
+            confirmed: false,
+        }
+    }
+
     #[test]
     fn large_contacts_are_remembered_in_smaller_numbers() {
         let (cache, plan, now) = (ContactCache::default(), ReadPlan::default(), Timestamp::now());
         for id in 0..3_000 {
-            cache.put(contact(id, 30_000), &plan, now);
+            cache.put(read(id, 30_000, now), &plan);
         }
         // Again, smaller: what they took before is given back.
-        cache.put(contact(2_999, 10), &plan, now);
+        cache.put(read(2_999, 10, now), &plan);
         let known = (0..3_000).filter(|id| cache.fresh(ContactId(*id), &plan, Timestamp::MIN).is_some());
         let (known, size) = (known.count(), cache.0.look(Shrink::size));
         assert!((350..450).contains(&known), "{known}");
         assert!(size <= MAX_SIZE && size > MAX_SIZE - 70_000, "{size}");
-        let (_, last) = cache.fresh(ContactId(2_999), &plan, Timestamp::MIN).unwrap();
-        assert!(last.size() < 100);
+        let last = cache.fresh(ContactId(2_999), &plan, Timestamp::MIN).unwrap();
+        assert!(last.contact.size() < 100);
     }
 
     #[test]
@@ -162,13 +176,13 @@ pub(crate) mod tests {
         let (cache, now) = (ContactCache::default(), Timestamp::now());
         let plan = |n: u64| ReadPlan::new((vec![format!("property-{n}"); 100], Vec::new()));
         for id in 0..1000 {
-            cache.put(contact(id, 10), &plan(0), now);
+            cache.put(read(id, 10, now), &plan(0));
         }
         let kept = |id| cache.0.look(|entries| Arc::as_ptr(&entries.by_id[&ContactId(id)].plan));
         assert_eq!(kept(0), kept(999));
         let equal = cache.0.look(Shrink::size);
         for id in 0..1000 {
-            cache.put(contact(id, 10), &plan(id), now);
+            cache.put(read(id, 10, now), &plan(id));
         }
         let other = cache.0.look(Shrink::size);
         assert!(other > equal + 900 * 100 * size_of::<String>(), "{equal} {other}");

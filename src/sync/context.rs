@@ -10,7 +10,7 @@ use super::bounded::PerAccount;
 use super::contact_cache::{ContactCache, Entries};
 use super::due_rows::DueRows;
 use super::room::Room;
-use super::seen_clicks::SeenClicks;
+use super::second_look::SecondLooks;
 use super::submissions::{Clicks, Known};
 use crate::domain::absence::Pauses;
 use crate::domain::eligibility::Waits;
@@ -76,8 +76,8 @@ pub struct SyncContext {
     pub settings: SyncSettings,
     /// Wakes uploaders where rows that were just read fill a request.
     pub(crate) due_rows: DueRows,
-    /// What leaves rows out of their click windows, by one read.
-    pub(crate) seen_clicks: SeenClicks,
+    /// What takes two reads of a row that agree.
+    pub(crate) second_looks: SecondLooks,
     watchdog: Arc<dyn Watchdog>,
     step: Duration,
     contacts: PerAccount<ObjectKey, Entries>,
@@ -152,7 +152,7 @@ impl SyncContext {
             clock,
             settings,
             due_rows: DueRows::default(),
-            seen_clicks: SeenClicks::default(),
+            second_looks: SecondLooks::default(),
             watchdog: Arc::new(Unwatched),
             step: pulse::STEP,
             contacts: PerAccount::new(CONTACTS),

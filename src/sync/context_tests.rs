@@ -9,7 +9,7 @@ use crate::ledger::SqlLedger;
 use crate::ports::crm::{ContactBatch, Portal, Submission};
 use crate::registry::{DealAccess, Forms, HubSpotAccount, Readiness};
 use crate::sync::contact_cache::ReadPlan;
-use crate::sync::contact_cache::tests::contact;
+use crate::sync::contact_cache::tests::read;
 use crate::sync::submissions;
 
 struct Now;
@@ -71,7 +71,7 @@ fn submission(number: u64) -> Submission {
 fn fill(ctx: &SyncContext, account: &ObjectKey) {
     let (contacts, clicks) = (ctx.contact_cache(account), ctx.click_cache(account));
     for id in 0..450 {
-        contacts.put(contact(id, 28_000), &ReadPlan::default(), Timestamp::now());
+        contacts.put(read(id, 28_000, Timestamp::now()), &ReadPlan::default());
         clicks.put_click(click(id), &submission(id));
     }
     let missed: Vec<_> = (0..15_000).map(ContactId).collect();
@@ -95,7 +95,7 @@ async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each(
     let ctx = context().await;
     let small = account(99);
     ctx.contact_cache(&small)
-        .put(contact(7, 28_000), &ReadPlan::default(), Timestamp::now());
+        .put(read(7, 28_000, Timestamp::now()), &ReadPlan::default());
     ctx.click_cache(&small).put_click(click(7), &submission(7));
     let (mut contacts, mut clicks, mut absent) = (0, 0, 0);
     for number in 0..24 {

@@ -15,7 +15,7 @@ pub mod prepare;
 pub mod rehearsal;
 pub mod retention;
 mod room;
-mod seen_clicks;
+mod second_look;
 pub mod submissions;
 pub mod supervisor;
 pub mod unreadable;

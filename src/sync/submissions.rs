@@ -44,8 +44,10 @@ pub(crate) struct Known {
 struct Told {
     at: Timestamp,
     gclid: Option<String>,
-    /// It has an e-mail address.
+    /// An answer has shown an e-mail address.
     named: bool,
+    /// So many answers have shown none.
+    nameless: u8,
     /// When HubSpot was last asked whose it is, and had no contact.
     unfound: Option<Timestamp>,
 }
@@ -69,9 +71,11 @@ impl Clicks {
         self.0.look(|known| known.of.get(&key)?.unfound)
     }
 
-    /// Whether a submission has an e-mail address; `None` if it was not read in this life of the process.
+    /// Whether a submission has an e-mail address. That it has none takes two answers; `None` if there were not as many in
+    /// this life of the process.
     pub fn names_somebody(&self, key: TransactionId) -> Option<bool> {
-        self.0.look(|known| known.of.get(&key).map(|told| told.named))
+        let told = |told: &Told| (told.named || told.nameless > 1).then_some(told.named);
+        self.0.look(|known| known.of.get(&key).and_then(told))
     }
 
     /// Remembers what a submission says about its page, and whether it names anybody.
@@ -132,11 +136,14 @@ impl Known {
         if self.size >= MAX_SIZE {
             self.forget_older_half();
         }
+        let before = self.of.get(&key);
+        let named = submission.email.is_some();
         let told = Told {
             at: submission.at,
             gclid: submission.gclid.clone(),
-            named: submission.email.is_some(),
-            unfound: self.of.get(&key).and_then(|told| told.unfound),
+            named: named || before.is_some_and(|told| told.named),
+            nameless: before.map_or(0, |told| told.nameless).saturating_add(u8::from(!named)),
+            unfound: before.and_then(|told| told.unfound),
         };
         self.size += gclid_size(told.gclid.as_ref());
         if let Some(old) = self.of.insert(key, told) {
@@ -195,13 +202,36 @@ mod tests {
         assert_eq!(clicks.nobody_since(key), None, "it was not read");
         assert_eq!(clicks.names_somebody(key), None);
         clicks.put_click(key, &submission);
-        assert_eq!(clicks.names_somebody(key), Some(false));
         assert_eq!(clicks.nobody_since(key), None);
         for (asked, last) in [(10, 10), (30, 30), (20, 30)] {
             clicks.record_nobody(key, t(asked));
             clicks.put_click(key, &submission);
             assert_eq!(clicks.nobody_since(key), Some(t(last)));
         }
+    }
+
+    #[test]
+    fn that_nobody_is_named_takes_two_answers_and_that_somebody_is_one() {
+        let of = |shown: &[Option<&str>]| {
+            let clicks = Clicks::default();
+            let submission = |email: Option<&str>| Submission {
+                conversion_id: Some("c-1".to_owned()),
+                at: Timestamp::UNIX_EPOCH,
+                email: email.map(str::to_owned),
+                gclid: None,
+            };
+            let key = submission_key(PortalId(1), "form", &submission(None)).transaction;
+            for email in shown {
+                clicks.put_click(key, &submission(*email));
+            }
+            clicks.names_somebody(key)
+        };
+        let somebody = Some("ada@example.com");
+        assert_eq!(of(&[None]), None);
+        assert_eq!(of(&[None, None]), Some(false));
+        assert_eq!(of(&[somebody]), Some(true));
+        assert_eq!(of(&[None, None, somebody]), Some(true));
+        assert_eq!(of(&[somebody, None, None]), Some(true));
     }
 
     #[test]

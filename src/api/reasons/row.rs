@@ -33,7 +33,7 @@ reasons! {
     /// The contact is gone.
     Skipped CONTACT_DELETED = "ContactDeleted" => "The contact was deleted in HubSpot before the conversion could be sent.";
     /// Observed while suspended under `SkipMissed`.
-    Skipped MISSED_WHILE_SUSPENDED = "MissedWhileSuspended" => "The contact reached the stage, or submitted the form, while the event was suspended, and spec.resumePolicy is SkipMissed.";
+    Skipped MISSED_WHILE_SUSPENDED = "MissedWhileSuspended" => "The operator saw the stage or the submission for the first time while the event was suspended, and spec.resumePolicy is SkipMissed.";
     /// The enhancement was not possible in time.
     Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement after that. Check that the snippet is on the page with the form.";
 

@@ -46,6 +46,7 @@ pub async fn read_once(
             pin: read::portal_pin(object, None),
             heard: &mut heard,
             currency: read::known_currency(object, None),
+            stages: Arc::default(),
         };
         tries += 1;
         match read::read_portal(crm.as_ref(), expected, &wanted, &state, now).await {

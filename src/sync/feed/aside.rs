@@ -6,11 +6,12 @@
 //! says that a record's modification time moves when it becomes readable.)
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::backoff::backoff;
-use crate::domain::contact::Contact;
+use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::{Behind, ShownState};
 use crate::ports::ledger::AsideContact;
@@ -40,6 +41,8 @@ struct Wait {
     shown: ShownState,
     /// Since when reads of it are behind this state.
     behind_since: Option<Timestamp>,
+    /// The rows of its history, as one number, by the last read that was behind.
+    rows: Option<u64>,
 }
 
 /// The pauses that the process's flags set.
@@ -71,6 +74,7 @@ impl Aside {
                 due: Timestamp::MIN,
                 shown: contact.shown,
                 behind_since: contact.behind_since,
+                rows: None,
             });
         }
         self.loaded = true;
@@ -100,6 +104,7 @@ impl Aside {
             due: later(0),
             shown: ShownState::default(),
             behind_since: None,
+            rows: None,
         };
         self.waiting.insert(contact, wait);
         self.changed = true;
@@ -145,10 +150,9 @@ impl Aside {
         let since = known
             .and_then(|wait| wait.behind_since)
             .map_or(now, |since| since.min(now));
-        let is_full = || self.waiting.values().filter(|wait| wait.behind_since.is_some()).count() >= MOST_LACKING;
         let believed = match behind {
             None => true,
-            Some(Behind::EntryMissing) if known.is_none() && is_full() => true,
+            Some(Behind::EntryMissing) if known.is_none() && self.lacks_room() => true,
             Some(_) => now.duration_since(since) >= pauses.patience,
         };
         if believed {
@@ -162,8 +166,27 @@ impl Aside {
         if let Some(wait) = self.waiting.get_mut(&id) {
             self.changed |= wait.behind_since.is_none();
             wait.behind_since = Some(since);
+            wait.rows = Some(hash_rows(read));
         }
         Some(put)
+    }
+
+    /// True if the entries of this read may be noted. Those of one that is behind may be at the wrong time, as what it lacks
+    /// is shown elsewhere: so it takes two that show the same.
+    pub fn may_count(&self, read: &Contact, shown: Option<&ShownState>) -> bool {
+        if self.compare_read(read, shown).is_none() {
+            return true;
+        }
+        match self.waiting.get(&read.requested_id) {
+            Some(wait) => wait.rows == Some(hash_rows(read)),
+            // There is no room to wait for another one.
+            None => self.lacks_room(),
+        }
+    }
+
+    fn lacks_room(&self) -> bool {
+        let mut waiting = self.waiting.values().filter(|wait| wait.behind_since.is_some());
+        waiting.nth(MOST_LACKING - 1).is_some()
     }
 
     /// How often a contact that is put aside was read in vain, after the first time.
@@ -209,6 +232,14 @@ impl Aside {
     pub fn mark_saved(&mut self) {
         self.changed = false;
     }
+}
+
+fn hash_rows(read: &Contact) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for row in read.history_of(LIFECYCLE_STAGE) {
+        (&row.value, row.at.as_millisecond()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -164,3 +164,26 @@ fn what_cannot_be_read_is_to_show_what_the_search_showed_once_it_can() {
     );
     assert_eq!(aside.take_read(&read(1, 1000, &[1000]), None, PAUSES, at(90_001)), None);
 }
+
+/// Of a read that lacks an entry the others may be at the wrong time.
+#[test]
+fn entries_of_a_read_that_is_behind_count_once_a_second_one_shows_the_same() {
+    let mut aside = Aside::default();
+    let (wrong, right) = (read(1, 9_000, &[100]), read(1, 9_000, &[5_000]));
+    let state = shown(9_000, 5_000);
+    assert!(aside.may_count(&right, Some(&state)));
+    assert!(!aside.may_count(&wrong, Some(&state)));
+    assert_eq!(
+        aside.take_read(&wrong, Some(&state), PAUSES, at(0)),
+        Some(PutAside::First)
+    );
+    let other = read(1, 9_000, &[200]);
+    assert!(!aside.may_count(&other, None), "it shows another time");
+    assert!(aside.may_count(&wrong, None), "two agree");
+    assert!(aside.may_count(&right, None));
+    // Where many lack one, that is the portal's way.
+    for id in 10..10 + u64::try_from(MOST_LACKING).unwrap() {
+        aside.take_read(&read(id, 9_000, &[100]), Some(&state), PAUSES, at(0));
+    }
+    assert!(aside.may_count(&read(2, 9_000, &[100]), Some(&state)));
+}

@@ -35,6 +35,23 @@ pub struct ReadMark {
     /// What the search showed of it.
     pub shown: ShownState,
     entries: u64,
+    /// The values that a read shows too, by the search, as one number.
+    values: u64,
+}
+
+impl ReadMark {
+    /// True if the search has shown the same values of these properties as this read: two answers that agree.
+    pub fn confirms(&self, read: &Contact, properties: &[String]) -> bool {
+        self.values == hash_values(read, properties)
+    }
+}
+
+fn hash_values(contact: &Contact, properties: &[String]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for name in properties {
+        contact.property(name).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// A stage, and the property with the time of the last entry into it.
@@ -90,8 +107,8 @@ impl<'a> Candidate<'a> {
         entered.find(|(name, _)| *name == stage).map(|(_, at)| *at)
     }
 
-    /// What is remembered once its history was read.
-    pub fn read_mark(&self, stages: &[DatedStage]) -> ReadMark {
+    /// What is remembered once its history was read, with the values of these properties.
+    pub fn read_mark(&self, stages: &[DatedStage], properties: &[String]) -> ReadMark {
         let entered = self.entered.iter();
         let stage = stages.iter().find(|dated| self.is_in(&dated.stage));
         let shown = ShownState {
@@ -103,6 +120,7 @@ impl<'a> Candidate<'a> {
             id: self.contact.id,
             shown,
             entries: self.entries,
+            values: hash_values(self.contact, properties),
         }
     }
 

@@ -148,8 +148,12 @@ impl FormProbe {
     pub fn is_open(&self, overlap: SignedDuration, unfound: bool, now: Instant) -> bool {
         let overlap = Duration::try_from(overlap).unwrap_or_default();
         let recent = self.opened.is_some_and(|t| now.duration_since(t) <= overlap);
-        let turn = (self.passes + 1).is_power_of_two();
-        self.open || (recent && turn && (unfound || self.further.is_some() || !self.unexplained.is_empty()))
+        self.open || (recent && self.is_turn() && (unfound || self.further.is_some() || !self.unexplained.is_empty()))
+    }
+
+    /// True after 1, 3, 7, … passes: what is looked for again is looked for then.
+    pub fn is_turn(&self) -> bool {
+        (self.passes + 1).is_power_of_two()
     }
 
     /// True if the gate is open for what the last search told, and not to look for what is late.

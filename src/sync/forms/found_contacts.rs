@@ -12,6 +12,7 @@ use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
 use crate::ports::crm::{MAX_EMAILS, OddSubmission, Submission, SubmissionPage};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
+use crate::sync::contact_cache::ContactRead;
 use crate::sync::feed::bounds::{Tracked, form_contact_query};
 use crate::sync::feed::pass::Pass;
 use crate::sync::unreadable;
@@ -37,15 +38,20 @@ impl FormReader {
         }: ContactLook,
     ) {
         let lacking = submission.email.is_some() && contact.is_none();
+        // It takes a second answer that shows no address.
+        let nameless = submission.email.is_none() && self.notes.sought_since(key).is_none();
         let (at, until) = (submission.at, self.sendable_until(submission));
         // Rows of an event that joins are as old as this look.
         let before = self.notes.sought_since(key).filter(|_| !joined);
         let since = before.unwrap_or_else(|| self.ctx.clock.now());
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
         let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
+        let sought = SoughtSubmission { at, since, until };
+        if nameless && asked < until {
+            return self.notes.record_nameless(key, sought);
+        }
         if lacking && patient && asked < until {
-            self.notes.record_sought(key, SoughtSubmission { at, since, until });
-            return;
+            return self.notes.record_sought(key, sought);
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
         self.notes.record_contact(key, submission.at, contact);
@@ -77,7 +83,12 @@ impl FormReader {
             for (email, contact) in batch.contacts {
                 let contact = Arc::new(contact);
                 if keep && contact.flaw.is_none() {
-                    cache.put(contact.clone(), &plan, asked);
+                    let read = ContactRead {
+                        at: asked,
+                        contact: contact.clone(),
+                        confirmed: false,
+                    };
+                    cache.put(read, &plan);
                 }
                 found.contacts.insert(email, contact);
             }

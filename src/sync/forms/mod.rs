@@ -170,7 +170,8 @@ impl FormReader {
         }
         self.notes.give_up(now_there);
         let unfound = self.notes.oldest_sought().is_some();
-        let open = self.probe.is_open(settings.overlap, unfound, now);
+        let open =
+            self.probe.is_open(settings.overlap, unfound, now) || self.probe.is_turn() && self.notes.has_nameless();
         let depth = if self.probe.has_news() {
             FormReadDepth::News
         } else {
@@ -321,7 +322,8 @@ impl FormReader {
         }
         let person = match (email, contact) {
             _ if why.is_some() => Person::Unreadable,
-            (None, _) => Person::Nameless,
+            // Who is named by nobody in two answers is skipped when the row is due.
+            (None, _) => Person::NotFound { looked: None },
             (_, Some(contact)) => Person::Known(contact),
             (_, None) => Person::NotFound { looked: Some(now) },
         };
@@ -337,9 +339,11 @@ impl FormReader {
         let suspended = self.ctx.registry.is_suspended(event);
         let decision = (!suspended).then(|| decide_submission(&person, submitted, &event.rules, &limits, region, now));
         let (outcome, reason, due) = match decision {
-            None | Some(Decision::Send(_)) => (Outcome::Pending, reason::NOT_DUE, now),
-            Some(Decision::Wait { reason, due }) => (Outcome::Pending, reason, due),
-            Some(Decision::Skip { reason }) => (Outcome::Skipped, reason, now),
+            None | Some(Ok(Decision::Send(_)) | Err(_)) => (Outcome::Pending, reason::NOT_DUE, now),
+            // Until a second answer shows an address, or none.
+            Some(Ok(Decision::Wait { reason, .. })) if email.is_none() => (Outcome::Pending, reason, now),
+            Some(Ok(Decision::Wait { reason, due })) => (Outcome::Pending, reason, due),
+            Some(Ok(Decision::Skip { reason })) => (Outcome::Skipped, reason, now),
         };
         NewRow {
             keys: vec![key],

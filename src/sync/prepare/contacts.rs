@@ -6,21 +6,15 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::EligibleEvent;
-use crate::domain::contact::Contact;
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
 use crate::ports::ledger::Row;
 use crate::sync::absences::AbsentContact;
+use crate::sync::contact_cache::ContactRead;
 use crate::sync::contact_reader::ContactReader;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::{contact_query, form_contact_query};
-
-/// A contact, and when it was asked for.
-pub(crate) struct ContactRead {
-    pub(crate) at: Timestamp,
-    pub(crate) contact: Arc<Contact>,
-}
 
 /// The contacts of some rows. Those that are in none of the three are deleted.
 #[derive(Default)]
@@ -73,9 +67,9 @@ impl EligibleEvent {
         let mut missing = Vec::new();
         for row in rows.iter().filter(|row| row.contact != ContactId::UNKNOWN) {
             match cache.fresh(row.contact, &plan, since) {
-                Some((at, contact)) => {
+                Some(read) => {
                     absences.shown_lately(row.contact);
-                    found.read.insert(row.contact, ContactRead { at, contact });
+                    found.read.insert(row.contact, read);
                 }
                 None => {
                     missing.push(row.contact);
@@ -94,10 +88,16 @@ impl EligibleEvent {
         found.sought = answer.sought;
         for (at, contact) in answer.contacts {
             let contact = Arc::new(contact);
-            if contact.flaw.is_none() {
-                cache.put(contact.clone(), &plan, at);
+            let id = contact.requested_id;
+            let read = ContactRead {
+                at,
+                contact,
+                confirmed: false,
+            };
+            if read.contact.flaw.is_none() {
+                cache.put(read.clone(), &plan);
             }
-            found.read.insert(contact.requested_id, ContactRead { at, contact });
+            found.read.insert(id, read);
         }
         Ok(found)
     }

@@ -3,13 +3,15 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::EligibleEvent;
 use super::contacts::Contacts;
+use super::{EligibleEvent, look_again, row_update};
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
 use crate::domain::ids::ContactId;
+use crate::domain::outcome::{Outcome, reason};
 use crate::domain::value::{CurrencyUnknown, conversion_value};
 use crate::ports::UpstreamError;
 use crate::ports::crm::{DealLinks, Unreadable};
@@ -17,6 +19,7 @@ use crate::ports::ledger::Row;
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
+use crate::sync::second_look::Finding;
 
 /// Most contacts in one question for associations (docs/reference/hubspot.md 6.1).
 const MAX_ASSOCIATIONS: usize = 1000;
@@ -48,6 +51,7 @@ impl EligibleEvent {
         rows: Vec<(Row, Prepared)>,
         contacts: &Contacts,
     ) -> Result<Vec<Priced>, SyncError> {
+        let asked = ctx.clock.now();
         let deals = match &self.event.rules.value {
             Some(ValueRule::DealAmount { .. }) => match self.read_deals(&rows, contacts).await {
                 Ok(deals) => deals,
@@ -76,7 +80,10 @@ impl EligibleEvent {
                 continue;
             }
             match row.sent.clone().map_or_else(|| self.row_value(&deals, contact), Ok) {
-                Ok(value) => priced.push((row, prepared, value)),
+                Ok(value) => match self.doubted_until(ctx, (&row, asked), &deals, contact, value.as_ref()) {
+                    Some(due) => waiting.push(row_update(&row, Outcome::Pending, reason::NOT_DUE, due)),
+                    None => priced.push((row, prepared, value)),
+                },
                 Err(CurrencyUnknown) => waiting.push(self.set_aside(ctx, &row, NO_CURRENCY)),
             }
         }
@@ -100,6 +107,28 @@ impl EligibleEvent {
         conversion_value(rule, deals, &self.portal.company_currency).map(Some)
     }
 
+    /// Until when a row waits for deals to be read again: what is sent stays, and of a contact with deals it takes two reads
+    /// to send the event's default.
+    fn doubted_until(
+        &self,
+        ctx: &SyncContext,
+        (row, asked): (&Row, Timestamp),
+        deals: &Deals,
+        contact: ContactId,
+        value: Option<&(Decimal, String)>,
+    ) -> Option<Timestamp> {
+        let Some(ValueRule::DealAmount { default }) = &self.event.rules.value else {
+            return None;
+        };
+        let has_deals = deals.of.get(&contact).is_some_and(|deals| !deals.is_empty());
+        let is_default =
+            value.is_some_and(|(amount, currency)| (amount, currency) == (&default.amount, &default.currency));
+        if row.sent.is_some() || !has_deals || !is_default {
+            return None;
+        }
+        look_again(ctx, row, (Finding::DefaultValue, asked), ctx.clock.now())
+    }
+
     /// Rows wait after a failed read of deals.
     async fn without_deals(
         &self,
@@ -120,7 +149,8 @@ impl EligibleEvent {
             let contact = contacts.current_id(row.contact);
             let counted = contacts.get(row.contact).is_some_and(|read| read.contact.has_deals());
             let is_shown = links.deals.get(&contact).is_some_and(|deals| !deals.is_empty());
-            if counted && !is_shown && !links.without.contains(&contact) {
+            // Whichever of the two is behind the other.
+            if counted && !is_shown {
                 let why = || "HubSpot counts deals of it and shows none".to_owned();
                 links.unreadable.entry(contact).or_insert_with(why);
             }

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use super::contact_cache::ContactRead;
 use super::context::SyncContext;
+use super::second_look::Finding;
 use super::unreadable;
 use crate::domain::backoff::backoff;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
-use crate::domain::eligibility::{Decision, Occurrence, Prepared, decide_entry};
+use crate::domain::eligibility::{Decision, LeftOut, Occurrence, Prepared, decide_entry};
 use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
@@ -151,8 +153,7 @@ impl EligibleEvent {
                 updates.push(self.try_again(ctx, &row, sought.after));
                 continue;
             }
-            let read = contacts.get(row.contact).map(|read| (read.contact.as_ref(), read.at));
-            match self.decide_row(ctx, &row, read) {
+            match self.decide_row(ctx, &row, contacts.get(row.contact)) {
                 Decision::Send(prepared) if !self.addresses && prepared.is_address_alone() => {
                     updates.push(RowUpdate {
                         detail: ADDRESS_ALONE.to_owned(),
@@ -196,9 +197,9 @@ impl EligibleEvent {
         let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
         let waits = if self.event.rules.form {
             match self.decide_about(ctx, row, &Person::Unreadable) {
-                Decision::Skip { reason } => return row_update(row, Outcome::Skipped, reason, now),
-                Decision::Wait { due: last, .. } => due.min(last),
-                Decision::Send(_) => due,
+                Ok(Decision::Skip { reason }) => return row_update(row, Outcome::Skipped, reason, now),
+                Ok(Decision::Wait { due: last, .. }) => due.min(last),
+                Ok(Decision::Send(_)) | Err(_) => due,
             }
         } else {
             due
@@ -231,35 +232,43 @@ impl EligibleEvent {
         Ok(())
     }
 
-    fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<(&Contact, Timestamp)>) -> Decision {
-        let contact = read.map(|(contact, _)| contact);
-        if self.event.rules.form {
-            return self.decide_submission(ctx, row, contact);
-        }
-        let occurrence = Occurrence {
-            at: row.occurred_at,
-            first_seen: row.first_seen,
-        };
-        let window = self.action.click_window;
-        let region = self.account.default_region.as_deref();
+    fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactRead>) -> Decision {
         let now = ctx.clock.now();
-        let decision = decide_entry(
-            contact,
-            occurrence,
-            &self.event.rules,
-            &ctx.settings.waits,
-            window,
-            region,
-            now,
-        );
-        decision.unwrap_or_else(|outside| {
-            let seen = (outside.click, read.map_or(now, |(_, at)| at));
-            let pauses = (ctx.settings.upload_interval, ctx.settings.backoff_max);
-            ctx.seen_clicks.leave_out(row, seen, pauses, now)
+        let contact = read.map(|read| read.contact.as_ref());
+        let decision = if self.event.rules.form {
+            self.decide_submission(ctx, row, contact)
+        } else {
+            let occurrence = Occurrence {
+                at: row.occurred_at,
+                first_seen: row.first_seen,
+            };
+            let window = self.action.click_window;
+            let region = self.account.default_region.as_deref();
+            decide_entry(
+                contact,
+                occurrence,
+                &self.event.rules,
+                &ctx.settings.waits,
+                window,
+                region,
+                now,
+            )
+        };
+        decision.unwrap_or_else(|why| {
+            // The search that led to the read has said the same. It says nothing of the time of a click.
+            if why.click.is_none() && read.is_some_and(|read| read.confirmed) {
+                return why.skip();
+            }
+            let found = (Finding::LeftOut(why), read.map_or(now, |read| read.at));
+            let again = |due| Decision::Wait {
+                reason: reason::NOT_DUE,
+                due,
+            };
+            look_again(ctx, row, found, now).map_or_else(|| why.skip(), again)
         })
     }
 
-    fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Decision {
+    fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Result<Decision, LeftOut> {
         let clicks = ctx.click_cache(&self.event.hubspot);
         let names_somebody = clicks.names_somebody(row.transaction);
         let person = match contact {
@@ -272,18 +281,18 @@ impl EligibleEvent {
                 looked: clicks.nobody_since(row.transaction),
             },
         };
-        match self.decide_about(ctx, row, &person) {
+        match self.decide_about(ctx, row, &person)? {
             // The form is read when the process begins: then it is known whether anybody is named.
             Decision::Wait { reason, due } if contact.is_none() && names_somebody.is_none() => {
                 let soon = ctx.clock.now().saturating_add(ctx.settings.upload_interval);
                 let due = due.min(soon.unwrap_or(due));
-                Decision::Wait { reason, due }
+                Ok(Decision::Wait { reason, due })
             }
-            decision => decision,
+            decision => Ok(decision),
         }
     }
 
-    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Decision {
+    fn decide_about(&self, ctx: &SyncContext, row: &Row, person: &Person<'_>) -> Result<Decision, LeftOut> {
         let submitted = Submitted {
             at: row.occurred_at,
             first_seen: row.first_seen,
@@ -313,6 +322,12 @@ impl EligibleEvent {
         }
         Ok(())
     }
+}
+
+/// When what one read has found of a row is to be read again; `None` if two reads agree.
+fn look_again(ctx: &SyncContext, row: &Row, found: (Finding, Timestamp), now: Timestamp) -> Option<Timestamp> {
+    let pauses = (ctx.settings.upload_interval, ctx.settings.backoff_max);
+    ctx.second_looks.look_again(row, found, pauses, now)
 }
 
 /// An update that moves a row to this outcome, keeping its place in a split.

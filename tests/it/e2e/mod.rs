@@ -65,6 +65,8 @@ mod restored;
 mod rows;
 mod rows_of;
 mod scopes;
+mod second_answers;
+mod second_look;
 mod shifted;
 mod short_pages;
 mod silence;

@@ -45,7 +45,10 @@ fn of_conversions() -> String {
             Outcome::Processing,
             "Google has accepted them and has not reported their result yet.",
         ),
-        (Outcome::Skipped, "They are never sent."),
+        (
+            Outcome::Skipped,
+            "They are not sent. Where an answer of Google was lost before, one may have counted all the same.",
+        ),
         (
             Outcome::Rejected,
             "Google refused them for good. The reason is Google's own code; the message names it as Google writes it. Other codes than these are explained in Google's documentation.",

@@ -206,18 +206,16 @@ impl<'a> Scan<'a> {
     }
 
     fn search_for(&self, any_since: Vec<(String, Timestamp)>, mode: SearchMode<'_>) -> ContactSearch {
-        let mut properties = vec![
-            LAST_MODIFIED.to_owned(),
-            LIFECYCLE_STAGE.to_owned(),
-            MERGED_IDS.to_owned(),
-        ];
+        // Also what decides about a conversion: an answer beside that of the read, at no cost.
+        let named = [LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS].map(str::to_owned);
+        let mut properties: BTreeSet<String> = self.plan.0.iter().cloned().chain(named).collect();
         if !matches!(mode, SearchMode::Modified) {
             properties.extend(self.stages.iter().map(|dated| dated.property.clone()));
         }
         ContactSearch {
             any_since,
             after: ContactId(0),
-            properties,
+            properties: properties.into_iter().collect(),
         }
     }
 
@@ -276,7 +274,9 @@ impl<'a> Scan<'a> {
         let found: Vec<_> = found.map(|c| Candidate::new(c, &self.stages, latest)).collect();
         self.inspect_page(&found, mode, seen);
         let wanted = found.iter().filter(|found| self.wants_history(found, mode));
-        wanted.map(|found| found.read_mark(&self.stages)).collect()
+        wanted
+            .map(|found| found.read_mark(&self.stages, &self.plan.0))
+            .collect()
     }
 
     /// Looks for what is fresh, where it is time to. The scan goes on where it was.

@@ -48,9 +48,14 @@ impl PageRead {
 
     /// What the search has shown of a contact.
     pub(crate) fn shown_of(&self, contact: ContactId) -> Option<&ShownState> {
+        self.mark_of(contact).map(|mark| &mark.shown)
+    }
+
+    /// The state that the search has shown of a contact.
+    pub(crate) fn mark_of(&self, contact: ContactId) -> Option<&ReadMark> {
         // In the order of the page, which is that of the ids.
         let place = self.read.binary_search_by_key(&contact, |mark| mark.id).ok()?;
-        Some(&self.read.get(place)?.shown)
+        self.read.get(place)
     }
 }
 

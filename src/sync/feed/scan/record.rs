@@ -16,6 +16,7 @@ use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
+use crate::sync::contact_cache::ContactRead;
 use crate::sync::feed::aside::{AsidePauses, PutAside};
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::unreadable;
@@ -37,14 +38,19 @@ impl Scan<'_> {
         confirmed
     }
 
-    fn contacts_of<'p>(&self, page: &'p PageRead) -> Vec<ReadContact<'p>> {
+    fn contacts_of(&self, page: &PageRead) -> Vec<ReadContact> {
         let aside = &self.history.aside;
-        let of_page = |(asked, contact): &'p (Timestamp, Arc<Contact>)| {
-            let shown = page.shown_of(contact.requested_id);
+        let of_page = |(asked, contact): &(Timestamp, Arc<Contact>)| {
+            let mark = page.mark_of(contact.requested_id);
+            let shown = mark.map(|mark| &mark.shown);
             ReadContact {
-                asked: *asked,
-                contact,
+                read: ContactRead {
+                    at: *asked,
+                    contact: contact.clone(),
+                    confirmed: mark.is_some_and(|mark| mark.confirms(contact, &self.plan.0)),
+                },
                 is_current: contact.flaw.is_none() && aside.compare_read(contact, shown).is_none(),
+                counts: contact.flaw.is_some() || aside.may_count(contact, shown),
             }
         };
         page.contacts.iter().map(of_page).collect()
@@ -145,16 +151,14 @@ impl Scan<'_> {
     }
 
     /// Notes the occurrences of contacts, for every event.
-    async fn record_occurrences(&self, contacts: &[ReadContact<'_>], seen: &mut ScanFindings) -> Result<(), SyncError> {
-        let entered = |read: &ReadContact<'_>| {
-            let of_event = |t: &Tracked| stage_entries(read.contact, t.stage(), t.event.start);
+    async fn record_occurrences(&self, contacts: &[ReadContact], seen: &mut ScanFindings) -> Result<(), SyncError> {
+        let entered = |read: &ReadContact| {
+            let of_event = |t: &Tracked| stage_entries(read.contact(), t.stage(), t.event.start);
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
             entered.iter().any(|times| !times.is_empty()).then_some(entered)
         };
-        let concerned: Vec<_> = contacts
-            .iter()
-            .filter_map(|read| Some((read, entered(read)?)))
-            .collect();
+        let counted = contacts.iter().filter(|read| read.counts);
+        let concerned: Vec<_> = counted.filter_map(|read| Some((read, entered(read)?))).collect();
         if concerned.is_empty() {
             return Ok(());
         }
@@ -162,7 +166,7 @@ impl Scan<'_> {
             // All events of an account are in one namespace.
             self.ctx.may_record(&tracked.event.key.namespace).await?;
         }
-        let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact.lineage()).collect();
+        let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact().lineage()).collect();
         let roots = self.ctx.ledger.canonical_contacts(self.portal.id, &lineages).await?;
         for (index, tracked) in self.events.iter().enumerate() {
             pulse::beat();
@@ -171,16 +175,16 @@ impl Scan<'_> {
             let mut due = 0;
             for (((read, entered), lineage), roots) in concerned.iter().zip(&lineages).zip(&roots) {
                 let entries = entered.get(index).map_or(&[][..], Vec::as_slice);
-                let Some(shown) = occurrences.shown_entries(read.contact, entries, lineage, roots) else {
+                let Some(shown) = occurrences.shown_entries(read.contact(), entries, lineage, roots) else {
                     continue;
                 };
                 for at in entries {
-                    let row = occurrences.new_row(read.contact, *at, &shown);
+                    let row = occurrences.new_row(read.contact(), *at, &shown);
                     let is_due = row.due <= occurrences.now;
                     due += usize::from(is_due);
                     // Before the ledger has the row: whoever finds it there is to find the contact here.
                     if (is_due || self.keep_reads) && read.is_current {
-                        self.cache.put(read.contact.clone(), &self.plan, read.asked);
+                        self.cache.put(read.read.clone(), &self.plan);
                     }
                     rows.push(row);
                 }
@@ -213,12 +217,18 @@ fn may_concern(contact: &Contact, flaw: &Flaw, stage: &str) -> bool {
 const SILENT_TRIES: u32 = 3;
 
 /// A contact as it was read.
-struct ReadContact<'a> {
-    /// When it was asked for.
-    asked: Timestamp,
-    contact: &'a Arc<Contact>,
+struct ReadContact {
+    read: ContactRead,
     /// All of it can be read, and it is as new as what searches showed.
     is_current: bool,
+    /// Its entries may be noted.
+    counts: bool,
+}
+
+impl ReadContact {
+    fn contact(&self) -> &Contact {
+        &self.read.contact
+    }
 }
 
 /// What the occurrences of an event have in common.

@@ -1,7 +1,6 @@
-//! Clicks that leave a conversion out of its click window, as one read of the contact shows them.
-//!
-//! To skip is for good, and one answer of HubSpot's may be odd: so it takes a second read that shows the same click time. In
-//! memory only: a process that begins reads such contacts once more than it would have to.
+//! What takes two reads that agree: one answer of HubSpot's may be odd, and what follows from it is for good. Of a contact,
+//! that it leaves a row out (no consent, no click id, no shared data, a click outside the window); of its deals, that the
+//! event's default value stands. In memory only: a process that begins reads such contacts once more than it would have to.
 
 use std::collections::HashMap;
 
@@ -9,9 +8,17 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::domain::backoff::backoff;
-use crate::domain::eligibility::Decision;
-use crate::domain::outcome::reason;
+use crate::domain::eligibility::LeftOut;
 use crate::ports::ledger::{Row, RowId};
+
+/// What one read says of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// It is not to be sent.
+    LeftOut(LeftOut),
+    /// There are deals, and none of them gives it a value.
+    DefaultValue,
+}
 
 /// So many rows wait for their second read at a time; others wait for their first to count until there is room.
 const MAX_ROWS: usize = 20_000;
@@ -21,19 +28,19 @@ const KEPT: SignedDuration = SignedDuration::from_hours(1);
 const NO_ROOM: u32 = 4;
 
 struct Seen {
-    /// When the click was, by that read.
-    click: Timestamp,
-    /// When the contact was asked for.
+    /// What that read said.
+    finding: Finding,
+    /// When it was asked for.
     read: Timestamp,
-    /// How many reads before it have shown another time.
+    /// How many reads before it have said something else.
     others: u32,
 }
 
-/// What the last read of each row's contact has shown.
+/// What the last read has said of each row.
 #[derive(Default)]
-pub(crate) struct SeenClicks(Mutex<HashMap<RowId, Seen>>);
+pub(crate) struct SecondLooks(Mutex<HashMap<RowId, Seen>>);
 
-/// Whether a row may be skipped.
+/// Whether something may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     /// Two reads agree.
@@ -42,43 +49,38 @@ enum Look {
     Again(u32),
 }
 
-impl SeenClicks {
-    /// Leaves a row out for its click window once two reads of its contact agree on the click. Until then it waits, at least
-    /// for so long (`interval`) that what was read for this decision is read again, at most `longest` where reads differ.
-    pub(crate) fn leave_out(
+impl SecondLooks {
+    /// `None` if this read of a row says the same as an earlier one did; else when to read again: not before what was read
+    /// is too old to be used (`interval`), and at most `longest` later where reads differ.
+    pub(crate) fn look_again(
         &self,
         row: &Row,
-        (click, read): (Timestamp, Timestamp),
+        (finding, read): (Finding, Timestamp),
         (interval, longest): (SignedDuration, SignedDuration),
         now: Timestamp,
-    ) -> Decision {
-        match self.take_look(row.id, click, read) {
-            Look::Agreed => Decision::Skip {
-                reason: reason::OUTSIDE_CLICK_WINDOW,
-            },
+    ) -> Option<Timestamp> {
+        match self.take_look(row.id, finding, read) {
+            Look::Agreed => None,
             Look::Again(others) => {
                 let pause = backoff(others, longest, row.contact.0).max(interval);
-                Decision::Wait {
-                    reason: reason::NOT_DUE,
-                    due: now.saturating_add(pause).unwrap_or(Timestamp::MAX),
-                }
+                Some(now.saturating_add(pause).unwrap_or(Timestamp::MAX))
             }
         }
     }
 
-    /// Takes what a read of this time shows of the row's click.
-    fn take_look(&self, row: RowId, click: Timestamp, read: Timestamp) -> Look {
+    /// Takes what a read of this time says of the row.
+    fn take_look(&self, row: RowId, finding: Finding, read: Timestamp) -> Look {
         let mut rows = self.0.lock();
         if let Some(seen) = rows.get_mut(&row) {
             if read <= seen.read {
                 return Look::Again(seen.others);
             }
-            if seen.click == click {
+            if seen.finding == finding {
                 rows.remove(&row);
                 return Look::Agreed;
             }
             let others = seen.others.saturating_add(1);
-            *seen = Seen { click, read, others };
+            *seen = Seen { finding, read, others };
             return Look::Again(others);
         }
         if rows.len() >= MAX_ROWS {
@@ -87,7 +89,11 @@ impl SeenClicks {
         if rows.len() >= MAX_ROWS {
             return Look::Again(NO_ROOM);
         }
-        let seen = Seen { click, read, others: 0 };
+        let seen = Seen {
+            finding,
+            read,
+            others: 0,
+        };
         rows.insert(row, seen);
         Look::Again(0)
     }
@@ -97,9 +103,19 @@ impl SeenClicks {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::domain::outcome::reason;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
+    }
+
+    /// By a click of this second; 0: there is none.
+    fn why(click: i64) -> Finding {
+        let (reason, click) = match click {
+            0 => (reason::NO_CLICK_ID, None),
+            click => (reason::OUTSIDE_CLICK_WINDOW, Some(at(click))),
+        };
+        Finding::LeftOut(LeftOut { reason, click })
     }
 
     #[rstest::rstest]
@@ -109,26 +125,27 @@ mod tests {
     #[case::an_older_one(&[(5, 2), (5, 1)], &[Look::Again(0), Look::Again(0)])]
     #[case::an_odd_one_first(&[(0, 1), (5, 2), (5, 3)], &[Look::Again(0), Look::Again(1), Look::Agreed])]
     #[case::an_odd_one_between(&[(5, 1), (0, 2), (5, 3)], &[Look::Again(0), Look::Again(1), Look::Again(2)])]
+    #[case::two_without_a_click(&[(0, 1), (0, 2)], &[Look::Again(0), Look::Agreed])]
     #[case::once_more_later(&[(5, 1), (5, 2), (5, 3)], &[Look::Again(0), Look::Agreed, Look::Again(0)])]
     fn it_takes_two_reads_that_agree(#[case] reads: &[(i64, i64)], #[case] wanted: &[Look]) {
-        let seen = SeenClicks::default();
+        let seen = SecondLooks::default();
         let looks = reads
             .iter()
-            .map(|(click, read)| seen.take_look(RowId(1), at(*click), at(*read)));
+            .map(|(click, read)| seen.take_look(RowId(1), why(*click), at(*read)));
         assert_eq!(looks.collect::<Vec<_>>(), wanted);
     }
 
     #[test]
     fn those_with_room_go_on_and_make_room() {
-        let seen = SeenClicks::default();
+        let seen = SecondLooks::default();
         let rows = i64::try_from(MAX_ROWS).unwrap();
         for row in 0..rows {
-            assert_eq!(seen.take_look(RowId(row), at(5), at(1)), Look::Again(0));
+            assert_eq!(seen.take_look(RowId(row), why(5), at(1)), Look::Again(0));
         }
-        assert_eq!(seen.take_look(RowId(rows), at(5), at(1)), Look::Again(NO_ROOM));
-        assert_eq!(seen.take_look(RowId(7), at(5), at(2)), Look::Agreed);
-        assert_eq!(seen.take_look(RowId(rows), at(5), at(2)), Look::Again(0));
+        assert_eq!(seen.take_look(RowId(rows), why(5), at(1)), Look::Again(NO_ROOM));
+        assert_eq!(seen.take_look(RowId(7), why(5), at(2)), Look::Agreed);
+        assert_eq!(seen.take_look(RowId(rows), why(5), at(2)), Look::Again(0));
         // Rows that never came back.
-        assert_eq!(seen.take_look(RowId(-1), at(5), at(3603)), Look::Again(0));
+        assert_eq!(seen.take_look(RowId(-1), why(5), at(3603)), Look::Again(0));
     }
 }
