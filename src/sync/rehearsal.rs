@@ -50,24 +50,34 @@ impl Rehearsal {
         }
     }
 
-    /// Reads everything that the events' feeds would read first, and notes it in the ledger.
+    /// Reads everything that the events' feeds would read first, and notes it in the ledger. Forms are read a second time where
+    /// that is wanted: one list alone does not tell that a submission has no address.
     ///
     /// # Errors
     /// If HubSpot does not let itself be read for one of them, also after some tries.
     pub async fn read_all(&self) -> Result<(), Unread> {
         for account in self.ctx.registry.hubspot_keys() {
             let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
-            let mut failures = 0;
-            while let Some(pause) = feed.read_more().await {
-                if pause.is_zero() {
-                    continue;
-                }
-                failures += 1;
-                if failures >= TRIES {
-                    return Err(self.unread_event(account));
-                }
-                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+            self.read_pass(&mut feed, &account).await?;
+            let events = self.ctx.registry.events_of_hubspot(&account);
+            if events.iter().any(|event| event.rules.form) {
+                self.read_pass(&mut feed, &account).await?;
             }
+        }
+        Ok(())
+    }
+
+    async fn read_pass(&self, feed: &mut Feed, account: &ObjectKey) -> Result<(), Unread> {
+        let mut failures = 0;
+        while let Some(pause) = feed.read_more().await {
+            if pause.is_zero() {
+                continue;
+            }
+            failures += 1;
+            if failures >= TRIES {
+                return Err(self.unread_event(account.clone()));
+            }
+            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         }
         Ok(())
     }
