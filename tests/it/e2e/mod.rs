@@ -31,6 +31,7 @@ mod host_clock;
 mod hostile;
 mod imports;
 mod judge;
+mod keyboard;
 mod kube_proxy;
 mod leaders;
 mod left_out;

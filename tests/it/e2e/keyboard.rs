@@ -1,0 +1,153 @@
+//! The page by keyboard alone: what can be used is reached in the order in which it is read, and one sees where one is.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::counts::ago;
+use crate::support::devtools::Page;
+
+const SIZE: (u32, u32) = (1_000, 1_100);
+/// Most bytes of a picture in the repository.
+const PICTURE_BYTES: usize = 150_000;
+
+/// What can be used and is shown, in the order of the document, each by its number there.
+const USABLE: &str = "
+    window.usable = [...document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex=\"0\"]')]
+        .filter(one => one.checkVisibility());
+    window.usable.length";
+
+/// What has the focus: its number, whether that is to be seen, and where it is.
+const FOCUSED: &str = "(() => {
+    const one = document.activeElement, box = one.getBoundingClientRect(), style = getComputedStyle(one);
+    return {number: window.usable.indexOf(one), name: one.tagName + ' ' + (one.textContent || one.id).slice(0, 40),
+        ring: style.outlineStyle == 'none' ? 0 : parseFloat(style.outlineWidth),
+        left: box.left + scrollX, top: box.top + scrollY, bottom: box.bottom + scrollY,
+        inside: box.left >= 0 && box.top < innerHeight && box.bottom > 0};
+})()";
+
+/// Goes through the page by Tab: every usable part once, in order, seen.
+fn walk(page: &mut Page, name: &str) -> Vec<Value> {
+    let count = page.value_of(USABLE).as_u64().expect("a number");
+    assert!(count >= 3, "{name}: {count} usable parts");
+    let mut seen: Vec<Value> = Vec::new();
+    for number in 0..count {
+        page.press("Tab");
+        let at = page.value_of(FOCUSED);
+        assert_eq!(at["number"], number, "{name}: after {:?} comes {at}", seen.last());
+        assert!(at["ring"].as_f64().expect("a width") >= 2.0, "{name}: no ring: {at}");
+        assert_eq!(at["inside"], true, "{name}: out of sight: {at}");
+        // The link that skips is shown over the page, only while it has the focus.
+        if let Some(before) = seen.last().filter(|_| number > 1) {
+            let number = |of: &Value, side: &str| of[side].as_f64().expect("a place");
+            let below = number(&at, "top") > number(before, "top") && number(&at, "bottom") > number(before, "bottom");
+            let beside = number(&at, "top") < number(before, "bottom") && number(&at, "left") > number(before, "left");
+            // A frame is read before what is in it.
+            let within = number(&at, "top") >= number(before, "top") && number(&at, "left") >= number(before, "left");
+            assert!(below || beside || within, "{name}: {at} is read before {before}");
+        }
+        seen.push(at);
+    }
+    assert_eq!(
+        page.value_of("document.querySelectorAll('[tabindex]:not([tabindex=\"0\"], [tabindex=\"-1\"])').length"),
+        0
+    );
+    seen
+}
+
+/// Tab until this number has the focus.
+fn tab_to(page: &mut Page, script: &str) {
+    page.value_of(USABLE);
+    let wanted = page.value_of(script).as_i64().expect("a number");
+    assert!(wanted >= 0, "{script}");
+    for _ in 0..=wanted {
+        page.press("Tab");
+    }
+    assert_eq!(page.value_of(FOCUSED)["number"], wanted, "{script}");
+}
+
+/// An event with conversions on many days, and the id of a contact that is one of them.
+fn stage_with_conversions() -> (Stage, String) {
+    let stage = Stage::start("keyboard");
+    let contact = stage.contact(&[("customer", ago(86_400 * 2))], Some("click-1"), &json!({}));
+    let plan = json!({"count": 150, "seed": 11, "spanDays": 20, "clickIdShare": 0.8, "dealShare": 0.5,
+        "stages": ["lead", "marketingqualifiedlead", "customer"]});
+    stage.post("/hubspot/generate", &plan);
+    let start = ago(86_400 * 25);
+    stage.event(
+        "became-customer",
+        "customer",
+        &json!({"startTime": start, "eventName": "HubSpot - Customer",
+        "value": {"dealAmount": {"default": {"amount": "100.00", "currency": "EUR"}}}}),
+    );
+    let expected = stage.admin(&format!("/hubspot/expected?stage=customer&since={start}"));
+    let expected = expected.as_array().expect("a list").len() as u64;
+    stage.settled("became-customer", expected);
+    (stage, contact)
+}
+
+#[test]
+fn the_page_is_used_by_keyboard_in_reading_order() {
+    let (stage, contact) = stage_with_conversions();
+    let base = format!("http://{}", stage.admin_address());
+    let profile = xtask::control_plane::new_directory().expect("a directory");
+    let mut page = Page::open(&format!("{base}/"), &profile, SIZE);
+    let listed = walk(&mut page, "list");
+    assert!(
+        listed[0]["name"].as_str().expect("a name").contains("Skip to content"),
+        "{listed:#?}"
+    );
+    // The first link leads to the content.
+    page.go(&format!("{base}/?again"));
+    page.press("Tab");
+    page.press("Enter");
+    page.wait_until("document.activeElement.id == 'content'");
+    // From the list to an event, and to the life of a contact.
+    page.go(&format!("{base}/"));
+    tab_to(
+        &mut page,
+        "usable.findIndex(one => one.textContent.endsWith('/became-customer'))",
+    );
+    page.press("Enter");
+    page.wait_until("location.pathname.endsWith('/became-customer')");
+    keep_picture(&mut page, &stage.namespace);
+    walk(&mut page, "event");
+    page.go(&format!("{base}/events/{}/became-customer?again", stage.namespace));
+    tab_to(&mut page, "usable.findIndex(one => one.tagName == 'SUMMARY')");
+    page.press("Enter");
+    page.wait_until("document.querySelector('details').open");
+    page.go(&format!("{base}/events/{}/became-customer?last", stage.namespace));
+    tab_to(&mut page, "usable.findIndex(one => one.id == 'contact')");
+    page.write(&contact);
+    page.press("Enter");
+    page.wait_until("location.pathname.endsWith('/explain')");
+    let told = page.value_of("document.body.innerText");
+    assert!(
+        told.as_str().expect("a text").contains("inside the click window"),
+        "{told}"
+    );
+    walk(&mut page, "story");
+}
+
+/// The picture of the README, by `UPDATE_DOCS=1`. The namespace of the test is shown as the one of the examples.
+fn keep_picture(page: &mut Page, namespace: &str) {
+    page.value_of(&format!(
+        "(() => {{ const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+            while (texts.nextNode()) {{
+                texts.currentNode.data = texts.currentNode.data.replaceAll('{namespace}', 'marketing');
+            }} }})()"
+    ));
+    let taken = page.picture((SIZE.0, 860));
+    assert!(taken.starts_with(b"\x89PNG"), "no picture");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures/page.png");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(file.parent().expect("a directory")).expect("a directory");
+        std::fs::write(&file, &taken).expect("the picture is written");
+    }
+    let kept = std::fs::read(&file).expect("docs/pictures/page.png: UPDATE_DOCS=1 cargo test --test it keyboard::");
+    for (name, picture) in [("taken", &taken), ("kept", &kept)] {
+        let size = picture.len();
+        assert!((10_000..PICTURE_BYTES).contains(&size), "{name}: {size} bytes");
+    }
+}
