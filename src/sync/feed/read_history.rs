@@ -81,6 +81,8 @@ pub struct Candidate<'a> {
     entered: Vec<(&'a str, Timestamp)>,
     /// The entry times as one number: another one says that some of them changed.
     entries: u64,
+    /// What is later is no time of HubSpot's clock.
+    latest: Timestamp,
 }
 
 impl<'a> Candidate<'a> {
@@ -98,6 +100,7 @@ impl<'a> Candidate<'a> {
             modified: contact.last_modified().filter(|at| *at <= latest),
             entered,
             entries: hasher.finish(),
+            latest,
         }
     }
 
@@ -109,7 +112,8 @@ impl<'a> Candidate<'a> {
 
     /// What is remembered once its history was read, with the values of these properties.
     pub fn read_mark(&self, stages: &[DatedStage], properties: &[String]) -> ReadMark {
-        let entered = self.entered.iter();
+        // No read can show an entry of a time that has not come.
+        let entered = self.entered.iter().filter(|(_, at)| *at <= self.latest);
         let stage = stages.iter().find(|dated| self.is_in(&dated.stage));
         let shown = ShownState {
             modified: self.modified,
