@@ -106,6 +106,16 @@ pub(super) async fn last_seen(
     Ok(found.into_iter().map(to_contact).collect())
 }
 
+/// Those of the contacts that were asked about that the ledger still names. What was erased meanwhile is to stay so: nobody would
+/// ask for it again, and its line would stay for ever.
+async fn still_named(conn: &mut Conn, portal: PortalId, asked: &[ContactId]) -> LedgerResult<Vec<ContactId>> {
+    let Some(first) = asked.iter().min() else {
+        return Ok(Vec::new());
+    };
+    // Some more: others may have come in between.
+    next_contacts(conn, portal, ContactId(first.0.saturating_sub(1)), 2 * asked.len()).await
+}
+
 /// A mark stays as old as it is while the contact is missing, and goes with the first look that finds it. What was seen
 /// beside what was asked for gets no line, but loses its mark.
 pub(super) async fn note_look(conn: &mut Conn, looker: &Looker, asked: &[ContactId], look: &Look) -> LedgerResult<()> {
@@ -114,14 +124,17 @@ pub(super) async fn note_look(conn: &mut Conn, looker: &Looker, asked: &[Contact
         Some(id) => id,
         None => begin_look_round(conn, looker, look.at).await?,
     };
-    let (of_asked, beside): (Vec<ContactId>, Vec<ContactId>) = look.seen.iter().partition(|id| asked.contains(id));
+    let named = still_named(conn, looker.portal, asked).await?;
+    let missing: Vec<ContactId> = look.missing.iter().copied().filter(|id| named.contains(id)).collect();
+    let (mut of_asked, beside): (Vec<ContactId>, Vec<ContactId>) = look.seen.iter().partition(|id| asked.contains(id));
+    of_asked.retain(|id| named.contains(id));
     let statements = [
         (
             "INSERT INTO looks (looker, contact, looked_at, missing_since)
              SELECT $1, CAST(value->>0 AS BIGINT), $3, $3 FROM json_each($2) WHERE true
              ON CONFLICT (looker, contact) DO UPDATE SET
                  looked_at = $3, missing_since = coalesce(looks.missing_since, $3)",
-            &look.missing,
+            &missing,
         ),
         (
             "INSERT INTO looks (looker, contact, looked_at, seen_at)

@@ -338,3 +338,16 @@ async fn portions_go_on_where_the_last_one_ended() {
     }
     assert_eq!((gone, turns), (5, 3));
 }
+
+/// HubSpot was asked about it, and answers once it was erased.
+#[tokio::test]
+async fn an_answer_about_one_that_was_erased_meanwhile_leaves_no_line() {
+    let ledger = fresh().await;
+    look(&ledger, &[], &[7], 1).await;
+    look(&ledger, &[8], &[], 2).await;
+    let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM looks")
+        .fetch_one(&ledger.opened.pools.writer)
+        .await
+        .unwrap();
+    assert_eq!(lines, 0);
+}
