@@ -75,7 +75,7 @@ impl Step {
             Self::Spelling | Self::Workflows | Self::Dependencies | Self::Advisories => 20,
             Self::Clippy | Self::Build | Self::Postgres => 25,
             Self::ControlPlane => 40,
-            Self::Test => 30,
+            Self::Test => 45,
             // Its parts have limits of their own, these together.
             Self::Conformance => 65,
             Self::Image => 75,
