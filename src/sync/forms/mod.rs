@@ -322,7 +322,7 @@ impl FormReader {
         }
         let person = match (email, contact) {
             _ if why.is_some() => Person::Unreadable,
-            // Who is named by nobody in two answers is skipped when the row is due.
+            // One that names nobody in two answers is skipped when its row is due.
             (None, _) => Person::NotFound { looked: None },
             (_, Some(contact)) => Person::Known(contact),
             (_, None) => Person::NotFound { looked: Some(now) },

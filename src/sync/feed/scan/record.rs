@@ -43,14 +43,15 @@ impl Scan<'_> {
         let of_page = |(asked, contact): &(Timestamp, Arc<Contact>)| {
             let mark = page.mark_of(contact.requested_id);
             let shown = mark.map(|mark| &mark.shown);
+            let is_current = contact.flaw.is_none() && aside.compare_read(contact, shown).is_none();
             ReadContact {
                 read: ContactRead {
                     at: *asked,
                     contact: contact.clone(),
                     confirmed: mark.is_some_and(|mark| mark.confirms(contact, &self.plan.0)),
                 },
-                is_current: contact.flaw.is_none() && aside.compare_read(contact, shown).is_none(),
-                counts: contact.flaw.is_some() || aside.may_count(contact, shown),
+                is_current,
+                counts: is_current || contact.flaw.is_some() || aside.may_count(contact, shown),
             }
         };
         page.contacts.iter().map(of_page).collect()
