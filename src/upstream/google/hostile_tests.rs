@@ -16,7 +16,7 @@ use crate::domain::request_report::Progress;
 use crate::ports::ads::GoogleAds;
 use crate::ports::{Cause, Effect, GoogleConnector as _, GoogleCredentials, UpstreamError};
 use crate::upstream::http::body::BOMB;
-use crate::upstream::http::memory::{KEPT, ends_in};
+use crate::upstream::http::memory::{KEPT, TURN_OF_TESTS, ends_in};
 
 const SEARCH: &str = "/v26/customers/1234567890/googleAds:search";
 const PERSON: &str = "Anna Maier, anna@example.com, +49 30 1234567, Hauptstr. 1";
@@ -35,6 +35,7 @@ async fn goals(response: ResponseTemplate) -> UpstreamError {
 
 #[tokio::test]
 async fn a_bomb_is_not_unpacked_in_good_answers_nor_in_errors() {
+    let _turn = TURN_OF_TESTS.lock().await;
     for status in [200, 400, 503] {
         let packed = ResponseTemplate::new(status)
             .insert_header("content-encoding", "gzip")
@@ -88,6 +89,7 @@ async fn ads_within(server: &MockServer, read: Duration) -> Arc<dyn GoogleAds> {
 
 #[tokio::test]
 async fn large_pages_count_together() {
+    let _turn = TURN_OF_TESTS.lock().await;
     let server = server().await;
     let page = |request: &Request| {
         let asked: Value = request.body_json().unwrap();
@@ -104,6 +106,7 @@ async fn large_pages_count_together() {
 
 #[tokio::test]
 async fn what_large_searches_keep_counts_for_all_together() {
+    let _turn = TURN_OF_TESTS.lock().await;
     let server = server().await;
     let page = |request: &Request| {
         let asked: Value = request.body_json().unwrap();

@@ -29,6 +29,10 @@ pub static TEXT: LazyLock<GrowingPool> = LazyLock::new(|| GrowingPool::new(32 * 
 /// Parsed answers. The last pool.
 pub static PARSED: LazyLock<Pool> = LazyLock::new(|| Pool::new(64 * MIB));
 
+/// Tests that fill the pools, or need much of them, take turns: the pools are those of the process, and so of all tests.
+#[cfg(test)]
+pub static TURN_OF_TESTS: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Memory for several answers, handed out first come, first served.
 pub struct Pool {
     permits: Arc<Semaphore>,

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::ids::{ContactId, PortalId};
 use crate::ports::crm::{ContactRead, Crm, TokenInfo};
 use crate::ports::{Cause, Effect};
+use crate::upstream::http::memory::TURN_OF_TESTS;
 
 const NAMES: &str = "/crm/properties/2026-09/contacts";
 
@@ -210,6 +211,7 @@ async fn a_redirect_is_not_followed_and_names_itself() {
 
 #[tokio::test]
 async fn a_bomb_is_not_unpacked() {
+    let _turn = TURN_OF_TESTS.lock().await;
     for code in [200, 400] {
         let bench = Bench::new().await;
         let packed = status(code)
