@@ -225,9 +225,9 @@ async fn falling_silent() -> String {
 
 #[tokio::test]
 async fn many_answers_below_a_mebibyte_share_the_memory_and_hold_up_nobody() {
-    let _turn = TURN_OF_TESTS.lock().await;
     const CROWD: usize = 200;
     const LONG: Duration = Duration::from_mins(1);
+    let _turn = TURN_OF_TESTS.lock().await;
     let (silent, honest) = (falling_silent().await, serving(500 << 10).await);
     let http = client(&silent);
     let mut crowd = tokio::task::JoinSet::new();
