@@ -137,14 +137,18 @@ fn the_examples_count_without_any_account() {
     ];
     let notes = helm_on(kubectl, &install, None).unwrap();
     assert!(
-        notes.contains("SIMULATED") && notes.contains("kubectl apply --filename examples/"),
+        notes.contains("SIMULATED")
+            && notes.contains("kubectl apply --filename examples/ --filename examples/sandbox/manifests/"),
         "{notes}"
     );
     let directory = xtask::control_plane::new_directory().unwrap();
     let supervisor = Supervisor::start(None, &directory, false).unwrap();
     let sandbox = start(&plane, &supervisor, &directory);
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    kubectl.must(&["apply", "--filename", examples]).unwrap();
+    let credentials = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sandbox/manifests");
+    kubectl
+        .must(&["apply", "--filename", examples, "--filename", credentials])
+        .unwrap();
     // A minute is what the example says; the test has less patience.
     let patch = [
         "patch",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Error;
 use crate::lab::sandbox::Sandbox;
 
-/// The form of `examples/demo-request.yaml`.
+/// GUID of the form that `examples/demo-request.yaml` names.
 const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 /// Submissions that are sent.
 const SENT: usize = 12;

@@ -135,9 +135,10 @@ impl Stage {
     }
 
     fn play(&self, repository: &Path) -> Result<bool, Error> {
-        say("== applying examples/*.yaml");
-        let examples = repository.join("examples").display().to_string();
-        self.kubectl.must(&["apply", "--filename", &examples])?;
+        say("== applying examples/*.yaml, and the sandbox's credentials");
+        let [examples, credentials] = manifests(repository);
+        self.kubectl
+            .must(&["apply", "--filename", &examples, "--filename", &credentials])?;
         // A demo does not wait a minute between two looks at HubSpot.
         let patch = r#"{"spec":{"interval":"2s"}}"#;
         let account = ["patch", "hubspotaccount", "acme", "--namespace", USERS_NAMESPACE];
@@ -342,8 +343,9 @@ impl Stage {
             ];
             self.kubectl.run_with(&arguments, None, limit)?.ok()?;
         }
-        let examples = repository.join("examples").display().to_string();
+        let [examples, _] = manifests(repository);
         let arguments = ["delete", "--ignore-not-found", "--timeout", "2m", "--filename"];
+        // The credentials go with their namespace.
         let files = [&arguments[..], &[examples.as_str()]].concat();
         self.kubectl.run_with(&files, None, limit)?.ok()?;
         let list = [&arguments[..], &["-"]].concat();
@@ -353,6 +355,11 @@ impl Stage {
         let namespace = ["delete", "namespace", install::NAMESPACE, "--timeout", "2m"];
         self.kubectl.run_with(&namespace, None, limit)?.ok().map(drop)
     }
+}
+
+/// The directories whose manifests are applied: those for everybody, and the credentials that the sandbox takes.
+fn manifests(repository: &Path) -> [String; 2] {
+    ["examples", "examples/sandbox/manifests"].map(|directory| repository.join(directory).display().to_string())
 }
 
 /// Builds operator and sandbox; returns the directory they are in.
