@@ -2,6 +2,7 @@
 
 mod flags;
 mod kinds;
+mod links;
 mod reasons;
 
 use std::path::PathBuf;
