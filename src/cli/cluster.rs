@@ -8,6 +8,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::command_error::CommandError;
+use super::names::{check_namespace, parse_namespace};
+use super::output::foreign;
 
 /// Longest wait for a connection, and for an answer, of the Kubernetes API.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -26,7 +28,7 @@ pub struct ConnectFlags {
     #[arg(long)]
     context: Option<String>,
     /// Namespace. If absent: the one of the context.
-    #[arg(long, short)]
+    #[arg(long, short, value_parser = parse_namespace)]
     namespace: Option<String>,
 }
 
@@ -70,6 +72,10 @@ impl ConnectFlags {
         config.connect_timeout = Some(CONNECT_LIMIT);
         config.read_timeout = Some(ANSWER_LIMIT);
         let namespace = self.namespace.as_ref().unwrap_or(&config.default_namespace).clone();
+        check_namespace(&namespace).map_err(|rule| {
+            let given = foreign(&namespace);
+            format!("the context of the kubeconfig has the namespace {given:?}, which is no name of one. {rule}")
+        })?;
         Ok((Client::try_from(config)?, namespace))
     }
 

@@ -11,6 +11,7 @@ mod flags;
 mod import;
 mod leader_flags;
 mod ledger;
+mod names;
 mod offline;
 mod open_ledger;
 mod output;

@@ -52,10 +52,30 @@ pub(crate) fn plain_table(headings: &[&str]) -> Table {
     table
 }
 
-/// A text of others on one line: what would move the cursor, hide or turn the text around is replaced.
+/// Longest name or value of others that is printed, in characters.
+const LONGEST_FOREIGN: usize = 120;
+/// Longest sentence that is printed, in characters.
+const LONGEST_SENTENCE: usize = 2_000;
+
+/// A sentence on one line: what would move the cursor, hide or turn the text around is replaced.
 pub(crate) fn printable(text: &str) -> String {
+    shortened(text, LONGEST_SENTENCE)
+}
+
+/// A name or value of others, as [`printable`] and short.
+pub(crate) fn foreign(text: &str) -> String {
+    shortened(text, LONGEST_FOREIGN)
+}
+
+fn shortened(text: &str, most: usize) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").replace(is_unseen, "\u{fffd}")
+    let line = words.join(" ");
+    let mut short: String = line.chars().take(most).collect();
+    if short.len() < line.len() {
+        short.pop();
+        short.push('…');
+    }
+    short.replace(is_unseen, "\u{fffd}")
 }
 
 #[cfg(test)]
@@ -66,5 +86,16 @@ mod tests {
     fn no_text_of_others_steers_a_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb\u{202e}c"), "a\u{fffd}[2J b\u{fffd}c");
         assert_eq!(printable("Zoë <\"x\"> 東京"), "Zoë <\"x\"> 東京");
+    }
+
+    #[test]
+    fn what_others_write_is_short() {
+        assert_eq!(foreign(&"ä".repeat(LONGEST_FOREIGN)), "ä".repeat(LONGEST_FOREIGN));
+        let long = foreign(&"ä".repeat(1 << 20));
+        assert!(
+            long.chars().count() == LONGEST_FOREIGN && long.ends_with("ä…"),
+            "{long}"
+        );
+        assert_eq!(printable(&"ä".repeat(1 << 20)).chars().count(), LONGEST_SENTENCE);
     }
 }

@@ -24,6 +24,7 @@ mod manifests;
 mod metrics;
 mod network;
 mod normalisation;
+mod odd_manifests;
 mod one_broken;
 mod pages;
 mod port_forward;

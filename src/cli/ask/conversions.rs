@@ -10,12 +10,14 @@ use serde_json::Value;
 use super::operator::{Operator, OperatorFlags, text_of};
 use crate::api::Duration;
 use crate::cli::command_error::CommandError;
+use crate::cli::names::parse_name;
 use crate::cli::output::plain_table;
 
 /// Flags of `adconversion conversions`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ConversionsFlags {
     /// Name of the event.
+    #[arg(value_parser = parse_name)]
     event: String,
     /// Only those with this outcome.
     #[arg(long, short = 'O', value_enum)]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::operator::{OperatorFlags, text_of};
 use crate::cli::command_error::CommandError;
+use crate::cli::names::parse_name;
 use crate::cli::output::Output;
 
 /// Nothing of the contact is a conversion.
@@ -18,6 +19,7 @@ const FINDING: u8 = 1;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ExplainFlags {
     /// Name of the event.
+    #[arg(value_parser = parse_name)]
     event: String,
     /// Id of the HubSpot contact, or its e-mail address. An address is sent to the operator and HubSpot alone, and logged nowhere.
     #[arg(long, value_name = "ID or EMAIL")]

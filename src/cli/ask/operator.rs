@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::forward::{Forward, forward_port};
 use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
+use crate::cli::names::parse_namespace;
 
 /// Longest wait for an answer, which may wait for HubSpot.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
@@ -33,7 +34,12 @@ pub(super) struct OperatorFlags {
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct OperatorPlace {
     /// Namespace that the operator runs in. If absent, its pod is looked for in all namespaces.
-    #[arg(id = "operator_namespace", long = "operator-namespace", value_name = "NAMESPACE")]
+    #[arg(
+        id = "operator_namespace",
+        long = "operator-namespace",
+        value_name = "NAMESPACE",
+        value_parser = parse_namespace
+    )]
     namespace: Option<String>,
     /// Port of the admin API in the pod (`run --admin-listen`).
     #[arg(

@@ -64,7 +64,7 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
     let mut checked: Vec<Checked> = chosen
         .refused
         .iter()
-        .map(|refused| Checked::refused(&refused.file, &refused.object, &refused.message))
+        .map(|refused| Checked::refused(&refused.place.to_string(), &refused.object, &refused.message))
         .collect();
     let accounts = Accounts::check(offline, chosen, progress, &mut checked).await;
     let others = objects::other_events(offline, chosen).await;

@@ -8,7 +8,9 @@ use super::hubspot::check_hubspot;
 use super::report::Checked;
 use crate::api::AdConversionEventStatus;
 use crate::cli::command_error::CommandError;
+use crate::cli::names::parse_name;
 use crate::cli::offline::{LoadedEvent, NotDone, Offline, Refused};
+use crate::cli::output::foreign;
 use crate::cli::progress::Progress;
 use crate::cli::request::kind::{KindName, parse_object};
 use crate::controller::hubspot_account::once::Needs;
@@ -34,7 +36,7 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
     let (mut events, mut google, mut hubspot) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for given in names {
         if !given.contains('/') {
-            events.push(given.clone());
+            events.push(parse_name(given).map_err(|why| format!("{:?}: {why}", foreign(given)))?);
             continue;
         }
         let object = parse_object(std::slice::from_ref(given))?;
@@ -76,11 +78,8 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
         .collect();
     google.extend(events.iter().map(|(_, declared)| declared.google.clone()));
     hubspot.extend(events.iter().map(|(_, declared)| declared.hubspot.clone()));
-    let refused = if names.is_empty() {
-        offline.manifests.refused.clone()
-    } else {
-        Vec::new()
-    };
+    // Whatever is asked about: one of them may be what it needs.
+    let refused = offline.manifests.refused.clone();
     if events.is_empty() && google.is_empty() && hubspot.is_empty() && refused.is_empty() {
         return Err(format!("namespace {} has no event and no account to check", offline.namespace).into());
     }

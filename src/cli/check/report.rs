@@ -198,14 +198,15 @@ fn object_text(object: &Checked, colored: bool) -> String {
         };
         vec![mark, Cell::new(&probe.name), Cell::new(&probe.message)]
     });
-    format!(
-        "{} {}/{} ({})\n{}\n",
-        object.kind,
-        object.namespace,
-        object.name,
-        object.source,
-        plain_rows(rows)
-    )
+    let title = if object.kind.is_empty() {
+        object.source.clone()
+    } else {
+        format!(
+            "{} {}/{} ({})",
+            object.kind, object.namespace, object.name, object.source
+        )
+    };
+    format!("{title}\n{}\n", plain_rows(rows))
 }
 
 #[cfg(test)]

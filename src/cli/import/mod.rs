@@ -18,6 +18,7 @@ use self::trigger::Assigned;
 use self::written::Form;
 use super::cluster::run_command;
 use super::command_error::CommandError;
+use super::names::parse_name;
 use super::offline::{NotDone, Obstacle, Offline, OfflineFlags};
 use super::progress::Progress;
 use crate::api::{GoogleAdsAccount, HubSpotAccount};
@@ -34,10 +35,10 @@ const FINDING: u8 = 1;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportFlags {
     /// The `GoogleAdsAccount` whose conversion actions are meant.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
     google_ads_account: String,
     /// The `HubSpotAccount` that is to be read for them. If absent: the only one of the namespace or the files.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
     hubspot_account: Option<String>,
     /// Declare actions as they are now, as the operator's own (`create`), so that it keeps them so. If absent, they are only used
     /// (`existing`), and never changed.
@@ -81,6 +82,9 @@ pub(in crate::cli) fn run(flags: &ImportFlags) -> Result<ExitCode, CommandError>
 async fn import(flags: &ImportFlags) -> Result<ExitCode, CommandError> {
     let progress = Progress::begin("Reading the accounts");
     let offline = flags.offline.open().await?;
+    if let Some(refused) = offline.manifests.refused.first() {
+        return Err(refused.to_string().into());
+    }
     let imported = read_and_pick(flags, &offline, &progress).await?;
     drop(progress);
     match &flags.output_dir {

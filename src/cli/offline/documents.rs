@@ -1,8 +1,8 @@
 //! What stands in files: the documents of YAML and JSON, one by one.
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::{fmt, fs};
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -14,9 +14,29 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// One object, and where it stands. No `Debug`: it may be a Secret.
 pub(super) struct Document {
-    /// The file, as people named it.
-    pub(super) file: String,
+    pub(super) place: Place,
     pub(super) object: Value,
+}
+
+/// Where an object stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct Place {
+    /// The file, as people named it.
+    pub(in crate::cli) file: String,
+    /// Number of the document in it, from 1; empty ones count.
+    pub(in crate::cli) document: usize,
+    /// The way into lists, like `.items[2]`; empty outside of them.
+    pub(in crate::cli) item: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, document {}", self.file, self.document)?;
+        if self.item.is_empty() {
+            return Ok(());
+        }
+        write!(f, ", {}", self.item.trim_start_matches('.'))
+    }
 }
 
 /// Reads files, directories and (`-`) standard input. Objects of a list come one by one; empty documents are left out.
@@ -64,32 +84,38 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 fn split_text(file: &str, text: &str, into: &mut Vec<Document>) -> Result<(), CommandError> {
-    for document in serde_yaml::Deserializer::from_str(text) {
+    for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
+        let place = Place {
+            file: file.to_owned(),
+            document: number + 1,
+            item: String::new(),
+        };
         let value = Value::deserialize(document).map_err(|error| {
-            let place = error.location();
-            let place = place.map(|at| format!(", line {}, column {}", at.line(), at.column()));
-            format!("{file}{} is no valid YAML or JSON", place.unwrap_or_default())
+            let at = error.location();
+            let at = at.map(|at| format!(", line {}, column {}", at.line(), at.column()));
+            format!("{place}{} is no valid YAML or JSON", at.unwrap_or_default())
         })?;
-        push_objects(file, value, into);
+        push_objects(place, value, into);
     }
     Ok(())
 }
 
-fn push_objects(file: &str, value: Value, into: &mut Vec<Document>) {
+fn push_objects(place: Place, value: Value, into: &mut Vec<Document>) {
     let is_list = value["kind"].as_str().is_some_and(|kind| kind.ends_with("List"));
     match value {
         Value::Null => {}
         Value::Object(mut list) if is_list && list.get("items").is_some_and(Value::is_array) => {
             if let Some(Value::Array(items)) = list.remove("items") {
-                for item in items {
-                    push_objects(file, item, into);
+                for (number, item) in items.into_iter().enumerate() {
+                    let item_place = Place {
+                        item: format!("{}.items[{number}]", place.item),
+                        ..place.clone()
+                    };
+                    push_objects(item_place, item, into);
                 }
             }
         }
-        object => into.push(Document {
-            file: file.to_owned(),
-            object,
-        }),
+        object => into.push(Document { place, object }),
     }
 }
 
@@ -117,10 +143,27 @@ mod tests {
     }
 
     #[test]
+    fn each_object_says_where_it_stands() {
+        let text =
+            "kind: A\n---\n# nothing\n---\nkind: List\nitems:\n- {kind: B}\n- {kind: BList, items: [{kind: C}]}\n";
+        let mut found = Vec::new();
+        split_text("events.yaml", text, &mut found).unwrap_or_else(|error| panic!("{error}"));
+        let places: Vec<_> = found.iter().map(|document| document.place.to_string()).collect();
+        assert_eq!(
+            places,
+            [
+                "events.yaml, document 1",
+                "events.yaml, document 3, items[0]",
+                "events.yaml, document 3, items[1].items[0]"
+            ]
+        );
+    }
+
+    #[test]
     fn what_is_no_yaml_is_not_quoted() {
         let said = names("kind: Secret\nstringData:\n  accessToken: \"pat-sesame\n").unwrap_err();
         assert!(
-            said.starts_with("events.yaml") && said.contains("no valid YAML"),
+            said.starts_with("events.yaml, document 1, line") && said.contains("no valid YAML"),
             "{said}"
         );
         assert!(!said.contains("sesame"), "{said}");

@@ -1,18 +1,24 @@
 //! The objects of the operator's kinds, and the Secrets, that stand in files.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::fmt;
 
 use k8s_openapi::api::core::v1::Secret;
-use kube::Resource;
-use serde::Serialize;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{CustomResourceExt, Resource};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::documents::Document;
+use super::documents::{Document, Place};
+use super::schema::find_mistakes;
 use crate::api::{AdConversionEvent, GROUP, GoogleAdsAccount, HubSpotAccount, VERSION};
+use crate::cli::names::{check_name, check_namespace};
+use crate::cli::output::foreign;
 use crate::controller::shared::secrets::decode_secret;
 use crate::domain::account_health::AccountFault;
-use crate::domain::brief::{brief, brief_name};
+use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::SecretData;
 
@@ -34,25 +40,64 @@ pub(in crate::cli) struct Manifests {
 /// An object in a file that the API server would refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Refused {
-    pub(in crate::cli) file: String,
+    pub(in crate::cli) place: Place,
     /// Kind and key, as far as they can be read.
     pub(in crate::cli) object: String,
-    /// What is wrong.
+    /// What is wrong, and what to do.
     pub(in crate::cli) message: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let object = if self.object.is_empty() {
+            ""
+        } else {
+            &format!("{}: ", self.object)
+        };
+        write!(f, "{}: {object}{}", self.place, self.message)
+    }
+}
+
+/// A manifest on its way to the objects of its kind.
+struct Manifest {
+    place: Place,
+    kind: String,
+    key: ObjectKey,
+    object: Value,
 }
 
 impl Manifests {
     /// Sorts documents. `namespace`: of objects that name none; `only`: the one that all must be of, if people named it.
     pub(super) fn from_documents(documents: Vec<Document>, namespace: &str, only: Option<&str>) -> Self {
         let mut sorted = Self::default();
-        for Document { file, object } in documents {
+        let mut places = BTreeMap::new();
+        for Document { place, object } in documents {
+            let refused = |object: String, message: String| Refused {
+                place: place.clone(),
+                object,
+                message,
+            };
+            if let Err(message) = has_kind(&object) {
+                sorted.refused.push(refused(String::new(), message));
+                continue;
+            }
             let group = object["apiVersion"].as_str().unwrap_or_default().split('/').next();
             let is_secret = object["kind"] == "Secret" && object["apiVersion"] == "v1";
-            if is_secret || group == Some(GROUP) {
-                let key = key_of(&object, namespace);
-                if let Err(message) = sorted.take(&file, &key, object, only) {
-                    sorted.refused.push(Refused { file, ..message });
-                }
+            if !is_secret && group != Some(GROUP) {
+                continue;
+            }
+            let manifest = Manifest {
+                place: place.clone(),
+                kind: object["kind"].as_str().map(foreign).unwrap_or_default(),
+                key: key_of(&object, namespace),
+                object,
+            };
+            let name = format!("{} {}", manifest.kind, foreign(&manifest.key.to_string()));
+            let taken = judge_metadata(&manifest, only)
+                .and_then(|()| note_place(&mut places, &manifest))
+                .and_then(|()| sorted.take(manifest));
+            if let Err(message) = taken {
+                sorted.refused.push(refused(name, message));
             }
         }
         sorted
@@ -68,69 +113,132 @@ impl Manifests {
         self.events.is_empty() && self.google.is_empty() && self.hubspot.is_empty() && self.refused.is_empty()
     }
 
-    fn take(&mut self, file: &str, key: &ObjectKey, object: Value, only: Option<&str>) -> Result<(), Refused> {
-        let kind = object["kind"].as_str().map(brief_name).unwrap_or_default();
-        let refuse = |message: String| Refused {
-            file: String::new(),
-            object: format!("{kind} {}", brief(key)),
-            message,
-        };
-        if key.name.is_empty() {
-            return Err(refuse("metadata.name is missing.".to_owned()));
-        }
-        if let Some(only) = only.filter(|only| *only != key.namespace) {
-            return Err(refuse(format!(
-                "metadata.namespace is {:?}, but --namespace says {only:?}. Leave one of the two out.",
-                key.namespace
-            )));
-        }
-        if kind == "Secret" {
-            let read = read_secret(&key.name, object);
-            self.secrets.insert(key.clone(), read);
+    fn take(&mut self, manifest: Manifest) -> Result<(), String> {
+        if manifest.kind == "Secret" {
+            let read = read_secret(&manifest.key.name, manifest.object);
+            self.secrets.insert(manifest.key, read);
             return Ok(());
         }
-        if object["apiVersion"] != format!("{GROUP}/{VERSION}") {
-            return Err(refuse(format!("apiVersion must be {GROUP}/{VERSION}.")));
+        if manifest.object["apiVersion"] != format!("{GROUP}/{VERSION}") {
+            return Err(format!("apiVersion must be {GROUP}/{VERSION}."));
         }
-        let place = Place { file, key, object };
-        match kind.as_str() {
-            "AdConversionEvent" => place.put(&mut self.events),
-            "GoogleAdsAccount" => place.put(&mut self.google),
-            "HubSpotAccount" => place.put(&mut self.hubspot),
-            _ => Err("is no kind of this operator.".to_owned()),
+        match manifest.kind.as_str() {
+            "AdConversionEvent" => manifest.put(&mut self.events),
+            "GoogleAdsAccount" => manifest.put(&mut self.google),
+            "HubSpotAccount" => manifest.put(&mut self.hubspot),
+            _ => Err(
+                "kind must be AdConversionEvent, GoogleAdsAccount or HubSpotAccount. Correct it, or remove the object."
+                    .to_owned(),
+            ),
         }
-        .map_err(refuse)
     }
 }
 
-/// A document on its way to the objects of its kind.
-struct Place<'a> {
-    file: &'a str,
-    key: &'a ObjectKey,
-    object: Value,
+/// An object of whatever kind has these two.
+fn has_kind(object: &Value) -> Result<(), String> {
+    let missing: Vec<_> = ["apiVersion", "kind"]
+        .into_iter()
+        .filter(|field| object[field].as_str().is_none_or(str::is_empty))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} missing, so that it is not known what this is. Add what is missing, or take the document out.",
+        match missing.as_slice() {
+            [one] => format!("{one} is"),
+            several => format!("{} are", several.join(" and ")),
+        }
+    ))
 }
 
-impl Place<'_> {
+/// What of an object's name and namespace the API server would refuse. Nothing may be asked about before.
+fn judge_metadata(manifest: &Manifest, only: Option<&str>) -> Result<(), String> {
+    let ObjectKey { namespace, name } = &manifest.key;
+    if let Value::Object(metadata) = &manifest.object["metadata"] {
+        for field in ["name", "namespace"] {
+            if metadata
+                .get(field)
+                .is_some_and(|value| !value.is_string() && !value.is_null())
+            {
+                return Err(format!("metadata.{field} must be a string: write it in quotes."));
+            }
+        }
+    }
+    if name.is_empty() {
+        return Err("metadata.name is missing. Add it.".to_owned());
+    }
+    check_name(name).map_err(|rule| format!("metadata.name {:?} is no name of an object. {rule}", foreign(name)))?;
+    check_namespace(namespace).map_err(|rule| {
+        let given = foreign(namespace);
+        format!("metadata.namespace {given:?} is no name of a namespace. {rule}")
+    })?;
+    if let Some(only) = only.filter(|only| only != namespace) {
+        return Err(format!(
+            "metadata.namespace is {namespace:?}, but --namespace says {only:?}. Leave one of the two out."
+        ));
+    }
+    Ok(())
+}
+
+/// Remembers where an object stands. The first one counts.
+fn note_place(places: &mut BTreeMap<(String, ObjectKey), Place>, manifest: &Manifest) -> Result<(), String> {
+    match places.entry((manifest.kind.clone(), manifest.key.clone())) {
+        Entry::Vacant(free) => {
+            free.insert(manifest.place.clone());
+            Ok(())
+        }
+        Entry::Occupied(first) => Err(format!("It stands twice, first in {}. Remove one.", first.get())),
+    }
+}
+
+impl Manifest {
     fn put<K>(self, into: &mut FromFiles<K>) -> Result<(), String>
     where
-        K: DeserializeOwned + Serialize + Resource,
+        K: DeserializeOwned + Resource + CustomResourceExt,
     {
-        let mut typed: K = serde_json::from_value(self.object.clone()).map_err(|error| format!("{}.", brief(error)))?;
-        let known = serde_json::to_value(&typed).map_err(|error| format!("{}.", brief(error)))?;
-        let mut unknown = Vec::new();
-        find_unknown("spec", &self.object["spec"], &known["spec"], &mut unknown);
-        if !unknown.is_empty() {
-            return Err(format!(
-                "There is no field {}. Correct or remove it.",
-                unknown.join(" and no field ")
-            ));
+        let mistakes = self.mistakes(&K::crd());
+        if !mistakes.is_empty() {
+            return Err(mistakes.join(" "));
         }
+        let mut typed: K = serde_path_to_error::deserialize(&self.object)
+            .map_err(|error| format!("{}: {}.", foreign(&error.path().to_string()), brief(error.inner())))?;
         typed.meta_mut().namespace = Some(self.key.namespace.clone());
-        let before = into.insert(self.key.clone(), (self.file.to_owned(), typed));
-        match before {
-            Some((file, _)) => Err(format!("It stands twice, the other time in {file}. Remove one.")),
-            None => Ok(()),
+        into.insert(self.key, (self.place.file, typed));
+        Ok(())
+    }
+
+    /// What the API server would refuse, each with its field.
+    fn mistakes(&self, crd: &CustomResourceDefinition) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in self.object.as_object().into_iter().flat_map(|fields| fields.keys()) {
+            if !["apiVersion", "kind", "metadata", "spec", "status"].contains(&name.as_str()) {
+                found.push(format!("There is no field {}. Correct or remove it.", foreign(name)));
+            }
         }
+        let known: Result<ObjectMeta, _> = serde_path_to_error::deserialize(&self.object["metadata"]);
+        match known.map(|known| serde_json::to_value(known).unwrap_or_default()) {
+            Ok(known) => find_unknown("metadata", &self.object["metadata"], &known, &mut found),
+            Err(error) => {
+                let path = foreign(&error.path().to_string());
+                found.push(format!("metadata.{path} is wrong: {}.", brief(error.inner())));
+            }
+        }
+        let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
+        let schema = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()?.properties.as_ref()?.get("spec"));
+        match (schema, &self.object["spec"]) {
+            (_, Value::Null) => found.push("spec is missing. Add it.".to_owned()),
+            (Some(schema), spec) => found.extend(find_mistakes("spec", spec, schema)),
+            (None, _) => {}
+        }
+        for field in ["googleAdsAccountRef", "hubSpotAccountRef", "credentialsSecretRef"] {
+            let name = self.object["spec"][field]["name"].as_str();
+            if let Some((name, rule)) = name.and_then(|name| Some((name, check_name(name).err()?))) {
+                let given = foreign(name);
+                found.push(format!("spec.{field}.name {given:?} is no name of an object. {rule}"));
+            }
+        }
+        found
     }
 }
 
@@ -138,11 +246,9 @@ impl Place<'_> {
 fn find_unknown(path: &str, given: &Value, known: &Value, into: &mut Vec<String>) {
     let Value::Object(given) = given else { return };
     for (name, value) in given.iter().filter(|(_, value)| !value.is_null()) {
-        let field = format!("{path}.{}", brief_name(name));
+        let field = format!("{path}.{}", foreign(name));
         match known.get(name) {
-            // A list that is empty says the same as none.
-            None if value.as_array().is_some_and(Vec::is_empty) => {}
-            None => into.push(field),
+            None => into.push(format!("There is no field {field}. Correct or remove it.")),
             Some(known) => find_unknown(&field, value, known, into),
         }
     }

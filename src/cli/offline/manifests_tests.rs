@@ -6,11 +6,16 @@ use serde_json::json;
 use super::*;
 
 fn sorted(objects: Vec<Value>, only: Option<&str>) -> Manifests {
-    let document = |object| Document {
-        file: "x.yaml".to_owned(),
+    let document = |(number, object)| Document {
+        place: Place {
+            file: "x.yaml".to_owned(),
+            document: number + 1,
+            item: String::new(),
+        },
         object,
     };
-    Manifests::from_documents(objects.into_iter().map(document).collect(), "marketing", only)
+    let documents = objects.into_iter().enumerate().map(document).collect();
+    Manifests::from_documents(documents, "marketing", only)
 }
 
 fn event(name: &str) -> Value {
@@ -43,13 +48,12 @@ fn what_the_api_server_would_refuse_is_named() {
         let found = sorted(vec![object], None);
         assert!(found.events.is_empty(), "it was taken");
         let refused = found.refused.first().unwrap();
-        assert_eq!(refused.file, "x.yaml");
-        format!("{}: {}", refused.object, refused.message)
+        refused.to_string()
     };
     let said = with(&|object| object["spec"]["shareEverything"] = json!(["Email"]));
     assert_eq!(
         said,
-        "AdConversionEvent marketing/won: There is no field spec.shareEverything. Correct or remove it."
+        "x.yaml, document 1: AdConversionEvent marketing/won: There is no field spec.shareEverything. Correct or remove it."
     );
     let said = with(&|object| object["spec"]["trigger"]["lifecycleStage"]["label"] = json!("x"));
     assert!(said.contains("spec.trigger.lifecycleStage.label"), "{said}");
@@ -59,14 +63,129 @@ fn what_the_api_server_would_refuse_is_named() {
     assert!(said.contains("must be adconversion.dev/v1alpha1"), "{said}");
     let said = with(&|object| object["kind"] = json!("Odd\u{1b}[2J"));
     assert!(
-        said.contains("no kind of this operator") && !said.contains('\u{1b}'),
+        said.contains("kind must be AdConversionEvent") && !said.contains('\u{1b}'),
         "{said}"
     );
     let said = with(&|object| object["metadata"] = json!({}));
     assert!(said.contains("metadata.name is missing"), "{said}");
     assert!(!sorted(vec![event("won")], Some("sales")).refused.is_empty());
-    let twice = sorted(vec![event("won"), event("won")], None);
-    assert!(twice.refused[0].message.contains("twice"), "{:?}", twice.refused);
+    let said = with(&|object| object["specs"] = json!({}));
+    assert!(said.contains("no field specs."), "{said}");
+    let said = with(&|object| object["metadata"]["label"] = json!({}));
+    assert!(said.contains("no field metadata.label."), "{said}");
+    let said = with(&|object| object["metadata"]["labels"] = json!({"a": 5}));
+    assert!(said.contains("metadata.labels.a is wrong"), "{said}");
+    let said = with(&|object| object["metadata"]["name"] = json!(5));
+    assert!(said.contains("metadata.name must be a string"), "{said}");
+    let said = with(&|object| _ = object.as_object_mut().unwrap().remove("spec"));
+    assert!(said.contains("spec is missing"), "{said}");
+}
+
+#[test]
+fn no_name_that_is_none_becomes_part_of_a_path() {
+    for odd in [
+        "a#b",
+        "a?dryRun=All",
+        "a/b",
+        "..",
+        "../../secrets/x",
+        "A",
+        "a\u{1b}[2J",
+        "é",
+    ] {
+        let with = |edit: &dyn Fn(&mut Value)| {
+            let mut object = event("won");
+            edit(&mut object);
+            let found = sorted(vec![object], None);
+            assert!(found.events.is_empty() && found.refused.len() == 1, "{odd:?} was taken");
+            let said = found.refused[0].to_string();
+            assert!(said.starts_with("x.yaml, document 1: AdConversionEvent"), "{said}");
+            assert!(
+                said.contains("Use lower-case letters") && !said.contains('\u{1b}'),
+                "{said}"
+            );
+            said
+        };
+        let said = with(&|object| object["metadata"]["name"] = json!(odd));
+        assert!(said.contains("metadata.name \""), "{said}");
+        let said = with(&|object| object["metadata"]["namespace"] = json!(odd));
+        assert!(said.contains("metadata.namespace \""), "{said}");
+        for field in ["googleAdsAccountRef", "hubSpotAccountRef"] {
+            let said = with(&|object| object["spec"][field]["name"] = json!(odd));
+            assert!(said.contains(&format!("spec.{field}.name \"")), "{said}");
+        }
+        let account = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount",
+            "metadata": {"name": "acme"}, "spec": {"credentialsSecretRef": {"name": odd}}});
+        let found = sorted(vec![account], None);
+        assert!(
+            found.refused[0].message.contains("spec.credentialsSecretRef.name \""),
+            "{:?}",
+            found.refused
+        );
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": odd}});
+        let found = sorted(vec![secret], None);
+        assert!(
+            found.secrets.is_empty() && found.refused[0].message.contains("metadata.name \""),
+            "{:?}",
+            found.refused
+        );
+    }
+}
+
+#[test]
+fn no_document_is_dropped_silently() {
+    let large = "x".repeat(1 << 20);
+    for object in [
+        json!({"a": large}),
+        json!(large),
+        json!([large]),
+        json!({"kind": "Pod"}),
+        json!({"apiVersion": "v1"}),
+    ] {
+        let found = sorted(vec![event("won"), object], None);
+        assert_eq!(found.events.len(), 1);
+        let said = found.refused[0].to_string();
+        assert!(
+            said.starts_with("x.yaml, document 2: ") && said.contains("missing"),
+            "{said}"
+        );
+        assert!(said.len() < 200, "{said}");
+    }
+}
+
+#[test]
+fn what_stands_twice_is_named_with_both_places() {
+    let of = |kind: &str, spec: Value| json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": kind, "metadata": {"name": "acme"}, "spec": spec});
+    let objects = [
+        event("won"),
+        of("GoogleAdsAccount", json!({"customerId": "1234567890"})),
+        of("HubSpotAccount", json!({"credentialsSecretRef": {"name": "hubspot"}})),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hubspot"}, "stringData": {"accessToken": "x"}}),
+    ];
+    let twice = [objects.clone(), objects].concat();
+    let found = sorted(twice, None);
+    let said: Vec<_> = found.refused.iter().map(ToString::to_string).collect();
+    assert_eq!(said.len(), 4, "{said:?}");
+    for (number, said) in said.iter().enumerate() {
+        let (here, first) = (
+            format!("x.yaml, document {}: ", number + 5),
+            format!("first in x.yaml, document {}. ", number + 1),
+        );
+        assert!(said.starts_with(&here) && said.contains(&first), "{said}");
+    }
+    assert_eq!(
+        (
+            found.events.len(),
+            found.google.len(),
+            found.hubspot.len(),
+            found.secrets.len()
+        ),
+        (1, 1, 1, 1)
+    );
+    // Another namespace is another object.
+    let mut other = event("won");
+    other["metadata"]["namespace"] = json!("sales");
+    assert!(sorted(vec![event("won"), other], None).refused.is_empty());
 }
 
 #[test]

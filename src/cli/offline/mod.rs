@@ -7,6 +7,7 @@ mod documents;
 mod manifests;
 mod objects;
 mod read_only;
+mod schema;
 mod sources;
 
 pub(super) use self::accounts::Obstacle;

@@ -24,6 +24,13 @@ pub(super) struct Loaded {
     pub(super) refused: Vec<Refused>,
 }
 
+impl Loaded {
+    /// True if there is nothing to say.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.refused.is_empty()
+    }
+}
+
 /// An event to plan.
 pub(super) struct LoadedPlan {
     /// As it would be applied.
@@ -46,6 +53,7 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
         if loaded.event.is_deleting() {
             refused.push(Refused {
                 file: loaded.file,
+                document: None,
                 object: format!("AdConversionEvent {}", loaded.event.key()),
                 message: "It is being deleted, so nothing more is sent for it.".to_owned(),
             });
@@ -54,6 +62,7 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
         if let Some(why) = refusal(offline, &loaded).await {
             refused.push(Refused {
                 file: loaded.file,
+                document: None,
                 object: format!("AdConversionEvent {}", loaded.event.key()),
                 message: why,
             });

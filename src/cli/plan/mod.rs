@@ -30,6 +30,7 @@ use super::ask::OperatorPlace;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::flags::RunFlags;
+use super::names::parse_name;
 use super::offline::{Offline, OfflineFlags};
 use super::output::Output;
 use super::progress::Progress;
@@ -46,7 +47,7 @@ const NOT_DONE: u8 = 2;
 #[derive(Debug, Args)]
 pub(super) struct PlanFlags {
     /// Names of events. If absent: all of the files, or without files all of the namespace.
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = parse_name)]
     events: Vec<String>,
     /// Form of the plan.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
@@ -81,6 +82,11 @@ async fn print_plan(flags: &PlanFlags) -> Result<ExitCode, CommandError> {
     let progress = Arc::new(Progress::begin("Reading the manifests"));
     let offline = flags.offline.open().await?;
     let loaded = load(&offline, &flags.events).await?;
+    if loaded.is_empty() && !flags.offline.has_files() {
+        let namespace = &offline.namespace;
+        let way_out = "Name another with --namespace, or give manifests with -f";
+        return Err(format!("namespace {namespace} has no event to plan. {way_out}").into());
+    }
     let plan = make_plan(flags, &offline, loaded, &progress).await?;
     drop(progress);
     let text = match flags.output.of_program(&plan)? {

@@ -34,6 +34,9 @@ pub(super) struct Refused {
     /// Where it stands; absent if it is in the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) file: Option<String>,
+    /// Number of the document in the file; absent if it can be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) document: Option<usize>,
     /// Kind, namespace and name.
     pub(super) object: String,
     pub(super) message: String,
@@ -42,7 +45,8 @@ pub(super) struct Refused {
 impl From<&offline::Refused> for Refused {
     fn from(refused: &offline::Refused) -> Self {
         Self {
-            file: Some(refused.file.clone()),
+            file: Some(refused.place.file.clone()),
+            document: Some(refused.place.document),
             object: refused.object.clone(),
             message: refused.message.clone(),
         }

@@ -14,6 +14,9 @@ const MAX_DAYS: usize = 31;
 /// The whole plan.
 pub(super) fn plan_text(plan: &Plan) -> String {
     let mut text = String::new();
+    if plan.events.is_empty() && plan.refused.is_empty() {
+        text.push_str("The files hold no event, so that there is nothing to plan.\n");
+    }
     for (number, event) in plan.events.iter().enumerate() {
         if number > 0 {
             text.push('\n');
@@ -30,9 +33,17 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         );
     }
     for refused in &plan.refused {
-        let file = refused.file.as_deref().map(|file| format!("{}: ", printable(file)));
-        let (object, message) = (printable(&refused.object), printable(&refused.message));
-        let _ = writeln!(text, "\n{}{object}: {message}", file.unwrap_or_default());
+        let file = refused.file.as_deref().map(printable).unwrap_or_default();
+        let place = match refused.document {
+            Some(number) => format!("{file}, document {number}: "),
+            None if file.is_empty() => file,
+            None => format!("{file}: "),
+        };
+        let object = match printable(&refused.object) {
+            none if none.is_empty() => none,
+            object => format!("{object}: "),
+        };
+        let _ = writeln!(text, "\n{place}{object}{}", printable(&refused.message));
     }
     if plan.limited {
         let _ = writeln!(

@@ -6,6 +6,8 @@ use kube::Resource;
 use kube::api::ApiResource;
 
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
+use crate::cli::names::check_name;
+use crate::cli::output::foreign;
 
 /// A kind that people may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,9 +72,7 @@ pub(crate) fn parse_object(given: &[String]) -> Result<ObjectName, String> {
         [kind, name] if !kind.contains('/') => (kind.as_str(), name.as_str()),
         _ => return Err("name one object: KIND NAME, or KIND/NAME".to_owned()),
     };
-    if name.is_empty() || name.contains('/') {
-        return Err(format!("{name:?} is no name of an object"));
-    }
+    check_name(name).map_err(|rule| format!("{:?} is no name of an object. {rule}", foreign(name)))?;
     Ok(ObjectName {
         kind: kind.parse()?,
         name: name.to_owned(),
@@ -97,6 +97,8 @@ mod tests {
     #[case("adce", Err("a name is missing"))]
     #[case("adce/", Err("no name of an object"))]
     #[case("adce/a/b", Err("no name of an object"))]
+    #[case("adce/a#b", Err("no name of an object"))]
+    #[case("adce ..", Err("no name of an object"))]
     #[case("adce/a b", Err("name one object"))]
     #[case("adce a b", Err("name one object"))]
     #[case("pod x", Err("Use AdConversionEvent (adce)"))]
