@@ -20,27 +20,36 @@ struct Class {
     recent: i64,
     last: i64,
     oldest: i64,
+    waiting: Option<i64>,
 }
 
 /// Rows, and what is archived: whole days from their totals, the day of `since` from the keys.
 const COUNTS: &str = "
     SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT) AS total, CAST(sum(due) AS BIGINT) AS due,
-           CAST(sum(recent) AS BIGINT) AS recent, max(changed_at) AS last, min(oldest) AS oldest
+           CAST(sum(recent) AS BIGINT) AS recent, max(changed_at) AS last, min(oldest) AS oldest,
+           min(waiting) AS waiting
     FROM (SELECT outcome, reason, detail, count(*) AS total,
                  count(CASE WHEN state = 'Waiting' AND due <= $3 THEN 1 END) AS due,
                  count(CASE WHEN outcome IN ('Uploaded', 'Rejected') AND changed_at >= $6 THEN 1 END) AS recent,
-                 max(changed_at) AS changed_at, min(occurred_at) AS oldest
+                 max(changed_at) AS changed_at, min(occurred_at) AS oldest,
+                 min(CASE WHEN reason <> 'AwaitingConsent' AND NOT (reason = 'NotDue' AND due > $3) THEN first_seen END)
+                     AS waiting
           FROM conversions WHERE stream = $1 AND occurred_at >= $2 GROUP BY outcome, reason, detail
           UNION ALL
-          SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT), 0, 0, max(changed_at), 0
+          SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT), 0, 0, max(changed_at), 0, CAST(NULL AS BIGINT)
           FROM daily_totals WHERE stream = $1 AND day > $4 GROUP BY outcome, reason, detail
           UNION ALL
-          SELECT a.outcome, a.reason, a.detail, count(*), 0, 0, max(t.changed_at), 0
+          SELECT a.outcome, a.reason, a.detail, count(*), 0, 0, max(t.changed_at), 0, CAST(NULL AS BIGINT)
           FROM archived_keys a JOIN daily_totals t ON t.stream = a.stream AND t.day = $4 AND t.outcome = a.outcome
                                                   AND t.reason = a.reason AND t.detail = a.detail
           WHERE a.stream = $1 AND a.occurred_at >= $2 AND a.occurred_at < ($4 + 1) * $5
           GROUP BY a.outcome, a.reason, a.detail) AS parts
     GROUP BY outcome, reason, detail";
+
+/// The earlier of two times, as far as there are any.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    one.into_iter().chain(other).min()
+}
 
 /// See [`crate::ports::ledger::Ledger::count_rows`]. To be called in a transaction: all counts are of one moment.
 pub(crate) async fn count_rows(
@@ -64,7 +73,8 @@ pub(crate) async fn count_rows(
         let outcome = to_outcome(&class.outcome)?;
         if outcome == Outcome::Pending {
             let oldest = to_time(class.oldest)?;
-            tally.oldest_pending = Some(tally.oldest_pending.map_or(oldest, |t| t.min(oldest)));
+            tally.oldest_pending = earlier(tally.oldest_pending, Some(oldest));
+            tally.waiting_since = earlier(tally.waiting_since, class.waiting.map(to_time).transpose()?);
         }
         tally.classes.push(ClassCount {
             outcome,

@@ -26,7 +26,7 @@ pub fn exposed() -> String {
         let outcomes = BTreeMap::from([(Outcome::Uploaded, uploaded), (Outcome::Pending, 1)]);
         let counts = EventCounts {
             outcomes,
-            oldest_pending: Some(now),
+            waiting_since: Some(now),
             last_upload: Some(now),
         };
         metrics.set_event(&event, counts);
@@ -85,7 +85,7 @@ fn every_metric_is_documented_and_every_documented_one_is_there() {
 
 #[test]
 fn prometheus_finds_no_fault() {
-    xtask::promtool::check(&exposed()).unwrap();
+    xtask::prometheus::check(&exposed()).unwrap();
     let wrong = "# TYPE adconversion_calls counter\nadconversion_calls 1\n";
-    assert!(xtask::promtool::check(wrong).is_err(), "the check can fail");
+    assert!(xtask::prometheus::check(wrong).is_err(), "the check can fail");
 }

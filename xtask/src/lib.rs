@@ -17,7 +17,7 @@ pub mod lab;
 pub mod ports;
 pub mod postgres;
 pub mod process;
-pub mod promtool;
+pub mod prometheus;
 mod python;
 pub mod suite;
 pub mod supervisor;

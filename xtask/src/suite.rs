@@ -18,7 +18,7 @@ use crate::go_tools;
 use crate::image;
 use crate::postgres;
 use crate::process::{self, say};
-use crate::promtool;
+use crate::prometheus;
 use crate::supervisor::XTASK_BIN;
 use crate::tools::{self, Tool};
 
@@ -119,7 +119,8 @@ fn start_control_plane_build() -> Background {
     thread::spawn(|| {
         // Small beside the rest, and the tests need them.
         browser::chromium()?;
-        promtool::promtool()?;
+        prometheus::promtool()?;
+        prometheus::server()?;
         go_tools::ensure_for_tests()?;
         tools::ensure(&Tool::ALL)
     })

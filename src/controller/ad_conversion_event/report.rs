@@ -21,7 +21,7 @@ use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::conditions::find_condition;
-use crate::domain::ids::{ActionId, CustomerId, ObjectKey};
+use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
 use crate::ports::ledger::{LedgerError, RowCounts, StreamRequest};
@@ -59,7 +59,7 @@ pub(crate) async fn report_event(
     };
     let next = status::compose_status(&facts);
     note_counted(ctx, &facts);
-    export_metrics(ctx, &declared.key, &next);
+    export_metrics(ctx, &facts, &next);
     let written = apply::apply_status(ctx, event, &next).await?.is_some();
     transition_events::publish_pass(ctx, event, written.then_some(&next)).await;
     let pause = if resolved.undecided {
@@ -97,14 +97,18 @@ fn pause_of(sync: Option<&SyncStatus>, uncounted: bool) -> Duration {
 }
 
 /// Shows readiness and counts as metrics.
-fn export_metrics(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStatus) {
+fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventStatus) {
+    let key = &facts.declared().key;
     let ready = match find_condition(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
         Some("True") => "True",
         Some("False") => "False",
         _ => "Unknown",
     };
     ctx.metrics.set_object(AdConversionEvent::KIND, key, ready);
-    let Some(sync) = &status.sync else { return };
+    // Where the ledger can't be read, what was counted before still stands.
+    let (Some(sync), Some(counted)) = (&status.sync, &facts.tally) else {
+        return;
+    };
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let outcomes = BTreeMap::from([
         (Outcome::Pending, count(sync.pending)),
@@ -113,12 +117,14 @@ fn export_metrics(ctx: &Context, key: &ObjectKey, status: &AdConversionEventStat
         (Outcome::Skipped, count(sync.skipped)),
         (Outcome::Rejected, count(sync.rejected)),
     ]);
-    let oldest_pending = sync.oldest_pending_time.as_ref().map(|t| t.0);
+    // What is suspended waits as it should.
+    let suspended = facts.closed_gates().suspended;
+    let waiting_since = counted.tally.waiting_since.filter(|_| !suspended);
     ctx.metrics.set_event(
         key,
         EventCounts {
             outcomes,
-            oldest_pending,
+            waiting_since,
             last_upload: sync.last_upload_time.as_ref().map(|t| t.0),
         },
     );

@@ -100,6 +100,10 @@ async fn due_rows_respect_start_time_limit_and_order() {
     assert_eq!(numbers(9, 1).await, [4]);
     let counted = tally(&ledger, stream).await;
     assert_eq!((counted.next_due, counted.oldest_pending), (Some(at(2)), Some(at(0))));
+    // What is late waits since it was seen, and the other one for its settle delay.
+    assert_eq!(counted.waiting_since, Some(at(1)));
+    let early = ledger.count_rows(stream, at(0), at(1)).await.unwrap();
+    assert_eq!(early.waiting_since, None, "nothing is due");
     let classes = counted.classes.iter().map(|c| (c.outcome, c.count, c.due));
     assert!(classes.eq([(Outcome::Pending, 2, 1), (Outcome::Skipped, 1, 0)]));
 }

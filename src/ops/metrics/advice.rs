@@ -12,7 +12,7 @@ pub const ADVICE: &[(&str, &str)] = &[
     ),
     (
         "adconversion_oldest_pending_seconds",
-        "Alert above a few hours: conversions wait. `status.sync.reasons` says what for.",
+        "Alert above a day: conversions wait. `status.sync.reasons` says what for. Suspended events and conversions that wait for their settle delay or for consent do not count.",
     ),
     (
         "adconversion_conversions_total",

@@ -31,8 +31,9 @@ struct OccurrenceLabels {
 pub struct EventCounts {
     /// How many rows are in each outcome.
     pub outcomes: BTreeMap<Outcome, u64>,
-    /// Time of the oldest pending occurrence.
-    pub oldest_pending: Option<Timestamp>,
+    /// Since when the conversion that has waited longest waits; not while the event is suspended, nor for its settle delay
+    /// or a visitor's consent.
+    pub waiting_since: Option<Timestamp>,
     /// When a conversion was last sent.
     pub last_upload: Option<Timestamp>,
 }
@@ -58,7 +59,7 @@ impl EventSeries {
         );
         r.register(
             "event_oldest_pending_seconds",
-            "Age of the event's oldest conversion that waits, 0 if none does",
+            "Time since the event's conversion that has waited longest was first seen, 0 if none waits",
             series.oldest_pending.clone(),
         );
         r.register(
@@ -93,7 +94,7 @@ impl EventSeries {
             let count = counts.outcomes.get(&outcome).copied().unwrap_or_default();
             self.occurrences.get_or_create(&labels).set(to_gauge(count));
         }
-        let age = age_seconds(counts.oldest_pending, now);
+        let age = age_seconds(counts.waiting_since, now);
         self.oldest_pending.get_or_create(&event_labels(event)).set(age);
         if let Some(at) = counts.last_upload {
             let seconds = at.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64();

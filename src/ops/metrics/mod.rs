@@ -34,6 +34,19 @@ const RECONCILE_BUCKETS: [f64; 10] = [0.001, 0.005, 0.02, 0.1, 0.25, 0.5, 1.0, 5
 /// From a HubSpot read (a tenth of a second) to the time limit of an upload.
 const CALL_BUCKETS: [f64; 9] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0];
 
+/// The loops whose restarts are counted. A kind that is not among them appears with its first restart only.
+const LOOPS: [&str; 9] = [
+    "feed",
+    "uploader",
+    "poller",
+    "watch",
+    "controller",
+    "router",
+    "caches",
+    "supervisor",
+    "retention",
+];
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReconcileLabels {
     kind: &'static str,
@@ -153,8 +166,14 @@ impl Metrics {
         };
         metrics.register_all();
         // There from the beginning, so that the first one is a rise.
-        for kind in ["feed", "uploader", "poller", "retention"] {
+        for kind in LOOPS {
             drop(metrics.restarts.get_or_create(&LoopLabels { r#loop: kind }));
+        }
+        for outcome in Outcome::ALL.into_iter().filter(|outcome| outcome.is_final()) {
+            let labels = OutcomeLabels {
+                outcome: outcome.as_str(),
+            };
+            drop(metrics.conversions.get_or_create(&labels));
         }
         metrics
     }
@@ -201,7 +220,7 @@ impl Metrics {
         );
         r.register(
             "oldest_pending_seconds",
-            "Age of the oldest conversion that waits, 0 if none does",
+            "Time since the conversion that has waited longest was first seen, 0 if none waits",
             self.oldest_pending.clone(),
         );
         r.register("objects", "Objects by kind and status of Ready", self.objects.clone());
@@ -333,7 +352,7 @@ impl Metrics {
             };
             self.occurrences.get_or_create(&labels).set(to_gauge(sum));
         }
-        let oldest = seen.counts.values().filter_map(|c| c.oldest_pending).min();
+        let oldest = seen.counts.values().filter_map(|c| c.waiting_since).min();
         self.oldest_pending.set(age_seconds(oldest, now));
         let Some(events) = &self.events else { return };
         events.clear();

@@ -43,7 +43,7 @@ fn conversions_count_what_came_since_the_start() {
     let key = ObjectKey::new("marketing", "customer");
     let counts = |uploaded, pending| EventCounts {
         outcomes: BTreeMap::from([(Outcome::Uploaded, uploaded), (Outcome::Pending, pending)]),
-        oldest_pending: (pending > 0).then(|| Timestamp::from_second(1_790_000_040).unwrap()),
+        waiting_since: (pending > 0).then(|| Timestamp::from_second(1_790_000_040).unwrap()),
         last_upload: None,
     };
     metrics.set_event(&key, counts(10, 2));
@@ -77,7 +77,7 @@ fn single_events_have_series_where_they_are_switched_on() {
         metrics.set_object("HubSpotAccount", &ObjectKey::new("marketing", "acme"), "True");
         let counts = EventCounts {
             outcomes: BTreeMap::from([(Outcome::Uploaded, 13)]),
-            oldest_pending: Some(Timestamp::from_second(1_790_000_040).unwrap()),
+            waiting_since: Some(Timestamp::from_second(1_790_000_040).unwrap()),
             last_upload: Some(Timestamp::from_second(1_790_000_000).unwrap()),
         };
         metrics.set_event(&key, counts);

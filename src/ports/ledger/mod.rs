@@ -112,6 +112,9 @@ pub struct RowCounts {
     pub classes: Vec<ClassCount>,
     /// `occurred_at` of the oldest pending row.
     pub oldest_pending: Option<Timestamp>,
+    /// `first_seen` of the pending row that has waited longest, without those that wait as long as they should: for the
+    /// settle delay, or for a visitor's consent.
+    pub waiting_since: Option<Timestamp>,
     /// When rows of this stream were last accepted by Google.
     pub last_upload: Option<Timestamp>,
     /// Earliest due time among rows that wait: pending and not in flight, or `OutcomeUnknown`.

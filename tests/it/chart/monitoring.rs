@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Value, json};
-use xtask::{process, promtool};
+use xtask::{process, prometheus};
 
 use super::{LIMIT, read, render, the};
 
@@ -126,7 +126,7 @@ fn file(name: &str, text: &str) -> std::path::PathBuf {
 }
 
 fn promtool(arguments: &[&str], path: &Path) -> process::Output {
-    let mut command = std::process::Command::new(promtool::promtool().unwrap());
+    let mut command = std::process::Command::new(prometheus::promtool().unwrap());
     command.args(arguments).arg(path);
     process::run(command, None, LIMIT).unwrap()
 }

@@ -68,6 +68,8 @@ struct State {
     calls: Vec<String>,
     armed: Option<(usize, Fault)>,
     fired: bool,
+    /// No status can be written.
+    statuses_refused: bool,
 }
 
 struct Shared {
@@ -134,6 +136,11 @@ impl KubeProxy {
     /// From now on each write takes so much longer.
     pub fn slow_writes(&self, delay: Duration) {
         *self.shared.write_delay.lock() = delay;
+    }
+
+    /// From now on no status can be written, or every one again.
+    pub fn refuse_statuses(&self, refused: bool) {
+        self.shared.state().statuses_refused = refused;
     }
 
     /// The calls so far, as method and path.
@@ -214,6 +221,9 @@ impl Shared {
         state
             .calls
             .push(format!("{} {}{watch}", parts.method, parts.uri.path()));
+        if state.statuses_refused && parts.method != Method::GET && parts.uri.path().ends_with("/status") {
+            return Some(Fault::Refuse(403));
+        }
         let number = state.calls.len();
         state.armed.filter(|(n, _)| *n == number).map(|(_, fault)| fault)
     }
@@ -278,6 +288,7 @@ fn refusal(code: u16) -> Response<Body> {
     let reason = match code {
         409 => "Conflict",
         410 => "Expired",
+        403 => "Forbidden",
         429 => "TooManyRequests",
         500 => "InternalError",
         503 => "ServiceUnavailable",

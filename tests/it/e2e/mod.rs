@@ -5,6 +5,7 @@ mod absent;
 mod accounts;
 mod actions;
 mod again;
+mod alerts;
 mod answers;
 mod asked;
 mod budget;

@@ -129,7 +129,7 @@ fn metrics_are_those_documented_and_it_is_alive_while_much_is_read() {
     let (head, _) = parts(&answer);
     assert!(head.contains("content-type: text/plain; version=0.0.4"), "{head}");
     let text = body(&answer);
-    xtask::promtool::check(&text).unwrap_or_else(|error| panic!("{error}"));
+    xtask::prometheus::check(&text).unwrap_or_else(|error| panic!("{error}"));
     let (found, documented) = (found(&text), documented());
     assert!(found.keys().eq(documented.keys()), "{found:#?}");
     for (name, (kind, labels)) in &found {

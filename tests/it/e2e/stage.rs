@@ -3,6 +3,7 @@
 mod evidence;
 mod ledger;
 mod manifest;
+pub mod monitor;
 mod neighbour;
 mod process;
 mod replica;

@@ -9,6 +9,7 @@ use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
 use adconversion_operator::ledger::SqlLedger;
 use adconversion_operator::ports::ledger::{Ledger, RowCounts};
+use adconversion_operator::ports::pulse::{Unwatched, Watchdog};
 use adconversion_operator::registry::{Event, Registry};
 use adconversion_operator::sync::context::SyncContext;
 use adconversion_operator::sync::supervisor;
@@ -55,7 +56,13 @@ impl World {
 
     /// Begins to work.
     pub fn run(self) -> Running {
+        self.run_watched(Arc::new(Unwatched))
+    }
+
+    /// As [`Self::run`]; whoever watches is told of signs of life.
+    pub fn run_watched(self, watchdog: Arc<dyn Watchdog>) -> Running {
         let context = SyncContext::new(self.registry.clone(), self.ledger.clone(), Arc::new(Now), settings());
+        let context = context.with_watchdog(watchdog, LIMIT);
         let stop = CancellationToken::new();
         let loops = tokio::spawn(supervisor::run(Arc::new(context), stop.clone()));
         Running {

@@ -47,6 +47,15 @@ impl Stage {
     /// where one is named.
     pub fn start_replica(&self, name: &'static str, flags: &[(&str, &str)], kubeconfig: Option<&Path>) -> Replica<'_> {
         let port = xtask::ports::free(1).expect("a port")[0];
+        self.start_replica_on(port, name, flags, kubeconfig);
+        Replica {
+            stage: self,
+            name,
+            port,
+        }
+    }
+
+    fn start_replica_on(&self, port: u16, name: &str, flags: &[(&str, &str)], kubeconfig: Option<&Path>) {
         let mut spec = self.operator(port);
         let lease = [
             ("lease-name", LEASE),
@@ -71,11 +80,6 @@ impl Stage {
             spec.environment.insert("KUBECONFIG".to_owned(), path);
         }
         self.supervisor.run(spec).expect("a replica");
-        Replica {
-            stage: self,
-            name,
-            port,
-        }
     }
 
     /// A kubeconfig like the operator's that leads to another address.
@@ -125,6 +129,18 @@ impl Replica<'_> {
 
     pub fn is_ready(&self) -> bool {
         self.http("/readyz").starts_with("HTTP/1.1 200")
+    }
+
+    /// The port of health and metrics.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it in order, if it runs, and starts it again without further flags, on the same port.
+    pub fn restart(&self) {
+        let ended = self.stage.supervisor.stop(self.name, Duration::from_secs(40));
+        ended.expect("its end");
+        self.stage.start_replica_on(self.port, self.name, &[], None);
     }
 
     /// Waits until it works; how long that took.

@@ -1,5 +1,5 @@
-//! Prometheus' own check of metrics: promtool, taken out of Debian's package where it is missing. The package is not
-//! installed, as it would start a server.
+//! Prometheus and its own check of metrics and rules, promtool: taken out of Debian's package where they are missing. The
+//! package is not installed, as it would start a server.
 
 use std::env;
 use std::fs;
@@ -13,8 +13,6 @@ use crate::browser::{as_root, command};
 use crate::process::{self, say};
 use crate::tools;
 
-/// Names the program to use.
-const PROMTOOL: &str = "ADCONVERSION_PROMTOOL";
 /// Limit of each step of its set-up.
 const LIMIT: Duration = Duration::from_mins(5);
 /// Limit of one check.
@@ -23,13 +21,50 @@ const CHECK_LIMIT: Duration = Duration::from_mins(1);
 /// Tests of one process fetch once.
 static FETCHING: Mutex<()> = Mutex::new(());
 
-fn installed() -> Option<PathBuf> {
-    if let Some(path) = env::var_os(PROMTOOL) {
-        return Some(PathBuf::from(path));
+/// A program of the package.
+struct Program {
+    name: &'static str,
+    /// Names the program to use.
+    variable: &'static str,
+}
+
+const PROMTOOL: Program = Program {
+    name: "promtool",
+    variable: "ADCONVERSION_PROMTOOL",
+};
+const SERVER: Program = Program {
+    name: "prometheus",
+    variable: "ADCONVERSION_PROMETHEUS",
+};
+
+impl Program {
+    fn installed(&self) -> Option<PathBuf> {
+        if let Some(path) = env::var_os(self.variable) {
+            return Some(PathBuf::from(path));
+        }
+        env::split_paths(&env::var_os("PATH")?)
+            .map(|directory| directory.join(self.name))
+            .find(|path| path.is_file())
     }
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|directory| directory.join("promtool"))
-        .find(|path| path.is_file())
+
+    fn path(&self) -> Result<PathBuf, Error> {
+        let _one = FETCHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(path) = self.installed() {
+            return Ok(path);
+        }
+        let kept = tools::root()?;
+        let path = kept.join(self.name);
+        if !path.is_file() {
+            say("fetching Prometheus (once)");
+            fetch(&kept).map_err(|error| {
+                let Self { name, variable } = self;
+                Error::Setup(format!(
+                    "{name} is missing and could not be fetched: install the package prometheus, or name the program in {variable}\n{error}"
+                ))
+            })?;
+        }
+        Ok(path)
+    }
 }
 
 /// Path of promtool, fetched if needed.
@@ -37,24 +72,20 @@ fn installed() -> Option<PathBuf> {
 /// # Errors
 /// Where it is missing and the package manager can't bring it: the text says what to do.
 pub fn promtool() -> Result<PathBuf, Error> {
-    let _one = FETCHING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(path) = installed() {
-        return Ok(path);
-    }
-    let cached = tools::root()?.join("promtool");
-    if !cached.is_file() {
-        say("fetching promtool (once)");
-        fetch(&cached).map_err(|error| {
-            Error::Setup(format!(
-                "promtool is missing and could not be fetched: install the package prometheus, or name the program in {PROMTOOL}\n{error}"
-            ))
-        })?;
-    }
-    Ok(cached)
+    PROMTOOL.path()
 }
 
-fn fetch(target: &Path) -> Result<(), Error> {
-    let work = target.with_extension(format!("{}", std::process::id()));
+/// Path of the Prometheus server, fetched if needed.
+///
+/// # Errors
+/// As [`promtool`].
+pub fn server() -> Result<PathBuf, Error> {
+    SERVER.path()
+}
+
+/// Both programs, from the package to this directory.
+fn fetch(kept: &Path) -> Result<(), Error> {
+    let work = kept.join(format!("prometheus.{}", std::process::id()));
     let io = |what: &str, error: std::io::Error| Error::Setup(format!("{}: {what}: {error}", work.display()));
     fs::create_dir_all(&work).map_err(|error| io("create", error))?;
     process::run(as_root(&["apt-get", "update", "-qq"]), None, LIMIT)?.ok()?;
@@ -70,7 +101,10 @@ fn fetch(target: &Path) -> Result<(), Error> {
     extract.arg(&package).arg(&work);
     process::run(extract, None, LIMIT)?.ok()?;
     // In one step, so that nobody ever meets half of it.
-    fs::rename(work.join("usr/bin/promtool"), target).map_err(|error| io("take promtool out", error))?;
+    for program in [PROMTOOL, SERVER] {
+        let unpacked = work.join("usr/bin").join(program.name);
+        fs::rename(unpacked, kept.join(program.name)).map_err(|error| io(program.name, error))?;
+    }
     fs::remove_dir_all(&work).map_err(|error| io("remove", error))
 }
 
