@@ -155,7 +155,20 @@ impl Buildah {
         let options = ["--isolation", "chroot", "--build-arg", &argument, "--tag", IMAGE];
         self.run(&[&["build"], &options[..], &[context.as_str()]].concat())?;
         self.check_settings()?;
+        self.say_sizes(programs)?;
         self.run_programs()
+    }
+
+    /// Says how large the image is, on the libraries of this machine, and what of it the programs are.
+    fn say_sizes(&self, programs: &[PathBuf]) -> Result<(), Error> {
+        let size = self.run(&["images", "--noheading", "--format", "{{.Size}}", IMAGE])?;
+        say(&format!("   the image on this machine's libraries: {size}"));
+        for program in programs {
+            let file = fs::metadata(program).map_err(|source| Error::path("read", program, source))?;
+            let name = program.file_name().unwrap_or_default().display();
+            say(&format!("   of it {name}: {} kB", file.len() / 1000));
+        }
+        Ok(())
     }
 
     /// A stand-in of the runtime's image, which cannot be fetched here: this machine's libraries and certificates.
