@@ -10,6 +10,7 @@ use kube::{Client, Config};
 use super::command_error::CommandError;
 use super::names::{check_namespace, parse_namespace};
 use super::output::foreign;
+use crate::controller::runtime::make_proxy_usable;
 
 /// Longest wait for a connection, and for an answer, of the Kubernetes API.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -69,6 +70,7 @@ impl ConnectFlags {
     /// Where there is no usable kubeconfig, or no such context.
     pub async fn connect(&self) -> Result<(Client, String), CommandError> {
         let mut config = self.kube_config().await?;
+        make_proxy_usable(&mut config)?;
         config.connect_timeout = Some(CONNECT_LIMIT);
         config.read_timeout = Some(ANSWER_LIMIT);
         let namespace = self.namespace.as_ref().unwrap_or(&config.default_namespace).clone();

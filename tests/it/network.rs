@@ -100,6 +100,39 @@ fn an_api_server_on_this_host_is_asked_directly() {
     assert!(line.starts_with("GET /apis/adconversion.dev/v1alpha1/"), "{line}");
 }
 
+/// As kubectl asks a cluster of kind or minikube.
+#[test]
+fn a_command_asks_an_api_server_on_this_host_directly() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let directory = xtask::control_plane::new_directory().unwrap();
+    let mut command = process::tied(Path::new(env!("CARGO_BIN_EXE_adconversion")));
+    command
+        .args(["suspend", "adce", "x"])
+        .env(
+            "KUBECONFIG",
+            kubeconfig(&directory, &format!("http://{}", server.local_addr().unwrap())),
+        )
+        // Nobody is there.
+        .env("HTTPS_PROXY", "http://127.0.0.1:9")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    let _running = start(command);
+    server.set_nonblocking(true).unwrap();
+    let begun = Instant::now();
+    let (stream, _) = loop {
+        match server.accept() {
+            Ok(accepted) => break accepted,
+            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    stream.set_nonblocking(false).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    assert!(line.starts_with("GET /apis/adconversion.dev/v1alpha1/"), "{line}");
+}
+
 /// Neither the client of the Kubernetes API nor that of HubSpot and Google can be made.
 #[test]
 fn without_certificates_it_says_how_to_get_some() {

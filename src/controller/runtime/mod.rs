@@ -38,6 +38,7 @@ use crate::ports::budget;
 use crate::ports::stopping::run_until_stopped;
 use crate::registry::Wake;
 pub use client::{ClientError, new_client};
+pub use proxy::{BadProxy, make_usable as make_proxy_usable};
 pub use standby::WarmCaches;
 use standby::Watches;
 use tasks::{endless_task, route_wakes};
