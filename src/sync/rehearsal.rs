@@ -26,11 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const LOOK: usize = 2_000;
 
 /// HubSpot could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("HubSpot could not be read for {of}: {why}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// The event, or the account.
-    pub of: ObjectKey,
+    pub account: ObjectKey,
     /// For people.
     pub why: String,
 }
@@ -51,23 +49,28 @@ impl Rehearsal {
     }
 
     /// Reads everything that the events' feeds would read first, and notes it in the ledger. Forms are read a second time where
-    /// that is wanted: one list alone does not tell that a submission has no address.
-    ///
-    /// # Errors
-    /// If HubSpot does not let itself be read for one of them, also after some tries.
-    pub async fn read_all(&self) -> Result<(), Unread> {
+    /// that is wanted: one list alone does not tell that a submission has no address. Returns the accounts of which HubSpot
+    /// does not let all be read, also after some tries.
+    pub async fn read_all(&self) -> Vec<Unread> {
+        let mut unread = Vec::new();
         for account in self.ctx.registry.hubspot_keys() {
-            let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
-            self.read_pass(&mut feed, &account).await?;
-            let events = self.ctx.registry.events_of_hubspot(&account);
-            if events.iter().any(|event| event.rules.form) {
-                self.read_pass(&mut feed, &account).await?;
-            }
+            unread.extend(self.read_account(account).await);
         }
-        Ok(())
+        unread
     }
 
-    async fn read_pass(&self, feed: &mut Feed, account: &ObjectKey) -> Result<(), Unread> {
+    async fn read_account(&self, account: ObjectKey) -> Option<Unread> {
+        let mut feed = Feed::new(account.clone(), Arc::clone(&self.ctx));
+        let mut whole = self.read_pass(&mut feed).await;
+        let events = self.ctx.registry.events_of_hubspot(&account);
+        if whole && events.iter().any(|event| event.rules.form) {
+            whole = self.read_pass(&mut feed).await;
+        }
+        (!whole).then(|| self.to_unread(account))
+    }
+
+    /// False if it fails again and again.
+    async fn read_pass(&self, feed: &mut Feed) -> bool {
         let mut failures = 0;
         while let Some(pause) = feed.read_more().await {
             if pause.is_zero() {
@@ -75,28 +78,25 @@ impl Rehearsal {
             }
             failures += 1;
             if failures >= TRIES {
-                return Err(self.unread_event(account.clone()));
+                return false;
             }
             tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         }
-        Ok(())
+        true
     }
 
-    /// What of this account could not be read for, and why.
-    fn unread_event(&self, account: ObjectKey) -> Unread {
+    /// Why an account could not be read.
+    fn to_unread(&self, account: ObjectKey) -> Unread {
         let events = self.ctx.registry.events_of_hubspot(&account).into_iter();
-        let mut failed = events.filter_map(|event| {
+        let mut notes = events.filter_map(|event| {
             let report = self.ctx.registry.event_report(&event.key);
-            let note = report.feed.error.or(report.ledger.error)?;
-            Some(Unread {
-                of: event.key,
-                why: note.message,
-            })
+            report.feed.error.or(report.ledger.error)
         });
-        failed.next().unwrap_or_else(|| Unread {
-            of: account,
-            why: "the reads failed again and again".to_owned(),
-        })
+        let why = notes.next().map(|note| note.message);
+        Unread {
+            account,
+            why: why.unwrap_or_else(|| "the reads failed again and again".to_owned()),
+        }
     }
 
     /// Has everything sent that is due.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::changes::Change;
+use super::reads::{Credentials, ReadLog, Reader};
 use crate::domain::batch::Complaint;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
@@ -131,15 +132,19 @@ fn new_action(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Conver
     action
 }
 
-/// Makes clients that read and change nothing.
+/// The service, as a plan names it.
+pub(super) const GOOGLE: &str = "Google Ads";
+
+/// Makes clients that read and change nothing, and note what could not be read.
 pub(super) struct ReadingConnector {
     inner: Arc<dyn GoogleConnector>,
     notebook: Notebook,
+    log: ReadLog,
 }
 
 impl ReadingConnector {
-    pub(super) fn new(inner: Arc<dyn GoogleConnector>, notebook: Notebook) -> Self {
-        Self { inner, notebook }
+    pub(super) fn new(inner: Arc<dyn GoogleConnector>, notebook: Notebook, log: ReadLog) -> Self {
+        Self { inner, notebook, log }
     }
 }
 
@@ -150,6 +155,11 @@ impl GoogleConnector for ReadingConnector {
         credentials: GoogleCredentials<'_>,
         login: Option<CustomerId>,
     ) -> Result<GoogleClients, SecretInvalid> {
+        let secret = match credentials {
+            GoogleCredentials::Secret(secret) => Some(secret),
+            GoogleCredentials::Ambient { .. } => None,
+        };
+        let reader = self.log.reader(GOOGLE, Credentials::new(secret));
         let clients = self.inner.connect(credentials, login).await?;
         let route = |info: RouteInfo| {
             let notebook = self.notebook.clone();
@@ -162,15 +172,19 @@ impl GoogleConnector for ReadingConnector {
             ads: Arc::new(ReadingAds {
                 inner: clients.ads,
                 notebook: self.notebook.clone(),
+                reader,
             }),
         })
     }
 }
 
+const ACTIONS: &str = "conversion actions";
+
 /// The Google Ads API, read only.
 struct ReadingAds {
     inner: Arc<dyn GoogleAds>,
     notebook: Notebook,
+    reader: Reader,
 }
 
 impl ReadingAds {
@@ -186,23 +200,28 @@ impl GoogleAds for ReadingAds {
     }
 
     async fn read_customer(&self, id: &CustomerId) -> Result<Customer, UpstreamError> {
-        self.inner.read_customer(id).await
+        self.reader.ask("the customer", id, self.inner.read_customer(id)).await
     }
 
     async fn read_actions(&self, owner: &CustomerId) -> Result<Vec<ConversionAction>, UpstreamError> {
-        let actions = self.inner.read_actions(owner).await?;
+        let call = self.inner.read_actions(owner);
+        let actions = self.reader.ask(ACTIONS, owner, call).await?;
+        self.reader.list_ended(ACTIONS, &owner.to_string());
         Ok(self.notebook.lay_over(owner, actions))
     }
 
     async fn actions_named(&self, owner: &CustomerId, name: &str) -> Result<Vec<ConversionAction>, UpstreamError> {
-        let found = self.inner.actions_named(owner, name).await?;
+        let call = self.inner.actions_named(owner, name);
+        let about = [(owner.to_string(), name.to_owned())];
+        let found = self.reader.ask_all(ACTIONS, about, call).await?;
         let mut actions = self.notebook.lay_over(owner, found);
         actions.retain(|action| action.is_named(name));
         Ok(actions)
     }
 
     async fn read_goals(&self, owner: &CustomerId) -> Result<Vec<Goal>, UpstreamError> {
-        let goals = self.inner.read_goals(owner).await?;
+        let call = self.inner.read_goals(owner);
+        let goals = self.reader.ask("account goals", owner, call).await?;
         Ok(self.notebook.lay_goals_over(owner, goals))
     }
 

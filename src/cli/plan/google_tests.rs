@@ -74,6 +74,7 @@ fn reading() -> (ReadingAds, Notebook) {
     let ads = ReadingAds {
         inner: Arc::new(Reads),
         notebook: notebook.clone(),
+        reader: ReadLog::default().reader(GOOGLE, Credentials::new(None)),
     };
     (ads, notebook)
 }

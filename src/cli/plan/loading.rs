@@ -1,11 +1,12 @@
 //! What a plan begins with: events, accounts and Secrets, laid into a picture of the cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::ExposeSecret as _;
 
+use super::reads::Credentials;
 use super::report::Refused;
 use super::stand_in::StandIn;
 use crate::api::AdConversionEvent;
@@ -20,6 +21,7 @@ use crate::domain::ids::ObjectKey;
 pub(super) struct Loaded {
     pub(super) events: Vec<LoadedPlan>,
     pub(super) picture: StandIn,
+    pub(super) credentials: AccountCredentials,
     /// What nothing can be planned for.
     pub(super) refused: Vec<Refused>,
 }
@@ -29,6 +31,13 @@ impl Loaded {
     pub(super) const fn is_empty(&self) -> bool {
         self.events.is_empty() && self.refused.is_empty()
     }
+}
+
+/// The credentials of the accounts that have some.
+#[derive(Default)]
+pub(super) struct AccountCredentials {
+    pub(super) google: BTreeMap<ObjectKey, Credentials>,
+    pub(super) hubspot: BTreeMap<ObjectKey, Credentials>,
 }
 
 /// An event to plan.
@@ -73,33 +82,7 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
         events.push(planned);
     }
     lay_neighbours(offline, &picture, &mut events).await?;
-    let declared: Vec<_> = events
-        .iter()
-        .map(|planned| Declared::from_manifest(&planned.event))
-        .collect();
-    for key in declared
-        .iter()
-        .map(|declared| &declared.google)
-        .collect::<BTreeSet<_>>()
-    {
-        if let Some(account) = offline.google_account(key).await? {
-            picture.put(&account)?;
-            if let Some(reference) = &account.spec.credentials_secret_ref {
-                lay_secret(offline, &picture, &ObjectKey::new(&key.namespace, &reference.name)).await?;
-            }
-        }
-    }
-    for key in declared
-        .iter()
-        .map(|declared| &declared.hubspot)
-        .collect::<BTreeSet<_>>()
-    {
-        if let Some(account) = offline.hubspot_account(key).await? {
-            picture.put(&account)?;
-            let name = &account.spec.credentials_secret_ref.name;
-            lay_secret(offline, &picture, &ObjectKey::new(&key.namespace, name)).await?;
-        }
-    }
+    let credentials = lay_accounts(offline, &picture, &events).await?;
     // As the picture has them: with their uids.
     let laid: Vec<AdConversionEvent> = picture.all()?;
     for planned in &mut events {
@@ -110,8 +93,45 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
     Ok(Loaded {
         events,
         picture,
+        credentials,
         refused,
     })
+}
+
+/// The accounts that the events name, and their Secrets.
+async fn lay_accounts(
+    offline: &Offline,
+    picture: &StandIn,
+    events: &[LoadedPlan],
+) -> Result<AccountCredentials, CommandError> {
+    let declared: Vec<_> = events
+        .iter()
+        .map(|planned| Declared::from_manifest(&planned.event))
+        .collect();
+    let mut found = AccountCredentials::default();
+    let google: BTreeSet<_> = declared.iter().map(|declared| &declared.google).collect();
+    for key in google {
+        let Some(account) = offline.google_account(key).await? else {
+            continue;
+        };
+        picture.put(&account)?;
+        let by = match &account.spec.credentials_secret_ref {
+            Some(reference) => lay_secret(offline, picture, &ObjectKey::new(&key.namespace, &reference.name)).await?,
+            None => Some(Credentials::new(None)),
+        };
+        found.google.extend(by.map(|by| (key.clone(), by)));
+    }
+    let hubspot: BTreeSet<_> = declared.iter().map(|declared| &declared.hubspot).collect();
+    for key in hubspot {
+        let Some(account) = offline.hubspot_account(key).await? else {
+            continue;
+        };
+        picture.put(&account)?;
+        let name = &account.spec.credentials_secret_ref.name;
+        let by = lay_secret(offline, picture, &ObjectKey::new(&key.namespace, name)).await?;
+        found.hubspot.extend(by.map(|by| (key.clone(), by)));
+    }
+    Ok(found)
 }
 
 /// Why the API server would not take a manifest, if it says so.
@@ -175,10 +195,14 @@ async fn lay_neighbours(offline: &Offline, picture: &StandIn, events: &mut [Load
 }
 
 /// A Secret that is missing stays so: the account will say it.
-async fn lay_secret(offline: &Offline, picture: &StandIn, key: &ObjectKey) -> Result<(), CommandError> {
+async fn lay_secret(
+    offline: &Offline,
+    picture: &StandIn,
+    key: &ObjectKey,
+) -> Result<Option<Credentials>, CommandError> {
     let values = match offline.secret(key).await {
         Ok(values) => values,
-        Err(Obstacle::Fault(fault, _)) if fault.reason == reason::SECRET_NOT_FOUND => return Ok(()),
+        Err(Obstacle::Fault(fault, _)) if fault.reason == reason::SECRET_NOT_FOUND => return Ok(None),
         Err(Obstacle::Fault(fault, _)) => return Err(fault.message.into()),
         Err(Obstacle::NotDone(why)) => return Err(why.into()),
     };
@@ -192,5 +216,6 @@ async fn lay_secret(offline: &Offline, picture: &StandIn, key: &ObjectKey) -> Re
             .map(|(name, value)| (name.clone(), bytes(value)))
             .collect(),
     );
-    picture.put(&secret)
+    picture.put(&secret)?;
+    Ok(Some(Credentials::new(Some(&values))))
 }

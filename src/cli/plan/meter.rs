@@ -6,6 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
+use super::reads::{self, Credentials, ReadLog, Reader};
 use crate::cli::progress::Progress;
 use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::domain::search_paging::PageCount;
@@ -14,6 +15,9 @@ use crate::ports::crm::{
     Quota, Stage, SubmissionPage, TokenInfo,
 };
 use crate::ports::{CrmConnector, SecretData, SecretInvalid, UpstreamError};
+
+/// The service, as a plan names it.
+pub(super) const HUBSPOT: &str = "HubSpot";
 
 #[derive(Default)]
 struct State {
@@ -95,15 +99,16 @@ impl Meter {
     }
 }
 
-/// Makes metered clients.
+/// Makes metered clients, which note what could not be read.
 pub(super) struct MeteredConnector {
     inner: Arc<dyn CrmConnector>,
     meter: Meter,
+    log: ReadLog,
 }
 
 impl MeteredConnector {
-    pub(super) fn new(inner: Arc<dyn CrmConnector>, meter: Meter) -> Self {
-        Self { inner, meter }
+    pub(super) fn new(inner: Arc<dyn CrmConnector>, meter: Meter, log: ReadLog) -> Self {
+        Self { inner, meter, log }
     }
 }
 
@@ -112,13 +117,20 @@ impl CrmConnector for MeteredConnector {
     async fn connect(&self, secret: &SecretData) -> Result<Arc<dyn Crm>, SecretInvalid> {
         let inner = self.inner.connect(secret).await?;
         let meter = self.meter.clone();
-        Ok(Arc::new(Metered { inner, meter }))
+        let reader = self.log.reader(HUBSPOT, Credentials::new(Some(secret)));
+        Ok(Arc::new(Metered { inner, meter, reader }))
     }
+}
+
+/// Each of these for itself.
+fn each(ids: impl IntoIterator<Item = impl ToString>) -> impl Iterator<Item = (String, String)> {
+    ids.into_iter().map(|id| (String::new(), id.to_string()))
 }
 
 struct Metered {
     inner: Arc<dyn Crm>,
     meter: Meter,
+    reader: Reader,
 }
 
 #[async_trait]
@@ -136,53 +148,71 @@ impl Crm for Metered {
     }
 
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
-        self.inner.read_portal().await
+        self.reader.ask("the portal", "", self.inner.read_portal()).await
     }
 
     async fn token_info(&self) -> Result<TokenInfo, UpstreamError> {
-        self.inner.token_info().await
+        self.reader.ask("the token", "", self.inner.token_info()).await
     }
 
     async fn read_stages(&self) -> Result<Vec<Stage>, UpstreamError> {
-        self.inner.read_stages().await
+        self.reader.ask("lifecycle stages", "", self.inner.read_stages()).await
     }
 
     async fn property_names(&self) -> Result<Vec<String>, UpstreamError> {
-        self.inner.property_names().await
+        let call = self.inner.property_names();
+        self.reader.ask("contact properties", "", call).await
     }
 
     async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
-        let mut page = self.inner.search_contacts(search).await?;
+        let properties: Vec<_> = search.any_since.iter().map(|(name, _)| name.as_str()).collect();
+        let list = properties.join(",");
+        let page = [(list.clone(), search.after.to_string())];
+        let call = self.inner.search_contacts(search);
+        let mut page = self.reader.ask_all(reads::SEARCH, page, call).await?;
+        if page.next.is_none() {
+            self.reader.list_ended(reads::SEARCH, &list);
+        }
         self.meter.take_contacts(&mut page);
         Ok(page)
     }
 
     async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
-        let batch = self.inner.read_contacts(read).await?;
+        let call = self.inner.read_contacts(read);
+        let batch = self.reader.ask_all("contacts", each(&read.ids), call).await?;
         self.meter.add_read(read.ids.len());
         Ok(batch)
     }
 
     async fn deals_of(&self, contacts: &[ContactId]) -> Result<DealLinks, UpstreamError> {
-        self.inner.deals_of(contacts).await
+        let call = self.inner.deals_of(contacts);
+        self.reader.ask_all("deals of contacts", each(contacts), call).await
     }
 
     async fn read_deals(&self, ids: &[DealId]) -> Result<DealBatch, UpstreamError> {
-        self.inner.read_deals(ids).await
+        let call = self.inner.read_deals(ids);
+        self.reader.ask_all(reads::DEALS, each(ids), call).await
     }
 
     async fn list_forms(&self) -> Result<Vec<Form>, UpstreamError> {
-        self.inner.list_forms().await
+        self.reader.ask(reads::FORMS, "", self.inner.list_forms()).await
     }
 
     async fn list_submissions(&self, form: &str, after: Option<&str>) -> Result<SubmissionPage, UpstreamError> {
-        let mut page = self.inner.list_submissions(form, after).await?;
+        let what = "form submissions";
+        let page = [(form.to_owned(), after.unwrap_or_default().to_owned())];
+        let call = self.inner.list_submissions(form, after);
+        let mut page = self.reader.ask_all(what, page, call).await?;
+        if page.next.is_none() {
+            self.reader.list_ended(what, form);
+        }
         self.meter.take_submissions(&mut page);
         Ok(page)
     }
 
     async fn read_by_email(&self, emails: &[String], properties: &[String]) -> Result<AddressBatch, UpstreamError> {
-        self.inner.read_by_email(emails, properties).await
+        let call = self.inner.read_by_email(emails, properties);
+        self.reader.ask_all("contacts by e-mail", each(emails), call).await
     }
 }
 

@@ -8,6 +8,7 @@ mod counts;
 mod google;
 mod loading;
 mod meter;
+mod reads;
 mod recorded;
 mod rehearse;
 mod report;
@@ -23,6 +24,7 @@ use clap::{Args, Parser};
 use self::conversion::list_all;
 use self::loading::{Loaded, LoadedPlan, load};
 use self::meter::Meter;
+use self::reads::Unread;
 use self::recorded::recorded_conversions;
 use self::rehearse::{Rehearsed, World, rehearse};
 use self::report::{Facts, Plan, event_plan, goal_changes};
@@ -37,6 +39,7 @@ use super::progress::Progress;
 use super::wait_flags::WaitFlags;
 use crate::api::AdConversionEvent;
 use crate::controller::shared::object::Object as _;
+use crate::domain::declared::Declared;
 
 /// Something stands in the way of an event.
 const FINDING: u8 = 1;
@@ -130,7 +133,10 @@ async fn make_plan(
         let Some(after) = afters.iter().find(|after| after.key() == planned.event.key()) else {
             continue;
         };
-        plan.events.push(plan_of(flags, &rehearsed, planned, after).await?);
+        let declared = Declared::from_manifest(&planned.event);
+        let unread = rehearsed.unread_for(&declared, &loaded.credentials);
+        plan.events
+            .push(plan_of(flags, &rehearsed, planned, after, unread).await?);
     }
     Ok(plan)
 }
@@ -140,6 +146,7 @@ async fn plan_of(
     rehearsed: &Rehearsed,
     planned: &LoadedPlan,
     after: &AdConversionEvent,
+    unread: Vec<Unread>,
 ) -> Result<report::EventPlan, CommandError> {
     let conversions = list_all(&rehearsed.admin, &after.key()).await?;
     let recorded = recorded_conversions(planned, &flags.operator, flags.offline.cluster()).await;
@@ -149,6 +156,7 @@ async fn plan_of(
         changes: &rehearsed.notebook.changes(),
         conversions: &conversions,
         recorded: &recorded,
+        unread,
         notes: planned.notes.clone(),
     }))
 }

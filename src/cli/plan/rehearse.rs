@@ -9,8 +9,10 @@ use axum::Router;
 use jiff::SignedDuration;
 
 use super::clock::AheadClock;
-use super::google::{Notebook, ReadingConnector};
-use super::meter::{Meter, MeteredConnector};
+use super::google::{GOOGLE, Notebook, ReadingConnector};
+use super::loading::AccountCredentials;
+use super::meter::{HUBSPOT, Meter, MeteredConnector};
+use super::reads::{Credentials, ReadLog, Unread};
 use super::stand_in::StandIn;
 use crate::admin::{Admin, Objects, Source, admin_router};
 use crate::api::reasons::condition;
@@ -26,9 +28,9 @@ use crate::ledger::SqlLedger;
 use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
 use crate::ports::{Clock, CrmConnector, GoogleConnector};
-use crate::registry::Registry;
+use crate::registry::{Readiness, Registry};
 use crate::sync::context::{SyncContext, SyncSettings};
-use crate::sync::rehearsal::Rehearsal as Loops;
+use crate::sync::rehearsal::{self as loops, Rehearsal as Loops};
 
 /// Longest time until accounts and events have come to rest: a little more than an event waits for a read.
 const REST_LIMIT: Duration = Duration::from_secs(25);
@@ -56,6 +58,57 @@ pub(super) struct Rehearsed {
     pub(super) admin: Router,
     /// What it would change at Google.
     pub(super) notebook: Notebook,
+    registry: Registry,
+    reads: ReadLog,
+    /// HubSpot accounts that could not be read to their end.
+    unread: Vec<loops::Unread>,
+}
+
+impl Rehearsed {
+    /// What of an event's accounts could not be read.
+    pub(super) fn unread_for(&self, event: &Declared, credentials: &AccountCredentials) -> Vec<Unread> {
+        let (hubspot, google) = (
+            credentials.hubspot.get(&event.hubspot),
+            credentials.google.get(&event.google),
+        );
+        let asked = |service, by: Option<&Credentials>| by.map_or_else(Vec::new, |by| self.reads.unread(service, *by));
+        let mut of_hubspot = asked(HUBSPOT, hubspot);
+        if of_hubspot.is_empty() {
+            let rest = self.unread.iter().filter(|unread| unread.account == event.hubspot);
+            of_hubspot.extend(rest.map(|unread| unread_account(HUBSPOT, &unread.why, true)));
+        }
+        let account = self.registry.hubspot_account(&event.hubspot);
+        let (opened, suspended) = account.map_or((false, false), |account| {
+            (
+                account.crm.is_some() && account.portal.is_some(),
+                account.readiness == Readiness::Suspended,
+            )
+        });
+        if of_hubspot.is_empty() && !opened && !suspended {
+            of_hubspot.push(unread_account(HUBSPOT, NOT_OPENED, false));
+        }
+        let mut all = asked(GOOGLE, google);
+        let account = self.registry.google_account(&event.google);
+        let (opened, suspended) = account.map_or((false, false), |account| {
+            (account.snapshot.is_some(), account.readiness == Readiness::Suspended)
+        });
+        if all.is_empty() && !opened && !suspended {
+            all.push(unread_account(GOOGLE, NOT_OPENED, false));
+        }
+        all.extend(of_hubspot);
+        all
+    }
+}
+
+const NOT_OPENED: &str = "it was not read";
+
+fn unread_account(service: &'static str, why: &str, may_pass: bool) -> Unread {
+    Unread {
+        service,
+        what: "the account".to_owned(),
+        message: why.to_owned(),
+        may_pass,
+    }
 }
 
 /// Whose turn it is.
@@ -84,7 +137,7 @@ impl Keys {
 /// actions.
 ///
 /// # Errors
-/// If HubSpot could not be read, or something that has nothing to do with the manifests failed.
+/// If something fails that has nothing to do with the manifests.
 pub(super) async fn rehearse(
     world: World,
     picture: StandIn,
@@ -96,13 +149,13 @@ pub(super) async fn rehearse(
     let ledger = Arc::new(SqlLedger::open("sqlite::memory:").await?);
     // Nobody is woken: everybody has a turn again and again.
     let (registry, _) = Registry::new();
-    let notebook = Notebook::default();
+    let (notebook, reads) = (Notebook::default(), ReadLog::default());
     let controllers = Controllers::new(Parts {
         client: picture.client(),
         registry: registry.clone(),
         ledger: ledger.clone(),
-        google: Arc::new(ReadingConnector::new(world.google, notebook.clone())),
-        crm: Arc::new(MeteredConnector::new(world.crm, meter)),
+        google: Arc::new(ReadingConnector::new(world.google, notebook.clone(), reads.clone())),
+        crm: Arc::new(MeteredConnector::new(world.crm, meter, reads.clone())),
         clock: clock.clone(),
         // How long Google finds an action too new is no matter of a plan.
         settings: Settings {
@@ -123,7 +176,7 @@ pub(super) async fn rehearse(
         waits: world.loops.waits,
         limits: world.loops.enhancement_limits(),
     });
-    let loops = SyncContext::new(registry, ledger, clock.clone(), world.loops);
+    let loops = SyncContext::new(registry.clone(), ledger, clock.clone(), world.loops);
     let mut stage = Stage {
         controllers,
         loops: Loops::new(Arc::new(loops)),
@@ -132,11 +185,14 @@ pub(super) async fn rehearse(
         clock,
         patience: REST_LIMIT,
     };
-    stage.play(&world.loops).await?;
+    let unread = stage.play(&world.loops).await?;
     Ok(Rehearsed {
         picture: stage.picture,
         admin: admin_router(admin),
         notebook,
+        registry,
+        reads,
+        unread,
     })
 }
 
@@ -151,9 +207,10 @@ struct Stage {
 }
 
 impl Stage {
-    async fn play(&mut self, settings: &SyncSettings) -> Result<(), CommandError> {
+    /// Returns the HubSpot accounts that could not be read to their end.
+    async fn play(&mut self, settings: &SyncSettings) -> Result<Vec<loops::Unread>, CommandError> {
         self.come_to_rest().await?;
-        self.loops.read_all().await?;
+        let unread = self.loops.read_all().await;
         let until = self.clock.now().saturating_add(horizon(settings))?;
         for _ in 0..MAX_LOOKS {
             self.loops.send_due().await?;
@@ -164,7 +221,8 @@ impl Stage {
             // The actions are read once more too, where time has come for that.
             self.come_to_rest().await?;
         }
-        self.come_to_rest().await
+        self.come_to_rest().await?;
+        Ok(unread)
     }
 
     /// Has accounts and events looked at until nothing changes any more.

@@ -6,8 +6,10 @@ use serde::Serialize;
 use super::changes::{Change, FieldChange, field_changes, joined};
 use super::conversion::Conversion;
 use super::counts::{Counts, count_conversions, is_sent};
-use crate::api::reasons::condition;
-use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus, TriggerStatus};
+use super::google::GOOGLE;
+use super::reads::Unread;
+use crate::api::reasons::{condition, reason};
+use crate::api::{ActionOrigin, AdConversionEvent, Condition, ConversionActionStatus, TriggerStatus};
 use crate::cli::offline;
 use crate::domain::conditions::find_condition;
 use crate::domain::ids::CustomerId;
@@ -61,9 +63,12 @@ pub(super) struct EventPlan {
     pub(super) name: String,
     /// The status of the condition Ready: True if nothing stands in the way, False or Unknown.
     pub(super) ready: String,
-    /// Why or why not, as the condition would say.
+    /// Why or why not, as the condition would say, or that something could not be read.
     pub(super) reason: String,
     pub(super) message: String,
+    /// What could not be read. All that follows is incomplete then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unread: Vec<Unread>,
     /// The stage or form, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) trigger: Option<TriggerStatus>,
@@ -108,6 +113,8 @@ pub(super) enum ActionChange {
     /// Change fields of the event's own.
     Update,
     Keep,
+    /// Google could not be read. What is said of the action is what was known before.
+    Unknown,
     /// The event has none, and would get none: see the message.
     None,
 }
@@ -146,10 +153,18 @@ pub(super) struct Facts<'a> {
     pub(super) conversions: &'a [Conversion],
     /// Those that an operator has recorded, or why that is not known.
     pub(super) recorded: &'a Result<Vec<Conversion>, String>,
+    /// What of its accounts could not be read.
+    pub(super) unread: Vec<Unread>,
     pub(super) notes: Vec<String>,
 }
 
 impl Facts<'_> {
+    /// What could not be read, unless an account refuses us: that is a finding, and its condition says so.
+    fn unread(&self, ready: Option<&Condition>) -> &[Unread] {
+        let refused = ready.is_some_and(|ready| ready.status == "False") && self.unread.iter().all(|u| !u.may_pass);
+        if refused { &[] } else { &self.unread }
+    }
+
     fn condition_message(&self, name: &str) -> Option<String> {
         let conditions = &self.after.status.as_ref()?.conditions;
         Some(find_condition(conditions, name)?.message.clone())
@@ -166,25 +181,49 @@ pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
         Some(contact) => format!("{} (contact {contact})", error.message),
         None => error.message.clone(),
     });
+    let unread = facts.unread(ready).to_vec();
+    let (is_ready, reason, message) = if unread.is_empty() {
+        let said = |text: fn(&Condition) -> &String| ready.map(text).cloned();
+        (
+            said(|ready| &ready.status).unwrap_or_else(|| "Unknown".to_owned()),
+            said(|ready| &ready.reason).unwrap_or_default(),
+            said(|ready| &ready.message).unwrap_or_default(),
+        )
+    } else {
+        (
+            "Unknown".to_owned(),
+            reason::UPSTREAM_UNAVAILABLE.to_owned(),
+            INCOMPLETE.to_owned(),
+        )
+    };
     EventPlan {
         namespace: text(&facts.after.metadata.namespace),
         name: text(&facts.after.metadata.name),
-        ready: ready.map_or_else(|| "Unknown".to_owned(), |ready| ready.status.clone()),
-        reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
-        message: ready.map(|ready| ready.message.clone()).unwrap_or_default(),
+        ready: is_ready,
+        reason,
+        message,
+        conversion_action: action_plan(facts, status.conversion_action.as_ref(), &unread),
+        unread,
         trigger: status.trigger.clone(),
         start_time: sync.start_time.as_ref().map(|start| start.0),
-        conversion_action: action_plan(facts, status.conversion_action.as_ref()),
         conversions: count_conversions(facts.conversions, facts.recorded.as_deref().unwrap_or_default()),
         already_sent: already_sent(facts.recorded),
         notes: facts.notes.iter().cloned().chain(errors).collect(),
     }
 }
 
-fn action_plan(facts: &Facts<'_>, action: Option<&ConversionActionStatus>) -> ActionPlan {
+/// Said of an event of which not everything could be read.
+const INCOMPLETE: &str = "Not everything could be read, so what follows is incomplete. Try again.";
+
+fn action_plan(facts: &Facts<'_>, action: Option<&ConversionActionStatus>, unread: &[Unread]) -> ActionPlan {
+    let unknown = unread.iter().any(|unread| unread.service == GOOGLE);
     let Some((action, id)) = action.and_then(|action| Some((action, action.id.as_ref()?))) else {
         return ActionPlan {
-            change: ActionChange::None,
+            change: if unknown {
+                ActionChange::Unknown
+            } else {
+                ActionChange::None
+            },
             customer_id: None,
             id: None,
             name: None,
@@ -203,6 +242,7 @@ fn action_plan(facts: &Facts<'_>, action: Option<&ConversionActionStatus>) -> Ac
     let before = facts.before.status.as_ref().and_then(|s| s.conversion_action.as_ref());
     let had = before.is_some_and(|before| before.id.is_some());
     let change = match action.origin {
+        _ if unknown => ActionChange::Unknown,
         _ if changes().any(|change| matches!(change, Change::Create { .. })) => ActionChange::Create,
         _ if had && fields.is_empty() => ActionChange::Keep,
         _ if had => ActionChange::Update,

@@ -102,6 +102,7 @@ fn the_change_of_the_action(
         changes: &changes,
         conversions: &[],
         recorded: &Err("nobody was asked".into()),
+        unread: vec![],
         notes: vec![],
     });
     assert_eq!(
@@ -132,4 +133,51 @@ fn goals_of_the_account_stand_apart() {
     let goals = goal_changes(&[update(7), (owner(), Change::Goal(goal))]);
     assert_eq!(goals.len(), 1);
     assert!(goals[0].biddable && goals[0].customer_id == "1234567890");
+}
+
+fn unread(service: &'static str, may_pass: bool) -> Unread {
+    Unread {
+        service,
+        what: "deals".into(),
+        message: "no answer".into(),
+        may_pass,
+    }
+}
+
+#[rstest]
+#[case::all_read("True", vec![], "True", ActionChange::Keep)]
+#[case::kept_while_hubspot_is_down("True", vec![unread("HubSpot", true)], "Unknown", ActionChange::Keep)]
+#[case::kept_while_google_is_down("True", vec![unread(GOOGLE, true)], "Unknown", ActionChange::Unknown)]
+#[case::no_finding_of_now("False", vec![unread("HubSpot", true), unread("HubSpot", false)], "Unknown", ActionChange::Keep)]
+#[case::refused("False", vec![unread("HubSpot", false)], "False", ActionChange::Keep)]
+#[case::refused_and_kept("True", vec![unread("HubSpot", false)], "Unknown", ActionChange::Keep)]
+fn what_was_kept_is_no_decision(
+    #[case] said: &str,
+    #[case] unread: Vec<Unread>,
+    #[case] ready: &str,
+    #[case] change: ActionChange,
+) {
+    let status = json!({
+        "conversionAction": {"customerId": "1234567890", "id": "7", "name": "X", "origin": "Created"},
+        "conditions": [{"type": "Ready", "status": said, "reason": "Why", "message": "Said.",
+                        "lastTransitionTime": "2026-11-01T10:00:00Z"}],
+    });
+    let event = event(&status);
+    let unread_then = unread.len();
+    let plan = event_plan(&Facts {
+        before: &event,
+        after: &event,
+        changes: &[],
+        conversions: &[],
+        recorded: &Ok(vec![]),
+        unread,
+        notes: vec![],
+    });
+    assert_eq!((plan.ready.as_str(), plan.conversion_action.change), (ready, change));
+    let shown = if ready == "Unknown" { unread_then } else { 0 };
+    assert_eq!(
+        plan.unread.len(),
+        shown,
+        "what was refused is in the message of the condition"
+    );
 }

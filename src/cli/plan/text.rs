@@ -57,7 +57,16 @@ pub(super) fn plan_text(plan: &Plan) -> String {
 fn write_event(text: &mut String, event: &EventPlan) {
     let _ = writeln!(text, "Event {}/{}", event.namespace, event.name);
     if event.ready != "True" {
-        write_line(text, "not ready", &format!("{}: {}", event.reason, event.message));
+        let about = if event.unread.is_empty() {
+            "not ready"
+        } else {
+            "unknown"
+        };
+        write_line(text, about, &format!("{}: {}", event.reason, event.message));
+    }
+    for unread in &event.unread {
+        let what = format!("{} of {}: {}", unread.what, unread.service, unread.message);
+        write_line(text, "not read", &what);
     }
     if let Some(trigger) = &event.trigger {
         let (kind, id) = match (&trigger.stage, &trigger.form_id) {
@@ -76,7 +85,7 @@ fn write_event(text: &mut String, event: &EventPlan) {
         write_line(text, "note", note);
     }
     write_fields(text, &event.conversion_action.fields);
-    write_counts(text, &event.conversions);
+    write_counts(text, &event.conversions, event.unread.is_empty());
 }
 
 fn write_line(text: &mut String, about: &str, says: &str) {
@@ -93,6 +102,8 @@ fn action_sentence(action: &ActionPlan) -> String {
             let why = action.message.as_deref().unwrap_or_default();
             return format!("nothing would be done. {why}");
         }
+        ActionChange::Unknown if id.is_empty() => return "not known, as Google Ads could not be read".to_owned(),
+        ActionChange::Unknown => "was used so far. More is not known, as Google Ads could not be read",
         ActionChange::Adopt => "would be taken over",
         ActionChange::Map => "would be used as it is",
         ActionChange::Update => "would be changed",
@@ -113,10 +124,18 @@ fn write_fields(text: &mut String, fields: &[FieldChange]) {
     let _ = writeln!(text, "\n{}", trimmed(&table.to_string()));
 }
 
-fn write_counts(text: &mut String, counts: &Counts) {
+fn write_counts(text: &mut String, counts: &Counts, complete: bool) {
     if counts.observed == 0 {
-        let _ = writeln!(text, "\nHubSpot shows no conversion since the start.");
+        let says = if complete {
+            "HubSpot shows no conversion since the start."
+        } else {
+            "Which conversions there are is not known, because not everything could be read."
+        };
+        let _ = writeln!(text, "\n{says}");
         return;
+    }
+    if !complete {
+        let _ = writeln!(text, "\nIncomplete, because not everything could be read:");
     }
     let mut table = plain_table(&["OUTCOME", "REASON", "COUNT", "FROM", "TO", "MEANS"]);
     for line in &counts.reasons {

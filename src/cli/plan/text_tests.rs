@@ -1,4 +1,5 @@
 use super::super::counts::{CurrencyTotal, DayCount, ReasonCount};
+use super::super::reads::Unread;
 use super::super::report::AlreadySent;
 use super::*;
 
@@ -29,6 +30,7 @@ fn plan() -> Plan {
             ready: "False".into(),
             reason: "Progressing".into(),
             message: "Being read.".into(),
+            unread: vec![],
             trigger: None,
             start_time: None,
             conversion_action: ActionPlan {
@@ -105,6 +107,35 @@ fn an_event_without_conversions_says_so() {
     let text = plan_text(&plan);
     assert!(
         text.ends_with("\nHubSpot shows no conversion since the start.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_plan_with_holes_says_so_wherever_it_shows_something() {
+    let mut plan = plan();
+    let event = &mut plan.events[0];
+    event.ready = "Unknown".into();
+    event.conversion_action.change = ActionChange::Unknown;
+    event.conversion_action.fields.clear();
+    event.unread = vec![Unread {
+        service: "HubSpot",
+        what: "deals".into(),
+        message: "HTTP 503".into(),
+        may_pass: true,
+    }];
+    let text = plan_text(&plan);
+    for part in [
+        "  unknown      Progressing: Being read.\n  not read     deals of HubSpot: HTTP 503\n",
+        "7 \"New\" of Google Ads account 1234567890 was used so far. More is not known",
+        "\nIncomplete, because not everything could be read:\n\nOUTCOME",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    plan.events[0].conversions = Counts::default();
+    let text = plan_text(&plan);
+    assert!(
+        text.contains("Which conversions there are is not known") && !text.contains("no conversion"),
         "{text}"
     );
 }
