@@ -8,6 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use super::command_error::CommandError;
+use super::kube_words::{explain_client, explain_inferred, explain_kubeconfig};
 use super::names::{check_namespace, parse_namespace};
 use super::output::foreign;
 use crate::controller::runtime::make_proxy_usable;
@@ -78,7 +79,8 @@ impl ConnectFlags {
             let given = foreign(&namespace);
             format!("the context of the kubeconfig has the namespace {given:?}, which is no name of one. {rule}")
         })?;
-        Ok((Client::try_from(config)?, namespace))
+        let client = Client::try_from(config).map_err(|error| explain_client(&error))?;
+        Ok((client, namespace))
     }
 
     /// The namespace, if it is named.
@@ -96,12 +98,16 @@ impl ConnectFlags {
             context: self.context.clone(),
             ..KubeConfigOptions::default()
         };
-        Ok(match &self.kubeconfig {
-            Some(file) => Config::from_custom_kubeconfig(Kubeconfig::read_from(file)?, &options).await?,
+        let found = match &self.kubeconfig {
+            Some(file) => match Kubeconfig::read_from(file) {
+                Ok(read) => Config::from_custom_kubeconfig(read, &options).await,
+                Err(error) => Err(error),
+            },
             // Only a kubeconfig has contexts.
-            None if self.context.is_some() => Config::from_kubeconfig(&options).await?,
-            None => Config::infer().await?,
-        })
+            None if self.context.is_some() => Config::from_kubeconfig(&options).await,
+            None => return Ok(Config::infer().await.map_err(|error| explain_inferred(&error))?),
+        };
+        Ok(found.map_err(|error| explain_kubeconfig(&error))?)
     }
 }
 

@@ -9,6 +9,7 @@ mod command_error;
 mod endpoints;
 mod flags;
 mod import;
+mod kube_words;
 mod leader_flags;
 mod ledger;
 mod names;

@@ -20,12 +20,20 @@ pub(in crate::cli) struct DashboardFlags {
 /// Leads the port to the operator until the process is interrupted.
 pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, CommandError> {
     let operator = flags.operator.connect(flags.port).await?;
+    operator.say_losses();
     let pod = operator
         .pod
         .as_ref()
         .map(|pod| format!(" of pod {pod}"))
         .unwrap_or_default();
+    // Listened to before anybody reads that it ends with Ctrl-C.
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    tokio::select! {
+        biased;
+        early = &mut interrupted => return Ok(early.map(|()| ExitCode::SUCCESS)?),
+        () = std::future::ready(()) => {}
+    }
     println!("The page{pod} is at {} until you press Ctrl-C.", operator.base());
-    tokio::signal::ctrl_c().await?;
+    interrupted.await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::forward::{Forward, forward_port};
 use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
+use crate::cli::kube_words::{Giver, Request, Silence};
 use crate::cli::names::parse_namespace;
 
 /// Longest wait for an answer, which may wait for HubSpot.
@@ -66,7 +67,7 @@ pub(in crate::cli) struct Operator {
     /// Which of several pods it is, for messages.
     pub(super) pod: Option<String>,
     /// The port that leads to it, for as long as it is asked.
-    _forward: Option<Forward>,
+    forward: Option<Forward>,
 }
 
 /// Why a question was not answered.
@@ -121,12 +122,17 @@ impl OperatorPlace {
                 Ok(true) => {
                     return Ok(Operator {
                         pod: Some(name),
-                        _forward: Some(forward),
+                        forward: Some(forward),
                         ..operator
                     });
                 }
                 Ok(false) => found.push(format!("{name} stands by")),
-                Err(error) => found.push(format!("{name}: {error}")),
+                Err(error) => match forward.why_lost() {
+                    // What one pod's port may not be, no other's may.
+                    Some(why) if why.kind == Silence::Refused => return Err(why.into()),
+                    Some(why) => found.push(format!("{name}: {why}")),
+                    None => found.push(format!("{name}: {error}")),
+                },
             }
             // The next one may get the same port.
             forward.end().await;
@@ -147,9 +153,14 @@ impl OperatorPlace {
             None => Api::all(client.clone()),
         };
         let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await;
-        let found = found.map_err(|error| {
-            format!("the pods of the operator can't be listed: {error}. Name its namespace with --operator-namespace")
-        })?;
+        let request = Request {
+            verb: "list",
+            resource: "pods",
+            doing: "look for the operator's pod",
+            namespace: self.namespace.as_deref(),
+            giver: Giver::Questions,
+        };
+        let found = found.map_err(|error| request.explain(&error))?;
         let runs = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
         Ok(found.items.into_iter().filter(runs).collect())
     }
@@ -166,8 +177,15 @@ impl Operator {
             http,
             base,
             pod: None,
-            _forward: None,
+            forward: None,
         })
+    }
+
+    /// From now on stderr says which connections to it are lost.
+    pub(super) fn say_losses(&self) {
+        if let Some(forward) = &self.forward {
+            forward.say_losses();
+        }
     }
 
     /// Where it is asked.

@@ -18,7 +18,7 @@ use self::objects::{Accounts, Chosen};
 use self::report::{Checked, Probe, Report};
 use super::cluster::run_command;
 use super::command_error::CommandError;
-use super::offline::{LoadedEvent, Offline, OfflineFlags, Verified};
+use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, Verified};
 use super::output::Output;
 use super::progress::Progress;
 use crate::api::AdConversionEventStatus;
@@ -50,7 +50,8 @@ async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
     let progress = Progress::begin("Reading manifests");
     let offline = flags.offline.open().await?;
     let chosen = objects::choose(&offline, &flags.names).await?;
-    let report = Report::new(check_all(&offline, &chosen, &progress).await);
+    let checked = check_all(&offline, &chosen, &progress).await;
+    let report = Report::new(checked, offline.unanswered());
     drop(progress);
     let text = match flags.output.of_program(&report)? {
         Some(text) => text,
@@ -152,14 +153,17 @@ async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
         "It is not applied yet."
     };
     if let Some(why) = &loaded.doubt {
-        return Probe::skipped(
-            "manifest",
-            format!("It is in {file}. Whether it is applied is not known: {why}"),
-        );
+        let says = format!("It is in {file}. Whether it is applied is not known: {why}");
+        return if offline.is_missing(why) {
+            Probe::not_done("manifest", &NotDone(says))
+        } else {
+            Probe::skipped("manifest", says)
+        };
     }
     match offline.dry_run(&loaded.event).await {
         Verified::Taken => Probe::fine("manifest", format!("The API server would take it. {state}")),
         Verified::Refused(message) => Probe::finding("manifest", reason::INVALID_SPEC, message),
         Verified::Unasked(why) => Probe::skipped("manifest", format!("{state} {why}")),
+        Verified::Unknown(why) => Probe::not_done("manifest", &NotDone(format!("{state} {why}"))),
     }
 }

@@ -138,10 +138,21 @@ pub(super) struct Report {
     /// The worst: a finding before what could not be found out.
     pub(super) verdict: Verdict,
     pub(super) objects: Vec<Checked>,
+    /// What the cluster was asked beside that, and did not tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unanswered: Vec<String>,
 }
 
 impl Report {
-    pub(super) fn new(objects: Vec<Checked>) -> Self {
+    /// `unanswered`: all that the cluster was asked and did not tell. What a probe says is not repeated.
+    pub(super) fn new(objects: Vec<Checked>, mut unanswered: Vec<String>) -> Self {
+        for why in &mut unanswered {
+            *why = printable(why);
+        }
+        unanswered.retain(|why| {
+            let mut probes = objects.iter().flat_map(|object| &object.probes);
+            !probes.any(|probe| probe.verdict == Verdict::NotDone && probe.message.contains(why))
+        });
         let has = |verdict| {
             objects
                 .iter()
@@ -150,12 +161,16 @@ impl Report {
         };
         let verdict = if has(Verdict::Finding) {
             Verdict::Finding
-        } else if has(Verdict::NotDone) {
+        } else if has(Verdict::NotDone) || !unanswered.is_empty() {
             Verdict::NotDone
         } else {
             Verdict::Fine
         };
-        Self { verdict, objects }
+        Self {
+            verdict,
+            objects,
+            unanswered,
+        }
     }
 
     /// 0 if all is fine, 1 for a finding, 2 if something could not be found out.
@@ -175,7 +190,12 @@ impl Report {
     /// For people. `colored`: they look at it on a terminal.
     pub(super) fn to_text(&self, colored: bool) -> String {
         let mut parts: Vec<String> = self.objects.iter().map(|object| object_text(object, colored)).collect();
-        let (findings, not_done) = (self.count(Verdict::Finding), self.count(Verdict::NotDone));
+        if !self.unanswered.is_empty() {
+            let lines = self.unanswered.iter().map(|why| format!("–  {why}\n"));
+            parts.push(format!("The cluster\n{}", lines.collect::<String>()));
+        }
+        let findings = self.count(Verdict::Finding);
+        let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
         let of = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let mut sum = vec![format!("{} fine", self.count(Verdict::Fine))];
         if findings > 0 {
@@ -218,7 +238,10 @@ mod tests {
 
     fn report(probes: Vec<Probe>) -> Report {
         let key = ObjectKey::new("marketing", "won");
-        Report::new(vec![Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes)])
+        Report::new(
+            vec![Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
+            vec![],
+        )
     }
 
     #[rstest]
@@ -248,6 +271,30 @@ mod tests {
              ✗  form          HubSpot has no form \u{fffd}[2J<b>\"x\"</b>.\n\
              –  account goal  Not known yet.\n\n\
              1 fine, 1 finding\n"
+        );
+    }
+
+    #[test]
+    fn what_the_cluster_does_not_tell_is_no_pass() {
+        let key = ObjectKey::new("marketing", "won");
+        let probes = vec![Probe::not_done(
+            "manifest",
+            &NotDone("In x. You may not get it.".to_owned()),
+        )];
+        let checked = || vec![Checked::new("AdConversionEvent", &key, None, probes.clone())];
+        let said = Report::new(checked(), vec!["You may not get it.".to_owned()]);
+        assert!(said.unanswered.is_empty(), "a probe says it already");
+        let fine = vec![Checked::new(
+            "AdConversionEvent",
+            &key,
+            None,
+            vec![Probe::fine("stage", "customer")],
+        )];
+        let said = Report::new(fine, vec!["You may not list it.".to_owned()]);
+        assert_eq!(said.exit_code(), 2);
+        assert!(
+            said.to_text(false)
+                .ends_with("The cluster\n–  You may not list it.\n\n1 fine, 1 could not be found out\n")
         );
     }
 

@@ -1,5 +1,6 @@
 //! Where manifests come from: files, or the cluster.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -10,6 +11,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::object::HasStatus;
 use kube::{Client, Resource};
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use super::documents;
@@ -20,6 +22,7 @@ use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::cluster::ConnectFlags;
 use crate::cli::command_error::CommandError;
 use crate::cli::endpoints::EndpointFlags;
+use crate::cli::kube_words::{Silence, Unanswered};
 use crate::controller::shared::object::Object;
 use crate::domain::ids::ObjectKey;
 use crate::ops::vendor_clock::VendorClock;
@@ -49,6 +52,10 @@ pub(in crate::cli) struct Offline {
     cluster: Result<Client, NotDone>,
     /// Said by a cluster that cannot be reached: it is not asked again.
     unreached: OnceLock<NotDone>,
+    /// People have named the cluster: it must answer.
+    named: bool,
+    /// What the cluster did not tell, for which it is not known what else would have been found.
+    unanswered: Mutex<BTreeSet<String>>,
     pub(super) google: Arc<google::GoogleConnector>,
     pub(super) crm: Arc<HubSpotConnector>,
     clock: Arc<VendorClock>,
@@ -113,6 +120,8 @@ impl OfflineFlags {
             namespace,
             cluster,
             unreached: OnceLock::new(),
+            named: self.cluster.names_cluster(),
+            unanswered: Mutex::default(),
             google: Arc::new(google.permitted_by(Arc::new(ReadOnly))),
             crm: Arc::new(HubSpotConnector::new(
                 self.endpoints.hubspot_config(),
@@ -181,12 +190,26 @@ impl Offline {
         Ok(loaded)
     }
 
-    /// Events of the cluster in a namespace, if it can be asked.
+    /// Events of the cluster in a namespace, if it can be asked; none if it does not have the definitions yet.
     ///
     /// # Errors
     /// Why not.
     pub(in crate::cli) async fn events_of_cluster(&self, namespace: &str) -> Result<Vec<AdConversionEvent>, NotDone> {
-        self.list(namespace).await
+        let client = self.client(&format!("the events of namespace {namespace}"))?;
+        match objects::list(client, namespace).await {
+            Err(unanswered) if unanswered.kind == Silence::UnknownKind => Ok(Vec::new()),
+            answer => self.note(answer),
+        }
+    }
+
+    /// What the cluster was asked and did not tell: what was found without it is not the whole.
+    pub(in crate::cli) fn unanswered(&self) -> Vec<String> {
+        self.unanswered.lock().iter().cloned().collect()
+    }
+
+    /// True if it is one of [`Self::unanswered`]. Where nobody has named a cluster, none need be there.
+    pub(in crate::cli) fn is_missing(&self, why: &NotDone) -> bool {
+        self.unanswered.lock().contains(&why.0)
     }
 
     /// A Google account object, from the files or else the cluster; `None` if it is nowhere.
@@ -222,9 +245,17 @@ impl Offline {
 
     /// Has the API server judge an event of a file as `kubectl apply --dry-run=server` does; nothing is changed.
     pub(in crate::cli) async fn dry_run(&self, event: &AdConversionEvent) -> Verified {
-        match self.client("The event") {
-            Ok(client) => objects::dry_run(client, event).await,
-            Err(_) => Verified::Unasked("No cluster was asked whether it takes the manifest.".to_owned()),
+        let unasked = || Verified::Unasked("No cluster was asked whether it takes the manifest.".to_owned());
+        let Ok(client) = self.client("The event") else {
+            return unasked();
+        };
+        match objects::dry_run(client, event).await {
+            Err(unanswered) if unanswered.kind == Silence::UnknownKind => unasked(),
+            answer => match self.note(answer) {
+                Ok(verified) => verified,
+                Err(why) if self.is_missing(&why) => Verified::Unknown(why),
+                Err(_) => unasked(),
+            },
         }
     }
 
@@ -298,13 +329,18 @@ impl Offline {
             .map_err(|NotDone(why)| NotDone(format!("{what} is in none of the files, and {why}")))
     }
 
-    /// Remembers that the cluster does not answer.
-    pub(super) fn note<T>(&self, answer: Result<T, objects::Unanswered>) -> Result<T, NotDone> {
+    /// Remembers what the cluster does not answer.
+    pub(super) fn note<T>(&self, answer: Result<T, Unanswered>) -> Result<T, NotDone> {
         answer.map_err(|unanswered| {
-            if unanswered.unreached {
-                let _ = self.unreached.set(unanswered.why.clone());
+            let why = NotDone(unanswered.to_string());
+            let unreached = unanswered.kind == Silence::Unreached;
+            if unreached {
+                let _ = self.unreached.set(why.clone());
             }
-            unanswered.why
+            if self.named || !unreached {
+                self.unanswered.lock().insert(why.0.clone());
+            }
+            why
         })
     }
 }

@@ -139,7 +139,7 @@ async fn refusal(offline: &Offline, loaded: &LoadedEvent) -> Option<String> {
     loaded.file.as_ref()?;
     match offline.dry_run(&loaded.event).await {
         Verified::Refused(why) => Some(why),
-        Verified::Taken | Verified::Unasked(_) => None,
+        Verified::Taken | Verified::Unasked(_) | Verified::Unknown(_) => None,
     }
 }
 

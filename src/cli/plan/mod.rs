@@ -22,11 +22,10 @@ use std::sync::Arc;
 use clap::{Args, Parser};
 
 use self::conversion::list_all;
-use self::loading::{Loaded, LoadedPlan, load};
+use self::loading::{Loaded, load};
 use self::meter::Meter;
-use self::reads::Unread;
 use self::recorded::recorded_conversions;
-use self::rehearse::{Rehearsed, World, rehearse};
+use self::rehearse::{World, rehearse};
 use self::report::{Facts, Plan, event_plan, goal_changes};
 use super::ask::OperatorPlace;
 use super::cluster::run_command;
@@ -127,6 +126,7 @@ async fn make_plan(
         account_goals: goal_changes(&rehearsed.notebook.changes()),
         limited: meter.was_cut(),
         refused: loaded.refused,
+        unanswered: offline.unanswered(),
     };
     let afters: Vec<AdConversionEvent> = rehearsed.picture.all()?;
     for planned in &loaded.events {
@@ -135,37 +135,33 @@ async fn make_plan(
         };
         let declared = Declared::from_manifest(&planned.event);
         let unread = rehearsed.unread_for(&declared, &loaded.credentials);
-        plan.events
-            .push(plan_of(flags, &rehearsed, planned, after, unread).await?);
+        let recorded = recorded_conversions(planned, &flags.operator, flags.offline.cluster()).await;
+        plan.unanswered.extend(
+            recorded
+                .as_ref()
+                .err()
+                .filter(|why| why.refused)
+                .map(|why| why.says.clone()),
+        );
+        let conversions = list_all(&rehearsed.admin, &after.key()).await?;
+        plan.events.push(event_plan(&Facts {
+            before: &planned.event,
+            after,
+            changes: &rehearsed.notebook.changes(),
+            conversions: &conversions,
+            recorded: &recorded.map_err(|why| why.says),
+            unread,
+            notes: planned.notes.clone(),
+        }));
     }
     Ok(plan)
-}
-
-async fn plan_of(
-    flags: &PlanFlags,
-    rehearsed: &Rehearsed,
-    planned: &LoadedPlan,
-    after: &AdConversionEvent,
-    unread: Vec<Unread>,
-) -> Result<report::EventPlan, CommandError> {
-    let conversions = list_all(&rehearsed.admin, &after.key()).await?;
-    let recorded = recorded_conversions(planned, &flags.operator, flags.offline.cluster()).await;
-    Ok(event_plan(&Facts {
-        before: &planned.event,
-        after,
-        changes: &rehearsed.notebook.changes(),
-        conversions: &conversions,
-        recorded: &recorded,
-        unread,
-        notes: planned.notes.clone(),
-    }))
 }
 
 fn exit_code(plan: &Plan) -> u8 {
     let is = |status: &str| plan.events.iter().any(|event| event.ready == status);
     if is("False") || !plan.refused.is_empty() {
         FINDING
-    } else if plan.events.iter().any(|event| event.ready != "True") {
+    } else if plan.events.iter().any(|event| event.ready != "True") || !plan.unanswered.is_empty() {
         NOT_DONE
     } else {
         0

@@ -142,7 +142,9 @@ impl Reader {
             Err(error) if !is_decision(what, error.cause) => put(&Some(error.clone())),
             _ => {
                 let mut open = self.log.0.lock();
-                asked.iter().for_each(|question| drop(open.remove(question)));
+                for question in &asked {
+                    open.remove(question);
+                }
             }
         }
         answer

@@ -45,6 +45,9 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         };
         let _ = writeln!(text, "\n{place}{object}{}", printable(&refused.message));
     }
+    for why in plan.unanswered.iter().filter(|why| !is_said(plan, why)) {
+        let _ = writeln!(text, "\nnot known: {}", printable(why));
+    }
     if plan.limited {
         let _ = writeln!(
             text,
@@ -52,6 +55,14 @@ pub(super) fn plan_text(plan: &Plan) -> String {
         );
     }
     text
+}
+
+/// True if an event's plan says so already.
+fn is_said(plan: &Plan, why: &str) -> bool {
+    let said = |event: &EventPlan| {
+        event.already_sent.message.contains(why) || event.notes.iter().any(|note| note.contains(why))
+    };
+    plan.events.iter().any(said)
 }
 
 fn write_event(text: &mut String, event: &EventPlan) {

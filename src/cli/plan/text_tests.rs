@@ -70,6 +70,7 @@ fn plan() -> Plan {
         account_goals: vec![],
         limited: true,
         refused: vec![],
+        unanswered: vec![],
     }
 }
 

@@ -7,18 +7,19 @@ mod verdict;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use clap::Args;
 use jiff::Timestamp;
 use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::response::reason::NOT_FOUND;
 use serde_json::{Value, json};
 
 use self::kind::{ObjectName, parse_object};
 use self::verdict::{Awaited, describe_ready};
 use super::cluster::{ConnectFlags, run_command};
 use super::command_error::CommandError;
-use crate::api::{Duration as Limit, RECONCILE_REQUESTED_AT};
+use super::kube_words::{Giver, Request as Asked, Unanswered};
+use crate::api::{Duration as Limit, GROUP, RECONCILE_REQUESTED_AT};
 
 /// Between two looks at an object that is waited for.
 const LOOK: Duration = Duration::from_millis(500);
@@ -77,7 +78,7 @@ async fn send(request: Request, flags: &RequestFlags, object: &ObjectName) -> Re
     } else {
         let parameters = PatchParams::apply(MANAGER);
         let changed = api.patch(&object.name, &parameters, &Patch::Merge(&patch)).await;
-        changed.map_err(|error| format!("{name} could not be changed: {error}"))?;
+        changed.map_err(|error| to_words(&error, "patch", &format!("change {name}"), &api))?;
         println!("{name} {}.", done_word(request));
     }
     if !flags.wait {
@@ -118,11 +119,22 @@ async fn get_object(api: &Api<DynamicObject>, object: &ObjectName, name: &str) -
     match api.get(&object.name).await {
         Ok(found) => Ok(found),
         // Without the definitions the server answers in plain text: a code and no reason.
-        Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => {
-            Err(format!("{name} is not there").into())
-        }
-        Err(error) => Err(format!("{name} cannot be read: {error}").into()),
+        Err(kube::Error::Api(status)) if status.reason == NOT_FOUND => Err(format!("{name} is not there").into()),
+        Err(error) => Err(to_words(&error, "get", &format!("read {name}"), api).into()),
     }
+}
+
+fn to_words(error: &kube::Error, verb: &str, doing: &str, api: &Api<DynamicObject>) -> Unanswered {
+    let resource = api.resource_url();
+    let plural = resource.rsplit('/').next().unwrap_or_default();
+    let asked = Asked {
+        verb,
+        resource: &format!("{plural}.{GROUP}"),
+        doing,
+        namespace: api.namespace(),
+        giver: Giver::Edit,
+    };
+    asked.explain(error)
 }
 
 fn suspend_patch(suspend: bool) -> Value {

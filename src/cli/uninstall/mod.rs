@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
+use super::kube_words::{Giver, Request, Unanswered};
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
 
 /// Objects in one answer.
@@ -86,7 +87,7 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
             );
             return Ok(ExitCode::from(FINDING));
         }
-        Err(error) => eprintln!("It is not known whether an operator still runs: {error}. Make sure that none does."),
+        Err(why) => eprintln!("It is not known whether an operator still runs. {why} Make sure that none does."),
     }
     if !(flags.yes || ask_to_proceed(held.len())?) {
         println!("Nothing was changed. To remove the finalizer from them: the same command with --yes.");
@@ -164,6 +165,17 @@ fn dynamic_api(client: &Client, namespace: Option<&str>, kind: &ApiResource) -> 
     }
 }
 
+fn to_words(error: &kube::Error, verb: &str, doing: &str, kind: &ApiResource, namespace: Option<&str>) -> Unanswered {
+    let request = Request {
+        verb,
+        resource: &format!("{}.{}", kind.plural, kind.group),
+        doing,
+        namespace,
+        giver: Giver::Edit,
+    };
+    request.explain(error)
+}
+
 /// All events and accounts, the events first: an account stays in use while there are some.
 async fn find_objects(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandError> {
     let kinds = [
@@ -181,7 +193,11 @@ async fn find_objects(cluster: &Cluster) -> Result<Vec<FoundObject>, CommandErro
                 // Without its definition there is no object of a kind. The server then answers in plain text, so that there
                 // is a code and no reason.
                 Err(kube::Error::Api(status)) if status.code == StatusCode::NOT_FOUND => break,
-                page => page.map_err(|e| format!("{} cannot be listed: {e}", kind.plural))?,
+                page => {
+                    let doing = format!("list the {}", kind.plural);
+                    let namespace = cluster.namespace.as_deref();
+                    page.map_err(|error| to_words(&error, "list", &doing, &kind, namespace))?
+                }
             };
             found.extend(page.items.iter().map(|object| FoundObject::from_meta(&kind, object)));
             match page.metadata.continue_ {
@@ -212,9 +228,10 @@ impl FoundObject {
 
 /// Takes our finalizer off one object, and changes nothing else of it.
 async fn strip_finalizer(client: &Client, object: &FoundObject) -> Result<(), CommandError> {
-    let failed = |e: kube::Error| {
-        let (kind, namespace, name) = (&object.kind.kind, &object.namespace, &object.name);
-        format!("{kind} {namespace}/{name} cannot be changed: {e}")
+    let failed = |error: kube::Error| {
+        let (kind, namespace) = (&object.kind.kind, &object.namespace);
+        let doing = format!("change {kind} {namespace}/{}", object.name);
+        to_words(&error, "patch", &doing, &object.kind, Some(namespace))
     };
     let api = dynamic_api(client, Some(&object.namespace), &object.kind);
     let parameters = PatchParams {

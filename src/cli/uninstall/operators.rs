@@ -7,15 +7,24 @@ use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt};
 
 use crate::cli::cluster::OPERATOR_LABELS;
+use crate::cli::kube_words::{Giver, Request, Unanswered};
 
 /// The flag and the variable that give a pod its namespaces.
 const FLAG: &str = "--watch-namespaces";
 const VARIABLE: &str = "ADCONVERSION_WATCH_NAMESPACES";
 
 /// A pod (`namespace/name`) whose operator works in one of these namespaces, or will once it starts.
-pub(super) async fn working_in(client: &Client, namespaces: &BTreeSet<&str>) -> Result<Option<String>, kube::Error> {
+pub(super) async fn working_in(client: &Client, namespaces: &BTreeSet<&str>) -> Result<Option<String>, Unanswered> {
     let pods = Api::<Pod>::all(client.clone());
-    let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await?;
+    let request = Request {
+        verb: "list",
+        resource: "pods",
+        doing: "look for the operator's pods",
+        namespace: None,
+        giver: Giver::Nobody,
+    };
+    let found = pods.list(&ListParams::default().labels(OPERATOR_LABELS)).await;
+    let found = found.map_err(|error| request.explain(&error))?;
     let works = |pod: &&Pod| !has_ended(pod) && namespaces.iter().any(|namespace| watches_namespace(pod, namespace));
     let name = |pod: &Pod| format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any());
     Ok(found.items.iter().find(works).map(name))

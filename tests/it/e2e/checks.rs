@@ -300,21 +300,29 @@ fn the_right_that_is_missing_is_named() {
         .collect();
     let secrets = stage.file("secrets.yaml", &secrets.join("---\n"));
     check_as(&stage, &stranger, &["won", "-f", &secrets], 0);
-    // With everything in files, no right at all is needed; nor a cluster that answers.
+    // With everything in files only the cluster is left to say whether it would take them.
     let files = [
         stage.file("accounts.yaml", ACCOUNTS),
         stage.file("event.yaml", &manifest("other", &json!({}))),
     ];
     let given = ["-f", &files[0], "-f", &files[1]];
-    let said = check_as(&stage, &stranger, &given, 0);
-    assert!(line(&said, '–', "manifest").contains("may not patch"), "{said}");
+    let said = check_as(&stage, &stranger, &given, 2);
+    let told = line(&said, '–', "manifest");
+    assert!(
+        told.contains("right to patch adconversionevents.adconversion.dev"),
+        "{told}"
+    );
     let nowhere = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "x",
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
         "clusters": [{"name": "x", "cluster": {"server": "http://127.0.0.1:9"}}], "users": [{"name": "x", "user": {}}],
     });
     let nowhere = stage.file("nowhere.kubeconfig", &nowhere.to_string());
-    check_as(&stage, Path::new(&nowhere), &given, 0);
+    let said = check_as(&stage, Path::new(&nowhere), &given, 2);
+    assert!(
+        line(&said, '–', "manifest").contains("no usable answer"),
+        "a cluster that is named must answer: {said}"
+    );
     let said = check_as(&stage, Path::new(&nowhere), &["won"], 2);
     assert!(
         said.contains("no usable answer") && said.contains("--kubeconfig"),

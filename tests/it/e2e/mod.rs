@@ -64,6 +64,7 @@ mod redirects;
 mod refusals;
 mod replicas;
 mod restored;
+mod rights;
 mod rows;
 mod rows_of;
 mod scopes;

@@ -1,0 +1,232 @@
+//! What the API server, or the kubeconfig, stands in the way with, in words: the one place for all commands.
+
+use std::error::Error as _;
+
+use axum::http::StatusCode;
+use kube::Resource;
+use kube::client::UpgradeConnectionError;
+use kube::config::{InferConfigError, KubeconfigError};
+
+use super::command_error::CommandError;
+use crate::api::GROUP;
+use crate::controller::shared::error::describe_kube;
+use crate::domain::brief::brief;
+
+/// Something that the cluster was asked for, and did not do: what, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{words}")]
+pub(in crate::cli) struct Unanswered {
+    words: String,
+    pub(in crate::cli) kind: Silence,
+}
+
+/// What kind of no answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Silence {
+    /// The user lacks a right, or is not known.
+    Refused,
+    /// There was no answer at all: the next question waits as long for nothing.
+    Unreached,
+    /// The cluster does not have our definitions.
+    UnknownKind,
+    /// An answer that says something else, or cannot be read.
+    Failed,
+}
+
+impl Unanswered {
+    /// For whoever has words of his own.
+    pub(in crate::cli) const fn new(words: String, kind: Silence) -> Self {
+        Self { words, kind }
+    }
+}
+
+/// Who gives a right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Giver {
+    /// The Role for commands that look before anything is applied.
+    Check,
+    /// The same for a Secret, which may come from a file.
+    CheckSecret,
+    /// The Role for those who ask the operator.
+    Questions,
+    /// The rights to change objects, which the chart gives to those who may edit.
+    Edit,
+    /// No Role of ours.
+    Nobody,
+}
+
+impl Giver {
+    fn way_out(self, everywhere: bool) -> String {
+        let check = "The Role adconversion-check in docs/commands.md gives it";
+        match self {
+            Self::Check => format!(
+                "{check}, and so does the chart's ClusterRole *-view, which belongs to view, edit and admin. Or give the \
+                 manifest as a file with -f."
+            ),
+            Self::CheckSecret => format!("{check}. Or give the Secret as a file with -f."),
+            Self::Questions => {
+                let one = "The Role adconversion-questions in docs/admin-api.md gives it in the operator's namespace";
+                if everywhere {
+                    format!("{one}: with that, name the namespace with --operator-namespace.")
+                } else {
+                    format!("{one}. If the operator runs in another one, name that with --operator-namespace.")
+                }
+            }
+            Self::Nobody => "Have it granted by a ClusterRole and a ClusterRoleBinding.".to_owned(),
+            Self::Edit => "The chart's ClusterRole *-edit gives it, which belongs to edit and admin.".to_owned(),
+        }
+    }
+}
+
+/// Something that the cluster is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Request<'a> {
+    /// As RBAC names it.
+    pub(in crate::cli) verb: &'a str,
+    /// As RBAC names it, with its group.
+    pub(in crate::cli) resource: &'a str,
+    /// For people: "read Secret marketing/hubspot".
+    pub(in crate::cli) doing: &'a str,
+    /// `None`: all namespaces.
+    pub(in crate::cli) namespace: Option<&'a str>,
+    pub(in crate::cli) giver: Giver,
+}
+
+impl Request<'_> {
+    /// Why it was not done.
+    pub(in crate::cli) fn explain(&self, error: &kube::Error) -> Unanswered {
+        let (words, kind) = self.put_into_words(error);
+        Unanswered { words, kind }
+    }
+
+    fn put_into_words(&self, error: &kube::Error) -> (String, Silence) {
+        let doing = self.doing;
+        let said = brief(describe_kube(error));
+        match code_of(error) {
+            Some(StatusCode::FORBIDDEN) => match self.other_refusal(error) {
+                Some(said) => (
+                    format!("You can't {doing}: the cluster refuses it: {said}."),
+                    Silence::Failed,
+                ),
+                None => (self.missing_right(), Silence::Refused),
+            },
+            Some(StatusCode::UNAUTHORIZED) => (
+                format!(
+                    "You can't {doing}: the cluster does not accept the credentials of your kubeconfig. They may have \
+                     expired: log in again."
+                ),
+                Silence::Refused,
+            ),
+            Some(StatusCode::NOT_FOUND) if self.resource.ends_with(GROUP) => (
+                format!(
+                    "You can't {doing}: the cluster does not know this kind. Apply the definitions (adconversion crds | \
+                     kubectl apply --server-side -f -), or give manifests as files with -f."
+                ),
+                Silence::UnknownKind,
+            ),
+            Some(_) => (format!("You can't {doing}: the cluster says: {said}."), Silence::Failed),
+            None if matches!(error, kube::Error::Auth(_)) => (
+                format!(
+                    "You can't {doing}: the credentials that the kubeconfig names can't be had: {said}. Log in again."
+                ),
+                Silence::Refused,
+            ),
+            None if matches!(error, kube::Error::SerdeError(_)) => (
+                format!("You can't {doing}: the cluster's answer can't be read: {said}."),
+                Silence::Failed,
+            ),
+            None => (
+                format!(
+                    "You can't {doing}, because the cluster gives no usable answer: {said}. Check --context and --kubeconfig."
+                ),
+                Silence::Unreached,
+            ),
+        }
+    }
+
+    fn missing_right(&self) -> String {
+        let place = match self.namespace {
+            Some(namespace) => format!("in namespace {namespace}"),
+            None => "in all namespaces".to_owned(),
+        };
+        format!(
+            "You may not {}: your user lacks the right to {} {} {place}. {}",
+            self.doing,
+            self.verb,
+            self.resource,
+            self.giver.way_out(self.namespace.is_none())
+        )
+    }
+
+    /// What was said by somebody else than the one who keeps the rights: an admission webhook, say.
+    fn other_refusal(&self, error: &kube::Error) -> Option<String> {
+        let kube::Error::Api(status) = error else { return None };
+        let of_rights = status.message.is_empty() || status.message.contains(&format!("cannot {} resource", self.verb));
+        (!of_rights).then(|| brief(status.message.trim_end_matches('.')))
+    }
+}
+
+/// The HTTP status of an answer.
+fn code_of(error: &kube::Error) -> Option<StatusCode> {
+    match error {
+        kube::Error::Api(status) => StatusCode::from_u16(status.code).ok(),
+        kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(code)) => {
+            StatusCode::from_u16(code.as_u16()).ok()
+        }
+        _ => None,
+    }
+}
+
+/// As RBAC names a kind: with its group.
+pub(in crate::cli) fn resource_of<K: Resource<DynamicType = ()>>() -> String {
+    match K::group(&()) {
+        group if group.is_empty() => K::plural(&()).into_owned(),
+        group => format!("{}.{group}", K::plural(&())),
+    }
+}
+
+/// True if a command failed because its user lacks a right.
+pub(in crate::cli) fn is_refusal(error: &CommandError) -> bool {
+    let unanswered = error.downcast_ref::<Unanswered>();
+    unanswered.is_some_and(|unanswered| unanswered.kind == Silence::Refused)
+}
+
+/// Why no client of the cluster could be made.
+pub(in crate::cli) fn explain_client(error: &kube::Error) -> String {
+    format!(
+        "the credentials of the kubeconfig can't be used: {}",
+        brief(describe_kube(error))
+    )
+}
+
+/// Why there is no cluster to ask: what is wrong with the kubeconfig.
+pub(in crate::cli) fn explain_kubeconfig(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::CurrentContextNotSet => {
+            "the kubeconfig has no current context. Name one with --context".to_owned()
+        }
+        KubeconfigError::LoadContext(name) => {
+            format!("the kubeconfig has no context {name:?}. `kubectl config get-contexts` lists those that it has")
+        }
+        KubeconfigError::LoadClusterOfContext(name) => {
+            format!("the kubeconfig has no cluster {name:?}, which the context names")
+        }
+        KubeconfigError::ReadConfig(error, path) => format!("the kubeconfig {} can't be read: {error}", path.display()),
+        error => format!("the kubeconfig can't be used: {}", brief(error)),
+    }
+}
+
+/// The same where none was named and this is no pod either.
+pub(in crate::cli) fn explain_inferred(error: &InferConfigError) -> String {
+    let of_file = error
+        .source()
+        .and_then(|source| source.downcast_ref::<KubeconfigError>());
+    match of_file {
+        Some(error) => explain_kubeconfig(error),
+        None => "there is no kubeconfig ($KUBECONFIG or ~/.kube/config), and this is no pod".to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "kube_words_tests.rs"]
+mod tests;

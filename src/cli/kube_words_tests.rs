@@ -1,0 +1,124 @@
+use kube::core::Status;
+use rstest::rstest;
+
+use super::*;
+
+fn answered(code: u16, message: &str) -> kube::Error {
+    kube::Error::Api(Box::new(Status {
+        code,
+        message: message.to_owned(),
+        reason: "Forbidden".to_owned(),
+        ..Status::default()
+    }))
+}
+
+fn get_account(giver: Giver) -> Request<'static> {
+    Request {
+        verb: "get",
+        resource: "googleadsaccounts.adconversion.dev",
+        doing: "read GoogleAdsAccount marketing/acme",
+        namespace: Some("marketing"),
+        giver,
+    }
+}
+
+const LIST_PODS: Request<'static> = Request {
+    verb: "list",
+    resource: "pods",
+    doing: "look for the operator's pods",
+    namespace: None,
+    giver: Giver::Questions,
+};
+
+#[rstest]
+#[case::right(403, "", &["You may not read GoogleAdsAccount marketing/acme", "the right to get googleadsaccounts.adconversion.dev in namespace marketing", "The Role adconversion-check in docs/commands.md", "-f"])]
+#[case::server_says_so(403, "x is forbidden: User \"y\" cannot get resource \"googleadsaccounts\" in API group", &["your user lacks the right to get"])]
+#[case::webhook(403, "admission webhook \"z\" denied the request: not on Fridays", &["the cluster refuses it", "not on Fridays"])]
+#[case::login(401, "", &["log in again"])]
+#[case::definitions(404, "", &["does not know this kind", "adconversion crds"])]
+#[case::server(500, "etcd is down", &["the cluster says: etcd is down"])]
+fn an_answer_of_the_api_server_is_put_into_words(#[case] code: u16, #[case] said: &str, #[case] parts: &[&str]) {
+    let words = get_account(Giver::Check).explain(&answered(code, said)).to_string();
+    for part in parts {
+        assert!(words.contains(part), "no {part:?} in {words}");
+    }
+    assert!(
+        !words.contains("Status {") && !words.contains("ApiError"),
+        "a dump: {words}"
+    );
+}
+
+#[rstest]
+#[case(403, Silence::Refused)]
+#[case(401, Silence::Refused)]
+#[case(404, Silence::Failed)]
+#[case(503, Silence::Failed)]
+fn who_is_refused_is_told_apart_from_who_gets_no_answer(#[case] code: u16, #[case] kind: Silence) {
+    assert_eq!(LIST_PODS.explain(&answered(code, "")).kind, kind);
+}
+
+#[test]
+fn a_cluster_without_the_definitions_is_told_apart() {
+    assert_eq!(
+        get_account(Giver::Check).explain(&answered(404, "")).kind,
+        Silence::UnknownKind
+    );
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_told_apart_too() {
+    let gone = kube::Error::Service(Box::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused)));
+    let found = LIST_PODS.explain(&gone);
+    assert_eq!(found.kind, Silence::Unreached);
+    let words = found.to_string();
+    assert!(
+        words.contains("connection refused") && words.contains("--context"),
+        "{words}"
+    );
+}
+
+#[test]
+fn the_operators_namespace_is_the_way_out_of_whoever_may_not_look_everywhere() {
+    let everywhere = LIST_PODS.explain(&answered(403, "")).to_string();
+    assert!(everywhere.contains("list pods in all namespaces"), "{everywhere}");
+    assert!(
+        everywhere.contains("name the namespace with --operator-namespace"),
+        "{everywhere}"
+    );
+    let one = Request {
+        namespace: Some("default"),
+        ..LIST_PODS
+    };
+    let words = one.explain(&answered(403, "")).to_string();
+    assert!(
+        words.contains("in namespace default") && words.contains("--operator-namespace"),
+        "{words}"
+    );
+}
+
+#[test]
+fn a_port_that_may_not_be_forwarded_is_a_right_that_is_missing() {
+    let refused = UpgradeConnectionError::ProtocolSwitch(StatusCode::FORBIDDEN);
+    let request = Request {
+        verb: "get",
+        resource: "pods/portforward",
+        doing: "forward a port of pod ops/x",
+        namespace: Some("ops"),
+        giver: Giver::Questions,
+    };
+    let found = request.explain(&kube::Error::UpgradeConnection(refused));
+    assert_eq!(found.kind, Silence::Refused);
+    assert!(
+        found.to_string().contains("get pods/portforward in namespace ops"),
+        "{found}"
+    );
+}
+
+#[rstest]
+#[case(KubeconfigError::LoadContext("prod".to_owned()), "has no context \"prod\"")]
+#[case(KubeconfigError::CurrentContextNotSet, "Name one with --context")]
+#[case(KubeconfigError::ReadConfig(std::io::ErrorKind::NotFound.into(), "/nowhere".into()), "/nowhere can't be read")]
+fn what_is_wrong_with_a_kubeconfig(#[case] error: KubeconfigError, #[case] part: &str) {
+    let words = explain_kubeconfig(&error);
+    assert!(words.contains(part), "{words}");
+}
