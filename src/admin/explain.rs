@@ -10,7 +10,6 @@ use super::answer::Refused;
 use super::conversions::{Conversion, counted_stream, to_conversion};
 use super::deals::read_deals;
 use super::source::{Admin, Source};
-use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::{Occurrence, properties_of};
 use crate::domain::explained_value::Worth;
@@ -303,10 +302,7 @@ impl Parts<'_> {
             event: &event.rules,
             waits: &self.source.waits,
             limits: &self.source.limits,
-            window: event
-                .action
-                .as_ref()
-                .map_or(ClickWindow::UNKNOWN, |action| action.click_window),
+            window: event.action.as_ref().and_then(|action| action.click_window),
             region: self.account.and_then(|account| account.default_region.as_deref()),
             worth: Worth {
                 deals: self.deals,

@@ -35,6 +35,8 @@ pub struct Known {
     pub origin: Option<ActionOrigin>,
     /// A create was acknowledged and its outcome is not recorded: under this name.
     pub creating: Option<String>,
+    /// It was created a moment ago: Google's lists may not show it yet.
+    pub just_created: bool,
 }
 
 /// What Google has.
@@ -73,6 +75,8 @@ pub enum Step {
     Create,
     /// A create is under way with an unknown outcome and nothing is there yet: look again until Google has settled.
     AwaitCreate,
+    /// It was created a moment ago and Google does not list it yet: look again.
+    AwaitListing,
     /// A person must act.
     Stalled {
         /// Condition reason.
@@ -99,7 +103,7 @@ pub fn next_step(wanted: &Wanted<'_>, kind: &str, known: &Known, seen: Seen<'_>)
             map_existing(found, &format!("name {name:?}"), kind, seen.live)
         }
         Wanted::Create { declared, full } => match known.id {
-            Some(id) => keep_or_correct(id, known.origin.unwrap_or(ActionOrigin::Created), declared, seen),
+            Some(id) => keep_or_correct(id, known, declared, seen),
             None => adopt_or_create(declared, full, kind, known, seen),
         },
     }
@@ -160,10 +164,14 @@ fn externally_attributed(action: &ConversionAction) -> Step {
     }
 }
 
-fn keep_or_correct(id: ActionId, origin: ActionOrigin, declared: &ActionFields, seen: Seen<'_>) -> Step {
+fn keep_or_correct(id: ActionId, known: &Known, declared: &ActionFields, seen: Seen<'_>) -> Step {
+    let origin = known.origin.unwrap_or(ActionOrigin::Created);
     let Some(action) = seen.actions.iter().find(|a| a.id == id) else {
         if !seen.live {
             return Step::LookLive;
+        }
+        if known.just_created {
+            return Step::AwaitListing;
         }
         return Step::Stalled {
             reason: reason::EXTERNAL_RESOURCE_NOT_FOUND,

@@ -145,6 +145,7 @@ fn only_declared_fields_are_corrected() {
         id: Some(ActionId(1)),
         origin: Some(ActionOrigin::Created),
         creating: None,
+        just_created: false,
     };
     let edited = ConversionAction {
         name: "Y".into(),
@@ -175,6 +176,7 @@ fn a_removed_or_vanished_action_needs_a_person() {
         id: Some(ActionId(1)),
         origin: Some(ActionOrigin::Created),
         creating: None,
+        just_created: false,
     };
     let removed = ConversionAction {
         status: REMOVED.into(),
@@ -186,6 +188,12 @@ fn a_removed_or_vanished_action_needs_a_person() {
     );
     assert_eq!(step(&known, &[], false), Step::LookLive);
     assert_eq!(reason_of(&step(&known, &[], true)), reason::EXTERNAL_RESOURCE_NOT_FOUND);
+    let new = Known {
+        just_created: true,
+        ..known.clone()
+    };
+    assert_eq!(step(&new, &[], false), Step::LookLive);
+    assert_eq!(step(&new, &[], true), Step::AwaitListing);
     let taken = [action(1, "Y"), action(2, "X")];
     assert_eq!(reason_of(&step(&known, &taken, true)), reason::NAME_CONFLICT);
 }
@@ -300,6 +308,7 @@ fn an_adopted_action_that_is_hidden_needs_a_person() {
         id: Some(ActionId(1)),
         origin: Some(origin),
         creating: None,
+        just_created: false,
     };
     let hidden = [ConversionAction {
         status: "HIDDEN".into(),

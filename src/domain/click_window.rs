@@ -1,7 +1,8 @@
 //! The click window of a conversion action, as the last two reads of it have it.
 //!
-//! A conversion outside the window is skipped for good, and one answer of Google's may be odd. So it takes two reads to leave
-//! a conversion out, and one to let it go: what lies outside for one of them only waits for the next read.
+//! A conversion outside the window is skipped for good, one that is sent all the same is rejected for good, and one answer of
+//! Google's may be odd. So it takes two reads to leave a conversion out, and one that shows a window to let it go: what lies
+//! outside for one of them only waits for the next read, and before any has shown a window nothing goes.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,10 +15,20 @@ const MAX_WINDOW_DAYS: i64 = 90;
 /// The click window of an action: one that is certain, and a wider one that may be right as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClickWindow {
-    /// Days, as the last read has it.
+    /// Days, as the last read has it that told any.
     last: i64,
     /// Days: the wider one of the last two reads.
     widest: i64,
+}
+
+/// What one read of the account's actions shows of this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// It is not there, or nothing was read.
+    Nothing,
+    /// It is there, with no window, or with one that none can be.
+    NoWindow,
+    Days(i64),
 }
 
 /// Where a conversion lies.
@@ -31,29 +42,42 @@ pub enum WindowPlace {
 }
 
 impl ClickWindow {
-    /// Of an action that no read has shown.
-    pub const UNKNOWN: Self = Self {
+    /// The widest that Google knows: an action has it if two reads in a row show the action, and no window.
+    pub const WIDEST: Self = Self {
         last: MAX_WINDOW_DAYS,
         widest: MAX_WINDOW_DAYS,
     };
 
-    /// The window of this action by the last read of the account's actions and the one before it, if there was one.
-    pub fn of_action(id: ActionId, last: &[ConversionAction], before: Option<&[ConversionAction]>) -> Self {
-        let days = |actions: &[ConversionAction]| {
+    /// The window of this action by the last read of the account's actions and the one before it, if there was one. `None`
+    /// while it is not known: Google's lists may lag behind a create.
+    pub fn of_action(id: ActionId, last: &[ConversionAction], before: Option<&[ConversionAction]>) -> Option<Self> {
+        let shown = |actions: &[ConversionAction]| {
             let action = actions.iter().find(|action| action.id == id);
-            possible_days(action.and_then(|action| action.click_window_days))
+            action.map_or(Shown::Nothing, |action| Shown::from_days(action.click_window_days))
         };
-        Self::from_reads(days(last), before.map_or(MAX_WINDOW_DAYS, days))
+        Self::from_reads(shown(last), before.map_or(Shown::Nothing, shown))
     }
 
-    pub(crate) fn from_reads(last: i64, before: i64) -> Self {
-        Self {
-            last,
-            widest: last.max(before),
+    /// From what the last read and the one before it show.
+    fn from_reads(last: Shown, before: Shown) -> Option<Self> {
+        match (last, before) {
+            (Shown::Days(last), Shown::Days(before)) => Some(Self {
+                last,
+                widest: before.max(last),
+            }),
+            (Shown::Days(last), _) | (_, Shown::Days(last)) => Some(Self { last, ..Self::WIDEST }),
+            (Shown::NoWindow, Shown::NoWindow) => Some(Self::WIDEST),
+            _ => None,
         }
     }
 
-    /// Its days, as the last read has it.
+    /// As two reads show it.
+    #[cfg(test)]
+    pub(crate) fn of_days(last: i64, before: i64) -> Option<Self> {
+        Self::from_reads(Shown::Days(last), Shown::Days(before))
+    }
+
+    /// Its days, as the last read has it that told any.
     pub const fn last_days(self) -> i64 {
         self.last
     }
@@ -72,10 +96,12 @@ impl ClickWindow {
     }
 }
 
-/// A window that is impossible is ignored, as is one that is not told.
-fn possible_days(days: Option<i64>) -> i64 {
-    days.filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
-        .unwrap_or(MAX_WINDOW_DAYS)
+impl Shown {
+    /// Of an action that is there. A window that is impossible is ignored, as is one that is not told.
+    fn from_days(days: Option<i64>) -> Self {
+        days.filter(|days| (1..=MAX_WINDOW_DAYS).contains(days))
+            .map_or(Self::NoWindow, Self::Days)
+    }
 }
 
 #[cfg(test)]
@@ -88,18 +114,23 @@ mod tests {
 
     const DAY: i64 = 86_400;
 
+    /// The window, once these were read, oldest first.
+    fn window_after(reads: &[Option<i64>]) -> Option<ClickWindow> {
+        let shown = |n: usize| {
+            let at = reads.len().checked_sub(n);
+            at.map_or(Shown::Nothing, |at| Shown::from_days(reads[at]))
+        };
+        ClickWindow::from_reads(shown(1), shown(2))
+    }
+
     /// Places of conversions `took` days after their clicks, once these windows were read, oldest first.
-    fn places(reads: &[Option<i64>], took: i64) -> WindowPlace {
-        let days = |n: usize| reads.len().checked_sub(n).map(|at| possible_days(reads[at]));
-        let last = days(1).unwrap_or(MAX_WINDOW_DAYS);
-        let window = ClickWindow::from_reads(last, days(2).unwrap_or(MAX_WINDOW_DAYS));
+    fn places(reads: &[Option<i64>], took: i64) -> Option<WindowPlace> {
         let at = |seconds| Timestamp::from_second(1_800_000_000 + seconds).unwrap();
-        window.place_of(at(0), at(took * DAY))
+        Some(window_after(reads)?.place_of(at(0), at(took * DAY)))
     }
 
     #[rstest]
-    #[case::never_read(&[], 90, WindowPlace::Inside)]
-    #[case::beyond_what_google_takes(&[], 91, WindowPlace::Outside)]
+    #[case::beyond_what_google_takes(&[None, None], 91, WindowPlace::Outside)]
     #[case::first_read_inside(&[Some(30)], 30, WindowPlace::Inside)]
     #[case::first_read_outside(&[Some(30)], 31, WindowPlace::Unsure)]
     #[case::second_read_agrees(&[Some(30), Some(30)], 31, WindowPlace::Outside)]
@@ -110,23 +141,31 @@ mod tests {
     #[case::it_was_not_odd(&[Some(30), Some(1), Some(1)], 20, WindowPlace::Outside)]
     #[case::both_leave_it_out(&[Some(30), Some(10), Some(1)], 20, WindowPlace::Outside)]
     #[case::wider_counts_at_once(&[Some(30), Some(90)], 60, WindowPlace::Inside)]
-    #[case::impossible(&[Some(30), Some(0)], 60, WindowPlace::Inside)]
-    #[case::not_told(&[Some(30), None], 60, WindowPlace::Inside)]
+    #[case::impossible(&[Some(30), Some(0)], 60, WindowPlace::Unsure)]
+    #[case::impossible_inside(&[Some(30), Some(0)], 30, WindowPlace::Inside)]
+    #[case::not_told(&[Some(30), None], 60, WindowPlace::Unsure)]
+    #[case::not_told_twice(&[Some(30), None, None], 60, WindowPlace::Inside)]
     #[case::not_told_before(&[None, Some(30)], 60, WindowPlace::Unsure)]
     fn it_takes_two_reads_to_leave_a_conversion_out(
         #[case] reads: &[Option<i64>],
         #[case] took: i64,
         #[case] wanted: WindowPlace,
     ) {
-        assert_eq!(places(reads, took), wanted);
+        assert_eq!(places(reads, took), Some(wanted));
     }
 
     #[test]
-    fn a_window_that_none_can_be_says_nothing() {
-        for odd in [i64::MIN, -1, 0, 91, i64::MAX] {
-            assert_eq!(possible_days(Some(odd)), 90, "{odd}");
+    fn a_window_that_no_read_has_shown_is_not_known() {
+        assert_eq!(window_after(&[]), None, "a new action that is not listed yet");
+        for odd in [None, Some(i64::MIN), Some(-1), Some(0), Some(91), Some(i64::MAX)] {
+            assert_eq!(window_after(&[odd]), None, "{odd:?}");
+            assert_eq!(window_after(&[odd, odd]), Some(ClickWindow::WIDEST), "{odd:?}");
+            let before = Shown::from_days(odd);
+            assert_eq!(ClickWindow::from_reads(Shown::Nothing, before), None, "then not shown");
         }
-        assert_eq!(possible_days(Some(1)), 1);
+        assert!(window_after(&[Some(1)]).is_some());
+        let shown_before = ClickWindow::from_reads(Shown::Nothing, Shown::Days(30));
+        assert!(shown_before.is_some(), "not shown once");
     }
 
     proptest! {
@@ -139,7 +178,7 @@ mod tests {
             reads[at] = odd;
             for seen in 1..=reads.len() {
                 let place = places(&reads[..seen], took);
-                prop_assert!(took > window || place != WindowPlace::Outside, "{:?}", &reads[..seen]);
+                prop_assert!(took > window || place != Some(WindowPlace::Outside), "{:?}", &reads[..seen]);
             }
         }
     }

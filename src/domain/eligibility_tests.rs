@@ -69,7 +69,7 @@ fn decided(contact: Option<&Contact>, rules: &EventRules, now: i64) -> (String, 
         occurrence,
         rules,
         &waits(),
-        ClickWindow::from_reads(30, 40),
+        ClickWindow::of_days(30, 40).unwrap(),
         None,
         at(now),
     ) {
@@ -145,7 +145,7 @@ fn what_is_long_past_when_first_seen_has_settled(
             occurrence,
             &rules,
             &waits(),
-            ClickWindow::UNKNOWN,
+            ClickWindow::WIDEST,
             None,
             at(now),
         )
@@ -183,7 +183,7 @@ fn nothing_goes_before_its_time(
         occurrence,
         &rules(&[], false),
         &waits(),
-        ClickWindow::UNKNOWN,
+        ClickWindow::WIDEST,
         None,
         at(now),
     );

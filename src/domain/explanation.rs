@@ -36,8 +36,8 @@ pub struct Rules<'a> {
     pub event: &'a EventRules,
     pub waits: &'a Waits,
     pub limits: &'a enhancement::Limits,
-    /// The click window of the conversion action.
-    pub window: ClickWindow,
+    /// The click window of the conversion action; `None` while it is not known.
+    pub window: Option<ClickWindow>,
     /// The account's default region of phone numbers.
     pub region: Option<&'a str>,
     /// What is known of its value.
@@ -107,7 +107,7 @@ pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules:
         let person = Person::Known(contact);
         enhancement::decide_submission(&person, submitted, rules.event, rules.limits, rules.region, now)
     } else {
-        let (window, region) = (rules.window, rules.region);
+        let (window, region) = (rules.window.unwrap_or(ClickWindow::WIDEST), rules.region);
         decide_entry(Some(contact), occurrence, rules.event, rules.waits, window, region, now)
     };
     // By a second read like this one.
@@ -139,17 +139,20 @@ fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) 
         );
     };
     let age = occurrence.at.duration_since(at);
-    let place = match rules.window.place_of(at, occurrence.at) {
+    let found = format!(
+        "Found in {}, since {at:.0}: {} before the stage change",
+        click.property,
+        describe_age(age)
+    );
+    let Some(window) = rules.window else {
+        return format!("{found}. The click window of the conversion action is not known yet.");
+    };
+    let place = match window.place_of(at, occurrence.at) {
         WindowPlace::Inside => "inside",
         WindowPlace::Outside => "outside",
         WindowPlace::Unsure => "outside, by the latest of two differing answers of Google,",
     };
-    format!(
-        "Found in {}, since {at:.0}: {} before the stage change, {place} the click window of {} days.",
-        click.property,
-        describe_age(age),
-        rules.window.last_days()
-    )
+    format!("{found}, {place} the click window of {} days.", window.last_days())
 }
 
 /// Days with one decimal, or hours if it is less than two days.

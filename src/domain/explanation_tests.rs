@@ -86,7 +86,7 @@ fn rules(event: &EventRules, window_days: i64) -> Rules<'_> {
         event,
         waits: &WAITS,
         limits: &LIMITS,
-        window: ClickWindow::from_reads(window_days, window_days),
+        window: ClickWindow::of_days(window_days, window_days),
         region: None,
         worth: Worth {
             deals: None,

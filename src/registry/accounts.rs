@@ -92,8 +92,8 @@ pub struct GoogleAccount {
 }
 
 impl GoogleSnapshot {
-    /// The click window of an action.
-    pub fn click_window(&self, id: ActionId) -> ClickWindow {
+    /// The click window of an action; `None` while it is not known.
+    pub fn click_window(&self, id: ActionId) -> Option<ClickWindow> {
         let before = self.before.as_ref().map(|before| before.actions.as_slice());
         ClickWindow::of_action(id, &self.actions, before)
     }

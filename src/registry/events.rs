@@ -15,8 +15,8 @@ pub struct BoundAction {
     pub key: ActionKey,
     /// Nothing is sent before (action created by us and too new for Google).
     pub hold_until: Option<Timestamp>,
-    /// The action's click window, as Google has it.
-    pub click_window: ClickWindow,
+    /// The action's click window, as Google has it. Nothing is sent before it is known.
+    pub click_window: Option<ClickWindow>,
 }
 
 /// An `AdConversionEvent` the controller has resolved: what to look for and what to send.

@@ -50,7 +50,7 @@ reasons! {
     /// HubSpot does not give the contact, or a deal of it, or in a way that cannot be understood.
     Pending UNREADABLE_RECORD = "UnreadableRecord" => "HubSpot does not show the contact or one of its deals, or shows it in a form that can't be understood. The operator reads it again with growing pauses. See lastErrors for the contact id. Check the contact and its deals in HubSpot, and that the token may see them. A contact that stays missing counts as deleted; if deals stay missing, the default value is sent.";
     /// Google does not take uploads for an action this young.
-    Pending ACTION_TOO_NEW = "ActionTooNew" => "Google rejects conversions for newly created conversion actions. The conversion is sent some hours later. Nothing to do.";
+    Pending ACTION_TOO_NEW = "ActionTooNew" => "Google rejects conversions for newly created conversion actions, or does not show the action with its click window yet. The conversion is sent some hours later. Nothing to do.";
     /// Google does not know a click this young yet.
     Pending CLICK_TOO_RECENT = "ClickTooRecent" => "Google rejects conversions of very recent clicks. The conversion is sent some hours later. Nothing to do.";
     /// A quota is exhausted.

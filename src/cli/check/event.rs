@@ -231,7 +231,7 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
             );
             (None, Probe::fine(ACTION, message))
         }
-        Step::AwaitCreate => (None, Probe::skipped(ACTION, "The operator is creating it.")),
+        Step::AwaitCreate | Step::AwaitListing => (None, Probe::skipped(ACTION, "The operator is creating it.")),
         Step::Stalled { reason, message } => (None, Probe::finding(ACTION, reason, message)),
     }
 }
@@ -239,7 +239,7 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
 fn judge_goal(preview: &Preview<'_>, step: &Step, managed_goals: bool) -> Probe {
     let (id, mapped) = match step {
         Step::Keep { id, origin } | Step::Correct { id, origin, .. } => (*id, *origin == ActionOrigin::Mapped),
-        Step::Create | Step::LookLive | Step::AwaitCreate => {
+        Step::Create | Step::LookLive | Step::AwaitCreate | Step::AwaitListing => {
             return Probe::skipped(GOAL, "Known once the conversion action exists.");
         }
         Step::Stalled { .. } => return Probe::skipped(GOAL, "Not probed, see above."),

@@ -244,7 +244,7 @@ fn keeps(
         Some(Step::Keep { id, .. }) => Ok(id.to_string()),
         Some(Step::Correct { difference, .. }) => Err(format!("the operator would change it: it has {difference}")),
         Some(Step::Stalled { message, .. }) => Err(message),
-        Some(Step::Create | Step::LookLive | Step::AwaitCreate) | None => {
+        Some(Step::Create | Step::LookLive | Step::AwaitCreate | Step::AwaitListing) | None => {
             Err("the operator would not find it again".to_owned())
         }
     }

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub tally: Option<Counted>,
     /// Nothing is sent before.
     pub hold_until: Option<Timestamp>,
+    /// Google has not shown the click window of the action yet: nothing is sent before.
+    pub window_unknown: bool,
     pub now: Timestamp,
     /// How long failures may last before Ready follows.
     pub failure_threshold: Duration,
@@ -59,7 +61,7 @@ impl Facts<'_> {
         Gates {
             suspended,
             account_not_ready: not_ready || self.stall.is_some() || !self.outcome.usable,
-            action_too_new: self.hold_until.is_some_and(|until| until > self.now),
+            action_too_new: self.window_unknown || self.hold_until.is_some_and(|until| until > self.now),
         }
     }
 }

@@ -19,8 +19,8 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
-use crate::domain::click_window::ClickWindow;
 use crate::domain::conditions::find_condition;
+use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::outcome::Outcome;
 use crate::ops::metrics::EventCounts;
@@ -40,11 +40,11 @@ pub(crate) async fn report_event(
     } = reconciled;
     let declared = &resolved.declared;
     let now = ctx.clock.now();
-    let bound = bound_action(ctx, resolved, &outcome.action);
+    let bound = bound_action(ctx, declared, &outcome.action);
     hand_over(ctx, reconciled, bound.clone());
     let counted = count_rows(ctx, resolved, bound.as_ref(), now).await;
     let uncounted = counted.is_err();
-    let hold_until = bound.and_then(|b| b.hold_until);
+    let hold_until = bound.as_ref().and_then(|b| b.hold_until);
     let facts = Facts {
         before: event.status.clone().unwrap_or_default(),
         requested: event.requested_at(),
@@ -54,6 +54,7 @@ pub(crate) async fn report_event(
         report: ctx.registry.event_report(&declared.key),
         tally: counted.unwrap_or_default(),
         hold_until,
+        window_unknown: bound.is_some_and(|b| b.click_window.is_none()),
         now,
         failure_threshold: ctx.settings.failure_threshold,
     };
@@ -130,8 +131,9 @@ fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventSt
     );
 }
 
-/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new.
-fn bound_action(ctx: &Context, resolved: &Resolved, action: &ConversionActionStatus) -> Option<BoundAction> {
+/// The action as the sync loops need it: known by id, and, for one of our own, held back while Google finds it too new. Its
+/// window is what Google shows by now: this pass may have created the action.
+fn bound_action(ctx: &Context, declared: &Declared, action: &ConversionActionStatus) -> Option<BoundAction> {
     let owner: CustomerId = action.customer_id.as_deref()?.parse().ok()?;
     let id: ActionId = action.id.as_deref()?.parse().ok()?;
     let created_here = action.origin == Some(ActionOrigin::Created);
@@ -141,11 +143,12 @@ fn bound_action(ctx: &Context, resolved: &Resolved, action: &ConversionActionSta
         .as_ref()
         .filter(|_| created_here)
         .and_then(|t| t.0.saturating_add(hold).ok());
-    let snapshot = resolved.google_snapshot();
+    let google = ctx.registry.google_account(&declared.google);
+    let snapshot = google.and_then(|account| account.snapshot);
     Some(BoundAction {
         key: owner.action_key(id),
         hold_until,
-        click_window: snapshot.map_or(ClickWindow::UNKNOWN, |snapshot| snapshot.click_window(id)),
+        click_window: snapshot.and_then(|snapshot| snapshot.click_window(id)),
     })
 }
 

@@ -228,6 +228,9 @@ fn ready_message(facts: &Judged<'_>) -> String {
         Some(until) => format!(
             "{what} are collected. Uploads to {action:?} start at {until:.0}, because Google rejects conversions for newly created actions."
         ),
+        None if facts.window_unknown => {
+            format!("{what} are collected. Uploads to {action:?} start once Google shows it with its click window.")
+        }
         None => format!("{what} are sent to {action:?}."),
     }
 }

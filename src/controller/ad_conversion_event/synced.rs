@@ -83,10 +83,13 @@ fn why_deferred(facts: &Judged<'_>) -> Option<String> {
     if facts.outcome.action.id.is_none() || !facts.outcome.usable {
         return until("until the conversion action is ready (see ConversionActionReady)");
     }
-    let hold = facts.hold_until.filter(|hold| *hold > facts.now)?;
-    until(&format!(
-        "before {hold:.0}, because Google rejects conversions for newly created actions"
-    ))
+    if let Some(hold) = facts.hold_until.filter(|hold| *hold > facts.now) {
+        return until(&format!(
+            "before {hold:.0}, because Google rejects conversions for newly created actions"
+        ));
+    }
+    facts.window_unknown.then_some(())?;
+    until("until Google shows the conversion action with its click window")
 }
 
 #[cfg(test)]
@@ -106,6 +109,7 @@ mod tests {
         usable: bool,
         read: bool,
         held: bool,
+        window: bool,
     }
 
     const WORKS: Case = Case {
@@ -117,6 +121,7 @@ mod tests {
         usable: true,
         read: true,
         held: false,
+        window: true,
     };
 
     fn run(case: &Case) -> String {
@@ -131,6 +136,7 @@ mod tests {
         parts.outcome.usable = case.usable;
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
+        facts.window_unknown = !case.window;
         facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
         let (status, why, message) = synced_condition(&Judged::from_facts(&facts));
         format!("{}/{why}: {message}", status.as_str())
@@ -165,6 +171,14 @@ mod tests {
     )]
     #[case::action_too_new(
         Case { held: true, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google before 1970-01-01T06:00:00Z, because"
+    )]
+    #[case::window_unknown(
+        Case { window: false, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google until Google shows the conversion action with"
+    )]
+    #[case::action_too_new_and_window_unknown(
+        Case { held: true, window: false, ..WORKS },
         "True/RunSucceeded: HubSpot is read. No conversion goes to Google before 1970-01-01T06:00:00Z, because"
     )]
     #[case::google_not_ready(

@@ -80,6 +80,7 @@ impl Parts {
             },
             tally: None,
             hold_until: None,
+            window_unknown: false,
             now: NOW,
             failure_threshold: Duration::from_mins(15),
         }

@@ -14,6 +14,7 @@ use super::context::SyncContext;
 use super::second_look::Finding;
 use super::unreadable;
 use crate::domain::backoff::backoff;
+use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::Contact;
 use crate::domain::conversion::ClickId;
 use crate::domain::eligibility::{Decision, LeftOut, Occurrence, Prepared, decide_entry};
@@ -46,6 +47,7 @@ pub struct PreparedRow {
 pub struct EligibleEvent {
     event: Event,
     action: BoundAction,
+    window: ClickWindow,
     account: HubSpotAccount,
     crm: Arc<dyn Crm>,
     portal: Portal,
@@ -54,10 +56,11 @@ pub struct EligibleEvent {
     addresses: bool,
 }
 
-/// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, action too new).
+/// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, its window, too new).
 pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
     let now = ctx.clock.now();
     let action = event.action.clone()?;
+    let window = action.click_window?;
     if event.suspended || action.hold_until.is_some_and(|until| until > now) {
         return None;
     }
@@ -73,6 +76,7 @@ pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> 
     Some(EligibleEvent {
         event,
         action,
+        window,
         account,
         crm,
         portal,
@@ -242,14 +246,13 @@ impl EligibleEvent {
                 at: row.occurred_at,
                 first_seen: row.first_seen,
             };
-            let window = self.action.click_window;
             let region = self.account.default_region.as_deref();
             decide_entry(
                 contact,
                 occurrence,
                 &self.event.rules,
                 &ctx.settings.waits,
-                window,
+                self.window,
                 region,
                 now,
             )

@@ -297,7 +297,7 @@ pub fn set_up(registry: &Registry, count: u64, sink: Arc<Sink>) {
         action: Some(BoundAction {
             key: customer.action_key(ActionId(7)),
             hold_until: None,
-            click_window: ClickWindow::UNKNOWN,
+            click_window: Some(ClickWindow::WIDEST),
         }),
         rules: EventRules {
             value: Some(ValueRule::Fixed(money)),

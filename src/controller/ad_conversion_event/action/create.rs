@@ -89,16 +89,29 @@ async fn creation_confirmed(work: &mut Work<'_>, id: ActionId) -> Result<Next, E
     if work.actions.iter().any(|a| a.id == id) {
         return Ok(Next::Again);
     }
-    // Google's reads may lag behind its writes: the action is ours all the same.
+    Ok(await_listing(work))
+}
+
+/// Google's reads may lag behind its writes: the action is ours all the same.
+pub(crate) fn await_listing(work: &Work<'_>) -> Next {
+    let id = work.current.id.as_deref().unwrap_or_default();
     let message = format!("Created conversion action {id}; Google does not list it yet.");
-    Ok(pass_done(ActionOutcome {
+    pass_done(ActionOutcome {
         action: work.current.clone(),
         found: None,
         usable: true,
         condition: Some((true, reason::CREATED, message)),
         stall: None,
         retry: Some(LOOK_AGAIN),
-    }))
+    })
+}
+
+/// Google's reads need not have caught up with the create of the event's action.
+pub(crate) fn is_just_created(work: &Work<'_>) -> bool {
+    let created_here = work.current.origin == Some(ActionOrigin::Created);
+    let created = work.current.create_time.as_ref().filter(|_| created_here);
+    let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
+    created.is_some_and(|created| work.ctx.clock.now() < end_of_wait(created.0, settle))
 }
 
 /// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where

@@ -12,7 +12,7 @@ mod work;
 use std::sync::Arc;
 
 use self::correct::correct_fields;
-use self::create::{await_create, create_action};
+use self::create::{await_create, await_listing, create_action, is_just_created};
 use self::keep::keep_action;
 use self::outcome::{ActionOutcome, retrying_action, stalled_action, waiting_action};
 use self::work::{LOOK_AGAIN, Next, Work, pass_done, recorded_action};
@@ -78,6 +78,7 @@ async fn take_step(work: &mut Work<'_>) -> Result<Next, Error> {
         Step::LookLive => Ok(work.read_live().await),
         Step::Create => create_action(work).await,
         Step::AwaitCreate => await_create(work).await,
+        Step::AwaitListing => Ok(await_listing(work)),
         Step::Stalled { reason, message } => {
             // An attempt whose name turned out to be a stranger's is over.
             work.current.creation = None;
@@ -98,7 +99,10 @@ fn newly_taken(work: &Work<'_>, next: &Step) -> Option<ActionId> {
 
 /// The next step, from what the manifest says, the status remembers and Google has.
 fn planned_step(work: &Work<'_>) -> Step {
-    let known = known_action(&work.current);
+    let known = Known {
+        just_created: is_just_created(work),
+        ..known_action(&work.current)
+    };
     let others = owned_by_others(work, &known);
     let seen = Seen {
         actions: &work.actions,
@@ -114,6 +118,7 @@ pub(super) fn known_action(current: &ConversionActionStatus) -> Known {
         id: current.id.as_deref().and_then(|id| id.parse().ok()),
         origin: current.origin,
         creating: current.creation.as_ref().map(|c| c.name.clone()),
+        just_created: false,
     }
 }
 
@@ -150,7 +155,7 @@ fn leave_alone(work: &Work<'_>, next: &Step) -> Option<ActionOutcome> {
     let until = why.required_first();
     let (message, found) = match next {
         // Mapping and taking over write nothing to Google.
-        Step::Keep { .. } | Step::Stalled { .. } => return None,
+        Step::Keep { .. } | Step::AwaitListing | Step::Stalled { .. } => return None,
         Step::Correct { id, difference, .. } => (
             format!("Conversion action {id} has {difference}. It will be changed in Google Ads once {until}."),
             work.actions.iter().find(|a| a.id == *id).cloned(),
