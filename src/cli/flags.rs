@@ -107,7 +107,7 @@ pub struct RunFlags {
     /// How often `status.attribution` is read from Google Ads.
     #[arg(long, env = "ADCONVERSION_ATTRIBUTION_INTERVAL", default_value = "1h")]
     pub attribution_interval: Duration,
-    /// How often the Secrets of accounts are re-read.
+    /// How often the Secrets of accounts are re-read, and the ConfigMaps with web snippets looked at.
     #[arg(long, env = "ADCONVERSION_ACCOUNT_CHECK_INTERVAL", default_value = "60s")]
     pub account_check_interval: Duration,
     /// How often a stalled object is checked again if nobody changes it.

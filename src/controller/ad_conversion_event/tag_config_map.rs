@@ -1,4 +1,8 @@
 //! The ConfigMap with the snippet for the web site of a form event: `<event>-google-tag`, owned by the event.
+//!
+//! It is looked at by its name, as Secrets are and as often (`--account-check-interval`), so that one that was deleted or
+//! changed is soon put right. A watch would do that at once, and takes the right to list all ConfigMaps of the namespaces:
+//! Kubernetes grants none by label or by part of a name.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -29,8 +33,6 @@ const KEY: &str = "google-tag.html";
 const SUFFIX: &str = "-google-tag";
 /// Longest name of an object.
 const MAX_NAME: usize = 253;
-/// A ConfigMap found as it should be is not looked at again for this long.
-const FRESH: Duration = Duration::from_mins(1);
 /// Pause after it could not be written.
 const RETRY: Duration = Duration::from_secs(30);
 
@@ -41,15 +43,16 @@ pub struct Tags {
 }
 
 impl Tags {
-    fn is_fresh(&self, key: &ObjectKey, content: u64) -> bool {
+    /// One found as it should be is not looked at again before `interval` is over.
+    fn is_fresh(&self, key: &ObjectKey, content: u64, interval: Duration) -> bool {
         let seen = self.seen.lock();
         seen.get(key)
-            .is_some_and(|(known, at)| *known == content && at.elapsed() < FRESH)
+            .is_some_and(|(known, at)| *known == content && at.elapsed() < interval)
     }
 
-    fn remember_content(&self, key: &ObjectKey, content: u64) {
+    fn remember_content(&self, key: &ObjectKey, content: u64, interval: Duration) {
         let mut seen = self.seen.lock();
-        seen.retain(|_, (_, at)| at.elapsed() < FRESH);
+        seen.retain(|_, (_, at)| at.elapsed() < interval);
         seen.insert(key.clone(), (content, Instant::now()));
     }
 }
@@ -80,14 +83,18 @@ pub async fn publish_tag(
     let html = Tag::new(&of, &send_to, form, declared.rules.value.as_ref()).to_html();
     let name = config_map_name(&declared.key.name);
     let pasted = format!("Paste the snippet in ConfigMap {name} (key {KEY}) into the pages with the form.");
+    let interval = ctx.settings.account_check_interval;
     match ensure_config_map(ctx, tags, event, &name, &html).await {
-        Ok(true) => add_remark(outcome, &pasted),
+        Ok(true) => {
+            add_remark(outcome, &pasted);
+            look_again(outcome, interval);
+        }
         Ok(false) => {
             let message = format!(
                 "ConfigMap {name} exists and does not belong to this event. Delete or rename it; the snippet for the web site is then written there."
             );
             add_remark(outcome, &message);
-            outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
+            look_again(outcome, RETRY);
         }
         Err(error) => {
             tracing::warn!(event = %event.key(), error = brief(&error), "the ConfigMap with the Google tag could not be written");
@@ -97,9 +104,13 @@ pub async fn publish_tag(
                     "ConfigMap {name} with the snippet for the web site could not be written: {error}. The operator tries again."
                 ),
             );
-            outcome.retry = Some(outcome.retry.map_or(RETRY, |retry| retry.min(RETRY)));
+            look_again(outcome, RETRY);
         }
     }
+}
+
+fn look_again(outcome: &mut ActionOutcome, after: Duration) {
+    outcome.retry = Some(outcome.retry.map_or(after, |retry| retry.min(after)));
 }
 
 fn add_remark(outcome: &mut ActionOutcome, text: &str) {
@@ -121,7 +132,8 @@ async fn ensure_config_map(
     let mut hasher = DefaultHasher::new();
     (event.id(), name, html).hash(&mut hasher);
     let content = hasher.finish();
-    if tags.is_fresh(&key, content) {
+    let interval = ctx.settings.account_check_interval;
+    if tags.is_fresh(&key, content, interval) {
         return Ok(true);
     }
     let api: Api<ConfigMap> = Api::namespaced(ctx.client.clone(), &key.namespace);
@@ -148,12 +160,12 @@ async fn ensure_config_map(
             .and_then(|data| data.get(KEY))
             .is_some_and(|known| known == html)
         {
-            tags.remember_content(&key, content);
+            tags.remember_content(&key, content, interval);
             return Ok(true);
         }
     }
     write_config_map(&api, event, name, html, found).await?;
-    tags.remember_content(&key, content);
+    tags.remember_content(&key, content, interval);
     Ok(true)
 }
 

@@ -1,6 +1,7 @@
 //! Form events: submissions become enhancements of what the web tag reported, each once, on consent and in time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -167,6 +168,13 @@ fn submissions_become_enhancements_to_the_letter() {
         "{html}"
     );
     assert_eq!(map["metadata"]["ownerReferences"][0]["uid"], event["metadata"]["uid"]);
+    stage.kubectl(&["delete", "configmap/demo-google-tag"]);
+    stage.wait_within(Duration::from_secs(15), "the ConfigMap again", || {
+        let there = stage.kubectl(&["get", "configmap", "--output", "name"]);
+        let again = there.contains("demo-google-tag");
+        if again { Ok(()) } else { Err(json!(there)) }
+    });
+    assert_eq!(stage.get("configmap/demo-google-tag")["data"], map["data"]);
     let log = stage.log();
     for secret in ["@example.com", "Cj0-page", "Lovelace", &sha256("c-1@example.com")] {
         assert!(!log.contains(secret), "{secret} is in the log");
