@@ -150,7 +150,14 @@ fn the_life_of_a_contact_is_explained_without_its_data() {
         told.contains(&one) && told.contains("does not show that it ever reached the stage"),
         "{told}"
     );
-    ask(&stage, &["explain", "asked", "--contact", "nobody@example.com"], 1);
+    // HubSpot takes only the first one for an address.
+    for nobody in ["nobody@example.com", "nobody@example", "no body@example.com"] {
+        let told = ask(&stage, &["explain", "asked", "--contact", nobody], 1);
+        assert!(
+            told.contains("no contact with this address") && !told.contains(nobody),
+            "{told}"
+        );
+    }
     assert!(!stage.log().contains("example.com"), "an address in the log");
     let gone = ask(&stage, &["explain", "asked", "--contact", "999999999"], 1);
     assert!(gone.contains("HubSpot"), "{gone}");
