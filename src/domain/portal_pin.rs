@@ -15,6 +15,9 @@ pub struct PortalPin {
     pub declared: Option<PortalId>,
     /// The one that was read so far.
     pub pinned: Option<PortalId>,
+    /// The one that conversions of the account's events came from. It counts where nothing is pinned: a new account that has
+    /// the name of one that was removed from under its events takes over these as well.
+    pub of_events: Option<PortalId>,
 }
 
 /// What one check has heard of the token's portal.
@@ -32,12 +35,13 @@ impl PortalPin {
     /// Nothing wrong if the token opens the right portal. A fault that stalls needs two witnesses as well.
     pub fn check_portal(self, heard: Heard) -> Result<(), AccountFault> {
         let opened = heard.details;
-        let right = self.pinned.or(self.declared);
+        let agreed = self.pinned.or(self.of_events);
+        let right = agreed.or(self.declared);
         let declared_otherwise = self.declared.is_some_and(|declared| declared != opened);
         let fits = right == Some(opened) && !declared_otherwise;
         match heard.token {
             // What was agreed on before needs no third witness.
-            _ if fits && self.pinned.is_some() => Ok(()),
+            _ if fits && agreed.is_some() => Ok(()),
             Some(token) if token != opened => Err(contradiction(opened, token)),
             // The manifest is the second witness.
             _ if fits => Ok(()),
@@ -47,14 +51,20 @@ impl PortalPin {
     }
 
     fn mismatch(self, opened: PortalId) -> Option<AccountFault> {
-        let message = match (self.declared, self.pinned) {
-            (Some(declared), _) if declared != opened => format!(
+        let message = match (self.declared, self.pinned, self.of_events) {
+            (Some(declared), ..) if declared != opened => format!(
                 "The token in the Secret belongs to HubSpot portal {opened}, but spec.portalId is {declared}. Put a token of \
                  portal {declared} into the Secret, or correct spec.portalId."
             ),
-            (_, Some(pinned)) if pinned != opened => format!(
+            (_, Some(pinned), _) if pinned != opened => format!(
                 "The token in the Secret belongs to HubSpot portal {opened}, but this account has read portal {pinned} so far. \
                  Put a token of portal {pinned} back, or create another HubSpotAccount for portal {opened}."
+            ),
+            (_, None, Some(before)) if before != opened => format!(
+                "The token in the Secret belongs to HubSpot portal {opened}, but the events that name this account have \
+                 conversions of portal {before}: an earlier account of this name has read it. Put a token of portal {before} \
+                 into the Secret. To read portal {opened}, create another HubSpotAccount with events of its own, or delete the \
+                 events of this one and create them again."
             ),
             _ => return None,
         };

@@ -15,6 +15,14 @@ const fn pin(declared: Option<u64>, pinned: Option<u64>) -> PortalPin {
     PortalPin {
         declared: portal(declared),
         pinned: portal(pinned),
+        of_events: None,
+    }
+}
+
+const fn of_events(declared: Option<u64>, portal: u64) -> PortalPin {
+    PortalPin {
+        of_events: Some(PortalId(portal)),
+        ..pin(declared, None)
     }
 }
 
@@ -44,6 +52,8 @@ const CONTRADICTION: &str = "belongs to portal 5, by what HubSpot says of the to
 #[case::pinned_and_token_odd(pin(None, Some(5)), heard(Some(6), None), None)]
 #[case::pinned_and_details_odd(pin(None, Some(6)), heard(Some(6), None), Some(CONTRADICTION))]
 #[case::pinned_other_heard_once(pin(None, Some(6)), heard(None, None), Some(AGAIN))]
+#[case::that_of_its_events(of_events(None, 5), heard(None, None), None)]
+#[case::another_than_its_events_heard_once(of_events(None, 6), heard(None, None), Some(AGAIN))]
 #[case::declared_other_heard_once(pin(Some(6), None), heard(None, Some(6)), Some(AGAIN))]
 fn one_odd_answer_decides_nothing(#[case] pin: PortalPin, #[case] heard: Heard, #[case] retried: Option<&str>) {
     match retried {
@@ -60,6 +70,9 @@ fn one_odd_answer_decides_nothing(#[case] pin: PortalPin, #[case] heard: Heard, 
 #[case::declared_other(pin(Some(6), None), "spec.portalId is 6")]
 #[case::pinned_other(pin(None, Some(6)), "has read portal 6 so far")]
 #[case::declared_after_the_pin(pin(Some(5), Some(6)), "has read portal 6 so far")]
+#[case::events_of_another(of_events(None, 6), "conversions of portal 6")]
+#[case::declared_and_events_of_another(of_events(Some(5), 6), "conversions of portal 6")]
+#[case::declared_otherwise_than_its_events(of_events(Some(6), 5), "spec.portalId is 6")]
 #[case::declared_otherwise_after_the_pin(pin(Some(6), Some(5)), "spec.portalId is 6")]
 fn another_portal_stalls_once_two_witnesses_say_so(#[case] pin: PortalPin, #[case] words: &str) {
     for heard in [heard(Some(5), None), heard(None, Some(5))] {

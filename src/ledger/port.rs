@@ -31,6 +31,13 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Wait, |tx| streams::stream_for(tx, request))
     }
 
+    async fn last_portal(&self, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>> {
+        if events.is_empty() {
+            return Ok(None);
+        }
+        read!(self, |tx| streams::last_portal(tx, events))
+    }
+
     async fn canonical_contacts(&self, portal: PortalId, lineages: &[Vec<ContactId>]) -> LedgerResult<Vec<Roots>> {
         write!(self, Disk::Later, |tx| canonical_contacts::canonical_contacts(
             tx, portal, lineages

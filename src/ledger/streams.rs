@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::database::Conn;
 use super::error::own_error;
-use crate::domain::ids::ObjectKey;
+use crate::domain::ids::{ObjectKey, PortalId};
 use crate::ledger::archive::move_archived;
 use crate::ledger::columns::{json_list, json_rows, numbers, to_millis, to_time};
 use crate::ledger::shifted::delete_shifted;
@@ -36,6 +36,20 @@ pub(crate) async fn stream_for(conn: &mut Conn, request: &StreamRequest) -> Ledg
             .await?;
     }
     Ok(StreamId(of_action))
+}
+
+/// See [`crate::ports::ledger::Ledger::last_portal`].
+pub(crate) async fn last_portal(conn: &mut Conn, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>> {
+    let events: Vec<_> = events.iter().map(|(key, uid)| (key.to_string(), uid)).collect();
+    let found: Option<i64> = sqlx::query_scalar(
+        "WITH j AS MATERIALIZED (SELECT value->>0 AS event, value->>1 AS event_uid FROM json_each($1))
+         SELECT s.portal FROM streams s JOIN j ON j.event = s.event AND j.event_uid = s.event_uid
+         ORDER BY s.id DESC LIMIT 1",
+    )
+    .bind(json_rows(&events)?)
+    .fetch_optional(conn)
+    .await?;
+    Ok(found.map(|portal| PortalId(portal.cast_unsigned())))
 }
 
 /// The stream of an event, and that of the action it has, or had last.

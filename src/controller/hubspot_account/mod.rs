@@ -192,7 +192,7 @@ async fn read_account(
         client.drop_token().await;
     }
     let expected = read::Expected {
-        pin: read::portal_pin(object, memory.snapshot.as_deref()),
+        pin: read::remembered_pin(ctx, object, memory.snapshot.as_deref()).await?,
         currency: read::known_currency(object, memory.snapshot.as_deref()),
         stages: memory
             .snapshot

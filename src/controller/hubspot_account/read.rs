@@ -9,14 +9,17 @@ use crate::api::HubSpotAccount as Manifest;
 use crate::api::reasons::reason;
 use crate::controller::shared::account::state::AccountState;
 use crate::controller::shared::context::{Context, Settings};
+use crate::controller::shared::lookup::Lookup;
+use crate::controller::shared::object::Object as _;
 use crate::controller::shared::references;
 use crate::domain::account_health::{AccountFault, FaultKind, saturating_after};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
 use crate::domain::portal_pin::{Heard, PortalPin, agreed_currency, is_currency_doubtful};
 use crate::ports::crm::{Crm, Portal, Stage};
+use crate::ports::ledger::LedgerResult;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::{DealAccess, Forms};
+use crate::registry::{Account, DealAccess, Forms};
 
 /// The scope without which nothing can be read. Every other is asked for by the events that need it, and only they wait
 /// for it.
@@ -67,7 +70,24 @@ pub(super) fn portal_pin(object: &Manifest, snapshot: Option<&PortalSnapshot>) -
     PortalPin {
         declared: object.spec.portal_id.and_then(as_portal),
         pinned: pinned.and_then(as_portal).or_else(|| snapshot.map(|s| s.portal.id)),
+        of_events: None,
     }
+}
+
+/// As [`portal_pin`], with what the ledger knows of the account's events where the account itself remembers nothing.
+pub(super) async fn remembered_pin(
+    ctx: &Context,
+    object: &Manifest,
+    snapshot: Option<&PortalSnapshot>,
+) -> LedgerResult<PortalPin> {
+    let pin = portal_pin(object, snapshot);
+    if pin.pinned.is_some() {
+        return Ok(pin);
+    }
+    let users = ctx.caches.events.find_by(&Lookup::Uses(Account::HubSpot(object.key())));
+    let users: Vec<_> = users.iter().map(|event| (event.key(), event.id())).collect();
+    let of_events = ctx.ledger.last_portal(&users).await?;
+    Ok(PortalPin { of_events, ..pin })
 }
 
 impl PortalSnapshot {

@@ -29,6 +29,35 @@ async fn a_recreated_event_without_action_inherits_nothing() {
 }
 
 #[tokio::test]
+async fn the_portal_of_an_event_is_the_last_one_that_it_had_a_stream_of() {
+    let ledger = fresh().await;
+    let of_portal = |portal| StreamRequest {
+        portal: PortalId(portal),
+        ..request(None)
+    };
+    let key = request(None).event;
+    let event = |uid: &str| (key.clone(), uid.to_owned());
+    let first = request(None).event_uid;
+    assert_eq!(ledger.last_portal(&[event(&first)]).await.unwrap(), None);
+    ledger.stream_for(&of_portal(5)).await.unwrap();
+    assert_eq!(
+        ledger.last_portal(&[event("uid-2"), event(&first)]).await.unwrap(),
+        Some(PortalId(5))
+    );
+    assert_eq!(
+        ledger.last_portal(&[event("uid-2")]).await.unwrap(),
+        None,
+        "created again"
+    );
+    assert_eq!(ledger.last_portal(&[]).await.unwrap(), None);
+    let other = ObjectKey::new("elsewhere", &key.name);
+    assert_eq!(ledger.last_portal(&[(other, first.clone())]).await.unwrap(), None);
+    ledger.stream_for(&of_portal(9)).await.unwrap();
+    ledger.stream_for(&of_portal(5)).await.unwrap();
+    assert_eq!(ledger.last_portal(&[event(&first)]).await.unwrap(), Some(PortalId(9)));
+}
+
+#[tokio::test]
 async fn an_event_keeps_its_rows_where_its_action_is_not_known_any_more() {
     let ledger = fresh().await;
     let of_action = ledger.stream_for(&request(Some(action(7)))).await.unwrap();

@@ -169,6 +169,10 @@ pub trait Ledger: Send + Sync {
     /// skipped, sent before, pending), at a draw the action's.
     async fn stream_for(&self, request: &StreamRequest) -> LedgerResult<StreamId>;
 
+    /// The portal that the events with these uids got conversions from last, or were to get them from; `None` if none of them
+    /// ever had a stream.
+    async fn last_portal(&self, events: &[(ObjectKey, String)]) -> LedgerResult<Option<PortalId>>;
+
     /// The roots of each lineage, in order. The root of a lineage is the smallest root known for any of its ids, else
     /// the smallest id; it is remembered for all ids of the lineage and never changes for an id that has one. So that they are one contact's is
     /// to be certain before ([`crate::domain::lineage`]).

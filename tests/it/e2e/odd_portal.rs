@@ -114,3 +114,61 @@ fn an_odd_answer_about_a_known_portal_stalls_nobody() {
     stage.apply(&secret.to_string());
     stage.condition("hsa/acme", "Stalled", "True", "PortalMismatch");
 }
+
+/// Somebody takes the account away from under its events and makes one of the same name that opens another portal.
+#[test]
+fn an_account_that_is_made_again_keeps_the_portal_of_its_events() {
+    let stage = Stage::start("made-again");
+    one_conversion(&stage);
+    let account = stage.get("hsa/acme")["spec"].clone();
+    let make = |token: &str| {
+        stage.patch("hsa/acme", &json!({"metadata": {"finalizers": null}}));
+        stage.kubectl(&["delete", "hsa/acme", "--wait=false"]);
+        // The operator may have put its finalizer back meanwhile.
+        stage.wait_for("the account to go", || {
+            let left = stage.kubectl(&["get", "hsa", "--output", "name"]);
+            if left.trim().is_empty() {
+                return Ok(());
+            }
+            stage.patch("hsa/acme", &json!({"metadata": {"finalizers": null}}));
+            Err(json!(left))
+        });
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hubspot"},
+            "stringData": {"accessToken": token}});
+        let made = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount",
+            "metadata": {"name": "acme"}, "spec": account});
+        stage.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [secret, made]}).to_string());
+    };
+    let other = json!({"portalId": 777, "tokens": [{"accessToken": "pat-other", "kind": "privateApp",
+        "scopes": ["crm.objects.contacts.read"]}]});
+    stage.post("/hubspot/portals", &other);
+    let stranger = json!([{"createdAt": ago(86_400), "history": {
+        "hs_google_click_id": [{"value": "click-9", "timestamp": ago(80_000), "sourceType": "FORM"}],
+        "lifecyclestage": [{"value": "customer", "timestamp": ago(300), "sourceType": "CRM_UI"}]}}]);
+    stage.post("/hubspot/contacts?portalId=777", &stranger);
+    make("pat-other");
+    let stalled = stage.condition("hsa/acme", "Stalled", "True", "PortalMismatch");
+    let said = stalled["message"].as_str().expect("a text");
+    assert!(said.contains("portal 777") && said.contains("portal 62515"), "{said}");
+    let event = stage.condition("adce/won", "AccountsReady", "False", "AccountNotReady");
+    assert!(
+        event["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("PortalMismatch")),
+        "{event}"
+    );
+    let account = stage.get("hsa/acme");
+    assert!(account["status"]["portalId"].is_null(), "{account:#}");
+
+    make("pat-na1-sandbox");
+    stage.condition("hsa/acme", "Ready", "True", "");
+    stage.contact(&[("customer", ago(60))], Some("click-2"), &json!({}));
+    let event = stage.settled("won", 2);
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+
+    // New events have nothing of the old portal's.
+    stage.kubectl(&["delete", "adce/won"]);
+    make("pat-other");
+    stage.condition("hsa/acme", "Ready", "True", "");
+    assert_eq!(stage.get("hsa/acme")["status"]["portalId"], 777);
+}

@@ -111,6 +111,7 @@ macro_rules! pass {
 pass! {
     ledger_id() -> LedgerId;
     stream_for(request: &StreamRequest) -> StreamId;
+    last_portal(events: &[(ObjectKey, String)]) -> Option<PortalId>;
     canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
     known_roots(portal: PortalId, ids: &[ContactId]) -> KnownRoots;
     record_occurrences(stream: StreamId, rows: &[NewRow]) -> usize;
