@@ -21,25 +21,32 @@ struct Class {
     last: i64,
     oldest: i64,
     waiting: Option<i64>,
+    long_unknown: i64,
 }
+
+/// A row whose outcome is not known for long was sent again so many times. It is the same while a request with it is under way.
+const LONG_UNKNOWN_TRIES: i64 = 3;
 
 /// Rows, and what is archived: whole days from their totals, the day of `since` from the keys.
 const COUNTS: &str = "
     SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT) AS total, CAST(sum(due) AS BIGINT) AS due,
            CAST(sum(recent) AS BIGINT) AS recent, max(changed_at) AS last, min(oldest) AS oldest,
-           min(waiting) AS waiting
+           min(waiting) AS waiting, CAST(sum(long_unknown) AS BIGINT) AS long_unknown
     FROM (SELECT outcome, reason, detail, count(*) AS total,
                  count(CASE WHEN state = 'Waiting' AND due <= $3 THEN 1 END) AS due,
                  count(CASE WHEN outcome IN ('Uploaded', 'Rejected') AND changed_at >= $6 THEN 1 END) AS recent,
                  max(changed_at) AS changed_at, min(occurred_at) AS oldest,
                  min(CASE WHEN reason <> 'AwaitingConsent' AND NOT (reason = 'NotDue' AND due > $3) THEN first_seen END)
-                     AS waiting
+                     AS waiting,
+                 count(CASE WHEN attempts >= $7 AND first_seen < $8
+                                 AND (reason = 'OutcomeUnknown' OR reason_before = 'OutcomeUnknown'
+                                          AND state IN ('InFlight', 'AwaitingResult')) THEN 1 END) AS long_unknown
           FROM conversions WHERE stream = $1 AND occurred_at >= $2 GROUP BY outcome, reason, detail
           UNION ALL
-          SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT), 0, 0, max(changed_at), 0, CAST(NULL AS BIGINT)
+          SELECT outcome, reason, detail, CAST(sum(total) AS BIGINT), 0, 0, max(changed_at), 0, CAST(NULL AS BIGINT), 0
           FROM daily_totals WHERE stream = $1 AND day > $4 GROUP BY outcome, reason, detail
           UNION ALL
-          SELECT a.outcome, a.reason, a.detail, count(*), 0, 0, max(t.changed_at), 0, CAST(NULL AS BIGINT)
+          SELECT a.outcome, a.reason, a.detail, count(*), 0, 0, max(t.changed_at), 0, CAST(NULL AS BIGINT), 0
           FROM archived_keys a JOIN daily_totals t ON t.stream = a.stream AND t.day = $4 AND t.outcome = a.outcome
                                                   AND t.reason = a.reason AND t.detail = a.detail
           WHERE a.stream = $1 AND a.occurred_at >= $2 AND a.occurred_at < ($4 + 1) * $5
@@ -65,6 +72,8 @@ pub(crate) async fn count_rows(
         .bind(to_millis(since).div_euclid(DAY))
         .bind(DAY)
         .bind(to_millis(window_start(now)))
+        .bind(LONG_UNKNOWN_TRIES)
+        .bind(to_millis(now) - DAY)
         .fetch_all(&mut *conn)
         .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged_value("a negative count"));
@@ -85,6 +94,7 @@ pub(crate) async fn count_rows(
             recent: count(class.recent)?,
             last: to_time(class.last)?,
         });
+        tally.long_unknown += count(class.long_unknown)?;
     }
     // Databases sort texts each in its own way.
     tally

@@ -74,8 +74,8 @@ super::explained::explained! {
     /// The reply to the create request was lost. The operator searches for the action before it creates it again.
     CREATE_RESULT_UNKNOWN = "CreateResultUnknown" in [CONVERSION_ACTION_READY] => "Wait, at most for `--create-settle`.";
 
-    /// HubSpot is read. The message says if anything keeps conversions from being sent.
-    RUN_SUCCEEDED = "RunSucceeded" in [SYNCED] => "Nothing.";
+    /// HubSpot is read. The message says if anything keeps conversions from being sent, and how many have no known outcome for more than a day.
+    RUN_SUCCEEDED = "RunSucceeded" in [SYNCED] => "Nothing, unless the message says what.";
     /// A quota is used up.
     RATE_LIMITED = "RateLimited" in [QUOTA_AVAILABLE, SYNCED, CREDENTIALS_VALID, READY] => "Wait until it refills. If that happens often, have the quota raised.";
     /// HubSpot or Google cannot be reached, or answers with errors.

@@ -65,7 +65,7 @@ reasons! {
     /// Google has not reported yet.
     Processing AWAITING_RESULT = "AwaitingResult" => "Google has accepted the conversions and reports their result later (after 30 minutes to 24 hours). Nothing to do.";
     /// Google named fewer rows than it failed.
-    Processing OUTCOME_UNKNOWN = "OutcomeUnknown" => "What Google reported does not prove what became of these conversions, or which of them failed. They are sent again in smaller requests under the same ids and values. Nothing to do.";
+    Processing OUTCOME_UNKNOWN = "OutcomeUnknown" => "What Google reported does not prove what became of these conversions, or which of them failed. They are sent again in smaller requests under the same ids and values. Nothing to do for a day; after that the condition Synced says how many stay so, and what to do.";
 
     /// Singled out by bisection, without a code of its own, while others of its action were taken.
     Rejected INVALID_ARGUMENT = "InvalidArgument" => "Google refused this conversion without naming a field, while it took others. Check its click id, value and shared data.";

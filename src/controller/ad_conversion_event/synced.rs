@@ -36,14 +36,16 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
         let message = "HubSpot has not been read for this event yet.";
         return (Status::Unknown, reason::PROGRESSING, message.to_owned());
     }
+    let unknown = facts.tally.as_ref().map_or(0, |counted| counted.tally.long_unknown);
+    let note = note_on_unknown(unknown, &facts.declared().key.name);
     match why_deferred(facts) {
         None => (
             Status::True,
             reason::RUN_SUCCEEDED,
-            "HubSpot is read and due conversions are sent.".to_owned(),
+            format!("HubSpot is read and due conversions are sent.{note}"),
         ),
         Some(why) => {
-            let message = format!("HubSpot is read. {why}");
+            let message = format!("HubSpot is read. {why}{note}");
             // Without an action no conversion has ever gone: there is no success to speak of.
             if facts.outcome.action.id.is_none() {
                 (Status::Unknown, reason::PROGRESSING, message)
@@ -52,6 +54,17 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
             }
         }
     }
+}
+
+/// Conversions whose outcome stays unknown: how many, and the way out. They end by themselves or never.
+fn note_on_unknown(count: u64, event: &str) -> String {
+    if count == 0 {
+        return String::new();
+    }
+    let what = if count == 1 { "conversion" } else { "conversions" };
+    format!(
+        " Google's answers have not shown for more than a day what became of {count} {what} (OutcomeUnknown). They are sent again under the same ids, so none counts twice. `adconversion conversions {event} --reason OutcomeUnknown -o csv` lists them with the ids that Google's support can look for."
+    )
 }
 
 /// Why HubSpot is not read, if an account is the reason.
@@ -97,7 +110,9 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+    use crate::controller::ad_conversion_event::facts::Counted;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
+    use crate::ports::ledger::{RowCounts, StreamId};
 
     /// An event that works, and what is wrong with it.
     struct Case {
@@ -110,6 +125,7 @@ mod tests {
         read: bool,
         held: bool,
         window: bool,
+        unknown: u64,
     }
 
     const WORKS: Case = Case {
@@ -122,6 +138,7 @@ mod tests {
         read: true,
         held: false,
         window: true,
+        unknown: 0,
     };
 
     fn run(case: &Case) -> String {
@@ -137,6 +154,14 @@ mod tests {
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
         facts.window_unknown = !case.window;
+        facts.tally = Some(Counted {
+            stream: StreamId(1),
+            tally: RowCounts {
+                long_unknown: case.unknown,
+                ..RowCounts::default()
+            },
+            ledger_id: String::new(),
+        });
         facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
         let (status, why, message) = synced_condition(&Judged::from_facts(&facts));
         format!("{}/{why}: {message}", status.as_str())
@@ -148,6 +173,16 @@ mod tests {
 
     #[rstest]
     #[case::works(WORKS, "True/RunSucceeded: HubSpot is read and due conversions are sent.")]
+    #[case::long_unknown(
+        Case { unknown: 3, ..WORKS },
+        "True/RunSucceeded: HubSpot is read and due conversions are sent. Google's answers have not shown for more than a \
+         day what became of 3 conversions (OutcomeUnknown)."
+    )]
+    #[case::long_unknown_and_suspended(
+        Case { unknown: 1, suspended: true, ..WORKS },
+        "True/RunSucceeded: HubSpot is read. No conversion goes to Google while the event is suspended (spec.suspend). \
+         Google's answers have not shown for more than a day what became of 1 conversion (OutcomeUnknown)."
+    )]
     #[case::not_read_yet(Case { read: false, ..WORKS }, "Unknown/Progressing: HubSpot has not been read")]
     #[case::suspended(
         Case { suspended: true, ..WORKS },
@@ -201,8 +236,8 @@ mod tests {
         let shown = run(&case);
         assert!(shown.starts_with(wanted), "{shown}");
         assert_eq!(
-            shown.contains("are sent"),
-            wanted == "True/RunSucceeded: HubSpot is read and due conversions are sent."
+            shown.contains("conversions are sent."),
+            wanted.starts_with("True/RunSucceeded: HubSpot is read and due conversions are sent.")
         );
     }
 }

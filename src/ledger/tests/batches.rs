@@ -361,3 +361,37 @@ async fn requests_of_an_account_that_is_gone_are_taken_over() {
     assert_eq!(ledger.open_requests(&other, at(34), 10).await.unwrap().len(), 1);
     assert!(ledger.open_requests(&sender(), at(34), 10).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn rows_whose_outcome_stays_unknown_are_counted_after_a_day_and_while_they_go_again() {
+    const DAY: i64 = 24 * 60;
+    let ledger = fresh().await;
+    let (stream, rows) = with_rows(&ledger, &[1, 2]).await;
+    let long_unknown = async |minute| {
+        let counted = ledger.count_rows(stream, at(0), at(minute)).await.unwrap();
+        counted.long_unknown
+    };
+    for round in 0..3 {
+        let minute = 10 * round + 3;
+        let batch = begin(&ledger, &[worth(rows[0], "3")], minute).await;
+        assert_eq!(long_unknown(2 * DAY).await, 0, "{round}: sent again too few times");
+        accept(&ledger, batch, &format!("r{round}"), minute + 1).await;
+        let unknown = RowUpdate {
+            failed_try: true,
+            ..update(rows[0], Outcome::Processing, reason::OUTCOME_UNKNOWN)
+        };
+        let answer = status(batch, vec![unknown], None);
+        ledger.record_status(&answer, at(minute + 2)).await.unwrap();
+    }
+    assert_eq!((long_unknown(DAY).await, long_unknown(2 * DAY).await), (0, 1));
+    let again = begin(&ledger, &[worth(rows[0], "3")], 40).await;
+    assert_eq!(long_unknown(2 * DAY).await, 1, "on its way");
+    accept(&ledger, again, "again", 41).await;
+    assert_eq!(long_unknown(2 * DAY).await, 1, "accepted");
+    let uploaded = update(rows[0], Outcome::Uploaded, "Processed");
+    ledger
+        .record_status(&status(again, vec![uploaded], None), at(42))
+        .await
+        .unwrap();
+    assert_eq!(long_unknown(2 * DAY).await, 0);
+}

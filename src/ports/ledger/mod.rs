@@ -121,6 +121,8 @@ pub struct RowCounts {
     pub next_due: Option<Timestamp>,
     /// The last rows that were rejected, newest first, at most [`MAX_REJECTIONS`].
     pub rejections: Vec<Rejection>,
+    /// Rows whose outcome is not known although they were sent again several times over more than a day.
+    pub long_unknown: u64,
 }
 
 /// From a click to its conversion at most, whatever window the action has (docs/reference/google.md 4.6). An open row of an

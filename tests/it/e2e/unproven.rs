@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 
 use super::Stage;
-use super::judge::{crowd, exactly, settled_within, transactions};
+use super::judge::{calls, crowd, exactly, settled_within, transactions};
 use super::meddler::{Asked, Meddler, Meddling, Reply};
-use super::stage::{Counts, ago};
+use super::stage::{Counts, ago, condition};
 
 const LONG: Duration = Duration::from_mins(1);
 const NOT_FOUND: &str = "PROCESSING_ERROR_REASON_CLICK_NOT_FOUND";
@@ -212,4 +214,45 @@ fn a_partial_failure_without_a_code_or_with_no_index_rejects_none() {
             none_rejected(&stage, &meddler, name, "uploadClickConversions", odd);
         }
     }
+}
+
+/// Has the ledger say that everything was first seen two days earlier.
+fn age_rows(stage: &Stage) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let options = SqliteConnectOptions::new().filename(stage.ledger());
+        let mut ledger = options.connect().await.expect("the ledger");
+        let aged = sqlx::query("UPDATE conversions SET first_seen = first_seen - 2 * 86400000");
+        let aged = aged.execute(&mut ledger).await.expect("an update");
+        assert_eq!(aged.rows_affected(), 2);
+    });
+}
+
+#[test]
+fn conversions_whose_outcome_stays_unknown_are_named_by_synced() {
+    let (stage, meddler) = stage("long-unknown", 2);
+    let unproven = finished("FAILED", errors(&json!("UNKNOWN"), &json!("1"), &json!([0])));
+    meddler.always(|call: &Asked| call.path.contains("requestStatus"), unproven);
+    stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    stage.wait_for("repeats", || {
+        let sent = calls(&stage, "events:ingest").len();
+        if sent >= 8 { Ok(()) } else { Err(json!(sent)) }
+    });
+    let said = |event: &Value| {
+        let synced = condition(event, "Synced");
+        synced["message"].as_str().unwrap_or_default().to_owned()
+    };
+    let event = stage.get("adce/won");
+    assert!(!said(&event).contains("OutcomeUnknown"), "{event:#}");
+    stage.stop_operator();
+    age_rows(&stage);
+    stage.start_operator();
+    let event = stage.wait("adce/won", "both named", |event| {
+        said(event).contains("2 conversions (OutcomeUnknown)")
+    });
+    assert_eq!(condition(&event, "Synced")["status"], "True", "{event:#}");
+    meddler.lift_all();
+    let event = stage.settled("won", 2);
+    assert!(!said(&event).contains("OutcomeUnknown"), "{event:#}");
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }
