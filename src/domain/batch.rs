@@ -69,6 +69,21 @@ impl Refusal {
             unnamed: false,
         }
     }
+
+    /// Takes back what the refusal says of rows by name and for good, but for those that an earlier answer has named too
+    /// (`named_before`): one answer may be odd, so they go again, as a request among themselves. Returns which these are.
+    pub fn doubt_first_names(&mut self, named_before: impl Fn(usize) -> bool) -> Vec<usize> {
+        if self.unnamed {
+            return Vec::new();
+        }
+        let is_new = |row: &usize, result: &mut RowResult| {
+            matches!(result, RowResult::Rejected(..) | RowResult::Uploaded) && !named_before(*row)
+        };
+        let doubted: Vec<usize> = self.row_results.extract_if(.., is_new).map(|(row, _)| row).collect();
+        self.resend
+            .extend(Some(doubted.clone()).filter(|rows| !rows.is_empty()));
+        doubted
+    }
 }
 
 /// What a code means for the row it is about.

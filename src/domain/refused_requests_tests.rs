@@ -125,3 +125,39 @@ fn a_request_that_is_too_large_is_split_and_rejects_nobody() {
     assert!(plan.row_results.is_empty());
     assert_eq!(plan.resend, [vec![0, 1], vec![2, 3]]);
 }
+
+#[test]
+fn what_is_final_of_named_rows_takes_two_answers_that_name_them() {
+    let complaints = [
+        row(0, "INVALID_CURRENCY_CODE"),
+        row(1, "TOO_RECENT_CLICK"),
+        row(2, "DUPLICATE_TRANSACTION_ID"),
+        row(3, "INVALID_CURRENCY_CODE"),
+    ];
+    let told = |named_before: &[usize]| {
+        let mut plan = cut_down_refused(&[0; 5], None, &complaints);
+        let doubted = plan.doubt_first_names(|row| named_before.contains(&row));
+        (doubted, plan)
+    };
+    let (doubted, plan) = told(&[]);
+    assert_eq!(doubted, [0, 2, 3]);
+    assert_eq!(plan.row_results.keys().collect::<Vec<_>>(), [&1], "it waits");
+    assert_eq!(
+        plan.resend,
+        [vec![4], vec![0, 2, 3]],
+        "those that are named among themselves"
+    );
+    let (doubted, plan) = told(&[0, 2]);
+    assert_eq!((doubted, plan.resend), (vec![3], vec![vec![4], vec![3]]));
+    assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
+    assert_eq!(plan.row_results[&2], RowResult::Uploaded);
+    let (doubted, plan) = told(&[0, 2, 3]);
+    assert_eq!((doubted, plan.resend), (vec![], vec![vec![4]]));
+}
+
+#[test]
+fn a_row_that_nobody_names_has_a_rule_of_its_own() {
+    let mut alone = cut_down_refused(&[0], None, &[]);
+    assert!(alone.doubt_first_names(|_| false).is_empty());
+    assert!(matches!(alone.row_results[&0], RowResult::Rejected(..)) && alone.resend.is_empty());
+}

@@ -17,7 +17,7 @@ use crate::sync::upload::upload_route::row_updates;
 impl Uploader {
     /// How to cut a refused request down; `None` if the failure is no matter of rows.
     pub(super) fn plan_resend(
-        &self,
+        &mut self,
         failure: &IngestError,
         ready: &[PreparedRow],
         rows: &[(BatchRow, usize)],
@@ -32,7 +32,10 @@ impl Uploader {
             _ => return None,
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
-        let plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
+        let mut plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
+        let row_of = |index: usize| ready.get(index).map(|ready| ready.row.id);
+        let named = plan.doubt_first_names(|index| row_of(index).is_some_and(|row| self.named.contains(&row)));
+        self.named.extend(named.into_iter().filter_map(row_of));
         debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
         Some(plan)
     }

@@ -29,7 +29,7 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{Sender, StreamId};
+use crate::ports::ledger::{RowId, Sender, StreamId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes};
@@ -51,6 +51,8 @@ pub struct Uploader {
     unsure: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
+    /// Rows that a refusal of this round has named: a second one settles them.
+    named: BTreeSet<RowId>,
     reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
@@ -89,6 +91,7 @@ impl Uploader {
             unsure,
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
+            named: BTreeSet::new(),
             reads: Reads::default(),
             uploaded,
         }

@@ -38,6 +38,7 @@ impl Uploader {
     ) -> Result<Sent, SyncError> {
         self.refusals.requests_begin();
         self.lone_rows.begin_round();
+        self.named.clear();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);

@@ -256,3 +256,28 @@ fn conversions_whose_outcome_stays_unknown_are_named_by_synced() {
     assert!(!said(&event).contains("OutcomeUnknown"), "{event:#}");
     exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }
+
+/// One answer names conversions with codes, and Google has nothing against them.
+#[test]
+fn a_refusal_that_names_rows_once_and_wrongly_rejects_none() {
+    let (stage, meddler) = stage("named-once", 5);
+    let named = |rows: &[usize], why: &str| {
+        let one = |row: &usize| json!({"field": format!("events.events[{row}].transaction_id"), "reason": why});
+        rows.iter().map(one).collect::<Vec<_>>()
+    };
+    for (name, violations) in [
+        ("one", named(&[1], "INVALID_EVENT")),
+        ("all", named(&[0, 1, 2, 3, 4], "INVALID_EVENT")),
+        ("unheard-of", named(&[0, 4], "A_REASON_OF_2027")),
+    ] {
+        let details = json!([{"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": violations}]);
+        let body = json!({"error": {"code": 400, "message": "x", "status": "INVALID_ARGUMENT", "details": details}});
+        none_rejected(
+            &stage,
+            &meddler,
+            name,
+            "events:ingest",
+            Meddling::Instead(Reply::json(400, &body)),
+        );
+    }
+}
