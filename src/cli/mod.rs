@@ -10,6 +10,7 @@ mod endpoints;
 mod flags;
 mod import;
 mod kube_words;
+mod layout;
 mod leader_flags;
 mod ledger;
 mod names;

@@ -1,7 +1,6 @@
-//! How answers are printed: as a table, or in a form for programs.
+//! How answers are printed: for people, or in a form for programs.
 
 use clap::ValueEnum;
-use comfy_table::{Cell, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use super::command_error::CommandError;
@@ -26,34 +25,10 @@ impl Output {
     }
 }
 
-/// Rows in columns, without headings and lines, as wide as the terminal.
-pub(crate) fn plain_rows(rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table.trim_fmt()
-}
-
-/// A table as kubectl prints them: no lines, headings in capitals, as wide as the terminal.
-pub(crate) fn plain_table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
-}
-
 /// Longest name or value of others that is printed, in characters.
 const LONGEST_FOREIGN: usize = 120;
+/// Longest word in a sentence that is printed, in characters: an address on the web fits.
+const LONGEST_WORD: usize = 160;
 /// Longest sentence that is printed, in characters.
 const LONGEST_SENTENCE: usize = 2_000;
 
@@ -68,14 +43,18 @@ pub(crate) fn foreign(text: &str) -> String {
 }
 
 fn shortened(text: &str, most: usize) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let line = words.join(" ");
-    let mut short: String = line.chars().take(most).collect();
-    if short.len() < line.len() {
+    // No word of ours is so long: it is a name of others inside a sentence.
+    let words: Vec<String> = text.split_whitespace().map(|word| cut(word, LONGEST_WORD)).collect();
+    cut(&words.join(" "), most).replace(is_unseen, "\u{fffd}")
+}
+
+fn cut(text: &str, most: usize) -> String {
+    let mut short: String = text.chars().take(most).collect();
+    if short.len() < text.len() {
         short.pop();
         short.push('…');
     }
-    short.replace(is_unseen, "\u{fffd}")
+    short
 }
 
 #[cfg(test)]
@@ -88,6 +67,16 @@ mod tests {
         assert_eq!(printable("Zoë <\"x\"> 東京"), "Zoë <\"x\"> 東京");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_others_write_is_one_short_line(text in "\\PC*|.{0,300}|[\\x00-\\x1f\u{202e}<>\"']{0,80}") {
+            for (shown, most) in [(foreign(&text), LONGEST_FOREIGN), (printable(&text), LONGEST_SENTENCE)] {
+                proptest::prop_assert!(!shown.contains(is_unseen), "{shown:?}");
+                proptest::prop_assert!(shown.chars().count() <= most, "{shown:?}");
+            }
+        }
+    }
+
     #[test]
     fn what_others_write_is_short() {
         assert_eq!(foreign(&"ä".repeat(LONGEST_FOREIGN)), "ä".repeat(LONGEST_FOREIGN));
@@ -96,6 +85,12 @@ mod tests {
             long.chars().count() == LONGEST_FOREIGN && long.ends_with("ä…"),
             "{long}"
         );
-        assert_eq!(printable(&"ä".repeat(1 << 20)).chars().count(), LONGEST_SENTENCE);
+        assert_eq!(printable(&"ä ".repeat(1 << 20)).chars().count(), LONGEST_SENTENCE);
+        assert_eq!(
+            printable(&format!("No {long}.", long = "ä".repeat(1 << 20)))
+                .chars()
+                .count(),
+            LONGEST_WORD + 3
+        );
     }
 }

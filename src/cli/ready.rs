@@ -50,7 +50,13 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
                 println!("The operator is ready.");
                 return Ok(ExitCode::SUCCESS);
             }
-            Ok(answer) => format!("it answers with HTTP {}", answer.status()),
+            Ok(answer) if answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                format!("it says that it is not ready yet (HTTP {})", answer.status())
+            }
+            Ok(answer) => format!(
+                "what answers there is no operator (HTTP {}). Check --url",
+                answer.status()
+            ),
             Err(error) => format!("it does not answer: {}", brief::brief(error.without_url())),
         };
         if start.elapsed() >= flags.timeout.as_std() {

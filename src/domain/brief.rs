@@ -29,6 +29,11 @@ pub fn brief(said: impl Display) -> String {
     begin.chain(['…']).chain(end).collect()
 }
 
+/// A number and what it counts: `1 event`, `2 events`.
+pub fn counted(count: u64, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Longest foreign text that a status repeats (an annotation, the name of an account), in characters.
 pub const LONGEST_ECHO: usize = 256;
 
@@ -69,6 +74,12 @@ mod tests {
             LONGEST_ECHO
         );
         assert_eq!(brief_name("Ac\nme\u{85} GmbH"), "Acme GmbH");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        let words = [0, 1, 2].map(|count| counted(count, "earlier day"));
+        assert_eq!(words, ["0 earlier days", "1 earlier day", "2 earlier days"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::brief::counted;
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::Contact;
 use super::eligibility::{
@@ -152,7 +153,8 @@ fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) 
         WindowPlace::Outside => "outside",
         WindowPlace::Unsure => "outside, by the latest of two differing answers of Google,",
     };
-    format!("{found}, {place} the click window of {} days.", window.last_days())
+    let days = counted(window.last_days().unsigned_abs(), "day");
+    format!("{found}, {place} the click window of {days}.")
 }
 
 /// Days with one decimal, or hours if it is less than two days.

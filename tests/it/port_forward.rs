@@ -226,3 +226,30 @@ async fn the_page_of_the_one_that_works_is_at_the_port_asked_for() {
     let taken = format!("port {port} of this machine can't be listened on");
     assert!(second.stderr.contains(&taken), "{}", second.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dashboard_at_an_address_says_whether_somebody_is_there() {
+    let (working, standby, other) = (
+        MockServer::start().await,
+        MockServer::start().await,
+        MockServer::start().await,
+    );
+    events(200).mount(&working).await;
+    events(503).mount(&standby).await;
+    let server = api_server(*standby.address(), *working.address()).await;
+    let there = working.uri();
+    for (url, code, part) in [
+        (there.clone(), 0, format!("The page is at {there}/\n")),
+        (standby.uri(), 2, "HTTP 503".to_owned()),
+        (other.uri(), 2, "not the operator's admin API (HTTP 404".to_owned()),
+        ("ftp://127.0.0.1".to_owned(), 2, "--operator-url".to_owned()),
+        ("127.0.0.1:8081".to_owned(), 2, "--operator-url".to_owned()),
+    ] {
+        let done = adconversion(server, &["dashboard", "--operator-url", &url]).await;
+        let said = done.stdout + &done.stderr;
+        assert!(
+            done.status.code() == Some(code) && said.contains(&part),
+            "{url}: no {part:?} in {said}"
+        );
+    }
+}

@@ -10,8 +10,10 @@ use serde_json::Value;
 use super::operator::{Operator, OperatorFlags, text_of};
 use crate::api::Duration;
 use crate::cli::command_error::CommandError;
+use crate::cli::layout::Width;
 use crate::cli::names::parse_name;
-use crate::cli::output::plain_table;
+use crate::cli::output::{foreign, printable};
+use crate::domain::brief::counted;
 
 /// Flags of `adconversion conversions`.
 #[derive(Debug, Args)]
@@ -97,6 +99,9 @@ const TABLE: [(&str, &str); 7] = [
     ("NEXT", "nextTime"),
 ];
 
+/// So many of them are printed on the narrowest terminal.
+const KEPT: usize = 4;
+
 /// The columns of a spreadsheet.
 const CSV: [&str; 15] = [
     "time",
@@ -169,7 +174,7 @@ fn say_whom(operator: &Operator, count: u64) {
             .as_ref()
             .map(|pod| format!(" (asked: pod {pod})"))
             .unwrap_or_default();
-        eprintln!("{count} conversions{pod}");
+        eprintln!("{}{pod}", counted(count, "conversion"));
     }
 }
 
@@ -209,13 +214,13 @@ impl Printer {
             Form::Csv => {
                 let cells = CSV.map(|field| match field {
                     "event" => self.event.clone(),
-                    field => safe_cell(&cell_of(conversion, field)),
+                    field => safe_cell(&printable(&cell_of(conversion, field))),
                 });
                 self.csv.write_record(cells).map_err(io::Error::from)
             }
             Form::Table => {
-                self.rows
-                    .push(TABLE.iter().map(|(_, field)| cell_of(conversion, field)).collect());
+                let cell = |(_, field): &(&str, &str)| foreign(&cell_of(conversion, field));
+                self.rows.push(TABLE.iter().map(cell).collect());
                 if self.rows.len() >= ROWS {
                     self.print_rows()
                 } else {
@@ -226,13 +231,9 @@ impl Printer {
     }
 
     fn print_rows(&mut self) -> io::Result<()> {
-        let headings = TABLE.map(|(heading, _)| heading);
-        let mut table = plain_table(&headings);
-        if std::mem::replace(&mut self.headed, true) {
-            table = plain_table(&[]);
-        }
-        table.add_rows(self.rows.drain(..));
-        writeln!(io::stdout(), "{}", table.trim_fmt())
+        let rows = std::mem::take(&mut self.rows);
+        let headed = std::mem::replace(&mut self.headed, true);
+        writeln!(io::stdout(), "{}", rows_text(&rows, headed, Width::of_stdout()))
     }
 
     fn finish(&mut self) -> io::Result<()> {
@@ -240,6 +241,16 @@ impl Printer {
             self.print_rows()?;
         }
         self.csv.flush()
+    }
+}
+
+/// Rows of the table; headings come before the first ones alone.
+fn rows_text(rows: &[Vec<String>], headed: bool, width: Width) -> String {
+    let headings = TABLE.map(|(heading, _)| heading);
+    if headed {
+        width.more_rows(&headings, KEPT, rows)
+    } else {
+        width.table(&headings, KEPT, rows)
     }
 }
 
@@ -271,6 +282,42 @@ mod tests {
         assert_eq!(time("24h"), "2026-11-26T00:00:00Z");
         assert_eq!(time("2026-11-01T00:00:00+01:00"), "2026-10-31T23:00:00Z");
         assert!("yesterday".parse::<Since>().is_err());
+    }
+
+    #[test]
+    fn a_table_fits_where_it_is_read() {
+        use crate::cli::layout::tests::{WIDTHS, assert_fits};
+
+        let row = [
+            "2026-11-21T10:00:00Z",
+            "51",
+            "Skipped",
+            "OutsideClickWindow",
+            "12.5",
+            "EUR",
+            "2026-11-21T11:00:00Z",
+        ];
+        let rows = [row.map(str::to_owned).to_vec()];
+        for columns in WIDTHS {
+            let (first, more) = (
+                rows_text(&rows, false, Width::of(columns)),
+                rows_text(&rows, true, Width::of(columns)),
+            );
+            assert_fits(&first, columns);
+            assert_fits(&more, columns);
+            assert!(first.starts_with("TIME ") && !more.contains("TIME"), "{first}\n{more}");
+            assert_eq!(
+                first.contains("no room for"),
+                matches!(columns, Some(60 | 80)),
+                "{first}"
+            );
+        }
+        assert_eq!(
+            rows_text(&rows, false, Width::of(Some(80))),
+            "TIME                  CONTACT  OUTCOME  REASON              VALUE  CURRENCY\n\
+             2026-11-21T10:00:00Z  51       Skipped  OutsideClickWindow  12.5   EUR\n\
+             (no room for NEXT)"
+        );
     }
 
     #[rstest::rstest]

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::operator::OperatorFlags;
 use crate::cli::command_error::CommandError;
@@ -20,6 +21,12 @@ pub(in crate::cli) struct DashboardFlags {
 /// Leads the port to the operator until the process is interrupted.
 pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, CommandError> {
     let operator = flags.operator.connect(flags.port).await?;
+    if operator.pod.is_none() {
+        // An address that was given: nothing is to be held open, but somebody must be there.
+        let _: Value = operator.get(&["v1", "events"], &[("limit", "1".to_owned())]).await?;
+        println!("The page is at {}", operator.base());
+        return Ok(ExitCode::SUCCESS);
+    }
     operator.say_losses();
     let pod = operator
         .pod

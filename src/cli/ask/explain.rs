@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 
 use super::operator::{OperatorFlags, text_of};
 use crate::cli::command_error::CommandError;
+use crate::cli::layout::{Hung, Width};
 use crate::cli::names::parse_name;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, foreign, printable};
 
 /// Nothing of the contact is a conversion.
 const FINDING: u8 = 1;
@@ -44,7 +45,7 @@ pub(super) async fn print_explanation(flags: &ExplainFlags) -> Result<ExitCode, 
     let answer: Value = operator.post(&path, &question).await?;
     let text = match flags.output.of_program(&answer)? {
         Some(text) => text,
-        None => to_text(&format!("{namespace}/{}", flags.event), &answer),
+        None => to_text(&format!("{namespace}/{}", flags.event), &answer, Width::of_stdout()),
     };
     io::stdout().write_all(text.as_bytes())?;
     let any = entries(&answer).any(|entry| entry["conversion"].is_object());
@@ -60,35 +61,36 @@ fn texts(list: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The answer for people.
-fn to_text(event: &str, answer: &Value) -> String {
+fn to_text(event: &str, answer: &Value, width: Width) -> String {
     let mut text = String::new();
-    let merged: Vec<_> = texts(&answer["mergedIds"]).collect();
+    let merged: Vec<_> = texts(&answer["mergedIds"]).map(foreign).collect();
     let merged = if merged.is_empty() {
         String::new()
     } else {
         format!(" (merged with {})", merged.join(", "))
     };
     if let Some(contact) = answer["contactId"].as_str() {
-        let _ = writeln!(text, "Contact {contact}{merged} under event {event}");
+        let _ = writeln!(text, "Contact {}{} under event {event}", foreign(contact), merged);
     }
     for note in texts(&answer["notes"]) {
-        let _ = writeln!(text, "  {note}");
+        let _ = writeln!(text, "{}", width.indented(2, &printable(note)));
     }
     for entry in entries(answer) {
-        let _ = writeln!(text, "\n{}  {}", text_of(entry, "time"), headline(&entry["conversion"]));
-        let message = text_of(&entry["conversion"], "message");
-        if !message.is_empty() {
-            write_line(&mut text, "meaning", message);
-        }
-        for line in entry["lines"].as_array().into_iter().flatten() {
-            write_line(&mut text, text_of(line, "about"), text_of(line, "says"));
-        }
-        for (about, field) in FACTS {
-            let says = text_of(&entry["conversion"], field);
-            if !says.is_empty() {
-                write_line(&mut text, about, says);
-            }
-        }
+        let _ = writeln!(
+            text,
+            "\n{}  {}",
+            foreign(text_of(entry, "time")),
+            headline(&entry["conversion"])
+        );
+        let conversion = &entry["conversion"];
+        let mut rows = vec![("meaning", text_of(conversion, "message"))];
+        let lines = entry["lines"].as_array().into_iter().flatten();
+        rows.extend(lines.map(|line| (text_of(line, "about"), text_of(line, "says"))));
+        rows.extend(FACTS.map(|(about, field)| (about, text_of(conversion, field))));
+        rows.retain(|(_, says)| !says.is_empty());
+        // All entries have their texts below each other.
+        let hung = |(about, says): (&str, &str)| Hung::new(&format!("{:<14}", foreign(about)), printable(says));
+        let _ = writeln!(text, "{}", width.hang(2, rows.into_iter().map(hung).collect()));
     }
     text
 }
@@ -107,25 +109,22 @@ fn headline(conversion: &Value) -> String {
     if !conversion.is_object() {
         return "is no conversion".to_owned();
     }
-    let mut line = text_of(conversion, "outcome").to_owned();
-    let reason = text_of(conversion, "reason");
+    let field = |name: &str| foreign(text_of(conversion, name));
+    let mut line = field("outcome");
+    let (reason, value) = (field("reason"), field("value"));
     if !reason.is_empty() {
         let _ = write!(line, ", {reason}");
     }
-    let value = text_of(conversion, "value");
     if !value.is_empty() {
-        let _ = write!(line, ", with value {value} {}", text_of(conversion, "currency"));
+        let _ = write!(line, ", with value {value} {}", field("currency"));
     }
     line
-}
-
-fn write_line(text: &mut String, about: &str, says: &str) {
-    let _ = writeln!(text, "  {about:<16}{says}");
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::layout::tests::{WIDTHS, assert_fits};
 
     #[test]
     fn an_answer_reads_as_a_story() {
@@ -153,6 +152,20 @@ Contact 51 (merged with 7) under event marketing/customers
   consent         Not granted: ads_consent is empty.
   transaction id  hs-1
 ";
-        assert_eq!(to_text("marketing/customers", &answer), expected);
+        assert_eq!(to_text("marketing/customers", &answer, Width::PIPE), expected);
+        for columns in WIDTHS {
+            assert_fits(&to_text("marketing/customers", &answer, Width::of(columns)), columns);
+        }
+    }
+
+    #[test]
+    fn what_others_write_steers_no_terminal_and_stays_short() {
+        let odd = format!("\u{1b}[2J\u{202e}<b>\"{}", "x".repeat(1 << 20));
+        let answer = json!({"contactId": odd, "mergedIds": [odd], "notes": [odd], "entries": [
+            {"time": odd, "lines": [{"about": odd, "says": odd}], "conversion": {"outcome": odd, "reason": odd,
+                "message": odd, "value": odd, "currency": odd, "code": odd, "requestId": odd}}]});
+        let text = to_text("marketing/customers", &answer, Width::PIPE);
+        assert!(text.len() < 4_000, "{} bytes", text.len());
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
     }
 }

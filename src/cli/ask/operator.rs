@@ -55,9 +55,22 @@ pub(in crate::cli) struct OperatorPlace {
         id = "operator_url",
         long = "operator-url",
         value_name = "URL",
-        env = "ADCONVERSION_OPERATOR_URL"
+        env = "ADCONVERSION_OPERATOR_URL",
+        value_parser = parse_url
     )]
     url: Option<Url>,
+}
+
+/// An address that can be asked, and opened in a browser.
+fn parse_url(given: &str) -> Result<Url, String> {
+    let rule = "write http:// or https://, a host and perhaps a port and a path, like http://127.0.0.1:8081";
+    let url: Url = given.parse().map_err(|error| format!("{error}; {rule}"))?;
+    let plain =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    if !matches!(url.scheme(), "http" | "https") || !plain {
+        return Err(rule.to_owned());
+    }
+    Ok(url)
 }
 
 /// The admin API of one operator.
@@ -255,11 +268,45 @@ async fn read_answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, 
     }
     match serde_json::from_slice::<Refusal>(&body) {
         Ok(Refusal { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
-        Err(_) => Err(format!("the operator answered with HTTP {status}: is this the admin API?").into()),
+        Err(_) => Err(format!(
+            "what answers there is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
+        )
+        .into()),
     }
 }
 
 /// A field of an answer as text; empty if it is absent.
 pub(super) fn text_of<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("http://127.0.0.1:8081", true)]
+    #[case("https://ads.example.com/operator/", true)]
+    #[case("http://[::1]:8081/", true)]
+    #[case("127.0.0.1:8081", false)]
+    #[case("localhost:8081", false)]
+    #[case("ftp://localhost", false)]
+    #[case("file:///etc/passwd", false)]
+    #[case("javascript:alert(1)", false)]
+    #[case("http://", false)]
+    #[case("http://user:secret@localhost", false)]
+    #[case("http://localhost/?x=1", false)]
+    #[case("http://localhost/#x", false)]
+    #[case("", false)]
+    fn an_address_is_one_of_the_web(#[case] given: &str, #[case] taken: bool) {
+        match parse_url(given) {
+            Ok(_) => assert!(taken, "{given}"),
+            Err(why) => assert!(
+                !taken && why.contains("http://127.0.0.1:8081") && !why.contains("secret"),
+                "{given}: {why}"
+            ),
+        }
+    }
 }

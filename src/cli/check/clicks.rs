@@ -113,18 +113,23 @@ fn judge(sample: Sample, declared: &Declared) -> Probe {
         with_click,
         more,
     } = sample;
-    if contacts == 0 {
-        return Probe::skipped(CLICKS, format!("Nobody reached the stage in the last {days} days."));
-    }
-    let properties = click_properties(declared).join(" or ");
     let span = if days == 1 {
         "day".to_owned()
     } else {
         format!("{days} days")
     };
+    if contacts == 0 {
+        return Probe::skipped(CLICKS, format!("Nobody reached the stage in the last {span}."));
+    }
+    let properties = click_properties(declared).join(" or ");
+    let (of, have) = if contacts == 1 {
+        ("contact", "has a click id")
+    } else {
+        ("contacts", "have a click id")
+    };
     let more = if more { " that were looked at" } else { "" };
     let share = format!(
-        "{with_click} of {contacts} contacts{more}, which reached the stage in the last {span}, have a click id ({properties})."
+        "{with_click} of {contacts} {of}{more}, which reached the stage in the last {span}, {have} ({properties})."
     );
     let shares = !declared.rules.share.is_empty();
     let advice = "Check that ads send people to pages with HubSpot's tracking code, that auto-tagging is on in Google Ads, and that \

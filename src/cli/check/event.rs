@@ -4,9 +4,12 @@ use super::report::Probe;
 use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 use crate::cli::offline::NotDone;
+use crate::cli::output::foreign;
 use crate::controller::ad_conversion_event::preview::{FoundTrigger, Other, Preview, Subject};
 use crate::domain::action_plan::Step;
+use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
+use crate::domain::declared::category_of;
 use crate::domain::ids::{ActionId, ObjectKey};
 use crate::domain::trigger::Trigger;
 
@@ -222,12 +225,11 @@ fn judge_step(preview: &Preview<'_>, subject: &Subject, step: &Step) -> (Option<
             let full = preview.to_create(subject);
             let text = |value: &Option<String>| value.clone().unwrap_or_default();
             let message = format!(
-                "{:?} would be created ({}, {}, {}, click window of {} days).",
-                text(&full.name),
-                text(&full.kind),
-                text(&full.category),
-                text(&full.counting_type),
-                full.click_window_days.unwrap_or_default()
+                "{:?} would be created ({}, {}, click window of {}).",
+                foreign(&text(&full.name)),
+                category_words(&text(&full.category)),
+                counting_words(&text(&full.counting_type)),
+                counted(full.click_window_days.unwrap_or_default().unsigned_abs(), "day")
             );
             (None, Probe::fine(ACTION, message))
         }
@@ -256,6 +258,22 @@ fn judge_goal(preview: &Preview<'_>, step: &Step, managed_goals: bool) -> Probe 
         Status::False if why == reason::GOAL_NOT_BIDDABLE => Probe::finding(GOAL, why, message),
         // That it is secondary is what somebody wants.
         Status::False | Status::Unknown => Probe::skipped(GOAL, message),
+    }
+}
+
+/// As a manifest names it.
+fn category_words(name: &str) -> String {
+    match category_of(name) {
+        Some(category) => format!("category {category:?}"),
+        None => format!("category {}", foreign(name)),
+    }
+}
+
+/// As Google Ads names it on its pages.
+fn counting_words(name: &str) -> &'static str {
+    match name {
+        "ONE_PER_CLICK" => "one conversion a click",
+        _ => "every conversion of a click",
     }
 }
 

@@ -153,7 +153,7 @@ fn what_the_manifest_names(#[case] more: Value, #[case] name: &str, #[case] verd
 }
 
 #[rstest]
-#[case::created(json!({}), vec![], Verdict::Fine, "\"Won\" would be created (UPLOAD_CLICKS, CONVERTED_LEAD, ONE_PER_CLICK")]
+#[case::created(json!({}), vec![], Verdict::Fine, "\"Won\" would be created (category ConvertedLead, one conversion a click, click window of 90 days")]
 #[case::adopted(json!({}), vec![action(7, "Won", "CONVERTED_LEAD")], Verdict::Fine, "would be adopted as it is")]
 #[case::corrected(
     json!({"conversionAction": {"create": {"category": "ConvertedLead", "clickThroughLookbackWindowDays": 30}}}),

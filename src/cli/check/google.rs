@@ -197,8 +197,7 @@ fn judge_tracking(customer: &Customer) -> Probe {
             ),
         );
     }
-    let status = customer.conversion_tracking_status.as_deref().unwrap_or_default();
-    Probe::fine(TRACKING, format!("The account owns its conversion actions ({status})."))
+    Probe::fine(TRACKING, "The account owns its conversion actions.")
 }
 
 fn judge_terms(customer: &Customer, shares: bool) -> Probe {

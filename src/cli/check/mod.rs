@@ -15,9 +15,10 @@ use clap::Args;
 
 use self::event::{Account, judge_account, judge_event};
 use self::objects::{Accounts, Chosen};
-use self::report::{Checked, Probe, Report};
+use self::report::{Checked, Look, Probe, Report};
 use super::cluster::run_command;
 use super::command_error::CommandError;
+use super::layout::Width;
 use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, Verified};
 use super::output::Output;
 use super::progress::Progress;
@@ -37,6 +38,9 @@ pub(in crate::cli) struct CheckFlags {
     /// Form of the answer.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Print only what is not fine, and a line for each object that is.
+    #[arg(long, short)]
+    short: bool,
     #[command(flatten)]
     offline: OfflineFlags,
 }
@@ -55,7 +59,11 @@ async fn check(flags: &CheckFlags) -> Result<ExitCode, CommandError> {
     drop(progress);
     let text = match flags.output.of_program(&report)? {
         Some(text) => text,
-        None => report.to_text(io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()),
+        None => report.to_text(Look {
+            width: Width::of_stdout(),
+            colored: io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            short: flags.short,
+        }),
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::from(report.exit_code()))

@@ -4,8 +4,9 @@ use comfy_table::{Cell, Color};
 use serde::Serialize;
 
 use crate::api::reasons::reason;
+use crate::cli::layout::{Hung, Width};
 use crate::cli::offline::{NotDone, Obstacle};
-use crate::cli::output::{plain_rows, printable};
+use crate::cli::output::{foreign, printable};
 use crate::controller::ad_conversion_event::preview::Stall;
 use crate::domain::ids::ObjectKey;
 
@@ -114,9 +115,9 @@ pub(super) struct Checked {
 impl Checked {
     pub(super) fn new(kind: &str, key: &ObjectKey, file: Option<&str>, probes: Vec<Probe>) -> Self {
         Self {
-            kind: printable(kind),
-            namespace: printable(&key.namespace),
-            name: printable(&key.name),
+            kind: foreign(kind),
+            namespace: foreign(&key.namespace),
+            name: foreign(&key.name),
             source: printable(file.unwrap_or("cluster")),
             probes,
         }
@@ -129,6 +130,16 @@ impl Checked {
         let probe = Probe::finding("manifest", reason::INVALID_SPEC, message);
         Self::new(kind, &ObjectKey::new(namespace, name), Some(file), vec![probe])
     }
+}
+
+/// How people see a report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) width: Width,
+    /// They look at it on a terminal.
+    pub(super) colored: bool,
+    /// Only what is not fine.
+    pub(super) short: bool,
 }
 
 /// Everything that was found.
@@ -187,12 +198,21 @@ impl Report {
         probes.filter(|probe| probe.verdict == verdict).count()
     }
 
-    /// For people. `colored`: they look at it on a terminal.
-    pub(super) fn to_text(&self, colored: bool) -> String {
-        let mut parts: Vec<String> = self.objects.iter().map(|object| object_text(object, colored)).collect();
+    /// For people.
+    pub(super) fn to_text(&self, look: Look) -> String {
+        let objects = self.objects.iter().map(|object| object_text(object, look));
+        let mut parts: Vec<String> = if look.short {
+            vec![objects.collect()]
+        } else {
+            objects.collect()
+        };
         if !self.unanswered.is_empty() {
-            let lines = self.unanswered.iter().map(|why| format!("–  {why}\n"));
-            parts.push(format!("The cluster\n{}", lines.collect::<String>()));
+            let row = |why: &String| Hung {
+                lead: vec![Cell::new(Verdict::NotDone.mark())],
+                text: why.clone(),
+            };
+            let rows = self.unanswered.iter().map(row).collect();
+            parts.push(format!("The cluster\n{}\n", look.width.hang(0, rows)));
         }
         let findings = self.count(Verdict::Finding);
         let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
@@ -209,102 +229,42 @@ impl Report {
     }
 }
 
-fn object_text(object: &Checked, colored: bool) -> String {
-    let rows = object.probes.iter().map(|probe| {
-        let mark = Cell::new(probe.verdict.mark());
-        let mark = match probe.verdict.color().filter(|_| colored) {
-            Some(color) => mark.fg(color),
-            None => mark,
-        };
-        vec![mark, Cell::new(&probe.name), Cell::new(&probe.message)]
-    });
+fn object_text(object: &Checked, look: Look) -> String {
     let title = if object.kind.is_empty() {
         object.source.clone()
     } else {
-        format!(
-            "{} {}/{} ({})",
-            object.kind, object.namespace, object.name, object.source
-        )
+        let Checked {
+            kind,
+            namespace,
+            name,
+            source,
+            ..
+        } = object;
+        format!("{kind} {namespace}/{name} ({source})")
     };
-    format!("{title}\n{}\n", plain_rows(rows))
+    let open = |verdict| matches!(verdict, Verdict::Finding | Verdict::NotDone);
+    let told = object.probes.iter().filter(|probe| !look.short || open(probe.verdict));
+    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, look.colored)).collect();
+    if look.short && rows.is_empty() {
+        return format!("{}  {title}\n", Verdict::Fine.mark());
+    }
+    let rows = look.width.hang(0, rows);
+    // In the long form a blank line comes after each object, in the short one every object is a line.
+    format!("{title}\n{rows}\n")
+}
+
+fn probe_row(probe: &Probe, colored: bool) -> Hung {
+    let mark = Cell::new(probe.verdict.mark());
+    let mark = match probe.verdict.color().filter(|_| colored) {
+        Some(color) => mark.fg(color),
+        None => mark,
+    };
+    Hung {
+        lead: vec![mark, Cell::new(&probe.name)],
+        text: probe.message.clone(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-    use serde_json::json;
-
-    use super::*;
-
-    fn report(probes: Vec<Probe>) -> Report {
-        let key = ObjectKey::new("marketing", "won");
-        Report::new(
-            vec![Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes)],
-            vec![],
-        )
-    }
-
-    #[rstest]
-    #[case::nothing(&[], 0)]
-    #[case::fine(&[Verdict::Fine, Verdict::Skipped], 0)]
-    #[case::finding(&[Verdict::Fine, Verdict::Finding, Verdict::NotDone], 1)]
-    #[case::not_done(&[Verdict::NotDone, Verdict::Fine], 2)]
-    fn the_worst_decides(#[case] verdicts: &[Verdict], #[case] code: u8) {
-        let probes = verdicts
-            .iter()
-            .map(|verdict| Probe::new("x", *verdict, None, "y"))
-            .collect();
-        assert_eq!(report(probes).exit_code(), code);
-    }
-
-    #[test]
-    fn people_read_a_line_a_probe() {
-        let found = report(vec![
-            Probe::fine("stage", "customer (\"Customer\")"),
-            Probe::finding("form", "FormNotFound", "HubSpot has no form \u{1b}[2J<b>\"x\"</b>."),
-            Probe::skipped("account goal", "Not known yet."),
-        ]);
-        assert_eq!(
-            found.to_text(false),
-            "AdConversionEvent marketing/won (won.yaml)\n\
-             ✓  stage         customer (\"Customer\")\n\
-             ✗  form          HubSpot has no form \u{fffd}[2J<b>\"x\"</b>.\n\
-             –  account goal  Not known yet.\n\n\
-             1 fine, 1 finding\n"
-        );
-    }
-
-    #[test]
-    fn what_the_cluster_does_not_tell_is_no_pass() {
-        let key = ObjectKey::new("marketing", "won");
-        let probes = vec![Probe::not_done(
-            "manifest",
-            &NotDone("In x. You may not get it.".to_owned()),
-        )];
-        let checked = || vec![Checked::new("AdConversionEvent", &key, None, probes.clone())];
-        let said = Report::new(checked(), vec!["You may not get it.".to_owned()]);
-        assert!(said.unanswered.is_empty(), "a probe says it already");
-        let fine = vec![Checked::new(
-            "AdConversionEvent",
-            &key,
-            None,
-            vec![Probe::fine("stage", "customer")],
-        )];
-        let said = Report::new(fine, vec!["You may not list it.".to_owned()]);
-        assert_eq!(said.exit_code(), 2);
-        assert!(
-            said.to_text(false)
-                .ends_with("The cluster\n–  You may not list it.\n\n1 fine, 1 could not be found out\n")
-        );
-    }
-
-    #[test]
-    fn programs_read_this_shape() {
-        let found = report(vec![Probe::finding("stage", "StageNotFound", "There is none.")]);
-        let expected = json!({"verdict": "Finding", "objects": [{
-            "kind": "AdConversionEvent", "namespace": "marketing", "name": "won", "source": "won.yaml",
-            "probes": [{"probe": "stage", "verdict": "Finding", "reason": "StageNotFound", "message": "There is none."}],
-        }]});
-        assert_eq!(serde_json::to_value(found).ok(), Some(expected));
-    }
-}
+#[path = "report_tests.rs"]
+mod tests;

@@ -7,7 +7,7 @@ use super::report::Probe;
 use crate::api::reasons::reason;
 use crate::cli::offline::NotDone;
 use crate::controller::shared::account::fault::{CredentialUse, account_fault};
-use crate::domain::action::ENABLED;
+use crate::domain::action::{ENABLED, WEBPAGE};
 use crate::domain::batch::Complaint;
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::delivering::refused_message;
@@ -42,7 +42,10 @@ pub(super) async fn check_upload(
     let (Some(routes), Some(destination)) = (account.for_loops().routes, destination(account, kind, action)) else {
         return Probe::skipped(
             UPLOAD,
-            format!("The account has no conversion action of type {kind} yet by which the way could be proved."),
+            format!(
+                "Not tried, because the account has no conversion action yet that {}.",
+                takes(kind)
+            ),
         );
     };
     let route = routes.route_for(form);
@@ -157,6 +160,15 @@ const fn reason_of(matter: Matter) -> &'static str {
         Matter::NotAllowlisted => reason::NOT_ALLOWLISTED,
         Matter::Terms => reason::TERMS_NOT_ACCEPTED,
         Matter::Enhancements | Matter::Action => reason::REFUSED,
+    }
+}
+
+/// What a conversion action of this type is for.
+fn takes(kind: &str) -> &'static str {
+    if kind == WEBPAGE {
+        "measures a website, as events of forms need"
+    } else {
+        "imports clicks, as events of lifecycle stages need"
     }
 }
 

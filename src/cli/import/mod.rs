@@ -14,7 +14,7 @@ use clap::Args;
 
 use self::manifest::{Common, ConsentText, Way};
 use self::pick::{Given, Imported, pick_actions};
-use self::trigger::Assigned;
+use self::trigger::{Assigned, check_assigned};
 use self::written::Form;
 use super::cluster::run_command;
 use super::command_error::CommandError;
@@ -24,7 +24,7 @@ use super::progress::Progress;
 use crate::api::{GoogleAdsAccount, HubSpotAccount};
 use crate::controller::hubspot_account::once::Needs;
 use crate::controller::shared::object::Object as _;
-use crate::domain::action::WEBPAGE;
+use crate::domain::action::{UPLOAD_CLICKS, WEBPAGE};
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
 
@@ -91,7 +91,10 @@ async fn import(flags: &ImportFlags) -> Result<ExitCode, CommandError> {
         Some(directory) => written::write_files(directory, &imported.events)?,
         None => written::print(flags.output, &imported)?,
     }
-    written::say_left_out(&imported);
+    let account = format!("{}/{}", offline.namespace, flags.google_ads_account);
+    for remark in written::remarks(&imported, &account) {
+        eprintln!("{remark}");
+    }
     let none = imported.events.is_empty();
     Ok(ExitCode::from(if none { FINDING } else { 0 }))
 }
@@ -109,7 +112,10 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
     let account = offline.read_google(&google).await;
     let account = account.map_err(|obstacle| unusable("GoogleAdsAccount", &google.key(), obstacle))?;
     let snapshot = account.snapshot.as_ref();
-    let forms = snapshot.is_some_and(|s| s.actions.iter().any(|action| action.kind == WEBPAGE));
+    let actions = snapshot.map(|snapshot| snapshot.actions.as_slice()).unwrap_or_default();
+    check_assigned("--stage", &flags.stages, UPLOAD_CLICKS, actions)?;
+    check_assigned("--form", &flags.forms, WEBPAGE, actions)?;
+    let forms = actions.iter().any(|action| action.kind == WEBPAGE);
     progress.say("Reading the portal");
     let needs = Needs {
         forms: forms && flags.consent.is_some(),

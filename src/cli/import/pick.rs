@@ -251,5 +251,8 @@ fn keeps(
 }
 
 #[cfg(test)]
+pub(super) use tests::action as some_action;
+
+#[cfg(test)]
 #[path = "pick_tests.rs"]
 mod tests;

@@ -16,7 +16,7 @@ use crate::registry::{DealAccess, GoogleSnapshot, Readiness};
 
 const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 
-fn action(id: u64, name: &str, kind: &str) -> ConversionAction {
+pub(crate) fn action(id: u64, name: &str, kind: &str) -> ConversionAction {
     ConversionAction {
         id: ActionId(id),
         resource_name: String::new(),

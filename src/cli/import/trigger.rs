@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::cli::output::foreign;
+use crate::domain::action::ConversionAction;
 use crate::domain::ids::ActionId;
 use crate::ports::crm::{Form, Stage};
 
@@ -35,6 +37,40 @@ pub(super) fn assigned(all: &[Assigned], action: ActionId) -> Option<&str> {
     all.iter()
         .find(|one| one.action == action)
         .map(|one| one.trigger.as_str())
+}
+
+/// Judges what people said of actions: each is one of the account, takes such a trigger, and is named once. `kind`: type of the
+/// actions that the flag is about.
+///
+/// # Errors
+/// What is wrong, with the flag.
+pub(super) fn check_assigned(
+    flag: &str,
+    all: &[Assigned],
+    kind: &str,
+    actions: &[ConversionAction],
+) -> Result<(), String> {
+    for (number, one) in all.iter().enumerate() {
+        let given = format!("{flag} {}={}", one.action, foreign(&one.trigger));
+        let Some(action) = actions.iter().find(|action| action.id == one.action) else {
+            return Err(format!(
+                "{given}: the Google Ads account has no conversion action {}. Correct its number.",
+                one.action
+            ));
+        };
+        if action.kind != kind {
+            return Err(format!(
+                "{given}: the type of this conversion action is {}, and {flag} is for {kind} alone. Leave it out.",
+                foreign(&action.kind)
+            ));
+        }
+        if all[..number].iter().any(|before| before.action == one.action) {
+            return Err(format!(
+                "{given}: {flag} names this conversion action twice. Leave one out."
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Words that say where conversions come from, and nothing of the stage or form.
@@ -185,5 +221,34 @@ mod tests {
                 trigger: trigger.to_owned()
             })
         );
+    }
+
+    #[test]
+    fn what_people_say_must_be_of_the_account() {
+        let action = |id, kind: &str| crate::cli::import::pick::some_action(id, "Won", kind);
+        let actions = [action(7, "UPLOAD_CLICKS"), action(8, "WEBPAGE")];
+        let judge = |given: &[&str]| {
+            let all: Vec<Assigned> = given.iter().map(|one| one.parse().unwrap()).collect();
+            check_assigned("--stage", &all, "UPLOAD_CLICKS", &actions)
+        };
+        assert_eq!(judge(&[]), Ok(()));
+        assert_eq!(judge(&["7=customer"]), Ok(()));
+        for (given, part) in [
+            (
+                vec!["7=customer", "9=lead"],
+                "--stage 9=lead: the Google Ads account has no conversion action 9.",
+            ),
+            (
+                vec!["8=lead"],
+                "--stage 8=lead: the type of this conversion action is WEBPAGE",
+            ),
+            (
+                vec!["7=lead", "7=customer"],
+                "--stage 7=customer: --stage names this conversion action twice",
+            ),
+        ] {
+            let said = judge(&given).unwrap_err();
+            assert!(said.starts_with(part), "{said}");
+        }
     }
 }

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::pick::{Imported, ImportedEvent};
 use crate::cli::command_error::CommandError;
-use crate::cli::output::plain_table;
+use crate::cli::layout::Width;
+use crate::cli::output::foreign;
 
 /// How manifests are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,7 +31,7 @@ pub(super) fn print(form: Form, imported: &Imported) -> Result<(), CommandError>
             let items: Vec<&Value> = imported.events.iter().map(|event| &event.manifest).collect();
             serde_json::to_string_pretty(&json!({"apiVersion": "v1", "kind": "List", "items": items}))? + "\n"
         }
-        Form::Table => to_table(imported),
+        Form::Table => to_table(imported, Width::of_stdout()),
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -62,22 +63,24 @@ pub(super) fn write_files(directory: &Path, events: &[ImportedEvent]) -> Result<
     Ok(())
 }
 
-/// Says on stderr what was left out, and what to think of.
-pub(super) fn say_left_out(imported: &Imported) {
-    for left in &imported.left_out {
-        eprintln!(
-            "not imported: conversion action {} ({}): {}",
-            left.action,
-            left.title,
-            left.why.trim_end_matches('.')
-        );
-    }
-    if !imported.events.is_empty() {
-        eprintln!(
-            "Applied, these events change nothing in Google and count what happens from then on. If something else still sends \
-             conversions to these actions, like HubSpot's own ad conversion events, switch it off first: both would count."
-        );
-    }
+/// What was left out, and what to think of. `account`: of Google Ads.
+pub(super) fn remarks(imported: &Imported, account: &str) -> Vec<String> {
+    let left_out = imported.left_out.iter().map(|left| {
+        let why = left.why.trim_end_matches('.');
+        format!(
+            "not imported: conversion action {} ({}): {why}",
+            left.action, left.title
+        )
+    });
+    let sum = match (imported.events.len(), imported.left_out.len()) {
+        (0, 0) => format!("Nothing to import: GoogleAdsAccount {account} has no conversion action."),
+        (0, 1) => "Nothing to import: the only conversion action is not imported for the reason above.".to_owned(),
+        (0, all) => format!("Nothing to import: none of the {all} conversion actions is imported, for the reasons above."),
+        _ => "Applied, these events change nothing in Google and count what happens from then on. If something else still sends \
+              conversions to these actions, like HubSpot's own ad conversion events, switch it off first: both would count."
+            .to_owned(),
+    };
+    left_out.chain([sum]).collect()
 }
 
 /// A manifest, with comments for whoever reviews it.
@@ -89,21 +92,26 @@ fn to_yaml(event: &ImportedEvent) -> Result<String, CommandError> {
     ))
 }
 
-fn to_table(imported: &Imported) -> String {
-    let mut table = plain_table(&["ACTION", "NAME", "EVENT", "TRIGGER"]);
-    for event in &imported.events {
+fn to_table(imported: &Imported, width: Width) -> String {
+    if imported.events.is_empty() {
+        return String::new();
+    }
+    let row = |event: &ImportedEvent| {
         let trigger = &event.manifest["spec"]["trigger"];
         let stage = trigger["lifecycleStage"]["stage"].as_str();
         let form = trigger["formSubmission"]["formId"].as_str();
-        let trigger = crate::cli::output::printable(stage.or(form).unwrap_or_default());
-        table.add_row([event.action.clone(), event.title.clone(), event.name.clone(), trigger]);
-    }
-    format!("{}\n", table.trim_fmt())
+        let trigger = foreign(stage.or(form).unwrap_or_default());
+        vec![event.action.clone(), event.title.clone(), event.name.clone(), trigger]
+    };
+    let rows: Vec<_> = imported.events.iter().map(row).collect();
+    let headings = ["ACTION", "NAME", "EVENT", "TRIGGER"];
+    format!("{}\n", width.table(&headings, headings.len(), &rows))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::pick::LeftOut;
     use super::*;
 
     fn event(name: &str) -> ImportedEvent {
@@ -114,6 +122,45 @@ mod tests {
             note: "The stage is as --stage says.".to_owned(),
             manifest: json!({"kind": "AdConversionEvent", "metadata": {"name": name}}),
         }
+    }
+
+    #[test]
+    fn a_table_fits_where_it_is_read() {
+        use crate::cli::layout::tests::{WIDTHS, assert_fits};
+
+        let imported = Imported {
+            events: vec![event("became-customer-after-a-long-name"), event("b")],
+            left_out: vec![],
+        };
+        for columns in WIDTHS {
+            let table = to_table(&imported, Width::of(columns));
+            assert_fits(&table, columns);
+            assert!(table.starts_with("ACTION") && table.contains('b'), "{table}");
+        }
+        assert_eq!(to_table(&imported, Width::PIPE).lines().count(), 3);
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_nothing() {
+        let left = || LeftOut {
+            action: "7".to_owned(),
+            title: "Won".to_owned(),
+            why: "its status is REMOVED.".to_owned(),
+        };
+        let said = |left_out| {
+            let events = Vec::new();
+            remarks(&Imported { events, left_out }, "marketing/acme").join("\n")
+        };
+        assert_eq!(
+            said(vec![]),
+            "Nothing to import: GoogleAdsAccount marketing/acme has no conversion action."
+        );
+        assert_eq!(
+            said(vec![left()]),
+            "not imported: conversion action 7 (Won): its status is REMOVED\n\
+             Nothing to import: the only conversion action is not imported for the reason above."
+        );
+        assert!(said(vec![left(), left()]).contains("none of the 2 conversion actions"));
     }
 
     #[test]

@@ -215,3 +215,86 @@ fn both_ways_to_write_a_secret_are_read_and_no_value_is_quoted() {
         );
     }
 }
+
+/// The tables of manifests that the API server is tested with.
+const GOOD: &str = include_str!("../../../tests/it/manifests/good.yaml");
+const BAD: &str = include_str!("../../../tests/it/manifests/bad.yaml");
+
+/// What the API server says where the schema alone is not met; its rules say something of their own.
+const OF_SCHEMA: [&str; 8] = [
+    "must be of type",
+    "Required value",
+    "may not be more than",
+    "Unsupported value",
+    "should be at least",
+    "should be less than or equal to",
+    "should be greater than or equal to",
+    "Too many",
+];
+
+fn documents(text: &str) -> Vec<Value> {
+    use serde::Deserialize as _;
+    let read = |document| Value::deserialize(document).unwrap();
+    serde_yaml::Deserializer::from_str(text).map(read).collect()
+}
+
+#[test]
+fn what_the_api_server_takes_is_taken() {
+    let examples = [
+        include_str!("../../../examples/became-customer.yaml"),
+        include_str!("../../../examples/demo-request.yaml"),
+        include_str!("../../../examples/map-existing.yaml"),
+        include_str!("../../../examples/opportunity-deal-amount.yaml"),
+        include_str!("../../../examples/qualified-lead.yaml"),
+        GOOD,
+    ];
+    for text in examples {
+        let found = sorted(documents(text), None);
+        assert!(found.refused.is_empty() && !found.is_empty(), "{:?}", found.refused);
+    }
+}
+
+/// The change of a row, merged as kubectl does.
+fn merge(into: &mut Value, change: &Value) {
+    let Value::Object(fields) = change else {
+        into.clone_from(change);
+        return;
+    };
+    for (name, value) in fields {
+        if value.is_null() {
+            _ = into.as_object_mut().unwrap().remove(name);
+        } else {
+            if !into[name].is_object() {
+                into[name] = json!({});
+            }
+            merge(&mut into[name], value);
+        }
+    }
+}
+
+#[test]
+fn what_the_api_server_refuses_by_schema_is_refused_by_the_same_field() {
+    let good = documents(GOOD);
+    let rows: Vec<Value> = serde_yaml::from_str(BAD).unwrap();
+    let mut judged = 0;
+    for row in rows.iter().filter(|row| row["repeat"].is_null()) {
+        let (name, says) = (&row["name"], row["says"].as_str().unwrap_or_default());
+        if !OF_SCHEMA.iter().any(|part| says.contains(part)) {
+            continue;
+        }
+        let mut object = good
+            .iter()
+            .find(|object| object["metadata"]["name"] == row["from"])
+            .unwrap()
+            .clone();
+        let mut spec = object["spec"].take();
+        merge(&mut spec, &row["change"]);
+        object["spec"] = spec;
+        let found = sorted(vec![object], None);
+        let field = row["field"].as_str().unwrap();
+        let named = found.refused.iter().any(|refused| refused.message.contains(field));
+        assert!(named, "{name}: {field} is not named: {:?}", found.refused);
+        judged += 1;
+    }
+    assert!(judged > 15, "{judged} rows");
+}

@@ -27,10 +27,12 @@ use self::meter::Meter;
 use self::recorded::recorded_conversions;
 use self::rehearse::{World, rehearse};
 use self::report::{Facts, Plan, event_plan, goal_changes};
+use self::text::Look;
 use super::ask::OperatorPlace;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::flags::RunFlags;
+use super::layout::Width;
 use super::names::parse_name;
 use super::offline::{Offline, OfflineFlags};
 use super::output::Output;
@@ -54,6 +56,9 @@ pub(super) struct PlanFlags {
     /// Form of the plan.
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
+    /// Print a line for each event, and what stands in the way.
+    #[arg(long, short)]
+    short: bool,
     /// Most contacts, and most form submissions, that are read from HubSpot. If there are more, the plan says so.
     #[arg(long, value_name = "NUMBER", default_value_t = 50_000)]
     limit: usize,
@@ -93,7 +98,13 @@ async fn print_plan(flags: &PlanFlags) -> Result<ExitCode, CommandError> {
     drop(progress);
     let text = match flags.output.of_program(&plan)? {
         Some(text) => text,
-        None => text::plan_text(&plan),
+        None => text::plan_text(
+            &plan,
+            Look {
+                width: Width::of_stdout(),
+                short: flags.short,
+            },
+        ),
     };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::from(exit_code(&plan)))

@@ -11,6 +11,7 @@ use super::reads::Unread;
 use crate::api::reasons::{condition, reason};
 use crate::api::{ActionOrigin, AdConversionEvent, Condition, ConversionActionStatus, TriggerStatus};
 use crate::cli::offline;
+use crate::domain::brief::counted;
 use crate::domain::conditions::find_condition;
 use crate::domain::ids::CustomerId;
 
@@ -292,8 +293,8 @@ fn already_sent(recorded: &Result<Vec<Conversion>, String>) -> AlreadySent {
                 known: true,
                 count: Some(count),
                 message: format!(
-                    "An operator has recorded {} conversions, {count} of them sent.",
-                    recorded.len()
+                    "An operator has recorded {}, {count} of them sent.",
+                    counted(recorded.len() as u64, "conversion")
                 ),
             }
         }

@@ -5,56 +5,92 @@ use std::fmt::Write as _;
 
 use super::changes::FieldChange;
 use super::counts::{Counts, Outcome};
-use super::report::{ActionChange, ActionPlan, EventPlan, Plan};
-use crate::cli::output::{plain_table, printable};
+use super::report::{ActionChange, ActionPlan, EventPlan, Plan, Refused};
+use crate::cli::layout::{Hung, Width};
+use crate::cli::output::{foreign, printable};
+use crate::domain::brief::counted;
 
 /// Most days of one event that are printed; `-o json` has all.
 const MAX_DAYS: usize = 31;
+/// Blanks before what is said of an event.
+const INDENT: u16 = 2;
+
+/// How people see a plan.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) width: Width,
+    /// A line for each event, and what stands in the way.
+    pub(super) short: bool,
+}
 
 /// The whole plan.
-pub(super) fn plan_text(plan: &Plan) -> String {
-    let mut text = String::new();
+pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
+    let width = look.width;
+    let mut parts = Vec::new();
     if plan.events.is_empty() && plan.refused.is_empty() {
-        text.push_str("The files hold no event, so that there is nothing to plan.\n");
+        parts.push("The files hold no event, so that there is nothing to plan.".to_owned());
     }
-    for (number, event) in plan.events.iter().enumerate() {
-        if number > 0 {
-            text.push('\n');
-        }
-        write_event(&mut text, event);
+    if look.short && !plan.events.is_empty() {
+        parts.push(short_table(&plan.events, width));
+        parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
+    } else {
+        parts.extend(plan.events.iter().flat_map(|event| event_parts(event, width)));
     }
     for goal in &plan.account_goals {
-        let _ = writeln!(
-            text,
-            "\nThe goal {} / {} of Google Ads account {} would be made biddable for the whole account.",
-            printable(&goal.category),
-            printable(&goal.origin),
+        parts.push(width.paragraph(&format!(
+            "The goal {} / {} of Google Ads account {} would be made biddable for the whole account.",
+            foreign(&goal.category),
+            foreign(&goal.origin),
             goal.customer_id
-        );
+        )));
     }
-    for refused in &plan.refused {
-        let file = refused.file.as_deref().map(printable).unwrap_or_default();
-        let place = match refused.document {
-            Some(number) => format!("{file}, document {number}: "),
-            None if file.is_empty() => file,
-            None => format!("{file}: "),
-        };
-        let object = match printable(&refused.object) {
-            none if none.is_empty() => none,
-            object => format!("{object}: "),
-        };
-        let _ = writeln!(text, "\n{place}{object}{}", printable(&refused.message));
-    }
-    for why in plan.unanswered.iter().filter(|why| !is_said(plan, why)) {
-        let _ = writeln!(text, "\nnot known: {}", printable(why));
-    }
+    parts.extend(plan.refused.iter().map(|refused| refused_text(refused, width)));
+    let unsaid = plan.unanswered.iter().filter(|why| look.short || !is_said(plan, why));
+    parts.extend(unsaid.map(|why| width.paragraph(&format!("not known: {}", printable(why)))));
     if plan.limited {
-        let _ = writeln!(
-            text,
-            "\nHubSpot has more than --limit allows: the counts above are too small."
-        );
+        parts.push(width.paragraph("HubSpot has more than --limit allows: the counts above are too small."));
     }
-    text
+    parts.join("\n\n") + "\n"
+}
+
+fn refused_text(refused: &Refused, width: Width) -> String {
+    let file = refused.file.as_deref().map(printable).unwrap_or_default();
+    let place = match refused.document {
+        Some(number) => format!("{file}, document {number}: "),
+        None if file.is_empty() => file,
+        None => format!("{file}: "),
+    };
+    let object = match printable(&refused.object) {
+        none if none.is_empty() => none,
+        object => format!("{object}: "),
+    };
+    width.paragraph(&format!("{place}{object}{}", printable(&refused.message)))
+}
+
+fn short_table(events: &[EventPlan], width: Width) -> String {
+    let headings = [
+        "EVENT",
+        "ACTION",
+        "WOULD BE SENT",
+        "ALREADY SENT",
+        "PENDING",
+        "SKIPPED",
+        "REJECTED",
+    ];
+    let row = |event: &EventPlan| {
+        let counts = &event.conversions;
+        vec![
+            format!("{}/{}", event.namespace, event.name),
+            format!("{:?}", event.conversion_action.change),
+            counts.would_be_sent.to_string(),
+            counts.already_sent.to_string(),
+            counts.pending.to_string(),
+            counts.skipped.to_string(),
+            counts.rejected.to_string(),
+        ]
+    };
+    let rows: Vec<_> = events.iter().map(row).collect();
+    width.table(&headings, headings.len(), &rows)
 }
 
 /// True if an event's plan says so already.
@@ -65,46 +101,69 @@ fn is_said(plan: &Plan, why: &str) -> bool {
     plan.events.iter().any(said)
 }
 
-fn write_event(text: &mut String, event: &EventPlan) {
-    let _ = writeln!(text, "Event {}/{}", event.namespace, event.name);
-    if event.ready != "True" {
+/// What keeps an event from being ready.
+fn in_the_way(event: &EventPlan, width: Width) -> Option<String> {
+    let why = obstacle(event)?;
+    Some(width.paragraph(&format!("{}/{}: {why}", event.namespace, event.name)))
+}
+
+fn obstacle(event: &EventPlan) -> Option<String> {
+    (event.ready != "True").then(|| printable(&format!("{}: {}", event.reason, event.message)))
+}
+
+/// What is said of one event, in parts with a blank line between.
+fn event_parts(event: &EventPlan, width: Width) -> Vec<String> {
+    let mut rows: Vec<Hung> = Vec::new();
+    if let Some(why) = obstacle(event) {
         let about = if event.unread.is_empty() {
             "not ready"
         } else {
             "unknown"
         };
-        write_line(text, about, &format!("{}: {}", event.reason, event.message));
+        rows.push(Hung::new(about, why));
     }
     for unread in &event.unread {
         let what = format!("{} of {}: {}", unread.what, unread.service, unread.message);
-        write_line(text, "not read", &what);
+        rows.push(Hung::new("not read", printable(&what)));
     }
+    rows.extend(facts(event));
+    let title = format!("Event {}/{}\n", event.namespace, event.name);
+    let mut parts = vec![title + &width.hang(INDENT, rows)];
+    if !event.conversion_action.fields.is_empty() {
+        parts.push(fields_table(&event.conversion_action.fields, width));
+    }
+    parts.extend(counts_parts(&event.conversions, event.unread.is_empty(), width));
+    parts
+}
+
+fn facts(event: &EventPlan) -> Vec<Hung> {
+    let mut rows = Vec::new();
     if let Some(trigger) = &event.trigger {
         let (kind, id) = match (&trigger.stage, &trigger.form_id) {
             (Some(stage), _) => ("lifecycle stage", stage.as_str()),
             (None, form) => ("form", form.as_deref().unwrap_or_default()),
         };
-        let label = trigger.label.as_deref().map(|label| format!(" ({label})"));
-        write_line(text, "trigger", &format!("{kind} {id}{}", label.unwrap_or_default()));
+        let label = trigger.label.as_deref().map(|label| format!(" ({})", foreign(label)));
+        let says = format!("{kind} {}{}", foreign(id), label.unwrap_or_default());
+        rows.push(Hung::new("trigger", says));
     }
     if let Some(start) = event.start_time {
-        write_line(text, "start", &format!("{start}; conversions before it are not sent"));
+        rows.push(Hung::new(
+            "start",
+            format!("{start}; conversions before it are not sent"),
+        ));
     }
-    write_line(text, "action", &action_sentence(&event.conversion_action));
-    write_line(text, "sent so far", &event.already_sent.message);
-    for note in &event.notes {
-        write_line(text, "note", note);
-    }
-    write_fields(text, &event.conversion_action.fields);
-    write_counts(text, &event.conversions, event.unread.is_empty());
-}
-
-fn write_line(text: &mut String, about: &str, says: &str) {
-    let _ = writeln!(text, "  {about:<13}{}", printable(says));
+    rows.push(Hung::new(
+        "action",
+        printable(&action_sentence(&event.conversion_action)),
+    ));
+    rows.push(Hung::new("sent so far", printable(&event.already_sent.message)));
+    rows.extend(event.notes.iter().map(|note| Hung::new("note", printable(note))));
+    rows
 }
 
 fn action_sentence(action: &ActionPlan) -> String {
-    let name = action.name.as_deref().unwrap_or_default();
+    let name = foreign(action.name.as_deref().unwrap_or_default());
     let id = action.id.as_deref().unwrap_or_default();
     let account = action.customer_id.as_deref().unwrap_or_default();
     let what = match action.change {
@@ -123,74 +182,83 @@ fn action_sentence(action: &ActionPlan) -> String {
     format!("{id} {name:?} of Google Ads account {account} {what}")
 }
 
-fn write_fields(text: &mut String, fields: &[FieldChange]) {
-    if fields.is_empty() {
-        return;
-    }
-    let mut table = plain_table(&["FIELD", "FROM", "TO"]);
-    for change in fields {
-        let side = |side: &Option<String>| side.as_deref().map_or_else(|| "-".to_owned(), printable);
-        table.add_row([change.field.to_owned(), side(&change.from), side(&change.to)]);
-    }
-    let _ = writeln!(text, "\n{}", trimmed(&table.to_string()));
+fn fields_table(fields: &[FieldChange], width: Width) -> String {
+    let side = |side: &Option<String>| side.as_deref().map_or_else(|| "-".to_owned(), foreign);
+    let row = |change: &FieldChange| vec![change.field.to_owned(), side(&change.from), side(&change.to)];
+    let rows: Vec<_> = fields.iter().map(row).collect();
+    width.table(&["FIELD", "FROM", "TO"], 3, &rows)
 }
 
-fn write_counts(text: &mut String, counts: &Counts, complete: bool) {
+fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
     if counts.observed == 0 {
         let says = if complete {
             "HubSpot shows no conversion since the start."
         } else {
             "Which conversions there are is not known, because not everything could be read."
         };
-        let _ = writeln!(text, "\n{says}");
-        return;
+        return vec![width.paragraph(says)];
     }
-    if !complete {
-        let _ = writeln!(text, "\nIncomplete, because not everything could be read:");
-    }
-    let mut table = plain_table(&["OUTCOME", "REASON", "COUNT", "FROM", "TO", "MEANS"]);
-    for line in &counts.reasons {
-        table.add_row([
+    let row = |line: &super::counts::ReasonCount| {
+        vec![
             outcome_name(line.outcome).to_owned(),
             line.reason.clone().unwrap_or_else(|| "-".to_owned()),
             line.count.to_string(),
             line.first_day.clone(),
             line.last_day.clone(),
-            line.message.as_deref().map(printable).unwrap_or_default(),
-        ]);
-    }
-    let _ = writeln!(text, "\n{}", trimmed(&table.to_string()));
+        ]
+    };
+    let rows: Vec<_> = counts.reasons.iter().map(row).collect();
+    let mut sums = width.table(&["OUTCOME", "REASON", "COUNT", "FROM", "TO"], 3, &rows);
     for total in &counts.values {
-        let _ = writeln!(
-            text,
-            "Value that would be sent: {} {} with {} conversions",
-            total.total, total.currency, total.count
-        );
+        let count = counted(total.count, "conversion");
+        let (total, currency) = (&total.total, &total.currency);
+        let _ = write!(sums, "\nValue that would be sent: {total} {currency} with {count}");
     }
-    write_days(text, counts);
+    let incomplete = "Incomplete, because not everything could be read:".to_owned();
+    let mut parts: Vec<String> = (!complete).then_some(incomplete).into_iter().collect();
+    parts.push(sums);
+    parts.extend(meanings(counts, width));
+    parts.push(days_table(counts, width));
+    parts
 }
 
-fn write_days(text: &mut String, counts: &Counts) {
+/// What each reason means, and what to do.
+fn meanings(counts: &Counts, width: Width) -> Option<String> {
+    let of_reason = |line: &super::counts::ReasonCount| Some((line.reason.clone()?, line.message.clone()?));
+    let all: BTreeMap<_, _> = counts.reasons.iter().filter_map(of_reason).collect();
+    if all.is_empty() {
+        return None;
+    }
+    let rows = all
+        .iter()
+        .map(|(reason, message)| Hung::new(reason, printable(message)));
+    Some(width.hang(0, rows.collect()))
+}
+
+fn days_table(counts: &Counts, width: Width) -> String {
     let mut days: BTreeMap<&str, BTreeMap<Outcome, u64>> = BTreeMap::new();
     for day in &counts.days {
         *days.entry(&day.day).or_default().entry(day.outcome).or_default() += day.count;
     }
-    let mut table = plain_table(&["DAY", "WOULD BE SENT", "ALREADY SENT", "PENDING", "SKIPPED", "REJECTED"]);
-    for (day, counts) in days.iter().rev().take(MAX_DAYS) {
+    let row = |(day, counts): (&&str, &BTreeMap<Outcome, u64>)| {
         let count = |outcome| counts.get(&outcome).copied().unwrap_or_default().to_string();
-        table.add_row([
+        vec![
             (*day).to_owned(),
             count(Outcome::WouldBeSent),
             count(Outcome::AlreadySent),
             count(Outcome::Pending),
             count(Outcome::Skipped),
             count(Outcome::Rejected),
-        ]);
-    }
-    let _ = writeln!(text, "\n{}", trimmed(&table.to_string()));
+        ]
+    };
+    let rows: Vec<_> = days.iter().rev().take(MAX_DAYS).map(row).collect();
+    let headings = ["DAY", "WOULD BE SENT", "ALREADY SENT", "PENDING", "SKIPPED", "REJECTED"];
+    let mut table = width.table(&headings, headings.len(), &rows);
     if let Some(more) = days.len().checked_sub(MAX_DAYS).filter(|more| *more > 0) {
-        let _ = writeln!(text, "and {more} earlier days, which -o json has");
+        let more = counted(more as u64, "earlier day");
+        let _ = write!(table, "\nand {more}, which -o json has");
     }
+    table
 }
 
 const fn outcome_name(outcome: Outcome) -> &'static str {
@@ -201,12 +269,6 @@ const fn outcome_name(outcome: Outcome) -> &'static str {
         Outcome::Skipped => "Skipped",
         Outcome::Rejected => "Rejected",
     }
-}
-
-/// Without blanks at the ends of lines.
-fn trimmed(table: &str) -> String {
-    let lines: Vec<_> = table.lines().map(str::trim_end).collect();
-    lines.join("\n")
 }
 
 #[cfg(test)]

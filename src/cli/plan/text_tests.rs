@@ -2,6 +2,7 @@ use super::super::counts::{CurrencyTotal, DayCount, ReasonCount};
 use super::super::reads::Unread;
 use super::super::report::AlreadySent;
 use super::*;
+use crate::cli::layout::tests::{WIDTHS, assert_fits};
 
 fn plan() -> Plan {
     let line = |outcome, reason: Option<&str>, count| ReasonCount {
@@ -74,6 +75,11 @@ fn plan() -> Plan {
     }
 }
 
+const PLAIN: Look = Look {
+    width: Width::PIPE,
+    short: false,
+};
+
 #[test]
 fn a_plan_reads_as_a_page() {
     let expected = "\
@@ -85,10 +91,12 @@ Event marketing/won
 FIELD      FROM     TO
 eventName  Old\u{fffd}[2J  New
 
-OUTCOME      REASON     COUNT  FROM        TO          MEANS
+OUTCOME      REASON     COUNT  FROM        TO
 WouldBeSent  -          3      2026-11-01  2026-11-02
-Skipped      NoClickId  2      2026-11-01  2026-11-02  Why, and what to do.
+Skipped      NoClickId  2      2026-11-01  2026-11-02
 Value that would be sent: 25 EUR with 2 conversions
+
+NoClickId  Why, and what to do.
 
 DAY         WOULD BE SENT  ALREADY SENT  PENDING  SKIPPED  REJECTED
 2026-11-02  0              0             0        2        0
@@ -96,7 +104,93 @@ DAY         WOULD BE SENT  ALREADY SENT  PENDING  SKIPPED  REJECTED
 
 HubSpot has more than --limit allows: the counts above are too small.
 ";
-    assert_eq!(plan_text(&plan()), expected);
+    assert_eq!(plan_text(&plan(), PLAIN), expected);
+}
+
+#[test]
+fn the_short_form_is_a_line_an_event() {
+    let mut plan = plan();
+    plan.limited = false;
+    plan.refused = vec![Refused {
+        file: Some("a.yaml".into()),
+        document: Some(2),
+        object: String::new(),
+        message: "apiVersion and kind are missing.".into(),
+    }];
+    let expected = "\
+EVENT          ACTION  WOULD BE SENT  ALREADY SENT  PENDING  SKIPPED  REJECTED
+marketing/won  Update  3              0             0        2        0
+
+marketing/won: Progressing: Being read.
+
+a.yaml, document 2: apiVersion and kind are missing.
+";
+    let short = Look { short: true, ..PLAIN };
+    assert_eq!(plan_text(&plan, short), expected);
+    plan.events[0].ready = "True".into();
+    plan.refused.clear();
+    assert_eq!(plan_text(&plan, short).lines().count(), 2);
+}
+
+#[test]
+fn every_line_fits_where_it_is_read_and_nothing_is_lost() {
+    let mut plan = plan();
+    let message = "More time passed between ad click and stage change than the click window (at most 90 days) allows.";
+    plan.events[0].conversions.reasons[1].reason = Some("OutsideClickWindow".into());
+    plan.events[0].conversions.reasons[1].message = Some(message.into());
+    plan.events[0].notes = vec![message.to_owned()];
+    plan.events[0].conversion_action.fields[0].field = "conversionAction.create.clickThroughLookbackWindowDays";
+    for columns in WIDTHS {
+        for short in [false, true] {
+            let width = Width::of(columns);
+            let text = plan_text(&plan, Look { width, short });
+            assert_fits(&text, columns);
+            let words: Vec<_> = text.split_whitespace().collect();
+            assert_eq!(
+                words.join(" ").matches(message).count(),
+                if short { 0 } else { 2 },
+                "{text}"
+            );
+            assert!(short || text.contains("OutsideClickWindow"), "{text}");
+        }
+    }
+    // What people read beside a reason is no narrow column.
+    let text = plan_text(
+        &plan,
+        Look {
+            width: Width::of(Some(80)),
+            short: false,
+        },
+    );
+    assert!(
+        text.contains("OutsideClickWindow  More time passed between ad click and stage change than"),
+        "{text}"
+    );
+}
+
+#[test]
+fn names_of_others_stay_short() {
+    let large = "x".repeat(1 << 20);
+    let mut plan = plan();
+    let event = &mut plan.events[0];
+    event.message.clone_from(&large);
+    event.conversion_action.name = Some(large.clone());
+    event.conversion_action.fields[0].to = Some(large.clone());
+    event.notes = vec![large.clone()];
+    event.trigger = Some(crate::api::TriggerStatus {
+        type_: crate::api::TriggerType::FormSubmission,
+        stage: None,
+        form_id: Some(large.clone()),
+        label: Some(large.clone()),
+    });
+    plan.refused = vec![Refused {
+        file: Some(large.clone()),
+        document: None,
+        object: large.clone(),
+        message: large,
+    }];
+    let text = plan_text(&plan, PLAIN);
+    assert!(text.len() < 4_000, "{} bytes", text.len());
 }
 
 #[test]
@@ -105,7 +199,7 @@ fn an_event_without_conversions_says_so() {
     plan.limited = false;
     plan.events[0].conversions = Counts::default();
     plan.events[0].conversion_action.fields.clear();
-    let text = plan_text(&plan);
+    let text = plan_text(&plan, PLAIN);
     assert!(
         text.ends_with("\nHubSpot shows no conversion since the start.\n"),
         "{text}"
@@ -125,7 +219,7 @@ fn a_plan_with_holes_says_so_wherever_it_shows_something() {
         message: "HTTP 503".into(),
         may_pass: true,
     }];
-    let text = plan_text(&plan);
+    let text = plan_text(&plan, PLAIN);
     for part in [
         "  unknown      Progressing: Being read.\n  not read     deals of HubSpot: HTTP 503\n",
         "7 \"New\" of Google Ads account 1234567890 was used so far. More is not known",
@@ -134,7 +228,7 @@ fn a_plan_with_holes_says_so_wherever_it_shows_something() {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     plan.events[0].conversions = Counts::default();
-    let text = plan_text(&plan);
+    let text = plan_text(&plan, PLAIN);
     assert!(
         text.contains("Which conversions there are is not known") && !text.contains("no conversion"),
         "{text}"

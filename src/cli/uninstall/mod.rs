@@ -21,6 +21,7 @@ use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
 use super::kube_words::{Giver, Request, Unanswered};
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
+use crate::domain::brief::counted;
 
 /// Objects in one answer.
 const PAGE: u32 = 500;
@@ -74,9 +75,9 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
     }
     print!("{}", objects_table(&held));
     println!(
-        "\nThese {} have the finalizer {FINALIZER}: without an operator they cannot be deleted. Removing it deletes nothing. \
-         Their conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
-        held.len()
+        "\nWithout an operator nothing that has the finalizer {FINALIZER} can be deleted ({}). Removing it deletes nothing. \
+         Conversion actions stay in Google Ads, also those of events with deletionPolicy Delete.",
+        counted(held.len() as u64, "object")
     );
     match operators::working_in(&cluster.client, &namespaces_of(&held)).await {
         Ok(None) => {}
@@ -104,7 +105,10 @@ async fn uninstall(flags: &UninstallFlags) -> Result<ExitCode, CommandError> {
         );
         return Ok(ExitCode::from(FINDING));
     }
-    println!("The finalizer was removed from {} objects.", held.len());
+    println!(
+        "The finalizer was removed from {}.",
+        counted(held.len() as u64, "object")
+    );
     Ok(ExitCode::SUCCESS)
 }
 
