@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::frame::{page, state_mark};
 use crate::admin::events::{EventList, EventSummary};
+use crate::domain::brief::counted;
 
 const NUMBERS: [&str; 5] = ["Uploaded", "Processing", "Pending", "Skipped", "Rejected"];
 
@@ -16,7 +17,7 @@ pub(super) fn list_page(list: &EventList, namespace: Option<&str>) -> Markup {
             input id="namespace" name="namespace" type="text" value=(namespace.unwrap_or_default()) maxlength="63" autocomplete="off";
             button type="submit" { "Show" }
         }
-        p { (list.total) " events" @if let Some(namespace) = namespace { " in namespace " (namespace) } "." }
+        p { (counted(list.total as u64, "event")) @if let Some(namespace) = namespace { " in namespace " (namespace) } "." }
         @if list.events.is_empty() {
             p { "None to show. An event appears here once it is applied to a namespace that this operator watches." }
         } @else {

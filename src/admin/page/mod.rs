@@ -22,11 +22,15 @@ use super::answer::Refused;
 use super::events::{ListParameters, describe_event, page_of};
 use super::explain::{Question, explain};
 use super::source::Admin;
+use crate::domain::brief::brief_name;
 use crate::domain::ids::ObjectKey;
 
 const STYLE: &str = include_str!("style.css");
 /// Events of one page.
 const EVENTS: usize = 100;
+/// Longest name of a namespace, in characters
+/// (<https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>).
+const LONGEST_NAMESPACE: usize = 63;
 
 /// The routes of the page.
 pub(super) fn page_router() -> Router<Admin> {
@@ -54,7 +58,12 @@ async fn show_list(State(admin): State<Admin>, parameters: Result<Query<ListPara
         let Query(mut parameters) = parameters.map_err(|error| Refused::Malformed(error.body_text()))?;
         parameters.limit = Some(EVENTS);
         // A form sends what was left empty.
-        parameters.namespace = parameters.namespace.filter(|namespace| !namespace.is_empty());
+        // No namespace has a longer name, or such characters: what nobody can read is not shown again.
+        let readable = |given: String| brief_name(&given).chars().take(LONGEST_NAMESPACE).collect();
+        parameters.namespace = parameters
+            .namespace
+            .map(readable)
+            .filter(|namespace: &String| !namespace.is_empty());
         let source = admin.source()?;
         Ok(list::list_page(
             &page_of(&source, &parameters),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::counts::ago;
+use super::questions::pictures;
 use crate::support::devtools::Page;
 
 const SIZE: (u32, u32) = (1_000, 1_100);
@@ -128,6 +129,17 @@ fn the_page_is_used_by_keyboard_in_reading_order() {
         "{told}"
     );
     walk(&mut page, "story");
+    keep_story(&mut page);
+}
+
+/// Pictures of the page that nobody reaches by an address, light and dark, beside those of the others.
+fn keep_story(page: &mut Page) {
+    for (dark, name) in [(false, "explain.png"), (true, "explain-dark.png")] {
+        page.set_dark(dark);
+        let taken = page.picture(SIZE);
+        assert!(taken.len() > 10_000, "{name}: {} bytes", taken.len());
+        std::fs::write(pictures().join(name), taken).expect("the picture is written");
+    }
 }
 
 /// The picture of the README, by `UPDATE_DOCS=1`. The namespace of the test is shown as the one of the examples.

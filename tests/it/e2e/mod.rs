@@ -27,6 +27,7 @@ mod faults;
 mod floods;
 mod forms;
 mod frantic;
+mod fuzzed;
 mod hands_off;
 mod host_clock;
 mod hostile;

@@ -24,7 +24,7 @@ pub fn ask(stage: &Stage, arguments: &[&str], code: i32) -> String {
 }
 
 /// One raw request: the whole answer.
-fn raw(stage: &Stage, request: &str) -> String {
+pub fn raw(stage: &Stage, request: &str) -> String {
     let mut stream = TcpStream::connect(stage.admin_address()).expect("the admin API");
     stream.set_read_timeout(Some(Duration::from_mins(1))).expect("a limit");
     // A body that is too large may be refused before it is written.
@@ -389,7 +389,7 @@ fn the_page_shows_what_the_status_says() {
 }
 
 /// Where the pictures of a run are kept.
-fn pictures() -> std::path::PathBuf {
+pub fn pictures() -> std::path::PathBuf {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/pictures");
     std::fs::create_dir_all(&directory).expect("a directory");
     directory

@@ -141,6 +141,15 @@ impl Page {
         self.call("Input.insertText", &json!({"text": text}));
     }
 
+    /// Shows the page as people see it who want a dark one, or a light one.
+    pub fn set_dark(&mut self, dark: bool) {
+        let scheme = if dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.call("Emulation.setEmulatedMedia", &features);
+        let seen = format!("matchMedia('(prefers-color-scheme: {scheme})').matches");
+        self.wait_until(&seen);
+    }
+
     /// The upper left part of the page, as PNG.
     pub fn picture(&mut self, (width, height): (u32, u32)) -> Vec<u8> {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
