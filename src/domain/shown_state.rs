@@ -4,6 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::contact::{Contact, LIFECYCLE_STAGE};
+use super::occurrence::stage_entries;
 
 /// How far the time of an entry and its row in the history may lie apart: HubSpot computes the one from the other
 /// (docs/reference/hubspot.md 4.3).
@@ -49,6 +50,14 @@ impl ShownState {
         };
         let lacks = self.entered.iter().any(lacks_entry) || self.stage.as_deref().is_some_and(lacks_stage);
         lacks.then_some(Behind::EntryMissing)
+    }
+
+    /// True if a read shows several entries into the stage, this one among them, and this is not the one that the search has shown: one
+    /// read alone tells of it.
+    pub fn is_unconfirmed(&self, read: &Contact, stage: &str, entry: Timestamp) -> bool {
+        let shown = self.entered.iter().find(|(known, _)| known == stage);
+        let is_shown = |(_, at): &(String, Timestamp)| entry.duration_since(*at).abs() <= APART;
+        stage_entries(read, stage, Timestamp::MIN).len() > 1 && !shown.is_some_and(is_shown)
     }
 
     /// Both together: what a later search shows adds to it.
@@ -143,6 +152,29 @@ mod tests {
         assert_eq!(shown(9, &[("customer", 9)], "customer").compare_read(&contact), None);
         let nothing = ShownState::default();
         assert_eq!(nothing.compare_read(&read(1, "", &[])), None);
+    }
+
+    #[rstest]
+    #[case::an_only_one(&[("customer", 9)], &[("customer", 9)], &[])]
+    #[case::an_only_one_at_another_time(&[("customer", LATER)], &[("customer", 9)], &[])]
+    #[case::an_earlier_one_too(&[("customer", LATER)], &[("customer", 9), ("lead", 10), ("customer", LATER)], &[9])]
+    #[case::a_later_one_too(&[("customer", 9)], &[("customer", 9), ("lead", 10), ("customer", LATER)], &[LATER])]
+    #[case::no_entry_of_its_own(&[("customer", 9)], &[("customer", 9), ("customer", LATER)], &[])]
+    #[case::near(&[("customer", 9)], &[("customer", 9), ("lead", 10), ("customer", 200)], &[])]
+    #[case::nothing_is_shown(&[], &[("customer", 9), ("lead", 10), ("customer", LATER)], &[9, LATER])]
+    #[case::of_another_stage(&[("lead", 9)], &[("customer", 9), ("lead", 10), ("customer", LATER)], &[9, LATER])]
+    fn of_several_entries_the_search_confirms_its_own(
+        #[case] entered: &[(&str, i64)],
+        #[case] rows: &[(&str, i64)],
+        #[case] unconfirmed: &[i64],
+    ) {
+        let (shown, read) = (shown(9, entered, ""), read(9, "", rows));
+        let entries = stage_entries(&read, "customer", Timestamp::MIN);
+        let found = entries
+            .into_iter()
+            .filter(|at| shown.is_unconfirmed(&read, "customer", *at));
+        let wanted: Vec<_> = unconfirmed.iter().map(|at| t(*at)).collect();
+        assert_eq!(found.collect::<Vec<_>>(), wanted);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! before the marks are. A process that ends in between reads the same pages once more. (A sweep would not do: nothing
 //! says that a record's modification time moves when it becomes readable.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +21,8 @@ const MOST: usize = 1_000;
 /// So many of them may lack an entry that a property tells of. Of a portal in which more do, that is its way, and not that
 /// its answers are old: it is not to take the room of contacts that cannot be read.
 const MOST_LACKING: usize = 500;
+/// Contacts whose rows two reads have shown alike; beyond this all are forgotten, and each is read twice once more.
+const MOST_AGREED: usize = 50_000;
 /// So many are read again in one pass.
 const AT_ONCE: usize = 200;
 
@@ -28,6 +30,8 @@ const AT_ONCE: usize = 200;
 #[derive(Default)]
 pub struct Aside {
     waiting: BTreeMap<ContactId, Wait>,
+    /// Rows that two reads have shown, as one number, of contacts with entries that no search tells of.
+    agreed: HashMap<ContactId, u64>,
     /// The ledger's list was taken over.
     pub(super) loaded: bool,
     /// The ledger's list is another one.
@@ -159,7 +163,20 @@ impl Aside {
             self.release(id);
             return None;
         }
-        let put = self.put_aside(id, pauses.longest, now);
+        Some(self.wait_for_another(read, shown, since, pauses.longest, now))
+    }
+
+    /// Puts a contact aside whose next read is to be compared with this one.
+    fn wait_for_another(
+        &mut self,
+        read: &Contact,
+        shown: Option<&ShownState>,
+        since: Timestamp,
+        longest: SignedDuration,
+        now: Timestamp,
+    ) -> PutAside {
+        let id = read.requested_id;
+        let put = self.put_aside(id, longest, now);
         if let Some(shown) = shown {
             self.expect_state(id, shown);
         }
@@ -168,20 +185,66 @@ impl Aside {
             wait.behind_since = Some(since);
             wait.rows = Some(hash_rows(read));
         }
-        Some(put)
+        put
+    }
+
+    /// True if a read shows entries that nothing else tells of (`is_unconfirmed`, by what searches have shown), and they are
+    /// not to be noted before another read shows the same. The others need not wait.
+    pub fn is_doubtful(
+        &self,
+        read: &Contact,
+        shown: Option<&ShownState>,
+        is_unconfirmed: impl Fn(&ShownState) -> bool,
+        (patience, now): (SignedDuration, Timestamp),
+    ) -> bool {
+        if !is_unconfirmed(&self.state_of(read, shown)) || self.agrees(read) {
+            return false;
+        }
+        let waited = self.waiting.get(&read.requested_id).and_then(|wait| wait.behind_since);
+        waited.is_none_or(|since| now.duration_since(since) < patience)
+    }
+
+    /// What searches have shown of a contact.
+    pub fn state_of(&self, read: &Contact, shown: Option<&ShownState>) -> ShownState {
+        let before = self.waiting.get(&read.requested_id).map(|wait| wait.shown.clone());
+        let before = before.unwrap_or_default();
+        shown.map_or_else(|| before.clone(), |shown| before.clone().merge_with(shown))
+    }
+
+    /// Takes a doubtful read: it waits for another one.
+    pub fn take_doubtful(
+        &mut self,
+        read: &Contact,
+        shown: Option<&ShownState>,
+        pauses: AsidePauses,
+        now: Timestamp,
+    ) -> PutAside {
+        let since = self.waiting.get(&read.requested_id).and_then(|wait| wait.behind_since);
+        let since = since.map_or(now, |since| since.min(now));
+        self.wait_for_another(read, shown, since, pauses.longest, now)
+    }
+
+    /// Two reads of a contact have shown these rows.
+    pub fn record_agreed(&mut self, read: &Contact) {
+        if self.agreed.len() >= MOST_AGREED {
+            self.agreed.clear();
+        }
+        self.agreed.insert(read.requested_id, hash_rows(read));
+    }
+
+    /// True if an earlier read has shown the same rows, or there is no room to wait for another one.
+    fn agrees(&self, read: &Contact) -> bool {
+        let rows = || Some(hash_rows(read));
+        match self.waiting.get(&read.requested_id) {
+            Some(wait) => wait.rows == rows(),
+            None => self.agreed.get(&read.requested_id).copied() == rows() || self.lacks_room(),
+        }
     }
 
     /// True if the entries of this read may be noted. Those of one that is behind may be at the wrong time, as what it lacks
     /// is shown elsewhere: so it takes two that show the same.
     pub fn may_count(&self, read: &Contact, shown: Option<&ShownState>) -> bool {
-        if self.compare_read(read, shown).is_none() {
-            return true;
-        }
-        match self.waiting.get(&read.requested_id) {
-            Some(wait) => wait.rows == Some(hash_rows(read)),
-            // There is no room to wait for another one.
-            None => self.lacks_room(),
-        }
+        self.compare_read(read, shown).is_none() || self.agrees(read)
     }
 
     fn lacks_room(&self) -> bool {

@@ -187,3 +187,30 @@ fn entries_of_a_read_that_is_behind_count_once_a_second_one_shows_the_same() {
     }
     assert!(aside.may_count(&read(2, 9_000, &[100]), Some(&state)));
 }
+
+#[test]
+fn entries_that_one_read_alone_tells_of_wait_for_another_that_shows_the_same() {
+    let hour = SignedDuration::from_hours(1);
+    let (mut aside, state) = (Aside::default(), shown(9_000, 9_000));
+    let (odd, right) = (read(1, 9_000, &[100, 9_000]), read(1, 9_000, &[200, 9_000]));
+    let doubtful =
+        |aside: &Aside, read: &Contact, second| aside.is_doubtful(read, Some(&state), |_| true, (hour, at(second)));
+    assert!(!aside.is_doubtful(&odd, Some(&state), |_| false, (hour, at(0))));
+    assert!(doubtful(&aside, &odd, 0));
+    assert_eq!(aside.take_doubtful(&odd, Some(&state), PAUSES, at(0)), PutAside::First);
+    assert!(doubtful(&aside, &right, 10), "it shows something else");
+    assert_eq!(aside.take_doubtful(&right, None, PAUSES, at(10)), PutAside::Again);
+    assert!(
+        doubtful(&aside, &odd, 3_599) && !doubtful(&aside, &odd, 3_600),
+        "not for ever"
+    );
+    assert!(!doubtful(&aside, &right, 20), "two agree");
+    aside.record_agreed(&right);
+    assert_eq!(aside.take_read(&right, None, PAUSES, at(20)), None);
+    assert!(!doubtful(&aside, &right, 30), "they did");
+    assert!(doubtful(&aside, &odd, 30));
+    for id in 2..=MOST_LACKING as u64 + 1 {
+        aside.take_doubtful(&read(id, 9_000, &[100, 9_000]), Some(&state), PAUSES, at(40));
+    }
+    assert!(!doubtful(&aside, &odd, 50), "no room to wait");
+}

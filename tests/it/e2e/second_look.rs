@@ -250,3 +250,43 @@ fn a_submission_whose_address_one_list_does_not_show_is_sent() {
     let event = stage.settled("demo", 4);
     assert_eq!(reason(&event, "Skipped", "NoSharedData"), 1, "{event:#}");
 }
+
+/// The search tells of the last entry only; a real one beside it is shown by the next read too.
+#[test]
+fn a_second_entry_that_only_one_read_shows_counts_for_nobody() {
+    let mut stage = Stage::empty("second-entry", &["--no-rate-limits"], &[]);
+    let meddler = stage.meddled();
+    let twice = json!({"createdAt": ago(86_400 * 10), "history": {
+        "hs_google_click_id": [{"value": "click-2", "timestamp": ago(86_400 * 9), "sourceType": "FORM"}],
+        "lifecyclestage": [{"value": "customer", "timestamp": ago(86_400 * 3), "sourceType": "CRM_UI"},
+            {"value": "lead", "timestamp": ago(86_400 * 2), "sourceType": "CRM_UI"},
+            {"value": "customer", "timestamp": ago(7_200), "sourceType": "CRM_UI"}]}});
+    stage.post(
+        "/hubspot/contacts",
+        &json!([became(0, "click-0"), became(1, "click-1"), twice]),
+    );
+    let add = |click: &'static str| {
+        Meddling::change(move |answer| {
+            let entry = |value: &str, days: i64| json!({"value": value, "timestamp": ago(86_400 * days), "sourceType": "CRM_UI"});
+            for record in answer["results"].as_array_mut().into_iter().flatten() {
+                if record["properties"][CLICK] == click {
+                    let rows = record["propertiesWithHistory"]["lifecyclestage"]
+                        .as_array_mut()
+                        .expect("rows");
+                    // Newest first.
+                    rows.extend([entry("lead", 4), entry("customer", 5)]);
+                }
+            }
+        })
+    };
+    let rule = meddler.times(1, reads_contacts, add("click-0"));
+    stage.start_operator();
+    stage.accounts();
+    stage.event("won", "customer", &json!({"startTime": ago(86_400 * 30)}));
+    all_uploaded(&stage, 4);
+    assert_eq!(meddler.fired(rule), 1);
+    let rule = meddler.times(1, reads_contacts, add("click-3"));
+    stage.post("/hubspot/contacts", &json!([became(3, "click-3")]));
+    all_uploaded(&stage, 5);
+    assert_eq!(meddler.fired(rule), 1);
+}

@@ -12,6 +12,7 @@ use crate::domain::ids::ContactId;
 use crate::domain::occurrence::stage_entries;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
+use crate::domain::shown_state::ShownState;
 use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -52,9 +53,28 @@ impl Scan<'_> {
                 },
                 is_current,
                 counts: is_current || contact.flaw.is_some() || aside.may_count(contact, shown),
+                doubts: self.is_doubtful(contact, shown).then(|| aside.state_of(contact, shown)),
             }
         };
         page.contacts.iter().map(of_page).collect()
+    }
+
+    /// True if entries that this read shows are to be confirmed by another one first.
+    fn is_doubtful(&self, contact: &Contact, shown: Option<&ShownState>) -> bool {
+        let patience = (self.ctx.settings.waits.click_grace, self.ctx.clock.now());
+        let aside = &self.history.aside;
+        contact.flaw.is_none()
+            && aside.is_doubtful(contact, shown, |state| self.is_unconfirmed(contact, state), patience)
+    }
+
+    /// True if nothing but this read tells of an entry that counts for an event.
+    fn is_unconfirmed(&self, contact: &Contact, state: &ShownState) -> bool {
+        self.events.iter().any(|tracked| {
+            let entries = stage_entries(contact, tracked.stage(), tracked.event.start);
+            entries
+                .iter()
+                .any(|at| state.is_unconfirmed(contact, tracked.stage(), *at))
+        })
     }
 
     /// Puts aside what cannot be read, or not wholly, or only as it was before, and tells the events that it may concern.
@@ -108,8 +128,20 @@ impl Scan<'_> {
         let whole = page.contacts.iter().filter(|(_, contact)| contact.flaw.is_none());
         for (_, contact) in whole {
             let id = contact.requested_id;
+            let shown = page.shown_of(id);
+            if self.is_doubtful(contact, shown) {
+                let put = self.history.aside.take_doubtful(contact, shown, pauses, now);
+                if put == PutAside::Full {
+                    return Err(too_many());
+                }
+                continue;
+            }
+            let was_aside = self.history.aside.is_aside(id);
+            if was_aside && self.is_unconfirmed(contact, &self.history.aside.state_of(contact, shown)) {
+                self.history.aside.record_agreed(contact);
+            }
             let aside = &mut self.history.aside;
-            let Some(put) = aside.take_read(contact, page.shown_of(id), pauses, now) else {
+            let Some(put) = aside.take_read(contact, shown, pauses, now) else {
                 continue;
             };
             if put == PutAside::Full {
@@ -154,7 +186,11 @@ impl Scan<'_> {
     /// Notes the occurrences of contacts, for every event.
     async fn record_occurrences(&self, contacts: &[ReadContact], seen: &mut ScanFindings) -> Result<(), SyncError> {
         let entered = |read: &ReadContact| {
-            let of_event = |t: &Tracked| stage_entries(read.contact(), t.stage(), t.event.start);
+            let of_event = |t: &Tracked| {
+                let mut entries = stage_entries(read.contact(), t.stage(), t.event.start);
+                entries.retain(|at| !read.doubts(t.stage(), *at));
+                entries
+            };
             let entered: Vec<_> = self.events.iter().map(of_event).collect();
             entered.iter().any(|times| !times.is_empty()).then_some(entered)
         };
@@ -224,11 +260,19 @@ struct ReadContact {
     is_current: bool,
     /// Its entries may be noted.
     counts: bool,
+    /// But for those that the searches have not shown, which were these.
+    doubts: Option<ShownState>,
 }
 
 impl ReadContact {
     fn contact(&self) -> &Contact {
         &self.read.contact
+    }
+
+    /// True if this entry is not to be noted yet.
+    fn doubts(&self, stage: &str, entry: Timestamp) -> bool {
+        let doubts = self.doubts.as_ref();
+        doubts.is_some_and(|state| state.is_unconfirmed(self.contact(), stage, entry))
     }
 }
 
