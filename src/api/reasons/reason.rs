@@ -42,7 +42,7 @@ super::explained::explained! {
     PROPERTY_NOT_FOUND = "PropertyNotFound" in [STALLED, READY, SYNCED] => "Use the internal name of the property, or create it in HubSpot.";
     /// HubSpot has no form with this GUID or name.
     FORM_NOT_FOUND = "FormNotFound" in [STALLED, READY, SYNCED] => "Correct `spec.trigger.formSubmission.formId`, or create the form in HubSpot.";
-    /// The token in the Secret belongs to another portal than the one that the account declares or has read so far.
+    /// The token in the Secret belongs to another portal than the one that the account declares or has read so far, or that its events have conversions of.
     PORTAL_MISMATCH = "PortalMismatch" in [STALLED, READY] => "Put a token of the right portal into the Secret, or create another HubSpotAccount.";
     /// Form conversions cannot be uploaded to a manager account, or to one whose conversions another account tracks.
     MANAGER_ACCOUNT = "ManagerAccount" in [STALLED, READY, SYNCED] => "Create a new event that uses a GoogleAdsAccount with its own conversion tracking.";
