@@ -1,7 +1,7 @@
 //! What the answer to a request means for its rows: fast fails are cut down to the bad rows, and what is said row by row is
 //! tied to them by index. What became of an accepted request is told later ([`super::request_report`]).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes::{Class, Code, Matter};
 use super::evidence::Evidence;
@@ -70,20 +70,57 @@ impl Refusal {
         }
     }
 
-    /// Takes back what the refusal says of rows by name and for good, but for those that an earlier answer has named too
-    /// (`named_before`): one answer may be odd, so they go again, as a request among themselves. Returns which these are.
-    pub fn doubt_first_names(&mut self, named_before: impl Fn(usize) -> bool) -> Vec<usize> {
+    /// Takes back what the refusal says of rows by name and for good, but for what an earlier answer has said too
+    /// (`is_repeated`): one answer may be odd, so they go again, as a request among themselves.
+    pub fn doubt_first_words(&mut self, mut is_repeated: impl FnMut(usize, FinalWord) -> bool) {
         if self.unnamed {
-            return Vec::new();
+            return;
         }
-        let is_new = |row: &usize, result: &mut RowResult| {
-            matches!(result, RowResult::Rejected(..) | RowResult::Uploaded) && !named_before(*row)
-        };
-        let doubted: Vec<usize> = self.row_results.extract_if(.., is_new).map(|(row, _)| row).collect();
-        self.resend
-            .extend(Some(doubted.clone()).filter(|rows| !rows.is_empty()));
-        doubted
+        let is_first =
+            |row: &usize, result: &mut RowResult| FinalWord::of(result).is_some_and(|word| !is_repeated(*row, word));
+        let doubted: Vec<usize> = self.row_results.extract_if(.., is_first).map(|(row, _)| row).collect();
+        self.resend.extend(Some(doubted).filter(|rows| !rows.is_empty()));
     }
+}
+
+/// What a code says of a row for good. It takes two answers: what follows can't be taken back, and one answer may be odd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalWord {
+    /// Refused.
+    Rejected,
+    /// The ad network has it already.
+    Delivered,
+}
+
+impl FinalWord {
+    /// What a result that comes from a code says for good, if it does.
+    const fn of(row_result: &RowResult) -> Option<Self> {
+        match row_result {
+            RowResult::Rejected(..) => Some(Self::Rejected),
+            RowResult::Uploaded => Some(Self::Delivered),
+            RowResult::Wait(..) | RowResult::Blocked(_) | RowResult::Unknown(_) => None,
+        }
+    }
+}
+
+/// Takes back what an answer row by row says of rows for good, by a code, but for what an earlier answer has said too
+/// (`is_repeated`): these rows are of unknown outcome. That a row itself was taken, which a result proves, takes one answer.
+/// Returns which rows these are.
+pub fn doubt_first_words(
+    evidence: &[Evidence],
+    row_results: &mut BTreeMap<usize, RowResult>,
+    mut is_repeated: impl FnMut(usize, FinalWord) -> bool,
+) -> BTreeSet<usize> {
+    let mut doubted = BTreeSet::new();
+    for (row, row_result) in row_results {
+        let is_proven = *row_result == RowResult::Uploaded && evidence.get(*row) == Some(&Evidence::Taken);
+        let word = FinalWord::of(row_result).filter(|_| !is_proven);
+        if word.is_some_and(|word| !is_repeated(*row, word)) {
+            *row_result = RowResult::Unknown(0);
+            doubted.insert(*row);
+        }
+    }
+    doubted
 }
 
 /// What a code means for the row it is about.

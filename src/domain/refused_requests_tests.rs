@@ -134,30 +134,30 @@ fn what_is_final_of_named_rows_takes_two_answers_that_name_them() {
         row(2, "DUPLICATE_TRANSACTION_ID"),
         row(3, "INVALID_CURRENCY_CODE"),
     ];
-    let told = |named_before: &[usize]| {
+    let told = |before: &[(usize, FinalWord)]| {
         let mut plan = cut_down_refused(&[0; 5], None, &complaints);
-        let doubted = plan.doubt_first_names(|row| named_before.contains(&row));
-        (doubted, plan)
+        plan.doubt_first_words(|row, word| before.contains(&(row, word)));
+        plan
     };
-    let (doubted, plan) = told(&[]);
-    assert_eq!(doubted, [0, 2, 3]);
+    let (no, there) = (FinalWord::Rejected, FinalWord::Delivered);
+    let plan = told(&[]);
     assert_eq!(plan.row_results.keys().collect::<Vec<_>>(), [&1], "it waits");
     assert_eq!(
         plan.resend,
         [vec![4], vec![0, 2, 3]],
         "those that are named among themselves"
     );
-    let (doubted, plan) = told(&[0, 2]);
-    assert_eq!((doubted, plan.resend), (vec![3], vec![vec![4], vec![3]]));
+    let plan = told(&[(0, no), (2, there), (3, there)]);
+    assert_eq!(plan.resend, [vec![4], vec![3]], "two words that differ");
     assert_eq!(plan.row_results[&0], rejected("INVALID_CURRENCY_CODE"));
     assert_eq!(plan.row_results[&2], RowResult::Uploaded);
-    let (doubted, plan) = told(&[0, 2, 3]);
-    assert_eq!((doubted, plan.resend), (vec![], vec![vec![4]]));
+    let plan = told(&[(0, no), (2, there), (3, no)]);
+    assert_eq!(plan.resend, [vec![4]]);
 }
 
 #[test]
 fn a_row_that_nobody_names_has_a_rule_of_its_own() {
     let mut alone = cut_down_refused(&[0], None, &[]);
-    assert!(alone.doubt_first_names(|_| false).is_empty());
+    alone.doubt_first_words(|_, _| false);
     assert!(matches!(alone.row_results[&0], RowResult::Rejected(..)) && alone.resend.is_empty());
 }

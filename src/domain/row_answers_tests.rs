@@ -79,3 +79,33 @@ fn a_failure_of_a_row_that_was_not_sent_may_mean_any() {
         assert_eq!(row_results, BTreeMap::from(wanted));
     }
 }
+
+#[test]
+fn what_a_code_says_for_good_takes_two_answers_and_a_result_one() {
+    let complaints = [
+        row(0, "EXPIRED_EVENT"),
+        row(1, "CONVERSION_ALREADY_ENHANCED"),
+        row(2, "CONVERSION_NOT_FOUND"),
+    ];
+    let mut evidence = [Evidence::None; 4];
+    evidence[3] = Evidence::Taken;
+    let told = |before: &[(usize, FinalWord)]| {
+        let mut row_results = row_by_row_results(&evidence, &complaints);
+        let doubted = doubt_first_words(&evidence, &mut row_results, |row, word| before.contains(&(row, word)));
+        (doubted, row_results)
+    };
+    let (doubted, row_results) = told(&[]);
+    assert_eq!(doubted, [0, 1].into());
+    assert_eq!(
+        (&row_results[&0], &row_results[&1]),
+        (&RowResult::Unknown(0), &RowResult::Unknown(0))
+    );
+    assert_eq!(row_results[&3], RowResult::Uploaded, "its result is there");
+    assert!(matches!(row_results[&2], RowResult::Wait(..)));
+    let (doubted, row_results) = told(&[(0, FinalWord::Rejected), (1, FinalWord::Rejected)]);
+    assert_eq!(doubted, [1].into(), "it was called something else before");
+    assert_eq!(row_results[&0], rejected("EXPIRED_EVENT"));
+    let (doubted, row_results) = told(&[(0, FinalWord::Rejected), (1, FinalWord::Delivered)]);
+    assert!(doubted.is_empty());
+    assert_eq!(row_results[&1], RowResult::Uploaded);
+}

@@ -84,12 +84,18 @@ impl ShownEntries {
         self.contacts.iter().map(key).collect()
     }
 
+    /// Around each entry, the earliest and the latest time of a known one that it may stand for.
+    pub fn spans(&self) -> impl Iterator<Item = (i64, i64)> {
+        let span = |at: &i64| (at.saturating_sub(self.longest), at.saturating_add(self.longest));
+        self.entries.iter().map(span)
+    }
+
     /// The times of `sorted` that are near an entry and that this read does not show.
     pub fn near_times(&self, sorted: &[i64]) -> Vec<i64> {
         let mut near = BTreeSet::new();
-        for entry in &self.entries {
-            let from = sorted.partition_point(|at| *at < entry.saturating_sub(LONGEST_SHIFT));
-            let to = sorted.partition_point(|at| *at <= entry.saturating_add(LONGEST_SHIFT));
+        for (earliest, latest) in self.spans() {
+            let from = sorted.partition_point(|at| *at < earliest);
+            let to = sorted.partition_point(|at| *at <= latest);
             near.extend(&sorted[from..to]);
         }
         near.into_iter().filter(|at| !self.rows.contains(at)).collect()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::database::Conn;
 use crate::domain::ids::{PortalId, TransactionId};
-use crate::domain::shown_entries::{LONGEST_SHIFT, ShownEntries};
+use crate::domain::shown_entries::ShownEntries;
 use crate::domain::trigger::Trigger;
 use crate::ledger::archive::has_archived;
 use crate::ledger::columns::{CHUNK, json_list, json_rows, numbers, to_contact, to_limit};
@@ -108,12 +108,11 @@ async fn archived_times(
 
 /// The times at which anything near the entries of these reads is archived, in order.
 async fn times_near(conn: &mut Conn, stream: i64, shown: &[Arc<ShownEntries>]) -> LedgerResult<Vec<i64>> {
-    let entries: BTreeSet<i64> = shown.iter().flat_map(|read| read.entries()).copied().collect();
+    let sorted: BTreeSet<(i64, i64)> = shown.iter().flat_map(|read| read.spans()).collect();
     let mut spans: Vec<(i64, i64)> = Vec::new();
-    for at in entries {
-        let (from, to) = (at.saturating_sub(LONGEST_SHIFT), at.saturating_add(LONGEST_SHIFT));
+    for (from, to) in sorted {
         match spans.last_mut() {
-            Some((_, end)) if from <= *end => *end = to,
+            Some((_, end)) if from <= *end => *end = to.max(*end),
             _ => spans.push((from, to)),
         }
     }

@@ -15,7 +15,7 @@ pub enum SyncError {
     Upstream(#[from] UpstreamError),
     /// The ledger has little room left, and this namespace holds more than its share: nothing new is recorded.
     #[error(
-        "the ledger's volume has little room left, and the events of this namespace hold more than an even share of it. Nothing new is          recorded for them until there is room, and nothing is lost: HubSpot is read again from where it was left. Have the volume          enlarged, or delete events that are not needed and wait until their conversions are archived"
+        "the ledger's volume has little room left, and the events of this namespace hold more than an even share of it. Nothing new is recorded for them until there is room, and nothing is lost: HubSpot is read again from where it was left. Have the volume enlarged, or delete events that are not needed and wait until their conversions are archived"
     )]
     LedgerFull,
     /// The ledger: nothing may be sent.

@@ -80,7 +80,8 @@ fn accounts_owned_by(ctx: &Context, customer: &CustomerId) -> Vec<ObjectKey> {
     accounts
 }
 
-/// What an event lays claim to. None if Google has not let its account in: anybody can write down a customer id.
+/// What an event lays claim to. None if Google has not let its account in: anybody can write down a customer id. None
+/// either if its account is of another customer by now than the action that it once had: it will never have it again.
 fn claim_of(
     ctx: &Context,
     declared: &Declared,
@@ -90,7 +91,8 @@ fn claim_of(
 ) -> Option<Claim> {
     let owner = let_in(ctx, &declared.google)?;
     let portal = portal.or_else(|| ctx.registry.hubspot_account(&declared.hubspot)?.portal.map(|p| p.id));
-    Some(claim_through(declared, status, owner, trigger.in_portal(portal)))
+    let claim = claim_through(declared, status, owner.clone(), trigger.in_portal(portal));
+    (claim.customer == owner).then_some(claim)
 }
 
 /// The claim of an event through an account whose conversions `owner` owns.
@@ -120,7 +122,21 @@ fn let_in(ctx: &Context, account: &ObjectKey) -> Option<CustomerId> {
         .or_else(|| conversion_owner(ctx.caches.google.get(account)?.as_ref()))
 }
 
-/// The other event that has this action.
+/// The other event that has this action, and whose account Google lets to it.
+pub(super) fn rightful_owner(
+    ctx: &Context,
+    declared: &Declared,
+    customer: &CustomerId,
+    action: ActionId,
+) -> Option<ObjectKey> {
+    let owners = ctx.caches.events.find_by(&Lookup::Has(customer.clone(), action));
+    let others = owners.iter().filter(|other| other.id() != declared.uid);
+    let mut rightful =
+        others.filter(|other| let_in(ctx, &Declared::from_manifest(other).google).as_ref() == Some(customer));
+    rightful.next().map(|other| other.key())
+}
+
+/// Any other event that has this action, whether its account is let to it or not: who removes the action has to ask.
 pub(crate) fn other_owner(
     ctx: &Context,
     declared: &Declared,

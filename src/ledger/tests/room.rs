@@ -30,6 +30,23 @@ async fn rows_are_counted_by_the_namespace_of_their_event() {
     ledger.stream_for(&again).await.unwrap();
     assert_eq!(shares(&ledger).await, wanted);
     assert_eq!(ledger.rows_if_low().await.unwrap(), None, "in memory, or a server");
+    // A contact that names a hundred ids as merged is more than its conversion. Both namespaces read its portal.
+    let lineage: Vec<ContactId> = (1000..1100).map(ContactId).collect();
+    ledger.canonical_contacts(PortalId(62515), &[lineage]).await.unwrap();
+    let half = BTreeMap::from([("ads".to_owned(), 53), ("team-b".to_owned(), 51)]);
+    assert_eq!(shares(&ledger).await, half);
+    // And one of a portal that only one of them reads.
+    let alone = StreamRequest {
+        event: ObjectKey::new("team-b", "leads"),
+        event_uid: "uid-4".into(),
+        portal: PortalId(7),
+        ..request(None)
+    };
+    ledger.stream_for(&alone).await.unwrap();
+    let lineage: Vec<ContactId> = (1..31).map(ContactId).collect();
+    ledger.canonical_contacts(PortalId(7), &[lineage]).await.unwrap();
+    let uneven = BTreeMap::from([("ads".to_owned(), 53), ("team-b".to_owned(), 81)]);
+    assert_eq!(shares(&ledger).await, uneven);
 }
 
 /// A disk of the tests' machine has more than the reserve left.

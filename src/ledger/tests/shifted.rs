@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::domain::contact::{Contact, Properties};
 use crate::domain::shown_entries::ShownEntries;
 
 const PORTAL: PortalId = PortalId(62515);
@@ -81,6 +82,50 @@ async fn an_entry_under_another_time_is_not_new_whichever_read_is_right() {
                 assert_eq!(ids.contains(&of_first), !archived, "an id once in the ledger stays");
             }
         }
+    }
+}
+
+/// As [`new_of`], where the read shows the contact's whole history.
+async fn new_of_whole(ledger: &SqlLedger, stream: StreamId, lineage: &[u64], times: &[i64]) -> usize {
+    let contact = Contact {
+        requested_id: ContactId(lineage[0]),
+        id: ContactId(lineage[0]),
+        updated_at: None,
+        as_of: None,
+        properties: Properties::default(),
+        history: Vec::new(),
+        flaw: None,
+    };
+    let mut rows = read(ledger, lineage, times).await;
+    for row in &mut rows {
+        let shown = row.shown.as_deref().unwrap().clone();
+        row.shown = Some(Arc::new(shown.with_history_of(&contact)));
+    }
+    ledger.record_occurrences(stream, &rows).await.unwrap()
+}
+
+/// What is archived is known by its key alone, and an hour off it still is the entry that is not shown any more.
+#[tokio::test]
+async fn an_entry_that_is_off_by_an_hour_is_not_new_whether_archived_or_not() {
+    const HOUR: i64 = 3_600_000;
+    for archived in [false, true] {
+        let ledger = fresh().await;
+        let stream = ledger.stream_for(&request(Some(action(7)))).await.unwrap();
+        let right = [40_123, 40_123 + 50 * HOUR];
+        assert_eq!(new_of_whole(&ledger, stream, &[5], &right).await, 2);
+        if archived {
+            skip_and_archive(&ledger, stream).await;
+        }
+        for shift in [-7_000, 20_000, HOUR, -HOUR, 24 * HOUR] {
+            let later = right.map(|at| at + shift);
+            let new = new_of_whole(&ledger, stream, &[5], &later).await;
+            assert_eq!(new, 0, "{shift} archived: {archived}");
+        }
+        let both = [right[0], right[0] + HOUR, right[1]];
+        assert_eq!(new_of_whole(&ledger, stream, &[5], &both).await, 1, "both are shown");
+        let far = [right[0] + 26 * HOUR, right[1]];
+        assert_eq!(new_of_whole(&ledger, stream, &[5], &far).await, 1, "too far");
+        assert_eq!(new_of_whole(&ledger, stream, &[6], &right).await, 2, "another contact");
     }
 }
 

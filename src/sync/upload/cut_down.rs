@@ -33,9 +33,7 @@ impl Uploader {
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let mut plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
-        let row_of = |index: usize| ready.get(index).map(|ready| ready.row.id);
-        let named = plan.doubt_first_names(|index| row_of(index).is_some_and(|row| self.named.contains(&row)));
-        self.named.extend(named.into_iter().filter_map(row_of));
+        plan.doubt_first_words(self.final_words.of(ready));
         debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
         Some(plan)
     }

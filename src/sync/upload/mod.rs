@@ -2,6 +2,7 @@
 //! sent; what came of it is in the ledger before anything else happens.
 
 mod cut_down;
+mod final_words;
 mod log;
 mod lone_rows;
 mod reads;
@@ -21,6 +22,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::final_words::FinalWords;
 use self::lone_rows::LoneRows;
 use self::reads::Reads;
 use self::refusals::Refusals;
@@ -29,7 +31,7 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{RowId, Sender, StreamId};
+use crate::ports::ledger::{Sender, StreamId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes};
@@ -51,8 +53,7 @@ pub struct Uploader {
     unsure: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
-    /// Rows that a refusal of this round has named: a second one settles them.
-    named: BTreeSet<RowId>,
+    final_words: FinalWords,
     reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
@@ -91,7 +92,7 @@ impl Uploader {
             unsure,
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
-            named: BTreeSet::new(),
+            final_words: FinalWords::default(),
             reads: Reads::default(),
             uploaded,
         }

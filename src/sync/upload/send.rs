@@ -12,7 +12,7 @@ use super::request::{destination_of, destinations_of, into_requests, to_conversi
 use super::round_queue::{Part, RoundQueue};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
-use crate::domain::batch::RowResult;
+use crate::domain::batch::{RowResult, doubt_first_words};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
@@ -27,6 +27,15 @@ use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, retry_later};
 use crate::sync::upload::upload_route::{row_results_of, row_updates};
 
+/// Rows of which a code has said something for good once go again without a pause, for the second answer.
+fn send_again(updates: &mut [RowUpdate], ready: &[PreparedRow], doubted: &BTreeSet<usize>, due: Timestamp) {
+    let doubted = doubted.iter().filter_map(|index| ready.get(*index));
+    let rows: BTreeSet<_> = doubted.map(|ready| ready.row.id).collect();
+    for update in updates.iter_mut().filter(|update| rows.contains(&update.row)) {
+        (update.due, update.failed_try) = (due, false);
+    }
+}
+
 impl Uploader {
     /// Sends rows as requests: rows that must stay among themselves apart, within the limits of their route. What is not
     /// sent when the process stops, the account is no longer ready or the event no longer sends there stays due.
@@ -38,7 +47,6 @@ impl Uploader {
     ) -> Result<Sent, SyncError> {
         self.refusals.requests_begin();
         self.lone_rows.begin_round();
-        self.named.clear();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);
@@ -212,10 +220,12 @@ impl Uploader {
         now: Timestamp,
     ) {
         let (route, ready) = (part.route, part.rows.as_slice());
-        let row_results = match answer {
-            Answer::Accepted(_) => BTreeMap::new(),
-            Answer::Rows(rows) => row_results_of(rows),
-        };
+        let mut row_results = BTreeMap::new();
+        let mut doubted = BTreeSet::new();
+        if let Answer::Rows(rows) = answer {
+            row_results = row_results_of(rows);
+            doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words.of(ready));
+        }
         let result = match answer {
             Answer::Accepted(request_id) => {
                 let first_look = self.ctx.settings.diagnostics_first_poll;
@@ -226,7 +236,8 @@ impl Uploader {
             }
             Answer::Rows(rows) => {
                 let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
-                let updates = row_updates(&self.ctx, ready, &row_results, asked, now);
+                let mut updates = row_updates(&self.ctx, ready, &row_results, asked, now);
+                send_again(&mut updates, ready, &doubted, asked.unwrap_or(now).max(now));
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered { updates }

@@ -84,6 +84,42 @@ fn whose_the_action_is_stays_with_its_namespace() {
     );
 }
 
+/// Who is no longer let to the customer, or has left it, holds nothing of it.
+#[test]
+fn whose_account_has_left_the_customer_no_longer_has_its_action() {
+    for leaves in [true, false] {
+        let name = if leaves { "left" } else { "another-customer" };
+        let (stage, other) = Stage::with_neighbour(name, &[]);
+        stage.start_operator();
+        let other = stage.neighbour(other);
+        other.accounts();
+        other.event("older", "customer", &json!({"eventName": "Won"}));
+        other.condition("adce/older", "Ready", "True", "");
+        a_second_after(&stage, &other.get("adce/older"));
+        stage.accounts();
+        stage.event("mine", "customer", &json!({"eventName": "Won"}));
+        stage.condition("adce/mine", "Stalled", "True", "OwnershipConflict");
+        other.kubectl(&["delete", "gaa/acme", "--wait=false"]);
+        // Somebody is in a hurry.
+        other.kubectl(&[
+            "patch",
+            "gaa/acme",
+            "--type=merge",
+            "--patch",
+            r#"{"metadata":{"finalizers":null}}"#,
+        ]);
+        if !leaves {
+            other.apply(&include_str!("accounts.yaml").replace("123-456-7890", "987-654-3210"));
+            other.condition("gaa/acme", "Ready", "True", "");
+        }
+        stage.condition("adce/mine", "Ready", "True", "");
+        stage.contact(&[("customer", ago(0))], Some("click-1"), &json!({}));
+        let event = stage.settled("mine", 1);
+        assert_eq!(Counts::of(&event).uploaded, 1, "{:#}", event["status"]);
+        assert_eq!(condition(&other.get("adce/older"), "Ready")["status"], "False");
+    }
+}
+
 #[test]
 fn long_annotations_are_not_repeated_in_full() {
     let stage = Stage::start("echo");

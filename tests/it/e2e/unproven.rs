@@ -281,3 +281,33 @@ fn a_refusal_that_names_rows_once_and_wrongly_rejects_none() {
         );
     }
 }
+
+/// One answer row by row says of conversions that it never took that they are refused, or that it has them already.
+#[test]
+fn an_answer_row_by_row_that_is_wrong_once_rejects_none_and_loses_none() {
+    let (stage, meddler) = stage("rows-once", 5);
+    let allowed = json!({"clickUploadsAllowed": true});
+    stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
+    stage.patch(
+        "gaa/acme",
+        &json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}}),
+    );
+    for (name, code) in [
+        ("expired", "EXPIRED_EVENT"),
+        ("unheard-of", "A_REASON_OF_2027"),
+        ("there", "ORDER_ID_ALREADY_IN_USE"),
+        ("exists", "CLICK_CONVERSION_ALREADY_EXISTS"),
+    ] {
+        let error = |row: usize| {
+            let place = json!({"fieldPathElements": [{"fieldName": "conversions", "index": row}]});
+            json!({"errorCode": {"conversionUploadError": code}, "message": "x", "location": place})
+        };
+        let failure = json!({"@type": "type.googleapis.com/google.ads.googleads.v25.errors.GoogleAdsFailure",
+            "errors": (0..5).map(error).collect::<Vec<_>>()});
+        let results: Vec<Value> = (0..5).map(|_| json!({})).collect();
+        let body = json!({"results": results,
+            "partialFailureError": {"code": 3, "message": "x", "details": [failure]}});
+        let answer = Meddling::Instead(Reply::json(200, &body));
+        none_rejected(&stage, &meddler, name, "uploadClickConversions", answer);
+    }
+}

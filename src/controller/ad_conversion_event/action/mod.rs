@@ -16,7 +16,7 @@ use self::create::{await_create, await_listing, create_action, is_just_created};
 use self::keep::keep_action;
 use self::outcome::{ActionOutcome, retrying_action, stalled_action, waiting_action};
 use self::work::{LOOK_AGAIN, Next, Work, pass_done, recorded_action};
-use super::ownership::other_owner;
+use super::ownership::rightful_owner;
 use super::resolve::Resolved;
 use crate::api::reasons::reason;
 use crate::api::{AdConversionEvent, ConversionActionStatus};
@@ -142,7 +142,7 @@ fn owned_by_others(work: &Work<'_>, known: &Known) -> Vec<(ActionId, String)> {
     let is_wanted = |a: &&ConversionAction| names.iter().flatten().any(|name| a.is_named(name));
     let candidates = work.actions.iter().filter(is_wanted);
     let owned = candidates.filter_map(|action| {
-        let other = other_owner(work.ctx, declared, &work.owner, action.id)?;
+        let other = rightful_owner(work.ctx, declared, &work.owner, action.id)?;
         Some((action.id, named_for(&declared.key.namespace, &other)))
     });
     owned.collect()
