@@ -1,6 +1,6 @@
 //! What takes two reads that agree: one answer of HubSpot's may be odd, and what follows from it is for good. Of a contact,
-//! that it leaves a row out (no consent, no click id, no shared data, a click outside the window); of its deals, that the
-//! event's default value stands. In memory only: a process that begins reads such contacts once more than it would have to.
+//! that it leaves a row out (no consent, no click id, no shared data, a click outside the window), or that it has given
+//! consent; of its deals, that the event's default value stands. In memory only: a process that begins reads such contacts once more than it would have to.
 
 use std::collections::HashMap;
 
@@ -16,6 +16,8 @@ use crate::ports::ledger::{Row, RowId};
 pub(crate) enum Finding {
     /// It is not to be sent.
     LeftOut(LeftOut),
+    /// Its contact has given consent, and it is to be sent.
+    ConsentGranted,
     /// There are deals, and none of them gives it a value.
     DefaultValue,
 }

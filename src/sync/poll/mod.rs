@@ -32,7 +32,7 @@ use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
-use crate::sync::upload::row_result_update;
+use crate::sync::upload::{row_result_update, split_number};
 
 /// Most requests asked about in one round.
 const MAX_REQUESTS: usize = 50;
@@ -342,7 +342,7 @@ impl Poller {
                 let row = request.rows.get(*index)?;
                 let mut update = row_result_update(&self.ctx, row.into(), row_result, now);
                 if let RowResult::Unknown(half) = row_result {
-                    update.split = split_number(request, destination, *half);
+                    update.split = split_number(request.batch, destination, *half);
                 }
                 Some(update)
             })
@@ -366,12 +366,6 @@ struct Judged {
     done: bool,
     /// Another answer has to say the same of some rows.
     unconfirmed: bool,
-}
-
-/// A number no other request, destination or half has.
-fn split_number(request: &OpenRequest, destination: usize, half: u8) -> i64 {
-    let destination = i64::try_from(destination).unwrap_or(0);
-    (request.batch.0 * 16 + destination) * 2 + i64::from(half) + 1
 }
 
 fn is_forgotten(error: &UpstreamError) -> bool {

@@ -2,13 +2,15 @@
 
 mod contacts;
 mod deals;
+mod updates;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use self::updates::postpone_rows;
+pub use self::updates::{pending_reason, retry_later, row_update};
 use super::contact_cache::ContactRead;
 use super::context::SyncContext;
 use super::second_look::Finding;
@@ -257,18 +259,23 @@ impl EligibleEvent {
                 now,
             )
         };
-        decision.unwrap_or_else(|why| {
-            // The search that led to the read has said the same. It says nothing of the time of a click.
-            if why.click.is_none() && read.is_some_and(|read| read.confirmed) {
-                return why.skip();
+        // The search that led to the read has said the same. It says nothing of the time of a click.
+        let confirmed = read.is_some_and(|read| read.confirmed);
+        let (finding, settled) = match decision {
+            Err(why) if why.click.is_none() && confirmed => return why.skip(),
+            Err(why) => (Finding::LeftOut(why), why.skip()),
+            // What is sent about a person can't be taken back.
+            Ok(Decision::Send(prepared)) if prepared.consent_granted && !confirmed => {
+                (Finding::ConsentGranted, Decision::Send(prepared))
             }
-            let found = (Finding::LeftOut(why), read.map_or(now, |read| read.at));
-            let again = |due| Decision::Wait {
-                reason: reason::NOT_DUE,
-                due,
-            };
-            look_again(ctx, row, found, now).map_or_else(|| why.skip(), again)
-        })
+            Ok(decision) => return decision,
+        };
+        let found = (finding, read.map_or(now, |read| read.at));
+        let again = |due| Decision::Wait {
+            reason: reason::NOT_DUE,
+            due,
+        };
+        look_again(ctx, row, found, now).map_or(settled, again)
     }
 
     fn decide_submission(&self, ctx: &SyncContext, row: &Row, contact: Option<&Contact>) -> Result<Decision, LeftOut> {
@@ -331,70 +338,4 @@ impl EligibleEvent {
 fn look_again(ctx: &SyncContext, row: &Row, found: (Finding, Timestamp), now: Timestamp) -> Option<Timestamp> {
     let pauses = (ctx.settings.upload_interval, ctx.settings.backoff_max);
     ctx.second_looks.look_again(row, found, pauses, now)
-}
-
-/// An update that moves a row to this outcome, keeping its place in a split.
-pub fn row_update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
-    RowUpdate {
-        row: row.id,
-        outcome,
-        reason: reason.into(),
-        detail: String::new(),
-        due,
-        failed_try: false,
-        split: row.split,
-    }
-}
-
-/// The pending reason for rows whose upload or read failed this way.
-pub const fn pending_reason(cause: Cause) -> &'static str {
-    match cause {
-        Cause::RateLimited | Cause::QuotaExhausted => reason::QUOTA_EXHAUSTED,
-        Cause::CredentialsRejected
-        | Cause::MissingScope
-        | Cause::AccessDenied
-        | Cause::ServiceDisabled
-        | Cause::NotAllowlisted
-        | Cause::UnsupportedVersion => reason::ACCOUNT_NOT_READY,
-        Cause::Unavailable | Cause::Malformed | Cause::TooLarge | Cause::Refused | Cause::NotFound => {
-            reason::UPSTREAM_UNAVAILABLE
-        }
-    }
-}
-
-/// Rows wait for the next try after a failed call.
-pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Vec<RowUpdate> {
-    let now = ctx.clock.now();
-    let attempts = rows.iter().map(|r| r.attempts).max().unwrap_or(0);
-    let wait = backoff(attempts, ctx.settings.backoff_max, 0).max(error.retry_after.unwrap_or_default());
-    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    rows.iter()
-        .map(|row| {
-            let outcome = if row.outcome == Outcome::Processing {
-                Outcome::Processing
-            } else {
-                Outcome::Pending
-            };
-            let reason = if outcome == Outcome::Processing {
-                Cow::Owned(row.reason.clone())
-            } else {
-                pending_reason(error.cause).into()
-            };
-            RowUpdate {
-                failed_try: true,
-                ..row_update(row, outcome, reason, due)
-            }
-        })
-        .collect()
-}
-
-async fn postpone_rows(ctx: &SyncContext, rows: &[Row], error: UpstreamError) -> SyncError {
-    match ctx
-        .ledger
-        .apply_updates(&retry_later(ctx, rows, &error), ctx.clock.now())
-        .await
-    {
-        Ok(()) => error.into(),
-        Err(ledger) => ledger.into(),
-    }
 }

@@ -2,6 +2,7 @@
 //! sent; what came of it is in the ledger before anything else happens.
 
 mod cut_down;
+mod deferral;
 mod final_words;
 mod log;
 mod lone_rows;
@@ -36,7 +37,7 @@ use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
-pub use crate::sync::upload::row_updates::row_result_update;
+pub use crate::sync::upload::row_updates::{row_result_update, split_number};
 
 /// The uploader of one account.
 pub struct Uploader {
@@ -54,6 +55,8 @@ pub struct Uploader {
     refusals: Refusals,
     lone_rows: LoneRows,
     final_words: FinalWords,
+    /// Routes on which something was answered in this round.
+    answered: BTreeSet<&'static str>,
     reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
@@ -93,6 +96,7 @@ impl Uploader {
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
             final_words: FinalWords::default(),
+            answered: BTreeSet::new(),
             reads: Reads::default(),
             uploaded,
         }

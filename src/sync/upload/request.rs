@@ -40,6 +40,8 @@ pub fn into_requests(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo
             requests.push((route, request));
         }
     }
+    // What failed again and again goes last: where one request fails, the others of its route wait.
+    requests.sort_by_key(|(_, rows)| rows.iter().map(|row| row.row.attempts).min());
     requests
 }
 

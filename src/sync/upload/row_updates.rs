@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::backoff::backoff;
 use crate::domain::batch::RowResult;
 use crate::domain::outcome::{Outcome, PROCESSED, reason};
-use crate::ports::ledger::{OpenRow, Row, RowId, RowUpdate};
+use crate::ports::ledger::{BatchId, OpenRow, Row, RowId, RowUpdate};
 use crate::sync::context::SyncContext;
 
 /// What a result needs to know of a row.
@@ -75,6 +75,12 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
             )
         },
     }
+}
+
+/// A number that rows of no other request, destination or half have ([`Row::split`]).
+pub fn split_number(batch: BatchId, destination: usize, half: u8) -> i64 {
+    let destination = i64::try_from(destination).unwrap_or(0);
+    (batch.0 * 16 + destination) * 2 + i64::from(half) + 1
 }
 
 /// Rows of unknown outcome are sent again at once the first times, in halves; if that does not help, after growing pauses.

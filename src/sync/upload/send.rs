@@ -17,14 +17,14 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::Outcome;
 use crate::ports::Effect;
-use crate::ports::ledger::{BatchId, BatchResult, BatchRow, Row, RowUpdate, StreamId};
+use crate::ports::ledger::{BatchId, BatchResult, BatchRow, RowUpdate, StreamId};
 use crate::ports::pulse;
-use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
+use crate::ports::sink::{Answer, RouteInfo, UploadRequest};
 use crate::ports::stopping::begin_unfinished_step;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
-use crate::sync::prepare::{EligibleEvent, PreparedRow, retry_later};
+use crate::sync::prepare::{EligibleEvent, PreparedRow};
 use crate::sync::upload::upload_route::{row_results_of, row_updates};
 
 /// Rows of which a code has said something for good once go again without a pause, for the second answer.
@@ -47,6 +47,7 @@ impl Uploader {
     ) -> Result<Sent, SyncError> {
         self.refusals.requests_begin();
         self.lone_rows.begin_round();
+        self.answered.clear();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.google_fault(&self.key, &error);
@@ -192,13 +193,13 @@ impl Uploader {
             Err(failure) => {
                 self.log_failed(ready, &failure, elapsed);
                 let plan = self.plan_resend(&failure, ready, &rows);
-                let held = plan.is_none();
+                let held = plan.is_none() && !self.is_poison(&part, &failure.error);
                 let updates = match plan {
                     Some(plan) => {
                         self.held.remove(route.name);
                         self.cut_down(part, plan, &failure.error, queue, now)
                     }
-                    None => self.defer_all(route, &failure, ready, now),
+                    None => self.defer_all(id, &part, &failure, now),
                 };
                 let result = match failure.error.effect {
                     Effect::None => BatchResult::Refused { updates },
@@ -245,6 +246,7 @@ impl Uploader {
         };
         self.record_result(id, &result, now).await;
         self.held.remove(route.name);
+        self.answered.insert(route.name);
         match answer {
             Answer::Accepted(_) => {
                 self.note_accepted(part, None, queue);
@@ -327,34 +329,5 @@ impl Uploader {
         };
         let events = self.ctx.registry.events_of_google(&self.key);
         events.into_iter().filter_map(of).collect()
-    }
-
-    /// The whole request waits: the ad network, the way to it, or the account has a problem.
-    fn defer_all(
-        &mut self,
-        route: RouteInfo,
-        failure: &IngestError,
-        ready: &[PreparedRow],
-        now: Timestamp,
-    ) -> Vec<RowUpdate> {
-        let error = &failure.error;
-        self.ctx.registry.google_fault(&self.key, error);
-        for (event, _) in self.events_of(ready) {
-            self.upload_failed(&event, &error.clone().into());
-        }
-        // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
-        let hold = self.held.entry(route.name).or_default();
-        let pause = backoff(hold.failures, self.ctx.settings.backoff_max, 0);
-        hold.failures = hold.failures.saturating_add(1);
-        let due = now
-            .saturating_add(error.retry_after.unwrap_or(pause))
-            .unwrap_or(Timestamp::MAX);
-        hold.until = Some(due);
-        let rows: Vec<Row> = ready.iter().map(|r| r.row.clone()).collect();
-        let mut updates = retry_later(&self.ctx, &rows, error);
-        for update in &mut updates {
-            update.due = due;
-        }
-        updates
     }
 }

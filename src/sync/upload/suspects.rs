@@ -7,6 +7,7 @@ use super::Uploader;
 use super::lone_rows::Way;
 use super::round_queue::{Part, RoundQueue, Suspect};
 use crate::domain::batch::{Refusal, RowResult};
+use crate::domain::brief::brief;
 use crate::domain::codes::{Class, Code};
 use crate::domain::delivering::suspect_message;
 use crate::domain::ids::{ContactId, ObjectKey};
@@ -113,18 +114,31 @@ impl Uploader {
                         let refused = Delivery::Refused(code.clone());
                         delivery::report_delivery(&self.ctx.registry, &event, place, &refused, now);
                     } else {
-                        self.note_suspect(&event, ready, code);
+                        self.note_row(&event, ready, suspect_message(code));
                     }
                 }
             }
         }
     }
 
-    fn note_suspect(&self, event: &ObjectKey, ready: &PreparedRow, code: &Code) {
+    /// A row fails by itself while others go the same way: it is named to its event, and holds up nobody.
+    pub(super) fn note_poison(&self, part: &Part, error: &UpstreamError) {
+        let message = format!(
+            "Requests with this conversion fail, and others go through: {}. It waits and goes again, with growing pauses.",
+            brief(error)
+        );
+        for ready in &part.rows {
+            for (event, _) in self.events_of(std::slice::from_ref(ready)) {
+                self.note_row(&event, ready, message.clone());
+            }
+        }
+    }
+
+    fn note_row(&self, event: &ObjectKey, ready: &PreparedRow, message: String) {
         let note = ErrorNote {
             time: self.ctx.clock.now(),
             reason: reason::UPSTREAM_UNAVAILABLE.to_owned(),
-            message: suspect_message(code),
+            message,
             contact: Some(ready.row.contact)
                 .filter(|contact| *contact != ContactId::UNKNOWN)
                 .map(|contact| contact.0),

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::auth::Auth;
 use super::config::SERVICE;
 use super::errors::{ErrorBody, item_error};
+use super::failed_reads::FailedReads;
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::token_portal::Purpose;
@@ -33,6 +34,7 @@ pub struct HubSpot {
     /// How it answers about empty properties: of contacts, and of deals.
     pub(crate) contact_keys: Mutex<KeyHabits>,
     pub(crate) deal_keys: Mutex<KeyHabits>,
+    pub(crate) failed_reads: Mutex<FailedReads>,
 }
 
 /// An authenticated call.
@@ -56,6 +58,7 @@ impl HubSpot {
             listed: Mutex::default(),
             contact_keys: Mutex::default(),
             deal_keys: Mutex::default(),
+            failed_reads: Mutex::default(),
         }
     }
 

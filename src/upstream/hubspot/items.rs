@@ -136,6 +136,8 @@ pub(crate) struct Parts<I> {
     open: Vec<Vec<I>>,
     refused: Vec<(I, UpstreamError)>,
     several: bool,
+    /// Failures that may pass are taken for those of single inputs too.
+    isolates: bool,
     /// Refusals so far; `None` once a part was answered: then those are about single inputs.
     in_vain: Option<usize>,
 }
@@ -146,8 +148,28 @@ impl<I: Ord + Clone> Parts<I> {
             several: inputs.len() > 1,
             open: vec![inputs],
             refused: Vec::new(),
+            isolates: false,
             in_vain: Some(0),
         }
+    }
+
+    /// As [`Self::from_inputs`], where the inputs of `alone` are each asked for alone, after the others. `isolates`: so much
+    /// has failed that single inputs may be the reason.
+    pub(crate) fn isolating(inputs: Vec<I>, alone: Vec<I>, isolates: bool) -> Self {
+        let known = inputs.is_empty() && !alone.is_empty();
+        // Of one alone nothing tells whether it is the reason.
+        let isolates = isolates && inputs.len() > 1;
+        let mut parts = Self::from_inputs(inputs);
+        let batch = std::mem::take(&mut parts.open);
+        parts.several |= !alone.is_empty();
+        parts.isolates = isolates || !alone.is_empty();
+        parts.open = alone.into_iter().map(|input| vec![input]).collect();
+        parts.open.extend(batch.into_iter().filter(|batch| !batch.is_empty()));
+        if known {
+            // They have failed before while others were answered.
+            parts.in_vain = None;
+        }
+        parts
     }
 
     /// The next part to ask for.
@@ -168,8 +190,14 @@ impl<I: Ord + Clone> Parts<I> {
         let is_garbled = error.cause == Cause::Malformed && matches!(error.status, Some(200 | 207));
         let of_records =
             is_large || is_garbled || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
-        // Without a status it was not even sent.
-        if !of_records || error.status.is_none() {
+        let may_pass = error.cause == Cause::Unavailable;
+        // Without a status it was not even sent, but for a failure that may pass.
+        let is_about_inputs = if may_pass {
+            self.isolates
+        } else {
+            of_records && error.status.is_some()
+        };
+        if !is_about_inputs {
             return Err(error);
         }
         // An answer that is too large is one all the same: it is the records of the part that make it so.
@@ -200,6 +228,15 @@ impl<I: Ord + Clone> Parts<I> {
             return Err(self.refused.swap_remove(at).1);
         }
         Ok(self.refused.into_iter().map(why).collect())
+    }
+
+    /// The inputs whose reads failed each by itself, in a way that may pass.
+    pub(crate) fn failed_alone(&self) -> Vec<I> {
+        let failed = self
+            .refused
+            .iter()
+            .filter(|(_, error)| error.cause == Cause::Unavailable);
+        failed.map(|(input, _)| input.clone()).collect()
     }
 
     /// The inputs whose answer is too large, each by itself.

@@ -13,6 +13,7 @@ mod connector;
 mod contacts;
 mod deals;
 mod errors;
+mod failed_reads;
 mod forms;
 mod items;
 mod key_habits;

@@ -58,6 +58,7 @@ mod outcomes;
 mod outdated;
 mod personal_data;
 mod plans;
+mod poison;
 mod questions;
 mod reader;
 mod reborn;

@@ -83,12 +83,14 @@ fn a_consent_or_a_click_that_one_read_does_not_show_skips_nothing() {
     stage.post("/hubspot/contacts", &json!([consenting(3, "click-3", 1)]));
     all_uploaded(&stage, 4);
     assert_eq!(meddler.fired(rule), 1);
-    // Who does not consent indeed is skipped.
+    // Who does not consent indeed is skipped, whatever one read says.
     let wanted: BTreeSet<String> = transactions(&stage, "customer").into_iter().collect();
     let mut contact = consenting(4, "click-4", 1);
     contact["properties"] = json!({"ads_consent": "false"});
+    let rule = once(&meddler, vec![("click-4", json!({"ads_consent": "true"}))]);
     stage.post("/hubspot/contacts", &json!([contact]));
     let event = stage.settled("won", 5);
+    assert_eq!(meddler.fired(rule), 1);
     assert_eq!(reason(&event, "Skipped", "NoConsent"), 1, "{event:#}");
     exactly(&stage, &event, &wanted);
 }
