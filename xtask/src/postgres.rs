@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use self::server::{Postgres, pooler};
 use crate::Error;
 use crate::process::{self, say};
-use crate::suite::{cargo, programs_of_tests, set_threads, target_directory};
+use crate::suite::{cargo, programs_of_tests, set_extent, target_directory};
 
 /// URL of the PostgreSQL server on which the ledger's tests run, where it is set.
 const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
@@ -52,7 +52,7 @@ pub(crate) fn test(root: &Path, limit: Duration) -> Result<(), Error> {
     for (variable, path) in programs_of_tests(root)? {
         command.env(variable, path);
     }
-    set_threads(&mut command);
+    set_extent(&mut command);
     run_tests(command, limit, "the end-to-end tests")
 }
 

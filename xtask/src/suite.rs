@@ -112,6 +112,9 @@ fn line(report: &Report) -> String {
 /// How many tests run at a time. Most of them wait for something outside, so more than the machine has cores.
 const THREADS: &str = "RUST_TEST_THREADS";
 const AT_A_TIME: &str = "6";
+/// How many cases a property is tried with that does not say so itself. More of them: `PROPTEST_CASES=1024`.
+const CASES: &str = "PROPTEST_CASES";
+const SAMPLE: &str = "64";
 
 type Background = JoinHandle<Result<(), Error>>;
 
@@ -209,14 +212,17 @@ fn test_command(root: &Path) -> Result<Command, Error> {
         command.env(variable, path);
     }
     command.env(conformance::REQUEST_LOG, conformance::prepare(root)?);
-    set_threads(&mut command);
+    set_extent(&mut command);
     Ok(command)
 }
 
-/// Has a program of tests run so many at a time as is asked for, or as suits tests that wait.
-pub(crate) fn set_threads(command: &mut Command) {
-    if env::var_os(THREADS).is_none() {
-        command.env(THREADS, AT_A_TIME);
+/// Has a program of tests run so many at a time as is asked for, or as suits tests that wait, and try properties with as
+/// many cases as is asked for, or as suits every day.
+pub(crate) fn set_extent(command: &mut Command) {
+    for (variable, usual) in [(THREADS, AT_A_TIME), (CASES, SAMPLE)] {
+        if env::var_os(variable).is_none() {
+            command.env(variable, usual);
+        }
     }
 }
 
