@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::domain::brief::brief;
+use crate::domain::brief::{brief, brief_name};
+use crate::domain::ids::ObjectKey;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::LedgerError;
 
@@ -14,7 +15,7 @@ use crate::ports::ledger::LedgerError;
 pub(super) enum Refused {
     NoSuchPage,
     /// The event is not there, or this operator does not watch its namespace.
-    NoSuchEvent,
+    NoSuchEvent(ObjectKey),
     /// This process does not work (yet).
     StandsBy,
     /// The question cannot be understood: which part of it, and what it should be.
@@ -30,7 +31,7 @@ pub(super) enum Refused {
 impl Refused {
     pub(super) const fn status(&self) -> StatusCode {
         match self {
-            Self::NoSuchPage | Self::NoSuchEvent => StatusCode::NOT_FOUND,
+            Self::NoSuchPage | Self::NoSuchEvent(_) => StatusCode::NOT_FOUND,
             Self::StandsBy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NotResolved => StatusCode::CONFLICT,
@@ -42,7 +43,7 @@ impl Refused {
     const fn reason(&self) -> &'static str {
         match self {
             Self::NoSuchPage => "NotFound",
-            Self::NoSuchEvent => "EventNotFound",
+            Self::NoSuchEvent(_) => "EventNotFound",
             Self::StandsBy => "StandsBy",
             Self::Malformed(_) => "BadRequest",
             Self::NotResolved => "NotResolved",
@@ -57,9 +58,11 @@ impl Refused {
             Self::NoSuchPage => {
                 "There is nothing under this address. docs/admin-api.md lists the addresses.".to_owned()
             }
-            Self::NoSuchEvent => {
-                "There is no such event, or this operator does not watch its namespace (--watch-namespaces).".to_owned()
-            }
+            Self::NoSuchEvent(key) => format!(
+                "There is no event {} in namespace {}, or this operator does not watch that namespace (--watch-namespaces).",
+                brief_name(&key.name),
+                brief_name(&key.namespace)
+            ),
             Self::StandsBy => {
                 "This process does not work: another replica does, or the ledger is not open yet. Ask the \
                                replica that holds the Lease, or see /readyz."

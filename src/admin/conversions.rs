@@ -96,7 +96,7 @@ pub(super) async fn list_conversions(
 /// What the counts of an event are made of.
 pub(super) fn counted_stream(source: &Source, key: &ObjectKey) -> Result<CountedStream, Refused> {
     if source.objects.find_event(key).is_none() {
-        return Err(Refused::NoSuchEvent);
+        return Err(Refused::NoSuchEvent(key.clone()));
     }
     source.registry.counted_stream(key).ok_or(Refused::NotResolved)
 }

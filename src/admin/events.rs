@@ -158,7 +158,10 @@ pub(super) async fn show_event(
 
 /// An event whole.
 pub(super) async fn describe_event(source: &Source, key: &ObjectKey) -> Result<EventDetails, Refused> {
-    let event: Arc<AdConversionEvent> = source.objects.find_event(key).ok_or(Refused::NoSuchEvent)?;
+    let event: Arc<AdConversionEvent> = source
+        .objects
+        .find_event(key)
+        .ok_or_else(|| Refused::NoSuchEvent(key.clone()))?;
     let days = match source.registry.counted_stream(key) {
         Some(counted) => source.ledger.count_days(counted.stream, counted.start).await?,
         None => Vec::new(),

@@ -15,6 +15,7 @@ use crate::domain::eligibility::{Occurrence, properties_of};
 use crate::domain::explained_value::Worth;
 use crate::domain::explanation::{self, Line, Rules};
 use crate::domain::ids::{ContactId, ObjectKey};
+use crate::domain::sending_story::{Sending, describe_earlier, explain_sending};
 use crate::ports::crm::{ContactRead, Crm};
 use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
 use crate::registry::{CountedStream, Event, HubSpotAccount, Readiness};
@@ -122,7 +123,10 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
         None
     };
     let lineage = contact.as_ref().map_or_else(|| vec![asked], Contact::lineage);
-    let listed = list_of(source, counted, &lineage).await?;
+    let (earlier, listed): (Vec<_>, Vec<_>) = list_of(source, counted, &lineage)
+        .await?
+        .into_iter()
+        .partition(|row| row.occurred_at < counted.start);
     // The value is told of conversions only.
     let deals = match (&event, &crm, &contact) {
         (Some(event), Some(crm), Some(contact)) if !listed.is_empty() => {
@@ -137,7 +141,7 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
         account: account.as_ref(),
         deals: deals.as_deref(),
     };
-    let entries = parts.entries(contact.as_ref(), &listed);
+    let entries = parts.entries(contact.as_ref(), &listed, &earlier);
     if entries.is_empty() {
         notes.push(parts.why_nothing(contact.is_some()));
     }
@@ -239,7 +243,8 @@ async fn list_of(
 ) -> Result<Vec<ListedConversion>, Refused> {
     let query = ConversionQuery {
         stream: counted.stream,
-        since: counted.start,
+        // What lies before the start was perhaps sent for an earlier event of the same conversion action.
+        since: Timestamp::MIN,
         outcome: None,
         contacts: contacts.to_vec(),
         after: None,
@@ -259,14 +264,24 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     /// Entries that the history shows, then those that only the ledger has; oldest first.
-    fn entries(&self, contact: Option<&Contact>, listed: &[ListedConversion]) -> Vec<Entry> {
+    /// `earlier`: what the ledger has from before the event's start.
+    fn entries(
+        &self,
+        contact: Option<&Contact>,
+        listed: &[ListedConversion],
+        earlier: &[ListedConversion],
+    ) -> Vec<Entry> {
         let mut entries = Vec::new();
         let stage = self.event.and_then(|event| event.trigger.stage());
         if let (Some(contact), Some(stage)) = (contact, stage) {
             for entry in explanation::stage_story(contact, stage, self.counted.start) {
                 let known = listed.iter().find(|row| row.occurred_at == entry.at);
+                let before = earlier.iter().find(|row| row.occurred_at == entry.at);
                 match entry.why_not {
-                    Some(why) if known.is_none() => entries.push(no_conversion(entry.at, &why)),
+                    Some(why) if known.is_none() => {
+                        let sent = before.map_or("", |row| describe_earlier(row.outcome));
+                        entries.push(no_conversion(entry.at, &format!("{why}{sent}")));
+                    }
                     _ if known.is_none() => entries.push(no_conversion(entry.at, NOT_SEEN)),
                     _ => {}
                 }
@@ -298,6 +313,7 @@ impl Parts<'_> {
                 lines.push(explanation::decide_now(contact, occurrence, named, &rules, now).into());
             }
         }
+        lines.extend(sending_lines(row));
         Entry {
             time: row.occurred_at,
             conversion: Some(to_conversion(row, self.counted.gates, now)),
@@ -335,6 +351,27 @@ impl Parts<'_> {
             _ => format!("The ledger has no conversion of this contact since {start:.0}."),
         }
     }
+}
+
+/// The request and the answer, as long as they are kept.
+fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> {
+    let told = row.record.as_ref().map(|record| {
+        explain_sending(&Sending {
+            outcome: row.outcome,
+            reason: &row.reason,
+            code: &row.detail,
+            sent: record.sent,
+            value: record
+                .value
+                .as_ref()
+                .map(|(amount, currency)| (*amount, currency.as_str())),
+            request_id: record.request_id.as_deref(),
+            changed_at: record.changed_at,
+            due: record.due,
+            attempts: record.attempts,
+        })
+    });
+    told.into_iter().flatten().map(ExplainedLine::from)
 }
 
 const NOT_SEEN: &str = "The operator has not seen it yet. It does with one of its next polls.";

@@ -56,22 +56,16 @@ impl Width {
     /// those for which there is no room are left out, from the right, and a last line says so.
     pub(crate) fn table(self, headings: &[&str], kept: usize, rows: &[Vec<String>]) -> String {
         let shown = self.room_for(headings, kept, rows);
-        let mut text = self.columns(headings, shown, true, rows).trim_fmt();
+        let mut text = self.columns(headings, shown, rows).trim_fmt();
         if shown < headings.len() {
             let _ = write!(text, "\n(no room for {})", headings[shown..].join(", "));
         }
         text
     }
 
-    /// More rows of such a table, without its headings.
-    pub(crate) fn more_rows(self, headings: &[&str], kept: usize, rows: &[Vec<String>]) -> String {
-        let shown = self.room_for(headings, kept, rows);
-        self.columns(headings, shown, false, rows).trim_fmt()
-    }
-
     /// How many columns there is room for.
     fn room_for(self, headings: &[&str], kept: usize, rows: &[Vec<String>]) -> usize {
-        let fits = |shown: &usize| self.holds(&self.columns(headings, *shown, true, rows));
+        let fits = |shown: &usize| self.holds(&self.columns(headings, *shown, rows));
         (kept..=headings.len()).rev().find(fits).unwrap_or(kept)
     }
 
@@ -142,11 +136,9 @@ impl Width {
         table
     }
 
-    fn columns(self, headings: &[&str], shown: usize, headed: bool, rows: &[Vec<String>]) -> Table {
+    fn columns(self, headings: &[&str], shown: usize, rows: &[Vec<String>]) -> Table {
         let mut table = self.empty_table();
-        if headed {
-            table.set_header(&headings[..shown]);
-        }
+        table.set_header(&headings[..shown]);
         table.add_rows(rows.iter().map(|row| row.iter().take(shown)));
         set_gaps(&mut table);
         table

@@ -34,6 +34,7 @@ pub mod portal_pin;
 pub mod refusals;
 pub mod request_report;
 pub mod search_paging;
+pub mod sending_story;
 pub mod shown_entries;
 pub mod shown_state;
 pub mod steady_time;

@@ -122,7 +122,10 @@ pub(super) async fn finish_batch(
     }
     match result {
         BatchResult::Accepted { request_id, poll_at } => accept_batch(conn, batch, request_id, *poll_at, now).await,
-        BatchResult::Answered { updates } => answer_batch(conn, batch, updates, now).await,
+        BatchResult::Answered { updates, request_id } => {
+            note_request_id(conn, batch, request_id.as_deref()).await?;
+            answer_batch(conn, batch, updates, now).await
+        }
         BatchResult::Refused { updates } => refuse_batch(conn, batch, updates, now).await,
         BatchResult::Unknown { updates } => {
             updates::apply_updates(conn, updates, Some(batch), now).await?;
@@ -174,12 +177,14 @@ async fn accept_batch(
     .execute(&mut *conn)
     .await?;
     sqlx::query(
-        "UPDATE conversions SET state = 'AwaitingResult', outcome = 'Processing', reason = $3, changed_at = $2
+        "UPDATE conversions SET state = 'AwaitingResult', outcome = 'Processing', reason = $3, changed_at = $2,
+                request_id = $4
          WHERE request = $1 AND state = 'InFlight'",
     )
     .bind(batch.0)
     .bind(to_millis(now))
     .bind(reason::AWAITING_RESULT)
+    .bind(request_id)
     .execute(conn)
     .await?;
     Ok(())
@@ -199,6 +204,16 @@ async fn is_of_another(conn: &mut Conn, batch: BatchId, request_id: &str) -> Led
     .fetch_one(conn)
     .await?;
     Ok(known > 0)
+}
+
+/// Notes what Google calls the request, at its rows.
+async fn note_request_id(conn: &mut Conn, batch: BatchId, request_id: Option<&str>) -> LedgerResult<()> {
+    sqlx::query("UPDATE conversions SET request_id = $2 WHERE request = $1 AND state = 'InFlight'")
+        .bind(batch.0)
+        .bind(request_id)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Only rows that Google did not take may go with another value.

@@ -11,7 +11,10 @@ use crate::ports::ledger::LedgerResult;
 pub(crate) type Change = (i64, &'static str, &'static str);
 
 /// Changes of the schema, in order. Those that were released never change: a ledger remembers what it was made by.
-pub(crate) const MIGRATIONS: &[Change] = &[(1, "ledger", include_str!("../../migrations/0001_ledger.sql"))];
+pub(crate) const MIGRATIONS: &[Change] = &[
+    (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
+    (2, "request ids", include_str!("../../migrations/0002_request_ids.sql")),
+];
 
 /// Where `sqlx` notes what was done.
 const NOTES: &str = "_sqlx_migrations";

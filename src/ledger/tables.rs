@@ -124,6 +124,7 @@ pub(crate) const TABLES: [Table; 11] = [
             ("value", Text),
             ("currency", Text),
             ("request", Number),
+            ("request_id", Text),
         ],
         key: 1,
         parts: ALL,

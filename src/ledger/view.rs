@@ -19,8 +19,8 @@ use crate::ports::ledger::{LedgerResult, StreamId};
 /// The texts and numbers of `$2` to `$4`: an outcome or nothing, contacts or an empty list.
 const KEPT: &str = concat!(
     "SELECT c.sort_key, c.transaction_id, c.contact, c.submission, c.occurred_at, c.first_seen, c.changed_at, c.outcome,
-            c.reason, c.detail, c.due, c.attempts, c.sent, c.value, c.currency, r.request_id
-     FROM conversions c LEFT JOIN requests r ON r.id = c.request
+            c.reason, c.detail, c.due, c.attempts, c.sent, c.value, c.currency, c.request_id
+     FROM conversions c
      WHERE c.stream = $1 AND c.occurred_at >= $2 AND ($3 = '' OR c.outcome = $3)
        AND ($4 = '[]' OR c.contact IN ",
     numbers!("$4"),

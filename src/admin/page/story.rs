@@ -63,7 +63,6 @@ fn facts(conversion: &Conversion) -> Vec<(&'static str, String)> {
         ("first seen", conversion.first_seen_time.map(time)),
         ("last change", conversion.last_change_time.map(time)),
         ("next look", conversion.next_time.map(time)),
-        ("request", conversion.request_id.clone()),
         ("transaction id", Some(conversion.transaction_id.clone())),
     ]
     .into_iter()

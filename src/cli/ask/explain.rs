@@ -96,12 +96,11 @@ fn to_text(event: &str, answer: &Value, width: Width) -> String {
 }
 
 /// Facts of the ledger, and their fields.
-const FACTS: [(&str, &str); 6] = [
+const FACTS: [(&str, &str); 5] = [
     ("Google's code", "code"),
     ("first seen", "firstSeenTime"),
     ("last change", "lastChangeTime"),
     ("next look", "nextTime"),
-    ("request", "requestId"),
     ("transaction id", "transactionId"),
 ];
 

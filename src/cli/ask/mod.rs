@@ -6,6 +6,8 @@ mod dashboard;
 mod explain;
 mod forward;
 mod operator;
+mod printed_rows;
+mod since;
 
 pub(super) use self::conversions::ConversionsFlags;
 pub(super) use self::dashboard::DashboardFlags;

@@ -164,7 +164,8 @@ fn as_applied(loaded: LoadedEvent) -> LoadedPlan {
         ));
     } else if !applied && event.spec.start_time.is_none() {
         notes.push(
-            "The event is new and has no spec.startTime: only conversions from the moment on when it is applied would be sent."
+            "The event has no spec.startTime: it counts from the moment on when it is applied, so none counts yet. With \
+             spec.startTime, at most 90 days back, earlier ones count too."
                 .to_owned(),
         );
     }

@@ -2,6 +2,7 @@
 
 use super::conversion::{Conversion, Page, list_path};
 use super::loading::LoadedPlan;
+use super::report::NEVER_SEEN;
 use crate::api::AdConversionEvent;
 use crate::cli::ask::OperatorPlace;
 use crate::cli::cluster::ConnectFlags;
@@ -32,7 +33,10 @@ pub(super) async fn recorded_conversions(
     let event = &planned.event;
     let sync = event.status.as_ref().and_then(|status| status.sync.as_ref());
     if sync.is_none_or(|sync| sync.ledger_id.is_none()) {
-        return Ok(Vec::new());
+        return Err(Unrecorded {
+            says: NEVER_SEEN.to_owned(),
+            refused: false,
+        });
     }
     ask(event, place, cluster).await.map_err(|why| {
         let said = why.to_string();

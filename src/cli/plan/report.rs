@@ -200,18 +200,28 @@ pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
             INCOMPLETE.to_owned(),
         )
     };
+    let conversion_action = action_plan(facts, status.conversion_action.as_ref(), &unread);
+    let already_sent = match facts.recorded {
+        // To an action that is still to be made nobody has sent anything.
+        Err(why) if why == NEVER_SEEN && conversion_action.change == ActionChange::Create => AlreadySent {
+            known: true,
+            count: Some(0),
+            message: "Nothing: the conversion action is new.".to_owned(),
+        },
+        recorded => already_sent(recorded),
+    };
     EventPlan {
         namespace: text(&facts.after.metadata.namespace),
         name: text(&facts.after.metadata.name),
         ready: is_ready,
         reason,
         message,
-        conversion_action: action_plan(facts, status.conversion_action.as_ref(), &unread),
+        conversion_action,
         unread,
         trigger: status.trigger.clone(),
         start_time: sync.start_time.as_ref().map(|start| start.0),
         conversions: count_conversions(facts.conversions, facts.recorded.as_deref().unwrap_or_default()),
-        already_sent: already_sent(facts.recorded),
+        already_sent,
         notes: facts.notes.iter().cloned().chain(errors).collect(),
     }
 }
@@ -284,6 +294,10 @@ pub(super) fn goal_changes(changes: &[(CustomerId, Change)]) -> Vec<GoalChange> 
     };
     changes.iter().filter_map(goal).collect()
 }
+
+/// Said of an event that no operator has recorded anything of: whether another event of its action has, nobody can be asked.
+pub(super) const NEVER_SEEN: &str = "Unknown: no operator has this event yet. What an earlier event of the same conversion action has \
+                                     sent counts as WouldBeSent here, and is not sent again.";
 
 fn already_sent(recorded: &Result<Vec<Conversion>, String>) -> AlreadySent {
     match recorded {

@@ -123,6 +123,28 @@ fn what_was_sent_is_told_or_said_to_be_unknown() {
     assert_eq!(unknown.message, "no operator answers");
 }
 
+#[rstest]
+#[case::created("Created", vec![create(7)], true)]
+#[case::adopted("Adopted", vec![], false)]
+#[case::mapped("Mapped", vec![], false)]
+fn what_an_earlier_event_of_the_action_has_sent_is_not_known(
+    #[case] origin: &str,
+    #[case] changes: Vec<(CustomerId, Change)>,
+    #[case] known: bool,
+) {
+    let action = json!({"customerId": "1234567890", "id": "7", "name": "X", "origin": origin});
+    let plan = event_plan(&Facts {
+        before: &event(&json!({})),
+        after: &event(&json!({"conversionAction": action})),
+        changes: &changes,
+        conversions: &[],
+        recorded: &Err(NEVER_SEEN.to_owned()),
+        unread: vec![],
+        notes: vec![],
+    });
+    assert_eq!(plan.already_sent.known, known, "{}", plan.already_sent.message);
+}
+
 #[test]
 fn goals_of_the_account_stand_apart() {
     let goal = crate::domain::action::Goal {

@@ -117,7 +117,14 @@ pub(super) async fn upload(ledger: &SqlLedger, stream: StreamId) {
         .map(|row| update(row.id, Outcome::Uploaded, "Processed"))
         .collect();
     ledger
-        .finish_batch(id, &BatchResult::Answered { updates }, at(4))
+        .finish_batch(
+            id,
+            &BatchResult::Answered {
+                updates,
+                request_id: None,
+            },
+            at(4),
+        )
         .await
         .unwrap();
 }
@@ -279,7 +286,14 @@ async fn what_google_has_is_waited_for() {
     assert!(erase(&ledger, 60).await.is_empty());
     let updates = vec![update(due[0].id, Outcome::Uploaded, "Processed")];
     ledger
-        .finish_batch(batch, &BatchResult::Answered { updates }, at(61))
+        .finish_batch(
+            batch,
+            &BatchResult::Answered {
+                updates,
+                request_id: None,
+            },
+            at(61),
+        )
         .await
         .unwrap();
     assert_eq!(erase(&ledger, 60).await, [GONE]);

@@ -162,7 +162,10 @@ async fn send(ledger: &SqlLedger, rows: &[RowId]) {
         ..update(rows[5], Outcome::Rejected, "InvalidGclid")
     };
     let updates = vec![update(rows[4], Outcome::Uploaded, "Processed"), rejected];
-    let answer = BatchResult::Answered { updates };
+    let answer = BatchResult::Answered {
+        updates,
+        request_id: Some("row-by-row".to_owned()),
+    };
     ledger.finish_batch(answered, &answer, at(7)).await.unwrap();
     let ended = begin(&[plain(rows[8])]).await;
     let answer = BatchResult::Accepted {

@@ -206,7 +206,7 @@ impl Model {
                 });
                 self.close(batch, now);
             }
-            BatchResult::Answered { updates } | BatchResult::Unknown { updates } => {
+            BatchResult::Answered { updates, .. } | BatchResult::Unknown { updates } => {
                 let open = |u: &&RowUpdate| u.outcome == Outcome::Pending;
                 let answered = matches!(result, BatchResult::Answered { .. });
                 let free: BTreeSet<_> = updates.iter().filter(open).map(|u| u.row).collect();

@@ -250,7 +250,10 @@ impl Run {
                 poll_at: now,
             },
             1 => BatchResult::Refused { updates },
-            2 => BatchResult::Answered { updates },
+            2 => BatchResult::Answered {
+                updates,
+                request_id: None,
+            },
             _ => BatchResult::Unknown { updates },
         };
         self.ledger.finish_batch(batch, &result, now).await.unwrap();

@@ -15,6 +15,7 @@ const UPDATE: &str = "UPDATE_LEDGERS";
 /// A version that knows one change more.
 const LATER: &[Change] = &[
     MIGRATIONS[0],
+    MIGRATIONS[1],
     (
         9001,
         "later",
@@ -26,6 +27,7 @@ const LATER: &[Change] = &[
 const BROKEN: &[Change] = &[
     LATER[0],
     LATER[1],
+    LATER[2],
     (
         9002,
         "broken",

@@ -134,6 +134,28 @@ async fn a_request_and_a_value_are_shown() {
     assert!(sent.sent && sent.due.is_none());
     let waits = found[1].record.clone().unwrap();
     assert!(!waits.sent && waits.request_id.is_none() && waits.due == Some(at(2)));
+    // Whoever asks Google about it needs the id once the request is long over.
+    let uploaded = update(rows[0], Outcome::Uploaded, "Processed");
+    let ended = super::batches::status(batch, vec![uploaded], None);
+    ledger.record_status(&ended, at(5)).await.unwrap();
+    assert!(ledger.open_requests(&sender(), at(100), 10).await.unwrap().is_empty());
+    let (found, _) = list(&ledger, all_of(stream)).await;
+    assert_eq!(found[0].outcome, Outcome::Uploaded);
+    let sent = found[0].record.clone().unwrap();
+    assert_eq!(sent.request_id.as_deref(), Some("request-1"));
+    // The other route says at once what became of each row.
+    let batch = ledger
+        .begin_batch(&sender(), &[action(7)], &[worth(rows[1], "1")], at(6))
+        .await
+        .unwrap();
+    let answered = crate::ports::ledger::BatchResult::Answered {
+        updates: vec![update(rows[1], Outcome::Rejected, "Odd")],
+        request_id: Some("request-2".into()),
+    };
+    ledger.finish_batch(batch, &answered, at(7)).await.unwrap();
+    let (found, _) = list(&ledger, all_of(stream)).await;
+    let refused = found[1].record.clone().unwrap();
+    assert_eq!(refused.request_id.as_deref(), Some("request-2"));
 }
 
 #[tokio::test]

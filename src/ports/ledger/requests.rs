@@ -30,6 +30,8 @@ pub enum BatchResult {
     Answered {
         /// What becomes of its rows.
         updates: Vec<RowUpdate>,
+        /// Google's id of the request, if it gave one.
+        request_id: Option<String>,
     },
     /// Certainly not taken: the rows are as they were before the batch, apart from `updates`.
     Refused {

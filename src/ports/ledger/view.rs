@@ -71,7 +71,7 @@ pub struct Record {
     pub sent: bool,
     /// The value that it was sent with, or is to be.
     pub value: Option<(Decimal, String)>,
-    /// Google's id of the request whose outcome it awaits.
+    /// Google's id of the latest request that it took with this conversion.
     pub request_id: Option<String>,
 }
 

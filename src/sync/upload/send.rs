@@ -241,7 +241,10 @@ impl Uploader {
                 send_again(&mut updates, ready, &doubted, asked.unwrap_or(now).max(now));
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
-                BatchResult::Answered { updates }
+                BatchResult::Answered {
+                    updates,
+                    request_id: rows.request_id.clone(),
+                }
             }
         };
         self.record_result(id, &result, now).await;

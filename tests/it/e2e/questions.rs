@@ -1,5 +1,7 @@
 //! People ask what became of conversions: `adconversion conversions` and `explain`, and the admin API behind them.
 
+mod submissions;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -9,7 +11,6 @@ use xtask::browser::{picture, rendered_page};
 
 use super::Stage;
 use super::counts::{Counts, ago, reason};
-use super::forms;
 
 const DAY: i64 = 86_400;
 
@@ -71,6 +72,12 @@ fn the_conversions_behind_every_count_are_listed() {
     assert_eq!(Counts::of(&event).uploaded, 1, "{event:#}");
     let all = lines(&stage, "asked", &[]);
     assert_eq!(all.len(), 4, "{all:#?}");
+    let time = |row: &Value| {
+        row["time"]
+            .as_str()
+            .and_then(|time| time.parse::<jiff::Timestamp>().ok())
+    };
+    assert!(all.is_sorted_by_key(time), "{all:#?}");
     for (filter, contact) in [
         (["--reason", "NoConsent"], &refused),
         (["--reason", "NoClickId"], &bare),
@@ -81,7 +88,9 @@ fn the_conversions_behind_every_count_are_listed() {
         assert_eq!(found.len(), 1, "{filter:?}: {all:#?}");
         assert_eq!(found[0]["contactId"], **contact, "{filter:?}");
     }
-    assert_eq!(lines(&stage, "asked", &["--since", "24h"]).len(), 1);
+    assert_eq!(lines(&stage, "asked", &["--since", "1d"]).len(), 1);
+    let request = lines(&stage, "asked", &["--outcome", "Uploaded"])[0]["requestId"].clone();
+    assert!(request.as_str().is_some_and(|id| !id.is_empty()), "{request}");
     assert_eq!(lines(&stage, "asked", &["--contact", &sent])[0]["value"], "12.5");
     // A suspension is the reason that the status shows, whatever the rows say.
     stage.patch("adce/asked", &json!({"spec": {"suspend": true}}));
@@ -100,7 +109,18 @@ fn the_conversions_behind_every_count_are_listed() {
     let csv = ask(&stage, &["conversions", "asked", "-o", "csv"], 0);
     assert_eq!(csv.lines().count(), 6, "{csv}");
     assert!(csv.starts_with("time,contactId,outcome,reason,"), "{csv}");
-    ask(&stage, &["conversions", "nobody"], 2);
+    let yaml: Value = serde_yaml::from_str(&ask(&stage, &["conversions", "asked", "-o", "yaml"], 0)).expect("YAML");
+    assert_eq!(yaml, json!(lines(&stage, "asked", &[])));
+    let said = ask(&stage, &["conversions", "asked", "--reason", "NoClickIds"], 2);
+    assert!(
+        said.contains("NoClickId") && said.contains("OutsideClickWindow"),
+        "{said}"
+    );
+    let said = ask(&stage, &["conversions", "nobody"], 2);
+    assert!(
+        said.contains(&format!("no event nobody in namespace {}", stage.namespace)),
+        "{said}"
+    );
 }
 
 #[test]
@@ -114,6 +134,8 @@ fn the_life_of_a_contact_is_explained_without_its_data() {
             &sent,
             vec![
                 "Uploaded, with value 12.5 EUR",
+                "Sent with value 12.5 EUR; Google's id of the request: ",
+                "Google has it. That was known on ",
                 "inside the click window of 8 days",
                 "Granted: ads_consent",
             ],
@@ -192,34 +214,6 @@ fn the_deal_that_a_value_comes_from_is_named() {
     );
     assert!(told.contains(&says), "no {says:?} in {told}");
     assert!(!told.contains("secret-name"), "{told}");
-}
-
-#[test]
-fn a_submission_is_explained_by_its_deadline_and_consent() {
-    let stage = forms::stage("explained-form", &[]);
-    forms::event(&stage, "asked", forms::FORM, &json!({"startTime": ago(3_600)}));
-    stage.condition("adce/asked", "Ready", "True", "");
-    forms::submit(&stage, &forms::consenting("s1"));
-    let refusing = json!({"properties": {"ads_consent": "false"}});
-    forms::submit(&stage, &forms::with(&forms::consenting("s2"), &refusing));
-    forms::counted(&stage, "asked", 2, 1, 1);
-    let story = |email: &str, code| ask(&stage, &["explain", "asked", "--contact", email], code);
-    let sent = story("s1@example.com", 0);
-    let waits = story("s2@example.com", 0);
-    for (told, part) in [
-        (&sent, "Uploaded"),
-        (&sent, "transaction id  s1"),
-        (&sent, "It can be sent until"),
-        (&waits, "Pending, AwaitingConsent"),
-        (&waits, "Not granted: ads_consent holds none"),
-        (&waits, "by today's data"),
-    ] {
-        assert!(told.contains(part), "no {part:?} in {told}");
-    }
-    assert!(!sent.contains("example.com"), "{sent}");
-    stage.contact(&[], None, &json!({"email": "other@example.com"}));
-    let other = story("other@example.com", 1);
-    assert!(other.contains("No submission of the form by this contact"), "{other}");
 }
 
 #[test]
