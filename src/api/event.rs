@@ -245,7 +245,8 @@ pub struct CreateAction {
     /// How many conversions of one click count. If absent: `OnePerClick`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counting_type: Option<CountingType>,
-    /// Days between a click and its conversion, 1 to 90. If absent: 90.
+    /// Days between a click and its conversion, 1 to 90. If absent: 90 when the action is created, and what it has is
+    /// left as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 90))]
     pub click_through_lookback_window_days: Option<i32>,

@@ -17,7 +17,7 @@ const MAX_WINDOW_DAYS: i64 = 90;
 pub struct ClickWindow {
     /// Days, as the last read has it that told any.
     last: i64,
-    /// Days: the wider one of the last two reads.
+    /// Days: the wider one of the last two reads, or those declared.
     widest: i64,
 }
 
@@ -35,9 +35,9 @@ enum Shown {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WindowPlace {
     Inside,
-    /// Outside by the last read, but not by the one before.
+    /// Outside by the last read, but not by the one before, or by what is declared.
     Unsure,
-    /// Outside by both.
+    /// Outside by all.
     Outside,
 }
 
@@ -69,6 +69,13 @@ impl ClickWindow {
             (Shown::NoWindow, Shown::NoWindow) => Some(Self::WIDEST),
             _ => None,
         }
+    }
+
+    /// The same where a manifest declares so many days: what only these let in waits until the action has them.
+    #[must_use]
+    pub fn with_declared(self, days: Option<i64>) -> Self {
+        let widest = days.map_or(self.widest, |days| self.widest.max(days.min(MAX_WINDOW_DAYS)));
+        Self { widest, ..self }
     }
 
     /// As two reads show it.
@@ -181,5 +188,18 @@ mod tests {
                 prop_assert!(took > window || place != Some(WindowPlace::Outside), "{:?}", &reads[..seen]);
             }
         }
+    }
+
+    #[rstest]
+    #[case::not_declared(None, WindowPlace::Outside)]
+    #[case::a_narrower_one(Some(1), WindowPlace::Outside)]
+    #[case::a_wider_one(Some(30), WindowPlace::Unsure)]
+    #[case::beyond_googles_limit(Some(900), WindowPlace::Unsure)]
+    fn what_the_declared_window_lets_in_waits(#[case] declared: Option<i64>, #[case] wanted: WindowPlace) {
+        let window = ClickWindow::of_days(2, 2).unwrap().with_declared(declared);
+        let at = |day: i64| Timestamp::from_second(1_790_000_000 + day * DAY).unwrap();
+        assert_eq!(window.place_of(at(0), at(9)), wanted);
+        assert_eq!(window.place_of(at(0), at(1)), WindowPlace::Inside);
+        assert_eq!(window.place_of(at(0), at(91)), WindowPlace::Outside);
     }
 }

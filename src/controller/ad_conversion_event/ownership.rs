@@ -129,11 +129,8 @@ pub(super) fn rightful_owner(
     customer: &CustomerId,
     action: ActionId,
 ) -> Option<ObjectKey> {
-    let owners = ctx.caches.events.find_by(&Lookup::Has(customer.clone(), action));
-    let others = owners.iter().filter(|other| other.id() != declared.uid);
-    let mut rightful =
-        others.filter(|other| let_in(ctx, &Declared::from_manifest(other).google).as_ref() == Some(customer));
-    rightful.next().map(|other| other.key())
+    let rightful = |account: &ObjectKey| let_in(ctx, account).as_ref() == Some(customer);
+    owner_among(ctx, declared, customer, action, rightful)
 }
 
 /// Any other event that has this action, whether its account is let to it or not: who removes the action has to ask.
@@ -143,8 +140,20 @@ pub(crate) fn other_owner(
     customer: &CustomerId,
     action: ActionId,
 ) -> Option<ObjectKey> {
+    owner_among(ctx, declared, customer, action, |_| true)
+}
+
+/// Another event that has this action, through an account of which this holds.
+fn owner_among(
+    ctx: &Context,
+    declared: &Declared,
+    customer: &CustomerId,
+    action: ActionId,
+    holds: impl Fn(&ObjectKey) -> bool,
+) -> Option<ObjectKey> {
     let owners = ctx.caches.events.find_by(&Lookup::Has(customer.clone(), action));
-    let other = owners.iter().find(|other| other.id() != declared.uid);
+    let mut others = owners.iter().filter(|other| other.id() != declared.uid);
+    let other = others.find(|other| holds(&Declared::from_manifest(other).google));
     other.map(|other| other.key())
 }
 

@@ -148,7 +148,9 @@ fn bound_action(ctx: &Context, declared: &Declared, action: &ConversionActionSta
     Some(BoundAction {
         key: owner.action_key(id),
         hold_until,
-        click_window: snapshot.and_then(|snapshot| snapshot.click_window(id)),
+        click_window: snapshot
+            .and_then(|snapshot| snapshot.click_window(id))
+            .map(|window| window.with_declared(declared.fields.click_window_days)),
     })
 }
 

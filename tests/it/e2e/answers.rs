@@ -1,12 +1,14 @@
 //! What the README shows of `adconversion explain` and `conversions` is what they print.
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Stage;
 use super::counts::ago;
 use super::questions::ask;
-use crate::support::documents::readme_shows;
+use crate::support::documents::{page_shows, readme_shows};
 
 /// The day on which the README was asked, and what its ids are.
 const TODAY: &str = "2026-11-27T00:00:00Z";
@@ -54,7 +56,13 @@ fn stable(text: &str, names: &[(&str, &str)]) -> String {
             "09:30:00"
         };
         let words = line.split(' ').map(|word| {
-            let bare = word.trim_end_matches([':', '.', ',']);
+            let bare = word.trim_end_matches([':', '.', ',', ';']);
+            if let Ok(day) = bare.parse::<Date>() {
+                let today: Timestamp = TODAY.parse().expect("a time");
+                let since = Timestamp::now().to_zoned(TimeZone::UTC).date() - day;
+                let shown = today.to_zoned(TimeZone::UTC).date() - since;
+                return word.replace(bare, &shown.to_string());
+            }
             if let Ok(at) = bare.parse::<Timestamp>() {
                 let days = (Timestamp::now().duration_since(at).as_hours() + 1) / 24;
                 let today: Timestamp = TODAY.parse().expect("a time");
@@ -108,4 +116,54 @@ fn the_readme_shows_what_the_commands_print() {
         "adconversion conversions became-customer --outcome Skipped",
         &stable(&listed, &names),
     );
+}
+
+/// What a command prints that asks HubSpot and Google itself, and ends with this code.
+fn try_out(stage: &Stage, arguments: &[&str], code: i32) -> String {
+    let endpoints = stage.endpoints();
+    let endpoints: Vec<&str> = endpoints.iter().map(String::as_str).collect();
+    let done = stage.command(&[arguments, &endpoints].concat());
+    assert_eq!(done.status.code(), Some(code), "{}{}", done.stdout, done.stderr);
+    done.stdout
+}
+
+/// A manifest of an event for a lifecycle stage.
+fn manifest(name: &str, action: &str, lifecycle_stage: &str) -> String {
+    json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent", "metadata": {"name": name}, "spec": {
+        "googleAdsAccountRef": {"name": "acme"}, "hubSpotAccountRef": {"name": "acme"},
+        "eventName": action, "trigger": {"lifecycleStage": {"stage": lifecycle_stage}},
+        "startTime": days_ago(20), "value": {"fixed": {"amount": "40.00", "currency": "EUR"}}}})
+    .to_string()
+}
+
+#[test]
+fn the_page_of_commands_shows_what_check_and_plan_print() {
+    let stage = Stage::empty("commands", &[], &[]);
+    for (days, clicked) in [(2, true), (3, false), (5, true), (8, false), (9, false)] {
+        customer(&stage, days, clicked, "true");
+    }
+    let accounts = stage.file("accounts.yaml", include_str!("accounts.yaml"));
+    let good = stage.file(
+        "became-customer.yaml",
+        &manifest("became-customer", "HubSpot - Customer", "customer"),
+    );
+    let odd = stage.file(
+        "became-partner.yaml",
+        &manifest("became-partner", "HubSpot - Partner", "Partner"),
+    );
+    let names = [
+        (stage.namespace.as_str(), "marketing"),
+        (&accounts, "accounts.yaml"),
+        (&good, "became-customer.yaml"),
+        (&odd, "became-partner.yaml"),
+    ];
+    let shows = |command: &str, files: &[&str], code: i32| {
+        let files: Vec<&str> = files.iter().flat_map(|file| ["-f", *file]).collect();
+        let arguments = [&[command][..], &files, &["--namespace", &stage.namespace]].concat();
+        let printed = stable(&try_out(&stage, &arguments, code), &names);
+        let asked = stable(&format!("adconversion {}", arguments.join(" ")), &names);
+        page_shows("docs/commands.md", &asked, &printed);
+    };
+    shows("check", &[&accounts, &good, &odd], 1);
+    shows("plan", &[&accounts, &good], 0);
 }

@@ -43,6 +43,7 @@ mod memory;
 mod metrics_port;
 mod nameless;
 mod namespaces;
+mod no_drift;
 mod observed;
 mod odd_answers;
 mod odd_bytes;
