@@ -1,6 +1,5 @@
 //! Each alert of the chart in a real Prometheus, fired by what it is about and by nothing else.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use adconversion_operator::ops::health::{Probes, Watch, probe_router};
@@ -45,7 +44,7 @@ fn each_fires_for_what_it_is_about() {
     stage.event("live", "customer", &json!({"startTime": ago(86_400 * 10)}));
     settled_within(&stage, "live", 5, LIMIT);
     let monitor = stage.monitored(&[stage.port()]);
-    assert_eq!(monitor.firing(), BTreeSet::new(), "in peace");
+    monitor.fire_alone(&[]);
 
     let account = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "HubSpotAccount",
         "metadata": {"name": "unready"}, "spec": {"credentialsSecretRef": {"name": "nobody"}}});
@@ -85,7 +84,7 @@ fn each_fires_for_what_it_is_about() {
     monitor.fires("AdConversionThrottled");
     mend(&stage);
     monitor.ends("AdConversionThrottled");
-    monitor.quiet();
+    monitor.fire_alone(&[]);
 }
 
 /// Alerts about which operators are there.
@@ -110,7 +109,7 @@ fn each_fires_for_processes_that_are_too_few_or_too_many() {
         one.wait_leads(START);
     }
     monitor.fires("AdConversionRestarts");
-    assert_eq!(monitor.firing(), BTreeSet::from(["AdConversionRestarts".to_owned()]));
+    monitor.fire_alone(&["AdConversionRestarts"]);
 
     let spec =
         json!({"holderIdentity": "somebody", "leaseDurationSeconds": 300, "renewTime": "2100-01-01T00:00:00.000000Z"});
@@ -152,7 +151,7 @@ fn each_fires_for_what_other_processes_show() {
     let kubelet = serve(&runtime, Router::new().route("/metrics", get(volume)));
     metrics.set_leader(true);
     let monitor = stage.monitored(&[operator, kubelet]);
-    assert_eq!(monitor.firing(), BTreeSet::new(), "in peace");
+    monitor.fire_alone(&[]);
 
     *free.lock() = 14;
     monitor.fires("AdConversionLedgerVolumeFull");

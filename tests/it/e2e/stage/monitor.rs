@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
 
+use reqwest::Url;
 use serde_json::{Value, json};
+use xtask::lab::http;
+use xtask::prometheus;
 use xtask::supervisor::Spec;
-use xtask::{process, prometheus};
 
 use super::{Stage, repository};
 
@@ -17,13 +18,14 @@ pub const JOB: &str = "adconversion-operator-metrics";
 pub const CLAIM: &str = "adconversion-operator-ledger";
 /// What is asked of the last hours and minutes in the chart's rules, and here.
 const WINDOWS: [(&str, &str); 3] = [("[6h]", "[30s]"), ("[1h]", "[30s]"), ("[15m]", "[10s]")];
-/// A query is answered in less.
-const ANSWER: Duration = Duration::from_secs(20);
+/// For how long a condition of a few minutes must hold here: longer than a busy machine takes to answer two scrapes, so that a
+/// target that answers late is not taken for one that is gone.
+const HELD: &str = "4s";
 
 /// A Prometheus at work.
 pub struct Monitor<'a> {
     stage: &'a Stage,
-    address: String,
+    address: SocketAddr,
 }
 
 /// The rules of the chart, in which hours and minutes become seconds: what a test provokes cannot last for hours. When each
@@ -42,19 +44,19 @@ fn rules() -> Value {
         rule["expr"] = json!(expression.replace("> 86400", "> 8"));
         assert!(!expression.contains("m]") && !expression.contains("h]"), "{expression}");
         if rule.get("for").is_some() {
-            rule["for"] = json!("1s");
+            rule["for"] = json!(HELD);
         }
     }
     rules
 }
 
 impl Stage {
-    /// Starts a Prometheus that scrapes these ports of this machine twice a second.
+    /// Starts a Prometheus that scrapes these ports of this machine once a second.
     pub fn monitored(&self, ports: &[u16]) -> Monitor<'_> {
         let targets: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
         let labels = json!({"namespace": self.namespace});
         let config = json!({
-            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "500ms"},
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": ["rules.yaml"],
             "scrape_configs": [{"job_name": JOB, "honor_labels": true,
                 "static_configs": [{"targets": targets, "labels": labels}]}]});
@@ -66,7 +68,7 @@ impl Stage {
         // JSON is YAML.
         write("rules.yaml", &rules());
         let config = write("prometheus.yaml", &config);
-        let address = format!("127.0.0.1:{}", xtask::ports::free(1).expect("a port")[0]);
+        let address = SocketAddr::from(([127, 0, 0, 1], xtask::ports::free(1).expect("a port")[0]));
         let spec = Spec {
             name: "prometheus".to_owned(),
             program: prometheus::server().expect("Prometheus"),
@@ -81,7 +83,7 @@ impl Stage {
         self.supervisor.run(spec).expect("Prometheus");
         let monitor = Monitor { stage: self, address };
         self.wait_for("samples of every target", || {
-            let up = monitor.query("count(count_over_time(up[5m]) > 10)");
+            let up = monitor.query("count(count_over_time(up[5m]) > 8)");
             let count = up.pointer("/0/value/1").and_then(Value::as_str).unwrap_or_default();
             if count == ports.len().to_string() {
                 Ok(())
@@ -96,53 +98,40 @@ impl Stage {
 impl Monitor<'_> {
     /// What an expression is now; null where Prometheus does not answer yet.
     pub fn query(&self, expression: &str) -> Value {
-        let mut command = Command::new(prometheus::promtool().expect("promtool"));
-        command.args([
-            "query",
-            "instant",
-            "--format=json",
-            &format!("http://{}", self.address),
-            expression,
-        ]);
-        let output = process::run(command, None, ANSWER).expect("promtool ends");
-        serde_json::from_str(&output.stdout).unwrap_or_default()
+        let parameters = [("query", expression)];
+        let url = Url::parse_with_params("http://prometheus/api/v1/query", parameters).expect("an address");
+        let path = format!("{}?{}", url.path(), url.query().unwrap_or_default());
+        let answer = http::call(self.address, "GET", &path, None).unwrap_or_default();
+        answer["data"]["result"].clone()
     }
 
-    /// Names of the alerts that fire.
-    pub fn firing(&self) -> BTreeSet<String> {
-        let alerts = self.query("ALERTS{alertstate=\"firing\"}");
-        let names = alerts.as_array().into_iter().flatten();
-        names
-            .filter_map(|alert| Some(alert["metric"]["alertname"].as_str()?.to_owned()))
-            .collect()
+    /// Names of the alerts that fire; none where Prometheus does not answer.
+    fn firing(&self) -> Option<BTreeSet<String>> {
+        let alerts = self.query("count by (alertname) (ALERTS{alertstate=\"firing\"})");
+        let name = |alert: &Value| Some(alert["metric"]["alertname"].as_str()?.to_owned());
+        alerts.as_array()?.iter().map(name).collect()
     }
 
     /// Waits until this alert fires.
     pub fn fires(&self, alert: &str) {
-        self.wait_for(alert, true);
+        self.wait_for(&format!("{alert} to fire"), |firing| firing.contains(alert));
     }
 
     /// Waits until this alert fires no more.
     pub fn ends(&self, alert: &str) {
-        self.wait_for(alert, false);
+        self.wait_for(&format!("{alert} to end"), |firing| !firing.contains(alert));
     }
 
-    /// Waits until none fires.
-    pub fn quiet(&self) {
-        self.stage.wait_for("no alert", || {
-            let firing = self.firing();
-            if firing.is_empty() { Ok(()) } else { Err(json!(firing)) }
-        });
+    /// Waits until these fire and no others.
+    pub fn fire_alone(&self, alerts: &[&str]) {
+        let alone: BTreeSet<String> = alerts.iter().map(|&alert| alert.to_owned()).collect();
+        self.wait_for(&format!("{alone:?} to fire, and no others"), |firing| *firing == alone);
     }
 
-    fn wait_for(&self, alert: &str, wanted: bool) {
-        self.stage.wait_for(&format!("{alert} fires: {wanted}"), || {
-            let firing = self.firing();
-            if firing.contains(alert) == wanted {
-                Ok(())
-            } else {
-                Err(json!(firing))
-            }
+    fn wait_for(&self, what: &str, wanted: impl Fn(&BTreeSet<String>) -> bool) {
+        self.stage.wait_for(what, || match self.firing() {
+            Some(firing) if wanted(&firing) => Ok(()),
+            firing => Err(json!(firing)),
         });
     }
 }
