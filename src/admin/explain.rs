@@ -100,6 +100,8 @@ pub(super) async fn explain_contact(
 
 const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSpot contact, or with {"email": "ADDRESS"}"#;
 
+const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot.";
+
 /// Explains one contact.
 pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Question) -> Result<Explanation, Refused> {
     let counted = counted_stream(source, key)?;
@@ -176,7 +178,7 @@ impl Explanation {
 async fn asked_contact(question: &Question, crm: Option<&dyn Crm>) -> Result<Option<ContactId>, Refused> {
     match (question.contact.as_deref(), question.email.as_deref(), crm) {
         (Some(id), None, _) => {
-            let id = id.trim().parse().map_err(|_| Refused::Malformed(ASK_SO.to_owned()))?;
+            let id = id.trim().parse().map_err(|_| Refused::Malformed(NO_ID.to_owned()))?;
             Ok(Some(id))
         }
         (None, Some(_), None) => Err(Refused::Failed(NOT_ASKED.to_owned())),
@@ -305,7 +307,7 @@ impl Parts<'_> {
             let told = if event.rules.form {
                 explanation::explain_submission(contact, row.occurred_at, &rules)
             } else {
-                explanation::explain_entry(contact, occurrence, &rules)
+                explanation::explain_entry(contact, occurrence, &rules, now)
             };
             lines.extend(told.into_iter().map(ExplainedLine::from));
             if !row.outcome.is_final() {
@@ -343,7 +345,10 @@ impl Parts<'_> {
         let start = self.counted.start;
         match self.event {
             Some(event) if event.rules.form => {
-                format!("No submission of the form by this contact since {start:.0} is known.")
+                format!(
+                    "No submission of the form by this contact since {start:.0} is known. Submissions that were first seen after \
+                     their deadline, or that name nobody, are kept without a contact: `adconversion conversions` lists them."
+                )
             }
             Some(_) if read => {
                 "The contact's history in HubSpot does not show that it ever reached the stage.".to_owned()

@@ -7,7 +7,8 @@ use super::brief::counted;
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::Contact;
 use super::eligibility::{
-    ConsentRule, Decision, EventRules, LeftOut, Occurrence, Waits, decide_entry, has_consent, seen_click,
+    ClickProperties, ConsentRule, Decision, EventRules, LeftOut, Occurrence, Waits, decide_entry, has_consent,
+    seen_click,
 };
 use super::enhancement::{self, Person, Submitted};
 use super::explained_value::{Worth, describe_value};
@@ -74,9 +75,9 @@ fn line(about: &'static str, says: impl Into<String>) -> Line {
 }
 
 /// What a fresh read of the contact says of a stage entry.
-pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) -> Vec<Line> {
+pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, now: Timestamp) -> Vec<Line> {
     vec![
-        line("click id", describe_click(contact, occurrence, rules)),
+        line("click id", describe_click(contact, occurrence, rules, now)),
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
         line("value", describe_value(rules.event.value.as_ref(), &rules.worth)),
@@ -122,16 +123,11 @@ pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules:
     line("by today's data", says)
 }
 
-fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) -> String {
+fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, now: Timestamp) -> String {
     let clicks = &rules.event.clicks;
     let grace = rules.waits.click_grace;
     let Some(click) = seen_click(contact, clicks, occurrence.at, grace) else {
-        let properties = [Some(&clicks.gclid), clicks.gbraid.as_ref(), clicks.wbraid.as_ref()];
-        let named: Vec<_> = properties.into_iter().flatten().map(String::as_str).collect();
-        return format!(
-            "None: {} held no click id when the contact reached the stage, nor within {grace:#} after it.",
-            named.join(", ")
-        );
+        return describe_no_click(clicks, occurrence.at, grace, contact.as_of.unwrap_or(now));
     };
     let Some(at) = click.at else {
         return format!(
@@ -139,12 +135,16 @@ fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) 
             click.property
         );
     };
-    let age = occurrence.at.duration_since(at);
-    let found = format!(
-        "Found in {}, since {at:.0}: {} before the stage change",
-        click.property,
-        describe_age(age)
-    );
+    let found = format!("Found in {}, since {at:.0}", click.property);
+    if at > occurrence.at {
+        let late = describe_age(at.duration_since(occurrence.at));
+        return format!(
+            "{found}: {late} after the stage change. It is sent, as HubSpot may note a click late; Google refuses a click that \
+             came after its conversion (ConversionPrecedesClick)."
+        );
+    }
+    let age = describe_age(occurrence.at.duration_since(at));
+    let found = format!("{found}: {age} before the stage change");
     let Some(window) = rules.window else {
         return format!("{found}. The click window of the conversion action is not known yet.");
     };
@@ -157,13 +157,29 @@ fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>) 
     format!("{found}, {place} the click window of {days}.")
 }
 
-/// Days with one decimal, or hours if it is less than two days.
+fn describe_no_click(clicks: &ClickProperties, change: Timestamp, grace: SignedDuration, now: Timestamp) -> String {
+    let properties = [Some(&clicks.gclid), clicks.gbraid.as_ref(), clicks.wbraid.as_ref()];
+    let named: Vec<_> = properties.into_iter().flatten().map(String::as_str).collect();
+    let named = named.join(", ");
+    let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
+    if now < end {
+        format!(
+            "None yet: {named} held no click id when the contact reached the stage. One that appears until {end:.0} counts."
+        )
+    } else {
+        format!("None: {named} held no click id when the contact reached the stage, nor within {grace:#} after it.")
+    }
+}
+
+/// Days with one decimal, hours if it is less than two days, or minutes if it is less than an hour.
 fn describe_age(age: SignedDuration) -> String {
     let tenths = |unit: i64| {
         let tenths = age.as_secs().max(0) * 10 / unit;
         format!("{}.{}", tenths / 10, tenths % 10)
     };
-    if age < SignedDuration::from_hours(48) {
+    if age < SignedDuration::from_hours(1) {
+        counted(age.as_mins().max(0).unsigned_abs(), "minute")
+    } else if age < SignedDuration::from_hours(48) {
         format!("{} hours", tenths(3_600))
     } else {
         format!("{} days", tenths(86_400))

@@ -3,7 +3,7 @@
 use rstest::rstest;
 
 use super::super::contact::{HistoryEntry, LIFECYCLE_STAGE};
-use super::super::eligibility::{ClickProperties, Money, ValueRule};
+use super::super::eligibility::{Money, ValueRule};
 use super::super::ids::ContactId;
 use super::*;
 
@@ -148,7 +148,8 @@ fn what_is_a_conversion_is_what_the_feed_takes_for_one() {
 #[case::inside(Some(-3 * DAY), 30, "3.0 days before the stage change, inside the click window of 30 days")]
 #[case::outside(Some(-3 * DAY), 2, "3.0 days before the stage change, outside the click window of 2 days")]
 #[case::hours(Some(-90 * 60), 30, "1.5 hours before")]
-#[case::after(Some(HOUR / 2), 30, "0.0 hours before")]
+#[case::minutes(Some(-60), 30, "1 minute before")]
+#[case::after(Some(HOUR / 2), 30, "30 minutes after the stage change. It is sent")]
 #[case::none(None, 30, "None: hs_google_click_id held no click id")]
 fn clicks(#[case] click: Option<i64>, #[case] window: i64, #[case] says: &str) {
     let event = event_rules("yes-secret");
@@ -156,8 +157,25 @@ fn clicks(#[case] click: Option<i64>, #[case] window: i64, #[case] says: &str) {
         &contact(&[("customer", 0, false)], click),
         OCCURRENCE(),
         &rules(&event, window),
+        at(10 * DAY),
     );
     assert!(told[0].says.contains(says), "{}", told[0].says);
+}
+
+#[test]
+fn a_click_id_that_may_still_appear_is_waited_for() {
+    let event = event_rules("yes-secret");
+    let read = Contact {
+        as_of: Some(at(HOUR - 1)),
+        ..contact(&[("customer", 0, false)], None)
+    };
+    let told = explain_entry(&read, OCCURRENCE(), &rules(&event, 30), at(10 * DAY));
+    let until = format!("One that appears until {:.0} counts.", at(HOUR));
+    assert!(
+        told[0].says.starts_with("None yet") && told[0].says.ends_with(&until),
+        "{}",
+        told[0].says
+    );
 }
 
 #[rstest]
@@ -192,7 +210,7 @@ fn no_value_of_a_property_is_told() {
             let event = event_rules(granted);
             let contact = contact(&[("customer", 0, false)], click);
             let rules = rules(&event, 30);
-            let mut told = explain_entry(&contact, OCCURRENCE(), &rules);
+            let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
             told.extend(explain_submission(&contact, at(0), &rules));
             told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY)));
             for line in told {

@@ -56,6 +56,7 @@ pub const fn describe_earlier(outcome: Outcome) -> &'static str {
 fn describe_request(sending: &Sending<'_>) -> String {
     if !sending.sent {
         return match sending.attempts {
+            _ if sending.outcome == Outcome::Rejected => "It was in a request that Google refused.".to_owned(),
             0 => "Nothing was sent to Google.".to_owned(),
             tries => format!("Google has taken none. Tries in vain: {tries}."),
         };
@@ -139,6 +140,13 @@ mod tests {
         true,
         None,
         "request: Sent with value 12.5 EUR. No request id of Google's is kept.\nanswer: Rejected for good on 2026-11-20T10:00:00Z: INVALID_CONVERSION_ACTION."
+    )]
+    #[case::refused_with_its_request(
+        Outcome::Rejected,
+        "InvalidArgument",
+        false,
+        None,
+        "request: It was in a request that Google refused.\nanswer: Rejected for good on 2026-11-20T10:00:00Z: INVALID_CONVERSION_ACTION."
     )]
     #[case::awaited(
         Outcome::Processing,

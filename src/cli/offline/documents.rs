@@ -84,6 +84,8 @@ fn files_of(path: &Path) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 fn split_text(file: &str, text: &str, into: &mut Vec<Document>) -> Result<(), CommandError> {
+    // Editors of Windows put a byte order mark before the text; kubectl takes it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (number, document) in serde_yaml::Deserializer::from_str(text).enumerate() {
         let place = Place {
             file: file.to_owned(),
@@ -138,6 +140,10 @@ mod tests {
         assert_eq!(
             names("{\"kind\": \"A\", \"metadata\": {\"name\": \"j\"}}").unwrap(),
             ["j"]
+        );
+        assert_eq!(
+            names("\u{feff}kind: A\nmetadata: {name: marked}\n").unwrap(),
+            ["marked"]
         );
         assert!(names("").unwrap().is_empty());
     }
