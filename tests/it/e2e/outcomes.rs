@@ -252,7 +252,7 @@ fn a_wait_that_google_asks_for_is_kept_by_uploads_and_by_status_looks() {
 #[test]
 fn twelve_events_a_lost_token_and_an_action_removed_under_way() {
     // The actions are not read again before the conversions are sent.
-    let stage = stage("twelve", 0, &[], &[("google-refresh-interval", "15s")]);
+    let stage = stage("twelve", 0, &[], &[("google-refresh-interval", "60s")]);
     for i in 0..12 {
         stage.event(&format!("e{i}"), "customer", &start());
     }
