@@ -14,6 +14,8 @@ mod loops;
 mod reports;
 pub mod restarts;
 pub mod sync_error;
+#[cfg(test)]
+pub(crate) mod test_support;
 mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};

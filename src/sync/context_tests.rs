@@ -6,8 +6,9 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::domain::ids::ContactId;
 use crate::ledger::SqlLedger;
-use crate::ports::crm::{ContactBatch, Portal, Submission};
-use crate::registry::{DealAccess, Forms, HubSpotAccount, Readiness};
+use crate::ports::crm::{ContactBatch, Submission};
+use crate::registry::test_support::hubspot_account;
+use crate::registry::{HubSpotAccount, Readiness};
 use crate::sync::contact_cache::ReadPlan;
 use crate::sync::contact_cache::tests::read;
 use crate::sync::submissions;
@@ -129,20 +130,8 @@ async fn accounts_that_are_gone_are_forgotten_with_their_loops() {
     }
     ctx.registry.set_hubspot(HubSpotAccount {
         key: stays.clone(),
-        crm: None,
         readiness: Readiness::Suspended,
-        portal: Some(Portal {
-            id: PortalId(1),
-            time_zone: "UTC".into(),
-            company_currency: "EUR".into(),
-            ui_domain: "app.hubspot.com".into(),
-        }),
-        stages: Arc::default(),
-        properties: Arc::default(),
-        forms: Forms::Unread,
-        deals: DealAccess::Unasked,
-        interval: Duration::from_mins(1),
-        default_region: None,
+        ..hubspot_account()
     });
     let stop = CancellationToken::new();
     let supervisor = tokio::spawn(crate::sync::supervisor::run(ctx.clone(), stop.clone()));

@@ -135,7 +135,8 @@ mod tests {
     use crate::api::{UploadApi, Uploads};
     use crate::domain::eligibility::{ClickProperties, EventRules};
     use crate::domain::trigger::Trigger;
-    use crate::registry::{Event, GoogleAccount, Readiness};
+    use crate::registry::test_support::google_account;
+    use crate::registry::{Event, GoogleAccount};
 
     /// An event whose account has been switched to the other interface for both kinds of events.
     fn switched(form: bool) -> (Registry, ObjectKey) {
@@ -143,15 +144,11 @@ mod tests {
         let (key, google) = (ObjectKey::new("a", "event"), ObjectKey::new("a", "google"));
         registry.set_google(GoogleAccount {
             key: google.clone(),
-            customer: "1234567890".parse().unwrap(),
-            login: None,
             uploads: Uploads {
                 click_conversions: UploadApi::GoogleAds,
                 enhancements: UploadApi::DataManager,
             },
-            clients: None,
-            readiness: Readiness::Ready,
-            snapshot: None,
+            ..google_account(None)
         });
         registry.set_event(Event {
             key: key.clone(),

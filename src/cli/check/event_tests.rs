@@ -1,21 +1,20 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::api::{AdConversionEvent, Uploads};
+use crate::api::AdConversionEvent;
 use crate::cli::check::report::Verdict;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::declared::Declared;
-use crate::domain::ids::PortalId;
 use crate::ports::ads::Customer;
-use crate::ports::crm::{Form, Portal, Stage};
-use crate::registry::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount, Readiness};
+use crate::ports::crm::{Form, Stage};
+use crate::registry::test_support::{customer, google_account, hubspot_account, snapshot};
+use crate::registry::{DealAccess, Forms, GoogleAccount, GoogleSnapshot, HubSpotAccount};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -58,51 +57,22 @@ fn action(id: u64, name: &str, category: &str) -> ConversionAction {
 
 fn google(actions: Vec<ConversionAction>, biddable: bool) -> GoogleAccount {
     let customer = Customer {
-        id: "1234567890".parse().unwrap(),
-        descriptive_name: None,
-        currency_code: None,
-        time_zone: None,
-        manager: false,
-        test_account: false,
-        conversion_customer: "1234567890".parse().unwrap(),
-        conversion_tracking_id: None,
-        conversion_tracking_status: None,
         accepted_customer_data_terms: false,
-        enablement: None,
+        ..customer()
     };
-    GoogleAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        customer: customer.id.clone(),
-        login: None,
-        uploads: Uploads::default(),
-        clients: None,
-        readiness: Readiness::Ready,
-        snapshot: Some(Arc::new(GoogleSnapshot {
-            customer,
-            actions: Arc::new(actions),
-            before: None,
-            goals: Arc::new(vec![Goal {
-                category: "CONVERTED_LEAD".to_owned(),
-                origin: "WEBSITE".to_owned(),
-                biddable,
-            }]),
-            attribution: None,
-            read_at: NOW,
-        })),
-    }
+    google_account(Some(GoogleSnapshot {
+        actions: Arc::new(actions),
+        goals: Arc::new(vec![Goal {
+            category: "CONVERTED_LEAD".to_owned(),
+            origin: "WEBSITE".to_owned(),
+            biddable,
+        }]),
+        ..snapshot(customer)
+    }))
 }
 
 fn hubspot() -> HubSpotAccount {
     HubSpotAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        crm: None,
-        readiness: Readiness::Ready,
-        portal: Some(Portal {
-            id: PortalId(5),
-            time_zone: String::new(),
-            company_currency: "EUR".to_owned(),
-            ui_domain: String::new(),
-        }),
         stages: Arc::new(vec![Stage {
             value: "customer".to_owned(),
             label: "Customer".to_owned(),
@@ -113,8 +83,7 @@ fn hubspot() -> HubSpotAccount {
             name: "Demo".to_owned(),
         }])),
         deals: DealAccess::Denied("no".to_owned()),
-        interval: Duration::ZERO,
-        default_region: None,
+        ..hubspot_account()
     }
 }
 

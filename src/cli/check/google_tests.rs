@@ -1,50 +1,25 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use rstest::rstest;
 
 use super::*;
-use crate::api::Uploads;
 use crate::cli::check::report::Verdict;
 use crate::domain::account_health::AccountFault;
-use crate::domain::ids::ObjectKey;
-use crate::registry::{GoogleSnapshot, Readiness};
+use crate::registry::test_support::{customer, google_account, snapshot};
 
-fn customer() -> Customer {
+fn good_customer() -> Customer {
     Customer {
-        id: "1234567890".parse().unwrap(),
         descriptive_name: Some("Acme \"<b>\"".to_owned()),
         currency_code: Some("EUR".to_owned()),
         time_zone: Some("Europe/Berlin".to_owned()),
-        manager: false,
-        test_account: false,
-        conversion_customer: "1234567890".parse().unwrap(),
-        conversion_tracking_id: None,
         conversion_tracking_status: Some("CONVERSION_TRACKING_MANAGED_BY_SELF".to_owned()),
-        accepted_customer_data_terms: true,
         enablement: Some("ON".to_owned()),
+        ..customer()
     }
 }
 
 fn account(customer: Customer) -> GoogleAccount {
-    GoogleAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        customer: customer.id.clone(),
-        login: None,
-        uploads: Uploads::default(),
-        clients: None,
-        readiness: Readiness::Ready,
-        snapshot: Some(Arc::new(GoogleSnapshot {
-            customer,
-            actions: Arc::default(),
-            before: None,
-            goals: Arc::default(),
-            attribution: None,
-            read_at: Timestamp::UNIX_EPOCH,
-        })),
-    }
+    google_account(Some(snapshot(customer)))
 }
 
 fn on() -> Probe {
@@ -57,7 +32,7 @@ fn find<'a>(probes: &'a [Probe], name: &str) -> &'a Probe {
 
 #[test]
 fn a_good_account_has_every_line() {
-    let probes = judge(Ok(&account(customer())), on(), true);
+    let probes = judge(Ok(&account(good_customer())), on(), true);
     let names: Vec<_> = probes.iter().map(|probe| probe.name.as_str()).collect();
     let expected = [
         TOKEN,
@@ -79,7 +54,7 @@ fn terms_are_a_finding_only_where_data_is_shared() {
     let without = || Customer {
         accepted_customer_data_terms: false,
         enablement: Some("OFF".to_owned()),
-        ..customer()
+        ..good_customer()
     };
     let needed = judge(Ok(&account(without())), on(), true);
     let terms = find(&needed, TERMS);
@@ -97,15 +72,15 @@ fn terms_are_a_finding_only_where_data_is_shared() {
 fn managers_and_test_accounts_are_told() {
     let manager = Customer {
         manager: true,
-        ..customer()
+        ..good_customer()
     };
     let cross = Customer {
         conversion_customer: "9876543210".parse().unwrap(),
-        ..customer()
+        ..good_customer()
     };
     let test = Customer {
         test_account: true,
-        ..customer()
+        ..good_customer()
     };
     let said = |customer| judge(Ok(&account(customer)), on(), false);
     assert!(find(&said(manager), TRACKING).message.contains("manager account"));

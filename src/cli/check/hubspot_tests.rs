@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rstest::rstest;
 
@@ -9,9 +8,7 @@ use super::*;
 use crate::cli::check::report::Verdict;
 use crate::cli::offline::NotDone;
 use crate::domain::account_health::AccountFault;
-use crate::domain::ids::{ObjectKey, PortalId};
-use crate::ports::crm::Portal;
-use crate::registry::Readiness;
+use crate::registry::test_support::hubspot_account;
 
 const BOTH: Needs = Needs {
     forms: true,
@@ -20,21 +17,9 @@ const BOTH: Needs = Needs {
 
 fn account(forms: Forms, deals: DealAccess) -> HubSpotAccount {
     HubSpotAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        crm: None,
-        readiness: Readiness::Ready,
-        portal: Some(Portal {
-            id: PortalId(62515),
-            time_zone: "Europe/Berlin".to_owned(),
-            company_currency: "EUR".to_owned(),
-            ui_domain: String::new(),
-        }),
-        stages: Arc::default(),
-        properties: Arc::default(),
         forms,
         deals,
-        interval: Duration::ZERO,
-        default_region: None,
+        ..hubspot_account()
     }
 }
 
@@ -70,7 +55,7 @@ fn only_the_scopes_that_events_need_are_probed() {
         "limits",
     ];
     assert_eq!(verdicts(&probes), fine.map(|probe| (probe, Verdict::Fine)));
-    assert_eq!(probes[2].message, "Portal 62515 (Europe/Berlin, EUR).");
+    assert_eq!(probes[2].message, "Portal 1 (Europe/Berlin, EUR).");
     assert_eq!(
         probes[4].message,
         "7 of 250000 calls a day are left (the limit of Free or Starter)."

@@ -1,18 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
 
 use super::*;
-use crate::api::Uploads;
 use crate::cli::import::manifest::ConsentText;
-use crate::domain::ids::{ActionId, PortalId};
+use crate::domain::ids::ActionId;
 use crate::ports::ads::Customer;
-use crate::ports::crm::{Form, Portal, Stage};
-use crate::registry::{DealAccess, GoogleSnapshot, Readiness};
+use crate::ports::crm::{Form, Stage};
+use crate::registry::GoogleSnapshot;
+use crate::registry::test_support::{customer, google_account, hubspot_account, snapshot};
 
 const FORM: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 
@@ -39,47 +38,17 @@ pub(crate) fn action(id: u64, name: &str, kind: &str) -> ConversionAction {
 
 fn account(actions: Vec<ConversionAction>, owner: &str) -> GoogleAccount {
     let customer = Customer {
-        id: "1234567890".parse().unwrap(),
-        descriptive_name: None,
-        currency_code: None,
-        time_zone: None,
-        manager: false,
-        test_account: false,
         conversion_customer: owner.parse().unwrap(),
-        conversion_tracking_id: None,
-        conversion_tracking_status: None,
-        accepted_customer_data_terms: true,
-        enablement: None,
+        ..customer()
     };
-    GoogleAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        customer: customer.id.clone(),
-        login: None,
-        uploads: Uploads::default(),
-        clients: None,
-        readiness: Readiness::Ready,
-        snapshot: Some(Arc::new(GoogleSnapshot {
-            customer,
-            actions: Arc::new(actions),
-            before: None,
-            goals: Arc::default(),
-            attribution: None,
-            read_at: Timestamp::UNIX_EPOCH,
-        })),
-    }
+    google_account(Some(GoogleSnapshot {
+        actions: Arc::new(actions),
+        ..snapshot(customer)
+    }))
 }
 
 fn portal() -> HubSpotAccount {
     HubSpotAccount {
-        key: ObjectKey::new("marketing", "acme"),
-        crm: None,
-        readiness: Readiness::Ready,
-        portal: Some(Portal {
-            id: PortalId(5),
-            time_zone: String::new(),
-            company_currency: String::new(),
-            ui_domain: String::new(),
-        }),
         stages: Arc::new(vec![Stage {
             value: "customer".to_owned(),
             label: "Customer".to_owned(),
@@ -89,9 +58,7 @@ fn portal() -> HubSpotAccount {
             id: FORM.to_owned(),
             name: "Demo request".to_owned(),
         }])),
-        deals: DealAccess::Unasked,
-        interval: Duration::ZERO,
-        default_region: None,
+        ..hubspot_account()
     }
 }
 

@@ -61,9 +61,9 @@ mod tests {
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
     use crate::domain::declared::NamedTrigger;
-    use crate::domain::ids::ObjectKey;
     use crate::ports::ledger::{ClassCount, RowCounts};
-    use crate::registry::{GoogleAccount, Readiness, RefusedAt};
+    use crate::registry::test_support::google_account;
+    use crate::registry::{GoogleAccount, RefusedAt};
 
     const EARLIER: Timestamp = Timestamp::MIN;
     const SWITCHED: Uploads = Uploads {
@@ -109,13 +109,8 @@ mod tests {
 
     fn google(uploads: Uploads) -> GoogleAccount {
         GoogleAccount {
-            key: ObjectKey::new("m", "a"),
-            customer: "1234567890".parse().unwrap(),
-            login: None,
             uploads,
-            clients: None,
-            readiness: Readiness::Ready,
-            snapshot: None,
+            ..google_account(None)
         }
     }
 

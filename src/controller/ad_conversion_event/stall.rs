@@ -172,12 +172,10 @@ pub(super) fn deals_denied(declared: &Declared, hubspot: Option<&HubSpotAccount>
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
-
     use rstest::rstest;
 
     use super::*;
-    use crate::ports::ads::Customer;
+    use crate::registry::test_support::{customer, snapshot};
 
     #[rstest]
     #[case::here(Some("700"), Some("1234567890"), false)]
@@ -191,27 +189,7 @@ mod tests {
             customer_id: of.map(str::to_owned),
             ..ConversionActionStatus::default()
         };
-        let customer = Customer {
-            id: "1234567890".parse().unwrap(),
-            descriptive_name: None,
-            currency_code: None,
-            time_zone: None,
-            manager: false,
-            test_account: false,
-            conversion_customer: "1234567890".parse().unwrap(),
-            conversion_tracking_id: None,
-            conversion_tracking_status: None,
-            accepted_customer_data_terms: true,
-            enablement: None,
-        };
-        let snapshot = GoogleSnapshot {
-            customer,
-            actions: Arc::default(),
-            before: None,
-            goals: Arc::default(),
-            attribution: None,
-            read_at: Timestamp::UNIX_EPOCH,
-        };
+        let snapshot = snapshot(customer());
         let stall = action_elsewhere(Some(&recorded), Some(&snapshot));
         assert_eq!(stall.is_some(), stalls);
         if let Some((why, message)) = stall {

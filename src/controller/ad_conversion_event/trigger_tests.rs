@@ -1,15 +1,13 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::json;
 
 use super::*;
 use crate::domain::declared::Declared;
-use crate::domain::ids::ObjectKey;
-use crate::registry::{DealAccess, Readiness};
+use crate::registry::test_support::hubspot_account;
 
 const ONE: &str = "78c2891f-ebdd-44c0-bd94-15c012bbbfbf";
 const TWO: &str = "11111111-ebdd-44c0-bd94-15c012bbbfbf";
@@ -17,16 +15,8 @@ const THREE: &str = "22222222-ebdd-44c0-bd94-15c012bbbfbf";
 
 fn account(forms: Forms) -> HubSpotAccount {
     HubSpotAccount {
-        key: ObjectKey::new("web", "acme"),
-        crm: None,
-        readiness: Readiness::Ready,
-        portal: None,
-        stages: Arc::default(),
-        properties: Arc::default(),
         forms,
-        deals: DealAccess::Unasked,
-        interval: Duration::from_mins(1),
-        default_region: None,
+        ..hubspot_account()
     }
 }
 
