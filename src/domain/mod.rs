@@ -24,6 +24,7 @@ pub mod explained_value;
 pub mod explanation;
 pub mod identifiers;
 pub mod ids;
+pub mod last_answers;
 pub mod ledger_room;
 pub mod lineage;
 pub mod occurrence;

@@ -2,7 +2,6 @@
 //! accepted and then at growing pauses (docs/reference/google.md 6.6), and ties the results to rows. A request whose status
 //! can't be read keeps no other from being asked about.
 
-mod settling;
 mod unread;
 
 use std::collections::BTreeMap;
@@ -16,7 +15,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use self::settling::Settling;
 use self::unread::{Denied, Unread};
 use super::context::SyncContext;
 use super::delivery::{self, Delivery};
@@ -25,8 +23,9 @@ use crate::domain::batch::{RowResult, all_unknown};
 use crate::domain::brief::brief;
 use crate::domain::evidence::entry_of;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
+use crate::domain::last_answers::LastAnswers;
 use crate::domain::request_report::destination_results;
-use crate::ports::ledger::{ActionKey, OpenRequest, RowUpdate, Sender, StatusResult};
+use crate::ports::ledger::{ActionKey, BatchId, OpenRequest, RowUpdate, Sender, StatusResult};
 use crate::ports::pulse;
 use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
@@ -42,6 +41,8 @@ const MAX_PAUSE: Duration = Duration::from_secs(30);
 const SECOND_LOOK: SignedDuration = SignedDuration::from_secs(30);
 /// Between two looks at a request.
 const SHORTEST: SignedDuration = SignedDuration::from_millis(200);
+/// Most destinations of requests that wait for their second answer.
+const MOST_UNCONFIRMED: usize = 1_000;
 /// So many requests in a row without an answer end a round: the service is not answering.
 const GIVE_UP: usize = 3;
 
@@ -55,7 +56,8 @@ pub struct Poller {
     failures: u32,
     unread: Unread,
     denied: Denied,
-    settling: Settling,
+    /// By request and place of the destination: what the last answer said of the rows.
+    results: LastAnswers<(BatchId, usize), BTreeMap<usize, RowResult>>,
 }
 
 impl Poller {
@@ -69,7 +71,7 @@ impl Poller {
             failures: 0,
             unread: Unread::default(),
             denied: Denied::default(),
-            settling: Settling::default(),
+            results: LastAnswers::new(MOST_UNCONFIRMED),
         }
     }
 
@@ -234,7 +236,9 @@ impl Poller {
             Err(error) => return Err(error.into()),
         };
         if done {
-            self.settling.forget(request.batch);
+            for index in 0..request.destinations.len() {
+                self.results.forget(&(request.batch, index));
+            }
         }
         let next = next_look(&self.ctx, request, now);
         let second = || next.min(second_look(&self.ctx, now));
@@ -289,7 +293,7 @@ impl Poller {
                 None => all_finished.then(|| all_unknown(&members)),
             };
             match row_results {
-                Some(row_results) if self.settling.agrees((request.batch, index), &row_results) => {
+                Some(row_results) if self.results.is_repeated((request.batch, index), &row_results) => {
                     self.report_results(service, action, &row_results, now);
                     let updates = self.row_updates(request, &row_results, index, now);
                     judged.updates.extend(updates);

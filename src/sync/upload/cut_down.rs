@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::Uploader;
 use super::round_queue::{Part, RoundQueue};
-use crate::domain::batch::{Refusal, cut_down_refused, halve_rows};
+use crate::domain::batch::{FinalWord, Refusal, cut_down_refused, halve_rows};
 use crate::ports::ledger::{BatchRow, RowUpdate};
 use crate::ports::sink::IngestError;
 use crate::ports::{Cause, Effect, UpstreamError};
@@ -33,9 +33,27 @@ impl Uploader {
         }
         let destination_of: Vec<_> = rows.iter().map(|(_, d)| *d).collect();
         let mut plan = cut_down_refused(&destination_of, failure.code.as_ref(), &failure.complaints);
-        plan.doubt_first_words(self.final_words.of(ready));
+        plan.doubt_first_words(self.final_words_of(ready));
         debug!(account = %self.key, rows = ready.len(), bad = plan.row_results.len(), "refused, cut down");
         Some(plan)
+    }
+
+    /// Takes what an answer says for good of these rows, by their places. True if the answer before said the same: then it is
+    /// settled.
+    pub(super) fn final_words_of<'a>(
+        &'a mut self,
+        ready: &'a [PreparedRow],
+    ) -> impl FnMut(usize, FinalWord) -> bool + use<'a> {
+        |index, word| {
+            let Some(row) = ready.get(index).map(|ready| ready.row.id) else {
+                return false;
+            };
+            let repeated = self.final_words.is_repeated(row, &word);
+            if repeated {
+                self.final_words.forget(&row);
+            }
+            repeated
+        }
     }
 
     /// The updates of the rows whose result is known; the others go again at once.

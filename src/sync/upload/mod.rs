@@ -3,7 +3,6 @@
 
 mod cut_down;
 mod deferral;
-mod final_words;
 mod log;
 mod lone_rows;
 mod reads;
@@ -23,21 +22,25 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::final_words::FinalWords;
 use self::lone_rows::LoneRows;
 use self::reads::Reads;
 use self::refusals::Refusals;
 use super::context::SyncContext;
+use crate::domain::batch::FinalWord;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::domain::last_answers::LastAnswers;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{Sender, StreamId};
+use crate::ports::ledger::{RowId, Sender, StreamId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
 pub use crate::sync::upload::row_updates::{row_result_update, split_number};
+
+/// Most rows that wait for a second answer to what the first has said of them for good.
+const MOST_DOUBTED: usize = 10_000;
 
 /// The uploader of one account.
 pub struct Uploader {
@@ -54,7 +57,8 @@ pub struct Uploader {
     unsure: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
-    final_words: FinalWords,
+    /// What a code has said of rows for good, once.
+    final_words: LastAnswers<RowId, FinalWord>,
     /// Routes on which something was answered in this round.
     answered: BTreeSet<&'static str>,
     reads: Reads,
@@ -95,7 +99,7 @@ impl Uploader {
             unsure,
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
-            final_words: FinalWords::default(),
+            final_words: LastAnswers::new(MOST_DOUBTED),
             answered: BTreeSet::new(),
             reads: Reads::default(),
             uploaded,

@@ -225,7 +225,7 @@ impl Uploader {
         let mut doubted = BTreeSet::new();
         if let Answer::Rows(rows) = answer {
             row_results = row_results_of(rows);
-            doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words.of(ready));
+            doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words_of(ready));
         }
         let result = match answer {
             Answer::Accepted(request_id) => {
