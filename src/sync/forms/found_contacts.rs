@@ -46,11 +46,13 @@ impl FormReader {
         let since = before.unwrap_or_else(|| self.ctx.clock.now());
         let grace = since.saturating_add(self.ctx.settings.waits.click_grace);
         let patient = unreadable || asked < grace.unwrap_or(Timestamp::MAX);
-        let sought = SoughtSubmission { at, since, until };
-        if nameless && asked < until {
-            return self.notes.record_nameless(key, sought);
-        }
-        if lacking && patient && asked < until {
+        if asked < until && (nameless || lacking && patient) {
+            let sought = SoughtSubmission {
+                at,
+                since,
+                until,
+                nameless,
+            };
             return self.notes.record_sought(key, sought);
         }
         let contact = contact.unwrap_or(ContactId::UNKNOWN);
@@ -145,9 +147,13 @@ impl FormReader {
             }
             let known = self.notes.sought_since(key.transaction).is_some();
             if !known {
-                let since = now;
-                self.notes
-                    .record_sought(key.transaction, SoughtSubmission { at, since, until });
+                let sought = SoughtSubmission {
+                    at,
+                    since: now,
+                    until,
+                    nameless: false,
+                };
+                self.notes.record_sought(key.transaction, sought);
             }
             let id = odd
                 .conversion_id

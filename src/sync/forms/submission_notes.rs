@@ -1,7 +1,7 @@
 //! What is known of single submissions in this life of the process, within bounds: what does not fit is read and looked up once
 //! more. The ledger knows each by its key, so that none is counted twice.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use jiff::Timestamp;
 
@@ -19,8 +19,6 @@ pub(super) struct SubmissionNotes {
     known: HashMap<TransactionId, (Timestamp, ContactId)>,
     /// Those that are looked for again: their contact was not found, or they or it could not be read.
     sought: HashMap<TransactionId, SoughtSubmission>,
-    /// Of those, the ones that one answer has shown without an address.
-    nameless: HashSet<TransactionId>,
     /// All those together that `sought` has no room for.
     further: Option<SoughtSubmission>,
 }
@@ -34,6 +32,8 @@ pub(super) struct SoughtSubmission {
     pub since: Timestamp,
     /// No longer than this.
     pub until: Timestamp,
+    /// An answer has shown it without an address: a second one is wanted.
+    pub nameless: bool,
 }
 
 impl SubmissionNotes {
@@ -45,7 +45,6 @@ impl SubmissionNotes {
     /// A submission of this time and contact is done with.
     pub fn record_contact(&mut self, key: TransactionId, at: Timestamp, contact: ContactId) {
         self.sought.remove(&key);
-        self.nameless.remove(&key);
         if self.known.len() >= MAX_KNOWN {
             let mut times: Vec<_> = self.known.values().map(|(at, _)| *at).collect();
             let (_, middle, _) = times.select_nth_unstable(MAX_KNOWN / 2);
@@ -67,17 +66,9 @@ impl SubmissionNotes {
         further.until = further.until.max(sought.until);
     }
 
-    /// A submission has no address, by one answer: it is looked at again.
-    pub fn record_nameless(&mut self, key: TransactionId, sought: SoughtSubmission) {
-        self.record_sought(key, sought);
-        if self.sought.contains_key(&key) {
-            self.nameless.insert(key);
-        }
-    }
-
     /// True if a second answer is wanted about the address of a submission.
     pub fn has_nameless(&self) -> bool {
-        !self.nameless.is_empty()
+        self.sought.values().any(|sought| sought.nameless)
     }
 
     /// Since when a submission is looked for, as far as they are known one by one.
@@ -88,7 +79,6 @@ impl SubmissionNotes {
     /// Submissions that are too old by now are no longer looked for.
     pub fn give_up(&mut self, now: Timestamp) {
         self.sought.retain(|_, sought| sought.until >= now);
-        self.nameless.retain(|key| self.sought.contains_key(key));
         self.further.take_if(|further| further.until < now);
     }
 
@@ -139,6 +129,7 @@ mod tests {
             at: t(at),
             since: t(at),
             until: t(until),
+            nameless: false,
         };
         for n in 0..MAX_SOUGHT {
             notes.record_sought(key(n), sought(5_000, 6_000));
@@ -172,13 +163,18 @@ mod tests {
             at: t(at),
             since: t(at),
             until: t(until),
+            nameless: false,
+        };
+        let nameless = |at, until| SoughtSubmission {
+            nameless: true,
+            ..sought(at, until)
         };
         notes.record_sought(key(1), sought(1, 10));
         notes.record_sought(key(2), sought(2, 20));
         notes.give_up(t(11));
         assert_eq!(notes.oldest_sought(), Some(t(2)));
-        notes.record_nameless(key(4), sought(4, 30));
-        notes.record_nameless(key(5), sought(5, 25));
+        notes.record_sought(key(4), nameless(4, 30));
+        notes.record_sought(key(5), nameless(5, 25));
         assert!(notes.has_nameless());
         notes.record_contact(key(4), t(4), ContactId::UNKNOWN);
         assert!(notes.has_nameless());
