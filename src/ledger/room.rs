@@ -86,8 +86,8 @@ pub(super) async fn is_low(conn: &mut Conn, volume: &Volume) -> LedgerResult<boo
 
 /// How many rows of the ledger each namespace has: of its events, deleted ones too, and of their contacts.
 pub(super) async fn rows_by_namespace(conn: &mut Conn) -> LedgerResult<BTreeMap<String, u64>> {
-    let streams: Vec<(String, i64)> =
-        sqlx::query_as("SELECT event, COALESCE(bound_to, id) FROM streams WHERE event IS NOT NULL")
+    let streams: Vec<(String, i64, i64)> =
+        sqlx::query_as("SELECT event, portal, COALESCE(bound_to, id) FROM streams WHERE event IS NOT NULL")
             .fetch_all(&mut *conn)
             .await?;
     let counts: Vec<(i64, i64)> = sqlx::query_as(
@@ -101,17 +101,18 @@ pub(super) async fn rows_by_namespace(conn: &mut Conn) -> LedgerResult<BTreeMap<
         *rows.entry(stream).or_default() += to_count(count)?;
     }
     let mut owned: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-    for (event, stream) in streams {
-        let namespace = event.split('/').next().unwrap_or_default().to_owned();
-        owned.entry(namespace).or_default().insert(stream);
+    let mut users: HashMap<i64, BTreeSet<String>> = HashMap::new();
+    for (event, portal, stream) in streams {
+        let namespace = namespace_of(&event);
+        owned.entry(namespace.clone()).or_default().insert(stream);
+        users.entry(portal).or_default().insert(namespace);
     }
     let sum = |streams: BTreeSet<i64>| streams.iter().filter_map(|stream| rows.get(stream)).sum();
     let mut held: BTreeMap<String, u64> = owned
         .into_iter()
         .map(|(namespace, streams)| (namespace, sum(streams)))
         .collect();
-    let notes = notes_of_contacts(conn).await?;
-    for (namespace, count) in notes {
+    for (namespace, count) in notes_of_contacts(conn, &users).await? {
         if let Some(held) = held.get_mut(&namespace) {
             *held = held.saturating_add(count);
         }
@@ -119,36 +120,37 @@ pub(super) async fn rows_by_namespace(conn: &mut Conn) -> LedgerResult<BTreeMap<
     Ok(held)
 }
 
-/// What is noted of contacts besides: the ids of their lineages, which all namespaces of a portal have in equal parts, and
-/// when they were last seen. An answer names many ids of one contact, so that this may be more than the conversions.
-async fn notes_of_contacts(conn: &mut Conn) -> LedgerResult<Vec<(String, u64)>> {
+/// What is noted of contacts besides: the ids of their lineages, which all namespaces of a portal (`users`) have in equal
+/// parts, and when they were last seen. An answer names many ids of one contact, so that this may be more than the conversions.
+async fn notes_of_contacts(
+    conn: &mut Conn,
+    users: &HashMap<i64, BTreeSet<String>>,
+) -> LedgerResult<Vec<(String, u64)>> {
     let lineages: Vec<(i64, i64)> = sqlx::query_as("SELECT portal, count(*) FROM canonical_contacts GROUP BY portal")
         .fetch_all(&mut *conn)
         .await?;
-    let streams: Vec<(i64, String)> =
-        sqlx::query_as("SELECT DISTINCT portal, event FROM streams WHERE event IS NOT NULL")
-            .fetch_all(&mut *conn)
-            .await?;
     let looks: Vec<(String, i64)> = sqlx::query_as(
         "SELECT r.account, count(*) FROM looks l JOIN look_rounds r ON r.id = l.looker GROUP BY r.account",
     )
     .fetch_all(conn)
     .await?;
-    let namespace = |object: &str| object.split('/').next().unwrap_or_default().to_owned();
-    let mut users: HashMap<i64, BTreeSet<String>> = HashMap::new();
-    for (portal, event) in streams {
-        users.entry(portal).or_default().insert(namespace(&event));
-    }
     let mut notes = Vec::new();
     for (portal, count) in lineages {
-        let users = users.remove(&portal).unwrap_or_default();
+        let Some(users) = users.get(&portal) else {
+            continue;
+        };
         let part = to_count(count)? / u64::try_from(users.len().max(1)).unwrap_or(1);
-        notes.extend(users.into_iter().map(|user| (user, part)));
+        notes.extend(users.iter().map(|user| (user.clone(), part)));
     }
     for (account, count) in looks {
-        notes.push((namespace(&account), to_count(count)?));
+        notes.push((namespace_of(&account), to_count(count)?));
     }
     Ok(notes)
+}
+
+/// The namespace in the ledger's name of an object (`namespace/name`).
+fn namespace_of(object: &str) -> String {
+    object.split('/').next().unwrap_or_default().to_owned()
 }
 
 fn to_count(count: i64) -> LedgerResult<u64> {

@@ -3,6 +3,7 @@
 use super::judged::Judged;
 use super::resolve::Accounts;
 use crate::api::reasons::reason;
+use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
 
 /// Status, reason and message.
@@ -61,9 +62,9 @@ fn note_on_unknown(count: u64, event: &str) -> String {
     if count == 0 {
         return String::new();
     }
-    let what = if count == 1 { "conversion" } else { "conversions" };
+    let conversions = counted(count, "conversion");
     format!(
-        " Google's answers have not shown for more than a day what became of {count} {what} (OutcomeUnknown). They are sent again under the same ids, so none counts twice. `adconversion conversions {event} --reason OutcomeUnknown -o csv` lists them with the ids that Google's support can look for."
+        " Google's answers have not shown for more than a day what became of {conversions} (OutcomeUnknown). They are sent again under the same ids, so none counts twice. `adconversion conversions {event} --reason OutcomeUnknown -o csv` lists them with the ids that Google's support can look for."
     )
 }
 

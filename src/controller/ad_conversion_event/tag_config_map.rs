@@ -84,7 +84,7 @@ pub async fn publish_tag(
     let name = config_map_name(&declared.key.name);
     let pasted = format!("Paste the snippet in ConfigMap {name} (key {KEY}) into the pages with the form.");
     let interval = ctx.settings.account_check_interval;
-    match ensure_config_map(ctx, tags, event, &name, &html).await {
+    match ensure_config_map(ctx, tags, event, (&name, &html), interval).await {
         Ok(true) => {
             add_remark(outcome, &pasted);
             look_again(outcome, interval);
@@ -120,19 +120,19 @@ fn add_remark(outcome: &mut ActionOutcome, text: &str) {
     }
 }
 
-/// False if the name belongs to somebody else.
+/// Makes the ConfigMap of this name hold the snippet; one that does is not looked at again before `interval` is over. False if
+/// the name belongs to somebody else.
 async fn ensure_config_map(
     ctx: &Context,
     tags: &Tags,
     event: &AdConversionEvent,
-    name: &str,
-    html: &str,
+    (name, html): (&str, &str),
+    interval: Duration,
 ) -> Result<bool, Error> {
     let key = event.key();
     let mut hasher = DefaultHasher::new();
     (event.id(), name, html).hash(&mut hasher);
     let content = hasher.finish();
-    let interval = ctx.settings.account_check_interval;
     if tags.is_fresh(&key, content, interval) {
         return Ok(true);
     }
