@@ -1,7 +1,9 @@
 //! Pages of `docs/` that are written from the code: the kinds, and everything that has a name in a status.
 
+mod figures;
 mod flags;
 mod kinds;
+mod limits;
 mod links;
 mod reasons;
 
