@@ -108,7 +108,8 @@ fn labels_of_all_reach_every_object_and_replace_none() {
 #[test]
 fn another_namespace_takes_everything() {
     let objects = render(
-        &json!({"namespaceOverride": "elsewhere", "leaderElection": {"enabled": true}, "sandbox": {"enabled": true}}),
+        &json!({"namespaceOverride": "elsewhere", "leaderElection": {"enabled": true},
+            "sandbox": {"enabled": true, "namespace": "elsewhere"}}),
     );
     for object in &objects {
         let namespace = &object["metadata"]["namespace"];

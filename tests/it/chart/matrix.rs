@@ -28,11 +28,11 @@ pub fn matrix() -> [(&'static str, Value); 7] {
         ("everything", everything()),
         (
             "sandbox",
-            json!({"sandbox": {"enabled": true}, "networkPolicy": {"enabled": true}, "persistence": {"enabled": false}}),
+            json!({"sandbox": {"enabled": true, "namespace": "system"}, "networkPolicy": {"enabled": true}, "persistence": {"enabled": false}}),
         ),
         (
             "OpenShift",
-            json!({"openshift": "enabled", "sandbox": {"enabled": true}}),
+            json!({"openshift": "enabled", "sandbox": {"enabled": true, "namespace": ""}}),
         ),
         (
             "lean",

@@ -137,18 +137,14 @@ fn the_examples_count_without_any_account() {
     ];
     let notes = helm_on(kubectl, &install, None).unwrap();
     assert!(
-        notes.contains("SIMULATED")
-            && notes.contains("kubectl apply --filename examples/ --filename examples/sandbox/manifests/"),
+        notes.contains("SIMULATED") && notes.contains("kubectl apply --filename examples/\n"),
         "{notes}"
     );
     let directory = xtask::control_plane::new_directory().unwrap();
     let supervisor = Supervisor::start(None, &directory, false).unwrap();
     let sandbox = start(&plane, &supervisor, &directory);
     let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
-    let credentials = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/sandbox/manifests");
-    kubectl
-        .must(&["apply", "--filename", examples, "--filename", credentials])
-        .unwrap();
+    kubectl.must(&["apply", "--filename", examples]).unwrap();
     // A minute is what the example says; the test has less patience.
     let patch = [
         "patch",
@@ -222,6 +218,39 @@ fn no_account_is_mixed_with_the_sandbox() {
     assert!(
         arguments.as_array().unwrap().contains(&json!("--upload-interval=7s")),
         "{arguments}"
+    );
+}
+
+#[test]
+fn the_credentials_are_where_the_operator_works() {
+    let made = |values: &Value| -> Vec<String> {
+        let objects = render(values);
+        let secrets = of_kind(&objects, "Secret")
+            .into_iter()
+            .chain(of_kind(&objects, "Namespace"));
+        let named = |object: &Value| {
+            let metadata = &object["metadata"];
+            let parts = [&object["kind"], &metadata["namespace"], &metadata["name"]];
+            parts.map(|part| part.as_str().unwrap_or_default().to_owned()).join("/")
+        };
+        secrets.map(named).collect()
+    };
+    let of = |namespace: &str| ["hubspot", "google-ads"].map(|name| format!("Secret/{namespace}/{name}"));
+    assert!(made(&json!({})).is_empty(), "real accounts have Secrets of their own");
+    let usual = [&of("marketing")[..], &["Namespace//marketing".to_owned()]].concat();
+    assert_eq!(made(&json!({"sandbox": {"enabled": true}})), usual);
+    let beside = json!({"sandbox": {"enabled": true, "namespace": "system"}, "namespaceOverride": "system"});
+    assert_eq!(made(&beside), of("system"), "Helm makes that namespace itself");
+    assert!(made(&json!({"sandbox": {"enabled": true, "namespace": ""}})).is_empty());
+    let named = json!({"sandbox": {"enabled": true}, "watchNamespaces": ["ads"]});
+    let output = helm(&["template", "adconversion-operator"], &named);
+    assert!(
+        !output.success()
+            && output
+                .stderr
+                .contains("sandbox.namespace (marketing) is none of watchNamespaces"),
+        "{}",
+        output.stderr
     );
 }
 

@@ -36,6 +36,8 @@ const BUILD_LIMIT: Duration = Duration::from_mins(25);
 const READY_LIMIT: Duration = Duration::from_mins(2);
 const SETTLE_LIMIT: Duration = Duration::from_mins(4);
 const USERS_NAMESPACE: &str = "marketing";
+/// The Secrets that `examples/accounts.yaml` names, with what the sandbox takes.
+const CREDENTIALS: &str = include_str!("credentials.yaml");
 /// The event whose contact is explained.
 const EXPLAINED: &str = "became-customer";
 
@@ -136,9 +138,8 @@ impl Stage {
 
     fn play(&self, repository: &Path) -> Result<bool, Error> {
         say("== applying examples/*.yaml, and the sandbox's credentials");
-        let [examples, credentials] = manifests(repository);
-        self.kubectl
-            .must(&["apply", "--filename", &examples, "--filename", &credentials])?;
+        self.kubectl.must(&["apply", "--filename", &examples(repository)])?;
+        self.kubectl.apply(CREDENTIALS)?;
         // A demo does not wait a minute between two looks at HubSpot.
         let patch = r#"{"spec":{"interval":"2s"}}"#;
         let account = ["patch", "hubspotaccount", "acme", "--namespace", USERS_NAMESPACE];
@@ -343,7 +344,7 @@ impl Stage {
             ];
             self.kubectl.run_with(&arguments, None, limit)?.ok()?;
         }
-        let [examples, _] = manifests(repository);
+        let examples = examples(repository);
         let arguments = ["delete", "--ignore-not-found", "--timeout", "2m", "--filename"];
         // The credentials go with their namespace.
         let files = [&arguments[..], &[examples.as_str()]].concat();
@@ -357,9 +358,9 @@ impl Stage {
     }
 }
 
-/// The directories whose manifests are applied: those for everybody, and the credentials that the sandbox takes.
-fn manifests(repository: &Path) -> [String; 2] {
-    ["examples", "examples/sandbox/manifests"].map(|directory| repository.join(directory).display().to_string())
+/// The directory whose manifests are applied.
+fn examples(repository: &Path) -> String {
+    repository.join("examples").display().to_string()
 }
 
 /// Builds operator and sandbox; returns the directory they are in.
