@@ -10,8 +10,7 @@ use super::work::work_until_stopped;
 use crate::controller::runtime::WarmCaches;
 use crate::ops::leader::{Election, LostLease};
 use crate::ops::telemetry;
-use crate::ports::pulse;
-use crate::ports::pulse::STEP;
+use crate::ports::pulse::{self, STEP};
 
 /// Names among the signs of life.
 const STANDBY_LOOP: &str = "caches of a process that stands by";

@@ -111,14 +111,21 @@ impl ConnectFlags {
     }
 }
 
+/// Chooses what encrypts the calls of this process. Once, before the first of them.
+///
+/// # Errors
+/// If that has been done already.
+pub fn install_tls() -> Result<(), CommandError> {
+    let installed = rustls::crypto::ring::default_provider().install_default();
+    installed.map_err(|_| "another TLS provider is installed already".into())
+}
+
 /// Runs a command that asks a cluster, to its end.
 ///
 /// # Errors
 /// Those of the command, or if it cannot begin.
 pub fn run_command<T>(command: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
+    install_tls()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(command)
 }

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::command_error::CommandError;
+use super::exit_codes::FINDING;
 use crate::ledger::{CopyError, LedgerCopy, Progress, copy_ledger};
 
-/// The copy differs from its source.
-const FINDING: u8 = 1;
 /// So often it is said how far a copy has come.
 const SAYS: Duration = Duration::from_secs(2);
 /// So much of a digest is printed; all of it is compared.

@@ -8,6 +8,7 @@ mod cluster;
 mod command_error;
 mod completion;
 mod endpoints;
+mod exit_codes;
 mod flags;
 mod import;
 mod kube_words;
@@ -35,6 +36,7 @@ use clap::{CommandFactory, FromArgMatches as _, Parser, Subcommand};
 
 pub use command_error::CommandError;
 use completion::Called;
+use exit_codes::NOT_DONE;
 pub use flags::RunFlags;
 
 /// A Kubernetes operator that tells Google Ads when HubSpot contacts reach a lifecycle stage or submit a form.
@@ -137,18 +139,18 @@ pub fn main() -> ExitCode {
         Command::Crds => (crds().map(|()| ExitCode::SUCCESS), 1),
         Command::Version => (print_version(), 1),
         Command::Completion { shell } => (print_completion(called, shell), 1),
-        Command::Suspend(flags) => (request::run(request::Request::Suspend, &flags), 2),
-        Command::Resume(flags) => (request::run(request::Request::Resume, &flags), 2),
-        Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), 2),
-        Command::Check(flags) => (check::run(&flags), 2),
-        Command::Import(flags) => (import::run(&flags), 2),
-        Command::Explain(flags) => (ask::run_explain(&flags), 2),
-        Command::Conversions(flags) => (ask::run_conversions(&flags), 2),
-        Command::Plan(flags) => (plan::run(&flags), 2),
-        Command::Dashboard(flags) => (ask::run_dashboard(&flags), 2),
-        Command::Ready(flags) => (ready::run(&flags), 2),
-        Command::Ledger(flags) => (ledger::run(&flags), 2),
-        Command::Uninstall(flags) => (uninstall::run(&flags), 2),
+        Command::Suspend(flags) => (request::run(request::Request::Suspend, &flags), NOT_DONE),
+        Command::Resume(flags) => (request::run(request::Request::Resume, &flags), NOT_DONE),
+        Command::Reconcile(flags) => (request::run(request::Request::Reconcile, &flags), NOT_DONE),
+        Command::Check(flags) => (check::run(&flags), NOT_DONE),
+        Command::Import(flags) => (import::run(&flags), NOT_DONE),
+        Command::Explain(flags) => (ask::run_explain(&flags), NOT_DONE),
+        Command::Conversions(flags) => (ask::run_conversions(&flags), NOT_DONE),
+        Command::Plan(flags) => (plan::run(&flags), NOT_DONE),
+        Command::Dashboard(flags) => (ask::run_dashboard(&flags), NOT_DONE),
+        Command::Ready(flags) => (ready::run(&flags), NOT_DONE),
+        Command::Ledger(flags) => (ledger::run(&flags), NOT_DONE),
+        Command::Uninstall(flags) => (uninstall::run(&flags), NOT_DONE),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error}");

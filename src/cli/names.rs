@@ -9,9 +9,11 @@ const LONGEST_NAME: usize = 253;
 const LONGEST_NAMESPACE: usize = 63;
 
 /// What a name of an object must be like.
-const NAME_RULE: &str = "Use lower-case letters, digits, '-' and '.', with a letter or digit at the begin and the end, and at most 253 characters.";
+const NAME_RULE: &str =
+    "Use lower-case letters, digits, '-' and '.', with a letter or digit at both ends, and at most 253 characters.";
 /// What a name of a namespace must be like.
-const NAMESPACE_RULE: &str = "Use lower-case letters, digits and '-', with a letter or digit at the begin and the end, and at most 63 characters.";
+const NAMESPACE_RULE: &str =
+    "Use lower-case letters, digits and '-', with a letter or digit at both ends, and at most 63 characters.";
 
 /// Judges the name of an object.
 ///

@@ -8,15 +8,14 @@ use reqwest::{StatusCode, Url};
 
 use super::cluster::run_command;
 use super::command_error::CommandError;
+use super::exit_codes::FINDING;
 use crate::api::Duration as Limit;
-use crate::domain::brief;
+use crate::domain::brief::brief;
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Limit of one question.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
-/// It did not become ready.
-const FINDING: u8 = 1;
 
 /// Flags of `adconversion ready`.
 #[derive(Debug, Args)]
@@ -57,7 +56,7 @@ async fn wait(flags: &ReadyFlags) -> Result<ExitCode, CommandError> {
                 "what answers there is no operator (HTTP {}). Check --url",
                 answer.status()
             ),
-            Err(error) => format!("it does not answer: {}", brief::brief(error.without_url())),
+            Err(error) => format!("it does not answer: {}", brief(error.without_url())),
         };
         if start.elapsed() >= flags.timeout.as_std() {
             eprintln!("The operator is not ready: {doubt}");

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::field::display;
 use tracing::{error, info};
 
+use super::cluster::install_tls;
 use super::command_error::CommandError;
 use super::flags::RunFlags;
 use super::process::Process;
@@ -24,9 +25,7 @@ use crate::ops::{listen, server};
 /// Runs until SIGTERM, SIGINT or SIGHUP.
 pub fn run(flags: RunFlags) -> Result<(), CommandError> {
     telemetry::init(flags.log_format.unwrap_or_else(LogFormat::detect), &flags.log_level)?;
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        return Err("another TLS provider is installed already".into());
-    }
+    install_tls()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve_until_stopped(flags))
 }

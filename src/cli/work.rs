@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -20,10 +21,8 @@ use crate::ops::health::Watch;
 use crate::ops::telemetry;
 use crate::ops::vendor_clock::VendorClock;
 use crate::ports::Clock;
-use crate::ports::ledger::Ledger;
-use crate::ports::pulse;
-use crate::ports::pulse::STEP;
-use crate::registry::Registry;
+use crate::ports::pulse::{self, STEP};
+use crate::registry::{Registry, Wake};
 use crate::sync::context::SyncContext;
 use crate::sync::supervisor;
 use crate::upstream::google::GoogleConnector;
@@ -59,46 +58,7 @@ pub(super) async fn work_until_stopped(
     );
     let watch = tokio::spawn(pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
     metrics.set_leader(true);
-    let ledger: Arc<dyn Ledger> = store.clone();
-    let http = flags.endpoints.http_client()?;
-    let (registry, wakes) = Registry::new();
-    let observer = Arc::new(VendorClock::new(metrics.clone()));
-    let clock: Arc<dyn Clock> = observer.clone();
-    let (waits, limits) = {
-        let settings = flags.sync_settings();
-        (settings.waits, settings.enhancement_limits())
-    };
-    admin.open(Source {
-        objects: Objects::new(warm.event_stores()),
-        registry: registry.clone(),
-        ledger: store.clone(),
-        clock: clock.clone(),
-        waits,
-        limits,
-    });
-    let sync = SyncContext::new(registry.clone(), ledger.clone(), clock.clone(), flags.sync_settings());
-    let watch_loops = Watch {
-        probes: probes.clone(),
-        metrics: metrics.clone(),
-    };
-    let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
-    let google = flags
-        .endpoints
-        .google_config(flags.ambient_credentials_namespaces.clone());
-    let connector = GoogleConnector::new(google, http.clone(), observer.clone());
-    let parts = Parts {
-        client,
-        registry,
-        ledger,
-        google: Arc::new(connector.permitted_by(store.clone())),
-        crm: Arc::new(HubSpotConnector::new(flags.endpoints.hubspot_config(), http, observer)),
-        clock,
-        settings: flags.controller_settings(),
-        metrics: metrics.clone(),
-        probes: probes.clone(),
-        namespaces: flags.watch_namespaces.clone(),
-        instance,
-    };
+    let Wired { parts, sync, wakes } = wire(process, &store, client, instance, &warm)?;
     let loops = tokio::spawn(supervisor::run(sync, stop.clone()));
     let ends = async {
         controllers::run_warm_controllers(parts, warm, EventController::default(), wakes, stop.clone()).await;
@@ -118,6 +78,67 @@ pub(super) async fn work_until_stopped(
     let watched = watch.await;
     watched.map_err(|error| format!("the watch of the ledger's lock {}", telemetry::how_it_ended(&error)))??;
     Ok(())
+}
+
+/// What controllers and sync loops are made of.
+struct Wired {
+    parts: Parts,
+    sync: Arc<SyncContext>,
+    wakes: UnboundedReceiver<Wake>,
+}
+
+/// Puts it together, and opens the admin API. Nothing runs yet.
+fn wire(
+    process: &Process,
+    store: &Arc<SqlLedger>,
+    client: Client,
+    instance: Option<String>,
+    warm: &WarmCaches,
+) -> Result<Wired, CommandError> {
+    let Process {
+        flags,
+        probes,
+        metrics,
+        admin,
+        ..
+    } = process;
+    let http = flags.endpoints.http_client()?;
+    let (registry, wakes) = Registry::new();
+    let observer = Arc::new(VendorClock::new(metrics.clone()));
+    let clock: Arc<dyn Clock> = observer.clone();
+    let settings = flags.sync_settings();
+    admin.open(Source {
+        objects: Objects::new(warm.event_stores()),
+        registry: registry.clone(),
+        ledger: store.clone(),
+        clock: clock.clone(),
+        waits: settings.waits,
+        limits: settings.enhancement_limits(),
+    });
+    let sync = SyncContext::new(registry.clone(), store.clone(), clock.clone(), settings);
+    let watch_loops = Watch {
+        probes: probes.clone(),
+        metrics: metrics.clone(),
+    };
+    let google = flags
+        .endpoints
+        .google_config(flags.ambient_credentials_namespaces.clone());
+    let connector = GoogleConnector::new(google, http.clone(), observer.clone());
+    let parts = Parts {
+        client,
+        registry,
+        ledger: store.clone(),
+        google: Arc::new(connector.permitted_by(store.clone())),
+        crm: Arc::new(HubSpotConnector::new(flags.endpoints.hubspot_config(), http, observer)),
+        clock,
+        settings: flags.controller_settings(),
+        metrics: metrics.clone(),
+        probes: probes.clone(),
+        namespaces: flags.watch_namespaces.clone(),
+        instance,
+    };
+    let sync = Arc::new(sync.with_watchdog(Arc::new(watch_loops), STEP));
+    Ok(Wired { parts, sync, wakes })
 }
 
 /// Returns so long after this process was told that it must not work any more.

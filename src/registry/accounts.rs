@@ -224,6 +224,14 @@ impl Routes {
 }
 
 impl GoogleAccount {
+    /// The conversion actions of the account that owns them; empty until they were read once.
+    pub fn actions(&self) -> &[ConversionAction] {
+        self.snapshot
+            .as_ref()
+            .map(|seen| seen.actions.as_slice())
+            .unwrap_or_default()
+    }
+
     /// As the sync loops see it.
     pub(crate) fn for_loops(&self) -> AdAccount {
         let routes = |clients: &GoogleClients| Routes {

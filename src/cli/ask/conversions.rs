@@ -65,7 +65,7 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
         for conversion in page["conversions"].as_array().into_iter().flatten() {
             rows.push(conversion);
         }
-        progress.say(format!("{} conversions", rows.len()));
+        progress.say(counted(rows.len() as u64, "conversion"));
         after = page["next"].as_str().map(str::to_owned);
         if after.is_none() {
             break;

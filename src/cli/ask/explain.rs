@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 
 use super::operator::{OperatorFlags, text_of};
 use crate::cli::command_error::CommandError;
+use crate::cli::exit_codes::FINDING;
 use crate::cli::layout::{Hung, Width};
 use crate::cli::names::parse_name;
 use crate::cli::output::{Output, foreign, printable};
-
-/// Nothing of the contact is a conversion.
-const FINDING: u8 = 1;
 
 /// Flags of `adconversion explain`.
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
 use crate::cli::kube_words::{Giver, Request, Silence};
 use crate::cli::names::parse_namespace;
+use crate::domain::brief::brief;
 
 /// Longest wait for an answer, which may wait for HubSpot.
 const ANSWER_LIMIT: Duration = Duration::from_secs(90);
@@ -246,11 +247,7 @@ impl Operator {
 }
 
 fn without_url(error: reqwest::Error) -> CommandError {
-    format!(
-        "the operator does not answer: {}",
-        crate::domain::brief::brief(error.without_url())
-    )
-    .into()
+    format!("the operator does not answer: {}", brief(error.without_url())).into()
 }
 
 async fn read_answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CommandError> {

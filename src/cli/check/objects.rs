@@ -44,17 +44,11 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
         match object.kind {
             KindName::Event => events.push(object.name),
             KindName::GoogleAds => {
-                offline
-                    .google_account(&key)
-                    .await?
-                    .ok_or_else(|| nowhere("GoogleAdsAccount", &key))?;
+                offline.named_google_account(&key).await?;
                 google.insert(key);
             }
             KindName::HubSpot => {
-                offline
-                    .hubspot_account(&key)
-                    .await?
-                    .ok_or_else(|| nowhere("HubSpotAccount", &key))?;
+                offline.named_hubspot_account(&key).await?;
                 hubspot.insert(key);
             }
         }
@@ -89,10 +83,6 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
         google,
         hubspot,
     })
-}
-
-fn nowhere(kind: &str, key: &ObjectKey) -> NotDone {
-    NotDone(format!("{kind} {key} is neither in the files nor in the cluster."))
 }
 
 /// The other events that may want the same actions, as far as they can be read: those of the files, and of the cluster in the same
@@ -179,8 +169,8 @@ impl Accounts {
             Ok(None) => return Known::Missing,
             Err(why) => return Known::Unknown(why),
         };
-        let mut users = chosen.events.iter().map(|(_, d)| d).filter(|d| d.hubspot == *key);
-        let needs = users.by_ref().fold(Needs::default(), |needs, declared| Needs {
+        let users = chosen.events.iter().map(|(_, d)| d).filter(|d| d.hubspot == *key);
+        let needs = users.fold(Needs::default(), |needs, declared| Needs {
             forms: needs.forms || declared.is_form(),
             deals: needs.deals || declared.needs_deals(),
         });

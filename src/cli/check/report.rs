@@ -4,10 +4,12 @@ use comfy_table::{Cell, Color};
 use serde::Serialize;
 
 use crate::api::reasons::reason;
+use crate::cli::exit_codes::{FINDING, NOT_DONE};
 use crate::cli::layout::{Hung, Width};
 use crate::cli::offline::{NotDone, Obstacle};
 use crate::cli::output::{foreign, printable};
 use crate::controller::ad_conversion_event::preview::Stall;
+use crate::domain::brief::counted;
 use crate::domain::ids::ObjectKey;
 
 /// What one probe found.
@@ -188,8 +190,8 @@ impl Report {
     pub(super) const fn exit_code(&self) -> u8 {
         match self.verdict {
             Verdict::Fine | Verdict::Skipped => 0,
-            Verdict::Finding => 1,
-            Verdict::NotDone => 2,
+            Verdict::Finding => FINDING,
+            Verdict::NotDone => NOT_DONE,
         }
     }
 
@@ -216,10 +218,9 @@ impl Report {
         }
         let findings = self.count(Verdict::Finding);
         let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
-        let of = |count: usize, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
         let mut sum = vec![format!("{} fine", self.count(Verdict::Fine))];
         if findings > 0 {
-            sum.push(of(findings, "finding", "findings"));
+            sum.push(counted(findings as u64, "finding"));
         }
         if not_done > 0 {
             sum.push(format!("{not_done} could not be found out"));

@@ -16,6 +16,10 @@ const MAX_NAME: usize = 63;
 /// Longest name that a manifest takes (`spec.eventName`), in characters.
 const MAX_EVENT_NAME: usize = 100;
 
+/// Said of an action of a form where people named no consent.
+pub(super) const NEEDS_CONSENT: &str =
+    "an event of a form needs the contact property that holds the consent: name it with --consent PROPERTY=VALUE";
+
 /// How an action is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -65,9 +69,7 @@ pub(super) fn build(
     let trigger = match trigger {
         TriggerText::Stage(stage) => json!({"lifecycleStage": {"stage": stage}}),
         TriggerText::Form(form) => {
-            let consent = common.consent.ok_or(
-                "an event of a form needs the contact property that holds the consent: name it with --consent PROPERTY=VALUE",
-            )?;
+            let consent = common.consent.ok_or(NEEDS_CONSENT)?;
             spec.insert(
                 "consent".to_owned(),
                 json!({"property": consent.property, "grantedValues": [consent.value]}),

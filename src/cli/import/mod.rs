@@ -18,6 +18,7 @@ use self::trigger::{Assigned, check_assigned};
 use self::written::Form;
 use super::cluster::run_command;
 use super::command_error::CommandError;
+use super::exit_codes::FINDING;
 use super::names::parse_name;
 use super::offline::{NotDone, Obstacle, Offline, OfflineFlags};
 use super::progress::Progress;
@@ -27,9 +28,6 @@ use crate::controller::shared::object::Object as _;
 use crate::domain::action::{UPLOAD_CLICKS, WEBPAGE};
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
-
-/// Nothing could be imported.
-const FINDING: u8 = 1;
 
 /// Flags of `adconversion import`.
 #[derive(Debug, Args)]
@@ -111,8 +109,7 @@ async fn read_and_pick(flags: &ImportFlags, offline: &Offline, progress: &Progre
     progress.say("Reading the conversion actions");
     let account = offline.read_google(&google).await;
     let account = account.map_err(|obstacle| unusable("GoogleAdsAccount", &google.key(), obstacle))?;
-    let snapshot = account.snapshot.as_ref();
-    let actions = snapshot.map(|snapshot| snapshot.actions.as_slice()).unwrap_or_default();
+    let actions = account.actions();
     check_assigned("--stage", &flags.stages, UPLOAD_CLICKS, actions)?;
     check_assigned("--form", &flags.forms, WEBPAGE, actions)?;
     let forms = actions.iter().any(|action| action.kind == WEBPAGE);
@@ -154,15 +151,12 @@ async fn find_accounts(
     offline: &Offline,
 ) -> Result<(GoogleAdsAccount, HubSpotAccount), CommandError> {
     let key = ObjectKey::new(&offline.namespace, &flags.google_ads_account);
-    let google = offline.google_account(&key).await?;
-    let google = google.ok_or_else(|| format!("GoogleAdsAccount {key} is neither in the files nor in the cluster"))?;
+    let google = offline.named_google_account(&key).await?;
     let hubspot = match &flags.hubspot_account {
         Some(name) => ObjectKey::new(&offline.namespace, name),
         None => the_only(&offline.all_accounts().await?.1)?,
     };
-    let found = offline.hubspot_account(&hubspot).await?;
-    let found = found.ok_or_else(|| format!("HubSpotAccount {hubspot} is neither in the files nor in the cluster"))?;
-    Ok((google, found))
+    Ok((google, offline.named_hubspot_account(&hubspot).await?))
 }
 
 fn the_only(accounts: &[ObjectKey]) -> Result<ObjectKey, CommandError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::manifest::{Common, TriggerText, Way, build, object_name};
+use super::manifest::{Common, NEEDS_CONSENT, TriggerText, Way, build, object_name};
 use super::trigger::{Assigned, assigned, form_in, stage_in};
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Time};
 use crate::cli::output::printable;
@@ -66,12 +66,7 @@ pub(super) fn pick_actions(
     taken: &mut BTreeSet<String>,
 ) -> Imported {
     let mut imported = Imported::default();
-    let actions = account
-        .snapshot
-        .as_ref()
-        .map(|snapshot| snapshot.actions.as_slice())
-        .unwrap_or_default();
-    for action in actions {
+    for action in account.actions() {
         let title = printable(&action.name);
         match pick(action, account, portal, events, given, taken) {
             Ok(event) => imported.events.push(event),
@@ -178,11 +173,7 @@ fn form_of(
     given: &Given<'_>,
 ) -> Result<(TriggerText, String), String> {
     if given.common.consent.is_none() {
-        return Err(
-            "an event of a form needs the contact property that holds the consent: name it with --consent \
-                    PROPERTY=VALUE"
-                .to_owned(),
-        );
+        return Err(NEEDS_CONSENT.to_owned());
     }
     if let Some(form) = assigned(given.forms, action.id) {
         return Ok((

@@ -13,11 +13,12 @@ use serde_json::Value;
 
 use super::documents::{Document, Place};
 use super::schema::find_mistakes;
+use crate::api::reasons::reason;
 use crate::api::{AdConversionEvent, GROUP, GoogleAdsAccount, HubSpotAccount, VERSION};
 use crate::cli::names::{check_name, check_namespace};
 use crate::cli::output::foreign;
 use crate::controller::shared::secrets::decode_secret;
-use crate::domain::account_health::AccountFault;
+use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::SecretData;
@@ -261,9 +262,6 @@ fn key_of(object: &Value, namespace: &str) -> ObjectKey {
 
 /// The values of a Secret. What its text holds is quoted nowhere.
 fn read_secret(name: &str, object: Value) -> Result<SecretData, AccountFault> {
-    use crate::api::reasons::reason;
-    use crate::domain::account_health::FaultKind;
-
     let Ok(mut secret) = serde_json::from_value::<Secret>(object) else {
         let message = format!("Secret {name} in the file cannot be decoded: data takes base64, stringData takes text.");
         return Err(AccountFault::new(

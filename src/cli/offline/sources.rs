@@ -228,6 +228,26 @@ impl Offline {
         self.object(&self.manifests.hubspot, key).await
     }
 
+    /// The same of an account that people named.
+    ///
+    /// # Errors
+    /// If it is nowhere, or the cluster cannot be asked.
+    pub(in crate::cli) async fn named_google_account(&self, key: &ObjectKey) -> Result<GoogleAdsAccount, NotDone> {
+        self.google_account(key)
+            .await?
+            .ok_or_else(|| nowhere::<GoogleAdsAccount>(key))
+    }
+
+    /// The same of an account that people named.
+    ///
+    /// # Errors
+    /// If it is nowhere, or the cluster cannot be asked.
+    pub(in crate::cli) async fn named_hubspot_account(&self, key: &ObjectKey) -> Result<HubSpotAccount, NotDone> {
+        self.hubspot_account(key)
+            .await?
+            .ok_or_else(|| nowhere::<HubSpotAccount>(key))
+    }
+
     /// All account objects, Google's and HubSpot's: of the files, or if there are no files of the namespace.
     ///
     /// # Errors
@@ -343,6 +363,13 @@ impl Offline {
             why
         })
     }
+}
+
+fn nowhere<K: Resource<DynamicType = ()>>(key: &ObjectKey) -> NotDone {
+    NotDone(format!(
+        "{} {key} is neither in the files nor in the cluster.",
+        K::kind(&())
+    ))
 }
 
 impl LoadedEvent {

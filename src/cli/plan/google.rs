@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::changes::Change;
 use super::reads::{Credentials, ReadLog, Reader};
+use crate::domain::action::ENABLED;
 use crate::domain::batch::Complaint;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::ports::ads::{ActionFields, Attribution, ConversionAction, Customer, Goal, GoogleAds};
@@ -114,7 +115,7 @@ fn new_action(owner: &CustomerId, id: ActionId, fields: &ActionFields) -> Conver
         id,
         resource_name: format!("customers/{owner}/conversionActions/{id}"),
         name: String::new(),
-        status: crate::domain::action::ENABLED.to_owned(),
+        status: ENABLED.to_owned(),
         kind: fields.kind.clone().unwrap_or_default(),
         origin: None,
         category: None,
@@ -189,7 +190,7 @@ struct ReadingAds {
 
 impl ReadingAds {
     fn would_not(what: &str) -> UpstreamError {
-        UpstreamError::new("Google Ads", Cause::Refused, format!("a plan does not {what}"))
+        UpstreamError::new(GOOGLE, Cause::Refused, format!("a plan does not {what}"))
     }
 }
 

@@ -59,21 +59,12 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
     let mut refused: Vec<_> = offline.manifests.refused.iter().map(Refused::from).collect();
     let mut events = Vec::new();
     for loaded in offline.events(names).await? {
-        if loaded.event.is_deleting() {
+        if let Some(message) = refusal(offline, &loaded).await {
             refused.push(Refused {
                 file: loaded.file,
                 document: None,
                 object: format!("AdConversionEvent {}", loaded.event.key()),
-                message: "It is being deleted, so nothing more is sent for it.".to_owned(),
-            });
-            continue;
-        }
-        if let Some(why) = refusal(offline, &loaded).await {
-            refused.push(Refused {
-                file: loaded.file,
-                document: None,
-                object: format!("AdConversionEvent {}", loaded.event.key()),
-                message: why,
+                message,
             });
             continue;
         }
@@ -134,8 +125,11 @@ async fn lay_accounts(
     Ok(found)
 }
 
-/// Why the API server would not take a manifest, if it says so.
+/// Why nothing can be planned for an event: it goes, or the API server says that it would not take the manifest.
 async fn refusal(offline: &Offline, loaded: &LoadedEvent) -> Option<String> {
+    if loaded.event.is_deleting() {
+        return Some("It is being deleted, so nothing more is sent for it.".to_owned());
+    }
     loaded.file.as_ref()?;
     match offline.dry_run(&loaded.event).await {
         Verified::Refused(why) => Some(why),

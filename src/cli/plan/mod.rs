@@ -31,6 +31,7 @@ use self::text::Look;
 use super::ask::OperatorPlace;
 use super::cluster::run_command;
 use super::command_error::CommandError;
+use super::exit_codes::{FINDING, NOT_DONE};
 use super::flags::RunFlags;
 use super::layout::Width;
 use super::names::parse_name;
@@ -41,11 +42,6 @@ use super::wait_flags::WaitFlags;
 use crate::api::AdConversionEvent;
 use crate::controller::shared::object::Object as _;
 use crate::domain::declared::Declared;
-
-/// Something stands in the way of an event.
-const FINDING: u8 = 1;
-/// What would become of an event could not be found out.
-const NOT_DONE: u8 = 2;
 
 /// Flags of `adconversion plan`.
 #[derive(Debug, Args)]
@@ -132,9 +128,10 @@ async fn make_plan(
     let planned: Vec<_> = loaded.events.iter().map(|of| of.event.clone()).collect();
     let rehearsed = rehearse(world, loaded.picture, &planned, meter.clone()).await?;
     progress.say("Asking the operator what it has sent");
+    let changes = rehearsed.notebook.changes();
     let mut plan = Plan {
         events: Vec::new(),
-        account_goals: goal_changes(&rehearsed.notebook.changes()),
+        account_goals: goal_changes(&changes),
         limited: meter.was_cut(),
         refused: loaded.refused,
         unanswered: offline.unanswered(),
@@ -158,7 +155,7 @@ async fn make_plan(
         plan.events.push(event_plan(&Facts {
             before: &planned.event,
             after,
-            changes: &rehearsed.notebook.changes(),
+            changes: &changes,
             conversions: &conversions,
             recorded: &recorded.map_err(|why| why.says),
             unread,

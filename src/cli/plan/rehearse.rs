@@ -78,21 +78,17 @@ impl Rehearsed {
             of_hubspot.extend(rest.map(|unread| unread_account(HUBSPOT, &unread.why, true)));
         }
         let account = self.registry.hubspot_account(&event.hubspot);
-        let (opened, suspended) = account.map_or((false, false), |account| {
-            (
-                account.crm.is_some() && account.portal.is_some(),
-                account.readiness == Readiness::Suspended,
-            )
+        let unopened = account.is_none_or(|account| {
+            (account.crm.is_none() || account.portal.is_none()) && account.readiness != Readiness::Suspended
         });
-        if of_hubspot.is_empty() && !opened && !suspended {
+        if of_hubspot.is_empty() && unopened {
             of_hubspot.push(unread_account(HUBSPOT, NOT_OPENED, false));
         }
         let mut all = asked(GOOGLE, google);
         let account = self.registry.google_account(&event.google);
-        let (opened, suspended) = account.map_or((false, false), |account| {
-            (account.snapshot.is_some(), account.readiness == Readiness::Suspended)
-        });
-        if all.is_empty() && !opened && !suspended {
+        let unopened =
+            account.is_none_or(|account| account.snapshot.is_none() && account.readiness != Readiness::Suspended);
+        if all.is_empty() && unopened {
             all.push(unread_account(GOOGLE, NOT_OPENED, false));
         }
         all.extend(of_hubspot);

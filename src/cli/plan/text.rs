@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::changes::FieldChange;
-use super::counts::{Counts, Outcome};
+use super::counts::{Counts, Outcome, ReasonCount};
 use super::report::{ActionChange, ActionPlan, EventPlan, Plan, Refused};
 use crate::cli::layout::{Hung, Width};
 use crate::cli::output::{foreign, printable};
@@ -198,9 +198,9 @@ fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
         };
         return vec![width.paragraph(says)];
     }
-    let row = |line: &super::counts::ReasonCount| {
+    let row = |line: &ReasonCount| {
         vec![
-            outcome_name(line.outcome).to_owned(),
+            format!("{:?}", line.outcome),
             line.reason.clone().unwrap_or_else(|| "-".to_owned()),
             line.count.to_string(),
             line.first_day.clone(),
@@ -224,7 +224,7 @@ fn counts_parts(counts: &Counts, complete: bool, width: Width) -> Vec<String> {
 
 /// What each reason means, and what to do.
 fn meanings(counts: &Counts, width: Width) -> Option<String> {
-    let of_reason = |line: &super::counts::ReasonCount| Some((line.reason.clone()?, line.message.clone()?));
+    let of_reason = |line: &ReasonCount| Some((line.reason.clone()?, line.message.clone()?));
     let all: BTreeMap<_, _> = counts.reasons.iter().filter_map(of_reason).collect();
     if all.is_empty() {
         return None;
@@ -259,16 +259,6 @@ fn days_table(counts: &Counts, width: Width) -> String {
         let _ = write!(table, "\nand {more}, which -o json has");
     }
     table
-}
-
-const fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::WouldBeSent => "WouldBeSent",
-        Outcome::AlreadySent => "AlreadySent",
-        Outcome::Pending => "Pending",
-        Outcome::Skipped => "Skipped",
-        Outcome::Rejected => "Rejected",
-    }
 }
 
 #[cfg(test)]

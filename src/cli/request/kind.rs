@@ -28,7 +28,7 @@ impl KindName {
         }
     }
 
-    /// Kind, plural, singular and short name, in small letters.
+    /// Kind (which is the singular too), plural and short name, in small letters.
     fn names(self) -> [String; 3] {
         let (kind, plural, short) = match self {
             Self::Event => (AdConversionEvent::kind(&()), AdConversionEvent::plural(&()), "adce"),

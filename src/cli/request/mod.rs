@@ -18,6 +18,7 @@ use self::kind::{ObjectName, parse_object};
 use self::verdict::{Awaited, describe_ready};
 use super::cluster::{ConnectFlags, run_command};
 use super::command_error::CommandError;
+use super::exit_codes::FINDING;
 use super::kube_words::{Giver, Request as Asked, Unanswered};
 use crate::api::{Duration as Limit, GROUP, RECONCILE_REQUESTED_AT};
 
@@ -25,8 +26,6 @@ use crate::api::{Duration as Limit, GROUP, RECONCILE_REQUESTED_AT};
 const LOOK: Duration = Duration::from_millis(500);
 /// Field manager of the change.
 const MANAGER: &str = "adconversion-cli";
-/// The object is not as one would like it.
-const FINDING: u8 = 1;
 
 /// Flags of the three commands.
 #[derive(Debug, Args)]

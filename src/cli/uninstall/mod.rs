@@ -19,6 +19,7 @@ use serde_json::json;
 
 use super::cluster::{Cluster, ClusterFlags, run_command};
 use super::command_error::CommandError;
+use super::exit_codes::FINDING;
 use super::kube_words::{Giver, Request, Unanswered};
 use crate::api::{AdConversionEvent, FINALIZER, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::brief::counted;
@@ -29,11 +30,10 @@ const PAGE: u32 = 500;
 const TRIES: u32 = 5;
 /// An operator that still runs, wherever, puts its finalizer back within this time.
 const RETURNS: Duration = Duration::from_secs(3);
+/// Between two looks for that.
 const LOOK: Duration = Duration::from_millis(500);
 /// Field manager of the change.
 const MANAGER: &str = "adconversion-uninstall";
-/// Nothing was done because something is in the way, or there is something to do.
-const FINDING: u8 = 1;
 
 /// Flags of `adconversion uninstall`.
 #[derive(Debug, Args)]
