@@ -200,7 +200,8 @@ impl Scan<'_> {
             return Ok(());
         }
         if let Some(tracked) = self.events.first() {
-            // All events of an account are in one namespace.
+            // All events of an account are in one namespace. Before the lineages, which are written too; and once more before
+            // each event's rows, as many events take longer than an answer holds.
             self.ctx.may_record(&tracked.event.key.namespace).await?;
         }
         let lineages: Vec<_> = concerned.iter().map(|(read, _)| read.contact().lineage()).collect();
