@@ -118,7 +118,9 @@ pub fn rows(
         call.google.restore(before);
         results.clear();
     }
-    let mut answer = json!({"results": results, "jobId": "2147483649"});
+    // The number of the caller's, else one of Google's own.
+    let job = request["jobId"].as_i64().unwrap_or((1 << 31) + 1);
+    let mut answer = json!({"results": results, "jobId": job.to_string()});
     if !errors.is_empty() {
         answer["partialFailureError"] = partial(&errors, call.request_id);
     }

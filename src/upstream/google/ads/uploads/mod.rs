@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::upstream::google::ads::uploads::job::JobId;
 pub(crate) use crate::upstream::google::ads::uploads::kind::Upload;
 use crate::upstream::google::ads::uploads::partial_failure::{retry_after, row_complaints, row_evidence};
 use crate::upstream::google::data_manager::request::Purpose;
@@ -13,7 +14,7 @@ use crate::upstream::google::session::{Call, Session};
 
 use crate::domain::batch::Complaint;
 use crate::domain::ids::CustomerId;
-use crate::ports::sink::{IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest};
+use crate::ports::sink::{Evidence, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest};
 use crate::ports::{Cause, UpstreamError};
 
 /// Most rows in one request (docs/reference/google.md 1.4).
@@ -31,13 +32,14 @@ impl UploadsClient {
         Self { what, session, login }
     }
 
-    /// Sends rows, to be counted or only judged; the answer, and the id of the request.
-    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<(Parsed, Option<String>), IngestError> {
+    /// Sends rows, to be counted or only judged.
+    async fn send(&self, request: &UploadRequest, purpose: Purpose) -> Result<Answered, IngestError> {
+        let job = JobId::roll();
         let (method, body) = match self.what {
-            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request, purpose)),
+            Upload::Clicks => ("uploadClickConversions", request::clicks_body(request, purpose, job)),
             Upload::Enhancements => (
                 "uploadConversionAdjustments",
-                request::enhancements_body(request, purpose),
+                request::enhancements_body(request, purpose, job),
             ),
         };
         let Some((body, first)) = body.zip(request.destinations.first()) else {
@@ -62,11 +64,28 @@ impl UploadsClient {
             customer: Some(&owner),
             login: self.login.as_ref(),
         };
-        Ok(self.session.call_with_id(&call).await.map_err(|failure| *failure)?)
+        let (answer, request_id) = self.session.call_with_id(&call).await.map_err(|failure| *failure)?;
+        Ok(Answered {
+            is_of_another: !job.may_be_answered_by(&answer),
+            answer,
+            request_id,
+        })
     }
 
     async fn upload_once(&self, request: &UploadRequest) -> Result<UploadAnswer, IngestError> {
-        let (answer, request_id) = self.send(request, Purpose::Count).await?;
+        let Answered {
+            answer,
+            request_id,
+            is_of_another,
+        } = self.send(request, Purpose::Count).await?;
+        if is_of_another {
+            return Ok(UploadAnswer {
+                request_id,
+                evidence: vec![Evidence::OfAnother; request.rows.len()],
+                errors: Vec::new(),
+                retry_after: None,
+            });
+        }
         Ok(UploadAnswer {
             request_id,
             evidence: row_evidence(self.what, &answer, request),
@@ -74,6 +93,15 @@ impl UploadsClient {
             retry_after: retry_after(&answer),
         })
     }
+}
+
+/// What came back for a request.
+struct Answered {
+    answer: Parsed,
+    /// Google's id of the request.
+    request_id: Option<String>,
+    /// It is the answer to another request, and says nothing of this one.
+    is_of_another: bool,
 }
 
 /// A request we would not send: it can only be refused.
@@ -103,12 +131,17 @@ impl RowUploads for UploadsClient {
     }
 
     async fn validate_rows(&self, request: &UploadRequest) -> Result<Vec<Complaint>, IngestError> {
-        let (answer, _) = self.send(request, Purpose::Judge).await?;
-        Ok(row_complaints(&answer))
+        let answered = self.send(request, Purpose::Judge).await?;
+        if answered.is_of_another {
+            let what = "the answer is to another request";
+            return Err(UpstreamError::new(Api::Ads.service_name(), Cause::Malformed, what).into());
+        }
+        Ok(row_complaints(&answered.answer))
     }
 }
 
 mod echo;
+mod job;
 mod kind;
 pub mod partial_failure;
 pub mod request;

@@ -9,27 +9,30 @@ use serde::Serialize;
 
 use crate::domain::ids::{ActionKey, OrderId};
 use crate::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
+use crate::upstream::google::ads::uploads::job::JobId;
 use crate::upstream::google::data_manager::request::{Purpose, Text};
 
 /// Most user identifiers of one row (docs/reference/google.md 1.3).
 const MAX_IDENTIFIERS: usize = 5;
 
 /// The body of `uploadConversionAdjustments`, or nothing if a row points at no destination.
-pub(crate) fn enhancements_body(request: &UploadRequest, purpose: Purpose) -> Option<Vec<u8>> {
+pub(crate) fn enhancements_body(request: &UploadRequest, purpose: Purpose, job: JobId) -> Option<Vec<u8>> {
     let rows = map_rows(request, Enhancement::from_conversion)?;
     to_bytes(&EnhancementBody {
         conversion_adjustments: rows,
         partial_failure: true,
+        job_id: job,
         validate_only: purpose == Purpose::Judge,
     })
 }
 
 /// The body of `uploadClickConversions`, or nothing if a row points at no destination.
-pub(crate) fn clicks_body(request: &UploadRequest, purpose: Purpose) -> Option<Vec<u8>> {
+pub(crate) fn clicks_body(request: &UploadRequest, purpose: Purpose, job: JobId) -> Option<Vec<u8>> {
     let rows = map_rows(request, Click::from_conversion)?;
     to_bytes(&ClickBody {
         conversions: rows,
         partial_failure: true,
+        job_id: job,
         validate_only: purpose == Purpose::Judge,
     })
 }
@@ -48,6 +51,7 @@ fn to_bytes(body: &impl Serialize) -> Option<Vec<u8>> {
 struct EnhancementBody<'a> {
     conversion_adjustments: Vec<Enhancement<'a>>,
     partial_failure: bool,
+    job_id: JobId,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     validate_only: bool,
 }
@@ -57,6 +61,7 @@ struct EnhancementBody<'a> {
 struct ClickBody<'a> {
     conversions: Vec<Click<'a>>,
     partial_failure: bool,
+    job_id: JobId,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     validate_only: bool,
 }

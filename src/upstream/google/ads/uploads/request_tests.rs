@@ -50,8 +50,12 @@ fn enhancements_to_the_letter() {
     };
     let least = row(None, vec![address(false)]);
     assert_eq!(
-        json_of(enhancements_body(&upload(vec![full, least]), Purpose::Count)),
-        json!({"partialFailure": true, "conversionAdjustments": [
+        json_of(enhancements_body(
+            &upload(vec![full, least]),
+            Purpose::Count,
+            JobId::FIRST
+        )),
+        json!({"partialFailure": true, "jobId": 4093, "conversionAdjustments": [
             {"adjustmentType": "ENHANCEMENT", "orderId": "6f1c-aa",
              "conversionAction": "customers/1234567890/conversionActions/99",
              "gclidDateTimePair": {"gclid": "Cj0", "conversionDateTime": "2026-11-20 12:00:00+00:00"},
@@ -83,8 +87,8 @@ fn click_conversions_to_the_letter() {
     };
     let least = row(Some(ClickId::Wbraid("w1".into())), vec![]);
     assert_eq!(
-        json_of(clicks_body(&upload(vec![full, least]), Purpose::Count)),
-        json!({"partialFailure": true, "conversions": [
+        json_of(clicks_body(&upload(vec![full, least]), Purpose::Count, JobId::FIRST)),
+        json!({"partialFailure": true, "jobId": 4093, "conversions": [
             {"gclid": "Cj0", "conversionAction": "customers/1234567890/conversionActions/99",
              "conversionDateTime": "2026-11-20 12:00:00+00:00", "conversionValue": 0.0, "currencyCode": "EUR",
              "orderId": format!("hs-{}", "ab".repeat(20)), "conversionEnvironment": "WEB",
@@ -101,5 +105,5 @@ fn a_row_without_a_destination_is_not_sent() {
         destination: 1,
         ..row(None, vec![])
     };
-    assert!(enhancements_body(&upload(vec![stray]), Purpose::Count).is_none());
+    assert!(enhancements_body(&upload(vec![stray]), Purpose::Count, JobId::FIRST).is_none());
 }

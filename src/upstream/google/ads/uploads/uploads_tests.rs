@@ -81,6 +81,20 @@ async fn rows_that_failed_are_named_and_the_others_taken() {
 }
 
 #[tokio::test]
+async fn the_answer_to_another_request_says_nothing_of_this_one() {
+    let errors = json!([row(0, "conversionAdjustmentUploadError", "CONVERSION_NOT_FOUND")]);
+    // One in half a million is this request's own.
+    let answer = enhance(
+        200,
+        &json!({"partialFailureError": failure(&errors), "results": [{}, {"orderId": "c-1"}, {"orderId": "c-1"}], "jobId": "4093"}),
+    )
+    .await
+    .unwrap();
+    assert_eq!(answer.evidence, [Evidence::OfAnother; 3]);
+    assert!(answer.errors.is_empty() && answer.retry_after.is_none());
+}
+
+#[tokio::test]
 async fn a_status_of_code_0_beside_results_is_no_failure() {
     let results = json!([{"orderId": "c-0"}, {"orderId": "c-0"}, {"orderId": "c-0"}]);
     let answer = enhance(
