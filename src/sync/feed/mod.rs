@@ -129,7 +129,7 @@ impl Feed {
     /// One pass by hand. `None`: all is read; else how long to wait before the next one.
     pub(in crate::sync) async fn read_more(&mut self) -> Option<std::time::Duration> {
         let pause = self.tick().await;
-        let failed = self.failures > 0;
+        let failed = self.failures > 0 || self.forms.next_try().is_some();
         (failed || self.forms.is_behind()).then_some(if failed { pause } else { std::time::Duration::ZERO })
     }
 
@@ -185,7 +185,8 @@ impl Feed {
             faults.push(fault);
         }
         if !pass.forms.is_empty() {
-            faults.extend(self.forms.read_all(&pass).await);
+            let others = !pass.events.is_empty() && faults.is_empty();
+            faults.extend(self.forms.read_all(&pass, others).await);
         }
         if faults.is_empty() {
             self.failures = 0;
@@ -197,7 +198,7 @@ impl Feed {
             if !self.forms.is_behind() {
                 self.look_for_deleted().await;
             }
-            return interval;
+            return self.forms.next_try().map_or(interval, |pause| pause.min(interval));
         }
         self.failed(&faults, interval)
     }

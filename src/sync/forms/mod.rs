@@ -3,10 +3,12 @@
 //! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
+mod failing;
 mod findings;
 mod form_probe;
 mod found_contacts;
 mod partial_read;
+mod reports;
 mod submission_notes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,7 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
+use self::failing::FailingForms;
 use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FoundContacts};
 use self::form_probe::{FormProbe, ShownSubmissions};
 use self::partial_read::{PartialRead, in_turn};
@@ -27,7 +30,6 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::ports::crm::Submission;
 use crate::ports::ledger::{NewRow, StreamId, Watermark};
 use crate::ports::pulse;
-use crate::registry::Notice;
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked};
@@ -48,6 +50,7 @@ pub(super) struct FormReader {
     last_wide: Option<Instant>,
     /// Reads of forms that were left after their share of a pass.
     parts: BTreeMap<String, PartialRead>,
+    failing: FailingForms,
     /// The form that the next pass begins with, if the last one came to no end.
     next: Option<String>,
 }
@@ -64,6 +67,7 @@ impl FormReader {
             read_whole: BTreeMap::new(),
             last_wide: None,
             parts: BTreeMap::new(),
+            failing: FailingForms::default(),
             next: None,
         }
     }
@@ -73,8 +77,14 @@ impl FormReader {
         self.next.is_some() || !self.parts.is_empty()
     }
 
-    /// Reads the forms if the probe says so. Returns what failed, after reporting it to the events.
-    pub(super) async fn read_all(&mut self, pass: &Pass) -> Vec<SyncError> {
+    /// How soon a form whose read failed is tried again; `None`: none failed.
+    pub(crate) fn next_try(&self) -> Option<Duration> {
+        self.failing.next_try(Instant::now())
+    }
+
+    /// Reads the forms if the probe says so. Returns what failed, after reporting it to the events: without what is the matter
+    /// of single forms, where others, or (`others`) the stages, could be read.
+    pub(super) async fn read_all(&mut self, pass: &Pass, others: bool) -> Vec<SyncError> {
         let began = Instant::now();
         let all: Vec<&Tracked> = pass.forms.iter().collect();
         let general = match self.probe_forms(pass, began).await {
@@ -84,44 +94,52 @@ impl FormReader {
                 return vec![fault];
             }
         };
-        let mut faults = Vec::new();
-        let mut whole = true;
+        let (mut faults, mut of_forms) = (Vec::new(), Vec::new());
+        let (mut whole, mut any) = (true, others);
         let mut whose = ShownSubmissions::default();
         let forms: BTreeSet<&str> = all.iter().filter_map(|t| t.event.trigger.form()).collect();
         self.parts.retain(|form, _| forms.contains(form.as_str()));
+        self.failing.retain(&forms);
         for form in in_turn(&forms, self.next.take().as_deref()) {
             if began.elapsed() >= partial_read::PASS_TIME {
                 self.next = Some(form.to_owned());
                 whole = false;
                 break;
             }
+            if let Some(fault) = self.failing.waits(form, began) {
+                of_forms.push(fault);
+                continue;
+            }
             let of_form = |t: &&&Tracked| t.event.trigger.form() == Some(form);
             let events: Vec<&Tracked> = all.iter().filter(of_form).copied().collect();
             let read = self.read_of(form, &events, general, began);
             let Some(read) = self.read_on(form, &events).or(read) else {
                 self.report_success(&events, &BTreeMap::new());
+                any = true;
                 continue;
             };
             match self.read_form(pass, form, &events, read).await {
-                Ok(None) => whole = false,
+                // More of it comes with the next pass.
+                Ok(None) => {
+                    self.failing.forget(form);
+                    (any, whole) = (true, false);
+                }
                 Ok(Some(shown)) => {
-                    self.report_success(&events, &shown.new);
+                    any = true;
                     whose.add_all(&shown.whose);
-                    self.served.extend(events.iter().map(|t| member_of(&t.event)));
-                    if read.depth == FormReadDepth::Whole {
-                        self.read_whole.insert(form.to_owned(), began);
-                    }
+                    self.form_read((form, &events), read, &shown, began);
                 }
-                Err(fault) => {
-                    report_failure(&self.ctx, &self.key, &fault, &events);
-                    faults.push(fault);
-                }
+                Err(fault) if self.form_failed(form, &fault, &events) => of_forms.push(fault),
+                Err(fault) => faults.push(fault),
             }
         }
         let present: BTreeSet<Member> = all.iter().map(|t| member_of(&t.event)).collect();
         self.served.retain(|m| present.contains(m));
         if faults.is_empty() && whole {
             self.probe.forms_read(general.map(|_| &whose), began);
+        }
+        if !any {
+            faults.append(&mut of_forms);
         }
         faults
     }
@@ -367,28 +385,5 @@ impl FormReader {
             self.parts.remove(form);
         }
         read
-    }
-
-    /// Rows have come, and more will.
-    fn report_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
-        let told: BTreeSet<&ObjectKey> = events
-            .iter()
-            .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
-            .map(|t| &t.event.key)
-            .collect();
-        for event in told {
-            self.ctx.registry.update_report(event, |_| Notice::Soon);
-        }
-    }
-
-    fn report_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
-        let now = self.ctx.clock.now();
-        for tracked in events {
-            self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
-                let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
-                if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
-            });
-        }
     }
 }

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::contacts::Contacts;
-use super::{EligibleEvent, look_again, row_update};
+use super::{EligibleEvent, look_again, postpone_rows, row_update};
 use crate::domain::contact::Deal;
 use crate::domain::eligibility::{Prepared, ValueRule};
-use crate::domain::ids::ContactId;
+use crate::domain::ids::{ContactId, DealId};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::value::{CurrencyUnknown, conversion_value};
 use crate::ports::UpstreamError;
@@ -40,6 +40,8 @@ struct Deals {
     of: HashMap<ContactId, Vec<Deal>>,
     /// Contacts of which not all can be, and why.
     unreadable: Unreadable<ContactId>,
+    /// What a read failed with, and the contacts whose deals were to come with it or after it.
+    failed: Option<(UpstreamError, BTreeSet<ContactId>)>,
 }
 
 impl EligibleEvent {
@@ -52,15 +54,16 @@ impl EligibleEvent {
         contacts: &Contacts,
     ) -> Result<Vec<Priced>, SyncError> {
         let asked = ctx.clock.now();
-        let deals = match &self.event.rules.value {
+        let mut deals = match &self.event.rules.value {
             Some(ValueRule::DealAmount { .. }) => match self.read_deals(&rows, contacts).await {
                 Ok(deals) => deals,
-                Err(error) => {
-                    let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
-                    return self.without_deals(ctx, &rows, error).await;
-                }
+                Err(error) => return self.without_deals(ctx, rows, error).await,
             },
             _ => Deals::default(),
+        };
+        let rows = match deals.failed.take() {
+            Some(failed) => self.put_off_unread(ctx, rows, contacts, failed).await?,
+            None => rows,
         };
         let absences = ctx.absences_of(&self.event.hubspot, self.portal.id);
         for (row, _) in &rows {
@@ -133,11 +136,36 @@ impl EligibleEvent {
     async fn without_deals(
         &self,
         ctx: &SyncContext,
-        rows: &[Row],
+        rows: Vec<(Row, Prepared)>,
         error: UpstreamError,
     ) -> Result<Vec<Priced>, SyncError> {
-        self.put_off(ctx, rows, error).await?;
+        let rows: Vec<Row> = rows.into_iter().map(|(row, _)| row).collect();
+        self.put_off(ctx, &rows, error).await?;
         Ok(Vec::new())
+    }
+
+    /// The rows that need none of the deals that could not be read: the others wait.
+    async fn put_off_unread(
+        &self,
+        ctx: &SyncContext,
+        rows: Vec<(Row, Prepared)>,
+        contacts: &Contacts,
+        (error, unread): (UpstreamError, BTreeSet<ContactId>),
+    ) -> Result<Vec<(Row, Prepared)>, SyncError> {
+        let needs_them = |row: &Row| row.sent.is_none() && unread.contains(&contacts.current_id(row.contact));
+        let (waiting, others): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(row, _)| needs_them(row));
+        let waiting: Vec<Row> = waiting.into_iter().map(|(row, _)| row).collect();
+        if others.is_empty() {
+            self.put_off(ctx, &waiting, error).await?;
+        } else {
+            ctx.registry.hubspot_fault(&self.event.hubspot, &error);
+            let fault = postpone_rows(ctx, &waiting, error).await;
+            if matches!(fault, SyncError::Ledger(_)) {
+                return Err(fault);
+            }
+            self.report_read_failure(ctx, &fault);
+        }
+        Ok(others)
     }
 
     /// The deals of the contacts of rows whose value is not settled yet.
@@ -160,13 +188,26 @@ impl EligibleEvent {
         deals.unreadable.extend(links.unreadable.into_iter().map(whole));
         let ids: BTreeSet<_> = links.deals.values().flatten().copied().collect();
         let ids: Vec<_> = ids.into_iter().collect();
-        let (mut by_id, mut unreadable) = (HashMap::new(), Unreadable::new());
+        let (mut by_id, mut unreadable, mut failed) = (HashMap::new(), Unreadable::new(), None);
         for chunk in ids.chunks(MAX_DEALS) {
             pulse::beat();
-            let batch = self.crm.read_deals(chunk).await?;
-            by_id.extend(batch.deals.into_iter().map(|deal| (deal.id, deal)));
-            unreadable.extend(batch.unreadable);
+            match self.crm.read_deals(chunk).await {
+                Ok(batch) => {
+                    by_id.extend(batch.deals.into_iter().map(|deal| (deal.id, deal)));
+                    unreadable.extend(batch.unreadable);
+                }
+                // Contacts that have none of these deals do not need them.
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
         }
+        let is_read = |id: &DealId| by_id.contains_key(id) || unreadable.contains_key(id);
+        deals.failed = failed.map(|error| {
+            let unread = links.deals.iter().filter(|(_, ids)| !ids.iter().all(is_read));
+            (error, unread.map(|(contact, _)| *contact).collect())
+        });
         for (contact, ids) in links.deals {
             // One that can't be read may be the latest.
             if let Some((id, why)) = ids.iter().find_map(|id| Some((id, unreadable.get(id)?))) {

@@ -230,12 +230,16 @@ impl EligibleEvent {
             return Err(fault);
         }
         ctx.registry.scope_refused(&self.event.hubspot);
-        let note = error_note(&fault, ctx.clock.now());
+        self.report_read_failure(ctx, &fault);
+        Ok(())
+    }
+
+    fn report_read_failure(&self, ctx: &SyncContext, fault: &SyncError) {
+        let note = error_note(fault, ctx.clock.now());
         ctx.registry.update_report(&self.event.key, |report| {
             report.push_error(note.clone());
             Notice::Soon.or_now(report.upload.record_failure(note))
         });
-        Ok(())
     }
 
     fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactRead>) -> Decision {

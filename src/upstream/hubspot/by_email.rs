@@ -1,6 +1,7 @@
 //! Contacts by e-mail: by primary address, then by secondary ones of merged records (docs/reference/hubspot.md 4.4, 7.2).
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,12 +10,13 @@ use super::asked::Asked;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{ErrorBody, refused_request};
-use super::items::{Open, Parts, WRONG_TYPE};
+use super::failed_reads::IsolatingRead;
+use super::items::{Open, WRONG_TYPE};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
 use crate::domain::ids::ContactId;
-use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
+use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
 
 /// Further addresses of a contact, `;`-separated.
@@ -38,6 +40,13 @@ fn addresses_of(record: &Record) -> Vec<String> {
         .collect()
 }
 
+/// What an address is remembered by: no personal data.
+fn digest(email: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    email.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl HubSpot {
     pub(crate) async fn contacts_by_email(
         &self,
@@ -56,18 +65,20 @@ impl HubSpot {
         };
         let mut found = AddressBatch::default();
         let mut unknown = BTreeSet::new();
-        let mut parts = Parts::from_inputs(wanted.into_iter().collect());
+        let mut parts = IsolatingRead::new(wanted.into_iter().collect(), &self.failed_addresses, |email| {
+            (digest(email), true)
+        });
         while let Some(part) = parts.next_part() {
             match self.read_addresses(&part, &asked.properties).await {
                 Ok(batch) => {
-                    parts.part_answered();
+                    parts.part_answered(&part);
                     unknown.extend(take_batch(&part, batch, &asked, &mut found)?);
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
         }
         // What HubSpot refuses to look up while it answers for others is no address of anybody's.
-        found.unreadable.extend(parts.close_without_malformed());
+        found.unreadable.extend(parts.close_without_malformed()?);
         self.search_groups(unknown, &asked, &mut found).await?;
         found.unreadable.retain(|email, _| !found.contacts.contains_key(email));
         Ok(found)
@@ -89,22 +100,24 @@ impl HubSpot {
     ) -> Result<(), UpstreamError> {
         let wanted: Vec<String> = wanted.into_iter().collect();
         for group in wanted.chunks(GROUPS) {
-            let mut parts = Parts::from_inputs(group.to_vec());
+            let mut parts = IsolatingRead::new(group.to_vec(), &self.failed_addresses, |email| (digest(email), false));
             while let Some(part) = parts.next_part() {
                 match self.search_additional(&part, &asked.properties).await {
                     Ok(mut page) => {
-                        parts.part_answered();
+                        parts.part_answered(&part);
                         let mut open = part.into_iter().collect();
                         assign_records(&page.take_rows()?, &mut open, (asked, None), found);
                     }
                     Err(error) => parts.part_refused(&part, error)?,
                 }
             }
-            // The contact with this address exists, but can't be read.
-            found.unreadable.extend(parts.too_large());
-            // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
-            if parts.into_unreadable().is_err() {
-                return Ok(());
+            // A contact with this address may exist, but can't be read.
+            found.unreadable.extend(parts.without_answer());
+            match parts.into_unreadable() {
+                Err(error) if error.cause == Cause::Unavailable => return Err(error),
+                // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
+                Err(_) => return Ok(()),
+                Ok(_) => {}
             }
         }
         Ok(())

@@ -34,7 +34,12 @@ pub struct HubSpot {
     /// How it answers about empty properties: of contacts, and of deals.
     pub(crate) contact_keys: Mutex<KeyHabits>,
     pub(crate) deal_keys: Mutex<KeyHabits>,
-    pub(crate) failed_reads: Mutex<FailedReads>,
+    /// What reads have failed with: of contacts, of deals, and of the deals of contacts (their first page, or a later one).
+    pub(crate) failed_contacts: Mutex<FailedReads<ContactId>>,
+    pub(crate) failed_deals: Mutex<FailedReads<DealId>>,
+    pub(crate) failed_links: Mutex<FailedReads<(ContactId, bool)>>,
+    /// And of contacts by the digest of an address, as the primary one or as a further one.
+    pub(crate) failed_addresses: Mutex<FailedReads<(u64, bool)>>,
 }
 
 /// An authenticated call.
@@ -58,7 +63,10 @@ impl HubSpot {
             listed: Mutex::default(),
             contact_keys: Mutex::default(),
             deal_keys: Mutex::default(),
-            failed_reads: Mutex::default(),
+            failed_contacts: Mutex::default(),
+            failed_deals: Mutex::default(),
+            failed_links: Mutex::default(),
+            failed_addresses: Mutex::default(),
         }
     }
 

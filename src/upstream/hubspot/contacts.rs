@@ -10,15 +10,16 @@ use serde_json::json;
 use super::asked::Asked;
 use super::client::HubSpot;
 use super::errors::refused_request;
-use super::items::{Open, Parts, WRONG_TYPE};
+use super::failed_reads::IsolatingRead;
+use super::items::{Open, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::domain::plausible_time::is_plausible;
+use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactBatch, ContactRead, Flaw, HistoryEntry, read_limit};
-use crate::ports::{Cause, UpstreamError};
 
 /// Most that a contact takes in memory: hundreds of them are there at a time, for each account.
 const MAX_SIZE: usize = 32 << 10;
@@ -63,10 +64,8 @@ impl HubSpot {
     pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
         let mut all = ContactBatch::default();
         let ids = unique_ids(read)?;
-        let isolates = self.failed_reads.lock().may_be_of_one(&ids);
-        let (together, alone) = self.failed_reads.lock().split_alone(ids);
-        let mut parts = Parts::isolating(together, alone, isolates);
         let asked = self.asked_of(read);
+        let mut parts = IsolatingRead::new(ids, &self.failed_contacts, |id| *id);
         while let Some(part) = parts.next_part() {
             let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
             match self
@@ -74,24 +73,13 @@ impl HubSpot {
                 .await
             {
                 Ok(batch) => {
-                    parts.part_answered();
-                    self.failed_reads.lock().note_answered(&part);
+                    parts.part_answered(&part);
                     resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys)?;
                 }
-                Err(error) => {
-                    if error.cause == Cause::Unavailable {
-                        self.failed_reads.lock().note_failed(&part);
-                    }
-                    parts.part_refused(&part, error)?;
-                }
+                Err(error) => parts.part_refused(&part, error)?,
             }
         }
-        let failed_alone = parts.failed_alone();
         all.unreadable.extend(parts.into_unreadable()?);
-        let mut failed = self.failed_reads.lock();
-        for id in failed_alone {
-            failed.note_alone(id);
-        }
         Ok(all)
     }
 }

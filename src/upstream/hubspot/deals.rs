@@ -10,7 +10,8 @@ use serde_json::json;
 
 use super::client::HubSpot;
 use super::errors::refused_request;
-use super::items::{Open, Parts, WRONG_TYPE};
+use super::failed_reads::IsolatingRead;
+use super::items::{Open, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Paging, Record, Results, Scalar};
@@ -113,7 +114,8 @@ impl HubSpot {
             None => json!({ "id": id.to_string() }),
         };
         let mut next = Vec::new();
-        let mut parts = Parts::from_inputs(pages.to_vec());
+        // A page is known by whether it is the first one: HubSpot may call the same one by another cursor.
+        let mut parts = IsolatingRead::new(pages.to_vec(), &self.failed_links, |(id, after)| (*id, after.is_some()));
         while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
             match self
@@ -121,7 +123,7 @@ impl HubSpot {
                 .await
             {
                 Ok(batch) => {
-                    parts.part_answered();
+                    parts.part_answered(&part);
                     next.extend(links.take_page(part.iter().map(|(id, _)| *id), batch)?);
                     links.keep_within(LINK_LIMIT);
                 }
@@ -140,14 +142,14 @@ impl HubSpot {
             return Err(refused_request("BATCH_TOO_LARGE", message));
         }
         let mut all = DealBatch::default();
-        let mut parts = Parts::from_inputs(asked.into_iter().collect());
+        let mut parts = IsolatingRead::new(asked.into_iter().collect(), &self.failed_deals, |id| *id);
         while let Some(part) = parts.next_part() {
             let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
             let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
             let path = format!("/crm/objects/{}/deals/batch/read", self.api_version());
             match self.read_batch(("deals", Bucket::Other), path, &body.to_string()).await {
                 Ok(batch) => {
-                    parts.part_answered();
+                    parts.part_answered(&part);
                     take_deals(&part, batch, &mut all, &self.deal_keys)?;
                 }
                 Err(error) => parts.part_refused(&part, error)?,

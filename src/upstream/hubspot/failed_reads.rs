@@ -1,76 +1,217 @@
-//! Contacts whose reads fail again and again, for what HubSpot calls a failure of its own, or with no answer at all. Most such
+//! Records whose reads fail again and again, for what HubSpot calls a failure of its own, or with no answer at all. Most such
 //! failures pass. But a single record may be what HubSpot, or a proxy, stumbles over each time: after some failures the halves
-//! of a batch are asked for, and a contact that fails alone is asked for alone from then on, so that it holds up no other.
+//! of a batch are asked for, and a record that fails alone is asked for alone from then on, so that it holds up no other.
 
 use std::collections::BTreeMap;
 
-use crate::domain::ids::ContactId;
+use parking_lot::Mutex;
+
+use super::items::Parts;
+use crate::ports::crm::Unreadable;
+use crate::ports::{Cause, UpstreamError};
 
 /// So many failures of a batch in a row are left to pass.
 const TO_PASS: u32 = 2;
-/// Marks a contact that failed alone while others were answered.
+/// Marks a record that failed alone while others were answered.
 const ALONE: u32 = u32::MAX;
-/// Most contacts that are remembered.
+/// Most records that are remembered.
 const MOST: usize = 10_000;
 
-/// How often each contact was in a read that failed, since one was answered that it was in.
-#[derive(Default)]
-pub(crate) struct FailedReads(BTreeMap<ContactId, u32>);
+/// How often each record was in a read that failed, since one was answered that it was in.
+pub(crate) struct FailedReads<K>(BTreeMap<K, u32>);
 
-impl FailedReads {
-    /// Those of `ids` that go together, and those that each go alone.
-    pub(crate) fn split_alone(&self, ids: Vec<ContactId>) -> (Vec<ContactId>, Vec<ContactId>) {
-        ids.into_iter().partition(|id| self.0.get(id) != Some(&ALONE))
+impl<K> Default for FailedReads<K> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
+    }
+}
+
+impl<K: Ord + Clone> FailedReads<K> {
+    /// True for one that is asked for alone.
+    fn goes_alone(&self, key: &K) -> bool {
+        self.0.get(key) == Some(&ALONE)
     }
 
-    /// True if a batch of these has failed so often that one of them may be the reason.
-    pub(crate) fn may_be_of_one(&self, ids: &[ContactId]) -> bool {
-        ids.iter()
-            .any(|id| self.0.get(id).is_some_and(|failures| *failures >= TO_PASS))
+    /// True if a batch with this one has failed so often that one of them may be the reason.
+    fn is_suspect(&self, key: &K) -> bool {
+        self.0.get(key).is_some_and(|failures| *failures >= TO_PASS)
     }
 
     /// A read of these failed.
-    pub(crate) fn note_failed(&mut self, ids: &[ContactId]) {
-        if self.0.len() + ids.len() > MOST {
+    fn note_failed(&mut self, keys: Vec<K>) {
+        if self.0.len() + keys.len() > MOST {
             self.0.clear();
         }
-        for id in ids {
-            let failures = self.0.entry(*id).or_default();
+        for key in keys {
+            let failures = self.0.entry(key).or_default();
             *failures = failures.saturating_add(1).min(ALONE - 1).max(*failures);
         }
     }
 
     /// This one failed alone, and others were answered.
-    pub(crate) fn note_alone(&mut self, id: ContactId) {
-        self.0.insert(id, ALONE);
+    fn note_alone(&mut self, key: K) {
+        self.0.insert(key, ALONE);
     }
 
     /// A read of these was answered.
-    pub(crate) fn note_answered(&mut self, ids: &[ContactId]) {
-        for id in ids {
-            self.0.remove(id);
+    fn note_answered(&mut self, keys: &[K]) {
+        for key in keys {
+            self.0.remove(key);
         }
     }
 }
 
+/// A read in parts (as [`Parts`]) that knows what earlier reads have failed with: what is asked for by itself, and when the
+/// halves of a batch are.
+pub(crate) struct IsolatingRead<'a, I, K> {
+    parts: Parts<I>,
+    failed: &'a Mutex<FailedReads<K>>,
+    /// What an input is remembered by.
+    key: fn(&I) -> K,
+}
+
+impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
+    pub(crate) fn new(inputs: Vec<I>, failed: &'a Mutex<FailedReads<K>>, key: fn(&I) -> K) -> Self {
+        let known = failed.lock();
+        let isolates = inputs.iter().any(|input| known.is_suspect(&key(input)));
+        let (alone, together) = inputs.into_iter().partition(|input| known.goes_alone(&key(input)));
+        drop(known);
+        Self {
+            parts: Parts::isolating(together, alone, isolates),
+            failed,
+            key,
+        }
+    }
+
+    fn keys_of(&self, part: &[I]) -> Vec<K> {
+        part.iter().map(self.key).collect()
+    }
+
+    /// The next part to ask for.
+    pub(crate) fn next_part(&mut self) -> Option<Vec<I>> {
+        self.parts.next_part()
+    }
+
+    /// A part was answered.
+    pub(crate) fn part_answered(&mut self, part: &[I]) {
+        self.parts.part_answered();
+        self.failed.lock().note_answered(&self.keys_of(part));
+    }
+
+    /// A part was refused, or failed. The error, where it is not about single inputs.
+    pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
+        if error.cause == Cause::Unavailable {
+            self.failed.lock().note_failed(self.keys_of(part));
+        }
+        self.parts.part_refused(part, error)
+    }
+
+    /// The inputs that cannot be read. Where all of several could not be, it was not about them: the error.
+    pub(crate) fn into_unreadable(self) -> Result<Unreadable<I>, UpstreamError> {
+        let alone = self.keys_of(&self.parts.failed_alone());
+        let unreadable = self.parts.into_unreadable()?;
+        note_all_alone(self.failed, alone);
+        Ok(unreadable)
+    }
+
+    /// As [`Parts::without_answer`].
+    pub(crate) fn without_answer(&self) -> Unreadable<I> {
+        self.parts.without_answer()
+    }
+
+    /// As [`Self::into_unreadable`], without inputs that HubSpot found malformed while it answered for others; those that it
+    /// refused, each by itself, are unreadable also where it answered for none.
+    pub(crate) fn close_without_malformed(self) -> Result<Unreadable<I>, UpstreamError> {
+        let alone = self.keys_of(&self.parts.failed_alone());
+        let unreadable = self.parts.close_without_malformed()?;
+        note_all_alone(self.failed, alone);
+        Ok(unreadable)
+    }
+}
+
+fn note_all_alone<K: Ord + Clone>(failed: &Mutex<FailedReads<K>>, keys: Vec<K>) {
+    let mut failed = failed.lock();
+    for key in keys {
+        failed.note_alone(key);
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
+    /// Reads these once, where everything fails that `breaks`; what was asked for, and what cannot be read.
+    fn read(
+        failed: &Mutex<FailedReads<u64>>,
+        inputs: &[u64],
+        breaks: impl Fn(&[u64]) -> bool,
+    ) -> (Vec<Vec<u64>>, Option<Vec<u64>>) {
+        let mut read = IsolatingRead::new(inputs.to_vec(), failed, |input| *input);
+        let mut asked = Vec::new();
+        while let Some(part) = read.next_part() {
+            asked.push(part.clone());
+            if !breaks(&part) {
+                read.part_answered(&part);
+            } else if read
+                .part_refused(&part, UpstreamError::new("HubSpot", Cause::Unavailable, "500"))
+                .is_err()
+            {
+                return (asked, None);
+            }
+        }
+        (asked, read.into_unreadable().ok().map(|all| all.into_keys().collect()))
+    }
+
     #[test]
-    fn a_batch_fails_twice_before_one_may_be_the_reason() {
-        let ids = |all: &[u64]| all.iter().copied().map(ContactId).collect::<Vec<_>>();
+    fn what_fails_again_and_again_is_found_and_goes_alone() {
+        let failed = Mutex::default();
+        let poison = |part: &[u64]| part.contains(&3);
+        for _ in 0..TO_PASS {
+            assert_eq!(read(&failed, &[1, 2, 3, 4], poison), (vec![vec![1, 2, 3, 4]], None));
+        }
+        let (asked, unreadable) = read(&failed, &[1, 2, 3, 4], poison);
+        assert_eq!(unreadable, Some(vec![3]));
+        assert_eq!(asked[0], [1, 2, 3, 4]);
+        assert_eq!(
+            read(&failed, &[1, 2, 3, 5], poison),
+            (vec![vec![1, 2, 5], vec![3]], Some(vec![3]))
+        );
+        assert_eq!(
+            read(&failed, &[3], poison),
+            (vec![vec![3]], Some(vec![3])),
+            "it is known to be the reason"
+        );
+        assert_eq!(read(&failed, &[3], |_| false), (vec![vec![3]], Some(vec![])));
+        let all = vec![vec![1, 3]];
+        assert_eq!(
+            read(&failed, &[1, 3], |_| false),
+            (all, Some(vec![])),
+            "again with others"
+        );
+    }
+
+    #[test]
+    fn what_fails_for_all_is_about_none() {
+        let failed = Mutex::default();
+        for _ in 0..5 {
+            assert_eq!(read(&failed, &[1, 2, 3], |_| true).1, None);
+            assert_eq!(read(&failed, &[7], |_| true).1, None, "of one alone nothing tells");
+        }
+        assert_eq!(read(&failed, &[1, 2, 3], |_| false).0, [[1, 2, 3]]);
+    }
+
+    #[test]
+    fn with_too_many_it_begins_anew() {
         let mut failed = FailedReads::default();
-        failed.note_failed(&ids(&[1, 2]));
-        assert!(!failed.may_be_of_one(&ids(&[1, 2])));
-        failed.note_failed(&ids(&[2, 3]));
-        assert!(failed.may_be_of_one(&ids(&[2, 9])) && !failed.may_be_of_one(&ids(&[1, 3])));
-        failed.note_alone(ContactId(2));
-        failed.note_failed(&ids(&[2]));
-        assert_eq!(failed.split_alone(ids(&[1, 2, 3])), (ids(&[1, 3]), ids(&[2])));
-        failed.note_answered(&ids(&[2]));
-        assert_eq!(failed.split_alone(ids(&[1, 2, 3])), (ids(&[1, 2, 3]), ids(&[])));
-        failed.note_failed(&(0..MOST as u64).map(ContactId).collect::<Vec<_>>());
-        assert!(!failed.may_be_of_one(&ids(&[3])), "with too many it begins anew");
+        for _ in 0..TO_PASS {
+            failed.note_failed(vec![1]);
+        }
+        failed.note_alone(2);
+        assert!(failed.is_suspect(&1) && !failed.goes_alone(&1) && failed.goes_alone(&2));
+        failed.note_failed(vec![2]);
+        assert!(failed.goes_alone(&2));
+        failed.note_failed((3..3 + MOST as u64).collect());
+        assert!(!failed.is_suspect(&1) && !failed.goes_alone(&2));
     }
 }

@@ -239,19 +239,26 @@ impl<I: Ord + Clone> Parts<I> {
         failed.map(|(input, _)| input.clone()).collect()
     }
 
-    /// The inputs whose answer is too large, each by itself.
-    pub(crate) fn too_large(&self) -> Unreadable<I> {
-        let large = self.refused.iter().filter(|(_, error)| error.cause == Cause::TooLarge);
-        large.cloned().map(why).collect()
+    /// The inputs of which there is no answer that can be read, each by itself: it is too large, or the read fails.
+    pub(crate) fn without_answer(&self) -> Unreadable<I> {
+        let without = self
+            .refused
+            .iter()
+            .filter(|(_, error)| matches!(error.cause, Cause::TooLarge | Cause::Unavailable));
+        without.cloned().map(why).collect()
     }
 
     /// The inputs that were refused each by itself, without those that HubSpot found malformed while it answered for
-    /// others.
-    pub(crate) fn close_without_malformed(self) -> Unreadable<I> {
+    /// others. The error, where the reads of all failed in a way that may pass.
+    pub(crate) fn close_without_malformed(mut self) -> Result<Unreadable<I>, UpstreamError> {
         let proved = self.in_vain.is_none();
+        let may_pass = |(_, error): &(I, UpstreamError)| error.cause == Cause::Unavailable;
+        if let Some(at) = self.refused.iter().position(may_pass).filter(|_| !proved) {
+            return Err(self.refused.swap_remove(at).1);
+        }
         let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
         let others = self.refused.into_iter().filter(|(_, error)| !malformed(error));
-        others.map(why).collect()
+        Ok(others.map(why).collect())
     }
 }
 

@@ -2,8 +2,10 @@
 //! nothing, so each conversion goes again under its id and ends where Google has it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sqlx::ConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
@@ -58,6 +60,28 @@ fn finished(status: &'static str, info: Value) -> Meddling {
 
 fn errors(reason: &Value, count: &Value, rows: &Value) -> Value {
     json!({"errorCounts": [{"reason": reason, "recordCount": count, "recordIndices": rows}]})
+}
+
+/// Conversions go by click uploads of the Google Ads API.
+fn by_google_ads(stage: &Stage) {
+    let allowed = json!({"clickUploadsAllowed": true});
+    stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
+    let uploads = json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}});
+    stage.patch("gaa/acme", &uploads);
+}
+
+/// What a partial failure says of a row, by its place.
+fn row_error(code: &Value, at: &Value) -> Value {
+    json!({"errorCode": code, "message": "x", "location": {"fieldPathElements": [at]}})
+}
+
+/// An answer row by row to so many, none of which was taken.
+fn row_by_row(rows: u32, errors: &[Value]) -> Meddling {
+    let failure =
+        json!({"@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure", "errors": errors});
+    let body = json!({"results": vec![json!({}); rows as usize],
+        "partialFailureError": {"code": 3, "message": "x", "details": [failure]}});
+    Meddling::Instead(Reply::json(200, &body))
 }
 
 #[test]
@@ -170,12 +194,7 @@ fn a_refusal_that_names_a_row_without_a_reason_rejects_none() {
 fn a_partial_failure_without_a_code_or_with_no_index_rejects_none() {
     for (size, contacts) in [("one", 1), ("three", 3)] {
         let (stage, meddler) = stage(&format!("unproven-{size}"), contacts);
-        let allowed = json!({"clickUploadsAllowed": true});
-        stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
-        stage.patch(
-            "gaa/acme",
-            &json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}}),
-        );
+        by_google_ads(&stage);
         let expired = json!({"conversionUploadError": "EXPIRED_EVENT"});
         for (name, code, at) in [
             (
@@ -205,12 +224,7 @@ fn a_partial_failure_without_a_code_or_with_no_index_rejects_none() {
                 json!({"fieldName": "customers", "index": 0}),
             ),
         ] {
-            let failure = json!([{"@type": "type.googleapis.com/google.ads.googleads.v26.errors.GoogleAdsFailure",
-                "errors": [{"errorCode": code, "message": "x", "location": {"fieldPathElements": [at]}}]}]);
-            let results = vec![json!({}); contacts as usize];
-            let body =
-                json!({"results": results, "partialFailureError": {"code": 3, "message": "x", "details": failure}});
-            let odd = Meddling::Instead(Reply::json(200, &body));
+            let odd = row_by_row(contacts, &[row_error(&code, &at)]);
             none_rejected(&stage, &meddler, name, "uploadClickConversions", odd);
         }
     }
@@ -286,28 +300,44 @@ fn a_refusal_that_names_rows_once_and_wrongly_rejects_none() {
 #[test]
 fn an_answer_row_by_row_that_is_wrong_once_rejects_none_and_loses_none() {
     let (stage, meddler) = stage("rows-once", 5);
-    let allowed = json!({"clickUploadsAllowed": true});
-    stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
-    stage.patch(
-        "gaa/acme",
-        &json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}}),
-    );
+    by_google_ads(&stage);
     for (name, code) in [
         ("expired", "EXPIRED_EVENT"),
         ("unheard-of", "A_REASON_OF_2027"),
         ("there", "ORDER_ID_ALREADY_IN_USE"),
         ("exists", "CLICK_CONVERSION_ALREADY_EXISTS"),
     ] {
-        let error = |row: usize| {
-            let place = json!({"fieldPathElements": [{"fieldName": "conversions", "index": row}]});
-            json!({"errorCode": {"conversionUploadError": code}, "message": "x", "location": place})
-        };
-        let failure = json!({"@type": "type.googleapis.com/google.ads.googleads.v25.errors.GoogleAdsFailure",
-            "errors": (0..5).map(error).collect::<Vec<_>>()});
-        let results: Vec<Value> = (0..5).map(|_| json!({})).collect();
-        let body = json!({"results": results,
-            "partialFailureError": {"code": 3, "message": "x", "details": [failure]}});
-        let answer = Meddling::Instead(Reply::json(200, &body));
+        let code = json!({"conversionUploadError": code});
+        let error = |row: usize| row_error(&code, &json!({"fieldName": "conversions", "index": row}));
+        let answer = row_by_row(5, &(0..5).map(error).collect::<Vec<_>>());
         none_rejected(&stage, &meddler, name, "uploadClickConversions", answer);
     }
+}
+
+/// A proxy repeats the answer to an earlier request, and nothing in it tells its row from that of the next one: both are of the
+/// same second, and neither has a click id.
+#[test]
+fn the_answer_to_another_request_proves_nothing() {
+    let (stage, meddler) = stage("replayed", 0);
+    by_google_ads(&stage);
+    let uploads = |call: &Asked| call.path.contains("uploadClickConversions");
+    let kept: Arc<Mutex<Option<Reply>>> = Arc::default();
+    let keep = Arc::clone(&kept);
+    let record = Meddling::rewrite(move |_, reply| {
+        *keep.lock() = Some(reply.clone());
+        reply
+    });
+    meddler.times(1, uploads, record);
+    let at = ago(3600);
+    let became = |email: &str| stage.contact(&[("customer", at.clone())], None, &json!({"email": email}));
+    became("ada@example.com");
+    let more = json!({"startTime": ago(86_400 * 30), "shareData": ["Email"]});
+    stage.event("won", "customer", &more);
+    stage.settled("won", 1);
+    let answer = kept.lock().take().expect("an answer");
+    let again = meddler.times(1, uploads, Meddling::Instead(answer));
+    became("grace@example.com");
+    let event = settled_within(&stage, "won", 2, LONG);
+    assert_eq!(meddler.fired(again), 1);
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
 }

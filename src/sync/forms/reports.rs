@@ -1,0 +1,66 @@
+//! What events of a form are told of its reads.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::FormReader;
+use super::findings::{FormFindings, FormRead, FormReadDepth};
+use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::StreamId;
+use crate::registry::Notice;
+use crate::registry::sync_error::SyncError;
+use crate::sync::feed::bounds::Tracked;
+use crate::sync::feed::failure::report_failure;
+use crate::sync::feed::pass::member_of;
+
+impl FormReader {
+    /// A form was read to its end, in a pass that began then.
+    pub(super) fn form_read(
+        &mut self,
+        (form, events): (&str, &[&Tracked]),
+        read: FormRead,
+        shown: &FormFindings,
+        began: Instant,
+    ) {
+        self.failing.forget(form);
+        self.report_success(events, &shown.new);
+        self.served.extend(events.iter().map(|t| member_of(&t.event)));
+        if read.depth == FormReadDepth::Whole {
+            self.read_whole.insert(form.to_owned(), began);
+        }
+    }
+
+    /// A read of this form failed. True where that is a matter of this form: it is tried again by itself, and read whole then.
+    pub(super) fn form_failed(&mut self, form: &str, fault: &SyncError, events: &[&Tracked]) -> bool {
+        report_failure(&self.ctx, &self.key, fault, events);
+        let longest = self.ctx.settings.backoff_max;
+        let is_of_form = self.failing.note(form, fault, longest, Instant::now());
+        if is_of_form {
+            self.read_whole.remove(form);
+        }
+        is_of_form
+    }
+
+    /// Rows have come, and more will.
+    pub(super) fn report_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
+        let told: BTreeSet<&ObjectKey> = events
+            .iter()
+            .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
+            .map(|t| &t.event.key)
+            .collect();
+        for event in told {
+            self.ctx.registry.update_report(event, |_| Notice::Soon);
+        }
+    }
+
+    pub(super) fn report_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
+        let now = self.ctx.clock.now();
+        for tracked in events {
+            self.ctx.registry.update_report(&tracked.event.key, |report| {
+                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
+                let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
+                if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
+            });
+        }
+    }
+}
