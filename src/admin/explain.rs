@@ -100,7 +100,8 @@ pub(super) async fn explain_contact(
 
 const ASK_SO: &str = r#"ask with {"contact": "ID"}, the id of a HubSpot contact, or with {"email": "ADDRESS"}"#;
 
-const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot.";
+const NO_ID: &str = "The id of a HubSpot contact is a number, the one in the address of its page in HubSpot. Its e-mail address \
+                     does as well.";
 
 /// Explains one contact.
 pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Question) -> Result<Explanation, Refused> {

@@ -18,6 +18,8 @@ use crate::domain::brief::brief;
 pub(in crate::cli) struct Unanswered {
     words: String,
     pub(in crate::cli) kind: Silence,
+    /// What is true of the cluster, whatever it is asked for.
+    of_cluster: Option<String>,
 }
 
 /// What kind of no answer it is.
@@ -36,7 +38,16 @@ pub(in crate::cli) enum Silence {
 impl Unanswered {
     /// For whoever has words of his own.
     pub(in crate::cli) const fn new(words: String, kind: Silence) -> Self {
-        Self { words, kind }
+        Self {
+            words,
+            kind,
+            of_cluster: None,
+        }
+    }
+
+    /// What holds for every other question too, if there was no answer at all: it names no object.
+    pub(in crate::cli) fn of_cluster(&self) -> Option<&str> {
+        self.of_cluster.as_deref()
     }
 }
 
@@ -96,7 +107,15 @@ impl Request<'_> {
     /// Why it was not done.
     pub(in crate::cli) fn explain(&self, error: &kube::Error) -> Unanswered {
         let (words, kind) = self.put_into_words(error);
-        Unanswered { words, kind }
+        let of_cluster = (kind == Silence::Unreached).then(|| {
+            let said = brief(describe_kube(error));
+            format!("The cluster gives no usable answer: {said}. Check --context and --kubeconfig.")
+        });
+        Unanswered {
+            words,
+            kind,
+            of_cluster,
+        }
     }
 
     fn put_into_words(&self, error: &kube::Error) -> (String, Silence) {

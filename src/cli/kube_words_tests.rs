@@ -75,6 +75,12 @@ fn a_cluster_that_is_not_there_is_told_apart_too() {
         words.contains("connection refused") && words.contains("--context"),
         "{words}"
     );
+    let whatever = found.of_cluster().unwrap_or_default();
+    assert!(
+        whatever.contains("connection refused") && !whatever.contains("pods"),
+        "{whatever}"
+    );
+    assert_eq!(LIST_PODS.explain(&answered(403, "")).of_cluster(), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 
 use super::chart::days_chart;
-use super::frame::{page, state_mark};
+use super::frame::{ask_form, page, state_mark};
 use crate::admin::events::EventDetails;
 use crate::api::reasons::condition;
 use crate::api::{AdConversionEventStatus, SyncStatus};
@@ -25,7 +25,7 @@ pub(super) fn event_page(event: &EventDetails, now: Timestamp) -> Markup {
             }
         }
         @if let Some(sync) = &status.sync { (counts(sync)) }
-        (ask_form(event))
+        (ask_form(&event.namespace, &event.name))
         h2 { "By day" }
         (days_chart(&event.days))
         @if let Some(sync) = &status.sync { (reasons(sync)) (errors(sync)) }
@@ -51,16 +51,6 @@ fn counts(sync: &SyncStatus) -> Markup {
     html! {
         dl.counts { @for (name, count) in all { div { dt { (name) } dd { (count) } } } }
         @if let Some(start) = &sync.start_time { p.small { "Counted since " (format!("{:.0}", start.0)) "." } }
-    }
-}
-
-fn ask_form(event: &EventDetails) -> Markup {
-    html! {
-        form.ask method="post" action={ "/events/" (event.namespace) "/" (event.name) "/explain" } {
-            label for="contact" { "Explain one contact: its HubSpot id or e-mail address" }
-            input id="contact" name="contact" type="text" required maxlength="320" autocomplete="off";
-            button type="submit" { "Explain" }
-        }
     }
 }
 

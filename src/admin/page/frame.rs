@@ -30,6 +30,17 @@ pub(super) fn failure_page(refused: &Refused) -> Markup {
     page("Not shown", &html! { h1 { "Not shown" } p { (refused.message()) } })
 }
 
+/// The form that asks for the life of one contact under an event.
+pub(super) fn ask_form(namespace: &str, name: &str) -> Markup {
+    html! {
+        form.ask method="post" action={ "/events/" (namespace) "/" (name) "/explain" } {
+            label for="contact" { "Explain one contact: its HubSpot id or e-mail address" }
+            input id="contact" name="contact" type="text" required maxlength="320" autocomplete="off";
+            button type="submit" { "Explain" }
+        }
+    }
+}
+
 /// A state as a word with a colour; the word tells it alone.
 pub(super) fn state_mark(ready: &str) -> Markup {
     let (class, word) = match ready {

@@ -93,15 +93,22 @@ async fn show_story(
     Path((namespace, name)): Path<(String, String)>,
     asked: Result<Form<Asked>, FormRejection>,
 ) -> Response {
+    let key = ObjectKey::new(namespace, name);
     let page = async {
         // What was sent may be an address: the words of the rejection may repeat it.
-        let Form(asked) = asked.map_err(|_| Refused::Malformed("the form has one field, contact".to_owned()))?;
+        let Form(asked) = asked.map_err(|_| Refused::Malformed("Ask for one contact.".to_owned()))?;
         let source = admin.source()?;
-        let key = ObjectKey::new(namespace, name);
         let explanation = explain(&source, &key, &Question::about(&asked.contact)).await?;
         Ok(story::story_page(&key, &explanation))
     };
-    to_page(page.await)
+    match page.await {
+        // The event is there: whoever asked may ask again.
+        Err(refused @ (Refused::Malformed(_) | Refused::Failed(_))) => {
+            let page = story::retry_page(&key, &refused.message());
+            (refused.status(), Html(page.into_string())).into_response()
+        }
+        page => to_page(page),
+    }
 }
 
 #[cfg(test)]

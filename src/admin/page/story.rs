@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::frame::page;
+use super::frame::{ask_form, page};
 use crate::admin::conversions::Conversion;
 use crate::admin::explain::{Entry, Explanation};
 use crate::domain::ids::ObjectKey;
@@ -21,6 +21,17 @@ pub(super) fn story_page(event: &ObjectKey, story: &Explanation) -> Markup {
         @for entry in &story.entries { (section(entry)) }
     };
     page(&title, &content)
+}
+
+/// What is said to whoever asked for a contact in vain, with the form to ask again.
+pub(super) fn retry_page(event: &ObjectKey, why: &str) -> Markup {
+    let content = html! {
+        p { a href={ "/events/" (event.namespace) "/" (event.name) } { "Back to " (event) } }
+        h1 { "No answer" }
+        p role="alert" { (why) }
+        (ask_form(&event.namespace, &event.name))
+    };
+    page("No answer", &content)
 }
 
 fn section(entry: &Entry) -> Markup {

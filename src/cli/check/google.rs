@@ -4,7 +4,7 @@ use super::hubspot::suspended;
 use super::report::Probe;
 use crate::api::GoogleAdsAccount as Manifest;
 use crate::api::reasons::reason;
-use crate::cli::offline::{NotDone, Obstacle, Offline};
+use crate::cli::offline::{NotDone, Obstacle, Offline, reach_data_manager};
 use crate::controller::shared::account::fault::{CredentialUse, account_fault};
 use crate::domain::account_health::FaultKind;
 use crate::ports::ads::Customer;
@@ -23,9 +23,6 @@ const TIER: &str = "project tier";
 
 /// What comes behind the customer: not probed without it.
 const OF_CUSTOMER: [&str; 4] = [TRACKING, TERMS, ENHANCED, TIER];
-
-/// No request has this id: whether Google says so tells whether the API is on.
-const NO_REQUEST: &str = "00000000-0000-4000-8000-000000000000";
 
 /// Google's code where a project has the access level Test only.
 const TEST_PROJECT: &str = "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION";
@@ -47,7 +44,7 @@ pub(super) async fn check_google(
     let data_manager = if refused {
         Probe::skipped(DATA_MANAGER_API, "Not probed without a token that Google accepts.")
     } else {
-        judge_data_manager(clients.sink.request_status(NO_REQUEST).await.map(|_| ()), secret)
+        judge_data_manager(reach_data_manager(clients.sink.as_ref()).await, secret)
     };
     let mut probes = vec![credentials(secret)];
     probes.extend(judge(read.as_ref(), data_manager, shares));
@@ -77,19 +74,15 @@ fn without_credentials(obstacle: &Obstacle) -> Vec<Probe> {
     probes
 }
 
-/// A question about a request that nobody made: any answer about the request shows that the API is on.
 fn judge_data_manager(answer: Result<(), UpstreamError>, secret: Option<&str>) -> Probe {
     let error = match answer {
         Ok(()) => return Probe::fine(DATA_MANAGER_API, "It is switched on in the Cloud project."),
         Err(error) => error,
     };
-    if matches!(error.cause, Cause::NotFound | Cause::Refused) {
-        return Probe::fine(DATA_MANAGER_API, "It is switched on in the Cloud project.");
-    }
     let used = CredentialUse { secret, proven: false };
     let fault = account_fault(&error, used);
     if error.is_transient() {
-        return Probe::not_done(DATA_MANAGER_API, &NotDone(fault.message));
+        return Probe::not_done(DATA_MANAGER_API, &NotDone::of_fault(&fault));
     }
     Probe::finding(DATA_MANAGER_API, &fault.reason, &fault.message)
 }

@@ -124,8 +124,6 @@ fn a_project_for_tests_is_named() {
 
 #[rstest]
 #[case::answered(None, Verdict::Fine, "")]
-#[case::unknown_request(Some(Cause::NotFound), Verdict::Fine, "")]
-#[case::refused(Some(Cause::Refused), Verdict::Fine, "")]
 #[case::off(Some(Cause::ServiceDisabled), Verdict::Finding, "Enable the Data Manager API")]
 #[case::scope(Some(Cause::MissingScope), Verdict::Finding, "Secret google-ads")]
 #[case::outage(Some(Cause::Unavailable), Verdict::NotDone, "")]

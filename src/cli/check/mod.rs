@@ -15,11 +15,11 @@ use clap::Args;
 
 use self::event::{Account, judge_account, judge_event};
 use self::objects::{Accounts, Chosen};
-use self::report::{Checked, Look, Probe, Report};
+use self::report::{Checked, Look, MANIFEST, Probe, Report};
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::layout::Width;
-use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, Verified};
+use super::offline::{LoadedEvent, NotDone, Offline, OfflineFlags, UNJUDGED, Verified};
 use super::output::Output;
 use super::progress::Progress;
 use crate::api::AdConversionEventStatus;
@@ -153,7 +153,7 @@ async fn check_event(
 /// Whether the API server takes, or has, the manifest.
 async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
     let Some(file) = &loaded.file else {
-        return Probe::fine("manifest", "It is applied.");
+        return Probe::fine(MANIFEST, "It is applied.");
     };
     let state = if loaded.applied {
         "An event of this name is applied, and would be changed."
@@ -161,17 +161,17 @@ async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Probe {
         "It is not applied yet."
     };
     if let Some(why) = &loaded.doubt {
-        let says = format!("It is in {file}. Whether it is applied is not known: {why}");
+        let says = format!("It is in {file}. Whether it is applied is not known: {why} {UNJUDGED}");
         return if offline.is_missing(why) {
-            Probe::not_done("manifest", &NotDone(says))
+            Probe::not_done(MANIFEST, &NotDone(says))
         } else {
-            Probe::skipped("manifest", says)
+            Probe::skipped(MANIFEST, says)
         };
     }
     match offline.dry_run(&loaded.event).await {
-        Verified::Taken => Probe::fine("manifest", format!("The API server would take it. {state}")),
-        Verified::Refused(message) => Probe::finding("manifest", reason::INVALID_SPEC, message),
-        Verified::Unasked(why) => Probe::skipped("manifest", format!("{state} {why}")),
-        Verified::Unknown(why) => Probe::not_done("manifest", &NotDone(format!("{state} {why}"))),
+        Verified::Taken => Probe::fine(MANIFEST, format!("The API server would take it. {state}")),
+        Verified::Refused(message) => Probe::finding(MANIFEST, reason::INVALID_SPEC, message),
+        Verified::Unasked(why) => Probe::skipped(MANIFEST, format!("{state} {why}")),
+        Verified::Unknown(why) => Probe::not_done(MANIFEST, &NotDone(format!("{state} {why}"))),
     }
 }

@@ -44,6 +44,9 @@ impl Verdict {
     }
 }
 
+/// Whether the API server takes an object; skipped where none judged it.
+pub(super) const MANIFEST: &str = "manifest";
+
 /// One line of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -129,7 +132,7 @@ impl Checked {
     pub(super) fn refused(file: &str, object: &str, message: &str) -> Self {
         let (kind, name) = object.split_once(' ').unwrap_or((object, ""));
         let (namespace, name) = name.split_once('/').unwrap_or(("", name));
-        let probe = Probe::finding("manifest", reason::INVALID_SPEC, message);
+        let probe = Probe::finding(MANIFEST, reason::INVALID_SPEC, message);
         Self::new(kind, &ObjectKey::new(namespace, name), Some(file), vec![probe])
     }
 }
@@ -247,7 +250,13 @@ fn object_text(object: &Checked, look: Look) -> String {
     let told = object.probes.iter().filter(|probe| !look.short || open(probe.verdict));
     let rows: Vec<Hung> = told.map(|probe| probe_row(probe, look.colored)).collect();
     if look.short && rows.is_empty() {
-        return format!("{}  {title}\n", Verdict::Fine.mark());
+        let is_unjudged = |probe: &Probe| probe.name == MANIFEST && probe.verdict == Verdict::Skipped;
+        return if object.probes.iter().any(is_unjudged) {
+            let mark = Verdict::Skipped.mark();
+            format!("{mark}  {title}: fine as far as it was judged, which no API server has done\n")
+        } else {
+            format!("{}  {title}\n", Verdict::Fine.mark())
+        };
     }
     let rows = look.width.hang(0, rows);
     // In the long form a blank line comes after each object, in the short one every object is a line.

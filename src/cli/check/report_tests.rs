@@ -114,6 +114,21 @@ fn the_short_form_has_what_is_not_fine() {
 }
 
 #[test]
+fn what_no_api_server_has_judged_is_not_simply_fine() {
+    let key = ObjectKey::new("marketing", "won");
+    let probes = vec![
+        Probe::skipped(MANIFEST, "No API server was asked."),
+        Probe::fine("stage", "It is there."),
+    ];
+    let unjudged = Checked::new("AdConversionEvent", &key, Some("won.yaml"), probes);
+    let short = Look { short: true, ..PLAIN };
+    assert_eq!(
+        Report::new(vec![unjudged], vec![]).to_text(short),
+        "–  AdConversionEvent marketing/won (won.yaml): fine as far as it was judged, which no API server has done\n\n1 fine\n"
+    );
+}
+
+#[test]
 fn texts_of_others_stay_short() {
     let large = "x".repeat(1 << 20);
     let key = ObjectKey::new("marketing", &large);

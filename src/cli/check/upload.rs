@@ -117,7 +117,7 @@ fn judge(
         Some(error) if codes.is_empty() || error.is_transient() || error.needs_a_person() => {
             let fault = account_fault(&error, CredentialUse { secret, proven: true });
             if error.is_transient() {
-                Probe::not_done(UPLOAD, &NotDone(fault.message))
+                Probe::not_done(UPLOAD, &NotDone::of_fault(&fault))
             } else {
                 Probe::finding(UPLOAD, &fault.reason, &fault.message)
             }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::objects::{self, NotDone};
-use super::sources::Offline;
+use super::sources::{Offline, in_no_file};
 use crate::api::{GoogleAdsAccount, HubSpotAccount};
 use crate::controller::google_ads_account::once as google_once;
 use crate::controller::hubspot_account::once::{self as hubspot_once, Needs};
+use crate::controller::shared::account::fault::CONTINUES;
 use crate::controller::shared::object::Object as _;
 use crate::controller::shared::secrets::{decode_secret, invalid_secret, not_found};
 use crate::domain::account_health::{AccountFault, FaultKind};
@@ -33,11 +34,18 @@ impl From<NotDone> for Obstacle {
     }
 }
 
+impl NotDone {
+    /// What keeps a command, which ends, from finding something out.
+    pub(in crate::cli) fn of_fault(fault: &AccountFault) -> Self {
+        Self(fault.message.replace(CONTINUES, "Try again later."))
+    }
+}
+
 impl Obstacle {
     /// An outage or a limit says nothing of the account.
     fn from_fault(fault: AccountFault, cause: Option<Cause>) -> Self {
         match fault.kind {
-            FaultKind::Limited | FaultKind::Unavailable => Self::NotDone(NotDone(fault.message)),
+            FaultKind::Limited | FaultKind::Unavailable => Self::NotDone(NotDone::of_fault(&fault)),
             FaultKind::Credentials | FaultKind::Unreadable | FaultKind::Denied => Self::Fault(fault, cause),
         }
     }
@@ -115,7 +123,7 @@ impl Offline {
         if let Some(read) = self.manifests.secrets.get(key) {
             return read.clone().map_err(fault);
         }
-        let client = self.client(&format!("Secret {key}"))?;
+        let client = self.client(in_no_file(&format!("Secret {key}")))?;
         match self.note(objects::get_secret(client, key).await)? {
             Some(secret) => decode_secret(secret, &key.name).map(|read| read.data).map_err(fault),
             None => Err(fault(not_found(&key.namespace, &key.name))),
@@ -125,4 +133,15 @@ impl Offline {
 
 fn unusable(namespace: &str, name: &str, secret: &SecretData, why: &SecretInvalid) -> Obstacle {
     Obstacle::Fault(invalid_secret(namespace, name, secret, why), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_that_ends_does_not_say_that_it_goes_on() {
+        let fault = AccountFault::new(FaultKind::Limited, "RateLimited", format!("No more calls. {CONTINUES}"));
+        assert_eq!(NotDone::of_fault(&fault).0, "No more calls. Try again later.");
+    }
 }

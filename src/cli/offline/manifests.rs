@@ -104,6 +104,12 @@ impl Manifests {
         sorted
     }
 
+    /// Why the object of this kind and name is no good, if it stands in the files and is not.
+    pub(in crate::cli) fn refusal_of(&self, kind: &str, key: &ObjectKey) -> Option<&Refused> {
+        let object = format!("{kind} {}", foreign(&key.to_string()));
+        self.refused.iter().find(|refused| refused.object == object)
+    }
+
     /// True if there are Secrets, which may be those of accounts in the cluster.
     pub(super) fn has_secrets(&self) -> bool {
         !self.secrets.is_empty()
@@ -226,11 +232,15 @@ impl Manifest {
             }
         }
         let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
-        let schema = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()?.properties.as_ref()?.get("spec"));
-        match (schema, &self.object["spec"]) {
+        let fields = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()?.properties.as_ref());
+        let of_field = |name: &str| fields.and_then(|fields| fields.get(name));
+        match (of_field("spec"), &self.object["spec"]) {
             (_, Value::Null) => found.push("spec is missing. Add it.".to_owned()),
             (Some(schema), spec) => found.extend(find_mistakes("spec", spec, schema)),
             (None, _) => {}
+        }
+        if let (Some(schema), Value::Object(_)) = (of_field("status"), &self.object["status"]) {
+            found.extend(find_mistakes("status", &self.object["status"], schema));
         }
         for field in ["googleAdsAccountRef", "hubSpotAccountRef", "credentialsSecretRef"] {
             let name = self.object["spec"][field]["name"].as_str();

@@ -41,6 +41,16 @@ fn kinds_are_told_apart_and_others_are_left_out() {
 }
 
 #[test]
+fn an_object_that_is_no_good_is_found_among_the_refused() {
+    let account = json!({"apiVersion": "adconversion.dev/v1alpha1", "kind": "GoogleAdsAccount",
+        "metadata": {"name": "acme"}, "spec": {"customerId": 1_234_567_890}});
+    let found = sorted(vec![account, event("won")], None);
+    let refused = |kind: &str, name: &str| found.refusal_of(kind, &ObjectKey::new("marketing", name)).is_some();
+    assert!(refused("GoogleAdsAccount", "acme"));
+    assert!(!refused("HubSpotAccount", "acme") && !refused("AdConversionEvent", "won"));
+}
+
+#[test]
 fn what_the_api_server_would_refuse_is_named() {
     let with = |edit: &dyn Fn(&mut Value)| {
         let mut object = event("won");
@@ -55,6 +65,8 @@ fn what_the_api_server_would_refuse_is_named() {
         said,
         "x.yaml, document 1: AdConversionEvent marketing/won: There is no field spec.shareEverything. Correct or remove it."
     );
+    let said = with(&|object| object["status"] = json!({"foo": 1}));
+    assert!(said.contains("There is no field status.foo"), "{said}");
     let said = with(&|object| object["spec"]["trigger"]["lifecycleStage"]["label"] = json!("x"));
     assert!(said.contains("spec.trigger.lifecycleStage.label"), "{said}");
     let said = with(&|object| object["spec"]["suspend"] = json!("maybe"));

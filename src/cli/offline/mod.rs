@@ -3,6 +3,7 @@
 //! [`read_only`].
 
 mod accounts;
+mod data_manager;
 mod documents;
 mod manifests;
 mod objects;
@@ -11,6 +12,7 @@ mod schema;
 mod sources;
 
 pub(super) use self::accounts::Obstacle;
+pub(super) use self::data_manager::reach_data_manager;
 pub(super) use self::manifests::Refused;
-pub(super) use self::objects::{NotDone, Verified};
+pub(super) use self::objects::{NotDone, UNJUDGED, Verified};
 pub(super) use self::sources::{LoadedEvent, Offline, OfflineFlags};

@@ -31,6 +31,12 @@ pub(in crate::cli) enum Verified {
     Unknown(NotDone),
 }
 
+/// What nobody has judged where no API server was asked.
+pub(in crate::cli) const UNJUDGED: &str = "No API server was asked, so types, unknown fields, enums and bounds are judged, but none of \
+                                           the definition's rules: one trigger, consent for a form, amounts, currencies, names of \
+                                           properties, forbidden changes. `kubectl apply --dry-run=server --server-side -f FILE` \
+                                           judges them.";
+
 /// Field manager of a dry run; it leaves no trace.
 const MANAGER: &str = "adconversion-cli";
 

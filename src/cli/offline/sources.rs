@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::documents;
 use super::manifests::{FromFiles, Manifests};
-use super::objects::{self, NotDone, Verified};
+use super::objects::{self, NotDone, UNJUDGED, Verified};
 use super::read_only::{NoMetrics, ReadOnly};
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::cli::cluster::ConnectFlags;
@@ -174,7 +174,8 @@ impl Offline {
             let key = ObjectKey::new(&self.namespace, name);
             if let Some((file, event)) = self.manifests.events.get(&key) {
                 loaded.push(self.load(file, event).await);
-            } else {
+            } else if self.manifests.refusal_of("AdConversionEvent", &key).is_none() {
+                // One that is refused is told among those.
                 let found = self.get::<AdConversionEvent>(&key).await?;
                 let event = found.ok_or_else(|| {
                     let files = if self.manifests.is_empty() {
@@ -195,7 +196,7 @@ impl Offline {
     /// # Errors
     /// Why not.
     pub(in crate::cli) async fn events_of_cluster(&self, namespace: &str) -> Result<Vec<AdConversionEvent>, NotDone> {
-        let client = self.client(&format!("the events of namespace {namespace}"))?;
+        let client = self.client(|why| format!("The events of namespace {namespace} are not known: {why}"))?;
         match objects::list(client, namespace).await {
             Err(unanswered) if unanswered.kind == Silence::UnknownKind => Ok(Vec::new()),
             answer => self.note(answer),
@@ -265,8 +266,8 @@ impl Offline {
 
     /// Has the API server judge an event of a file as `kubectl apply --dry-run=server` does; nothing is changed.
     pub(in crate::cli) async fn dry_run(&self, event: &AdConversionEvent) -> Verified {
-        let unasked = || Verified::Unasked("No cluster was asked whether it takes the manifest.".to_owned());
-        let Ok(client) = self.client("The event") else {
+        let unasked = || Verified::Unasked(UNJUDGED.to_owned());
+        let Ok(client) = self.client(str::to_owned) else {
             return unasked();
         };
         match objects::dry_run(client, event).await {
@@ -285,7 +286,12 @@ impl Offline {
         K::Status: Clone,
     {
         let Some((_, manifest)) = files.get(key) else {
-            return self.get(key).await;
+            let kind = K::kind(&());
+            return match self.manifests.refusal_of(&kind, key) {
+                // What the cluster may have of this name is not what people gave.
+                Some(refused) => Err(NotDone(format!("{kind} {key} is no good as it stands in {refused}"))),
+                None => self.get(key).await,
+            };
         };
         let mut object = manifest.clone();
         // What the operator has seen of it counts too, where that can be asked.
@@ -327,7 +333,7 @@ impl Offline {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let client = self.client(&format!("{} {key}", K::kind(&())))?;
+        let client = self.client(in_no_file(&format!("{} {key}", K::kind(&()))))?;
         self.note(objects::get(client, key).await)
     }
 
@@ -335,24 +341,26 @@ impl Offline {
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
-        let client = self.client(&format!("the {} of namespace {namespace}", K::plural(&())))?;
+        let client =
+            self.client(|why| format!("The {} of namespace {namespace} are not known: {why}", K::plural(&())))?;
         self.note(objects::list(client, namespace).await)
     }
 
-    /// The client of the cluster, for what is in no file.
-    pub(super) fn client(&self, what: &str) -> Result<&Client, NotDone> {
+    /// The client of the cluster; `words`: what it means that there is none, and why.
+    pub(super) fn client(&self, words: impl FnOnce(&str) -> String) -> Result<&Client, NotDone> {
         if let Some(why) = self.unreached.get() {
             return Err(why.clone());
         }
-        self.cluster
-            .as_ref()
-            .map_err(|NotDone(why)| NotDone(format!("{what} is in none of the files, and {why}")))
+        self.cluster.as_ref().map_err(|NotDone(why)| NotDone(words(why)))
     }
 
     /// Remembers what the cluster does not answer.
     pub(super) fn note<T>(&self, answer: Result<T, Unanswered>) -> Result<T, NotDone> {
         answer.map_err(|unanswered| {
-            let why = NotDone(unanswered.to_string());
+            let words = unanswered
+                .of_cluster()
+                .map_or_else(|| unanswered.to_string(), str::to_owned);
+            let why = NotDone(words);
             let unreached = unanswered.kind == Silence::Unreached;
             if unreached {
                 let _ = self.unreached.set(why.clone());
@@ -370,6 +378,11 @@ fn nowhere<K: Resource<DynamicType = ()>>(key: &ObjectKey) -> NotDone {
         "{} {key} is neither in the files nor in the cluster.",
         K::kind(&())
     ))
+}
+
+/// What it means for an object that there is no cluster.
+pub(super) fn in_no_file(object: &str) -> impl FnOnce(&str) -> String {
+    move |why| format!("{object} is in none of the files, and {why}")
 }
 
 impl LoadedEvent {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tokio::sync::OnceCell;
 
 use super::changes::Change;
 use super::reads::{Credentials, ReadLog, Reader};
+use crate::cli::offline::reach_data_manager;
 use crate::domain::action::ENABLED;
 use crate::domain::batch::Complaint;
 use crate::domain::ids::{ActionId, CustomerId};
@@ -162,14 +164,16 @@ impl GoogleConnector for ReadingConnector {
         };
         let reader = self.log.reader(GOOGLE, Credentials::new(secret));
         let clients = self.inner.connect(credentials, login).await?;
-        let route = |info: RouteInfo| {
-            let notebook = self.notebook.clone();
-            Arc::new(NoRoute { info, notebook })
-        };
+        let row_by_row = |info: RouteInfo| Arc::new(NoRowUploads { info });
         Ok(GoogleClients {
-            sink: route(clients.sink.route_info()),
-            clicks: route(clients.clicks.route_info()),
-            enhancements: route(clients.enhancements.route_info()),
+            clicks: row_by_row(clients.clicks.route_info()),
+            enhancements: row_by_row(clients.enhancements.route_info()),
+            sink: Arc::new(NoSink {
+                inner: clients.sink,
+                notebook: self.notebook.clone(),
+                reader: reader.clone(),
+                open: OnceCell::new(),
+            }),
             ads: Arc::new(ReadingAds {
                 inner: clients.ads,
                 notebook: self.notebook.clone(),
@@ -257,19 +261,27 @@ impl GoogleAds for ReadingAds {
     }
 }
 
-/// A route that takes everything and sends nothing.
-struct NoRoute {
-    info: RouteInfo,
+/// The Data Manager API, which is asked whether it can be used, takes everything then and sends nothing.
+struct NoSink {
+    inner: Arc<dyn ConversionSink>,
     notebook: Notebook,
+    reader: Reader,
+    /// Set once it has shown that it can be used.
+    open: OnceCell<()>,
 }
 
 #[async_trait]
-impl ConversionSink for NoRoute {
+impl ConversionSink for NoSink {
     fn route_info(&self) -> RouteInfo {
-        self.info
+        self.inner.route_info()
     }
 
     async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
+        let ask = || {
+            let call = reach_data_manager(self.inner.as_ref());
+            self.reader.ask("the Data Manager API", "", call)
+        };
+        self.open.get_or_try_init(ask).await?;
         Ok(self.notebook.new_request())
     }
 
@@ -282,8 +294,13 @@ impl ConversionSink for NoRoute {
     }
 }
 
+/// A route of the Google Ads API that takes everything and sends nothing: that this API can be used, its reads have shown.
+struct NoRowUploads {
+    info: RouteInfo,
+}
+
 #[async_trait]
-impl RowUploads for NoRoute {
+impl RowUploads for NoRowUploads {
     fn route_info(&self) -> RouteInfo {
         self.info
     }

@@ -120,27 +120,75 @@ async fn what_would_be_written_is_read_back_and_never_written() {
     assert!(before.name == "Old" && goal.biddable);
 }
 
-#[tokio::test]
-async fn routes_take_every_row_and_no_two_requests_are_the_same() {
-    let info = RouteInfo {
-        name: "route",
-        service: "service",
-        rows: 10,
-        destinations: 1,
-        one_account: true,
-        addresses: true,
-    };
-    let notebook = Notebook::default();
-    let route = NoRoute { info, notebook };
-    let request = UploadRequest {
+const INFO: RouteInfo = RouteInfo {
+    name: "route",
+    service: "Data Manager API",
+    rows: 10,
+    destinations: 1,
+    one_account: true,
+    addresses: true,
+};
+
+/// The Data Manager API, which answers like this when it is asked about a request, and must be sent none.
+struct Answers(Option<Cause>);
+
+#[async_trait]
+impl ConversionSink for Answers {
+    fn route_info(&self) -> RouteInfo {
+        INFO
+    }
+
+    async fn ingest(&self, _: &UploadRequest) -> Result<String, IngestError> {
+        panic!("sent")
+    }
+
+    async fn validate(&self, _: &UploadRequest) -> Result<(), IngestError> {
+        panic!("sent")
+    }
+
+    async fn request_status(&self, _: &str) -> Result<Vec<DestinationStatus>, UpstreamError> {
+        let failed = |cause| Err(UpstreamError::new("Data Manager API", cause, "no"));
+        self.0.map_or(Ok(Vec::new()), failed)
+    }
+}
+
+fn nothing() -> UploadRequest {
+    UploadRequest {
         destinations: vec![],
         rows: vec![],
+    }
+}
+
+#[rstest::rstest]
+#[case::answers(None, true)]
+#[case::knows_no_such_request(Some(Cause::NotFound), true)]
+#[case::refuses_the_request(Some(Cause::Refused), true)]
+#[case::switched_off(Some(Cause::ServiceDisabled), false)]
+#[case::scope_missing(Some(Cause::MissingScope), false)]
+#[case::outage(Some(Cause::Unavailable), false)]
+#[tokio::test]
+async fn requests_are_taken_if_the_api_can_be_used(#[case] cause: Option<Cause>, #[case] taken: bool) {
+    let (log, by) = (ReadLog::default(), Credentials::new(None));
+    let sink = NoSink {
+        inner: Arc::new(Answers(cause)),
+        notebook: Notebook::default(),
+        reader: log.reader(GOOGLE, by),
+        open: OnceCell::new(),
     };
-    let (first, second) = (
-        route.ingest(&request).await.unwrap(),
-        route.ingest(&request).await.unwrap(),
-    );
-    assert_ne!(first, second);
-    let results = row_by_row_results(&[Evidence::Taken], &route.upload_rows(&request).await.unwrap().errors);
+    let answers = (sink.ingest(&nothing()).await, sink.ingest(&nothing()).await);
+    match answers {
+        (Ok(first), Ok(second)) => {
+            assert!(taken);
+            assert_ne!(first, second, "no two requests are the same");
+        }
+        (first, second) => assert!(!taken && first.is_err() && second.is_err(), "{first:?}"),
+    }
+    assert_eq!(log.unread(GOOGLE, by).is_empty(), taken);
+}
+
+#[tokio::test]
+async fn routes_that_answer_row_by_row_take_every_row() {
+    let route = NoRowUploads { info: INFO };
+    let results = row_by_row_results(&[Evidence::Taken], &route.upload_rows(&nothing()).await.unwrap().errors);
     assert_eq!(results[&0], RowResult::Uploaded);
 }

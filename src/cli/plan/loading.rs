@@ -12,7 +12,7 @@ use super::stand_in::StandIn;
 use crate::api::AdConversionEvent;
 use crate::api::reasons::reason;
 use crate::cli::command_error::CommandError;
-use crate::cli::offline::{LoadedEvent, Obstacle, Offline, Verified};
+use crate::cli::offline::{LoadedEvent, Obstacle, Offline, UNJUDGED, Verified};
 use crate::controller::shared::object::Object as _;
 use crate::domain::declared::Declared;
 use crate::domain::ids::ObjectKey;
@@ -59,16 +59,20 @@ pub(super) async fn load(offline: &Offline, names: &[String]) -> Result<Loaded, 
     let mut refused: Vec<_> = offline.manifests.refused.iter().map(Refused::from).collect();
     let mut events = Vec::new();
     for loaded in offline.events(names).await? {
-        if let Some(message) = refusal(offline, &loaded).await {
-            refused.push(Refused {
-                file: loaded.file,
-                document: None,
-                object: format!("AdConversionEvent {}", loaded.event.key()),
-                message,
-            });
-            continue;
-        }
-        let planned = as_applied(loaded);
+        let unjudged = match judge_manifest(offline, &loaded).await {
+            Ok(unjudged) => unjudged,
+            Err(message) => {
+                refused.push(Refused {
+                    file: loaded.file,
+                    document: None,
+                    object: format!("AdConversionEvent {}", loaded.event.key()),
+                    message,
+                });
+                continue;
+            }
+        };
+        let mut planned = as_applied(loaded);
+        planned.notes.extend(unjudged);
         picture.put(&planned.event)?;
         events.push(planned);
     }
@@ -125,16 +129,42 @@ async fn lay_accounts(
     Ok(found)
 }
 
-/// Why nothing can be planned for an event: it goes, or the API server says that it would not take the manifest.
-async fn refusal(offline: &Offline, loaded: &LoadedEvent) -> Option<String> {
+/// Whether something can be planned for an event: a note if the API server could not be asked about the manifest.
+///
+/// # Errors
+/// Why not: it goes, an account of it is no good, or the API server would not take the manifest.
+async fn judge_manifest(offline: &Offline, loaded: &LoadedEvent) -> Result<Option<String>, String> {
     if loaded.event.is_deleting() {
-        return Some("It is being deleted, so nothing more is sent for it.".to_owned());
+        return Err("It is being deleted, so nothing more is sent for it.".to_owned());
     }
-    loaded.file.as_ref()?;
+    if let Some(why) = refused_account(offline, &loaded.event) {
+        return Err(why);
+    }
+    if loaded.file.is_none() {
+        return Ok(None);
+    }
     match offline.dry_run(&loaded.event).await {
-        Verified::Refused(why) => Some(why),
-        Verified::Taken | Verified::Unasked(_) | Verified::Unknown(_) => None,
+        Verified::Taken => Ok(None),
+        Verified::Refused(why) => Err(why),
+        Verified::Unasked(why) => Ok(Some(why)),
+        Verified::Unknown(_) => Ok(Some(UNJUDGED.to_owned())),
     }
+}
+
+/// Why an event cannot be planned whose account stands in a file and is no good.
+fn refused_account(offline: &Offline, event: &AdConversionEvent) -> Option<String> {
+    let declared = Declared::from_manifest(event);
+    let accounts = [
+        ("GoogleAdsAccount", declared.google),
+        ("HubSpotAccount", declared.hubspot),
+    ];
+    let mut refused = accounts.iter().filter_map(|(kind, key)| {
+        offline.manifests.refusal_of(kind, key)?;
+        Some(format!(
+            "{kind} {key}, which it names, is no good: see what is said of it."
+        ))
+    });
+    refused.next()
 }
 
 /// The event as the API server would have it once it is applied.

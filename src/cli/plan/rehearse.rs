@@ -36,6 +36,9 @@ use crate::sync::rehearsal::{self as loops, Rehearsal as Loops};
 const REST_LIMIT: Duration = Duration::from_secs(25);
 /// The same once they have come to rest before, or never will.
 const NEXT_LIMIT: Duration = Duration::from_secs(5);
+/// Longest time until an account that is not ready yet is so: its controller looks again after one, two and four seconds, and
+/// by one look alone it does not believe which portal a token opens.
+const TRY_LIMIT: Duration = Duration::from_secs(8);
 /// Between two passes over what waits for a read.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So often the clock is put forward for conversions that only time holds back.
@@ -180,6 +183,7 @@ pub(super) async fn rehearse(
         keys,
         clock,
         patience: REST_LIMIT,
+        tries: TRY_LIMIT,
     };
     let unread = stage.play(&world.loops).await?;
     Ok(Rehearsed {
@@ -200,6 +204,8 @@ struct Stage {
     clock: Arc<AheadClock>,
     /// How long to wait until nothing changes any more.
     patience: Duration,
+    /// How long to wait for accounts that are tried again.
+    tries: Duration,
 }
 
 impl Stage {
@@ -230,9 +236,9 @@ impl Stage {
             let (google, hubspot, events) = (&self.keys.google, &self.keys.hubspot, &self.keys.events);
             let again = self.controllers.reconcile(google, hubspot, events).await?;
             let moved = self.picture.version() != before;
-            let rests = !again && !moved && !self.is_account_unsure()?;
+            let rests = !again && !moved && !self.is_account_unsure(begun.elapsed() < self.tries)?;
             if rests || begun.elapsed() >= self.patience {
-                self.patience = NEXT_LIMIT;
+                (self.patience, self.tries) = (NEXT_LIMIT, Duration::ZERO);
                 return self.show();
             }
             if !moved {
@@ -241,15 +247,17 @@ impl Stage {
         }
     }
 
-    /// True while it is not known whether an account can be used: it is asked again in a moment.
-    fn is_account_unsure(&self) -> Result<bool, CommandError> {
+    /// True while it is not known whether an account can be used: it is asked again in a moment. `tried`: one that is not ready
+    /// and that its controller goes on with by itself counts as well.
+    fn is_account_unsure(&self, tried: bool) -> Result<bool, CommandError> {
         let google: Vec<GoogleAdsAccount> = self.picture.all()?;
         let hubspot: Vec<HubSpotAccount> = self.picture.all()?;
         let google = google.iter().map(Object::conditions);
         let mut all = google.chain(hubspot.iter().map(Object::conditions));
         Ok(all.any(|conditions| {
-            let ready = find_condition(conditions, condition::READY);
-            ready.is_some_and(|ready| ready.status == "Unknown")
+            let is = |name, status| find_condition(conditions, name).is_some_and(|found| found.status == status);
+            let goes_on = is(condition::READY, "False") && is(condition::RECONCILING, "True");
+            is(condition::READY, "Unknown") || (tried && goes_on)
         }))
     }
 

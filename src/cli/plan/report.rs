@@ -186,10 +186,13 @@ pub(super) fn event_plan(facts: &Facts<'_>) -> EventPlan {
         None => error.message.clone(),
     });
     let unread = facts.unread(ready).to_vec();
+    // What an operator would still be at is not known.
     let (is_ready, reason, message) = if unread.is_empty() {
         let said = |text: fn(&Condition) -> &String| ready.map(text).cloned();
         (
-            said(|ready| &ready.status).unwrap_or_else(|| "Unknown".to_owned()),
+            said(|ready| &ready.status)
+                .filter(|_| ready.is_some_and(|ready| ready.reason != reason::PROGRESSING))
+                .unwrap_or_else(|| "Unknown".to_owned()),
             said(|ready| &ready.reason).unwrap_or_default(),
             said(|ready| &ready.message).unwrap_or_default(),
         )

@@ -146,6 +146,33 @@ fn what_an_earlier_event_of_the_action_has_sent_is_not_known(
 }
 
 #[test]
+fn what_an_operator_would_still_be_at_is_not_known() {
+    let status = |reason: &str| {
+        let ready = json!({"type": "Ready", "status": "False", "reason": reason, "message": "x",
+            "lastTransitionTime": "2026-11-28T00:00:00Z"});
+        json!({"conditions": [ready]})
+    };
+    let ready = |reason: &str| {
+        let mut after = event(&json!({}));
+        after.status = serde_json::from_value(status(reason)).unwrap();
+        event_plan(&Facts {
+            before: &event(&json!({})),
+            after: &after,
+            changes: &[],
+            conversions: &[],
+            recorded: &Err(String::new()),
+            unread: vec![],
+            notes: vec![],
+        })
+        .ready
+    };
+    assert_eq!(
+        (ready("StageNotFound"), ready("Progressing")),
+        ("False".to_owned(), "Unknown".to_owned())
+    );
+}
+
+#[test]
 fn goals_of_the_account_stand_apart() {
     let goal = crate::domain::action::Goal {
         category: "CONVERTED_LEAD".into(),

@@ -7,6 +7,7 @@ use super::changes::FieldChange;
 use super::counts::{Counts, Outcome, ReasonCount};
 use super::report::{ActionChange, ActionPlan, EventPlan, Plan, Refused};
 use crate::cli::layout::{Hung, Width};
+use crate::cli::offline::UNJUDGED;
 use crate::cli::output::{foreign, printable};
 use crate::domain::brief::counted;
 
@@ -33,6 +34,9 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
     if look.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
+        let mut notes = plan.events.iter().flat_map(|event| &event.notes);
+        let unjudged = notes.find(|note| *note == UNJUDGED);
+        parts.extend(unjudged.map(|note| width.paragraph(note)));
     } else {
         parts.extend(plan.events.iter().flat_map(|event| event_parts(event, width)));
     }
@@ -115,11 +119,7 @@ fn obstacle(event: &EventPlan) -> Option<String> {
 fn event_parts(event: &EventPlan, width: Width) -> Vec<String> {
     let mut rows: Vec<Hung> = Vec::new();
     if let Some(why) = obstacle(event) {
-        let about = if event.unread.is_empty() {
-            "not ready"
-        } else {
-            "unknown"
-        };
+        let about = if event.ready == "False" { "not ready" } else { "unknown" };
         rows.push(Hung::new(about, why));
     }
     for unread in &event.unread {

@@ -64,7 +64,12 @@ fn is_true(condition: &Value) -> bool {
 
 fn describe(condition: &Value) -> String {
     let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
-    format!("{}: {}", text("reason"), text("message"))
+    let (reason, message) = (text("reason"), text("message"));
+    // Some messages begin with it.
+    if message.starts_with(&reason) {
+        return message;
+    }
+    format!("{reason}: {message}")
 }
 
 #[cfg(test)]
@@ -92,6 +97,12 @@ mod tests {
     }
 
     const READY: &[(&str, &str)] = &[("Ready", "True")];
+
+    #[test]
+    fn a_reason_that_the_message_begins_with_is_said_once() {
+        let condition = json!({"reason": "Suspended", "message": "Suspended: conversions wait."});
+        assert_eq!(describe(&condition), "Suspended: conversions wait.");
+    }
 
     #[rstest]
     #[case::ready(Awaited::Spec, 2, status(2, READY), Some(true))]

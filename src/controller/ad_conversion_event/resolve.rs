@@ -87,8 +87,8 @@ pub fn resolve_event(ctx: &Context, declared: Declared, status: Option<&AdConver
             hubspot_shown.as_ref(),
         ),
     ]);
-    let undecided =
-        (google_suspended.is_some() && google.is_none()) || (hubspot_suspended.is_some() && hubspot.is_none());
+    let undecided = (google_suspended.is_some() && google_shown.is_none())
+        || (hubspot_suspended.is_some() && hubspot_shown.is_none());
     let portal = hubspot.as_ref().and_then(|h| h.portal.as_ref()).map(|p| p.id);
     // Until the token was asked whether it may read deals nobody knows what the manifest is worth.
     let counts = !deals_unasked(&declared, hubspot.as_ref());

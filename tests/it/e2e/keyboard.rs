@@ -10,6 +10,7 @@ use super::questions::pictures;
 use crate::support::devtools::Page;
 
 const SIZE: (u32, u32) = (1_000, 1_100);
+const TELEPHONE: (u32, u32) = (375, 800);
 /// Most bytes of a picture in the repository.
 const PICTURE_BYTES: usize = 150_000;
 
@@ -130,6 +131,34 @@ fn the_page_is_used_by_keyboard_in_reading_order() {
     );
     walk(&mut page, "story");
     keep_story(&mut page);
+    // Who mistypes is told in plain words, and has the form at hand.
+    page.go(&format!("{base}/events/{}/became-customer?once-more", stage.namespace));
+    tab_to(&mut page, "usable.findIndex(one => one.id == 'contact')");
+    page.write("51x");
+    page.press("Enter");
+    page.wait_until("location.pathname.endsWith('/explain')");
+    let told = page.value_of("document.querySelector('[role=alert]').innerText");
+    let told = told.as_str().expect("a text");
+    assert!(told.contains("is a number") && !told.contains('{'), "{told}");
+    tab_to(&mut page, "usable.findIndex(one => one.id == 'contact')");
+    page.write(&contact);
+    page.press("Enter");
+    page.wait_until("document.querySelector('h1').innerText.startsWith('Contact ')");
+    fits_a_telephone(&mut page, &base, &stage.namespace);
+}
+
+/// On a narrow screen nothing but a table has to be moved sideways, and no word of the legend is parted from its colour.
+fn fits_a_telephone(page: &mut Page, base: &str, namespace: &str) {
+    page.set_size(TELEPHONE);
+    for path in [String::new(), format!("events/{namespace}/became-customer")] {
+        page.go(&format!("{base}/{path}?narrow"));
+        let width = page.value_of("document.scrollingElement.scrollWidth");
+        assert_eq!(width, TELEPHONE.0, "{path}");
+    }
+    let broken =
+        page.value_of("[...document.querySelectorAll('.key')].filter(one => one.getClientRects().length != 1).length");
+    assert_eq!(broken, 0);
+    assert!(page.value_of("document.querySelectorAll('.key').length").as_u64() > Some(4));
 }
 
 /// Pictures of the page that nobody reaches by an address, light and dark, beside those of the others.

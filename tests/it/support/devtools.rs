@@ -150,6 +150,13 @@ impl Page {
         self.wait_until(&seen);
     }
 
+    /// Shows the page as on a screen of this size, like a telephone's.
+    pub fn set_size(&mut self, (width, height): (u32, u32)) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+        self.wait_until(&format!("screen.width == {width}"));
+    }
+
     /// The upper left part of the page, as PNG.
     pub fn picture(&mut self, (width, height): (u32, u32)) -> Vec<u8> {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});

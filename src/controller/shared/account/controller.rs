@@ -134,11 +134,17 @@ fn account_conditions<A: AccountKind>(
 
 /// Tells the sync loops and the events.
 fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memory, view: &A::View, shown: Readiness) {
-    if !A::is_usable(view) {
-        return;
-    }
     let account: Account = A::as_account(object.key());
     let before = ctx.registry.shown_readiness(&account);
+    if !A::is_usable(view) {
+        // Nobody can work with it, but its events say why.
+        let changed = before.as_ref() != Some(&shown);
+        ctx.registry.set_trial(&account, Some(shown));
+        if changed {
+            ctx.wake_events_of(&account);
+        }
+        return;
+    }
     let broke = ctx.registry.broken_loop(&account);
     let told = broken::readiness_to_show(&memory.account_state().health, &shown, broke.as_ref());
     let for_loops = if told.is_some() { Readiness::Ready } else { shown };

@@ -10,6 +10,9 @@ const HUBSPOT: &str = "HubSpot";
 const GIVE_ACCESS: &str = "Give the user or service account of these credentials access to the Google Ads account. If the access comes \
                            through a manager account, set spec.loginCustomerId.";
 
+/// What to do about a limit, for those who see what the operator says: it goes on.
+pub const CONTINUES: &str = "Nothing to do: requests continue by themselves.";
+
 /// From how many seconds on a message names a wait, if it also says what to do.
 const LONG_WAIT: i64 = 60;
 
@@ -115,11 +118,7 @@ fn fault_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static st
             reason::ACCESS_DENIED,
             "Check the account in the manifest. If it is right, report a bug in the operator.",
         ),
-        Cause::RateLimited | Cause::QuotaExhausted => (
-            FaultKind::Limited,
-            reason::RATE_LIMITED,
-            "Nothing to do: requests continue by themselves.",
-        ),
+        Cause::RateLimited | Cause::QuotaExhausted => (FaultKind::Limited, reason::RATE_LIMITED, CONTINUES),
         Cause::Unavailable | Cause::Malformed | Cause::TooLarge => {
             (FaultKind::Unavailable, reason::UPSTREAM_UNAVAILABLE, "")
         }
