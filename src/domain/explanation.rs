@@ -15,6 +15,7 @@ use super::explained_value::{Worth, describe_value};
 use super::identifiers::{SharedKind, identifiers_of};
 use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::explain_reason;
+use super::refusals::CLICK_TOO_LATE;
 
 /// One thing that was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +141,7 @@ fn describe_click(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_>, 
         let late = describe_age(at.duration_since(occurrence.at));
         return format!(
             "{found}: {late} after the stage change. It is sent, as HubSpot may note a click late; Google refuses a click that \
-             came after its conversion (ConversionPrecedesClick)."
+             came after its conversion ({CLICK_TOO_LATE})."
         );
     }
     let age = describe_age(occurrence.at.duration_since(at));

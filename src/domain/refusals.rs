@@ -1,5 +1,8 @@
 //! Codes with which Google refuses single conversions: what they mean, and what to do (docs/reference/google.md 4.3, 6.6).
 
+/// Google's code for a click that came after its conversion.
+pub const CLICK_TOO_LATE: &str = "ConversionPrecedesClick";
+
 /// Google's codes (in CamelCase) that people meet, grouped by meaning: what they mean and what to do.
 pub const EXPLAINED: &[(&[&str], &str)] = &[
     (
@@ -28,7 +31,7 @@ pub const EXPLAINED: &[(&[&str], &str)] = &[
         "The conversion is older than Google accepts. Nothing to do.",
     ),
     (
-        &["ConversionPrecedesClick", "ConversionPrecedesEvent"],
+        &[CLICK_TOO_LATE, "ConversionPrecedesEvent"],
         "The stage was reached before the ad was clicked. Nothing to do.",
     ),
     (
