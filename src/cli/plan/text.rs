@@ -34,6 +34,7 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
     if look.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
+        parts.extend(plan.events.iter().filter_map(|event| unasked(event, width)));
         let mut notes = plan.events.iter().flat_map(|event| &event.notes);
         let unjudged = notes.find(|note| *note == UNJUDGED);
         parts.extend(unjudged.map(|note| width.paragraph(note)));
@@ -103,6 +104,13 @@ fn is_said(plan: &Plan, why: &str) -> bool {
         event.already_sent.message.contains(why) || event.notes.iter().any(|note| note.contains(why))
     };
     plan.events.iter().any(said)
+}
+
+/// That nobody could be asked what was sent, where the table might be read as if all of it were still to be sent.
+fn unasked(event: &EventPlan, width: Width) -> Option<String> {
+    let matters = !event.already_sent.known && event.conversions.would_be_sent > 0;
+    let says = printable(&event.already_sent.message);
+    matters.then(|| width.paragraph(&format!("{}/{}, sent so far: {says}", event.namespace, event.name)))
 }
 
 /// What keeps an event from being ready.

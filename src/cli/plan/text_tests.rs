@@ -123,12 +123,15 @@ marketing/won  Update  3              0             0        2        0
 
 marketing/won: Progressing: Being read.
 
+marketing/won, sent so far: No operator was asked.
+
 a.yaml, document 2: apiVersion and kind are missing.
 ";
     let short = Look { short: true, ..PLAIN };
     assert_eq!(plan_text(&plan, short), expected);
     plan.events[0].ready = "True".into();
     plan.refused.clear();
+    plan.events[0].already_sent.known = true;
     assert_eq!(plan_text(&plan, short).lines().count(), 2);
 }
 
