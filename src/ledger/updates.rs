@@ -9,11 +9,20 @@ use crate::domain::outcome::Outcome;
 use crate::ledger::columns::{due_column, json_list, json_rows, numbers, state_of, to_millis};
 use crate::ports::ledger::{BatchId, LedgerResult, RowUpdate};
 
-/// An update leaves the row as it is but for its due time: then neither tries nor the time of the change begin again.
+/// An update leaves the row where it waits, for whatever reason: its tries in vain still count.
+macro_rules! waits_on {
+    () => {
+        "conversions.state = 'Waiting' AND conversions.outcome = j.outcome"
+    };
+}
+
+/// An update leaves the row as it is but for its due time: then the time of the change does not begin again.
 macro_rules! same {
     () => {
-        "conversions.state = 'Waiting' AND conversions.outcome = j.outcome AND conversions.reason = j.reason
-         AND conversions.detail = j.detail"
+        concat!(
+            waits_on!(),
+            " AND conversions.reason = j.reason AND conversions.detail = j.detail"
+        )
     };
 }
 
@@ -29,7 +38,7 @@ const UPDATE: &str = concat!(
          request = CASE WHEN j.outcome = 'Processing' THEN conversions.request END,
          attempts = CASE WHEN j.failed = 1 THEN conversions.attempts + 1
                          WHEN ",
-    same!(),
+    waits_on!(),
     " THEN conversions.attempts
                          ELSE 0 END,
          changed_at = CASE WHEN ",
@@ -44,7 +53,8 @@ const UPDATE: &str = concat!(
 /// about: not to those that went into a later one or were answered already. Without, only to rows that wait: the others
 /// are in Google's hands.
 ///
-/// Tries in vain: a failed try adds one; any other update begins again, unless outcome and reason stay the same.
+/// Tries in vain: a failed try adds one. They begin again with an answer, and where the outcome changes: a row that waits a
+/// moment for something else between two tries has still been tried.
 pub(super) async fn apply_updates(
     conn: &mut Conn,
     updates: &[RowUpdate],

@@ -99,6 +99,15 @@ impl UpstreamError {
         )
     }
 
+    /// True for a refusal with no word of the service itself: it may be of somebody in between, who looked at this one call.
+    pub const fn is_unexplained(&self) -> bool {
+        self.code.is_none()
+            && matches!(
+                self.cause,
+                Cause::CredentialsRejected | Cause::AccessDenied | Cause::RateLimited
+            )
+    }
+
     /// True if only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
     pub const fn needs_a_person(&self) -> bool {
         matches!(

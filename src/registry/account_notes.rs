@@ -55,13 +55,14 @@ impl Registry {
     }
 
     /// While the loops try again what was refused, the controller hears of everything that keeps them from finding out. What
-    /// needs a person is not lost to what passes by itself.
+    /// needs a person is not lost to what passes by itself. A refusal that the service does not explain is no fault of the
+    /// account yet: its controller asks for itself, by another call.
     fn record_fault(&self, account: Account, error: &UpstreamError) {
         let concerns = self.with_state_mut(|s| {
             let trial = s.trials.contains_key(&account);
             let concerns = error.needs_a_person() || error.cause == Cause::QuotaExhausted || trial;
             let noted = s.faults.get(&account).is_some_and(UpstreamError::needs_a_person);
-            if concerns && (error.needs_a_person() || !noted) {
+            if concerns && !error.is_unexplained() && (error.needs_a_person() || !noted) {
                 s.faults.insert(account.clone(), error.clone());
             }
             concerns
@@ -89,7 +90,9 @@ mod tests {
         let account = Account::HubSpot(key.clone());
         let after = |causes: &[Cause]| {
             for cause in causes {
-                registry.hubspot_fault(&key, &UpstreamError::new("HubSpot", *cause, ""));
+                let mut error = UpstreamError::new("HubSpot", *cause, "");
+                error.code = Some("SAID_SO".to_owned());
+                registry.hubspot_fault(&key, &error);
             }
             registry.take_fault(&account).map(|error| error.cause)
         };
@@ -101,6 +104,8 @@ mod tests {
             after(&[Cause::AccessDenied, Cause::MissingScope]),
             Some(Cause::MissingScope)
         );
+        registry.hubspot_fault(&key, &UpstreamError::new("HubSpot", Cause::CredentialsRejected, ""));
+        assert_eq!(after(&[]), None, "a filter says nothing about the token");
         registry.set_trial(&account, Some(Readiness::Ready));
         assert_eq!(
             after(&[Cause::Unavailable]),

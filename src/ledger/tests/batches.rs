@@ -321,10 +321,18 @@ async fn tries_in_vain_add_up_until_the_row_moves_on() {
             .unwrap();
         assert_eq!(due(&ledger, stream, 60).await[0].attempts, tries);
     }
+    // A second look between two tries is no answer.
     ledger
-        .apply_updates(&[update(rows[0], Outcome::Pending, reason::AWAITING_CLICK_ID)], at(6))
+        .apply_updates(&[update(rows[0], Outcome::Pending, reason::NOT_DUE)], at(6))
         .await
         .unwrap();
+    assert_eq!(due(&ledger, stream, 60).await[0].attempts, 3);
+    let batch = begin(&ledger, &[worth(rows[0], "1")], 7).await;
+    let answer = BatchResult::Answered {
+        updates: vec![update(rows[0], Outcome::Pending, reason::AWAITING_CLICK_ID)],
+        request_id: None,
+    };
+    ledger.finish_batch(batch, &answer, at(8)).await.unwrap();
     assert_eq!(due(&ledger, stream, 60).await[0].attempts, 0);
 }
 

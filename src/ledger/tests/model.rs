@@ -82,7 +82,7 @@ impl Known {
     fn update(&mut self, u: &RowUpdate) {
         if u.failed_try {
             self.attempts += 1;
-        } else if (self.outcome, &*self.reason) != (u.outcome, &*u.reason) {
+        } else if self.due.is_none() || self.outcome != u.outcome {
             self.attempts = 0;
         }
         let waits = u.outcome == Outcome::Pending || u.reason == reason::OUTCOME_UNKNOWN;

@@ -32,14 +32,10 @@ fn halve_tried(attempts: &[u32]) -> Vec<Option<u8>> {
     attempts.iter().map(half).collect()
 }
 
-/// True for a failure that one row may be the cause of, although nothing says so.
+/// True for a failure that one row may be the cause of, although nothing says so. Google names what is denied, and which limit
+/// is reached; who names nothing may be a filter in between.
 const fn may_be_of_a_row(error: &UpstreamError) -> bool {
-    match error.cause {
-        Cause::Unavailable | Cause::Malformed => true,
-        // Google names what is denied; who names nothing may be a filter in between.
-        Cause::AccessDenied => error.code.is_none(),
-        _ => false,
-    }
+    matches!(error.cause, Cause::Unavailable | Cause::Malformed) || error.is_unexplained()
 }
 
 impl Uploader {

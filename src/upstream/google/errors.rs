@@ -171,7 +171,8 @@ impl Answer {
     /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
     fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
-            401 | 404 | 408 | 429 | 500.. => codes::status_cause(self.status),
+            // Not 401: who answers so without a word of Google's has not looked at Google's token.
+            404 | 408 | 429 | 500.. => codes::status_cause(self.status),
             // A proxy's limit. Smaller requests may pass it; it says nothing about any conversion.
             413 => Cause::TooLarge,
             _ => Cause::Malformed,

@@ -260,7 +260,7 @@ fn a_partial_failure_without_details_refuses_only_by_its_code() {
 fn answers_that_are_not_googles() {
     let table = [
         (400, Cause::Malformed, Effect::None),
-        (401, Cause::CredentialsRejected, Effect::None),
+        (401, Cause::Malformed, Effect::None),
         (403, Cause::Malformed, Effect::None),
         (404, Cause::UnsupportedVersion, Effect::None),
         (408, Cause::Unavailable, Effect::Unknown),

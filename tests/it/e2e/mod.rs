@@ -60,6 +60,7 @@ mod outdated;
 mod personal_data;
 mod plans;
 mod poison;
+mod poison_forms;
 mod questions;
 mod reader;
 mod reborn;

@@ -1,0 +1,40 @@
+//! One submission that each of Google's answers fails with: all others of its account go on.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Stage;
+use super::forms::{FORM, consenting, counted, event, ids, start, submit};
+use super::meddler::{Asked, Meddling, Reply};
+
+const POISON: &str = "poison-0";
+
+#[rstest::rstest]
+#[case::failed("form-500", Some(Reply::json(500, &json!({}))))]
+#[case::filtered("form-401", Some(Reply::new(401, "text/html", "<html>log in</html>")))]
+#[case::lost("form-lost", None)]
+fn one_submission_that_every_request_fails_with_holds_up_no_other(#[case] name: &str, #[case] reply: Option<Reply>) {
+    let mut stage = Stage::empty(name, &["--no-rate-limits"], &[("backoff-max", "1s")]);
+    let meddler = stage.meddled();
+    let has_it = |call: &Asked| call.path.contains("uploadConversionAdjustments") && call.says(POISON);
+    let rule = meddler.always(has_it, reply.map_or(Meddling::Drop, Meddling::Instead));
+    start(&stage);
+    event(&stage, "demo", FORM, &Value::Null);
+    stage.condition("adce/demo", "Ready", "True", "");
+    submit(&stage, &consenting(POISON));
+    let mut all = BTreeSet::from([POISON.to_owned()]);
+    for i in 0..7 {
+        let id = format!("fine-{i}");
+        submit(&stage, &consenting(&id));
+        all.insert(id);
+    }
+    counted(&stage, "demo", 8, 7, 1);
+    submit(&stage, &consenting("late"));
+    all.insert("late".to_owned());
+    let demo = counted(&stage, "demo", 9, 8, 1);
+    assert_eq!(ids(&stage, &demo).len(), 8);
+    meddler.lift(rule);
+    let demo = counted(&stage, "demo", 9, 9, 0);
+    assert_eq!(BTreeSet::from_iter(ids(&stage, &demo)), all);
+}
