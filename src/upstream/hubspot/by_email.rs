@@ -11,12 +11,12 @@ use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{ErrorBody, refused_request};
 use super::failed_reads::IsolatingRead;
-use super::items::{Open, WRONG_TYPE};
+use super::items::{Open, WRONG_TYPE, may_pass};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
 use crate::domain::ids::ContactId;
+use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
-use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
 
 /// Further addresses of a contact, `;`-separated.
@@ -114,7 +114,7 @@ impl HubSpot {
             // A contact with this address may exist, but can't be read.
             found.unreadable.extend(parts.without_answer());
             match parts.into_unreadable() {
-                Err(error) if error.cause == Cause::Unavailable => return Err(error),
+                Err(error) if may_pass(&error) => return Err(error),
                 // Whether the property can be searched everywhere is not documented: without it the addresses are unknown.
                 Err(_) => return Ok(()),
                 Ok(_) => {}

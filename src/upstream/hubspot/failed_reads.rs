@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use super::items::Parts;
+use super::items::{Parts, may_pass};
+use crate::ports::UpstreamError;
 use crate::ports::crm::Unreadable;
-use crate::ports::{Cause, UpstreamError};
 
 /// So many failures of a batch in a row are left to pass.
 const TO_PASS: u32 = 2;
@@ -100,7 +100,7 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
 
     /// A part was refused, or failed. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
-        if error.cause == Cause::Unavailable {
+        if may_pass(&error) {
             self.failed.lock().note_failed(self.keys_of(part));
         }
         self.parts.part_refused(part, error)
@@ -140,6 +140,7 @@ fn note_all_alone<K: Ord + Clone>(failed: &Mutex<FailedReads<K>>, keys: Vec<K>) 
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ports::Cause;
 
     /// Reads these once, where everything fails that `breaks`; what was asked for, and what cannot be read.
     fn read(

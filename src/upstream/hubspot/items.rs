@@ -186,13 +186,11 @@ impl<I: Ord + Clone> Parts<I> {
     /// A part was refused. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
-        // An answer that is no JSON may be so for the bytes of one record.
-        let is_garbled = error.cause == Cause::Malformed && matches!(error.status, Some(200 | 207));
-        let of_records =
-            is_large || is_garbled || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
-        let may_pass = error.cause == Cause::Unavailable;
+        let of_records = is_large
+            || is_garbled(&error)
+            || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
         // Without a status it was not even sent, but for a failure that may pass.
-        let is_about_inputs = if may_pass {
+        let is_about_inputs = if may_pass(&error) {
             self.isolates
         } else {
             of_records && error.status.is_some()
@@ -232,10 +230,7 @@ impl<I: Ord + Clone> Parts<I> {
 
     /// The inputs whose reads failed each by itself, in a way that may pass.
     pub(crate) fn failed_alone(&self) -> Vec<I> {
-        let failed = self
-            .refused
-            .iter()
-            .filter(|(_, error)| error.cause == Cause::Unavailable);
+        let failed = self.refused.iter().filter(|(_, error)| may_pass(error));
         failed.map(|(input, _)| input.clone()).collect()
     }
 
@@ -244,7 +239,7 @@ impl<I: Ord + Clone> Parts<I> {
         let without = self
             .refused
             .iter()
-            .filter(|(_, error)| matches!(error.cause, Cause::TooLarge | Cause::Unavailable));
+            .filter(|(_, error)| error.cause == Cause::TooLarge || may_pass(error));
         without.cloned().map(why).collect()
     }
 
@@ -252,13 +247,29 @@ impl<I: Ord + Clone> Parts<I> {
     /// others. The error, where the reads of all failed in a way that may pass.
     pub(crate) fn close_without_malformed(mut self) -> Result<Unreadable<I>, UpstreamError> {
         let proved = self.in_vain.is_none();
-        let may_pass = |(_, error): &(I, UpstreamError)| error.cause == Cause::Unavailable;
-        if let Some(at) = self.refused.iter().position(may_pass).filter(|_| !proved) {
+        let passing = self.refused.iter().position(|(_, error)| may_pass(error));
+        if let Some(at) = passing.filter(|_| !proved) {
             return Err(self.refused.swap_remove(at).1);
         }
         let malformed = |error: &UpstreamError| proved && error.cause == Cause::Refused;
         let others = self.refused.into_iter().filter(|(_, error)| !malformed(error));
         Ok(others.map(why).collect())
+    }
+}
+
+/// An answer that is no JSON may be so for the bytes of one record.
+fn is_garbled(error: &UpstreamError) -> bool {
+    error.cause == Cause::Malformed && matches!(error.status, Some(200 | 207))
+}
+
+/// True for a failure that is no matter of single inputs as long as it does not come again and again: HubSpot's own, of the way
+/// there, or of a filter in between that redirects, or asks for a login.
+pub(super) fn may_pass(error: &UpstreamError) -> bool {
+    match error.cause {
+        Cause::Unavailable => true,
+        Cause::Malformed => !is_garbled(error),
+        Cause::CredentialsRejected => error.is_unexplained(),
+        _ => false,
     }
 }
 

@@ -34,6 +34,13 @@ fn failures() -> [(&'static str, Meddling); 2] {
     ]
 }
 
+/// A filter between us and the service answers: it redirects to its page, or asks for a login.
+fn filters() -> [(&'static str, Meddling); 2] {
+    let moved = Reply::new(302, "text/html", "<html>blocked</html>").header("location", "https://filter.example/");
+    let login = Reply::new(401, "text/html", "<html>log in</html>");
+    [("302", Meddling::Instead(moved)), ("401", Meddling::Instead(login))]
+}
+
 /// So many conversions are uploaded, and Google has counted as many.
 fn uploaded(stage: &Stage, count: usize) {
     stage.wait("adce/won", "all others uploaded", |event| {
@@ -75,7 +82,8 @@ fn names_unreadable(stage: &Stage) {
 #[test]
 fn one_conversion_that_every_request_fails_with_holds_up_no_other() {
     let blocked = Meddling::Instead(Reply::new(403, "text/html", "<html>blocked</html>"));
-    for (name, meddling) in failures().into_iter().chain([("403", blocked)]) {
+    let blocked = [("403", blocked)].into_iter().chain(filters());
+    for (name, meddling) in failures().into_iter().chain(blocked) {
         let (stage, meddler) = stage(&format!("poison-{name}"));
         crowd(&stage, 20);
         stage.post("/hubspot/contacts", &json!([became(7, POISON)]));
@@ -101,7 +109,7 @@ fn with_deals(stage: &Stage, clicks: &[&str]) -> Vec<(String, String)> {
 
 #[test]
 fn one_contact_that_every_read_fails_with_holds_up_no_other() {
-    for (name, meddling) in failures() {
+    for (name, meddling) in failures().into_iter().chain(filters()) {
         let (stage, meddler) = stage(&format!("unread-{name}"));
         crowd(&stage, 20);
         let id = stage.contact(&[("customer", ago(3600))], Some(POISON), &json!({}));
