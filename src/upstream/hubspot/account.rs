@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::auth::Auth;
 use super::client::{Call, HubSpot};
@@ -23,7 +24,7 @@ const MAX_STAGES: usize = 200;
 
 #[derive(Deserialize)]
 struct LifecycleStage {
-    options: Option<Vec<StageOption>>,
+    options: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
@@ -81,9 +82,14 @@ impl HubSpot {
         let path = format!("/crm/properties/{}/contacts/lifecyclestage", self.api_version());
         let answer = self.make_call(get_call("property", path)).await?;
         let property: LifecycleStage = answer.parse_json()?;
-        let mut options = property
+        let options = property
             .options
             .ok_or_else(|| malformed_answer("lifecyclestage has no \"options\""))?;
+        // One that can't be read is no stage that an event could name.
+        let options = options
+            .into_iter()
+            .filter_map(|option| serde_json::from_value(option).ok());
+        let mut options: Vec<StageOption> = options.collect();
         // -1 stands for "at the end".
         options.sort_by_key(|option| match option.display_order {
             Some(order) if order >= 0 => order,

@@ -372,7 +372,7 @@ async fn portal_stages_and_properties() {
     bench.get(DETAILS, ok(&details())).await;
     let options = json!({ "options": [
         { "label": "Customer", "value": "customer", "displayOrder": 5 }, { "label": "Late", "value": 1_066_237_962, "displayOrder": -1 },
-        { "label": "Lead", "value": "lead", "displayOrder": 1, "hidden": true }, { "label": "Odd", "value": null } ] });
+        { "label": "Lead", "value": "lead", "displayOrder": 1, "hidden": true }, { "label": "Odd", "value": null }, null, 7 ] });
     bench
         .get("/crm/properties/2026-09/contacts/lifecyclestage", ok(&options))
         .await;
