@@ -20,6 +20,7 @@ mod shifted;
 mod speed;
 mod stored;
 mod streams;
+mod tries;
 mod versions;
 mod view;
 

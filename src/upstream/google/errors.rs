@@ -171,10 +171,9 @@ impl Answer {
     /// No `google.rpc.Status` inside: something between us and Google answered, or the path is gone.
     fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
-            // Not 401: who answers so without a word of Google's has not looked at Google's token.
+            // Not 401: who says so without a word of Google's has not looked at the token.
             404 | 408 | 429 | 500.. => codes::status_cause(self.status),
-            // A proxy's limit. Smaller requests may pass it; it says nothing about any conversion.
-            413 => Cause::TooLarge,
+            413 => Cause::TooLarge, // A proxy's limit, which smaller requests may pass.
             _ => Cause::Malformed,
         };
         let mut error = self.malformed_error("");
