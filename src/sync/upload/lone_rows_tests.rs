@@ -152,7 +152,7 @@ proptest::proptest! {
         let mut rows = LoneRows::default();
         let mut left: BTreeSet<usize> = (0..size).collect();
         let mut rejected = BTreeSet::new();
-        for round in 0..60 {
+        for round in 0..600 {
             // New ones come in each round.
             let due: Vec<usize> = left.iter().copied().chain([1000 + round]).collect();
             let ended = run_round(&mut rows, due, |sent| sent.iter().all(|row| !bad.contains(row)));
