@@ -310,6 +310,12 @@ fn grant_refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<S
     }
 }
 
+/// True for a list of scopes. An odd text in its place names none, and says nothing of those that the token has.
+fn names_scopes(text: &str) -> bool {
+    let mut words = text.split_whitespace();
+    words.any(|word| word.starts_with("https://") || matches!(word, "openid" | "email" | "profile"))
+}
+
 /// The token in a good answer. Users may untick scopes when they grant access, so the answer's `scope` is checked.
 fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
     let malformed = || UpstreamError::new(SERVICE, Cause::Malformed, "the answer holds no access_token");
@@ -324,10 +330,7 @@ fn token_of(json: &Value, scoped: bool) -> Result<Token, UpstreamError> {
             "the access_token does not fit a header",
         ));
     }
-    if let Some(granted) = json["scope"]
-        .as_str()
-        .filter(|scope| scoped && !scope.trim().is_empty())
-    {
+    if let Some(granted) = json["scope"].as_str().filter(|text| scoped && names_scopes(text)) {
         let missing: Vec<&str> = SCOPES
             .into_iter()
             .filter(|scope| !granted.split_whitespace().any(|got| got == *scope))

@@ -312,3 +312,21 @@ async fn one_failure_serves_all_who_wait() {
     assert!(cache.current_token().await.is_err());
     assert_eq!(asked.load(Ordering::SeqCst), 2);
 }
+
+#[test]
+fn an_odd_text_says_nothing_of_scopes() {
+    for (scope, told) in [
+        ("NaN", false),
+        ("1e400", false),
+        ("", false),
+        ("openid", true),
+        (SCOPES[0], true),
+    ] {
+        let lacks = super::token_of(&json!({"access_token": "t", "scope": scope}), true).err();
+        assert_eq!(
+            lacks.map(|error| error.cause),
+            told.then_some(Cause::MissingScope),
+            "{scope}"
+        );
+    }
+}
