@@ -20,6 +20,10 @@ pub const WELL: u64 = 777;
 /// How often each call is answered oddly at least.
 const TIMES: usize = 2;
 
+/// And at most: an account whose every read is odd in some place stays closed, and what is sent through it is never asked for.
+/// No call has more places.
+const MOST: usize = 8;
+
 /// JSON that is no number, or none that anything could mean here. No list and object are empty: that could be so.
 const ABSURD: [&str; 9] = [
     "1e400",
@@ -126,7 +130,7 @@ impl Sick {
         reply
     }
 
-    /// Every second answer of each call, each time at another place.
+    /// Every second answer of each call until that was often enough, each time at another place.
     fn spoil(&self, asked: &Asked, json: &mut Value) -> Option<String> {
         let place = CALLS.iter().position(|(path, _)| asked.path.contains(path))?;
         let mut calls = self.calls.lock();
@@ -135,7 +139,7 @@ impl Sick {
         }
         let (count, spoiled) = calls.1.entry(place).or_default();
         *count += 1;
-        if *count % 2 == 0 {
+        if *count % 2 == 0 || *spoiled >= MOST {
             return None;
         }
         // Other pairs of place and value each day.
