@@ -77,7 +77,7 @@ fn progress_line(progress: Progress) -> String {
         of,
     } = progress;
     let what = if comparing { "compared" } else { "copied" };
-    format!("{table}: {rows} of {of} rows {what}")
+    format!("{table}: {rows} of {of} {what}")
 }
 
 fn copy_table(copy: &LedgerCopy) -> String {

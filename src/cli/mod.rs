@@ -64,8 +64,8 @@ enum Command {
         #[arg(value_name = "SHELL")]
         shell: clap_complete::Shell,
     },
-    /// Suspend an event or account: it is set to spec.suspend: true. An object that is kept in Git is changed there, or it is
-    /// put back.
+    /// Suspend an event or account: set spec.suspend to true. If the object is kept in Git, change it there; otherwise the
+    /// change is reverted.
     ///
     /// Example: adconversion suspend adce became-customer --namespace marketing --wait
     Suspend(request::RequestFlags),

@@ -22,7 +22,7 @@ pub struct Sending<'a> {
     pub changed_at: Timestamp,
     /// When it is looked at again.
     pub due: Option<Timestamp>,
-    /// Tries in vain since it last moved on.
+    /// Failed tries since it last moved on.
     pub attempts: u32,
 }
 
@@ -58,7 +58,8 @@ fn describe_request(sending: &Sending<'_>) -> String {
         return match sending.attempts {
             _ if sending.outcome == Outcome::Rejected => "It was in a request that Google refused.".to_owned(),
             0 => "Nothing was sent to Google.".to_owned(),
-            tries => format!("Google has taken none. Tries in vain: {tries}."),
+            1 => "It was tried once, and Google has not taken it.".to_owned(),
+            tries => format!("It was tried {tries} times, and Google has not taken it."),
         };
     }
     let value = match &sending.value {

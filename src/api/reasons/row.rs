@@ -3,7 +3,6 @@
 /// A reason, and what a status says of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Reason {
-    /// The name.
     pub name: &'static str,
     /// The outcome it belongs to, as a status names it.
     pub outcome: &'static str,
@@ -38,7 +37,7 @@ reasons! {
     Skipped DEADLINE_MISSED = "DeadlineMissed" => "Google had not received the web tag's conversion within a day of the submission, or the submission became known only later. Google accepts no enhancement after that. Check that the snippet is on the page with the form.";
 
     /// The settling delay is not over.
-    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. If HubSpot gives it a time in the near future, it is sent then. If the action's click window leaves it out, it waits until Google shows that window, and HubSpot the time of the click, a second time. Nothing to do.";
+    Pending NOT_DUE = "NotDue" => "The conversion is sent once the settle delay is over. If HubSpot gives it a time in the near future, it is sent then. If the click seems to be outside the click window, the window and the time of the click are both read a second time before it is skipped. Nothing to do.";
     /// A request is under way.
     Pending IN_FLIGHT = "InFlight" => "The conversion is part of a request to Google that has not been answered yet. If the request is repeated, ids and values stay the same. Nothing to do.";
     /// The click id may still arrive.
