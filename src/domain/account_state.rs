@@ -29,7 +29,6 @@ pub struct Observed<'a> {
     pub previous: &'a [Condition],
     /// `metadata.generation`.
     pub generation: Option<i64>,
-    /// The time.
     pub now: Timestamp,
     /// `spec.suspend`.
     pub suspended: bool,

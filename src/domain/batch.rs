@@ -137,7 +137,7 @@ pub(super) fn row_result_of(code: &Code) -> RowResult {
 }
 
 /// Of several reasons for one row the hardest wins: for good before a person before waiting before not known before
-/// delivered (DESIGN 3.6).
+/// delivered.
 const fn hardness(row_result: &RowResult) -> u8 {
     match row_result {
         RowResult::Uploaded => 0,

@@ -1,4 +1,4 @@
-//! What happens to what is sent, over a day: the condition `Delivering` (DESIGN 2.1).
+//! What happens to what is sent, over a day: the condition `Delivering` (docs/conditions-and-reasons.md).
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +13,6 @@ const ENOUGH: u64 = 20;
 pub struct SettledCount<'a> {
     /// The reason of a rejection; `None` for uploaded ones.
     pub rejected_as: Option<&'a str>,
-    /// How many.
     pub count: u64,
 }
 

@@ -1,6 +1,7 @@
-//! Whether and what to send for one form submission: pure, from a fresh read of the contact (DESIGN 3.5).
+//! Whether and what to send for one form submission: pure, from a fresh read of the contact.
 //!
-//! An enhancement completes the conversion that the web tag reports; Google takes it within a day of the conversion only.
+//! An enhancement completes the conversion that the web tag reports; Google takes it within a day of the conversion only
+//! (docs/reference/google.md 4.4).
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,4 +1,4 @@
-//! What proves that an answer is about our rows (DESIGN 3.6, "Evidence"): a row is called uploaded on nothing less.
+//! What proves that an answer is about our rows (docs/reference/google.md 6.6): a row is called uploaded on nothing less.
 
 use super::ids::ActionKey;
 

@@ -182,7 +182,7 @@ impl OccurrenceKey {
     }
 
     /// The key of a submission of `form` (GUID). Google never sees it: the order id of an enhancement is the
-    /// submission's `conversionId` itself (DESIGN 3.5).
+    /// submission's `conversionId` itself (docs/reference/google.md 4.4).
     pub fn for_submission(portal: PortalId, form: &str, conversion_id: &str) -> Self {
         Self::unordered(TransactionId::digest(&format!(
             "v1|{portal}|form|{form}|{conversion_id}"
@@ -210,7 +210,7 @@ impl OccurrenceKey {
 pub enum OrderId {
     /// Made by us, for a lifecycle conversion.
     Lifecycle(TransactionId),
-    /// A submission's `conversionId`, which the web tag sends as `transaction_id` (DESIGN 3.5).
+    /// A submission's `conversionId`, which the web tag sends as `transaction_id` (docs/reference/hubspot.md 7.2).
     Submission(String),
 }
 

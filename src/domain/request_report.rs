@@ -1,6 +1,6 @@
 //! What the status of an accepted request says of its rows. Failures are tied to rows by index; if it is not said which rows
 //! failed, no row counts as uploaded, and if it is not said why, none as rejected. What contradicts itself proves nothing
-//! (DESIGN 3.6, "Evidence"; docs/reference/google.md 6.6).
+//! (docs/reference/google.md 6.6).
 
 use std::collections::{BTreeMap, BTreeSet};
 

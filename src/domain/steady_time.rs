@@ -31,7 +31,6 @@ pub enum Heard {
     Corrected(SignedDuration),
 }
 
-/// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SteadyTime {
     /// What is added to the monotonic clock.

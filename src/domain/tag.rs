@@ -1,5 +1,5 @@
 //! The snippet for the web site of a form event: Google tag, and a listener that reports HubSpot's submissions under
-//! their own ids (DESIGN 3.5). What the tag reports is what an enhancement completes.
+//! their own ids (docs/reference/hubspot.md 7.2). What the tag reports is what an enhancement completes.
 
 use std::fmt::Write as _;
 

@@ -80,6 +80,8 @@ async fn known_times(
     stored: &StoredRows,
     has_archived: bool,
 ) -> LedgerResult<KnownTimes> {
+    // Two look-ups, as an archived key does not say whose it is: rows are found by the sort key of their contact, and only if
+    // the stream has rows under it; for archived ones the whole read is needed, to compute which keys they could have.
     let mut reads: Vec<Arc<ShownEntries>> = Vec::new();
     let mut sort_keys = BTreeSet::new();
     for row in unknown {

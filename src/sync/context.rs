@@ -70,9 +70,7 @@ pub struct SyncContext {
     /// Accounts, events and reports.
     pub registry: Registry,
     pub ledger: Arc<dyn Ledger>,
-    /// Wall clock.
     pub clock: Arc<dyn Clock>,
-    /// Durations.
     pub settings: SyncSettings,
     /// Wakes uploaders where rows that were just read fill a request.
     pub(crate) due_rows: DueRows,
@@ -88,7 +86,7 @@ pub struct SyncContext {
 
 impl SyncSettings {
     /// How long ago contacts may have been read when their rows are sent: rows are collected by reads within the upload
-    /// interval (DESIGN 3.4), and it takes a while until all contacts of a request are read.
+    /// interval (docs/concepts.md), and it takes a while until all contacts of a request are read.
     pub fn read_age(&self) -> SignedDuration {
         self.upload_interval + READ_TIME
     }

@@ -103,6 +103,22 @@ fn modules_import_downwards_only() {
     assert!(seen > 100, "the test reads the sources: {seen} imports seen");
 }
 
+/// Whoever reads a comment has this repository: papers of those who planned it are no source.
+#[test]
+fn comments_cite_what_is_in_the_repository() {
+    let mut seen = 0;
+    for file in files(&sources()) {
+        let text = fs::read_to_string(&file).expect("a source file");
+        for line in text.lines().filter(|line| line.trim_start().starts_with("//")) {
+            for paper in ["DESIGN", "STYLE"] {
+                assert!(!line.contains(paper), "{} cites {paper}: {line}", file.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 1000, "the test reads the comments: {seen} lines seen");
+}
+
 #[test]
 fn the_rules_are_pure() {
     for file in files(&sources().join("domain")) {

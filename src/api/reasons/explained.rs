@@ -3,7 +3,6 @@
 /// A name that users meet.
 #[derive(Debug, Clone, Copy)]
 pub struct Explained {
-    /// The name.
     pub name: &'static str,
     /// Where it stands: kinds, condition types, or the type of a Kubernetes Event.
     pub of: &'static [&'static str],

@@ -5,7 +5,6 @@ use serde::Serialize;
 use crate::domain::action::{ActionFields, ConversionAction, Goal};
 use crate::domain::ids::ActionId;
 
-/// One change.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
     Create {

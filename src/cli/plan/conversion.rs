@@ -14,7 +14,6 @@ use crate::domain::ids::ObjectKey;
 /// Most bytes of a page.
 const PAGE_BYTES: usize = 16 << 20;
 
-/// One conversion.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Conversion {

@@ -49,7 +49,6 @@ pub struct Facts<'a> {
 }
 
 impl Facts<'_> {
-    /// The manifest.
     pub(crate) const fn declared(&self) -> &Declared {
         &self.resolved.declared
     }

@@ -25,7 +25,6 @@ pub enum Accounts {
 
 /// What the manifest names, looked up.
 pub struct Resolved {
-    /// The manifest.
     pub declared: Declared,
     /// The Google account, once its controller has seen it.
     pub google: Option<GoogleAccount>,

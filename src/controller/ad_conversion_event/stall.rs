@@ -17,7 +17,6 @@ pub type Stall = (&'static str, String);
 
 /// What speaks for or against a stall.
 pub(crate) struct Grounds<'a> {
-    /// The manifest.
     pub declared: &'a Declared,
     /// The conversion action as the status has it.
     pub recorded: Option<&'a ConversionActionStatus>,
@@ -91,7 +90,7 @@ pub(super) fn terms_not_accepted(declared: &Declared, snapshot: Option<&GoogleSn
     })
 }
 
-/// Google takes no form data through a manager's conversion tracking (DESIGN 3.2). The action itself is created all the same.
+/// Google takes no form data through a manager's conversion tracking. The action itself is created all the same.
 pub(super) fn manager_account(subject: Option<&Subject>, snapshot: Option<&GoogleSnapshot>) -> Option<Stall> {
     subject?.trigger.form()?;
     let customer = &snapshot?.customer;

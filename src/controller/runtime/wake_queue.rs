@@ -25,7 +25,6 @@ pub(crate) const STUCK: Duration = Duration::from_mins(1);
 pub(crate) struct KeySender {
     /// Its namespace; `None`: all.
     pub scope: Option<String>,
-    /// Takes keys.
     pub sender: mpsc::UnboundedSender<ObjectKey>,
 }
 

@@ -12,7 +12,6 @@ use crate::domain::ids::ObjectKey;
 /// A controller of one kind. It owns what it remembers between two reconciles. The shell calls it for one object at a time,
 /// never twice at once for the same object.
 pub trait Reconciler: Send + Sync + 'static {
-    /// The kind.
     type Object: Object;
 
     /// Brings the world and the status to what the object says.

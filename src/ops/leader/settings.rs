@@ -7,7 +7,6 @@ use std::time::Duration;
 pub struct LeaseSettings {
     /// Name of the Lease.
     pub name: String,
-    /// Its namespace.
     pub namespace: String,
     /// Who this process is, unlike any other.
     pub identity: String,

@@ -264,7 +264,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Fates of the rows of every destination that is finished by two answers.
+    /// The results of the rows of every destination that is finished by two answers.
     fn judge_statuses(
         &mut self,
         service: &'static str,
@@ -287,11 +287,14 @@ impl Poller {
                 .filter(|(_, row)| row.destination == index)
                 .map(|(i, _)| i)
                 .collect();
+            // Entries come in no promised order, and some are left out: one counts only if it can be told that it is about this
+            // action (docs/reference/google.md 6.6).
             let row_results = match entry_of(&named, index, action, request.destinations.len()) {
                 Some(entry) => destination_results(&statuses[entry].report, &members, request.rows.len()),
                 // No entry is known to be about these rows, and none will be.
                 None => all_finished.then(|| all_unknown(&members)),
             };
+            // One odd answer must settle nothing: the first is only remembered, and the next look comes sooner.
             match row_results {
                 Some(row_results) if self.results.is_repeated((request.batch, index), &row_results) => {
                     self.report_results(service, action, &row_results, now);

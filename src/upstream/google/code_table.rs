@@ -1,5 +1,5 @@
 //! Every code Google may attach to a row or a request of an upload, and whose matter it is: one table for both, total over
-//! the published enums (docs/reference/google.md 4.3 to 4.5, 6.5, 6.6, appendices A and B; DESIGN 3.2, 3.6). Names Google adds
+//! the published enums (docs/reference/google.md 4.3 to 4.5, 6.5, 6.6, appendices A and B). Names Google adds
 //! later are tolerated: they reject the row and surface verbatim.
 
 use super::codes::{ads_cause, is_known_key};

@@ -34,7 +34,6 @@ pub(crate) struct Answer {
     pub(crate) mutating: bool,
     /// True if failed rows are no failure of the call.
     pub(crate) partial: bool,
-    /// HTTP status.
     pub(crate) status: u16,
     /// The body, decompressed.
     pub(crate) body: Body,

@@ -34,7 +34,6 @@ struct Shut {
 /// Gates by customer; `None` is the project's gate, which holds for all.
 type Gates = HashMap<Option<CustomerId>, Shut>;
 
-/// See the module.
 pub(crate) struct RateLimiter {
     api: Api,
     slots: Semaphore,

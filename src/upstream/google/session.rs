@@ -49,7 +49,7 @@ pub(crate) struct Call<'a> {
     pub(crate) login: Option<&'a CustomerId>,
 }
 
-/// See the module. No `Debug`: holds tokens.
+/// No `Debug`: it holds tokens.
 pub(crate) struct Session {
     config: Arc<GoogleConfig>,
     http: reqwest::Client,

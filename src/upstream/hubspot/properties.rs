@@ -14,7 +14,6 @@ const MAX_NAMES: usize = 20_000;
 /// Longest name: HubSpot's are shorter, and a longer one is nothing that a manifest can ask for.
 const MAX_NAME: usize = 256;
 
-/// The answer.
 #[derive(Deserialize)]
 pub(crate) struct Properties {
     results: Option<Names>,

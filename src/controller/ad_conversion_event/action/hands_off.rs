@@ -1,4 +1,4 @@
-//! When nothing may be written to Google for an event (DESIGN 3.1, 3.8).
+//! When nothing may be written to Google for an event (docs/architecture.md, trip 2).
 
 use crate::api::reasons::reason;
 use crate::controller::ad_conversion_event::resolve::Resolved;

@@ -40,7 +40,6 @@ pub type StatusUpdate<K> = (
 
 /// A kind of accounts: [`super::controller::AccountController`] does with it what is the same for both.
 pub trait AccountKind: Send + Sync + Sized + 'static {
-    /// The kind.
     type Object: Object;
     /// What is remembered between two passes.
     type Memory: Memory;

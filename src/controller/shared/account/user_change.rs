@@ -24,7 +24,6 @@ impl UserChange {
         ctx.rereads.is_due(account)
     }
 
-    /// Either.
     pub const fn is_any(self) -> bool {
         self.manifest || self.request
     }

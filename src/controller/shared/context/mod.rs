@@ -86,9 +86,7 @@ pub struct Parts {
     pub google: Arc<dyn GoogleConnector>,
     /// Makes HubSpot clients.
     pub crm: Arc<dyn CrmConnector>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Durations.
     pub settings: Settings,
     /// Where reconciles are counted.
     pub metrics: Arc<Metrics>,
@@ -112,9 +110,7 @@ pub struct Context {
     pub google: Arc<dyn GoogleConnector>,
     /// Makes HubSpot clients.
     pub crm: Arc<dyn CrmConnector>,
-    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Durations.
     pub settings: Settings,
     /// Kubernetes Events.
     pub events: Events,
