@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher::Event;
 
-use super::ad_conversion_event::EventController;
+use super::ad_conversion_event::{EventController, SOON};
 use super::google_ads_account::GoogleController;
 use super::hubspot_account::HubSpotController;
 use super::shared::context::{Cache, CacheWriters, Caches, Context, Parts, Writers};
@@ -15,9 +15,6 @@ use super::shared::object::Object;
 use super::shared::reconciler::{Action, Reconciler};
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::ids::ObjectKey;
-
-/// What waits no longer than this is about to be looked at again.
-const SOON: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Objects of the three kinds, as an API server has them.
 #[derive(Debug, Clone, Default)]

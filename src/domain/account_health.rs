@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::backoff::backoff;
+use super::time::{later, to_signed};
 use crate::api::reasons::reason;
 
 /// What a fault means for the account.
@@ -128,7 +129,7 @@ impl AccountHealth {
             FaultKind::Unavailable => self.record_loop_obstacle(now),
             FaultKind::Limited => {
                 self.record_loop_obstacle(now);
-                let until = saturating_after(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
+                let until = later(now, fault.retry_after.map_or(hold, SignedDuration::unsigned_abs));
                 self.limited = Some((until, fault.message));
             }
             _ => {
@@ -192,9 +193,9 @@ impl AccountHealth {
         }
         let Some(reported) = &mut self.reported else { return };
         match reported.trying {
-            None if saturating_after(reported.at, interval) <= now => reported.trying = Some(now),
+            None if later(reported.at, interval) <= now => reported.trying = Some(now),
             Some(begun) if success.is_some_and(|at| at > begun) => self.reported = None,
-            Some(begun) if saturating_after(begun, interval) <= now => {
+            Some(begun) if later(begun, interval) <= now => {
                 if self.limited.is_some() || reported.untold.is_some_and(|at| at >= begun) {
                     reported.trying = Some(now);
                 } else {
@@ -257,7 +258,7 @@ impl AccountHealth {
         let wait = if own.fault.kind.stalls() {
             probe
         } else {
-            let longest = SignedDuration::try_from(longest).unwrap_or(SignedDuration::MAX);
+            let longest = to_signed(longest);
             backoff(own.tries.saturating_sub(1), longest, 0).unsigned_abs()
         };
         let wanted = own
@@ -266,7 +267,7 @@ impl AccountHealth {
             .unwrap_or(&own.fault)
             .retry_after
             .map_or(Duration::ZERO, SignedDuration::unsigned_abs);
-        Some(saturating_after(own.last, wait.max(wanted)))
+        Some(later(own.last, wait.max(wanted)))
     }
 
     /// When [`Self::tick`] changes something next.
@@ -274,15 +275,10 @@ impl AccountHealth {
         let reported = self
             .reported
             .as_ref()
-            .map(|r| saturating_after(r.trying.unwrap_or(r.at), interval));
+            .map(|r| later(r.trying.unwrap_or(r.at), interval));
         let limited = self.limited.as_ref().map(|(until, _)| *until);
         reported.into_iter().chain(limited).min()
     }
-}
-
-/// A time and a span after it; the end of time if that is too far.
-pub fn saturating_after(time: Timestamp, span: Duration) -> Timestamp {
-    time.checked_add(span).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::account_health::{AccountFault, AccountHealth, FaultKind, saturating_after};
+use super::account_health::{AccountFault, AccountHealth, FaultKind};
 use super::conditions::{Conditions, Status, Summary, find_condition, is_true};
+use super::time::later;
 use crate::api::Condition;
 use crate::api::reasons::{condition, reason};
 
@@ -186,7 +187,7 @@ fn stalled_message(health: &AccountHealth, fault: &AccountFault) -> String {
 
 fn failing_summary(observed: &Observed<'_>, fault: &AccountFault, was_ready: bool) -> Summary {
     let since = observed.health.failing_since().unwrap_or(observed.now);
-    let for_long = saturating_after(since, observed.threshold) <= observed.now;
+    let for_long = later(since, observed.threshold) <= observed.now;
     if was_ready && !for_long {
         return ready_summary(observed, Some(&fault.message));
     }

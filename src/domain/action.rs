@@ -61,6 +61,13 @@ impl ConversionAction {
         self.attribution_model.as_deref() == Some(EXTERNAL)
     }
 
+    /// The goal that the action counts for, among those of its account.
+    pub fn goal_in<'g>(&self, goals: &'g [Goal]) -> Option<&'g Goal> {
+        let counts_it =
+            |goal: &&Goal| Some(&goal.category) == self.category.as_ref() && Some(&goal.origin) == self.origin.as_ref();
+        goals.iter().find(counts_it)
+    }
+
     /// Makes it what it is after these fields were written.
     pub fn set_fields(&mut self, fields: &ActionFields) {
         let ActionFields {

@@ -223,6 +223,15 @@ pub fn find_condition<'a>(conditions: &'a [Condition], type_: &str) -> Option<&'
     conditions.iter().find(|c| c.type_ == type_)
 }
 
+/// The status of `Ready`, as metrics label it: what is absent, or anything else, is `Unknown`.
+pub fn ready_label(conditions: &[Condition]) -> &'static str {
+    match find_condition(conditions, condition::READY).map(|c| c.status.as_str()) {
+        Some("True") => "True",
+        Some("False") => "False",
+        _ => "Unknown",
+    }
+}
+
 /// True if the condition of this type is there and True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     find_condition(conditions, type_).is_some_and(|c| c.status == Status::True.as_str())

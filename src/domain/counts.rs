@@ -19,7 +19,7 @@ const MAX_CAUSES: usize = 3;
 
 /// Rows of one class, as the ledger counts them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
+pub struct ClassCount {
     pub outcome: Outcome,
     /// Reason, or Google's code in CamelCase.
     pub reason: String,
@@ -29,6 +29,8 @@ pub struct Class {
     pub count: u64,
     /// How many of them could be looked at now, were there no gate.
     pub due: u64,
+    /// How many of them were uploaded or rejected since [`super::delivering::window_start`].
+    pub recent: u64,
     /// When the last one came into it.
     pub last: Timestamp,
 }
@@ -112,7 +114,7 @@ impl Gates {
 }
 
 /// Adds up an event's classes under its gates.
-pub fn count_classes(classes: &[Class], gates: Gates) -> Counts {
+pub fn count_classes(classes: &[ClassCount], gates: Gates) -> Counts {
     let mut counts = Counts::default();
     let mut lines: BTreeMap<(Outcome, &str), Line> = BTreeMap::new();
     for class in classes {
@@ -190,7 +192,7 @@ fn clipped(text: &str, most: usize) -> String {
     }
 }
 
-fn add_to_line<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a Class, reason: &'a str, count: u64) {
+fn add_to_line<'a>(lines: &mut BTreeMap<(Outcome, &'a str), Line>, class: &'a ClassCount, reason: &'a str, count: u64) {
     let line = lines.entry((class.outcome, reason)).or_default();
     *line.messages.entry(reason_message(reason, &class.detail)).or_default() += count;
     line.last = line.last.max(class.last);

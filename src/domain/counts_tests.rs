@@ -15,12 +15,12 @@ fn a_code_of_googles_is_not_taken_for_a_reason_of_ours() {
 #[test]
 fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
     let plain = class(Outcome::Skipped, reason::NO_SHARED_DATA, 5, 0);
-    let address = Class {
+    let address = ClassCount {
         detail: super::super::outcome::ADDRESS_ALONE.into(),
         count: 3,
         ..plain.clone()
     };
-    let message = |classes: &[Class]| {
+    let message = |classes: &[ClassCount]| {
         let reasons = count_classes(classes, Gates::default()).reasons;
         let total: u64 = classes.iter().map(|c| c.count).sum();
         assert_eq!((reasons.len(), reasons[0].count), (1, total));
@@ -44,7 +44,7 @@ fn rows_of_one_reason_with_different_causes_are_one_line_that_names_each() {
 
 #[test]
 fn of_many_codes_with_one_reason_the_largest_are_named() {
-    let of = |n: u64| Class {
+    let of = |n: u64| ClassCount {
         detail: format!("CODE_{n}"),
         ..class(Outcome::Rejected, "Code", 10_000 - n, 0)
     };
@@ -62,18 +62,19 @@ fn of_many_codes_with_one_reason_the_largest_are_named() {
     assert!(message.chars().count() <= MAX_MESSAGE, "{message}");
 }
 
-fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> Class {
-    Class {
+fn class(outcome: Outcome, reason: &str, count: u64, due: u64) -> ClassCount {
+    ClassCount {
         outcome,
         reason: reason.into(),
         detail: String::new(),
         count,
         due,
+        recent: 0,
         last: Timestamp::UNIX_EPOCH,
     }
 }
 
-fn shown(classes: &[Class], gates: Gates) -> Vec<(String, u64)> {
+fn shown(classes: &[ClassCount], gates: Gates) -> Vec<(String, u64)> {
     count_classes(classes, gates)
         .reasons
         .into_iter()
@@ -124,7 +125,7 @@ proptest! {
         codes in proptest::collection::vec((0_usize..5, 0_usize..60, 1_u64..9, "[A-Za-z0-9_.-]{0,120}", "[ -~äß]{0,3000}"), 0..80),
         repeats in 1_usize..9,
     ) {
-        let of = |(o, r, n, code, strange): &(usize, usize, u64, String, String), i: usize| Class {
+        let of = |(o, r, n, code, strange): &(usize, usize, u64, String, String), i: usize| ClassCount {
             detail: if i.is_multiple_of(2) { format!("{code}{i}") } else { strange.clone() },
             ..class(Outcome::ALL[*o], &format!("{r:0>100}"), *n, 1)
         };

@@ -4,12 +4,11 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::action::{ActionFields, UPLOAD_CLICKS, WEBPAGE};
-use super::eligibility::{ClickProperties, ConsentRule, EventRules, Money, ValueRule};
-use super::identifiers::SharedKind;
+use super::eligibility::{ClickProperties, ConsentRule, EventRules, ValueRule};
 use super::ids::{ActionId, ObjectKey};
 use crate::api::{
     ActionCategory, AdConversionEvent, AdConversionEventSpec, CountingType, DEFAULT_GCLID_PROPERTY, DeletionPolicy,
-    ResumePolicy, SharedData,
+    ResumePolicy,
 };
 
 /// How far before its creation an event may reach back.
@@ -193,17 +192,13 @@ fn declared_action(spec: &AdConversionEventSpec) -> DeclaredAction {
 }
 
 fn event_rules(spec: &AdConversionEventSpec) -> EventRules {
-    let money = |m: &crate::api::Money| Money {
-        amount: m.amount,
-        currency: m.currency.clone(),
-    };
     let value = spec
         .value
         .as_ref()
         .and_then(|value| match (&value.fixed, &value.deal_amount) {
-            (Some(fixed), _) => Some(ValueRule::Fixed(money(fixed))),
+            (Some(fixed), _) => Some(ValueRule::Fixed(fixed.clone())),
             (None, Some(deal)) => Some(ValueRule::DealAmount {
-                default: money(&deal.default),
+                default: deal.default.clone(),
             }),
             (None, None) => None,
         });
@@ -211,15 +206,6 @@ fn event_rules(spec: &AdConversionEventSpec) -> EventRules {
         property: c.property.clone(),
         granted: c.granted_values.clone(),
     });
-    let share = spec
-        .share_data
-        .iter()
-        .map(|kind| match kind {
-            SharedData::Email => SharedKind::Email,
-            SharedData::Phone => SharedKind::Phone,
-            SharedData::Address => SharedKind::Address,
-        })
-        .collect();
     let ids = spec.click_ids.as_ref();
     let clicks = ClickProperties {
         gclid: ids
@@ -231,7 +217,7 @@ fn event_rules(spec: &AdConversionEventSpec) -> EventRules {
     EventRules {
         value,
         consent,
-        share,
+        share: spec.share_data.clone(),
         clicks,
         form: matches!(named_trigger(spec), NamedTrigger::Form(_)),
     }

@@ -3,22 +3,14 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
 
 use super::click_window::{ClickWindow, WindowPlace};
 use super::contact::{Contact, DEAL_COUNT, LIFECYCLE_STAGE, MERGED_IDS};
 use super::conversion::{ClickId, UserIdentifier, click_value};
-use super::identifiers::{self, STREET_PROPERTIES, SharedKind};
+use super::identifiers::{self, STREET_PROPERTIES};
 use super::outcome::reason;
-
-/// A fixed amount of money, as declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Money {
-    /// In units of the currency, not negative.
-    pub amount: Decimal,
-    /// ISO 4217, upper case.
-    pub currency: String,
-}
+use super::time::later;
+use crate::api::{Money, SharedData};
 
 /// Where the value of a conversion comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +52,7 @@ pub struct EventRules {
     /// No consent block: none asked, none sent.
     pub consent: Option<ConsentRule>,
     /// Identifiers to share.
-    pub share: Vec<SharedKind>,
+    pub share: Vec<SharedData>,
     /// Click id properties.
     pub clicks: ClickProperties,
     /// A form event: its conversions are enhancements of what the web tag reports.
@@ -189,7 +181,7 @@ pub fn decide_entry(
         match window.place_of(at, occurrence.at) {
             WindowPlace::Inside => {}
             WindowPlace::Unsure => {
-                let due = now.saturating_add(waits.window).unwrap_or(Timestamp::MAX);
+                let due = later(now, waits.window);
                 return Ok(Decision::Wait {
                     reason: reason::NOT_DUE,
                     due,
@@ -238,22 +230,21 @@ fn click_wait(
     waits: &Waits,
     now: Timestamp,
 ) -> Option<(&'static str, Timestamp)> {
-    let until = |from: Timestamp, wait: SignedDuration| from.saturating_add(wait).unwrap_or(Timestamp::MAX);
-    let left_of = |from, wait| until(from, wait).duration_since(as_of.unwrap_or(now));
+    let left_of = |from, wait| later(from, wait).duration_since(as_of.unwrap_or(now));
     let left = left_of(occurrence.at, waits.click_grace);
     let settled = settle_end(as_of, occurrence, waits.settle, now);
     if click.is_none() && left.is_positive() {
-        return Some((reason::AWAITING_CLICK_ID, until(now, left).max(settled)));
+        return Some((reason::AWAITING_CLICK_ID, later(now, left).max(settled)));
     }
     let settled = (reason::NOT_DUE, settled);
     // Google takes no conversion of the future, and a time of HubSpot's may be any.
     let happened = (
         reason::NOT_DUE,
-        until(now, left_of(occurrence.at, SignedDuration::ZERO)),
+        later(now, left_of(occurrence.at, SignedDuration::ZERO)),
     );
     let old_enough = click
         .and_then(|c| c.at)
-        .map(|at| (reason::CLICK_TOO_RECENT, until(now, left_of(at, waits.too_recent))));
+        .map(|at| (reason::CLICK_TOO_RECENT, later(now, left_of(at, waits.too_recent))));
     [Some(settled), Some(happened), old_enough]
         .into_iter()
         .flatten()
@@ -269,7 +260,7 @@ fn settle_end(as_of: Option<Timestamp>, occurrence: Occurrence, settle: SignedDu
     if lay_back >= settle {
         return occurrence.first_seen;
     }
-    occurrence.first_seen.saturating_add(settle).unwrap_or(Timestamp::MAX)
+    later(occurrence.first_seen, settle)
 }
 
 /// The contact's consent property holds a granted value; multi-checkboxes (`a;b`) by membership.
@@ -292,7 +283,7 @@ fn find_click(contact: &Contact, clicks: &ClickProperties, change: Timestamp, gr
                 at: None,
             });
         }
-        let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
+        let end = later(change, grace);
         let filled = || history.iter().filter_map(|e| Some((click_value(&e.value)?, e.at)));
         let (id, at) = filled()
             .rfind(|(_, at)| *at <= change)
@@ -346,7 +337,7 @@ pub fn properties_of<'a>(rules: impl IntoIterator<Item = &'a EventRules>) -> (Ve
         if rule.form {
             plain.extend(
                 rule.share
-                    .contains(&SharedKind::Address)
+                    .contains(&SharedData::Address)
                     .then_some(STREET_PROPERTIES)
                     .iter()
                     .flatten(),

@@ -30,7 +30,7 @@ fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> C
     }
 }
 
-fn rules(share: &[SharedKind], consent: bool) -> EventRules {
+fn rules(share: &[SharedData], consent: bool) -> EventRules {
     EventRules {
         value: None,
         consent: consent.then(|| ConsentRule {
@@ -207,7 +207,7 @@ fn the_first_reason_counts(
 ) {
     let contact = contact(clicks, properties, 2 * HOUR);
     assert_eq!(
-        decided(Some(&contact), &rules(&[SharedKind::Email], consent), 2 * HOUR).0,
+        decided(Some(&contact), &rules(&[SharedData::Email], consent), 2 * HOUR).0,
         expected
     );
 }
@@ -221,7 +221,7 @@ fn the_current_value(#[case] value: &str, #[case] expected: &str) {
     let mut contact = contact(&[], &[(GCLID, value), ("email", "a@example.com")], 2 * HOUR);
     contact.history.clear();
     assert_eq!(
-        decided(Some(&contact), &rules(&[SharedKind::Email], false), 2 * HOUR).0,
+        decided(Some(&contact), &rules(&[SharedData::Email], false), 2 * HOUR).0,
         expected
     );
 }

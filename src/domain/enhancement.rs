@@ -9,6 +9,7 @@ use super::contact::Contact;
 use super::eligibility::{Decision, EventRules, LeftOut, Prepared, has_consent};
 use super::identifiers;
 use super::outcome::reason;
+use super::time::later;
 
 /// Longest pause between two looks at a submission that waits.
 const MAX_PAUSE: SignedDuration = SignedDuration::from_mins(30);
@@ -53,10 +54,6 @@ pub enum Person<'a> {
     Nameless,
 }
 
-fn wait_until(from: Timestamp, wait: SignedDuration) -> Timestamp {
-    from.saturating_add(wait).unwrap_or(Timestamp::MAX)
-}
-
 /// When to look again at a submission that waits for somebody else: after a quarter of the time gone by, once more just
 /// before the deadline, and then at the deadline.
 pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
@@ -65,13 +62,9 @@ pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
         .min(limits.deadline / 8)
         .max(SignedDuration::from_millis(100));
     let pause = (now.duration_since(at) / 4).clamp(floor, MAX_PAUSE.max(floor));
-    let end = wait_until(at, limits.deadline);
+    let end = later(at, limits.deadline);
     let last = end.saturating_sub(floor * 2).unwrap_or(end);
-    if now >= last {
-        end
-    } else {
-        wait_until(now, pause).min(last)
-    }
+    if now >= last { end } else { later(now, pause).min(last) }
 }
 
 /// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
@@ -97,19 +90,19 @@ pub fn decide_submission(
     let contact = match person {
         Person::Deleted => return skip(reason::CONTACT_DELETED),
         Person::Nameless => return skip(reason::NO_SHARED_DATA),
-        _ if ahead.is_positive() => return wait(reason::NOT_DUE, wait_until(now, ahead)),
-        Person::Unreadable if now >= wait_until(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
+        _ if ahead.is_positive() => return wait(reason::NOT_DUE, later(now, ahead)),
+        Person::Unreadable if now >= later(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
         Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
         // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
-        Person::NotFound { looked } if *looked >= Some(wait_until(submitted.first_seen, limits.grace)) => {
+        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, limits.grace)) => {
             return skip(reason::CONTACT_DELETED);
         }
         Person::NotFound { .. } => None,
         Person::Known(contact) => Some(contact),
     };
-    let end = wait_until(submitted.at, limits.deadline);
+    let end = later(submitted.at, limits.deadline);
     let late = now >= end;
-    let settled = wait_until(submitted.first_seen, limits.settle);
+    let settled = later(submitted.first_seen, limits.settle);
     let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
     let Some(contact) = contact.filter(consents) else {
         if late {

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::super::eligibility::{ClickProperties, ConsentRule};
-use super::super::identifiers::SharedKind;
 use super::super::ids::ContactId;
 use super::*;
+use crate::api::SharedData;
 
 const LIMITS: Limits = Limits {
     settle: SignedDuration::from_secs(60),
@@ -26,7 +26,7 @@ fn rules() -> EventRules {
             property: "ads_consent".into(),
             granted: vec!["true".into()],
         }),
-        share: vec![SharedKind::Email],
+        share: vec![SharedData::Email],
         clicks: ClickProperties {
             gclid: "hs_google_click_id".into(),
             gbraid: None,

@@ -3,8 +3,9 @@
 use rust_decimal::Decimal;
 
 use super::contact::Deal;
-use super::eligibility::{Money, ValueRule};
+use super::eligibility::ValueRule;
 use super::value::{CurrencyUnknown, DealOffer, latest_deal, offer_of};
+use crate::api::Money;
 
 /// What is known of the value of one conversion.
 #[derive(Clone, Copy)]

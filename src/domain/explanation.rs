@@ -12,10 +12,12 @@ use super::eligibility::{
 };
 use super::enhancement::{self, Person, Submitted};
 use super::explained_value::{Worth, describe_value};
-use super::identifiers::{SharedKind, identifiers_of};
+use super::identifiers::identifiers_of;
 use super::occurrence::{NoEntry, judge_rows};
 use super::outcome::explain_reason;
 use super::refusals::CLICK_TOO_LATE;
+use super::time::later;
+use crate::api::SharedData;
 
 /// One thing that was looked at, and what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +89,7 @@ pub fn explain_entry(contact: &Contact, occurrence: Occurrence, rules: &Rules<'_
 
 /// What a fresh read of the contact says of a form submission.
 pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -> Vec<Line> {
-    let deadline = at.saturating_add(rules.limits.deadline).unwrap_or(Timestamp::MAX);
+    let deadline = later(at, rules.limits.deadline);
     vec![
         line("consent", describe_consent(contact, rules.event.consent.as_ref())),
         line("shared data", describe_shared(contact, rules)),
@@ -162,7 +164,7 @@ fn describe_no_click(clicks: &ClickProperties, change: Timestamp, grace: SignedD
     let properties = [Some(&clicks.gclid), clicks.gbraid.as_ref(), clicks.wbraid.as_ref()];
     let named: Vec<_> = properties.into_iter().flatten().map(String::as_str).collect();
     let named = named.join(", ");
-    let end = change.saturating_add(grace).unwrap_or(Timestamp::MAX);
+    let end = later(change, grace);
     if now < end {
         format!(
             "None yet: {named} held no click id when the contact reached the stage. One that appears until {end:.0} counts."
@@ -207,9 +209,9 @@ fn describe_shared(contact: &Contact, rules: &Rules<'_>) -> String {
     if rules.event.share.is_empty() {
         return "The event declares none.".to_owned();
     }
-    let of = |kind: &&SharedKind| !identifiers_of(contact, &[**kind], rules.region).is_empty();
+    let of = |kind: &&SharedData| !identifiers_of(contact, &[**kind], rules.region).is_empty();
     let (usable, missing): (Vec<_>, Vec<_>) = rules.event.share.iter().partition(of);
-    let names = |kinds: &[&SharedKind]| kinds.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
+    let names = |kinds: &[&SharedData]| kinds.iter().map(|k| format!("{k:?}")).collect::<Vec<_>>().join(", ");
     match (usable.as_slice(), missing.as_slice()) {
         ([], missing) => format!("The contact has no usable value for {}.", names(missing)),
         (usable, []) => format!("Usable, and sent hashed: {}.", names(usable)),

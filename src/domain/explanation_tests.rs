@@ -3,9 +3,10 @@
 use rstest::rstest;
 
 use super::super::contact::{HistoryEntry, LIFECYCLE_STAGE};
-use super::super::eligibility::{Money, ValueRule};
+use super::super::eligibility::ValueRule;
 use super::super::ids::ContactId;
 use super::*;
+use crate::api::Money;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -57,7 +58,7 @@ fn event_rules(granted: &str) -> EventRules {
             property: "ads_consent".to_owned(),
             granted: vec![granted.to_owned()],
         }),
-        share: vec![SharedKind::Email, SharedKind::Address],
+        share: vec![SharedData::Email, SharedData::Address],
         clicks: ClickProperties {
             gclid: GCLID.to_owned(),
             gbraid: None,

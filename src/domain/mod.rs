@@ -40,6 +40,7 @@ pub mod shown_entries;
 pub mod shown_state;
 pub mod steady_time;
 pub mod tag;
+pub mod time;
 pub mod transitions;
 pub mod trigger;
 pub mod value;

@@ -1,6 +1,7 @@
 //! Which times of HubSpot's records can be times at all: what comes from a field that was not set, from seconds taken for
 //! milliseconds or from a clock that is wrong proves nothing, neither that a click is old nor that a stage was reached.
 
+use super::time::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// The first moment of 2006, the year in which HubSpot began: no record of it is older.
@@ -16,7 +17,7 @@ pub fn is_of_hubspot(at: Timestamp) -> bool {
 
 /// The latest time that an answer of this time can tell of.
 pub fn latest_told(answered: Timestamp) -> Timestamp {
-    answered.saturating_add(AHEAD).unwrap_or(Timestamp::MAX)
+    later(answered, AHEAD)
 }
 
 /// A time that a record may have in an answer of this time; `None`: the answer does not tell its own.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::time::later;
 use jiff::{SignedDuration, Timestamp};
 
 /// Two clocks that differ by no more than this agree: answers are under way for a while, and count whole seconds.
@@ -64,7 +65,7 @@ impl SteadyTime {
 
     /// The time now: the host's, or, if its clock was stepped, the one that goes on from before.
     pub fn now(&self, host: HostTime) -> Timestamp {
-        let steady = self.base.saturating_add(host.monotonic).unwrap_or(Timestamp::MAX);
+        let steady = later(self.base, host.monotonic);
         if agree(host.wall, steady) { host.wall } else { steady }
     }
 

@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use super::eligibility::{Money, ValueRule};
+use super::eligibility::ValueRule;
+use crate::api::Money;
 
 /// What the snippet must know.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,9 +85,9 @@ mod tests {
     use proptest::prelude::*;
     use rstest::rstest;
 
-    use super::super::eligibility::Money;
     use super::super::ids::DealId;
     use super::*;
+    use crate::api::Money;
 
     fn deal(id: u64, created: i64, amount: Option<&str>) -> Deal {
         Deal {

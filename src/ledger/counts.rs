@@ -4,14 +4,15 @@ use jiff::Timestamp;
 
 use super::database::Conn;
 use super::error::damaged_value;
+use crate::domain::counts::ClassCount;
 use crate::domain::delivering::window_start;
 use crate::domain::outcome::Outcome;
 use crate::ledger::archive::DAY;
 use crate::ledger::columns::{to_contact, to_limit as limit, to_millis, to_outcome, to_time};
-use crate::ports::ledger::{ClassCount, LedgerResult, MAX_REJECTIONS, Rejection, RowCounts, StreamId};
+use crate::ports::ledger::{LedgerResult, MAX_REJECTIONS, Rejection, RowCounts, StreamId};
 
 #[derive(sqlx::FromRow)]
-struct Class {
+struct StoredCount {
     outcome: String,
     reason: String,
     detail: String,
@@ -65,7 +66,7 @@ pub(crate) async fn count_rows(
     since: Timestamp,
     now: Timestamp,
 ) -> LedgerResult<RowCounts> {
-    let found: Vec<Class> = sqlx::query_as(COUNTS)
+    let found: Vec<StoredCount> = sqlx::query_as(COUNTS)
         .bind(stream.0)
         .bind(to_millis(since))
         .bind(to_millis(now))

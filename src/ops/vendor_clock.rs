@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tracing::warn;
 
 use crate::domain::steady_time::{Heard, HostTime, SteadyTime};
+use crate::domain::time::to_signed;
 use crate::ports::{CallObserver, Clock};
 
 /// The clock, which passes on what it observes to another observer.
@@ -32,7 +33,7 @@ impl VendorClock {
 fn host_time(began: Instant) -> HostTime {
     HostTime {
         wall: Timestamp::now(),
-        monotonic: SignedDuration::try_from(began.elapsed()).unwrap_or(SignedDuration::MAX),
+        monotonic: to_signed(began.elapsed()),
     }
 }
 

@@ -19,6 +19,25 @@ pub struct BoundAction {
     pub click_window: Option<ClickWindow>,
 }
 
+/// Why no conversion goes to an action that is usable otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Google rejects conversions for an action that was created so recently.
+    Until(Timestamp),
+    /// Google has not shown its click window yet.
+    WindowUnknown,
+}
+
+impl BoundAction {
+    /// What holds up the action's conversions, if anything does. Who sends and who shows the gates both ask here.
+    pub fn held(&self, now: Timestamp) -> Option<Held> {
+        match self.hold_until.filter(|until| *until > now) {
+            Some(until) => Some(Held::Until(until)),
+            None => self.click_window.is_none().then_some(Held::WindowUnknown),
+        }
+    }
+}
+
 /// An `AdConversionEvent` the controller has resolved: what to look for and what to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {

@@ -35,11 +35,11 @@ pub use accounts::{
     Routes,
 };
 pub use counted::CountedStream;
-pub use events::{BoundAction, Event};
+pub use events::{BoundAction, Event, Held};
 pub use index::Index;
 pub use loops::{Broken, Loop};
 pub use reports::{
-    ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt,
+    ChangeDetection, ErrorNote, EventReport, FeedReport, Health, Notice, PulledBack, Refused, RefusedAt, Side,
 };
 pub use wake::{Urgency, Wake};
 

@@ -104,7 +104,28 @@ pub struct PulledBack {
     said: bool,
 }
 
+/// A part of the work for an event that fails apart from the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Feed,
+    Upload,
+    Poll,
+    Ledger,
+}
+
 impl EventReport {
+    /// Notes that a side failed, and says how soon the status should.
+    pub fn record_failure(&mut self, side: Side, note: ErrorNote) -> Notice {
+        self.push_error(note.clone());
+        let health = match side {
+            Side::Feed => &mut self.feed,
+            Side::Upload => &mut self.upload,
+            Side::Poll => &mut self.poll,
+            Side::Ledger => &mut self.ledger,
+        };
+        Notice::Soon.or_now(health.record_failure(note))
+    }
+
     /// Notes that the cursor was ahead.
     pub fn pull_back(&mut self, cursor: Timestamp) {
         self.pulled_back = Some(PulledBack { cursor, said: false });

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use jiff::SignedDuration;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::domain::backoff::backoff;
+use crate::domain::time::to_signed;
 use crate::ports::pulse::Watchdog;
 
 /// How long such work may be broken in all until the process counts as stuck.
@@ -49,7 +49,7 @@ impl Restarts {
     where
         F: Future<Output = ControlFlow<()>>,
     {
-        let longest = SignedDuration::try_from(self.longest).unwrap_or(SignedDuration::MAX);
+        let longest = to_signed(self.longest);
         let (mut broke, mut all) = (0_u32, 0_u32);
         loop {
             let ended = {

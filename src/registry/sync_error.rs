@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::api::reasons::reason;
 use crate::ports::ledger::LedgerError;
 use crate::ports::{Cause, UpstreamError};
-use crate::registry::ErrorNote;
+use crate::registry::{ErrorNote, Side};
 
 /// A turn of a loop failed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +29,14 @@ impl SyncError {
         match self {
             Self::Upstream(error) => error.retry_after,
             Self::Ledger(_) | Self::LedgerFull => None,
+        }
+    }
+
+    /// The side of an event that it is a failure of, met in the work of another one.
+    pub fn side(&self, work: Side) -> Side {
+        match self {
+            Self::Ledger(_) => Side::Ledger,
+            Self::Upstream(_) | Self::LedgerFull => work,
         }
     }
 }

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::bounded::{Bounded, Shrink};
 use crate::domain::absence::{Look, Pauses, Since, Verdict, judge_look};
 use crate::domain::ids::ContactId;
+use crate::domain::time::to_signed;
 use crate::ports::crm::ContactBatch;
 
 /// Most contacts whose absence is remembered, about 1.5 MiB. Of further ones nothing is believed while there is no room.
@@ -186,7 +187,7 @@ impl Misses {
 
     /// Notes a look that does not show this one; gives how long ago the earlier ones were.
     fn record_miss(&mut self, contact: ContactId, named: bool, pauses: &Pauses, now: Instant) -> Option<Since> {
-        let time = |then: Instant| SignedDuration::try_from(now.duration_since(then)).unwrap_or(SignedDuration::MAX);
+        let time = |then: Instant| to_signed(now.duration_since(then));
         let idle = pauses.silent.saturating_mul(2).max(IDLE);
         let is_idle = |missed: &Missed| time(missed.last) > idle;
         let by_name = named.then_some(now);

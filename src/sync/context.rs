@@ -16,6 +16,7 @@ use crate::domain::absence::Pauses;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
 use crate::domain::ids::{ObjectKey, PortalId};
+use crate::domain::time::to_std;
 use crate::ports::Clock;
 use crate::ports::ledger::Ledger;
 use crate::ports::pulse;
@@ -173,7 +174,7 @@ impl SyncContext {
 
     /// Starts work of this name again if it ends unexpectedly.
     pub fn restarts_for(&self, kind: &'static str, name: &str) -> Restarts {
-        let longest = Duration::try_from(self.settings.backoff_max).unwrap_or_default();
+        let longest = to_std(self.settings.backoff_max);
         Restarts::new(self.watchdog.clone(), kind, name.to_owned(), longest)
     }
 

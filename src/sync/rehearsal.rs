@@ -11,7 +11,6 @@ use super::context::SyncContext;
 use super::feed::Feed;
 use super::prepare::eligible_event;
 use super::upload::Uploader;
-use crate::api::AdNetwork;
 use crate::domain::ids::ObjectKey;
 use crate::domain::outcome::reason;
 use crate::ports::ledger::{LedgerResult, Sender};
@@ -106,9 +105,7 @@ impl Rehearsal {
     pub async fn send_due(&mut self) -> Result<(), SyncError> {
         for account in self.ctx.registry.google_keys() {
             let uploader = self.uploaders.entry(account.clone()).or_insert_with(|| {
-                let network = AdNetwork::Google;
-                let sender = Sender { network, account };
-                Uploader::new(sender, Arc::clone(&self.ctx), Arc::default(), false)
+                Uploader::new(Sender::google(account), Arc::clone(&self.ctx), Arc::default(), false)
             });
             uploader.send_due().await?;
         }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::domain::backoff::backoff;
 use crate::domain::eligibility::LeftOut;
+use crate::domain::time::later;
 use crate::ports::ledger::{Row, RowId};
 
 /// What one read says of a row.
@@ -65,7 +66,7 @@ impl SecondLooks {
             Look::Agreed => None,
             Look::Again(others) => {
                 let pause = backoff(others, longest, row.contact.0).max(interval);
-                Some(now.saturating_add(pause).unwrap_or(Timestamp::MAX))
+                Some(later(now, pause))
             }
         }
     }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::{env, fs};
 
+use adconversion_operator::api::SharedData;
 use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::conversion::UserIdentifier;
 use adconversion_operator::domain::identifiers;
-use adconversion_operator::domain::identifiers::SharedKind;
 use adconversion_operator::domain::ids::ContactId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -77,17 +77,17 @@ fn normalised(case: &Case) -> Option<String> {
 /// What of the value would be sent for a contact that has it: the hash, or the plain text of kinds that are not hashed.
 fn sent(case: &Case) -> Option<String> {
     let (property, kind) = match case.kind {
-        Kind::Email => ("email", SharedKind::Email),
-        Kind::Phone => ("phone", SharedKind::Phone),
-        Kind::GivenName => ("firstname", SharedKind::Address),
-        Kind::FamilyName => ("lastname", SharedKind::Address),
-        Kind::PostalCode => ("zip", SharedKind::Address),
-        Kind::RegionCode => ("country", SharedKind::Address),
+        Kind::Email => ("email", SharedData::Email),
+        Kind::Phone => ("phone", SharedData::Phone),
+        Kind::GivenName => ("firstname", SharedData::Address),
+        Kind::FamilyName => ("lastname", SharedData::Address),
+        Kind::PostalCode => ("zip", SharedData::Address),
+        Kind::RegionCode => ("country", SharedData::Address),
     };
     let mut properties: BTreeMap<String, String> =
         [("firstname", "a"), ("lastname", "b"), ("zip", "1"), ("country", "DE")]
             .into_iter()
-            .filter(|_| kind == SharedKind::Address)
+            .filter(|_| kind == SharedData::Address)
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
     properties.insert(property.to_owned(), case.input.clone());

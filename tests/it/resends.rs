@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::codes::{Class, Code};
+use adconversion_operator::domain::counts::ClassCount;
 use adconversion_operator::domain::eligibility::ConsentRule;
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::{Outcome, reason};
 use adconversion_operator::ledger::SqlLedger;
-use adconversion_operator::ports::ledger::{ClassCount, Ledger};
+use adconversion_operator::ports::ledger::Ledger;
 use adconversion_operator::ports::sink::{ConversionSink, DestinationStatus, IngestError, RouteInfo, UploadRequest};
 use adconversion_operator::ports::{Cause, UpstreamError};
 use adconversion_operator::registry::{Event, Registry};

@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use adconversion_operator::domain::eligibility::{Money, ValueRule};
+use adconversion_operator::api::Money;
+use adconversion_operator::domain::eligibility::ValueRule;
 use adconversion_operator::domain::tag::Tag;
 use serde_json::{Value, json};
 use xtask::browser::rendered;

@@ -17,10 +17,7 @@ pub(crate) fn set_bidding(conditions: &mut Conditions, facts: &Judged<'_>) {
 
 /// Whether Google bids by an action, given the goals of its account: status, reason and message of the condition.
 pub(super) fn bidding_of(action: &ConversionAction, goals: &[Goal]) -> (Status, &'static str, String) {
-    let goal = goals
-        .iter()
-        .find(|g| Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref());
-    match (action.primary_for_goal, goal.map(|g| g.biddable)) {
+    match (action.primary_for_goal, action.goal_in(goals).map(|goal| goal.biddable)) {
         (Some(false), _) => (
             Status::False,
             reason::SECONDARY_ACTION,

@@ -15,6 +15,7 @@ use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
 use crate::domain::conditions::{Conditions, Status, Summary};
 use crate::domain::ids::{ActionId, CustomerId};
+use crate::domain::time::to_signed;
 
 /// Pause between two tries.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -96,7 +97,7 @@ impl Blocked {
 
 /// The deletion has been waiting for as long as it may without a word.
 pub(crate) fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
-    let limit = SignedDuration::try_from(ctx.settings.deletion_timeout).unwrap_or_default();
+    let limit = to_signed(ctx.settings.deletion_timeout);
     let since = event
         .metadata
         .deletion_timestamp

@@ -11,7 +11,7 @@ use crate::api::AdConversionEventStatus;
 use crate::domain::counts::Gates;
 use crate::domain::declared::Declared;
 use crate::ports::ledger::{RowCounts, StreamId};
-use crate::registry::EventReport;
+use crate::registry::{EventReport, Held};
 
 /// The counts of an event's stream.
 pub struct Counted {
@@ -39,10 +39,8 @@ pub struct Facts<'a> {
     pub report: EventReport,
     /// Counts; `None` if they can't be had.
     pub tally: Option<Counted>,
-    /// Nothing is sent before.
-    pub hold_until: Option<Timestamp>,
-    /// Google has not shown the click window of the action yet: nothing is sent before.
-    pub window_unknown: bool,
+    /// What holds up the conversions of a usable action.
+    pub held: Option<Held>,
     pub now: Timestamp,
     /// How long failures may last before Ready follows.
     pub failure_threshold: Duration,
@@ -60,7 +58,7 @@ impl Facts<'_> {
         Gates {
             suspended,
             account_not_ready: not_ready || self.stall.is_some() || !self.outcome.usable,
-            action_too_new: self.window_unknown || self.hold_until.is_some_and(|until| until > self.now),
+            action_too_new: self.held.is_some(),
         }
     }
 }

@@ -32,7 +32,7 @@ mod trigger;
 
 use std::sync::Arc;
 
-use self::pauses::SOON;
+pub(in crate::controller) use self::pauses::SOON;
 use self::reconciled_event::ReconciledEvent;
 use self::report::report_event;
 use self::resolve::resolve_event;

@@ -60,8 +60,9 @@ mod tests {
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
     use crate::domain::codes::{Class, Code, Matter};
     use crate::domain::conditions::Status;
+    use crate::domain::counts::ClassCount;
     use crate::domain::declared::NamedTrigger;
-    use crate::ports::ledger::{ClassCount, RowCounts};
+    use crate::ports::ledger::RowCounts;
     use crate::registry::test_support::google_account;
     use crate::registry::{GoogleAccount, RefusedAt};
 

@@ -11,7 +11,6 @@ use super::reconciled_event::ReconciledEvent;
 use super::resolve::Resolved;
 use super::status;
 use super::transition_events;
-use crate::api::reasons::condition;
 use crate::api::{ActionOrigin, AdConversionEvent, AdConversionEventStatus, ConversionActionStatus, SyncStatus};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
@@ -19,10 +18,11 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::domain::brief::brief;
-use crate::domain::conditions::find_condition;
+use crate::domain::conditions::ready_label;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId};
 use crate::domain::outcome::Outcome;
+use crate::domain::time::{later, to_signed};
 use crate::ops::metrics::EventCounts;
 use crate::ports::ledger::{LedgerError, RowCounts, StreamRequest};
 use crate::registry::{BoundAction, CountedStream, Event};
@@ -44,7 +44,6 @@ pub(crate) async fn report_event(
     hand_over(ctx, reconciled, bound.clone());
     let counted = count_rows(ctx, resolved, bound.as_ref(), now).await;
     let uncounted = counted.is_err();
-    let hold_until = bound.as_ref().and_then(|b| b.hold_until);
     let facts = Facts {
         before: event.status.clone().unwrap_or_default(),
         requested: event.requested_at(),
@@ -53,8 +52,7 @@ pub(crate) async fn report_event(
         stall: stall.as_ref(),
         report: ctx.registry.event_report(&declared.key),
         tally: counted.unwrap_or_default(),
-        hold_until,
-        window_unknown: bound.is_some_and(|b| b.click_window.is_none()),
+        held: bound.as_ref().and_then(|bound| bound.held(now)),
         now,
         failure_threshold: ctx.settings.failure_threshold,
     };
@@ -70,6 +68,7 @@ pub(crate) async fn report_event(
     } else {
         pause_of(next.sync.as_ref(), uncounted)
     };
+    let hold_until = bound.and_then(|bound| bound.hold_until);
     let opens = time_until(hold_until, now).min(time_until(Some(declared.start), now));
     Ok(Action::requeue(outcome.retry.unwrap_or(pause).min(pause).min(opens)))
 }
@@ -100,12 +99,8 @@ fn pause_of(sync: Option<&SyncStatus>, uncounted: bool) -> Duration {
 /// Shows readiness and counts as metrics.
 fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventStatus) {
     let key = &facts.declared().key;
-    let ready = match find_condition(&status.conditions, condition::READY).map(|c| c.status.as_str()) {
-        Some("True") => "True",
-        Some("False") => "False",
-        _ => "Unknown",
-    };
-    ctx.metrics.set_object(AdConversionEvent::KIND, key, ready);
+    ctx.metrics
+        .set_object(AdConversionEvent::KIND, key, ready_label(&status.conditions));
     // Where the ledger can't be read, what was counted before still stands.
     let (Some(sync), Some(counted)) = (&status.sync, &facts.tally) else {
         return;
@@ -137,12 +132,12 @@ fn bound_action(ctx: &Context, declared: &Declared, action: &ConversionActionSta
     let owner: CustomerId = action.customer_id.as_deref()?.parse().ok()?;
     let id: ActionId = action.id.as_deref()?.parse().ok()?;
     let created_here = action.origin == Some(ActionOrigin::Created);
-    let hold = jiff::SignedDuration::try_from(ctx.settings.new_action_hold).unwrap_or_default();
+    let hold = to_signed(ctx.settings.new_action_hold);
     let hold_until = action
         .create_time
         .as_ref()
         .filter(|_| created_here)
-        .and_then(|t| t.0.saturating_add(hold).ok());
+        .map(|t| later(t.0, hold));
     let google = ctx.registry.google_account(&declared.google);
     let snapshot = google.and_then(|account| account.snapshot);
     Some(BoundAction {

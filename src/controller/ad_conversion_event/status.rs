@@ -1,7 +1,7 @@
 //! The status of an event, from everything known: pure.
 
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan};
 
 use super::bidding::set_bidding;
 use super::delivering::delivering_condition;
@@ -16,12 +16,13 @@ use crate::api::{
     SyncStatus, Time,
 };
 use crate::domain::conditions::{Conditions, MAX_MESSAGE, Status, Summary, find_condition, shorten};
-use crate::domain::counts::{Class, ReasonCount, count_classes, rejection_message};
+use crate::domain::counts::{ReasonCount, count_classes, rejection_message};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::Outcome;
+use crate::domain::time::to_signed;
 use crate::domain::trigger::Trigger;
 use crate::ports::ledger::{Rejection, RowCounts};
-use crate::registry::ErrorNote;
+use crate::registry::{ErrorNote, Held};
 
 /// The status that says all this.
 pub fn compose_status(facts: &Facts<'_>) -> AdConversionEventStatus {
@@ -180,7 +181,7 @@ fn ready_summary(facts: &Judged<'_>) -> Summary {
         _ => {}
     }
     if let Some((message, since)) = why_unsynced(facts) {
-        let limit = SignedDuration::try_from(facts.failure_threshold).unwrap_or(SignedDuration::MAX);
+        let limit = to_signed(facts.failure_threshold);
         // What failed for too long before this process started, and has not succeeded since, fails still.
         let known = find_condition(&facts.before.conditions, condition::READY);
         let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
@@ -223,12 +224,11 @@ fn ready_message(facts: &Judged<'_>) -> String {
         ),
     };
     let action = facts.outcome.action.name.as_deref().unwrap_or_default();
-    let hold = facts.hold_until.filter(|until| *until > facts.now);
-    match hold {
-        Some(until) => format!(
+    match facts.held {
+        Some(Held::Until(until)) => format!(
             "{what} are collected. Uploads to {action:?} start at {until:.0}, because Google rejects conversions for newly created actions."
         ),
-        None if facts.window_unknown => {
+        Some(Held::WindowUnknown) => {
             format!("{what} are collected. Uploads to {action:?} start once Google shows it with its click window.")
         }
         None => format!("{what} are sent to {action:?}."),
@@ -237,25 +237,12 @@ fn ready_message(facts: &Judged<'_>) -> String {
 
 fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
     let counted = facts.tally.as_ref()?;
-    let classes: Vec<_> = counted
-        .tally
-        .classes
-        .iter()
-        .map(|c| Class {
-            outcome: c.outcome,
-            reason: c.reason.clone(),
-            detail: c.detail.clone(),
-            count: c.count,
-            due: c.due,
-            last: c.last,
-        })
-        .collect();
-    let counts = count_classes(&classes, facts.closed_gates());
-    let of = |outcome| to_signed(counts.count_of(outcome));
+    let counts = count_classes(&counted.tally.classes, facts.closed_gates());
+    let of = |outcome| count_to_i64(counts.count_of(outcome));
     Some(SyncStatus {
         ledger_id: Some(counted.ledger_id.clone()),
         start_time: Some(Time(facts.declared().start)),
-        observed: to_signed(counts.observed),
+        observed: count_to_i64(counts.observed),
         uploaded: of(Outcome::Uploaded),
         processing: of(Outcome::Processing),
         pending: of(Outcome::Pending),
@@ -285,7 +272,7 @@ fn start_alone(facts: &Judged<'_>) -> SyncStatus {
     }
 }
 
-fn to_signed(count: u64) -> i64 {
+fn count_to_i64(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
@@ -300,7 +287,7 @@ fn to_status(line: &ReasonCount) -> Option<OutcomeReason> {
     Some(OutcomeReason {
         outcome,
         reason: line.reason.clone(),
-        count: to_signed(line.count),
+        count: count_to_i64(line.count),
         last_time: Some(Time(line.last)),
         message: Some(line.message.clone()),
     })

@@ -5,6 +5,7 @@ use super::resolve::Accounts;
 use crate::api::reasons::reason;
 use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
+use crate::registry::Held;
 
 /// Status, reason and message.
 pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, String) {
@@ -97,23 +98,26 @@ fn why_deferred(facts: &Judged<'_>) -> Option<String> {
     if facts.outcome.action.id.is_none() || !facts.outcome.usable {
         return until("until the conversion action is ready (see ConversionActionReady)");
     }
-    if let Some(hold) = facts.hold_until.filter(|hold| *hold > facts.now) {
-        return until(&format!(
+    match facts.held? {
+        Held::Until(hold) => until(&format!(
             "before {hold:.0}, because Google rejects conversions for newly created actions"
-        ));
+        )),
+        Held::WindowUnknown => until("until Google shows the conversion action with its click window"),
     }
-    facts.window_unknown.then_some(())?;
-    until("until Google shows the conversion action with its click window")
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use rstest::rstest;
 
     use super::*;
     use crate::controller::ad_conversion_event::facts::Counted;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
+    use crate::domain::click_window::ClickWindow;
+    use crate::domain::ids::{ActionId, CustomerId};
     use crate::ports::ledger::{RowCounts, StreamId};
+    use crate::registry::BoundAction;
 
     /// An event that works, and what is wrong with it.
     struct Case {
@@ -154,7 +158,6 @@ mod tests {
         parts.outcome.usable = case.usable;
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
-        facts.window_unknown = !case.window;
         facts.tally = Some(Counted {
             stream: StreamId(1),
             tally: RowCounts {
@@ -163,7 +166,13 @@ mod tests {
             },
             ledger_id: String::new(),
         });
-        facts.hold_until = case.held.then(|| NOW + jiff::SignedDuration::from_hours(6));
+        let owner: CustomerId = "1234567890".parse().unwrap();
+        let bound = BoundAction {
+            key: owner.action_key(ActionId(1)),
+            hold_until: case.held.then(|| NOW + jiff::SignedDuration::from_hours(6)),
+            click_window: case.window.then_some(ClickWindow::WIDEST),
+        };
+        facts.held = bound.held(NOW);
         let (status, why, message) = synced_condition(&Judged::from_facts(&facts));
         format!("{}/{why}: {message}", status.as_str())
     }

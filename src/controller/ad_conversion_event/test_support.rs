@@ -79,8 +79,7 @@ impl Parts {
                 ..EventReport::default()
             },
             tally: None,
-            hold_until: None,
-            window_unknown: false,
+            held: None,
             now: NOW,
             failure_threshold: Duration::from_mins(15),
         }

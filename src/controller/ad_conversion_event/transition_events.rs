@@ -21,13 +21,8 @@ pub async fn publish_pass(ctx: &Context, event: &AdConversionEvent, written: Opt
 pub async fn publish_transitions(ctx: &Context, event: &AdConversionEvent, next: &AdConversionEventStatus) {
     let before = event.status.clone().unwrap_or_default();
     for change in changes_between(event, &before, next) {
-        let severity = if change.warning {
-            Severity::Warning
-        } else {
-            Severity::Normal
-        };
         ctx.events
-            .publish(event, severity, &change.reason, &change.message)
+            .publish(event, (&change).into(), &change.reason, &change.message)
             .await;
     }
 }

@@ -9,10 +9,10 @@ use super::memory::GoogleMemory;
 use crate::api::Uploads;
 use crate::controller::shared::account::state::is_due;
 use crate::controller::shared::context::Context;
-use crate::domain::account_health::saturating_after;
 use crate::domain::action::ENABLED;
 use crate::domain::brief::{brief, brief_name};
 use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::domain::time::later;
 use crate::ports::ads::{ConversionAction, Customer, Goal};
 use crate::ports::{Cause, GoogleClients, UpstreamError};
 use crate::registry::{Account, GoogleAccount, GoogleSnapshot, Readiness};
@@ -183,12 +183,9 @@ async fn read_attribution(
 
 /// True if an action that counts has no goal among these.
 fn lacks_a_goal(actions: &[ConversionAction], goals: &[Goal]) -> bool {
-    let listed = |a: &ConversionAction| {
-        goals
-            .iter()
-            .any(|g| Some(&g.category) == a.category.as_ref() && Some(&g.origin) == a.origin.as_ref())
-    };
-    actions.iter().any(|a| a.status == ENABLED && !listed(a))
+    actions
+        .iter()
+        .any(|a| a.status == ENABLED && a.goal_in(goals).is_none())
 }
 
 /// Puts freshly read actions where event controllers look for them and may refresh them too.
@@ -251,11 +248,11 @@ pub(crate) fn next_due(
     snapshot: Option<&GoogleSnapshot>,
 ) -> Option<Timestamp> {
     let (refresh, slowly) = read_intervals(ctx, key, memory);
-    let actions = snapshot.map(|snapshot| saturating_after(snapshot.read_at, refresh));
+    let actions = snapshot.map(|snapshot| later(snapshot.read_at, refresh));
     let slow = [
         memory.customer.as_ref().map(|(_, at)| *at),
         memory.goals.as_ref().map(|(_, at)| *at),
     ];
-    let slow = slow.into_iter().flatten().map(|at| saturating_after(at, slowly));
+    let slow = slow.into_iter().flatten().map(|at| later(at, slowly));
     slow.chain(actions).min()
 }

@@ -12,10 +12,11 @@ use crate::controller::shared::context::{Context, Settings};
 use crate::controller::shared::lookup::Lookup;
 use crate::controller::shared::object::Object as _;
 use crate::controller::shared::references;
-use crate::domain::account_health::{AccountFault, FaultKind, saturating_after};
+use crate::domain::account_health::{AccountFault, FaultKind};
 use crate::domain::brief;
 use crate::domain::ids::{DealId, ObjectKey, PortalId};
 use crate::domain::portal_pin::{Heard, PortalPin, agreed_currency, is_currency_doubtful};
+use crate::domain::time::later;
 use crate::ports::crm::{Crm, Portal, Stage};
 use crate::ports::ledger::LedgerResult;
 use crate::ports::{Cause, UpstreamError};
@@ -110,7 +111,7 @@ impl PortalSnapshot {
         } else {
             regular
         };
-        saturating_after(self.read_at, wait)
+        later(self.read_at, wait)
     }
 }
 

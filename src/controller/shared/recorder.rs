@@ -19,6 +19,7 @@ use serde_json::json;
 use super::object::Object;
 use crate::api::reasons::event;
 use crate::domain::brief::brief;
+use crate::domain::transitions::Announcement;
 
 /// Longest wait for the Kubernetes API to take an Event.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -60,6 +61,12 @@ pub enum Severity {
     Normal,
     /// A person should look.
     Warning,
+}
+
+impl From<&Announcement> for Severity {
+    fn from(change: &Announcement) -> Self {
+        if change.warning { Self::Warning } else { Self::Normal }
+    }
 }
 
 impl Severity {

@@ -11,28 +11,19 @@ use sha2::{Digest, Sha256};
 
 use super::contact::Contact;
 use super::conversion::UserIdentifier;
+use crate::api::SharedData;
 use text::is_space;
 
 pub use address::{normalize_name, normalize_place, to_region};
 pub use email::normalize_email;
 pub use phone::normalize_phone;
 
-/// Kinds of identifiers an event may share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SharedKind {
-    /// E-mail.
-    Email,
-    Phone,
-    /// Name and address.
-    Address,
-}
-
 /// Contact properties that a kind of identifier is made of.
-pub const fn properties_for(kind: SharedKind) -> &'static [&'static str] {
+pub const fn properties_for(kind: SharedData) -> &'static [&'static str] {
     match kind {
-        SharedKind::Email => &["email"],
-        SharedKind::Phone => &["phone", "mobilephone", "hs_country_region_code", "country"],
-        SharedKind::Address => &["firstname", "lastname", "zip", "hs_country_region_code", "country"],
+        SharedData::Email => &["email"],
+        SharedData::Phone => &["phone", "mobilephone", "hs_country_region_code", "country"],
+        SharedData::Address => &["firstname", "lastname", "zip", "hs_country_region_code", "country"],
     }
 }
 
@@ -40,13 +31,13 @@ pub const fn properties_for(kind: SharedKind) -> &'static [&'static str] {
 pub const STREET_PROPERTIES: [&str; 3] = ["address", "city", "state"];
 
 /// The usable identifiers of the declared kinds, normalised and hashed. What can't be normalised is left out.
-pub fn identifiers_of(contact: &Contact, kinds: &[SharedKind], default_region: Option<&str>) -> Vec<UserIdentifier> {
-    let of_kind = |kind: &SharedKind| match kind {
-        SharedKind::Email => contact
+pub fn identifiers_of(contact: &Contact, kinds: &[SharedData], default_region: Option<&str>) -> Vec<UserIdentifier> {
+    let of_kind = |kind: &SharedData| match kind {
+        SharedData::Email => contact
             .property("email")
             .and_then(|v| hash_normalized(v, normalize_email))
             .map(UserIdentifier::Email),
-        SharedKind::Phone => {
+        SharedData::Phone => {
             let region = country_of(contact).or(default_region);
             ["phone", "mobilephone"]
                 .iter()
@@ -57,7 +48,7 @@ pub fn identifiers_of(contact: &Contact, kinds: &[SharedKind], default_region: O
                 })
                 .map(UserIdentifier::Phone)
         }
-        SharedKind::Address => full_address(contact, country_of(contact)),
+        SharedData::Address => full_address(contact, country_of(contact)),
     };
     kinds.iter().filter_map(of_kind).collect()
 }

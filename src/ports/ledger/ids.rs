@@ -27,3 +27,13 @@ pub struct Sender {
     pub network: AdNetwork,
     pub account: ObjectKey,
 }
+
+impl Sender {
+    /// A `GoogleAdsAccount`.
+    pub const fn google(account: ObjectKey) -> Self {
+        Self {
+            network: AdNetwork::Google,
+            account,
+        }
+    }
+}

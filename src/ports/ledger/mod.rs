@@ -22,12 +22,12 @@ pub use self::ids::{BatchId, LookerId, RowId, Sender, StreamId};
 pub use self::looks::{Erased, Look, LookRound, Looker};
 pub use self::requests::{BatchResult, BatchRow, OpenRequest, OpenRow, StatusResult};
 pub use self::rows::{NewRow, Row, RowUpdate};
+use crate::domain::counts::ClassCount;
 pub use crate::domain::coverage::Watermark;
 
 pub use crate::domain::ids::ActionKey;
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};
 pub use crate::domain::lineage::KnownRoots;
-use crate::domain::outcome::Outcome;
 use crate::domain::trigger::Trigger;
 
 /// The ledger failed: disk full, damaged, not reachable. Nothing may be sent while it does.
@@ -85,24 +85,6 @@ pub struct Roots {
     pub root: ContactId,
     /// Further ids that ever stood for a contact of it: occurrences may be known under them.
     pub others: Vec<ContactId>,
-}
-
-/// Rows of one class.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassCount {
-    pub outcome: Outcome,
-    /// Reason or Google's code.
-    pub reason: String,
-    /// The verbatim code behind it, empty for our own reasons.
-    pub detail: String,
-    /// How many rows.
-    pub count: u64,
-    /// How many of them are due.
-    pub due: u64,
-    /// How many of them were uploaded or rejected since [`crate::domain::delivering::window_start`].
-    pub recent: u64,
-    /// When the last one changed into it.
-    pub last: Timestamp,
 }
 
 /// The counts of a stream.

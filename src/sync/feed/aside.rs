@@ -14,6 +14,7 @@ use crate::domain::backoff::backoff;
 use crate::domain::contact::{Contact, LIFECYCLE_STAGE};
 use crate::domain::ids::ContactId;
 use crate::domain::shown_state::{Behind, ShownState};
+use crate::domain::time::later;
 use crate::ports::ledger::AsideContact;
 
 /// More contacts than this are no matter of single records any more: then the feed stops where it is.
@@ -91,13 +92,10 @@ impl Aside {
 
     /// Puts a contact aside that could not be read now.
     pub fn put_aside(&mut self, contact: ContactId, longest: SignedDuration, now: Timestamp) -> PutAside {
-        let later = |tries| {
-            now.saturating_add(backoff(tries, longest, contact.0))
-                .unwrap_or(Timestamp::MAX)
-        };
+        let next = |tries| later(now, backoff(tries, longest, contact.0));
         if let Some(wait) = self.waiting.get_mut(&contact) {
             wait.tries = wait.tries.saturating_add(1);
-            wait.due = later(wait.tries);
+            wait.due = next(wait.tries);
             return PutAside::Again;
         }
         if self.is_full() {
@@ -105,7 +103,7 @@ impl Aside {
         }
         let wait = Wait {
             tries: 0,
-            due: later(0),
+            due: next(0),
             shown: ShownState::default(),
             behind_since: None,
             rows: None,

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::ids::ContactId;
+use crate::domain::time::to_signed;
 use crate::registry::ChangeDetection;
 
 /// With more stages than this their properties don't fit into one search (3,000 characters; docs/reference/hubspot.md 3).
@@ -130,7 +131,7 @@ impl PortalClock {
 
     fn time_at(&self, now: Instant) -> Option<Timestamp> {
         let (seen, when) = self.seen?;
-        let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX);
+        let signed = |d: Duration| to_signed(d);
         let passed = if now >= when {
             signed(now.duration_since(when))
         } else {

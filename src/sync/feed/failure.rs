@@ -10,7 +10,7 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
-use crate::registry::{Event, Notice};
+use crate::registry::{Event, Side};
 use crate::sync::context::SyncContext;
 use crate::sync::feed::bounds::Tracked;
 
@@ -29,13 +29,7 @@ pub(in crate::sync) fn report_failure(ctx: &SyncContext, account: &ObjectKey, fa
     let told = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
     for event in all.iter().filter(told) {
         ctx.registry.update_report(&event.key, |report| {
-            let note = error_note(fault, now);
-            report.push_error(note.clone());
-            let flips = match fault {
-                SyncError::Ledger(_) => report.ledger.record_failure(note),
-                SyncError::Upstream(_) | SyncError::LedgerFull => report.feed.record_failure(note),
-            };
-            Notice::Soon.or_now(flips)
+            report.record_failure(fault.side(Side::Feed), error_note(fault, now))
         });
     }
 }

@@ -1,9 +1,10 @@
 //! How far the streams are covered, as the ledger remembers it.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tracing::warn;
 
 use super::Feed;
+use crate::domain::time::later;
 use crate::ports::ledger::{StreamId, Watermark};
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice};
@@ -21,7 +22,7 @@ impl Feed {
     ) -> Result<Vec<Option<Watermark>>, SyncError> {
         let now = self.ctx.clock.now();
         let latest = self.portal_clock.known_time().map_or(now, |known| known.max(now));
-        let latest = latest.saturating_add(STORED_AHEAD).unwrap_or(Timestamp::MAX);
+        let latest = later(latest, STORED_AHEAD);
         let mut marks = self.ctx.ledger.feed_marks(streams).await?;
         for (event, slot) in events.iter().zip(&mut marks) {
             let Some(mark) = slot.take_if(|mark| mark.cursor > latest) else {

@@ -2,12 +2,13 @@
 //! nothing (docs/reference/hubspot.md 7.2). It says that somebody did, not with which form.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
+use crate::domain::time::to_std;
 use crate::ports::crm::{ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -146,7 +147,7 @@ impl FormProbe {
     /// True if the forms have to be read now: somebody submitted something, or did so within `overlap` and it has not
     /// shown up, nor has the contact of a submission (`unfound`): then after 1, 3, 7, … passes.
     pub fn is_open(&self, overlap: SignedDuration, unfound: bool, now: Instant) -> bool {
-        let overlap = Duration::try_from(overlap).unwrap_or_default();
+        let overlap = to_std(overlap);
         let recent = self.opened.is_some_and(|t| now.duration_since(t) <= overlap);
         self.open || (recent && self.is_turn() && (unfound || self.further.is_some() || !self.unexplained.is_empty()))
     }
@@ -178,6 +179,8 @@ impl FormProbe {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn t(second: i64) -> Timestamp {

@@ -9,6 +9,7 @@ use super::FormReader;
 use super::findings::{ContactLook, FoundContacts};
 use super::submission_notes::SoughtSubmission;
 use crate::domain::ids::{ContactId, OccurrenceKey, TransactionId};
+use crate::domain::time::later;
 use crate::ports::crm::{MAX_EMAILS, OddSubmission, Submission, SubmissionPage};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
@@ -21,7 +22,7 @@ impl FormReader {
     /// Nothing of a submission can be sent later.
     pub(super) fn sendable_until(&self, submission: &Submission) -> Timestamp {
         let deadline = self.ctx.settings.enhancement_deadline;
-        submission.at.saturating_add(deadline).unwrap_or(Timestamp::MAX)
+        later(submission.at, deadline)
     }
 
     /// Whoever has not been found is looked for until HubSpot has been asked once after the grace, in vain; whoever can't be
@@ -134,7 +135,7 @@ impl FormReader {
         let next = page.submissions.last().map_or(bound, |last| last.at);
         // All forms are read whole once more within a quarter of the deadline: one that came to nothing is counted then.
         let deadline = self.ctx.settings.enhancement_deadline;
-        let until = now.saturating_add(deadline + deadline / 4).unwrap_or(now);
+        let until = later(now, deadline + deadline / 4);
         for odd in &page.unreadable {
             let at = odd.at.unwrap_or(next);
             let key = match &odd.conversion_id {

@@ -27,6 +27,7 @@ use crate::domain::eligibility::Decision;
 use crate::domain::enhancement::{Person, Submitted, decide_submission};
 use crate::domain::ids::{ContactId, ObjectKey, OccurrenceKey};
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::time::to_std;
 use crate::ports::crm::Submission;
 use crate::ports::ledger::{NewRow, StreamId, Watermark};
 use crate::ports::pulse;
@@ -155,7 +156,7 @@ impl FormReader {
     ) -> Option<FormRead> {
         let newcomer = |t: &&Tracked| t.is_backfill() || !self.served.contains(&member_of(&t.event));
         let joined = events.iter().any(newcomer);
-        let pause = Duration::try_from(self.ctx.settings.enhancement_deadline / 4).unwrap_or_default();
+        let pause = to_std(self.ctx.settings.enhancement_deadline / 4);
         let last = self.read_whole.get(form);
         let old = last.is_none_or(|last| now.duration_since(*last) >= pause);
         let depth = if joined || old {
@@ -170,7 +171,7 @@ impl FormReader {
     async fn probe_forms(&mut self, pass: &Pass, now: Instant) -> Result<Option<FormReadDepth>, SyncError> {
         let ctx = Arc::clone(&self.ctx);
         let settings = &ctx.settings;
-        let pause = Duration::try_from(settings.overlap / 6).unwrap_or_default();
+        let pause = to_std(settings.overlap / 6);
         let wide = self.last_wide.is_none_or(|last| now.duration_since(last) >= pause);
         let back = if wide {
             settings.overlap.max(STEP_BACK)

@@ -25,6 +25,7 @@ use crate::domain::evidence::entry_of;
 use crate::domain::ids::{AdAccountKey, ObjectKey};
 use crate::domain::last_answers::LastAnswers;
 use crate::domain::request_report::destination_results;
+use crate::domain::time::{later, to_std};
 use crate::ports::ledger::{ActionKey, BatchId, OpenRequest, RowUpdate, Sender, StatusResult};
 use crate::ports::pulse;
 use crate::ports::sink::{ConversionSink, DestinationStatus};
@@ -90,7 +91,7 @@ impl Poller {
                     warn!(account = %self.key, error = brief(&fault), "request status not read");
                     let wait = backoff(self.failures, self.ctx.settings.backoff_max, 0);
                     self.failures = self.failures.saturating_add(1);
-                    Duration::try_from(wait.max(fault.retry_after().unwrap_or_default())).unwrap_or(MAX_PAUSE)
+                    to_std(wait.max(fault.retry_after().unwrap_or_default()))
                 }
             };
             pulse::rest(pause);
@@ -147,11 +148,7 @@ impl Poller {
         }
         let next = self.ctx.ledger.next_poll(&self.sender).await?;
         let now = self.ctx.clock.now();
-        Ok(next
-            .map_or(MAX_PAUSE, |t| {
-                Duration::try_from(t.duration_since(now)).unwrap_or_default()
-            })
-            .min(MAX_PAUSE))
+        Ok(next.map_or(MAX_PAUSE, |t| to_std(t.duration_since(now))).min(MAX_PAUSE))
     }
 
     /// Asks about one request; why that could not be done, if so. An answer that breaks the code which reads it is as good as
@@ -192,12 +189,8 @@ impl Poller {
             self.ctx.registry.google_fault(&self.key, error);
         }
         let now = self.ctx.clock.now();
-        let soonest = now
-            .saturating_add(self.ctx.settings.backoff_max)
-            .unwrap_or(Timestamp::MAX);
-        let wanted = now
-            .saturating_add(error.retry_after.unwrap_or_default())
-            .unwrap_or(Timestamp::MAX);
+        let soonest = later(now, self.ctx.settings.backoff_max);
+        let wanted = later(now, error.retry_after.unwrap_or_default());
         let again = StatusResult {
             batch: request.batch,
             updates: vec![],
@@ -382,7 +375,7 @@ fn is_forgotten(error: &UpstreamError) -> bool {
 /// When an answer is asked for that is to say the same as the one before: soon beside the first pause.
 fn second_look(ctx: &SyncContext, now: Timestamp) -> Timestamp {
     let pause = (ctx.settings.diagnostics_first_poll / 8).min(SECOND_LOOK);
-    now.saturating_add(pause.max(SHORTEST)).unwrap_or(Timestamp::MAX)
+    later(now, pause.max(SHORTEST))
 }
 
 /// The first pause times 1.3 for every look so far, at most the longest pause.
@@ -392,5 +385,5 @@ fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timest
     for _ in 0..request.polls.min(64) {
         pause = pause.checked_mul(13).map_or(max, |p| p / 10).min(max);
     }
-    now.saturating_add(pause.max(SHORTEST)).unwrap_or(Timestamp::MAX)
+    later(now, pause.max(SHORTEST))
 }

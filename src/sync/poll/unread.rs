@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::ids::ObjectKey;
 use crate::ports::ledger::{ActionKey, BatchId, OpenRequest};
-use crate::registry::{ErrorNote, Notice};
+use crate::registry::{ErrorNote, Notice, Side};
 use crate::sync::context::SyncContext;
 
 /// Most that are remembered: what their events say of them is the same.
@@ -43,10 +43,8 @@ impl Unread {
             let before = ctx.registry.event_report(&event.key).poll;
             match note {
                 Some(note) if before.error.as_ref() != Some(&note) => {
-                    ctx.registry.update_report(&event.key, |report| {
-                        report.push_error(note.clone());
-                        Notice::Soon.or_now(report.poll.record_failure(note))
-                    });
+                    ctx.registry
+                        .update_report(&event.key, |report| report.record_failure(Side::Poll, note));
                 }
                 None if before.failing_since.is_some() => {
                     let now = ctx.clock.now();

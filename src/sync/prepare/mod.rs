@@ -23,11 +23,12 @@ use crate::domain::eligibility::{Decision, LeftOut, Occurrence, Prepared, decide
 use crate::domain::enhancement::{self, Person, Submitted};
 use crate::domain::ids::ContactId;
 use crate::domain::outcome::{ADDRESS_ALONE, Outcome, reason};
+use crate::domain::time::later;
 use crate::ports::crm::{Crm, Portal};
 use crate::ports::ledger::{ActionKey, Row, RowUpdate, StreamId};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
-use crate::registry::{BoundAction, Event, HubSpotAccount, Notice, Readiness};
+use crate::registry::{BoundAction, Event, HubSpotAccount, Readiness, Side};
 
 /// A row decided to be sent. No `Debug`: it holds click ids and hashed identifiers.
 pub struct PreparedRow {
@@ -60,12 +61,11 @@ pub struct EligibleEvent {
 
 /// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, its window, too new).
 pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
-    let now = ctx.clock.now();
     let action = event.action.clone()?;
-    let window = action.click_window?;
-    if event.suspended || action.hold_until.is_some_and(|until| until > now) {
+    if event.suspended || action.held(ctx.clock.now()).is_some() {
         return None;
     }
+    let window = action.click_window?;
     let account = ctx.registry.hubspot_account(&event.hubspot)?;
     if account.readiness != Readiness::Ready {
         return None;
@@ -200,7 +200,7 @@ impl EligibleEvent {
     /// A row is looked at again after a pause. A submission has no longer than its deadline.
     fn try_again(&self, ctx: &SyncContext, row: &Row, pause: SignedDuration) -> RowUpdate {
         let now = ctx.clock.now();
-        let due = now.saturating_add(pause).unwrap_or(Timestamp::MAX);
+        let due = later(now, pause);
         let waits = if self.event.rules.form {
             match self.decide_about(ctx, row, &Person::Unreadable) {
                 Ok(Decision::Skip { reason }) => return row_update(row, Outcome::Skipped, reason, now),
@@ -210,14 +210,14 @@ impl EligibleEvent {
         } else {
             due
         };
-        let later = match row.outcome {
+        let waiting = match row.outcome {
             // Google may have it: that is not to be forgotten meanwhile.
             Outcome::Processing => row_update(row, Outcome::Processing, row.reason.clone(), waits),
             _ => row_update(row, Outcome::Pending, reason::UNREADABLE_RECORD, waits),
         };
         RowUpdate {
             failed_try: true,
-            ..later
+            ..waiting
         }
     }
 
@@ -236,10 +236,8 @@ impl EligibleEvent {
 
     fn report_read_failure(&self, ctx: &SyncContext, fault: &SyncError) {
         let note = error_note(fault, ctx.clock.now());
-        ctx.registry.update_report(&self.event.key, |report| {
-            report.push_error(note.clone());
-            Notice::Soon.or_now(report.upload.record_failure(note))
-        });
+        ctx.registry
+            .update_report(&self.event.key, |report| report.record_failure(Side::Upload, note));
     }
 
     fn decide_row(&self, ctx: &SyncContext, row: &Row, read: Option<&ContactRead>) -> Decision {

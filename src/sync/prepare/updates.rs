@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::domain::backoff::backoff;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::time::later;
 use crate::ports::ledger::{Row, RowUpdate};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
@@ -45,7 +46,7 @@ pub fn retry_later(ctx: &SyncContext, rows: &[Row], error: &UpstreamError) -> Ve
     let now = ctx.clock.now();
     let attempts = rows.iter().map(|r| r.attempts).max().unwrap_or(0);
     let wait = backoff(attempts, ctx.settings.backoff_max, 0).max(error.retry_after.unwrap_or_default());
-    let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+    let due = later(now, wait);
     rows.iter()
         .map(|row| {
             let outcome = if row.outcome == Outcome::Processing {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,9 +12,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use crate::api::AdNetwork;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
+use crate::domain::time::to_std;
 use crate::ports::ledger::Sender;
 use crate::ports::stopping::run_until_stopped;
 use crate::registry::Loop;
@@ -85,7 +85,7 @@ impl Loops {
         id: Id,
         now: Instant,
     ) -> Option<Instant> {
-        let longest = Duration::try_from(ctx.settings.backoff_max).unwrap_or_default();
+        let longest = to_std(ctx.settings.backoff_max);
         let Some(slot) = self.slots.get_mut(&id) else {
             self.start_loop(ctx, stop, id, 0);
             return None;
@@ -145,7 +145,7 @@ impl Loops {
             }
             Loop::Uploader => {
                 let unsettled = self.unsettled.remove(key);
-                let uploader = Uploader::new(google_sender(account), ctx, uploads, unsettled);
+                let uploader = Uploader::new(Sender::google(account), ctx, uploads, unsettled);
                 let name = format!("uploader of the GoogleAdsAccount {key}");
                 (name, uploader.run(stop).boxed())
             }
@@ -153,7 +153,7 @@ impl Loops {
                 let name = format!("status poller of the GoogleAdsAccount {key}");
                 (
                     name,
-                    Poller::new(google_sender(account), ctx, uploads).run(stop).boxed(),
+                    Poller::new(Sender::google(account), ctx, uploads).run(stop).boxed(),
                 )
             }
         }
@@ -193,13 +193,5 @@ impl Loops {
     /// Waits until all have ended.
     pub(super) async fn wait_for_all(&mut self) {
         while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-/// A Google account as the ledger knows its loops.
-const fn google_sender(account: ObjectKey) -> Sender {
-    Sender {
-        network: AdNetwork::Google,
-        account,
     }
 }

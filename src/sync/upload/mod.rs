@@ -35,7 +35,7 @@ use crate::ports::UpstreamError;
 use crate::ports::ledger::{RowId, Sender, StreamId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
-use crate::registry::{Event, Notice, Routes};
+use crate::registry::{Event, Notice, Routes, Side};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
 pub use crate::sync::upload::row_updates::{row_result_update, split_number};
 
@@ -282,13 +282,9 @@ impl Uploader {
 
     fn upload_failed(&self, event: &ObjectKey, fault: &SyncError) {
         let note = error_note(fault, self.ctx.clock.now());
-        self.ctx.registry.update_report(event, |report| {
-            report.push_error(note.clone());
-            let flips = match fault {
-                SyncError::Ledger(_) => report.ledger.record_failure(note),
-                SyncError::Upstream(_) | SyncError::LedgerFull => report.upload.record_failure(note),
-            };
-            Notice::Soon.or_now(flips)
-        });
+        let side = fault.side(Side::Upload);
+        self.ctx
+            .registry
+            .update_report(event, |report| report.record_failure(side, note));
     }
 }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::backoff::backoff;
 use crate::domain::batch::RowResult;
 use crate::domain::outcome::{Outcome, PROCESSED, reason};
+use crate::domain::time::later;
 use crate::ports::ledger::{BatchId, OpenRow, Row, RowId, RowUpdate};
 use crate::sync::context::SyncContext;
 
@@ -51,7 +52,7 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
     };
     let waits = |reason: &'static str| {
         let wait = wait_of(ctx, reason, row.attempts);
-        let due = now.saturating_add(wait).unwrap_or(Timestamp::MAX);
+        let due = later(now, wait);
         // A row that was isolated stays isolated, so that it does not fail others again.
         RowUpdate {
             failed_try: true,
@@ -87,7 +88,7 @@ pub fn split_number(batch: BatchId, destination: usize, half: u8) -> i64 {
 fn unknown_due(attempts: u32, now: Timestamp) -> Timestamp {
     let pause = backoff(attempts, LONGEST_UNKNOWN, 0);
     let pause = if attempts == 0 { SignedDuration::ZERO } else { pause };
-    now.saturating_add(pause).unwrap_or(Timestamp::MAX)
+    later(now, pause)
 }
 
 /// Longest pause before rows of unknown outcome go again: results come no faster (docs/reference/google.md 6.6).

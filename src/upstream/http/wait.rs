@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use reqwest::header::HeaderMap;
 
+use crate::domain::time::later;
 use crate::ports::Cause;
 
 /// Longest wait taken from an answer; then it is asked again. A mistake or a stranger's answer costs an hour, never a year.
@@ -25,7 +26,7 @@ pub const fn wait_cause(asked_with: Cause) -> Cause {
 
 /// When a wait that begins now is over, to the second.
 pub fn wait_end(wait: std::time::Duration) -> Timestamp {
-    let end = Timestamp::now().checked_add(wait).unwrap_or(Timestamp::MAX);
+    let end = later(Timestamp::now(), wait);
     Timestamp::from_second(end.as_second()).unwrap_or(end)
 }
 

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use adconversion_operator::api::Uploads;
+use adconversion_operator::api::{Money, Uploads};
 use adconversion_operator::domain::click_window::ClickWindow;
 use adconversion_operator::domain::contact::{Contact, HistoryEntry};
-use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, Money, ValueRule, Waits};
+use adconversion_operator::domain::eligibility::{ClickProperties, EventRules, ValueRule, Waits};
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, DealId, ObjectKey, PortalId};
 use adconversion_operator::domain::trigger::Trigger;
 use adconversion_operator::ports::crm::{

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::outcome::{ActionOutcome, retrying_action, stalled_action};
 use super::work::{LOOK_AGAIN, Next, Work, pass_done};
 use crate::api::reasons::reason;
@@ -12,6 +10,7 @@ use crate::controller::shared::error::Error;
 use crate::domain::action::REMOVED;
 use crate::domain::brief;
 use crate::domain::ids::ActionId;
+use crate::domain::time::{later, to_signed, to_std};
 use crate::ports::Effect;
 use crate::ports::stopping::begin_unfinished_step;
 
@@ -110,8 +109,8 @@ pub(crate) fn await_listing(work: &Work<'_>) -> Next {
 pub(crate) fn is_just_created(work: &Work<'_>) -> bool {
     let created_here = work.current.origin == Some(ActionOrigin::Created);
     let created = work.current.create_time.as_ref().filter(|_| created_here);
-    let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
-    created.is_some_and(|created| work.ctx.clock.now() < end_of_wait(created.0, settle))
+    let settle = to_signed(work.ctx.settings.create_settle);
+    created.is_some_and(|created| work.ctx.clock.now() < later(created.0, settle))
 }
 
 /// Google says the name is taken: by whom decides the next look. A removed action that still holds it is nobody's. Where
@@ -155,20 +154,16 @@ pub(crate) async fn await_create(work: &mut Work<'_>) -> Result<Next, Error> {
         return Ok(work.read_live().await);
     }
     let now = work.ctx.clock.now();
-    let settle = SignedDuration::try_from(work.ctx.settings.create_settle).unwrap_or_default();
+    let settle = to_signed(work.ctx.settings.create_settle);
     let waited = now.duration_since(attempt.started_at.0);
     if waited < settle {
-        let left = Duration::try_from(settle - waited).unwrap_or_default() + Duration::from_millis(50);
+        let left = to_std(settle - waited) + Duration::from_millis(50);
         let message = format!(
             "It is not known whether {:?} was created. The operator searches for it until {}.",
             attempt.name,
-            end_of_wait(attempt.started_at.0, settle)
+            later(attempt.started_at.0, settle)
         );
         return Ok(creation_unknown(work, message, left.min(LOOK_AGAIN)));
     }
     create_action(work).await
-}
-
-fn end_of_wait(start: Timestamp, wait: SignedDuration) -> Timestamp {
-    start.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

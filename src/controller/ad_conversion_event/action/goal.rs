@@ -5,7 +5,7 @@ use crate::api::ActionOrigin;
 use crate::api::reasons::event as happened;
 use crate::controller::shared::google_actions::refresh_google_actions;
 use crate::controller::shared::recorder::Severity;
-use crate::domain::action::{ConversionAction, Goal};
+use crate::domain::action::ConversionAction;
 use crate::domain::brief::brief;
 use crate::ports::stopping::begin_unfinished_step;
 
@@ -21,9 +21,7 @@ pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, orig
     else {
         return;
     };
-    let of_action =
-        |g: &&Goal| Some(&g.category) == action.category.as_ref() && Some(&g.origin) == action.origin.as_ref();
-    let Some(goal) = snapshot.goals.iter().find(of_action) else {
+    let Some(goal) = action.goal_in(&snapshot.goals) else {
         return;
     };
     if goal.biddable || action.primary_for_goal == Some(false) {

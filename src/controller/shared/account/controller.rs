@@ -17,10 +17,10 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::{Action, Reconciler};
 use crate::controller::shared::recorder::Severity;
 use crate::controller::shared::references;
-use crate::domain::account_health::saturating_after;
 use crate::domain::account_state::{self, Observed};
-use crate::domain::conditions::{Conditions, find_condition};
+use crate::domain::conditions::{Conditions, ready_label};
 use crate::domain::ids::ObjectKey;
+use crate::domain::time::later;
 use crate::domain::transitions::{Announcement, announcements};
 use crate::registry::{Account, Readiness};
 
@@ -94,7 +94,7 @@ impl<A: AccountKind> AccountController<A> {
         }
         let now = ctx.clock.now();
         let due = A::next_read(ctx, &key, memory, &view);
-        let asked = ctx.rereads.due_in(&account).map(|left| saturating_after(now, left));
+        let asked = ctx.rereads.due_in(&account).map(|left| later(now, left));
         let due = due.into_iter().chain(asked).min();
         Ok(memory.account_state().requeue_action(now, &ctx.settings, due))
     }
@@ -194,13 +194,10 @@ async fn write_status<K: Object>(
     let request = object.open_request().map(str::to_owned);
     let before = object.conditions().to_vec();
     apply_status(ctx, object, wanted).await?;
-    for told in announcements(&before, conditions).iter().chain(more) {
-        let severity = if told.warning {
-            Severity::Warning
-        } else {
-            Severity::Normal
-        };
-        ctx.events.publish(object, severity, &told.reason, &told.message).await;
+    for change in announcements(&before, conditions).iter().chain(more) {
+        ctx.events
+            .publish(object, change.into(), &change.reason, &change.message)
+            .await;
     }
     if let Some(request) = request {
         let note = format!("{} was reconciled as requested at {request}.", object.key().name);
@@ -208,11 +205,6 @@ async fn write_status<K: Object>(
             .publish(object, Severity::Normal, event::RECONCILE_REQUEST_HANDLED, &note)
             .await;
     }
-    let ready = match find_condition(conditions, condition::READY).map(|c| c.status.as_str()) {
-        Some("True") => "True",
-        Some("False") => "False",
-        _ => "Unknown",
-    };
-    ctx.metrics.set_object(K::KIND, &object.key(), ready);
+    ctx.metrics.set_object(K::KIND, &object.key(), ready_label(conditions));
     Ok(())
 }

@@ -14,8 +14,9 @@ use crate::controller::shared::error::Error;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
 use crate::controller::shared::secrets::{self, ReadSecret, SecretVersion};
-use crate::domain::account_health::{AccountFault, AccountHealth, FaultKind, saturating_after};
+use crate::domain::account_health::{AccountFault, AccountHealth, FaultKind};
 use crate::domain::conditions::find_condition;
+use crate::domain::time::later;
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::Account;
 
@@ -254,7 +255,7 @@ impl AccountState {
         let threshold = self
             .health
             .failing_since()
-            .map(|since| saturating_after(since, settings.failure_threshold))
+            .map(|since| later(since, settings.failure_threshold))
             .filter(|t| *t > now);
         let turn = self.health.next_tick(settings.stalled_probe_interval);
         let due = self.next_check(settings).or(due);
@@ -279,7 +280,7 @@ fn have_worked(conditions: &[Condition]) -> bool {
 /// True if something read at `last` is `interval` old, or was never read, or at a time that is still to come: then the clock was
 /// wrong.
 pub fn is_due(last: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
-    last.is_none_or(|at| at > now || saturating_after(at, interval) <= now)
+    last.is_none_or(|at| at > now || later(at, interval) <= now)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use kube::Client;
 use parking_lot::Mutex;
 
@@ -20,6 +19,7 @@ use crate::controller::shared::object::Object;
 use crate::controller::shared::recorder::Events;
 use crate::domain::backoff::backoff;
 use crate::domain::ids::ObjectKey;
+use crate::domain::time::to_signed;
 use crate::ops::health::Probes;
 use crate::ops::metrics::Metrics;
 use crate::ports::ledger::Ledger;
@@ -216,7 +216,7 @@ impl Backoff {
 
 /// The pause after this many failures in a row: from one second doubled up to `max`, less up to a fifth.
 pub fn failure_pause(failures: u32, max: Duration) -> Duration {
-    let max = SignedDuration::try_from(max).unwrap_or(SignedDuration::MAX);
+    let max = to_signed(max);
     backoff(failures.saturating_sub(1), max, random_number()).unsigned_abs()
 }
 

@@ -13,6 +13,7 @@ use crate::domain::occurrence::stage_entries;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::shown_entries::ShownEntries;
 use crate::domain::shown_state::ShownState;
+use crate::domain::time::later;
 use crate::ports::ledger::{NewRow, Roots};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
@@ -167,7 +168,7 @@ impl Scan<'_> {
                 return Err(too_many());
             }
             self.expect_shown(page, *id);
-            let due = now.saturating_add(sought.after).unwrap_or(Timestamp::MAX);
+            let due = later(now, sought.after);
             self.history.aside.delay_until(*id, due);
             // Contacts are deleted every day: that is reported only if HubSpot does not say so.
             for tracked in self.events.iter().filter(|_| !sought.named) {

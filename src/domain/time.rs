@@ -1,0 +1,46 @@
+//! Sums of times and waits that have no odd cases: what is too far is the end of time, and no wait is less than none.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, TimestampArithmetic};
+
+/// The time so long after another one; the end of time where that is too far.
+pub fn later(from: Timestamp, wait: impl Into<TimestampArithmetic>) -> Timestamp {
+    from.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// A wait for a timer. One that is over already is none.
+pub fn to_std(wait: SignedDuration) -> Duration {
+    Duration::try_from(wait).unwrap_or_default()
+}
+
+/// A time measured, or a wait of a flag, for sums with times. One that is too long for them is the longest there is.
+pub fn to_signed(wait: Duration) -> SignedDuration {
+    SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_far_is_the_end_of_time() {
+        let hour = SignedDuration::from_hours(1);
+        assert_eq!(later(Timestamp::UNIX_EPOCH, hour).as_second(), 3600);
+        assert_eq!(later(Timestamp::UNIX_EPOCH, -hour).as_second(), -3600);
+        assert_eq!(later(Timestamp::MAX, hour), Timestamp::MAX);
+        assert_eq!(later(Timestamp::UNIX_EPOCH, SignedDuration::MAX), Timestamp::MAX);
+        assert_eq!(later(Timestamp::UNIX_EPOCH, Duration::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn waits_are_none_at_least_and_not_too_long_at_most() {
+        let second = SignedDuration::from_secs(1);
+        assert_eq!(
+            [to_std(second), to_std(-second)],
+            [Duration::from_secs(1), Duration::ZERO]
+        );
+        assert_eq!(to_signed(Duration::from_secs(1)), second);
+        assert_eq!(to_signed(Duration::MAX), SignedDuration::MAX);
+    }
+}
