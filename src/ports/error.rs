@@ -26,6 +26,8 @@ pub enum Cause {
     Refused,
     /// The object does not exist.
     NotFound,
+    /// Another object has the name that was asked for.
+    NameTaken,
     /// The API version or path does not exist any more.
     UnsupportedVersion,
     /// The answer could not be understood (truncated, HTML, wrong type).

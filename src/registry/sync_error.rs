@@ -79,9 +79,12 @@ pub const fn reason_of(cause: Cause) -> &'static str {
         Cause::NotAllowlisted => reason::NOT_ALLOWLISTED,
         Cause::RateLimited | Cause::QuotaExhausted => reason::RATE_LIMITED,
         Cause::UnsupportedVersion => reason::UNSUPPORTED_API_VERSION,
-        Cause::Unavailable | Cause::Malformed | Cause::TooLarge | Cause::Refused | Cause::NotFound => {
-            reason::UPSTREAM_UNAVAILABLE
-        }
+        Cause::Unavailable
+        | Cause::Malformed
+        | Cause::TooLarge
+        | Cause::Refused
+        | Cause::NotFound
+        | Cause::NameTaken => reason::UPSTREAM_UNAVAILABLE,
     }
 }
 

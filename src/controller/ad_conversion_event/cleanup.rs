@@ -238,12 +238,7 @@ async fn remove_action(
 
 /// Removing what is removed already is no failure.
 fn is_gone(error: &UpstreamError) -> bool {
-    let code = error.code.as_deref().unwrap_or_default();
     error.cause == Cause::NotFound
-        || matches!(
-            code,
-            "RESOURCE_NOT_FOUND" | "OPERATION_NOT_PERMITTED_FOR_REMOVED_RESOURCE"
-        )
 }
 
 /// The account is there, and the process has just started: nothing is wrong, it is about to be looked at.

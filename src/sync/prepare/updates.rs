@@ -35,9 +35,12 @@ pub const fn pending_reason(cause: Cause) -> &'static str {
         | Cause::ServiceDisabled
         | Cause::NotAllowlisted
         | Cause::UnsupportedVersion => reason::ACCOUNT_NOT_READY,
-        Cause::Unavailable | Cause::Malformed | Cause::TooLarge | Cause::Refused | Cause::NotFound => {
-            reason::UPSTREAM_UNAVAILABLE
-        }
+        Cause::Unavailable
+        | Cause::Malformed
+        | Cause::TooLarge
+        | Cause::Refused
+        | Cause::NotFound
+        | Cause::NameTaken => reason::UPSTREAM_UNAVAILABLE,
     }
 }
 

@@ -26,7 +26,7 @@ impl Uploader {
             return None;
         }
         match failure.error.cause {
-            Cause::Refused => {}
+            Cause::Refused | Cause::NameTaken => {}
             // Nobody has said anything about a conversion: one that is alone waits.
             Cause::TooLarge if ready.len() > 1 => return Some(halve_rows(ready.len())),
             _ => return None,

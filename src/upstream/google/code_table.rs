@@ -87,8 +87,8 @@ fn class_of(cause: Cause, key: &str) -> Class {
         Cause::NotFound => Class::Blocked(Matter::Action),
         Cause::RateLimited | Cause::QuotaExhausted => Class::Wait(reason::QUOTA_EXHAUSTED),
         Cause::Unavailable => Class::Wait(reason::UPSTREAM_UNAVAILABLE),
-        Cause::Refused | Cause::Malformed | Cause::TooLarge if is_known_key(key) => Class::Rejected,
-        Cause::Refused | Cause::Malformed | Cause::TooLarge => Class::Unknown,
+        Cause::Refused | Cause::NameTaken | Cause::Malformed | Cause::TooLarge if is_known_key(key) => Class::Rejected,
+        Cause::Refused | Cause::NameTaken | Cause::Malformed | Cause::TooLarge => Class::Unknown,
     }
 }
 

@@ -30,6 +30,7 @@ pub(crate) fn ads_cause(key: &str, name: &str) -> Option<Cause> {
         | ("databaseError", "CONCURRENT_MODIFICATION" | "DATA_CONSTRAINT_VIOLATION")
         | ("requestError", "RPC_DEADLINE_TOO_SHORT") => Cause::Unavailable,
         ("mutateError" | "requestError", "RESOURCE_NOT_FOUND") => Cause::NotFound,
+        ("conversionActionError", "DUPLICATE_NAME") => Cause::NameTaken,
         // Ids that people wrote into the account: wrong until they act.
         ("headerError", "INVALID_LOGIN_CUSTOMER_ID")
         | (
@@ -229,7 +230,7 @@ mod tests {
             ("internalError", "TRANSIENT_ERROR", Cause::Unavailable),
             ("databaseError", "CONCURRENT_MODIFICATION", Cause::Unavailable),
             ("databaseError", "REQUEST_TOO_LARGE", Cause::Refused),
-            ("conversionActionError", "DUPLICATE_NAME", Cause::Refused),
+            ("conversionActionError", "DUPLICATE_NAME", Cause::NameTaken),
             (
                 "notAllowlistedError",
                 "CUSTOMER_NOT_ALLOWLISTED_FOR_THIS_FEATURE",

@@ -11,8 +11,8 @@ use crate::domain::action::REMOVED;
 use crate::domain::brief;
 use crate::domain::ids::ActionId;
 use crate::domain::time::{later, to_signed, to_std};
-use crate::ports::Effect;
 use crate::ports::stopping::begin_unfinished_step;
+use crate::ports::{Cause, Effect};
 
 /// Notes the intent under a precondition, then creates. A stale cache gets a conflict and never comes to the create.
 pub(crate) async fn create_action(work: &mut Work<'_>) -> Result<Next, Error> {
@@ -46,7 +46,7 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
             Ok(look_for_created(work, &told))
         }
         Ok(id) => creation_confirmed(work, id).await,
-        Err(error) if error.code.as_deref() == Some("DUPLICATE_NAME") => Ok(name_taken(work, again).await),
+        Err(error) if error.cause == Cause::NameTaken => Ok(name_taken(work, again).await),
         Err(error) if error.effect == Effect::Unknown => {
             let cause = format!("Google's reply to the create request was lost ({error})");
             Ok(look_for_created(work, &cause))

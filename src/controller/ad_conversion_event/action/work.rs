@@ -226,7 +226,7 @@ impl<'a> Work<'a> {
 
     /// A create or update that certainly did not take effect.
     pub fn refused_call(&self, error: &UpstreamError) -> ActionOutcome {
-        if matches!(error.cause, Cause::Refused | Cause::NotFound) {
+        if matches!(error.cause, Cause::Refused | Cause::NameTaken | Cause::NotFound) {
             let message = format!("Google Ads refuses the conversion action: {error}. Correct the manifest.");
             return ActionOutcome {
                 usable: self.current.id.is_some(),

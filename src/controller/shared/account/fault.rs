@@ -113,7 +113,7 @@ fn fault_meaning(error: &UpstreamError, proven: bool) -> (FaultKind, &'static st
             reason::INVALID_SPEC,
             "Correct the account in the manifest.",
         ),
-        Cause::Refused => (
+        Cause::Refused | Cause::NameTaken => (
             FaultKind::Denied,
             reason::ACCESS_DENIED,
             "Check the account in the manifest. If it is right, report a bug in the operator.",

@@ -258,7 +258,7 @@ async fn a_refused_create_had_no_effect_and_keeps_its_code() {
         .unwrap();
     assert_eq!(
         (error.cause, error.effect, error.code.as_deref()),
-        (Cause::Refused, Effect::None, Some("DUPLICATE_NAME"))
+        (Cause::NameTaken, Effect::None, Some("DUPLICATE_NAME"))
     );
     assert_eq!(error.request_id.as_deref(), Some("req-header"));
 }
