@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(crate) use super::api::Api;
 use super::code_table::{ads_code, data_manager_code, is_mere_refusal};
 use super::codes;
-use super::redact::{bounded_message, redact_words};
+use super::redact::redact_words;
 use super::wire::{parse_duration, parse_integer};
 use crate::domain::codes::Code;
 use crate::ports::sink::IngestError;
@@ -22,7 +22,7 @@ use crate::upstream::google::field_path::{Violation, parse_violation};
 use crate::upstream::http::body::Body;
 use crate::upstream::http::json;
 use crate::upstream::http::memory::Share;
-use crate::upstream::http::text::{valid_code, valid_id};
+use crate::upstream::http::text::{bounded_message, valid_code, valid_id};
 use crate::upstream::http::wait;
 use crate::upstream::{REDIRECT, is_redirect};
 

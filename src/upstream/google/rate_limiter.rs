@@ -1,44 +1,29 @@
 //! The way to one API: how many calls at a time, how many a second, and none before a wait that Google asked for is
 //! over. Shared by all clients of one set of credentials.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota};
-use jiff::{SignedDuration, Timestamp};
-use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::errors::{Api, Failure};
 use crate::domain::ids::CustomerId;
 use crate::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::http::wait as asked;
+use crate::upstream::http::gate::Gates;
 
 /// Calls at a time (Data Manager docs, limits: about ten).
 const SLOTS: usize = 10;
 /// Calls that may go at once before the rate counts.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
-/// Why a gate is shut and until when.
-#[derive(Clone)]
-struct Shut {
-    until: Instant,
-    /// The same by the clock, for people.
-    end: Timestamp,
-    cause: Cause,
-    code: Option<String>,
-}
-
-/// Gates by customer; `None` is the project's gate, which holds for all.
-type Gates = HashMap<Option<CustomerId>, Shut>;
-
 pub(crate) struct RateLimiter {
     api: Api,
     slots: Semaphore,
     limiter: DefaultDirectRateLimiter,
-    gates: Mutex<Gates>,
+    /// By customer; `None` is the project's gate, which holds for all.
+    gates: Gates<Option<CustomerId>>,
 }
 
 impl RateLimiter {
@@ -54,7 +39,7 @@ impl RateLimiter {
             api,
             slots: Semaphore::new(SLOTS),
             limiter: governor::RateLimiter::direct(quota.allow_burst(BURST)),
-            gates: Mutex::default(),
+            gates: Gates::default(),
         }
     }
 
@@ -69,12 +54,9 @@ impl RateLimiter {
         let closed = || UpstreamError::new(self.api.service_name(), Cause::Unavailable, "the client is shut down");
         let slot = self.slots.acquire().await.map_err(|_| closed())?;
         self.limiter.until_ready().await;
-        while let Some(shut) = self.shut_gate(customer) {
-            if shut.until.saturating_duration_since(asked) > patience {
-                return Err(self.refusal_error(&shut));
-            }
-            tokio::time::sleep_until(shut.until).await;
-        }
+        let gates = [None, customer.cloned()];
+        let opened = self.gates.wait_until_open(&gates, asked + patience).await;
+        opened.map_err(|shut| shut.into_error(self.api.service_name(), "Google"))?;
         let waited = asked.elapsed();
         if waited >= Duration::from_millis(1) {
             observer.observe_throttling(self.api.metric_name(), waited);
@@ -94,55 +76,15 @@ impl RateLimiter {
             Cause::RateLimited | Cause::QuotaExhausted | Cause::Unavailable | Cause::Malformed | Cause::TooLarge
         );
         let key = customer.cloned().filter(|_| failure.account_only || !limit);
-        let cause = asked::wait_cause(failure.error.cause);
-        let shut = Shut {
-            until: Instant::now() + wait,
-            end: asked::wait_end(wait),
-            cause,
-            // The code of a refusal would read as if the service had refused this call too.
-            code: failure.error.code.clone().filter(|_| cause == failure.error.cause),
-        };
-        let mut gates = self.gates.lock();
-        let longer = gates.get(&key).is_some_and(|old| old.until >= shut.until);
-        if !longer {
-            gates.insert(key, shut);
-        }
-    }
-
-    fn shut_gate(&self, customer: Option<&CustomerId>) -> Option<Shut> {
-        let now = Instant::now();
-        let mut gates = self.gates.lock();
-        gates.retain(|_, shut| shut.until > now);
-        let own = customer.and_then(|customer| gates.get(&Some(customer.clone())));
-        [gates.get(&None), own]
-            .into_iter()
-            .flatten()
-            .max_by_key(|shut| shut.until)
-            .cloned()
-    }
-
-    fn refusal_error(&self, shut: &Shut) -> UpstreamError {
-        let left = shut.until.saturating_duration_since(Instant::now());
-        let code = shut.code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default();
-        UpstreamError {
-            code: shut.code.clone(),
-            retry_after: SignedDuration::try_from(left).ok(),
-            ..UpstreamError::new(
-                self.api.service_name(),
-                shut.cause,
-                format!(
-                    "{code}not called, Google asked to wait {} s more (until {})",
-                    left.as_secs(),
-                    shut.end
-                ),
-            )
-        }
+        self.gates.shut_for(key, wait, &failure.error);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use jiff::{SignedDuration, Timestamp};
+
     use super::*;
     use crate::upstream::google::test_support::Silent;
 
@@ -201,7 +143,7 @@ mod tests {
             );
             assert!(!held.needs_a_person());
             let (said, until) = held.message.split_once(" (until ").unwrap();
-            assert!(said.starts_with("not called, Google asked to wait 3"), "{said}");
+            assert!(said.starts_with("not called: Google asked to wait, 3"), "{said}");
             let until: Timestamp = until.trim_end_matches(')').parse().unwrap();
             let wait = until.duration_since(before).as_secs();
             assert!((3599..3660).contains(&wait), "{wait}");

@@ -9,7 +9,6 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::config::GoogleConfig;
 use super::errors::{Answer, Api, Failure, Parsed, malformed_answer};
-use super::redact::bounded_message;
 use super::root_cause::root_cause;
 use crate::domain::ids::CustomerId;
 use crate::ports::stopping::begin_unfinished_step;
@@ -20,7 +19,7 @@ use crate::upstream::google::rate_limiter::RateLimiter;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::memory::ends_in;
-use crate::upstream::http::text::valid_id;
+use crate::upstream::http::text::{bounded_message, valid_id};
 use crate::upstream::http::wait::{answer_date, retry_after};
 
 /// Tries of a call that changes nothing.

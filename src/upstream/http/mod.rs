@@ -1,8 +1,11 @@
-//! What the clients of both vendors have in common: bounded bodies, waits, texts.
+//! What the clients of both vendors have in common: bounded bodies, waits and gates, texts.
 
 pub mod body;
+pub mod gate;
 pub mod growing;
 pub mod json;
+pub mod last_failure;
+pub mod limits;
 pub mod memory;
 pub mod outline;
 pub mod prose;

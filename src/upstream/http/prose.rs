@@ -4,14 +4,10 @@
 
 use std::fmt::Write as _;
 
+use super::limits::{CODE_IN_PROSE_LIMIT, MOST_DIGITS, WORD_LIMIT};
+
 /// What stands for everything that was cut out.
 pub const CUT: &str = "…";
-/// Longest word in lower case.
-const WORD_LIMIT: usize = 24;
-/// Longest `CODE_IN_CAPITALS`.
-const CODE_LIMIT: usize = 64;
-/// Most digits of a number.
-const DIGIT_LIMIT: usize = 6;
 
 /// Words with a capital, also those that begin a sentence. A list, because a name can begin a sentence too.
 const CAPITALISED: &str = "A Access Account Action Adjustment All An And Another Any Application Are At Authentication \
@@ -106,14 +102,14 @@ fn is_code(core: &str) -> bool {
         matches!(part, "SHA256" | "E164" | "BASE64")
             || (!part.is_empty() && part.bytes().all(|b| b.is_ascii_uppercase()))
     };
-    core.len() <= CODE_LIMIT && core.contains('_') && core.split('_').all(part)
+    core.len() <= CODE_IN_PROSE_LIMIT && core.contains('_') && core.split('_').all(part)
 }
 
 /// `2000`, `1.5`.
 fn is_number(core: &str) -> bool {
     let (whole, fraction) = core.split_once('.').unwrap_or((core, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    core.len() <= DIGIT_LIMIT && digits(whole) && digits(fraction)
+    core.len() <= MOST_DIGITS && digits(whole) && digits(fraction)
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! Which texts of an answer may pass on. What a service writes into a field for codes or ids can be anything, also
 //! personal data and a megabyte of it.
 
+use super::limits::{CODE_LIMIT, ID_LIMIT, MESSAGE_LIMIT, MOST_DIGITS, NAME_LIMIT, ZONE_LIMIT};
 use crate::domain::brief::is_unseen;
 
-/// Longest code.
-const CODE_LIMIT: usize = 120;
-/// Longest id of a request.
-const ID_LIMIT: usize = 200;
-/// Longest name of an object, in characters.
-const NAME_LIMIT: usize = 256;
-/// Longest name of a time zone; the longest there is has 32.
-const ZONE_LIMIT: usize = 48;
-/// A code with so many digits is taken for a phone number or an id of a person.
-const DIGITS: usize = 7;
+/// At most [`MESSAGE_LIMIT`] characters of our own text.
+pub fn bounded_message(text: impl Into<String>) -> String {
+    let mut text = text.into();
+    if let Some((end, _)) = text.char_indices().nth(MESSAGE_LIMIT - 1)
+        && text.chars().nth(MESSAGE_LIMIT).is_some()
+    {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
 
 /// A code as services write them, or nothing: it begins with a letter and holds letters, a few digits and `_.:-`.
 pub fn valid_code(text: &str) -> Option<String> {
@@ -21,7 +23,7 @@ pub fn valid_code(text: &str) -> Option<String> {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'-'))
-        && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS;
+        && text.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS;
     fits.then(|| text.to_owned())
 }
 
@@ -56,7 +58,7 @@ pub fn time_zone(text: &str) -> Option<String> {
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'_' | b'-' | b'+'))
-        && text.bytes().filter(u8::is_ascii_digit).count() < DIGITS;
+        && text.bytes().filter(u8::is_ascii_digit).count() <= MOST_DIGITS;
     fits.then(|| text.to_owned())
 }
 
@@ -103,6 +105,14 @@ mod tests {
         for bad in ["", "a b", "a?b", "a&b=c", "a\u{e4}", &"a".repeat(201)] {
             assert_eq!(valid_id(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn messages_are_bounded_on_a_character() {
+        let long = bounded_message("ä".repeat(600));
+        assert_eq!(long.chars().count(), 512);
+        assert_eq!(bounded_message("ä".repeat(512)).chars().count(), 512);
+        assert!(bounded_message("ä".repeat(512)).ends_with('ä'));
     }
 
     #[test]

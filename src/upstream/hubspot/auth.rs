@@ -15,6 +15,7 @@ use super::wire::Scalar;
 use crate::domain::ids::PortalId;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
+use crate::upstream::http::last_failure::LastFailure;
 
 /// A token is not used in its last minute (nor in the last half of a very short life).
 const MARGIN: Duration = Duration::from_mins(1);
@@ -73,7 +74,7 @@ struct State {
     held: Option<Held>,
     guard: PortalGuard,
     purchases: u64,
-    failed: Option<(Instant, UpstreamError)>,
+    failed: LastFailure,
 }
 
 impl Auth {
@@ -161,7 +162,7 @@ struct Bought {
 
 impl OAuth {
     async fn current_token(&self, transport: &Transport, purpose: Purpose) -> Result<Token, UpstreamError> {
-        let asked = Instant::now();
+        let asked = tokio::time::Instant::now();
         // Held during the purchase: whoever comes meanwhile gets its result, also a failure.
         let mut state = self.state.lock().await;
         let pinned = *self.pinned.lock();
@@ -181,16 +182,14 @@ impl OAuth {
         {
             return Ok(held.token.clone());
         }
-        if let Some((at, error)) = &state.failed
-            && *at >= asked
-        {
-            return Err(error.clone());
+        if let Some(error) = state.failed.since(asked) {
+            return Err(error);
         }
         let got = self
             .get_fitting_token(transport, &mut state, (held, pinned, purpose))
             .await;
         if let Err(error) = &got {
-            state.failed = Some((Instant::now(), error.clone()));
+            state.failed.record(error);
         }
         got
     }

@@ -7,14 +7,12 @@ use serde_json::Value;
 use super::config::SERVICE;
 use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::json;
+use crate::upstream::http::limits::MESSAGE_LIMIT;
 use crate::upstream::http::prose::keep_prose;
-use crate::upstream::http::text::{valid_code, valid_id};
+use crate::upstream::http::text::{bounded_message, valid_code, valid_id};
 pub(crate) use crate::upstream::http::wait::answer_date;
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
-
-/// Longest message of an error, in characters.
-const MESSAGE_LIMIT: usize = 512;
 
 /// Whether one call may be repeated at once, and after what kind of pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,13 +182,13 @@ pub(crate) fn malformed_answer(what: impl AsRef<str>) -> UpstreamError {
     UpstreamError::new(
         SERVICE,
         Cause::Malformed,
-        bounded_text(&format!("the answer can't be understood: {}", what.as_ref())),
+        bounded_message(format!("the answer can't be understood: {}", what.as_ref())),
     )
 }
 
 /// A request that we don't send because HubSpot would refuse it.
 pub(crate) fn refused_request(code: &str, what: impl AsRef<str>) -> UpstreamError {
-    let message = bounded_text(&format!("not sent: {}", what.as_ref()));
+    let message = bounded_message(format!("not sent: {}", what.as_ref()));
     UpstreamError {
         code: Some(code.to_owned()),
         ..UpstreamError::new(SERVICE, Cause::Refused, message)
@@ -214,7 +212,11 @@ pub(crate) fn unreached_error(error: reqwest::Error) -> (UpstreamError, Again) {
         deepest = source;
     }
     (
-        UpstreamError::new(SERVICE, Cause::Unavailable, bounded_text(&format!("{what}: {deepest}"))),
+        UpstreamError::new(
+            SERVICE,
+            Cause::Unavailable,
+            bounded_message(format!("{what}: {deepest}")),
+        ),
         again,
     )
 }
@@ -240,7 +242,7 @@ fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> St
     if cause == Cause::MissingScope && !body.scopes.is_empty() {
         text.push_str(": missing scopes: ");
         text.push_str(&body.scopes.join(", "));
-        return bounded_text(&text);
+        return bounded_message(text);
     }
     // The server's own words only if they are about the request, not about a record.
     if matches!(
@@ -253,7 +255,7 @@ fn describe_error(status: u16, cause: Cause, body: &ErrorBody, sent: &str) -> St
             text.push_str(&words);
         }
     }
-    bounded_text(&text)
+    bounded_message(text)
 }
 
 /// A server's message without what may be a value: prose and property names that we sent stay; quoted parts go as a whole,
@@ -356,13 +358,6 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
                 .and_then(|value| value.to_str().ok())
                 .and_then(valid_id)
         })
-}
-
-fn bounded_text(text: &str) -> String {
-    if text.chars().count() <= MESSAGE_LIMIT {
-        return text.to_owned();
-    }
-    text.chars().take(MESSAGE_LIMIT - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use tracing::debug;
 
@@ -12,9 +11,9 @@ use super::config::{HubSpotConfig, SERVICE};
 use super::pace::{SearchPace, ToldPace};
 use super::slots::{Slot, Slots};
 use crate::domain::ids::PortalId;
+use crate::ports::UpstreamError;
 use crate::ports::crm::Quota;
-use crate::ports::{Cause, UpstreamError};
-use crate::upstream::http::wait as asked;
+use crate::upstream::http::gate::Gates;
 
 /// Which of a portal's buckets a call counts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +34,8 @@ pub(crate) struct Limits {
     search_pace: Mutex<SearchPace>,
     other: Slots,
     told_pace: Mutex<ToldPace>,
-    /// Shut while HubSpot asked us to wait.
-    pub(crate) gate: Gate,
+    /// Shut after a 429 or any `Retry-After`: no call of the portal goes out before it has passed.
+    gate: Gates<()>,
     /// The day's calls, as the latest answer told.
     pub(crate) quota: Mutex<Option<Quota>>,
 }
@@ -48,7 +47,7 @@ impl Limits {
             search_pace: Mutex::new(SearchPace::new(config.search.calls, config.most_searches)),
             other: Slots::new(config.other),
             told_pace: Mutex::new(ToldPace::new(config.other.calls)),
-            gate: Gate::default(),
+            gate: Gates::default(),
             quota: Mutex::default(),
         }
     }
@@ -60,6 +59,18 @@ impl Limits {
             Bucket::Other | Bucket::Associations => self.other.acquire().await,
             Bucket::Free => None,
         }
+    }
+
+    /// Waits until the gate is open. An error, without waiting, where that would take longer than `longest`.
+    pub(crate) async fn wait_until_open(&self, longest: Duration) -> Result<(), UpstreamError> {
+        let give_up = tokio::time::Instant::now() + longest;
+        let opened = self.gate.wait_until_open(&[()], give_up).await;
+        opened.map_err(|shut| shut.into_error(SERVICE, SERVICE))
+    }
+
+    /// Shuts the gate for `wait` because of `error`; never shortens a longer wait.
+    pub(crate) fn shut_gate(&self, wait: Duration, error: &UpstreamError) {
+        self.gate.shut_for((), wait, error);
     }
 
     #[cfg(test)]
@@ -105,73 +116,6 @@ fn resize_slots(slots: &Slots, calls: u32) {
     }
 }
 
-/// Shut after a 429 or any `Retry-After`: no call of the portal goes out before it has passed.
-#[derive(Default)]
-pub(crate) struct Gate(Mutex<Option<Shut>>);
-
-#[derive(Clone)]
-struct Shut {
-    until: Instant,
-    /// The same by the clock, for people.
-    end: Timestamp,
-    cause: Cause,
-    code: Option<String>,
-}
-
-impl Gate {
-    /// Shuts the gate for `wait` because of `error`; never shortens a longer wait.
-    pub(crate) fn shut_for(&self, wait: Duration, error: &UpstreamError) {
-        let until = Instant::now() + wait;
-        let cause = asked::wait_cause(error.cause);
-        self.shut_until(Shut {
-            until,
-            end: asked::wait_end(wait),
-            cause,
-            // The code of a refusal would say again that we are refused.
-            code: error.code.clone().filter(|_| cause == error.cause),
-        });
-    }
-
-    fn shut_until(&self, shut: Shut) {
-        let mut state = self.0.lock();
-        if state.as_ref().is_none_or(|held| held.until < shut.until) {
-            *state = Some(shut);
-        }
-    }
-
-    /// Waits until the gate is open. An error, without waiting, where that would take longer than `longest`.
-    pub(crate) async fn wait_until_open(&self, longest: Duration) -> Result<(), UpstreamError> {
-        let give_up = Instant::now() + longest;
-        loop {
-            let Some(shut) = self.0.lock().clone() else {
-                return Ok(());
-            };
-            let left = shut.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            if shut.until > give_up {
-                return Err(held_back(shut, left));
-            }
-            tokio::time::sleep(left).await;
-        }
-    }
-}
-
-fn held_back(shut: Shut, left: Duration) -> UpstreamError {
-    let seconds = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-    let end = shut.end;
-    UpstreamError {
-        code: shut.code,
-        retry_after: SignedDuration::try_from(left).ok(),
-        ..UpstreamError::new(
-            SERVICE,
-            shut.cause,
-            format!("not called: HubSpot asked to wait, {seconds} s are left (until {end})"),
-        )
-    }
-}
-
 /// The limits of the portals known by id, so that several tokens of one portal (several account objects, or a rotated
 /// Secret) share one set.
 #[derive(Default)]
@@ -184,8 +128,8 @@ impl Portals {
         let mut known = self.0.lock();
         known.retain(|_, limits| limits.strong_count() > 0);
         if let Some(shared) = known.get(&portal).and_then(Weak::upgrade) {
-            if let Some(shut) = own.gate.0.lock().clone() {
-                shared.gate.shut_until(shut);
+            if let Some(shut) = own.gate.last_to_open(&[()]) {
+                shared.gate.shut((), shut);
             }
             return shared;
         }
@@ -241,6 +185,7 @@ impl Membership {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::ports::Cause;
 
     const ONE: PortalId = PortalId(777);
     const TWO: PortalId = PortalId(778);
@@ -268,15 +213,10 @@ mod tests {
         joins(owner, TWO);
         assert!(!together(moves, owner), "nobody has let it in");
         let error = UpstreamError::new(SERVICE, Cause::RateLimited, "");
-        stays.current_limits().gate.shut_for(Duration::from_hours(1), &error);
+        stays.current_limits().shut_gate(Duration::from_hours(1), &error);
         joins(moves, TWO);
         assert!(together(moves, owner) && !together(owner, stays));
-        owner
-            .current_limits()
-            .gate
-            .wait_until_open(Duration::ZERO)
-            .await
-            .unwrap();
+        owner.current_limits().wait_until_open(Duration::ZERO).await.unwrap();
         // Also where no other client of the new portal is known.
         drop(clients);
         let clients: Vec<_> = (0..3).map(|_| Membership::new(&config)).collect();

@@ -164,7 +164,7 @@ impl Transport {
                 .and_then(|wait| wait.try_into().ok())
                 .unwrap_or(Duration::ZERO);
             if !asked.is_zero() && error.status.is_some() {
-                self.current_limits().gate.shut_for(asked, &error);
+                self.current_limits().shut_gate(asked, &error);
             }
             if matches!(again, Again::Secondly | Again::TenSecondly) {
                 self.current_limits().call_refused(request.bucket);
@@ -189,11 +189,11 @@ impl Transport {
         let limits = self.current_limits();
         let asked = Instant::now();
         let slot = async {
-            limits.gate.wait_until_open(waits.longest).await?;
+            limits.wait_until_open(waits.longest).await?;
             let slot = tokio::time::timeout(waits.queue, limits.wait_for_slot(request.bucket))
                 .await
                 .map_err(|_| busy_error(waits.queue))?;
-            limits.gate.wait_until_open(waits.longest).await?;
+            limits.wait_until_open(waits.longest).await?;
             Ok(slot)
         }
         .await

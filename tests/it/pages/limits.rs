@@ -193,10 +193,10 @@ const ROWS: [(&str, &[Source]); 44] = [
     (
         "text of HubSpot's or Google's",
         &[
-            Code("upstream/http/text.rs", "const CODE_LIMIT: usize = "),
-            Code("upstream/http/text.rs", "const ID_LIMIT: usize = "),
+            Code("upstream/http/limits.rs", "const CODE_LIMIT: usize = "),
+            Code("upstream/http/limits.rs", "const ID_LIMIT: usize = "),
             Same(&[
-                Code("upstream/http/text.rs", "const NAME_LIMIT: usize = "),
+                Code("upstream/http/limits.rs", "const NAME_LIMIT: usize = "),
                 Code("domain/brief.rs", "const LONGEST_ECHO: usize = "),
             ]),
         ],

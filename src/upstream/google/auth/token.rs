@@ -11,13 +11,13 @@ use tokio::time::Instant;
 
 use crate::ports::{CallObserver, Cause, UpstreamError};
 use crate::upstream::google::codes;
-use crate::upstream::google::redact::bounded_message;
 use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
 use crate::upstream::http::json;
+use crate::upstream::http::last_failure::LastFailure;
 use crate::upstream::http::memory::ends_in;
-use crate::upstream::http::text::valid_code;
+use crate::upstream::http::text::{bounded_message, valid_code};
 use crate::upstream::http::wait::retry_after;
 use crate::upstream::{REDIRECT, is_redirect};
 
@@ -74,7 +74,7 @@ pub(crate) trait TokenSource: Send + Sync {
 #[derive(Default)]
 struct Cached {
     token: Option<Arc<Token>>,
-    failed: Option<(Instant, UpstreamError)>,
+    failed: LastFailure,
     /// The source must not give the token again that it has kept.
     dropped: bool,
 }
@@ -137,23 +137,21 @@ impl TokenCache {
 
     async fn fetch_into(&self, cached: &mut Cached, asked: Instant, renew: bool) -> Result<Arc<Token>, UpstreamError> {
         // Whoever waited while another caller's fetch failed takes that answer instead of asking again.
-        if let Some((at, error)) = &cached.failed
-            && *at > asked
-        {
-            return Err(error.clone());
+        if let Some(error) = cached.failed.since(asked) {
+            return Err(error);
         }
         match self.source.fetch_token(renew).await {
             Ok(token) => {
                 let token = Arc::new(token);
                 *cached = Cached {
                     token: Some(Arc::clone(&token)),
-                    failed: None,
+                    failed: LastFailure::default(),
                     dropped: false,
                 };
                 Ok(token)
             }
             Err(error) => {
-                cached.failed = Some((Instant::now(), error.clone()));
+                cached.failed.record(&error);
                 Err(error)
             }
         }
