@@ -1,229 +1,261 @@
-//! A deletion that waits: what its object says meanwhile.
+//! Deletion: stop the work, leave the action in place (or remove it, if the manifest says so and the operator created it), note
+//! it, and remove the finalizer. Works
+//! with Secret, account object or Google gone, unless Google itself must act.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
-
-use crate::api::reasons::{condition, reason};
-use crate::api::{AdConversionEvent, AdConversionEventStatus, ConversionActionStatus};
-use crate::controller::ad_conversion_event::transition_events;
+use super::deletion_blocked::{Blocked, Target, block_deletion, gives_way, timed_out};
+use super::ownership::other_owner;
+use super::pauses::SOON;
+use crate::api::reasons::{event as happened, reason};
+use crate::api::{ActionOrigin, AdConversionEvent, ConversionActionStatus};
 use crate::controller::shared::apply;
 use crate::controller::shared::context::Context;
 use crate::controller::shared::error::Error;
+use crate::controller::shared::lookup::Lookup;
 use crate::controller::shared::object::Object;
 use crate::controller::shared::reconciler::Action;
-use crate::domain::brief::brief;
-use crate::domain::conditions::{Conditions, Status, Summary};
-use crate::domain::ids::{ActionId, CustomerId};
-use crate::domain::time::to_signed;
+use crate::controller::shared::recorder::Severity;
+use crate::domain::action::{ConversionAction, REMOVED};
+use crate::domain::brief::{self, brief};
+use crate::domain::declared::Declared;
+use crate::domain::ids::{CustomerId, ObjectKey};
+use crate::domain::ownership::named_for;
+use crate::ports::ads::GoogleAds;
+use crate::ports::ledger::OrphanNote;
+use crate::ports::stopping::begin_unfinished_step;
+use crate::ports::{Cause, UpstreamError};
+use crate::registry::{Account, GoogleAccount, Urgency, Wake};
 
-/// Pause between two tries.
-const TRY_AGAIN: Duration = Duration::from_secs(10);
-
-/// The action as the status names it.
-pub(crate) struct Target {
-    pub customer: CustomerId,
-    pub id: ActionId,
-    pub name: String,
-}
-
-impl Target {
-    pub fn from_status(action: &ConversionActionStatus) -> Option<Self> {
-        Some(Self {
-            customer: action.customer_id.as_deref()?.parse().ok()?,
-            id: action.id.as_deref()?.parse().ok()?,
-            name: action.name.clone().unwrap_or_default(),
-        })
+/// Settles what is outside Kubernetes, then removes our finalizer.
+pub async fn clean_up(ctx: &Context, declared: &Declared, event: &AdConversionEvent) -> Result<Action, Error> {
+    let key = declared.key.clone();
+    ctx.registry.remove_event(&key);
+    if !apply::has_finalizer(event) {
+        // Only now do the caches say so, and somebody else's finalizer may keep the event from going.
+        wake_others(ctx, declared);
+        return Ok(Action::await_change());
     }
-}
-
-/// What keeps a deletion: condition reason, what happened and what a person can do.
-pub(crate) struct Blocked {
-    /// Reason of the conditions.
-    pub why: &'static str,
-    /// Without the last full stop.
-    pub happened: String,
-    /// Without the last full stop.
-    pub way_out: &'static str,
-    /// Google was not asked, and will not be unless somebody changes something in the namespace.
-    pub unasked: bool,
-}
-
-impl Blocked {
-    /// Google does not remove the action.
-    pub fn removal_failed(why: &'static str, target: &Target, cause: &str) -> Self {
-        Self {
-            why,
-            happened: format!(
-                "Conversion action {} {:?} cannot be removed from Google Ads: {}",
-                target.id,
-                target.name,
-                cause.trim_end_matches('.')
-            ),
-            way_out: "Repair the account, or set spec.deletionPolicy to Orphan to leave the action in Google Ads",
-            unasked: false,
-        }
-    }
-
-    /// There is nothing to ask Google with.
-    pub fn no_credentials(target: &Target) -> Self {
-        let cause = "the GoogleAdsAccount is missing or has no usable credentials";
-        Self {
-            unasked: true,
-            ..Self::removal_failed(reason::UPSTREAM_UNREACHABLE, target, cause)
-        }
-    }
-
-    /// Nothing is changed in Google through a suspended account.
-    pub fn account_suspended(target: &Target) -> Self {
-        Self {
-            way_out: "Set spec.suspend of the account to false, or set spec.deletionPolicy of the event to Orphan to leave the \
-                      action in Google Ads",
-            unasked: true,
-            ..Self::removal_failed(reason::SUSPENDED, target, "the GoogleAdsAccount is suspended")
-        }
-    }
-
-    /// The ledger does not keep the note about the action that stays.
-    pub fn note_failed(error: &Error) -> Self {
-        Self {
-            why: reason::LEDGER_UNAVAILABLE,
-            happened: format!("The note that the conversion action is left in Google Ads cannot be saved: {error}"),
-            way_out: "Repair the ledger",
-            unasked: false,
-        }
-    }
-}
-
-/// The deletion has been waiting for as long as it may without a word.
-pub(crate) fn timed_out(ctx: &Context, event: &AdConversionEvent) -> bool {
-    let limit = to_signed(ctx.settings.deletion_timeout);
-    let since = event
-        .metadata
-        .deletion_timestamp
+    let action = event
+        .status
         .as_ref()
-        .map_or(ctx.clock.now(), |t| t.0);
-    ctx.clock.now().duration_since(since) >= limit
-}
-
-/// The namespace is being deleted, and this stands in its way: nobody can put a Secret or an account back there, and
-/// whoever wanted the namespace gone is not waiting for Google.
-pub(crate) async fn gives_way(ctx: &Context, event: &AdConversionEvent, blocked: &Blocked) -> bool {
-    let key = event.key();
-    let hopeless = blocked.unasked || timed_out(ctx, event);
-    let gives_way = hopeless && ctx.events.namespace_ends(&key.namespace).await;
-    if gives_way {
-        tracing::warn!(
-            event = %key,
-            reason = blocked.why,
-            "the namespace is being deleted, so the conversion action is left in Google Ads: {}",
-            brief(&blocked.happened)
-        );
+        .and_then(|s| s.conversion_action.clone())
+        .unwrap_or_default();
+    let account = google_account(ctx, declared);
+    if is_unchecked(ctx, declared, account.as_ref()) && !timed_out(ctx, event) {
+        return Ok(Action::requeue(SOON));
     }
-    gives_way
+    let action = found_after_lost_reply(ctx, event, account.as_ref(), action).await;
+    if let Some(target) = Target::from_status(&action)
+        && action.origin != Some(ActionOrigin::Mapped)
+    {
+        // Also one that was left behind by an earlier event and taken back: its note remembers when it was created.
+        let ours = action.create_time.is_some();
+        let shared = other_owner(ctx, declared, &target.customer, target.id);
+        let mut stays = true;
+        if declared.removes_action && ours && shared.is_none() {
+            match remove_action(ctx, declared, event, account.as_ref(), &target).await {
+                Ok(()) => stays = false,
+                Err(blocked) if gives_way(ctx, event, &blocked).await => {}
+                Err(blocked) => return block_deletion(ctx, event, blocked).await,
+            }
+        }
+        if stays && let Err(error) = note_orphan(ctx, declared, event, &action, &target, shared).await {
+            if !timed_out(ctx, event) {
+                return block_deletion(ctx, event, Blocked::note_failed(&error)).await;
+            }
+            tracing::error!(event = %key, error = brief(&error), "the note about the conversion action could not be kept");
+        }
+    }
+    ctx.registry.forget_event(&key);
+    apply::remove_finalizer(ctx, event).await?;
+    wake_others(ctx, declared);
+    Ok(Action::await_change())
 }
 
-/// The deletion goes on trying, and says so from the first failed try on.
-pub(crate) async fn block_deletion(
+/// The account to ask; none while it is suspended, because nothing is read or changed through it then.
+fn google_account(ctx: &Context, declared: &Declared) -> Option<GoogleAccount> {
+    let account = ctx.registry.google_account(&declared.google);
+    account.filter(|_| !is_suspended(ctx, declared))
+}
+
+fn is_suspended(ctx: &Context, declared: &Declared) -> bool {
+    ctx.caches.is_suspended(&Account::Google(declared.google.clone())) == Some(true)
+}
+
+/// A create whose reply was lost may have left an action: it is looked for once, so that it can be noted.
+async fn found_after_lost_reply(
     ctx: &Context,
     event: &AdConversionEvent,
-    blocked: Blocked,
-) -> Result<Action, Error> {
-    tracing::warn!(event = %event.key(), reason = blocked.why, "the deletion waits: {}", brief(&blocked.happened));
-    let status = blocked_status(event, &blocked, ctx.clock.now(), timed_out(ctx, event));
-    if apply::apply_status(ctx, event, &status).await?.is_some() {
-        transition_events::publish_transitions(ctx, event, &status).await;
+    account: Option<&GoogleAccount>,
+    action: ConversionActionStatus,
+) -> ConversionActionStatus {
+    let (None, Some(attempt)) = (&action.id, &action.creation) else {
+        return action;
+    };
+    let name = attempt.name.clone();
+    let found = match account.and_then(|a| Some((a.clients.clone()?, a.snapshot.clone()?))) {
+        Some((clients, snapshot)) => {
+            let owner = snapshot.customer.conversion_customer.clone();
+            let found = find_by_two_reads(clients.ads.as_ref(), &owner, &name).await;
+            found.map(|found| found.map(|action| (owner, action)))
+        }
+        None => Err(UpstreamError::new(
+            "Google Ads",
+            Cause::Unavailable,
+            "the account is not ready",
+        )),
+    };
+    match found {
+        Ok(Some((owner, found))) => after_lost_reply(&action, &owner, &found),
+        Ok(None) => action,
+        Err(error) => {
+            let note = format!(
+                "It is not known whether conversion action {name:?} was created ({error}). Look for it in Google Ads. An event with the same eventName adopts it."
+            );
+            ctx.events
+                .publish(event, Severity::Warning, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
+                .await;
+            action
+        }
     }
-    let backoff = ctx.backoff.record_failure("Deletion", &event.key());
-    Ok(Action::requeue(backoff.min(TRY_AGAIN)))
 }
 
-/// The status of an event whose deletion waits: not Ready, nothing is read or sent any more. `DeletionBlocked` once a
-/// person must act: at once if that is certain, else when the limit has passed.
-fn blocked_status(
+/// The action of this name, by two reads that agree: it is noted as ours, and may be removed as such.
+async fn find_by_two_reads(
+    ads: &dyn GoogleAds,
+    owner: &CustomerId,
+    name: &str,
+) -> Result<Option<ConversionAction>, UpstreamError> {
+    let not_removed = |found: Vec<ConversionAction>| found.into_iter().find(|action| action.status != REMOVED);
+    let first = not_removed(ads.actions_named(owner, name).await?);
+    let second = not_removed(ads.actions_named(owner, name).await?);
+    if first.as_ref().map(|action| action.id) != second.as_ref().map(|action| action.id) {
+        let message = "two answers about the action differ";
+        return Err(UpstreamError::new("Google Ads", Cause::Malformed, message));
+    }
+    Ok(second)
+}
+
+fn after_lost_reply(
+    action: &ConversionActionStatus,
+    owner: &CustomerId,
+    found: &ConversionAction,
+) -> ConversionActionStatus {
+    ConversionActionStatus {
+        customer_id: Some(owner.to_string()),
+        id: Some(found.id.to_string()),
+        name: Some(brief::brief_name(&found.name)),
+        origin: Some(ActionOrigin::Created),
+        create_time: action.creation.as_ref().map(|c| c.started_at.clone()),
+        ..action.clone()
+    }
+}
+
+/// Notes that the action stays. It is never removed while it is `shared` with another event.
+async fn note_orphan(
+    ctx: &Context,
+    declared: &Declared,
     event: &AdConversionEvent,
-    blocked: &Blocked,
-    now: Timestamp,
-    timed_out: bool,
-) -> AdConversionEventStatus {
-    let mut status = event.status.clone().unwrap_or_default();
-    let mut conditions = Conditions::new(&status.conditions, event.metadata.generation, now);
-    let text = format!(
-        "The deletion waits. {}. The operator tries again. {}.",
-        blocked.happened, blocked.way_out
-    );
-    conditions.summarize(&Summary::Failing {
-        reason: blocked.why.to_owned(),
-        message: text.clone(),
-    });
-    if timed_out || [reason::ACCESS_DENIED, reason::SUSPENDED].contains(&blocked.why) {
-        conditions.set(condition::DELETION_BLOCKED, Status::True, blocked.why, &text);
+    action: &ConversionActionStatus,
+    target: &Target,
+    shared: Option<ObjectKey>,
+) -> Result<(), Error> {
+    if let Some(other) = shared {
+        let note = format!(
+            "Conversion action {} {:?} stays in Google Ads because {} uses it.",
+            target.id,
+            target.name,
+            named_for(&declared.key.namespace, &other)
+        );
+        ctx.events
+            .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &note)
+            .await;
+        return Ok(());
     }
-    let message = "The event is being deleted: nothing is read or sent for it any more.";
-    conditions.set(condition::SYNCED, Status::Unknown, reason::PROGRESSING, message);
-    status.observed_generation = event.metadata.generation;
-    status.conditions = conditions.into_sorted();
-    status
+    let note = OrphanNote {
+        action: target.customer.action_key(target.id),
+        name: target.name.clone(),
+        // The type never changes at Google, and no event has an action of another one.
+        kind: declared.action_kind().to_owned(),
+        former_event: declared.key.to_string(),
+        created_at: action.create_time.as_ref().map(|t| t.0),
+        at: ctx.clock.now(),
+    };
+    ctx.ledger.note_orphan(&note).await?;
+    let text = format!(
+        "Conversion action {} {:?} stays in Google Ads account {}. An event with the same eventName and category adopts it.",
+        target.id, target.name, target.customer
+    );
+    ctx.events
+        .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_ORPHANED, &text)
+        .await;
+    Ok(())
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::domain::conditions::find_condition;
-
-    fn event(ready: &str) -> AdConversionEvent {
-        serde_json::from_value(json!({
-            "apiVersion": "adconversion.dev/v1alpha1", "kind": "AdConversionEvent",
-            "metadata": {"name": "won", "namespace": "m", "generation": 7},
-            "spec": {"googleAdsAccountRef": {"name": "a"}, "hubSpotAccountRef": {"name": "a"},
-                "trigger": {"lifecycleStage": {"stage": "customer"}}},
-            "status": {"observedGeneration": 6, "conditions": [{"type": "Ready", "status": ready, "reason": "Succeeded",
-                "message": "", "lastTransitionTime": "2026-11-01T00:00:00Z"}]},
-        }))
-        .unwrap()
-    }
-
-    fn shown(why: &'static str, timed_out: bool) -> String {
-        let blocked = Blocked {
-            why,
-            happened: "It failed".into(),
-            way_out: "Mend it",
-            unasked: false,
+async fn remove_action(
+    ctx: &Context,
+    declared: &Declared,
+    event: &AdConversionEvent,
+    account: Option<&GoogleAccount>,
+    target: &Target,
+) -> Result<(), Blocked> {
+    let Some(clients) = account.and_then(|a| a.clients.as_ref()) else {
+        if is_suspended(ctx, declared) {
+            return Err(Blocked::account_suspended(target));
+        }
+        return Err(Blocked::no_credentials(target));
+    };
+    let removed = clients.ads.remove_action(&target.customer, target.id).await;
+    let _step = begin_unfinished_step();
+    // What the answer says is one thing, what the account lists another: with the event goes the last who would look.
+    let looked = match removed {
+        Err(error) if !is_gone(&error) => Err(error),
+        _ => clients.ads.actions_named(&target.customer, &target.name).await,
+    };
+    let there = looked.map_err(|error| {
+        let why = if error.needs_a_person() {
+            reason::ACCESS_DENIED
+        } else {
+            reason::UPSTREAM_UNREACHABLE
         };
-        let status = blocked_status(&event("True"), &blocked, Timestamp::UNIX_EPOCH, timed_out);
-        assert_eq!(status.observed_generation, Some(7));
-        let message = &find_condition(&status.conditions, "Ready").unwrap().message;
-        assert_eq!(
-            message,
-            "The deletion waits. It failed. The operator tries again. Mend it."
-        );
-        let parts: Vec<_> = status
-            .conditions
-            .iter()
-            .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
-            .collect();
-        parts.join(" ")
+        Blocked::removal_failed(why, target, &error.without_request_id())
+    })?;
+    if there
+        .iter()
+        .any(|action| action.id == target.id && action.status != REMOVED)
+    {
+        let listed = "Google Ads answered the request, and still lists the action";
+        return Err(Blocked::removal_failed(reason::UPSTREAM_UNREACHABLE, target, listed));
     }
+    let note = format!(
+        "Removed conversion action {} {:?} in Google Ads account {}.",
+        target.id, target.name, target.customer
+    );
+    ctx.events
+        .publish(event, Severity::Normal, happened::EXTERNAL_RESOURCE_DELETED, &note)
+        .await;
+    Ok(())
+}
 
-    #[test]
-    fn an_event_whose_deletion_waits_is_not_ready_from_the_first_failed_try_on() {
-        let waiting = "Ready=False/UpstreamUnreachable Reconciling=True/ProgressingWithRetry";
-        let (blocked, synced) = ("DeletionBlocked=True", "Synced=Unknown/Progressing");
-        assert_eq!(shown("UpstreamUnreachable", false), format!("{waiting} {synced}"));
-        assert_eq!(
-            shown("UpstreamUnreachable", true),
-            format!("{waiting} {blocked}/UpstreamUnreachable {synced}")
-        );
-        assert_eq!(
-            shown("Suspended", false),
-            format!("Ready=False/Suspended Reconciling=True/ProgressingWithRetry {blocked}/Suspended {synced}")
-        );
-        assert_eq!(
-            shown("AccessDenied", false),
-            format!("Ready=False/AccessDenied Reconciling=True/ProgressingWithRetry {blocked}/AccessDenied {synced}")
-        );
+/// Removing what is removed already is no failure.
+fn is_gone(error: &UpstreamError) -> bool {
+    error.cause == Cause::NotFound
+}
+
+/// The account is there, and the process has just started: nothing is wrong, it is about to be looked at.
+fn is_unchecked(ctx: &Context, declared: &Declared, account: Option<&GoogleAccount>) -> bool {
+    let exists = ctx.caches.google.get(&declared.google).is_some();
+    exists && declared.removes_action && account.is_none() && !is_suspended(ctx, declared)
+}
+
+/// Events that lost the action to this one may have it now, and the accounts count their users again.
+fn wake_others(ctx: &Context, declared: &Declared) {
+    let blocked = ctx.caches.events.find_by(&Lookup::LostOwnership);
+    for other in blocked.iter().filter(|other| other.id() != declared.uid) {
+        ctx.registry.wake(Wake::Event {
+            key: other.key(),
+            urgency: Urgency::Now,
+        });
     }
+    ctx.registry.wake(Wake::Google(declared.google.clone()));
+    ctx.registry.wake(Wake::HubSpot(declared.hubspot.clone()));
 }

@@ -6,13 +6,13 @@
 //! written; its spec is not read again.
 
 mod action;
+mod awaited_reads;
 mod bidding;
-mod cleanup;
 mod deletion;
+mod deletion_blocked;
 mod delivering;
 mod facts;
 mod judged;
-mod news;
 mod ownership;
 mod pauses;
 pub mod preview;
@@ -58,13 +58,13 @@ impl Reconciler for EventController {
     async fn reconcile(&self, event: Arc<AdConversionEvent>, ctx: Arc<Context>) -> Result<Action, Error> {
         let declared = Declared::from_manifest(&event);
         if declared.deleting {
-            return cleanup::clean_up(&ctx, &declared, &event).await;
+            return deletion::clean_up(&ctx, &declared, &event).await;
         }
         let event = match apply::add_finalizer(&ctx, event.as_ref()).await? {
             Some(with_finalizer) => Arc::new(with_finalizer),
             None => event,
         };
-        if news::awaits_requested_read(&ctx, &event, &declared) {
+        if awaited_reads::awaits_requested_read(&ctx, &event, &declared) {
             return Ok(Action::requeue(SOON));
         }
         let mut resolved = resolve_event(&ctx, declared, event.status.as_ref());
@@ -72,7 +72,7 @@ impl Reconciler for EventController {
             // The process has just started and the accounts are being looked at: what was said before stands.
             return Ok(Action::requeue(SOON));
         }
-        if news::named_for_the_first_time(&ctx, &resolved) {
+        if awaited_reads::named_for_the_first_time(&ctx, &resolved) {
             return Ok(Action::requeue(SOON));
         }
         let event = match trigger::record_trigger(&ctx, &event, resolved.trigger.as_ref()).await? {
@@ -87,7 +87,7 @@ impl Reconciler for EventController {
         let reconciled = ReconciledEvent::new(resolved, outcome);
         let (declared, stall) = (&reconciled.resolved.declared, reconciled.stall.as_ref());
         let seen = event.status.as_ref().and_then(|s| s.observed_generation);
-        if news::waits_to_heal(&ctx, declared, seen, stall) {
+        if awaited_reads::waits_to_heal(&ctx, declared, seen, stall) {
             return Ok(Action::requeue(SOON));
         }
         report_event(&ctx, &event, &reconciled).await

@@ -5,7 +5,7 @@ use super::trigger;
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
 use crate::controller::shared::context::Context;
-use crate::controller::shared::lookup::{self, Lookup, Payer, Wish, conversion_owner};
+use crate::controller::shared::lookup::{self, ActionOwner, ClaimedAction, Lookup, conversion_owner};
 use crate::controller::shared::object::Object;
 use crate::domain::declared::Declared;
 use crate::domain::ids::{ActionId, CustomerId, ObjectKey, PortalId};
@@ -59,14 +59,14 @@ fn rival_claims(ctx: &Context, mine: &Claim) -> Vec<Claim> {
 
 /// Under what a claim to the same is found: events say themselves whose action they have, or name one of these `accounts`.
 fn claim_lookups(mine: &Claim, accounts: &[ObjectKey]) -> Vec<Lookup> {
-    let action = mine.action.map(Wish::Action);
-    let name = mine.creates.clone().map(Wish::Name);
-    let mut payers = vec![Payer::Owner(mine.customer.clone())];
-    payers.extend(accounts.iter().cloned().map(Payer::OwnerOf));
-    let of = |wish: Wish| {
-        payers
+    let action = mine.action.map(ClaimedAction::Id);
+    let name = mine.creates.clone().map(ClaimedAction::Name);
+    let mut owners = vec![ActionOwner::Customer(mine.customer.clone())];
+    owners.extend(accounts.iter().cloned().map(ActionOwner::OwnerOf));
+    let of = |claim: ClaimedAction| {
+        owners
             .iter()
-            .map(move |payer| Lookup::Claims(payer.clone(), wish.clone()))
+            .map(move |owner| Lookup::Claims(owner.clone(), claim.clone()))
     };
     action.into_iter().chain(name).flat_map(of).collect()
 }

@@ -12,18 +12,18 @@ use crate::registry::Account;
 
 /// Whose conversion action an event claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Payer {
+pub enum ActionOwner {
     /// That of the account which its status says owns the action.
-    Owner(CustomerId),
+    Customer(CustomerId),
     /// That of whichever account owns the conversions of this account object.
     OwnerOf(ObjectKey),
 }
 
 /// Which conversion action an event claims.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Wish {
+pub enum ClaimedAction {
     /// The one with this id.
-    Action(ActionId),
+    Id(ActionId),
     /// One of its own under this name.
     Name(String),
 }
@@ -38,7 +38,7 @@ pub enum Lookup {
     /// Events of this HubSpot account that take their values from deals.
     Deals(ObjectKey),
     /// Events that claim this action.
-    Claims(Payer, Wish),
+    Claims(ActionOwner, ClaimedAction),
     /// Events that have this action, as their status says.
     Has(CustomerId, ActionId),
     /// Events that have an action of this account, as their status says, but for those being deleted.
@@ -63,15 +63,18 @@ pub fn of_event(event: &AdConversionEvent) -> BTreeSet<Lookup> {
         Lookup::Uses(Account::HubSpot(declared.hubspot.clone())),
     ]);
     let claimed = claimed_by(&declared, action);
-    let wishes = [claimed.action.map(Wish::Action), claimed.creates.map(Wish::Name)];
-    let payer = claimed
+    let claims = [
+        claimed.action.map(ClaimedAction::Id),
+        claimed.creates.map(ClaimedAction::Name),
+    ];
+    let owner = claimed
         .owner
-        .map_or_else(|| Payer::OwnerOf(declared.google.clone()), Payer::Owner);
+        .map_or_else(|| ActionOwner::OwnerOf(declared.google.clone()), ActionOwner::Customer);
     found.extend(
-        wishes
+        claims
             .into_iter()
             .flatten()
-            .map(|wish| Lookup::Claims(payer.clone(), wish)),
+            .map(|claim| Lookup::Claims(owner.clone(), claim)),
     );
     if let (Some(customer), Some(id)) = (customer_of(action), id_of(action)) {
         found.insert(Lookup::Has(customer.clone(), id));

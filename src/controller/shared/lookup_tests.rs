@@ -36,12 +36,12 @@ fn customer() -> CustomerId {
 
 /// What every event of [`event`] is looked up by that is not gone, and these.
 fn with<const N: usize>(more: [Lookup; N]) -> BTreeSet<Lookup> {
-    let payer = || Payer::Owner(customer());
+    let owner = || ActionOwner::Customer(customer());
     let always = [
         Lookup::Uses(Account::Google(ObjectKey::new("m", "g"))),
         Lookup::Uses(Account::HubSpot(ObjectKey::new("m", "h"))),
-        Lookup::Claims(payer(), Wish::Action(ActionId(7))),
-        Lookup::Claims(payer(), Wish::Name("Won".to_owned())),
+        Lookup::Claims(owner(), ClaimedAction::Id(ActionId(7))),
+        Lookup::Claims(owner(), ClaimedAction::Name("Won".to_owned())),
         Lookup::Has(customer(), ActionId(7)),
     ];
     always.into_iter().chain(more).collect()
@@ -66,11 +66,11 @@ fn an_event_is_looked_up_by_all_that_it_names_and_has() {
     assert_eq!(of_event(&event(&stalled(reason::INVALID_SPEC))), with([any()]));
     // Before the account has shown whose conversions it counts, and with an action that is named.
     let named = json!({"spec": {"conversionAction": {"existing": {"id": "9"}}}, "status": null});
-    let payer = Payer::OwnerOf(ObjectKey::new("m", "g"));
+    let owner = ActionOwner::OwnerOf(ObjectKey::new("m", "g"));
     let expected = [
         Lookup::Uses(Account::Google(ObjectKey::new("m", "g"))),
         Lookup::Uses(Account::HubSpot(hubspot())),
-        Lookup::Claims(payer, Wish::Action(ActionId(9))),
+        Lookup::Claims(owner, ClaimedAction::Id(ActionId(9))),
     ];
     assert_eq!(of_event(&event(&named)), BTreeSet::from(expected));
 }

@@ -8,9 +8,9 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 pub(crate) use super::api::Api;
-use super::code_table::{ads_code, data_manager_code, is_mere_refusal};
-use super::codes;
 use super::redact::redact_words;
+use super::request_causes;
+use super::row_classes::{ads_code, data_manager_code, is_mere_refusal};
 use super::wire::{parse_duration, parse_integer};
 use crate::domain::codes::Code;
 use crate::ports::sink::IngestError;
@@ -171,7 +171,7 @@ impl Answer {
     fn unreadable_error(&self) -> UpstreamError {
         let cause = match self.status {
             // Not 401: who says so without a word of Google's has not looked at the token.
-            404 | 408 | 429 | 500.. => codes::status_cause(self.status),
+            404 | 408 | 429 | 500.. => request_causes::status_cause(self.status),
             413 => Cause::TooLarge, // A proxy's limit, which smaller requests may pass.
             _ => Cause::Malformed,
         };
@@ -187,7 +187,7 @@ impl Answer {
     }
 
     fn effect_of(&self, open: bool) -> Effect {
-        let open = self.mutating && (open || codes::status_leaves_effect_open(self.status));
+        let open = self.mutating && (open || request_causes::status_leaves_effect_open(self.status));
         if open { Effect::Unknown } else { Effect::None }
     }
 
@@ -211,8 +211,8 @@ impl Answer {
                 Cause::NotFound
             }
             // An error inside HTTP 200: the canonical code stands in for the status.
-            200..300 => codes::canonical_cause(parse_integer(&status["code"])),
-            other => codes::status_cause(other),
+            200..300 => request_causes::canonical_cause(parse_integer(&status["code"])),
+            other => request_causes::status_cause(other),
         }
     }
 
@@ -254,7 +254,7 @@ impl Answer {
         let reason = detail["reason"].as_str().unwrap_or_default();
         let metadata = &detail["metadata"];
         let limit = metadata["quota_limit"].as_str().and_then(valid_code);
-        parts.cause = parts.cause.or(codes::reason_cause(reason, limit.as_deref()));
+        parts.cause = parts.cause.or(request_causes::reason_cause(reason, limit.as_deref()));
         if parts.code.is_none() {
             parts.code = valid_code(reason);
         }
@@ -265,7 +265,7 @@ impl Answer {
             .as_str()
             .and_then(valid_code)
             .unwrap_or_else(|| self.api.host().to_owned());
-        match codes::reason_cause(reason, limit.as_deref()) {
+        match request_causes::reason_cause(reason, limit.as_deref()) {
             Some(Cause::ServiceDisabled) => {
                 let project = metadata["consumer"]
                     .as_str()
@@ -359,9 +359,9 @@ fn ads_failure(detail: &Value, parts: &mut Parts) {
         if parts.code.is_none() {
             parts.code = valid_code(name);
             parts.keyed = ads_code(key, name);
-            parts.cause = codes::ads_cause(key, name);
+            parts.cause = request_causes::ads_cause(key, name);
         }
-        parts.effect_open |= codes::leaves_effect_open(key, name);
+        parts.effect_open |= request_causes::leaves_effect_open(key, name);
         let quota = &error["details"]["quotaErrorDetails"];
         parts.retry_after = parts.retry_after.max(parse_duration(&quota["retryDelay"]));
         parts.account_only |= quota["rateScope"] == "ACCOUNT";

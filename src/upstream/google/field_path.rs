@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::code_table::{data_manager_code, is_mere_refusal, of_destination};
 use super::redact::field_path;
+use super::row_classes::{data_manager_code, is_mere_refusal, of_destination};
 use crate::domain::batch::{Complaint, NO_ROW};
 use crate::domain::codes::{Class, Code};
 

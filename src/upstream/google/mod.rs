@@ -1,21 +1,21 @@
 //! Google: the Google Ads API (configuration), the Data Manager API (uploads) and the credentials of both.
 //!
 //! All calls go through one session for each set of credentials, which holds the token, the limiters and
-//! the gates that keep calls back until a `retryDelay` has passed. What an error means is decided in `codes` and
-//! `errors`, both pure.
+//! the gates that keep calls back until a `retryDelay` has passed. What an error means is decided in `request_causes`,
+//! `row_classes` and `errors`, all pure.
 
 mod ads;
 mod api;
 pub mod auth;
-mod code_table;
-mod codes;
 mod config;
 mod data_manager;
 mod errors;
 mod field_path;
 mod rate_limiter;
 mod redact;
+mod request_causes;
 mod root_cause;
+mod row_classes;
 mod session;
 mod wire;
 

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use crate::ports::{CallObserver, Cause, UpstreamError};
-use crate::upstream::google::codes;
+use crate::upstream::google::request_causes;
 use crate::upstream::google::root_cause::root_cause;
 use crate::upstream::http::body;
 use crate::upstream::http::body::{BodyError, Limit, TINY_PIECES};
@@ -292,7 +292,7 @@ impl Endpoint {
 }
 
 fn grant_refusal(status: u16, wait: Option<jiff::SignedDuration>, code: Option<String>, hint: &str) -> UpstreamError {
-    let cause = codes::token_cause(status, code.as_deref());
+    let cause = request_causes::token_cause(status, code.as_deref());
     let named = code.as_deref().unwrap_or("no code");
     let hint = if cause == Cause::CredentialsRejected {
         format!(": {hint}")

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::code_table::{data_manager_code, silent_code};
 use super::errors::{Api, Failure, Parsed, malformed_answer};
+use super::row_classes::{data_manager_code, silent_code};
 
 use self::request::Purpose;
 use super::session::{Call, Session};

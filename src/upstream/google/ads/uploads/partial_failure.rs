@@ -8,9 +8,9 @@ use crate::domain::batch::Complaint;
 use crate::ports::sink::{Conversion, Evidence, UploadRequest};
 use crate::upstream::google::ads::uploads::echo::{self, Echo};
 use crate::upstream::google::ads::uploads::kind::Upload;
-use crate::upstream::google::code_table::ads_code;
 use crate::upstream::google::field_path::Violation;
 use crate::upstream::google::redact::{MAX_STEPS, field_path};
+use crate::upstream::google::row_classes::ads_code;
 use crate::upstream::google::wire::parse_index;
 
 /// Names under which a request's rows may stand in a field path, in both spellings.

@@ -2,7 +2,7 @@
 //! the published enums (docs/reference/google.md 4.3 to 4.5, 6.5, 6.6, appendices A and B). Names Google adds
 //! later are tolerated: they reject the row and surface verbatim.
 
-use super::codes::{ads_cause, is_known_key};
+use super::request_causes::{ads_cause, is_known_key};
 use crate::domain::codes::{Class, Code, Matter};
 use crate::domain::outcome::reason;
 use crate::ports::Cause;
@@ -311,5 +311,5 @@ const REJECTED: [&str; 100] = [
 ];
 
 #[cfg(test)]
-#[path = "code_table_tests.rs"]
+#[path = "row_classes_tests.rs"]
 mod tests;

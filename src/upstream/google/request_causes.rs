@@ -1,5 +1,5 @@
-//! The one table from what Google says to what it means for us. Pure; total: unknown names fall to the class of the
-//! HTTP status. Sources: docs/reference/google.md 2.4, 4.5, 6.5.
+//! The table from what Google says of a whole request to what it means for us (rows: [`super::row_classes`]). Pure; total:
+//! unknown names fall to the class of the HTTP status. Sources: docs/reference/google.md 2.4, 4.5, 6.5.
 
 use crate::ports::Cause;
 
