@@ -305,12 +305,12 @@ impl Parts<'_> {
                 at: row.occurred_at,
                 first_seen,
             };
-            let told = if event.rules.form {
+            let explained = if event.rules.form {
                 explanation::explain_submission(contact, row.occurred_at, &rules)
             } else {
                 explanation::explain_entry(contact, occurrence, &rules, now)
             };
-            lines.extend(told.into_iter().map(ExplainedLine::from));
+            lines.extend(explained.into_iter().map(ExplainedLine::from));
             if !row.outcome.is_final() {
                 let named = row.submission.is_some();
                 lines.push(explanation::decide_now(contact, occurrence, named, &rules, now).into());
@@ -361,7 +361,7 @@ impl Parts<'_> {
 
 /// The request and the answer, as long as they are kept.
 fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> {
-    let told = row.record.as_ref().map(|record| {
+    let explained = row.record.as_ref().map(|record| {
         explain_sending(&Sending {
             outcome: row.outcome,
             reason: &row.reason,
@@ -377,7 +377,7 @@ fn sending_lines(row: &ListedConversion) -> impl Iterator<Item = ExplainedLine> 
             attempts: record.attempts,
         })
     });
-    told.into_iter().flatten().map(ExplainedLine::from)
+    explained.into_iter().flatten().map(ExplainedLine::from)
 }
 
 const NOT_SEEN: &str = "The operator has not seen it yet. It does with one of its next polls.";

@@ -204,7 +204,7 @@ pub fn halve_rows(rows: usize) -> Refusal {
     Refusal::named(BTreeMap::new(), vec![left.to_vec(), right.to_vec()])
 }
 
-/// Fates of the rows and destinations that complaints name. A complaint about the size of the request is none about the
+/// Results of the rows and destinations that complaints name. A complaint about the size of the request is none about the
 /// row that stands where it became too large.
 fn named_results(
     destination_of: &[usize],
@@ -291,7 +291,7 @@ fn all_wait(destination_of: &[usize], row_result: &RowResult) -> Refusal {
     Refusal::named(all.collect(), vec![])
 }
 
-/// Fates of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
+/// Results of the rows of a request that was answered row by row: what the results say of each, and `complaints` about
 /// which failed and why. Rows of which neither is said are absent: they go again. A row that stood twice in a request
 /// goes again by itself. A complaint about a row that was not sent may mean any: then nothing is known of all. Nor is
 /// anything known of a row that has both a complaint and a result, or a complaint without a code that says anything.

@@ -86,7 +86,7 @@ impl Report {
     }
 }
 
-/// Fates of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
+/// Results of the rows of one destination (`members`: their positions in the request, ascending) of a request of `sent` rows.
 /// `None`: not finished, ask again. Never calls a row uploaded that may have failed, or rejected that may have gone through:
 /// a report that counts another number of rows says nothing about ours, nor does one that contradicts itself.
 pub fn destination_results(report: &Report, members: &[usize], sent: usize) -> Option<BTreeMap<usize, RowResult>> {

@@ -1,7 +1,7 @@
 //! Retention: conversions that were settled long ago become totals by day, and a key each (docs/architecture.md, "The
 //! ledger").
 //!
-//! The keys stay for ever: a sweep or a startTime moved earlier may bring an old history up again, and what was sent once
+//! The keys stay for ever: a full scan or a startTime moved earlier may bring an old history up again, and what was sent once
 //! must never be taken for new. docs/performance.md says how many bytes a key and a row take.
 
 use jiff::Timestamp;

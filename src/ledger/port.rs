@@ -165,12 +165,12 @@ impl Ledger for SqlLedger {
         write!(self, Disk::Later, |tx| streams::set_feed_marks(tx, marks))
     }
 
-    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
-        read!(self, |tx| streams::last_sweep(tx, hubspot))
+    async fn last_full_scan(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+        read!(self, |tx| streams::last_full_scan(tx, hubspot))
     }
 
-    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-        write!(self, Disk::Later, |tx| streams::set_last_sweep(tx, hubspot, at))
+    async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
+        write!(self, Disk::Later, |tx| streams::set_last_full_scan(tx, hubspot, at))
     }
 
     async fn put_aside(&self, hubspot: &ObjectKey) -> LedgerResult<Vec<AsideContact>> {

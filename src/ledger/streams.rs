@@ -1,4 +1,4 @@
-//! Tracks and how far the feed has come for them.
+//! Streams, and how far the feed has come for them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -243,7 +243,8 @@ pub(crate) async fn set_feed_marks(conn: &mut Conn, marks: &[(StreamId, Watermar
     Ok(())
 }
 
-fn sweep_of(hubspot: &ObjectKey) -> String {
+fn full_scan_name(hubspot: &ObjectKey) -> String {
+    // Ledgers have it under the name of the flag.
     format!("sweep:{hubspot}")
 }
 
@@ -256,14 +257,14 @@ pub(crate) async fn set_meta(conn: &mut Conn, name: &str, value: &str) -> Ledger
     Ok(())
 }
 
-pub(crate) async fn last_sweep(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
+pub(crate) async fn last_full_scan(conn: &mut Conn, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>> {
     let found: Option<i64> = sqlx::query_scalar("SELECT CAST(value AS BIGINT) FROM meta WHERE name = $1")
-        .bind(sweep_of(hubspot))
+        .bind(full_scan_name(hubspot))
         .fetch_optional(conn)
         .await?;
     found.map(to_time).transpose()
 }
 
-pub(crate) async fn set_last_sweep(conn: &mut Conn, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
-    set_meta(conn, &sweep_of(hubspot), &to_millis(at).to_string()).await
+pub(crate) async fn set_last_full_scan(conn: &mut Conn, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()> {
+    set_meta(conn, &full_scan_name(hubspot), &to_millis(at).to_string()).await
 }

@@ -125,9 +125,9 @@ impl Memory {
         }
         let others = empty || !batch.contacts.is_empty();
         let shown: Vec<ContactId> = batch.contacts.iter().map(|contact| contact.requested_id).collect();
-        let told = |id: &&ContactId| shown.contains(id) || batch.unreadable.contains_key(id);
+        let answered = |id: &&ContactId| shown.contains(id) || batch.unreadable.contains_key(id);
         let mut sought = BTreeMap::new();
-        for id in ids.iter().filter(|id| !told(id)) {
+        for id in ids.iter().filter(|id| !answered(id)) {
             self.shown.retain(|shown| shown != id);
             let named = batch.deleted.contains(id);
             let look = if named { Look::Named } else { Look::LeftOut { others } };

@@ -34,7 +34,7 @@ pub struct SyncSettings {
     pub upload_interval: SignedDuration,
     /// How far the wider polls go back (every sixth of it, never less often).
     pub overlap: SignedDuration,
-    /// Between two sweeps by modification time.
+    /// Between two full scans.
     pub sweep_interval: SignedDuration,
     /// First look at the status of a request.
     pub diagnostics_first_poll: SignedDuration,

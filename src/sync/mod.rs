@@ -1,5 +1,4 @@
-//! The sync loops: feed (one per HubSpot account), event loop (one per event), uploader and request-status poller (one
-//! per Google account), over the ports they own.
+//! The sync loops, over the ports: feed (one per HubSpot account), uploader and poll of requests (one per Google account).
 
 pub mod absences;
 mod bounded;

@@ -1,4 +1,4 @@
-//! Retention: folds what was settled long ago and erases what names contacts that were deleted long ago, now and then, a
+//! Retention: archives what was settled long ago and erases what names contacts that were deleted long ago, now and then, a
 //! little at a time.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ use crate::domain::brief::brief;
 use crate::domain::ids::ContactId;
 use crate::ports::pulse;
 
-/// Rows folded in one write, so that uploads never wait long for it.
+/// Rows archived in one write, so that uploads never wait long for it.
 const PORTION: usize = 2_000;
 /// Between two portions.
 const BREATH: Duration = Duration::from_millis(200);

@@ -35,13 +35,13 @@ pub struct Clicks(Arc<Bounded<Known>>);
 /// What is remembered.
 #[derive(Default)]
 pub(crate) struct Known {
-    of: HashMap<TransactionId, Told>,
+    of: HashMap<TransactionId, Remembered>,
     /// Bytes of all.
     size: usize,
 }
 
 /// Of one submission.
-struct Told {
+struct Remembered {
     at: Timestamp,
     gclid: Option<String>,
     /// An answer has shown an e-mail address.
@@ -60,8 +60,8 @@ impl Clicks {
     /// At this time HubSpot was asked whose a remembered submission is, and had no contact.
     pub fn record_nobody(&self, key: TransactionId, asked: Timestamp) {
         self.0.change(|known| {
-            if let Some(told) = known.of.get_mut(&key) {
-                told.unfound = told.unfound.max(Some(asked));
+            if let Some(seen) = known.of.get_mut(&key) {
+                seen.unfound = seen.unfound.max(Some(asked));
             }
         });
     }
@@ -74,8 +74,8 @@ impl Clicks {
     /// Whether a submission has an e-mail address. That it has none takes two answers; `None` if there were not as many in
     /// this life of the process.
     pub fn names_somebody(&self, key: TransactionId) -> Option<bool> {
-        let told = |told: &Told| (told.named || told.nameless > 1).then_some(told.named);
-        self.0.look(|known| known.of.get(&key).and_then(told))
+        let named = |seen: &Remembered| (seen.named || seen.nameless > 1).then_some(seen.named);
+        self.0.look(|known| known.of.get(&key).and_then(named))
     }
 
     /// Remembers what a submission says about its page, and whether it names anybody.
@@ -85,7 +85,7 @@ impl Clicks {
 
     /// The gclid of a submission; the outer `None`: not read in this life of the process.
     pub fn gclid_of(&self, key: TransactionId) -> Option<Option<String>> {
-        self.0.look(|known| known.of.get(&key).map(|told| told.gclid.clone()))
+        self.0.look(|known| known.of.get(&key).map(|seen| seen.gclid.clone()))
     }
 
     /// The gclid of each of these submissions, made at or after `since`. Those that are not known are read from the form; what
@@ -138,15 +138,15 @@ impl Known {
         }
         let before = self.of.get(&key);
         let named = submission.email.is_some();
-        let told = Told {
+        let seen = Remembered {
             at: submission.at,
             gclid: submission.gclid.clone(),
-            named: named || before.is_some_and(|told| told.named),
-            nameless: before.map_or(0, |told| told.nameless).saturating_add(u8::from(!named)),
-            unfound: before.and_then(|told| told.unfound),
+            named: named || before.is_some_and(|seen| seen.named),
+            nameless: before.map_or(0, |seen| seen.nameless).saturating_add(u8::from(!named)),
+            unfound: before.and_then(|seen| seen.unfound),
         };
-        self.size += gclid_size(told.gclid.as_ref());
-        if let Some(old) = self.of.insert(key, told) {
+        self.size += gclid_size(seen.gclid.as_ref());
+        if let Some(old) = self.of.insert(key, seen) {
             self.size -= gclid_size(old.gclid.as_ref());
         }
     }
@@ -154,15 +154,15 @@ impl Known {
 
 impl Known {
     fn forget_older_half(&mut self) {
-        let mut times: Vec<_> = self.of.values().map(|told| told.at).collect();
+        let mut times: Vec<_> = self.of.values().map(|seen| seen.at).collect();
         if times.is_empty() {
             return;
         }
         let half = times.len() / 2;
         let (_, middle, _) = times.select_nth_unstable(half);
         let middle = *middle;
-        self.of.retain(|_, told| told.at > middle);
-        self.size = self.of.values().map(|told| gclid_size(told.gclid.as_ref())).sum();
+        self.of.retain(|_, seen| seen.at > middle);
+        self.size = self.of.values().map(|seen| gclid_size(seen.gclid.as_ref())).sum();
     }
 }
 
@@ -252,7 +252,7 @@ mod tests {
                 continue;
             }
             clicks.0.look(|known| {
-                let size: usize = known.of.values().map(|told| gclid_size(told.gclid.as_ref())).sum();
+                let size: usize = known.of.values().map(|seen| gclid_size(seen.gclid.as_ref())).sum();
                 assert!(size == known.size && size < MAX_SIZE + 2 * (ENTRY + 512), "{n}: {size}");
             });
         }

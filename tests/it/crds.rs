@@ -50,7 +50,7 @@ fn at<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
     Some(found)
 }
 
-/// `UPDATE_CRDS=1 cargo test --test it crds` writes the files anew.
+/// `UPDATE_CRDS=1 cargo test --test it crds` writes the files again.
 #[test]
 fn crds_are_fresh() {
     let files = api::crd_files().unwrap();

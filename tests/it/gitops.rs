@@ -48,7 +48,7 @@ fn without_helm() -> String {
     text
 }
 
-/// `UPDATE_DOCS=1 cargo test --test it gitops::` writes it anew.
+/// `UPDATE_DOCS=1 cargo test --test it gitops::` writes it again.
 #[test]
 fn kustomize_has_the_charts_objects_and_the_definitions() {
     let made = without_helm();

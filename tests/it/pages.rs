@@ -14,7 +14,7 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `UPDATE_DOCS=1 cargo test --test it pages::` writes the pages anew.
+/// `UPDATE_DOCS=1 cargo test --test it pages::` writes the pages again.
 fn fresh(name: &str, page: &str) {
     let path = root().join("docs").join(name);
     if env::var_os("UPDATE_DOCS").is_some() {

@@ -51,12 +51,12 @@ pub(crate) async fn compose_status(
     if let Some(checked) = memory.state.checked {
         status.last_check_time = Some(Time(checked));
     }
-    let mut told = Vec::new();
+    let mut announced = Vec::new();
     if let Some(snapshot) = snapshot {
         match standing_orphans(ctx, snapshot).await {
             Ok(notes) => {
                 let shown = to_status(&notes, &object.key().namespace);
-                told = announce_dropped(&status.orphaned_conversion_actions, &notes, &shown);
+                announced = announce_dropped(&status.orphaned_conversion_actions, &notes, &shown);
                 status.orphaned_conversion_actions = shown;
             }
             // The events of the account say what the ledger has; here the list only stays as it was.
@@ -65,7 +65,7 @@ pub(crate) async fn compose_status(
             }
         }
     }
-    (status, told)
+    (status, announced)
 }
 
 /// The notes that still stand. Those whose action is gone from Google, or has an event again, are forgotten: the event

@@ -96,13 +96,13 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
     };
     let ctx = Arc::new(Context::new(parts, caches));
     let mut tasks = JoinSet::new();
-    let mut router = WakeQueue::new(ctx.settings.status_interval);
+    let mut wake_queue = WakeQueue::new(ctx.settings.status_interval);
     let cache = &ctx.caches;
     start_kind(
         controller,
         &ctx,
         (&cache.events, events),
-        &mut router.events,
+        &mut wake_queue.events,
         &mut tasks,
         &stop,
     );
@@ -111,7 +111,7 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
         controller,
         &ctx,
         (&cache.google, google),
-        &mut router.google,
+        &mut wake_queue.google,
         &mut tasks,
         &stop,
     );
@@ -120,11 +120,11 @@ pub async fn run_warm_controllers<E: Reconciler<Object = AdConversionEvent>>(
         controller,
         &ctx,
         (&cache.hubspot, hubspot),
-        &mut router.hubspot,
+        &mut wake_queue.hubspot,
         &mut tasks,
         &stop,
     );
-    tasks.spawn(route_wakes(Arc::clone(&ctx), router, wakes, stop.clone()));
+    tasks.spawn(route_wakes(Arc::clone(&ctx), wake_queue, wakes, stop.clone()));
     served::watch_first_lists(&ctx, unserved, &mut tasks, &stop);
     stop.cancelled().await;
     let drained = tokio::time::timeout(STOP_LIMIT, async { while tasks.join_next().await.is_some() {} }).await;
@@ -188,7 +188,7 @@ fn start_kind<R: Reconciler>(
     }
 }
 
-/// The controller of one kind in one scope. The watch is not its own: objects come by key from the router, which lets a
+/// The controller of one kind in one scope. The watch is not its own: objects come by key from the wake queue, which lets a
 /// burst of changes through as one. `again`: one before this ended, and what it was at goes once more.
 async fn run_controller<R: Reconciler>(
     controller: Arc<R>,

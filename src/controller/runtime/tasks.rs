@@ -51,14 +51,14 @@ pub(crate) fn restarts_of(ctx: &Context, name: &str) -> Restarts {
     Restarts::new(new_watchdog(ctx), "caches", name.to_owned(), ctx.settings.backoff_max)
 }
 
-/// Brings wake-ups to the controllers. One that a router before this took along when it broke is made up for by waking all.
+/// Brings wake-ups to the controllers. One that a queue before this took along when it broke is made up for by waking all.
 pub(crate) async fn route_wakes(
     ctx: Arc<Context>,
-    router: WakeQueue,
+    queue: WakeQueue,
     wakes: mpsc::UnboundedReceiver<Wake>,
     stop: CancellationToken,
 ) {
-    let kept = Arc::new(Mutex::new((router, wakes)));
+    let kept = Arc::new(Mutex::new((queue, wakes)));
     let (shared, ending) = (Arc::clone(&ctx), stop.clone());
     let begin = move |broke: u32| {
         let (ctx, kept, stop) = (Arc::clone(&shared), Arc::clone(&kept), ending.clone());
@@ -67,8 +67,8 @@ pub(crate) async fn route_wakes(
                 ctx.wake_all();
             }
             let mut kept = kept.lock().await;
-            let (router, wakes) = &mut *kept;
-            router.run(wakes, &ctx.probes, &stop).await;
+            let (queue, wakes) = &mut *kept;
+            queue.run(wakes, &ctx.probes, &stop).await;
             ControlFlow::Continue(())
         }
     };

@@ -38,7 +38,7 @@ enum Kind {
 
 type Address = (Kind, ObjectKey);
 
-/// Outlets of all controllers.
+/// The ways to all controllers.
 pub(crate) struct WakeQueue {
     pub events: Vec<KeySender>,
     pub google: Vec<KeySender>,

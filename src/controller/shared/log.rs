@@ -30,7 +30,7 @@ fn condition_changes(before: &Value, after: &Value) -> (Vec<String>, String) {
     let same = |a: &Value, b: &Value| a["type"] == b["type"];
     let text = |c: &Value, member: &str| c[member].as_str().unwrap_or_default().to_owned();
     let mut changed = Vec::new();
-    let mut told: Vec<(u8, String)> = Vec::new();
+    let mut messages: Vec<(u8, String)> = Vec::new();
     for now in new {
         let was = old.iter().find(|was| same(was, now));
         if was.is_some_and(|was| was["status"] == now["status"] && was["reason"] == now["reason"]) {
@@ -43,13 +43,13 @@ fn condition_changes(before: &Value, after: &Value) -> (Vec<String>, String) {
             _ if status == "False" => 1,
             _ => 3,
         };
-        told.push((weight, text(now, "message")));
+        messages.push((weight, text(now, "message")));
         changed.push(format!("{type_}={status}/{}", text(now, "reason")));
     }
     let gone = old.iter().filter(|was| !new.iter().any(|now| same(was, now)));
     changed.extend(gone.map(|was| format!("{} is over", text(was, "type"))));
-    told.sort_by_key(|(weight, _)| *weight);
-    let message = told.into_iter().map(|(_, message)| message).next();
+    messages.sort_by_key(|(weight, _)| *weight);
+    let message = messages.into_iter().map(|(_, message)| message).next();
     (changed, message.unwrap_or_default())
 }
 

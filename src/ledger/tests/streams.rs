@@ -205,14 +205,14 @@ async fn where_two_rows_of_an_occurrence_meet_the_one_further_along_stays() {
 }
 
 #[tokio::test]
-async fn the_last_sweep_of_each_account_is_remembered() {
+async fn the_last_full_scan_of_each_account_is_remembered() {
     let ledger = fresh().await;
     let [one, other] = ["one", "other"].map(|name| crate::domain::ids::ObjectKey::new("ns", name));
-    assert_eq!(ledger.last_sweep(&one).await.unwrap(), None);
-    ledger.set_last_sweep(&one, at(5)).await.unwrap();
-    ledger.set_last_sweep(&one, at(7)).await.unwrap();
-    assert_eq!(ledger.last_sweep(&one).await.unwrap(), Some(at(7)));
-    assert_eq!(ledger.last_sweep(&other).await.unwrap(), None);
+    assert_eq!(ledger.last_full_scan(&one).await.unwrap(), None);
+    ledger.set_last_full_scan(&one, at(5)).await.unwrap();
+    ledger.set_last_full_scan(&one, at(7)).await.unwrap();
+    assert_eq!(ledger.last_full_scan(&one).await.unwrap(), Some(at(7)));
+    assert_eq!(ledger.last_full_scan(&other).await.unwrap(), None);
 }
 
 #[tokio::test]

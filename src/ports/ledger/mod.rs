@@ -247,11 +247,11 @@ pub trait Ledger: Send + Sync {
     /// Remembers how far the feed has come.
     async fn set_feed_marks(&self, marks: &[(StreamId, Watermark)]) -> LedgerResult<()>;
 
-    /// When the feed of this HubSpot account object last swept; `None`: never.
-    async fn last_sweep(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
+    /// When the feed of this HubSpot account object made its last full scan; `None`: never.
+    async fn last_full_scan(&self, hubspot: &ObjectKey) -> LedgerResult<Option<Timestamp>>;
 
-    /// Remembers a sweep, so that a process that is restarted often sweeps all the same.
-    async fn set_last_sweep(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
+    /// Remembers a full scan, so that a process that is restarted often makes them all the same.
+    async fn set_last_full_scan(&self, hubspot: &ObjectKey, at: Timestamp) -> LedgerResult<()>;
 
     /// Contacts that the feed of this HubSpot account object has put aside, since they could not be read, or not as a search
     /// showed them: the feed marks have moved past them, so nothing but this list brings them back.

@@ -2,7 +2,7 @@
 //! aside, so that neither the page nor the portal waits for them, and are read again with growing pauses.
 //!
 //! The feed marks move past them: what brings them back is this list alone, so the ledger keeps its ids, and it is written
-//! before the marks are. A process that ends in between reads the same pages once more. (A sweep would not do: nothing
+//! before the marks are. A process that ends in between reads the same pages once more. (A full scan would not do: nothing
 //! says that a record's modification time moves when it becomes readable.)
 
 use std::collections::{BTreeMap, HashMap};

@@ -126,8 +126,8 @@ async fn make_call(ctx: &SyncContext, crm: &dyn Crm, looker: &Looker) -> Result<
     if !asked.is_empty() {
         let answer = ask_portal(crm, &asked).await?;
         seen = answer.seen;
-        let told = |id: &&ContactId| !seen.contains(id) && !answer.unreadable.contains(id);
-        missing = asked.iter().filter(told).copied().collect();
+        let unanswered = |id: &&ContactId| !seen.contains(id) && !answer.unreadable.contains(id);
+        missing = asked.iter().filter(unanswered).copied().collect();
         if !missing.is_empty() && !is_believed(ctx, crm, looker, &asked, &mut seen).await? {
             warn!(
                 account = %looker.account,

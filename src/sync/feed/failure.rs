@@ -26,8 +26,8 @@ pub(in crate::sync) fn report_failure(ctx: &SyncContext, account: &ObjectKey, fa
     }
     let now = ctx.clock.now();
     let all = ctx.registry.events_of_hubspot(account);
-    let told = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
-    for event in all.iter().filter(told) {
+    let concerned = |event: &&Event| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
+    for event in all.iter().filter(concerned) {
         ctx.registry.update_report(&event.key, |report| {
             report.record_failure(fault.side(Side::Feed), error_note(fault, now))
         });

@@ -1,4 +1,4 @@
-//! Sweeps by modification time: they find what the polls can't.
+//! Full scans, by modification time: they find what the polls can't.
 //!
 //! After a backfill over its whole span, because entry times may keep one entry only; once a day over three days, for
 //! what became visible late or with an old time (imports, merges); and with the wider polls while nobody has shown yet
@@ -17,11 +17,11 @@ use crate::registry::ChangeDetection;
 use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
 
-/// Span of the daily sweep.
+/// Span of the daily full scan.
 const SPAN: SignedDuration = SignedDuration::from_hours(72);
 
 impl Feed {
-    /// Sweeps if it is time to. Returns false if it turned out that the poll did not see everything.
+    /// Makes one if it is time to. Returns false if it turned out that the poll did not see everything.
     pub(super) async fn full_scan(
         &mut self,
         pass: &Pass,
@@ -30,7 +30,7 @@ impl Feed {
         seen: &mut ScanFindings,
     ) -> Result<bool, SyncError> {
         let now = self.ctx.clock.now();
-        let last = self.ctx.ledger.last_sweep(&self.key).await?;
+        let last = self.ctx.ledger.last_full_scan(&self.key).await?;
         let interval = self.ctx.settings.sweep_interval;
         let due = last.is_some_and(|last| last > now || now.duration_since(last) >= interval)
             || (last.is_none() && !pass.events.iter().all(Tracked::is_backfill));
@@ -45,26 +45,26 @@ impl Feed {
             let first = pass.events.iter().map(|t| t.event.start).min();
             let since = since.max(first.unwrap_or(since));
             let mode = if dated {
-                SearchMode::Swept(&unproven)
+                SearchMode::FullScan(&unproven)
             } else {
                 SearchMode::Modified
             };
             let fresh = self.fresh_poll(pass);
-            let swept = Scan::new(&self.ctx, pass, &mut self.history)
+            let scanned = Scan::new(&self.ctx, pass, &mut self.history)
                 .with_polls(fresh)
                 .by_modification(since, mode)
                 .await?;
-            debug!(account = %self.key, %since, new = swept.new_rows, "sweep read");
-            seen.add_rows(&swept);
-            self.learn_time(&swept);
-            if !self.prove_entry_search(pass, &swept).await? {
+            debug!(account = %self.key, %since, new = scanned.new_rows, "full scan read");
+            seen.add_rows(&scanned);
+            self.learn_time(&scanned);
+            if !self.prove_entry_search(pass, &scanned).await? {
                 return Ok(false);
             }
         }
         if due || last.is_none() {
-            // Before the time of the sweep: nothing else finds those that it has put aside so soon.
+            // Before the time of the scan: nothing else finds those that it has put aside so soon.
             self.save_aside().await?;
-            self.ctx.ledger.set_last_sweep(&self.key, now).await?;
+            self.ctx.ledger.set_last_full_scan(&self.key, now).await?;
         }
         Ok(true)
     }
@@ -102,8 +102,8 @@ impl Feed {
     }
 
     /// Settles whether searches by entry time work, by the contacts that they did not find.
-    async fn prove_entry_search(&mut self, pass: &Pass, swept: &ScanFindings) -> Result<bool, SyncError> {
-        for (stage, missed) in &swept.strays {
+    async fn prove_entry_search(&mut self, pass: &Pass, scanned: &ScanFindings) -> Result<bool, SyncError> {
+        for (stage, missed) in &scanned.strays {
             let found = Scan::new(&self.ctx, pass, &mut self.history)
                 .finds_missed(stage, *missed)
                 .await;

@@ -29,7 +29,7 @@ impl Feed {
                 continue;
             };
             self.ctx.registry.update_report(&event.key, |report| {
-                if report.pulled_back.is_some_and(|told| told.cursor == mark.cursor) {
+                if report.pulled_back.is_some_and(|back| back.cursor == mark.cursor) {
                     return Notice::Quiet;
                 }
                 warn!(event = %event.key, cursor = %mark.cursor, "the stored cursor is ahead of HubSpot's clock: read again from the start");

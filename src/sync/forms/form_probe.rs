@@ -58,7 +58,7 @@ impl ShownSubmissions {
     }
 }
 
-/// What the gate has seen in this life of the process.
+/// What the probe has seen in this life of the process.
 #[derive(Default)]
 pub struct FormProbe {
     seen: HashMap<ContactId, Timestamp>,
@@ -74,7 +74,7 @@ pub struct FormProbe {
 
 impl FormProbe {
     /// Asks who submitted anything, going `back` from the newest time seen, at first from `since`. A portal that does not
-    /// take the search has its gate open always.
+    /// take the search has its probe open always.
     pub async fn search_submitters(
         &mut self,
         crm: &dyn Crm,
@@ -157,7 +157,7 @@ impl FormProbe {
         (self.passes + 1).is_power_of_two()
     }
 
-    /// True if the gate is open for what the last search told, and not to look for what is late.
+    /// True if the probe is open for what the last search told, and not to look for what is late.
     pub fn has_news(&self) -> bool {
         self.open
     }

@@ -1,4 +1,4 @@
-//! What events of a form are told of its reads.
+//! What is reported to the events of a form about its reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -43,12 +43,12 @@ impl FormReader {
 
     /// Rows have come, and more will.
     pub(super) fn report_new(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
-        let told: BTreeSet<&ObjectKey> = events
+        let changed: BTreeSet<&ObjectKey> = events
             .iter()
             .filter(|t| new.get(&t.stream).is_some_and(|n| *n > 0))
             .map(|t| &t.event.key)
             .collect();
-        for event in told {
+        for event in changed {
             self.ctx.registry.update_report(event, |_| Notice::Soon);
         }
     }

@@ -1,4 +1,4 @@
-//! The event loop: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
+//! A step of the uploader: for one event, reads the contacts of due rows and decides what is sent, what waits and what never goes.
 
 mod contacts;
 mod deals;
@@ -112,7 +112,7 @@ impl EligibleEvent {
         Ok((ready, looked_at))
     }
 
-    /// Decides anew about rows that wait to be sent; what was read in the last half of the upload interval still counts.
+    /// Decides again about rows that wait to be sent; what was read in the last half of the upload interval still counts.
     pub async fn refresh_rows(&self, ctx: &SyncContext, rows: Vec<PreparedRow>) -> Result<Vec<PreparedRow>, SyncError> {
         let rows = rows.into_iter().map(|ready| ready.row).collect();
         self.decide_all(ctx, rows, ctx.settings.upload_interval / 2).await
@@ -146,7 +146,7 @@ impl EligibleEvent {
                 continue;
             }
             if let Some(sought) = contacts.sought(row.contact) {
-                // Contacts are deleted every day: that is told only where HubSpot does not say so.
+                // Contacts are deleted every day: that is reported only where HubSpot does not say so.
                 if !sought.named {
                     unreadable::report_contact(
                         ctx,

@@ -53,17 +53,17 @@ struct Held {
     /// The portal by the answer that brought the token.
     named: Option<PortalId>,
     /// The portal by what HubSpot says of the token.
-    told: Option<PortalId>,
+    reported: Option<PortalId>,
 }
 
 impl Held {
     /// The portal that it opens, as far as that is known: one that is not `right` counts for more.
     fn opened_portal(&self, right: PortalId) -> Option<PortalId> {
-        [self.named, self.told]
+        [self.named, self.reported]
             .into_iter()
             .flatten()
             .find(|portal| *portal != right)
-            .or(self.told)
+            .or(self.reported)
     }
 }
 
@@ -138,7 +138,7 @@ impl Auth {
             if state.holds(token)
                 && let Some(held) = &mut state.held
             {
-                held.told = Some(portal);
+                held.reported = Some(portal);
             }
         }
     }
@@ -178,7 +178,7 @@ impl OAuth {
         };
         let held = state.held.clone().filter(fits);
         if let Some(held) = &held
-            && (barred.is_some() || pinned.is_none_or(|right| held.told == Some(right)))
+            && (barred.is_some() || pinned.is_none_or(|right| held.reported == Some(right)))
         {
             return Ok(held.token.clone());
         }
@@ -207,7 +207,7 @@ impl OAuth {
         };
         if let Some(right) = pinned {
             if held.opened_portal(right).is_none() {
-                held.told = Some(ask_portal(transport, &self.keys, &held.token).await?);
+                held.reported = Some(ask_portal(transport, &self.keys, &held.token).await?);
                 state.held = Some(held.clone());
             }
             match held.opened_portal(right).filter(|portal| *portal != right) {
@@ -259,7 +259,7 @@ impl OAuth {
             token,
             until: start + life.saturating_sub(MARGIN.min(life / 2)),
             named: bought.hub_id.and_then(|id| id.id()).map(PortalId),
-            told: None,
+            reported: None,
         };
         state.held = Some(held.clone());
         Ok(held)
@@ -267,9 +267,9 @@ impl OAuth {
 }
 
 /// How long a token lives, by its answer.
-fn believed_life(told: Option<&Scalar>) -> Duration {
-    let told = told.and_then(|life| life.0.parse().ok());
-    Duration::from_secs(told.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
+fn believed_life(stated: Option<&Scalar>) -> Duration {
+    let stated = stated.and_then(|life| life.0.parse().ok());
+    Duration::from_secs(stated.unwrap_or(USUAL_LIFE).min(LONGEST_LIFE))
 }
 
 /// A token endpoint that refuses (400, 401, 403) refuses the credentials: a person must act.

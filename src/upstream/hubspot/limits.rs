@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tracing::debug;
 
 use super::config::{HubSpotConfig, SERVICE};
-use super::pace::{SearchPace, ToldPace};
+use super::pace::{SearchPace, StatedPace};
 use super::slots::{Slot, Slots};
 use crate::domain::ids::PortalId;
 use crate::ports::UpstreamError;
@@ -33,10 +33,10 @@ pub(crate) struct Limits {
     search: Slots,
     search_pace: Mutex<SearchPace>,
     other: Slots,
-    told_pace: Mutex<ToldPace>,
+    stated_pace: Mutex<StatedPace>,
     /// Shut after a 429 or any `Retry-After`: no call of the portal goes out before it has passed.
     gate: Gates<()>,
-    /// The day's calls, as the latest answer told.
+    /// The day's calls, as the latest answer stated.
     pub(crate) quota: Mutex<Option<Quota>>,
 }
 
@@ -46,7 +46,7 @@ impl Limits {
             search: Slots::new(config.search),
             search_pace: Mutex::new(SearchPace::new(config.search.calls, config.most_searches)),
             other: Slots::new(config.other),
-            told_pace: Mutex::new(ToldPace::new(config.other.calls)),
+            stated_pace: Mutex::new(StatedPace::new(config.other.calls)),
             gate: Gates::default(),
             quota: Mutex::default(),
         }
@@ -78,10 +78,10 @@ impl Limits {
         (self.search.calls(), self.other.calls())
     }
 
-    /// HubSpot told how many calls it takes within so long.
-    pub(crate) fn limit_told(&self, calls: u32, within: Duration) {
+    /// HubSpot stated how many calls it takes within so long.
+    pub(crate) fn limit_stated(&self, calls: u32, within: Duration) {
         if within == self.other.window() {
-            let calls = self.told_pace.lock().limit_told(calls, Instant::now());
+            let calls = self.stated_pace.lock().limit_stated(calls, Instant::now());
             resize_slots(&self.other, calls);
         }
     }
@@ -98,7 +98,7 @@ impl Limits {
         match bucket {
             Bucket::Search => resize_slots(&self.search, self.search_pace.lock().search_refused(now)),
             Bucket::Other | Bucket::Associations => {
-                resize_slots(&self.other, self.told_pace.lock().call_refused(now));
+                resize_slots(&self.other, self.stated_pace.lock().call_refused(now));
             }
             Bucket::Free => {}
         }

@@ -9,35 +9,35 @@ const SHARE: (u32, u32) = (19, 20);
 const MOST: u32 = 10_000;
 /// So long after the last refusal the pace goes up again.
 const QUIET: Duration = Duration::from_mins(10);
-/// Several tokens of a portal may have limits of their own. The pace follows the lowest told in this time.
+/// Several tokens of a portal may have limits of their own. The pace follows the lowest stated in this time.
 const MEMORY: Duration = Duration::from_mins(1);
 /// So many searches in a row that waited for their turn and were not refused show that there is room for one more a second.
 const PROOF: u32 = 20;
 
 /// The pace of calls whose limit HubSpot tells in headers.
-pub(crate) struct ToldPace {
+pub(crate) struct StatedPace {
     calls: u32,
     most: u32,
-    told: Option<(u32, Instant)>,
+    stated: Option<(u32, Instant)>,
     refused: Option<Instant>,
 }
 
-impl ToldPace {
-    /// As long as nothing is told.
+impl StatedPace {
+    /// As long as nothing is stated.
     pub(crate) const fn new(calls: u32) -> Self {
         Self {
             calls,
             most: calls,
-            told: None,
+            stated: None,
             refused: None,
         }
     }
 
-    /// An answer told the limit. Returns the calls from now on.
-    pub(crate) fn limit_told(&mut self, limit: u32, now: Instant) -> u32 {
+    /// An answer stated the limit. Returns the calls from now on.
+    pub(crate) fn limit_stated(&mut self, limit: u32, now: Instant) -> u32 {
         let lower = |(known, at): (u32, Instant)| limit <= known || now.duration_since(at) >= MEMORY;
-        if (1..=MOST).contains(&limit) && self.told.is_none_or(lower) {
-            self.told = Some((limit, now));
+        if (1..=MOST).contains(&limit) && self.stated.is_none_or(lower) {
+            self.stated = Some((limit, now));
             self.most = (limit * SHARE.0 / SHARE.1).max(1);
         }
         self.refused = self.refused.filter(|at| now.duration_since(*at) < QUIET);
@@ -103,30 +103,30 @@ mod tests {
 
     #[test]
     fn the_pace_is_what_the_lowest_told_limit_leaves() {
-        let mut pace = ToldPace::new(95);
+        let mut pace = StatedPace::new(95);
         let start = Instant::now();
-        assert_eq!(pace.limit_told(190, start), 180);
-        assert_eq!(pace.limit_told(110, start), 104, "another token has less");
-        assert_eq!(pace.limit_told(190, start), 104);
+        assert_eq!(pace.limit_stated(190, start), 180);
+        assert_eq!(pace.limit_stated(110, start), 104, "another token has less");
+        assert_eq!(pace.limit_stated(190, start), 104);
         assert_eq!(
-            pace.limit_told(190, start + MEMORY),
+            pace.limit_stated(190, start + MEMORY),
             180,
             "that one is not used any more"
         );
-        assert_eq!(pace.limit_told(0, start), 180, "no limit");
-        assert_eq!(pace.limit_told(u32::MAX, start), 180, "nor this");
-        assert_eq!(pace.limit_told(1, start), 1);
+        assert_eq!(pace.limit_stated(0, start), 180, "no limit");
+        assert_eq!(pace.limit_stated(u32::MAX, start), 180, "nor this");
+        assert_eq!(pace.limit_stated(1, start), 1);
     }
 
     #[test]
     fn a_refusal_slows_down_for_a_while() {
-        let mut pace = ToldPace::new(95);
+        let mut pace = StatedPace::new(95);
         let start = Instant::now();
-        pace.limit_told(190, start);
+        pace.limit_stated(190, start);
         assert_eq!(pace.call_refused(start), 135);
         assert_eq!(pace.call_refused(start), 101);
-        assert_eq!(pace.limit_told(190, start + QUIET / 2), 101);
-        assert_eq!(pace.limit_told(190, start + QUIET), 180);
+        assert_eq!(pace.limit_stated(190, start + QUIET / 2), 101);
+        assert_eq!(pace.limit_stated(190, start + QUIET), 180);
         let last = (0..20).map(|_| pace.call_refused(start)).last();
         assert_eq!(last, Some(1), "but never stops");
     }

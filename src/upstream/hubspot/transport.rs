@@ -231,13 +231,13 @@ impl Transport {
         if let Some(date) = answer_date(&headers) {
             self.shared.observer.observe_date(SERVICE, date);
         }
-        if let Some(told) = parse_quota(&headers) {
-            *self.current_limits().quota.lock() = Some(told);
+        if let Some(quota) = parse_quota(&headers) {
+            *self.current_limits().quota.lock() = Some(quota);
         }
         if request.bucket == Bucket::Other
             && let Some((calls, within)) = parse_limit(&headers)
         {
-            self.current_limits().limit_told(calls, within);
+            self.current_limits().limit_stated(calls, within);
         }
         let good = (200..300).contains(&code);
         let limit = if good { request.limit } else { Limit::ERRORS };

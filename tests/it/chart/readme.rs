@@ -56,7 +56,7 @@ fn made_readme() -> String {
     xtask::process::run(command, None, LONG_CALL).unwrap().ok().unwrap()
 }
 
-/// `UPDATE_DOCS=1 cargo test --test it chart::readme` writes it anew.
+/// `UPDATE_DOCS=1 cargo test --test it chart::readme` writes it again.
 #[test]
 fn the_charts_readme_is_fresh() {
     let path = super::chart().join("README.md");

@@ -213,7 +213,7 @@ fn names_fit_whatever_the_release_is_called() {
     assert!(name.len() <= 63 && name.ends_with("-metrics"), "{name}");
 }
 
-/// `UPDATE_CRDS=1 cargo test --test it crds` writes the copies anew.
+/// `UPDATE_CRDS=1 cargo test --test it crds` writes the copies again.
 #[test]
 fn crds_in_the_chart_are_fresh() {
     let directory = chart().join("files/crds");
@@ -222,7 +222,7 @@ fn crds_in_the_chart_are_fresh() {
     let generated = api::crd_files().unwrap();
     let mut expected = Vec::new();
     for (name, yaml) in generated {
-        // While originals are written anew, by another test, they cannot be read.
+        // While originals are written again, by another test, they cannot be read.
         let text = if update {
             yaml
         } else {

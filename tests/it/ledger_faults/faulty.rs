@@ -132,8 +132,8 @@ pass! {
     archive_rows(before: Timestamp, limit: usize) -> usize;
     feed_marks(streams: &[StreamId]) -> Vec<Option<Watermark>>;
     set_feed_marks(marks: &[(StreamId, Watermark)]) -> ();
-    last_sweep(hubspot: &ObjectKey) -> Option<Timestamp>;
-    set_last_sweep(hubspot: &ObjectKey, at: Timestamp) -> ();
+    last_full_scan(hubspot: &ObjectKey) -> Option<Timestamp>;
+    set_last_full_scan(hubspot: &ObjectKey, at: Timestamp) -> ();
     put_aside(hubspot: &ObjectKey) -> Vec<AsideContact>;
     set_put_aside(hubspot: &ObjectKey, contacts: &[AsideContact]) -> ();
     look_round(looker: &Looker) -> Option<LookRound>;

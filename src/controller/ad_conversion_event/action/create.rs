@@ -42,8 +42,8 @@ async fn send_create(work: &mut Work<'_>, again: bool) -> Result<Next, Error> {
     match answer {
         // An action that was there before was not made by this create: whoever answers so has told nothing of ours.
         Ok(id) if work.actions.iter().any(|a| a.id == id) => {
-            let told = format!("Google's answer to the create names conversion action {id}, which existed before");
-            Ok(look_for_created(work, &told))
+            let cause = format!("Google's answer to the create names conversion action {id}, which existed before");
+            Ok(look_for_created(work, &cause))
         }
         Ok(id) => creation_confirmed(work, id).await,
         Err(error) if error.cause == Cause::NameTaken => Ok(name_taken(work, again).await),

@@ -87,8 +87,8 @@ impl<A: AccountKind> AccountController<A> {
             users: &users,
             conditions: &conditions,
         };
-        let (status, told) = A::build_status(ctx, object, memory, &view, &common).await;
-        write_status(ctx, object, &status, &conditions, &told).await?;
+        let (status, more) = A::build_status(ctx, object, memory, &view, &common).await;
+        write_status(ctx, object, &status, &conditions, &more).await?;
         if A::is_suspended(object) {
             return Ok(Action::await_change());
         }
@@ -146,10 +146,10 @@ fn hand_over<A: AccountKind>(ctx: &Context, object: &A::Object, memory: &A::Memo
         return;
     }
     let broke = ctx.registry.broken_loop(&account);
-    let told = broken::readiness_to_show(&memory.account_state().health, &shown, broke.as_ref());
-    let for_loops = if told.is_some() { Readiness::Ready } else { shown };
+    let broken = broken::readiness_to_show(&memory.account_state().health, &shown, broke.as_ref());
+    let for_loops = if broken.is_some() { Readiness::Ready } else { shown };
     // What people are shown comes first: for no moment an account is Ready to them that is so for the loops only.
-    ctx.registry.set_trial(&account, told);
+    ctx.registry.set_trial(&account, broken);
     let changed = A::register_account(ctx, object, memory, view, for_loops);
     if changed || before != ctx.registry.shown_readiness(&account) {
         ctx.wake_events_of(&account);

@@ -96,7 +96,7 @@ pub enum SearchMode<'a> {
     Modified,
     /// By modification time if the portal has entry times, so that contacts that never were in a stage can be told
     /// by them; with the bounds of the stages for which that is not proven.
-    Swept(&'a BTreeMap<&'a str, Timestamp>),
+    FullScan(&'a BTreeMap<&'a str, Timestamp>),
 }
 
 /// One scan over a portal.
@@ -349,7 +349,7 @@ impl<'a> Scan<'a> {
         match mode {
             SearchMode::Entry(_) => self.history.new_entry(found),
             SearchMode::Modified => self.history.new_modification(found),
-            SearchMode::Swept(_) => self.history.new_modification(found) && found.may_concern(&self.stages),
+            SearchMode::FullScan(_) => self.history.new_modification(found) && found.may_concern(&self.stages),
         }
     }
 
@@ -366,8 +366,8 @@ impl<'a> Scan<'a> {
                             .for_each(|dated| seen.record_newest(&dated.stage, modified));
                     }
                 }
-                SearchMode::Swept(unproven) if self.history.new_entry(found) => record_missed(found, unproven, seen),
-                SearchMode::Swept(_) => {}
+                SearchMode::FullScan(unproven) if self.history.new_entry(found) => record_missed(found, unproven, seen),
+                SearchMode::FullScan(_) => {}
             }
         }
     }

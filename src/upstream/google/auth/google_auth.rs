@@ -21,7 +21,7 @@ use crate::upstream::google::auth::credentials::{Credentials, Kind};
 /// A token source over the library, for what it finds in the environment.
 struct Library {
     timeout: Duration,
-    /// Since when it is used: it keeps a token for as long as the answer says, so it is made anew after an hour.
+    /// Since when it is used: it keeps a token for as long as the answer says, so it is made again after an hour.
     built: Mutex<Option<(AccessTokenCredentials, Instant)>>,
 }
 
