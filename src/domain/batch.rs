@@ -130,7 +130,7 @@ pub(super) fn row_result_of(code: &Code) -> RowResult {
         Class::Wait(reason) => RowResult::Wait(reason, code.name.clone()),
         Class::Delivered => RowResult::Uploaded,
         Class::Blocked(_) => RowResult::Blocked(code.clone()),
-        Class::Split | Class::Rejected | Class::Forgotten | Class::Unknown => {
+        Class::TooLarge | Class::Rejected | Class::Forgotten | Class::Unknown => {
             RowResult::Rejected(code.reason.clone(), code.name.clone())
         }
     }
@@ -181,7 +181,7 @@ pub fn cut_down_refused(destination_of: &[usize], code: Option<&Code>, complaint
         return all_wait(destination_of, &row_result);
     }
     if rows > 1 {
-        let too_many = first.is_some_and(|code| code.class == Class::Split);
+        let too_many = first.is_some_and(|code| code.class == Class::TooLarge);
         return Refusal {
             unnamed: !too_many,
             ..halve_rows(rows)
@@ -217,7 +217,7 @@ fn named_results(
         // The code of the request may be about anything else: what is said of a row has one of its own.
         let own = complaint.telling_code();
         let code = own.or(code);
-        if code.is_some_and(|code| code.class == Class::Split) {
+        if code.is_some_and(|code| code.class == Class::TooLarge) {
             continue;
         }
         match (complaint.row, complaint.destination) {
@@ -302,7 +302,7 @@ pub fn row_by_row_results(evidence: &[Evidence], complaints: &[Complaint]) -> BT
             return all_unknown(&(0..evidence.len()).collect::<Vec<_>>());
         };
         let row_result = match complaint.code.as_ref() {
-            Some(code) if code.class == Class::Split => {
+            Some(code) if code.class == Class::TooLarge => {
                 RowResult::Wait(reason::UPSTREAM_UNAVAILABLE, code.name.clone())
             }
             Some(code) => row_result_of(code),

@@ -16,7 +16,7 @@ fn code(name: &str) -> Code {
         "CONVERSION_ACTION_TOO_RECENTLY_CREATED" => Class::Wait(reason::ACTION_TOO_NEW),
         "TOO_RECENT_CLICK" => Class::Wait(reason::CLICK_TOO_RECENT),
         "CONVERSION_ALREADY_ENHANCED" | "DUPLICATE_TRANSACTION_ID" => Class::Delivered,
-        "TOO_MANY_EVENTS" | "DUPLICATE_ENHANCEMENT_IN_REQUEST" => Class::Split,
+        "TOO_MANY_EVENTS" | "DUPLICATE_ENHANCEMENT_IN_REQUEST" => Class::TooLarge,
         "A_NAME_OF_2027" => Class::Unknown,
         "UNSPECIFIED" => Class::SaysNothing,
         _ => Class::Rejected,

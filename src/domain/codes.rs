@@ -26,7 +26,7 @@ pub enum Class {
     /// Not set up for it. Rows wait as `AccountNotReady`, and a condition names the code.
     Blocked(Matter),
     /// The request was too large or repeated itself: smaller requests.
-    Split,
+    TooLarge,
     /// The row is refused for good.
     Rejected,
     /// An answer about a request, not about rows: it is not known (any more).

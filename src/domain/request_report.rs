@@ -156,7 +156,7 @@ fn result_of_failed_rows(rest: usize, unnamed: &[(&Code, u64)]) -> Option<RowRes
         // No reason at all: a status that says so little is no proof.
         [] => None,
         _ if rest == 1 => hardest_result(unnamed),
-        [(code, _)] if failed >= rest as u64 && code.class != Class::Split => Some(row_result_of(code)),
+        [(code, _)] if failed >= rest as u64 && code.class != Class::TooLarge => Some(row_result_of(code)),
         _ => None,
     }
 }

@@ -155,7 +155,7 @@ async fn settle_for_erasure(conn: &mut Conn, portal: i64, ids: &[i64], now: Time
         detail: String::new(),
         due: now,
         failed_try: false,
-        split: 0,
+        isolation_group: 0,
     };
     let updates: Vec<RowUpdate> = open.map(gone).collect();
     updates::apply_updates(conn, &updates, None, now).await?;

@@ -80,12 +80,12 @@ async fn open_rows(conn: &mut Conn, batch: &Stored) -> LedgerResult<Vec<OpenRow>
         known.insert(id, (to_attempts(tries)?, group));
     }
     let row = |(id, destination): (i64, usize)| {
-        let (attempts, split) = known.get(&id).copied().unwrap_or_default();
+        let (attempts, isolation_group) = known.get(&id).copied().unwrap_or_default();
         OpenRow {
             row: RowId(id),
             destination,
             attempts,
-            split,
+            isolation_group,
         }
     };
     Ok(ids.into_iter().zip(indices).map(row).collect())

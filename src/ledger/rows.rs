@@ -45,7 +45,7 @@ impl Stored {
             due: to_time(self.due)?,
             attempts: to_attempts(self.attempts)?,
             sent: (self.sent != "Never").then_some(value),
-            split: self.isolation_group,
+            isolation_group: self.isolation_group,
             while_suspended: self.suspended != 0,
         })
     }

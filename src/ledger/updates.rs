@@ -79,7 +79,7 @@ pub(super) async fn apply_updates(
                 &u.detail,
                 due,
                 failed,
-                u.split,
+                u.isolation_group,
             )
         })
         .collect();

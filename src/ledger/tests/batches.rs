@@ -101,7 +101,7 @@ async fn a_refused_batch_leaves_rows_as_they_were() {
     .await;
     let mut failed = update(rows[1], Outcome::Pending, reason::QUOTA_EXHAUSTED);
     failed.failed_try = true;
-    failed.split = 9;
+    failed.isolation_group = 9;
     let uploaded = update(rows[2], Outcome::Uploaded, "Processed");
     let result = BatchResult::Refused {
         updates: vec![failed, uploaded],
@@ -116,7 +116,7 @@ async fn a_refused_batch_leaves_rows_as_they_were() {
     assert_eq!((&now[0].sent, now[0].attempts), (&None, 0));
     let later = due(&ledger, stream, 60).await;
     assert_eq!(
-        (later[1].id, later[1].attempts, later[1].split, &later[1].sent),
+        (later[1].id, later[1].attempts, later[1].isolation_group, &later[1].sent),
         (rows[1], 1, 9, &None)
     );
     assert_eq!(tally(&ledger, stream).await.last_upload, Some(at(4)));

@@ -156,7 +156,7 @@ fn update(row: RowId, outcome: Outcome, reason: &'static str) -> RowUpdate {
         detail: String::new(),
         due: at(60),
         failed_try: false,
-        split: 0,
+        isolation_group: 0,
     }
 }
 

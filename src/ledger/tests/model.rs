@@ -40,7 +40,7 @@ pub(super) struct Known {
     /// `None`: does not wait.
     pub due: Option<Timestamp>,
     pub attempts: u32,
-    pub split: i64,
+    pub isolation_group: i64,
     pub suspended: bool,
     pub sent: Option<Option<u32>>,
     pub batch: Option<BatchId>,
@@ -89,7 +89,7 @@ impl Known {
         self.outcome = u.outcome;
         self.reason = u.reason.clone().into_owned();
         self.due = waits.then_some(u.due);
-        self.split = u.split;
+        self.isolation_group = u.isolation_group;
         if u.outcome != Outcome::Processing {
             self.batch = None;
         }

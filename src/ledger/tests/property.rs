@@ -53,7 +53,7 @@ impl Run {
             RowUpdate {
                 due,
                 failed_try,
-                split: i64::from(a % 3),
+                isolation_group: i64::from(a % 3),
                 ..update(*row, outcome, reason)
             }
         };
@@ -234,7 +234,7 @@ impl Run {
                 reason: row.reason.clone().into_owned(),
                 due: (row.outcome == Outcome::Pending).then_some(row.due),
                 attempts: 0,
-                split: 0,
+                isolation_group: 0,
                 suspended: row.while_suspended,
                 sent: None,
                 batch: None,

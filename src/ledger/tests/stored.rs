@@ -40,7 +40,7 @@ pub(super) async fn stored_rows(ledger: &SqlLedger) -> BTreeMap<RowId, Known> {
             reason: row.reason,
             due: row.due.map(|ms| Timestamp::from_millisecond(ms).unwrap()),
             attempts: u32::try_from(row.attempts).unwrap(),
-            split: row.isolation_group,
+            isolation_group: row.isolation_group,
             suspended: row.suspended == 1,
             sent: (row.known_to_google == 1).then_some(value),
             batch: row.request.map(BatchId),

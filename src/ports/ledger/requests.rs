@@ -72,8 +72,8 @@ pub struct OpenRow {
     pub destination: usize,
     /// See [`super::rows::Row::attempts`].
     pub attempts: u32,
-    /// See [`super::rows::Row::split`].
-    pub split: i64,
+    /// See [`super::rows::Row::isolation_group`].
+    pub isolation_group: i64,
 }
 
 /// What a read of a request's status says.

@@ -68,7 +68,7 @@ pub struct Row {
     pub sent: Option<Option<(Decimal, String)>>,
     /// Rows with the same number must share a request with each other and with no one else (0: free). Used to cut down
     /// requests whose failures Google did not attribute.
-    pub split: i64,
+    pub isolation_group: i64,
     /// Seen first while its event was suspended, which no resume has decided about ([`super::Ledger::resume_rows`]).
     pub while_suspended: bool,
 }
@@ -95,6 +95,6 @@ pub struct RowUpdate {
     pub due: Timestamp,
     /// Count this as a failed try.
     pub failed_try: bool,
-    /// See [`Row::split`].
-    pub split: i64,
+    /// See [`Row::isolation_group`].
+    pub isolation_group: i64,
 }

@@ -32,7 +32,7 @@ use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{AdAccount, Notice, RefusedAt};
-use crate::sync::upload::{row_result_update, split_number};
+use crate::sync::upload::{isolation_group_of, row_result_update};
 
 /// Most requests asked about in one round.
 const MAX_REQUESTS: usize = 50;
@@ -342,7 +342,7 @@ impl Poller {
                 let row = request.rows.get(*index)?;
                 let mut update = row_result_update(&self.ctx, row.into(), row_result, now);
                 if let RowResult::Unknown(half) = row_result {
-                    update.split = split_number(request.batch, destination, *half);
+                    update.isolation_group = isolation_group_of(request.batch, destination, *half);
                 }
                 Some(update)
             })

@@ -12,7 +12,7 @@ use crate::ports::{Cause, UpstreamError};
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
 
-/// An update that moves a row to this outcome, keeping its place in a split.
+/// An update that moves a row to this outcome, keeping its isolation group.
 pub fn row_update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, str>>, due: Timestamp) -> RowUpdate {
     RowUpdate {
         row: row.id,
@@ -21,7 +21,7 @@ pub fn row_update(row: &Row, outcome: Outcome, reason: impl Into<Cow<'static, st
         detail: String::new(),
         due,
         failed_try: false,
-        split: row.split,
+        isolation_group: row.isolation_group,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ports::ledger::{BatchId, Row, RowUpdate};
 use crate::ports::sink::IngestError;
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::prepare::retry_later;
-use crate::sync::upload::row_updates::split_number;
+use crate::sync::upload::row_updates::isolation_group_of;
 
 /// So often a row was in a request that failed before it goes in a smaller one. A short failure of Google's leaves its
 /// requests whole.
@@ -79,7 +79,7 @@ impl Uploader {
             let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
             for (update, half) in updates.iter_mut().zip(halve_tried(&attempts)) {
                 if let Some(half) = half {
-                    update.split = split_number(batch, 0, half);
+                    update.isolation_group = isolation_group_of(batch, 0, half);
                 }
             }
         }

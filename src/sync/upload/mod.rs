@@ -37,7 +37,7 @@ use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes, Side};
 use crate::sync::prepare::{EligibleEvent, PreparedRow, eligible_event};
-pub use crate::sync::upload::row_updates::{row_result_update, split_number};
+pub use crate::sync::upload::row_updates::{isolation_group_of, row_result_update};
 
 /// Most rows that wait for a second answer to what the first has said of them for good.
 const MOST_DOUBTED: usize = 10_000;

@@ -8,17 +8,17 @@ use crate::ports::sink::{Conversion, RouteInfo};
 use crate::registry::Routes;
 use crate::sync::prepare::PreparedRow;
 
-/// What rows of one request have in common: the route, the account if the route wants one, the split number.
+/// What rows of one request have in common: the route, the account if the route wants one, the isolation group.
 type Together = (&'static str, Option<AdAccountKey>, i64);
 
-/// Rows as requests: of one route each, rows with a split number only among themselves, at most as many rows and
+/// Rows as requests: of one route each, rows of an isolation group only among themselves, at most as many rows and
 /// destinations as the route takes, of one account if it wants that.
 pub fn into_requests(ready: Vec<PreparedRow>, routes: &Routes) -> Vec<(RouteInfo, Vec<PreparedRow>)> {
     let mut groups: BTreeMap<Together, (RouteInfo, Vec<PreparedRow>)> = BTreeMap::new();
     for row in ready {
         let route = routes.route_for(row.form).route_info();
         let owner = route.one_account.then(|| row.action.account.clone());
-        let group = groups.entry((route.name, owner, row.row.split));
+        let group = groups.entry((route.name, owner, row.row.isolation_group));
         group.or_insert((route, Vec::new())).1.push(row);
     }
     let mut requests = Vec::new();

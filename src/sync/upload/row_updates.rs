@@ -16,7 +16,7 @@ use crate::sync::context::SyncContext;
 pub struct RowRef {
     row: RowId,
     attempts: u32,
-    split: i64,
+    isolation_group: i64,
 }
 
 impl From<&Row> for RowRef {
@@ -24,7 +24,7 @@ impl From<&Row> for RowRef {
         Self {
             row: row.id,
             attempts: row.attempts,
-            split: row.split,
+            isolation_group: row.isolation_group,
         }
     }
 }
@@ -34,7 +34,7 @@ impl From<&OpenRow> for RowRef {
         Self {
             row: row.row,
             attempts: row.attempts,
-            split: row.split,
+            isolation_group: row.isolation_group,
         }
     }
 }
@@ -48,7 +48,7 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
         detail: String::new(),
         due,
         failed_try: false,
-        split: row.split,
+        isolation_group: row.isolation_group,
     };
     let waits = |reason: &'static str| {
         let wait = wait_of(ctx, reason, row.attempts);
@@ -78,8 +78,8 @@ pub fn row_result_update(ctx: &SyncContext, row: RowRef, row_result: &RowResult,
     }
 }
 
-/// A number that rows of no other request, destination or half have ([`Row::split`]).
-pub fn split_number(batch: BatchId, destination: usize, half: u8) -> i64 {
+/// A number that rows of no other request, destination or half have ([`Row::isolation_group`]).
+pub fn isolation_group_of(batch: BatchId, destination: usize, half: u8) -> i64 {
     let destination = i64::try_from(destination).unwrap_or(0);
     (batch.0 * 16 + destination) * 2 + i64::from(half) + 1
 }

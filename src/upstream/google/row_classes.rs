@@ -67,7 +67,7 @@ fn ads_class(key: &str, name: &str) -> Class {
 fn named_class(key: &str, name: &str) -> Class {
     match (key, name) {
         ("conversionUploadError" | "conversionAdjustmentUploadError", _) => upload_class(name),
-        ("databaseError", "REQUEST_TOO_LARGE") | ("sizeLimitError", _) => Class::Split,
+        ("databaseError", "REQUEST_TOO_LARGE") | ("sizeLimitError", _) => Class::TooLarge,
         ("conversionActionError", _) => Class::Blocked(Matter::Action),
         // What is wrong with the row has a name only in a later version of the API.
         ("internalError", "ERROR_CODE_NOT_PUBLISHED") => Class::Rejected,
@@ -106,7 +106,7 @@ fn upload_class(name: &str) -> Class {
         "INVALID_REQUEST_ID" | "REQUEST_TOO_OLD" => Class::Forgotten,
         "NOT_ALLOWLISTED" => Class::Blocked(Matter::NotAllowlisted),
         _ if DELIVERED.contains(&name) => Class::Delivered,
-        _ if SPLIT.contains(&name) => Class::Split,
+        _ if TOO_LARGE.contains(&name) => Class::TooLarge,
         _ if ACCOUNT.contains(&name) => Class::Blocked(Matter::Account),
         _ if TERMS.contains(&name) => Class::Blocked(Matter::Terms),
         _ if ENHANCEMENTS.contains(&name) => Class::Blocked(Matter::Enhancements),
@@ -138,7 +138,7 @@ const DELIVERED: [&str; 8] = [
 ];
 
 /// The request was too large or repeated itself.
-const SPLIT: [&str; 10] = [
+const TOO_LARGE: [&str; 10] = [
     "TOO_MANY_EVENTS",
     "TOO_MANY_DESTINATIONS",
     "DUPLICATE_DESTINATION_REFERENCE",

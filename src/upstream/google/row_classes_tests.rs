@@ -23,7 +23,7 @@ fn wanted(matter: &str) -> Class {
     match matter {
         "row" => Class::Rejected,
         "delivered" => Class::Delivered,
-        "split" => Class::Split,
+        "split" => Class::TooLarge,
         "forgotten" => Class::Forgotten,
         "account" => Class::Blocked(Matter::Account),
         "allowlist" => Class::Blocked(Matter::NotAllowlisted),
@@ -75,7 +75,7 @@ fn no_name_stands_in_the_table_that_nobody_published_and_none_twice() {
     let mut all: Vec<&str> = Vec::new();
     for list in [
         &DELIVERED[..],
-        &SPLIT,
+        &TOO_LARGE,
         &ACCOUNT,
         &TERMS,
         &ENHANCEMENTS,
