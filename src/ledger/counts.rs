@@ -78,15 +78,15 @@ pub(crate) async fn count_rows(
         .fetch_all(&mut *conn)
         .await?;
     let count = |count: i64| u64::try_from(count).map_err(|_| damaged_value("a negative count"));
-    let mut tally = RowCounts::default();
+    let mut counts = RowCounts::default();
     for class in found {
         let outcome = to_outcome(&class.outcome)?;
         if outcome == Outcome::Pending {
             let oldest = to_time(class.oldest)?;
-            tally.oldest_pending = earlier(tally.oldest_pending, Some(oldest));
-            tally.waiting_since = earlier(tally.waiting_since, class.waiting.map(to_time).transpose()?);
+            counts.oldest_pending = earlier(counts.oldest_pending, Some(oldest));
+            counts.waiting_since = earlier(counts.waiting_since, class.waiting.map(to_time).transpose()?);
         }
-        tally.classes.push(ClassCount {
+        counts.classes.push(ClassCount {
             outcome,
             reason: class.reason,
             detail: class.detail,
@@ -95,13 +95,13 @@ pub(crate) async fn count_rows(
             recent: count(class.recent)?,
             last: to_time(class.last)?,
         });
-        tally.long_unknown += count(class.long_unknown)?;
+        counts.long_unknown += count(class.long_unknown)?;
     }
     // Databases sort texts each in its own way.
-    tally
+    counts
         .classes
         .sort_by(|a, b| (a.outcome, &a.reason, &a.detail).cmp(&(b.outcome, &b.reason, &b.detail)));
-    tally.last_upload = last_upload(conn, stream, since).await?;
+    counts.last_upload = last_upload(conn, stream, since).await?;
     let next_due: Option<i64> = sqlx::query_scalar(
         "SELECT due FROM conversions WHERE stream = $1 AND state = 'Waiting' AND occurred_at >= $2
          ORDER BY due LIMIT 1",
@@ -110,9 +110,9 @@ pub(crate) async fn count_rows(
     .bind(to_millis(since))
     .fetch_optional(&mut *conn)
     .await?;
-    tally.next_due = next_due.map(to_time).transpose()?;
-    tally.rejections = last_rejections(conn, stream, since).await?;
-    Ok(tally)
+    counts.next_due = next_due.map(to_time).transpose()?;
+    counts.rejections = last_rejections(conn, stream, since).await?;
+    Ok(counts)
 }
 
 /// An upload before `since` was none of these rows.

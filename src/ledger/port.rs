@@ -125,10 +125,10 @@ impl Ledger for SqlLedger {
     }
 
     async fn count_rows(&self, stream: StreamId, since: Timestamp, now: Timestamp) -> LedgerResult<RowCounts> {
-        let tally = read!(self, |tx| counts::count_rows(tx, stream, since, now))?;
+        let counts = read!(self, |tx| counts::count_rows(tx, stream, since, now))?;
         // Counts that were reported once must not be less after a power cut.
         self.sync().await?;
-        Ok(tally)
+        Ok(counts)
     }
 
     async fn end_long_waits(&self, longest: SignedDuration, now: Timestamp) -> LedgerResult<u64> {

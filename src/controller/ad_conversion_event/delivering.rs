@@ -11,7 +11,7 @@ pub fn delivering_condition(facts: &Judged<'_>) -> Option<(Status, &'static str,
     if let Some(refusal) = &facts.refusal {
         return Some((Status::False, reason::REFUSED, refusal.message.clone()));
     }
-    let classes = &facts.tally.as_ref()?.tally.classes;
+    let classes = &facts.counted.as_ref()?.counts.classes;
     let settled: Vec<_> = classes
         .iter()
         .filter(|class| class.recent > 0)

@@ -14,11 +14,11 @@ use crate::ports::ledger::{RowCounts, StreamId};
 use crate::registry::{EventReport, Held};
 
 /// The counts of an event's stream.
-pub struct Counted {
+pub struct CountedRows {
     /// The stream that was counted.
     pub stream: StreamId,
     /// Classes and times.
-    pub tally: RowCounts,
+    pub counts: RowCounts,
     /// Identity of the database.
     pub ledger_id: String,
 }
@@ -38,7 +38,7 @@ pub struct Facts<'a> {
     /// What the sync loops say.
     pub report: EventReport,
     /// Counts; `None` if they can't be had.
-    pub tally: Option<Counted>,
+    pub counted: Option<CountedRows>,
     /// What holds up the conversions of a usable action.
     pub held: Option<Held>,
     pub now: Timestamp,

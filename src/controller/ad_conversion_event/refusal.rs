@@ -37,7 +37,7 @@ impl Facts<'_> {
     fn standing_refusal(&self) -> Option<Refusal> {
         let said =
             find_condition(&self.before.conditions, condition::DELIVERING).filter(|c| c.reason == reason::REFUSED)?;
-        let mut classes = self.tally.as_ref()?.tally.classes.iter();
+        let mut classes = self.counted.as_ref()?.counts.classes.iter();
         let waits = classes.any(|c| matches!(c.outcome, Outcome::Pending | Outcome::Processing));
         (waits && !self.report.taken).then(|| Refusal {
             message: said.message.clone(),
@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
     use crate::api::{Condition, Time, UploadApi, Uploads};
-    use crate::controller::ad_conversion_event::facts::Counted;
+    use crate::controller::ad_conversion_event::facts::CountedRows;
     use crate::controller::ad_conversion_event::status::compose_status;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
     use crate::domain::codes::{Class, Code, Matter};
@@ -88,7 +88,7 @@ mod tests {
         parts
     }
 
-    fn rows(outcome: Outcome) -> Counted {
+    fn rows(outcome: Outcome) -> CountedRows {
         let class = ClassCount {
             outcome,
             reason: String::new(),
@@ -98,9 +98,9 @@ mod tests {
             recent: 1,
             last: NOW,
         };
-        Counted {
+        CountedRows {
             stream: crate::ports::ledger::StreamId(1),
-            tally: RowCounts {
+            counts: RowCounts {
                 classes: vec![class],
                 ..RowCounts::default()
             },
@@ -143,7 +143,7 @@ mod tests {
             parts.resolved.declared.trigger = NamedTrigger::Form(String::new());
         }
         let mut facts = parts.facts();
-        facts.tally = Some(rows(Outcome::Pending));
+        facts.counted = Some(rows(Outcome::Pending));
         let code = Code::test("TERMS", Class::Blocked(Matter::Terms));
         facts
             .report
@@ -172,7 +172,7 @@ mod tests {
     ) {
         let parts = said_before(before);
         let mut facts = parts.facts();
-        facts.tally = row.map(rows);
+        facts.counted = row.map(rows);
         facts.failure_threshold = Duration::ZERO;
         facts.report.taken = taken;
         if met {

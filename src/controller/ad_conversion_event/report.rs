@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::facts::{Counted, Facts};
+use super::facts::{CountedRows, Facts};
 use super::pauses::{BUSY_PAUSE, IDLE_PAUSE, SOON, time_until};
 use super::reconciled_event::ReconciledEvent;
 use super::resolve::Resolved;
@@ -51,7 +51,7 @@ pub(crate) async fn report_event(
         outcome,
         stall: stall.as_ref(),
         report: ctx.registry.event_report(&declared.key),
-        tally: counted.unwrap_or_default(),
+        counted: counted.unwrap_or_default(),
         held: bound.as_ref().and_then(|bound| bound.held(now)),
         now,
         failure_threshold: ctx.settings.failure_threshold,
@@ -76,7 +76,7 @@ pub(crate) async fn report_event(
 /// Whoever asks for the conversions behind the counts is to find these.
 fn note_counted(ctx: &Context, facts: &Facts<'_>) {
     let declared = facts.declared();
-    if let Some(counted) = &facts.tally {
+    if let Some(counted) = &facts.counted {
         let counted = CountedStream {
             stream: counted.stream,
             start: declared.start,
@@ -102,7 +102,7 @@ fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventSt
     ctx.metrics
         .set_object(AdConversionEvent::KIND, key, ready_label(&status.conditions));
     // Where the ledger can't be read, what was counted before still stands.
-    let (Some(sync), Some(counted)) = (&status.sync, &facts.tally) else {
+    let (Some(sync), Some(counted)) = (&status.sync, &facts.counted) else {
         return;
     };
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
@@ -115,7 +115,7 @@ fn export_metrics(ctx: &Context, facts: &Facts<'_>, status: &AdConversionEventSt
     ]);
     // What is suspended waits as it should.
     let suspended = facts.closed_gates().suspended;
-    let waiting_since = counted.tally.waiting_since.filter(|_| !suspended);
+    let waiting_since = counted.counts.waiting_since.filter(|_| !suspended);
     ctx.metrics.set_event(
         key,
         EventCounts {
@@ -179,7 +179,7 @@ async fn count_rows(
     resolved: &Resolved,
     bound: Option<&BoundAction>,
     now: Timestamp,
-) -> Result<Option<Counted>, LedgerError> {
+) -> Result<Option<CountedRows>, LedgerError> {
     let declared = &resolved.declared;
     let (Some(subject), Some(portal)) = (&resolved.subject, resolved.portal) else {
         return Ok(None);
@@ -188,11 +188,11 @@ async fn count_rows(
     let request = StreamRequest::new(key, uid, portal, &subject.trigger, bound.map(|b| b.key.clone()));
     let read = async {
         let stream = ctx.ledger.stream_for(&request).await?;
-        let tally: RowCounts = ctx.ledger.count_rows(stream, declared.start, now).await?;
+        let counts: RowCounts = ctx.ledger.count_rows(stream, declared.start, now).await?;
         let id = ctx.ledger.ledger_id().await?;
-        Ok(Some(Counted {
+        Ok(Some(CountedRows {
             stream,
-            tally,
+            counts,
             ledger_id: id.0,
         }))
     };

@@ -236,8 +236,8 @@ fn ready_message(facts: &Judged<'_>) -> String {
 }
 
 fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
-    let counted = facts.tally.as_ref()?;
-    let counts = count_classes(&counted.tally.classes, facts.closed_gates());
+    let counted = facts.counted.as_ref()?;
+    let counts = count_classes(&counted.counts.classes, facts.closed_gates());
     let of = |outcome| count_to_i64(counts.count_of(outcome));
     Some(SyncStatus {
         ledger_id: Some(counted.ledger_id.clone()),
@@ -248,17 +248,17 @@ fn sync_status(facts: &Judged<'_>) -> Option<SyncStatus> {
         pending: of(Outcome::Pending),
         skipped: of(Outcome::Skipped),
         rejected: of(Outcome::Rejected),
-        oldest_pending_time: counted.tally.oldest_pending.map(Time),
-        last_upload_time: counted.tally.last_upload.map(Time),
+        oldest_pending_time: counted.counts.oldest_pending.map(Time),
+        last_upload_time: counted.counts.last_upload.map(Time),
         reasons: counts.reasons.iter().filter_map(to_status).collect(),
-        last_errors: last_errors(facts, &counted.tally),
+        last_errors: last_errors(facts, &counted.counts),
     })
 }
 
 /// What went wrong last, newest first: reading or sending, and single conversions that were rejected.
-fn last_errors(facts: &Judged<'_>, tally: &RowCounts) -> Vec<LastError> {
+fn last_errors(facts: &Judged<'_>, counts: &RowCounts) -> Vec<LastError> {
     let mut all: Vec<_> = facts.report.errors.iter().map(last_error).collect();
-    all.extend(tally.rejections.iter().map(to_last_error));
+    all.extend(counts.rejections.iter().map(to_last_error));
     all.sort_by_key(|error| std::cmp::Reverse(error.time.0));
     all.truncate(MAX_LAST_ERRORS);
     all

@@ -38,7 +38,7 @@ pub(crate) fn synced_condition(facts: &Judged<'_>) -> (Status, &'static str, Str
         let message = "HubSpot has not been read for this event yet.";
         return (Status::Unknown, reason::PROGRESSING, message.to_owned());
     }
-    let unknown = facts.tally.as_ref().map_or(0, |counted| counted.tally.long_unknown);
+    let unknown = facts.counted.as_ref().map_or(0, |counted| counted.counts.long_unknown);
     let note = note_on_unknown(unknown, &facts.declared().key.name);
     match why_deferred(facts) {
         None => (
@@ -112,7 +112,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-    use crate::controller::ad_conversion_event::facts::Counted;
+    use crate::controller::ad_conversion_event::facts::CountedRows;
     use crate::controller::ad_conversion_event::test_support::{NOW, Parts};
     use crate::domain::click_window::ClickWindow;
     use crate::domain::ids::{ActionId, CustomerId};
@@ -158,9 +158,9 @@ mod tests {
         parts.outcome.usable = case.usable;
         let mut facts = parts.facts();
         facts.report.feed.last_success = case.read.then_some(NOW);
-        facts.tally = Some(Counted {
+        facts.counted = Some(CountedRows {
             stream: StreamId(1),
-            tally: RowCounts {
+            counts: RowCounts {
                 long_unknown: case.unknown,
                 ..RowCounts::default()
             },

@@ -78,7 +78,7 @@ impl Parts {
                 feed,
                 ..EventReport::default()
             },
-            tally: None,
+            counted: None,
             held: None,
             now: NOW,
             failure_threshold: Duration::from_mins(15),
