@@ -166,8 +166,8 @@ impl FromStr for TransactionId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OccurrenceKey {
     /// What the transaction id was made of, as far as it keeps keys in the order in which occurrences are found: rows that
-    /// are noted together lie together. Equal transaction ids have equal seeds.
-    pub seed: u64,
+    /// are noted together lie together. Equal transaction ids have equal sort keys.
+    pub sort_key: i64,
     /// The id itself.
     pub transaction: TransactionId,
 }
@@ -176,7 +176,7 @@ impl OccurrenceKey {
     /// The key of a lifecycle occurrence: contacts are read in the order of their ids.
     pub fn for_lifecycle(portal: PortalId, root: ContactId, stage: &str, at_ms: i64) -> Self {
         Self {
-            seed: root.0,
+            sort_key: root.0.cast_signed(),
             transaction: TransactionId::for_lifecycle(portal, root, stage, at_ms),
         }
     }
@@ -196,12 +196,15 @@ impl OccurrenceKey {
     }
 
     fn unordered(transaction: TransactionId) -> Self {
-        let seed = transaction
+        let begin: u64 = transaction
             .0
             .iter()
             .take(8)
-            .fold(0, |seed, byte| seed << 8 | u64::from(*byte));
-        Self { seed, transaction }
+            .fold(0, |begin, byte| begin << 8 | u64::from(*byte));
+        Self {
+            sort_key: begin.cast_signed(),
+            transaction,
+        }
     }
 }
 

@@ -43,7 +43,7 @@ macro_rules! others {
 
 async fn kept_elsewhere(conn: &mut Conn, stream: StreamId, rows: &[&NewRow]) -> LedgerResult<HashSet<TransactionId>> {
     let keys = rows.iter().flat_map(|row| &row.keys);
-    let sort_keys: BTreeSet<i64> = keys.map(|key| key.seed.cast_signed()).collect();
+    let sort_keys: BTreeSet<i64> = keys.map(|key| key.sort_key).collect();
     let found: Vec<String> = sqlx::query_scalar(concat!(
         "WITH j AS MATERIALIZED (SELECT CAST(value->>0 AS BIGINT) AS sort_key FROM json_each($2))
          SELECT c.transaction_id FROM ",

@@ -96,7 +96,7 @@ async fn known_times(
 }
 
 fn sort_keys_of(row: &NewRow) -> impl Iterator<Item = i64> {
-    row.keys.iter().map(|key| key.seed.cast_signed())
+    row.keys.iter().map(|key| key.sort_key)
 }
 
 /// What an occurrence is in the ledger.
@@ -121,7 +121,7 @@ impl<'a> FreshRows<'a> {
     fn push(&mut self, row: &'a NewRow) {
         let key = &row.keys[0];
         self.by_id.insert(key.transaction, self.rows.len());
-        let sort_key = key.seed.cast_signed();
+        let sort_key = key.sort_key;
         self.by_sort_key.entry(sort_key).or_default().push(self.rows.len());
         self.rows.push((row, row.contact));
     }
@@ -232,11 +232,7 @@ async fn insert_rows(conn: &mut Conn, stream: StreamId, fresh: &[(&NewRow, Conta
         .map(|(row, contact)| {
             let key = &row.keys[0];
             (
-                (
-                    key.seed.cast_signed(),
-                    key.transaction.to_string(),
-                    contact.0.cast_signed(),
-                ),
+                (key.sort_key, key.transaction.to_string(), contact.0.cast_signed()),
                 (to_millis(row.occurred_at), to_millis(row.first_seen)),
                 (state_of(row.outcome, &row.reason), row.outcome.as_str(), &row.reason),
                 due_column(row.outcome, &row.reason, row.due),

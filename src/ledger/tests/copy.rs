@@ -162,7 +162,7 @@ async fn batches_leave_out_no_row_and_repeat_none() {
         let mut id = [0; 20];
         id[..4].copy_from_slice(&n.wrapping_mul(0x9e37_79b9).to_be_bytes());
         let key = OccurrenceKey {
-            seed: u64::from(n),
+            sort_key: i64::from(n),
             transaction: TransactionId(id),
         };
         NewRow {

@@ -128,7 +128,7 @@ fn transaction(n: u8) -> TransactionId {
 
 fn key(n: u8) -> OccurrenceKey {
     OccurrenceKey {
-        seed: u64::from(n) / 4,
+        sort_key: i64::from(n) / 4,
         transaction: transaction(n),
     }
 }
