@@ -44,8 +44,8 @@ impl Registry {
         self.bump_version();
     }
 
-    /// A call for this Google account failed in a way that concerns the account: its controller probes at once.
-    pub fn google_fault(&self, key: &ObjectKey, error: &UpstreamError) {
+    /// A call for this account of an ad network failed in a way that concerns the account: its controller probes at once.
+    pub fn ad_account_fault(&self, key: &ObjectKey, error: &UpstreamError) {
         self.record_fault(Account::Google(key.clone()), error);
     }
 

@@ -58,7 +58,7 @@ struct State {
     faults: BTreeMap<Account, UpstreamError>,
     google_goals_changed: BTreeSet<ObjectKey>,
     scope_refused: BTreeSet<ObjectKey>,
-    google_refused: BTreeSet<ObjectKey>,
+    ad_account_refused: BTreeSet<ObjectKey>,
     trials: BTreeMap<Account, Readiness>,
     broken: BTreeMap<(Loop, ObjectKey), Broken>,
 }
@@ -247,8 +247,8 @@ impl Registry {
         self.with_state(|s| s.events.get(&event.key).map_or(event.suspended, |now| now.suspended))
     }
 
-    /// Keys of all Google accounts.
-    pub fn google_keys(&self) -> Vec<ObjectKey> {
+    /// Keys of all accounts of ad networks.
+    pub fn ad_account_keys(&self) -> Vec<ObjectKey> {
         self.with_state(|s| s.google.keys().cloned().collect())
     }
 
@@ -257,8 +257,8 @@ impl Registry {
         self.with_state(|s| s.hubspot.keys().cloned().collect())
     }
 
-    /// Events of a Google account, by name.
-    pub fn events_of_google(&self, key: &ObjectKey) -> Vec<Event> {
+    /// Events of an account of an ad network, by name.
+    pub fn events_of_ad_account(&self, key: &ObjectKey) -> Vec<Event> {
         self.events_of(&Account::Google(key.clone()))
     }
 
@@ -335,15 +335,15 @@ impl Registry {
         self.wake(Wake::Google(key.clone()));
     }
 
-    /// Google refuses conversions for what it says of this account or its actions: its controller reads them again.
-    pub fn google_refused(&self, key: &ObjectKey) {
-        self.with_state_mut(|s| s.google_refused.insert(key.clone()));
+    /// An ad network refuses conversions for what it says of this account or its actions: its controller reads them again.
+    pub fn ad_account_refused(&self, key: &ObjectKey) {
+        self.with_state_mut(|s| s.ad_account_refused.insert(key.clone()));
         self.wake(Wake::Google(key.clone()));
     }
 
-    /// Whether Google began to refuse conversions since the account's controller last asked.
-    pub fn take_google_refused(&self, key: &ObjectKey) -> bool {
-        self.with_state_mut(|s| s.google_refused.remove(key))
+    /// Whether its network began to refuse conversions since the account's controller last asked.
+    pub fn take_ad_account_refused(&self, key: &ObjectKey) -> bool {
+        self.with_state_mut(|s| s.ad_account_refused.remove(key))
     }
 
     /// Whether a goal was changed since the account's controller last asked.

@@ -78,7 +78,7 @@ pub fn report_delivery(
     });
     // Terms may have been withdrawn or the action removed: what is known of them is read again, once.
     if let (true, Some(event)) = (news, registry.find_event(event)) {
-        registry.google_refused(&event.google);
+        registry.ad_account_refused(&event.google);
     }
 }
 
@@ -201,11 +201,11 @@ mod tests {
         let heard = hear(late, old, &refused("LATE"));
         assert_eq!(heard.refused, None);
         assert_eq!(heard.errors.len(), 1, "people still read of it");
-        assert!(!registry.take_google_refused(&account), "nothing to read again");
+        assert!(!registry.take_ad_account_refused(&account), "nothing to read again");
         let heard = hear(RefusedAt::Upload, new, &refused("NEW"));
         let standing = heard.refused.unwrap();
         assert_eq!((standing.via, standing.code.name.as_str()), (new, "NEW"));
-        assert!(registry.take_google_refused(&account));
+        assert!(registry.take_ad_account_refused(&account));
         for delivery in [Delivery::Open, refused("LATE")] {
             let heard = hear(late, old, &delivery);
             assert_eq!(heard.refused.as_ref(), Some(&standing), "{delivery:?}");

@@ -103,7 +103,7 @@ impl Rehearsal {
     /// # Errors
     /// If the ledger fails. What HubSpot refuses is in the reports of the events.
     pub async fn send_due(&mut self) -> Result<(), SyncError> {
-        for account in self.ctx.registry.google_keys() {
+        for account in self.ctx.registry.ad_account_keys() {
             let uploader = self.uploaders.entry(account.clone()).or_insert_with(|| {
                 Uploader::new(Sender::google(account), Arc::clone(&self.ctx), Arc::default(), false)
             });

@@ -192,7 +192,7 @@ async fn read_account(
         memory.state.credentials_replaced(now);
     }
     let urgent = memory.state.begin_pass(ctx, &account, change, last_upload(ctx, &key));
-    let refused = ctx.registry.take_google_refused(&key);
+    let refused = ctx.registry.take_ad_account_refused(&key);
     if !change && !memory.state.may_check_asked(asked, now, &ctx.settings) {
         return Ok(());
     }
@@ -253,7 +253,7 @@ fn credentials_from<'a>(secret: Option<&'a SecretData>, account: &'a ObjectKey) 
 
 /// When an upload of this account last went through: the proof that what was refused works again.
 fn last_upload(ctx: &Context, key: &ObjectKey) -> Option<Timestamp> {
-    let events = ctx.registry.events_of_google(key);
+    let events = ctx.registry.events_of_ad_account(key);
     events
         .iter()
         .filter_map(|event| ctx.registry.event_report(&event.key).upload.last_success)

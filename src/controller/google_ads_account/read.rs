@@ -169,7 +169,7 @@ async fn read_attribution(
 ) {
     let interval = memory.intervals.lengthen(ctx.settings.attribution_interval);
     let now = ctx.clock.now();
-    let used = !ctx.registry.events_of_google(key).is_empty();
+    let used = !ctx.registry.events_of_ad_account(key).is_empty();
     let manager = memory.customer.as_ref().is_some_and(|(customer, _)| customer.manager);
     if !used || manager || !is_due(memory.attribution_asked, interval, now) {
         return;

@@ -25,7 +25,7 @@ async fn read_actions(ctx: &Context, key: &ObjectKey) -> Result<Arc<GoogleSnapsh
     let actions = match clients.ads.read_actions(&owner).await {
         Ok(actions) => actions,
         Err(error) => {
-            ctx.registry.google_fault(key, &error);
+            ctx.registry.ad_account_fault(key, &error);
             return Err(error.into());
         }
     };

@@ -186,7 +186,7 @@ impl Poller {
     async fn put_off(&mut self, request: &OpenRequest, error: &UpstreamError, own: bool) -> Result<(), SyncError> {
         warn!(account = %self.key, request = %request.request_id, error = brief(error), "the status of a request is not read");
         if !own {
-            self.ctx.registry.google_fault(&self.key, error);
+            self.ctx.registry.ad_account_fault(&self.key, error);
         }
         let now = self.ctx.clock.now();
         let soonest = later(now, self.ctx.settings.backoff_max);
@@ -204,7 +204,7 @@ impl Poller {
 
     /// Takes over what an account object that is gone left behind.
     async fn adopt_requests(&self, owner: &AdAccountKey) -> Result<(), SyncError> {
-        let accounts = self.ctx.registry.google_keys();
+        let accounts = self.ctx.registry.ad_account_keys();
         let adopted = self.ctx.ledger.adopt_requests(&self.sender, owner, &accounts).await?;
         if adopted > 0 {
             info!(account = %self.key, adopted, "open requests of an account that is gone are taken over");
@@ -250,7 +250,7 @@ impl Poller {
             )
             .await?;
         if moved {
-            for event in self.ctx.registry.events_of_google(&self.key) {
+            for event in self.ctx.registry.events_of_ad_account(&self.key) {
                 self.ctx.registry.update_report(&event.key, |_| Notice::Soon);
             }
         }
@@ -319,9 +319,9 @@ impl Poller {
         if let Delivery::Refused(code) = &found
             && let Some(error) = delivery::account_error(code, service)
         {
-            self.ctx.registry.google_fault(&self.key, &error);
+            self.ctx.registry.ad_account_fault(&self.key, &error);
         }
-        for event in self.ctx.registry.events_of_google(&self.key) {
+        for event in self.ctx.registry.events_of_ad_account(&self.key) {
             if event.action.as_ref().is_some_and(|bound| bound.key == *action) {
                 let place = (RefusedAt::Result, service);
                 delivery::report_delivery(&self.ctx.registry, &event.key, place, &found, now);

@@ -35,7 +35,7 @@ impl Unread {
 
     /// Has each event of the account say what is so.
     pub(crate) fn report_unread(&self, ctx: &SyncContext, account: &ObjectKey) {
-        for event in ctx.registry.events_of_google(account) {
+        for event in ctx.registry.events_of_ad_account(account) {
             let of_event = |(actions, _): &&(Vec<ActionKey>, ErrorNote)| {
                 event.action.as_ref().is_some_and(|bound| actions.contains(&bound.key))
             };

@@ -51,7 +51,7 @@ impl Loops {
     /// Stops what is not wanted any more, starts what is, each loop by itself. Returns when to look again at the latest;
     /// `None`: when something happens.
     pub(super) fn start_and_stop(&mut self, ctx: &Arc<SyncContext>, stop: &CancellationToken) -> Option<Instant> {
-        let google = ctx.registry.google_keys();
+        let google = ctx.registry.ad_account_keys();
         let mut wanted: BTreeSet<Id> = BTreeSet::new();
         wanted.extend(ctx.registry.hubspot_keys().into_iter().map(|key| (Loop::Feed, key)));
         for key in &google {

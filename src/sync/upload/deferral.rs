@@ -60,7 +60,7 @@ impl Uploader {
             self.note_poison(part, error);
             return updates;
         }
-        self.ctx.registry.google_fault(&self.key, error);
+        self.ctx.registry.ad_account_fault(&self.key, error);
         for (event, _) in self.events_of(&part.rows) {
             self.upload_failed(&event, &error.clone().into());
         }

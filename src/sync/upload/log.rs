@@ -34,7 +34,7 @@ impl Uploader {
     /// How many of the rows are each event's.
     fn rows_of(&self, ready: &[PreparedRow]) -> BTreeMap<ObjectKey, usize> {
         let mut rows = BTreeMap::new();
-        for event in self.ctx.registry.events_of_google(&self.key) {
+        for event in self.ctx.registry.events_of_ad_account(&self.key) {
             let stream = self.ctx.registry.event_report(&event.key).stream;
             let count = ready.iter().filter(|r| Some(r.row.stream) == stream).count();
             if count > 0 {

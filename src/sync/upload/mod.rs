@@ -122,7 +122,7 @@ impl Uploader {
             if let Err(fault) = self.run_round(&stop, rest).await {
                 warn!(account = %self.key, error = brief(&fault), "upload round failed");
                 if matches!(fault, SyncError::Ledger(_)) {
-                    for event in self.ctx.registry.events_of_google(&self.key) {
+                    for event in self.ctx.registry.events_of_ad_account(&self.key) {
                         self.upload_failed(&event.key, &fault);
                     }
                 }
@@ -185,7 +185,7 @@ impl Uploader {
 
     /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.
     async fn open_events(&mut self) -> Result<Vec<EligibleEvent>, SyncError> {
-        let events = self.ctx.registry.events_of_google(&self.key);
+        let events = self.ctx.registry.events_of_ad_account(&self.key);
         self.apply_resumes(&events).await?;
         let open = self.eligible_events();
         if !self.was_ready {
@@ -204,7 +204,7 @@ impl Uploader {
     /// The events whose rows may be sent this moment. Not one that was resumed a moment ago, nor one whose rows have just
     /// moved to the stream of its action: what it missed may have to be skipped first.
     fn eligible_events(&self) -> Vec<EligibleEvent> {
-        let events = self.ctx.registry.events_of_google(&self.key);
+        let events = self.ctx.registry.events_of_ad_account(&self.key);
         let mut open: Vec<_> = events
             .into_iter()
             .filter_map(|e| eligible_event(&self.ctx, e))

@@ -50,7 +50,7 @@ impl Uploader {
         self.answered.clear();
         let sent = self.send_queue(routes, ready, stop).await;
         if let Some(error) = self.refusals.of_account() {
-            self.ctx.registry.google_fault(&self.key, &error);
+            self.ctx.registry.ad_account_fault(&self.key, &error);
         }
         sent
     }
@@ -269,7 +269,7 @@ impl Uploader {
         let mut failures = 0;
         while let Err(error) = self.ctx.ledger.finish_batch(batch, result, now).await {
             warn!(account = %self.key, error = brief(&error), "the answer to an upload could not be recorded, trying again");
-            for event in self.ctx.registry.events_of_google(&self.key) {
+            for event in self.ctx.registry.events_of_ad_account(&self.key) {
                 self.upload_failed(&event.key, &error.clone().into());
             }
             let wait = backoff(failures, self.ctx.settings.backoff_max, 0);
@@ -330,7 +330,7 @@ impl Uploader {
             let stream = self.ctx.registry.event_report(&event.key).stream?;
             streams.contains(&stream).then_some((event.key, stream))
         };
-        let events = self.ctx.registry.events_of_google(&self.key);
+        let events = self.ctx.registry.events_of_ad_account(&self.key);
         events.into_iter().filter_map(of).collect()
     }
 }

@@ -217,7 +217,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
     let key = op.key("acme");
     let refused = refusal("Data Manager", Cause::ServiceDisabled);
-    op.registry.google_fault(&key, &refused);
+    op.registry.ad_account_fault(&key, &refused);
     let stalled = op
         .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
         .await;
@@ -239,7 +239,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
             op.registry.shown_readiness(&Account::Google(key.clone())),
             Some(Readiness::NotReady { .. })
         ));
-        op.registry.google_fault(&key, &refused);
+        op.registry.ad_account_fault(&key, &refused);
         let deadline = Instant::now() + PATIENCE;
         while usable(&op) {
             assert!(Instant::now() < deadline, "the uploader is not kept out");

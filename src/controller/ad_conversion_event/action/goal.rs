@@ -44,7 +44,7 @@ pub(crate) async fn manage_goal(work: &Work<'_>, action: &ConversionAction, orig
         }
         Err(error) => {
             tracing::warn!(account = %work.account.key, error = brief(&error), "the account goal could not be made biddable");
-            work.ctx.registry.google_fault(&work.account.key, &error);
+            work.ctx.registry.ad_account_fault(&work.account.key, &error);
         }
     }
 }

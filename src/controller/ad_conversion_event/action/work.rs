@@ -198,7 +198,7 @@ impl<'a> Work<'a> {
 
     /// A call failed that changed nothing.
     pub fn failed_call(&self, why: &'static str, error: &UpstreamError) -> ActionOutcome {
-        self.ctx.registry.google_fault(&self.account.key, error);
+        self.ctx.registry.ad_account_fault(&self.account.key, error);
         let wait = error
             .retry_after
             .and_then(|d| Duration::try_from(d).ok())
