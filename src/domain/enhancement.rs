@@ -67,6 +67,36 @@ pub fn next_look(at: Timestamp, limits: &Limits, now: Timestamp) -> Timestamp {
     if now >= last { end } else { later(now, pause).min(last) }
 }
 
+/// Whose submission it is, as far as that is known; or what is decided already, because it cannot be or need not be.
+fn submitter<'a>(
+    person: &Person<'a>,
+    submitted: Submitted,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<&'a Contact>, Decision> {
+    let skip = |reason| Err(Decision::Skip { reason });
+    let wait = |reason, due| Err(Decision::Wait { reason, due });
+    // Google takes no conversion of the future, and a time of HubSpot's may be any.
+    let by_hubspot = match person {
+        Person::Known(contact) => contact.as_of.unwrap_or(now),
+        _ => now,
+    };
+    let ahead = submitted.at.duration_since(by_hubspot);
+    match person {
+        Person::Deleted => skip(reason::CONTACT_DELETED),
+        Person::Nameless => skip(reason::NO_SHARED_DATA),
+        _ if ahead.is_positive() => wait(reason::NOT_DUE, later(now, ahead)),
+        Person::Unreadable if now >= later(submitted.at, limits.deadline) => skip(reason::DEADLINE_MISSED),
+        Person::Unreadable => wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
+        // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
+        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, limits.grace)) => {
+            skip(reason::CONTACT_DELETED)
+        }
+        Person::NotFound { .. } => Ok(None),
+        Person::Known(contact) => Ok(Some(*contact)),
+    }
+}
+
 /// Decides about a submission. The click of its page is added by who sends it: only the submission itself tells.
 ///
 /// # Errors
@@ -81,29 +111,14 @@ pub fn decide_submission(
 ) -> Result<Decision, LeftOut> {
     let skip = |reason| Ok(Decision::Skip { reason });
     let wait = |reason, due| Ok(Decision::Wait { reason, due });
-    // Google takes no conversion of the future, and a time of HubSpot's may be any.
-    let by_hubspot = match person {
-        Person::Known(contact) => contact.as_of.unwrap_or(now),
-        _ => now,
-    };
-    let ahead = submitted.at.duration_since(by_hubspot);
-    let contact = match person {
-        Person::Deleted => return skip(reason::CONTACT_DELETED),
-        Person::Nameless => return skip(reason::NO_SHARED_DATA),
-        _ if ahead.is_positive() => return wait(reason::NOT_DUE, later(now, ahead)),
-        Person::Unreadable if now >= later(submitted.at, limits.deadline) => return skip(reason::DEADLINE_MISSED),
-        Person::Unreadable => return wait(reason::UNREADABLE_RECORD, next_look(submitted.at, limits, now)),
-        // Only an answer of after the grace says that there is nobody: HubSpot may not have answered for long.
-        Person::NotFound { looked } if *looked >= Some(later(submitted.first_seen, limits.grace)) => {
-            return skip(reason::CONTACT_DELETED);
-        }
-        Person::NotFound { .. } => None,
-        Person::Known(contact) => Some(contact),
+    let contact = match submitter(person, submitted, limits, now) {
+        Ok(contact) => contact,
+        Err(decided) => return Ok(decided),
     };
     let end = later(submitted.at, limits.deadline);
     let late = now >= end;
     let settled = later(submitted.first_seen, limits.settle);
-    let consents = |contact: &&&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
+    let consents = |contact: &&Contact| rules.consent.as_ref().is_some_and(|rule| has_consent(contact, rule));
     let Some(contact) = contact.filter(consents) else {
         if late {
             // Of a submission that is first seen too late HubSpot is not asked whose it is: nobody refused anything.

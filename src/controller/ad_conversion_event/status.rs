@@ -136,50 +136,64 @@ fn why_unsynced(facts: &Judged<'_>) -> Option<(String, Timestamp)> {
 }
 
 fn ready_summary(facts: &Judged<'_>) -> Summary {
+    let unready = unusable_summary(facts).or_else(|| sync_summary(facts));
+    unready.unwrap_or_else(|| Summary::Ready {
+        reason: reason::SUCCEEDED.to_owned(),
+        message: ready_message(facts),
+    })
+}
+
+/// Why the event is not ready whatever the loops say: by itself, its accounts or its conversion action.
+fn unusable_summary(facts: &Judged<'_>) -> Option<Summary> {
     if facts.declared().suspended {
-        return Summary::Suspended {
+        return Some(Summary::Suspended {
             message: "Suspended: conversions are observed and wait. Set spec.suspend to false to continue.".to_owned(),
-        };
+        });
     }
     if let Some((why, message)) = facts.stall {
-        return Summary::Stalled {
+        return Some(Summary::Stalled {
             reason: (*why).to_owned(),
             message: message.clone(),
-        };
+        });
     }
     match &facts.resolved.accounts {
         Accounts::NotReady(reason::PROGRESSING, message) => {
-            return Summary::Progressing {
+            return Some(Summary::Progressing {
                 message: message.clone(),
-            };
+            });
         }
         Accounts::NotReady(why, message) => {
-            return Summary::Waiting {
+            return Some(Summary::Waiting {
                 reason: (*why).to_owned(),
                 message: message.clone(),
-            };
+            });
         }
         Accounts::Suspended(message) => {
-            return Summary::Suspended {
+            return Some(Summary::Suspended {
                 message: message.clone(),
-            };
+            });
         }
         Accounts::Ready => {}
     }
     match &facts.outcome.condition {
         Some((false, why, message)) if *why == reason::PROGRESSING => {
-            return Summary::Progressing {
+            return Some(Summary::Progressing {
                 message: message.clone(),
-            };
+            });
         }
         Some((false, _, message)) => {
-            return Summary::Failing {
+            return Some(Summary::Failing {
                 reason: reason::PROVISIONING_FAILED.to_owned(),
                 message: message.clone(),
-            };
+            });
         }
         _ => {}
     }
+    None
+}
+
+/// Why the event is not ready by what its loops report.
+fn sync_summary(facts: &Judged<'_>) -> Option<Summary> {
     if let Some((message, since)) = why_unsynced(facts) {
         let limit = to_signed(facts.failure_threshold);
         // What failed for too long before this process started, and has not succeeded since, fails still.
@@ -187,20 +201,17 @@ fn ready_summary(facts: &Judged<'_>) -> Summary {
         let failed = known.is_some_and(|c| c.status == Status::False.as_str() && c.reason == reason::SYNC_FAILING);
         let too_long = failed || facts.now.duration_since(since) >= limit;
         if too_long || !facts.made_a_pass {
-            return Summary::Failing {
+            return Some(Summary::Failing {
                 reason: reason::SYNC_FAILING.to_owned(),
                 message,
-            };
+            });
         }
     } else if !facts.made_a_pass {
-        return Summary::Progressing {
+        return Some(Summary::Progressing {
             message: "HubSpot is being read.".to_owned(),
-        };
+        });
     }
-    Summary::Ready {
-        reason: reason::SUCCEEDED.to_owned(),
-        message: ready_message(facts),
-    }
+    None
 }
 
 /// If the start in effect is not the declared one, Ready says so.

@@ -26,6 +26,7 @@ use crate::controller::shared::log;
 use crate::controller::shared::object::Object;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::ports::crm::Crm;
 use crate::registry::{Account, HubSpotAccount, Readiness};
 
 /// The controller of HubSpot accounts.
@@ -188,6 +189,17 @@ async fn read_account(
     let Some(client) = memory.connect_client(ctx, object, &secret.data, now).await else {
         return Ok(());
     };
+    check_portal(ctx, object, memory, (client.as_ref(), &wanted), now).await
+}
+
+/// Reads the portal, and notes in the memory what it is or what went wrong.
+async fn check_portal(
+    ctx: &Context,
+    object: &Manifest,
+    memory: &mut HubSpotMemory,
+    (client, wanted): (&dyn Crm, &Wanted),
+    now: Timestamp,
+) -> Result<(), Error> {
     if memory.state.doubts_token() {
         client.drop_token().await;
     }
@@ -202,7 +214,7 @@ async fn read_account(
         heard: &mut memory.heard,
     };
     memory.state.checked = Some(now);
-    match read::read_portal(client.as_ref(), expected, &wanted, &memory.state, now).await {
+    match read::read_portal(client, expected, wanted, &memory.state, now).await {
         Ok(snapshot) => {
             memory.verified = true;
             memory.snapshot = Some(Arc::new(snapshot));
@@ -211,7 +223,7 @@ async fn read_account(
         Err(fault) => {
             // Loops that read with this client would read another portal.
             memory.verified &= fault.reason != reason::PORTAL_MISMATCH;
-            tracing::warn!(account = %key, reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
+            tracing::warn!(account = %object.key(), reason = fault.reason, "a HubSpot account could not be read: {}", brief(&fault.message));
             memory.state.check_failed(fault, ctx.clock.now());
         }
     }

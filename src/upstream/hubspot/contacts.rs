@@ -177,46 +177,54 @@ fn too_large(requested: ContactId, id: ContactId) -> Contact {
     }
 }
 
-/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by, `as_of` the time of
-/// the answer, if it tells.
-pub(crate) fn to_contact(
-    record: &Record,
-    requested: ContactId,
-    asked: &Asked<'_>,
-    as_of: Option<Timestamp>,
-) -> Option<Contact> {
-    let id = ContactId(record.id()?);
-    let mut flaw = None;
-    let mut note = |why: &str, stages: Vec<String>| {
-        let flaw = flaw.get_or_insert_with(|| Flaw {
+/// What is wrong with a record: the first flaw in words, the stages of all.
+#[derive(Default)]
+struct Flaws(Option<Flaw>);
+
+impl Flaws {
+    fn note(&mut self, why: &str, stages: Vec<String>) {
+        let flaw = self.0.get_or_insert_with(|| Flaw {
             why: why.to_owned(),
             stages: Vec::new(),
         });
         flaw.stages.extend(stages);
-    };
-    if record.has_odd_id() {
-        note(ODD_ID, Vec::new());
     }
+}
+
+fn change_time(record: &Record) -> Option<Timestamp> {
     let modified = [record.updated_at.as_ref(), record.property("lastmodifieddate")];
-    let updated_at = modified.into_iter().flatten().find_map(Scalar::time);
-    if updated_at.is_none() {
-        note("it has no usable \"updatedAt\"", Vec::new());
+    modified.into_iter().flatten().find_map(Scalar::time)
+}
+
+/// What can't be believed of a record, or is missing in it, but for its histories.
+fn note_flaws(record: &Record, asked: &Asked<'_>, flaws: &mut Flaws) {
+    if record.has_odd_id() {
+        flaws.note(ODD_ID, Vec::new());
     }
-    // Its entries may be known under an id that can't be read: under another they would count twice.
-    let odd_lineage = record.has_odd_lineage();
-    if odd_lineage {
-        note("its hs_merged_object_ids are no ids, or too many", Vec::new());
+    if change_time(record).is_none() {
+        flaws.note("it has no usable \"updatedAt\"", Vec::new());
+    }
+    if record.has_odd_lineage() {
+        flaws.note("its hs_merged_object_ids are no ids, or too many", Vec::new());
     }
     if let Some(name) = asked.absent_property(record) {
-        note(&format!("its {name} is missing in HubSpot's answer"), Vec::new());
+        flaws.note(&format!("its {name} is missing in HubSpot's answer"), Vec::new());
     }
     if let Some(name) = asked.absent_history(record) {
-        note(
-            &format!("the history of its {name} is missing in HubSpot's answer"),
-            Vec::new(),
-        );
+        let why = format!("the history of its {name} is missing in HubSpot's answer");
+        flaws.note(&why, Vec::new());
     }
-    let unknown = odd_lineage || asked.is_unknown(MERGED_IDS, record);
+}
+
+/// The histories that were asked for. None of a record whose lineage is not known: its entries may be known under an id that
+/// can't be read, and under another they would count twice.
+fn read_histories(
+    record: &Record,
+    asked: &Asked<'_>,
+    as_of: Option<Timestamp>,
+    flaws: &mut Flaws,
+) -> Vec<(String, Vec<HistoryEntry>)> {
+    let unknown = record.has_odd_lineage() || asked.is_unknown(MERGED_IDS, record);
     let mut history = Vec::with_capacity(asked.with_history.len());
     for name in asked.with_history.iter().filter(|_| !unknown) {
         let versions = record
@@ -227,14 +235,30 @@ pub(crate) fn to_contact(
         // A contact that has a stage has entered it, even if nothing says when.
         let untold = record.text(LIFECYCLE_STAGE).filter(|_| name == LIFECYCLE_STAGE);
         if untold.is_some() && entries.is_empty() && timeless.is_empty() {
-            note("it has a lifecycle stage, and no history of it", Vec::new());
+            flaws.note("it has a lifecycle stage, and no history of it", Vec::new());
         }
         if !timeless.is_empty() {
             let stages = if name == LIFECYCLE_STAGE { timeless } else { Vec::new() };
-            note(&format!("an entry in the history of {name} has no usable time"), stages);
+            flaws.note(&format!("an entry in the history of {name} has no usable time"), stages);
         }
         history.push((name.clone(), entries));
     }
+    history
+}
+
+/// A contact out of a record, `None` if it has no usable id. `requested` is the id it was asked for by, `as_of` the time of
+/// the answer, if it tells.
+pub(crate) fn to_contact(
+    record: &Record,
+    requested: ContactId,
+    asked: &Asked<'_>,
+    as_of: Option<Timestamp>,
+) -> Option<Contact> {
+    let id = ContactId(record.id()?);
+    let mut flaws = Flaws::default();
+    note_flaws(record, asked, &mut flaws);
+    let updated_at = change_time(record);
+    let history = read_histories(record, asked, as_of, &mut flaws);
     let properties = record.properties.iter().flatten();
     let properties = properties
         .filter_map(|(name, value)| Some((name, &value.as_ref()?.0)))
@@ -247,7 +271,7 @@ pub(crate) fn to_contact(
         as_of,
         properties,
         history,
-        flaw,
+        flaw: flaws.0,
     };
     if contact.size() > MAX_SIZE {
         return Some(too_large(requested, id));
