@@ -140,7 +140,7 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
     let parts = Parts {
         source,
         counted,
-        event: event.as_ref(),
+        event: event.as_deref(),
         account: account.as_ref(),
         deals: deals.as_deref(),
     };

@@ -1,6 +1,6 @@
 //! The calls of the port: each is one transaction, see `write!` and `read!`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +50,13 @@ impl Ledger for SqlLedger {
 
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize> {
         write!(self, Disk::Later, |tx| observe::record_occurrences(tx, stream, rows))
+    }
+
+    async fn streams_with_due_rows(&self, streams: &[StreamId], now: Timestamp) -> LedgerResult<BTreeSet<StreamId>> {
+        if streams.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        read!(self, |tx| rows::streams_with_due_rows(tx, streams, now))
     }
 
     async fn due_rows(

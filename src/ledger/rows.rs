@@ -1,12 +1,14 @@
 //! Rows that wait: which are due, and what a resume or a mended account does to them.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::database::Conn;
 use super::error::damaged_value;
 use crate::domain::outcome::reason;
 use crate::ledger::columns::{
-    amount_of, json_list, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time, to_transaction,
+    amount_of, json_list, numbers, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time, to_transaction,
 };
 use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 
@@ -54,6 +56,25 @@ impl Stored {
 /// A number of tries.
 pub(super) fn to_attempts(stored: i64) -> LedgerResult<u32> {
     u32::try_from(stored).map_err(|_| damaged_value("a number of tries"))
+}
+
+/// See [`crate::ports::ledger::Ledger::streams_with_due_rows`].
+pub(super) async fn streams_with_due_rows(
+    conn: &mut Conn,
+    streams: &[StreamId],
+    now: Timestamp,
+) -> LedgerResult<BTreeSet<StreamId>> {
+    let ids: Vec<i64> = streams.iter().map(|stream| stream.0).collect();
+    let found: Vec<(i64,)> = sqlx::query_as(concat!(
+        "SELECT id FROM streams WHERE id IN ",
+        numbers!("$1"),
+        " AND EXISTS (SELECT 1 FROM conversions WHERE stream = streams.id AND state = 'Waiting' AND due <= $2)"
+    ))
+    .bind(json_list(&ids)?)
+    .bind(to_millis(now))
+    .fetch_all(conn)
+    .await?;
+    Ok(found.into_iter().map(|(id,)| StreamId(id)).collect())
 }
 
 /// See [`crate::ports::ledger::Ledger::due_rows`].

@@ -49,7 +49,8 @@ struct State {
     hubspot: BTreeMap<ObjectKey, HubSpotAccount>,
     /// Google accounts by the account that owns their conversions.
     owners: Index<CustomerId, ObjectKey>,
-    events: BTreeMap<ObjectKey, Event>,
+    /// Shared, as the loops of their accounts look at all of them again and again.
+    events: BTreeMap<ObjectKey, Arc<Event>>,
     /// Events by each of their accounts.
     users: Index<Account, ObjectKey>,
     reports: BTreeMap<ObjectKey, EventReport>,
@@ -191,13 +192,13 @@ impl Registry {
     /// Writes an event; the sync loops start or change its work.
     pub fn set_event(&self, event: Event) {
         let changed = self.with_state_mut(|s| {
-            let changed = s.events.get(&event.key) != Some(&event);
+            let changed = s.events.get(&event.key).is_none_or(|known| **known != event);
             let accounts = [
                 Account::Google(event.google.clone()),
                 Account::HubSpot(event.hubspot.clone()),
             ];
             s.users.set(&event.key, accounts.into());
-            s.events.insert(event.key.clone(), event);
+            s.events.insert(event.key.clone(), Arc::new(event));
             changed
         });
         if changed {
@@ -238,7 +239,7 @@ impl Registry {
         self.with_state(|s| s.hubspot.get(key).cloned())
     }
 
-    pub fn find_event(&self, key: &ObjectKey) -> Option<Event> {
+    pub fn find_event(&self, key: &ObjectKey) -> Option<Arc<Event>> {
         self.with_state(|s| s.events.get(key).cloned())
     }
 
@@ -258,16 +259,16 @@ impl Registry {
     }
 
     /// Events of an account of an ad network, by name.
-    pub fn events_of_ad_account(&self, key: &ObjectKey) -> Vec<Event> {
+    pub fn events_of_ad_account(&self, key: &ObjectKey) -> Vec<Arc<Event>> {
         self.events_of(&Account::Google(key.clone()))
     }
 
     /// Events of a HubSpot account, by name.
-    pub fn events_of_hubspot(&self, key: &ObjectKey) -> Vec<Event> {
+    pub fn events_of_hubspot(&self, key: &ObjectKey) -> Vec<Arc<Event>> {
         self.events_of(&Account::HubSpot(key.clone()))
     }
 
-    fn events_of(&self, account: &Account) -> Vec<Event> {
+    fn events_of(&self, account: &Account) -> Vec<Arc<Event>> {
         self.with_state(|s| {
             let events = s.users.get(account).filter_map(|key| s.events.get(key));
             events.cloned().collect()

@@ -121,7 +121,7 @@ impl Rehearsal {
         let now = self.ctx.clock.now();
         let mut next = None;
         for event in self.events() {
-            let Some(open) = eligible_event(&self.ctx, event.clone()) else {
+            let Some(open) = eligible_event(&self.ctx, Arc::clone(&event)) else {
                 continue;
             };
             let rows = self.ctx.ledger.due_rows(open.stream(), event.start, until, LOOK);
@@ -132,7 +132,7 @@ impl Rehearsal {
         Ok(next)
     }
 
-    fn events(&self) -> impl Iterator<Item = Event> {
+    fn events(&self) -> impl Iterator<Item = Arc<Event>> {
         let registry = self.ctx.registry.clone();
         let accounts = registry.hubspot_keys().into_iter();
         accounts.flat_map(move |account| registry.events_of_hubspot(&account))

@@ -255,7 +255,8 @@ async fn in_turn<R: Reconciler>(
     };
     let key = object.key();
     let newest = store.get(&ObjectRef::new(&key.name).within(&key.namespace));
-    guarded_reconcile(controller.as_ref(), newest.unwrap_or(object), ctx).await
+    // In a box made only now: each event waits for its turn at a start, and a reconcile takes tens of kilobytes.
+    Box::pin(guarded_reconcile(controller.as_ref(), newest.unwrap_or(object), ctx)).await
 }
 
 /// The turn of an object's namespace; `None` once the process stops: what only waits has begun nothing, and the end is not to

@@ -33,6 +33,8 @@ const MAX_NAME: usize = 253;
 const MAX_INSTANCE: usize = 128;
 /// A repeat within this time is counted on the Event that is there. What client-go and kube use.
 const SERIES: SignedDuration = SignedDuration::from_mins(6);
+/// Most Events that are remembered, as many as client-go does. With thousands of objects a repeat may be a new Event.
+const MOST_KNOWN: usize = 4_096;
 /// The reporting controller that Kubernetes Events name.
 const CONTROLLER: &str = "adconversion-operator";
 
@@ -241,6 +243,11 @@ impl Recent {
     }
 
     fn record_sent(&mut self, said: EventIdentity, name: String, count: i32, at: Timestamp) {
+        if self.said.len() >= MOST_KNOWN && !self.said.contains_key(&said) {
+            let oldest = self.said.iter().min_by_key(|(_, known)| known.at);
+            let oldest = oldest.map(|(said, _)| said.clone());
+            oldest.and_then(|oldest| self.said.remove(&oldest));
+        }
         self.said.insert(said, KnownEvent { name, count, at });
     }
 
@@ -344,5 +351,18 @@ mod tests {
         let other = identity_of(&reference, Severity::Warning, "SecretInvalid", "key b is missing");
         assert!(recent.find_known(&other, later(1)).is_none());
         assert!(recent.find_known(&one, later(360)).is_none());
+    }
+
+    #[test]
+    fn of_very_many_events_the_newest_are_remembered() {
+        let said = |n: usize| identity_of(&ObjectReference::default(), Severity::Normal, "Succeeded", &n.to_string());
+        let at = |n: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(i64::try_from(n).unwrap_or(i64::MAX));
+        let mut recent = Recent::default();
+        for n in 0..MOST_KNOWN + 10 {
+            recent.record_sent(said(n), "won.1".into(), 1, at(n));
+        }
+        assert_eq!(recent.said.len(), MOST_KNOWN);
+        assert!(recent.find_known(&said(9), at(MOST_KNOWN)).is_none());
+        assert!(recent.find_known(&said(10), at(MOST_KNOWN)).is_some());
     }
 }

@@ -12,7 +12,7 @@ mod requests;
 mod rows;
 pub mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -168,6 +168,10 @@ pub trait Ledger: Send + Sync {
     /// Notes occurrences; those known already (under any candidate id, or another time, see [`NewRow::shown`]) only get their
     /// contact id brought up to date, where it is not [`ContactId::UNKNOWN`]; a row whose contact becomes known that way is due at once. Returns how many were new.
     async fn record_occurrences(&self, stream: StreamId, rows: &[NewRow]) -> LedgerResult<usize>;
+
+    /// Those of these streams that have a row which waits and is due at `now`, whenever it occurred. One question for all: most
+    /// of thousands of streams have none.
+    async fn streams_with_due_rows(&self, streams: &[StreamId], now: Timestamp) -> LedgerResult<BTreeSet<StreamId>>;
 
     /// Rows of a stream that may be sent now: pending (not in flight) or `OutcomeUnknown`, due at `now`, occurred at or
     /// after `since`, oldest due first.

@@ -19,7 +19,7 @@ pub const STEP_BACK: SignedDuration = SignedDuration::from_mins(2);
 /// An event and its stream, with how far it is covered.
 #[derive(Clone)]
 pub struct Tracked {
-    pub event: Event,
+    pub event: Arc<Event>,
     pub stream: StreamId,
     /// How far its stream is covered.
     pub mark: Option<Watermark>,
@@ -76,13 +76,13 @@ pub fn stage_bounds(events: &[Tracked], back: Lookback) -> BTreeMap<String, Time
 }
 
 /// What to read of each contact so that all lifecycle events among these can decide from it.
-pub fn contact_query<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+pub fn contact_query<'a>(events: impl IntoIterator<Item = &'a Arc<Event>>) -> ReadPlan {
     let rules = events.into_iter().map(|e| &e.rules).filter(|r| !r.form);
     Arc::new(properties_of(rules))
 }
 
 /// What to read of each contact so that all form events among these can decide from it: no histories.
-pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Event>) -> ReadPlan {
+pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Arc<Event>>) -> ReadPlan {
     let rules = events.into_iter().map(|e| &e.rules).filter(|r| r.form);
     let (mut plain, _) = properties_of(rules);
     plain.retain(|property| property != LIFECYCLE_STAGE);

@@ -1,6 +1,7 @@
 //! The streams of events, asked for once: a pass over thousands of events would else ask the ledger about each.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::domain::ids::{ObjectKey, PortalId};
 use crate::ports::ledger::{Ledger, LedgerError, StreamId, StreamRequest};
@@ -17,7 +18,7 @@ impl KnownStreams {
         &mut self,
         ledger: &dyn Ledger,
         portal: PortalId,
-        events: &[Event],
+        events: &[Arc<Event>],
     ) -> Result<Vec<StreamId>, LedgerError> {
         let mut known = std::mem::take(&mut self.0);
         let mut streams = Vec::with_capacity(events.len());

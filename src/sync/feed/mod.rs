@@ -38,7 +38,7 @@ use crate::ports::Cause;
 use crate::ports::ledger::{ActionKey, StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
-use crate::registry::{ChangeDetection, FeedReport, Notice, Readiness};
+use crate::registry::{ChangeDetection, Event, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
 
@@ -145,13 +145,14 @@ impl Feed {
         } else {
             vec![]
         };
-        events.iter().map(member_of).collect()
+        events.iter().map(|event| member_of(event)).collect()
     }
 
     /// Their actions: rows of an event move to the stream of its action once that is known, and the uploader follows.
     fn current_actions(&self) -> Vec<Option<ActionKey>> {
         let events = self.ctx.registry.events_of_hubspot(&self.key);
-        events.into_iter().map(|event| Some(event.action?.key)).collect()
+        let key = |event: &Arc<Event>| Some(event.action.as_ref()?.key.clone());
+        events.iter().map(key).collect()
     }
 
     fn poll_interval(&self) -> std::time::Duration {

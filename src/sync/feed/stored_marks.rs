@@ -1,5 +1,7 @@
 //! How far the streams are covered, as the ledger remembers it.
 
+use std::sync::Arc;
+
 use jiff::SignedDuration;
 use tracing::warn;
 
@@ -17,7 +19,7 @@ impl Feed {
     /// from its start, and its event says so.
     pub(super) async fn stored_marks(
         &self,
-        events: &[Event],
+        events: &[Arc<Event>],
         streams: &[StreamId],
     ) -> Result<Vec<Option<Watermark>>, SyncError> {
         let now = self.ctx.clock.now();

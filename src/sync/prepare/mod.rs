@@ -48,7 +48,7 @@ pub struct PreparedRow {
 /// An event whose rows may be sent now.
 #[derive(Clone)]
 pub struct EligibleEvent {
-    event: Event,
+    event: Arc<Event>,
     action: BoundAction,
     window: ClickWindow,
     account: HubSpotAccount,
@@ -60,7 +60,7 @@ pub struct EligibleEvent {
 }
 
 /// The event with all it takes to send, or `None` while a gate is closed (suspended, accounts, action, its window, too new).
-pub fn eligible_event(ctx: &SyncContext, event: Event) -> Option<EligibleEvent> {
+pub fn eligible_event(ctx: &SyncContext, event: Arc<Event>) -> Option<EligibleEvent> {
     let action = event.action.clone()?;
     if event.suspended || action.held(ctx.clock.now()).is_some() {
         return None;

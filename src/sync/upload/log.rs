@@ -38,7 +38,7 @@ impl Uploader {
             let stream = self.ctx.registry.event_report(&event.key).stream;
             let count = ready.iter().filter(|r| Some(r.row.stream) == stream).count();
             if count > 0 {
-                rows.insert(event.key, count);
+                rows.insert(event.key.clone(), count);
             }
         }
         rows

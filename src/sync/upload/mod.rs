@@ -166,6 +166,9 @@ impl Uploader {
             open.retain(|sendable| {
                 !self.is_deferred(routes.route_for(sendable.event().rules.form).route_info().name, now)
             });
+            let streams: Vec<_> = open.iter().map(EligibleEvent::stream).collect();
+            let due = self.ctx.ledger.streams_with_due_rows(&streams, now).await?;
+            open.retain(|sendable| due.contains(&sendable.stream()));
             let ready = self.collect_rows(open, &routes, rest).await?;
             let sent = self.send_all(&routes, ready, stop).await?;
             if matches!(sent, Sent::Stop) || !self.reads.has_more() {
@@ -223,8 +226,9 @@ impl Uploader {
 
     /// When an event has come out of suspension, its missed rows go or are skipped, once; and once more where they move to
     /// another stream, as nothing is created for a suspended event and its rows wait without an action.
-    async fn apply_resumes(&mut self, events: &[Event]) -> Result<(), SyncError> {
-        self.resumed.retain(|key, _| events.iter().any(|e| e.key == *key));
+    async fn apply_resumes(&mut self, events: &[Arc<Event>]) -> Result<(), SyncError> {
+        let known: BTreeSet<&ObjectKey> = events.iter().map(|event| &event.key).collect();
+        self.resumed.retain(|key, _| known.contains(key));
         for event in events {
             pulse::beat();
             let settled = self.resumed.entry(event.key.clone()).or_default();

@@ -1,6 +1,7 @@
 //! One request: ledger, call, ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -121,7 +122,8 @@ impl Uploader {
         mut rows: Vec<PreparedRow>,
         refreshes: &mut Refreshes,
     ) -> Vec<PreparedRow> {
-        rows.retain(|row| open.iter().any(|sendable| sendable.takes_row(row)));
+        let streams: BTreeMap<_, _> = open.iter().map(|sendable| (sendable.stream(), sendable)).collect();
+        rows.retain(|row| streams.get(&row.row.stream).is_some_and(|sendable| sendable.takes_row(row)));
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
         let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);
@@ -326,9 +328,9 @@ impl Uploader {
 
     pub(super) fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
         let streams: BTreeSet<_> = ready.iter().map(|r| r.row.stream).collect();
-        let of = |event: Event| {
+        let of = |event: Arc<Event>| {
             let stream = self.ctx.registry.event_report(&event.key).stream?;
-            streams.contains(&stream).then_some((event.key, stream))
+            streams.contains(&stream).then(|| (event.key.clone(), stream))
         };
         let events = self.ctx.registry.events_of_ad_account(&self.key);
         events.into_iter().filter_map(of).collect()

@@ -1,6 +1,7 @@
 //! One operator, one sandbox, one namespace; ends with the test.
 
 mod evidence;
+mod identity;
 mod ledger;
 mod manifest;
 pub mod monitor;
@@ -11,17 +12,16 @@ mod second;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use xtask::control_plane::ControlPlane;
-use xtask::lab::install;
 use xtask::lab::operator;
 use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{Spec, Supervisor};
 
+pub(super) use self::identity::service_account;
 pub use self::ledger::new_schema;
 pub use self::neighbour::Neighbour;
 pub use self::replica::{LEASE, Replica};
@@ -35,8 +35,6 @@ use crate::support::cluster::{cluster, namespace};
 pub const LIMIT: Duration = Duration::from_mins(3);
 const LOOK: Duration = Duration::from_millis(250);
 const MANIFESTS: &str = include_str!("accounts.yaml");
-
-static PERMISSIONS: OnceLock<String> = OnceLock::new();
 
 /// Everything one test runs.
 pub struct Stage {
@@ -72,15 +70,6 @@ pub fn binary(variable: &str, name: &str) -> PathBuf {
     built
 }
 
-/// The chart's service account, bound to the chart's permissions; its name.
-pub(super) fn service_account() -> &'static str {
-    PERMISSIONS.get_or_init(|| {
-        let helm = xtask::tools::helm().expect("helm");
-        let installed = install::install(cluster().client(), &helm, repository()).expect("the chart's permissions");
-        installed.service_account
-    })
-}
-
 impl Stage {
     /// Sandbox and operator, with accounts `acme` of both kinds and their Secrets applied.
     pub fn start(name: &str) -> Self {
@@ -113,10 +102,7 @@ impl Stage {
         let program = binary("ADCONVERSION_SANDBOX_BIN", "adconversion-sandbox");
         let sandbox = Sandbox::start(&supervisor, program, &directory, options).expect("the sandbox");
         let kubeconfig = directory.join("operator.kubeconfig");
-        plane
-            .client()
-            .write_service_account_kubeconfig(install::NAMESPACE, account, &kubeconfig)
-            .expect("a kubeconfig of the service account");
+        fs::write(&kubeconfig, identity::kubeconfig_of(plane, account)).expect("a kubeconfig");
         let url = ledger::new_schema().map(|url| ("ledger-url".to_owned(), url));
         let given = flags.iter().map(|(f, v)| ((*f).to_owned(), (*v).to_owned()));
         let flags = url.into_iter().chain(given).collect();

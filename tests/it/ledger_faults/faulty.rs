@@ -1,6 +1,6 @@
 //! A ledger of which one call fails, or is the last one of the process, or has something happen just before it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,6 +115,7 @@ pass! {
     canonical_contacts(portal: PortalId, lineages: &[Vec<ContactId>]) -> Vec<Roots>;
     known_roots(portal: PortalId, ids: &[ContactId]) -> KnownRoots;
     record_occurrences(stream: StreamId, rows: &[NewRow]) -> usize;
+    streams_with_due_rows(streams: &[StreamId], now: Timestamp) -> BTreeSet<StreamId>;
     due_rows(stream: StreamId, since: Timestamp, now: Timestamp, limit: usize) -> Vec<Row>;
     apply_updates(updates: &[RowUpdate], now: Timestamp) -> ();
     resume_rows(stream: StreamId, skip: bool, now: Timestamp) -> usize;

@@ -240,7 +240,7 @@ pub async fn tally_of(registry: &Registry, ledger: &dyn Ledger, event: &ObjectKe
 /// The event as it is registered.
 #[allow(dead_code)]
 pub fn event(registry: &Registry) -> Event {
-    registry.find_event(&ObjectKey::new("b", "event")).expect("the event")
+    Event::clone(&registry.find_event(&ObjectKey::new("b", "event")).expect("the event"))
 }
 
 /// The Google account.

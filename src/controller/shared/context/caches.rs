@@ -7,7 +7,7 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use parking_lot::{RwLock, RwLockWriteGuard};
-use tokio::sync::SetOnce;
+use tokio::sync::{SetOnce, watch};
 
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::controller::shared::lookup::Lookup;
@@ -21,6 +21,8 @@ type LookupIndex = RwLock<Index<Lookup, ObjectKey>>;
 /// Cached objects of one kind, kept up to date by watches: one for the cluster, or one for each namespace.
 pub struct Cache<K: Object> {
     stores: Vec<(Option<String>, Store<K>)>,
+    /// For each store, true once its objects are looked up by what a whole list shows.
+    listed: Vec<watch::Receiver<bool>>,
     found: Arc<LookupIndex>,
 }
 
@@ -57,11 +59,12 @@ impl<K: Object> Cache<K> {
         self.found.read().has(lookup)
     }
 
-    /// Waits until a scope has been listed once; false if that will never be, because the watch has ended. For one task
-    /// only: a store wakes no more than its last waiter.
+    /// Waits until a scope has been listed once, and its objects can be looked up; false if that will never be, because the
+    /// watch has ended. The store itself is ready a moment before, when nobody could be found yet who uses an account.
     async fn wait_listed(&self, scope: Option<&str>) -> bool {
-        for (_, store) in self.stores.iter().filter(|(of, _)| of.as_deref() == scope) {
-            if store.wait_until_ready().await.is_err() {
+        let lists = self.stores.iter().zip(&self.listed);
+        for (_, listed) in lists.filter(|((of, _), _)| of.as_deref() == scope) {
+            if listed.clone().wait_for(|listed| *listed).await.is_err() {
                 return false;
             }
         }
@@ -78,6 +81,7 @@ impl<K: Object> Cache<K> {
 pub struct CacheWriter<K: Object> {
     scope: Option<String>,
     store: Writer<K>,
+    listed: watch::Sender<bool>,
     found: Arc<LookupIndex>,
 }
 
@@ -90,7 +94,10 @@ impl<K: Object> CacheWriter<K> {
             Event::Delete(object) => self.lock_index().remove(&object.key()),
             // While a list is being received the store still holds the old objects.
             Event::Init | Event::InitApply(_) => {}
-            Event::InitDone => self.record_listed(),
+            Event::InitDone => {
+                self.record_listed();
+                self.listed.send_replace(true);
+            }
         }
     }
 
@@ -229,18 +236,26 @@ fn scopes_of(namespaces: &[String]) -> Vec<Option<String>> {
 }
 
 fn new_cache<K: Object>(namespaces: &[String]) -> (Cache<K>, CacheWriters<K>) {
-    let (mut stores, mut writers) = (Vec::new(), Vec::new());
+    let (mut stores, mut lists, mut writers) = (Vec::new(), Vec::new(), Vec::new());
     let found = Arc::new(LookupIndex::default());
     for scope in scopes_of(namespaces) {
         let store = Writer::new(());
+        let (sender, listed) = watch::channel(false);
         stores.push((scope.clone(), store.as_reader()));
+        lists.push(listed);
         writers.push(CacheWriter {
             scope,
             store,
+            listed: sender,
             found: Arc::clone(&found),
         });
     }
-    (Cache { stores, found }, writers)
+    let cache = Cache {
+        stores,
+        listed: lists,
+        found,
+    };
+    (cache, writers)
 }
 
 #[cfg(test)]

@@ -91,3 +91,27 @@ proptest! {
         }
     }
 }
+
+/// Whoever waits for a list finds all of it: an account whose events are not found yet would lose its finalizer for a moment.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_waited_for_can_be_looked_up() {
+    const EVENTS: u16 = 2_000;
+    let (cache, mut writers) = new_cache::<AdConversionEvent>(&[]);
+    let used = Lookup::Uses(Account::HubSpot(ObjectKey::new("m", "h")));
+    let waiter = tokio::spawn(async move {
+        assert!(cache.wait_listed(None).await);
+        cache.keys_of(&used).len()
+    });
+    let lister = tokio::task::spawn_blocking(move || {
+        let writer = &mut writers[0];
+        writer.apply_event(&Event::Init);
+        for number in 0..EVENTS {
+            let mut event = event("m", 0, 0);
+            event.metadata.name = Some(format!("e{number}"));
+            writer.apply_event(&Event::InitApply(event));
+        }
+        writer.apply_event(&Event::InitDone);
+    });
+    lister.await.unwrap();
+    assert_eq!(waiter.await.unwrap(), usize::from(EVENTS));
+}
