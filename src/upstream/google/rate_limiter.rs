@@ -2,6 +2,7 @@
 //! over. Shared by all clients of one set of credentials.
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota};
@@ -15,6 +16,9 @@ use crate::upstream::http::gate::Gates;
 
 /// Calls at a time (Data Manager docs, limits: about ten).
 const SLOTS: usize = 10;
+/// How long a call keeps its slot. One that Google does not answer goes on without: the accounts of one tenant share their
+/// credentials with others, and silence about one must not hold them up.
+const SLOT_TIME: Duration = Duration::from_secs(3);
 /// Calls that may go at once before the rate counts.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
 
@@ -43,6 +47,16 @@ impl RateLimiter {
         }
     }
 
+    /// Makes a call that was admitted; its slot is free again once it is answered, or after [`SLOT_TIME`].
+    pub(crate) async fn in_slot<T>(slot: SemaphorePermit<'_>, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        if let Ok(answer) = tokio::time::timeout(SLOT_TIME, call.as_mut()).await {
+            return answer;
+        }
+        drop(slot);
+        call.await
+    }
+
     /// Waits until a call for `customer` may go. An error if Google asked for a wait longer than `patience`.
     pub(crate) async fn admit(
         &self,
@@ -52,11 +66,17 @@ impl RateLimiter {
     ) -> Result<SemaphorePermit<'_>, UpstreamError> {
         let asked = Instant::now();
         let closed = || UpstreamError::new(self.api.service_name(), Cause::Unavailable, "the client is shut down");
-        let slot = self.slots.acquire().await.map_err(|_| closed())?;
-        self.limiter.until_ready().await;
         let gates = [None, customer.cloned()];
-        let opened = self.gates.wait_until_open(&gates, asked + patience).await;
-        opened.map_err(|shut| shut.into_error(self.api.service_name(), "Google"))?;
+        let slot = loop {
+            // Without a slot: who waits at the gate of one customer holds up no other.
+            let opened = self.gates.wait_until_open(&gates, asked + patience).await;
+            opened.map_err(|shut| shut.into_error(self.api.service_name(), "Google"))?;
+            let slot = self.slots.acquire().await.map_err(|_| closed())?;
+            self.limiter.until_ready().await;
+            if self.gates.last_to_open(&gates).is_none() {
+                break slot;
+            }
+        };
         let waited = asked.elapsed();
         if waited >= Duration::from_millis(1) {
             observer.observe_throttling(self.api.metric_name(), waited);
@@ -83,6 +103,8 @@ impl RateLimiter {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
@@ -171,6 +193,25 @@ mod tests {
             let other = rate_limiter.admit(Some(&two), Duration::ZERO, &Silent).await;
             assert_eq!(other.is_err(), all, "{cause:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn calls_that_are_not_answered_give_up_their_slots() {
+        let silent: CustomerId = "1111111111".parse().unwrap();
+        let other: CustomerId = "2222222222".parse().unwrap();
+        let rate_limiter = Arc::new(RateLimiter::new(Api::Ads));
+        for _ in 0..SLOTS {
+            let (limiter, silent) = (Arc::clone(&rate_limiter), silent.clone());
+            tokio::spawn(async move {
+                let slot = limiter.admit(Some(&silent), Duration::ZERO, &Silent).await.unwrap();
+                RateLimiter::in_slot(slot, std::future::pending::<()>()).await;
+            });
+        }
+        while rate_limiter.slots.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let admitted = rate_limiter.admit(Some(&other), Duration::ZERO, &Silent);
+        assert!(tokio::time::timeout(SLOT_TIME * 2, admitted).await.is_ok());
     }
 
     #[tokio::test]

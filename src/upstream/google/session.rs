@@ -141,17 +141,10 @@ impl Session {
             Api::Ads => &self.ads,
             Api::DataManager => &self.data_manager,
         };
-        let _slot = rate_limiter
+        let slot = rate_limiter
             .admit(call.customer, self.config.timeouts.patience, &*self.observer)
             .await?;
-        let token = self.tokens.current_token().await?;
-        let mut answer = self.try_call(call, &token).await?;
-        if answer.status == 401 {
-            // Nothing large is held while others are waited for.
-            drop(answer);
-            let token = self.tokens.renew_token(&token).await?;
-            answer = self.try_call(call, &token).await?;
-        }
+        let answer = RateLimiter::in_slot(slot, self.call_with_token(call)).await?;
         let id = answer.request_id.clone();
         match answer.into_json() {
             Ok(json) => Ok((json, id)),
@@ -160,6 +153,18 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    async fn call_with_token(&self, call: &Call<'_>) -> Result<Answer, Box<Failure>> {
+        let token = self.tokens.current_token().await?;
+        let answer = self.try_call(call, &token).await?;
+        if answer.status != 401 {
+            return Ok(answer);
+        }
+        // Nothing large is held while others are waited for.
+        drop(answer);
+        let token = self.tokens.renew_token(&token).await?;
+        self.try_call(call, &token).await
     }
 
     async fn try_call(&self, call: &Call<'_>, token: &Token) -> Result<Answer, Box<Failure>> {

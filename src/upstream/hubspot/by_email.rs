@@ -69,10 +69,11 @@ impl HubSpot {
             (digest(email), true)
         });
         while let Some(part) = parts.next_part() {
-            match self.read_addresses(&part, &asked.properties).await {
-                Ok(batch) => {
+            let batch = self.read_addresses(&part, &asked.properties).await;
+            match batch.and_then(|batch| take_batch(&part, batch, &asked, &mut found)) {
+                Ok(not_found) => {
                     parts.part_answered(&part);
-                    unknown.extend(take_batch(&part, batch, &asked, &mut found)?);
+                    unknown.extend(not_found);
                 }
                 Err(error) => parts.part_refused(&part, error)?,
             }
@@ -102,11 +103,12 @@ impl HubSpot {
         for group in wanted.chunks(GROUPS) {
             let mut parts = IsolatingRead::new(group.to_vec(), &self.failed_addresses, |email| (digest(email), false));
             while let Some(part) = parts.next_part() {
-                match self.search_additional(&part, &asked.properties).await {
-                    Ok(mut page) => {
+                let page = self.search_additional(&part, &asked.properties).await;
+                match page.and_then(|mut page| page.take_rows()) {
+                    Ok(records) => {
                         parts.part_answered(&part);
                         let mut open = part.into_iter().collect();
-                        assign_records(&page.take_rows()?, &mut open, (asked, None), found);
+                        assign_records(&records, &mut open, (asked, None), found);
                     }
                     Err(error) => parts.part_refused(&part, error)?,
                 }

@@ -68,14 +68,12 @@ impl HubSpot {
         let mut parts = IsolatingRead::new(ids, &self.failed_contacts, |id| *id);
         while let Some(part) = parts.next_part() {
             let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
-            match self
+            let batch = self
                 .read_batch(("read", Bucket::Other), path, &batch_body(&asked, &part))
-                .await
-            {
-                Ok(batch) => {
-                    parts.part_answered(&part);
-                    resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys)?;
-                }
+                .await;
+            // An answer that can't be read is none: it may be one record that something in between stumbles over.
+            match batch.and_then(|batch| resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys)) {
+                Ok(()) => parts.part_answered(&part),
                 Err(error) => parts.part_refused(&part, error)?,
             }
         }

@@ -118,13 +118,13 @@ impl HubSpot {
         let mut parts = IsolatingRead::new(pages.to_vec(), &self.failed_links, |(id, after)| (*id, after.is_some()));
         while let Some(part) = parts.next_part() {
             let body = json!({ "inputs": part.iter().map(input).collect::<Vec<_>>() }).to_string();
-            match self
+            let batch = self
                 .read_batch(("associations", Bucket::Associations), path.clone(), &body)
-                .await
-            {
-                Ok(batch) => {
+                .await;
+            match batch.and_then(|batch| links.take_page(part.iter().map(|(id, _)| *id), batch)) {
+                Ok(pages) => {
                     parts.part_answered(&part);
-                    next.extend(links.take_page(part.iter().map(|(id, _)| *id), batch)?);
+                    next.extend(pages);
                     links.keep_within(LINK_LIMIT);
                 }
                 Err(error) => parts.part_refused(&part, error)?,
@@ -147,11 +147,9 @@ impl HubSpot {
             let inputs: Vec<_> = part.iter().map(|id| json!({ "id": id.to_string() })).collect();
             let body = json!({ "properties": DEAL_PROPERTIES, "propertiesWithHistory": [], "inputs": inputs });
             let path = format!("/crm/objects/{}/deals/batch/read", self.api_version());
-            match self.read_batch(("deals", Bucket::Other), path, &body.to_string()).await {
-                Ok(batch) => {
-                    parts.part_answered(&part);
-                    take_deals(&part, batch, &mut all, &self.deal_keys)?;
-                }
+            let batch = self.read_batch(("deals", Bucket::Other), path, &body.to_string()).await;
+            match batch.and_then(|batch| take_deals(&part, batch, &mut all, &self.deal_keys)) {
+                Ok(()) => parts.part_answered(&part),
                 Err(error) => parts.part_refused(&part, error)?,
             }
         }
@@ -186,6 +184,7 @@ impl Links {
         contacts: impl Iterator<Item = ContactId>,
         mut batch: Results<Association>,
     ) -> Result<Vec<(ContactId, Option<String>)>, UpstreamError> {
+        let associations = batch.take_rows()?;
         let mut open = Open::new(contacts);
         open.take_errors(batch.item_errors(), |text| text.trim().parse().ok());
         for row in batch.odd_rows() {
@@ -195,7 +194,7 @@ impl Links {
             }
         }
         let mut next = Vec::new();
-        for association in batch.take_rows()? {
+        for association in associations {
             let Some(from) = association.from.and_then(|from| from.id?.id()).map(ContactId) else {
                 open.mark_untold("the id of a contact with deals is no number");
                 continue;
