@@ -36,8 +36,6 @@ pub enum Heard {
 pub struct SteadyTime {
     /// What is added to the monotonic clock.
     base: Timestamp,
-    /// Some answer has agreed.
-    confirmed: bool,
     doubt: Option<Doubt>,
 }
 
@@ -58,7 +56,6 @@ impl SteadyTime {
     pub fn new(host: HostTime) -> Self {
         Self {
             base: base_of(host.wall, host),
-            confirmed: false,
             doubt: None,
         }
     }
@@ -69,12 +66,12 @@ impl SteadyTime {
         if agree(host.wall, steady) { host.wall } else { steady }
     }
 
-    /// An answer of this vendor was made at `date`. Until one has agreed with the host's clock, that is worth less than any
-    /// vendor's; afterwards it takes two witnesses to move the time: two vendors, or one and the host.
+    /// An answer of this vendor was made at `date`. It takes two witnesses to move the time: two vendors, or one and the host.
+    /// Also at the start, when nobody has agreed with the host's clock yet: one vendor against it may be a proxy with a clock
+    /// of its own. Before anything is sent, or skipped for good, both vendors have answered.
     pub fn hear(&mut self, vendor: &'static str, date: Timestamp, host: HostTime) -> Heard {
         let heard = base_of(date, host);
         if agree(heard, self.base) {
-            self.confirmed = true;
             self.doubt = None;
             return Heard::Nothing;
         }
@@ -93,14 +90,13 @@ impl SteadyTime {
         };
         doubt.vendors.insert(vendor);
         let witnesses = doubt.vendors.len() + usize::from(agree(date, host.wall));
-        if doubt.answers < ANSWERS || (self.confirmed && witnesses < 2) {
+        if doubt.answers < ANSWERS || witnesses < 2 {
             self.doubt = Some(doubt);
             return Heard::Nothing;
         }
         let wrong_by = self.base.duration_since(heard);
         *self = Self {
             base: heard,
-            confirmed: true,
             doubt: None,
         };
         Heard::Corrected(wrong_by)

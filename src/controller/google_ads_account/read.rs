@@ -132,15 +132,27 @@ pub(super) async fn agreed_customer(
     before: Option<&Customer>,
 ) -> Result<Customer, UpstreamError> {
     let first = with_short_names(clients.ads.read_customer(id).await?);
-    if before == Some(&first) {
+    let counts = |customer: &Customer| before.is_some_and(|before| decides_alike(before, customer));
+    if counts(&first) {
         return Ok(first);
     }
     let second = with_short_names(clients.ads.read_customer(id).await?);
-    if second == first || before == Some(&second) {
+    if decides_alike(&second, &first) || counts(&second) {
         return Ok(second);
     }
     let message = "two answers about the customer differ";
     Err(UpstreamError::new("Google Ads", Cause::Malformed, message))
+}
+
+/// True if two answers differ in nothing that anything follows from: the name, the currency and the time zone are only shown.
+fn decides_alike(one: &Customer, other: &Customer) -> bool {
+    let shown_like = |customer: &Customer| Customer {
+        descriptive_name: None,
+        currency_code: None,
+        time_zone: None,
+        ..customer.clone()
+    };
+    shown_like(one) == shown_like(other)
 }
 
 /// The customer, with names that fit into a status.
