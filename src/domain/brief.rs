@@ -34,6 +34,18 @@ pub fn counted(count: u64, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Most names of a list that are spelled out.
+const NAMED: usize = 3;
+
+/// The first names of a list, and how many more there are: `a, b, c and 7 more`.
+pub fn first_names(names: &[impl AsRef<str>]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
 /// Longest foreign text that a status repeats (an annotation, the name of an account), in characters.
 pub const LONGEST_ECHO: usize = 256;
 
@@ -80,6 +92,12 @@ mod tests {
     fn one_is_no_plural() {
         let words = [0, 1, 2].map(|count| counted(count, "earlier day"));
         assert_eq!(words, ["0 earlier days", "1 earlier day", "2 earlier days"]);
+    }
+
+    #[test]
+    fn of_many_names_the_first_are_told() {
+        assert_eq!(first_names(&["a", "b", "c"]), "a, b, c");
+        assert_eq!(first_names(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod conversions;
 mod dashboard;
 mod explain;
 mod forward;
+mod no_answer;
 mod operator;
 mod printed_rows;
 mod since;
@@ -12,7 +13,8 @@ mod since;
 pub(super) use self::conversions::ConversionsFlags;
 pub(super) use self::dashboard::DashboardFlags;
 pub(super) use self::explain::ExplainFlags;
-pub(super) use self::operator::OperatorPlace;
+pub(super) use self::no_answer::NoAnswer;
+pub(super) use self::operator::{Operator, OperatorPlace};
 
 use std::process::ExitCode;
 

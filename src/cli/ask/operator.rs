@@ -12,14 +12,17 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::forward::{Forward, forward_port};
+use super::no_answer::{CHECK_URL, LOOK_AT_IT, NoAnswer};
 use crate::cli::cluster::{ConnectFlags, OPERATOR_LABELS};
 use crate::cli::command_error::CommandError;
-use crate::cli::kube_words::{Giver, Request, Silence};
+use crate::cli::kube_words::{Giver, Request, is_refusal};
 use crate::cli::names::parse_namespace;
-use crate::domain::brief::brief;
 
-/// Longest wait for an answer, which may wait for HubSpot.
-const ANSWER_LIMIT: Duration = Duration::from_secs(90);
+/// Longest wait for a sign of life, and for an answer out of the operator's ledger.
+const PROBE_LIMIT: Duration = Duration::from_secs(10);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+/// Longest wait for an answer for which the operator may have to wait for HubSpot.
+const STORY_LIMIT: Duration = Duration::from_secs(90);
 /// Most bytes of an answer.
 const ANSWER_BYTES: usize = 16 << 20;
 
@@ -84,7 +87,7 @@ pub(in crate::cli) struct Operator {
     forward: Option<Forward>,
 }
 
-/// Why a question was not answered.
+/// A question was refused: why.
 #[derive(Debug, serde::Deserialize)]
 struct Refusal {
     error: RefusalText,
@@ -118,47 +121,48 @@ impl OperatorPlace {
     /// The operator that works. Of several replicas that is one; the others say that they stand by.
     ///
     /// # Errors
-    /// If there is none, or its port cannot be reached.
+    /// If there is none, or it gives no sign of life.
     pub(in crate::cli) async fn connect(&self, cluster: &ConnectFlags, local: u16) -> Result<Operator, CommandError> {
         if let Some(url) = &self.url {
-            return Operator::at(url.clone());
+            let operator = Operator::at(url.clone(), None)?;
+            // One that stands by, and whatever else there may be, says so itself.
+            operator.works().await?;
+            return Ok(operator);
         }
         let (client, _) = cluster.connect().await?;
-        let pods = self.running_pods(&client).await?;
         let mut found = Vec::new();
-        for pod in &pods {
-            let namespace = pod.namespace().unwrap_or_default();
-            let api = Api::namespaced(client.clone(), &namespace);
-            let forward = forward_port(api, pod.name_any(), self.port, local).await?;
-            let name = format!("{namespace}/{}", pod.name_any());
-            let operator = Operator::at(format!("http://{}/", forward.address).parse()?)?;
+        for pod in &self.running_pods(&client).await? {
+            let operator = self.forward_to(&client, pod, local).await?;
+            let name = operator.pod.clone().unwrap_or_default();
             match operator.works().await {
-                Ok(true) => {
-                    return Ok(Operator {
-                        pod: Some(name),
-                        forward: Some(forward),
-                        ..operator
-                    });
-                }
+                Ok(true) => return Ok(operator),
                 Ok(false) => found.push(format!("{name} stands by")),
-                Err(error) => match forward.why_lost() {
-                    // What one pod's port may not be, no other's may.
-                    Some(why) if why.kind == Silence::Refused => return Err(why.into()),
-                    Some(why) => found.push(format!("{name}: {why}")),
-                    None => found.push(format!("{name}: {error}")),
-                },
+                // What one pod's port may not be, no other's may.
+                Err(error) if is_refusal(&error) => return Err(error),
+                Err(error) => found.push(format!("{name}: {}", NoAnswer::reason_of(&error))),
             }
             // The next one may get the same port.
-            forward.end().await;
+            operator.end().await;
         }
         Err(match found.as_slice() {
             [] => format!(
                 "no pod of the operator was found (labels {OPERATOR_LABELS}). Name its namespace with --operator-namespace, or its \
                  address with --operator-url"
             ),
-            found => format!("no operator answers: {}", found.join("; ")),
+            found => format!("no operator answers: {}. {LOOK_AT_IT}", found.join("; ")),
         }
         .into())
+    }
+
+    async fn forward_to(&self, client: &Client, pod: &Pod, local: u16) -> Result<Operator, CommandError> {
+        let namespace = pod.namespace().unwrap_or_default();
+        let api = Api::namespaced(client.clone(), &namespace);
+        let forward = forward_port(api, pod.name_any(), self.port, local).await?;
+        let base = format!("http://{}/", forward.address).parse()?;
+        Ok(Operator {
+            pod: Some(format!("{namespace}/{}", pod.name_any())),
+            ..Operator::at(base, Some(forward))?
+        })
     }
 
     async fn running_pods(&self, client: &Client) -> Result<Vec<Pod>, CommandError> {
@@ -181,9 +185,8 @@ impl OperatorPlace {
 }
 
 impl Operator {
-    fn at(base: Url) -> Result<Self, CommandError> {
+    fn at(base: Url, forward: Option<Forward>) -> Result<Self, CommandError> {
         let http = reqwest::Client::builder()
-            .timeout(ANSWER_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;
@@ -191,8 +194,15 @@ impl Operator {
             http,
             base,
             pod: None,
-            forward: None,
+            forward,
         })
+    }
+
+    /// Frees the port that leads to it.
+    async fn end(self) {
+        if let Some(forward) = self.forward {
+            forward.end().await;
+        }
     }
 
     /// From now on stderr says which connections to it are lost.
@@ -209,13 +219,10 @@ impl Operator {
 
     /// False if this process stands by.
     async fn works(&self) -> Result<bool, CommandError> {
-        let answer = self
-            .http
-            .get(self.address(&["v1", "events"])?)
-            .query(&[("limit", "1")])
-            .send()
-            .await;
-        Ok(answer.map_err(without_url)?.status() != StatusCode::SERVICE_UNAVAILABLE)
+        let address = self.address(&["v1", "events"])?;
+        let question = self.http.get(address).query(&[("limit", "1")]).timeout(PROBE_LIMIT);
+        let answer = question.send().await;
+        Ok(answer.map_err(|error| self.no_answer(&error))?.status() != StatusCode::SERVICE_UNAVAILABLE)
     }
 
     fn address(&self, path: &[&str]) -> Result<Url, CommandError> {
@@ -233,7 +240,8 @@ impl Operator {
         path: &[&str],
         query: &[(&str, String)],
     ) -> Result<T, CommandError> {
-        read_answer(self.http.get(self.address(path)?).query(query)).await
+        let question = self.http.get(self.address(path)?).query(query);
+        self.ask(question.timeout(ANSWER_LIMIT)).await
     }
 
     /// Asks with a body, so that what is asked about stands in no address.
@@ -242,33 +250,39 @@ impl Operator {
         path: &[&str],
         body: &(impl Serialize + Sync),
     ) -> Result<T, CommandError> {
-        read_answer(self.http.post(self.address(path)?).json(body)).await
+        let question = self.http.post(self.address(path)?).json(body);
+        self.ask(question.timeout(STORY_LIMIT)).await
     }
-}
 
-fn without_url(error: reqwest::Error) -> CommandError {
-    format!("the operator does not answer: {}", brief(error.without_url())).into()
-}
-
-async fn read_answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CommandError> {
-    let mut answer = request.send().await.map_err(without_url)?;
-    let status = answer.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(without_url)? {
-        if body.len() + chunk.len() > ANSWER_BYTES {
-            return Err("the operator's answer is too large".into());
+    async fn ask<T: DeserializeOwned>(&self, question: RequestBuilder) -> Result<T, CommandError> {
+        let mut answer = question.send().await.map_err(|error| self.no_answer(&error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| self.no_answer(&error))? {
+            if body.len() + chunk.len() > ANSWER_BYTES {
+                return Err("the operator's answer is too large".into());
+            }
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
+        if status.is_success() {
+            return Ok(serde_json::from_slice(&body)?);
+        }
+        match serde_json::from_slice::<Refusal>(&body) {
+            Ok(Refusal { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
+            Err(_) => Err(format!(
+                "what answers there is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
+            )
+            .into()),
+        }
     }
-    if status.is_success() {
-        return Ok(serde_json::from_slice(&body)?);
-    }
-    match serde_json::from_slice::<Refusal>(&body) {
-        Ok(Refusal { error }) => Err(format!("{} ({})", error.message, error.reason).into()),
-        Err(_) => Err(format!(
-            "what answers there is not the operator's admin API (HTTP {status}). Check --operator-url or --operator-port"
-        )
-        .into()),
+
+    /// What the way to the pod says, or else the connection itself.
+    fn no_answer(&self, error: &reqwest::Error) -> CommandError {
+        match self.forward.as_ref().map(Forward::why_lost) {
+            Some(Some(lost)) => lost.into(),
+            Some(None) => NoAnswer::new(error, LOOK_AT_IT).into(),
+            None => NoAnswer::new(error, CHECK_URL).into(),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ use clap::{Args, Parser};
 use self::conversion::list_all;
 use self::loading::{Loaded, load};
 use self::meter::Meter;
-use self::recorded::recorded_conversions;
+use self::recorded::Records;
 use self::rehearse::{World, rehearse};
 use self::report::{Facts, Plan, event_plan, goal_changes};
 use self::text::Look;
@@ -137,20 +137,17 @@ async fn make_plan(
         unanswered: offline.unanswered(),
     };
     let afters: Vec<AdConversionEvent> = rehearsed.picture.all()?;
+    let records = Records::new(&flags.operator, flags.offline.cluster());
     for planned in &loaded.events {
         let Some(after) = afters.iter().find(|after| after.key() == planned.event.key()) else {
             continue;
         };
         let declared = Declared::from_manifest(&planned.event);
-        let unread = rehearsed.unread_for(&declared, &loaded.credentials);
-        let recorded = recorded_conversions(planned, &flags.operator, flags.offline.cluster()).await;
-        plan.unanswered.extend(
-            recorded
-                .as_ref()
-                .err()
-                .filter(|why| why.refused)
-                .map(|why| why.says.clone()),
-        );
+        let recorded = records.of(planned).await;
+        let unanswered = recorded.as_ref().err().and_then(|why| why.unanswered.clone());
+        // Of many events it is said once.
+        plan.unanswered.extend(unanswered);
+        plan.unanswered.dedup();
         let conversions = list_all(&rehearsed.admin, &after.key()).await?;
         plan.events.push(event_plan(&Facts {
             before: &planned.event,
@@ -158,7 +155,7 @@ async fn make_plan(
             changes: &changes,
             conversions: &conversions,
             recorded: &recorded.map_err(|why| why.says),
-            unread,
+            unread: rehearsed.unread_for(&declared, &loaded.credentials),
             notes: planned.notes.clone(),
         }));
     }

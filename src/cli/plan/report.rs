@@ -28,7 +28,7 @@ pub(super) struct Plan {
     /// What nothing can be planned for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) refused: Vec<Refused>,
-    /// What the cluster was asked and did not tell. Something else might be planned then.
+    /// What the cluster, or the operator, was asked and did not tell. Something else might be planned then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unanswered: Vec<String>,
 }

@@ -9,7 +9,7 @@ use super::report::{ActionChange, ActionPlan, EventPlan, Plan, Refused};
 use crate::cli::layout::{Hung, Width};
 use crate::cli::offline::UNJUDGED;
 use crate::cli::output::{foreign, printable};
-use crate::domain::brief::counted;
+use crate::domain::brief::{counted, first_names};
 
 /// Most days of one event that are printed; `-o json` has all.
 const MAX_DAYS: usize = 31;
@@ -34,7 +34,10 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
     if look.short && !plan.events.is_empty() {
         parts.push(short_table(&plan.events, width));
         parts.extend(plan.events.iter().filter_map(|event| in_the_way(event, width)));
-        parts.extend(plan.events.iter().filter_map(|event| unasked(event, width)));
+        parts.extend(unasked(&plan.events).map(|(says, names)| {
+            let names = first_names(&names);
+            width.paragraph(&format!("{names}, sent so far: {}", printable(says)))
+        }));
         let mut notes = plan.events.iter().flat_map(|event| &event.notes);
         let unjudged = notes.find(|note| *note == UNJUDGED);
         parts.extend(unjudged.map(|note| width.paragraph(note)));
@@ -50,7 +53,7 @@ pub(super) fn plan_text(plan: &Plan, look: Look) -> String {
         )));
     }
     parts.extend(plan.refused.iter().map(|refused| refused_text(refused, width)));
-    let unsaid = plan.unanswered.iter().filter(|why| look.short || !is_said(plan, why));
+    let unsaid = plan.unanswered.iter().filter(|why| !is_said(plan, why, look.short));
     parts.extend(unsaid.map(|why| width.paragraph(&format!("not known: {}", printable(why)))));
     if plan.limited {
         parts.push(width.paragraph("HubSpot has more than --limit allows: the counts above are too small."));
@@ -88,7 +91,11 @@ fn short_table(events: &[EventPlan], width: Width) -> String {
             format!("{}/{}", event.namespace, event.name),
             format!("{:?}", event.conversion_action.change),
             counts.would_be_sent.to_string(),
-            counts.already_sent.to_string(),
+            if event.already_sent.known {
+                counts.already_sent.to_string()
+            } else {
+                "?".to_owned()
+            },
             counts.pending.to_string(),
             counts.skipped.to_string(),
             counts.rejected.to_string(),
@@ -98,19 +105,28 @@ fn short_table(events: &[EventPlan], width: Width) -> String {
     width.table(&headings, headings.len(), &rows)
 }
 
-/// True if an event's plan says so already.
-fn is_said(plan: &Plan, why: &str) -> bool {
+/// True if what is printed of an event says so already.
+fn is_said(plan: &Plan, why: &str, short: bool) -> bool {
     let said = |event: &EventPlan| {
-        event.already_sent.message.contains(why) || event.notes.iter().any(|note| note.contains(why))
+        let of_sent = event.already_sent.message.contains(why) && (!short || hides_sent(event));
+        of_sent || (!short && event.notes.iter().any(|note| note.contains(why)))
     };
     plan.events.iter().any(said)
 }
 
-/// That nobody could be asked what was sent, where the table might be read as if all of it were still to be sent.
-fn unasked(event: &EventPlan, width: Width) -> Option<String> {
-    let matters = !event.already_sent.known && event.conversions.would_be_sent > 0;
-    let says = printable(&event.already_sent.message);
-    matters.then(|| width.paragraph(&format!("{}/{}, sent so far: {says}", event.namespace, event.name)))
+/// The table might be read as if all of it were still to be sent.
+const fn hides_sent(event: &EventPlan) -> bool {
+    !event.already_sent.known && event.conversions.would_be_sent > 0
+}
+
+/// Why nobody could be asked what was sent, and the events of which that holds.
+fn unasked(events: &[EventPlan]) -> impl Iterator<Item = (&str, Vec<String>)> {
+    let mut all: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for event in events.iter().filter(|event| hides_sent(event)) {
+        let name = format!("{}/{}", event.namespace, event.name);
+        all.entry(&event.already_sent.message).or_default().push(name);
+    }
+    all.into_iter()
 }
 
 /// What keeps an event from being ready.

@@ -1,4 +1,5 @@
 use super::super::counts::{CurrencyTotal, DayCount, ReasonCount};
+use super::super::exit_code;
 use super::super::reads::Unread;
 use super::super::report::AlreadySent;
 use super::*;
@@ -119,7 +120,7 @@ fn the_short_form_is_a_line_an_event() {
     }];
     let expected = "\
 EVENT          ACTION  WOULD BE SENT  ALREADY SENT  PENDING  SKIPPED  REJECTED
-marketing/won  Update  3              0             0        2        0
+marketing/won  Update  3              ?             0        2        0
 
 marketing/won: Progressing: Being read.
 
@@ -133,6 +134,56 @@ a.yaml, document 2: apiVersion and kind are missing.
     plan.refused.clear();
     plan.events[0].already_sent.known = true;
     assert_eq!(plan_text(&plan, short).lines().count(), 2);
+}
+
+#[test]
+fn what_an_operator_did_not_tell_is_not_done() {
+    let mut plan = plan();
+    plan.events[0].ready = "True".into();
+    assert_eq!(exit_code(&plan), 0);
+    plan.unanswered = vec!["no operator answers".to_owned()];
+    assert_eq!(exit_code(&plan), 2);
+    plan.events[0].ready = "False".into();
+    assert_eq!(exit_code(&plan), 1, "a finding comes first");
+}
+
+#[test]
+fn what_no_api_server_has_judged_is_said_in_both_forms() {
+    let mut plan = plan();
+    plan.events[0].notes = vec!["Another note.".to_owned(), UNJUDGED.to_owned()];
+    for short in [false, true] {
+        let text = plan_text(&plan, Look { short, ..PLAIN });
+        assert_eq!(text.matches(UNJUDGED).count(), 1, "{text}");
+    }
+}
+
+#[test]
+fn why_nobody_was_asked_is_said_once() {
+    let mut plan = plan();
+    plan.limited = false;
+    let why = "no operator answers: connection refused";
+    plan.unanswered = vec![why.to_owned()];
+    for name in ["lost", "new", "old", "won again"] {
+        let mut event = plan.events[0].clone();
+        event.name = name.to_owned();
+        plan.events.push(event);
+    }
+    for event in &mut plan.events {
+        event.ready = "True".into();
+        event.already_sent.message = format!("Unknown: {why}. More.");
+    }
+    let short = Look { short: true, ..PLAIN };
+    let text = plan_text(&plan, short);
+    let last =
+        format!("\n\nmarketing/won, marketing/lost, marketing/new and 2 more, sent so far: Unknown: {why}. More.\n");
+    assert!(text.ends_with(&last) && text.matches(why).count() == 1, "{text}");
+    // Where nothing would be sent the table misleads nobody; that it is not known is said all the same.
+    for event in &mut plan.events {
+        event.conversions.would_be_sent = 0;
+    }
+    let text = plan_text(&plan, short);
+    assert!(text.ends_with(&format!("\n\nnot known: {why}\n")), "{text}");
+    assert_eq!(plan_text(&plan, PLAIN).matches(why).count(), 5);
 }
 
 #[test]

@@ -291,7 +291,7 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
     renamed["eventName"] = json!("New");
     renamed["includeInConversions"] = json!(false);
     let file = File::with(&event("won", &renamed).to_string());
-    let told = plan(&stage, &["-f", file.path()], 0);
+    let told = plan(&stage, &["-f", file.path()], 2);
     let won = of(&told, "won");
     assert_eq!(won["conversionAction"]["change"], "Update");
     assert_eq!(
@@ -304,10 +304,23 @@ fn a_plan_of_an_event_that_works_tells_changes_and_what_was_sent() {
         "no pod of an operator is there to be asked"
     );
     assert_eq!(won["conversions"]["wouldBeSent"], 3);
-    let text = run(&stage, &["-f", file.path()], 0);
+    let unanswered = told["unanswered"].to_string();
+    assert!(unanswered.contains("no pod of the operator was found"), "{told:#}");
+    let text = run(&stage, &["-f", file.path()], 2);
     assert!(text.contains("eventName") && text.contains("WouldBeSent"), "{text}");
+    let short = run(&stage, &["-f", file.path(), "--short"], 2);
+    for said in [text, short] {
+        assert_eq!(said.matches("no pod of the operator was found").count(), 1, "{said}");
+    }
+    // So it is where nobody answers at the address that is given.
+    let refused = ["won", "--operator-url", "http://127.0.0.1:1"];
+    let told = plan(&stage, &refused, 2);
+    assert!(
+        told["unanswered"].to_string().contains("connection refused"),
+        "{told:#}"
+    );
 
-    let few = plan(&stage, &["won", "--limit", "2"], 0);
+    let few = plan(&stage, &[&["won", "--limit", "2"], &ask[..]].concat(), 0);
     assert_eq!(
         (&few["limited"], &of(&few, "won")["conversions"]["observed"]),
         (&json!(true), &json!(2))
