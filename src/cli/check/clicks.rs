@@ -92,7 +92,8 @@ async fn take_sample(
     Ok(sample)
 }
 
-fn click_properties(declared: &Declared) -> Vec<&str> {
+/// The properties that may hold a click id of an event's contacts.
+pub(super) fn click_properties(declared: &Declared) -> Vec<&str> {
     let clicks = &declared.rules.clicks;
     let braids = [clicks.gbraid.as_deref(), clicks.wbraid.as_deref()];
     std::iter::once(clicks.gclid.as_str())

@@ -5,7 +5,7 @@ use crate::api::reasons::reason;
 use crate::api::{ActionOrigin, CREATE_AGAIN};
 use crate::cli::offline::NotDone;
 use crate::cli::output::foreign;
-use crate::controller::ad_conversion_event::preview::{FoundTrigger, Other, Preview, Subject};
+use crate::controller::ad_conversion_event::preview::{FoundTrigger, Others, Preview, Subject};
 use crate::domain::action_plan::Step;
 use crate::domain::brief::counted;
 use crate::domain::conditions::Status;
@@ -86,7 +86,7 @@ const ACTION: &str = "conversion action";
 const GOAL: &str = "account goal";
 
 /// Judges an event by what was read of its accounts.
-pub(super) fn judge_event(preview: &Preview<'_>, others: &[Other<'_>], managed_goals: bool) -> Judged {
+pub(super) fn judge_event(preview: &Preview<'_>, others: &Others<'_>, managed_goals: bool) -> Judged {
     let trigger = preview.trigger();
     let of_hubspot = judge_hubspot_side(preview, &trigger);
     let mut of_google = judge_account_side(preview, trigger.subject.as_ref());
@@ -166,7 +166,7 @@ fn judge_account_side(preview: &Preview<'_>, subject: Option<&Subject>) -> Vec<P
 fn judge_action(
     preview: &Preview<'_>,
     trigger: &FoundTrigger,
-    others: &[Other<'_>],
+    others: &Others<'_>,
     managed_goals: bool,
 ) -> (Option<ActionId>, Vec<Probe>) {
     let skip = |why: &str| (None, vec![Probe::skipped(ACTION, why), Probe::skipped(GOAL, why)]);

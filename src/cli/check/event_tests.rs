@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::AdConversionEvent;
 use crate::cli::check::report::Verdict;
+use crate::controller::ad_conversion_event::preview::Other;
 use crate::domain::action::{ConversionAction, Goal};
 use crate::domain::declared::Declared;
 use crate::ports::ads::Customer;
@@ -99,7 +100,7 @@ fn line(more: &Value, google: &GoogleAccount, managed: bool, name: &str) -> Prob
         hubspot: Some(&hubspot),
         now: NOW,
     };
-    let judged = judge_event(&preview, &[], managed);
+    let judged = judge_event(&preview, &Others::default(), managed);
     let mut all = judged.of_hubspot.into_iter().chain(judged.of_google);
     all.find(|probe| probe.name == name)
         .unwrap_or_else(|| panic!("no line {name}"))
@@ -173,7 +174,7 @@ fn an_older_event_with_the_same_action_is_named() {
         declared: &older,
         status: None,
     };
-    let judged = judge_event(&preview, &[other], false);
+    let judged = judge_event(&preview, &Others::from_iter([other]), false);
     let probe = &judged.of_google[0];
     assert_eq!(probe.reason.as_deref(), Some("OwnershipConflict"));
     assert!(probe.message.contains("event marketing/first"), "{probe:?}");

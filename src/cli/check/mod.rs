@@ -6,6 +6,8 @@ mod google;
 mod hubspot;
 mod objects;
 mod report;
+mod shared;
+mod text;
 mod upload;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -15,7 +17,9 @@ use clap::Args;
 
 use self::event::{Account, judge_account, judge_event};
 use self::objects::{Accounts, Chosen};
-use self::report::{Checked, Look, MANIFEST, Probe, Report};
+use self::report::{Checked, MANIFEST, Probe, Report};
+use self::shared::SharedLooks;
+use self::text::Look;
 use super::cluster::run_command;
 use super::command_error::CommandError;
 use super::layout::Width;
@@ -24,7 +28,7 @@ use super::output::Output;
 use super::progress::Progress;
 use crate::api::AdConversionEventStatus;
 use crate::api::reasons::reason;
-use crate::controller::ad_conversion_event::preview::{Other, Preview};
+use crate::controller::ad_conversion_event::preview::{Other, Others, Preview};
 use crate::domain::declared::Declared;
 use crate::domain::trigger::Trigger;
 
@@ -77,77 +81,87 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
         .collect();
     let accounts = Accounts::check(offline, chosen, progress, &mut checked).await;
     let others = objects::other_events(offline, chosen).await;
-    let others: Vec<Other<'_>> = others
-        .iter()
-        .map(|(declared, status)| as_other(declared, status.as_ref()))
-        .collect();
+    let known = Known {
+        offline,
+        accounts,
+        others: others.iter().map(as_other).collect(),
+    };
+    let mut shared = SharedLooks::default();
     for (loaded, declared) in &chosen.events {
         progress.say(format!("Checking AdConversionEvent {}", declared.key));
-        let probes = check_event(offline, loaded, declared, &accounts, &others).await;
+        let probes = known.check_event(loaded, declared, &mut shared).await;
         let file = loaded.file.as_deref();
         checked.push(Checked::new("AdConversionEvent", &declared.key, file, probes));
     }
     checked
 }
 
-const fn as_other<'a>(declared: &'a Declared, status: Option<&'a AdConversionEventStatus>) -> Other<'a> {
-    Other { declared, status }
+fn as_other<'a>((declared, status): &'a (Declared, Option<AdConversionEventStatus>)) -> Other<'a> {
+    Other {
+        declared,
+        status: status.as_ref(),
+    }
 }
 
-async fn check_event(
-    offline: &Offline,
-    loaded: &LoadedEvent,
-    declared: &Declared,
-    accounts: &Accounts,
-    others: &[Other<'_>],
-) -> Vec<Probe> {
-    let (google, hubspot) = (accounts.google(&declared.google), accounts.hubspot(&declared.hubspot));
-    let applied = loaded.applied;
-    let mut probes = vec![judge_manifest(offline, loaded).await];
-    if declared.suspended {
-        let why = "spec.suspend is true: conversions are observed but not sent until it is false.";
-        probes.push(Probe::skipped("suspend", why));
+/// What all events are judged by.
+struct Known<'a> {
+    offline: &'a Offline,
+    accounts: Accounts,
+    others: Others<'a>,
+}
+
+impl Known<'_> {
+    async fn check_event(&self, loaded: &LoadedEvent, declared: &Declared, shared: &mut SharedLooks) -> Vec<Probe> {
+        let accounts = &self.accounts;
+        let (google, hubspot) = (accounts.google(&declared.google), accounts.hubspot(&declared.hubspot));
+        let applied = loaded.applied;
+        let mut probes = vec![judge_manifest(self.offline, loaded).await];
+        if declared.suspended {
+            let why = "spec.suspend is true: conversions are observed but not sent until it is false.";
+            probes.push(Probe::skipped("suspend", why));
+        }
+        let (of_google, of_hubspot) = ("spec.googleAdsAccountRef", "spec.hubSpotAccountRef");
+        probes.push(judge_account(
+            "HubSpotAccount",
+            of_hubspot,
+            &declared.hubspot,
+            hubspot,
+            applied,
+        ));
+        probes.push(judge_account(
+            "GoogleAdsAccount",
+            of_google,
+            &declared.google,
+            google,
+            applied,
+        ));
+        let preview = Preview {
+            declared,
+            status: loaded.event.status.as_ref(),
+            google: google.read(),
+            hubspot: hubspot.read(),
+            now: self.offline.now(),
+        };
+        let judged = judge_event(&preview, &self.others, accounts.manages_goals(&declared.google));
+        probes.extend(judged.of_hubspot);
+        let stage = judged.subject.as_ref().and_then(|subject| match &subject.trigger {
+            Trigger::Stage(stage) => Some(stage),
+            Trigger::Form(_) => None,
+        });
+        if let (Account::Read(account), Some(stage)) = (hubspot, stage) {
+            probes.extend(shared.clicks(account, declared, stage, preview.now).await);
+        }
+        probes.extend(judged.of_google);
+        if let Account::Read(account) = google {
+            let secret = accounts.google_secret(&declared.google);
+            probes.push(
+                shared
+                    .upload(account, secret, declared, judged.action, preview.now)
+                    .await,
+            );
+        }
+        probes
     }
-    let (of_google, of_hubspot) = ("spec.googleAdsAccountRef", "spec.hubSpotAccountRef");
-    probes.push(judge_account(
-        "HubSpotAccount",
-        of_hubspot,
-        &declared.hubspot,
-        hubspot,
-        applied,
-    ));
-    probes.push(judge_account(
-        "GoogleAdsAccount",
-        of_google,
-        &declared.google,
-        google,
-        applied,
-    ));
-    let preview = Preview {
-        declared,
-        status: loaded.event.status.as_ref(),
-        google: google.read(),
-        hubspot: hubspot.read(),
-        now: offline.now(),
-    };
-    let judged = judge_event(&preview, others, accounts.manages_goals(&declared.google));
-    probes.extend(judged.of_hubspot);
-    let stage = judged.subject.as_ref().and_then(|subject| match &subject.trigger {
-        Trigger::Stage(stage) => Some(stage),
-        Trigger::Form(_) => None,
-    });
-    if let (Account::Read(account), Some(stage)) = (hubspot, stage)
-        && let Some(crm) = &account.crm
-    {
-        probes.push(clicks::check_clicks(crm.as_ref(), account, declared, stage, preview.now).await);
-    }
-    probes.extend(judged.of_google);
-    if let Account::Read(account) = google {
-        let (form, kind) = (declared.is_form(), declared.action_kind());
-        let secret = accounts.google_secret(&declared.google);
-        probes.push(upload::check_upload(account, secret, form, kind, judged.action, preview.now).await);
-    }
-    probes
 }
 
 /// Whether the API server takes, or has, the manifest.

@@ -26,6 +26,8 @@ pub(super) struct Chosen {
     pub(super) events: Vec<(LoadedEvent, Declared)>,
     google: BTreeSet<ObjectKey>,
     hubspot: BTreeSet<ObjectKey>,
+    /// The events are all that the namespace has.
+    whole: bool,
 }
 
 /// Finds what people named.
@@ -82,6 +84,7 @@ pub(super) async fn choose(offline: &Offline, names: &[String]) -> Result<Chosen
         events,
         google,
         hubspot,
+        whole: names.is_empty() && offline.manifests.is_empty(),
     })
 }
 
@@ -92,7 +95,8 @@ pub(super) async fn other_events(
     chosen: &Chosen,
 ) -> Vec<(Declared, Option<AdConversionEventStatus>)> {
     let mut all = BTreeMap::new();
-    let namespaces: BTreeSet<&str> = chosen.events.iter().map(|(_, d)| d.key.namespace.as_str()).collect();
+    let unread = chosen.events.iter().filter(|_| !chosen.whole);
+    let namespaces: BTreeSet<&str> = unread.map(|(_, declared)| declared.key.namespace.as_str()).collect();
     for namespace in namespaces {
         // Whoever may not list them is told only of what is in the files.
         for event in offline.events_of_cluster(namespace).await.unwrap_or_default() {

@@ -1,19 +1,19 @@
-//! What `adconversion check` found, and how it is printed.
+//! What `adconversion check` found.
 
-use comfy_table::{Cell, Color};
+use std::collections::BTreeSet;
+
+use comfy_table::Color;
 use serde::Serialize;
 
 use crate::api::reasons::reason;
 use crate::cli::exit_codes::{FINDING, NOT_DONE};
-use crate::cli::layout::{Hung, Width};
 use crate::cli::offline::{NotDone, Obstacle};
 use crate::cli::output::{foreign, printable};
 use crate::controller::ad_conversion_event::preview::Stall;
-use crate::domain::brief::counted;
 use crate::domain::ids::ObjectKey;
 
 /// What one probe found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub(super) enum Verdict {
     /// As it must be.
     Fine,
@@ -26,7 +26,7 @@ pub(super) enum Verdict {
 }
 
 impl Verdict {
-    const fn mark(self) -> &'static str {
+    pub(super) const fn mark(self) -> &'static str {
         match self {
             Self::Fine => "✓",
             Self::Finding => "✗",
@@ -34,7 +34,7 @@ impl Verdict {
         }
     }
 
-    const fn color(self) -> Option<Color> {
+    pub(super) const fn color(self) -> Option<Color> {
         match self {
             Self::Fine => Some(Color::Green),
             Self::Finding => Some(Color::Red),
@@ -48,7 +48,7 @@ impl Verdict {
 pub(super) const MANIFEST: &str = "manifest";
 
 /// One line of the report.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Probe {
     /// What was looked at.
@@ -137,16 +137,6 @@ impl Checked {
     }
 }
 
-/// How people see a report.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Look {
-    pub(super) width: Width,
-    /// They look at it on a terminal.
-    pub(super) colored: bool,
-    /// Only what is not fine.
-    pub(super) short: bool,
-}
-
 /// Everything that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -165,10 +155,10 @@ impl Report {
         for why in &mut unanswered {
             *why = printable(why);
         }
-        unanswered.retain(|why| {
-            let mut probes = objects.iter().flat_map(|object| &object.probes);
-            !probes.any(|probe| probe.verdict == Verdict::NotDone && probe.message.contains(why))
-        });
+        let probes = objects.iter().flat_map(|object| &object.probes);
+        let not_done = probes.filter(|probe| probe.verdict == Verdict::NotDone);
+        let told: BTreeSet<&str> = not_done.map(|probe| probe.message.as_str()).collect();
+        unanswered.retain(|why| !told.iter().any(|message| message.contains(why)));
         let has = |verdict| {
             objects
                 .iter()
@@ -198,80 +188,9 @@ impl Report {
         }
     }
 
-    fn count(&self, verdict: Verdict) -> usize {
+    pub(super) fn count(&self, verdict: Verdict) -> usize {
         let probes = self.objects.iter().flat_map(|object| &object.probes);
         probes.filter(|probe| probe.verdict == verdict).count()
-    }
-
-    /// For people.
-    pub(super) fn to_text(&self, look: Look) -> String {
-        let objects = self.objects.iter().map(|object| object_text(object, look));
-        let mut parts: Vec<String> = if look.short {
-            vec![objects.collect()]
-        } else {
-            objects.collect()
-        };
-        if !self.unanswered.is_empty() {
-            let row = |why: &String| Hung {
-                lead: vec![Cell::new(Verdict::NotDone.mark())],
-                text: why.clone(),
-            };
-            let rows = self.unanswered.iter().map(row).collect();
-            parts.push(format!("The cluster\n{}\n", look.width.hang(0, rows)));
-        }
-        let findings = self.count(Verdict::Finding);
-        let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
-        let mut sum = vec![format!("{} fine", self.count(Verdict::Fine))];
-        if findings > 0 {
-            sum.push(counted(findings as u64, "finding"));
-        }
-        if not_done > 0 {
-            sum.push(format!("{not_done} could not be found out"));
-        }
-        parts.push(sum.join(", ") + "\n");
-        parts.join("\n")
-    }
-}
-
-fn object_text(object: &Checked, look: Look) -> String {
-    let title = if object.kind.is_empty() {
-        object.source.clone()
-    } else {
-        let Checked {
-            kind,
-            namespace,
-            name,
-            source,
-            ..
-        } = object;
-        format!("{kind} {namespace}/{name} ({source})")
-    };
-    let open = |verdict| matches!(verdict, Verdict::Finding | Verdict::NotDone);
-    let told = object.probes.iter().filter(|probe| !look.short || open(probe.verdict));
-    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, look.colored)).collect();
-    if look.short && rows.is_empty() {
-        let is_unjudged = |probe: &Probe| probe.name == MANIFEST && probe.verdict == Verdict::Skipped;
-        return if object.probes.iter().any(is_unjudged) {
-            let mark = Verdict::Skipped.mark();
-            format!("{mark}  {title}: fine as far as it was judged, which no API server has done\n")
-        } else {
-            format!("{}  {title}\n", Verdict::Fine.mark())
-        };
-    }
-    let rows = look.width.hang(0, rows);
-    // In the long form a blank line comes after each object, in the short one every object is a line.
-    format!("{title}\n{rows}\n")
-}
-
-fn probe_row(probe: &Probe, colored: bool) -> Hung {
-    let mark = Cell::new(probe.verdict.mark());
-    let mark = match probe.verdict.color().filter(|_| colored) {
-        Some(color) => mark.fg(color),
-        None => mark,
-    };
-    Hung {
-        lead: vec![mark, Cell::new(&probe.name)],
-        text: probe.message.clone(),
     }
 }
 

@@ -9,7 +9,7 @@ use super::manifest::{Common, NEEDS_CONSENT, TriggerText, Way, build, object_nam
 use super::trigger::{Assigned, assigned, form_in, stage_in};
 use crate::api::{AdConversionEvent, AdConversionEventStatus, Time};
 use crate::cli::output::printable;
-use crate::controller::ad_conversion_event::preview::{Other, Preview};
+use crate::controller::ad_conversion_event::preview::{Other, Others, Preview};
 use crate::domain::action::{ConversionAction, ENABLED, UPLOAD_CLICKS, WEBPAGE};
 use crate::domain::action_plan::Step;
 use crate::domain::declared::{Declared, DeclaredAction};
@@ -216,7 +216,7 @@ fn keeps(
         hubspot: Some(portal),
         now: given.now,
     };
-    let others: Vec<Other<'_>> = events
+    let others: Others<'_> = events
         .iter()
         .map(|(declared, status)| Other {
             declared,

@@ -1,6 +1,8 @@
 //! The rules of an event's reconcile, one by one, for whoever runs no controller. Each judges one thing by what was read, and
 //! asks nobody.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::action::{known_action, step_for};
@@ -11,6 +13,7 @@ use super::stall::{self, Grounds};
 pub use super::subject::Subject;
 use super::trigger;
 use crate::api::{AdConversionEventStatus, ConversionActionStatus, TriggerStatus};
+use crate::controller::shared::lookup::{claimed_by, id_of};
 use crate::domain::action::{ActionFields, ConversionAction};
 use crate::domain::action_plan::{Seen, Step};
 use crate::domain::conditions::Status;
@@ -36,6 +39,44 @@ pub struct Preview<'a> {
 pub struct Other<'a> {
     pub declared: &'a Declared,
     pub status: Option<&'a AdConversionEventStatus>,
+}
+
+/// The other events, found by the conversion action that they want: whoever judges many events does not go through all for each.
+#[derive(Default)]
+pub struct Others<'a> {
+    by_action: HashMap<ActionId, Vec<Other<'a>>>,
+    by_name: HashMap<String, Vec<Other<'a>>>,
+}
+
+impl<'a> FromIterator<Other<'a>> for Others<'a> {
+    fn from_iter<T: IntoIterator<Item = Other<'a>>>(all: T) -> Self {
+        let mut others = Self::default();
+        for other in all {
+            let has = other.status.and_then(|status| status.conversion_action.as_ref());
+            let claimed = claimed_by(other.declared, has);
+            if let Some(action) = claimed.action {
+                others.by_action.entry(action).or_default().push(other);
+            }
+            if let Some(name) = claimed.creates {
+                others.by_name.entry(name).or_default().push(other);
+            }
+        }
+        others
+    }
+}
+
+impl<'a> Others<'a> {
+    /// Those that have, or name, this action.
+    fn with_action(&self, id: ActionId) -> impl Iterator<Item = &Other<'a>> {
+        self.by_action.get(&id).into_iter().flatten()
+    }
+
+    /// Those that may want what this one claims.
+    fn near(&self, claim: &Claim) -> impl Iterator<Item = &Other<'a>> {
+        let of_action = claim.action.and_then(|id| self.by_action.get(&id));
+        let of_name = claim.creates.as_ref().and_then(|name| self.by_name.get(name));
+        of_action.into_iter().chain(of_name).flatten()
+    }
 }
 
 /// What the trigger is.
@@ -70,7 +111,7 @@ impl<'a> Preview<'a> {
     }
 
     /// Why the event would stall before its action is looked at, the first of all reasons; `others` as for [`Self::rival`].
-    pub fn stall(&self, trigger: &FoundTrigger, others: &[Other<'_>]) -> Option<Stall> {
+    pub fn stall(&self, trigger: &FoundTrigger, others: &Others<'_>) -> Option<Stall> {
         let grounds = Grounds {
             declared: self.declared,
             recorded: self.recorded(),
@@ -121,9 +162,11 @@ impl<'a> Preview<'a> {
     }
 
     /// One of the `others`, which is older, has the action that this event wants.
-    pub fn rival(&self, trigger: &FoundTrigger, others: &[Other<'_>]) -> Option<Stall> {
+    pub fn rival(&self, trigger: &FoundTrigger, others: &Others<'_>) -> Option<Stall> {
         let mine = self.claim(self.declared, self.status, &trigger.claimed)?;
-        let claims = others.iter().filter(|other| other.declared.key != self.declared.key);
+        let claims = others
+            .near(&mine)
+            .filter(|other| other.declared.key != self.declared.key);
         let claims: Vec<Claim> = claims
             .filter(|other| other.declared.google == self.declared.google || owner_of(other.status).is_some())
             .filter_map(|other| {
@@ -150,16 +193,23 @@ impl<'a> Preview<'a> {
     }
 
     /// What the operator would do about the conversion action; nothing while the account or the subject is not known.
-    pub fn action_step(&self, subject: &Subject, others: &[Other<'_>]) -> Option<Step> {
+    pub fn action_step(&self, subject: &Subject, others: &Others<'_>) -> Option<Step> {
         let snapshot = self.snapshot()?;
         let owner = &snapshot.customer.conversion_customer;
         let recorded = self.recorded().cloned().unwrap_or_default();
-        let owned: Vec<(ActionId, String)> = others
-            .iter()
-            .filter(|other| other.declared.key != self.declared.key && owner_of(other.status) == Some(owner.as_str()))
-            .filter_map(|other| {
-                let id = other.status?.conversion_action.as_ref()?.id.as_ref()?.parse().ok()?;
-                Some((id, named_for(&self.declared.key.namespace, &other.declared.key)))
+        let known = known_action(&recorded);
+        let full = self.to_create(subject);
+        let names = [known.creating.as_deref(), full.name.as_deref()];
+        let is_wanted = |action: &&ConversionAction| names.iter().flatten().any(|name| action.is_named(name));
+        let candidates = snapshot.actions.iter().filter(is_wanted);
+        let owned: Vec<(ActionId, String)> = candidates
+            .filter_map(|action| {
+                let other = others.with_action(action.id).find(|other| {
+                    other.declared.key != self.declared.key
+                        && owner_of(other.status) == Some(owner.as_str())
+                        && id_of(other.status.and_then(|status| status.conversion_action.as_ref())) == Some(action.id)
+                })?;
+                Some((action.id, named_for(&self.declared.key.namespace, &other.declared.key)))
             })
             .collect();
         let seen = Seen {
@@ -167,8 +217,7 @@ impl<'a> Preview<'a> {
             live: true,
             others: &owned,
         };
-        let full = self.to_create(subject);
-        Some(step_for(self.declared, &full, &known_action(&recorded), seen))
+        Some(step_for(self.declared, &full, &known, seen))
     }
 
     /// The action with this id, as Google has it.

@@ -1,6 +1,7 @@
 //! `adconversion check`: each mistake that keeps an event from working is named with its way out, before anything is applied and
 //! after, and nothing is counted or changed by asking.
 
+mod crowds;
 mod mistakes;
 
 use std::path::Path;

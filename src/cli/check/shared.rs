@@ -1,0 +1,68 @@
+//! Calls to HubSpot and Google whose answer holds for many events: each is made once.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::report::Probe;
+use super::{clicks, upload};
+use crate::domain::declared::Declared;
+use crate::domain::ids::{ActionId, ObjectKey};
+use crate::registry::{GoogleAccount, HubSpotAccount};
+
+/// What decides about the contacts of a stage that have a click id.
+type Sampled = (ObjectKey, String, Vec<String>, bool);
+/// What decides about an upload that is only validated.
+type Uploaded = (ObjectKey, bool, &'static str, Option<ActionId>);
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct SharedLooks {
+    clicks: BTreeMap<Sampled, Probe>,
+    uploads: BTreeMap<Uploaded, Probe>,
+}
+
+impl SharedLooks {
+    /// See [`clicks::check_clicks`]; `None` if the portal cannot be asked.
+    pub(super) async fn clicks(
+        &mut self,
+        account: &HubSpotAccount,
+        declared: &Declared,
+        stage: &str,
+        now: Timestamp,
+    ) -> Option<Probe> {
+        let crm = account.crm.as_ref()?;
+        let properties = clicks::click_properties(declared);
+        let key = (
+            account.key.clone(),
+            stage.to_owned(),
+            properties.into_iter().map(str::to_owned).collect(),
+            declared.rules.share.is_empty(),
+        );
+        if let Some(known) = self.clicks.get(&key) {
+            return Some(known.clone());
+        }
+        let found = clicks::check_clicks(crm.as_ref(), account, declared, stage, now).await;
+        self.clicks.insert(key, found.clone());
+        Some(found)
+    }
+
+    /// See [`upload::check_upload`].
+    pub(super) async fn upload(
+        &mut self,
+        account: &GoogleAccount,
+        secret: Option<&str>,
+        declared: &Declared,
+        action: Option<ActionId>,
+        now: Timestamp,
+    ) -> Probe {
+        let (form, kind) = (declared.is_form(), declared.action_kind());
+        let key = (account.key.clone(), form, kind, action);
+        if let Some(known) = self.uploads.get(&key) {
+            return known.clone();
+        }
+        let found = upload::check_upload(account, secret, form, kind, action, now).await;
+        self.uploads.insert(key, found.clone());
+        found
+    }
+}

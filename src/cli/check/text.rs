@@ -1,0 +1,136 @@
+//! A report for people.
+
+use std::collections::HashMap;
+
+use comfy_table::Cell;
+
+use super::report::{Checked, MANIFEST, Probe, Report, Verdict};
+use crate::cli::layout::{Hung, Width};
+use crate::domain::brief::{counted, first_names};
+
+/// So many objects with the same findings are printed as one.
+const GATHERED_FROM: usize = 10;
+
+/// How people see a report.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    pub(super) width: Width,
+    /// They look at it on a terminal.
+    pub(super) colored: bool,
+    /// Only what is not fine.
+    pub(super) short: bool,
+}
+
+impl Report {
+    /// For people.
+    pub(super) fn to_text(&self, look: Look) -> String {
+        let objects = gather(&self.objects)
+            .into_iter()
+            .map(|alike| objects_text(&alike, look));
+        let mut parts: Vec<String> = if look.short {
+            vec![objects.collect()]
+        } else {
+            objects.collect()
+        };
+        if !self.unanswered.is_empty() {
+            let row = |why: &String| Hung {
+                lead: vec![Cell::new(Verdict::NotDone.mark())],
+                text: why.clone(),
+            };
+            let rows = self.unanswered.iter().map(row).collect();
+            parts.push(format!("The cluster\n{}\n", look.width.hang(0, rows)));
+        }
+        let findings = self.count(Verdict::Finding);
+        let not_done = self.count(Verdict::NotDone) + self.unanswered.len();
+        let mut sum = vec![format!("{} fine", self.count(Verdict::Fine))];
+        if findings > 0 {
+            sum.push(counted(findings as u64, "finding"));
+        }
+        if not_done > 0 {
+            sum.push(format!("{not_done} could not be found out"));
+        }
+        parts.push(sum.join(", ") + "\n");
+        parts.join("\n")
+    }
+}
+
+const fn is_open(probe: &Probe) -> bool {
+    matches!(probe.verdict, Verdict::Finding | Verdict::NotDone)
+}
+
+/// The objects in their order, many with the same findings as one.
+fn gather(objects: &[Checked]) -> Vec<Vec<&Checked>> {
+    let alike = |object: &Checked| {
+        let open: Vec<_> = object.probes.iter().filter(|probe| is_open(probe)).cloned().collect();
+        let named = !object.kind.is_empty();
+        (named && !open.is_empty()).then(|| ([object.kind.clone(), object.namespace.clone()], open))
+    };
+    let mut counts: HashMap<_, usize> = HashMap::new();
+    for found in objects.iter().filter_map(alike) {
+        *counts.entry(found).or_default() += 1;
+    }
+    counts.retain(|_, count| *count >= GATHERED_FROM);
+    let mut places: HashMap<_, usize> = HashMap::new();
+    let mut gathered: Vec<Vec<&Checked>> = Vec::new();
+    for object in objects {
+        let many = alike(object).filter(|found| counts.contains_key(found));
+        let place = many.map(|found| *places.entry(found).or_insert(gathered.len()));
+        match place.and_then(|place| gathered.get_mut(place)) {
+            Some(group) => group.push(object),
+            None => gathered.push(vec![object]),
+        }
+    }
+    gathered
+}
+
+/// What is said of objects with the same findings, which is mostly one.
+fn objects_text(alike: &[&Checked], look: Look) -> String {
+    let Some((first, others)) = alike.split_first() else {
+        return String::new();
+    };
+    let title = if first.kind.is_empty() {
+        first.source.clone()
+    } else {
+        let names: Vec<&str> = alike.iter().map(|object| object.name.as_str()).collect();
+        let mut sources: Vec<&str> = alike.iter().map(|object| object.source.as_str()).collect();
+        sources.dedup();
+        let (kind, namespace) = (&first.kind, &first.namespace);
+        format!("{kind} {namespace}/{} ({})", first_names(&names), first_names(&sources))
+    };
+    let told = first.probes.iter().filter(|probe| !look.short || is_open(probe));
+    let rows: Vec<Hung> = told.map(|probe| probe_row(probe, others, look.colored)).collect();
+    if look.short && rows.is_empty() {
+        let is_unjudged = |probe: &Probe| probe.name == MANIFEST && probe.verdict == Verdict::Skipped;
+        return if first.probes.iter().any(is_unjudged) {
+            let mark = Verdict::Skipped.mark();
+            format!("{mark}  {title}: fine as far as it was judged, which no API server has done\n")
+        } else {
+            format!("{}  {title}\n", Verdict::Fine.mark())
+        };
+    }
+    let (title, rows) = (look.width.paragraph(&title), look.width.hang(0, rows));
+    // In the long form a blank line comes after each object, in the short one every object is a line.
+    format!("{title}\n{rows}\n")
+}
+
+/// The line of a probe, or that the others have another one.
+fn probe_row(probe: &Probe, others: &[&Checked], colored: bool) -> Hung {
+    let (verdict, text) = if others.iter().all(|other| other.probes.contains(probe)) {
+        (probe.verdict, probe.message.as_str())
+    } else {
+        (Verdict::Skipped, "Not the same for all of these: -o json has each.")
+    };
+    let mark = Cell::new(verdict.mark());
+    let mark = match verdict.color().filter(|_| colored) {
+        Some(color) => mark.fg(color),
+        None => mark,
+    };
+    Hung {
+        lead: vec![mark, Cell::new(&probe.name)],
+        text: text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
