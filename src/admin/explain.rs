@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::answer::Refused;
 use super::conversions::{Conversion, counted_stream, to_conversion};
 use super::deals::read_deals;
+use super::nameless::{describe_nameless, nameless_submissions};
 use super::source::{Admin, Source};
 use crate::domain::contact::{Contact, Deal};
 use crate::domain::eligibility::{Occurrence, properties_of};
@@ -146,7 +147,7 @@ pub(super) async fn explain(source: &Source, key: &ObjectKey, question: &Questio
     };
     let entries = parts.entries(contact.as_ref(), &listed, &earlier);
     if entries.is_empty() {
-        notes.push(parts.why_nothing(contact.is_some()));
+        notes.push(parts.why_nothing(contact.is_some()).await?);
     }
     let current = contact.as_ref().map_or(asked, |contact| contact.id);
     Ok(Explanation {
@@ -312,8 +313,11 @@ impl Parts<'_> {
             };
             lines.extend(explained.into_iter().map(ExplainedLine::from));
             if !row.outcome.is_final() {
-                let named = row.submission.is_some();
-                lines.push(explanation::decide_now(contact, occurrence, named, &rules, now).into());
+                let (named, next) = (
+                    row.submission.is_some(),
+                    row.record.as_ref().and_then(|record| record.due),
+                );
+                lines.push(explanation::decide_now(contact, occurrence, named, &rules, now, next).into());
             }
         }
         lines.extend(sending_lines(row));
@@ -342,19 +346,20 @@ impl Parts<'_> {
     }
 
     /// Why there is no entry at all.
-    fn why_nothing(&self, read: bool) -> String {
+    async fn why_nothing(&self, read: bool) -> Result<String, Refused> {
         let start = self.counted.start;
         match self.event {
             Some(event) if event.rules.form => {
-                format!(
-                    "No submission of the form by this contact since {start:.0} is known. Submissions that were first seen after \
-                     their deadline, or that name nobody, are kept without a contact: `adconversion conversions` lists them."
-                )
+                let known = format!("No submission of the form by this contact since {start:.0} is known.");
+                let nameless = describe_nameless(&nameless_submissions(self.source, self.counted).await?);
+                Ok(format!("{known} {nameless}"))
             }
             Some(_) if read => {
-                "The contact's history in HubSpot does not show that it ever reached the stage.".to_owned()
+                Ok("The contact's history in HubSpot does not show that it ever reached the stage.".to_owned())
             }
-            _ => format!("The ledger has no conversion of this contact since {start:.0}."),
+            _ => Ok(format!(
+                "The ledger has no conversion of this contact since {start:.0}."
+            )),
         }
     }
 }

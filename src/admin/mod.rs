@@ -11,6 +11,7 @@ mod deals;
 mod events;
 mod explain;
 mod guard;
+mod nameless;
 mod objects;
 mod page;
 mod source;

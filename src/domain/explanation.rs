@@ -101,8 +101,16 @@ pub fn explain_submission(contact: &Contact, at: Timestamp, rules: &Rules<'_>) -
     ]
 }
 
-/// What would become of a conversion that waits, were it looked at now.
-pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules: &Rules<'_>, now: Timestamp) -> Line {
+/// What would become of a conversion that waits, were it looked at now. `next`: when it is looked at next. That is the time that
+/// counts; where it is known no other is told, like the one to which a look of now would put it off.
+pub fn decide_now(
+    contact: &Contact,
+    occurrence: Occurrence,
+    named: bool,
+    rules: &Rules<'_>,
+    now: Timestamp,
+    next: Option<Timestamp>,
+) -> Line {
     let decision = if rules.event.form {
         let submitted = Submitted {
             at: occurrence.at,
@@ -120,7 +128,13 @@ pub fn decide_now(contact: &Contact, occurrence: Occurrence, named: bool, rules:
     let meaning = |reason: &str| explain_reason(reason).unwrap_or_default().to_owned();
     let says = match decision {
         Decision::Send(_) => "It would be sent now.".to_owned(),
-        Decision::Wait { reason, due } => format!("It waits as {reason} until {due:.0}. {}", meaning(reason)),
+        Decision::Wait { reason, due } => {
+            let until = match next {
+                Some(_) => String::new(),
+                None => format!(" until {due:.0}"),
+            };
+            format!("It waits as {reason}{until}. {}", meaning(reason))
+        }
         Decision::Skip { reason } => format!("It would be skipped as {reason}. {}", meaning(reason)),
     };
     line("by today's data", says)

@@ -185,8 +185,25 @@ fn a_click_id_that_may_still_appear_is_waited_for() {
 fn the_decision_of_today(#[case] granted: &str, #[case] click: Option<i64>, #[case] says: &str) {
     let event = event_rules(granted);
     let contact = contact(&[("customer", 0, false)], click);
-    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY));
+    let told = decide_now(&contact, OCCURRENCE(), false, &rules(&event, 30), at(10 * DAY), None);
     assert!(told.says.starts_with(says), "{}", told.says);
+}
+
+#[test]
+fn of_a_conversion_that_waits_one_time_is_told() {
+    let event = event_rules("yes-secret");
+    let read = Contact {
+        as_of: Some(at(10)),
+        ..contact(&[("customer", 0, false)], None)
+    };
+    let told = |next| decide_now(&read, OCCURRENCE(), false, &rules(&event, 30), at(40), next).says;
+    let begin = "It waits as AwaitingClickId";
+    assert!(told(None).starts_with(&format!("{begin} until ")), "{}", told(None));
+    let said = told(Some(at(90)));
+    assert!(
+        said.starts_with(&format!("{begin}. ")) && !said.contains("until"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -200,7 +217,7 @@ fn a_submission_names_its_deadline() {
     let deadline = told.iter().find(|line| line.about == "deadline").unwrap();
     let until = format!("{:.0}", at(0) + LIMITS.deadline);
     assert!(deadline.says.contains(&until), "{}", deadline.says);
-    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY));
+    let late = decide_now(&contact, OCCURRENCE(), true, &rules(&event, 30), at(10 * DAY), None);
     assert!(late.says.contains("DeadlineMissed"), "{}", late.says);
 }
 
@@ -213,7 +230,7 @@ fn no_value_of_a_property_is_told() {
             let rules = rules(&event, 30);
             let mut told = explain_entry(&contact, OCCURRENCE(), &rules, at(10 * DAY));
             told.extend(explain_submission(&contact, at(0), &rules));
-            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY)));
+            told.push(decide_now(&contact, OCCURRENCE(), true, &rules, at(DAY), None));
             for line in told {
                 for (name, value) in SECRETS {
                     assert!(!line.says.contains(value), "{name} in {}", line.says);
