@@ -61,14 +61,12 @@ impl Called {
 
 /// Examples name the program as it is called.
 fn with_examples(command: Command) -> Command {
-    command.mut_subcommands(|sub| {
-        let about = sub.get_long_about().map(ToString::to_string);
-        let sub = match about.filter(|about| about.contains("Example: adconversion ")) {
-            Some(about) => sub.long_about(about.replace("Example: adconversion ", "Example: kubectl adconversion ")),
-            None => sub,
-        };
-        with_examples(sub)
-    })
+    let about = command.get_long_about().map(ToString::to_string);
+    let command = match about.filter(|about| about.contains("Example: adconversion ")) {
+        Some(about) => command.long_about(about.replace("Example: adconversion ", "Example: kubectl adconversion ")),
+        None => command,
+    };
+    command.mut_subcommands(with_examples)
 }
 
 /// What may come at the place of the last of these words, as kubectl reads it: a candidate a line, with what it means after a tab.

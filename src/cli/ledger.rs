@@ -29,6 +29,8 @@ enum LedgerCommand {
     /// ledger's rows. The ledger keeps its id, so that to the operator and to Google it is the same. A copy that breaks off
     /// leaves the target as it was. Rows and digest of each table are printed. The exit code is 0 when the copy is equal, 1 when
     /// it differs (it is not kept then), 2 when nothing could be copied.
+    ///
+    /// Example: adconversion ledger copy --from sqlite:///var/lib/adconversion/ledger.db --to postgres://db/adconversion
     Copy(CopyFlags),
 }
 

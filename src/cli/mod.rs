@@ -40,6 +40,8 @@ use exit_codes::NOT_DONE;
 pub use flags::RunFlags;
 
 /// A Kubernetes operator that tells Google Ads when HubSpot contacts reach a lifecycle stage or submit a form.
+///
+/// Example: adconversion check -f manifests/ -f secrets.yaml
 #[derive(Debug, Parser)]
 #[command(name = "adconversion", version, disable_help_subcommand = true)]
 pub struct Cli {
@@ -50,10 +52,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator. Every flag can be given as ADCONVERSION_<FLAG> in the environment too.
+    ///
+    /// Example: adconversion run --watch-namespaces marketing --ledger-url sqlite:///var/lib/adconversion/ledger.db
     Run(Box<RunFlags>),
     /// Print the custom resource definitions as YAML.
+    ///
+    /// Example: adconversion crds | kubectl apply --server-side -f -
     Crds,
     /// Print the version.
+    ///
+    /// Example: adconversion version
     Version,
     /// Print a script that completes commands and flags in a shell.
     ///
@@ -104,12 +112,13 @@ enum Command {
     Conversions(ask::ConversionsFlags),
     /// Print what would change in Google Ads and which conversions would be sent if these events were applied: the conversion
     /// action field by field, and the conversions in HubSpot since the start by outcome, reason and day. The operator's own rules
-    /// decide; nothing is written anywhere, and no operator is needed. The exit code is 0 if nothing stands in the way, 1 if
-    /// something does, 2 if it could not be found out.
+    /// decide; nothing is written anywhere. No operator is needed; one that has an event already is asked what it has sent. The exit
+    /// code is 0 if nothing stands in the way, 1 if something does, 2 if something could not be found out, like what was sent.
     ///
     /// Example: adconversion plan -f became-customer.yaml --namespace marketing
     Plan(Box<plan::PlanFlags>),
-    /// Open a local port to the operator's page.
+    /// Open the operator's page in a browser, through a local port. The address is printed too. Where standard output is no
+    /// terminal, or there is no screen, it is only printed.
     ///
     /// Example: adconversion dashboard --port 8081
     Dashboard(ask::DashboardFlags),
@@ -118,11 +127,15 @@ enum Command {
     /// Example: adconversion ready --timeout 1m
     Ready(ready::ReadyFlags),
     /// Move the ledger to another database.
+    ///
+    /// Example: adconversion ledger copy --help
     Ledger(ledger::LedgerFlags),
     /// Remove the operator's finalizer from events and accounts, once no operator runs any more, so that they, their
     /// namespaces and the definitions can be deleted. Nothing else is changed. Without --yes they are only listed; on a
     /// terminal you are asked. The exit code is 0 if none has the finalizer any more, 1 if some still have it, 2 if the
     /// cluster could not be read or written.
+    ///
+    /// Example: adconversion uninstall --all-namespaces
     Uninstall(uninstall::UninstallFlags),
 }
 
@@ -192,5 +205,24 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    fn assert_examples(command: &clap::Command, words: &str) {
+        let help = command.clone().render_long_help().to_string();
+        let (_, example) = help
+            .split_once("\nExample: ")
+            .unwrap_or_else(|| panic!("{words}: {help}"));
+        assert!(
+            example.starts_with("adconversion ") || example.starts_with("source "),
+            "{words}: {example}"
+        );
+        for sub in command.get_subcommands() {
+            assert_examples(sub, &format!("{words} {}", sub.get_name()));
+        }
+    }
+
+    #[test]
+    fn every_help_has_an_example() {
+        assert_examples(&Cli::command(), "adconversion");
     }
 }
