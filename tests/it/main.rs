@@ -37,4 +37,5 @@ mod signals;
 mod silent_portal;
 mod support;
 mod tag;
+mod terminal;
 mod two_resumes;

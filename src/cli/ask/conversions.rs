@@ -55,9 +55,10 @@ enum OutcomeName {
 
 /// Prints all of them, the oldest first.
 pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Looking for the operator");
     let namespace = flags.operator.namespace().await?;
     let operator = flags.operator.connect(0).await?;
-    let progress = Progress::begin("Reading conversions");
+    progress.say("Reading conversions");
     let path = ["v1", "events", &namespace, &flags.event, "conversions"];
     let (mut rows, mut after) = (Rows::default(), None);
     loop {

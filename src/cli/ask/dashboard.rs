@@ -1,10 +1,13 @@
-//! `adconversion dashboard`: the operator's page on a port of this machine.
+//! `adconversion dashboard`: the operator's page on a port of this machine, in a browser.
 
+use std::env;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::Value;
 
+use super::browser::{has_screen, open_page};
 use super::operator::OperatorFlags;
 use crate::cli::command_error::CommandError;
 
@@ -14,8 +17,18 @@ pub(in crate::cli) struct DashboardFlags {
     /// Port of this machine. If absent: one that is free.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// Only print the address. So it is too where standard output is no terminal, or there is no screen.
+    #[arg(long)]
+    no_browser: bool,
     #[command(flatten)]
     operator: OperatorFlags,
+}
+
+impl DashboardFlags {
+    fn opens_browser(&self) -> bool {
+        let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+        !self.no_browser && io::stdout().is_terminal() && has_screen(is_set)
+    }
 }
 
 /// Leads the port to the operator until the process is interrupted.
@@ -25,6 +38,9 @@ pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, 
         // An address that was given: nothing is to be held open, but somebody must be there.
         let _: Value = operator.get(&["v1", "events"], &[("limit", "1".to_owned())]).await?;
         println!("The page is at {}", operator.base());
+        if flags.opens_browser() {
+            open_page(operator.base()).await;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     operator.say_losses();
@@ -41,6 +57,13 @@ pub(super) async fn serve_dashboard(flags: &DashboardFlags) -> Result<ExitCode, 
         () = std::future::ready(()) => {}
     }
     println!("The page{pod} is at {} until you press Ctrl-C.", operator.base());
+    if flags.opens_browser() {
+        tokio::select! {
+            biased;
+            early = &mut interrupted => return Ok(early.map(|()| ExitCode::SUCCESS)?),
+            () = open_page(operator.base()) => {}
+        }
+    }
     interrupted.await?;
     Ok(ExitCode::SUCCESS)
 }

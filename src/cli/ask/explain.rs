@@ -13,6 +13,7 @@ use crate::cli::exit_codes::FINDING;
 use crate::cli::layout::{Hung, Width};
 use crate::cli::names::parse_name;
 use crate::cli::output::{Output, foreign, printable};
+use crate::cli::progress::Progress;
 
 /// Flags of `adconversion explain`.
 #[derive(Debug, Args)]
@@ -32,8 +33,10 @@ pub(in crate::cli) struct ExplainFlags {
 
 /// Prints it; a finding if nothing of the contact is a conversion.
 pub(super) async fn print_explanation(flags: &ExplainFlags) -> Result<ExitCode, CommandError> {
+    let progress = Progress::begin("Looking for the operator");
     let namespace = flags.operator.namespace().await?;
     let operator = flags.operator.connect(0).await?;
+    progress.say("Asking the operator");
     let question = if flags.contact.contains('@') {
         json!({"email": flags.contact})
     } else {
@@ -41,6 +44,7 @@ pub(super) async fn print_explanation(flags: &ExplainFlags) -> Result<ExitCode, 
     };
     let path = ["v1", "events", &namespace, &flags.event, "explain"];
     let answer: Value = operator.post(&path, &question).await?;
+    drop(progress);
     let text = match flags.output.of_program(&answer)? {
         Some(text) => text,
         None => to_text(&format!("{namespace}/{}", flags.event), &answer, Width::of_stdout()),

@@ -1,6 +1,7 @@
 //! Commands that ask the operator what became of conversions: through a port-forward to its admin API, with the user's own
 //! rights.
 
+mod browser;
 mod conversions;
 mod dashboard;
 mod explain;
