@@ -70,7 +70,7 @@ pub type Unreadable<Id> = BTreeMap<Id, String>;
 
 /// One page of a search.
 pub struct ContactPage {
-    /// The contacts, ascending by id, at most 200.
+    /// The contacts, ascending by id, at most 200 and one with which searches fail.
     pub contacts: Vec<Contact>,
     /// Rows without a usable id, for which nobody can ask, and rows out of place before a further page: contacts may be
     /// missing from the pages.

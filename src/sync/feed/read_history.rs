@@ -140,10 +140,13 @@ impl<'a> Candidate<'a> {
 }
 
 impl ReadHistory {
-    /// Found by entry time: the history must be read unless it was read in this very state.
+    /// Found by entry time: the history must be read unless it was read in this very state. Of a contact of which the search
+    /// shows nothing nobody knows, but for one that is read again anyway.
     pub fn new_entry(&self, found: &Candidate<'_>) -> bool {
-        let read = self.read.get(&found.contact.id);
-        read.is_none_or(|(_, entries)| *entries != found.entries)
+        let id = found.contact.id;
+        let unknown = found.modified.is_none() && found.entered.is_empty() && !self.aside.is_aside(id);
+        let read = self.read.get(&id);
+        read.is_none_or(|(_, entries)| unknown || *entries != found.entries)
     }
 
     /// Found by modification time: the history must be read unless it was read since the modification. Without that time

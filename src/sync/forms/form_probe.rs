@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::domain::contact::LAST_MODIFIED;
 use crate::domain::ids::ContactId;
 use crate::domain::time::to_std;
-use crate::ports::crm::{ContactSearch, Crm};
+use crate::ports::crm::{Contact, ContactSearch, Crm};
 use crate::ports::pulse;
 use crate::ports::{Cause, UpstreamError};
 use crate::sync::feed::clock::latest_plausible;
@@ -98,17 +98,22 @@ impl FormProbe {
                 }
                 page => page?,
             };
+            let latest = latest_plausible(page.answered, now);
             for contact in &page.contacts {
-                let Some(at) = contact.time(CONVERTED) else {
-                    continue;
-                };
-                let latest = latest_plausible(page.answered, now);
-                self.record_submission(contact.id, at, contact.last_modified().filter(|at| *at <= latest));
+                self.note_submitter(contact, latest);
             }
             match page.next {
                 Some(next) => search.after = next,
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// A contact that the search lists. One that shows nothing may have submitted just now.
+    fn note_submitter(&mut self, contact: &Contact, latest: Timestamp) {
+        match contact.time(CONVERTED) {
+            Some(at) => self.record_submission(contact.id, at, contact.last_modified().filter(|at| *at <= latest)),
+            None => self.open |= contact.flaw.is_some(),
         }
     }
 

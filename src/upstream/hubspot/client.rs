@@ -12,6 +12,7 @@ use super::auth::Auth;
 use super::config::SERVICE;
 use super::errors::{ErrorBody, item_error};
 use super::failed_reads::FailedReads;
+use super::failed_searches::FailedSearches;
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::token_portal::Purpose;
@@ -40,6 +41,8 @@ pub struct HubSpot {
     pub(crate) failed_links: Mutex<FailedReads<(ContactId, bool)>>,
     /// And of contacts by the digest of an address, as the primary one or as a further one.
     pub(crate) failed_addresses: Mutex<FailedReads<(u64, bool)>>,
+    /// What searches have failed with.
+    pub(crate) failed_searches: Mutex<FailedSearches>,
 }
 
 /// An authenticated call.
@@ -67,6 +70,7 @@ impl HubSpot {
             failed_deals: Mutex::default(),
             failed_links: Mutex::default(),
             failed_addresses: Mutex::default(),
+            failed_searches: Mutex::default(),
         }
     }
 
@@ -82,15 +86,29 @@ impl HubSpot {
 
     /// Makes a call. A refused OAuth token is bought again once.
     pub(crate) async fn make_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
-        budget::within_budget(SERVICE, false, self.call_once(call, Purpose::Read)).await
+        self.make_call_with(call, Purpose::Read, self.retries()).await
     }
 
     /// As [`Self::make_call`], to find out which portal the token opens.
     pub(crate) async fn make_check_call(&self, call: Call<'_>) -> Result<Answer, UpstreamError> {
-        budget::within_budget(SERVICE, false, self.call_once(call, Purpose::Check)).await
+        self.make_call_with(call, Purpose::Check, self.retries()).await
     }
 
-    async fn call_once(&self, call: Call<'_>, purpose: Purpose) -> Result<Answer, UpstreamError> {
+    /// As [`Self::make_call`], with so many quick retries.
+    pub(crate) async fn make_call_repeatedly(&self, call: Call<'_>, retries: u32) -> Result<Answer, UpstreamError> {
+        self.make_call_with(call, Purpose::Read, retries).await
+    }
+
+    /// The quick retries that a call has.
+    pub(crate) fn retries(&self) -> u32 {
+        self.transport.config().waits.retries
+    }
+
+    async fn make_call_with(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
+        budget::within_budget(SERVICE, false, self.call_once(call, purpose, retries)).await
+    }
+
+    async fn call_once(&self, call: Call<'_>, purpose: Purpose, retries: u32) -> Result<Answer, UpstreamError> {
         let url = self.transport.config().url_of(&call.path);
         let mut renewed = false;
         loop {
@@ -103,7 +121,7 @@ impl HubSpot {
                 payload: call.body.map_or(Payload::Nothing, Payload::Json),
                 bearer: Some(&token.header),
             };
-            match self.transport.send_request(&request).await {
+            match self.transport.send_repeatedly(&request, retries).await {
                 Err(error) if error.cause == Cause::CredentialsRejected && !renewed => {
                     if !self.auth.give_up(&token).await {
                         return Err(error);

@@ -89,6 +89,8 @@ pub struct Waits {
     pub longest: Duration,
     /// The longest wait for a turn at the limiter.
     pub queue: Duration,
+    /// How long one search looks for the contact that it fails with, besides the call under way. The next one goes on.
+    pub hunt: Duration,
 }
 
 impl Default for Waits {
@@ -101,6 +103,7 @@ impl Default for Waits {
             ten_secondly: Duration::from_secs(10),
             longest: Duration::from_secs(15),
             queue: Duration::from_mins(1),
+            hunt: Duration::from_mins(1),
         }
     }
 }

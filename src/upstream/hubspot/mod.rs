@@ -14,6 +14,7 @@ mod contacts;
 mod deals;
 mod errors;
 mod failed_reads;
+mod failed_searches;
 mod forms;
 mod items;
 mod key_habits;

@@ -1,21 +1,28 @@
-//! Contact search: keyset paging by `hs_object_id`, lower bounds only (docs/reference/hubspot.md 3).
+//! Contact search: keyset paging by `hs_object_id`, lower bounds only (docs/reference/hubspot.md 3), but for contacts with which
+//! searches fail ([`super::failed_searches`]).
 //!
 //! `after` cursors are never used: they shift when rows change while paging, and end at 10,000 rows.
 
+use std::time::Instant;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use tracing::{debug, warn};
 
 use super::asked::Asked;
 use super::client::{Call, HubSpot};
 use super::contacts::to_contact;
 use super::errors::{malformed_answer, refused_request};
+use super::failed_searches::{IdRange, Progress};
 use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages;
 use super::wire::{Record, Results, Scalar};
+use crate::domain::brief::brief;
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
-use crate::ports::UpstreamError;
 use crate::ports::crm::{Contact, ContactPage, ContactSearch, Flaw, PageCount};
+use crate::ports::{Cause, UpstreamError};
 use crate::upstream::http::body::Limit;
 
 /// Rows of a page, HubSpot's largest.
@@ -24,25 +31,26 @@ const PAGE: usize = 200;
 const GROUPS: usize = 5;
 /// HubSpot refuses search bodies of about this many characters and more.
 const BODY_LIMIT: usize = 3_000;
+/// Why a contact is not shown that searches fail with.
+const BREAKS_SEARCHES: &str = "HubSpot's searches fail with it";
 
-/// The body of a search for so many rows, all five keys. Refused here if HubSpot would refuse it.
-pub(crate) fn search_body(search: &ContactSearch, rows: usize) -> Result<String, UpstreamError> {
+/// The body of a search for so many rows with ids of this range, all five keys. Refused here if HubSpot would refuse it.
+pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -> Result<String, UpstreamError> {
     if search.any_since.is_empty() || search.any_since.len() > GROUPS {
         return Err(refused_request(
             "SEARCH_GROUPS",
             format!("a search has {} bounds, allowed are 1 to 5", search.any_since.len()),
         ));
     }
-    let groups: Vec<Value> = search
-        .any_since
-        .iter()
-        .map(|(property, since)| {
-            json!({ "filters": [
-                { "propertyName": property, "operator": "GTE", "value": since.as_millisecond().to_string() },
-                { "propertyName": "hs_object_id", "operator": "GT", "value": search.after.to_string() },
-            ] })
-        })
-        .collect();
+    let filter = |property: &str, operator, value: String| json!({ "propertyName": property, "operator": operator, "value": value });
+    let group = |(property, since): &(String, Timestamp)| {
+        let since = filter(property, "GTE", since.as_millisecond().to_string());
+        let above = filter("hs_object_id", "GT", range.above.to_string());
+        let upto = range.upto.map(|upto| filter("hs_object_id", "LTE", upto.to_string()));
+        let filters: Vec<Value> = [Some(since), Some(above), upto].into_iter().flatten().collect();
+        json!({ "filters": filters })
+    };
+    let groups: Vec<Value> = search.any_since.iter().map(group).collect();
     let body = json!({
         "filterGroups": groups,
         "sorts": [{ "propertyName": "hs_object_id", "direction": "ASCENDING" }],
@@ -61,10 +69,55 @@ pub(crate) fn search_body(search: &ContactSearch, rows: usize) -> Result<String,
     Ok(body)
 }
 
+/// True for a failure that one of the contacts of the answer may be the reason of, although nothing says so.
+fn may_be_of_a_contact(error: &UpstreamError) -> bool {
+    match error.cause {
+        Cause::Unavailable | Cause::Malformed | Cause::TooLarge => true,
+        Cause::RateLimited => false,
+        _ => error.is_unexplained(),
+    }
+}
+
+/// An answer to a search.
+struct Found {
+    /// Rows that were asked for.
+    limit: u64,
+    answered: Option<Timestamp>,
+    records: Results<Record>,
+}
+
 impl HubSpot {
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
-        let (rows, answer) = pages::page(PAGE, "a contact that the search lists", |rows| async move {
-            let body = search_body(search, rows)?;
+        let mut ends = None;
+        loop {
+            let breaks = self.known_to_break(search, &mut ends).await;
+            let range = IdRange {
+                above: search.after,
+                upto: breaks.map(|id| ContactId(id.0.saturating_sub(1))),
+            };
+            match self.ask_range(search, range, self.retries()).await {
+                Ok(found) => {
+                    let mut page = to_page(range, found.records)?;
+                    page.count.limit = found.limit;
+                    page.answered = found.answered;
+                    if let Some(id) = breaks {
+                        end_before(&mut page, id);
+                    }
+                    self.failed_searches.lock().note_answered(search, page.next);
+                    return Ok(page);
+                }
+                Err(error) => {
+                    if !may_be_of_a_contact(&error) || !self.find_what_breaks(search, range, &mut ends).await {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn ask_range(&self, search: &ContactSearch, range: IdRange, retries: u32) -> Result<Found, UpstreamError> {
+        pages::page(PAGE, "a contact that the search lists", |rows| async move {
+            let body = search_body(search, range, rows)?;
             let call = Call {
                 name: "search",
                 bucket: Bucket::Search,
@@ -72,25 +125,108 @@ impl HubSpot {
                 path: format!("/crm/objects/{}/contacts/search", self.api_version()),
                 body: Some(&body),
             };
-            Ok((rows, self.make_call(call).await?))
+            let answer = self.make_call_repeatedly(call, retries).await?;
+            Ok(Found {
+                limit: rows as u64,
+                answered: answer.date,
+                records: answer.parse_rows()?,
+            })
         })
-        .await?;
-        let answered = answer.date;
-        let mut page = to_page(search, answer.parse_rows()?)?;
-        page.count.limit = rows as u64;
-        Ok(ContactPage { answered, ..page })
+        .await
+    }
+
+    /// The first contact behind the bound with which this search is known to fail.
+    async fn known_to_break(&self, search: &ContactSearch, ends: &mut Option<Instant>) -> Option<ContactId> {
+        loop {
+            let known = self.failed_searches.lock().first_known(search, Instant::now());
+            let (id, is_due) = known.filter(|_| has_room(search))?;
+            if !is_due || !self.has_time(ends) {
+                return Some(id);
+            }
+            let Some(fails) = self.fails(search, IdRange::of_one(id)).await else {
+                return Some(id);
+            };
+            self.failed_searches
+                .lock()
+                .asked_again(search, id, fails, Instant::now());
+        }
+    }
+
+    /// True until it is time to leave the rest to the next search: at first always.
+    fn has_time(&self, ends: &mut Option<Instant>) -> bool {
+        let now = Instant::now();
+        let first = ends.is_none();
+        first | (now < *ends.get_or_insert(now + self.transport.config().waits.hunt))
+    }
+
+    /// True if this search fails for these in a way that may be of a contact. `None`: nobody can tell now.
+    async fn fails(&self, search: &ContactSearch, range: IdRange) -> Option<bool> {
+        // A wrong turn of the bisection shows when the contact is asked for alone.
+        let retries = if range.is_of_one() { self.retries() } else { 0 };
+        match self.ask_range(search, range, retries).await {
+            Ok(_) => Some(false),
+            Err(error) if may_be_of_a_contact(&error) => Some(true),
+            Err(error) => {
+                debug!(error = brief(&error), "a search up to an id is no answer");
+                None
+            }
+        }
+    }
+
+    /// The search for these failed: looks for the contact that it fails with. True once it is known.
+    async fn find_what_breaks(&self, search: &ContactSearch, range: IdRange, ends: &mut Option<Instant>) -> bool {
+        let suspect = has_room(search) && self.failed_searches.lock().note_failed(search, range, Instant::now());
+        while suspect {
+            let probe = self.failed_searches.lock().next_probe(search);
+            // One for nobody takes no time where searches are well.
+            let mut has_time = |probe: IdRange| probe.is_of_none() || self.has_time(ends);
+            let Some((asked, probe)) = probe.filter(|(_, probe)| has_time(*probe)) else {
+                return false;
+            };
+            let Some(fails) = self.fails(&asked, probe).await else {
+                return false;
+            };
+            let progress = self
+                .failed_searches
+                .lock()
+                .note_probe(search, probe, fails, Instant::now());
+            match progress {
+                Progress::Narrowed => {}
+                Progress::Found(contact) => {
+                    warn!(%contact, "HubSpot's searches fail with this contact: it is read by its id");
+                    return true;
+                }
+                Progress::AllFail | Progress::Contradicted => return false,
+            }
+        }
+        false
+    }
+}
+
+/// True if a bound above, too, can be asked for.
+fn has_room(search: &ContactSearch) -> bool {
+    let longest = IdRange::from_to(search.after, ContactId(u64::MAX));
+    search_body(search, longest, PAGE).is_ok()
+}
+
+/// A page of those before a contact with which searches fail. That one comes last: it is read by its id, as all are. Behind it
+/// there may be more, of which such a page says nothing.
+fn end_before(page: &mut ContactPage, id: ContactId) {
+    let count = &mut page.count;
+    count.continues |= count.total.is_some_and(|total| total > count.rows);
+    count.total = None;
+    if page.next.is_none() {
+        page.next = Some(id);
+        page.contacts.push(bare_contact(id, BREAKS_SEARCHES));
     }
 }
 
 /// A page of an answer.
-pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
+pub(crate) fn to_page(range: IdRange, mut found: Results<Record>) -> Result<ContactPage, UpstreamError> {
     // A row of which only the id can be read says enough: its contact is read by it.
     // HubSpot's ids have at most 63 bits, and one that was not asked for is not the row's: nobody knows whose that is.
-    let usable = |id| {
-        (search.after.0 + 1..=i64::MAX.unsigned_abs())
-            .contains(&id)
-            .then_some(ContactId(id))
-    };
+    let greatest = range.upto.map_or(i64::MAX.unsigned_abs(), |upto| upto.0);
+    let usable = |id| (range.above.0 + 1..=greatest).contains(&id).then_some(ContactId(id));
     let odd: Vec<Option<ContactId>> = found.odd_rows().iter().map(|row| row.id.and_then(usable)).collect();
     let records = found.take_rows()?;
     let total = found.total.as_ref().and_then(Scalar::id);
@@ -111,7 +247,7 @@ pub(crate) fn to_page(search: &ContactSearch, mut found: Results<Record>) -> Res
     // It is not known where among the others the odd rows stood.
     let known: Vec<ContactId> = odd.into_iter().flatten().collect();
     let order = if order.is_empty() { known.clone() } else { order };
-    contacts.extend(known.into_iter().map(bare_contact));
+    contacts.extend(known.into_iter().map(|id| bare_contact(id, WRONG_TYPE)));
     contacts.sort_by_key(|contact| contact.id);
     contacts.dedup_by_key(|contact| contact.id);
     // A deleted contact may still be counted for a while. Without a row there is no id to go on from, nor a reason to.
@@ -163,7 +299,7 @@ fn next_bound(order: &[ContactId]) -> Result<(ContactId, usize), UpstreamError> 
 }
 
 /// A contact of which a search shows nothing but the id.
-fn bare_contact(id: ContactId) -> Contact {
+fn bare_contact(id: ContactId, why: &str) -> Contact {
     Contact {
         requested_id: id,
         id,
@@ -172,7 +308,7 @@ fn bare_contact(id: ContactId) -> Contact {
         properties: Properties::default(),
         history: Vec::new(),
         flaw: Some(Flaw {
-            why: WRONG_TYPE.to_owned(),
+            why: why.to_owned(),
             stages: Vec::new(),
         }),
     }

@@ -142,6 +142,11 @@ impl Transport {
 
     /// Sends a request, with the quick retries that are left to us.
     pub(crate) async fn send_request(&self, request: &Request<'_>) -> Result<Answer, UpstreamError> {
+        self.send_repeatedly(request, self.config().waits.retries).await
+    }
+
+    /// Sends a request, with so many quick retries.
+    pub(crate) async fn send_repeatedly(&self, request: &Request<'_>, retries: u32) -> Result<Answer, UpstreamError> {
         let waits = &self.config().waits;
         let mut attempt = 1;
         loop {
@@ -169,7 +174,7 @@ impl Transport {
             if matches!(again, Again::Secondly | Again::TenSecondly) {
                 self.current_limits().call_refused(request.bucket);
             }
-            if again == Again::No || attempt > waits.retries || pause.max(asked) > waits.longest {
+            if again == Again::No || attempt > retries || pause.max(asked) > waits.longest {
                 return Err(error);
             }
             tracing::debug!(

@@ -61,6 +61,7 @@ mod personal_data;
 mod plans;
 mod poison;
 mod poison_forms;
+mod poison_searches;
 mod questions;
 mod reader;
 mod reborn;

@@ -48,7 +48,7 @@ pub struct Odd {
     error: Option<String>,
     /// The error does not name the record.
     unnamed: bool,
-    /// Status of the refusal of every request that asks for the record.
+    /// Status of the refusal of every request that asks for the record, or of every search whose answer would show it.
     refuse: Option<u16>,
 }
 

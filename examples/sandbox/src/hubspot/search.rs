@@ -98,6 +98,10 @@ pub fn contacts(call: &Call<'_>) -> Outcome {
         call,
     };
     let found = Found::collect(store, &filters, sort, after..(after + limit).min(WALL));
+    let odd = |record: &&Record| call.portal.odd.of(odd::Kind::Found, &record.id.to_string());
+    if let Some(refusal) = found.page.iter().filter_map(odd).find_map(odd::Odd::refusal) {
+        return Err(refusal);
+    }
     let names = wanted(&request.properties);
     let results: Vec<Value> = found
         .page

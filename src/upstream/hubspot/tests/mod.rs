@@ -1,6 +1,7 @@
 mod absent;
 mod any_answer;
 mod batches;
+mod broken_searches;
 mod connect;
 mod deals;
 mod faults;
