@@ -86,8 +86,8 @@ fn names_unreadable(stage: &Stage) {
 
 #[test]
 fn one_conversion_that_every_request_fails_with_holds_up_no_other() {
-    let blocked = Meddling::Instead(Reply::new(403, "text/html", "<html>blocked</html>"));
-    let blocked = [("403", blocked)].into_iter().chain(filters());
+    let page = |status| Meddling::Instead(Reply::new(status, "text/html", "<html>blocked</html>"));
+    let blocked = [("403", page(403)), ("429", page(429))].into_iter().chain(filters());
     for (name, meddling) in failures().into_iter().chain(blocked) {
         let (stage, meddler) = stage(&format!("poison-{name}"));
         crowd(&stage, 20);
