@@ -110,6 +110,17 @@ impl UpstreamError {
             )
     }
 
+    /// True for a failure that one of the records, conversions or forms of the call may be the reason of, although nothing says
+    /// so: where it comes again and again, each is tried by itself. One that says what is wrong with the call is none; that one
+    /// of its parts is refused for good, the caller knows.
+    pub const fn may_be_of_a_part(&self) -> bool {
+        match self.cause {
+            Cause::Unavailable | Cause::Malformed | Cause::TooLarge => true,
+            // A call that was not made says nothing of its parts.
+            _ => self.status.is_some() && self.is_unexplained(),
+        }
+    }
+
     /// True if only a person can mend the account (credentials, scopes, permissions, switched-off APIs).
     pub const fn needs_a_person(&self) -> bool {
         matches!(
@@ -121,5 +132,43 @@ impl UpstreamError {
                 | Cause::NotAllowlisted
                 | Cause::UnsupportedVersion
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::of_the_other_side(Cause::Unavailable, None, Some(500), true)]
+    #[case::no_answer(Cause::Unavailable, None, None, true)]
+    #[case::a_redirect(Cause::Malformed, None, Some(302), true)]
+    #[case::too_large(Cause::TooLarge, None, Some(413), true)]
+    #[case::a_login_page(Cause::CredentialsRejected, None, Some(401), true)]
+    #[case::a_filter(Cause::AccessDenied, None, Some(403), true)]
+    #[case::a_filter_that_slows_down(Cause::RateLimited, None, Some(429), true)]
+    #[case::not_called(Cause::RateLimited, None, None, false)]
+    #[case::the_token(Cause::CredentialsRejected, Some("UNAUTHENTICATED"), Some(401), false)]
+    #[case::the_account(Cause::AccessDenied, Some("USER_PERMISSION_DENIED"), Some(403), false)]
+    #[case::a_limit(Cause::RateLimited, Some("SECONDLY"), Some(429), false)]
+    #[case::a_quota(Cause::QuotaExhausted, None, Some(429), false)]
+    #[case::a_scope(Cause::MissingScope, None, Some(403), false)]
+    #[case::an_api(Cause::ServiceDisabled, None, Some(403), false)]
+    #[case::an_allow_list(Cause::NotAllowlisted, None, Some(403), false)]
+    #[case::the_version(Cause::UnsupportedVersion, None, Some(404), false)]
+    #[case::refused(Cause::Refused, None, Some(400), false)]
+    #[case::missing(Cause::NotFound, None, Some(404), false)]
+    fn what_may_be_of_a_part_of_a_call(
+        #[case] cause: Cause,
+        #[case] code: Option<&str>,
+        #[case] status: Option<u16>,
+        #[case] may: bool,
+    ) {
+        let error = UpstreamError {
+            code: code.map(str::to_owned),
+            status,
+            ..UpstreamError::new("HubSpot", cause, "")
+        };
+        assert_eq!(error.may_be_of_a_part(), may);
     }
 }

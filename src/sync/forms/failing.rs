@@ -63,18 +63,12 @@ impl FailingForms {
     }
 }
 
-/// True for failures that a form, or a submission of it, may be the reason of.
+/// True for failures that a form, or a submission of it, may be the reason of: a refusal names the form too.
 const fn may_be_of_form(fault: &SyncError) -> bool {
     match fault {
-        SyncError::Upstream(error) => matches!(
-            error.cause,
-            Cause::Unavailable
-                | Cause::Malformed
-                | Cause::TooLarge
-                | Cause::Refused
-                | Cause::NotFound
-                | Cause::AccessDenied
-        ),
+        SyncError::Upstream(error) => {
+            error.may_be_of_a_part() || matches!(error.cause, Cause::Refused | Cause::NotFound | Cause::AccessDenied)
+        }
         SyncError::Ledger(_) | SyncError::LedgerFull => false,
     }
 }

@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use super::Uploader;
 use super::round_queue::Part;
 use crate::domain::backoff::backoff;
+use crate::ports::UpstreamError;
 use crate::ports::ledger::{BatchId, Row, RowUpdate};
 use crate::ports::sink::IngestError;
-use crate::ports::{Cause, UpstreamError};
 use crate::sync::prepare::retry_later;
 use crate::sync::upload::row_updates::isolation_group_of;
 
@@ -32,17 +32,11 @@ fn halve_tried(attempts: &[u32]) -> Vec<Option<u8>> {
     attempts.iter().map(half).collect()
 }
 
-/// True for a failure that one row may be the cause of, although nothing says so. Google names what is denied, and which limit
-/// is reached; who names nothing may be a filter in between.
-const fn may_be_of_a_row(error: &UpstreamError) -> bool {
-    matches!(error.cause, Cause::Unavailable | Cause::Malformed) || error.is_unexplained()
-}
-
 impl Uploader {
     /// True for a row that fails by itself again and again, while others went the same way in this round.
     pub(super) fn is_poison(&self, part: &Part, error: &UpstreamError) -> bool {
         let alone = matches!(part.rows.as_slice(), [row] if row.row.attempts >= TRIED);
-        alone && may_be_of_a_row(error) && self.answered.contains(part.route.name)
+        alone && error.may_be_of_a_part() && self.answered.contains(part.route.name)
     }
 
     /// The whole request waits: the ad network, the way to it, or the account has a problem.
@@ -75,7 +69,7 @@ impl Uploader {
         for update in &mut updates {
             update.due = due;
         }
-        if may_be_of_a_row(error) {
+        if error.may_be_of_a_part() {
             let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
             for (update, half) in updates.iter_mut().zip(halve_tried(&attempts)) {
                 if let Some(half) = half {

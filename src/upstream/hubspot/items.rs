@@ -186,14 +186,11 @@ impl<I: Ord + Clone> Parts<I> {
     /// A part was refused. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         let is_large = error.cause == Cause::TooLarge;
-        let of_records = is_large
-            || is_garbled(&error)
-            || matches!(error.cause, Cause::AccessDenied | Cause::Refused | Cause::NotFound);
         // Without a status it was not even sent, but for a failure that may pass.
         let is_about_inputs = if may_pass(&error) {
             self.isolates
         } else {
-            of_records && error.status.is_some()
+            is_of_inputs(&error) && error.status.is_some()
         };
         if !is_about_inputs {
             return Err(error);
@@ -257,20 +254,20 @@ impl<I: Ord + Clone> Parts<I> {
     }
 }
 
-/// An answer that is no JSON may be so for the bytes of one record.
-fn is_garbled(error: &UpstreamError) -> bool {
-    error.cause == Cause::Malformed && matches!(error.status, Some(200 | 207))
+/// True for what is a matter of inputs at once: an answer that is too large, a refusal, and one that is no JSON, which it may be for
+/// the bytes of one record.
+fn is_of_inputs(error: &UpstreamError) -> bool {
+    match error.cause {
+        Cause::TooLarge | Cause::AccessDenied | Cause::Refused | Cause::NotFound => true,
+        Cause::Malformed => matches!(error.status, Some(200 | 207)),
+        _ => false,
+    }
 }
 
 /// True for a failure that is no matter of single inputs as long as it does not come again and again: HubSpot's own, of the way
-/// there, or of a filter in between that redirects, or asks for a login.
+/// there, or of a filter in between.
 pub(super) fn may_pass(error: &UpstreamError) -> bool {
-    match error.cause {
-        Cause::Unavailable => true,
-        Cause::Malformed => !is_garbled(error),
-        Cause::CredentialsRejected => error.is_unexplained(),
-        _ => false,
-    }
+    error.may_be_of_a_part() && !is_of_inputs(error)
 }
 
 /// Why an input can't be read that was asked for by itself.

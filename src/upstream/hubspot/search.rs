@@ -69,13 +69,10 @@ pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -
     Ok(body)
 }
 
-/// True for a failure that one of the contacts of the answer may be the reason of, although nothing says so.
+/// True for a failure that one of the contacts of the answer may be the reason of, although nothing says so. Whoever asks us to
+/// slow down is not asked forty times.
 fn may_be_of_a_contact(error: &UpstreamError) -> bool {
-    match error.cause {
-        Cause::Unavailable | Cause::Malformed | Cause::TooLarge => true,
-        Cause::RateLimited => false,
-        _ => error.is_unexplained(),
-    }
+    error.may_be_of_a_part() && error.cause != Cause::RateLimited
 }
 
 /// An answer to a search.
