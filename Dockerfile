@@ -8,13 +8,15 @@
 ARG RUNTIME=gcr.io/distroless/cc-debian12:nonroot
 
 FROM --platform=$BUILDPLATFORM rust:1.95-bookworm AS build
-ARG TARGETARCH=amd64
+# Set by the builder. A default here would win over it, and programs for amd64 would be in every image.
+ARG TARGETARCH
 WORKDIR /source
 # Names of the target and its linker; the list of dependencies goes into the programs, where scanners find it.
 RUN set -eux; \
     case "$TARGETARCH" in \
         amd64) target=x86_64-unknown-linux-gnu; package=gcc-x86-64-linux-gnu ;; \
         arm64) target=aarch64-unknown-linux-gnu; package=gcc-aarch64-linux-gnu ;; \
+        "") echo "the builder sets no TARGETARCH: build with BuildKit (docker buildx build)" >&2; exit 1 ;; \
         *) echo "no build for $TARGETARCH" >&2; exit 1 ;; \
     esac; \
     if [ "$target" != "$(rustc --print host-tuple)" ]; then \

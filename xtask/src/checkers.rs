@@ -125,6 +125,30 @@ mod tests {
         );
     }
 
+    /// Arguments that the builder sets itself, but that a default in the file would override.
+    fn overridden(dockerfile: &str) -> Vec<&str> {
+        let set_by_the_builder = |name: &str| {
+            let part = name.strip_prefix("TARGET").or_else(|| name.strip_prefix("BUILD"));
+            part.is_some_and(|part| ["PLATFORM", "OS", "ARCH", "VARIANT"].contains(&part))
+        };
+        let arguments = dockerfile.lines().filter_map(|line| line.trim().strip_prefix("ARG "));
+        let defaults = arguments
+            .flat_map(str::split_whitespace)
+            .filter(|argument| argument.contains('='));
+        defaults
+            .filter(|argument| argument.split('=').next().is_some_and(set_by_the_builder))
+            .collect()
+    }
+
+    #[test]
+    fn the_image_is_built_for_the_platform_that_is_asked_for() {
+        let image = fs::read_to_string(repository().unwrap().join("Dockerfile")).unwrap();
+        assert!(image.lines().any(|line| line == "ARG TARGETARCH"), "{image}");
+        assert_eq!(overridden(&image), Vec::<&str>::new());
+        let wrong = "ARG RUNTIME=x\nARG TARGETARCH=amd64\n  ARG VERSION=1 BUILDPLATFORM=linux/amd64 TARGETOS\n";
+        assert_eq!(overridden(wrong), ["TARGETARCH=amd64", "BUILDPLATFORM=linux/amd64"]);
+    }
+
     /// Files and directories that a page names in backticks, from the root of the repository.
     fn named(page: &str) -> Vec<&str> {
         let roots = [

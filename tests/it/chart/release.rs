@@ -37,6 +37,19 @@ fn the_lines_that_a_release_replaces_are_there_once() {
     }
 }
 
+/// The build stage runs on the builder's own architecture: nothing but the programs themselves says for which they are.
+#[test]
+fn programs_are_looked_at_before_they_are_pushed() {
+    let workflow = file(".github/workflows/release.yaml");
+    let looked_at = workflow
+        .find("readelf --file-header \"programs/linux_$name/$program\"")
+        .unwrap();
+    assert!(looked_at < workflow.find("--push").unwrap());
+    for architecture in ["amd64 X86-64", "arm64 AArch64"] {
+        assert!(workflow.contains(&format!("\"{architecture}\"")), "{architecture}");
+    }
+}
+
 #[test]
 fn the_plugins_manifest_names_the_archives_of_the_release() {
     let manifest: Value = serde_yaml::from_str(&file("deploy/krew/adconversion.yaml")).unwrap();
