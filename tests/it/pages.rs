@@ -3,6 +3,7 @@
 mod figures;
 mod flags;
 mod kinds;
+mod kubectl;
 mod limits;
 mod links;
 mod reasons;

@@ -137,7 +137,9 @@ fn the_examples_count_without_any_account() {
     ];
     let notes = helm_on(kubectl, &install, None).unwrap();
     assert!(
-        notes.contains("SIMULATED") && notes.contains("kubectl apply --filename examples/\n"),
+        notes.contains("SIMULATED")
+            && notes.contains("kubectl apply --filename examples/\n")
+            && notes.contains("kubectl get adce --namespace marketing --watch\n"),
         "{notes}"
     );
     let directory = xtask::control_plane::new_directory().unwrap();
