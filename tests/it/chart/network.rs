@@ -66,6 +66,19 @@ fn what_else_is_configured_can_be_reached() {
     assert_eq!(found["egress"][1]["to"], json!([{"ipBlock": {"cidr": "10.0.0.1/32"}}]));
 }
 
+/// A rule without ports lets everything out.
+#[test]
+fn no_rule_is_without_ports() {
+    let off = json!({"ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}}, "ambientCredentialsNamespaces": ["marketing"],
+        "networkPolicy": {"egress": {"apiServerPorts": null, "postgresqlPorts": null}}});
+    for values in [json!({}), json!({"sandbox": {"enabled": true}}), off] {
+        for rule in policy(&values)["egress"].as_array().unwrap() {
+            let ports = rule["ports"].as_array();
+            assert!(ports.is_some_and(|ports| !ports.is_empty()), "{values}: {rule}");
+        }
+    }
+}
+
 #[test]
 fn who_may_read_metrics_can_be_named_and_the_test_may() {
     let peer = json!({"namespaceSelector": {"matchLabels": {"name": "monitoring"}}});

@@ -158,6 +158,8 @@ fn values_and_schema_name_the_same_things() {
 #[case::one_namespace(json!({"watchNamespaces": "marketing"}), "/watchNamespaces")]
 #[case::digest(json!({"image": {"digest": "sha256:12"}}), "/image/digest")]
 #[case::size(json!({"persistence": {"size": "big"}}), "/persistence/size")]
+#[case::no_port_of_the_api_server(json!({"networkPolicy": {"egress": {"apiServerPorts": []}}}), "/networkPolicy/egress/apiServerPorts")]
+#[case::no_port_of_postgresql(json!({"networkPolicy": {"egress": {"postgresqlPorts": []}}}), "/networkPolicy/egress/postgresqlPorts")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
     let output = helm(&["template", "adconversion-operator"], &values);
     assert!(!output.success(), "{values} is taken");
