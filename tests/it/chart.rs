@@ -33,7 +33,7 @@ use xtask::{
 
 const LIMIT: Duration = Duration::from_mins(2);
 
-fn chart() -> PathBuf {
+pub fn chart() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("charts/adconversion-operator")
 }
 
@@ -55,7 +55,7 @@ pub fn helm_in(namespace: &str, arguments: &[&str], values: &Value) -> Output {
 }
 
 /// helm on a cluster, with values on its input.
-fn helm_on(cluster: &Kubectl, arguments: &[&str], values: Option<&Value>) -> Result<String, xtask::Error> {
+pub fn helm_on(cluster: &Kubectl, arguments: &[&str], values: Option<&Value>) -> Result<String, xtask::Error> {
     let mut command = cluster.helm_command(&tools::helm()?);
     command.args(arguments);
     if values.is_some() {

@@ -1,5 +1,7 @@
 //! `deploy/`: what Argo CD, Flux, Kustomize and kube-state-metrics are given.
 
+mod install;
+
 use std::{fs, path::PathBuf};
 
 use adconversion_operator::api;

@@ -1,0 +1,96 @@
+//! The examples of Flux and Argo CD on an API server that has nothing of ours: what they name is there when it is needed.
+
+use serde_json::{Value, json};
+use xtask::{
+    control_plane::{ControlPlane, Options},
+    kubectl::Kubectl,
+};
+
+use super::{documents, of_kind, read};
+use crate::chart;
+
+const RELEASE: &str = "adconversion-operator";
+const SYSTEM: &str = "adconversion-system";
+
+fn plane() -> ControlPlane {
+    let options = Options {
+        controller_manager: false,
+        ..Options::default()
+    };
+    ControlPlane::start(&options).unwrap()
+}
+
+/// Installs the chart as a controller of Flux or Argo CD does, with the values of the example, and uses it.
+fn install_and_use(kubectl: &Kubectl, values: &Value, create_namespace: bool) {
+    let charts = chart::chart().display().to_string();
+    let mut install = vec!["install", RELEASE, &charts, "--namespace", SYSTEM];
+    install.extend(create_namespace.then_some("--create-namespace"));
+    chart::helm_on(kubectl, &install, Some(values)).unwrap();
+    let role = ["get", "role", RELEASE, "--namespace", "marketing"];
+    kubectl.must(&role).unwrap();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=30s",
+        "crd/adconversionevents.adconversion.dev",
+    ];
+    kubectl.must(&established).unwrap();
+    let event = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/qualified-lead.yaml");
+    kubectl.must(&["apply", "--filename", event]).unwrap();
+}
+
+/// An install without the namespace is what Helm refuses.
+fn refused_without_the_namespace(kubectl: &Kubectl) {
+    let charts = chart::chart().display().to_string();
+    let install = [
+        "install",
+        "other",
+        &charts,
+        "--namespace",
+        "other",
+        "--create-namespace",
+    ];
+    let values = json!({"watchNamespaces": ["nobody-made-it"], "crds": {"enabled": false}});
+    let error = chart::helm_on(kubectl, &install, Some(&values))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("namespaces \"nobody-made-it\" not found"), "{error}");
+}
+
+#[test]
+fn flux_finds_the_namespaces_that_its_release_needs() {
+    let plane = plane();
+    let kubectl = plane.client();
+    // What Flux itself acts on stays out: its kinds are not here.
+    let (own, others): (Vec<Value>, Vec<Value>) = documents(&read("flux/operator.yaml"))
+        .into_iter()
+        .partition(|document| document["apiVersion"].as_str().unwrap().contains(".toolkit.fluxcd.io/"));
+    assert_eq!(own.len(), 2, "an OCIRepository and a HelmRelease");
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": others}).to_string();
+    kubectl.apply(&list).unwrap();
+    let release = of_kind("flux/operator.yaml", "HelmRelease");
+    assert_eq!(release["metadata"]["namespace"], SYSTEM);
+    install_and_use(kubectl, &release["spec"]["values"], false);
+    refused_without_the_namespace(kubectl);
+    plane.stop().unwrap();
+}
+
+#[test]
+fn argo_cd_makes_the_namespaces_that_its_release_needs() {
+    let applications = documents(&read("argocd/application.yaml"));
+    assert_eq!(applications.len(), 2);
+    for application in &applications {
+        let options = application["spec"]["syncPolicy"]["syncOptions"].as_array().unwrap();
+        assert!(options.contains(&json!("CreateNamespace=true")), "{application}");
+    }
+    let operator = &applications[0]["spec"];
+    assert_eq!(operator["destination"]["namespace"], SYSTEM);
+    let values = &operator["source"]["helm"]["valuesObject"];
+    let plane = plane();
+    install_and_use(plane.client(), values, true);
+    // It outlives the application: with it would go the team's events.
+    let namespace = plane.client().json(&["get", "namespace", "marketing"]).unwrap();
+    let options = &namespace["metadata"]["annotations"]["argocd.argoproj.io/sync-options"];
+    assert_eq!(options, "Prune=false,Delete=false");
+    plane.stop().unwrap();
+}
