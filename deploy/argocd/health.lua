@@ -1,5 +1,4 @@
--- Health of AdConversionEvents, GoogleAdsAccounts and HubSpotAccounts for Argo CD, by kstatus' rules. In argocd-cm:
--- resource.customizations.health.adconversion.dev_AdConversionEvent: | and the two others, with this text.
+-- Health of AdConversionEvents, GoogleAdsAccounts and HubSpotAccounts for Argo CD, by kstatus' rules.
 local health = { status = "Progressing", message = "The operator has not looked at it yet." }
 if obj.metadata ~= nil and obj.metadata.deletionTimestamp ~= nil then
   health.message = "It is being deleted."

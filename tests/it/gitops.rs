@@ -1,18 +1,17 @@
 //! `deploy/`: what Argo CD, Flux, Kustomize and kube-state-metrics are given.
 
+mod argo_cd;
 mod install;
 
 use std::{fs, path::PathBuf};
-
-use adconversion_operator::api;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use xtask::{go_tools::GoTool, process};
 
 use crate::{
     chart,
     support::cluster::{LONG_CALL, cluster},
 };
+use adconversion_operator::api;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 fn path(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)
@@ -120,91 +119,6 @@ fn argo_cd_and_flux_give_values_that_the_chart_takes() {
             let options = &object["metadata"]["annotations"]["argocd.argoproj.io/sync-options"];
             assert_eq!(options, "Prune=false,Delete=false", "{}", object["metadata"]["name"]);
         }
-    }
-}
-
-/// A value as Lua writes it.
-fn lua(value: &Value) -> String {
-    match value {
-        Value::Null => "nil".to_owned(),
-        Value::Array(items) => format!("{{{}}}", items.iter().map(lua).collect::<Vec<_>>().join(",")),
-        Value::Object(members) => {
-            let member = |(name, member): (&String, &Value)| format!("[{}]={}", json!(name), lua(member));
-            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(","))
-        }
-        other => other.to_string(),
-    }
-}
-
-/// What `health.lua` says of an object.
-fn health(object: &Value) -> (String, String) {
-    let directory = xtask::control_plane::new_directory().unwrap();
-    let script = directory.join("test.lua");
-    let text = format!(
-        "obj = {}\nlocal health = dofile({})\nprint(health.status)\nprint(health.message)\n",
-        lua(object),
-        json!(path("argocd/health.lua"))
-    );
-    fs::write(&script, text).unwrap();
-    let mut command = GoTool::Lua.command();
-    command.arg(&script);
-    let output = process::run(command, None, LONG_CALL).unwrap().ok().unwrap();
-    let (status, message) = output.trim().split_once('\n').unwrap();
-    (status.to_owned(), message.to_owned())
-}
-
-#[test]
-fn argo_cd_shows_the_health_that_conditions_say() {
-    let condition = |kind: &str, status: &str, reason: &str| json!({"type": kind, "status": status, "reason": reason, "message": kind});
-    let object = |observed: i64, conditions: Vec<Value>| json!({"metadata": {"generation": 2}, "spec": {}, "status": {"observedGeneration": observed, "conditions": conditions}});
-    let ready = |status| condition("Ready", status, "X");
-    let with = |mut object: Value, pointer: &str, value: Value| {
-        let (parent, name) = pointer.rsplit_once('/').unwrap();
-        object.pointer_mut(parent).unwrap()[name] = value;
-        object
-    };
-    let deleted = |object| with(object, "/metadata/deletionTimestamp", json!("2026-11-01T00:00:00Z"));
-    let suspended = |object| with(object, "/spec/suspend", json!(true));
-    let retried = condition("Reconciling", "True", "ProgressingWithRetry");
-    let begun = condition("Reconciling", "True", "Progressing");
-    let stalled = condition("Stalled", "True", "AccessDenied");
-    let blocked = condition("DeletionBlocked", "True", "AccessDenied");
-    let cases = [
-        (
-            json!({"metadata": {"generation": 1}, "spec": {}}),
-            "Progressing",
-            "The operator",
-        ),
-        (object(-1, vec![]), "Progressing", "The operator"),
-        (object(1, vec![ready("True")]), "Progressing", "The operator"),
-        (object(2, vec![ready("True")]), "Healthy", "Ready"),
-        (object(2, vec![ready("Unknown"), begun.clone()]), "Progressing", "Ready"),
-        (object(2, vec![ready("False"), begun]), "Progressing", "Ready"),
-        (object(2, vec![ready("False"), retried]), "Degraded", "Ready"),
-        (object(2, vec![ready("False"), stalled.clone()]), "Degraded", "Stalled"),
-        (suspended(object(2, vec![ready("True")])), "Suspended", "spec.suspend"),
-        (
-            suspended(object(2, vec![ready("False"), stalled])),
-            "Degraded",
-            "Stalled",
-        ),
-        (
-            deleted(object(2, vec![ready("True")])),
-            "Progressing",
-            "It is being deleted",
-        ),
-        (
-            deleted(object(2, vec![ready("True"), blocked])),
-            "Degraded",
-            "DeletionBlocked",
-        ),
-    ];
-    for (object, status, says) in cases {
-        let (found, message) = health(&object);
-        assert!(
-            found == status && message.starts_with(says),
-            "{object}: {found}, {message}"
-        );
     }
 }
 

@@ -53,6 +53,22 @@ pub enum LostLease {
     },
 }
 
+/// Why the Lease could not be read or written.
+struct Refused {
+    /// It is not there, and was to be created.
+    is_missing: bool,
+    error: kube::Error,
+}
+
+impl From<kube::Error> for Refused {
+    fn from(error: kube::Error) -> Self {
+        Self {
+            is_missing: false,
+            error,
+        }
+    }
+}
+
 type Changes = BoxStream<'static, kube::Result<WatchEvent<Lease>>>;
 
 /// This process as a candidate for the Lease, and as its holder.
@@ -182,7 +198,7 @@ impl Election {
     async fn try_acquire(&mut self, limit: Duration) -> Result<Standing, String> {
         let tried = match tokio::time::timeout(limit, self.acquire_or_renew()).await {
             Ok(Ok(standing)) => Ok(standing),
-            Ok(Err(error)) => Err(self.explain_failure(&error)),
+            Ok(Err(refused)) => Err(self.explain_failure(&refused)),
             Err(_) => Err(format!(
                 "the Kubernetes API did not answer within {} ms",
                 limit.as_millis()
@@ -202,12 +218,17 @@ impl Election {
         tried
     }
 
-    fn explain_failure(&self, error: &kube::Error) -> String {
+    fn explain_failure(&self, Refused { is_missing, error }: &Refused) -> String {
         let LeaseSettings { name, namespace, .. } = &self.settings;
         match error {
+            kube::Error::Api(status) if status.is_forbidden() && *is_missing => format!(
+                "there is no Lease {namespace}/{name}, and the operator has no permission to create one. The Helm chart makes it \
+                 (leaderElection.enabled), and helm upgrade makes it again. Argo CD leaves Leases out by default: create it by hand, \
+                 with nothing but its name (docs/gitops.md)"
+            ),
             kube::Error::Api(status) if status.is_forbidden() => format!(
-                "no permission to get, watch and update the Lease {namespace}/{name}, or to create it where it is missing: check \
-                 the operator's Role in that namespace; the Helm chart makes both (leaderElection.enabled)"
+                "no permission to get, watch and update the Lease {namespace}/{name}: check the operator's Role in that namespace; \
+                 the Helm chart makes it (leaderElection.enabled)"
             ),
             kube::Error::Api(status) if status.code == 404 => format!(
                 "the Lease {namespace}/{name} cannot be created: check that the namespace exists (--lease-namespace)"
@@ -216,7 +237,7 @@ impl Election {
         }
     }
 
-    async fn acquire_or_renew(&mut self) -> kube::Result<Standing> {
+    async fn acquire_or_renew(&mut self) -> Result<Standing, Refused> {
         let name = self.settings.name.clone();
         let parameters = PostParams {
             field_manager: Some("adconversion-operator".to_owned()),
@@ -244,7 +265,10 @@ impl Election {
                 Ok(Standing::Mine)
             }
             Err(kube::Error::Api(status)) if status.code == 409 => Ok(Standing::Contested),
-            Err(error) => Err(error),
+            Err(error) => Err(Refused {
+                is_missing: is_new,
+                error,
+            }),
         }
     }
 

@@ -269,6 +269,38 @@ fn one_whose_lease_is_taken_away_stops() {
     each_once(stage);
 }
 
+/// Where Argo CD leaves out the chart's Lease. The way out is the one of the page, as it stands there.
+#[test]
+fn a_lease_that_nobody_made_is_asked_for_and_taken_once_it_is_there() {
+    let stage = &prepared("no-lease");
+    stage.kubectl(&["delete", "lease", LEASE]);
+    let replica = stage.start_replica("one", &SHORT, None);
+    stage.wait_for("what to do about the Lease", || {
+        let answer = replica.http("/readyz");
+        let says = [
+            "there is no Lease",
+            "helm upgrade makes it again",
+            "Argo CD",
+            "docs/gitops.md",
+        ];
+        let all = says.iter().all(|part| answer.contains(part));
+        if all { Ok(()) } else { Err(json!(answer)) }
+    });
+    let page = include_str!("../../../docs/gitops.md");
+    let blocks = page.split("```").filter(|block| block.contains("kind: Lease\n"));
+    let [block] = blocks.collect::<Vec<_>>()[..] else {
+        panic!("one Lease on the page");
+    };
+    let (_, manifest) = block.split_once("<<'EOF'\n").unwrap();
+    let (manifest, _) = manifest.split_once("\nEOF").unwrap();
+    let named = manifest
+        .replace("adconversion-operator", LEASE)
+        .replace("adconversion-system", &stage.namespace);
+    stage.apply(&named);
+    replica.wait_leads(START);
+    each_once(stage);
+}
+
 #[test]
 fn one_that_is_cut_off_from_the_api_server_stops_before_another_works() {
     let stage = &prepared("no-api");

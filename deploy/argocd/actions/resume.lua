@@ -1,0 +1,3 @@
+-- As `adconversion resume`.
+obj.spec.suspend = false
+return obj

@@ -1,0 +1,3 @@
+-- As `adconversion suspend`: conversions wait until it is resumed.
+obj.spec.suspend = true
+return obj
