@@ -1,6 +1,6 @@
 //! The container image, as far as a machine without a container engine can make it: the programs are built from exactly
-//! the files that the `Dockerfile` copies, its last stage is built by buildah on a stand-in of the runtime's image, and the programs
-//! run in the result as its user.
+//! the files that the `Dockerfile` copies, its last stage is built by buildah on a stand-in of the runtime's image, the programs
+//! run in the result as its user, and the end-to-end test of the examples runs with these very programs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,18 @@ use serde_json::Value;
 
 use crate::browser::{as_root, install};
 use crate::process::{self, say};
+use crate::supervisor::XTASK_BIN;
+use crate::tools::{self, Tool};
 use crate::{Error, suite};
 
 /// Programs of the image.
 const PROGRAMS: [&str; 2] = ["adconversion", "adconversion-sandbox"];
 /// Limit of the release build.
 const BUILD_LIMIT: Duration = Duration::from_hours(1);
+/// Limit of the end-to-end test, with the build of what runs it.
+const SMOKE_LIMIT: Duration = Duration::from_mins(30);
+/// The end-to-end test that runs with the release's programs: the chart's own arguments to both of them, and the examples.
+const SMOKE: &str = "chart::sandbox::the_examples_count_without_any_account";
 /// Limit of each other step.
 const LIMIT: Duration = Duration::from_mins(5);
 /// First line of the Dockerfile's last stage.
@@ -51,7 +57,32 @@ pub fn check(root: &Path) -> Result<(), Error> {
     let buildah = Buildah::start(&target.join("buildah"))?;
     let result = buildah.check(&dockerfile, &programs);
     buildah.remove()?;
-    result
+    result?;
+    say("   the end-to-end test of the examples, with the programs of the image");
+    // Built here where no step before has done it.
+    tools::ensure(&Tool::ALL)?;
+    let xtask = std::env::current_exe().map_err(|error| Error::path("find", Path::new("xtask"), error))?;
+    let status = process::run_group(smoke(root, &xtask, &programs), SMOKE_LIMIT)?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::Failed(format!(
+        "{SMOKE} with the release's programs ended with {status}"
+    )))
+}
+
+/// The command of the end-to-end test, with these programs instead of those of the build for tests.
+fn smoke(root: &Path, xtask: &Path, [operator, sandbox]: &[PathBuf; 2]) -> Command {
+    let mut command = suite::cargo(
+        root,
+        &["test", "--package", "adconversion-operator", "--test", "it", "--"],
+    );
+    command
+        .args(["--exact", SMOKE])
+        .env(suite::OPERATOR_BIN, operator)
+        .env(suite::SANDBOX_BIN, sandbox)
+        .env(XTASK_BIN, xtask);
+    command
 }
 
 fn read(path: &Path) -> Result<String, Error> {
@@ -271,6 +302,38 @@ mod tests {
             assert!(kept.contains(path), "{path} is left out by .dockerignore");
         }
         assert_eq!(kept.len(), copied.len(), "{kept:?}");
+    }
+
+    #[test]
+    fn the_end_to_end_test_is_there_and_runs_the_release() {
+        let root = suite::repository().unwrap();
+        let programs = PROGRAMS.map(|name| Path::new("/release").join(name));
+        let command = smoke(&root, Path::new("/debug/xtask"), &programs);
+        let given: Vec<String> = command
+            .get_envs()
+            .filter_map(|(name, value)| Some(format!("{}={}", name.display(), value?.display())))
+            .collect();
+        for expected in [
+            "ADCONVERSION_BIN=/release/adconversion",
+            "ADCONVERSION_SANDBOX_BIN=/release/adconversion-sandbox",
+        ] {
+            assert!(given.iter().any(|one| one == expected), "{given:?}");
+        }
+        // A test that is not there is no failure of cargo's.
+        assert!(command.get_args().any(|argument| argument == SMOKE));
+        let [directory, module, function] = SMOKE.split("::").collect::<Vec<_>>()[..] else {
+            panic!("{SMOKE}");
+        };
+        let file = root.join("tests/it").join(directory).join(format!("{module}.rs"));
+        let text = read(&file).unwrap();
+        assert!(
+            text.contains(&format!("#[test]\nfn {function}()")),
+            "{}",
+            file.display()
+        );
+        for variable in [suite::OPERATOR_BIN, suite::SANDBOX_BIN] {
+            assert!(text.contains(&format!("binary(\"{variable}\"")), "{variable}");
+        }
     }
 
     #[test]

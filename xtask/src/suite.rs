@@ -173,7 +173,7 @@ fn check_conformance(root: &Path) -> Result<(), Error> {
 
 fn check_image(root: &Path) -> Result<(), Error> {
     say(&format!(
-        "== {}: a release build, and the Dockerfile's last stage",
+        "== {}: a release build, the Dockerfile's last stage, and an end-to-end test with its programs",
         Step::Image
     ));
     image::check(root)

@@ -316,6 +316,7 @@ impl Stage {
         println!("curl {}/admin/google/tally   # what Google counts", self.sandbox.admin);
         if let Some(contact) = self.explained.get() {
             println!("{}", self.questions()?.hints(EXPLAINED, contact));
+            println!("{}", self.questions()?.check_hint(&self.sandbox.upstream));
         }
         println!("Ctrl-C ends it.");
         loop {

@@ -49,6 +49,20 @@ impl Questions {
         Ok(format!("{asked}\n{}", output.ok()?))
     }
 
+    /// How to ask HubSpot and Google oneself, as `check`, `plan` and `import` do: of the simulation, not the real ones.
+    pub(super) fn check_hint(&self, upstream: &str) -> String {
+        let mut variables: Vec<String> = ["HUBSPOT", "GOOGLE_ADS", "DATA_MANAGER"]
+            .map(|service| format!("ADCONVERSION_{service}_ENDPOINT={upstream}"))
+            .into();
+        variables.push(format!("ADCONVERSION_GOOGLE_TOKEN_ENDPOINT={upstream}/token"));
+        format!(
+            "{} {} check --namespace {}   # plan and import likewise",
+            variables.join(" "),
+            self.program.display(),
+            self.namespace
+        )
+    }
+
     /// How to ask while the demo runs.
     pub(super) fn hints(&self, event: &str, contact: &str) -> String {
         let line = |question: &[&str]| process::display(&self.command(question));

@@ -28,7 +28,8 @@ pub enum Step {
     Postgres,
     /// The tests' requests and the normalisation, judged by Google's own classes.
     Conformance,
-    /// The container image, from a release build. Only where it is asked for: it takes many minutes.
+    /// The container image, from a release build, and an end-to-end test with its programs. Only where it is asked for: it takes many
+    /// minutes.
     Image,
 }
 
@@ -78,7 +79,7 @@ impl Step {
             Self::Test => 45,
             // Its parts have limits of their own, these together.
             Self::Conformance => 65,
-            Self::Image => 75,
+            Self::Image => 105,
         })
     }
 
