@@ -1,10 +1,10 @@
 //! What the workflow `release` changes in the chart, the plugin's manifest and the names of its files.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
 use serde_json::Value;
 
-use super::read;
+use super::{LIMIT, container, of_kind, parse, read, the};
 
 fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -47,6 +47,63 @@ fn programs_are_looked_at_before_they_are_pushed() {
     assert!(looked_at < workflow.find("--push").unwrap());
     for architecture in ["amd64 X86-64", "arm64 AArch64"] {
         assert!(workflow.contains(&format!("\"{architecture}\"")), "{architecture}");
+    }
+}
+
+/// The text of a document that the workflow writes in place.
+fn written_by_the_workflow(name: &str) -> String {
+    let workflow = file(".github/workflows/release.yaml");
+    let (_, rest) = workflow.split_once(&format!("cat > {name} << EOF\n")).unwrap();
+    let (lines, _) = rest.split_once("          EOF\n").unwrap();
+    lines
+        .lines()
+        .map(|line| format!("{}\n", line.trim_start_matches("          ")))
+        .collect()
+}
+
+/// `install.yaml` is what docs/gitops.md says of it: deploy/kustomize with the image of the release.
+#[test]
+fn install_yaml_is_the_base_of_kustomize_with_the_image() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let text = written_by_the_workflow("install/kustomization.yaml")
+        .replace("$IMAGE", "ghcr.io/owner/adconversion-operator")
+        .replace("$DIGEST", &digest);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Beside the sources, as Kustomize takes relative paths only.
+    let directory = root.join("target").join(format!("install-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(
+        directory.join("kustomization.yaml"),
+        text.replace("../deploy", "../../deploy"),
+    )
+    .unwrap();
+    let mut kubectl = Command::new(xtask::tools::kubectl().unwrap());
+    kubectl.arg("kustomize").arg(&directory);
+    let made = xtask::process::run(kubectl, None, LIMIT).unwrap().ok().unwrap();
+    fs::remove_dir_all(&directory).unwrap();
+    assert!(!made.contains("helm"), "nothing of Helm's");
+    let objects = parse(&made);
+    let image = format!("ghcr.io/owner/adconversion-operator@{digest}");
+    assert_eq!(container(&objects)["image"], image);
+    assert_eq!(of_kind(&objects, "CustomResourceDefinition").len(), 3);
+    assert_eq!(the(&objects, "Namespace")["metadata"]["name"], "adconversion-system");
+}
+
+#[test]
+fn a_failed_step_of_a_pipe_ends_the_workflow() {
+    let workflow: Value = serde_yaml::from_str(&file(".github/workflows/release.yaml")).unwrap();
+    // GitHub's own default has no pipefail; the shell that is named has.
+    assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
+    for (name, job) in workflow["jobs"].as_object().unwrap() {
+        for step in job["steps"].as_array().unwrap() {
+            assert!(step["shell"].is_null(), "{name}: {step}");
+            if step["uses"]
+                .as_str()
+                .is_some_and(|action| action.starts_with("actions/setup-go@"))
+            {
+                assert_eq!(step["with"]["check-latest"], true, "{name}");
+            }
+        }
     }
 }
 
