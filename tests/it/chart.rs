@@ -3,6 +3,7 @@
 mod additions;
 mod admission;
 mod artifact_hub;
+mod contradictions;
 mod install;
 mod matrix;
 mod monitoring;

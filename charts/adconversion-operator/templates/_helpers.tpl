@@ -81,11 +81,58 @@ imagePullSecrets:
 {{/* OpenShift gives out the ids of a pod itself. */}}
 {{- define "adconversion.podSecurityContext" -}}
 {{- $onOpenShift := and (eq .Values.openshift "auto") (.Capabilities.APIVersions.Has "security.openshift.io/v1") }}
-{{- $context := .Values.podSecurityContext }}
+{{- $context := default dict .Values.podSecurityContext }}
 {{- if or $onOpenShift (eq .Values.openshift "enabled") }}
 {{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
 {{- end }}
 {{- toYaml $context }}
+{{- end }}
+
+{{/* The namespaces it works in, as a list; an empty one: all. With the sandbox never all: real accounts are no business of it. */}}
+{{- define "adconversion.watchNamespaces" -}}
+{{- if .Values.watchNamespaces }}
+{{- uniq .Values.watchNamespaces | toJson }}
+{{- else if and .Values.sandbox.enabled .Values.sandbox.namespace }}
+{{- list .Values.sandbox.namespace | toJson }}
+{{- else }}
+{{- list | toJson }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod of the release may run, and how it resolves names. */}}
+{{- define "adconversion.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .Values.schedulerName }}
+schedulerName: {{ . }}
+{{- end }}
+{{- with .Values.dnsPolicy }}
+dnsPolicy: {{ . }}
+{{- end }}
+{{- with .Values.dnsConfig }}
+dnsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if eq (toString .Values.hostUsers) "false" }}
+hostUsers: false
+{{- end }}
 {{- end }}
 
 {{/* What the operator may do, in every namespace it works in. */}}
@@ -116,10 +163,10 @@ imagePullSecrets:
 
 {{/* Flags of the operator out of `config`, and those that lead to the sandbox. Users' flags win, except for addresses. */}}
 {{- define "adconversion.config" -}}
-{{- $config := .Values.config }}
+{{- $config := default dict .Values.config }}
 {{- if .Values.sandbox.enabled }}
 {{- range list "hubspotEndpoint" "googleAdsEndpoint" "dataManagerEndpoint" "googleTokenEndpoint" }}
-{{- if hasKey $.Values.config . }}
+{{- if hasKey $config . }}
 {{- fail (printf "config.%s and sandbox.enabled exclude each other: the sandbox is no place for real accounts" .) }}
 {{- end }}
 {{- end }}
@@ -140,7 +187,7 @@ imagePullSecrets:
 {{- define "adconversion.job" -}}
 {{- if .Values.prometheusRule.job }}
 {{- .Values.prometheusRule.job }}
-{{- else if .Values.podMonitor.enabled }}
+{{- else if (.Values.podMonitor).enabled }}
 {{- printf "%s/%s" (default (include "adconversion.namespace" .) .Values.podMonitor.namespace) (include "adconversion.fullname" .) }}
 {{- else }}
 {{- printf "%s-metrics" (include "adconversion.fullname" .) }}

@@ -88,13 +88,14 @@ fn a_proxy_is_for_the_way_out() {
 
 #[test]
 fn labels_of_all_reach_every_object_and_replace_none() {
-    let values = json!({"commonLabels": {"team": "ads", "app.kubernetes.io/name": "other"}, "sandbox": {"enabled": true},
+    let simulated = json!({"commonLabels": {"team": "ads", "app.kubernetes.io/name": "other"}, "sandbox": {"enabled": true},
         "networkPolicy": {"enabled": true}, "serviceMonitor": {"enabled": true}, "prometheusRule": {"enabled": true},
-        "dashboard": {"enabled": true}, "replicas": 2, "leaderElection": {"enabled": true},
+        "dashboard": {"enabled": true}});
+    let several = json!({"commonLabels": simulated["commonLabels"], "replicas": 2, "leaderElection": {"enabled": true},
         "ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}}});
     let plain = render(&json!({}));
     let selector = &the(&plain, "Deployment")["spec"]["selector"];
-    for object in render(&values) {
+    for object in render(&simulated).into_iter().chain(render(&several)) {
         let labels = &object["metadata"]["labels"];
         assert_eq!(labels["team"], "ads", "{object}");
         assert_ne!(labels["app.kubernetes.io/name"], "other", "{object}");
@@ -107,11 +108,11 @@ fn labels_of_all_reach_every_object_and_replace_none() {
 
 #[test]
 fn another_namespace_takes_everything() {
-    let objects = render(
-        &json!({"namespaceOverride": "elsewhere", "leaderElection": {"enabled": true},
-            "sandbox": {"enabled": true, "namespace": "elsewhere"}}),
-    );
-    for object in &objects {
+    let everywhere = json!({"namespaceOverride": "elsewhere", "leaderElection": {"enabled": true}});
+    let mut simulated = everywhere.clone();
+    simulated["sandbox"] = json!({"enabled": true, "namespace": "elsewhere"});
+    let objects = render(&everywhere);
+    for object in objects.iter().chain(&render(&simulated)) {
         let namespace = &object["metadata"]["namespace"];
         assert!(namespace.is_null() || namespace == "elsewhere", "{object}");
     }
@@ -194,8 +195,6 @@ fn more_objects_may_be_templates() {
 }
 
 #[rstest]
-#[case::both_monitors(json!({"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true}}))]
-#[case::two_bundles(json!({"caBundle": {"configMap": "a", "secret": "b"}}))]
 #[case::probe(json!({"livenessProbe": {"path": "/"}}))]
 #[case::security(json!({"securityContext": {"readOnlyRootFS": true}}))]
 #[case::label(json!({"commonLabels": {"team": "two words"}}))]

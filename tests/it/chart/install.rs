@@ -6,7 +6,7 @@ use xtask::{
     kubectl::Kubectl,
 };
 
-use super::{chart, helm_on, install, the};
+use super::{chart, helm, helm_on, install, the};
 use crate::support::cluster::{LONG_CALL, cluster, namespace};
 
 const RELEASE: &str = "adconversion-operator";
@@ -78,6 +78,27 @@ fn a_release_comes_changes_goes_and_comes_back() {
     assert!(!exists(kubectl, "clusterrole/adconversion-operator"));
     let role = ["get", "role", "adconversion-operator", "--namespace", "marketing"];
     kubectl.must(&role).unwrap();
+
+    let simulated = [
+        "upgrade",
+        RELEASE,
+        &chart,
+        "--namespace",
+        SYSTEM,
+        "--set",
+        "sandbox.enabled=true",
+    ];
+    let refused = helm_on(kubectl, &simulated, None).unwrap_err().to_string();
+    assert!(refused.contains("works with real accounts"), "{refused}");
+    let two = helm(
+        &["template", RELEASE, "--show-only", "templates/deployment.yaml"],
+        &json!({"sandbox": {"enabled": true}}),
+    );
+    assert!(
+        two.success(),
+        "where no cluster is asked nothing is refused: {}",
+        two.stderr
+    );
 
     helm_on(kubectl, &["uninstall", RELEASE, "--namespace", SYSTEM], None).unwrap();
     for object in GONE {

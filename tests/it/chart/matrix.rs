@@ -28,11 +28,12 @@ pub fn matrix() -> [(&'static str, Value); 7] {
         ("everything", everything()),
         (
             "sandbox",
-            json!({"sandbox": {"enabled": true, "namespace": "system"}, "networkPolicy": {"enabled": true}, "persistence": {"enabled": false}}),
+            json!({"sandbox": {"enabled": true, "namespace": "system"}, "networkPolicy": {"enabled": true}, "persistence": {"enabled": false},
+                "affinity": {"nodeAffinity": {}}, "podLabels": {"team": "ads"}, "hostUsers": false}),
         ),
         (
             "OpenShift",
-            json!({"openshift": "enabled", "sandbox": {"enabled": true, "namespace": ""}}),
+            json!({"openshift": "enabled", "sandbox": {"enabled": true, "namespace": ""}, "watchNamespaces": ["system"]}),
         ),
         (
             "lean",

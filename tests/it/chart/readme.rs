@@ -1,5 +1,7 @@
 //! What the pages for users show is true: the first manifests, the chart's values, the files that prove a defence.
 
+use adconversion_operator::cli::Cli;
+use clap::Parser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use xtask::go_tools::GoTool;
@@ -45,6 +47,40 @@ fn the_tests_that_the_security_page_names_are_there() {
     for path in named {
         assert!(root.join(path).is_file(), "{path} is not there");
     }
+}
+
+/// The pod that copies a ledger: complete, allowed where the level "restricted" is enforced, and with arguments that the program knows.
+#[test]
+fn the_pod_of_the_ledgers_page_is_taken() {
+    let text = page("docs/ledger.md");
+    let (_, manifest) = text.split_once("<<'EOF'\n").unwrap();
+    let (manifest, _) = manifest.split_once("\nEOF").unwrap();
+    let mut pod: Value = serde_yaml::from_str(manifest).unwrap();
+    let objects = super::render(&json!({}));
+    let operators = &super::the(&objects, "Deployment")["spec"]["template"]["spec"];
+    for (name, value) in pod["spec"]["securityContext"].as_object().unwrap() {
+        assert_eq!(&operators["securityContext"][name], value, "{name}");
+    }
+    let claim = &pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"];
+    assert_eq!(
+        *claim,
+        super::the(&objects, "PersistentVolumeClaim")["metadata"]["name"]
+    );
+    let arguments = pod["spec"]["containers"][0]["args"].as_array().unwrap().clone();
+    let words = arguments.iter().map(|argument| argument.as_str().unwrap());
+    let line = ["adconversion"]
+        .into_iter()
+        .chain(words)
+        .chain(["--to", "sqlite:///backup/ledger.db"]);
+    Cli::try_parse_from(line).expect("the program takes the arguments");
+    let namespace = namespace("ledger-page");
+    let kubectl = cluster().client();
+    let label = "pod-security.kubernetes.io/enforce=restricted";
+    kubectl.must(&["label", "namespace", &namespace, label]).unwrap();
+    pod["metadata"]["namespace"] = json!(namespace);
+    let create = ["create", "--dry-run=server", "--filename", "-"];
+    let output = kubectl.run_with(&create, Some(&pod.to_string()), LONG_CALL).unwrap();
+    assert!(output.success() && output.stderr.is_empty(), "{}", output.stderr);
 }
 
 /// The chart's README as helm-docs makes it.

@@ -1,9 +1,8 @@
 //! Several replicas: what they need, and what comes with them.
 
-use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{arguments, container, helm, names, of_kind, render, the};
+use super::{arguments, container, names, of_kind, render, the};
 
 /// Values of a release whose ledger is in PostgreSQL, for so many replicas.
 fn replicas(count: u32) -> Value {
@@ -16,18 +15,6 @@ fn replicas(count: u32) -> Value {
 
 fn deployment(objects: &[Value]) -> &Value {
     &the(objects, "Deployment")["spec"]
-}
-
-#[rstest]
-#[case::neither(json!({"replicas": 2}))]
-#[case::no_election(json!({"replicas": 2, "ledger": {"postgresql": {"urlSecretRef": {"name": "x"}}}}))]
-#[case::ledger_in_a_file(json!({"replicas": 2, "leaderElection": {"enabled": true}}))]
-#[case::none(json!({"replicas": 0}))]
-fn a_number_of_replicas_that_cannot_work_is_refused(#[case] values: Value) {
-    let output = helm(&["template", "adconversion-operator"], &values);
-    assert!(!output.success(), "{values} is taken");
-    let refused = output.stderr.contains("don't meet the specifications of the schema");
-    assert!(refused, "{}", output.stderr);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, thread,
+    fs,
+    process::Command,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -15,7 +17,10 @@ use xtask::{
 };
 
 use super::{chart, helm, helm_on, of_kind, render, the};
-use crate::e2e::stage::binary;
+use crate::{
+    e2e::stage::binary,
+    support::cluster::{cluster, namespace},
+};
 
 const RELEASE: &str = "adconversion-operator";
 const SYSTEM: &str = "adconversion-system";
@@ -142,6 +147,14 @@ fn the_examples_count_without_any_account() {
             && notes.contains("kubectl get adce --namespace marketing --watch\n"),
         "{notes}"
     );
+    // It works where the examples are, and a release with the simulation may be upgraded.
+    let arguments = arguments(kubectl, RELEASE);
+    assert!(
+        arguments.contains(&"--watch-namespaces=marketing".to_owned()),
+        "{arguments:?}"
+    );
+    let again = [&["upgrade"][..], &install[1..5], &install[6..]].concat();
+    helm_on(kubectl, &again, None).unwrap();
     let directory = xtask::control_plane::new_directory().unwrap();
     let supervisor = Supervisor::start(None, &directory, false).unwrap();
     let sandbox = start(&plane, &supervisor, &directory);
@@ -194,6 +207,70 @@ fn the_examples_count_without_any_account() {
     plane.stop().unwrap();
 }
 
+/// Where the namespace of the examples is taken, the notes say how they get into another one.
+#[test]
+fn the_examples_go_where_the_notes_send_them() {
+    let namespace = namespace("elsewhere");
+    let values = json!({"sandbox": {"enabled": true, "namespace": namespace}, "namespaceOverride": namespace});
+    let kubectl = cluster().client();
+    let release = super::install(kubectl, &namespace, &values);
+    let notes = helm_on(kubectl, &["get", "notes", &release, "--namespace", &namespace], None).unwrap();
+    let (_, command) = notes.split_once("look at the counts:\n").unwrap();
+    let (command, _) = command.split_once("   kubectl get adce").unwrap();
+    assert!(
+        command.contains("kubectl create --dry-run=client --filename examples/"),
+        "{notes}"
+    );
+    let mut shell = Command::new("sh");
+    let bin = xtask::tools::kubectl().unwrap().parent().unwrap().display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap_or_default());
+    shell.env("PATH", path).env("KUBECONFIG", cluster().admin_kubeconfig());
+    shell.current_dir(env!("CARGO_MANIFEST_DIR")).args(["-c", command]);
+    xtask::process::run(shell, None, LIMIT).unwrap().ok().unwrap();
+    let found = kubectl
+        .json(&["get", "adconversion", "--namespace", &namespace])
+        .unwrap();
+    assert_eq!(found["items"].as_array().unwrap().len(), 7, "{found:#}");
+}
+
+#[test]
+fn pods_of_the_simulation_are_placed_like_the_operators() {
+    let objects = render(
+        &json!({"sandbox": {"enabled": true}, "affinity": {"nodeAffinity": {}}, "priorityClassName": "high",
+        "schedulerName": "other", "hostUsers": false, "podLabels": {"team": "ads"}, "podAnnotations": {"note": "1"},
+        "nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "ads", "operator": "Exists"}], "service": {"ipFamilies": ["IPv6"]}}),
+    );
+    let deployments = of_kind(&objects, "Deployment");
+    let [one, other] = deployments[..] else {
+        panic!("{} deployments", deployments.len());
+    };
+    let test = &the(&objects, "Pod")["spec"];
+    for field in [
+        "affinity",
+        "priorityClassName",
+        "schedulerName",
+        "hostUsers",
+        "nodeSelector",
+        "tolerations",
+    ] {
+        let [one, other] = [one, other].map(|deployment| &deployment["spec"]["template"]["spec"][field]);
+        assert!(
+            !one.is_null() && one == other && one == &test[field],
+            "{field}: {one}, {other}"
+        );
+    }
+    for deployment in [one, other] {
+        let metadata = &deployment["spec"]["template"]["metadata"];
+        assert_eq!(
+            (&metadata["labels"]["team"], &metadata["annotations"]["note"]),
+            (&json!("ads"), &json!("1"))
+        );
+    }
+    for service in of_kind(&objects, "Service") {
+        assert_eq!(service["spec"]["ipFamilies"], json!(["IPv6"]));
+    }
+}
+
 #[test]
 fn no_account_is_mixed_with_the_sandbox() {
     for flag in [
@@ -243,7 +320,8 @@ fn the_credentials_are_where_the_operator_works() {
     assert_eq!(made(&json!({"sandbox": {"enabled": true}})), usual);
     let beside = json!({"sandbox": {"enabled": true, "namespace": "system"}, "namespaceOverride": "system"});
     assert_eq!(made(&beside), of("system"), "Helm makes that namespace itself");
-    assert!(made(&json!({"sandbox": {"enabled": true, "namespace": ""}})).is_empty());
+    let none = json!({"sandbox": {"enabled": true, "namespace": ""}, "watchNamespaces": ["ads"]});
+    assert!(made(&none).is_empty());
     let named = json!({"sandbox": {"enabled": true}, "watchNamespaces": ["ads"]});
     let output = helm(&["template", "adconversion-operator"], &named);
     assert!(

@@ -78,10 +78,13 @@ fn sample(property: &Value) -> Value {
 fn every_key_of_config_is_a_flag_of_the_program() {
     let schema = schema();
     let properties = schema["properties"]["config"]["properties"].as_object().unwrap();
-    let config: Map<String, Value> = properties
+    let mut config: Map<String, Value> = properties
         .iter()
         .map(|(key, property)| (key.clone(), sample(property)))
         .collect();
+    // Of these three, each must be shorter than the one before.
+    config["leaseRenew"] = json!("1h");
+    config["leaseRetry"] = json!("30m");
     let objects = render(
         &json!({"config": config, "watchNamespaces": ["marketing"], "leaderElection": {"enabled": true},
         "ambientCredentialsNamespaces": ["marketing", "sales"]}),
@@ -158,6 +161,8 @@ fn values_and_schema_name_the_same_things() {
 #[case::one_namespace(json!({"watchNamespaces": "marketing"}), "/watchNamespaces")]
 #[case::digest(json!({"image": {"digest": "sha256:12"}}), "/image/digest")]
 #[case::size(json!({"persistence": {"size": "big"}}), "/persistence/size")]
+#[case::never_a_pause(json!({"sandbox": {"every": "0s"}}), "/sandbox/every")]
+#[case::no_pause_to_speak_of(json!({"sandbox": {"every": "10ms"}}), "/sandbox/every")]
 #[case::no_port_of_the_api_server(json!({"networkPolicy": {"egress": {"apiServerPorts": []}}}), "/networkPolicy/egress/apiServerPorts")]
 #[case::no_port_of_postgresql(json!({"networkPolicy": {"egress": {"postgresqlPorts": []}}}), "/networkPolicy/egress/postgresqlPorts")]
 fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str) {
@@ -174,6 +179,10 @@ fn values_it_does_not_know_are_refused(#[case] values: Value, #[case] says: &str
 #[rstest]
 #[case::zero(json!({"config": {"newActionHold": "0s"}}))]
 #[case::all_units(json!({"config": {"overlap": "1h2m3s4ms"}}))]
+#[case::binary_size(json!({"persistence": {"size": "1Pi"}}))]
+#[case::size_by_an_exponent(json!({"persistence": {"size": "1e9"}}))]
+#[case::whole_bytes(json!({"persistence": {"size": "1073741824"}}))]
+#[case::pauses(json!({"sandbox": {"every": "1h0m30s"}}))]
 #[case::inside_another_chart(json!({"global": {"registry": "x"}}))]
 fn values_it_knows_are_taken(#[case] values: Value) {
     let output = helm(&["template", "adconversion-operator"], &values);

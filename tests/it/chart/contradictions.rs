@@ -1,0 +1,101 @@
+//! Values that contradict each other are refused with a sentence; values that are set to null are left out, or missed by name.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::{helm, parse, read, render, the};
+
+fn database() -> Value {
+    json!({"postgresql": {"urlSecretRef": {"name": "ledger"}}})
+}
+
+fn refusal(values: &Value) -> String {
+    let output = helm(&["template", "adconversion-operator"], values);
+    assert!(!output.success(), "{values} is taken");
+    output.stderr
+}
+
+#[rstest]
+#[case::replicas_on_a_file(json!({"replicas": 2, "leaderElection": {"enabled": true}}),
+    "replicas: 2 needs a ledger in PostgreSQL, because a file is one pod's: set ledger.postgresql.urlSecretRef.name")]
+#[case::replicas_without_a_lease(json!({"replicas": 3, "ledger": database()}), "replicas: 3 needs leaderElection.enabled")]
+#[case::both_monitors(json!({"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true}}),
+    "serviceMonitor.enabled and podMonitor.enabled exclude each other")]
+#[case::both_bundles(json!({"caBundle": {"configMap": "a", "secret": "b"}}), "caBundle.configMap and caBundle.secret exclude each other")]
+#[case::no_name_server(json!({"dnsPolicy": "None"}), "dnsPolicy None needs dnsConfig.nameservers")]
+#[case::no_name_server_listed(json!({"dnsPolicy": "None", "dnsConfig": {"nameservers": []}}), "dnsConfig.nameservers")]
+#[case::rolls_on_a_file(json!({"strategy": {"type": "RollingUpdate"}}), "strategy.type RollingUpdate would never end")]
+#[case::rolls_by_a_share(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%"}}}), "would never end")]
+#[case::rolls_with_none_missing(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}), "would never end")]
+#[case::rolls_without_a_lease(json!({"strategy": {"type": "RollingUpdate"}, "ledger": database()}), "would never end")]
+#[case::renews_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRenew": "20s"}}),
+    "config.leaseDuration (15s) must be longer than config.leaseRenew (20s), and that longer than config.leaseRetry (2s)")]
+#[case::retries_too_late(json!({"leaderElection": {"enabled": true}, "config": {"leaseRetry": "10s"}}), "config.leaseRetry (10s)")]
+#[case::never_retries(json!({"leaderElection": {"enabled": true}, "config": {"leaseRetry": "0s"}}), "config.leaseRetry (0s)")]
+#[case::in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60500ms"}}),
+    "config.leaseDuration (1m500ms)")]
+#[case::simulation_in_a_database(json!({"sandbox": {"enabled": true}, "ledger": database()}),
+    "sandbox.enabled and ledger.postgresql exclude each other")]
+#[case::simulation_for_all(json!({"sandbox": {"enabled": true, "namespace": ""}}), "sandbox.enabled needs sandbox.namespace or watchNamespaces")]
+fn contradictions_are_refused_in_words(#[case] values: Value, #[case] says: &str) {
+    let error = refusal(&values);
+    assert!(
+        error.contains("_checks.tpl") || error.contains("execution error"),
+        "{error}"
+    );
+    assert!(error.contains(says), "{error}");
+}
+
+#[rstest]
+#[case::one_may_be_missing(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}}))]
+#[case::all_may_be_missing(json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}}}))]
+#[case::another_stands_by(json!({"strategy": {"type": "RollingUpdate"}, "leaderElection": {"enabled": true}, "ledger": database()}))]
+#[case::times_in_other_units(json!({"leaderElection": {"enabled": true}, "config": {"leaseDuration": "1m500ms", "leaseRenew": "60400ms"}}))]
+#[case::times_of_no_lease(json!({"config": {"leaseRenew": "20s"}}))]
+#[case::simulation_beside_named_namespaces(json!({"sandbox": {"enabled": true, "namespace": ""}, "watchNamespaces": ["ads"]}))]
+fn what_only_looks_like_a_contradiction_is_taken(#[case] values: Value) {
+    let output = helm(&["template", "adconversion-operator"], &values);
+    assert!(output.success(), "{}", output.stderr);
+}
+
+#[test]
+fn without_replicas_all_but_the_pods_is_there() {
+    let objects = render(&json!({"replicas": 0}));
+    assert_eq!(the(&objects, "Deployment")["spec"]["replicas"], 0);
+    assert_eq!(objects.len(), render(&json!({})).len());
+}
+
+/// Values that hold others: the schema misses those by name that a template cannot do without.
+#[test]
+fn no_value_that_is_null_ends_in_a_broken_template() {
+    let defaults: Value = serde_yaml::from_str(&read("values.yaml")).unwrap();
+    let base = json!({"networkPolicy": {"enabled": true}, "prometheusRule": {"enabled": true}, "serviceMonitor": {"enabled": true},
+        "dashboard": {"enabled": true}, "sandbox": {"enabled": true}});
+    let (mut taken, mut missed) = (0, 0);
+    for (name, value) in defaults.as_object().unwrap() {
+        if !value.is_object() && !value.is_array() {
+            continue;
+        }
+        let mut values = base.clone();
+        values[name] = Value::Null;
+        let output = helm(&["template", "adconversion-operator"], &values);
+        if output.success() {
+            assert!(
+                !output.stdout.contains("<nil>") && !parse(&output.stdout).is_empty(),
+                "{name}"
+            );
+            taken += 1;
+        } else {
+            let says = format!("missing property '{name}'");
+            assert!(output.stderr.contains(&says), "{name}: {}", output.stderr);
+            missed += 1;
+        }
+    }
+    assert!(taken > 20 && missed > 10, "{taken} taken, {missed} missed");
+    let objects = render(&json!({"livenessProbe": null}));
+    let container = super::container(&objects);
+    assert!(
+        container.get("livenessProbe").is_none() && container["readinessProbe"].is_object(),
+        "{container}"
+    );
+}
