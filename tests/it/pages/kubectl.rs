@@ -49,3 +49,58 @@ fn no_command_watches_three_kinds() {
         assert_eq!(!watches_of_a_category(line).is_empty(), wrong, "{line}");
     }
 }
+
+/// Commands about the operator's own objects that leave open in which namespace: at night they would answer `NotFound`.
+fn without_a_namespace(text: &str) -> Vec<String> {
+    let about_the_operator = [
+        "scale ",
+        "patch lease",
+        "rollout ",
+        "logs",
+        "edit ",
+        "get lease",
+        "get pods",
+        "describe pod",
+        "port-forward ",
+    ];
+    let mut found = Vec::new();
+    for (at, _) in text.match_indices("kubectl ") {
+        // A command ends with its line in a block, and with a backtick in a sentence, over the end of a line too.
+        let ends = if text[..at].ends_with('`') { "`" } else { "\n" };
+        let command: Vec<&str> = text[at..]
+            .split(ends)
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let command = command.join(" ");
+        let rest = command.trim_start_matches("kubectl ");
+        let named = ["--namespace", " -n ", "--all-namespaces"]
+            .iter()
+            .any(|flag| command.contains(flag));
+        if !named && about_the_operator.iter().any(|start| rest.starts_with(start)) {
+            found.push(command);
+        }
+    }
+    found
+}
+
+#[test]
+fn commands_about_the_operator_name_its_namespace() {
+    for page in [
+        "docs/operations.md",
+        "docs/ledger.md",
+        "docs/try-it.md",
+        "docs/gitops.md",
+        "docs/faq.md",
+        "docs/corporate-networks.md",
+    ] {
+        let found = without_a_namespace(&fs::read_to_string(root().join(page)).unwrap());
+        assert!(found.is_empty(), "{page}: {found:#?}");
+    }
+    let text = "`kubectl logs --previous`, `kubectl scale deployment x\n  --namespace y`\nkubectl rollout restart x\nkubectl get pods -n y\n";
+    assert_eq!(
+        without_a_namespace(text),
+        ["kubectl logs --previous", "kubectl rollout restart x"]
+    );
+}
