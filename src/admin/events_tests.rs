@@ -9,16 +9,8 @@ use super::*;
 use crate::domain::eligibility::Waits;
 use crate::domain::enhancement::Limits;
 use crate::ledger::SqlLedger;
-use crate::ports::Clock;
+use crate::ports::test_support::FixedClock;
 use crate::registry::Registry;
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_second(1_790_000_000).unwrap()
-    }
-}
 
 /// So many events in namespaces `a` and `a-b` in turn.
 async fn source(events: usize) -> Source {
@@ -38,7 +30,7 @@ async fn source(events: usize) -> Source {
         objects: Objects::new(vec![writer.as_reader()]),
         registry: Registry::new().0,
         ledger: Arc::new(SqlLedger::open("sqlite::memory:").await.unwrap()),
-        clock: Arc::new(Noon),
+        clock: FixedClock::new(),
         waits: Waits {
             settle: minute,
             click_grace: minute,

@@ -4,13 +4,10 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::domain::test_support::at;
 
 const TEN: Duration = Duration::from_mins(10);
 const FIVE: Duration = Duration::from_mins(5);
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 fn fault(kind: FaultKind) -> AccountFault {
     AccountFault::new(kind, "Reason", "Message")

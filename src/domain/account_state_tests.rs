@@ -5,14 +5,11 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
+use crate::domain::test_support::at;
 use crate::domain::transitions::announcements;
 
 #[path = "account_stall_tests.rs"]
 mod stalls;
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 fn fault(kind: FaultKind) -> AccountFault {
     let reason = match kind {

@@ -249,10 +249,7 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_790_000_000 + second).unwrap()
-    }
+    use crate::domain::test_support::at;
 
     fn ready() -> Summary {
         Summary::Ready {

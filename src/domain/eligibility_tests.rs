@@ -3,14 +3,11 @@
 use super::super::contact::HistoryEntry;
 use super::super::ids::ContactId;
 use super::*;
+use crate::domain::test_support::at;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const GCLID: &str = "hs_google_click_id";
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 /// A contact with these click ids (value, second), read at `as_of` by HubSpot's clock.
 fn contact(clicks: &[(&str, i64)], properties: &[(&str, &str)], as_of: i64) -> Contact {

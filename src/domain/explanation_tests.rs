@@ -7,6 +7,7 @@ use super::super::eligibility::ValueRule;
 use super::super::ids::ContactId;
 use super::*;
 use crate::api::Money;
+use crate::domain::test_support::at;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -18,10 +19,6 @@ const SECRETS: [(&str, &str); 4] = [
     ("phone", "+49 30 901820"),
     ("ads_consent", "yes-secret"),
 ];
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 fn contact(stages: &[(&str, i64, bool)], click: Option<i64>) -> Contact {
     let stage = |(value, second, by_merge): &(&str, i64, bool)| HistoryEntry {

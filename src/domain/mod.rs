@@ -40,6 +40,8 @@ pub mod shown_entries;
 pub mod shown_state;
 pub mod steady_time;
 pub mod tag;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod time;
 pub mod transitions;
 pub mod trigger;

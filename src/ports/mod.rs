@@ -8,6 +8,8 @@ pub mod any_json;
 pub mod budget;
 pub mod crm;
 pub mod error;
+#[cfg(test)]
+pub(crate) mod hostile_answers;
 pub mod ledger;
 pub mod pulse;
 pub mod sink;

@@ -107,10 +107,7 @@ impl SecondLooks {
 mod tests {
     use super::*;
     use crate::domain::outcome::reason;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
+    use crate::ports::test_support::at;
 
     /// By a click of this second; 0: there is none.
     fn why(click: i64) -> Finding {

@@ -43,19 +43,11 @@ impl Clock for AheadClock {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH
-        }
-    }
+    use crate::ports::test_support::{FixedClock, at};
 
     #[test]
     fn it_goes_forward_and_never_back() {
-        let clock = AheadClock::new(Arc::new(Still));
-        let at = |second| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        let clock = AheadClock::new(FixedClock::new());
         assert_eq!(clock.now(), at(0));
         clock.advance_to(at(60));
         assert!(clock.now() >= at(60) && clock.now() < at(61));

@@ -134,6 +134,7 @@ fn whole_seconds(duration: Duration) -> i32 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::domain::test_support::at;
 
     fn settings(identity: &str) -> LeaseSettings {
         LeaseSettings {
@@ -144,10 +145,6 @@ mod tests {
             renew: Duration::from_secs(10),
             retry: Duration::from_secs(2),
         }
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_790_000_000 + second).unwrap()
     }
 
     fn held(identity: &str, second: i64) -> Lease {

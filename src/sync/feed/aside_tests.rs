@@ -2,16 +2,13 @@
 
 use super::*;
 use crate::domain::contact::{HistoryEntry, LIFECYCLE_STAGE};
+use crate::ports::test_support::at;
 
 const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 const PAUSES: AsidePauses = AsidePauses {
     longest: LONGEST,
     patience: SignedDuration::from_hours(1),
 };
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 fn ids(aside: &Aside) -> Option<Vec<ContactId>> {
     let unsaved = aside.unsaved_contacts()?;

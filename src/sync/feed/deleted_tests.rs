@@ -1,12 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::ports::test_support::at;
 
 const WEEK: SignedDuration = SignedDuration::from_hours(168);
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_790_000_000 + second).unwrap()
-}
 
 fn after(contacts: u64, interval: SignedDuration, second: i64) -> i64 {
     let round = LookRound {

@@ -11,8 +11,8 @@ use super::test_support::{cid, clicks, connector, secret, token};
 use crate::domain::ids::ActionId;
 use crate::domain::request_report::destination_results;
 use crate::ports::ads::{ActionFields, Goal};
+use crate::ports::hostile_answers::{AnyAnswer, bodies, often_200, within};
 use crate::ports::sink::DestinationStatus;
-use crate::ports::test_support::{AnyAnswer, bodies, often_200, within};
 use crate::ports::{GoogleClients, GoogleConnector as _, GoogleCredentials};
 
 const NAMES: &[&str] = &[

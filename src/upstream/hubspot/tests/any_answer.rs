@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::ids::{ContactId, DealId};
 use crate::ports::crm::{ContactRead, ContactSearch, Crm};
-use crate::ports::test_support::{AnyAnswer, bodies, often_200, within};
+use crate::ports::hostile_answers::{AnyAnswer, bodies, often_200, within};
 
 const NAMES: &[&str] = &[
     "results",
