@@ -5,48 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::domain::ids::ContactId;
-use crate::ledger::SqlLedger;
 use crate::ports::crm::{ContactBatch, Submission};
 use crate::registry::test_support::hubspot_account;
 use crate::registry::{HubSpotAccount, Readiness};
 use crate::sync::contact_cache::ReadPlan;
 use crate::sync::contact_cache::tests::read;
 use crate::sync::submissions;
-
-struct Now;
-
-impl Clock for Now {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
-
-fn settings() -> SyncSettings {
-    let zero = SignedDuration::ZERO;
-    SyncSettings {
-        new_action_hold: zero,
-        waits: Waits {
-            settle: zero,
-            click_grace: zero,
-            too_recent: zero,
-            window: zero,
-        },
-        upload_interval: zero,
-        overlap: zero,
-        sweep_interval: zero,
-        diagnostics_first_poll: zero,
-        diagnostics_max_poll: zero,
-        backoff_max: zero,
-        retention: zero,
-        deletion_check_interval: zero,
-        enhancement_deadline: zero,
-    }
-}
-
-async fn context() -> SyncContext {
-    let ledger = SqlLedger::open("sqlite::memory:").await.unwrap();
-    SyncContext::new(Registry::new().0, Arc::new(ledger), Arc::new(Now), settings())
-}
+use crate::sync::test_support::context;
 
 fn account(number: usize) -> ObjectKey {
     ObjectKey::new("tenant", format!("portal-{number}"))
@@ -93,7 +58,7 @@ fn click(id: u64) -> crate::domain::ids::TransactionId {
 
 #[tokio::test]
 async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each() {
-    let ctx = context().await;
+    let (ctx, _) = context().await;
     let small = account(99);
     ctx.contact_cache(&small)
         .put(read(7, 28_000, Timestamp::now()), &ReadPlan::default());
@@ -123,7 +88,7 @@ async fn what_is_remembered_of_many_accounts_is_bounded_in_all_and_fair_to_each(
 
 #[tokio::test]
 async fn accounts_that_are_gone_are_forgotten_with_their_loops() {
-    let ctx = Arc::new(context().await);
+    let ctx = Arc::new(context().await.0);
     let (gone, stays) = (account(1), account(2));
     for account in [&gone, &stays] {
         fill(&ctx, account);

@@ -17,5 +17,7 @@ mod room;
 mod second_look;
 pub mod submissions;
 pub mod supervisor;
+#[cfg(test)]
+pub(crate) mod test_support;
 pub mod unreadable;
 pub mod upload;

@@ -65,7 +65,9 @@ fn sources() -> PathBuf {
 
 /// A test may put the modules together as it likes.
 fn is_test(file: &Path) -> bool {
-    file.components().any(|c| c.as_os_str() == "tests") || file.to_string_lossy().ends_with("_tests.rs")
+    let name = file.to_string_lossy();
+    let is_in_tests = file.components().any(|c| c.as_os_str() == "tests");
+    is_in_tests || name.ends_with("_tests.rs") || name.contains("test_support")
 }
 
 /// Modules of the crate that a text names, outside comments.

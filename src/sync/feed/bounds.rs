@@ -88,3 +88,7 @@ pub fn form_contact_query<'a>(events: impl IntoIterator<Item = &'a Arc<Event>>) 
     plain.retain(|property| property != LIFECYCLE_STAGE);
     Arc::new((plain, Vec::new()))
 }
+
+#[cfg(test)]
+#[path = "bounds_tests.rs"]
+mod tests;

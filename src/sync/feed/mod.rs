@@ -389,3 +389,7 @@ impl Feed {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[path = "marks_tests.rs"]
+mod tests;

@@ -190,3 +190,7 @@ impl ReadHistory {
         self.read.clear();
     }
 }
+
+#[cfg(test)]
+#[path = "read_history_tests.rs"]
+mod tests;

@@ -387,3 +387,7 @@ fn next_look(ctx: &SyncContext, request: &OpenRequest, now: Timestamp) -> Timest
     }
     later(now, pause.max(SHORTEST))
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

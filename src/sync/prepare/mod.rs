@@ -341,3 +341,7 @@ fn look_again(ctx: &SyncContext, row: &Row, found: (Finding, Timestamp), now: Ti
     let pauses = (ctx.settings.upload_interval, ctx.settings.backoff_max);
     ctx.second_looks.look_again(row, found, pauses, now)
 }
+
+#[cfg(test)]
+#[path = "decide_tests.rs"]
+mod tests;

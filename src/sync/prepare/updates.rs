@@ -81,3 +81,7 @@ pub(super) async fn postpone_rows(ctx: &SyncContext, rows: &[Row], error: Upstre
         Err(ledger) => ledger.into(),
     }
 }
+
+#[cfg(test)]
+#[path = "updates_tests.rs"]
+mod tests;

@@ -47,17 +47,9 @@ impl Refusals {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::domain::ids::{ActionId, CustomerId};
     use crate::ports::Cause;
-
-    fn action(id: u64) -> ActionKey {
-        let owner: CustomerId = "1234567890".parse().unwrap();
-        owner.action_key(ActionId(id))
-    }
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(second).unwrap()
-    }
+    use crate::ports::test_support::at;
+    use crate::sync::test_support::action;
 
     #[test]
     fn what_is_taken_of_another_action_later_shows_that_the_account_is_let_in() {

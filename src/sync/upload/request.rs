@@ -73,3 +73,7 @@ pub fn to_conversion(ready: &PreparedRow, destination: usize) -> Conversion {
         consent_granted: ready.prepared.consent_granted,
     }
 }
+
+#[cfg(test)]
+#[path = "request_tests.rs"]
+mod tests;

@@ -103,3 +103,7 @@ fn wait_of(ctx: &SyncContext, why: &str, attempts: u32) -> SignedDuration {
         _ => pause,
     }
 }
+
+#[cfg(test)]
+#[path = "row_updates_tests.rs"]
+mod tests;

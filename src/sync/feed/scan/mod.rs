@@ -57,7 +57,7 @@ pub struct ScanFindings {
 }
 
 impl ScanFindings {
-    fn record_newest(&mut self, stage: &str, at: Timestamp) {
+    pub(super) fn record_newest(&mut self, stage: &str, at: Timestamp) {
         match self.newest.get_mut(stage) {
             Some(newest) => *newest = at.max(*newest),
             None => {

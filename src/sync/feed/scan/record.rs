@@ -333,3 +333,7 @@ impl<'a> Occurrences<'a> {
         (!entries.is_empty()).then(|| Arc::new(shown()))
     }
 }
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;
