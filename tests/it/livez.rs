@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ledger_faults::faulty::{Faulty, How};
 use crate::support::memory::{Memory, Now, Sink, set_up, settings};
+use crate::support::wait::{is_so, until};
 
 /// Longest step of a loop; on a busy machine a step of these tests takes some milliseconds.
 const STEP: Duration = Duration::from_secs(2);
@@ -61,19 +62,11 @@ impl Loops {
 
     /// Waits until a loop hangs; its name.
     async fn stuck(&self) -> Vec<String> {
-        let begun = Instant::now();
-        loop {
-            let stuck = self.probes.stuck_loops();
-            if !stuck.is_empty() {
-                return stuck;
-            }
-            assert!(
-                begun.elapsed() < LIMIT,
-                "nothing hangs of {:?}",
-                self.probes.watched_loops()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let stuck = async || match self.probes.stuck_loops() {
+            stuck if stuck.is_empty() => Err(self.probes.watched_loops()),
+            stuck => Ok(stuck),
+        };
+        until("a loop that hangs", LIMIT, stuck).await
     }
 }
 
@@ -118,11 +111,8 @@ async fn a_ledger_that_hangs_is_noticed_before_any_loop_begins() {
 #[tokio::test]
 async fn a_supervisor_that_breaks_is_started_again_with_its_loops() {
     let loops = Loops::start(Memory::new(20), 20, Sink::default(), Some((1, How::Breaks))).await;
-    let begun = Instant::now();
-    while loops.sink.rows.load(Ordering::Relaxed) < 20 {
-        assert!(begun.elapsed() < LIMIT, "nothing is sent");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let all_sent = async || is_so(loops.sink.rows.load(Ordering::Relaxed) >= 20);
+    until("all to be sent", LIMIT, all_sent).await;
     assert!(loops.probes.watched_loops().contains(&SUPERVISOR.to_owned()));
     assert_eq!(loops.probes.stuck_loops(), [""; 0]);
 }
@@ -137,9 +127,8 @@ async fn a_retention_that_hangs_is_named() {
     let context = Arc::new(context.with_watchdog(probes.clone(), STEP / 10));
     let work = retention::run_retention(context.clone(), CancellationToken::new());
     let named = async {
-        while probes.stuck_loops().is_empty() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let hangs = async || is_so(!probes.stuck_loops().is_empty());
+        until("a loop that hangs", LIMIT, hangs).await;
         probes.stuck_loops()
     };
     tokio::select! {
@@ -155,11 +144,11 @@ async fn work_of_many_steps_and_rest_are_no_hang() {
     portal.pace = STEP / 10;
     let loops = Loops::start(portal, 200 * pages, Sink::default(), None).await;
     let begun = Instant::now();
-    while (loops.sink.rows.load(Ordering::Relaxed) as u64) < 200 * pages {
+    let all_sent = async || {
         assert_eq!(loops.probes.stuck_loops(), [""; 0], "while it reads");
-        assert!(begun.elapsed() < LIMIT, "not all was sent");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        is_so(loops.sink.rows.load(Ordering::Relaxed) as u64 >= 200 * pages)
+    };
+    until("all to be sent", LIMIT, all_sent).await;
     assert!(begun.elapsed() > STEP * 2, "reading took longer than a step may");
     let rest = Instant::now();
     while rest.elapsed() < STEP * 2 {
@@ -171,9 +160,7 @@ async fn work_of_many_steps_and_rest_are_no_hang() {
         [FEED, RETENTION, POLLER, SUPERVISOR, UPLOADER]
     );
     loops.stop.cancel();
-    while !loops.task.is_finished() {
-        assert!(begun.elapsed() < LIMIT * 2, "the loops do not end");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let ended = async || is_so(loops.task.is_finished());
+    until("the end of the loops", LIMIT, ended).await;
     assert_eq!(loops.probes.watched_loops(), [""; 0], "who has ended is not waited for");
 }

@@ -5,10 +5,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 use xtask::process;
+
+use crate::support::wait::until_blocking;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -118,14 +120,7 @@ fn a_command_asks_an_api_server_on_this_host_directly() {
         .env_remove("no_proxy");
     let _running = start(command);
     server.set_nonblocking(true).unwrap();
-    let begun = Instant::now();
-    let (stream, _) = loop {
-        match server.accept() {
-            Ok(accepted) => break accepted,
-            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let (stream, _) = until_blocking("a call", LIMIT, || server.accept());
     stream.set_nonblocking(false).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let mut line = String::new();
@@ -164,14 +159,7 @@ fn without_certificates_it_says_how_to_get_some() {
 fn health_is_told_over_both_ip_families() {
     let port = xtask::ports::free(1).unwrap()[0];
     let _running = start(operator("https://127.0.0.1:9", &format!("[::]:{port}")));
-    let begun = Instant::now();
-    let mut stream = loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => break stream,
-            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let mut stream = until_blocking("the port", LIMIT, || TcpStream::connect(("127.0.0.1", port)));
     if std::net::UdpSocket::bind("[::1]:0").is_ok() {
         TcpStream::connect(("::1", port)).unwrap();
     }

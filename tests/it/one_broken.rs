@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Memory, Now, Sink, event, google, set_up, settings, tally};
+use crate::support::wait;
 
 const CONTACTS: usize = 20;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -136,11 +137,7 @@ impl Running {
 
 /// Waits until `done`.
 async fn until<F: Future<Output = bool>>(what: &str, mut done: impl FnMut() -> F) {
-    let begun = Instant::now();
-    while !done().await {
-        assert!(begun.elapsed() < LIMIT, "{what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    wait::until(what, LIMIT, async || wait::is_so(done().await)).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::domain::batch::Complaint;
 use adconversion_operator::domain::codes::{Class, Code};
@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::clock::Ahead;
 use crate::support::memory::{Memory, Sink, event, google, set_up, settings, tally};
+use crate::support::wait::until;
 
 const CONTACTS: usize = 20;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -120,16 +121,12 @@ fn prepare(registry: &Registry, granted: Arc<AtomicBool>, sink: Arc<Refusing>) {
 
 /// Rows of each class once `done`.
 async fn classes(registry: &Registry, ledger: &dyn Ledger, done: impl Fn(&[ClassCount]) -> bool) -> Vec<ClassCount> {
-    let begun = Instant::now();
-    let mut classes = Vec::new();
-    while !done(&classes) {
-        assert!(begun.elapsed() < LIMIT, "{classes:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if let Some(tally) = tally(registry, ledger).await {
-            classes = tally.classes;
-        }
-    }
-    classes
+    let counted = async || {
+        let classes = tally(registry, ledger).await.map(|tally| tally.classes);
+        let classes = classes.unwrap_or_default();
+        if done(&classes) { Ok(classes) } else { Err(classes) }
+    };
+    until("the rows of each class", LIMIT, counted).await
 }
 
 fn count(classes: &[ClassCount], outcome: Outcome, reason: Option<&str>) -> u64 {

@@ -3,9 +3,11 @@
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use xtask::process;
+
+use crate::support::wait::until_blocking;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -22,23 +24,12 @@ fn every_signal_to_stop_is_obeyed_in_order() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let begun = Instant::now();
         // Signals are listened to before the port.
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < LIMIT, "{name}: the port never opened");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until_blocking("the port", LIMIT, || TcpStream::connect(("127.0.0.1", port)));
         assert!(process::signal(name, operator.id(), false).unwrap());
-        let ended = loop {
-            if let Some(ended) = operator.try_wait().unwrap() {
-                break ended;
-            }
-            if begun.elapsed() > LIMIT {
-                process::kill(&mut operator).unwrap();
-                panic!("{name}: the process goes on");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let ended = until_blocking("the end of the process", LIMIT, || {
+            operator.try_wait().unwrap().ok_or(name)
+        });
         assert!(ended.success(), "{name}: {ended}");
     }
 }

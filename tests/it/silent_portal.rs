@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::clock::Ahead;
 use crate::support::memory::{Memory, Sink, event, google, set_up, settings};
+use crate::support::wait::until;
 
 const CONTACTS: u64 = 20;
 const LIMIT: Duration = Duration::from_mins(1);
@@ -124,21 +125,21 @@ fn of(counts: &BTreeMap<(Outcome, String), u64>, outcome: Outcome) -> u64 {
 }
 
 /// Waits until the counts of both events, `b` first, are as wanted.
-async fn until(
+async fn until_counted(
     what: &str,
     (registry, ledger): (&Registry, &dyn Ledger),
     done: impl Fn([&BTreeMap<(Outcome, String), u64>; 2]) -> bool,
 ) {
-    let begun = Instant::now();
-    loop {
+    let counted = async || {
         let answering = counts(registry, ledger, &ObjectKey::new("b", "event")).await;
         let silent = counts(registry, ledger, &other("event")).await;
         if done([&answering, &silent]) {
-            return;
+            Ok(())
+        } else {
+            Err([answering, silent])
         }
-        assert!(begun.elapsed() < LIMIT, "{what}: {answering:?} {silent:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    until(what, LIMIT, counted).await;
 }
 
 #[tokio::test]
@@ -157,16 +158,16 @@ async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_wai
     let loops = tokio::spawn(supervisor::run(Arc::new(context), stop.clone()));
     let all = (&registry, ledger.as_ref());
     let seen = |counts: &BTreeMap<_, _>| of(counts, Outcome::Pending) == CONTACTS;
-    until("all are seen", all, |[b, a]| seen(b) && seen(a)).await;
+    until_counted("all are seen", all, |[b, a]| seen(b) && seen(a)).await;
     let mut account = registry.google_account(&google()).expect("the account");
     account.readiness = Readiness::Ready;
     registry.set_google(account);
     let gone = |counts: &BTreeMap<_, _>| of(counts, Outcome::Uploaded) + of(counts, Outcome::Rejected) == CONTACTS;
     let begun = Instant::now();
-    until("the portal that answers", all, |[b, _]| gone(b)).await;
+    until_counted("the portal that answers", all, |[b, _]| gone(b)).await;
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     let waits = (Outcome::Pending, reason::UPSTREAM_UNAVAILABLE.to_owned());
-    until("the silent one waits", all, |[_, a]| {
+    until_counted("the silent one waits", all, |[_, a]| {
         a.get(&waits).copied().unwrap_or_default() + of(a, Outcome::Rejected) == CONTACTS
     })
     .await;
@@ -177,7 +178,7 @@ async fn a_portal_that_falls_silent_keeps_no_other_rows_of_a_refused_request_wai
         .expect("its event says so");
     assert!(error.message.contains("no answer in time"), "{}", error.message);
     sink.mute.store(false, Ordering::Relaxed);
-    until("all are gone", all, |[b, a]| gone(b) && gone(a)).await;
+    until_counted("all are gone", all, |[b, a]| gone(b) && gone(a)).await;
     stop.cancel();
     loops.await.expect("the loops end");
     let taken = sink.others.taken();

@@ -15,22 +15,11 @@ use adconversion_operator::ports::sink::{
     ConversionSink, DestinationStatus, IngestError, RouteInfo, RowUploads, UploadAnswer, UploadRequest,
 };
 use adconversion_operator::ports::{
-    Cause, Clock, CrmConnector, GoogleClients, GoogleConnector, GoogleCredentials, SecretData, SecretInvalid,
-    UpstreamError,
+    Cause, CrmConnector, GoogleClients, GoogleConnector, GoogleCredentials, SecretData, SecretInvalid, UpstreamError,
 };
 use async_trait::async_trait;
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use secrecy::ExposeSecret;
-
-/// The real time.
-pub struct WallClock;
-
-impl Clock for WallClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// What HubSpot and Google answer.
 pub struct World {
@@ -43,6 +32,7 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
+    pub portal_reads: AtomicU32,
     /// Tokens given up: of HubSpot and of Google.
     pub hubspot_dropped: AtomicU32,
     pub google_dropped: AtomicU32,
@@ -62,6 +52,7 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
+            portal_reads: AtomicU32::new(0),
             hubspot_dropped: AtomicU32::new(0),
             google_dropped: AtomicU32::new(0),
             used: Mutex::default(),
@@ -129,6 +120,7 @@ impl Crm for HubSpot {
         self.0.hubspot_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
+        self.0.portal_reads.fetch_add(1, Ordering::Relaxed);
         self.0.hubspot()?;
         Ok(Portal {
             id: PortalId(*self.0.portal.lock()),

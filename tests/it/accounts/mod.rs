@@ -5,7 +5,7 @@ mod operator;
 mod restarts;
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use adconversion_operator::controller::shared::object::Object;
@@ -19,6 +19,7 @@ use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
 
+use crate::support::wait::{is_so, until};
 use fake::{World, refusal};
 use operator::{Operator, PATIENCE, holds};
 
@@ -199,11 +200,8 @@ async fn a_google_account_is_read_guarded_and_let_go() {
         .delete("won", &DeleteParams::default())
         .await
         .unwrap();
-    let deadline = Instant::now() + PATIENCE;
-    while op.api::<GoogleAdsAccount>().get_opt("acme").await.unwrap().is_some() {
-        assert!(Instant::now() < deadline, "the account is still there");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let gone = async || is_so(op.api::<GoogleAdsAccount>().get_opt("acme").await.unwrap().is_none());
+    until("the end of the account", PATIENCE, gone).await;
     assert!(op.registry.google_account(&op.key("acme")).is_none());
     op.stop().await;
 }
@@ -217,7 +215,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
     let key = op.key("acme");
     let refused = refusal("Data Manager", Cause::ServiceDisabled);
-    op.registry.ad_account_fault(&key, &refused);
+    op.registry.google_fault(&key, &refused);
     let stalled = op
         .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
         .await;
@@ -230,21 +228,13 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     // The uploader may try again while the status says what it said; it fails: nothing flips.
     let usable = |op: &Operator| op.registry.google_account(&key).unwrap().readiness == Readiness::Ready;
     for _ in 0..2 {
-        let deadline = Instant::now() + PATIENCE;
-        while !usable(&op) {
-            assert!(Instant::now() < deadline, "the uploader is never let in again");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("the uploader to be let in again", PATIENCE, async || is_so(usable(&op))).await;
         assert!(matches!(
             op.registry.shown_readiness(&Account::Google(key.clone())),
             Some(Readiness::NotReady { .. })
         ));
-        op.registry.ad_account_fault(&key, &refused);
-        let deadline = Instant::now() + PATIENCE;
-        while usable(&op) {
-            assert!(Instant::now() < deadline, "the uploader is not kept out");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        op.registry.google_fault(&key, &refused);
+        until("the uploader to be kept out", PATIENCE, async || is_so(!usable(&op))).await;
         let now = op
             .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
             .await;
@@ -317,8 +307,12 @@ async fn a_blip_leaves_ready_an_outage_does_not_and_suspension_keeps_it() {
     );
     let reads = world.google_reads.load(Ordering::Relaxed);
     let version = google_version(&op).await;
-    // Six times the interval: who is suspended gives no sign that could be waited for.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Another account of the same operator, which is read as often as this one would be.
+    op.secret("hs", &json!({"accessToken": "pat-secret-value"})).await;
+    op.create::<HubSpotAccount>("witness", &json!({"credentialsSecretRef": {"name": "hs"}}))
+        .await;
+    let checked = async || is_so(world.portal_reads.load(Ordering::Relaxed) >= LOOKS);
+    until("checks of the account beside it", PATIENCE, checked).await;
     assert_eq!(
         world.google_reads.load(Ordering::Relaxed),
         reads,
@@ -363,11 +357,8 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     .await;
     let reads = world.google_reads.load(Ordering::Relaxed);
     let version = google_version(&op).await;
-    let deadline = Instant::now() + PATIENCE;
-    while world.google_reads.load(Ordering::Relaxed) < reads + LOOKS {
-        assert!(Instant::now() < deadline, "it is not read");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let looked = async || is_so(world.google_reads.load(Ordering::Relaxed) >= reads + LOOKS);
+    until("reads of the account", PATIENCE, looked).await;
     assert_eq!(
         world.google_clients.load(Ordering::Relaxed),
         1,
@@ -377,15 +368,11 @@ async fn an_idle_account_is_read_but_not_written_and_restarts_write_nothing() {
     let (namespace, ledger) = (op.namespace.clone(), op.ledger.clone());
     op.stop().await;
     let op = Operator::start_in(namespace, &world, ledger, operator::settings()).await;
-    let deadline = Instant::now() + PATIENCE;
-    while op
-        .registry
-        .google_account(&op.key("acme"))
-        .is_none_or(|a| a.readiness != Readiness::Ready)
-    {
-        assert!(Instant::now() < deadline, "not ready after the restart");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let ready = async || {
+        let account = op.registry.google_account(&op.key("acme"));
+        is_so(account.is_some_and(|a| a.readiness == Readiness::Ready))
+    };
+    until("the account after the restart", PATIENCE, ready).await;
     assert_eq!(google_version(&op).await, version, "nor by a restart");
     assert_eq!(op.ledger.orphan_notes(&customer.account_key()).await.unwrap().len(), 1);
     op.stop().await;

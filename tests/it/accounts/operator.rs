@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::api::AdConversionEvent;
 use adconversion_operator::controller::runtime;
@@ -24,8 +24,10 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::fake::{Google, HubSpot, WallClock, World};
+use super::fake::{Google, HubSpot, World};
 use crate::support::cluster::{cluster, namespace};
+use crate::support::memory::Now;
+use crate::support::wait::{is_so, until};
 
 /// Longest wait for something that takes a few intervals of the settings below.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -112,7 +114,7 @@ impl Operator {
             ledger: Arc::clone(&ledger),
             google: Arc::new(Google(Arc::clone(world))),
             crm: Arc::new(HubSpot(Arc::clone(world))),
-            clock: Arc::new(WallClock),
+            clock: Arc::new(Now),
             settings,
             metrics: Arc::clone(&metrics),
             probes: Arc::clone(&probes),
@@ -172,48 +174,40 @@ impl Operator {
     }
 
     pub async fn wait_for<K: Object>(&self, name: &str, good: impl Fn(&K) -> bool) -> K {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        let found = async || {
             let object = self.api::<K>().get(name).await.unwrap();
             let generation = object
                 .status()
                 .map(|s| serde_json::to_value(s).unwrap()["observedGeneration"].clone());
             if generation == Some(json!(object.meta().generation)) && good(&object) {
-                return object;
+                return Ok(object);
             }
-            assert!(
-                Instant::now() < deadline,
-                "not in time: {}",
-                serde_json::to_string_pretty(&object).unwrap()
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            Err(serde_json::to_value(&object).unwrap())
+        };
+        until(&format!("what is wanted of {name}"), PATIENCE, found).await
     }
 
     /// Reasons of the Kubernetes Events about an object, once the wanted one is there.
     pub async fn told(&self, name: &str, wanted: &str) -> Vec<String> {
         let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
-        let deadline = Instant::now() + PATIENCE;
-        loop {
+        let told = async || {
             let events = api.list(&ListParams::default()).await.unwrap().items;
             let about = |e: &Event| e.regarding.as_ref().is_some_and(|r| r.name.as_deref() == Some(name));
             let reasons: Vec<String> = events.into_iter().filter(about).filter_map(|e| e.reason).collect();
             if reasons.iter().any(|r| r == wanted) {
-                return reasons;
+                Ok(reasons)
+            } else {
+                Err(reasons)
             }
-            assert!(Instant::now() < deadline, "no Event {wanted} about {name}: {reasons:?}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        };
+        until(&format!("the Event {wanted} about {name}"), PATIENCE, told).await
     }
 
     /// Waits until an event of this name was looked at so often.
     pub async fn seen(&self, name: &str, times: usize) {
         let key = self.key(name);
-        let deadline = Instant::now() + PATIENCE;
-        while SEEN.lock().get(&key).copied().unwrap_or_default() < times {
-            assert!(Instant::now() < deadline, "{name} is not looked at");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let looked = async || is_so(SEEN.lock().get(&key).copied().unwrap_or_default() >= times);
+        until(&format!("looks at {name}"), PATIENCE, looked).await;
     }
 
     pub async fn stop(self) {

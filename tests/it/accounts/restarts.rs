@@ -1,7 +1,7 @@
 //! A task that serves all namespaces ends: it is started again alone, and misses nothing.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::api::{AdConversionEvent, HubSpotAccount};
 use adconversion_operator::controller::shared::context::Settings;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::HUBSPOT_READY;
 use super::fake::World;
 use super::operator::{Operator, PATIENCE, own_namespace, settings};
+use crate::support::wait::until;
 
 fn event() -> Value {
     json!({
@@ -26,15 +27,11 @@ fn event() -> Value {
 /// Waits until one restart of this kind is counted.
 async fn restarted(op: &Operator, kind: &str) {
     let wanted = format!("adconversion_loop_restarts_total{{loop=\"{kind}\"}} 1");
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let counted = async || {
         let text = op.metrics.encode(Format::Prometheus, Timestamp::now()).unwrap();
-        if text.contains(&wanted) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{wanted} is not in\n{text}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        if text.contains(&wanted) { Ok(()) } else { Err(text) }
+    };
+    until(&wanted, PATIENCE, counted).await;
 }
 
 /// Accounts, which have controllers of their own, are served.

@@ -29,6 +29,21 @@ fn somebody() -> Value {
     json!({"spec": {"holderIdentity": "somebody", "renewTime": now}})
 }
 
+/// True for a read of the Lease; a watch of it is open for long.
+fn is_look_at_lease(call: &str) -> bool {
+    call.starts_with("GET ") && call.ends_with(&format!("/leases/{LEASE}"))
+}
+
+/// Waits until the holder of the Lease has renewed it once more.
+fn renewed(stage: &Stage) {
+    let renewal = || stage.get(&format!("lease/{LEASE}"))["spec"]["renewTime"].clone();
+    let before = renewal();
+    stage.wait_for("the Lease to be renewed", || match renewal() {
+        same if same == before => Err(same),
+        _ => Ok(()),
+    });
+}
+
 /// Waits until Google has forty conversions whose results nobody has asked for.
 fn sent_and_open(stage: &Stage) {
     stage.wait("adce/pair", "conversions whose results are open", |event| {
@@ -38,16 +53,29 @@ fn sent_and_open(stage: &Stage) {
 
 #[test]
 fn who_stands_by_is_ready_and_touches_nothing() {
-    let stage = &prepared("standby");
+    let mut stage = prepared("standby");
+    let proxy = stage.proxied();
+    let stage = &stage;
     let spec =
         json!({"holderIdentity": "somebody", "leaseDurationSeconds": 300, "renewTime": "2020-01-01T00:00:00.000000Z"});
     stage.patch(&format!("lease/{LEASE}"), &json!({"spec": spec}));
     let replica = stage.start_replica("one", &[], None);
     replica.wait_stands_by();
-    // Several times as long as one that works needs for its first reads.
-    std::thread::sleep(Duration::from_secs(4));
+    // It goes on looking at the Lease: longer, each time, than one that works needs for its first reads.
+    let looks = || proxy.calls().iter().filter(|call| is_look_at_lease(call)).count();
+    let before = looks();
+    stage.wait_for("three more looks at the Lease", || match looks() {
+        looks if looks >= before + 3 => Ok(()),
+        looks => Err(json!(looks)),
+    });
     replica.wait_stands_by();
     assert_eq!(requests(stage), Vec::<Value>::new());
+    let writes: Vec<_> = proxy
+        .calls()
+        .into_iter()
+        .filter(|call| !call.starts_with("GET "))
+        .collect();
+    assert_eq!(writes, [""; 0]);
     for object in ["adce/pair", "gaa/acme", "hsa/acme"] {
         let object = stage.get(object);
         assert_eq!(object["metadata"]["finalizers"], Value::Null, "{object:#}");
@@ -72,8 +100,11 @@ fn one_that_is_told_to_stop_ends_its_requests_and_hands_over() {
     more(stage, "later");
     stage.at_the_gate();
     one.signal("TERM");
-    std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(two.leads(), Some(false), "a request of the first is under way");
+    // It keeps the Lease for as long as a request is under way.
+    for _ in 0..2 {
+        renewed(stage);
+        assert_eq!(two.leads(), Some(false), "a request of the first is under way");
+    }
     let begun = Instant::now();
     open_gate(stage);
     let took = two.wait_leads(IN_ORDER);
@@ -104,7 +135,10 @@ fn a_silent_token_endpoint_does_not_keep_a_leader_from_ending() {
     one.wait_leads(START);
     let two = stage.start_replica("two", &[], None);
     two.wait_stands_by();
-    std::thread::sleep(Duration::from_secs(2));
+    stage.wait_for("a call to the token endpoint", || match silent.connections() {
+        0 => Err(Value::Null),
+        _ => Ok(()),
+    });
     one.signal("TERM");
     let took = two.wait_leads(IN_ORDER);
     println!("{}: works {took:?} after SIGTERM", stage.namespace);

@@ -2,6 +2,7 @@
 //! connections it can end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ pub struct TcpLink {
     pub address: String,
     is_cut: Arc<watch::Sender<bool>>,
     breaks: Arc<watch::Sender<()>>,
+    connections: Arc<AtomicUsize>,
     runtime: Option<Runtime>,
 }
 
@@ -28,8 +30,11 @@ impl TcpLink {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let (target, cut, broken) = (target.to_owned(), Arc::clone(&is_cut), Arc::clone(&breaks));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&connections);
         runtime.spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::Relaxed);
                 let (carried, mut broken) = (carry(near, target.clone(), cut.subscribe()), broken.subscribe());
                 tokio::spawn(async move {
                     tokio::select! {
@@ -43,6 +48,7 @@ impl TcpLink {
             address,
             is_cut,
             breaks,
+            connections,
             runtime: Some(runtime),
         }
     }
@@ -50,6 +56,11 @@ impl TcpLink {
     /// Nothing passes until [`Self::mend`], and nobody is told.
     pub fn cut(&self) {
         self.is_cut.send_replace(true);
+    }
+
+    /// How many connections were opened so far, also those through which nothing passes.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Ends all connections. The next ones wait while the link is cut.

@@ -8,6 +8,7 @@ use adconversion_operator::ports::ledger::Ledger;
 use xtask::postgres::{Postgres, pooler};
 
 use super::{execute, own_server};
+use crate::support::wait::until_blocking;
 
 /// Why it can't be opened. No message holds a password.
 async fn refusal(url: &str) -> String {
@@ -134,11 +135,8 @@ fn start_pooler(host: &Postgres, mode: &str) -> String {
     fs::write(&config, text).expect("a configuration");
     host.start_beside(&format!("pooler-{mode}"), &program, &[config])
         .expect("a pooler");
-    let begun = std::time::Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begun.elapsed().as_secs() < 10, "the pooler does not listen");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    let listens = || std::net::TcpStream::connect(("127.0.0.1", port));
+    until_blocking("the pooler", std::time::Duration::from_secs(10), listens);
     format!("postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable")
 }
 

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::memory::{Now, Sink, set_up, settings, start};
+use crate::support::wait::until;
 
 /// More than are noted at once.
 const CONTACTS: usize = 1_100;
@@ -23,14 +24,7 @@ const LIMIT: Duration = Duration::from_mins(1);
 
 /// Opens a ledger, as often as that takes.
 pub async fn open(url: &str) -> SqlLedger {
-    let begun = Instant::now();
-    loop {
-        match SqlLedger::open(url).await {
-            Ok(ledger) => return ledger,
-            Err(error) => assert!(begun.elapsed() < LIMIT, "{error}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until("the ledger", LIMIT, async || SqlLedger::open(url).await).await
 }
 
 /// Observed, and those of each outcome.

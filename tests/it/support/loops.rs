@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use adconversion_operator::domain::ids::ObjectKey;
 use adconversion_operator::domain::outcome::Outcome;
@@ -17,11 +17,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::{Memory, Now, Sink, set_up, settings, tally_of};
+use super::wait::until;
 
 /// Longest wait for what must come.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
 
 /// An empty ledger in memory.
 pub async fn ledger() -> Arc<dyn Ledger> {
@@ -110,16 +109,11 @@ impl Running {
 
     /// Waits until there are at least so many.
     pub async fn until<T: PartialOrd + Debug, F: Future<Output = T>>(&self, wanted: T, mut now: impl FnMut() -> F) {
-        let begun = Instant::now();
-        loop {
-            let there = now().await;
-            if there >= wanted {
-                return;
-            }
-            let sent = self.world.sink.taken().len();
-            assert!(begun.elapsed() < LIMIT, "{there:?} of {wanted:?}; {sent} were sent");
-            tokio::time::sleep(LOOK).await;
-        }
+        let enough = async || match now().await {
+            there if there >= wanted => Ok(()),
+            there => Err((there, self.world.sink.taken().len())),
+        };
+        until(&format!("{wanted:?}, beside it how many were sent"), LIMIT, enough).await;
     }
 
     /// Ends the loops in good order.

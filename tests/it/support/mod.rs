@@ -6,3 +6,4 @@ pub mod devtools;
 pub mod documents;
 pub mod loops;
 pub mod memory;
+pub mod wait;
