@@ -10,9 +10,9 @@ mod phones;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use adconversion_operator::api::SharedData;
 use adconversion_operator::domain::contact::Contact;
 use adconversion_operator::domain::identifiers;
-use adconversion_operator::domain::identifiers::SharedKind;
 use adconversion_operator::domain::ids::{ActionId, ContactId, CustomerId, OrderId, PortalId, TransactionId};
 use adconversion_operator::ports::sink::{ClickId, Conversion, UploadRequest, UserIdentifier};
 use adconversion_operator::upstream::google::{MAX_ROWS, Purpose, ingest_body};
@@ -108,13 +108,13 @@ fn contact(id: u64) -> Contact {
 
 fn normalise() {
     let contacts: Vec<Contact> = (0..MAX_ROWS as u64).map(contact).collect();
-    let kinds: [(&str, &[SharedKind]); 4] = [
-        ("normalise + hash, e-mail", &[SharedKind::Email]),
-        ("normalise + hash, phone", &[SharedKind::Phone]),
-        ("normalise + hash, address", &[SharedKind::Address]),
+    let kinds: [(&str, &[SharedData]); 4] = [
+        ("normalise + hash, e-mail", &[SharedData::Email]),
+        ("normalise + hash, phone", &[SharedData::Phone]),
+        ("normalise + hash, address", &[SharedData::Address]),
         (
             "normalise + hash, all three of a contact",
-            &[SharedKind::Email, SharedKind::Phone, SharedKind::Address],
+            &[SharedData::Email, SharedData::Phone, SharedData::Address],
         ),
     ];
     for (name, kinds) in kinds {

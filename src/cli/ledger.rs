@@ -31,6 +31,7 @@ enum LedgerCommand {
     /// it differs (it is not kept then), 2 when nothing could be copied.
     ///
     /// Example: adconversion ledger copy --from sqlite:///var/lib/adconversion/ledger.db --to postgres://db/adconversion
+    #[allow(clippy::doc_markdown)] // the help shows it as it stands
     Copy(CopyFlags),
 }
 

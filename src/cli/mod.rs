@@ -54,6 +54,7 @@ enum Command {
     /// Run the operator. Every flag can be given as ADCONVERSION_<FLAG> in the environment too.
     ///
     /// Example: adconversion run --watch-namespaces marketing --ledger-url sqlite:///var/lib/adconversion/ledger.db
+    #[allow(clippy::doc_markdown)] // the help shows it as it stands
     Run(Box<RunFlags>),
     /// Print the custom resource definitions as YAML.
     ///

@@ -8,7 +8,8 @@ use super::database::Conn;
 use super::error::damaged_value;
 use crate::domain::outcome::reason;
 use crate::ledger::columns::{
-    amount_of, json_list, numbers, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time, to_transaction,
+    amount_of, json_list, numbers, rows_affected, texts, to_contact, to_limit, to_millis, to_outcome, to_time,
+    to_transaction,
 };
 use crate::ports::ledger::{LedgerResult, Row, RowId, StreamId};
 

@@ -96,7 +96,7 @@ async fn check_all(offline: &Offline, chosen: &Chosen, progress: &Progress) -> V
     checked
 }
 
-fn as_other<'a>((declared, status): &'a (Declared, Option<AdConversionEventStatus>)) -> Other<'a> {
+fn as_other((declared, status): &(Declared, Option<AdConversionEventStatus>)) -> Other<'_> {
     Other {
         declared,
         status: status.as_ref(),

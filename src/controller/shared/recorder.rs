@@ -355,7 +355,14 @@ mod tests {
 
     #[test]
     fn of_very_many_events_the_newest_are_remembered() {
-        let said = |n: usize| identity_of(&ObjectReference::default(), Severity::Normal, "Succeeded", &n.to_string());
+        let said = |n: usize| {
+            identity_of(
+                &ObjectReference::default(),
+                Severity::Normal,
+                "Succeeded",
+                &n.to_string(),
+            )
+        };
         let at = |n: usize| Timestamp::UNIX_EPOCH + SignedDuration::from_millis(i64::try_from(n).unwrap_or(i64::MAX));
         let mut recent = Recent::default();
         for n in 0..MOST_KNOWN + 10 {

@@ -70,7 +70,7 @@ fn a_stage_is_read_from_where_any_of_its_events_needs() {
 fn contacts_are_read_once_for_all_events_of_a_kind() {
     let (mut stage, mut form) = (event("stage"), event("form"));
     stage.rules.value = Some(ValueRule::DealAmount {
-        default: crate::domain::eligibility::Money {
+        default: crate::api::Money {
             amount: 1.into(),
             currency: "EUR".to_owned(),
         },

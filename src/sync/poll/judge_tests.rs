@@ -15,7 +15,7 @@ fn request() -> OpenRequest {
         row: RowId(row),
         destination,
         attempts: 0,
-        split: 0,
+        isolation_group: 0,
     });
     OpenRequest {
         batch: BatchId(9),
@@ -93,7 +93,14 @@ type Moved = (i64, Outcome, String, i64);
 fn judge(poller: &mut Poller, statuses: &[DestinationStatus]) -> (Vec<Moved>, bool, bool) {
     let judged = poller.judge_statuses("Data Manager", &request(), statuses, at(0));
     let moved = judged.updates.into_iter();
-    let moved = moved.map(|update| (update.row.0, update.outcome, update.reason.into_owned(), update.split));
+    let moved = moved.map(|update| {
+        (
+            update.row.0,
+            update.outcome,
+            update.reason.into_owned(),
+            update.isolation_group,
+        )
+    });
     (moved.collect(), judged.done, judged.unconfirmed)
 }
 
@@ -105,7 +112,7 @@ fn rejected(row: i64) -> Moved {
     (row, Outcome::Rejected, "ACode".to_owned(), 0)
 }
 
-fn unknown(row: i64, split: i64) -> Moved {
+fn unknown(row: i64, isolation_group: i64) -> Moved {
     (row, Outcome::Processing, reason::OUTCOME_UNKNOWN.to_owned(), split)
 }
 
@@ -118,14 +125,14 @@ fn unknown(row: i64, split: i64) -> Moved {
 #[case::nothing_said_of_one_action_yet(vec![open(7), taken(6)], vec![], false)]
 #[case::nothing_will_be_said_of_one_action(
     vec![taken(7), taken(6)],
-    vec![uploaded(1), uploaded(2), unknown(3, split_number(BatchId(9), 1, 0))],
+    vec![uploaded(1), uploaded(2), unknown(3, isolation_group_of(BatchId(9), 1, 0))],
     true,
 )]
 #[case::a_report_that_contradicts_itself(
     vec![said(7, Progress::Succeeded, 5, vec![]), taken(8)],
     vec![
-        unknown(1, split_number(BatchId(9), 0, 0)),
-        unknown(2, split_number(BatchId(9), 0, 1)),
+        unknown(1, isolation_group_of(BatchId(9), 0, 0)),
+        unknown(2, isolation_group_of(BatchId(9), 0, 1)),
         uploaded(3),
     ],
     true,

@@ -3,9 +3,10 @@
 use jiff::SignedDuration;
 
 use super::*;
+use crate::api::Money;
+use crate::api::SharedData;
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
-use crate::domain::eligibility::{Money, ValueRule};
-use crate::domain::identifiers::SharedKind;
+use crate::domain::eligibility::ValueRule;
 use crate::domain::ids::OccurrenceKey;
 use crate::ports::ledger::{NewRow, StreamRequest};
 use crate::ports::test_support::{FixedClock, at};
@@ -43,7 +44,7 @@ impl Setting {
         let stream = ctx.ledger.stream_for(&of).await.unwrap();
         ctx.registry.set_event(event.clone());
         let event = EligibleEvent {
-            event,
+            event: Arc::new(event),
             action: action.unwrap(),
             window: ClickWindow::WIDEST,
             account: hubspot_account(),
@@ -317,7 +318,7 @@ async fn an_address_alone_needs_a_route_that_takes_it(#[case] addresses: bool) {
         ..without_click(good(7))
     };
     let mut setting = Setting::with_rows([contact], &[7]).await;
-    setting.event.event.rules.share = vec![SharedKind::Address];
+    setting.event.event.rules.share = vec![SharedData::Address];
     setting.event.addresses = addresses;
     let sent = setting.prepare().await.unwrap();
     let skipped = (
@@ -340,7 +341,7 @@ async fn an_address_alone_needs_a_route_that_takes_it(#[case] addresses: bool) {
 async fn what_was_missed_while_suspended_goes_or_is_skipped(#[case] skip: bool) {
     let mut setting = Setting::with_rows([good(7), good(8)], &[7]).await;
     setting.record(&[8], true).await;
-    setting.event.event.skip_missed = skip;
+    Arc::make_mut(&mut setting.event.event).skip_missed = skip;
     let mut sent = setting.prepare().await.unwrap();
     sent.sort_unstable();
     assert_eq!(sent, if skip { vec![7] } else { vec![7, 8] });

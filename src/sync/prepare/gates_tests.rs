@@ -40,7 +40,8 @@ async fn an_event_sends_while_no_gate_is_closed(#[case] closes: Closes, #[case] 
     registry.set_hubspot(hubspot);
     registry.set_google(google);
     registry.set_event(event.clone());
-    assert!(eligible_event(&setting.ctx, event.clone()).is_none(), "no stream yet");
+    let event = Arc::new(event);
+    assert!(eligible_event(&setting.ctx, Arc::clone(&event)).is_none(), "no stream yet");
     registry.update_report(&event.key, |report| {
         report.stream = Some(setting.event.stream);
         Notice::Quiet

@@ -63,7 +63,7 @@ async fn what_google_may_have_is_not_forgotten() {
     let unknown = Row {
         outcome: Outcome::Processing,
         reason: reason::OUTCOME_UNKNOWN.to_owned(),
-        split: 9,
+        isolation_group: 9,
         ..row(1)
     };
     let updates = retry_later(&ctx, &[unknown, row(2)], &hubspot_error(Cause::Unavailable));
@@ -74,7 +74,7 @@ async fn what_google_may_have_is_not_forgotten() {
         detail: String::new(),
         due: at(1),
         failed_try: true,
-        split,
+        isolation_group,
     };
     let pending = expected(2, Outcome::Pending, reason::UPSTREAM_UNAVAILABLE, 0);
     assert_eq!(

@@ -112,7 +112,7 @@ pub(crate) fn row(id: i64) -> Row {
         due: at(0),
         attempts: 0,
         sent: None,
-        split: 0,
+        isolation_group: 0,
         while_suspended: false,
     }
 }

@@ -36,7 +36,7 @@ struct Given {
     form: bool,
     account: &'static str,
     action: &'static str,
-    split: i64,
+    isolation_group: i64,
     attempts: u32,
 }
 
@@ -46,7 +46,7 @@ const fn to(action: &'static str) -> Given {
         form: false,
         account: "a",
         action,
-        split: 0,
+        isolation_group: 0,
         attempts: 0,
     }
 }
@@ -59,9 +59,9 @@ const fn form(account: &'static str, action: &'static str) -> Given {
     }
 }
 
-const fn apart(split: i64, attempts: u32) -> Given {
+const fn apart(isolation_group: i64, attempts: u32) -> Given {
     Given {
-        split,
+        isolation_group,
         attempts,
         ..to("1")
     }
@@ -83,7 +83,7 @@ fn rows_of(given: &[Given]) -> Vec<PreparedRow> {
     let of = |(id, given): (i64, &Given)| {
         let mut prepared = prepared_row(row(id));
         (prepared.form, prepared.action) = (given.form, action_of(*given));
-        (prepared.row.split, prepared.row.attempts) = (given.split, given.attempts);
+        (prepared.row.isolation_group, prepared.row.attempts) = (given.isolation_group, given.attempts);
         prepared
     };
     numbered.map(of).collect()

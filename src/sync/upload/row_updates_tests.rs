@@ -39,7 +39,7 @@ async fn what_becomes_of_a_row(#[case] result: RowResult, #[case] attempts: u32,
     let (ctx, _) = context().await;
     let row = Row {
         attempts,
-        split: 77,
+        isolation_group: 77,
         ..row(5)
     };
     let update = row_result_update(&ctx, RowRef::from(&row), &result, at(0));
@@ -56,14 +56,14 @@ async fn what_becomes_of_a_row(#[case] result: RowResult, #[case] attempts: u32,
         detail: detail.to_owned(),
         due: at(due),
         failed_try,
-        split: 77,
+        isolation_group: 77,
     };
     assert_eq!(update, expected);
     let open = OpenRow {
         row: row.id,
         destination: 3,
         attempts,
-        split: 77,
+        isolation_group: 77,
     };
     assert_eq!(
         row_result_update(&ctx, RowRef::from(&open), &result, at(0)),
@@ -96,7 +96,7 @@ fn rows_are_set_apart_by_numbers_that_no_others_have() {
     let mut numbers = BTreeSet::from([0]);
     for batch in 0..40 {
         for (destination, half) in (0..16).flat_map(|destination| [(destination, 0), (destination, 1)]) {
-            let number = split_number(BatchId(batch), destination, half);
+            let number = isolation_group_of(BatchId(batch), destination, half);
             assert!(numbers.insert(number), "{batch} {destination} {half}: {number}");
         }
     }

@@ -123,7 +123,11 @@ impl Uploader {
         refreshes: &mut Refreshes,
     ) -> Vec<PreparedRow> {
         let streams: BTreeMap<_, _> = open.iter().map(|sendable| (sendable.stream(), sendable)).collect();
-        rows.retain(|row| streams.get(&row.row.stream).is_some_and(|sendable| sendable.takes_row(row)));
+        rows.retain(|row| {
+            streams
+                .get(&row.row.stream)
+                .is_some_and(|sendable| sendable.takes_row(row))
+        });
         let now = self.ctx.clock.now();
         let age = self.ctx.settings.read_age();
         let (fresh, stale) = rows.into_iter().partition(|row| now.duration_since(row.read) <= age);

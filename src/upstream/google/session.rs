@@ -144,7 +144,7 @@ impl Session {
         let slot = rate_limiter
             .admit(call.customer, self.config.timeouts.patience, &*self.observer)
             .await?;
-        let answer = RateLimiter::in_slot(slot, self.call_with_token(call)).await?;
+        let answer = RateLimiter::in_slot(slot, Box::pin(self.call_with_token(call))).await?;
         let id = answer.request_id.clone();
         match answer.into_json() {
             Ok(json) => Ok((json, id)),

@@ -215,7 +215,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
     op.wait::<GoogleAdsAccount>("acme", &["Ready=True/Succeeded"]).await;
     let key = op.key("acme");
     let refused = refusal("Data Manager", Cause::ServiceDisabled);
-    op.registry.google_fault(&key, &refused);
+    op.registry.ad_account_fault(&key, &refused);
     let stalled = op
         .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])
         .await;
@@ -233,7 +233,7 @@ async fn what_only_uploads_show_stalls_a_google_account_and_heals_without_a_flap
             op.registry.shown_readiness(&Account::Google(key.clone())),
             Some(Readiness::NotReady { .. })
         ));
-        op.registry.google_fault(&key, &refused);
+        op.registry.ad_account_fault(&key, &refused);
         until("the uploader to be kept out", PATIENCE, async || is_so(!usable(&op))).await;
         let now = op
             .wait::<GoogleAdsAccount>("acme", &["Stalled=True/AccessDenied"])

@@ -45,7 +45,7 @@ impl Setting {
             let stream = ctx.ledger.stream_for(&of).await.unwrap();
             ctx.registry.set_event(event.clone());
             pass.events.push(Tracked {
-                event,
+                event: Arc::new(event),
                 stream,
                 mark: None,
             });
@@ -235,7 +235,7 @@ async fn what_cannot_be_read_of_a_contact_is_told_to_whom_it_may_concern(
     #[case] told: &[usize],
 ) {
     let mut setting = Setting::new(&["customer", "lead"]).await;
-    setting.pass.events[1].event.trigger = Trigger::Stage("lead".to_owned());
+    Arc::make_mut(&mut setting.pass.events[1].event).trigger = Trigger::Stage("lead".to_owned());
     setting.note(agreeing([flawed(customer(5, 9_000, &[]), lost)])).await;
     assert!(setting.is_aside(5));
     let message = "Contact 5 waits: it can't be read (an odd row). It is read again later; check it in HubSpot.";
