@@ -13,7 +13,7 @@ fn tracked(stage: &str, covered: Option<(i64, i64)>) -> Tracked {
         cursor: at(cursor),
     };
     Tracked {
-        event,
+        event: Arc::new(event),
         stream: StreamId(1),
         mark: covered.map(mark),
     }
@@ -81,7 +81,7 @@ fn contacts_are_read_once_for_all_events_of_a_kind() {
         property: "consent".to_owned(),
         granted: vec!["yes".to_owned()],
     });
-    let events = [stage, form];
+    let events = [stage, form].map(Arc::new);
     let (plain, history) = contact_query(&events).as_ref().clone();
     assert_eq!(history, [GCLID, LIFECYCLE_STAGE]);
     assert_eq!(

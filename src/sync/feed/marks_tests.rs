@@ -31,7 +31,7 @@ impl Setting {
     /// One of the events on one of the streams, covered from second 0 up to `cursor`.
     fn tracked(&self, name: &str, stream: usize, cursor: Option<i64>) -> Tracked {
         Tracked {
-            event: event(name),
+            event: Arc::new(event(name)),
             stream: self.streams[stream],
             mark: cursor.map(mark),
         }
@@ -117,7 +117,7 @@ async fn of_two_events_on_one_stream_the_one_less_far_along_counts() {
         // One begins before what is covered, the other behind it.
         let [earlier, later] = [("first", 0), ("second", 4_000)].map(|(name, start)| {
             let mut tracked = setting.tracked(name, 0, None);
-            (tracked.event.start, tracked.mark) = (at(start), Some(stored));
+            (Arc::make_mut(&mut tracked.event).start, tracked.mark) = (at(start), Some(stored));
             tracked
         });
         let events = if earlier_first {

@@ -92,11 +92,14 @@ fn a_contact_that_is_put_aside_is_read_anyway() {
     let contact = found(None, &[]);
     record(&mut history, &contact);
     let candidate = Candidate::new(&contact, &stages, at(LATEST));
-    assert!(history.new_modification(&candidate));
+    assert!(
+        history.new_modification(&candidate) && history.new_entry(&candidate),
+        "it shows nothing"
+    );
     history
         .aside
         .put_aside(ContactId(5), SignedDuration::from_mins(5), at(0));
-    assert!(!history.new_modification(&candidate));
+    assert!(!history.new_modification(&candidate) && !history.new_entry(&candidate));
 }
 
 #[rstest::rstest]

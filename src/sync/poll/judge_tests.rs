@@ -86,7 +86,7 @@ async fn poller() -> Poller {
     Poller::new(sender, Arc::new(ctx), Arc::default())
 }
 
-/// Row, outcome and reason; its number if it is set apart.
+/// Row, outcome and reason; its isolation group.
 type Moved = (i64, Outcome, String, i64);
 
 /// What an answer comes to: the rows that move; whether nothing more is to be asked, or another answer has to say the same.
@@ -112,8 +112,8 @@ fn rejected(row: i64) -> Moved {
     (row, Outcome::Rejected, "ACode".to_owned(), 0)
 }
 
-fn unknown(row: i64, isolation_group: i64) -> Moved {
-    (row, Outcome::Processing, reason::OUTCOME_UNKNOWN.to_owned(), split)
+fn unknown(row: i64, group: i64) -> Moved {
+    (row, Outcome::Processing, reason::OUTCOME_UNKNOWN.to_owned(), group)
 }
 
 /// Each answer, and what the second one that says it comes to.

@@ -3,8 +3,7 @@
 use jiff::SignedDuration;
 
 use super::*;
-use crate::api::Money;
-use crate::api::SharedData;
+use crate::api::{Money, SharedData};
 use crate::domain::contact::{Contact, Flaw, LIFECYCLE_STAGE};
 use crate::domain::eligibility::ValueRule;
 use crate::domain::ids::OccurrenceKey;
@@ -66,6 +65,11 @@ impl Setting {
         let setting = Self::new(contacts).await;
         setting.record(rows, false).await;
         setting
+    }
+
+    /// The event, to be another one.
+    fn change_event(&mut self) -> &mut Event {
+        Arc::make_mut(&mut self.event.event)
     }
 
     async fn record(&self, contacts: &[u64], while_suspended: bool) {
@@ -268,7 +272,7 @@ async fn where_contacts_cannot_be_read_all_rows_wait(#[case] cause: Cause, #[cas
 #[tokio::test]
 async fn where_deals_cannot_be_read_rows_wait(#[case] cause: Cause, #[case] of_account: bool, #[case] why: &str) {
     let mut setting = Setting::with_rows([good(7)], &[7]).await;
-    setting.event.event.rules.value = Some(ValueRule::DealAmount { default: euros(5) });
+    setting.change_event().rules.value = Some(ValueRule::DealAmount { default: euros(5) });
     *setting.portal.deals.lock() = Some(hubspot_error(cause));
     let prepared = setting.prepare().await;
     assert_eq!(prepared.is_err(), of_account);
@@ -294,7 +298,7 @@ fn euros(amount: i64) -> Money {
 #[tokio::test]
 async fn a_row_is_sent_with_the_value_of_its_event() {
     let mut setting = Setting::with_rows([good(7)], &[7]).await;
-    setting.event.event.rules.value = Some(ValueRule::Fixed(euros(5)));
+    setting.change_event().rules.value = Some(ValueRule::Fixed(euros(5)));
     let (ready, _) = setting.event.prepare_rows(&setting.ctx, 100).await.unwrap();
     assert_eq!(ready[0].value, Some((5.into(), "EUR".to_owned())));
     assert!(setting.event.takes_row(&ready[0]) && ready[0].action == action(7) && !ready[0].form);
@@ -318,7 +322,7 @@ async fn an_address_alone_needs_a_route_that_takes_it(#[case] addresses: bool) {
         ..without_click(good(7))
     };
     let mut setting = Setting::with_rows([contact], &[7]).await;
-    setting.event.event.rules.share = vec![SharedData::Address];
+    setting.change_event().rules.share = vec![SharedData::Address];
     setting.event.addresses = addresses;
     let sent = setting.prepare().await.unwrap();
     let skipped = (
@@ -341,7 +345,7 @@ async fn an_address_alone_needs_a_route_that_takes_it(#[case] addresses: bool) {
 async fn what_was_missed_while_suspended_goes_or_is_skipped(#[case] skip: bool) {
     let mut setting = Setting::with_rows([good(7), good(8)], &[7]).await;
     setting.record(&[8], true).await;
-    Arc::make_mut(&mut setting.event.event).skip_missed = skip;
+    setting.change_event().skip_missed = skip;
     let mut sent = setting.prepare().await.unwrap();
     sent.sort_unstable();
     assert_eq!(sent, if skip { vec![7] } else { vec![7, 8] });

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::ids::ObjectKey;
-use crate::registry::GoogleAccount;
 use crate::registry::test_support::google_account;
+use crate::registry::{GoogleAccount, Notice};
 use crate::sync::test_support::unused_clients;
 
 /// What closes a gate.
@@ -41,7 +41,7 @@ async fn an_event_sends_while_no_gate_is_closed(#[case] closes: Closes, #[case] 
     registry.set_google(google);
     registry.set_event(event.clone());
     let event = Arc::new(event);
-    assert!(eligible_event(&setting.ctx, Arc::clone(&event)).is_none(), "no stream yet");
+    assert!(eligible_event(&setting.ctx, event.clone()).is_none(), "no stream yet");
     registry.update_report(&event.key, |report| {
         report.stream = Some(setting.event.stream);
         Notice::Quiet

@@ -18,6 +18,7 @@ use crate::sync::test_support::{context, hubspot_error, row};
 #[case(Cause::TooLarge, reason::UPSTREAM_UNAVAILABLE)]
 #[case(Cause::Refused, reason::UPSTREAM_UNAVAILABLE)]
 #[case(Cause::NotFound, reason::UPSTREAM_UNAVAILABLE)]
+#[case(Cause::NameTaken, reason::UPSTREAM_UNAVAILABLE)]
 fn why_rows_wait_after_a_failed_call(#[case] cause: Cause, #[case] expected: &str) {
     assert_eq!(pending_reason(cause), expected);
     // What only a person can mend does not look as if it would pass by itself.
@@ -67,7 +68,7 @@ async fn what_google_may_have_is_not_forgotten() {
         ..row(1)
     };
     let updates = retry_later(&ctx, &[unknown, row(2)], &hubspot_error(Cause::Unavailable));
-    let expected = |id, outcome, reason: &'static str, split| RowUpdate {
+    let expected = |id, outcome, reason: &'static str, isolation_group| RowUpdate {
         row: row(id).id,
         outcome,
         reason: reason.into(),

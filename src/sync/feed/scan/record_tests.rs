@@ -6,6 +6,7 @@ use super::*;
 use crate::domain::trigger::Trigger;
 use crate::ports::ledger::StreamRequest;
 use crate::ports::test_support::{FixedClock, at};
+use crate::registry::Event;
 use crate::registry::test_support::hubspot_account;
 use crate::sync::absences::AbsentContact;
 use crate::sync::context::SyncContext;
@@ -56,6 +57,11 @@ impl Setting {
             pass,
             history: ReadHistory::default(),
         }
+    }
+
+    /// An event of the pass, to be another one.
+    fn change_event(&mut self, event: usize) -> &mut Event {
+        Arc::make_mut(&mut self.pass.events[event].event)
     }
 
     /// Notes a page; how many rows were new.
@@ -163,8 +169,8 @@ fn with_old_click(mut contact: Contact) -> Contact {
 #[tokio::test]
 async fn each_event_takes_the_entries_that_are_its_own() {
     let mut setting = Setting::new(&["early", "late", "other"]).await;
-    setting.pass.events[1].event.start = at(5_000);
-    setting.pass.events[2].event.trigger = Trigger::Stage("lead".to_owned());
+    setting.change_event(1).start = at(5_000);
+    setting.change_event(2).trigger = Trigger::Stage("lead".to_owned());
     let contacts = [1, 2].map(|id| customer(id, 9_000, &[1_000 * i64::try_from(id).unwrap() * 3]));
     assert_eq!(setting.note(agreeing(contacts)).await, 5);
     let mut found = Vec::new();
@@ -180,7 +186,7 @@ async fn a_row_seen_while_the_event_is_suspended_says_so() {
     for suspended in [false, true] {
         let mut setting = Setting::new(&["event"]).await;
         // Since the pass began.
-        let mut event = setting.pass.events[0].event.clone();
+        let mut event = Event::clone(&setting.pass.events[0].event);
         event.suspended = suspended;
         setting.ctx.registry.set_event(event);
         setting.note(agreeing([customer(5, 9_000, &[100])])).await;
@@ -235,7 +241,7 @@ async fn what_cannot_be_read_of_a_contact_is_told_to_whom_it_may_concern(
     #[case] told: &[usize],
 ) {
     let mut setting = Setting::new(&["customer", "lead"]).await;
-    Arc::make_mut(&mut setting.pass.events[1].event).trigger = Trigger::Stage("lead".to_owned());
+    setting.change_event(1).trigger = Trigger::Stage("lead".to_owned());
     setting.note(agreeing([flawed(customer(5, 9_000, &[]), lost)])).await;
     assert!(setting.is_aside(5));
     let message = "Contact 5 waits: it can't be read (an odd row). It is read again later; check it in HubSpot.";
