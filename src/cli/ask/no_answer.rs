@@ -53,6 +53,7 @@ fn innermost(error: &(dyn Error + 'static)) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use std::time::Duration;
 

@@ -1,3 +1,5 @@
+#![allow(clippy::expect_used)]
+
 use super::*;
 use crate::cli::layout::tests::{WIDTHS, assert_fits};
 use crate::cli::offline::NotDone;

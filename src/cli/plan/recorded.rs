@@ -104,6 +104,7 @@ async fn list_recorded(operator: &Operator, event: &ObjectKey) -> Result<Vec<Con
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use clap::Parser;
     use serde_json::json;

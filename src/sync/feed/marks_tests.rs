@@ -41,9 +41,9 @@ impl Setting {
     async fn finish(&mut self, events: Vec<Tracked>, newest: Option<i64>, nameless: usize) {
         let mut seen = ScanFindings::default();
         seen.nameless = nameless;
-        newest
-            .into_iter()
-            .for_each(|second| seen.record_newest(STAGE, at(second)));
+        if let Some(second) = newest {
+            seen.record_newest(STAGE, at(second));
+        }
         let pass = Pass {
             account: hubspot_account(),
             crm: FakePortal::new([]),

@@ -172,8 +172,10 @@ impl HubSpot {
 
     /// The search for these failed: looks for the contact that it fails with. True once it is known.
     async fn find_what_breaks(&self, search: &ContactSearch, range: IdRange, ends: &mut Option<Instant>) -> bool {
-        let suspect = has_room(search) && self.failed_searches.lock().note_failed(search, range, Instant::now());
-        while suspect {
+        if !has_room(search) || !self.failed_searches.lock().note_failed(search, range, Instant::now()) {
+            return false;
+        }
+        loop {
             let probe = self.failed_searches.lock().next_probe(search);
             // One for nobody takes no time where searches are well.
             let mut has_time = |probe: IdRange| probe.is_of_none() || self.has_time(ends);
@@ -196,7 +198,6 @@ impl HubSpot {
                 Progress::AllFail | Progress::Contradicted => return false,
             }
         }
-        false
     }
 }
 

@@ -55,10 +55,8 @@ fn written_by_the_workflow(name: &str) -> String {
     let workflow = file(".github/workflows/release.yaml");
     let (_, rest) = workflow.split_once(&format!("cat > {name} << EOF\n")).unwrap();
     let (lines, _) = rest.split_once("          EOF\n").unwrap();
-    lines
-        .lines()
-        .map(|line| format!("{}\n", line.trim_start_matches("          ")))
-        .collect()
+    let lines = lines.lines().map(|line| line.trim_start_matches("          "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// `install.yaml` is what docs/gitops.md says of it: deploy/kustomize with the image of the release.

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::Stage;
-use super::replicas::{START, all_are_sent, each_once, hold_next, more, open_gate, pair, prepared, requests, sent};
+use super::replicas::{
+    START, all_are_sent, each_once, hold_next, is_look_at_lease, more, open_gate, pair, prepared, renewed, requests,
+    sent, sent_and_open,
+};
 use super::stage::LEASE;
 use super::tcp_link::TcpLink;
 
@@ -27,28 +30,6 @@ const SHORT_DURATION: Duration = Duration::from_secs(8);
 fn somebody() -> Value {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string();
     json!({"spec": {"holderIdentity": "somebody", "renewTime": now}})
-}
-
-/// True for a read of the Lease; a watch of it is open for long.
-fn is_look_at_lease(call: &str) -> bool {
-    call.starts_with("GET ") && call.ends_with(&format!("/leases/{LEASE}"))
-}
-
-/// Waits until the holder of the Lease has renewed it once more.
-fn renewed(stage: &Stage) {
-    let renewal = || stage.get(&format!("lease/{LEASE}"))["spec"]["renewTime"].clone();
-    let before = renewal();
-    stage.wait_for("the Lease to be renewed", || match renewal() {
-        same if same == before => Err(same),
-        _ => Ok(()),
-    });
-}
-
-/// Waits until Google has forty conversions whose results nobody has asked for.
-fn sent_and_open(stage: &Stage) {
-    stage.wait("adce/pair", "conversions whose results are open", |event| {
-        event["status"]["sync"]["processing"] == 40
-    });
 }
 
 #[test]

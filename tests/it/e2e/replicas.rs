@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::Stage;
 use super::judge::{became, crowd, exactly, settled_within, transactions};
-use super::stage::{Replica, ago};
+use super::stage::{LEASE, Replica, ago};
 
 /// Longest wait for the first one to work, and for both to be there.
 pub const START: Duration = Duration::from_secs(40);
@@ -89,4 +89,26 @@ pub fn sent(stage: &Stage) -> BTreeMap<String, u32> {
         }
     }
     sent
+}
+
+/// True for a read of the Lease; a watch of it is open for long.
+pub fn is_look_at_lease(call: &str) -> bool {
+    call.starts_with("GET ") && call.ends_with(&format!("/leases/{LEASE}"))
+}
+
+/// Waits until the holder of the Lease has renewed it once more.
+pub fn renewed(stage: &Stage) {
+    let renewal = || stage.get(&format!("lease/{LEASE}"))["spec"]["renewTime"].clone();
+    let before = renewal();
+    stage.wait_for("the Lease to be renewed", || match renewal() {
+        same if same == before => Err(same),
+        _ => Ok(()),
+    });
+}
+
+/// Waits until Google has forty conversions whose results nobody has asked for.
+pub fn sent_and_open(stage: &Stage) {
+    stage.wait("adce/pair", "conversions whose results are open", |event| {
+        event["status"]["sync"]["processing"] == 40
+    });
 }

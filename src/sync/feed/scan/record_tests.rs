@@ -160,7 +160,9 @@ async fn an_entry_becomes_a_row_that_waits(#[case] contact: Contact, #[case] row
 fn with_old_click(mut contact: Contact) -> Contact {
     for (name, entries) in &mut contact.history {
         if name == crate::sync::test_support::GCLID {
-            entries.iter_mut().for_each(|entry| entry.at = at(-1_209_600));
+            for entry in entries.iter_mut() {
+                entry.at = at(-1_209_600);
+            }
         }
     }
     contact

@@ -108,7 +108,7 @@ async fn all_others_are_found_and_those_are_bare(#[case] fails: ResponseTemplate
     let contacts = || all.iter().flat_map(|page| &page.contacts);
     assert_eq!(
         contacts().map(|contact| contact.id.0).collect::<Vec<_>>(),
-        Vec::from_iter(IDS)
+        IDS.collect::<Vec<_>>()
     );
     let bare: Vec<_> = contacts()
         .filter(|contact| contact.flaw.is_some())
@@ -220,5 +220,5 @@ async fn a_contact_that_is_too_large_for_any_page_is_left_out() {
     let ids = found
         .iter()
         .flat_map(|page| page.contacts.iter().map(|contact| contact.id.0));
-    assert_eq!(ids.collect::<Vec<_>>(), Vec::from_iter(IDS));
+    assert_eq!(ids.collect::<Vec<_>>(), IDS.collect::<Vec<_>>());
 }

@@ -275,7 +275,7 @@ proptest! {
         rows in 1_usize..9,
         most in 3_usize..40,
     ) {
-        let ids = Vec::from_iter(near.union(&far).copied());
+        let ids: Vec<_> = near.union(&far).copied().collect();
         let breaking: BTreeSet<u64> = choice.iter().filter(|_| !ids.is_empty()).map(|at| *at.get(&ids)).collect();
         for most in [PLENTY, most] {
             let mut portal = Fake::new(ids.clone(), breaking.clone(), rows);
