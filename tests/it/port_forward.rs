@@ -218,6 +218,7 @@ async fn the_page_of_the_one_that_works_is_at_the_port_asked_for() {
     let line = line.await.unwrap().unwrap().unwrap();
     let expected = format!("The page of pod ops/working is at http://127.0.0.1:{port}/ until you press Ctrl-C.");
     assert_eq!(line, expected);
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let text = reqwest::get(format!("http://127.0.0.1:{port}/")).await.unwrap();
     assert_eq!(text.text().await.unwrap(), "the page");
     // Who asks for the same port is told that it is taken.

@@ -21,11 +21,11 @@ pub(in crate::cli) struct NoAnswer {
 
 impl NoAnswer {
     pub(super) fn new(error: &reqwest::Error, way_out: &'static str) -> Self {
-        let why = if error.is_timeout() && !error.is_connect() {
+        let why = match (error.is_timeout(), error.is_connect()) {
+            (true, true) => "it could not be connected to in time".to_owned(),
             // The kernel takes connections for a process that is stopped.
-            "it took the question, and said nothing in time. Perhaps it hangs".to_owned()
-        } else {
-            innermost(error)
+            (true, false) => "it took the question, and said nothing in time. Perhaps it hangs".to_owned(),
+            (false, _) => innermost(error),
         };
         Self { why, way_out }
     }

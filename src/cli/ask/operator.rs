@@ -18,6 +18,8 @@ use crate::cli::command_error::CommandError;
 use crate::cli::kube_words::{Giver, Request, is_refusal};
 use crate::cli::names::parse_namespace;
 
+/// Longest wait for a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Longest wait for a sign of life, and for an answer out of the operator's ledger.
 const PROBE_LIMIT: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -187,6 +189,7 @@ impl OperatorPlace {
 impl Operator {
     fn at(base: Url, forward: Option<Forward>) -> Result<Self, CommandError> {
         let http = reqwest::Client::builder()
+            .connect_timeout(CONNECT_LIMIT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .build()?;

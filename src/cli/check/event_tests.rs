@@ -174,7 +174,7 @@ fn an_older_event_with_the_same_action_is_named() {
         declared: &older,
         status: None,
     };
-    let judged = judge_event(&preview, &Others::from_iter([other]), false);
+    let judged = judge_event(&preview, &[other].into_iter().collect(), false);
     let probe = &judged.of_google[0];
     assert_eq!(probe.reason.as_deref(), Some("OwnershipConflict"));
     assert!(probe.message.contains("event marketing/first"), "{probe:?}");

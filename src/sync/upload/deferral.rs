@@ -3,6 +3,8 @@
 //! Google, or a proxy, stumbles over each time: rows that were tried in vain go in ever smaller requests, after all others,
 //! until only the row that it is about still waits.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Uploader;
@@ -11,7 +13,7 @@ use crate::domain::backoff::backoff;
 use crate::ports::UpstreamError;
 use crate::ports::ledger::{BatchId, Row, RowUpdate};
 use crate::ports::sink::IngestError;
-use crate::sync::prepare::retry_later;
+use crate::sync::prepare::{PreparedRow, retry_later};
 use crate::sync::upload::row_updates::isolation_group_of;
 
 /// So often a row was in a request that failed before it goes in a smaller one. A short failure of Google's leaves its
@@ -37,6 +39,33 @@ impl Uploader {
     pub(super) fn is_poison(&self, part: &Part, error: &UpstreamError) -> bool {
         let alone = matches!(part.rows.as_slice(), [row] if row.row.attempts >= TRIED);
         alone && error.may_be_of_a_part() && self.answered.contains(part.route.name)
+    }
+
+    /// Rows of which the answer to their request tells nothing wait, each by itself, and go apart once they were tried often.
+    pub(super) fn put_off_untold(
+        &self,
+        batch: BatchId,
+        ready: &[PreparedRow],
+        untold: &BTreeSet<usize>,
+        updates: &mut [RowUpdate],
+        not_before: Timestamp,
+    ) {
+        let now = self.ctx.clock.now();
+        let rows: Vec<&Row> = untold
+            .iter()
+            .filter_map(|index| ready.get(*index))
+            .map(|ready| &ready.row)
+            .collect();
+        let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
+        for (row, half) in rows.into_iter().zip(halve_tried(&attempts)) {
+            for update in updates.iter_mut().filter(|update| update.row == row.id) {
+                let pause = backoff(row.attempts, self.ctx.settings.backoff_max, 0);
+                update.due = not_before.max(now.saturating_add(pause).unwrap_or(Timestamp::MAX));
+                if let Some(half) = half {
+                    update.isolation_group = isolation_group_of(batch, 0, half);
+                }
+            }
+        }
     }
 
     /// The whole request waits: the ad network, the way to it, or the account has a problem.

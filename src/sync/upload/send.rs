@@ -26,7 +26,7 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
 use crate::sync::delivery::{self, Delivery};
 use crate::sync::prepare::{EligibleEvent, PreparedRow};
-use crate::sync::upload::upload_route::{row_results_of, row_updates};
+use crate::sync::upload::upload_route::{heard, row_results_of, row_updates, silent_answer, untold_rows};
 
 /// Rows of which a code has said something for good once go again without a pause, for the second answer.
 fn send_again(updates: &mut [RowUpdate], ready: &[PreparedRow], doubted: &BTreeSet<usize>, due: Timestamp) {
@@ -184,7 +184,7 @@ impl Uploader {
         };
         pulse::beat();
         let asked = Instant::now();
-        let answer = way.send_request(&request).await;
+        let answer = heard(way.send_request(&request).await, route.service);
         // A stop that comes now waits until the answer is in the ledger.
         let _step = begin_unfinished_step();
         let elapsed = asked.elapsed();
@@ -233,6 +233,7 @@ impl Uploader {
             row_results = row_results_of(rows);
             doubted = doubt_first_words(&rows.evidence, &mut row_results, self.final_words_of(ready));
         }
+        let untold = untold_rows(&row_results, &doubted);
         let result = match answer {
             Answer::Accepted(request_id) => {
                 let first_look = self.ctx.settings.diagnostics_first_poll;
@@ -244,7 +245,9 @@ impl Uploader {
             Answer::Rows(rows) => {
                 let asked = rows.retry_after.and_then(|wait| now.saturating_add(wait).ok());
                 let mut updates = row_updates(&self.ctx, ready, &row_results, asked, now);
-                send_again(&mut updates, ready, &doubted, asked.unwrap_or(now).max(now));
+                let soonest = asked.unwrap_or(now).max(now);
+                send_again(&mut updates, ready, &doubted, soonest);
+                self.put_off_untold(id, ready, &untold, &mut updates, soonest);
                 let taken = updates.iter().filter(|u| u.outcome == Outcome::Uploaded).count();
                 debug!(account = %self.key, rows = ready.len(), taken, "answered");
                 BatchResult::Answered {
@@ -254,8 +257,10 @@ impl Uploader {
             }
         };
         self.record_result(id, &result, now).await;
-        self.held.remove(route.name);
-        self.answered.insert(route.name);
+        if untold.len() < ready.len() {
+            self.held.remove(route.name);
+            self.answered.insert(route.name);
+        }
         match answer {
             Answer::Accepted(_) => {
                 self.note_accepted(part, None, queue);
@@ -263,7 +268,9 @@ impl Uploader {
             }
             Answer::Rows(_) => {
                 self.note_accepted(part, Some(&row_results), queue);
+                row_results.retain(|row, _| !untold.contains(row));
                 self.report_results(route, ready, &row_results, now);
+                self.report_untold(route, ready, &untold);
             }
         }
         self.uploaded.notify_one();
@@ -326,6 +333,19 @@ impl Uploader {
             if let Some(found) = of(&|row| row.row.stream == stream) {
                 let place = (RefusedAt::Upload, route.service);
                 delivery::report_delivery(&self.ctx.registry, &event, place, &found, now);
+            }
+        }
+    }
+
+    /// Events of whose conversions an answer tells nothing at all have a failure.
+    fn report_untold(&self, route: RouteInfo, ready: &[PreparedRow], untold: &BTreeSet<usize>) {
+        let told = |stream| {
+            let mut own = ready.iter().enumerate().filter(|(_, row)| row.row.stream == stream);
+            own.any(|(index, _)| !untold.contains(&index))
+        };
+        for (event, stream) in self.events_of(ready) {
+            if !told(stream) {
+                self.upload_failed(&event, &silent_answer(route.service).into());
             }
         }
     }

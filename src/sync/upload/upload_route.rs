@@ -1,21 +1,66 @@
 //! What a route's answer means for the rows of the request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::domain::batch::{RowResult, row_by_row_results};
 use crate::domain::enhancement::next_look;
+use crate::domain::evidence::Evidence;
 use crate::domain::outcome::reason;
 use crate::ports::ledger::RowUpdate;
-use crate::ports::sink::UploadAnswer;
+use crate::ports::sink::{Answer, IngestError, UploadAnswer};
+use crate::ports::{Cause, Effect, UpstreamError};
 use crate::sync::context::SyncContext;
 use crate::sync::prepare::PreparedRow;
 use crate::sync::upload::row_updates::row_result_update;
 
-/// What an answer row by row means for the rows of the request. Rows of which Google said nothing have no result.
+/// What an answer row by row means for the rows of the request. Of a row of which Google said nothing the outcome is unknown.
 pub fn row_results_of(answer: &UploadAnswer) -> BTreeMap<usize, RowResult> {
-    row_by_row_results(&answer.evidence, &answer.errors)
+    let mut row_results = row_by_row_results(&answer.evidence, &answer.errors);
+    for row in 0..answer.evidence.len() {
+        row_results.entry(row).or_insert(RowResult::Unknown(0));
+    }
+    row_results
+}
+
+/// The rows of which an answer tells nothing: those of unknown outcome, but for those that a code has named (`doubted`).
+pub fn untold_rows(row_results: &BTreeMap<usize, RowResult>, doubted: &BTreeSet<usize>) -> BTreeSet<usize> {
+    let unknown = row_results
+        .iter()
+        .filter(|(row, result)| matches!(result, RowResult::Unknown(_)) && !doubted.contains(row));
+    unknown.map(|(row, _)| *row).collect()
+}
+
+/// True where an answer row by row says nothing of any row: it may be of a filter or a cache, or to another request.
+fn says_nothing(answer: &UploadAnswer) -> bool {
+    answer.errors.is_empty() && !answer.evidence.contains(&Evidence::Taken)
+}
+
+/// An answer that says nothing of any row is a failure: what became of the rows is not known.
+#[allow(clippy::result_large_err)] // as the routes give it
+pub fn heard(answer: Result<Answer, IngestError>, service: &'static str) -> Result<Answer, IngestError> {
+    match answer {
+        Ok(Answer::Rows(rows)) if says_nothing(&rows) => Err(UpstreamError {
+            request_id: rows.request_id,
+            retry_after: rows.retry_after,
+            ..silent_answer(service)
+        }
+        .into()),
+        answer => answer,
+    }
+}
+
+/// What is said where an answer does not say what became of conversions.
+pub fn silent_answer(service: &'static str) -> UpstreamError {
+    UpstreamError {
+        effect: Effect::Unknown,
+        ..UpstreamError::new(
+            service,
+            Cause::Malformed,
+            "the answer does not say what became of the conversions",
+        )
+    }
 }
 
 /// The updates that carry out results. Nothing that waits goes before `not_before`.
@@ -36,4 +81,60 @@ pub fn row_updates(
         Some(update)
     };
     row_results.iter().filter_map(of).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::domain::batch::Complaint;
+    use crate::domain::codes::{Class, Code};
+
+    fn answer(evidence: &[Evidence], complaints: &[(usize, Class)]) -> UploadAnswer {
+        let complaint = |(row, class): &(usize, Class)| Complaint {
+            row: Some(*row),
+            destination: None,
+            code: Some(Code::test("EXPIRED_EVENT", *class)),
+        };
+        UploadAnswer {
+            request_id: Some("request".into()),
+            evidence: evidence.to_vec(),
+            errors: complaints.iter().map(complaint).collect(),
+            retry_after: None,
+        }
+    }
+
+    #[rstest::rstest]
+    #[case::nothing(&[Evidence::None, Evidence::None], &[], true)]
+    #[case::of_another_request(&[Evidence::OfAnother, Evidence::None], &[], true)]
+    #[case::of_one(&[Evidence::None, Evidence::Taken], &[], false)]
+    #[case::an_error(&[Evidence::None, Evidence::None], &[(0, Class::Rejected)], false)]
+    fn an_answer_that_says_nothing_of_any_row_is_a_failure_of_unknown_effect(
+        #[case] evidence: &[Evidence],
+        #[case] complaints: &[(usize, Class)],
+        #[case] fails: bool,
+    ) {
+        let heard = heard(Ok(Answer::Rows(answer(evidence, complaints))), "Google Ads");
+        assert_eq!(heard.is_err(), fails);
+        if let Err(failure) = heard {
+            let error = failure.error;
+            assert_eq!((error.cause, error.effect), (Cause::Malformed, Effect::Unknown));
+            assert_eq!(error.request_id.as_deref(), Some("request"));
+        }
+    }
+
+    #[test]
+    fn of_rows_that_an_answer_leaves_out_the_outcome_is_unknown() {
+        let evidence = [Evidence::Taken, Evidence::None, Evidence::None, Evidence::OfAnother];
+        let row_results = row_results_of(&answer(&evidence, &[(2, Class::Rejected)]));
+        assert_eq!(row_results[&0], RowResult::Uploaded);
+        assert_eq!(row_results[&1], RowResult::Unknown(0));
+        assert!(matches!(row_results[&2], RowResult::Rejected(..)));
+        assert_eq!(untold_rows(&row_results, &BTreeSet::new()), [1, 3].into());
+        assert_eq!(
+            untold_rows(&row_results, &[3].into()),
+            [1].into(),
+            "a code has named it"
+        );
+    }
 }

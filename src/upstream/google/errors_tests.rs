@@ -40,7 +40,7 @@ const ADS_ERRORS: &[AdsRow] = &[
         400,
         "conversionActionError",
         "DUPLICATE_NAME",
-        Cause::Refused,
+        Cause::NameTaken,
         Effect::None,
     ),
     (400, "mutateError", "RESOURCE_NOT_FOUND", Cause::NotFound, Effect::None),

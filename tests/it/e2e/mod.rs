@@ -62,6 +62,7 @@ mod plans;
 mod poison;
 mod poison_forms;
 mod poison_searches;
+mod poison_streams;
 mod questions;
 mod reader;
 mod reborn;

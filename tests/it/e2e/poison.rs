@@ -11,10 +11,10 @@ use super::judge::{action, became, crowd, exactly, settled_within, transactions}
 use super::meddler::{Asked, Meddler, Meddling, Reply, Rule};
 use super::stage::{Counts, ago, condition};
 
-const LONG: Duration = Duration::from_mins(2);
-const POISON: &str = "click-poison";
+pub(super) const LONG: Duration = Duration::from_mins(2);
+pub(super) const POISON: &str = "click-poison";
 
-fn stage(name: &str) -> (Stage, Meddler) {
+pub(super) fn stage(name: &str) -> (Stage, Meddler) {
     let mut stage = Stage::empty(
         name,
         &["--no-rate-limits", "--processing-delay=200ms"],
@@ -42,7 +42,7 @@ fn filters() -> [(&'static str, Meddling); 2] {
 }
 
 /// What something in between says in place of HubSpot, that reads like an answer and holds nothing.
-fn empty() -> (&'static str, Meddling) {
+pub(super) fn empty() -> (&'static str, Meddling) {
     ("empty", Meddling::Instead(Reply::json(200, &json!({}))))
 }
 
@@ -59,6 +59,11 @@ fn uploaded(stage: &Stage, count: usize) {
 /// The event's conversions but one are uploaded, also one that comes later.
 fn others_go(stage: &Stage, others: usize, more: &Value) {
     stage.start_with_accounts();
+    others_are_sent(stage, others, more);
+}
+
+/// As [`others_go`], where the accounts are there.
+pub(super) fn others_are_sent(stage: &Stage, others: usize, more: &Value) {
     let mut spec = json!({"startTime": ago(86_400 * 30)});
     let more = more.as_object().cloned().unwrap_or_default();
     spec.as_object_mut().expect("an object").extend(more);
@@ -69,7 +74,7 @@ fn others_go(stage: &Stage, others: usize, more: &Value) {
 }
 
 /// That one goes too once nothing stops it any more.
-fn the_last_goes(stage: &Stage, meddler: &Meddler, rule: Rule) {
+pub(super) fn the_last_goes(stage: &Stage, meddler: &Meddler, rule: Rule) {
     assert!(meddler.fired(rule) > 0);
     meddler.lift(rule);
     let all: BTreeSet<String> = transactions(stage, "customer").into_iter().collect();

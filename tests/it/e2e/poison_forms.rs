@@ -14,6 +14,7 @@ const POISON: &str = "poison-0";
 #[case::failed("form-500", Some(Reply::json(500, &json!({}))))]
 #[case::filtered("form-401", Some(Reply::new(401, "text/html", "<html>log in</html>")))]
 #[case::slowed_down("form-429", Some(Reply::new(429, "text/html", "<html>slow down</html>")))]
+#[case::empty("form-empty", Some(Reply::json(200, &json!({}))))]
 #[case::lost("form-lost", None)]
 fn one_submission_that_every_request_fails_with_holds_up_no_other(#[case] name: &str, #[case] reply: Option<Reply>) {
     let mut stage = Stage::empty(name, &["--no-rate-limits"], &[("backoff-max", "1s")]);

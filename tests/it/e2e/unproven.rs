@@ -63,7 +63,7 @@ fn errors(reason: &Value, count: &Value, rows: &Value) -> Value {
 }
 
 /// Conversions go by click uploads of the Google Ads API.
-fn by_google_ads(stage: &Stage) {
+pub(super) fn by_google_ads(stage: &Stage) {
     let allowed = json!({"clickUploadsAllowed": true});
     stage.admin_call("PATCH", "/google/accounts/1234567890", Some(&allowed));
     let uploads = json!({"spec": {"uploads": {"clickConversions": "GoogleAds"}}});
