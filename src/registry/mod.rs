@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::ports::UpstreamError;
 use super::ports::ads::ConversionAction;
+use super::ports::ledger::StreamId;
 use crate::domain::ids::{CustomerId, ObjectKey};
 use accounts::newer_actions;
 
@@ -283,6 +284,11 @@ impl Registry {
     /// The report about an event.
     pub fn event_report(&self, key: &ObjectKey) -> EventReport {
         self.with_state(|s| s.reports.get(key).cloned().unwrap_or_default())
+    }
+
+    /// The stream of an event, as its report has it.
+    pub fn stream_of(&self, key: &ObjectKey) -> Option<StreamId> {
+        self.with_state(|s| s.reports.get(key)?.stream)
     }
 
     /// Changes the report about an event; `f` says how soon its status should be written. Reports of events that are

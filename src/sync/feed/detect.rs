@@ -131,11 +131,10 @@ impl PortalClock {
 
     fn time_at(&self, now: Instant) -> Option<Timestamp> {
         let (seen, when) = self.seen?;
-        let signed = |d: Duration| to_signed(d);
         let passed = if now >= when {
-            signed(now.duration_since(when))
+            to_signed(now.duration_since(when))
         } else {
-            -signed(when.duration_since(now))
+            -to_signed(when.duration_since(now))
         };
         seen.checked_add(passed).ok()
     }

@@ -1,5 +1,6 @@
 //! What follows a turn that failed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ pub(in crate::sync) fn report_failure(ctx: &SyncContext, account: &ObjectKey, fa
     }
     let now = ctx.clock.now();
     let all = ctx.registry.events_of_hubspot(account);
-    let concerned = |event: &&Arc<Event>| events.is_empty() || events.iter().any(|t| t.event.key == event.key);
+    let given: BTreeSet<&ObjectKey> = events.iter().map(|t| &t.event.key).collect();
+    let concerned = |event: &&Arc<Event>| given.is_empty() || given.contains(&event.key);
     for event in all.iter().filter(concerned) {
         ctx.registry.update_report(&event.key, |report| {
             report.record_failure(fault.side(Side::Feed), error_note(fault, now))

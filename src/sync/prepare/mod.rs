@@ -72,7 +72,7 @@ pub fn eligible_event(ctx: &SyncContext, event: Arc<Event>) -> Option<EligibleEv
     }
     let crm = account.crm.clone()?;
     let portal = account.portal.clone()?;
-    let stream = ctx.registry.event_report(&event.key).stream?;
+    let stream = ctx.registry.stream_of(&event.key)?;
     let routes = ctx.registry.ad_account(&event.google)?.routes?;
     let addresses = routes.route_for(event.rules.form).route_info().addresses;
     Some(EligibleEvent {

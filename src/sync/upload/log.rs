@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Uploader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
+use crate::ports::ledger::StreamId;
 use crate::ports::sink::IngestError;
 use crate::sync::prepare::PreparedRow;
 
@@ -33,14 +34,11 @@ impl Uploader {
 
     /// How many of the rows are each event's.
     fn rows_of(&self, ready: &[PreparedRow]) -> BTreeMap<ObjectKey, usize> {
-        let mut rows = BTreeMap::new();
-        for event in self.ctx.registry.events_of_ad_account(&self.key) {
-            let stream = self.ctx.registry.event_report(&event.key).stream;
-            let count = ready.iter().filter(|r| Some(r.row.stream) == stream).count();
-            if count > 0 {
-                rows.insert(event.key.clone(), count);
-            }
+        let mut rows: BTreeMap<StreamId, usize> = BTreeMap::new();
+        for ready in ready {
+            *rows.entry(ready.row.stream).or_default() += 1;
         }
-        rows
+        let of = |(event, stream)| Some((event, *rows.get(&stream)?));
+        self.events_of(ready).into_iter().filter_map(of).collect()
     }
 }

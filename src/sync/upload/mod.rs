@@ -234,7 +234,7 @@ impl Uploader {
             let settled = self.resumed.entry(event.key.clone()).or_default();
             if event.suspended {
                 *settled = None;
-            } else if let Some(stream) = self.ctx.registry.event_report(&event.key).stream
+            } else if let Some(stream) = self.ctx.registry.stream_of(&event.key)
                 && *settled != Some(stream)
             {
                 let skipped = self

@@ -353,7 +353,7 @@ impl Uploader {
     pub(super) fn events_of(&self, ready: &[PreparedRow]) -> Vec<(ObjectKey, StreamId)> {
         let streams: BTreeSet<_> = ready.iter().map(|r| r.row.stream).collect();
         let of = |event: Arc<Event>| {
-            let stream = self.ctx.registry.event_report(&event.key).stream?;
+            let stream = self.ctx.registry.stream_of(&event.key)?;
             streams.contains(&stream).then(|| (event.key.clone(), stream))
         };
         let events = self.ctx.registry.events_of_ad_account(&self.key);

@@ -32,7 +32,6 @@ pub struct World {
     pub hubspot_clients: AtomicU32,
     pub google_clients: AtomicU32,
     pub google_reads: AtomicU32,
-    pub portal_reads: AtomicU32,
     /// Tokens given up: of HubSpot and of Google.
     pub hubspot_dropped: AtomicU32,
     pub google_dropped: AtomicU32,
@@ -52,7 +51,6 @@ impl World {
             hubspot_clients: AtomicU32::new(0),
             google_clients: AtomicU32::new(0),
             google_reads: AtomicU32::new(0),
-            portal_reads: AtomicU32::new(0),
             hubspot_dropped: AtomicU32::new(0),
             google_dropped: AtomicU32::new(0),
             used: Mutex::default(),
@@ -120,7 +118,6 @@ impl Crm for HubSpot {
         self.0.hubspot_dropped.fetch_add(1, Ordering::Relaxed);
     }
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {
-        self.0.portal_reads.fetch_add(1, Ordering::Relaxed);
         self.0.hubspot()?;
         Ok(Portal {
             id: PortalId(*self.0.portal.lock()),
