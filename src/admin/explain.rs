@@ -236,6 +236,13 @@ async fn read_contact(
     if let Some(flaw) = found.as_ref().and_then(|contact| contact.flaw.as_ref()) {
         notes.push(format!("Not all of the contact can be read: {}", flaw.why));
     }
+    if let Some(name) = found.as_ref().and_then(|contact| event.rules.unread_of(contact)) {
+        notes.push(format!(
+            "HubSpot does not give the contact's property {name}, which the event needs, so nothing is decided now: see the \
+             event's condition Synced. What follows is from the ledger alone."
+        ));
+        return Ok(None);
+    }
     Ok(found)
 }
 

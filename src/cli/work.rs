@@ -124,12 +124,14 @@ fn wire(
         .endpoints
         .google_config(flags.ambient_credentials_namespaces.clone());
     let connector = GoogleConnector::new(google, http.clone(), observer.clone());
+    let mut hubspot = flags.endpoints.hubspot_config();
+    hubspot.waits.again = flags.backoff_max.as_std();
     let parts = Parts {
         client,
         registry,
         ledger: store.clone(),
         google: Arc::new(connector.permitted_by(store.clone())),
-        crm: Arc::new(HubSpotConnector::new(flags.endpoints.hubspot_config(), http, observer)),
+        crm: Arc::new(HubSpotConnector::new(hubspot, http, observer)),
         clock,
         settings: flags.controller_settings(),
         metrics: metrics.clone(),

@@ -1,5 +1,8 @@
 //! A contact and a deal as HubSpot gives them, as plain data.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
@@ -38,6 +41,8 @@ pub struct Properties {
     text: String,
     /// Where in the text each name ends, and the value behind it.
     ends: Vec<(usize, usize)>,
+    /// Names that were wanted and left out of the question, as HubSpot does not give them: nobody knows their values.
+    withheld: Option<Arc<BTreeSet<String>>>,
 }
 
 /// Room for one property: more than most take.
@@ -47,6 +52,25 @@ impl Properties {
     /// The value of this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The same, where these names were left out of the question.
+    #[must_use]
+    pub fn withholding(self, names: Option<Arc<BTreeSet<String>>>) -> Self {
+        Self {
+            withheld: names,
+            ..self
+        }
+    }
+
+    /// The names that were left out of the question.
+    pub fn withheld(&self) -> impl Iterator<Item = &str> {
+        self.withheld.iter().flat_map(|names| names.iter().map(String::as_str))
+    }
+
+    /// True if the value of this name is not known.
+    pub fn is_withheld(&self, name: &str) -> bool {
+        self.withheld.as_ref().is_some_and(|names| names.contains(name))
     }
 
     fn size(&self) -> usize {
@@ -77,7 +101,11 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Properties {
             text.push_str(value.as_ref());
             ends.push((name_end, text.len()));
         }
-        Self { text, ends }
+        Self {
+            text,
+            ends,
+            withheld: None,
+        }
     }
 }
 

@@ -161,6 +161,12 @@ pub fn decide_entry(
             reason: reason::CONTACT_DELETED,
         });
     };
+    if rules.unread_of(contact).is_some() {
+        return Ok(Decision::Wait {
+            reason: reason::UPSTREAM_UNAVAILABLE,
+            due: later(now, waits.settle.max(SignedDuration::from_secs(1))),
+        });
+    }
     let click = find_click(contact, &rules.clicks, occurrence.at, waits.click_grace);
     if let Some((reason, due)) = click_wait(click.as_ref(), contact.as_of, occurrence, waits, now) {
         return Ok(Decision::Wait { reason, due });

@@ -111,6 +111,10 @@ pub fn decide_submission(
 ) -> Result<Decision, LeftOut> {
     let skip = |reason| Ok(Decision::Skip { reason });
     let wait = |reason, due| Ok(Decision::Wait { reason, due });
+    let person = match person {
+        Person::Known(contact) if rules.unread_of(contact).is_some() => &Person::Unreadable,
+        person => person,
+    };
     let contact = match submitter(person, submitted, limits, now) {
         Ok(contact) => contact,
         Err(decided) => return Ok(decided),

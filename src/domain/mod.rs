@@ -46,3 +46,4 @@ pub mod time;
 pub mod transitions;
 pub mod trigger;
 pub mod value;
+pub mod withheld;

@@ -10,6 +10,7 @@ use crate::domain::contact::LAST_MODIFIED;
 pub use crate::domain::contact::{Contact, Deal, Flaw, HistoryEntry};
 use crate::domain::ids::{ContactId, DealId, PortalId};
 pub use crate::domain::search_paging::PageCount;
+use crate::domain::withheld::WithheldProperties;
 
 /// `GET /account-info/{version}/details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,6 +210,13 @@ pub trait Crm: Send + Sync {
         None
     }
 
+    /// Contact properties that HubSpot does not give while it answers reads without them. Reads and searches leave them out, and
+    /// each contact says so ([`crate::domain::contact::Properties::withheld`]).
+    fn withheld_properties(&self) -> WithheldProperties {
+        WithheldProperties::new()
+    }
+    /// Asks for those again whose pause is over.
+    async fn retry_withheld(&self) {}
     /// The portal that [`Self::read_portal`] named is the one that the account may use: from now on the client counts its calls,
     /// and waits, together with all others of that portal. Before that it keeps limits of its own, so that nobody's waits
     /// hold up a portal that is not theirs.

@@ -10,6 +10,7 @@ use super::reads::{self, Credentials, ReadLog, Reader};
 use crate::cli::progress::Progress;
 use crate::domain::ids::{ContactId, DealId, PortalId};
 use crate::domain::search_paging::PageCount;
+use crate::domain::withheld::WithheldProperties;
 use crate::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage, TokenInfo,
@@ -145,6 +146,14 @@ impl Crm for Metered {
 
     async fn drop_token(&self) {
         self.inner.drop_token().await;
+    }
+
+    fn withheld_properties(&self) -> WithheldProperties {
+        self.inner.withheld_properties()
+    }
+
+    async fn retry_withheld(&self) {
+        self.inner.retry_withheld().await;
     }
 
     async fn read_portal(&self) -> Result<Portal, UpstreamError> {

@@ -69,6 +69,16 @@ impl Feed {
         Ok(true)
     }
 
+    /// What a scan says of HubSpot's clock.
+    pub(super) fn learn_time(&mut self, seen: &ScanFindings) {
+        seen.latest
+            .into_iter()
+            .for_each(|latest| self.portal_clock.forget_after(latest));
+        if let Some(modified) = seen.modified {
+            self.portal_clock.record_modified(modified, Instant::now());
+        }
+    }
+
     /// Since when something is read for the first time in this pass.
     fn backfill_start(&self, pass: &Pass) -> Option<Timestamp> {
         let since = pass

@@ -8,6 +8,7 @@ pub(in crate::sync) mod bounds;
 pub(in crate::sync) mod clock;
 mod deleted;
 mod detect;
+mod failing_stages;
 pub(in crate::sync) mod failure;
 mod full_scan;
 mod known_streams;
@@ -31,6 +32,7 @@ use self::known_streams::KnownStreams;
 use self::pass::{Member, Pass, member_of};
 use self::scan::{FreshPoll, Scan, ScanFindings, SearchMode};
 use super::context::SyncContext;
+use super::failing::FailingParts;
 use super::forms::FormReader;
 use crate::domain::brief::brief;
 use crate::domain::ids::ObjectKey;
@@ -41,6 +43,7 @@ use crate::registry::sync_error::SyncError;
 use crate::registry::{ChangeDetection, Event, FeedReport, Notice, Readiness};
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked, date_entered, stage_bounds};
 use crate::sync::feed::read_history::ReadHistory;
+use crate::sync::withheld::{record_read, withheld_of};
 
 pub use crate::sync::feed::bounds::{contact_query, form_contact_query};
 
@@ -63,6 +66,8 @@ pub struct Feed {
     forms: FormReader,
     last_interval: std::time::Duration,
     failures: u32,
+    /// Stages whose searches fail while those of others are answered.
+    failing: FailingParts,
     /// No look for deleted contacts before, after one that failed.
     no_look_before: Option<Instant>,
 }
@@ -85,6 +90,7 @@ impl Feed {
             forms,
             last_interval: std::time::Duration::ZERO,
             failures: 0,
+            failing: FailingParts::default(),
             no_look_before: None,
         }
     }
@@ -170,7 +176,7 @@ impl Feed {
             self.look_for_deleted().await;
             return interval;
         }
-        let pass = match self.open_pass().await {
+        let mut pass = match self.open_pass().await {
             Ok(Some(pass)) => pass,
             Ok(None) => return interval,
             Err(fault) => {
@@ -178,9 +184,10 @@ impl Feed {
                 return self.failed(&[fault], interval);
             }
         };
+        pass.crm.retry_withheld().await;
         let mut faults = Vec::new();
         if !pass.events.is_empty()
-            && let Err(fault) = self.run_pass(&pass).await
+            && let Err(fault) = self.run_stages(&mut pass).await
         {
             report_failure(&self.ctx, &self.key, &fault, &pass.events.iter().collect::<Vec<_>>());
             faults.push(fault);
@@ -342,15 +349,6 @@ impl Feed {
         }
     }
 
-    fn learn_time(&mut self, seen: &ScanFindings) {
-        seen.latest
-            .into_iter()
-            .for_each(|latest| self.portal_clock.forget_after(latest));
-        if let Some(modified) = seen.modified {
-            self.portal_clock.record_modified(modified, Instant::now());
-        }
-    }
-
     /// Remembers how far we came and reports success. The cursor stays behind the newest time seen by the length of the
     /// pass: a contact that changed behind the page being read comes with the next poll.
     async fn finish_pass(
@@ -381,9 +379,10 @@ impl Feed {
         }
         for tracked in &pass.events {
             let new = seen.new_of(tracked.stream);
+            let lacks = withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
-                if new > 0 { Notice::Soon } else { Notice::Quiet }.or_now(flips)
+                let notice = record_read(report, lacks, now);
+                notice.max(if new > 0 { Notice::Soon } else { Notice::Quiet })
             });
         }
         Ok(())

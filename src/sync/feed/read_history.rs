@@ -49,7 +49,8 @@ impl ReadMark {
 fn hash_values(contact: &Contact, properties: &[String]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for name in properties {
-        contact.property(name).hash(&mut hasher);
+        // What was not asked for is not empty.
+        (contact.property(name), contact.properties.is_withheld(name)).hash(&mut hasher);
     }
     hasher.finish()
 }

@@ -3,7 +3,6 @@
 //! A form's list has no time filter and shifts while it is read (docs/reference/hubspot.md 7.2): every read begins at the
 //! newest submission and ends behind what was seen before.
 
-mod failing;
 mod findings;
 mod form_probe;
 mod found_contacts;
@@ -18,7 +17,6 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use tracing::debug;
 
-use self::failing::FailingForms;
 use self::findings::{ContactLook, FormFindings, FormRead, FormReadDepth, FoundContacts};
 use self::form_probe::{FormProbe, ShownSubmissions};
 use self::partial_read::{PartialRead, in_turn};
@@ -33,6 +31,7 @@ use crate::ports::ledger::{NewRow, StreamId, Watermark};
 use crate::ports::pulse;
 use crate::registry::sync_error::SyncError;
 use crate::sync::context::SyncContext;
+use crate::sync::failing::FailingParts;
 use crate::sync::feed::bounds::{Lookback, STEP_BACK, Tracked};
 use crate::sync::feed::clock::latest_plausible;
 use crate::sync::feed::failure::report_failure;
@@ -51,7 +50,7 @@ pub(super) struct FormReader {
     last_wide: Option<Instant>,
     /// Reads of forms that were left after their share of a pass.
     parts: BTreeMap<String, PartialRead>,
-    failing: FailingForms,
+    failing: FailingParts,
     /// The form that the next pass begins with, if the last one came to no end.
     next: Option<String>,
 }
@@ -68,7 +67,7 @@ impl FormReader {
             read_whole: BTreeMap::new(),
             last_wide: None,
             parts: BTreeMap::new(),
-            failing: FailingForms::default(),
+            failing: FailingParts::default(),
             next: None,
         }
     }

@@ -12,6 +12,7 @@ use crate::registry::sync_error::SyncError;
 use crate::sync::feed::bounds::Tracked;
 use crate::sync::feed::failure::report_failure;
 use crate::sync::feed::pass::member_of;
+use crate::sync::withheld::{record_read, withheld_of};
 
 impl FormReader {
     /// A form was read to its end, in a pass that began then.
@@ -56,10 +57,11 @@ impl FormReader {
     pub(super) fn report_success(&self, events: &[&Tracked], new: &BTreeMap<StreamId, usize>) {
         let now = self.ctx.clock.now();
         for tracked in events {
+            let lacks = withheld_of(&self.ctx, &tracked.event).map(|(what, _)| what);
             self.ctx.registry.update_report(&tracked.event.key, |report| {
-                let flips = report.feed.record_success(now) | report.ledger.record_success(now);
+                let notice = record_read(report, lacks, now);
                 let new = new.get(&tracked.stream).is_some_and(|n| *n > 0);
-                if new { Notice::Soon } else { Notice::Quiet }.or_now(flips)
+                notice.max(if new { Notice::Soon } else { Notice::Quiet })
             });
         }
     }

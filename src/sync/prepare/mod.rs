@@ -15,6 +15,7 @@ use super::contact_cache::ContactRead;
 use super::context::SyncContext;
 use super::second_look::Finding;
 use super::unreadable;
+use super::withheld::withheld_of;
 use crate::domain::backoff::backoff;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::Contact;
@@ -134,6 +135,11 @@ impl EligibleEvent {
             return Ok(vec![]);
         }
         let now = ctx.clock.now();
+        if let Some((_, again)) = withheld_of(ctx, &self.event) {
+            let waiting: Vec<_> = rows.iter().map(|row| self.wait_for_property(ctx, row, again)).collect();
+            ctx.ledger.apply_updates(&waiting, now).await?;
+            return Ok(vec![]);
+        }
         let contacts = match self.read_contacts(ctx, &rows, age).await {
             Ok(contacts) => contacts,
             Err(error) => return Err(postpone_rows(ctx, &rows, error).await),
@@ -217,6 +223,23 @@ impl EligibleEvent {
         };
         RowUpdate {
             failed_try: true,
+            ..waiting
+        }
+    }
+
+    /// A row waits until a property is asked for again that its event needs and that HubSpot does not give. The row itself has
+    /// failed at nothing.
+    fn wait_for_property(&self, ctx: &SyncContext, row: &Row, again: SignedDuration) -> RowUpdate {
+        let pause = again.max(SignedDuration::from_secs(1));
+        let waiting = self.try_again(ctx, row, pause);
+        let reason = if waiting.outcome == Outcome::Pending {
+            reason::UPSTREAM_UNAVAILABLE.into()
+        } else {
+            waiting.reason
+        };
+        RowUpdate {
+            failed_try: false,
+            reason,
             ..waiting
         }
     }

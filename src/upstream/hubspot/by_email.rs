@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Instant;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use super::failed_reads::IsolatingRead;
 use super::items::{Open, WRONG_TYPE, may_pass};
 use super::limits::Bucket;
 use super::wire::{Record, Results};
+use super::withheld::{Blame, Names};
 use crate::domain::ids::ContactId;
 use crate::ports::UpstreamError;
 use crate::ports::crm::{AddressBatch, MAX_EMAILS};
@@ -48,6 +50,7 @@ fn digest(email: &str) -> u64 {
 }
 
 impl HubSpot {
+    /// Properties that HubSpot does not give are left out.
     pub(crate) async fn contacts_by_email(
         &self,
         emails: &[String],
@@ -58,6 +61,30 @@ impl HubSpot {
             let message = format!("a read of {} addresses, allowed are {MAX_EMAILS}", wanted.len());
             return Err(refused_request("BATCH_TOO_LARGE", message));
         }
+        let mut ends = None;
+        loop {
+            let (withheld, version) = self.left_out(properties.iter());
+            let is_asked = |name: &&String| withheld.as_ref().is_none_or(|names| !names.contains(*name));
+            let asked: Vec<String> = properties.iter().filter(is_asked).cloned().collect();
+            let Some(mut found) = self.find_addresses(&wanted, &asked, version, &mut ends).await? else {
+                continue;
+            };
+            for contact in found.contacts.values_mut().filter(|_| withheld.is_some()) {
+                let properties = std::mem::take(&mut contact.properties);
+                contact.properties = properties.withholding(withheld.clone());
+            }
+            return Ok(found);
+        }
+    }
+
+    /// `None` if one more property is left out from now on.
+    async fn find_addresses(
+        &self,
+        wanted: &BTreeSet<String>,
+        properties: &[String],
+        version: u64,
+        ends: &mut Option<Instant>,
+    ) -> Result<Option<AddressBatch>, UpstreamError> {
         let asked = Asked {
             properties: property_names(properties),
             listed: self.always_given(),
@@ -65,24 +92,35 @@ impl HubSpot {
         };
         let mut found = AddressBatch::default();
         let mut unknown = BTreeSet::new();
-        let mut parts = IsolatingRead::new(wanted.into_iter().collect(), &self.failed_addresses, |email| {
+        let mut parts = IsolatingRead::new(wanted.iter().cloned().collect(), &self.failed_addresses, |email| {
             (digest(email), true)
         });
+        let mut blamed = false;
         while let Some(part) = parts.next_part() {
             let batch = self.read_addresses(&part, &asked.properties).await;
-            match batch.and_then(|batch| take_batch(&part, batch, &asked, &mut found)) {
+            let error = match batch.and_then(|batch| take_batch(&part, batch, &asked, &mut found)) {
                 Ok(not_found) => {
                     parts.part_answered(&part);
                     unknown.extend(not_found);
+                    continue;
                 }
-                Err(error) => parts.part_refused(&part, error)?,
+                Err(error) => error,
+            };
+            let names = Names::of(properties, &[]);
+            // A read by id says nothing of addresses, but for the properties that it asks for.
+            if !names.is_empty()
+                && !std::mem::replace(&mut blamed, true)
+                && self.blame((&names, version), None, &error, ends).await == Blame::Property
+            {
+                return Ok(None);
             }
+            parts.part_refused(&part, error)?;
         }
         // What HubSpot refuses to look up while it answers for others is no address of anybody's.
         found.unreadable.extend(parts.close_without_malformed()?);
         self.search_groups(unknown, &asked, &mut found).await?;
         found.unreadable.retain(|email, _| !found.contacts.contains_key(email));
-        Ok(found)
+        Ok(Some(found))
     }
 
     async fn read_addresses(&self, emails: &[String], names: &[&str]) -> Result<Results<Record>, UpstreamError> {

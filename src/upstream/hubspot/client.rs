@@ -18,7 +18,9 @@ use super::limits::Bucket;
 use super::token_portal::Purpose;
 use super::transport::{Answer, Payload, Request, Shared, Transport};
 use super::wire::Results;
+use super::withheld::WithheldMemory;
 use crate::domain::ids::{ContactId, DealId, PortalId};
+use crate::domain::withheld::WithheldProperties;
 use crate::ports::crm::{
     AddressBatch, ContactBatch, ContactPage, ContactRead, ContactSearch, Crm, DealBatch, DealLinks, Form, Portal,
     Quota, Stage, SubmissionPage, TokenInfo,
@@ -43,6 +45,9 @@ pub struct HubSpot {
     pub(crate) failed_addresses: Mutex<FailedReads<(u64, bool)>>,
     /// What searches have failed with.
     pub(crate) failed_searches: Mutex<FailedSearches>,
+    /// Contact properties that it does not give, and whoever is looking for one.
+    pub(crate) withheld: Mutex<WithheldMemory>,
+    pub(crate) hunting: tokio::sync::Mutex<()>,
 }
 
 /// An authenticated call.
@@ -71,6 +76,8 @@ impl HubSpot {
             failed_links: Mutex::default(),
             failed_addresses: Mutex::default(),
             failed_searches: Mutex::default(),
+            withheld: Mutex::default(),
+            hunting: tokio::sync::Mutex::default(),
         }
     }
 
@@ -136,9 +143,20 @@ impl HubSpot {
     /// A batch read. Errors of items are for [`super::items::Open`], unless they are about the token and nothing else came.
     pub(crate) async fn read_batch<T: DeserializeOwned>(
         &self,
+        kind: (&'static str, Bucket),
+        path: String,
+        body: &str,
+    ) -> Result<Results<T>, UpstreamError> {
+        self.read_batch_repeatedly(kind, path, body, self.retries()).await
+    }
+
+    /// As [`Self::read_batch`], with so many quick retries.
+    pub(crate) async fn read_batch_repeatedly<T: DeserializeOwned>(
+        &self,
         (name, bucket): (&'static str, Bucket),
         path: String,
         body: &str,
+        retries: u32,
     ) -> Result<Results<T>, UpstreamError> {
         let call = Call {
             name,
@@ -147,7 +165,7 @@ impl HubSpot {
             path,
             body: Some(body),
         };
-        let answer = self.make_call(call).await?;
+        let answer = self.make_call_repeatedly(call, retries).await?;
         let status = answer.status;
         let batch: Results<T> = answer.parse_rows()?;
         let mut errors = batch.item_errors().iter().map(ErrorBody::from_value);
@@ -162,6 +180,14 @@ impl HubSpot {
 impl Crm for HubSpot {
     fn daily_quota(&self) -> Option<Quota> {
         self.transport.daily_quota()
+    }
+
+    fn withheld_properties(&self) -> WithheldProperties {
+        self.withheld()
+    }
+
+    async fn retry_withheld(&self) {
+        self.ask_for_withheld().await;
     }
 
     fn may_use(&self, portal: PortalId) {

@@ -91,6 +91,8 @@ pub struct Waits {
     pub queue: Duration,
     /// How long one search looks for the contact that it fails with, besides the call under way. The next one goes on.
     pub hunt: Duration,
+    /// The longest pause before a property that HubSpot does not give is asked for again.
+    pub again: Duration,
 }
 
 impl Default for Waits {
@@ -104,6 +106,7 @@ impl Default for Waits {
             longest: Duration::from_secs(15),
             queue: Duration::from_mins(1),
             hunt: Duration::from_mins(1),
+            again: Duration::from_mins(5),
         }
     }
 }

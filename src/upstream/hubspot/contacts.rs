@@ -15,6 +15,7 @@ use super::items::{Open, WRONG_TYPE};
 use super::key_habits::KeyHabits;
 use super::limits::Bucket;
 use super::wire::{Record, Results, Scalar, Version};
+use super::withheld::{Blame, Names};
 use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS, Properties};
 use crate::domain::ids::ContactId;
 use crate::domain::plausible_time::is_plausible;
@@ -43,7 +44,7 @@ fn unique_ids(read: &ContactRead) -> Result<Vec<ContactId>, UpstreamError> {
 }
 
 /// The body of a batch read: all three keys.
-fn batch_body(asked: &Asked<'_>, ids: &[ContactId]) -> String {
+pub(crate) fn batch_body(asked: &Asked<'_>, ids: &[ContactId]) -> String {
     let inputs: Vec<_> = ids.iter().map(|id| json!({ "id": id.to_string() })).collect();
     json!({ "properties": asked.properties, "propertiesWithHistory": asked.with_history, "inputs": inputs }).to_string()
 }
@@ -61,24 +62,70 @@ impl HubSpot {
         }
     }
 
+    /// Properties that HubSpot does not give are left out.
     pub(crate) async fn read_contacts(&self, read: &ContactRead) -> Result<ContactBatch, UpstreamError> {
-        let mut all = ContactBatch::default();
         let ids = unique_ids(read)?;
-        let asked = self.asked_of(read);
-        let mut parts = IsolatingRead::new(ids, &self.failed_contacts, |id| *id);
-        while let Some(part) = parts.next_part() {
-            let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
-            let batch = self
-                .read_batch(("read", Bucket::Other), path, &batch_body(&asked, &part))
-                .await;
-            // An answer that can't be read is none: it may be one record that something in between stumbles over.
-            match batch.and_then(|batch| resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys)) {
-                Ok(()) => parts.part_answered(&part),
-                Err(error) => parts.part_refused(&part, error)?,
+        let mut ends = None;
+        loop {
+            let (withheld, version) = self.left_out(read.properties.iter().chain(&read.with_history));
+            let is_asked = |name: &&String| withheld.as_ref().is_none_or(|names| !names.contains(*name));
+            let asked = ContactRead {
+                ids: ids.clone(),
+                properties: read.properties.iter().filter(is_asked).cloned().collect(),
+                with_history: read.with_history.iter().filter(is_asked).cloned().collect(),
+            };
+            let Some(mut batch) = self.read_parts(&asked, version, &mut ends).await? else {
+                continue;
+            };
+            let shown = batch.contacts.iter().rev().find(|contact| contact.flaw.is_none());
+            if let Some(shown) = shown.map(|contact| contact.requested_id) {
+                self.withheld.lock().witness = Some(shown);
             }
+            for contact in batch.contacts.iter_mut().filter(|_| withheld.is_some()) {
+                let properties = std::mem::take(&mut contact.properties);
+                contact.properties = properties.withholding(withheld.clone());
+            }
+            return Ok(batch);
+        }
+    }
+
+    /// `None` if one more property is left out from now on.
+    async fn read_parts(
+        &self,
+        read: &ContactRead,
+        version: u64,
+        ends: &mut Option<Instant>,
+    ) -> Result<Option<ContactBatch>, UpstreamError> {
+        let mut all = ContactBatch::default();
+        let asked = self.asked_of(read);
+        let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
+        let mut parts = IsolatingRead::new(read.ids.clone(), &self.failed_contacts, |id| *id);
+        let mut blamed = false;
+        while let Some(part) = parts.next_part() {
+            let retries = parts.retries(&part, self.retries());
+            let (kind, body) = (("read", Bucket::Other), batch_body(&asked, &part));
+            let batch = self.read_batch_repeatedly(kind, path.clone(), &body, retries).await;
+            // An answer that can't be read is none: it may be one record that something in between stumbles over.
+            let error = match batch.and_then(|batch| resolve_batch(&part, &asked, batch, &mut all, &self.contact_keys))
+            {
+                Ok(()) => {
+                    parts.part_answered(&part);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            if !std::mem::replace(&mut blamed, true) {
+                let names = Names::of(&read.properties, &read.with_history);
+                match self.blame((&names, version), part.first().copied(), &error, ends).await {
+                    Blame::Property => return Ok(None),
+                    Blame::Records => parts.isolate(true),
+                    Blame::Unknown => {}
+                }
+            }
+            parts.part_refused(&part, error)?;
         }
         all.unreadable.extend(parts.into_unreadable()?);
-        Ok(all)
+        Ok(Some(all))
     }
 }
 

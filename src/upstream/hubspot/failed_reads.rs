@@ -18,45 +18,53 @@ const ALONE: u32 = u32::MAX;
 const MOST: usize = 10_000;
 
 /// How often each record was in a read that failed, since one was answered that it was in.
-pub(crate) struct FailedReads<K>(BTreeMap<K, u32>);
+pub(crate) struct FailedReads<K> {
+    failures: BTreeMap<K, u32>,
+    /// A part of the last read was answered: where another one fails, it is for records of its own.
+    answers: bool,
+}
 
 impl<K> Default for FailedReads<K> {
     fn default() -> Self {
-        Self(BTreeMap::new())
+        Self {
+            failures: BTreeMap::new(),
+            answers: false,
+        }
     }
 }
 
 impl<K: Ord + Clone> FailedReads<K> {
     /// True for one that is asked for alone.
     fn goes_alone(&self, key: &K) -> bool {
-        self.0.get(key) == Some(&ALONE)
+        self.failures.get(key) == Some(&ALONE)
     }
 
     /// True if a batch with this one has failed so often that one of them may be the reason.
     fn is_suspect(&self, key: &K) -> bool {
-        self.0.get(key).is_some_and(|failures| *failures >= TO_PASS)
+        self.failures.get(key).is_some_and(|failures| *failures >= TO_PASS)
     }
 
     /// A read of these failed.
     fn note_failed(&mut self, keys: Vec<K>) {
-        if self.0.len() + keys.len() > MOST {
-            self.0.clear();
+        if self.failures.len() + keys.len() > MOST {
+            self.failures.clear();
         }
         for key in keys {
-            let failures = self.0.entry(key).or_default();
+            let failures = self.failures.entry(key).or_default();
             *failures = failures.saturating_add(1).min(ALONE - 1).max(*failures);
         }
     }
 
     /// This one failed alone, and others were answered.
     fn note_alone(&mut self, key: K) {
-        self.0.insert(key, ALONE);
+        self.failures.insert(key, ALONE);
     }
 
     /// A read of these was answered.
     fn note_answered(&mut self, keys: &[K]) {
+        self.answers = true;
         for key in keys {
-            self.0.remove(key);
+            self.failures.remove(key);
         }
     }
 }
@@ -87,6 +95,25 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
         part.iter().map(self.key).collect()
     }
 
+    /// The part that has just failed did so for single inputs; `proved`: others have been answered since.
+    pub(crate) fn isolate(&mut self, proved: bool) {
+        self.parts.isolate(proved);
+    }
+
+    /// The quick retries of a part of which the caller would make so many: none where it was to be expected that it fails, and
+    /// where a wrong turn shows later.
+    pub(crate) fn retries(&self, part: &[I], usual: u32) -> u32 {
+        let known = || {
+            part.iter()
+                .all(|input| self.failed.lock().goes_alone(&(self.key)(input)))
+        };
+        if self.parts.isolates() && (part.len() > 1 || known()) {
+            0
+        } else {
+            usual
+        }
+    }
+
     /// The next part to ask for.
     pub(crate) fn next_part(&mut self) -> Option<Vec<I>> {
         self.parts.next_part()
@@ -101,15 +128,24 @@ impl<'a, I: Ord + Clone, K: Ord + Clone> IsolatingRead<'a, I, K> {
     /// A part was refused, or failed. The error, where it is not about single inputs.
     pub(crate) fn part_refused(&mut self, part: &[I], error: UpstreamError) -> Result<(), UpstreamError> {
         if may_pass(&error) {
-            self.failed.lock().note_failed(self.keys_of(part));
+            let mut failed = self.failed.lock();
+            failed.note_failed(self.keys_of(part));
+            // Of one alone nothing tells whether it is the reason.
+            if failed.answers && part.len() > 1 {
+                self.parts.isolate(false);
+            }
         }
-        self.parts.part_refused(part, error)
+        let refused = self.parts.part_refused(part, error);
+        self.failed.lock().answers &= refused.is_ok();
+        refused
     }
 
     /// The inputs that cannot be read. Where all of several could not be, it was not about them: the error.
     pub(crate) fn into_unreadable(self) -> Result<Unreadable<I>, UpstreamError> {
         let alone = self.keys_of(&self.parts.failed_alone());
-        let unreadable = self.parts.into_unreadable()?;
+        let unreadable = self.parts.into_unreadable();
+        self.failed.lock().answers &= unreadable.is_ok();
+        let unreadable = unreadable?;
         note_all_alone(self.failed, alone);
         Ok(unreadable)
     }

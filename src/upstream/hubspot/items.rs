@@ -172,6 +172,17 @@ impl<I: Ord + Clone> Parts<I> {
         parts
     }
 
+    /// The part that has just failed did so for single inputs; `proved`: others have been answered since.
+    pub(crate) fn isolate(&mut self, proved: bool) {
+        self.isolates = true;
+        self.in_vain = self.in_vain.filter(|_| !proved);
+    }
+
+    /// True where failures that may pass are taken for those of single inputs.
+    pub(crate) fn isolates(&self) -> bool {
+        self.isolates
+    }
+
     /// The next part to ask for.
     pub(crate) fn next_part(&mut self) -> Option<Vec<I>> {
         pulse::beat();

@@ -22,6 +22,7 @@ mod limits;
 mod pace;
 mod pages;
 mod properties;
+mod property_hunt;
 mod rows;
 mod scalar;
 mod search;
@@ -31,6 +32,7 @@ mod token_info;
 mod token_portal;
 mod transport;
 mod wire;
+mod withheld;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

@@ -3,6 +3,8 @@
 //!
 //! `after` cursors are never used: they shift when rows change while paging, and end at 10,000 rows.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use super::items::WRONG_TYPE;
 use super::limits::Bucket;
 use super::pages;
 use super::wire::{Record, Results, Scalar};
+use super::withheld::{Blame, Names, may_be_of_property};
 use crate::domain::brief::brief;
 use crate::domain::contact::Properties;
 use crate::domain::ids::ContactId;
@@ -31,6 +34,8 @@ const PAGE: usize = 200;
 const GROUPS: usize = 5;
 /// HubSpot refuses search bodies of about this many characters and more.
 const BODY_LIMIT: usize = 3_000;
+/// The code of our own refusal of such a search.
+const TOO_LONG: &str = "SEARCH_BODY_TOO_LONG";
 /// Why a contact is not shown that searches fail with.
 const BREAKS_SEARCHES: &str = "HubSpot's searches fail with it";
 
@@ -64,7 +69,7 @@ pub(crate) fn search_body(search: &ContactSearch, range: IdRange, rows: usize) -
             "a search body of {} characters, allowed are {BODY_LIMIT}: ask for fewer properties",
             body.len()
         );
-        return Err(refused_request("SEARCH_BODY_TOO_LONG", message));
+        return Err(refused_request(TOO_LONG, message));
     }
     Ok(body)
 }
@@ -84,10 +89,48 @@ struct Found {
 }
 
 impl HubSpot {
+    /// What HubSpot does not give is left out, and so is all that a search can do without where it fails with that, or is too long.
     pub(crate) async fn search_contacts(&self, search: &ContactSearch) -> Result<ContactPage, UpstreamError> {
         let mut ends = None;
+        let names = Names::of(&search.properties, &[]);
+        let all: Arc<BTreeSet<String>> = Arc::new(names.all().cloned().collect());
         loop {
-            let breaks = self.known_to_break(search, &mut ends).await;
+            let (withheld, version) = self.left_out(search.properties.iter());
+            let plain = !names.is_empty() && (self.withheld.lock().is_plain(Instant::now()) || is_too_long(search));
+            let withheld = if plain { Some(Arc::clone(&all)) } else { withheld };
+            let asked = without(search, withheld.as_deref());
+            let error = match self.search_around(&asked, &mut ends).await {
+                Ok(page) => {
+                    if !plain {
+                        self.withheld.lock().note_whole();
+                    }
+                    return Ok(withholding(page, withheld.as_ref()));
+                }
+                Err(error) if plain || names.is_empty() || !may_be_of_property(&error) => return Err(error),
+                Err(error) => error,
+            };
+            let asked = Names::of(&asked.properties, &[]);
+            match self.blame((&asked, version), None, &error, &mut ends).await {
+                Blame::Property => continue,
+                // Reads are answered with the same names: it may be searches that can't show one of them.
+                Blame::Records => {}
+                Blame::Unknown => return Err(error),
+            }
+            let page = self.search_around(&without(search, Some(&all)), &mut ends).await;
+            let page = page.map_err(|_| error)?;
+            self.withheld.lock().note_plain(self.longest_pause(), Instant::now());
+            return Ok(withholding(page, Some(&all)));
+        }
+    }
+
+    /// A search that goes around contacts with which it fails.
+    async fn search_around(
+        &self,
+        search: &ContactSearch,
+        ends: &mut Option<Instant>,
+    ) -> Result<ContactPage, UpstreamError> {
+        loop {
+            let breaks = self.known_to_break(search, ends).await;
             let range = IdRange {
                 above: search.after,
                 upto: breaks.map(|id| ContactId(id.0.saturating_sub(1))),
@@ -104,7 +147,7 @@ impl HubSpot {
                     return Ok(page);
                 }
                 Err(error) => {
-                    if !may_be_of_a_contact(&error) || !self.find_what_breaks(search, range, &mut ends).await {
+                    if !may_be_of_a_contact(&error) || !self.find_what_breaks(search, range, ends).await {
                         return Err(error);
                     }
                 }
@@ -150,7 +193,7 @@ impl HubSpot {
     }
 
     /// True until it is time to leave the rest to the next search: at first always.
-    fn has_time(&self, ends: &mut Option<Instant>) -> bool {
+    pub(crate) fn has_time(&self, ends: &mut Option<Instant>) -> bool {
         let now = Instant::now();
         let first = ends.is_none();
         first | (now < *ends.get_or_insert(now + self.transport.config().waits.hunt))
@@ -199,6 +242,33 @@ impl HubSpot {
             }
         }
     }
+}
+
+/// True if HubSpot would refuse this search for its length.
+fn is_too_long(search: &ContactSearch) -> bool {
+    let range = IdRange {
+        above: search.after,
+        upto: None,
+    };
+    search_body(search, range, PAGE).is_err_and(|error| error.code.as_deref() == Some(TOO_LONG))
+}
+
+/// The same search that asks for none of these.
+fn without(search: &ContactSearch, names: Option<&BTreeSet<String>>) -> ContactSearch {
+    let mut search = search.clone();
+    search
+        .properties
+        .retain(|name| names.is_none_or(|names| !names.contains(name)));
+    search
+}
+
+/// A page of a search that was not asked for these.
+fn withholding(mut page: ContactPage, names: Option<&Arc<BTreeSet<String>>>) -> ContactPage {
+    for contact in page.contacts.iter_mut().filter(|_| names.is_some()) {
+        let properties = std::mem::take(&mut contact.properties);
+        contact.properties = properties.withholding(names.cloned());
+    }
+    page
 }
 
 /// True if a bound above, too, can be asked for.

@@ -61,6 +61,7 @@ mod personal_data;
 mod plans;
 mod poison;
 mod poison_forms;
+mod poison_properties;
 mod poison_searches;
 mod poison_streams;
 mod questions;

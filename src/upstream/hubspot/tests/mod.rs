@@ -9,6 +9,7 @@ mod forms;
 mod large;
 mod limits;
 mod oauth;
+mod refused_properties;
 mod search;
 mod times;
 mod token_portal;

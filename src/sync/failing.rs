@@ -1,5 +1,5 @@
-//! Forms whose reads fail: each is tried again by itself, after growing pauses, so that a submission which HubSpot stumbles over
-//! each time holds up neither the other forms nor the stages of the portal.
+//! Forms and stages whose reads fail: each is tried again by itself, after growing pauses, so that what HubSpot stumbles over each
+//! time holds up neither the other forms nor the other stages of the portal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use crate::domain::backoff::backoff;
 use crate::ports::Cause;
 use crate::registry::sync_error::SyncError;
 
-/// A form whose last reads failed.
+/// A form or stage whose last reads failed.
 struct Failing {
     /// So many in a row.
     reads: u32,
@@ -19,41 +19,46 @@ struct Failing {
     fault: SyncError,
 }
 
-/// Those of one account.
+/// Those of one account, by id or name.
 #[derive(Default)]
-pub(super) struct FailingForms(BTreeMap<String, Failing>);
+pub(super) struct FailingParts(BTreeMap<String, Failing>);
 
-impl FailingForms {
-    /// A read of this form failed. False where that is a matter of the account, or of the ledger.
-    pub(super) fn note(&mut self, form: &str, fault: &SyncError, longest: SignedDuration, now: Instant) -> bool {
-        if !may_be_of_form(fault) {
+impl FailingParts {
+    /// A read of this one failed. False where that is a matter of the account, or of the ledger.
+    pub(super) fn note(&mut self, part: &str, fault: &SyncError, longest: SignedDuration, now: Instant) -> bool {
+        if !may_be_of_part(fault) {
             return false;
         }
-        let before = self.0.get(form).map_or(0, |failing| failing.reads);
+        let before = self.0.get(part).map_or(0, |failing| failing.reads);
         let pause = backoff(before, longest, u64::from(before)).max(fault.retry_after().unwrap_or_default());
         let failing = Failing {
             reads: before.saturating_add(1),
             until: now + Duration::try_from(pause).unwrap_or_default(),
             fault: fault.clone(),
         };
-        self.0.insert(form.to_owned(), failing);
+        self.0.insert(part.to_owned(), failing);
         true
     }
 
-    /// What the last read of this form failed with, while it is left alone.
-    pub(super) fn waits(&self, form: &str, now: Instant) -> Option<SyncError> {
-        let failing = self.0.get(form).filter(|failing| now < failing.until)?;
+    /// True for one whose last read failed.
+    pub(super) fn contains(&self, part: &str) -> bool {
+        self.0.contains_key(part)
+    }
+
+    /// What the last read of this one failed with, while it is left alone.
+    pub(super) fn waits(&self, part: &str, now: Instant) -> Option<SyncError> {
+        let failing = self.0.get(part).filter(|failing| now < failing.until)?;
         Some(failing.fault.clone())
     }
 
-    /// A read of this form went well.
-    pub(super) fn forget(&mut self, form: &str) {
-        self.0.remove(form);
+    /// A read of this one went well.
+    pub(super) fn forget(&mut self, part: &str) {
+        self.0.remove(part);
     }
 
-    /// Only these are forms of an event.
-    pub(super) fn retain(&mut self, forms: &BTreeSet<&str>) {
-        self.0.retain(|form, _| forms.contains(form.as_str()));
+    /// Only these are of an event.
+    pub(super) fn retain(&mut self, parts: &BTreeSet<&str>) {
+        self.0.retain(|part, _| parts.contains(part.as_str()));
     }
 
     /// How soon the first of them is tried again.
@@ -64,7 +69,7 @@ impl FailingForms {
 }
 
 /// True for failures that a form, or a submission of it, may be the reason of: a refusal names the form too.
-const fn may_be_of_form(fault: &SyncError) -> bool {
+pub(super) const fn may_be_of_part(fault: &SyncError) -> bool {
     match fault {
         SyncError::Upstream(error) => {
             error.may_be_of_a_part() || matches!(error.cause, Cause::Refused | Cause::NotFound | Cause::AccessDenied)
@@ -85,7 +90,7 @@ mod tests {
 
     #[test]
     fn each_form_waits_by_itself_and_longer_each_time() {
-        let (mut forms, begin) = (FailingForms::default(), Instant::now());
+        let (mut forms, begin) = (FailingParts::default(), Instant::now());
         let (longest, second) = (SignedDuration::from_mins(5), Duration::from_secs(1));
         let mut now = begin;
         let mut pauses = Vec::new();
@@ -111,7 +116,7 @@ mod tests {
 
     #[test]
     fn what_is_no_matter_of_a_form_is_left_to_the_account() {
-        let mut forms = FailingForms::default();
+        let mut forms = FailingParts::default();
         for cause in [
             Cause::CredentialsRejected,
             Cause::MissingScope,

@@ -1,0 +1,159 @@
+//! Finds the property that reads of contacts fail with ([`super::withheld`]), and asks for it again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::SignedDuration;
+use tracing::{debug, info, warn};
+
+use super::asked::Asked;
+use super::client::HubSpot;
+use super::contacts::batch_body;
+use super::limits::Bucket;
+use super::wire::{Record, Results};
+use super::withheld::{Blame, Hunted, Names, may_be_of_property};
+use crate::domain::brief::brief;
+use crate::domain::contact::{LIFECYCLE_STAGE, MERGED_IDS};
+use crate::domain::ids::ContactId;
+use crate::domain::withheld::WithheldProperties;
+use crate::ports::{UpstreamError, pulse};
+
+/// Whom probes ask for where nobody is known: that there is no such contact is an answer too.
+const ANYBODY: ContactId = ContactId(1);
+
+/// Names that are left out of a question, and the state of what is known of them.
+pub(crate) type LeftOut = (Option<Arc<BTreeSet<String>>>, u64);
+
+impl HubSpot {
+    /// What is left out of a question for these.
+    pub(crate) fn left_out<'a>(&self, names: impl Iterator<Item = &'a String>) -> LeftOut {
+        let memory = self.withheld.lock();
+        (memory.among(names), memory.version())
+    }
+
+    /// A question for these names failed that was asked when that was known (`version`). Finds out what that is about. `someone`: whom to ask for
+    /// where HubSpot has shown nobody yet.
+    pub(crate) async fn blame(
+        &self,
+        (names, version): (&Names, u64),
+        someone: Option<ContactId>,
+        error: &UpstreamError,
+        ends: &mut Option<Instant>,
+    ) -> Blame {
+        if !may_be_of_property(error) {
+            return Blame::Unknown;
+        }
+        let _turn = self.hunting.lock().await;
+        {
+            let memory = self.withheld.lock();
+            if memory.version() != version {
+                return Blame::Property;
+            }
+            if let Some(verdict) = memory.verdict(Instant::now()) {
+                return verdict;
+            }
+        }
+        let Some(blame) = self.hunt(names, someone, ends).await else {
+            return Blame::Unknown;
+        };
+        self.withheld.lock().note_verdict(blame, Instant::now());
+        blame
+    }
+
+    /// `None` where there was no time to finish: the next one goes on.
+    async fn hunt(&self, names: &Names, someone: Option<ContactId>, ends: &mut Option<Instant>) -> Option<Blame> {
+        let mut why = String::new();
+        let (mut hunt, witness) = {
+            let mut memory = self.withheld.lock();
+            (memory.take_hunt(names), memory.witness.or(someone).unwrap_or(ANYBODY))
+        };
+        loop {
+            pulse::beat();
+            if !hunt.is_new() && !self.has_time(ends) {
+                self.withheld.lock().leave_hunt(hunt);
+                return None;
+            }
+            let retries = if hunt.is_bisecting() { 0 } else { self.retries() };
+            let fails = match self.probe(witness, &hunt.probe(), retries).await {
+                Ok(()) => false,
+                Err(error) if may_be_of_property(&error) => {
+                    why = error.without_request_id();
+                    true
+                }
+                Err(error) => {
+                    debug!(error = brief(&error), "a read for a property is no answer");
+                    return Some(Blame::Unknown);
+                }
+            };
+            match hunt.advance(fails) {
+                Hunted::Narrowed => {}
+                Hunted::Over(blame) => return Some(blame),
+                Hunted::Found(found) => {
+                    let property = found.all().next().cloned().unwrap_or_default();
+                    warn!(
+                        property,
+                        error = brief(&why),
+                        "HubSpot does not give this contact property: it is left out"
+                    );
+                    let withheld = self.withheld.lock().withhold(&found, &why, Instant::now());
+                    return Some(if withheld { Blame::Property } else { Blame::Unknown });
+                }
+            }
+        }
+    }
+
+    /// Reads one contact, with these properties beside what every read asks for.
+    async fn probe(&self, id: ContactId, names: &Names, retries: u32) -> Result<(), UpstreamError> {
+        let own = [LIFECYCLE_STAGE, MERGED_IDS];
+        let mut with_history: Vec<String> = names.with_history().cloned().collect();
+        with_history.push(LIFECYCLE_STAGE.to_owned());
+        let asked = Asked {
+            properties: own.into_iter().chain(names.all().map(String::as_str)).collect(),
+            with_history: &with_history,
+            ..Asked::default()
+        };
+        let path = format!("/crm/objects/{}/contacts/batch/read", self.api_version());
+        let body = batch_body(&asked, &[id]);
+        let mut batch: Results<Record> = self
+            .read_batch_repeatedly(("read", Bucket::Other), path, &body, retries)
+            .await?;
+        batch.take_rows().map(drop)
+    }
+
+    /// See [`crate::ports::crm::Crm::withheld_properties`].
+    pub(crate) fn withheld(&self) -> WithheldProperties {
+        self.withheld.lock().shown(Instant::now())
+    }
+
+    pub(crate) fn longest_pause(&self) -> SignedDuration {
+        SignedDuration::try_from(self.transport.config().waits.again).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// See [`crate::ports::crm::Crm::retry_withheld`].
+    pub(crate) async fn ask_for_withheld(&self) {
+        let (due, witness) = {
+            let memory = self.withheld.lock();
+            (memory.due(Instant::now()), memory.witness.unwrap_or(ANYBODY))
+        };
+        let mut ends = None;
+        for names in due {
+            pulse::beat();
+            if !self.has_time(&mut ends) {
+                return;
+            }
+            let why = match self.probe(witness, &names, 0).await {
+                Ok(()) => None,
+                Err(error) if may_be_of_property(&error) => Some(error.without_request_id()),
+                Err(_) => return,
+            };
+            for name in names.all() {
+                if why.is_none() {
+                    info!(property = name, "HubSpot gives this contact property again");
+                }
+                let mut memory = self.withheld.lock();
+                memory.asked_again(name, why.clone(), self.longest_pause(), Instant::now());
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Contact properties with which reads fail that are answered without them: a scope that the token lacks, or a failure of
+//! HubSpot's. Which one it is, a bisection of the names tells, each probe a read of one contact. From then on the property is
+//! left out of reads and searches, and asked for again with growing pauses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+
+use crate::domain::backoff::backoff;
+use crate::domain::contact::{LAST_MODIFIED, LIFECYCLE_STAGE, MERGED_IDS, date_entered};
+use crate::domain::ids::ContactId;
+use crate::domain::withheld::{Withheld, WithheldProperties};
+use crate::ports::{Cause, UpstreamError};
+
+/// More properties than this are no matter of single ones.
+const MOST: usize = 100;
+/// A verdict about failing reads counts no longer than this.
+const LONGEST_VERDICT: SignedDuration = SignedDuration::from_secs(30);
+
+/// True for a property without which nothing can be read: it is never left out.
+fn is_essential(name: &str) -> bool {
+    [LIFECYCLE_STAGE, MERGED_IDS, LAST_MODIFIED].contains(&name) || name.starts_with(&date_entered(""))
+}
+
+/// True for a failure that a property which was asked for may be the reason of.
+pub(crate) fn may_be_of_property(error: &UpstreamError) -> bool {
+    match error.cause {
+        Cause::MissingScope | Cause::AccessDenied | Cause::Refused => error.status.is_some(),
+        Cause::RateLimited | Cause::TooLarge => false,
+        _ => error.may_be_of_a_part(),
+    }
+}
+
+/// The properties of a read that it could do without, and whether each is asked for with its history too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Names(BTreeMap<String, bool>);
+
+impl Names {
+    pub(crate) fn of(properties: &[String], with_history: &[String]) -> Self {
+        let plain = properties.iter().map(|name| (name, false));
+        let all = plain.chain(with_history.iter().map(|name| (name, true)));
+        let dispensable = all.filter(|(name, _)| !is_essential(name));
+        Self(dispensable.map(|(name, history)| (name.clone(), history)).collect())
+    }
+
+    fn range(&self, from: usize, to: usize) -> Self {
+        let part = self.0.iter().skip(from).take(to.saturating_sub(from));
+        Self(part.map(|(name, history)| (name.clone(), *history)).collect())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    pub(crate) fn with_history(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().filter(|(_, history)| **history).map(|(name, _)| name)
+    }
+}
+
+/// What failing reads are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// A property: it is left out from now on.
+    Property,
+    /// Records: the same is answered of another one.
+    Records,
+    /// Neither, or nobody can tell.
+    Unknown,
+}
+
+/// What a probe has brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Hunted {
+    /// There is another probe.
+    Narrowed,
+    /// The read fails with this property, and is answered without it.
+    Found(Names),
+    /// It is not about properties.
+    Over(Blame),
+}
+
+/// Where the search for a property is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// Does a read of somebody else fail as well?
+    All,
+    /// Is it answered with none of the names?
+    Nothing,
+    /// Which is the shortest beginning of the list that fails?
+    Bisect,
+    /// Does that property fail alone?
+    Alone,
+    /// And is a read with none still answered, right after that?
+    Proof,
+}
+
+/// The bisection: the names before `answered` are answered, those before `fails` are not.
+#[derive(Debug)]
+pub(crate) struct PropertyHunt {
+    names: Names,
+    answered: usize,
+    fails: usize,
+    step: Step,
+}
+
+impl PropertyHunt {
+    pub(crate) fn new(names: Names) -> Self {
+        Self {
+            answered: 0,
+            fails: names.0.len(),
+            names,
+            step: Step::All,
+        }
+    }
+
+    /// What to ask for next.
+    pub(crate) fn probe(&self) -> Names {
+        match self.step {
+            Step::All => self.names.clone(),
+            Step::Nothing | Step::Proof => Names::default(),
+            Step::Bisect => self.names.range(0, usize::midpoint(self.answered, self.fails)),
+            Step::Alone => self.names.range(self.fails.saturating_sub(1), self.fails),
+        }
+    }
+
+    /// True for the first probe, which is made however little time there is.
+    pub(crate) fn is_new(&self) -> bool {
+        self.step == Step::All
+    }
+
+    /// True where a wrong answer shows later.
+    pub(crate) fn is_bisecting(&self) -> bool {
+        self.step == Step::Bisect
+    }
+
+    /// The probe was answered, or fails.
+    pub(crate) fn advance(&mut self, fails: bool) -> Hunted {
+        let one = |hunt: &Self| hunt.fails <= hunt.answered + 1;
+        self.step = match (self.step, fails) {
+            (Step::All, false) => return Hunted::Over(Blame::Records),
+            (Step::All, true) if !self.names.is_empty() => Step::Nothing,
+            // It fails whatever is asked for, or not the way it did before.
+            (Step::All | Step::Nothing | Step::Proof, true) | (Step::Alone, false) => {
+                return Hunted::Over(Blame::Unknown);
+            }
+            (Step::Nothing, false) => {
+                if one(self) {
+                    Step::Alone
+                } else {
+                    Step::Bisect
+                }
+            }
+            (Step::Bisect, fails) => {
+                let middle = usize::midpoint(self.answered, self.fails);
+                if fails {
+                    self.fails = middle;
+                } else {
+                    self.answered = middle;
+                }
+                if one(self) { Step::Alone } else { Step::Bisect }
+            }
+            (Step::Alone, true) => Step::Proof,
+            (Step::Proof, false) => return Hunted::Found(self.names.range(self.fails - 1, self.fails)),
+        };
+        Hunted::Narrowed
+    }
+}
+
+struct Known {
+    why: String,
+    history: bool,
+    tries: u32,
+    due: Instant,
+}
+
+/// What reads of a portal's contacts leave out.
+#[derive(Default)]
+pub(crate) struct WithheldMemory {
+    known: BTreeMap<String, Known>,
+    names: Arc<BTreeSet<String>>,
+    /// Another one with each name that comes or goes.
+    version: u64,
+    /// A search for a property that there was no time for.
+    hunt: Option<PropertyHunt>,
+    verdict: Option<(Blame, Instant)>,
+    verdicts: u32,
+    /// Searches are asked for no such property at all until then, and how often that came about in a row.
+    plain: Option<(Instant, u32)>,
+    /// Somebody whom HubSpot has shown.
+    pub(crate) witness: Option<ContactId>,
+}
+
+impl WithheldMemory {
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// What is left out of a question for these; `None`: nothing.
+    pub(crate) fn among<'a>(&self, mut names: impl Iterator<Item = &'a String>) -> Option<Arc<BTreeSet<String>>> {
+        names.any(|name| self.names.contains(name)).then(|| self.names.clone())
+    }
+
+    /// What the last search for a property has come to, as long as that counts.
+    pub(crate) fn verdict(&self, now: Instant) -> Option<Blame> {
+        self.verdict.filter(|(_, until)| now < *until).map(|(blame, _)| blame)
+    }
+
+    pub(crate) fn note_verdict(&mut self, blame: Blame, now: Instant) {
+        let is_old = |(_, until): &(Blame, Instant)| now.saturating_duration_since(*until) > pause(u32::MAX);
+        if blame == Blame::Property || self.verdict.as_ref().is_some_and(is_old) {
+            self.verdicts = 0;
+        }
+        self.verdict = (blame != Blame::Property).then(|| (blame, now + pause(self.verdicts)));
+        self.verdicts = self.verdicts.saturating_add(1);
+    }
+
+    /// The hunt for one of these that was left, else a new one.
+    pub(crate) fn take_hunt(&mut self, names: &Names) -> PropertyHunt {
+        let left = self.hunt.take().filter(|hunt| hunt.names == *names);
+        left.unwrap_or_else(|| PropertyHunt::new(names.clone()))
+    }
+
+    pub(crate) fn leave_hunt(&mut self, hunt: PropertyHunt) {
+        self.hunt = Some(hunt);
+    }
+
+    /// Reads fail with these, and are answered without. False where there are too many.
+    pub(crate) fn withhold(&mut self, found: &Names, why: &str, now: Instant) -> bool {
+        if self.known.len() >= MOST {
+            return false;
+        }
+        for (name, history) in &found.0 {
+            let known = Known {
+                why: why.to_owned(),
+                history: *history,
+                tries: 0,
+                due: now + Duration::from_secs(1),
+            };
+            self.known.insert(name.clone(), known);
+        }
+        self.changed();
+        true
+    }
+
+    /// Those that it is time to ask for again.
+    pub(crate) fn due(&self, now: Instant) -> Vec<Names> {
+        let due = self.known.iter().filter(|(_, known)| known.due <= now);
+        due.map(|(name, known)| Names(BTreeMap::from([(name.clone(), known.history)])))
+            .collect()
+    }
+
+    /// A property was asked for again: it is given, or (`why`) still not.
+    pub(crate) fn asked_again(&mut self, name: &str, why: Option<String>, longest: SignedDuration, now: Instant) {
+        let Some(why) = why else {
+            if self.known.remove(name).is_some() {
+                self.changed();
+            }
+            return;
+        };
+        if let Some(known) = self.known.get_mut(name) {
+            known.tries = known.tries.saturating_add(1);
+            known.why = why;
+            known.due = now + Duration::try_from(backoff(known.tries, longest, 0)).unwrap_or_default();
+        }
+    }
+
+    fn changed(&mut self) {
+        self.names = Arc::new(self.known.keys().cloned().collect());
+        self.version += 1;
+    }
+
+    /// What is left out, for people.
+    pub(crate) fn shown(&self, now: Instant) -> WithheldProperties {
+        let shown = |(name, known): (&String, &Known)| {
+            let left = known.due.saturating_duration_since(now);
+            let withheld = Withheld {
+                why: known.why.clone(),
+                again: SignedDuration::try_from(left).unwrap_or_default(),
+            };
+            (name.clone(), withheld)
+        };
+        self.known.iter().map(shown).collect()
+    }
+
+    /// True while searches are asked for nothing that they could do without.
+    pub(crate) fn is_plain(&self, now: Instant) -> bool {
+        self.plain.is_some_and(|(until, _)| now < until)
+    }
+
+    /// A search failed that is answered without all of these.
+    pub(crate) fn note_plain(&mut self, longest: SignedDuration, now: Instant) {
+        let times = self.plain.map_or(0, |(_, times)| times.saturating_add(1));
+        let wait = Duration::try_from(backoff(times, longest, 0)).unwrap_or_default();
+        self.plain = Some((now + wait, times));
+    }
+
+    /// A search was answered with what it was asked for.
+    pub(crate) fn note_whole(&mut self) {
+        self.plain = None;
+    }
+}
+
+fn pause(times: u32) -> Duration {
+    Duration::try_from(backoff(times, LONGEST_VERDICT, 0)).unwrap_or_default()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "tests/withheld.rs"]
+mod tests;
