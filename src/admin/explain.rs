@@ -7,17 +7,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Refused;
+use super::contact::read_contact;
 use super::conversions::{Conversion, counted_stream, to_conversion};
 use super::deals::read_deals;
 use super::nameless::{describe_nameless, nameless_submissions};
 use super::source::{Admin, Source};
 use crate::domain::contact::{Contact, Deal};
-use crate::domain::eligibility::{Occurrence, properties_of};
+use crate::domain::eligibility::Occurrence;
 use crate::domain::explained_value::Worth;
 use crate::domain::explanation::{self, Line, Rules};
 use crate::domain::ids::{ContactId, ObjectKey};
 use crate::domain::sending_story::{Sending, describe_earlier, explain_sending};
-use crate::ports::crm::{ContactRead, Crm};
+use crate::ports::crm::Crm;
 use crate::ports::ledger::view::{ConversionQuery, ListedConversion, MAX_PAGE};
 use crate::registry::{CountedStream, Event, HubSpotAccount, Readiness};
 
@@ -208,42 +209,6 @@ async fn find_by_email(crm: &dyn Crm, email: &str) -> Result<Option<ContactId>, 
         ));
     }
     Ok(found.contacts.get(&address).map(|contact| contact.id))
-}
-
-async fn read_contact(
-    crm: &dyn Crm,
-    event: &Event,
-    id: ContactId,
-    notes: &mut Vec<String>,
-) -> Result<Option<Contact>, Refused> {
-    let (properties, with_history) = properties_of([&event.rules]);
-    let read = ContactRead {
-        ids: vec![id],
-        properties,
-        with_history,
-    };
-    let batch = crm.read_contacts(&read).await?;
-    let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
-    if let Some(why) = batch.unreadable.get(&id) {
-        notes.push(format!(
-            "HubSpot shows the contact in a form that can't be understood: {why}"
-        ));
-    } else if batch.deleted.contains(&id) {
-        notes.push("HubSpot says that there is no contact of this id: it was deleted, or never was.".to_owned());
-    } else if found.is_none() {
-        notes.push("HubSpot does not show a contact of this id.".to_owned());
-    }
-    if let Some(flaw) = found.as_ref().and_then(|contact| contact.flaw.as_ref()) {
-        notes.push(format!("Not all of the contact can be read: {}", flaw.why));
-    }
-    if let Some(name) = found.as_ref().and_then(|contact| event.rules.unread_of(contact)) {
-        notes.push(format!(
-            "HubSpot does not give the contact's property {name}, which the event needs, so nothing is decided now: see the \
-             event's condition Synced. What follows is from the ledger alone."
-        ));
-        return Ok(None);
-    }
-    Ok(found)
 }
 
 /// What the ledger has of these contacts.

@@ -5,6 +5,7 @@
 //! contacts, times, counts, and codes. It changes nothing, anywhere.
 
 mod answer;
+mod contact;
 mod conversions;
 mod cursor;
 mod deals;

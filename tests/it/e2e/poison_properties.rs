@@ -113,8 +113,14 @@ fn a_click_property_that_is_not_given_leaves_out_no_conversion() {
     let (stage, meddler) = stage("property-click");
     crowd(&stage, 6);
     for i in 0..3 {
-        let click = json!({BAD: format!("click-{BAD}-{i}")});
-        stage.contact(&[("opportunity", ago(86_400 * 3 + i))], None, &click);
+        let row = |value: &str, days: i64| json!([{"value": value, "timestamp": ago(86_400 * days + i), "sourceType": "FORM"}]);
+        let click = row(&format!("click-bad-{i}"), 9);
+        // Google knows the click by HubSpot's own property, which this event does not name.
+        let history = json!({BAD: click, "hs_google_click_id": click, "lifecyclestage": row("opportunity", 3)});
+        stage.post(
+            "/hubspot/contacts",
+            &json!([{"createdAt": ago(86_400 * 10), "history": history}]),
+        );
     }
     let refused = refuse(&meddler, BAD, refusal(500, "INTERNAL_ERROR", &[]));
     stage.start_with_accounts();
@@ -129,6 +135,34 @@ fn a_click_property_that_is_not_given_leaves_out_no_conversion() {
     stage.contact(&[("customer", ago(60))], Some("click-later"), &json!({}));
     all_go(&stage, "won", "customer");
     waits_for(&stage, "opened", 3, "spec.clickIds.gclidProperty");
+    meddler.lift(refused);
+    all_go(&stage, "opened", "opportunity");
+    stage.condition("adce/opened", "Synced", "True", "");
+}
+
+/// Searches for one stage fail, which one search asks for together with the others.
+#[rstest::rstest]
+#[case::scope("stage-403", refusal(403, "MISSING_SCOPES", &["crm.objects.contacts.sensitive.read"]))]
+#[case::broken("stage-500", refusal(500, "INTERNAL_ERROR", &[]))]
+fn a_stage_whose_searches_fail_holds_up_no_other(#[case] name: &str, #[case] meddling: Meddling) {
+    let (stage, meddler) = stage(name);
+    crowd(&stage, 6);
+    stage.contact(&[("opportunity", ago(3600))], Some("click-o"), &json!({}));
+    let entered = "hs_v2_date_entered_opportunity";
+    let searches = move |call: &Asked| call.path.contains("/contacts/search") && call.says(entered);
+    let refused = meddler.always(searches, meddling);
+    stage.start_with_accounts();
+    let ready = ready_since(&stage);
+    for (name, lifecycle) in [("won", "customer"), ("opened", "opportunity")] {
+        stage.event(name, lifecycle, &json!({"startTime": ago(86_400 * 30)}));
+    }
+    all_go(&stage, "won", "customer");
+    let says = |event: &Value| condition(event, "Synced")["message"].to_string().contains(entered);
+    stage.wait("adce/opened", "the property that can't be searched", says);
+    stage.contact(&[("customer", ago(60))], Some("click-later"), &json!({}));
+    all_go(&stage, "won", "customer");
+    assert_eq!(Counts::of(&stage.get("adce/opened")).observed, 0);
+    assert_eq!(ready_since(&stage), ready, "the account has been ready all the while");
     meddler.lift(refused);
     all_go(&stage, "opened", "opportunity");
     stage.condition("adce/opened", "Synced", "True", "");

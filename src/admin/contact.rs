@@ -1,0 +1,45 @@
+//! The contact that a question is about, as HubSpot shows it now.
+
+use super::answer::Refused;
+use crate::domain::contact::Contact;
+use crate::domain::eligibility::properties_of;
+use crate::domain::ids::ContactId;
+use crate::ports::crm::{ContactRead, Crm};
+use crate::registry::Event;
+
+/// Reads what the event needs of it; `None` where nothing can be told from that, which the notes say.
+pub(super) async fn read_contact(
+    crm: &dyn Crm,
+    event: &Event,
+    id: ContactId,
+    notes: &mut Vec<String>,
+) -> Result<Option<Contact>, Refused> {
+    let (properties, with_history) = properties_of([&event.rules]);
+    let read = ContactRead {
+        ids: vec![id],
+        properties,
+        with_history,
+    };
+    let batch = crm.read_contacts(&read).await?;
+    let found = batch.contacts.into_iter().find(|contact| contact.requested_id == id);
+    if let Some(why) = batch.unreadable.get(&id) {
+        notes.push(format!(
+            "HubSpot shows the contact in a form that can't be understood: {why}"
+        ));
+    } else if batch.deleted.contains(&id) {
+        notes.push("HubSpot says that there is no contact of this id: it was deleted, or never was.".to_owned());
+    } else if found.is_none() {
+        notes.push("HubSpot does not show a contact of this id.".to_owned());
+    }
+    if let Some(flaw) = found.as_ref().and_then(|contact| contact.flaw.as_ref()) {
+        notes.push(format!("Not all of the contact can be read: {}", flaw.why));
+    }
+    if let Some(name) = found.as_ref().and_then(|contact| event.rules.unread_of(contact)) {
+        notes.push(format!(
+            "HubSpot does not give the contact's property {name}, which the event needs, so nothing is decided now: see the \
+             event's condition Synced. What follows is from the ledger alone."
+        ));
+        return Ok(None);
+    }
+    Ok(found)
+}
