@@ -141,8 +141,8 @@ fn named(stage: &str, error: UpstreamError) -> SyncError {
         error.cause
     };
     UpstreamError {
-        message,
         cause,
+        message,
         ..error
     }
     .into()
