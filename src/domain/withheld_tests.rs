@@ -6,7 +6,7 @@ use crate::api::Money;
 use crate::domain::click_window::ClickWindow;
 use crate::domain::contact::LIFECYCLE_STAGE;
 use crate::domain::eligibility::{
-    ClickProperties, ConsentRule, Decision, Occurrence, Waits, decide_entry, properties_of,
+    ClickProperties, ConsentRule, Decision, LeftOut, Occurrence, Waits, decide_entry, properties_of,
 };
 use crate::domain::enhancement::{Limits, Person, Submitted, decide_submission};
 use crate::domain::ids::ContactId;
@@ -99,7 +99,7 @@ fn entry(contact: &Contact) -> Decision {
         first_seen: at(1_000),
     };
     let (window, now) = (ClickWindow::WIDEST, at(900_000));
-    decide_entry(Some(contact), occurrence, &rules(false), &waits, window, None, now).unwrap_or_else(|out| out.skip())
+    decide_entry(Some(contact), occurrence, &rules(false), &waits, window, None, now).unwrap_or_else(LeftOut::skip)
 }
 
 #[rstest::rstest]
@@ -153,7 +153,7 @@ fn nor_about_a_submission(#[case] withheld: &[&str], #[case] now: i64, #[case] e
     };
     let person = Person::Known(&contact);
     let decided = decide_submission(&person, submitted, &rules(true), &limits, None, at(now));
-    let decided = match decided.unwrap_or_else(|out| out.skip()) {
+    let decided = match decided.unwrap_or_else(LeftOut::skip) {
         Decision::Send(_) => "send",
         Decision::Wait { reason, .. } | Decision::Skip { reason } => reason,
     };

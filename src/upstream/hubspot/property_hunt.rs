@@ -54,7 +54,8 @@ impl HubSpot {
                 return verdict;
             }
         }
-        let Some(blame) = self.hunt(names, someone, ends).await else {
+        // Seldom, and large.
+        let Some(blame) = Box::pin(self.hunt(names, someone, ends)).await else {
             return Blame::Unknown;
         };
         self.withheld.lock().note_verdict(blame, Instant::now());
