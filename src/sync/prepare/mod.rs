@@ -93,6 +93,11 @@ impl EligibleEvent {
         &self.event
     }
 
+    /// Where its rows go.
+    pub fn action(&self) -> &ActionKey {
+        &self.action.key
+    }
+
     pub fn stream(&self) -> StreamId {
         self.stream
     }

@@ -1,44 +1,62 @@
 //! Requests that fail as a whole, for what is no matter of their rows as far as anybody says: a failure of Google's, an answer
 //! that never comes. Most such failures are of the way there, and it is left alone for a while. But one conversion may be what
 //! Google, or a proxy, stumbles over each time: rows that were tried in vain go in ever smaller requests, after all others,
-//! until only the row that it is about still waits.
+//! until only the row that it is about still waits. What else is tried on a route in trouble: [`super::route_state`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::Uploader;
-use super::round_queue::Part;
+use super::request::{destinations_of, is_known_to_fail};
+use super::round_queue::{FailedPart, Part};
+use super::route_state::{Failure, MOST_FAILING, RouteState, TRIED, known_pause};
+use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{BatchId, Row, RowUpdate};
+use crate::ports::ledger::{BatchId, LedgerError, Row, RowUpdate};
 use crate::ports::sink::IngestError;
-use crate::sync::prepare::{PreparedRow, retry_later};
+use crate::sync::prepare::{PreparedRow, retry_later, row_update};
 use crate::sync::upload::row_updates::isolation_group_of;
 
-/// So often a row was in a request that failed before it goes in a smaller one. A short failure of Google's leaves its
-/// requests whole.
-pub(super) const TRIED: u32 = 3;
-
-/// Of how many rows in the order of a request each belongs to which half: `None` where it stays as it is.
-fn halve_tried(attempts: &[u32]) -> Vec<Option<u8>> {
-    let tried = attempts.iter().filter(|attempts| **attempts >= TRIED).count();
+/// Of rows with so many tries, in the order of a request, which quarter each belongs to: `None` where it stays as it is. Up to
+/// four are alone then. Quarters find one row among many in as few requests as halves do, and many bad ones in fewer.
+fn quarter_tried(attempts: &[u32]) -> Vec<Option<u8>> {
+    let tried = attempts.iter().filter(|attempts| **attempts >= TRIED).count().max(1);
     let mut before = 0;
-    let half = |attempts: &u32| {
+    let quarter = |attempts: &u32| {
         if *attempts < TRIED {
             return None;
         }
+        let quarter = before * 4 / tried.max(4);
         before += 1;
-        Some(u8::from(before > tried.div_ceil(2)))
+        u8::try_from(quarter).ok()
     };
-    attempts.iter().map(half).collect()
+    attempts.iter().map(quarter).collect()
+}
+
+/// When a request of a round goes.
+pub(super) enum Turn {
+    Now,
+    /// What may fail in this round has failed.
+    Later,
+    /// Once its route is tried again.
+    WithItsRoute,
 }
 
 impl Uploader {
-    /// True for a row that fails by itself again and again, while others went the same way in this round.
-    pub(super) fn is_poison(&self, part: &Part, error: &UpstreamError) -> bool {
-        let alone = matches!(part.rows.as_slice(), [row] if row.row.attempts >= TRIED);
-        alone && error.may_be_of_a_part() && self.answered.contains(part.route.name)
+    pub(super) fn turn_of(&self, part: &Part) -> Turn {
+        let Some(state) = self.states.get(part.route.name) else {
+            return Turn::Now;
+        };
+        let waits = is_known_to_fail(&part.rows) && !state.takes_known(self.ctx.clock.now());
+        if state.is_exhausted() || (waits && !state.is_closed()) {
+            Turn::Later
+        } else if state.is_closed() {
+            Turn::WithItsRoute
+        } else {
+            Turn::Now
+        }
     }
 
     /// Rows of which the answer to their request tells nothing wait, each by itself, and go apart once they were tried often.
@@ -57,56 +75,121 @@ impl Uploader {
             .map(|ready| &ready.row)
             .collect();
         let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
-        for (row, half) in rows.into_iter().zip(halve_tried(&attempts)) {
+        for (row, quarter) in rows.into_iter().zip(quarter_tried(&attempts)) {
             for update in updates.iter_mut().filter(|update| update.row == row.id) {
                 let pause = backoff(row.attempts, self.ctx.settings.backoff_max, 0);
                 update.due = not_before.max(now.saturating_add(pause).unwrap_or(Timestamp::MAX));
-                if let Some(half) = half {
-                    update.isolation_group = isolation_group_of(batch, 0, half);
+                if let Some(quarter) = quarter {
+                    update.isolation_group = isolation_group_of(batch, 0, quarter);
                 }
             }
         }
     }
 
-    /// The whole request waits: the ad network, the way to it, or the account has a problem.
+    /// The whole request waits: the ad network, the way to it, or the account has a problem, or a row of the request has one.
+    /// Returns what becomes of the rows, and whether the others of the route go on.
     pub(super) fn defer_all(
         &mut self,
         batch: BatchId,
-        part: &Part,
+        part: Part,
         failure: &IngestError,
-        now: Timestamp,
-    ) -> Vec<RowUpdate> {
-        let error = &failure.error;
+        took: Duration,
+    ) -> (Vec<RowUpdate>, Sent) {
+        let (error, now, longest) = (&failure.error, self.ctx.clock.now(), self.ctx.settings.backoff_max);
         let rows: Vec<Row> = part.rows.iter().map(|ready| ready.row.clone()).collect();
         let mut updates = retry_later(&self.ctx, &rows, error);
-        if self.is_poison(part, error) {
-            self.note_poison(part, error);
-            return updates;
+        let known = is_known_to_fail(&part.rows);
+        let state = self.states.entry(part.route.name).or_default();
+        let mut goes_on = false;
+        if error.may_be_of_a_part() {
+            goes_on = state.is_troubled(now) || (known && state.is_answered());
+            let failed = Failure {
+                actions: &destinations_of(&part.rows),
+                took,
+                known,
+                retry_after: error.retry_after,
+            };
+            state.record_failed(&failed, longest, now);
+            let least = if goes_on { TRIED } else { 0 };
+            let attempts: Vec<u32> = rows.iter().map(|row| row.attempts.max(least)).collect();
+            isolate(&mut updates, batch, &quarter_tried(&attempts));
         }
-        self.ctx.registry.ad_account_fault(&self.key, error);
-        for (event, _) in self.events_of(&part.rows) {
-            self.upload_failed(&event, &error.clone().into());
+        if goes_on {
+            let error = error.clone();
+            self.failed.push(FailedPart { part, error });
+            return (updates, Sent::Done);
         }
-        // The pause follows the failures of the account: a row that waits for a reason of its own lengthens nobody's.
-        let hold = self.held.entry(part.route.name).or_default();
-        let pause = backoff(hold.failures, self.ctx.settings.backoff_max, 0);
-        hold.failures = hold.failures.saturating_add(1);
-        let due = now
-            .saturating_add(error.retry_after.unwrap_or(pause))
-            .unwrap_or(Timestamp::MAX);
-        hold.until = Some(due);
+        let due = state.hold(error.retry_after, longest, now);
         for update in &mut updates {
             update.due = due;
         }
-        if error.may_be_of_a_part() {
-            let attempts: Vec<u32> = rows.iter().map(|row| row.attempts).collect();
-            for (update, half) in updates.iter_mut().zip(halve_tried(&attempts)) {
-                if let Some(half) = half {
-                    update.isolation_group = isolation_group_of(batch, 0, half);
-                }
+        self.report_failed(&part, error, true);
+        (updates, Sent::Held)
+    }
+
+    /// A request has failed; `whole`: with the whole route.
+    fn report_failed(&self, part: &Part, error: &UpstreamError, whole: bool) {
+        if whole {
+            self.ctx.registry.ad_account_fault(&self.key, error);
+        }
+        for (event, _) in self.events_of(&part.rows) {
+            self.upload_failed(&event, &error.clone().into());
+        }
+    }
+
+    /// What has failed while something else was answered is a matter of its rows; else the route waits.
+    pub(super) fn end_round(&mut self) {
+        for FailedPart { part, error } in std::mem::take(&mut self.failed) {
+            let answered = self.states.get(part.route.name).is_some_and(RouteState::is_answered);
+            if answered && is_known_to_fail(&part.rows) {
+                self.note_poison(&part, &error);
+            } else {
+                self.report_failed(&part, &error, !answered);
             }
         }
-        updates
+        let (now, longest) = (self.ctx.clock.now(), self.ctx.settings.backoff_max);
+        for state in self.states.values_mut() {
+            state.end_round(longest, now);
+        }
+    }
+
+    /// Requests that had no turn in this round wait for theirs: until then their contacts need not be read again.
+    pub(super) async fn put_off_turns(&self, parts: &[Part]) -> Result<(), LedgerError> {
+        let now = self.ctx.clock.now();
+        let mut updates = Vec::new();
+        let poor = parts.iter().filter(|part| self.prospects(&part.rows).are_poor());
+        let (known, poor): (Vec<&Part>, Vec<&Part>) = poor.partition(|part| is_known_to_fail(&part.rows));
+        let longest = self.ctx.settings.backoff_max;
+        let known = known
+            .into_iter()
+            .zip((1..).map(|place| known_pause(longest).saturating_mul(place)));
+        let interval = self.ctx.settings.upload_interval;
+        let poor = poor.into_iter().zip((0..).map(|place| turn_after(place, interval)));
+        for (part, wait) in known.chain(poor) {
+            let due = now.saturating_add(wait.min(longest)).unwrap_or(Timestamp::MAX);
+            for row in part.rows.iter().map(|ready| &ready.row) {
+                updates.push(row_update(row, row.outcome, row.reason.clone(), due));
+            }
+        }
+        if updates.is_empty() {
+            return Ok(());
+        }
+        self.ctx.ledger.apply_updates(&updates, now).await
+    }
+}
+
+/// When the request at this place has its turn: so many of them may fail in a round.
+fn turn_after(place: usize, interval: SignedDuration) -> SignedDuration {
+    let rounds = i32::try_from(place / MOST_FAILING).unwrap_or(i32::MAX);
+    interval.saturating_mul(rounds)
+}
+
+/// Rows that belong to a quarter get its number.
+fn isolate<'a>(updates: impl IntoIterator<Item = &'a mut RowUpdate>, batch: BatchId, quarters: &[Option<u8>]) {
+    for (update, quarter) in updates.into_iter().zip(quarters) {
+        if let Some(quarter) = quarter {
+            update.isolation_group = isolation_group_of(batch, 0, *quarter);
+        }
     }
 }
 
@@ -117,11 +200,22 @@ mod tests {
     #[rstest::rstest]
     #[case::none(&[], &[])]
     #[case::a_short_failure(&[0, 2, 1], &[None, None, None])]
-    #[case::all_tried(&[3, 4, 3, 9], &[Some(0), Some(0), Some(1), Some(1)])]
-    #[case::an_odd_number(&[3, 3, 3], &[Some(0), Some(0), Some(1)])]
+    #[case::four_are_alone(&[3, 4, 3, 9], &[Some(0), Some(1), Some(2), Some(3)])]
+    #[case::three(&[3, 3, 3], &[Some(0), Some(1), Some(2)])]
+    #[case::six(&[3, 3, 3, 3, 3, 3], &[Some(0), Some(0), Some(1), Some(2), Some(2), Some(3)])]
     #[case::among_fresh_ones(&[0, 3, 0, 3], &[None, Some(0), None, Some(1)])]
     #[case::one(&[0, 5], &[None, Some(0)])]
-    fn only_rows_that_were_tried_go_apart(#[case] attempts: &[u32], #[case] halves: &[Option<u8>]) {
-        assert_eq!(halve_tried(attempts), halves);
+    fn only_rows_that_were_tried_go_apart(#[case] attempts: &[u32], #[case] quarters: &[Option<u8>]) {
+        assert_eq!(quarter_tried(attempts), quarters);
+    }
+
+    #[rstest::rstest]
+    #[case(0, 0)]
+    #[case(7, 0)]
+    #[case(8, 2)]
+    #[case(80, 20)]
+    fn who_had_no_turn_waits_for_it(#[case] place: usize, #[case] seconds: i64) {
+        let wait = turn_after(place, SignedDuration::from_secs(2));
+        assert_eq!(wait, SignedDuration::from_secs(seconds));
     }
 }

@@ -10,6 +10,7 @@ mod refresh;
 mod refusals;
 mod request;
 mod round_queue;
+mod route_state;
 mod row_updates;
 mod send;
 mod suspects;
@@ -25,6 +26,8 @@ use tracing::{info, warn};
 use self::lone_rows::LoneRows;
 use self::reads::Reads;
 use self::refusals::Refusals;
+use self::round_queue::FailedPart;
+use self::route_state::RouteState;
 use super::context::SyncContext;
 use crate::domain::batch::FinalWord;
 use crate::domain::brief::brief;
@@ -32,7 +35,7 @@ use crate::domain::ids::ObjectKey;
 use crate::domain::last_answers::LastAnswers;
 use crate::domain::outcome::reason;
 use crate::ports::UpstreamError;
-use crate::ports::ledger::{RowId, Sender, StreamId};
+use crate::ports::ledger::{ActionKey, RowId, Sender, StreamId};
 use crate::ports::pulse;
 use crate::registry::sync_error::{SyncError, error_note};
 use crate::registry::{Event, Notice, Routes, Side};
@@ -52,34 +55,25 @@ pub struct Uploader {
     resumed: BTreeMap<ObjectKey, Option<StreamId>>,
     was_ready: bool,
     /// By the names of routes.
-    held: BTreeMap<&'static str, Hold>,
+    states: BTreeMap<&'static str, RouteState>,
+    /// Requests of this round that failed, on routes that go on.
+    failed: Vec<FailedPart>,
     /// The ledger failed as a batch was to begin, or the uploader before broke: it may hold one that will never be sent.
     unsure: bool,
     refusals: Refusals,
     lone_rows: LoneRows,
     /// What a code has said of rows for good, once.
     final_words: LastAnswers<RowId, FinalWord>,
-    /// Routes on which something was answered in this round.
-    answered: BTreeSet<&'static str>,
     reads: Reads,
     /// Wakes the poller after an upload.
     uploaded: Arc<tokio::sync::Notify>,
-}
-
-/// A route that has failed for no matter of the rows.
-#[derive(Default)]
-struct Hold {
-    /// Nothing is sent this way before.
-    until: Option<Timestamp>,
-    /// Requests that failed in a row.
-    failures: u32,
 }
 
 /// How a request went on the whole.
 enum Sent {
     /// Go on.
     Done,
-    /// This route has a problem: its rows wait.
+    /// This route has a problem, or had its failures of this round: its rows wait.
     Held,
     /// Stop this round: the account can't be used, or the process stops.
     Stop,
@@ -95,12 +89,12 @@ impl Uploader {
             ctx,
             resumed: BTreeMap::new(),
             was_ready: false,
-            held: BTreeMap::new(),
+            states: BTreeMap::new(),
+            failed: Vec::new(),
             unsure,
             refusals: Refusals::default(),
             lone_rows: LoneRows::default(),
             final_words: LastAnswers::new(MOST_DOUBTED),
-            answered: BTreeSet::new(),
             reads: Reads::default(),
             uploaded,
         }
@@ -169,9 +163,11 @@ impl Uploader {
             let streams: Vec<_> = open.iter().map(EligibleEvent::stream).collect();
             let due = self.ctx.ledger.streams_with_due_rows(&streams, now).await?;
             open.retain(|sendable| due.contains(&sendable.stream()));
+            // What fails takes no room from the others.
+            open.sort_by_key(|sendable| self.last_failure([sendable.action()]));
             let ready = self.collect_rows(open, &routes, rest).await?;
             let sent = self.send_all(&routes, ready, stop).await?;
-            if matches!(sent, Sent::Stop) || !self.reads.has_more() {
+            if !matches!(sent, Sent::Done) || !self.reads.has_more() {
                 return Ok(());
             }
             rest = true;
@@ -180,10 +176,18 @@ impl Uploader {
     }
 
     fn is_deferred(&self, route: &str, now: Timestamp) -> bool {
-        self.held
-            .get(route)
-            .and_then(|hold| hold.until)
-            .is_some_and(|until| until > now)
+        self.states.get(route).is_some_and(|state| state.is_deferred(now))
+    }
+
+    /// Which failure was the last of these actions, by any route, where one fails.
+    fn last_failure<'a>(&self, actions: impl IntoIterator<Item = &'a ActionKey>) -> Option<u64> {
+        let of = |action| {
+            self.states
+                .values()
+                .filter_map(move |state| state.last_failure(action))
+                .max()
+        };
+        actions.into_iter().filter_map(of).max()
     }
 
     /// The events whose rows may be sent. Rows that waited for the account are due once it is ready again.

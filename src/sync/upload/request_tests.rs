@@ -130,12 +130,24 @@ fn forms(rows: &[i64]) -> (&'static str, Vec<i64>) {
     &[stages(&[1, 3]), stages(&[2])],
 )]
 fn rows_become_requests(#[case] given: &[Given], #[case] expected: &[(&str, Vec<i64>)]) {
-    let requests = into_requests(rows_of(given), &routes());
+    let requests = requests_in_turns(rows_of(given), &routes(), |_| false, |_| None);
     let found: Vec<(&str, Vec<i64>)> = requests
         .iter()
         .map(|(route, rows)| (route.name, rows.iter().map(|row| row.row.id.0).collect()))
         .collect();
     assert_eq!(found, expected);
+}
+
+#[test]
+fn by_a_route_in_trouble_each_action_goes_by_itself() {
+    let given = [to("1"), to("2"), form("a", "1"), form("a", "2"), to("1")];
+    let failed = |actions: &[ActionKey]| actions.iter().any(|action| action.id == "1").then_some(7);
+    let requests = requests_in_turns(rows_of(&given), &routes(), |route| route == "stages", failed);
+    let found: Vec<(&str, Vec<i64>)> = requests
+        .iter()
+        .map(|(route, rows)| (route.name, rows.iter().map(|row| row.row.id.0).collect()))
+        .collect();
+    assert_eq!(found, [stages(&[2]), forms(&[3, 4]), stages(&[1, 5])]);
 }
 
 #[test]
@@ -179,4 +191,33 @@ fn a_row_is_sent_as_it_was_decided() {
         OrderId::Submission("a-submission".to_owned()),
         "as the web tag names it"
     );
+}
+
+fn fresh(attempts: u32, last_failure: Option<u64>) -> Prospects {
+    Prospects {
+        attempts,
+        group: 0,
+        known: false,
+        last_failure,
+    }
+}
+
+fn cut(group: i64, known: bool) -> Prospects {
+    Prospects {
+        attempts: 5,
+        group,
+        known,
+        last_failure: Some(1),
+    }
+}
+
+#[rstest::rstest]
+#[case::by_tries(&[fresh(2, None), fresh(0, None)], &[1, 0])]
+#[case::failing_actions_last(&[fresh(0, Some(7)), fresh(1, None), fresh(0, Some(3))], &[1, 2, 0])]
+#[case::in_turns(&[fresh(0, Some(7)), fresh(0, Some(3)), cut(9, false), cut(4, false), cut(2, false)], &[1, 4, 0, 3, 2])]
+#[case::more_whole_ones(&[fresh(0, Some(1)), fresh(0, Some(2)), cut(4, false)], &[0, 2, 1])]
+#[case::known_ones_after_all(&[cut(3, true), cut(1, true), cut(8, false), fresh(0, None)], &[3, 2, 1, 0])]
+fn requests_take_turns(#[case] requests: &[Prospects], #[case] order: &[usize]) {
+    let requests = requests.iter().copied().zip(0..).collect();
+    assert_eq!(in_turns(requests), order);
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::domain::codes::Code;
+use crate::ports::UpstreamError;
 use crate::ports::sink::RouteInfo;
 use crate::sync::prepare::PreparedRow;
 
@@ -20,6 +21,12 @@ pub(super) struct Suspect<R = PreparedRow> {
     pub part: Part<R>,
     /// The code it was refused with.
     pub code: Code,
+}
+
+/// A request that failed for what may be a matter of its rows, until the end of its round tells.
+pub(super) struct FailedPart {
+    pub part: Part,
+    pub error: UpstreamError,
 }
 
 /// What is still to be sent in a round.

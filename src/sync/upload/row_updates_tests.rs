@@ -95,9 +95,9 @@ async fn a_named_wait_is_no_shorter_than_the_pause_after_so_many_tries() {
 fn rows_are_set_apart_by_numbers_that_no_others_have() {
     let mut numbers = BTreeSet::from([0]);
     for batch in 0..40 {
-        for (destination, half) in (0..16).flat_map(|destination| [(destination, 0), (destination, 1)]) {
-            let number = isolation_group_of(BatchId(batch), destination, half);
-            assert!(numbers.insert(number), "{batch} {destination} {half}: {number}");
+        for (destination, part) in (0..16).flat_map(|destination| (0..4).map(move |part| (destination, part))) {
+            let number = isolation_group_of(BatchId(batch), destination, part);
+            assert!(numbers.insert(number), "{batch} {destination} {part}: {number}");
         }
     }
 }

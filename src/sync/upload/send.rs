@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::deferral::Turn;
 use super::refresh::{Refreshed, Refreshes};
-use super::request::{destination_of, destinations_of, into_requests, to_conversion};
+use super::request::{destination_of, destinations_of, to_conversion};
 use super::round_queue::{Part, RoundQueue};
 use super::{Sent, Uploader};
 use crate::domain::backoff::backoff;
@@ -20,7 +21,7 @@ use crate::domain::outcome::Outcome;
 use crate::ports::Effect;
 use crate::ports::ledger::{BatchId, BatchResult, BatchRow, RowUpdate, StreamId};
 use crate::ports::pulse;
-use crate::ports::sink::{Answer, RouteInfo, UploadRequest};
+use crate::ports::sink::{Answer, IngestError, RouteInfo, UploadRequest};
 use crate::ports::stopping::begin_unfinished_step;
 use crate::registry::sync_error::SyncError;
 use crate::registry::{Event, Notice, RefusedAt, Routes};
@@ -48,8 +49,10 @@ impl Uploader {
     ) -> Result<Sent, SyncError> {
         self.refusals.requests_begin();
         self.lone_rows.begin_round();
-        self.answered.clear();
+        let now = self.ctx.clock.now();
+        self.states.values_mut().for_each(|state| state.begin_round(now));
         let sent = self.send_queue(routes, ready, stop).await;
+        self.end_round();
         if let Some(error) = self.refusals.of_account() {
             self.ctx.registry.ad_account_fault(&self.key, &error);
         }
@@ -62,8 +65,8 @@ impl Uploader {
         ready: Vec<PreparedRow>,
         stop: &CancellationToken,
     ) -> Result<Sent, SyncError> {
-        let mut queue = RoundQueue::new(into_requests(ready, routes));
-        let mut held: BTreeSet<&'static str> = BTreeSet::new();
+        let mut queue = RoundQueue::new(self.plan_requests(ready, routes));
+        let mut without_turn = Vec::new();
         let mut refreshes = Refreshes::default();
         loop {
             pulse::beat();
@@ -74,14 +77,21 @@ impl Uploader {
             let Some(part) = queue.next_part() else {
                 let Some(refreshed) = refreshes.next_ended().await else {
                     self.report_suspects(queue.suspects());
-                    return Ok(Sent::Done);
+                    self.put_off_turns(&without_turn).await?;
+                    let all_had_turns = without_turn.is_empty();
+                    return Ok(if all_had_turns { Sent::Done } else { Sent::Held });
                 };
                 queue.push_last(self.take_up(refreshed)?);
                 continue;
             };
             let route = part.route;
-            if held.contains(route.name) {
-                continue;
+            match self.turn_of(&part) {
+                Turn::Now => {}
+                Turn::Later => {
+                    without_turn.push(part);
+                    continue;
+                }
+                Turn::WithItsRoute => continue,
             }
             if stop.is_cancelled() || self.usable_routes().is_none() {
                 return Ok(Sent::Stop);
@@ -102,12 +112,8 @@ impl Uploader {
             for sendable in open.iter().filter(|s| touched.contains(&s.stream())) {
                 self.ctx.registry.update_report(&sendable.event().key, |_| Notice::Soon);
             }
-            match sent {
-                Sent::Done => {}
-                Sent::Held => {
-                    held.insert(route.name);
-                }
-                Sent::Stop => return Ok(Sent::Stop),
+            if matches!(sent, Sent::Stop) {
+                return Ok(Sent::Stop);
             }
         }
     }
@@ -184,7 +190,7 @@ impl Uploader {
         };
         pulse::beat();
         let asked = Instant::now();
-        let answer = heard(way.send_request(&request).await, route.service);
+        let answer = heard(way.send_request(&request), self.time_limit(&part, now), route.service).await;
         // A stop that comes now waits until the answer is in the ledger.
         let _step = begin_unfinished_step();
         let elapsed = asked.elapsed();
@@ -193,35 +199,46 @@ impl Uploader {
         match answer {
             Ok(answer) => {
                 self.log_sent(ready, answer.request_id(), elapsed);
-                self.record_answer(id, &answer, &part, queue, now).await;
+                self.record_answer(id, (&answer, elapsed), &part, queue, now).await;
                 Ok(Sent::Done)
             }
             Err(failure) => {
                 self.log_failed(ready, &failure, elapsed);
-                let plan = self.plan_resend(&failure, ready, &rows);
-                let held = plan.is_none() && !self.is_poison(&part, &failure.error);
-                let updates = match plan {
-                    Some(plan) => {
-                        self.held.remove(route.name);
-                        self.cut_down(part, plan, &failure.error, queue, now)
-                    }
-                    None => self.defer_all(id, &part, &failure, now),
-                };
-                let result = match failure.error.effect {
-                    Effect::None => BatchResult::Refused { updates },
-                    Effect::Unknown => BatchResult::Unknown { updates },
-                };
-                self.record_result(id, &result, now).await;
-                Ok(if held { Sent::Held } else { Sent::Done })
+                Ok(self.take_failure(id, part, (&failure, elapsed), &rows, queue).await)
             }
         }
+    }
+
+    /// The request failed as a whole: it is cut down, or its rows wait.
+    async fn take_failure(
+        &mut self,
+        id: BatchId,
+        part: Part,
+        (failure, took): (&IngestError, Duration),
+        rows: &[(BatchRow, usize)],
+        queue: &mut RoundQueue,
+    ) -> Sent {
+        let now = self.ctx.clock.now();
+        let (updates, sent) = match self.plan_resend(failure, &part.rows, rows) {
+            Some(plan) => {
+                self.states.entry(part.route.name).or_default().release();
+                (self.cut_down(part, plan, &failure.error, queue, now), Sent::Done)
+            }
+            None => self.defer_all(id, part, failure, took),
+        };
+        let result = match failure.error.effect {
+            Effect::None => BatchResult::Refused { updates },
+            Effect::Unknown => BatchResult::Unknown { updates },
+        };
+        self.record_result(id, &result, now).await;
+        sent
     }
 
     /// The ad network took the request: it says later, or has said row by row, what became of it.
     async fn record_answer(
         &mut self,
         id: BatchId,
-        answer: &Answer,
+        (answer, took): (&Answer, Duration),
         part: &Part,
         queue: &mut RoundQueue,
         now: Timestamp,
@@ -258,8 +275,8 @@ impl Uploader {
         };
         self.record_result(id, &result, now).await;
         if untold.len() < ready.len() {
-            self.held.remove(route.name);
-            self.answered.insert(route.name);
+            let state = self.states.entry(route.name).or_default();
+            state.record_answered(&destinations_of(ready), took, now);
         }
         match answer {
             Answer::Accepted(_) => {

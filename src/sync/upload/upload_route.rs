@@ -1,8 +1,10 @@
 //! What a route's answer means for the rows of the request.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::domain::batch::{RowResult, row_by_row_results};
 use crate::domain::enhancement::next_look;
@@ -37,9 +39,20 @@ fn says_nothing(answer: &UploadAnswer) -> bool {
     answer.errors.is_empty() && !answer.evidence.contains(&Evidence::Taken)
 }
 
-/// An answer that says nothing of any row is a failure: what became of the rows is not known.
-#[allow(clippy::result_large_err)] // as the routes give it
-pub fn heard(answer: Result<Answer, IngestError>, service: &'static str) -> Result<Answer, IngestError> {
+/// Waits for the answer to a request, at most as long as `limit`. One that does not come, and one that says nothing of any row,
+/// is a failure: what became of the rows is not known.
+pub async fn heard(
+    answer: impl Future<Output = Result<Answer, IngestError>>,
+    limit: Option<Duration>,
+    service: &'static str,
+) -> Result<Answer, IngestError> {
+    let answer = match limit {
+        None => answer.await,
+        Some(limit) => match timeout(limit, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(no_answer(limit, service).into()),
+        },
+    };
     match answer {
         Ok(Answer::Rows(rows)) if says_nothing(&rows) => Err(UpstreamError {
             request_id: rows.request_id,
@@ -48,6 +61,18 @@ pub fn heard(answer: Result<Answer, IngestError>, service: &'static str) -> Resu
         }
         .into()),
         answer => answer,
+    }
+}
+
+/// What is said where a request is given up that others were answered sooner than.
+fn no_answer(limit: Duration, service: &'static str) -> UpstreamError {
+    let message = format!(
+        "no answer within {} s, while others were answered",
+        limit.as_secs().max(1)
+    );
+    UpstreamError {
+        effect: Effect::Unknown,
+        ..UpstreamError::new(service, Cause::Unavailable, message)
     }
 }
 
@@ -109,18 +134,28 @@ mod tests {
     #[case::of_another_request(&[Evidence::OfAnother, Evidence::None], &[], true)]
     #[case::of_one(&[Evidence::None, Evidence::Taken], &[], false)]
     #[case::an_error(&[Evidence::None, Evidence::None], &[(0, Class::Rejected)], false)]
-    fn an_answer_that_says_nothing_of_any_row_is_a_failure_of_unknown_effect(
+    #[tokio::test]
+    async fn an_answer_that_says_nothing_of_any_row_is_a_failure_of_unknown_effect(
         #[case] evidence: &[Evidence],
         #[case] complaints: &[(usize, Class)],
         #[case] fails: bool,
     ) {
-        let heard = heard(Ok(Answer::Rows(answer(evidence, complaints))), "Google Ads");
+        let answer = Answer::Rows(answer(evidence, complaints));
+        let heard = heard(std::future::ready(Ok(answer)), None, "Google Ads").await;
         assert_eq!(heard.is_err(), fails);
         if let Err(failure) = heard {
             let error = failure.error;
             assert_eq!((error.cause, error.effect), (Cause::Malformed, Effect::Unknown));
             assert_eq!(error.request_id.as_deref(), Some("request"));
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_in_time_is_a_failure_of_unknown_effect() {
+        let limit = Some(Duration::from_millis(10));
+        let heard = heard(std::future::pending(), limit, "Google Ads").await;
+        let error = heard.err().unwrap().error;
+        assert_eq!((error.cause, error.effect), (Cause::Unavailable, Effect::Unknown));
     }
 
     #[test]
