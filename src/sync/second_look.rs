@@ -23,6 +23,23 @@ pub(crate) enum Finding {
     DefaultValue,
 }
 
+/// What a finding is about. Of each a row has a place of its own: what one read says of deals does not gainsay what it said
+/// of the contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Subject {
+    Contact,
+    Deals,
+}
+
+impl Finding {
+    const fn subject(self) -> Subject {
+        match self {
+            Self::LeftOut(_) | Self::ConsentGranted => Subject::Contact,
+            Self::DefaultValue => Subject::Deals,
+        }
+    }
+}
+
 /// So many rows wait for their second read at a time; others wait for their first to count until there is room.
 const MAX_ROWS: usize = 20_000;
 /// What nobody came back to for so long may go where there is no room.
@@ -41,7 +58,7 @@ struct Seen {
 
 /// What the last read has said of each row.
 #[derive(Default)]
-pub(crate) struct SecondLooks(Mutex<HashMap<RowId, Seen>>);
+pub(crate) struct SecondLooks(Mutex<HashMap<(RowId, Subject), Seen>>);
 
 /// Whether something may follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +91,13 @@ impl SecondLooks {
     /// Takes what a read of this time says of the row.
     fn take_look(&self, row: RowId, finding: Finding, read: Timestamp) -> Look {
         let mut rows = self.0.lock();
-        if let Some(seen) = rows.get_mut(&row) {
+        let place = (row, finding.subject());
+        if let Some(seen) = rows.get_mut(&place) {
             if read <= seen.read {
                 return Look::Again(seen.others);
             }
             if seen.finding == finding {
-                rows.remove(&row);
+                rows.remove(&place);
                 return Look::Agreed;
             }
             let others = seen.others.saturating_add(1);
@@ -97,7 +115,7 @@ impl SecondLooks {
             read,
             others: 0,
         };
-        rows.insert(row, seen);
+        rows.insert(place, seen);
         Look::Again(0)
     }
 }
@@ -133,6 +151,18 @@ mod tests {
             .iter()
             .map(|(click, read)| seen.take_look(RowId(1), why(*click), at(*read)));
         assert_eq!(looks.collect::<Vec<_>>(), wanted);
+    }
+
+    /// As a row is decided: a granted consent is looked at first, then that no deal gives a value.
+    #[test]
+    fn consent_and_deals_of_one_row_are_both_settled() {
+        let seen = SecondLooks::default();
+        let is_sent = |read| {
+            let of = |finding| seen.take_look(RowId(1), finding, at(read)) == Look::Agreed;
+            of(Finding::ConsentGranted) && of(Finding::DefaultValue)
+        };
+        let sent: Vec<i64> = (1..=8).filter(|read| is_sent(*read)).collect();
+        assert_eq!(sent, [4, 8]);
     }
 
     #[test]

@@ -204,6 +204,32 @@ fn the_default_value_takes_two_answers_where_there_are_deals() {
     }
 }
 
+/// Consent takes two answers, and so does the default value.
+#[test]
+fn who_consents_and_has_lost_deals_only_is_sent_with_the_default_value() {
+    let stage = Stage::empty("second-both", &["--no-rate-limits"], &[]);
+    stage.start_operator();
+    stage.accounts();
+    let more = json!({"startTime": ago(86_400),
+        "value": {"dealAmount": {"default": {"amount": "7", "currency": "EUR"}}},
+        "consent": {"property": "ads_consent", "grantedValues": ["true"]}});
+    stage.event("won", "customer", &more);
+    stage.condition("adce/won", "Ready", "True", "");
+    for number in 0..2 {
+        let click = format!("click-{number}");
+        let consents = json!({"ads_consent": "true"});
+        let id = stage.contact(&[("lead", ago(86_400 * 9))], Some(&click), &consents);
+        let lost = json!([{"properties": {"amount": "50", "dealstage": "closedlost"}, "contactIds": [id]}]);
+        stage.post("/hubspot/deals", &lost);
+        let becomes = json!({"properties": {"lifecyclestage": "customer"}});
+        stage.admin_call("PATCH", &format!("/hubspot/contacts/{id}"), Some(&becomes));
+    }
+    let event = stage.settled("won", 2);
+    assert_eq!(Counts::of(&event).uploaded, 2, "{event:#}");
+    exactly(&stage, &event, &transactions(&stage, "customer").into_iter().collect());
+    assert!(accepted(&stage, &event).values().all(|row| row["value"] == 7.0));
+}
+
 /// HubSpot says once that there are no deals of the contacts that were asked about.
 fn without_deals(meddler: &Meddler) -> Rule {
     let asks = |call: &Asked| call.path.contains("associations") && call.path.contains("deals");
