@@ -26,7 +26,7 @@ use crate::domain::ids::{AdAccountKey, ObjectKey};
 use crate::domain::last_answers::LastAnswers;
 use crate::domain::request_report::destination_results;
 use crate::domain::time::{later, to_std};
-use crate::ports::ledger::{ActionKey, BatchId, OpenRequest, RowUpdate, Sender, StatusResult};
+use crate::ports::ledger::{ActionKey, BatchId, OpenRequest, OpenRow, RowUpdate, Sender, StatusResult};
 use crate::ports::pulse;
 use crate::ports::sink::{ConversionSink, DestinationStatus};
 use crate::ports::{Cause, UpstreamError};
@@ -349,13 +349,17 @@ impl Poller {
             .collect()
     }
 
-    /// Google has forgotten the request: its rows go again, under the same ids and values.
+    /// Google has forgotten the request: its rows go again, under the same ids and values, in two halves. One of them may be
+    /// what its requests are forgotten for each time.
     fn send_again(&self, request: &OpenRequest, now: Timestamp) -> Vec<RowUpdate> {
-        request
-            .rows
-            .iter()
-            .map(|row| row_result_update(&self.ctx, row.into(), &RowResult::Unknown(0), now))
-            .collect()
+        let first = request.rows.len().div_ceil(2);
+        let of = |(index, row): (usize, &OpenRow)| {
+            let half = u8::from(index >= first);
+            let mut update = row_result_update(&self.ctx, row.into(), &RowResult::Unknown(half), now);
+            update.isolation_group = isolation_group_of(request.batch, row.destination, half);
+            update
+        };
+        request.rows.iter().enumerate().map(of).collect()
     }
 }
 

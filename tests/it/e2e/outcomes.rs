@@ -173,9 +173,9 @@ fn results_that_do_not_come_and_requests_google_forgets() {
     assert_eq!(Counts::of(&stage.get(object)).processing, 30);
     settings(&stage, &json!({"statusUnknown": false}));
     stage.post("/google/requests/forget", &json!({}));
-    stage.wait_for("the rows again", || {
+    stage.wait_for("the rows again, in two halves", || {
         let now = calls(&stage, "events:ingest").len();
-        if now == 2 { Ok(()) } else { Err(json!(now)) }
+        if now == 3 { Ok(()) } else { Err(json!(now)) }
     });
     settings(&stage, &json!({"neverFinish": false}));
     let event = settled_within(&stage, "never", 30, LONG);
