@@ -41,7 +41,9 @@ const BACKLOG: usize = 150;
 const LIMIT: Duration = Duration::from_mins(3);
 /// Looks in a row in which nothing is open before the verdict counts.
 const AT_REST: usize = 5;
-const FLAGS: [(&str, &str); 2] = [("call-timeout", "5s"), ("settle-delay", "2s")];
+const FLAGS: [(&str, &str); 3] = [("call-timeout", "5s"), ("settle-delay", "2s"), ("backoff-max", "10s")];
+/// How long what was refused alone may wait after the last fault before others come along.
+const ALONE: Duration = Duration::from_secs(15);
 
 fn length() -> Duration {
     let asked = std::env::var("ADCONVERSION_SOAK").ok().filter(|text| !text.is_empty());
@@ -108,6 +110,9 @@ impl Soak<'_> {
             self.lookout.look(self.stage);
             let rest = verdict::rest(self.stage, &self.crm, &self.lookout);
             quiet = if rest.is_null() { quiet + 1 } else { 0 };
+            if begun.elapsed() > ALONE {
+                self.send_company();
+            }
             assert!(
                 begun.elapsed() < LIMIT,
                 "{} s after the last fault: {rest:#}",
@@ -115,6 +120,13 @@ impl Soak<'_> {
             );
         }
         begun.elapsed()
+    }
+
+    /// A conversion that Google refuses without naming it is judged once others of its event are taken beside it: they come.
+    fn send_company(&mut self) {
+        for (tenant, place) in verdict::waiting_alone(&self.lookout) {
+            self.crm.join(self.stage, tenant, place);
+        }
     }
 
     /// Ledger, log, events and tally of a run that failed, in the directory of `ADCONVERSION_SOAK_EVIDENCE`, if it is set.

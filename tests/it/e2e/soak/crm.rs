@@ -168,6 +168,14 @@ impl Crm {
         }
     }
 
+    /// One more contact that counts reaches this stage.
+    pub fn join(&mut self, stage: &Stage, tenant: usize, lifecycle: &str) {
+        let place = STAGES.iter().position(|one| *one == lifecycle).expect("a stage");
+        let at = self.now();
+        self.contact(stage, tenant, place, at, Some("click"), true);
+        self.count("in company of what was refused alone");
+    }
+
     /// How many submissions of a tenant wait for consent.
     pub fn waiting(&self, tenant: usize) -> u64 {
         let waits = |s: &&Submission| s.tenant == tenant && s.fate == Fate::Never && s.contact.is_some();

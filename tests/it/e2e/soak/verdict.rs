@@ -162,6 +162,20 @@ pub fn rest(stage: &Stage, crm: &Crm, lookout: &Lookout) -> Value {
     }
 }
 
+/// Tenant and stage of the events of which conversions were refused, and Google did not say for whose sake.
+pub fn waiting_alone(lookout: &Lookout) -> Vec<(usize, &'static str)> {
+    let mut found = Vec::new();
+    for (number, tenant) in TENANTS.iter().enumerate() {
+        let events = lookout.events(number);
+        for plan in tenant.events {
+            let event = events.iter().find(|e| e["metadata"]["name"] == plan.name);
+            let waits = event.is_some_and(|event| reason(event, "Pending", "UpstreamUnavailable") > 0);
+            found.extend(plan.stage.filter(|_| waits).map(|stage| (number, stage)));
+        }
+    }
+    found
+}
+
 /// One action of each name, and none for the hostile tenant.
 pub fn judge_actions(stage: &Stage) {
     let mut found: BTreeMap<(String, String), usize> = BTreeMap::new();
