@@ -19,6 +19,8 @@ const LEDGER_PAUSE: Duration = Duration::from_secs(5);
 const TURN_PAUSE: Duration = Duration::from_millis(500);
 /// How long a leader leaves the ledger to the one before, which may be about to end its work.
 const MAKE_WAY: Duration = Duration::from_secs(1);
+/// Longest wait for what the database says of its writer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// How often it is looked whether the ledger's lock is still this process's.
 const LOCK_CHECK: Duration = Duration::from_secs(1);
 
@@ -119,13 +121,11 @@ pub(super) async fn watch_lock(
     let mut answered = Instant::now();
     while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
         pulse::beat();
-        if let Some(patience) = patience {
-            let asked = tokio::time::timeout(patience, ledger.confirm_writer());
-            match stop.run_until_cancelled(asked).await {
-                None => return Ok(()),
-                Some(Ok(Ok(()))) => answered = Instant::now(),
-                Some(Ok(Err(_)) | Err(_)) => {}
-            }
+        let asked = tokio::time::timeout(patience.unwrap_or(ANSWER_LIMIT), ledger.confirm_writer());
+        match stop.run_until_cancelled(asked).await {
+            None => return Ok(()),
+            Some(Ok(Ok(()))) => answered = Instant::now(),
+            Some(Ok(Err(_)) | Err(_)) => {}
         }
         let unreached = patience.is_some_and(|patience| answered.elapsed() >= patience);
         let failure = match ledger.still_ours() {

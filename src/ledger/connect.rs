@@ -7,7 +7,7 @@ use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection};
 
 use super::database::{Conn, Database};
-use crate::ledger::long_waits;
+use crate::ledger::{long_waits, write_count};
 use crate::ports::ledger::{LedgerId, LedgerResult};
 
 /// How long a caller waits for a connection.
@@ -49,6 +49,7 @@ pub(crate) async fn begin_start(database: Database, conn: &mut Conn) -> LedgerRe
         database.new_identity(),
         "INSERT INTO meta (name, value) VALUES ('starts', '1')
          ON CONFLICT (name) DO UPDATE SET value = CAST(CAST(meta.value AS BIGINT) + 1 AS TEXT)",
+        write_count::BEGIN,
     ];
     for statement in statements {
         sqlx::query(statement).execute(&mut *conn).await?;

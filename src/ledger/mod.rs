@@ -41,6 +41,7 @@ mod tables;
 mod tests;
 mod updates;
 mod view;
+mod write_count;
 mod writer_lock;
 
 use std::future::Future;
@@ -73,8 +74,10 @@ macro_rules! write {
             let mut transaction = connection.begin_with(begin).await?;
             let $tx = &mut *transaction;
             $self.opened.lock.confirm($tx).await?;
+            let number = $self.opened.writes.raise($tx).await?;
             let result = $call.await?;
             transaction.commit().await?;
+            $self.opened.writes.remember(number);
             LedgerResult::Ok(result)
         });
         let written = written.await;
@@ -198,12 +201,14 @@ impl SqlLedger {
     }
 
     /// Fails if another process writes, or may write: the lock file is no longer the one that this process holds, or
-    /// a write found that the lock or the epoch is another's.
+    /// a write found that the lock or the epoch is another's. Also once a write found the database older than what this
+    /// process has written there.
     ///
     /// # Errors
     /// Says how, and what to do.
     pub fn still_ours(&self) -> LedgerResult<()> {
-        self.opened.lock.check()
+        self.opened.lock.check()?;
+        self.opened.writes.check()
     }
 
     /// As [`Self::still_ours`], and asks the database. A process that was stopped for so long that another one took over
@@ -216,7 +221,11 @@ impl SqlLedger {
         if self.opened.database == Database::Sqlite {
             return Ok(());
         }
-        read!(self, |tx| self.opened.lock.confirm_epoch(tx))
+        if read!(self, |tx| self.opened.seems_older(tx))? {
+            // A write decides.
+            return self.touch().await;
+        }
+        Ok(())
     }
 
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.

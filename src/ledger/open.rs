@@ -1,10 +1,11 @@
 //! Opening a ledger: connections, lock, schema, in this order.
 
 use super::connect::Pools;
-use super::database::Database;
+use super::database::{Conn, Database};
 use super::error::own_error;
 use super::lock::OpenError;
 use super::migrate::{Change, MIGRATIONS, migrate_schema};
+use super::write_count::WriteCount;
 use super::writer_lock::WriterLock;
 use super::{postgres, sqlite};
 use crate::ports::ledger::{LedgerError, LedgerResult};
@@ -35,9 +36,19 @@ pub(super) struct Opened {
     pub(super) database: Database,
     pub(super) pools: Pools,
     pub(super) lock: WriterLock,
+    pub(super) writes: WriteCount,
 }
 
 impl Opened {
+    /// By a session that reads: whether the database seems older than what this process has written there.
+    ///
+    /// # Errors
+    /// Also where another process writes, or may.
+    pub(super) async fn seems_older(&self, conn: &mut Conn) -> LedgerResult<bool> {
+        self.lock.confirm_epoch(conn).await?;
+        self.writes.seems_older(conn).await
+    }
+
     /// Closes all connections in good order, and lets the next process have it.
     pub(super) async fn close(&self) {
         self.pools.readers.close().await;
@@ -75,7 +86,12 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
     migrate_schema(database, &mut writer, opening.changes, opening.must_exist).await?;
     lock.raise_epoch(&mut writer).await?;
     drop(writer);
-    Ok(Opened { database, pools, lock })
+    Ok(Opened {
+        database,
+        pools,
+        lock,
+        writes: WriteCount::default(),
+    })
 }
 
 /// Which database a URL leads to.

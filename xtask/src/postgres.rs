@@ -16,11 +16,12 @@ const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// The tests of the program `it` that run there too: what becomes of conversions under faults of the server, and end to end with
 /// operators that are killed or suspended, or two of them on one ledger. Some of them, for the sake of time.
-const OF_ALL: [&str; 11] = [
+const OF_ALL: [&str; 12] = [
     "postgres_faults::",
     "e2e::driver::every_call",
     "e2e::crashes",
     "e2e::disk::on_a_full_disk_of",
+    "e2e::lagging",
     "e2e::leaders",
     "e2e::one_writer",
     "e2e::restored",

@@ -98,7 +98,7 @@ impl Home {
             let select = sqlx::AssertSqlSafe(format!("SELECT {} FROM {table}", line.join(" || ' ' || ")));
             let mut lines: Vec<String> = sqlx::query_scalar(select).fetch_all(&mut connection).await.unwrap();
             // Of the database, not of the ledger.
-            let own = ["name=epoch ", "name=lease ", "name=starts "];
+            let own = ["name=epoch ", "name=lease ", "name=starts ", "name=writes "];
             lines.retain(|line| table != "meta" || !own.iter().any(|name| line.contains(name)));
             lines.sort_unstable();
             rows.insert(table, lines);

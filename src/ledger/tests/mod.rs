@@ -10,6 +10,7 @@ mod homes;
 mod long_waits;
 mod model;
 mod notes;
+mod older;
 mod property;
 mod queries;
 mod request_ids;

@@ -35,6 +35,7 @@ mod imports;
 mod judge;
 mod keyboard;
 mod kube_proxy;
+mod lagging;
 mod leaders;
 mod left_out;
 mod lineages;

@@ -22,7 +22,7 @@ use xtask::lab::sandbox::Sandbox;
 use xtask::supervisor::{Spec, Supervisor};
 
 pub(super) use self::identity::service_account;
-pub use self::ledger::new_schema;
+pub use self::ledger::{execute, new_schema, query_number};
 pub use self::neighbour::Neighbour;
 pub use self::replica::{LEASE, Replica};
 pub use super::counts::{Counts, ago, condition, reason};

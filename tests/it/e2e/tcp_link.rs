@@ -1,8 +1,8 @@
 //! A network between an operator and a server that a test can cut (connections stay open and nothing passes any more) or whose
 //! connections it can end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -18,6 +18,7 @@ pub struct TcpLink {
     is_cut: Arc<watch::Sender<bool>>,
     breaks: Arc<watch::Sender<()>>,
     connections: Arc<AtomicUsize>,
+    target: Arc<Mutex<String>>,
     runtime: Option<Runtime>,
 }
 
@@ -29,13 +30,15 @@ impl TcpLink {
         let breaks = Arc::new(watch::channel(()).0);
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
-        let (target, cut, broken) = (target.to_owned(), Arc::clone(&is_cut), Arc::clone(&breaks));
+        let target = Arc::new(Mutex::new(target.to_owned()));
+        let (leads_to, cut, broken) = (Arc::clone(&target), Arc::clone(&is_cut), Arc::clone(&breaks));
         let connections = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&connections);
         runtime.spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 count.fetch_add(1, Ordering::Relaxed);
-                let (carried, mut broken) = (carry(near, target.clone(), cut.subscribe()), broken.subscribe());
+                let target = leads_to.lock().expect("the target").clone();
+                let (carried, mut broken) = (carry(near, target, cut.subscribe()), broken.subscribe());
                 tokio::spawn(async move {
                     tokio::select! {
                         () = carried => {}
@@ -49,6 +52,7 @@ impl TcpLink {
             is_cut,
             breaks,
             connections,
+            target,
             runtime: Some(runtime),
         }
     }
@@ -56,6 +60,11 @@ impl TcpLink {
     /// Nothing passes until [`Self::mend`], and nobody is told.
     pub fn cut(&self) {
         self.is_cut.send_replace(true);
+    }
+
+    /// New connections lead to this host and port.
+    pub fn lead_to(&self, target: &str) {
+        target.clone_into(&mut self.target.lock().expect("the target"));
     }
 
     /// How many connections were opened so far, also those through which nothing passes.

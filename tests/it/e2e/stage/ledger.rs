@@ -31,7 +31,8 @@ pub(super) fn block_on(work: impl Future<Output = ()>) {
     runtime.expect("a runtime").block_on(work);
 }
 
-fn execute(server: &str, statements: &str) {
+/// Runs statements at a server.
+pub fn execute(server: &str, statements: &str) {
     block_on(async {
         let mut connection = PgConnection::connect(server).await.expect("the server");
         let statements = sqlx::raw_sql(AssertSqlSafe(statements.to_owned()));
@@ -40,7 +41,8 @@ fn execute(server: &str, statements: &str) {
     });
 }
 
-fn query_number(server: &str, query: &str) -> i64 {
+/// The number that a query gives at a server.
+pub fn query_number(server: &str, query: &str) -> i64 {
     let mut number = 0;
     block_on(async {
         let mut connection = PgConnection::connect(server).await.expect("the server");
