@@ -41,7 +41,9 @@ pub(super) async fn run_candidate(process: &Process) -> Result<(), CommandError>
     let holding = keep_lease(election, done.clone(), process.stop.clone(), process.lost.clone());
     let holding = pulse::run_watched(process.probes.clone(), LEASE_LOOP.to_owned(), STEP, holding);
     let holding = tokio::spawn(holding);
-    let worked = match open_ledger::wait_until_opened(process, Some(&lease)).await {
+    let opened = open_ledger::wait_until_opened(process, Some(&lease));
+    let opened = Box::pin(while_warm(process, &client, &mut warm, opened)).await;
+    let worked = match opened.unwrap_or(Ok(None)) {
         Ok(Some(store)) => work_until_stopped(process, store, client, instance, warm).await,
         Ok(None) => Ok(()),
         Err(error) => Err(error),
@@ -63,13 +65,24 @@ async fn stand_by(process: &Process, client: &kube::Client, election: &mut Elect
     if !open_ledger::wait_until_reached(&flags.ledger_url, probes, stop).await {
         return false;
     }
+    let campaign = pulse::run_watched(probes.clone(), CAMPAIGN_LOOP.to_owned(), STEP, election.win_lease());
+    let won = stop.run_until_cancelled(campaign);
+    matches!(Box::pin(while_warm(process, client, warm, won)).await, Some(Some(())))
+}
+
+/// Keeps the caches warm until the other is done; a leader may wait long for its ledger. `None`: they could not be kept.
+async fn while_warm<T>(
+    process: &Process,
+    client: &kube::Client,
+    warm: &mut WarmCaches,
+    other: impl Future<Output = T>,
+) -> Option<T> {
+    let Process { flags, probes, .. } = process;
     let caches = pulse::while_waiting(warm.keep_warm(client, &flags.watch_namespaces, probes));
     let caches = pulse::run_watched(probes.clone(), STANDBY_LOOP.to_owned(), STEP, caches);
-    let campaign = pulse::run_watched(probes.clone(), CAMPAIGN_LOOP.to_owned(), STEP, election.win_lease());
     tokio::select! {
-        () = stop.cancelled() => false,
-        () = campaign => true,
-        () = caches => false,
+        done = other => Some(done),
+        () = caches => None,
     }
 }
 

@@ -56,7 +56,7 @@ impl LeaderFlags {
         Ok(())
     }
 
-    /// How long a leader that cannot reach the ledger stays leader; `None` where nobody else could.
+    /// How long a leader that cannot open or write the ledger stays leader; `None` where nobody else could.
     pub fn ledger_patience(&self) -> Option<std::time::Duration> {
         self.leader_elect.then(|| self.lease_duration.as_std())
     }

@@ -27,6 +27,7 @@ mod request;
 mod run;
 mod uninstall;
 mod wait_flags;
+mod watch_ledger;
 mod work;
 
 use std::io::{self, Write as _};

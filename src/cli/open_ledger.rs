@@ -1,4 +1,4 @@
-//! Opening the ledger, and watching that it stays this process's.
+//! Opening the ledger.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +10,6 @@ use super::command_error::CommandError;
 use super::process::Process;
 use crate::ledger::{OpenError, SqlLedger};
 use crate::ops::health::Probes;
-use crate::ports::ledger::LedgerError;
-use crate::ports::pulse;
 
 /// Pause between two tries to open the ledger.
 const LEDGER_PAUSE: Duration = Duration::from_secs(5);
@@ -19,10 +17,6 @@ const LEDGER_PAUSE: Duration = Duration::from_secs(5);
 const TURN_PAUSE: Duration = Duration::from_millis(500);
 /// How long a leader leaves the ledger to the one before, which may be about to end its work.
 const MAKE_WAY: Duration = Duration::from_secs(1);
-/// Longest wait for what the database says of its writer.
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// How often it is looked whether the ledger's lock is still this process's.
-const LOCK_CHECK: Duration = Duration::from_secs(1);
 
 /// Refuses a URL that can never work.
 pub(super) fn check_scheme(url: &str) -> Result<(), CommandError> {
@@ -34,7 +28,7 @@ pub(super) fn check_scheme(url: &str) -> Result<(), CommandError> {
 }
 
 /// A ledger that can't be opened, or is another operator's, is tried again: meanwhile nothing is read, sent or written, and
-/// the process is not ready and says why. `lease`: the uid of the Lease that makes this process leader. `None`: the process
+/// the process says why, and is not ready unless it stands by with a Lease. `lease`: the uid of the Lease that makes this process leader. `None`: the process
 /// is to end.
 ///
 /// # Errors
@@ -47,16 +41,20 @@ pub(super) async fn wait_until_opened(
         flags, probes, stop, ..
     } = process;
     let begun = Instant::now();
+    // The last time that the database let another operator have the ledger: it can be reached.
+    let mut answered = begun;
     let mut waits = false;
     loop {
-        let opened = match lease {
-            None => SqlLedger::open(&flags.ledger_url).await,
-            Some(lease) if begun.elapsed() < MAKE_WAY => SqlLedger::open_as_leader(&flags.ledger_url, lease).await,
-            Some(lease) => SqlLedger::take_over(&flags.ledger_url, lease).await,
+        let patience = flags.leader.ledger_patience();
+        let left = patience.unwrap_or_default().saturating_sub(answered.elapsed());
+        let opened = open_once(&flags.ledger_url, lease, begun, left);
+        let Some(opened) = stop.run_until_cancelled(opened).await else {
+            return Ok(None);
         };
         let failure = match opened {
             Ok(ledger) => {
                 probes.set_gate("ledger", true);
+                probes.set_remark("ledger", None);
                 return Ok(Some(Arc::new(ledger)));
             }
             Err(failure) => failure,
@@ -65,19 +63,20 @@ pub(super) async fn wait_until_opened(
             OpenError::InUse(_) => (true, failure.to_string()),
             OpenError::Failed(error) => (false, error.message),
         };
-        probes.close_gate("ledger", why.as_str());
+        say_why(probes, &why, in_use && lease.is_some());
         let pause = if in_use {
             if !waits {
                 warn!(why, "waiting for the ledger, nothing is read or sent");
             }
+            answered = Instant::now();
             TURN_PAUSE
         } else {
             error!(error = why, "the ledger can't be opened, nothing is read or sent");
-            let patience = flags.leader.ledger_patience();
-            if patience.is_some_and(|patience| begun.elapsed() >= patience) {
+            if patience.is_some_and(|patience| answered.elapsed() >= patience) {
                 return Err(format!("{why}: another replica is to try").into());
             }
-            LEDGER_PAUSE
+            let left = patience.map_or(LEDGER_PAUSE, |patience| patience.saturating_sub(answered.elapsed()));
+            left.min(LEDGER_PAUSE)
         };
         waits = in_use;
         if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -86,10 +85,36 @@ pub(super) async fn wait_until_opened(
     }
 }
 
+/// A leader that waits for another operator stands by like any other replica: where election was switched on, the rollout that
+/// ends the operator without it waits for this one to be ready.
+fn say_why(probes: &Probes, why: &str, stands_by: bool) {
+    if stands_by {
+        probes.set_gate("ledger", true);
+        probes.set_remark("ledger", Some(format!("ledger: {why}")));
+    } else {
+        probes.close_gate("ledger", why);
+        probes.set_remark("ledger", None);
+    }
+}
+
+/// One try. `begun`: when this process began to; `limit`: how long a leader may wait for an answer.
+async fn open_once(url: &str, lease: Option<&str>, begun: Instant, limit: Duration) -> Result<SqlLedger, OpenError> {
+    match lease {
+        None => SqlLedger::open(url).await,
+        Some(lease) if begun.elapsed() < MAKE_WAY => SqlLedger::open_as_leader(url, lease, limit).await,
+        Some(lease) => SqlLedger::take_over(url, lease, limit).await,
+    }
+}
+
 /// Waits until the ledger could be opened if nobody had it: whoever cannot reach it is no candidate, and not ready. False:
 /// the process is to end.
 pub(super) async fn wait_until_reached(url: &str, probes: &Probes, stop: &CancellationToken) -> bool {
-    while let Err(error) = SqlLedger::check_reachable(url).await {
+    loop {
+        let error = match stop.run_until_cancelled(SqlLedger::check_reachable(url)).await {
+            None => return false,
+            Some(Ok(())) => break,
+            Some(Err(error)) => error,
+        };
         probes.close_gate("ledger", error.message.as_str());
         error!(
             error = error.message,
@@ -105,39 +130,4 @@ pub(super) async fn wait_until_reached(url: &str, probes: &Probes, stop: &Cancel
     }
     probes.set_gate("ledger", true);
     true
-}
-
-/// Ends the work of a process whose lock on the ledger somebody took away. The ledger refuses its writes at once; this
-/// ends what it does to Google and Kubernetes too. `patience`: how long a leader that cannot reach the ledger stays leader,
-/// where others might.
-pub(super) async fn watch_lock(
-    ledger: Arc<SqlLedger>,
-    patience: Option<Duration>,
-    stop: CancellationToken,
-    lost: CancellationToken,
-) -> Result<(), LedgerError> {
-    // However it ends: nothing is to go on without it.
-    let _stop = stop.clone().drop_guard();
-    let mut answered = Instant::now();
-    while stop.run_until_cancelled(tokio::time::sleep(LOCK_CHECK)).await.is_some() {
-        pulse::beat();
-        let asked = tokio::time::timeout(patience.unwrap_or(ANSWER_LIMIT), ledger.confirm_writer());
-        match stop.run_until_cancelled(asked).await {
-            None => return Ok(()),
-            Some(Ok(Ok(()))) => answered = Instant::now(),
-            Some(Ok(Err(_)) | Err(_)) => {}
-        }
-        let unreached = patience.is_some_and(|patience| answered.elapsed() >= patience);
-        let failure = match ledger.still_ours() {
-            Ok(()) if !unreached => continue,
-            Ok(()) => LedgerError {
-                message: "the database could not be reached for too long, so that another replica is to try".to_owned(),
-            },
-            Err(failure) => failure,
-        };
-        error!(error = %failure, "stopping");
-        lost.cancel();
-        return Err(failure);
-    }
-    Ok(())
 }

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use super::command_error::CommandError;
-use super::open_ledger;
 use super::process::Process;
+use super::watch_ledger::LedgerWatch;
 use crate::admin::{Objects, Source};
 use crate::controller::ad_conversion_event::EventController;
 use crate::controller::runtime as controllers;
@@ -50,13 +50,15 @@ pub(super) async fn work_until_stopped(
         stop,
         lost,
     } = process;
-    let watch = open_ledger::watch_lock(
-        store.clone(),
-        flags.leader.ledger_patience(),
-        stop.clone(),
-        lost.clone(),
-    );
-    let watch = tokio::spawn(pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch));
+    let watch = LedgerWatch {
+        ledger: store.clone(),
+        probes: probes.clone(),
+        patience: flags.leader.ledger_patience(),
+        stop: stop.clone(),
+        lost: lost.clone(),
+    };
+    let watch = pulse::run_watched(probes.clone(), LOCK_LOOP.to_owned(), STEP, watch.run());
+    let watch = tokio::spawn(watch);
     metrics.set_leader(true);
     let Wired { parts, sync, wakes } = wire(process, &store, client, instance, &warm)?;
     let loops = tokio::spawn(supervisor::run(sync, stop.clone()));

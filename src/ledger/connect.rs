@@ -1,45 +1,21 @@
 //! Opening the database: connections, schema, identity.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, Connection};
 
+use super::connections::Connections;
 use super::database::{Conn, Database};
 use crate::ledger::{long_waits, write_count};
 use crate::ports::ledger::{LedgerId, LedgerResult};
-
-/// How long a caller waits for a connection.
-const CONNECTION_WAIT: Duration = Duration::from_secs(30);
 
 /// Connections for the counting reads while the feed and the uploaders look up rows.
 pub(crate) const READERS: u32 = 4;
 
 /// One connection that writes, whose session holds what keeps others from writing, and some that read beside it.
 pub(crate) struct Pools {
-    pub(crate) writer: AnyPool,
-    pub(crate) readers: AnyPool,
-}
-
-/// Connections stay: closing the only one would drop a database in memory. But one whose transaction could not be ended is
-/// of no more use: on a full disk SQLite rolls back by itself, so that the rollback that follows fails, and the
-/// connection counts as inside a transaction for ever.
-pub(crate) fn pool_options(size: u32) -> AnyPoolOptions {
-    AnyPoolOptions::new()
-        .max_connections(size)
-        .min_connections(1)
-        .acquire_timeout(CONNECTION_WAIT)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // The ping waits for a rollback that was begun when the transaction was dropped.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
+    pub(crate) writer: Arc<Connections>,
+    pub(crate) readers: Arc<Connections>,
 }
 
 /// Gives a new database its identity, and ends waits that are too long. By the writer alone.

@@ -4,10 +4,10 @@
 
 use sha2::{Digest as _, Sha256};
 use sqlx::any::AnyRow;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, Connection, Row as _};
+use sqlx::{Connection, Row as _};
 
 use super::columns::json_rows;
+use super::connections::Held;
 use super::database::{Conn, Database, Disk};
 use super::error::{damaged_value, own_error};
 use super::lock::OpenError;
@@ -100,8 +100,8 @@ fn at<E: Into<LedgerError>>(side: &'static str) -> impl Fn(E) -> CopyError {
     }
 }
 
-async fn writer(ledger: &Opened) -> LedgerResult<PoolConnection<Any>> {
-    Ok(ledger.pools.writer.acquire().await?)
+async fn writer(ledger: &Opened) -> LedgerResult<Held> {
+    ledger.pools.writer.acquire().await
 }
 
 async fn copy_between(

@@ -1,10 +1,14 @@
 //! Bringing the schema of a ledger up to date.
 
+use std::future::Future;
+use std::time::{Duration, Instant};
+
 use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AssertSqlSafe, Connection, SqlSafeStr};
+use sqlx::{Any, AssertSqlSafe, Connection, SqlSafeStr, Transaction};
 
 use super::database::{Conn, Database, Disk};
 use super::error::{migration_error, own_error};
+use super::limits::within;
 use crate::ports::ledger::LedgerResult;
 
 /// A change of the schema: number, name, text.
@@ -19,24 +23,38 @@ pub(crate) const MIGRATIONS: &[Change] = &[
 /// Where `sqlx` notes what was done.
 const NOTES: &str = "_sqlx_migrations";
 
+/// What a schema is made by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Made {
+    pub(crate) changes: &'static [Change],
+    /// No ledger is made where there is none.
+    pub(crate) must_exist: bool,
+}
+
+/// Longest wait for changes, which may have to go through all rows.
+const CHANGE_LIMIT: Duration = Duration::from_hours(1);
+/// How often it is told that they take so long.
+const PROGRESS: Duration = Duration::from_secs(10);
+
 /// Makes all changes that the ledger does not have yet, in one transaction: where one fails, the ledger is as it was, and
-/// the version before works with it. By the writer alone, under its lock. `must_exist`: no ledger is made where there is none.
+/// the version before works with it. By the writer alone, under its lock. `limit`: longest wait where there is nothing to change.
 pub(crate) async fn migrate_schema(
     database: Database,
     conn: &mut Conn,
-    changes: &[Change],
-    must_exist: bool,
+    made: Made,
+    limit: Duration,
 ) -> LedgerResult<()> {
-    let migrator = migrator(database, changes);
-    let mut transaction = conn.begin_with(database.begin_write(Disk::Wait, true)).await?;
-    database.lift_time_limits(&mut transaction).await?;
-    let before = known_version(&mut transaction, &migrator).await?;
-    if must_exist && before.is_none() {
+    let migrator = migrator(database, made.changes);
+    let (transaction, before) = within(limit, begin(database, conn, &migrator)).await?;
+    if made.must_exist && before.is_none() {
         return Err(own_error("the database holds no ledger"));
     }
-    migrator.run(&mut *transaction).await.map_err(|e| migration_error(&e))?;
-    transaction.commit().await?;
-    let now = changes.last().map_or(0, |(version, ..)| *version);
+    let now = made.changes.last().map_or(0, |(version, ..)| *version);
+    let run = make_changes(&migrator, transaction);
+    if before == Some(now) {
+        return within(limit, run).await;
+    }
+    within(CHANGE_LIMIT, telling_progress(run)).await?;
     if before.is_some_and(|before| before < now) {
         tracing::info!(
             from = before,
@@ -45,6 +63,37 @@ pub(crate) async fn migrate_schema(
         );
     }
     Ok(())
+}
+
+/// Begins them; also the number of the latest change that the ledger has.
+async fn begin<'a>(
+    database: Database,
+    conn: &'a mut Conn,
+    migrator: &Migrator,
+) -> LedgerResult<(Transaction<'a, Any>, Option<i64>)> {
+    let mut transaction = conn.begin_with(database.begin_write(Disk::Wait, true)).await?;
+    database.lift_time_limits(&mut transaction).await?;
+    let before = known_version(&mut transaction, migrator).await?;
+    Ok((transaction, before))
+}
+
+async fn make_changes(migrator: &Migrator, mut transaction: Transaction<'_, Any>) -> LedgerResult<()> {
+    migrator.run(&mut *transaction).await.map_err(|e| migration_error(&e))?;
+    Ok(transaction.commit().await?)
+}
+
+async fn telling_progress<T>(changes: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let mut changes = std::pin::pin!(changes);
+    loop {
+        if let Ok(made) = tokio::time::timeout(PROGRESS, &mut changes).await {
+            return made;
+        }
+        tracing::info!(
+            seconds = begun.elapsed().as_secs(),
+            "the ledger is being brought to the schema of this version, nothing is read or sent meanwhile"
+        );
+    }
 }
 
 /// The changes in this database's words.

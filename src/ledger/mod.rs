@@ -15,12 +15,14 @@ mod batches;
 mod canonical_contacts;
 mod columns;
 mod connect;
+mod connections;
 mod copy;
 mod counts;
 mod database;
 mod elsewhere;
 mod erase;
 mod error;
+mod limits;
 mod lock;
 mod long_waits;
 mod looks;
@@ -42,6 +44,7 @@ mod tests;
 mod updates;
 mod view;
 mod write_count;
+mod write_health;
 mod writer_lock;
 
 use std::future::Future;
@@ -49,39 +52,43 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::pool::PoolConnection;
-use sqlx::{Any, Connection};
+use sqlx::Connection;
 use tokio::sync::Mutex;
 
+use self::connections::{Ended, Held};
 pub(crate) use self::copy::{CopyError, LedgerCopy, Progress, copy_ledger};
 use self::database::{Database, Disk};
 use self::error::own_error;
+use self::limits::{CALL_LIMIT, within};
 pub use self::lock::OpenError;
 use self::open::{Opened, Opening};
+use self::write_health::{Trouble, WriteHealth};
 
-use crate::ports::ledger::{LedgerError, LedgerResult};
+use crate::ports::ledger::LedgerResult;
 use crate::ports::work_permit::{NoPermit, WorkPermit};
-
-/// Longest wait for one call. The server gives up before (see [`session_lock`]): only a network that swallows everything
-/// lets it come to this.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// One write: all of it or nothing.
 macro_rules! write {
     ($self:ident, $disk:expr, |$tx:ident| $call:expr) => {{
-        let (mut connection, begin) = $self.writer($disk).await?;
-        let written = limited(async {
-            let mut transaction = connection.begin_with(begin).await?;
-            let $tx = &mut *transaction;
-            $self.opened.lock.confirm($tx).await?;
-            let number = $self.opened.writes.raise($tx).await?;
-            let result = $call.await?;
-            transaction.commit().await?;
-            $self.opened.writes.remember(number);
-            LedgerResult::Ok(result)
-        });
+        let attempt = $self.health.begin();
+        let written = async {
+            let (mut connection, begin) = $self.writer($disk).await?;
+            let written = limited(async {
+                let mut transaction = connection.begin_with(begin).await?;
+                let $tx = &mut *transaction;
+                $self.opened.lock.confirm($tx).await?;
+                let number = $self.opened.writes.raise($tx).await?;
+                let result = $call.await?;
+                transaction.commit().await?;
+                $self.opened.writes.remember(number);
+                LedgerResult::Ok(result)
+            });
+            let written = written.await;
+            end_call(connection, written)
+        };
         let written = written.await;
-        written.unwrap_or_else(|| Err(given_up(&mut connection)))
+        attempt.end(&written);
+        written
     }};
 }
 
@@ -97,7 +104,7 @@ macro_rules! read {
             LedgerResult::Ok(result)
         });
         let read = read.await;
-        read.unwrap_or_else(|| Err(given_up(&mut connection)))
+        end_call(connection, read)
     }};
 }
 
@@ -109,10 +116,20 @@ async fn limited<T>(call: impl Future<Output = LedgerResult<T>> + Send) -> Optio
     tokio::time::timeout(CALL_LIMIT, call).await.ok()
 }
 
-/// A connection that does not answer is not used again.
-fn given_up(connection: &mut PoolConnection<Any>) -> LedgerError {
-    connection.close_on_drop();
-    own_error("the database does not answer")
+/// What became of a call, `None` if it took too long. A connection that does not answer is not used again, and one whose call
+/// failed only if it answers.
+fn end_call<T>(connection: Held, ended: Option<LedgerResult<T>>) -> LedgerResult<T> {
+    match ended {
+        Some(Ok(result)) => {
+            connection.give_back();
+            Ok(result)
+        }
+        Some(Err(error)) => Err(error),
+        None => {
+            connection.give_up();
+            Err(own_error("the database does not answer"))
+        }
+    }
 }
 
 /// A ledger in a database. Only one process at a time writes to it: a lock keeps the others out.
@@ -126,6 +143,7 @@ pub struct SqlLedger {
     syncing: Mutex<()>,
     /// The writing connection was told not to wait for the disk. A new connection waits.
     relaxed: AtomicBool,
+    health: WriteHealth,
 }
 
 impl SqlLedger {
@@ -142,13 +160,15 @@ impl SqlLedger {
         Self::start(url, Opening::USUAL).await
     }
 
-    /// Opens it as the holder of a Lease, by its uid.
+    /// Opens it as the holder of a Lease, by its uid. `limit`: longest wait for a server that does not answer, but for a change
+    /// of the schema.
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub async fn open_as_leader(url: &str, lease: &str) -> Result<Self, OpenError> {
+    pub async fn open_as_leader(url: &str, lease: &str, limit: Duration) -> Result<Self, OpenError> {
         let as_leader = Opening {
             lease: lease.to_owned(),
+            limit,
             ..Opening::USUAL
         };
         Self::start(url, as_leader).await
@@ -159,10 +179,11 @@ impl SqlLedger {
     ///
     /// # Errors
     /// Those of [`Self::open`]; [`OpenError::InUse`] where a process has it that works by another Lease or by none.
-    pub async fn take_over(url: &str, lease: &str) -> Result<Self, OpenError> {
+    pub async fn take_over(url: &str, lease: &str, limit: Duration) -> Result<Self, OpenError> {
         let take_over = Opening {
             lease: lease.to_owned(),
             take_over: true,
+            limit,
             ..Opening::USUAL
         };
         Self::start(url, take_over).await
@@ -183,15 +204,17 @@ impl SqlLedger {
     }
 
     async fn start(url: &str, opening: Opening) -> Result<Self, OpenError> {
+        let limit = opening.limit;
         let opened = open::open_database(url, opening).await?;
-        let mut writer = opened.pools.writer.acquire().await.map_err(LedgerError::from)?;
-        connect::begin_start(opened.database, &mut writer).await?;
-        drop(writer);
+        let mut writer = opened.pools.writer.acquire().await?;
+        within(limit, connect::begin_start(opened.database, &mut writer)).await?;
+        writer.give_back();
         Ok(Self {
             opened,
             unsynced: AtomicBool::new(false),
             syncing: Mutex::default(),
             relaxed: AtomicBool::new(false),
+            health: WriteHealth::default(),
         })
     }
 
@@ -228,8 +251,31 @@ impl SqlLedger {
         Ok(())
     }
 
+    /// Fails while writes do, of which none has succeeded since the first that failed or takes long without the database working
+    /// on it. If none is under way, one is tried. The reason is that of the last failure.
+    ///
+    /// # Errors
+    /// Says why.
+    pub async fn confirm_writes(&self) -> LedgerResult<()> {
+        let since = match self.health.trouble() {
+            None => return Ok(()),
+            Some(Trouble::Failed) => return self.touch().await,
+            Some(Trouble::Slow(since)) => since,
+        };
+        if let Some(failure) = self.health.failure() {
+            return Err(failure);
+        }
+        if read!(self, |tx| self.opened.lock.is_at_work(tx))? {
+            return Ok(());
+        }
+        let seconds = since.as_secs();
+        Err(own_error(format!(
+            "the database has not answered a write for {seconds} s"
+        )))
+    }
+
     /// The writing connection, nobody else's until it is dropped, and how to begin a write that waits for the disk or not.
-    async fn writer(&self, disk: Disk) -> LedgerResult<(PoolConnection<Any>, &'static str)> {
+    async fn writer(&self, disk: Disk) -> LedgerResult<(Held, &'static str)> {
         self.still_ours()?;
         let connection = self.opened.pools.writer.acquire().await?;
         if disk == Disk::Wait {

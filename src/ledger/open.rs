@@ -1,14 +1,18 @@
 //! Opening a ledger: connections, lock, schema, in this order.
 
+use std::time::Duration;
+
 use super::connect::Pools;
+use super::connections::Ended;
 use super::database::{Conn, Database};
 use super::error::own_error;
+use super::limits::{CALL_LIMIT, within};
 use super::lock::OpenError;
-use super::migrate::{Change, MIGRATIONS, migrate_schema};
+use super::migrate::{Change, MIGRATIONS, Made, migrate_schema};
 use super::write_count::WriteCount;
 use super::writer_lock::WriterLock;
 use super::{postgres, sqlite};
-use crate::ports::ledger::{LedgerError, LedgerResult};
+use crate::ports::ledger::LedgerResult;
 
 /// How a ledger is opened.
 pub(super) struct Opening {
@@ -20,6 +24,8 @@ pub(super) struct Opening {
     pub(super) must_exist: bool,
     /// What its schema is made by.
     pub(super) changes: &'static [Change],
+    /// Longest wait for a server, but for a change of the schema.
+    pub(super) limit: Duration,
 }
 
 impl Opening {
@@ -28,6 +34,7 @@ impl Opening {
         take_over: false,
         must_exist: false,
         changes: MIGRATIONS,
+        limit: CALL_LIMIT,
     };
 }
 
@@ -57,8 +64,9 @@ impl Opened {
         {
             // The server ends a session, and its lock with it, only some time after it was told to. Where this fails, it does.
             let _ = sqlx::raw_sql("SELECT pg_advisory_unlock_all()")
-                .execute(&mut *writer)
+                .execute(&mut **writer)
                 .await;
+            writer.give_back();
         }
         self.pools.writer.close().await;
         self.lock.release();
@@ -78,14 +86,19 @@ pub(super) async fn open_database(url: &str, opening: Opening) -> Result<Opened,
             (pools, lock.map_or(WriterLock::None, WriterLock::File))
         }
         Database::Postgres => {
-            let (pools, lock) = postgres::open(url, &opening.lease, opening.take_over).await?;
+            let opened = postgres::open(url, &opening.lease, opening.take_over);
+            let (pools, lock) = within(opening.limit, opened).await?;
             (pools, WriterLock::Session(lock))
         }
     };
-    let mut writer = pools.writer.acquire().await.map_err(LedgerError::from)?;
-    migrate_schema(database, &mut writer, opening.changes, opening.must_exist).await?;
-    lock.raise_epoch(&mut writer).await?;
-    drop(writer);
+    let mut writer = pools.writer.acquire().await?;
+    let made = Made {
+        changes: opening.changes,
+        must_exist: opening.must_exist,
+    };
+    migrate_schema(database, &mut writer, made, opening.limit).await?;
+    within(opening.limit, lock.raise_epoch(&mut writer)).await?;
+    writer.give_back();
     Ok(Opened {
         database,
         pools,

@@ -8,7 +8,7 @@ use sqlx::Connection;
 
 use super::database::Disk;
 use super::{
-    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, erase, given_up, limited, long_waits,
+    SqlLedger, archive, aside, batches, canonical_contacts, connect, counts, end_call, erase, limited, long_waits,
     looks, observe, orphans, requests, room, rows, streams, updates, view,
 };
 use crate::domain::ids::{AdAccountKey, ContactId, ObjectKey, PortalId};

@@ -3,14 +3,15 @@
 use std::str::FromStr;
 
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyPool, ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection};
 
-use super::connect::{Pools, READERS, pool_options};
+use super::connect::{Pools, READERS};
+use super::connections::{Connections, Ended};
 use super::database::Conn;
 use super::error::own_error;
 use super::lock::OpenError;
-use super::session_lock::{SessionLock, backend, prepare_session};
-use crate::ports::ledger::{LedgerError, LedgerResult};
+use super::session_lock::{SESSION, SessionLock, backend};
+use crate::ports::ledger::LedgerResult;
 
 /// The oldest server whose words the ledger uses.
 const OLDEST: i64 = 14;
@@ -19,16 +20,17 @@ const OLDEST: i64 = 14;
 /// the session of its holder before, if that still has it.
 pub(crate) async fn open(url: &str, lease: &str, take_over: bool) -> Result<(Pools, SessionLock), OpenError> {
     let options = connect_options(url)?;
-    let writer = connect(options.clone(), 1).await?;
-    let readers = connect(options, READERS).await?;
+    let writer = Connections::open(options.clone(), 1, SESSION).await?;
+    let readers = Connections::open(options, READERS, SESSION).await?;
     let pools = Pools { writer, readers };
     refuse_pooler(&pools).await?;
-    let mut conn = pools.writer.acquire().await.map_err(LedgerError::from)?;
+    let mut conn = pools.writer.acquire().await?;
     refuse_unusable(&mut conn).await?;
     if take_over {
         SessionLock::end_holder(&mut conn, lease).await?;
     }
     let lock = SessionLock::take(&mut conn, lease).await?;
+    conn.give_back();
     Ok((pools, lock))
 }
 
@@ -45,11 +47,6 @@ fn connect_options(url: &str) -> LedgerResult<AnyConnectOptions> {
     AnyConnectOptions::from_str(url)
         // What it says may hold the password.
         .map_err(|_| own_error("not a URL of a database: give postgres://user:password@host/database"))
-}
-
-async fn connect(options: AnyConnectOptions, size: u32) -> LedgerResult<AnyPool> {
-    let pool = pool_options(size).after_connect(|connection, _| Box::pin(prepare_session(connection)));
-    Ok(pool.connect_with(options).await?)
 }
 
 async fn refuse_unusable(conn: &mut Conn) -> LedgerResult<()> {
@@ -100,6 +97,8 @@ async fn refuse_pooler(pools: &Pools) -> LedgerResult<()> {
                  holds there: give --ledger-url the address of PostgreSQL itself, or of a pooler in session mode",
             ));
         }
+        reader.give_back();
     }
+    writer.give_back();
     Ok(())
 }

@@ -17,17 +17,13 @@ use crate::ports::ledger::{LedgerError, LedgerResult};
 const OURS: i64 = 0x6164_6376;
 
 /// A server that does not hear of a client for so long takes it for gone, and its lock with it; a write that is begun and
-/// not gone on with (its process was stopped) keeps nobody waiting for longer. In a session that a pooler shares, these
+/// not gone on with (its process was stopped) keeps nobody waiting for longer. What would end a session at rest, or a long
+/// migration, is off (the second is there from version 17 on). In a session that a pooler shares, these
 /// would be others' too; such a session is refused before.
-const SESSION: &str = "SET application_name = 'adconversion-operator'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+pub(crate) const SESSION: &str = "SET application_name = 'adconversion-operator'; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
     SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '20s'; SET statement_timeout = '25s';
-    SET synchronous_commit = on";
-
-/// Makes a session fit for a ledger.
-pub(crate) async fn prepare_session(conn: &mut Conn) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql(SESSION).execute(conn).await?;
-    Ok(())
-}
+    SET synchronous_commit = on;
+    SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// The process at the server that serves this session.
 pub(crate) async fn backend(conn: &mut Conn) -> LedgerResult<i64> {
@@ -170,12 +166,37 @@ impl SessionLock {
         }
         if backend != self.backend.load(Ordering::SeqCst) {
             // A new connection after the old one broke: nobody wrote in between, as the epoch says.
-            if !self.try_lock(conn).await? {
+            if !self.try_lock(conn).await? && !self.take_from_old_session(conn).await? {
                 return Err(self.lose("another operator holds the ledger's lock"));
             }
             self.backend.store(backend, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    /// Ends the session that had the lock before, where the server does not know yet that its connection is gone, and takes the
+    /// lock from it. False: another one holds it.
+    async fn take_from_old_session(&self, conn: &mut Conn) -> LedgerResult<bool> {
+        sqlx::query(
+            "SELECT count(CASE WHEN pg_terminate_backend(pid, 2000) THEN 1 END) FROM pg_locks
+             WHERE locktype = 'advisory' AND granted AND CAST(pid AS BIGINT) = $1
+               AND CAST(classid AS BIGINT) = $2 AND CAST(objid AS BIGINT) = $3
+               AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        )
+        .bind(self.backend.load(Ordering::SeqCst))
+        .bind(self.key >> 32)
+        .bind(self.key & 0xffff_ffff)
+        .execute(&mut *conn)
+        .await?;
+        self.try_lock(conn).await
+    }
+
+    /// Whether the server works on something for the session that writes, or has it wait for a lock: it is slow, and not gone.
+    pub(crate) async fn is_at_work(&self, conn: &mut Conn) -> LedgerResult<bool> {
+        let active =
+            "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE CAST(pid AS BIGINT) = $1 AND state = 'active')";
+        let active = sqlx::query_scalar(active).bind(self.backend.load(Ordering::SeqCst));
+        Ok(active.fetch_one(conn).await?)
     }
 
     /// Whether the epoch is still this process's, from any session. Keeps nobody from raising it afterwards.

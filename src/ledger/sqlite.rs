@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use sqlx::any::AnyConnectOptions;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AnyPool, ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection};
 
-use super::connect::{Pools, READERS, pool_options};
+use super::connect::{Pools, READERS};
+use super::connections::Connections;
 use super::error::own_error;
 use super::lock::{FileLock, OpenError};
 use crate::domain::brief::brief;
@@ -44,7 +45,7 @@ pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenErr
     let file = (!in_memory).then(|| file.get_filename().to_path_buf());
     let Some(file) = file else {
         let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
-        let writer = connect_pool(options, 1, WRITES).await?;
+        let writer = Connections::open(options, 1, WRITES).await?;
         // Every connection to a database in memory would have one of its own.
         let readers = writer.clone();
         return Ok((Pools { writer, readers }, None));
@@ -59,8 +60,8 @@ pub(crate) async fn open(url: &str) -> Result<(Pools, Option<FileLock>), OpenErr
     make_private(&file)?;
     let options = AnyConnectOptions::from_str(url).map_err(unreadable)?;
     probe_file(&options, size > 0 && size <= CHECKED_UP_TO).await?;
-    let writer = connect_pool(options.clone(), 1, WRITES).await?;
-    let readers = connect_pool(options, READERS, READS).await?;
+    let writer = Connections::open(options.clone(), 1, WRITES).await?;
+    let readers = Connections::open(options, READERS, READS).await?;
     Ok((Pools { writer, readers }, Some(lock)))
 }
 
@@ -73,16 +74,6 @@ pub(crate) fn refuse_missing(url: &str) -> LedgerResult<()> {
         return Ok(());
     }
     Err(own_error(format!("{} holds no ledger", file.display())))
-}
-
-async fn connect_pool(options: AnyConnectOptions, size: u32, setting: &'static str) -> LedgerResult<AnyPool> {
-    let pool = pool_options(size).after_connect(move |connection, _| {
-        Box::pin(async move {
-            sqlx::raw_sql(setting).execute(connection).await?;
-            Ok(())
-        })
-    });
-    Ok(pool.connect_with(options).await?)
 }
 
 /// For this user alone, whatever the process's umask: it tells which contacts became customers. SQLite gives the files
@@ -132,7 +123,7 @@ fn inspect_file(file: &Path) -> LedgerResult<u64> {
     Ok(size)
 }
 
-/// Finds out what is wrong with a file: a pool would only say that no connection could be made in time.
+/// Finds out what is wrong with a file, before it is opened for good.
 async fn probe_file(options: &AnyConnectOptions, check: bool) -> LedgerResult<()> {
     let mut connection = options.connect().await?;
     sqlx::raw_sql(WRITES).execute(&mut connection).await?;

@@ -32,6 +32,14 @@ impl WriterLock {
         }
     }
 
+    /// Whether the database works on a write that takes long, as far as another connection can see.
+    pub(crate) async fn is_at_work(&self, conn: &mut Conn) -> LedgerResult<bool> {
+        match self {
+            Self::None | Self::File(_) => Ok(false),
+            Self::Session(lock) => lock.is_at_work(conn).await,
+        }
+    }
+
     /// Fails once this process has lost it.
     pub(crate) fn check(&self) -> LedgerResult<()> {
         match self {

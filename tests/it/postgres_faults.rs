@@ -71,6 +71,7 @@ async fn the_server_may_crash_in_every_phase() {
     });
     let sent = work_through(&link.url_of(&url)).await;
     println!("{} transactions, {sent} rows sent", link.commits());
+    assert!(link.commits() > 20, "{} transactions", link.commits());
 }
 
 /// What a write fails with in turn: serialization failures, deadlocks, a full disk, a standby, too little time, an

@@ -16,7 +16,7 @@ const LEDGER_SERVER: &str = "ADCONVERSION_TEST_POSTGRES";
 
 /// The tests of the program `it` that run there too: what becomes of conversions under faults of the server, and end to end with
 /// operators that are killed or suspended, or two of them on one ledger. Some of them, for the sake of time.
-const OF_ALL: [&str; 12] = [
+const OF_ALL: [&str; 13] = [
     "postgres_faults::",
     "e2e::driver::every_call",
     "e2e::crashes",
@@ -29,6 +29,7 @@ const OF_ALL: [&str; 12] = [
     "e2e::outcomes::a_full_batch",
     "e2e::outcomes::results_that",
     "e2e::outcomes::twelve_events",
+    "e2e::silent_database",
 ];
 
 /// The tests of the ledger that say nothing of a file, and [`OF_ALL`], once more, each in a schema of its own.

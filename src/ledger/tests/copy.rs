@@ -47,7 +47,7 @@ async fn numbers_go_on_where_they_were() {
     let ledger = SqlLedger::open(&first.url).await.unwrap();
     let (track, rows) = with_rows(&ledger, &[1, 2, 3]).await;
     sqlx::query("DELETE FROM conversions")
-        .execute(&ledger.opened.pools.writer)
+        .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap();
     ledger.close().await;
@@ -144,7 +144,10 @@ async fn a_copy_that_differs_is_not_kept() {
     let (first, second) = (filled().await, Home::file());
     let ledger = SqlLedger::open(&second.url).await.unwrap();
     let trigger = "CREATE TRIGGER odd AFTER INSERT ON orphans BEGIN UPDATE orphans SET name = 'odd'; END";
-    sqlx::query(trigger).execute(&ledger.opened.pools.writer).await.unwrap();
+    sqlx::query(trigger)
+        .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+        .await
+        .unwrap();
     ledger.close().await;
     let before = second.rows().await;
     let refused = copy(&first, &second).await.unwrap_err();

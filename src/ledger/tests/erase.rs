@@ -76,13 +76,17 @@ pub(super) async fn found(ledger: &SqlLedger, id: u64) -> Vec<String> {
         Database::Postgres => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()",
     };
     let tables: Vec<String> = sqlx::query_scalar(tables)
-        .fetch_all(&ledger.opened.pools.writer)
+        .fetch_all(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap();
     let mut found = Vec::new();
     for table in tables.into_iter().filter(|table| !table.starts_with("_sqlx")) {
         let all = sqlx::AssertSqlSafe(format!("SELECT * FROM \"{table}\""));
-        for row in sqlx::query(all).fetch_all(&ledger.opened.pools.writer).await.unwrap() {
+        for row in sqlx::query(all)
+            .fetch_all(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+            .await
+            .unwrap()
+        {
             for column in row.columns() {
                 let value = row.try_get_raw(column.ordinal()).unwrap();
                 if value.is_null() {
@@ -360,7 +364,7 @@ async fn an_answer_about_one_that_was_erased_meanwhile_leaves_no_line() {
     look(&ledger, &[], &[7], 1).await;
     look(&ledger, &[8], &[], 2).await;
     let lines: i64 = sqlx::query_scalar("SELECT count(*) FROM looks")
-        .fetch_one(&ledger.opened.pools.writer)
+        .fetch_one(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap();
     assert_eq!(lines, 0);

@@ -168,7 +168,7 @@ async fn a_database_of_another_version_is_left_alone() {
     sqlx::query(
         "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
     )
-    .execute(&ledger.opened.pools.writer)
+    .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
     .await
     .unwrap();
     ledger.close().await;
@@ -182,12 +182,15 @@ async fn a_full_disk_is_reported_and_nothing_is_half_written() {
     let ledger = SqlLedger::open(&scratch.url()).await.unwrap();
     let stream = ledger.stream_for(&request(None)).await.unwrap();
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count")
-        .fetch_one(&ledger.opened.pools.writer)
+        .fetch_one(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap();
     let limit = async |pages: i64| {
         let pragma = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::query(pragma).execute(&ledger.opened.pools.writer).await.unwrap();
+        sqlx::query(pragma)
+            .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+            .await
+            .unwrap();
     };
     limit(pages).await;
     let rows: Vec<_> = (0..=255).map(pending).collect();
@@ -200,7 +203,8 @@ async fn a_full_disk_is_reported_and_nothing_is_half_written() {
 
 /// How the last write was made: 2 waits for the disk, 1 does not.
 async fn last_write(ledger: &SqlLedger) -> i64 {
-    let mode = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&ledger.opened.pools.writer);
+    let mut writer = ledger.opened.pools.writer.acquire().await.unwrap();
+    let mode = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut **writer);
     mode.await.unwrap()
 }
 

@@ -85,7 +85,10 @@ async fn of_a_deleted_contact_the_key_alone_stays() {
     ledger.record_occurrences(stream, &rows).await.unwrap();
     let known = async || -> Vec<i64> {
         let known = sqlx::query_scalar("SELECT contact FROM canonical_contacts ORDER BY contact");
-        known.fetch_all(&ledger.opened.pools.writer).await.unwrap()
+        known
+            .fetch_all(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+            .await
+            .unwrap()
     };
     assert_eq!(known().await.len(), 2);
     assert_eq!(ledger.archive_rows(at(2), 10).await.unwrap(), 2);
@@ -171,7 +174,8 @@ async fn the_task_folds_what_is_older_than_ninety_days_and_ends_when_told() {
     let stop = CancellationToken::new();
     let task = tokio::spawn(crate::sync::retention::run_retention(ctx, stop.clone()));
     let left = async || -> i64 {
-        let rows = sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&ledger.opened.pools.writer);
+        let mut writer = ledger.opened.pools.writer.acquire().await.unwrap();
+        let rows = sqlx::query_scalar("SELECT count(*) FROM conversions").fetch_one(&mut **writer);
         rows.await.unwrap()
     };
     let limit = tokio::time::Instant::now() + Duration::from_secs(20);

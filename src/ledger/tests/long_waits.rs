@@ -59,7 +59,7 @@ async fn the_search_for_long_waits_goes_by_the_index() {
         "EXPLAIN QUERY PLAN UPDATE conversions SET due = 1 WHERE stream IN (SELECT id FROM streams)
          AND state = 'Waiting' AND due > 2 AND due - occurred_at > 3",
     )
-    .fetch_all(&ledger.opened.pools.readers)
+    .fetch_all(&mut **ledger.opened.pools.readers.acquire().await.unwrap())
     .await
     .unwrap();
     let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();

@@ -10,7 +10,7 @@ async fn set_back(ledger: &SqlLedger, writes: i64) {
         format!("UPDATE meta SET value = CAST(CAST(value AS BIGINT) - ({writes}) AS TEXT) WHERE name = 'writes'");
     let mut writer = ledger.opened.pools.writer.acquire().await.unwrap();
     let done = sqlx::query(sqlx::AssertSqlSafe(back))
-        .execute(&mut *writer)
+        .execute(&mut **writer)
         .await
         .unwrap();
     assert_eq!(done.rows_affected(), 1);
@@ -85,7 +85,7 @@ async fn a_ledger_without_a_number_gets_one() {
     let (stream, _) = with_rows(&ledger, &[1]).await;
     let mut writer = ledger.opened.pools.writer.acquire().await.unwrap();
     let forget = sqlx::query("DELETE FROM meta WHERE name = 'writes'");
-    forget.execute(&mut *writer).await.unwrap();
+    forget.execute(&mut **writer).await.unwrap();
     drop(writer);
     ledger.close().await;
     let ledger = SqlLedger::open(&home.url).await.unwrap();

@@ -13,7 +13,7 @@ async fn the_queries_of_the_documents_work() {
         // Sums of texts are of a type that a client of both databases has no word for.
         let counted = format!("SELECT count(*) FROM ({}) AS q", query.trim().trim_end_matches(';'));
         let rows: Result<i64, _> = sqlx::query_scalar(sqlx::AssertSqlSafe(counted))
-            .fetch_one(&ledger.opened.pools.readers)
+            .fetch_one(&mut **ledger.opened.pools.readers.acquire().await.unwrap())
             .await;
         assert!(rows.is_ok(), "{query}: {rows:?}");
     }
@@ -29,7 +29,8 @@ async fn a_state_can_be_read_with_a_select() {
         .unwrap();
     let states = async || -> Vec<(String, String, i64)> {
         let statement = "SELECT state, reason, count(*) FROM conversions GROUP BY state, reason ORDER BY state";
-        let found = sqlx::query_as(statement).fetch_all(&ledger.opened.pools.readers);
+        let mut reader = ledger.opened.pools.readers.acquire().await.unwrap();
+        let found = sqlx::query_as(statement).fetch_all(&mut **reader);
         found.await.unwrap()
     };
     let line = |state: &str, reason: &str, count| (state.to_owned(), reason.to_owned(), count);

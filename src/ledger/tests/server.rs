@@ -8,7 +8,7 @@ use crate::ledger::OpenError;
 async fn end_writing_session(ledger: &SqlLedger) {
     let server = std::env::var(SERVER).unwrap();
     let session: i64 = sqlx::query_scalar("SELECT CAST(pg_backend_pid() AS BIGINT)")
-        .fetch_one(&ledger.opened.pools.writer)
+        .fetch_one(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap();
     let mut administrator = sqlx::AnyConnection::connect(&server).await.unwrap();

@@ -5,6 +5,7 @@ use crate::ledger::OpenError;
 use crate::ports::work_permit::WorkPermit;
 
 /// Uid of the Lease of the replicas.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(30);
 const LEASE: &str = "0b9a5a52-0000-4000-8000-000000000000";
 
 /// The URL of an empty schema.
@@ -46,10 +47,10 @@ async fn one_at_a_time_has_a_schema() {
 #[tokio::test]
 async fn who_was_taken_over_writes_no_more() {
     let Some(url) = schema_url().await else { return };
-    let first = SqlLedger::open_as_leader(&url, LEASE).await.unwrap();
+    let first = SqlLedger::open_as_leader(&url, LEASE, LIMIT).await.unwrap();
     let (stream, rows) = with_rows(&first, &[1]).await;
     first.confirm_permit().await.unwrap();
-    let second = SqlLedger::take_over(&url, LEASE).await.unwrap();
+    let second = SqlLedger::take_over(&url, LEASE, LIMIT).await.unwrap();
     second.confirm_permit().await.unwrap();
     let refused = first.confirm_permit().await.expect_err("it is another's").to_string();
     assert!(refused.contains("another operator has taken over"), "{refused}");
@@ -76,15 +77,15 @@ async fn who_works_by_another_lease_or_by_none_keeps_the_ledger() {
         let Some(url) = schema_url().await else { return };
         let first = match before {
             None => SqlLedger::open(&url).await.unwrap(),
-            Some(lease) => SqlLedger::open_as_leader(&url, lease).await.unwrap(),
+            Some(lease) => SqlLedger::open_as_leader(&url, lease, LIMIT).await.unwrap(),
         };
         let (_, _) = with_rows(&first, &[1]).await;
-        let refused = refused(SqlLedger::take_over(&url, LEASE).await);
+        let refused = refused(SqlLedger::take_over(&url, LEASE, LIMIT).await);
         assert!(matches!(refused, OpenError::InUse(_)), "{refused}");
         with_rows(&first, &[2]).await;
         first.confirm_permit().await.unwrap();
         first.close().await;
-        SqlLedger::open_as_leader(&url, LEASE).await.unwrap();
+        SqlLedger::open_as_leader(&url, LEASE, LIMIT).await.unwrap();
     }
 }
 
@@ -108,7 +109,7 @@ async fn whose_connection_broke_goes_on_where_nobody_wrote_in_between() {
                WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
                  AND CAST(objid AS BIGINT) = (SELECT CAST(oid AS BIGINT) FROM pg_namespace WHERE nspname = current_schema())";
     let ended: i64 = sqlx::query_scalar(end)
-        .fetch_one(&ledger.opened.pools.readers)
+        .fetch_one(&mut **ledger.opened.pools.readers.acquire().await.unwrap())
         .await
         .unwrap();
     assert_eq!(ended, 1);

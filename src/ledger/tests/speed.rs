@@ -80,7 +80,7 @@ async fn speed_of_bulk_writes() {
 async fn used(ledger: &SqlLedger) -> i64 {
     let number = async |pragma: &'static str| -> i64 {
         sqlx::query_scalar(pragma)
-            .fetch_one(&ledger.opened.pools.writer)
+            .fetch_one(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
             .await
             .unwrap()
     };

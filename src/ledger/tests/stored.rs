@@ -28,7 +28,7 @@ pub(super) async fn stored_rows(ledger: &SqlLedger) -> BTreeMap<RowId, Known> {
                 CASE WHEN sent = 'Before' OR (sent = 'Now' AND state <> 'InFlight') THEN 1 ELSE 0 END AS known_to_google
          FROM conversions",
     )
-    .fetch_all(&ledger.opened.pools.writer)
+    .fetch_all(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
     .await
     .unwrap();
     let known = |row: Stored| {

@@ -158,7 +158,7 @@ async fn bring(ledger: &SqlLedger, stream: StreamId, stage: &'static str) {
 async fn id_of(ledger: &SqlLedger, stream: StreamId) -> i64 {
     sqlx::query_scalar("SELECT id FROM conversions WHERE stream = $1")
         .bind(stream.0)
-        .fetch_one(&ledger.opened.pools.writer)
+        .fetch_one(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
         .await
         .unwrap()
 }

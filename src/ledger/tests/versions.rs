@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::homes::{Home, Rows, fill};
 use super::*;
+use crate::ledger::OpenError;
 use crate::ledger::migrate::{Change, MIGRATIONS};
 use crate::ledger::open::Opening;
-use crate::ledger::{LedgerError, OpenError};
+use crate::ports::ledger::LedgerError;
 
 /// Set, the ledger of the newest version is made anew: see the README there.
 const UPDATE: &str = "UPDATE_LEDGERS";
@@ -93,7 +94,10 @@ async fn update(version: i64) {
     let ledger = SqlLedger::open(&home).await.unwrap();
     fill(&ledger).await;
     let id = "UPDATE meta SET value = '0123456789abcdef0123456789abcdef' WHERE name = 'ledger_id'";
-    sqlx::query(id).execute(&ledger.opened.pools.writer).await.unwrap();
+    sqlx::query(id)
+        .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+        .await
+        .unwrap();
     ledger.close().await;
 }
 
@@ -193,7 +197,10 @@ async fn a_ledger_that_no_released_version_made_is_refused_with_the_way_out() {
     fill(&ledger).await;
     let other = if home.is_file() { "x'00'" } else { "'\\x00'" };
     let edit = sqlx::AssertSqlSafe(format!("UPDATE _sqlx_migrations SET checksum = {other}"));
-    sqlx::query(edit).execute(&ledger.opened.pools.writer).await.unwrap();
+    sqlx::query(edit)
+        .execute(&mut **ledger.opened.pools.writer.acquire().await.unwrap())
+        .await
+        .unwrap();
     ledger.close().await;
     let before = home.rows().await;
     let message = refused(&home.url, LATER).await;

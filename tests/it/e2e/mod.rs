@@ -81,6 +81,7 @@ mod second_look;
 mod shifted;
 mod short_pages;
 mod silence;
+mod silent_database;
 mod soak;
 pub mod stage;
 mod stale;

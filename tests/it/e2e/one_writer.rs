@@ -152,6 +152,13 @@ fn who_is_stopped_keeps_a_database_and_loses_it_with_its_session() {
     let (one, two) = two_without_election(&stage, &stage.ledger_url_at(&server));
     // Nor does one with election take it from an operator without.
     let three = stage.start_replica("three", &[], None);
+    // It stands by, so that a rollout that switches election on goes on, and says why.
+    three.wait_stands_by();
+    stage.wait_for("the one with election to say what it waits for", || {
+        let answer = three.http("/readyz");
+        let says = answer.starts_with("HTTP/1.1 200") && answer.contains("another operator works with this ledger");
+        if says { Ok(()) } else { Err(json!(answer)) }
+    });
     one.signal("STOP");
     more(&stage, "meanwhile");
     thread::sleep(Duration::from_secs(3));
