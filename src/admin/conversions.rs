@@ -20,12 +20,14 @@ const MAX_LOOKS: usize = 20;
 
 /// Which conversions to list.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Parameters {
     outcome: Option<String>,
     reason: Option<String>,
-    /// RFC 3339.
+    /// Of the stage change or submission; RFC 3339.
     since: Option<String>,
+    /// Of the last change of outcome or reason; RFC 3339.
+    changed_since: Option<String>,
     contact: Option<String>,
     after: Option<String>,
     limit: Option<usize>,
@@ -104,6 +106,7 @@ pub(super) fn counted_stream(source: &Source, key: &ObjectKey) -> Result<Counted
 struct Filter {
     query: ConversionQuery,
     reason: Option<String>,
+    changed_since: Option<Timestamp>,
     gates: Gates,
 }
 
@@ -114,10 +117,12 @@ impl Filter {
             Outcome::from_name(name)
                 .ok_or_else(|| malformed("outcome must be one of Pending, Processing, Uploaded, Skipped and Rejected"))
         });
-        let since = parameters.since.as_deref().map(|text| {
-            text.parse::<Timestamp>()
-                .map_err(|_| malformed("since must be a time like 2026-11-01T00:00:00Z"))
-        });
+        let time = |name: &str, text: Option<&str>| {
+            text.map(str::parse::<Timestamp>)
+                .transpose()
+                .map_err(|_| malformed(&format!("{name} must be a time like 2026-11-01T00:00:00Z")))
+        };
+        let since = time("since", parameters.since.as_deref())?;
         let contact = parameters.contact.as_deref().map(|id| {
             id.parse::<ContactId>()
                 .map_err(|_| malformed("contact must be the id of a HubSpot contact, a number"))
@@ -128,23 +133,26 @@ impl Filter {
         Ok(Self {
             query: ConversionQuery {
                 stream: counted.stream,
-                since: since.transpose()?.unwrap_or(counted.start).max(counted.start),
+                since: since.unwrap_or(counted.start).max(counted.start),
                 outcome: outcome.transpose()?,
                 contacts: contact.transpose()?.into_iter().collect(),
                 after: after.transpose()?,
                 limit: parameters.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE),
             },
             reason: parameters.reason.clone(),
+            changed_since: time("changedSince", parameters.changed_since.as_deref())?,
             gates: counted.gates,
         })
     }
 }
 
-/// One page. The reason that people see follows from more than the row, so the ledger can't filter by it.
+/// One page. The reason that people see follows from more than the row, so the ledger can't filter by it. The time of the last
+/// change is no column that the ledger finds rows by.
 async fn find_conversions(source: &Source, filter: Filter) -> Result<ConversionList, Refused> {
     let Filter {
         mut query,
         reason,
+        changed_since,
         gates,
     } = filter;
     let (limit, now) = (query.limit, source.clock.now());
@@ -154,7 +162,9 @@ async fn find_conversions(source: &Source, filter: Filter) -> Result<ConversionL
         query.limit = limit - conversions.len();
         let page = source.ledger.list_conversions(&query).await?;
         let shown = page.conversions.iter().map(|listed| to_conversion(listed, gates, now));
-        conversions.extend(shown.filter(|c| reason.is_none() || c.reason == reason));
+        let found = shown.filter(|c| reason.is_none() || c.reason == reason);
+        // What has no time of its last change was settled longer ago than the retention.
+        conversions.extend(found.filter(|c| changed_since.is_none() || c.last_change_time >= changed_since));
         next = page.next;
         query.after = page.next;
         if next.is_none() || conversions.len() >= limit {

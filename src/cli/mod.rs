@@ -110,7 +110,7 @@ enum Command {
     Explain(ask::ExplainFlags),
     /// List the conversions behind a count, all of them.
     ///
-    /// Example: adconversion conversions became-customer --outcome Rejected --since 24h -o csv
+    /// Example: adconversion conversions became-customer --outcome Rejected --changed-since 24h -o csv
     Conversions(ask::ConversionsFlags),
     /// Print what would change in Google Ads and which conversions would be sent if these events were applied: the conversion
     /// action field by field, and the conversions in HubSpot since the start by outcome, reason and day. The operator's own rules

@@ -2,6 +2,7 @@
 //! memory. No watch, no queue; what they decide is what they would decide in an operator.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::runtime::reflector::Store;
 use kube::runtime::watcher::Event;
@@ -13,6 +14,8 @@ use super::shared::context::{Cache, CacheWriters, Caches, Context, Parts, Writer
 use super::shared::error::Error;
 use super::shared::object::Object;
 use super::shared::reconciler::{Action, Reconciler};
+use super::shared::rereads::Rereads;
+use super::shared::shared_reads::SharedReads;
 use crate::api::{AdConversionEvent, GoogleAdsAccount, HubSpotAccount};
 use crate::domain::ids::ObjectKey;
 
@@ -37,8 +40,15 @@ impl Rehearsal {
     /// The caches are empty.
     pub fn new(parts: Parts) -> Self {
         let (caches, writers) = Caches::new(&[]);
+        // The gaps spare an account what many events and years would ask of it. Here each event has a few passes, and a
+        // person waits for all of them.
+        let ctx = Context {
+            rereads: Rereads::with_gap(Duration::ZERO),
+            google_reads: SharedReads::with_gap(Duration::ZERO),
+            ..Context::new(parts, caches)
+        };
         Self {
-            ctx: Arc::new(Context::new(parts, caches)),
+            ctx: Arc::new(ctx),
             writers,
             events: EventController::default(),
             google: GoogleController::default(),

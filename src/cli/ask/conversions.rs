@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::operator::{Operator, OperatorFlags};
+use super::operator::{Operator, OperatorFlags, text_of};
 use super::printed_rows::{Form, Rows};
 use super::since::Since;
 use crate::cli::command_error::CommandError;
@@ -29,10 +29,14 @@ pub(in crate::cli) struct ConversionsFlags {
     /// Only those with this reason, as status.sync.reasons names it.
     #[arg(long, value_name = "REASON")]
     reason: Option<String>,
-    /// Only those that happened since then: so long ago, like 24h or 7d, a day (UTC) like 2026-11-20, or a time like
-    /// 2026-11-20T08:00:00Z.
+    /// Only those whose stage change or submission happened since then: so long ago, like 24h or 7d, a day (UTC) like
+    /// 2026-11-20, or a time like 2026-11-20T08:00:00Z.
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
+    /// Only those that got their outcome and reason since then, however old the stage change or submission: with `--outcome
+    /// Rejected` what was rejected since then.
+    #[arg(long, value_name = "TIME")]
+    changed_since: Option<Since>,
     /// Only those of the HubSpot contact with this id.
     #[arg(long, value_name = "ID")]
     contact: Option<u64>,
@@ -60,18 +64,16 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
     let operator = flags.operator.connect(0).await?;
     progress.say("Reading conversions");
     let path = ["v1", "events", &namespace, &flags.event, "conversions"];
-    let (mut rows, mut after) = (Rows::default(), None);
-    loop {
-        let page: Value = operator.get(&path, &flags.query(after)).await?;
+    let now = Timestamp::now();
+    let mut rows = Rows::default();
+    let mut after = None;
+    while let Some(page) = next_page(&operator, &path, flags.query(now), &mut after).await? {
         for conversion in page["conversions"].as_array().into_iter().flatten() {
             rows.push(conversion);
         }
         progress.say(counted(rows.len() as u64, "conversion"));
-        after = page["next"].as_str().map(str::to_owned);
-        if after.is_none() {
-            break;
-        }
     }
+    let older = count_older(flags, &operator, &path, now).await?;
     drop(progress);
     let count = rows.len();
     if let Some(name) = flags.reason.as_deref().filter(|_| count == 0) {
@@ -83,7 +85,66 @@ pub(super) async fn print_conversions(flags: &ConversionsFlags) -> Result<ExitCo
         printed => printed?,
     }
     say_whom(&operator, count);
+    if older > 0 {
+        eprintln!("{}", older_words(older));
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where in the list a page begins: `None` at first.
+type Place = Option<String>;
+
+/// The page at this place, which moves on; `None` behind the last.
+async fn next_page(
+    operator: &Operator,
+    path: &[&str],
+    mut query: Vec<(&'static str, String)>,
+    after: &mut Option<Place>,
+) -> Result<Option<Value>, CommandError> {
+    let place = match after {
+        None => None,
+        Some(None) => return Ok(None),
+        Some(Some(place)) => Some(place.clone()),
+    };
+    query.extend(place.map(|place| ("after", place)));
+    let page: Value = operator.get(path, &query).await?;
+    *after = Some(page["next"].as_str().map(str::to_owned));
+    Ok(Some(page))
+}
+
+/// How many that are settled `--since` leaves out, though they were settled since then. Whoever asks what was rejected since
+/// yesterday must not miss them.
+async fn count_older(
+    flags: &ConversionsFlags,
+    operator: &Operator,
+    path: &[&str],
+    now: Timestamp,
+) -> Result<u64, CommandError> {
+    let settled = !matches!(
+        flags.outcome,
+        None | Some(OutcomeName::Pending | OutcomeName::Processing)
+    );
+    let Some(since) = flags.since.filter(|_| settled && flags.changed_since.is_none()) else {
+        return Ok(0);
+    };
+    let since = since.time(now);
+    let mut query = flags.query(now);
+    query.retain(|(name, _)| *name != "since");
+    query.push(("changedSince", since.to_string()));
+    let (mut count, mut after) = (0, None);
+    while let Some(page) = next_page(operator, path, query.clone(), &mut after).await? {
+        let times = page["conversions"].as_array().into_iter().flatten();
+        let older = times.filter(|row| text_of(row, "time").parse::<Timestamp>().is_ok_and(|time| time < since));
+        count += older.count() as u64;
+    }
+    Ok(count)
+}
+
+fn older_words(count: u64) -> String {
+    format!(
+        "{count} more got this outcome since then, for an older stage change or submission: --changed-since in place of --since \
+         lists them."
+    )
 }
 
 /// Whoever reads has enough.
@@ -97,16 +158,16 @@ fn is_broken_pipe(error: &CommandError) -> bool {
 }
 
 impl ConversionsFlags {
-    fn query(&self, after: Option<String>) -> Vec<(&'static str, String)> {
-        let since = self.since.map(|since| since.time(Timestamp::now()).to_string());
+    fn query(&self, now: Timestamp) -> Vec<(&'static str, String)> {
+        let time = |since: Option<Since>| since.map(|since| since.time(now).to_string());
         let outcome = self.outcome.map(|outcome| format!("{outcome:?}"));
         let contact = self.contact.map(|id| id.to_string());
         let parameters = [
             ("outcome", outcome),
             ("reason", self.reason.clone()),
-            ("since", since),
+            ("since", time(self.since)),
+            ("changedSince", time(self.changed_since)),
             ("contact", contact),
-            ("after", after),
         ];
         parameters
             .into_iter()

@@ -32,13 +32,16 @@ use crate::registry::{Readiness, Registry};
 use crate::sync::context::{SyncContext, SyncSettings};
 use crate::sync::rehearsal::{self as loops, Rehearsal as Loops};
 
-/// Longest time until accounts and events have come to rest: a little more than an event waits for a read.
+/// Longest time in which nothing changes until accounts and events have come to rest: a little more than an event waits for a
+/// read. However many events there are, the time in which they get on does not count.
 const REST_LIMIT: Duration = Duration::from_secs(25);
 /// The same once they have come to rest before, or never will.
 const NEXT_LIMIT: Duration = Duration::from_secs(5);
 /// Longest time until an account that is not ready yet is so: its controller looks again after one, two and four seconds, and
 /// by one look alone it does not believe which portal a token opens.
 const TRY_LIMIT: Duration = Duration::from_secs(8);
+/// Passes that change something, at most: an event takes a handful, so more of them go round in circles.
+const MAX_PASSES: u32 = 100;
 /// Between two passes over what waits for a read.
 const PAUSE: Duration = Duration::from_millis(250);
 /// So often the clock is put forward for conversions that only time holds back.
@@ -229,7 +232,7 @@ impl Stage {
 
     /// Has accounts and events looked at until nothing changes any more.
     async fn come_to_rest(&mut self) -> Result<(), CommandError> {
-        let begun = Instant::now();
+        let (begun, mut moved_at, mut passes) = (Instant::now(), Instant::now(), 0);
         loop {
             self.show()?;
             let before = self.picture.version();
@@ -237,7 +240,10 @@ impl Stage {
             let again = self.controllers.reconcile(google, hubspot, events).await?;
             let moved = self.picture.version() != before;
             let rests = !again && !moved && !self.is_account_unsure(begun.elapsed() < self.tries)?;
-            if rests || begun.elapsed() >= self.patience {
+            if moved {
+                (moved_at, passes) = (Instant::now(), passes + 1);
+            }
+            if rests || moved_at.elapsed() >= self.patience || passes >= MAX_PASSES {
                 (self.patience, self.tries) = (NEXT_LIMIT, Duration::ZERO);
                 return self.show();
             }

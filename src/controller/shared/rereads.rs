@@ -12,7 +12,7 @@ use crate::api::reasons::reason;
 use crate::domain::ids::ObjectKey;
 use crate::registry::{Account, Index, Registry, Urgency, Wake};
 
-/// Shortest time between two reads of an account that were asked for.
+/// Shortest time between two reads of an account that were asked for, in an operator.
 const GAP: Duration = Duration::from_secs(3);
 /// Longest time an event waits for a read. Then it is judged by what is known: the account's own conditions say what is
 /// wrong with it.
@@ -49,13 +49,27 @@ pub fn healed_by(why: &str, google: &ObjectKey, hubspot: &ObjectKey) -> Option<A
 #[derive(Debug, Default)]
 pub struct Rereads(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// Shortest time between two reads of an account that were asked for.
+    gap: Duration,
     asked: HashMap<Account, Instant>,
     read: HashMap<Account, Instant>,
     waiting: HashMap<(ObjectKey, Topic), Waiting>,
     /// Events that are stalled, by the account that can show that it is over.
     stalled: Index<Account, ObjectKey>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            gap: GAP,
+            asked: HashMap::new(),
+            read: HashMap::new(),
+            waiting: HashMap::new(),
+            stalled: Index::default(),
+        }
+    }
 }
 
 /// What an event waits for, or has waited for: the same cause does not make it wait twice on a topic.
@@ -68,6 +82,14 @@ struct Waiting {
 }
 
 impl Rereads {
+    /// `gap`: shortest time between two reads of an account that were asked for.
+    pub fn with_gap(gap: Duration) -> Self {
+        Self(Mutex::new(State {
+            gap,
+            ..State::default()
+        }))
+    }
+
     fn with_state<T>(&self, f: impl FnOnce(&mut State) -> T) -> T {
         f(&mut self.0.lock())
     }
@@ -192,7 +214,7 @@ impl State {
         let asked = *self.asked.get(account)?;
         match self.read.get(account) {
             Some(read) if *read >= asked => None,
-            Some(read) => Some((*read + GAP).saturating_duration_since(now)),
+            Some(read) => Some((*read + self.gap).saturating_duration_since(now)),
             None => Some(Duration::ZERO),
         }
     }
@@ -248,6 +270,19 @@ mod tests {
         assert_eq!(state.record_read(&account(), at(3005)), [key("late")]);
         assert!(!waits(&mut state, "late"));
         assert_eq!(state.due_in(&account(), at(3006)), None);
+    }
+
+    #[test]
+    fn without_a_gap_a_second_read_is_due_at_once() {
+        let begin = Instant::now();
+        let mut state = State {
+            gap: Duration::ZERO,
+            ..State::default()
+        };
+        state.record_read(&account(), begin);
+        let asked = begin + Duration::from_millis(1);
+        assert!(state.must_wait(asks("one"), "1", vec![account()], asked).0);
+        assert_eq!(state.due_in(&account(), asked), Some(Duration::ZERO));
     }
 
     #[test]

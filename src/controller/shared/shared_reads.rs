@@ -41,14 +41,19 @@ struct LastRead {
 
 impl Default for SharedReads {
     fn default() -> Self {
-        Self {
-            gap: GAP,
-            reads: Mutex::default(),
-        }
+        Self::with_gap(GAP)
     }
 }
 
 impl SharedReads {
+    /// `gap`: shortest time between two full reads of an account.
+    pub fn with_gap(gap: Duration) -> Self {
+        Self {
+            gap,
+            reads: Mutex::default(),
+        }
+    }
+
     fn read_of(&self, key: &ObjectKey) -> SharedRead {
         self.reads.lock().entry(key.clone()).or_default().clone()
     }
@@ -94,10 +99,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_read_serves_all_who_asked_before_it_began() {
-        let reads = SharedReads {
-            gap: Duration::from_millis(100),
-            reads: Mutex::default(),
-        };
+        let reads = SharedReads::with_gap(Duration::from_millis(100));
         let count = AtomicUsize::new(0);
         let key = ObjectKey::new("ns", "acme");
         let ask = || {

@@ -1,5 +1,6 @@
 //! `adconversion plan`: what it says before is what the operator does later, and it does nothing itself.
 
+mod adoptions;
 mod first_read;
 mod history;
 mod unread;

@@ -89,6 +89,15 @@ fn the_conversions_behind_every_count_are_listed() {
         assert_eq!(found[0]["contactId"], **contact, "{filter:?}");
     }
     assert_eq!(lines(&stage, "asked", &["--since", "1d"]).len(), 1);
+    // Two of them reached the stage days ago: that they were skipped is news of today.
+    let skipped = ["--outcome", "Skipped", "--changed-since"];
+    assert_eq!(lines(&stage, "asked", &[&skipped[..], &["1d"]].concat()).len(), 3);
+    assert!(lines(&stage, "asked", &[&skipped[..], &["2999-01-01"]].concat()).is_empty());
+    let said = ask(&stage, &["conversions", "asked", "-O", "Skipped", "--since", "1d"], 0);
+    assert!(
+        said.contains("2 more got this outcome since then") && said.contains("--changed-since in place of --since"),
+        "{said}"
+    );
     let request = lines(&stage, "asked", &["--outcome", "Uploaded"])[0]["requestId"].clone();
     assert!(request.as_str().is_some_and(|id| !id.is_empty()), "{request}");
     assert_eq!(lines(&stage, "asked", &["--contact", &sent])[0]["value"], "12.5");
@@ -269,6 +278,7 @@ fn what_nobody_may_ask_is_refused() {
     for odd in [
         "outcome=Odd",
         "since=yesterday",
+        "changedSince=yesterday",
         "contact=x",
         "after=x",
         "limit=-1",
